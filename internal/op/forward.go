@@ -1,0 +1,204 @@
+package op
+
+import (
+	"errors"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// forward computes a kernel's output. It is an SDOp and an ADOp.
+type forward[T Float] struct {
+	base
+	kernel Kernel[T]
+	in     reader[T]
+	out    value[T]
+
+	auto *backward[T] // LispMachine's gradient, made when first asked for
+}
+
+func newForward[T Float](label string, shape tensor.Shape, k Kernel[T], inputs []*G.Node) *forward[T] {
+	return &forward[T]{
+		base:   newBase(label, "forward", shape, tensorType(dtype[T](), shape), inputs),
+		kernel: k,
+		in:     newReader[T](inputs),
+		out:    value[T]{shape: shape},
+	}
+}
+
+// Do runs the kernel on the inputs' values.
+func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
+	defer f.guard(&err)
+	in, err := f.in.read(inputs)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.kernel.Forward(f.out.array(), in); err != nil {
+		return nil, err
+	}
+	return f.out.value(), nil
+}
+
+// SetTraining passes a machine's mode on to a kernel that has one.
+func (f *forward[T]) SetTraining(training bool) error {
+	if k, ok := f.kernel.(G.TrainModeOp); ok {
+		return k.SetTraining(training)
+	}
+	return nil
+}
+
+// DiffWRT says that every float input has a gradient.
+func (f *forward[T]) DiffWRT(int) []bool { return f.in.float }
+
+// SymDiff adds the backward operation, which returns the first input's
+// gradient, and a pick for each of the others.
+func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
+	b, children, err := f.newBackward(inputs, output, grad)
+	if err != nil {
+		return nil, err
+	}
+	first, err := apply(b, children)
+	if err != nil {
+		return nil, err
+	}
+	grads := make(G.Nodes, len(inputs))
+	for i, float := range f.in.float {
+		switch {
+		case !float:
+		case i == b.first:
+			grads[i] = first
+		default:
+			if grads[i], err = apply(newPick(b, i, first, inputs[i]), G.Nodes{first}); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return grads, nil
+}
+
+// DoDiff adds the inputs' gradients to those LispMachine keeps beside each
+// value.
+func (f *forward[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) (err error) {
+	defer f.guard(&err)
+	if f.auto == nil {
+		if f.auto, _, err = f.newBackward(inputs, output, output); err != nil {
+			return err
+		}
+	}
+	dout, err := output.Grad()
+	if err != nil {
+		return err
+	}
+	values := make([]G.Value, 0, len(inputs)+2)
+	for _, in := range inputs {
+		values = append(values, in.Value())
+	}
+	if err := f.auto.run(append(values, output.Value(), dout)); err != nil {
+		return err
+	}
+	for i, in := range inputs {
+		if !f.in.float[i] {
+			continue
+		}
+		d, err := in.Grad()
+		if err != nil {
+			return err
+		}
+		if err := accumulate(d, f.auto.din[i].data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backward computes all of a kernel's gradients at once and returns the first.
+// Its inputs are the forward operation's, its output and that one's gradient:
+// they order it after the forward run whose state it uses.
+type backward[T Float] struct {
+	base
+	kernel Kernel[T]
+	in     reader[T]
+	din    []value[T]
+	first  int // index of the first float input
+
+	arrays []Array[T] // of din, reused
+}
+
+// newBackward also returns the nodes that the operation is to be applied to.
+func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*backward[T], G.Nodes, error) {
+	children := append(append(G.Nodes{}, inputs...), output, grad)
+	if !grad.Shape().Eq(f.shape) {
+		return nil, nil, shapeError("the output's gradient", grad.Shape(), f.shape)
+	}
+	b := &backward[T]{
+		kernel: f.kernel,
+		in:     newReader[T](children),
+		din:    make([]value[T], len(inputs)),
+		arrays: make([]Array[T], len(inputs)),
+		first:  -1,
+	}
+	for i, in := range inputs {
+		b.din[i].shape = in.Shape()
+		if f.in.float[i] && b.first < 0 {
+			b.first = i
+		}
+	}
+	first := inputs[b.first]
+	b.base = newBase(f.label, "backward", first.Shape(), first.Type(), children)
+	return b, children, nil
+}
+
+// Do runs the kernel's backward function.
+func (b *backward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
+	defer b.guard(&err)
+	if err := b.run(inputs); err != nil {
+		return nil, err
+	}
+	return b.din[b.first].value(), nil
+}
+
+func (b *backward[T]) run(inputs []G.Value) error {
+	in, err := b.in.read(inputs)
+	if err != nil {
+		return err
+	}
+	for i := range b.din {
+		if b.in.float[i] {
+			b.arrays[i] = b.din[i].array()
+		}
+	}
+	n := len(b.din)
+	return b.kernel.Backward(b.arrays, in[:n], in[n], in[n+1])
+}
+
+// DiffWRT and SymDiff refuse a second derivative while the graph is built.
+func (b *backward[T]) DiffWRT(inputs int) []bool {
+	all := make([]bool, inputs)
+	for i := range all {
+		all[i] = true
+	}
+	return all
+}
+
+func (b *backward[T]) SymDiff(G.Nodes, *G.Node, *G.Node) (_ G.Nodes, err error) {
+	defer b.guard(&err)
+	return nil, errors.New("has no second derivative")
+}
+
+// pick returns another gradient of the backward operation that it depends on.
+type pick[T Float] struct {
+	base
+	from  *backward[T]
+	index int
+}
+
+func newPick[T Float](b *backward[T], index int, first, input *G.Node) *pick[T] {
+	return &pick[T]{
+		base:  newBase(b.label, "gradient of "+input.Name(), input.Shape(), input.Type(), []*G.Node{first}),
+		from:  b,
+		index: index,
+	}
+}
+
+// Do returns what the backward operation has computed.
+func (p *pick[T]) Do(...G.Value) (G.Value, error) { return p.from.din[p.index].value(), nil }

@@ -1,0 +1,181 @@
+// Package op makes a layer's forward/backward pair of kernels an operation of
+// a Gorgonia graph: one node with a symbolic gradient (for TapeMachine, through
+// gorgonia.Grad) and an automatic one (for LispMachine).
+//
+// An operation owns the memory of its output and of its gradients and returns
+// the same values on every run, so that a run allocates none. A value read from
+// a node is therefore valid until the graph runs again, and machines that share
+// a graph must not run at the same time.
+package op
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"hash/fnv"
+	"sync/atomic"
+
+	"github.com/chewxy/hm"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Float is the element type of a kernel.
+type Float interface{ float32 | float64 }
+
+// Array is what a kernel sees of a tensor: its shape and its elements,
+// contiguous and row-major. Data is nil for an integer input, Ints for any
+// other. A scalar has an empty shape and one element.
+type Array[T Float] struct {
+	Shape tensor.Shape
+	Data  []T
+	Ints  []int
+}
+
+// Kernel is a layer's pair of functions. One kernel serves one node, so it may
+// keep from Forward what Backward needs.
+type Kernel[T Float] interface {
+	// Forward overwrites out.
+	Forward(out Array[T], in []Array[T]) error
+	// Backward overwrites din, the gradients of all float inputs, after Forward
+	// has run on the same in. din of an integer input is empty.
+	Backward(din, in []Array[T], out, dout Array[T]) error
+}
+
+// Apply adds a node of the given output shape that computes the kernel of the
+// inputs' element type. Inputs are float tensors of one type, or integers
+// (tensor.Int), which have no gradient. The label, a layer's kind and name,
+// starts every error.
+func Apply(label string, shape tensor.Shape, f32 Kernel[float32], f64 Kernel[float64], inputs ...*G.Node) (*G.Node, error) {
+	dt, err := floatType(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("layers: %s: %w", label, err)
+	}
+	if dt == tensor.Float32 {
+		return apply(newForward(label, shape, f32, inputs), inputs)
+	}
+	return apply(newForward(label, shape, f64, inputs), inputs)
+}
+
+// floatType finds the one float type among the inputs.
+func floatType(inputs []*G.Node) (tensor.Dtype, error) {
+	var dt tensor.Dtype
+	for i, in := range inputs {
+		switch t := in.Dtype(); {
+		case t == tensor.Int:
+		case t != tensor.Float32 && t != tensor.Float64:
+			return dt, fmt.Errorf("input %d (%s) is of type %v, want float32, float64 or, for ids, int", i, in.Name(), t)
+		case dt.Type == nil:
+			dt = t
+		case t != dt:
+			return dt, fmt.Errorf("input %d (%s) is of type %v, want %v as the inputs before it", i, in.Name(), t, dt)
+		}
+	}
+	if dt.Type == nil {
+		return dt, fmt.Errorf("no input of type float32 or float64")
+	}
+	return dt, nil
+}
+
+// base is what Gorgonia asks of every operation, the same for the forward, the
+// backward and the pick operation.
+type base struct {
+	label string // kind and name of the layer
+	role  string // which of its operations this is
+	id    uint64
+	typ   hm.Type
+	arity int
+	shape tensor.Shape // of the output
+}
+
+var lastID atomic.Uint64
+
+func newBase(label, role string, shape tensor.Shape, output hm.Type, inputs []*G.Node) base {
+	types := make([]hm.Type, 0, len(inputs)+1)
+	for _, in := range inputs {
+		types = append(types, in.Type())
+	}
+	return base{
+		label: label,
+		role:  role,
+		id:    lastID.Add(1),
+		typ:   hm.NewFnType(append(types, output)...),
+		arity: len(inputs),
+		shape: shape,
+	}
+}
+
+func (b *base) Arity() int           { return b.arity }
+func (b *base) Type() hm.Type        { return b.typ }
+func (b *base) ReturnsPtr() bool     { return true }
+func (b *base) CallsExtern() bool    { return false }
+func (b *base) OverwritesInput() int { return -1 }
+func (b *base) String() string       { return b.label + " " + b.role }
+
+func (b *base) InferShape(...G.DimSizer) (tensor.Shape, error) { return b.shape.Clone(), nil }
+
+// WriteHash tells every instance from every other: operations keep state, so
+// no two are the same even where their settings are.
+func (b *base) WriteHash(h hash.Hash) { fmt.Fprintf(h, "gorgonorm %s %d", b, b.id) }
+
+func (b *base) Hashcode() uint32 {
+	h := fnv.New32a()
+	b.WriteHash(h)
+	return h.Sum32()
+}
+
+// guard makes a panic of a kernel an error, and puts the label on any error.
+func (b *base) guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("panic: %v", r)
+	}
+	if *err != nil {
+		*err = fmt.Errorf("layers: %s: %w", b, *err)
+	}
+}
+
+func (b *base) self() *base { return b }
+
+type operation interface {
+	G.Op
+	self() *base
+}
+
+// apply adds the operation to the graph. Gorgonia's compiler takes two nodes of
+// equal 32-bit hash for one, so an identity is drawn that no node has yet.
+func apply(o operation, inputs []*G.Node) (*G.Node, error) {
+	b := o.self()
+	taken := make(map[uint32]bool)
+	for _, n := range inputs[0].Graph().AllNodes() {
+		taken[n.Hashcode()] = true
+	}
+	for taken[nodeHash(b, inputs)] {
+		b.id = lastID.Add(1)
+	}
+	n, err := G.ApplyOp(o, inputs...)
+	if err != nil {
+		return nil, fmt.Errorf("layers: %s: %w", b, err)
+	}
+	return n, nil
+}
+
+// nodeHash is the hash that Gorgonia will give the operation's node.
+func nodeHash(b *base, inputs []*G.Node) uint32 {
+	h := fnv.New32a()
+	types := b.typ.Types()
+	fmt.Fprintf(h, "%v%v", types[len(types)-1], b.shape)
+	b.WriteHash(h)
+	h.Write([]byte{byte(len(inputs))})
+	for _, in := range inputs {
+		binary.Write(h, binary.LittleEndian, in.Hashcode())
+	}
+	return h.Sum32()
+}
+
+// tensorType is Gorgonia's type of a float tensor of that shape.
+func tensorType(dt tensor.Dtype, shape tensor.Shape) hm.Type {
+	if shape.IsScalar() {
+		return dt
+	}
+	return G.TensorType{Dims: shape.Dims(), Of: dt}
+}

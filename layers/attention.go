@@ -1,0 +1,74 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// CausalSelfAttention is multi-head scaled dot-product attention in which a
+// token sees itself and those before it (Vaswani et al. 2017, arXiv 1706.03762).
+// Its input of shape (batch, time, 3·channels) holds each token's query, key and
+// value side by side, as nanoGPT's c_attn makes them; a head has
+// channels/heads features of each. The output has shape (batch, time, channels).
+//
+//	P = softmax(Q·Kᵀ/√size + causal mask)    Y = P·V
+//	dV = Pᵀ·dY    dS = P∘(dP − rowsum(P∘dP)), dP = dY·Vᵀ
+//	dQ = dS·K/√size    dK = dSᵀ·Q/√size
+//
+// Of the forward pass only P is kept. The layer has no learnables and works on
+// every graph; the projections around it are Linear layers.
+type CausalSelfAttention struct {
+	module
+	heads int
+}
+
+// NewCausalSelfAttention makes attention with the given number of heads. It
+// takes WithName.
+func NewCausalSelfAttention(heads int, opts ...Option) (*CausalSelfAttention, error) {
+	m, err := newStateless("CausalSelfAttention", opts)
+	if err != nil {
+		return nil, err
+	}
+	if heads < 1 {
+		return nil, m.errorf("has %d heads, want 1 or more", heads)
+	}
+	return &CausalSelfAttention{module: m, heads: heads}, nil
+}
+
+// Forward attends over the time axis of qkv.
+func (l *CausalSelfAttention) Forward(qkv *G.Node) (*G.Node, error) {
+	if err := l.check(qkv); err != nil {
+		return nil, err
+	}
+	s := qkv.Shape()
+	if s.Dims() != 3 || s[2]%(3*l.heads) != 0 {
+		return nil, l.errorf("input shape is %v, want (batch, time, 3·channels) with channels a multiple of %d heads", s, l.heads)
+	}
+	h := cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: l.heads}
+	return op.Apply(l.label(), replaceLast(s, h.C), &attention[float32]{Heads: h}, &attention[float64]{Heads: h}, qkv)
+}
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *CausalSelfAttention) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
+
+// On gives the layer itself.
+func (l *CausalSelfAttention) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }
+
+type attention[T op.Float] struct {
+	cpu.Heads
+	probs, ds []T
+}
+
+func (k *attention[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	k.probs = cpu.Grow(k.probs, k.Probs())
+	cpu.CausalAttention(out.Data, k.probs, in[0].Data, k.Heads)
+	return nil
+}
+
+func (k *attention[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	k.ds = cpu.Grow(k.ds, k.T*k.T)
+	cpu.CausalAttentionBackward(din[0].Data, in[0].Data, k.probs, dout.Data, k.ds, k.Heads)
+	return nil
+}

@@ -1,0 +1,78 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// CrossEntropy is the mean over all tokens of −log softmax(logits)[target], in
+// nats, log-softmax and all in one operation as in
+// torch.nn.functional.cross_entropy. Logits have shape (..., classes) and
+// targets, of type tensor.Int, the same shape without the last axis; the loss is
+// a scalar.
+//
+//	dlogits = (softmax(logits) − onehot(target))·dloss/tokens
+type CrossEntropy struct {
+	module
+}
+
+// NewCrossEntropy makes a CrossEntropy. It takes WithName.
+func NewCrossEntropy(opts ...Option) (*CrossEntropy, error) {
+	m, err := newStateless("CrossEntropy", opts)
+	return &CrossEntropy{m}, err
+}
+
+// Forward gives the loss. A target outside of [0, classes) is an error when the
+// graph runs.
+func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
+	if err := l.check(logits); err != nil {
+		return nil, err
+	}
+	if err := l.check(targets); err != nil {
+		return nil, err
+	}
+	s, t := logits.Shape(), targets.Shape()
+	if targets.Dtype() != tensor.Int {
+		return nil, l.errorf("targets are of type %v, want int", targets.Dtype())
+	}
+	if s.Dims() != t.Dims()+1 || !s[:t.Dims()].Eq(t) {
+		return nil, l.errorf("targets have shape %v, want %v (logits have shape %v)", t, s[:max(0, s.Dims()-1)], s)
+	}
+	return op.Apply(l.label(), tensor.ScalarShape(), &crossEntropy[float32]{}, &crossEntropy[float64]{}, logits, targets)
+}
+
+// Fwd is Forward in Gorgonia's composable form; x holds logits and targets.
+func (l *CrossEntropy) Fwd(x G.Input) G.Result {
+	if err := G.CheckOne(x); err != nil {
+		return G.Err(err)
+	}
+	n := x.Nodes()
+	if len(n) != 2 {
+		return G.Err(l.errorf("got %d nodes, want 2: logits and targets", len(n)))
+	}
+	return G.LiftResult(l.Forward(n[0], n[1]))
+}
+
+type crossEntropy[T op.Float] struct {
+	probs []T
+}
+
+func (k *crossEntropy[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	logits, targets := in[0].Data, in[1].Ints
+	classes := len(logits) / len(targets)
+	if err := inRange("target", targets, classes); err != nil {
+		return err
+	}
+	k.probs = cpu.Grow(k.probs, len(logits))
+	out.Data[0] = cpu.CrossEntropy(k.probs, logits, targets, classes)
+	return nil
+}
+
+func (k *crossEntropy[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	targets := in[1].Ints
+	cpu.CrossEntropyBackward(din[0].Data, k.probs, targets, dout.Data[0], len(k.probs)/len(targets))
+	return nil
+}

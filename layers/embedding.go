@@ -1,0 +1,97 @@
+package layers
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// Embedding turns ids into rows of a table: ids of shape (...), of type
+// tensor.Int, give (..., features). Its gradient sums dy over the uses of each
+// row.
+type Embedding struct {
+	module
+	count, features int
+}
+
+// NewEmbedding makes an Embedding of count rows. Its learnable is weight, of
+// shape (count, features), from init. It takes WithName and WithDtype.
+func NewEmbedding(g *G.ExprGraph, count, features int, init G.InitWFn, opts ...Option) (*Embedding, error) {
+	c, err := configure("Embedding", opts)
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModule("Embedding", g, c)
+	if err != nil {
+		return nil, err
+	}
+	if count < 1 || features < 1 {
+		return nil, m.errorf("has %d rows of %d features, want 1 or more of each", count, features)
+	}
+	if err := m.learn("weight", init, count, features); err != nil {
+		return nil, err
+	}
+	return &Embedding{module: m, count: count, features: features}, nil
+}
+
+// Forward looks ids up. An id outside of [0, count) is an error when the graph
+// runs.
+func (l *Embedding) Forward(ids *G.Node) (*G.Node, error) {
+	if err := l.check(ids); err != nil {
+		return nil, err
+	}
+	if ids.Dtype() != tensor.Int {
+		return nil, l.errorf("ids are of type %v, want int", ids.Dtype())
+	}
+	shape := append(ids.Shape(), l.features)
+	return op.Apply(l.label(), shape, embedding[float32]{}, embedding[float64]{}, ids, l.learnables[0])
+}
+
+// Attend is the table used the other way round, as an output layer tied to the
+// input's embedding: x of shape (..., features) gives logits x·Wᵀ of shape
+// (..., count).
+func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
+	if _, err := l.rows(x, l.features); err != nil {
+		return nil, err
+	}
+	return op.Apply(l.label(), replaceLast(x.Shape(), l.count), &linear[float32]{}, &linear[float64]{}, l.with(x)...)
+}
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
+
+// On places the layer on another graph. The mode makes no difference.
+func (l *Embedding) On(g *G.ExprGraph, _ Mode) (Layer, error) {
+	m, err := l.on(g)
+	return &Embedding{module: m, count: l.count, features: l.features}, err
+}
+
+// embedding is the kernel; in is the ids and the table.
+type embedding[T op.Float] struct{}
+
+func (embedding[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	count, cols := in[1].Shape[0], in[1].Shape[1]
+	if err := inRange("id", in[0].Ints, count); err != nil {
+		return err
+	}
+	cpu.Gather(out.Data, in[1].Data, in[0].Ints, cols)
+	return nil
+}
+
+func (embedding[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	cpu.GatherBackward(din[1].Data, dout.Data, in[0].Ints, in[1].Shape[1])
+	return nil
+}
+
+func inRange(what string, ids []int, n int) error {
+	for i, id := range ids {
+		if id < 0 || id >= n {
+			return fmt.Errorf("%s %d is %d, want it in [0, %d)", what, i, id, n)
+		}
+	}
+	return nil
+}

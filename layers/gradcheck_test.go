@@ -1,0 +1,198 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// testLayer is a layer on a graph with inputs, as gradient checks need it.
+type testLayer struct {
+	inputs  G.Nodes // with values
+	forward func() (*G.Node, error)
+}
+
+// machines are Gorgonia's two: the first differentiates the graph, the second
+// its values.
+var machines = []string{"tape", "lisp"}
+
+// gradients runs y = layer(inputs) once and returns y and the gradients of
+// Σ upstream∘y with respect to each float input.
+func gradients(t *testing.T, machine string, l testLayer, upstream []float64) (y []float64, grads [][]float64) {
+	t.Helper()
+	out, err := l.forward()
+	require.NoError(t, err)
+	cost := dot(t, out, upstream)
+	var wrt G.Nodes
+	for _, in := range l.inputs {
+		if in.Dtype() != tensor.Int {
+			wrt = append(wrt, in)
+		}
+	}
+	run(t, machine, cost, wrt)
+	for _, n := range wrt {
+		g, err := n.Grad()
+		require.NoError(t, err)
+		grads = append(grads, float64s(g))
+	}
+	return float64s(out.Value()), grads
+}
+
+func run(t *testing.T, machine string, cost *G.Node, wrt G.Nodes) {
+	t.Helper()
+	if machine == "lisp" {
+		vm := G.NewLispMachine(cost.Graph())
+		defer vm.Close()
+		require.NoError(t, vm.RunAll())
+		return
+	}
+	_, err := G.Grad(cost, wrt...)
+	require.NoError(t, err)
+	vm := G.NewTapeMachine(cost.Graph(), G.BindDualValues(wrt...))
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+}
+
+// dot is the scalar Σ upstream∘y.
+func dot(t *testing.T, y *G.Node, upstream []float64) *G.Node {
+	t.Helper()
+	if y.IsScalar() {
+		return G.Must(G.Mul(y, G.NewConstant(as(y.Dtype(), upstream).([]float64)[0])))
+	}
+	w := tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(as(y.Dtype(), upstream)))
+	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"), G.WithValue(w))
+	return G.Must(G.Sum(G.Must(G.HadamardProd(y, weights))))
+}
+
+// checkGradients compares the gradients of every float input, on both machines,
+// with central differences of the forward pass. build makes the layer on a fresh
+// graph from the given values of its inputs.
+func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	forward := func() []float64 {
+		l := build(t, G.NewGraph(), values)
+		out, err := l.forward()
+		require.NoError(t, err)
+		vm := G.NewTapeMachine(out.Graph())
+		defer vm.Close()
+		require.NoError(t, vm.RunAll())
+		return float64s(out.Value())
+	}
+	upstream := normals(rng, len(forward()), 0, 1)
+	cost := func() (s float64) {
+		for i, v := range forward() {
+			s += v * upstream[i]
+		}
+		return s
+	}
+	var want [][]float64
+	for _, v := range values {
+		x, ok := v.([]float64)
+		if !ok {
+			continue
+		}
+		d := make([]float64, len(x))
+		for i := range x {
+			d[i] = difference(cost, &x[i])
+		}
+		want = append(want, d)
+	}
+	for _, machine := range machines {
+		t.Run(machine, func(t *testing.T) {
+			_, got := gradients(t, machine, build(t, G.NewGraph(), values), upstream)
+			require.Len(t, got, len(want))
+			for i := range want {
+				requireClose(t, want[i], got[i], 1e-6, fmt.Sprintf("gradient %d", i))
+			}
+		})
+	}
+}
+
+// difference is the derivative of f with respect to *x by central differences,
+// with Richardson's extrapolation: an error of order h⁴ lets h be large enough
+// for rounding not to matter.
+func difference(f func() float64, x *float64) float64 {
+	const h = 1e-3
+	x0 := *x
+	defer func() { *x = x0 }()
+	slope := func(h float64) float64 {
+		*x = x0 + h
+		up := f()
+		*x = x0 - h
+		return (up - f()) / (2 * h)
+	}
+	return (4*slope(h/2) - slope(h)) / 3
+}
+
+// requireClose compares got with want relative to the largest |want|. Where all
+// of want is below 1e-3, the tests' values of order 1 have cancelled, and 1e-3
+// stands in. NaN is never close.
+func requireClose(t *testing.T, want, got []float64, tol float64, what string) {
+	t.Helper()
+	require.Len(t, got, len(want), what)
+	scale := 1e-3
+	for _, w := range want {
+		scale = max(scale, math.Abs(w))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol*scale) {
+			t.Fatalf("%s: element %d is %.12g, want %.12g (tolerance %g of %g)", what, i, got[i], want[i], tol, scale)
+		}
+	}
+}
+
+func normals(rng *rand.Rand, n int, mean, std float64) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = rng.NormFloat64()*std + mean
+	}
+	return x
+}
+
+// as converts values to a slice of the type.
+func as(dt tensor.Dtype, x []float64) any {
+	i := -1
+	return fill(dt, []int{len(x)}, func() float64 { i++; return x[i] })
+}
+
+// float64s copies a float value.
+func float64s(v G.Value) []float64 {
+	switch d := v.Data().(type) {
+	case []float64:
+		return append([]float64(nil), d...)
+	case []float32:
+		x := make([]float64, len(d))
+		for i, v := range d {
+			x[i] = float64(v)
+		}
+		return x
+	case float64:
+		return []float64{d}
+	case float32:
+		return []float64{float64(d)}
+	}
+	panic(fmt.Sprintf("not a float value: %T", v.Data()))
+}
+
+// input adds an input node with a value: a float tensor, or integers.
+func input(g *G.ExprGraph, name string, dt tensor.Dtype, values any, shape ...int) *G.Node {
+	if f, ok := values.([]float64); ok {
+		values = as(dt, f)
+	} else {
+		dt = tensor.Int
+	}
+	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))
+	return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
+}
+
+// set gives learnables new values.
+func set(t *testing.T, n *G.Node, values []float64) {
+	t.Helper()
+	v := tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(as(n.Dtype(), values)))
+	require.NoError(t, G.Let(n, v))
+}

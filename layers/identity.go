@@ -1,0 +1,23 @@
+package layers
+
+import G "gorgonia.org/gorgonia"
+
+// Identity gives its input back: the norm of a model that is to have none.
+type Identity struct {
+	module
+}
+
+// NewIdentity makes an Identity. It takes WithName.
+func NewIdentity(opts ...Option) (*Identity, error) {
+	m, err := newStateless("Identity", opts)
+	return &Identity{m}, err
+}
+
+// Forward gives x.
+func (l *Identity) Forward(x *G.Node) (*G.Node, error) { return x, l.check(x) }
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *Identity) Fwd(x G.Input) G.Result { return fwd(l, x) }
+
+// On gives the layer itself.
+func (l *Identity) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }

@@ -1,0 +1,169 @@
+package layers
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Layer is what every layer of one input offers. Fwd, Model and Name are the
+// form in which Gorgonia's own layers compose.
+type Layer interface {
+	// Forward applies the layer to x, a node of the graph it stands on.
+	Forward(x *G.Node) (*G.Node, error)
+	// Learnables are the nodes to train, on the layer's graph.
+	Learnables() G.Nodes
+	// On places the layer on another graph with the same weights and statistics.
+	On(g *G.ExprGraph, mode Mode) (Layer, error)
+
+	// Fwd is Forward for anything that holds one node.
+	Fwd(x G.Input) G.Result
+	// Model is Learnables.
+	Model() G.Nodes
+	// Name is the name given or made when the layer was.
+	Name() string
+}
+
+// Mode says what a graph is for.
+type Mode int
+
+const (
+	Training   Mode = iota // statistics come from the batch, running ones are updated
+	Evaluation             // running statistics are used and left alone
+)
+
+// module is what layers have in common: a name and learnables on a graph.
+type module struct {
+	kind, name string
+	dtype      tensor.Dtype
+	g          *G.ExprGraph
+	learnables G.Nodes
+}
+
+// newModule names a layer on its graph: kind, kind_1, … unless an option has.
+func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
+	m := module{kind: kind, name: c.name, dtype: c.dtype, g: g}
+	if g == nil {
+		return m, m.errorf("the graph is nil")
+	}
+	if c.dtype != tensor.Float32 && c.dtype != tensor.Float64 {
+		return m, m.errorf("dtype is %v, want float32 or float64", c.dtype)
+	}
+	if m.name == "" {
+		m.name = kind
+		for i := 1; m.taken(); i++ {
+			m.name = fmt.Sprintf("%s_%d", kind, i)
+		}
+	}
+	return m, nil
+}
+
+func (m *module) taken() bool {
+	return len(m.g.ByName(m.name+".weight")) > 0 || len(m.g.ByName(m.name+".bias")) > 0
+}
+
+func (m *module) Name() string        { return m.name }
+func (m *module) Learnables() G.Nodes { return m.learnables }
+func (m *module) Model() G.Nodes      { return m.learnables }
+
+// label starts the layer's errors: its kind, and its name where that says more.
+func (m *module) label() string {
+	if m.name == m.kind || m.name == "" {
+		return m.kind
+	}
+	return m.kind + " " + m.name
+}
+
+func (m *module) errorf(format string, args ...any) error {
+	return fmt.Errorf("layers: "+m.label()+": "+format, args...)
+}
+
+// learn adds a learnable with its first value to the graph.
+func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
+	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(init(m.dtype, shape...)))
+	if v.Dtype() != m.dtype {
+		return m.errorf("the initial %s is of type %v, want %v", suffix, v.Dtype(), m.dtype)
+	}
+	return m.place(m.name+"."+suffix, v)
+}
+
+// place adds a learnable. Gorgonia would silently take two inputs of one name
+// and shape for one.
+func (m *module) place(name string, v G.Value) error {
+	if len(m.g.ByName(name)) > 0 {
+		return m.errorf("the graph has a node %q already, give the layer another name", name)
+	}
+	n := G.NewTensor(m.g, m.dtype, v.Shape().Dims(), G.WithShape(v.Shape()...), G.WithName(name), G.WithValue(v))
+	m.learnables = append(m.learnables, n)
+	return nil
+}
+
+// on is the module on another graph, with the same values.
+func (m *module) on(g *G.ExprGraph) (module, error) {
+	c := *m
+	c.g, c.learnables = g, nil
+	if g == nil {
+		return c, c.errorf("the graph is nil")
+	}
+	for _, n := range m.learnables {
+		if err := c.place(n.Name(), n.Value()); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+// with is x and the learnables, the inputs of most operations.
+func (m *module) with(x *G.Node) []*G.Node { return append([]*G.Node{x}, m.learnables...) }
+
+// rows checks x and counts its rows of the given number of features.
+func (m *module) rows(x *G.Node, features int) (int, error) {
+	if err := m.check(x); err != nil {
+		return 0, err
+	}
+	shape := x.Shape()
+	if shape.Dims() == 0 || shape[shape.Dims()-1] != features {
+		return 0, m.errorf("last dimension is %s, want %d (input shape %v)", last(shape), features, shape)
+	}
+	if x.Dtype() != m.dtype {
+		return 0, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	}
+	return shape.TotalSize() / features, nil
+}
+
+// check refuses an input that is not a node of the layer's graph, if the layer
+// stands on one.
+func (m *module) check(x *G.Node) error {
+	if x == nil {
+		return m.errorf("the input is nil")
+	}
+	if m.g != nil && x.Graph() != m.g {
+		return m.errorf("the input is a node of another graph: place the layer there with On")
+	}
+	return nil
+}
+
+func last(s tensor.Shape) string {
+	if s.Dims() == 0 {
+		return "missing"
+	}
+	return fmt.Sprint(s[s.Dims()-1])
+}
+
+// fwd is Forward in Gorgonia's composable form.
+func fwd(l interface {
+	Forward(*G.Node) (*G.Node, error)
+}, x G.Input) G.Result {
+	if err := G.CheckOne(x); err != nil {
+		return G.Err(err)
+	}
+	return G.TransformResult(x)(l.Forward(x.Node()))
+}
+
+// replaceLast is the shape with another last dimension.
+func replaceLast(s tensor.Shape, n int) tensor.Shape {
+	c := s.Clone()
+	c[len(c)-1] = n
+	return c
+}

@@ -1,0 +1,92 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// Linear is a fully connected layer over the last axis: x of shape (..., in)
+// gives (..., out). With X the rows of x:
+//
+//	Y = X·Wᵀ + b    dX = dY·W    dW = dYᵀ·X    db = Σ_rows dY
+//
+// W has shape (out, in), as in torch.nn.Linear.
+type Linear struct {
+	module
+	in, out int
+}
+
+// NewLinear makes a Linear layer from in to out features. Learnables are weight,
+// of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
+// shape (out), from 0. It takes WithName, WithDtype and WithoutBias.
+func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
+	c, err := configure("Linear", opts, "WithoutBias")
+	if err != nil {
+		return nil, err
+	}
+	m, err := newModule("Linear", g, c)
+	if err != nil {
+		return nil, err
+	}
+	if in < 1 || out < 1 {
+		return nil, m.errorf("maps %d features to %d, want 1 or more of each", in, out)
+	}
+	if err := m.learn("weight", init, out, in); err != nil {
+		return nil, err
+	}
+	if c.bias {
+		if err := m.learn("bias", constant(0), out); err != nil {
+			return nil, err
+		}
+	}
+	return &Linear{module: m, in: in, out: out}, nil
+}
+
+// Forward maps x's last axis from in to out features.
+func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
+	if _, err := l.rows(x, l.in); err != nil {
+		return nil, err
+	}
+	return op.Apply(l.label(), replaceLast(x.Shape(), l.out), &linear[float32]{}, &linear[float64]{}, l.with(x)...)
+}
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
+
+// On places the layer on another graph. The mode makes no difference.
+func (l *Linear) On(g *G.ExprGraph, _ Mode) (Layer, error) {
+	m, err := l.on(g)
+	return &Linear{module: m, in: l.in, out: l.out}, err
+}
+
+// linear is the kernel; in is x, W and, if there is one, b.
+type linear[T op.Float] struct {
+	acc []float64
+}
+
+func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
+	nout, nin = in[1].Shape[0], in[1].Shape[1]
+	return len(in[0].Data) / nin, nin, nout
+}
+
+func (k *linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	rows, nin, nout := sizes(in)
+	cpu.Gemm(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout)
+	if b := beta(in); b != nil {
+		cpu.AddRow(out.Data, b, rows, nout)
+	}
+	return nil
+}
+
+func (k *linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	rows, nin, nout := sizes(in)
+	cpu.Gemm(false, false, rows, nin, nout, 1, dout.Data, nout, in[1].Data, nin, 0, din[0].Data, nin)
+	cpu.Gemm(true, false, nout, nin, rows, 1, dout.Data, nout, in[0].Data, nin, 0, din[1].Data, nin)
+	if db := beta(din); db != nil {
+		k.acc = cpu.Grow(k.acc, nout)
+		cpu.SumRows(db, dout.Data, k.acc, rows, nout)
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+// Package train trains the transformer on text: corpus, batches, optimizer,
+// schedule, the loop, and the record it leaves.
+package train
+
+import "fmt"
+
+// Config is everything that a run depends on. The same Config on the same text
+// gives the same run.
+type Config struct {
+	Norm string `json:"norm"` // a name that transformer.NormByName knows
+
+	Layers   int  `json:"layers"`
+	Heads    int  `json:"heads"`
+	Channels int  `json:"channels"`
+	Context  int  `json:"context"` // tokens that a sequence holds
+	Bias     bool `json:"bias"`    // of norms and linear layers
+
+	Batch  int    `json:"batch"` // sequences in a batch
+	Steps  int    `json:"steps"`
+	Seed   uint64 `json:"seed"` // of the weights and the batches
+	Warmup int    `json:"warmup"`
+
+	LR          float64 `json:"lr"`     // after warm-up
+	MinLR       float64 `json:"min_lr"` // at the last step
+	Beta1       float64 `json:"beta1"`
+	Beta2       float64 `json:"beta2"`
+	WeightDecay float64 `json:"weight_decay"` // of matrices
+	Clip        float64 `json:"clip"`         // largest global gradient norm of an update
+
+	EvalEvery   int `json:"eval_every"`   // steps from one evaluation to the next
+	EvalBatches int `json:"eval_batches"` // batches that an evaluation reads at the most
+
+	Data       string `json:"data"`        // the text's path
+	DataSHA256 string `json:"data_sha256"` // and its hash
+	Vocabulary string `json:"vocabulary"`  // its characters, in the order of their ids
+}
+
+// Defaults are nanoGPT's settings for a character model of this size, run for a
+// shorter time.
+func Defaults() Config {
+	return Config{
+		Norm:   "layer",
+		Layers: 4, Heads: 4, Channels: 128, Context: 64,
+		Batch: 12, Steps: 300, Seed: 1, Warmup: 100,
+		LR: 1e-3, MinLR: 1e-4, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.1, Clip: 1,
+		EvalEvery: 50, EvalBatches: 20,
+	}
+}
+
+// Validate finds the first setting that cannot be.
+func (c Config) Validate() error {
+	for _, s := range []struct {
+		name string
+		v    int
+		min  int
+	}{
+		{"steps", c.Steps, 1},
+		{"batch", c.Batch, 1},
+		{"eval-every", c.EvalEvery, 1},
+		{"eval-batches", c.EvalBatches, 1},
+		{"warmup", c.Warmup, 0},
+	} {
+		if s.v < s.min {
+			return fmt.Errorf("train: %s is %d, want %d or more", s.name, s.v, s.min)
+		}
+	}
+	for _, s := range []struct {
+		name     string
+		v        float64
+		min, max float64
+	}{
+		{"lr", c.LR, 0, 1e3},
+		{"min-lr", c.MinLR, 0, 1e3},
+		{"beta1", c.Beta1, 0, 1},
+		{"beta2", c.Beta2, 0, 1},
+		{"weight-decay", c.WeightDecay, 0, 1e3},
+		{"clip", c.Clip, 0, 1e30},
+	} {
+		if !(s.v >= s.min && s.v <= s.max) {
+			return fmt.Errorf("train: %s is %g, want it from %g to %g", s.name, s.v, s.min, s.max)
+		}
+	}
+	return nil
+}
