@@ -62,7 +62,10 @@ func run(t *testing.T, machine string, cost *G.Node, wrt G.Nodes) {
 func dot(t *testing.T, y *G.Node, upstream []float64) *G.Node {
 	t.Helper()
 	if y.IsScalar() {
-		return G.Must(G.Mul(y, G.NewConstant(as(y.Dtype(), upstream).([]float64)[0])))
+		if y.Dtype() == tensor.Float32 {
+			return G.Must(G.Mul(y, G.NewConstant(float32(upstream[0]))))
+		}
+		return G.Must(G.Mul(y, G.NewConstant(upstream[0])))
 	}
 	w := tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(as(y.Dtype(), upstream)))
 	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"), G.WithValue(w))
@@ -107,7 +110,7 @@ func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.Ex
 			_, got := gradients(t, machine, build(t, G.NewGraph(), values), upstream)
 			require.Len(t, got, len(want))
 			for i := range want {
-				requireClose(t, want[i], got[i], 1e-6, fmt.Sprintf("gradient %d", i))
+				requireClose(t, want[i], got[i], within{1e-6, 1e-9}, fmt.Sprintf("gradient %d", i))
 			}
 		})
 	}
@@ -129,19 +132,21 @@ func difference(f func() float64, x *float64) float64 {
 	return (4*slope(h/2) - slope(h)) / 3
 }
 
-// requireClose compares got with want relative to the largest |want|. Where all
-// of want is below 1e-3, the tests' values of order 1 have cancelled, and 1e-3
-// stands in. NaN is never close.
-func requireClose(t *testing.T, want, got []float64, tol float64, what string) {
+// within is how far values may be from what they should be: rel of the largest
+// of them, and abs for those that are what is left after cancellation.
+type within struct{ rel, abs float64 }
+
+// requireClose fails on NaN whatever the tolerance.
+func requireClose(t *testing.T, want, got []float64, tol within, what string) {
 	t.Helper()
 	require.Len(t, got, len(want), what)
-	scale := 1e-3
+	largest := 0.0
 	for _, w := range want {
-		scale = max(scale, math.Abs(w))
+		largest = max(largest, math.Abs(w))
 	}
 	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol*scale) {
-			t.Fatalf("%s: element %d is %.12g, want %.12g (tolerance %g of %g)", what, i, got[i], want[i], tol, scale)
+		if !(math.Abs(got[i]-want[i]) <= tol.rel*largest+tol.abs) {
+			t.Fatalf("%s: element %d is %.12g, want %.12g (tolerance %g of %g, and %g)", what, i, got[i], want[i], tol.rel, largest, tol.abs)
 		}
 	}
 }
