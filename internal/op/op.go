@@ -85,7 +85,9 @@ type base struct {
 	id    uint64
 	typ   hm.Type
 	arity int
-	shape tensor.Shape // of the output
+	// of the output
+	out   hm.Type
+	shape tensor.Shape
 }
 
 var lastID atomic.Uint64
@@ -101,6 +103,7 @@ func newBase(label, role string, shape tensor.Shape, output hm.Type, inputs []*G
 		id:    lastID.Add(1),
 		typ:   hm.NewFnType(append(types, output)...),
 		arity: len(inputs),
+		out:   output,
 		shape: shape,
 	}
 }
@@ -162,8 +165,7 @@ func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 // nodeHash is the hash that Gorgonia will give the operation's node.
 func nodeHash(b *base, inputs []*G.Node) uint32 {
 	h := fnv.New32a()
-	types := b.typ.Types()
-	fmt.Fprintf(h, "%v%v", types[len(types)-1], b.shape)
+	fmt.Fprintf(h, "%v%v", b.out, b.shape)
 	b.WriteHash(h)
 	h.Write([]byte{byte(len(inputs))})
 	for _, in := range inputs {
