@@ -1,7 +1,9 @@
 package layers
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -69,8 +71,8 @@ func (m *module) Model() G.Nodes      { return m.learnables }
 
 // label starts the layer's errors: its kind, and its name where that says more.
 func (m *module) label() string {
-	if m.name == m.kind || m.name == "" {
-		return m.kind
+	if m.name == "" || strings.HasPrefix(m.name, m.kind) {
+		return cmp.Or(m.name, m.kind)
 	}
 	return m.kind + " " + m.name
 }

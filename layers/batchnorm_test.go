@@ -1,0 +1,142 @@
+package layers
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// The tests of this file are defects of Gorgonia's own BatchNorm that must not
+// be ours.
+
+func newX(g *G.ExprGraph, rows, cols int) *G.Node {
+	return input(g, "x", tensor.Float64, normals(rand.New(rand.NewPCG(8, 8)), rows*cols, 2, 3), rows, cols)
+}
+
+func TestBatchNormsThatDifferOnlyInEpsStayTwoNodes(t *testing.T) {
+	g := G.NewGraph()
+	x := newX(g, 4, 3)
+	var y [2]*G.Node
+	for i, eps := range []float64{1e-5, 10} {
+		l, err := NewBatchNorm(G.NewGraph(), 3, f64, WithEps(eps), WithName("bn"))
+		require.NoError(t, err)
+		if i == 1 { // the same gamma and beta nodes, so that eps is all that differs
+			l.module = placedModule(t, g)
+		} else {
+			placed, err := l.On(g, Training)
+			require.NoError(t, err)
+			l = placed.(*BatchNorm)
+		}
+		y[i], err = l.Forward(x)
+		require.NoError(t, err)
+	}
+	require.NotSame(t, y[0], y[1])
+	vm := G.NewTapeMachine(g)
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	require.NotEqual(t, y[0].Value().Data(), y[1].Value().Data())
+}
+
+// placedModule is the module whose learnables stand on g already.
+func placedModule(t *testing.T, g *G.ExprGraph) module {
+	m := module{kind: "BatchNorm", name: "bn", dtype: tensor.Float64, g: g}
+	for _, name := range []string{"bn.weight", "bn.bias"} {
+		n := g.ByName(name)
+		require.Len(t, n, 1)
+		m.learnables = append(m.learnables, n[0])
+	}
+	return m
+}
+
+func TestAnotherTrainingMachineLeavesRunningStatisticsAlone(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewBatchNorm(g, 3, f64)
+	require.NoError(t, err)
+	_, err = l.Forward(newX(g, 4, 3))
+	require.NoError(t, err)
+	vm := G.NewTapeMachine(g)
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	mean, variance := float64s(l.RunningMean()), float64s(l.RunningVar())
+	require.NotContains(t, mean, 0.0)
+	require.NotContains(t, variance, 1.0)
+
+	for _, vm := range []G.VM{G.NewTapeMachine(g), G.NewLispMachine(g, G.ExecuteFwdOnly())} {
+		require.NoError(t, vm.Close())
+	}
+	require.Equal(t, mean, float64s(l.RunningMean()))
+	require.Equal(t, variance, float64s(l.RunningVar()))
+}
+
+func TestEvaluationGraphSeesWhatTrainingLearns(t *testing.T) {
+	g, eg := G.NewGraph(), G.NewGraph()
+	l, err := NewBatchNorm(g, 3, f64)
+	require.NoError(t, err)
+	y, err := l.Forward(newX(g, 4, 3))
+	require.NoError(t, err)
+	_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(y)))), l.Learnables()...)
+	require.NoError(t, err)
+	e, err := l.On(eg, Evaluation)
+	require.NoError(t, err)
+	ey, err := e.Forward(newX(eg, 1, 3)) // one row: no statistics are taken
+	require.NoError(t, err)
+
+	train := G.NewTapeMachine(g, G.BindDualValues(l.Learnables()...))
+	defer train.Close()
+	eval := G.NewTapeMachine(eg, G.EvalMode())
+	defer eval.Close()
+	solver := G.NewVanillaSolver(G.WithLearnRate(0.01))
+	var last []float64
+	for range 3 {
+		require.NoError(t, train.RunAll())
+		require.NoError(t, solver.Step(G.NodesToValueGrads(l.Learnables())))
+		train.Reset()
+
+		before := float64s(l.RunningMean())
+		require.NoError(t, eval.RunAll())
+		got := float64s(ey.Value())
+		eval.Reset()
+		require.Equal(t, before, float64s(l.RunningMean()), "evaluation changed the statistics")
+		require.NotEqual(t, last, got)
+		last = got
+
+		w, b := float64s(l.Learnables()[0].Value()), float64s(l.Learnables()[1].Value())
+		mean, variance := float64s(l.RunningMean()), float64s(l.RunningVar())
+		x := float64s(eg.ByName("x")[0].Value())
+		for j := range x {
+			want := (x[j]-mean[j])/math.Sqrt(variance[j]+1e-5)*w[j] + b[j]
+			require.InDelta(t, want, got[j], 1e-12)
+		}
+	}
+}
+
+func TestEvalModeMachineOnATrainingGraphIsRefused(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewBatchNorm(g, 3, f64)
+	require.NoError(t, err)
+	_, err = l.Forward(newX(g, 4, 3))
+	require.NoError(t, err)
+	train := G.NewTapeMachine(g)
+	defer train.Close()
+	require.NoError(t, train.RunAll())
+	train.Reset()
+	mean := float64s(l.RunningMean())
+	eval := G.NewTapeMachine(g, G.EvalMode())
+	defer eval.Close()
+	for _, vm := range []G.VM{train, eval} { // neither does silently what it was not made for
+		require.ErrorContains(t, vm.RunAll(), "place the layer there with On(g, layers.Evaluation)")
+	}
+	require.Equal(t, mean, float64s(l.RunningMean()))
+}
+
+func TestOneRowInTrainingIsAnError(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewBatchNorm(g, 3, f64)
+	require.NoError(t, err)
+	_, err = l.Forward(newX(g, 1, 3))
+	require.EqualError(t, err, "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
+}

@@ -1,0 +1,235 @@
+package layers
+
+import (
+	"errors"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// every makes each layer for 4 features.
+var every = map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
+	"BatchNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, 4, opts...) },
+	"LayerNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 4, opts...) },
+	"RMSNorm":   func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, 4, opts...) },
+	"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+		return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
+	},
+	"Embedding": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+		return NewEmbedding(g, 5, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
+	},
+	"GELU":                func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
+	"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewCausalSelfAttention(1, opts...) },
+	"Identity":            func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
+}
+
+var errSample = errors.New("sample")
+
+var learnables = map[string][]string{
+	"BatchNorm": {"weight", "bias"}, "LayerNorm": {"weight", "bias"}, "RMSNorm": {"weight"},
+	"Linear": {"weight", "bias"}, "Embedding": {"weight"},
+}
+
+func TestLearnablesAreNamedAndNumbered(t *testing.T) {
+	for kind, build := range every {
+		t.Run(kind, func(t *testing.T) {
+			g := G.NewGraph()
+			names := []string{kind, kind + "_1", kind + "_2", "mine"}
+			for i, name := range names {
+				var opts []Option
+				if i == 3 {
+					opts = append(opts, WithName("mine"))
+				}
+				l, err := build(g, opts...)
+				require.NoError(t, err)
+				if len(learnables[kind]) > 0 {
+					require.Equal(t, name, l.Name())
+				}
+				require.Equal(t, l.Learnables(), l.Model())
+				var got []string
+				for _, n := range l.Learnables() {
+					require.Same(t, g, n.Graph())
+					got = append(got, n.Name())
+				}
+				var want []string
+				for _, suffix := range learnables[kind] {
+					want = append(want, name+"."+suffix)
+				}
+				require.Equal(t, want, got)
+			}
+			if len(learnables[kind]) > 0 {
+				_, err := build(g, WithName("mine"))
+				require.ErrorContains(t, err, `the graph has a node "mine.weight" already`)
+			}
+		})
+	}
+}
+
+func TestGammaStartsAtOneAndBetaAtZero(t *testing.T) {
+	for _, kind := range []string{"BatchNorm", "LayerNorm", "RMSNorm"} {
+		l, err := every[kind](G.NewGraph())
+		require.NoError(t, err)
+		for i, n := range l.Learnables() {
+			require.Equal(t, tensor.Shape{4}, n.Shape(), kind)
+			want := []float32{1, 1, 1, 1}
+			if i == 1 {
+				want = []float32{0, 0, 0, 0}
+			}
+			require.Equal(t, want, n.Value().Data(), kind)
+		}
+	}
+}
+
+// TestSecondGraphSharesWeights changes a weight in place on one graph and looks
+// at the output on the other.
+func TestSecondGraphSharesWeights(t *testing.T) {
+	for kind := range learnables {
+		t.Run(kind, func(t *testing.T) {
+			g, g2 := G.NewGraph(), G.NewGraph()
+			l, err := every[kind](g)
+			require.NoError(t, err)
+			l2, err := l.On(g2, Evaluation)
+			require.NoError(t, err)
+			require.Equal(t, l.Name(), l2.Name())
+			x := input(g2, "x", tensor.Float32, []float64{1, 2, 4, 8, 1, 3, 5, 7}, 2, 4)
+			if kind == "Embedding" {
+				x = input(g2, "x", tensor.Int, []int{0, 3}, 2)
+			}
+			y, err := l2.Forward(x)
+			require.NoError(t, err)
+			vm := G.NewTapeMachine(g2)
+			defer vm.Close()
+			require.NoError(t, vm.RunAll())
+			before := float64s(y.Value())
+			vm.Reset()
+			for _, n := range l.Learnables() {
+				w := n.Value().Data().([]float32)
+				for i := range w {
+					w[i] += 0.5
+				}
+			}
+			require.NoError(t, vm.RunAll())
+			require.NotEqual(t, before, float64s(y.Value()))
+		})
+	}
+}
+
+func TestLayersComposeAsGorgoniasDo(t *testing.T) {
+	g := G.NewGraph()
+	x := input(g, "x", tensor.Float32, normals(rand.New(rand.NewPCG(1, 1)), 8, 0, 1), 2, 4)
+	var chain []Layer
+	for _, kind := range []string{"Linear", "BatchNorm", "GELU", "LayerNorm", "RMSNorm", "Identity"} {
+		l, err := every[kind](g)
+		require.NoError(t, err)
+		chain = append(chain, l)
+	}
+	var y G.Input = x
+	for _, l := range chain {
+		r := l.Fwd(y)
+		require.NoError(t, r.Err())
+		y = r
+	}
+	targets := input(g, "targets", tensor.Int, []int{1, 3}, 2)
+	ce, err := NewCrossEntropy()
+	require.NoError(t, err)
+	loss := ce.Fwd(G.Nodes{y.Node(), targets})
+	require.NoError(t, loss.Err())
+	require.True(t, loss.Node().IsScalar())
+
+	failed := G.Err(errSample)
+	for _, l := range chain {
+		require.ErrorIs(t, l.Fwd(failed).Err(), errSample)
+	}
+	require.ErrorIs(t, ce.Fwd(failed).Err(), errSample)
+	require.ErrorContains(t, ce.Fwd(x).Err(), "got 1 nodes, want 2: logits and targets")
+}
+
+func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
+	g := G.NewGraph()
+	float := func(shape ...int) *G.Node {
+		return G.NewTensor(g, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName("float"))
+	}
+	ints := G.NewTensor(g, tensor.Int, 2, G.WithShape(3, 4), G.WithName("ints"))
+	double := G.NewTensor(g, tensor.Float64, 2, G.WithShape(3, 4), G.WithName("double"))
+	scalar := G.NewScalar(g, tensor.Float32, G.WithName("scalar"))
+	elsewhere := G.NewTensor(G.NewGraph(), tensor.Float32, 2, G.WithShape(3, 4), G.WithName("elsewhere"))
+	forward := func(kind string, x *G.Node) error {
+		l, err := every[kind](g)
+		require.NoError(t, err)
+		_, err = l.Forward(x)
+		return err
+	}
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{forward("LayerNorm", float(32, 3)), "layers: LayerNorm: last dimension is 3, want 4 (input shape (32, 3))"},
+		{forward("RMSNorm", scalar), "layers: RMSNorm: last dimension is missing, want 4 (input shape ())"},
+		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32"},
+		{forward("Linear", elsewhere), "layers: Linear: the input is a node of another graph: place the layer there with On"},
+		{forward("GELU", nil), "layers: GELU: the input is nil"},
+		{forward("GELU", ints), "layers: GELU: no input of type float32 or float64"},
+		{forward("Embedding", double), "layers: Embedding: ids are of type float64, want int"},
+		{forward("CausalSelfAttention", float(2, 12)), "layers: CausalSelfAttention: input shape is (2, 12), want (batch, time, 3·channels) with channels a multiple of 1 heads"},
+		{second(NewLayerNorm(G.NewGraph(), 0)), "layers: LayerNorm: features is 0, want 1 or more"},
+		{second(NewLayerNorm(nil, 4)), "layers: LayerNorm: the graph is nil"},
+		{second(NewLayerNorm(g, 4, WithMomentum(0.1))), "layers: LayerNorm: has no option WithMomentum"},
+		{second(NewRMSNorm(g, 4, WithoutBias())), "layers: RMSNorm: has no option WithoutBias"},
+		{second(NewRMSNorm(g, 4, WithEps(-1))), "layers: RMSNorm: eps is -1, want a number of 0 or more"},
+		{second(NewRMSNorm(g, 4, WithEps(math.NaN()))), "layers: RMSNorm: eps is NaN, want a number of 0 or more"},
+		{second(NewBatchNorm(g, 4, WithMomentum(0))), "layers: BatchNorm: momentum is 0, want it in (0, 1]"},
+		{second(NewBatchNorm(G.NewGraph(), 4, WithDtype(tensor.Int))), "layers: BatchNorm: dtype is int, want float32 or float64"},
+		{second(NewLinear(G.NewGraph(), 4, 0, constant(0))), "layers: Linear: maps 4 features to 0, want 1 or more of each"},
+		{second(NewEmbedding(G.NewGraph(), 0, 4, constant(0))), "layers: Embedding: has 0 rows of 4 features, want 1 or more of each"},
+		{second(NewCausalSelfAttention(0)), "layers: CausalSelfAttention: has 0 heads, want 1 or more"},
+		{crossEntropyOf(float(3, 5), double), "layers: CrossEntropy: targets are of type float64, want int"},
+		{crossEntropyOf(float(3, 5), ints), "layers: CrossEntropy: targets have shape (3, 4), want (3) (logits have shape (3, 5))"},
+	} {
+		require.EqualError(t, c.err, c.want)
+	}
+}
+
+func second[L any](_ L, err error) error { return err }
+
+func crossEntropyOf(logits, targets *G.Node) error {
+	l, err := NewCrossEntropy()
+	if err == nil {
+		_, err = l.Forward(logits, targets)
+	}
+	return err
+}
+
+func TestIdsOutOfRangeAreErrorsOfTheRun(t *testing.T) {
+	run := func(build func(g *G.ExprGraph, ids *G.Node) error) error {
+		g := G.NewGraph()
+		require.NoError(t, build(g, input(g, "ids", tensor.Int, []int{0, 5}, 2)))
+		vm := G.NewTapeMachine(g)
+		defer vm.Close()
+		return vm.RunAll()
+	}
+	require.ErrorContains(t, run(func(g *G.ExprGraph, ids *G.Node) error {
+		l, err := every["Embedding"](g, WithName("wte"))
+		require.NoError(t, err)
+		_, err = l.Forward(ids)
+		return err
+	}), "layers: Embedding wte forward: id 1 is 5, want it in [0, 5)")
+	require.ErrorContains(t, run(func(g *G.ExprGraph, ids *G.Node) error {
+		return crossEntropyOf(input(g, "logits", tensor.Float32, make([]float64, 6), 2, 3), ids)
+	}), "layers: CrossEntropy forward: target 1 is 5, want it in [0, 3)")
+}
+
+// TestOneFeature: such a row is its own mean, so that LayerNorm gives β.
+func TestOneFeature(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewLayerNorm(g, 1)
+	require.NoError(t, err)
+	set(t, l.Learnables()[1], []float64{0.25})
+	x := input(g, "x", tensor.Float32, []float64{3, -1e6, 1e-20}, 3, 1)
+	y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, []float64{1, 2, 3})
+	require.Equal(t, []float64{0.25, 0.25, 0.25}, y)
+	require.Equal(t, []float64{0, 0, 0}, grads[0])
+}
