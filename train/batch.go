@@ -1,0 +1,37 @@
+package train
+
+import "math/rand/v2"
+
+// batches draws sequences at random places of a text. The same seed draws the
+// same sequences, whatever is trained on them.
+type batches struct {
+	text    []int
+	context int
+	rng     *rand.Rand
+}
+
+func newBatches(text []int, context int, seed uint64) *batches {
+	return &batches{text: text, context: context, rng: rand.New(rand.NewPCG(seed, 0x6261746368657321))} // "batches!"
+}
+
+// next fills ids, row after row of context tokens, and targets with the tokens
+// that follow each.
+func (b *batches) next(ids, targets []int) {
+	for i := 0; i < len(ids); i += b.context {
+		at := b.rng.IntN(len(b.text) - b.context)
+		copy(ids[i:i+b.context], b.text[at:])
+		copy(targets[i:i+b.context], b.text[at+1:])
+	}
+}
+
+// windows are the places of validation sequences: evenly spread over the text and,
+// where it is long enough, apart from each other.
+func windows(text []int, context, most int) []int {
+	places := len(text) - context // where a sequence and its target fit
+	n := max(1, min(most, places/context))
+	at := make([]int, n)
+	for i := range at {
+		at[i] = i * places / n
+	}
+	return at
+}

@@ -1,0 +1,17 @@
+package train
+
+import "math"
+
+// Rate is the learning rate of a step (from 0): a linear warm-up to LR over
+// Warmup steps, then half a cosine down to MinLR at the last (Loshchilov & Hutter
+// 2017, as nanoGPT computes it).
+func (c Config) Rate(step int) float64 {
+	if step < c.Warmup {
+		return c.LR * float64(step+1) / float64(c.Warmup+1)
+	}
+	if step >= c.Steps {
+		return c.MinLR
+	}
+	done := float64(step-c.Warmup) / float64(max(1, c.Steps-c.Warmup))
+	return c.MinLR + (c.LR-c.MinLR)*(1+math.Cos(math.Pi*done))/2
+}
