@@ -6,10 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strconv"
+
+	"gorgonorm/models/transformer"
 )
 
 // Run is the record of one training run: the files of its directory.
@@ -78,13 +81,18 @@ func (f *Float) UnmarshalJSON(b []byte) error {
 const (
 	configFile  = "config.json"
 	metricsFile = "metrics.jsonl"
+	weightsFile = "model.safetensors"
 	summaryFile = "summary.json"
 )
 
-// WriteRun writes the run's files into dir, which it makes. Each file appears
-// whole or not at all, the summary last.
-func WriteRun(dir string, r Run) error {
+// WriteRun writes the run's files, and the model's weights, into dir, which it
+// makes. Each file appears whole or not at all. The summary is taken away first
+// and comes last, so that it never stands beside files of another run.
+func WriteRun(dir string, r Run, m *transformer.Model) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	if err := os.Remove(filepath.Join(dir, summaryFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("train: %w", err)
 	}
 	metrics := func(w io.Writer) error {
@@ -96,11 +104,20 @@ func WriteRun(dir string, r Run) error {
 		}
 		return nil
 	}
-	return errors.Join(
-		WriteFile(filepath.Join(dir, configFile), indented(r.Config)),
-		WriteFile(filepath.Join(dir, metricsFile), metrics),
-		WriteFile(filepath.Join(dir, summaryFile), indented(r.Summary)),
-	)
+	for _, f := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{configFile, indented(r.Config)},
+		{metricsFile, metrics},
+		{weightsFile, m.Save},
+		{summaryFile, indented(r.Summary)},
+	} {
+		if err := WriteFile(filepath.Join(dir, f.name), f.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func indented(v any) func(io.Writer) error {

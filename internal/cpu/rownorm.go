@@ -94,15 +94,11 @@ func normalize[T Float](y, x, gamma, beta []T, mean, rstd T) {
 	for j, v := range x {
 		y[j] = (v - mean) * rstd
 	}
-	if gamma != nil {
-		for j, g := range gamma {
-			y[j] *= g
-		}
+	for j, g := range gamma {
+		y[j] *= g
 	}
-	if beta != nil {
-		for j, b := range beta {
-			y[j] += b
-		}
+	for j, b := range beta {
+		y[j] += b
 	}
 }
 

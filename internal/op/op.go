@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 
 	"github.com/chewxy/hm"
+	_ "go4.org/unsafe/assume-no-moving-gc" // imported for its version: go.mod says why
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )

@@ -1,0 +1,216 @@
+// Stability trains the same tiny transformer on the same text under each norm
+// and says which stayed stable.
+//
+//	go run ./examples/stability
+//
+// For every norm it writes a directory with the run's settings, what was measured
+// at each step, the weights and a summary; beside them report.html shows all runs
+// together.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"gorgonorm/models/transformer"
+	"gorgonorm/report"
+	"gorgonorm/train"
+)
+
+// Exit statuses.
+const (
+	failed      = 1
+	misused     = 2
+	interrupted = 130 // as shells have it for a program stopped by Ctrl-C
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// usageError is a command line that cannot be.
+type usageError struct{ error }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	if err == nil {
+		err = o.train(ctx, stdout, stderr)
+	}
+	switch usage := (usageError{}); {
+	case err == nil:
+		return 0
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "stability: stopped; what was finished is in", o.out)
+		return interrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "stability: %v (-h explains the flags)\n", err)
+		return misused
+	default:
+		fmt.Fprintf(stderr, "stability: %v\n", err)
+		return failed
+	}
+}
+
+// options are the command line.
+type options struct {
+	config train.Config // of every run, but for its norm
+	norms  []string
+	out    string
+}
+
+const usage = `Usage: go run ./examples/stability [flags]
+
+Trains the same character-level transformer under each norm, with the same seed,
+initial weights and batches, and compares how stable the runs stay. Progress goes
+to standard error, the result to standard output, and everything measured to -out.
+Ctrl-C ends the run at hand and reports what there is.
+
+Flags:
+`
+
+func parse(args []string, help io.Writer) (o options, err error) {
+	o.config = train.Defaults()
+	c := &o.config
+	f := flag.NewFlagSet("stability", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	norms := f.String("norms", "none,batch,layer,rms", "the `norms` to train under, with commas between")
+	f.StringVar(&c.Data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
+	f.StringVar(&o.out, "out", "runs", "the `directory` to write to; runs of the same norm in it are replaced")
+	f.IntVar(&c.Steps, "steps", c.Steps, "training steps of each run")
+	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a batch")
+	f.IntVar(&c.Context, "context", c.Context, "characters in a sequence")
+	f.IntVar(&c.Layers, "layers", c.Layers, "transformer blocks")
+	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads; they divide the channels")
+	f.IntVar(&c.Channels, "channels", c.Channels, "features of each token")
+	f.Float64Var(&c.LR, "lr", c.LR, "learning rate after warm-up; a cosine takes it down to a tenth")
+	f.IntVar(&c.Warmup, "warmup", c.Warmup, "steps in which the learning rate rises")
+	f.Uint64Var(&c.Seed, "seed", c.Seed, "seed of the weights and the batches")
+	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			fmt.Fprint(help, usage)
+			f.SetOutput(help)
+			f.PrintDefaults()
+			return o, err
+		}
+		return o, usageError{err}
+	}
+	if f.NArg() > 0 {
+		return o, usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+	}
+	c.MinLR = c.LR / 10
+	for name := range strings.SplitSeq(*norms, ",") {
+		if _, err := transformer.NormByName(name); err != nil {
+			return o, usageError{err}
+		}
+		if slices.Contains(o.norms, name) {
+			return o, usageError{fmt.Errorf("the norm %q is given twice", name)}
+		}
+		o.norms = append(o.norms, name)
+	}
+	return o, nil
+}
+
+// train runs every norm in turn and reports on them. All that can be wrong with
+// the command line is found before anything is written.
+func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
+	path := o.config.Data
+	if path == "" {
+		var err error
+		if path, err = train.DefaultText(); err != nil {
+			return err
+		}
+	}
+	text, err := train.ReadCorpus(path)
+	if err != nil {
+		return err
+	}
+	for _, norm := range o.norms {
+		c := o.config
+		c.Norm = norm
+		if err := train.Check(c, text); err != nil {
+			return usageError{err}
+		}
+	}
+	if err := writable(o.out); err != nil {
+		return err
+	}
+	fmt.Fprintf(stderr, "%s: %d characters to learn, %d to validate, %d different\n", path, len(text.Train), len(text.Val), len(text.Vocabulary))
+
+	var dirs []string
+	for _, norm := range o.norms {
+		if ctx.Err() != nil {
+			break
+		}
+		c := o.config
+		c.Norm = norm
+		p := newProgress(stderr, c)
+		model, r, err := train.Train(ctx, c, text, p.step)
+		p.done(r.Summary)
+		if err != nil {
+			return err
+		}
+		if r.Summary.Steps == 0 {
+			break
+		}
+		dir := filepath.Join(o.out, norm)
+		if err := train.WriteRun(dir, r, model); err != nil {
+			return err
+		}
+		dirs = append(dirs, dir)
+	}
+	if len(dirs) > 0 {
+		if err := o.report(dirs, stdout); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// report reads the runs back from their files and shows them.
+func (o options) report(dirs []string, stdout io.Writer) error {
+	var runs []train.Run
+	for _, dir := range dirs {
+		r, err := train.ReadRun(dir)
+		if err != nil {
+			return err
+		}
+		runs = append(runs, r)
+	}
+	page := filepath.Join(o.out, "report.html")
+	err := train.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs) })
+	if err != nil {
+		return err
+	}
+	if err := report.Table(stdout, runs); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "\nCurves: %s\n", page)
+	return nil
+}
+
+// writable makes the output directory and tries to write into it.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("cannot write to -out: %w", err)
+	}
+	f, err := os.CreateTemp(dir, ".writable.*")
+	if err != nil {
+		return fmt.Errorf("cannot write to -out: %w", err)
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
