@@ -1,0 +1,85 @@
+package train
+
+import (
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/models/transformer"
+)
+
+func TestRunsAreReadBackAsWritten(t *testing.T) {
+	val := Float(2.25)
+	c := tiny("layer")
+	c.Vocabulary = "abc\n\"é"
+	run := Run{
+		Config: c,
+		Steps: []Step{
+			{Step: 1, Loss: 3.5, GradNorm: 0.1, LR: 1e-3, Seconds: 0.5},
+			{Step: 2, Loss: Float(math.Inf(1)), GradNorm: Float(math.Inf(-1)), LR: 2e-3, ValLoss: &val, Seconds: 1},
+		},
+		Summary: Summary{Norm: "layer", Steps: 2, DivergedAt: 2, MaxGradNorm: Float(math.Inf(1)), Interrupted: true},
+	}
+	norm, err := transformer.NormByName("layer")
+	require.NoError(t, err)
+	m, err := transformer.New(G.NewGraph(), transformer.Config{Vocab: 3, Context: 2, Layers: 1, Heads: 1, Channels: 2, Norm: norm})
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "runs", "layer")
+	for range 2 { // a second run replaces the first
+		require.NoError(t, WriteRun(dir, run, m))
+		got, err := ReadRun(dir)
+		require.NoError(t, err)
+		require.Equal(t, run, got)
+	}
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	require.Equal(t, []string{"config.json", "metrics.jsonl", "model.safetensors", "summary.json"}, names)
+}
+
+func TestNaNIsReadBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nan.json")
+	require.NoError(t, WriteFile(path, indented(Summary{BestVal: Float(math.NaN())})))
+	var s Summary
+	require.NoError(t, readJSON(path, &s))
+	require.True(t, math.IsNaN(float64(s.BestVal)))
+}
+
+func TestAFileThatCannotBeFinishedIsNotThere(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o666))
+	broken := errors.New("broken")
+	err := WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(make([]byte, 1<<16))
+		return errors.Join(err, broken)
+	})
+	require.ErrorIs(t, err, broken)
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(b))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Error(t, WriteFile(filepath.Join(dir, "missing", "f"), indented(1)))
+}
+
+func TestDamagedRunsAreErrors(t *testing.T) {
+	dir := t.TempDir()
+	_, err := ReadRun(dir)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	for name, content := range map[string]string{configFile: "{}", summaryFile: "{}", metricsFile: `{"step":1,"loss":2}` + "\n" + `{"step":2,"loss":"x"}`} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
+	}
+	_, err = ReadRun(dir)
+	require.ErrorContains(t, err, "metrics.jsonl, after step 1: train: \"x\" is no number")
+}

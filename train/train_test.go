@@ -1,0 +1,208 @@
+package train
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/models/transformer"
+)
+
+// write makes a file of text and reads it as a corpus.
+func corpus(t *testing.T, text string) *Corpus {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text.txt")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	c, err := ReadCorpus(path)
+	require.NoError(t, err)
+	return c
+}
+
+func tiny(norm string) Config {
+	c := Defaults()
+	c.Norm, c.Layers, c.Heads, c.Channels, c.Context, c.Batch = norm, 2, 2, 16, 8, 4
+	c.Steps, c.Warmup, c.LR, c.MinLR, c.EvalEvery = 60, 5, 1e-2, 1e-3, 20
+	return c
+}
+
+var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
+
+func TestLossFallsUnderEveryNorm(t *testing.T) {
+	text := corpus(t, verse)
+	for _, n := range transformer.Norms {
+		t.Run(n.Name, func(t *testing.T) {
+			c := tiny(n.Name)
+			_, run, err := Train(context.Background(), c, text, nil)
+			require.NoError(t, err)
+			s := run.Summary
+			require.Zero(t, s.DivergedAt)
+			require.Len(t, run.Steps, c.Steps)
+			uniform := math.Log(float64(len(text.Vocabulary)))
+			require.InDelta(t, uniform, float64(s.FirstLoss), 0.2, "the first loss is that of guessing")
+			require.Less(t, float64(s.LastLoss), 0.7*uniform)
+			require.Less(t, float64(s.BestVal), 0.8*uniform)
+			for _, step := range run.Steps {
+				require.Equal(t, step.Step%c.EvalEvery == 0, step.ValLoss != nil)
+			}
+		})
+	}
+}
+
+// TestRunsAreReproducible repeats a run, on one thread and on several.
+func TestRunsAreReproducible(t *testing.T) {
+	text := corpus(t, verse)
+	record := func(threads int, seed uint64) []Step {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+		c := tiny("batch")
+		c.Channels, c.Steps, c.EvalEvery, c.Seed = 64, 10, 5, seed // wide enough for parallel products
+		_, run, err := Train(context.Background(), c, text, nil)
+		require.NoError(t, err)
+		for i := range run.Steps {
+			run.Steps[i].Seconds = 0
+		}
+		return run.Steps
+	}
+	first := record(1, 1)
+	for _, threads := range []int{1, 2, 3, 8} {
+		require.Equal(t, first, record(threads, 1), "%d threads", threads)
+	}
+	require.NotEqual(t, first, record(1, 2), "another seed")
+}
+
+func TestDivergenceIsAResult(t *testing.T) {
+	c := tiny("none")
+	c.LR, c.Warmup, c.Steps = 1e3, 0, 200
+	_, run, err := Train(context.Background(), c, corpus(t, verse), nil)
+	require.NoError(t, err)
+	s := run.Summary
+	require.Positive(t, s.DivergedAt)
+	require.Equal(t, s.DivergedAt, s.Steps, "the run ends there")
+	last := run.Steps[len(run.Steps)-1]
+	require.False(t, last.Loss.Finite() && last.GradNorm.Finite())
+}
+
+func TestCancellingKeepsWhatIsDone(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step) {
+		if s.Step == 3 {
+			cancel()
+		}
+	})
+	require.NoError(t, err)
+	require.True(t, run.Summary.Interrupted)
+	require.Equal(t, 3, run.Summary.Steps)
+	require.Len(t, run.Steps, 3)
+}
+
+func TestWhatCannotBeRun(t *testing.T) {
+	text := corpus(t, verse)
+	for want, change := range map[string]func(*Config){
+		"train: steps is 0, want 1 or more":                                         func(c *Config) { c.Steps = 0 },
+		"train: batch is -1, want 1 or more":                                        func(c *Config) { c.Batch = -1 },
+		"train: lr is NaN, want it from 0 to 1000":                                  func(c *Config) { c.LR = math.NaN() },
+		"transformer: 3 heads do not divide 16 channels":                            func(c *Config) { c.Heads = 3 },
+		`transformer: unknown norm "x", want one of ["none" "batch" "layer" "rms"]`: func(c *Config) { c.Norm = "x" },
+		"train: the norm batch needs 2 tokens or more to take statistics over, batch 1 of context 1 has 1": func(c *Config) {
+			c.Norm, c.Batch, c.Context = "batch", 1, 1
+		},
+	} {
+		c := tiny("layer")
+		change(&c)
+		_, _, err := Train(context.Background(), c, text, nil)
+		require.EqualError(t, err, want)
+	}
+	c := tiny("layer")
+	c.Context = 180
+	_, _, err := Train(context.Background(), c, text, nil)
+	require.ErrorContains(t, err, "is too short: its validation part has 180 characters, a context of 180 needs 181")
+}
+
+func TestCorpus(t *testing.T) {
+	c := corpus(t, "bébé à la plage")
+	require.Equal(t, " abeglpàé", string(c.Vocabulary))
+	var back []rune
+	for _, id := range append(c.Train[:len(c.Train):len(c.Train)], c.Val...) {
+		back = append(back, c.Vocabulary[id])
+	}
+	require.Equal(t, "bébé à la plage", string(back))
+	require.Len(t, c.Train, 13)
+	require.Len(t, c.SHA256, 64)
+
+	dir := t.TempDir()
+	for name, content := range map[string]string{"is empty": "", "is not valid UTF-8": "caf\xe9"} {
+		path := filepath.Join(dir, "bad.txt")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
+		_, err := ReadCorpus(path)
+		require.EqualError(t, err, "train: the text "+path+" "+name)
+	}
+	_, err := ReadCorpus(filepath.Join(dir, "none.txt"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestDefaultTextComesWithGo(t *testing.T) {
+	path, err := DefaultText()
+	require.NoError(t, err)
+	c, err := ReadCorpus(path)
+	require.NoError(t, err)
+	require.Greater(t, len(c.Train), 500_000)
+
+	t.Setenv("GOROOT", t.TempDir())
+	_, err = DefaultText()
+	require.ErrorContains(t, err, "give a text with -data")
+}
+
+func TestBatchesFollowTheSeedAndTargetsFollowIds(t *testing.T) {
+	text := make([]int, 50)
+	for i := range text {
+		text[i] = i
+	}
+	draw := func(seed uint64) (all []int) {
+		b := newBatches(text, 4, seed)
+		ids, targets := make([]int, 8), make([]int, 8)
+		for range 200 {
+			b.next(ids, targets)
+			for i := range ids {
+				require.Equal(t, ids[i]+1, targets[i])
+				require.Equal(t, ids[i/4*4]+i%4, ids[i])
+			}
+			all = append(all, ids...)
+		}
+		return all
+	}
+	first := draw(1)
+	require.Equal(t, first, draw(1))
+	require.NotEqual(t, first, draw(2))
+	require.Contains(t, first, 0)
+	require.Contains(t, first, 48, "the last place whose target is in the text")
+}
+
+func TestWindows(t *testing.T) {
+	for _, c := range []struct {
+		text, context, most int
+		want                []int
+	}{
+		{11, 5, 10, []int{0}},
+		{6, 5, 10, []int{0}},
+		{21, 5, 2, []int{0, 8}},
+		{21, 5, 10, []int{0, 5, 10}},
+	} {
+		require.Equal(t, c.want, windows(make([]int, c.text), c.context, c.most))
+	}
+}
+
+func TestRate(t *testing.T) {
+	c := Config{LR: 1, MinLR: 0.1, Warmup: 3, Steps: 11}
+	for step, want := range map[int]float64{
+		0: 0.25, 2: 0.75, 3: 1, 7: 0.55, 11: 0.1, 50: 0.1,
+		5: 0.1 + 0.9*(1+math.Sqrt2/2)/2, // cos(π/4)
+	} {
+		require.InDelta(t, want, c.Rate(step), 1e-15, "step %d", step)
+	}
+	require.Equal(t, 1.0, Config{LR: 1, MinLR: 0.1, Steps: 10}.Rate(0), "no warm-up")
+}
