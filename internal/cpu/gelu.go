@@ -17,7 +17,7 @@ func GELU[T Float](y, x, tanh []T) {
 	for i, v := range x {
 		t := T(math.Tanh(float64(geluScale * (v + geluCubic*v*v*v))))
 		tanh[i] = t
-		y[i] = v * (1 + t) / 2
+		y[i] = v * ((1 + t) / 2)
 	}
 }
 

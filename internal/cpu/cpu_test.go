@@ -1,0 +1,157 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func normals[T Float](n int, mean, std float64) []T {
+	rng := rand.New(rand.NewPCG(1, uint64(n)))
+	x := make([]T, n)
+	for i := range x {
+		x[i] = T(rng.NormFloat64()*std + mean)
+	}
+	return x
+}
+
+func bothTypes(t *testing.T, f32, f64 func(*testing.T)) {
+	t.Run("float32", f32)
+	t.Run("float64", f64)
+}
+
+func TestGemmEqualsItsDefinition(t *testing.T) {
+	bothTypes(t, testGemm[float32], testGemm[float64])
+}
+
+func testGemm[T Float](t *testing.T) {
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {65, 33, 70}, {128, 1, 9}} {
+		m, n, k := s[0], s[1], s[2]
+		for _, transA := range []bool{false, true} {
+			for _, transB := range []bool{false, true} {
+				for _, coeff := range [][2]T{{1, 0}, {0.5, 1}, {-2, 0.25}} {
+					testGemmCase(t, transA, transB, m, n, k, coeff[0], coeff[1])
+				}
+			}
+		}
+	}
+}
+
+func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha, beta T) {
+	const gap = 3 // rows lie apart, and what is between them stays as it is
+	lda, ldb, ldc := k+gap, n+gap, n+gap
+	rowsA, rowsB := m, k
+	if transA {
+		lda, rowsA = m+gap, k
+	}
+	if transB {
+		ldb, rowsB = k+gap, n
+	}
+	a, b, c := normals[T](rowsA*lda, 0, 1), normals[T](rowsB*ldb, 0, 1), normals[T](m*ldc, 0, 1)
+	at := func(x []T, ld, i, j int, trans bool) float64 {
+		if trans {
+			i, j = j, i
+		}
+		return float64(x[i*ld+j])
+	}
+	want := make([]float64, len(c))
+	for i := range want {
+		want[i] = float64(c[i])
+	}
+	for i := range m {
+		for j := range n {
+			var s float64
+			for l := range k {
+				s += at(a, lda, i, l, transA) * at(b, ldb, l, j, transB)
+			}
+			want[i*ldc+j] = float64(alpha)*s + float64(beta)*want[i*ldc+j]
+		}
+	}
+	Gemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	eps := 1e-15
+	if _, ok := any(alpha).(float32); ok {
+		eps = 1e-6
+	}
+	for i := range want {
+		// Rounding grows at most with the number of terms, all of order 1.
+		if !(math.Abs(want[i]-float64(c[i])) <= eps*float64(k+1)*4) {
+			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v", transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
+		}
+	}
+}
+
+// TestRowNormsOfFarOffRows compares float32 with the formula in float64 where
+// E[x²]−E[x]² would have lost everything. What remains is the rounding of the
+// mean to float32, half a unit in its last place.
+func TestRowNormsOfFarOffRows(t *testing.T) {
+	const rows, cols = 3, 500
+	for _, mean := range []float64{0, 1e4, 1e6} {
+		t.Run(fmt.Sprint(mean), func(t *testing.T) {
+			x := normals[float32](rows*cols, mean, 1)
+			y, mu, rstd := make([]float32, len(x)), make([]float32, rows), make([]float32, rows)
+			LayerNorm(y, x, nil, nil, mu, rstd, rows, cols, 1e-5)
+			for r := range rows {
+				row := x[r*cols : (r+1)*cols]
+				m := sum(row) / cols
+				s := 1 / math.Sqrt(centredSquares(row, m)/cols+1e-5)
+				for j, v := range row {
+					require.InDelta(t, (float64(v)-m)*s, y[r*cols+j], 1e-6+mean*0x1p-24)
+				}
+			}
+		})
+	}
+}
+
+func TestExtremesStayFinite(t *testing.T) {
+	bothTypes(t, testExtremes[float32], testExtremes[float64])
+}
+
+func testExtremes[T Float](t *testing.T) {
+	x := []T{0, 1e-30, -1e-30, 30, -30, 1e20, -1e20, 3e38, -3e38}
+	y, tanh, dx, dy := make([]T, len(x)), make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+	for i := range dy {
+		dy[i] = 1
+	}
+	GELU(y, x, tanh)
+	GELUBackward(dx, x, tanh, dy)
+	for i, v := range x {
+		wantY, wantD := T(0), T(0)
+		switch {
+		case v > 1:
+			wantY, wantD = v, 1
+		case v > -1:
+			wantY, wantD = v/2, 0.5
+		}
+		require.Equal(t, wantY, y[i]+0, "gelu(%g)", v)
+		require.Equal(t, wantD, dx[i]+0, "gelu'(%g)", v)
+	}
+
+	p := make([]T, 3)
+	logZ := Softmax(p, []T{1e30, -1e30, 1e30})
+	require.Equal(t, []T{0.5, 0, 0.5}, p)
+	require.InEpsilon(t, 1e30, logZ, 1e-6)
+
+	loss := CrossEntropy(make([]T, 4), []T{0, 1e4, 1e4, 0}, []int{0, 0}, 2)
+	require.Equal(t, T(5000), loss)
+}
+
+// TestAttentionIsCausal: the first token attends to itself alone.
+func TestAttentionIsCausal(t *testing.T) {
+	h := Heads{B: 2, T: 5, C: 6, Heads: 3}
+	qkv := normals[float64](h.B*h.T*3*h.C, 0, 1)
+	y, probs := make([]float64, h.B*h.T*h.C), make([]float64, h.Probs())
+	CausalAttention(y, probs, qkv, h)
+	for b := range h.B {
+		require.InDeltaSlice(t, qkv[b*h.T*3*h.C+2*h.C:][:h.C], y[b*h.T*h.C:][:h.C], 1e-15)
+	}
+	for i := range h.B * h.Heads {
+		for q := range h.T {
+			row := probs[(i*h.T+q)*h.T:][:h.T]
+			require.InDelta(t, 1, sum(row), 1e-14)
+			require.Equal(t, make([]float64, h.T-q-1), row[q+1:])
+		}
+	}
+}
