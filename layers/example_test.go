@@ -1,0 +1,87 @@
+package layers_test
+
+import (
+	"fmt"
+	"log"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/layers"
+)
+
+// A norm in a graph of one's own, trained with Gorgonia's own solver.
+func Example() {
+	g := G.NewGraph()
+	x := G.NewMatrix(g, tensor.Float32, G.WithShape(2, 3), G.WithName("x"),
+		G.WithValue(tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float32{1, 2, 3, 10, 20, 60}))))
+
+	norm, err := layers.NewLayerNorm(g, 3)
+	if err != nil {
+		log.Fatal(err)
+	}
+	y, err := norm.Forward(x)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	cost := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(y, G.NewConstant(float32(1))))))))
+	if _, err := G.Grad(cost, norm.Learnables()...); err != nil {
+		log.Fatal(err)
+	}
+	vm := G.NewTapeMachine(g, G.BindDualValues(norm.Learnables()...))
+	defer vm.Close()
+	solver := G.NewVanillaSolver(G.WithLearnRate(0.1))
+	for step := range 101 {
+		if err := vm.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		if step%50 == 0 {
+			fmt.Printf("step %3d  cost %.3f  first row %.2f\n", step, cost.Value(), y.Value().Data().([]float32)[:3])
+		}
+		if err := solver.Step(G.NodesToValueGrads(norm.Learnables())); err != nil {
+			log.Fatal(err)
+		}
+		vm.Reset()
+	}
+	// Output:
+	// step   0  cost 2.000  first row [-1.22 0.00 1.22]
+	// step  50  cost 0.008  first row [1.00 1.12 0.93]
+	// step 100  cost 0.006  first row [1.01 1.12 0.93]
+}
+
+// BatchNorm is placed on a second graph to be evaluated, with another batch size
+// and the statistics that training gathers.
+func ExampleBatchNorm_On() {
+	g, evalGraph := G.NewGraph(), G.NewGraph()
+	norm, err := layers.NewBatchNorm(g, 2, layers.WithMomentum(1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	eval, err := norm.On(evalGraph, layers.Evaluation)
+	if err != nil {
+		log.Fatal(err)
+	}
+
+	run := func(l layers.Layer, g *G.ExprGraph, rows int, values ...float32) []float32 {
+		x := G.NewMatrix(g, tensor.Float32, G.WithShape(rows, 2), G.WithName("x"),
+			G.WithValue(tensor.New(tensor.WithShape(rows, 2), tensor.WithBacking(values))))
+		y, err := l.Forward(x)
+		if err != nil {
+			log.Fatal(err)
+		}
+		vm := G.NewTapeMachine(g)
+		defer vm.Close()
+		if err := vm.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		return y.Value().Data().([]float32)
+	}
+	fmt.Printf("training   %.2f\n", run(norm, g, 3, 1, 10, 2, 30, 3, 20))
+	fmt.Printf("statistics %.2f %.2f\n", norm.RunningMean().Data(), norm.RunningVar().Data())
+	fmt.Printf("evaluation %.2f\n", run(eval, evalGraph, 1, 4, 20))
+	// Output:
+	// training   [-1.22 -1.22 0.00 1.22 1.22 0.00]
+	// statistics [2.00 20.00] [1.00 100.00]
+	// evaluation [2.00 0.00]
+}
