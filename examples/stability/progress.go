@@ -19,6 +19,7 @@ type progress struct {
 	steps int
 	batch int // tokens
 	live  bool
+	fd    int       // of a terminal
 	last  time.Time // of the last line shown
 }
 
@@ -28,7 +29,8 @@ const plainEvery = 10 * time.Second
 func newProgress(w io.Writer, c train.Config) *progress {
 	p := &progress{w: w, norm: c.Norm, steps: c.Steps, batch: c.Batch * c.Context}
 	if f, ok := w.(*os.File); ok {
-		p.live = term.IsTerminal(int(f.Fd()))
+		p.fd = int(f.Fd())
+		p.live = term.IsTerminal(p.fd)
 	}
 	return p
 }
@@ -45,11 +47,14 @@ func (p *progress) step(s train.Step) {
 	p.last = time.Now()
 	line := fmt.Sprintf("%-5s  step %d/%d  loss %.4f  grad norm %.3f  %.0f tokens/s  %s left",
 		p.norm, s.Step, p.steps, float64(s.Loss), float64(s.GradNorm), p.rate(s), p.left(s))
-	if p.live {
-		fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+	if !p.live {
+		fmt.Fprintln(p.w, line)
 		return
 	}
-	fmt.Fprintln(p.w, line)
+	if width, _, err := term.GetSize(p.fd); err == nil && width > 0 && len(line) >= width { // a line that wraps cannot be taken back
+		line = line[:width-1]
+	}
+	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
 }
 
 func (p *progress) rate(s train.Step) float64 {
