@@ -1,0 +1,120 @@
+package report
+
+import (
+	"math"
+	"strings"
+
+	"gorgonorm/train"
+)
+
+var nan = train.Float(math.NaN())
+
+// someRuns are four runs as a lab leaves them: one diverged, one interrupted,
+// one without validation.
+func someRuns() []train.Run {
+	none := made("none", 1)
+	none.Steps = none.Steps[:57]
+	for i := 40; i < 57; i++ { // the explosion
+		none.Steps[i].Loss *= train.Float(math.Pow(1.4, float64(i-39)))
+		none.Steps[i].GradNorm *= train.Float(math.Pow(2, float64(i-39)))
+	}
+	none.Steps[56].Loss, none.Steps[56].GradNorm = nan, train.Float(math.Inf(1))
+	batch := made("batch", 2)
+	batch.Steps = batch.Steps[:120]
+	layer := made("layer", 3)
+	rms := made("rms", 4)
+	for i := range rms.Steps {
+		rms.Steps[i].ValLoss = nil
+	}
+	runs := []train.Run{none, batch, layer, rms}
+	for i := range runs {
+		sum(&runs[i])
+	}
+	runs[0].Summary.DivergedAt = 57
+	runs[1].Summary.Interrupted = true
+	return runs
+}
+
+// made is a run of 300 steps with noise that is the same in every test.
+func made(norm string, seed int) train.Run {
+	r := train.Run{Config: train.Defaults()}
+	r.Config.Norm = norm
+	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
+	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
+	r.Config.Vocabulary = "\n abcdefghijklmnopqrstuvwxyzé"
+	r.Summary = train.Summary{Norm: norm, Parameters: 804_096 + 128*seed, TokensPerSec: train.Float(21_000 + 137*seed), Seconds: 11}
+	for i := range r.Config.Steps {
+		x, wave := float64(i), math.Sin(float64(seed*i*i))
+		s := train.Step{
+			Step:     i + 1,
+			Loss:     train.Float(1.6 + 0.05*float64(seed) + 1.8*math.Exp(-x/60) + 0.08*wave),
+			GradNorm: train.Float((0.4 + 2*math.Exp(-x/25)) * math.Exp(0.2*wave)),
+			LR:       1e-3,
+			Seconds:  train.Float(x / 30),
+		}
+		if (i+1)%r.Config.EvalEvery == 0 {
+			v := s.Loss + 0.1
+			s.ValLoss = &v
+		}
+		r.Steps = append(r.Steps, s)
+	}
+	sum(&r)
+	return r
+}
+
+// sum fills in the part of the summary that follows from the steps.
+func sum(r *train.Run) {
+	s := &r.Summary
+	s.Steps, s.FirstLoss, s.LastLoss, s.BestVal, s.LastVal, s.MaxGradNorm = len(r.Steps), nan, nan, nan, nan, nan
+	for i, step := range r.Steps {
+		if i == 0 {
+			s.FirstLoss, s.MaxGradNorm = step.Loss, step.GradNorm
+		}
+		s.LastLoss, s.MaxGradNorm = step.Loss, max(s.MaxGradNorm, step.GradNorm)
+		if step.ValLoss != nil {
+			s.LastVal = *step.ValLoss
+			if !(s.BestVal <= s.LastVal) {
+				s.BestVal = s.LastVal
+			}
+		}
+	}
+}
+
+// edgeRuns are what no chart or table may stumble over.
+func edgeRuns() map[string][]train.Run {
+	one := made("layer", 1)
+	one.Steps = one.Steps[:1]
+	zero := made("rms", 1)
+	zero.Steps = nil
+	bad := made("batch", 1)
+	for i := range bad.Steps {
+		bad.Steps[i].Loss, bad.Steps[i].GradNorm, bad.Steps[i].ValLoss = nan, nan, &nan
+	}
+	flat := made("none", 1)
+	for i := range flat.Steps {
+		flat.Steps[i].Loss, flat.Steps[i].GradNorm = 0, 0
+	}
+	huge := made("none", 1)
+	huge.Steps[3].Loss, huge.Steps[3].GradNorm = math.MaxFloat64, math.MaxFloat64
+	huge.Steps[4].Loss, huge.Steps[4].GradNorm = 3e38, 3e38
+	burst := made("batch", 1)
+	burst.Steps = burst.Steps[:1]
+	burst.Steps[0].Loss = 3e38
+	odd := made("<b>&\"odd\"</b>", 1)
+	for _, r := range []*train.Run{&one, &zero, &bad, &flat, &huge, &burst, &odd} {
+		sum(r)
+	}
+	burst.Summary.DivergedAt = 2
+	return map[string][]train.Run{
+		"one step":             {one},
+		"no steps":             {zero},
+		"all NaN":              {bad},
+		"all zero":             {flat},
+		"huge values":          {huge},
+		"diverged at once":     {burst, one},
+		"all of them":          {one, zero, bad, flat, huge, burst, odd},
+		"a name with mark-up":  {odd},
+		"an empty record":      {{}},
+		"more runs than looks": {one, one, one, one, one, one, one, one, one},
+	}
+}

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/train"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	require.NoError(t, Table(&b, someRuns()))
+	golden := filepath.Join("testdata", "table.txt")
+	if *update {
+		require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), b.String())
+	for line := range strings.Lines(b.String()) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), terminal, line)
+	}
+}
+
+func TestTableOfEdges(t *testing.T) {
+	for name, runs := range edgeRuns() {
+		t.Run(name, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, Table(&b, runs))
+			assert.NotContains(t, b.String(), "NaN")
+		})
+	}
+}
+
+func TestNoRuns(t *testing.T) {
+	for _, render := range []func(*bytes.Buffer) error{
+		func(b *bytes.Buffer) error { return Table(b, nil) },
+		func(b *bytes.Buffer) error { return HTML(b, []train.Run{}) },
+	} {
+		var b bytes.Buffer
+		require.EqualError(t, render(&b), "report: no runs")
+		assert.Zero(t, b.Len())
+	}
+}
+
+type full struct{}
+
+var errFull = errors.New("disk full")
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+func TestWriteError(t *testing.T) {
+	for _, err := range []error{Table(full{}, someRuns()), HTML(full{}, someRuns())} {
+		require.ErrorIs(t, err, errFull)
+		assert.ErrorContains(t, err, "report: ")
+	}
+}

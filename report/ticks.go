@@ -1,0 +1,51 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"gonum.org/v1/plot"
+)
+
+// linearTicks labels about six round values: multiples of 1, 2 or 5.
+func linearTicks(lo, hi float64) []plot.Tick {
+	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/6)))
+	for _, m := range []float64{1, 2, 5, 10} {
+		if (hi-lo)/(m*step) <= 7 {
+			step *= m
+			break
+		}
+	}
+	var ticks []plot.Tick
+	for i := math.Ceil(lo / step); i*step <= hi; i++ {
+		v := i*step + 0 // never -0
+		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.5g", v)})
+	}
+	return ticks
+}
+
+// logTicks labels powers of ten, and 2 and 5 between them where there are few.
+// It takes and places exponents.
+func logTicks(lo, hi float64) []plot.Tick {
+	every := 1 + int((hi-lo)/10) // decades from label to label
+	var ticks []plot.Tick
+	for k := int(math.Floor(lo)); float64(k) <= hi; k++ {
+		for m := 1; m < 10; m++ {
+			t := plot.Tick{Value: float64(k) + math.Log10(float64(m))}
+			if t.Value < lo || t.Value > hi || every > 1 && (m > 1 || k%every != 0) {
+				continue
+			}
+			if m == 1 || hi-lo < 3 && (m == 2 || m == 5) {
+				t.Label = power(float64(m) * math.Pow10(k))
+			}
+			ticks = append(ticks, t)
+		}
+	}
+	return ticks
+}
+
+// power is v without the zeros that %g puts into exponents.
+func power(v float64) string {
+	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(fmt.Sprintf("%.3g", v))
+}

@@ -1,0 +1,133 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gorgonorm/train"
+)
+
+// verdict says what the runs show, and how little one seed proves. Names are
+// quoted, for one of the norms is called none.
+func verdict(rows []row) []string {
+	return []string{stability(rows), best(rows), caveat(rows)}
+}
+
+// stability says which runs stayed stable and which did not.
+func stability(rows []row) string {
+	var outcomes []string // in the order of the rows
+	who := map[string][]string{}
+	for _, r := range rows {
+		o := outcome(r)
+		if who[o] == nil {
+			outcomes = append(outcomes, o)
+		}
+		who[o] = append(who[o], strconv.Quote(r.Name))
+	}
+	if len(outcomes) == 1 && len(rows) > 1 {
+		return fmt.Sprintf("All %d runs %s.", len(rows), outcomes[0])
+	}
+	for i, o := range outcomes {
+		outcomes[i] = list(who[o]) + " " + o
+	}
+	return strings.Join(outcomes, "; ") + "."
+}
+
+// outcome is what became of a run, in words that fit one run and many.
+func outcome(r row) string {
+	s, top := r.Summary, highestLoss(r.Steps)
+	switch {
+	case s.DivergedAt > 0:
+		return fmt.Sprintf("diverged at step %d", s.DivergedAt)
+	case s.Steps == 0:
+		return "took no step"
+	case s.Steps == 1:
+		return "took one step, too few to judge by"
+	case !s.FirstLoss.Finite() || !s.LastLoss.Finite():
+		return "left no finite loss to judge by"
+	case top.Loss > explosion*s.FirstLoss:
+		return fmt.Sprintf("did not diverge, but the loss rose to %s at step %d", loss(top.Loss), top.Step)
+	case s.LastLoss > s.FirstLoss:
+		return "did not diverge, but ended above the first loss"
+	case s.Interrupted:
+		return fmt.Sprintf("stayed stable until stopped at step %d", s.Steps)
+	default:
+		return "stayed stable"
+	}
+}
+
+// explosion is how many times its first value a loss may reach before its run
+// is no longer called stable. Gradient clipping can keep such a run finite for
+// as long as it lasts.
+const explosion = 2
+
+// highestLoss is the step of the highest finite training loss.
+func highestLoss(steps []train.Step) (top train.Step) {
+	for _, s := range steps {
+		if s.Loss.Finite() && s.Loss > top.Loss {
+			top = s
+		}
+	}
+	return top
+}
+
+// best names the lowest best validation loss. Losses equal as printed are equal.
+func best(rows []row) string {
+	var ranked []row
+	for _, r := range rows {
+		if r.Summary.BestVal.Finite() {
+			ranked = append(ranked, r)
+		}
+	}
+	if len(ranked) == 0 {
+		return "No run has a validation loss."
+	}
+	slices.SortStableFunc(ranked, func(a, b row) int {
+		return cmp.Compare(a.Summary.BestVal, b.Summary.BestVal)
+	})
+	value := loss(ranked[0].Summary.BestVal)
+	var first []string
+	for _, r := range ranked {
+		if loss(r.Summary.BestVal) == value {
+			first = append(first, called(r))
+		}
+	}
+	if len(ranked) == 1 {
+		return fmt.Sprintf("The only validation loss, %s nats per token at best, is that of %s.", value, first[0])
+	}
+	s := fmt.Sprintf("The lowest best validation loss, %s nats per token, is that of %s", value, list(first))
+	if len(first) < len(ranked) {
+		next := ranked[len(first)]
+		s += fmt.Sprintf("; next is %s with %s", called(next), loss(next.Summary.BestVal))
+	}
+	return s + "."
+}
+
+// called is a run's quoted name; a best loss from before a divergence says so.
+func called(r row) string {
+	s := strconv.Quote(r.Name)
+	if r.Summary.DivergedAt > 0 {
+		s += " (before it diverged)"
+	}
+	return s
+}
+
+// caveat says how far the losses can be compared.
+func caveat(rows []row) string {
+	seeds, texts := map[uint64]bool{}, map[string]bool{}
+	for _, r := range rows {
+		seeds[r.Config.Seed] = true
+		texts[r.Config.DataSHA256] = true
+	}
+	switch {
+	case len(texts) > 1:
+		return "The runs read different texts, so their losses do not compare."
+	case len(seeds) > 1:
+		return fmt.Sprintf("The runs use %d seeds; differences no larger than those between seeds say nothing.", len(seeds))
+	default:
+		return "One seed was run, so small differences say nothing."
+	}
+}
