@@ -12,7 +12,7 @@ import (
 // weighted is y[i,j] = w·(j+1)·x[i,j]·x[i,j], or the sum of all that where the
 // output is a scalar: position-dependent, so that a misread input shows.
 type weighted[T Float] struct {
-	fail string // "error" or "panic"
+	fail string // "error", "panic" or "backward panic"
 	runs int
 }
 
@@ -34,6 +34,10 @@ func (k *weighted[T]) Forward(out Array[T], in []Array[T]) error {
 }
 
 func (k *weighted[T]) Backward(din, in []Array[T], out, dout Array[T]) error {
+	if k.fail == "backward panic" {
+		var none []T
+		_ = none[len(in)]
+	}
 	cols := in[0].Shape[len(in[0].Shape)-1]
 	din[1].Data[0] = 0
 	for i, x := range in[0].Data {
@@ -247,21 +251,26 @@ func TestIntegerInputsHaveNoGradient(t *testing.T) {
 }
 
 func TestErrorsAndPanicsNameTheLayer(t *testing.T) {
-	for _, c := range []struct{ fail, want string }{
-		{"error", "layers: Weighted w1 forward: kernel says no"},
-		{"panic", "layers: Weighted w1 forward: panic: runtime error: index out of range"},
-	} {
-		for _, m := range machine {
-			t.Run(c.fail+"/"+m, func(t *testing.T) {
-				g := G.NewGraph()
-				x := newInput(g, "x", layouts(t)["row-major"])
-				w := newInput(g, "w", G.NewF64(2))
-				y, err := Apply("Weighted w1", tensor.ScalarShape(), &weighted[float32]{}, &weighted[float64]{fail: c.fail}, x, w)
-				require.NoError(t, err)
-				require.ErrorContains(t, runMachine(t, m, y, x, w), c.want)
-			})
-		}
+	run := func(fail string, machine func(cost, x, w *G.Node) error) error {
+		g := G.NewGraph()
+		x := newInput(g, "x", layouts(t)["row-major"])
+		w := newInput(g, "w", G.NewF64(2))
+		y, err := Apply("Weighted w1", tensor.ScalarShape(), &weighted[float32]{}, &weighted[float64]{fail: fail}, x, w)
+		require.NoError(t, err)
+		return machine(y, x, w)
 	}
+	tape := func(cost, x, w *G.Node) error { return runMachine(t, "tape", cost, x, w) }
+	// Forward only: after an error, v0.9.18's LispMachine would go on to the
+	// backward pass in a goroutine that races with its own RunAll.
+	lisp := func(cost, _, _ *G.Node) error { return G.NewLispMachine(cost.Graph(), G.ExecuteFwdOnly()).RunAll() }
+
+	const refusal = "layers: Weighted w1 forward: kernel says no"
+	const index = "panic: runtime error: index out of range"
+	require.ErrorContains(t, run("error", tape), refusal)
+	require.ErrorContains(t, run("error", lisp), refusal)
+	require.ErrorContains(t, run("panic", tape), "layers: Weighted w1 forward: "+index)
+	require.ErrorContains(t, run("panic", lisp), "layers: Weighted w1 forward: "+index)
+	require.ErrorContains(t, run("backward panic", tape), "layers: Weighted w1 backward: "+index)
 }
 
 func TestSecondDerivativeIsRefusedWhileTheGraphIsBuilt(t *testing.T) {
