@@ -40,7 +40,7 @@ type BatchNorm struct {
 // (features). It takes WithName, WithDtype, WithEps, WithMomentum and
 // WithoutBias.
 func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, error) {
-	c, err := configure("BatchNorm", opts, "WithEps", "WithMomentum", "WithoutBias")
+	c, err := configure("BatchNorm", opts, "WithDtype", "WithEps", "WithMomentum", "WithoutBias")
 	if err != nil {
 		return nil, err
 	}
@@ -88,10 +88,13 @@ func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // On places the layer on another graph in the given mode, with the same weights
 // and running statistics.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	c := *l
 	m, err := l.on(g)
+	if err != nil {
+		return nil, err
+	}
+	c := *l
 	c.module, c.mode = m, mode
-	return &c, err
+	return &c, nil
 }
 
 // batchNorm is the kernel; in is x, γ and, if there is one, β.

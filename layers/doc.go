@@ -29,7 +29,8 @@
 // # Options and defaults
 //
 //	option         layers                        default
-//	WithName       all                           the kind, numbered: LayerNorm, LayerNorm_1, …
+//	WithName       all                           the kind: LayerNorm, and where the graph has
+//	                                             that already LayerNorm_1, …
 //	WithDtype      all that have learnables      float32
 //	WithEps        BatchNorm, LayerNorm          1e-5
 //	               RMSNorm                       machine epsilon of the dtype, as PyTorch
@@ -40,6 +41,11 @@
 // have is an error. Learnables are named as PyTorch names them, <name>.weight
 // and <name>.bias, and a name can be used once on a graph.
 //
-// Values read from the nodes of a graph are valid until the graph runs again:
-// operations own their outputs and reuse them.
+// # Memory
+//
+// Operations own their outputs and reuse them: a value read from a node, a
+// scalar loss too, is valid until the graph runs again, so copy what is to be
+// kept. For the same reason machines on one graph, or on a graph and its Clone,
+// must not run at the same time, nor two training graphs with one BatchNorm. To
+// have a layer twice, place it with On.
 package layers

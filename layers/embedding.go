@@ -21,7 +21,7 @@ type Embedding struct {
 // NewEmbedding makes an Embedding of count rows. Its learnable is weight, of
 // shape (count, features), from init. It takes WithName and WithDtype.
 func NewEmbedding(g *G.ExprGraph, count, features int, init G.InitWFn, opts ...Option) (*Embedding, error) {
-	c, err := configure("Embedding", opts)
+	c, err := configure("Embedding", opts, "WithDtype")
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,10 @@ func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
 // On places the layer on another graph. The mode makes no difference.
 func (l *Embedding) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 	m, err := l.on(g)
-	return &Embedding{module: m, count: l.count, features: l.features}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Embedding{module: m, count: l.count, features: l.features}, nil
 }
 
 // embedding is the kernel; in is the ids and the table.

@@ -14,7 +14,12 @@ func NewIdentity(opts ...Option) (*Identity, error) {
 }
 
 // Forward gives x.
-func (l *Identity) Forward(x *G.Node) (*G.Node, error) { return x, l.check(x) }
+func (l *Identity) Forward(x *G.Node) (*G.Node, error) {
+	if err := l.check(x); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
 
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Identity) Fwd(x G.Input) G.Result { return fwd(l, x) }

@@ -78,30 +78,43 @@ func (m *module) label() string {
 }
 
 func (m *module) errorf(format string, args ...any) error {
-	return fmt.Errorf("layers: "+m.label()+": "+format, args...)
+	return fmt.Errorf("layers: %s: %w", m.label(), fmt.Errorf(format, args...))
 }
 
 // learn adds a learnable with its first value to the graph.
 func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
-	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(init(m.dtype, shape...)))
-	if v.Dtype() != m.dtype {
-		return m.errorf("the initial %s is of type %v, want %v", suffix, v.Dtype(), m.dtype)
+	if init == nil {
+		return m.errorf("there is no function for the initial %s", suffix)
 	}
-	return m.place(m.name+"."+suffix, v)
+	n := tensor.Shape(shape).TotalSize()
+	var ok bool
+	values := init(m.dtype, shape...)
+	switch v := values.(type) {
+	case []float32:
+		ok = m.dtype == tensor.Float32 && len(v) == n
+	case []float64:
+		ok = m.dtype == tensor.Float64 && len(v) == n
+	}
+	if !ok {
+		return m.errorf("the initial %s is not a []%v of %d elements", suffix, m.dtype, n)
+	}
+	return m.place(m.name+"."+suffix, values, shape)
 }
 
-// place adds a learnable. Gorgonia would silently take two inputs of one name
-// and shape for one.
-func (m *module) place(name string, v G.Value) error {
+// place adds a learnable that works in the given memory. Gorgonia would silently
+// take two inputs of one name and shape for one.
+func (m *module) place(name string, memory any, shape tensor.Shape) error {
 	if len(m.g.ByName(name)) > 0 {
 		return m.errorf("the graph has a node %q already, give the layer another name", name)
 	}
-	n := G.NewTensor(m.g, m.dtype, v.Shape().Dims(), G.WithShape(v.Shape()...), G.WithName(name), G.WithValue(v))
+	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(memory))
+	n := G.NewTensor(m.g, m.dtype, shape.Dims(), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
 	m.learnables = append(m.learnables, n)
 	return nil
 }
 
-// on is the module on another graph, with the same values.
+// on is the module on another graph, with the same memory. Each graph has
+// tensor headers of its own: UnbindAll on one gives its headers away.
 func (m *module) on(g *G.ExprGraph) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
@@ -109,7 +122,7 @@ func (m *module) on(g *G.ExprGraph) (module, error) {
 		return c, c.errorf("the graph is nil")
 	}
 	for _, n := range m.learnables {
-		if err := c.place(n.Name(), n.Value()); err != nil {
+		if err := c.place(n.Name(), n.Value().Data(), n.Shape()); err != nil {
 			return c, err
 		}
 	}
@@ -140,7 +153,7 @@ func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
-	if m.g != nil && x.Graph() != m.g {
+	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
 	}
 	return nil

@@ -28,7 +28,7 @@ type LayerNorm struct {
 // are weight (γ, from 1) and bias (β, from 0), of shape (features). It takes
 // WithName, WithDtype, WithEps and WithoutBias.
 func NewLayerNorm(g *G.ExprGraph, features int, opts ...Option) (*LayerNorm, error) {
-	c, err := configure("LayerNorm", opts, "WithEps", "WithoutBias")
+	c, err := configure("LayerNorm", opts, "WithDtype", "WithEps", "WithoutBias")
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,10 @@ func (l *LayerNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // On places the layer on another graph. The mode makes no difference.
 func (l *LayerNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 	m, err := l.on(g)
-	return &LayerNorm{module: m, features: l.features, eps: l.eps}, err
+	if err != nil {
+		return nil, err
+	}
+	return &LayerNorm{module: m, features: l.features, eps: l.eps}, nil
 }
 
 // layerNorm is the kernel; in is x, γ and, if there is one, β.

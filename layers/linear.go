@@ -22,7 +22,7 @@ type Linear struct {
 // of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
 // shape (out), from 0. It takes WithName, WithDtype and WithoutBias.
 func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
-	c, err := configure("Linear", opts, "WithoutBias")
+	c, err := configure("Linear", opts, "WithDtype", "WithoutBias")
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,10 @@ func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // On places the layer on another graph. The mode makes no difference.
 func (l *Linear) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 	m, err := l.on(g)
-	return &Linear{module: m, in: l.in, out: l.out}, err
+	if err != nil {
+		return nil, err
+	}
+	return &Linear{module: m, in: l.in, out: l.out}, nil
 }
 
 // linear is the kernel; in is x, W and, if there is one, b.

@@ -48,13 +48,12 @@ func WithoutBias() Option {
 	return Option{"WithoutBias", func(c *config) { c.bias = false }}
 }
 
-// configure applies options to the defaults. A layer allows WithName, WithDtype
-// and those it lists.
+// configure applies options to the defaults. A layer allows WithName and those it
+// lists.
 func configure(kind string, opts []Option, allowed ...string) (config, error) {
 	c := config{dtype: tensor.Float32, momentum: 0.1, bias: true}
-	allowed = append(allowed, "WithName", "WithDtype")
 	for _, o := range opts {
-		if !slices.Contains(allowed, o.name) {
+		if o.name != "WithName" && !slices.Contains(allowed, o.name) {
 			return c, fmt.Errorf("layers: %s: has no option %s", kind, o.name)
 		}
 		o.apply(&c)

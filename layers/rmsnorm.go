@@ -29,7 +29,7 @@ type RMSNorm struct {
 // is weight (γ, from 1), of shape (features). It takes WithName, WithDtype and
 // WithEps; eps is the dtype's machine epsilon by default, as in PyTorch.
 func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) {
-	c, err := configure("RMSNorm", opts, "WithEps")
+	c, err := configure("RMSNorm", opts, "WithDtype", "WithEps")
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +63,10 @@ func (l *RMSNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // On places the layer on another graph. The mode makes no difference.
 func (l *RMSNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 	m, err := l.on(g)
-	return &RMSNorm{module: m, features: l.features, eps: l.eps}, err
+	if err != nil {
+		return nil, err
+	}
+	return &RMSNorm{module: m, features: l.features, eps: l.eps}, nil
 }
 
 // rmsNorm is the kernel; in is x and γ.

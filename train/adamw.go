@@ -21,54 +21,39 @@ type AdamW struct {
 	Decay        float64
 
 	step    int
-	moments map[*tensor.Dense]moments
+	moments map[*tensor.Dense]any // of each weight: *moments of its type
 }
 
 // moments are the running means of a weight's gradient and of its square.
-type moments struct{ m, v any }
+type moments[T cpu.Float] struct{ m, v []T }
 
 // NewAdamW makes a solver with eps 1e-8.
 func NewAdamW(lr, beta1, beta2, decay float64) *AdamW {
-	return &AdamW{LR: lr, Beta1: beta1, Beta2: beta2, Eps: 1e-8, Decay: decay, moments: make(map[*tensor.Dense]moments)}
+	return &AdamW{LR: lr, Beta1: beta1, Beta2: beta2, Eps: 1e-8, Decay: decay}
 }
 
-// Step updates the weights by their gradients and sets those to zero. It keeps
-// moments for each weight's tensor, so give it the same ones every time. If a
-// weight or gradient is missing or of the wrong type, no weight is changed.
+// Step updates the weights by their gradients and sets those to zero. Weights are
+// dense tensors; moments are kept for each, so give it the same ones every time.
+// If a weight or gradient is missing or of the wrong type, no weight is changed.
 func (a *AdamW) Step(model []G.ValueGrad) error {
 	params, err := parameters(model)
 	if err != nil {
 		return err
 	}
+	if a.moments == nil {
+		a.moments = make(map[*tensor.Dense]any)
+	}
 	a.step++
 	for _, p := range params {
-		u := cpu.AdamW{LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: a.step}
-		if p.weight.Dims() >= 2 {
-			u.Decay = a.Decay
-		}
-		if p.weight.Dtype() == tensor.Float32 {
-			update(a, u, p, p.weight.Float32s(), p.grad.Float32s())
-		} else {
-			update(a, u, p, p.weight.Float64s(), p.grad.Float64s())
-		}
+		p.update(a)
 	}
 	return nil
 }
 
-func update[T cpu.Float](a *AdamW, u cpu.AdamW, p parameter, w, g []T) {
-	mo, ok := a.moments[p.weight]
-	if !ok {
-		mo = moments{make([]T, len(w)), make([]T, len(w))}
-		a.moments[p.weight] = mo
-	}
-	cpu.Update(u, w, mo.m.([]T), mo.v.([]T), g)
-	clear(g)
-}
-
 // ClipGradNorm scales all gradients so that their global norm, the root of the
 // sum of all squares, is at most limit, and returns what it was before (Pascanu
-// et al. 2013; torch.nn.utils.clip_grad_norm_). Gradients whose norm is not
-// finite are left alone.
+// et al. 2013; torch.nn.utils.clip_grad_norm_). Gradients are dense tensors;
+// where their norm is not finite they are left alone.
 func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) {
 	params, err := parameters(model)
 	if err != nil {
@@ -76,30 +61,48 @@ func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) 
 	}
 	var squares float64
 	for _, p := range params {
-		if p.grad.Dtype() == tensor.Float32 {
-			squares += cpu.SumSquares(p.grad.Float32s())
-		} else {
-			squares += cpu.SumSquares(p.grad.Float64s())
-		}
+		squares += p.gradSquares()
 	}
 	norm = math.Sqrt(squares)
-	if !(norm > limit) || math.IsInf(norm, 0) {
-		return norm, nil
-	}
-	scale := limit / norm
-	for _, p := range params {
-		if p.grad.Dtype() == tensor.Float32 {
-			cpu.Scale(p.grad.Float32s(), float32(scale))
-		} else {
-			cpu.Scale(p.grad.Float64s(), scale)
+	if norm > limit && !math.IsInf(norm, 0) {
+		for _, p := range params {
+			p.scaleGrad(limit / norm)
 		}
 	}
 	return norm, nil
 }
 
-type parameter struct{ weight, grad *tensor.Dense }
+// parameter is a weight and its gradient, to be worked on in place.
+type parameter interface {
+	update(a *AdamW)
+	gradSquares() float64
+	scaleGrad(s float64)
+}
 
-// parameters checks that all of the model can be worked on in place.
+// typed is a parameter of one element type.
+type typed[T cpu.Float] struct {
+	weight       *tensor.Dense
+	values, grad []T
+}
+
+func (p typed[T]) gradSquares() float64 { return cpu.SumSquares(p.grad) }
+func (p typed[T]) scaleGrad(s float64)  { cpu.Scale(p.grad, T(s)) }
+
+func (p typed[T]) update(a *AdamW) {
+	mo, ok := a.moments[p.weight].(*moments[T])
+	if !ok {
+		mo = &moments[T]{make([]T, len(p.values)), make([]T, len(p.values))}
+		a.moments[p.weight] = mo
+	}
+	u := cpu.AdamW{LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: a.step}
+	if p.weight.Dims() >= 2 {
+		u.Decay = a.Decay
+	}
+	cpu.Update(u, p.values, mo.m, mo.v, p.grad)
+	clear(p.grad)
+}
+
+// parameters checks that all of the model can be worked on.
 func parameters(model []G.ValueGrad) ([]parameter, error) {
 	params := make([]parameter, len(model))
 	for i, vg := range model {
@@ -107,22 +110,33 @@ func parameters(model []G.ValueGrad) ([]parameter, error) {
 		if n, ok := vg.(G.Namer); ok {
 			name = n.Name()
 		}
-		g, err := vg.Grad()
+		p, err := newParameter(vg)
 		if err != nil {
-			return nil, fmt.Errorf("train: %s: %w", name, err)
+			return nil, fmt.Errorf("train: %s %w", name, err)
 		}
-		w, ok := vg.Value().(*tensor.Dense)
-		d, ok2 := g.(*tensor.Dense)
-		if !ok || !ok2 {
-			return nil, fmt.Errorf("train: %s is a %T with a gradient that is a %T, want dense tensors", name, vg.Value(), g)
-		}
-		if w.Dtype() != d.Dtype() || (w.Dtype() != tensor.Float32 && w.Dtype() != tensor.Float64) {
-			return nil, fmt.Errorf("train: %s is of type %v with a gradient of type %v, want float32 or float64", name, w.Dtype(), d.Dtype())
-		}
-		if w.RequiresIterator() || d.RequiresIterator() || !w.Shape().Eq(d.Shape()) {
-			return nil, fmt.Errorf("train: %s has shape %v and its gradient %v, want the same, contiguous", name, w.Shape(), d.Shape())
-		}
-		params[i] = parameter{w, d}
+		params[i] = p
 	}
 	return params, nil
+}
+
+func newParameter(vg G.ValueGrad) (parameter, error) {
+	grad, err := vg.Grad()
+	if err != nil {
+		return nil, fmt.Errorf("has no gradient: %w", err)
+	}
+	w, ok := vg.Value().(*tensor.Dense)
+	g, ok2 := grad.(*tensor.Dense)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("is a %T with a gradient that is a %T, want dense tensors", vg.Value(), grad)
+	}
+	if w.RequiresIterator() || g.RequiresIterator() || !w.Shape().Eq(g.Shape()) {
+		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same, contiguous", w.Shape(), g.Shape())
+	}
+	switch {
+	case w.Dtype() == tensor.Float32 && g.Dtype() == tensor.Float32:
+		return typed[float32]{w, w.Float32s(), g.Float32s()}, nil
+	case w.Dtype() == tensor.Float64 && g.Dtype() == tensor.Float64:
+		return typed[float64]{w, w.Float64s(), g.Float64s()}, nil
+	}
+	return nil, fmt.Errorf("is of type %v with a gradient of type %v, want float32 or float64", w.Dtype(), g.Dtype())
 }

@@ -23,7 +23,7 @@ type weight struct {
 func (w weight) Value() G.Value { return w.value }
 func (w weight) Grad() (G.Value, error) {
 	if w.grad == nil {
-		return nil, errors.New("no gradient")
+		return nil, errors.New("none kept")
 	}
 	return w.grad, nil
 }
@@ -102,7 +102,7 @@ func TestAStepThatFailsChangesNothing(t *testing.T) {
 	view, err := dense([]float64{1, 2, 3, 4}, 2, 2).Slice(nil, G.S(0))
 	require.NoError(t, err)
 	for want, bad := range map[string]weight{
-		"train: weight 1: no gradient": {value: good.value},
+		"train: weight 1 has no gradient: none kept":                                                     {value: good.value},
 		"train: weight 1 is a *gorgonia.F64 with a gradient that is a *gorgonia.F64, want dense tensors": {G.NewF64(1), G.NewF64(1)},
 		"train: weight 1 is of type float64 with a gradient of type float32, want float32 or float64":    {good.value, dense([]float32{1, 2}, 2)},
 		"train: weight 1 has shape (2) and its gradient (3), want the same, contiguous":                  {good.value, dense([]float64{1, 2, 3}, 3)},

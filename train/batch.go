@@ -24,11 +24,15 @@ func (b *batches) next(ids, targets []int) {
 	}
 }
 
-// windows are the places of validation sequences: evenly spread over the text and,
-// where it is long enough, apart from each other.
-func windows(text []int, context, most int) []int {
+// windows are the places of validation sequences, evenly spread over the text:
+// as many full batches as the text has room for without overlap, up to most, or
+// less than one batch in a short text.
+func windows(text []int, context, batch, most int) []int {
 	places := len(text) - context // where a sequence and its target fit
-	n := max(1, min(most, places/context))
+	n := max(1, places/context)
+	if n > batch {
+		n = min(n/batch, most) * batch
+	}
 	at := make([]int, n)
 	for i := range at {
 		at[i] = i * places / n

@@ -21,7 +21,7 @@ type Config struct {
 	Warmup int    `json:"warmup"`
 
 	LR          float64 `json:"lr"`     // after warm-up
-	MinLR       float64 `json:"min_lr"` // at the last step
+	MinLR       float64 `json:"min_lr"` // that the rate falls to
 	Beta1       float64 `json:"beta1"`
 	Beta2       float64 `json:"beta2"`
 	WeightDecay float64 `json:"weight_decay"` // of matrices
@@ -64,6 +64,10 @@ func (c Config) Validate() error {
 			return fmt.Errorf("train: %s is %d, want %d or more", s.name, s.v, s.min)
 		}
 	}
+	const maxTokens = 1 << 24
+	if c.Context > 0 && c.Batch > maxTokens/c.Context {
+		return fmt.Errorf("train: batch %d of context %d is more than %d tokens", c.Batch, c.Context, maxTokens)
+	}
 	for _, s := range []struct {
 		name     string
 		v        float64
@@ -74,11 +78,13 @@ func (c Config) Validate() error {
 		{"beta1", c.Beta1, 0, 1},
 		{"beta2", c.Beta2, 0, 1},
 		{"weight-decay", c.WeightDecay, 0, 1e3},
-		{"clip", c.Clip, 0, 1e30},
 	} {
 		if !(s.v >= s.min && s.v <= s.max) {
 			return fmt.Errorf("train: %s is %g, want it from %g to %g", s.name, s.v, s.min, s.max)
 		}
+	}
+	if !(c.Clip > 0) {
+		return fmt.Errorf("train: clip is %g, want more than 0", c.Clip)
 	}
 	return nil
 }

@@ -51,6 +51,9 @@ func ReadCorpus(path string) (*Corpus, error) {
 	c := &Corpus{Path: path, SHA256: hex.EncodeToString(hash[:])}
 	text := []rune(string(b))
 	c.Vocabulary = slices.Compact(slices.Sorted(slices.Values(text)))
+	if len(c.Vocabulary) < 2 {
+		return nil, fmt.Errorf("train: the text %s has one character only, %q: there is nothing to learn", path, c.Vocabulary[0])
+	}
 	ids := make(map[rune]int, len(c.Vocabulary))
 	for i, r := range c.Vocabulary {
 		ids[r] = i

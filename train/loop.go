@@ -25,8 +25,9 @@ func Check(c Config, text *Corpus) error {
 	if err := m.Validate(); err != nil {
 		return err
 	}
-	if c.Norm == "batch" && c.Batch*c.Context < 2 {
-		return fmt.Errorf("train: the norm batch needs 2 tokens or more to take statistics over, batch %d of context %d has 1", c.Batch, c.Context)
+	if c.Batch*c.Context < m.Norm.MinRows {
+		return fmt.Errorf("train: the norm %s needs a batch of %d tokens or more, batch %d of context %d has %d",
+			c.Norm, m.Norm.MinRows, c.Batch, c.Context, c.Batch*c.Context)
 	}
 	return text.Fits(c.Context)
 }
@@ -67,7 +68,6 @@ func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*tra
 		}
 		run.Steps = append(run.Steps, s)
 		run.Summary.add(s)
-		run.Summary.TokensPerSec = Float(float64(len(run.Steps)*c.Batch*c.Context) / l.training.Seconds())
 		if onStep != nil {
 			onStep(s)
 		}
@@ -80,17 +80,19 @@ func (s *Summary) add(step Step) {
 	if s.Steps == 0 {
 		s.FirstLoss = step.Loss
 	}
-	s.Steps, s.LastLoss, s.Seconds = step.Step, step.Loss, step.Seconds
+	s.Steps, s.LastLoss, s.TokensPerSec, s.Seconds = step.Step, step.Loss, step.TokensPerSec, step.Seconds
 	if step.GradNorm > s.MaxGradNorm || !step.GradNorm.Finite() {
 		s.MaxGradNorm = step.GradNorm
 	}
+	finite := step.Loss.Finite() && step.GradNorm.Finite()
 	if step.ValLoss != nil {
 		s.LastVal = *step.ValLoss
-		if !(s.BestVal <= s.LastVal) {
+		finite = finite && s.LastVal.Finite()
+		if s.LastVal.Finite() && !(s.BestVal <= s.LastVal) { // BestVal is NaN at first
 			s.BestVal = s.LastVal
 		}
 	}
-	if !step.Loss.Finite() || !step.GradNorm.Finite() {
+	if !finite {
 		s.DivergedAt = step.Step
 	}
 }
@@ -121,7 +123,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		solver:  NewAdamW(c.LR, c.Beta1, c.Beta2, c.WeightDecay),
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
-		windows: windows(text.Val, c.Context, c.EvalBatches*c.Batch),
+		windows: windows(text.Val, c.Context, c.Batch, c.EvalBatches),
 		start:   time.Now(),
 	}
 	if l.model, err = transformer.New(g, mc); err != nil {
@@ -142,9 +144,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	if err != nil {
 		return nil, err
 	}
-	batch := min(c.Batch, len(l.windows))
-	l.windows = l.windows[:len(l.windows)/batch*batch]
-	if l.eval, err = newPass(eg, em, batch, c.Context); err != nil {
+	if l.eval, err = newPass(eg, em, min(c.Batch, len(l.windows)), c.Context); err != nil {
 		return nil, err
 	}
 	l.eval.vm = G.NewTapeMachine(eg)
@@ -176,6 +176,7 @@ func (l *loop) step(i int) (s Step, err error) {
 		}
 	}
 	l.training += time.Since(began)
+	s.TokensPerSec = Float(float64(s.Step*l.Batch*l.Context) / l.training.Seconds())
 	if s.Step%l.EvalEvery == 0 || s.Step == l.Steps {
 		v, err := l.evaluate()
 		if err != nil {

@@ -29,7 +29,9 @@ type Step struct {
 	GradNorm Float  `json:"grad_norm"`          // global gradient norm before clipping
 	LR       Float  `json:"lr"`                 // learning rate of the update
 	ValLoss  *Float `json:"val_loss,omitempty"` // validation loss after the update, at the steps that evaluate
-	Seconds  Float  `json:"seconds"`            // since the run began
+
+	TokensPerSec Float `json:"tokens_per_s"` // of training so far, evaluation left out
+	Seconds      Float `json:"seconds"`      // since the run began, evaluation and all
 }
 
 // Summary is a run's result.
@@ -42,7 +44,7 @@ type Summary struct {
 	BestVal      Float  `json:"best_val"`   // lowest validation loss; NaN if none was taken
 	LastVal      Float  `json:"last_val"`   // last validation loss; NaN if none was taken
 	MaxGradNorm  Float  `json:"max_grad_norm"`
-	DivergedAt   int    `json:"diverged_at"`  // the step at which loss or gradient was not finite, 0 for none
+	DivergedAt   int    `json:"diverged_at"`  // the step at which a loss or the gradient was not finite, 0 for none
 	Interrupted  bool   `json:"interrupted"`  // ended before its time by the user
 	TokensPerSec Float  `json:"tokens_per_s"` // of training, evaluation left out
 	Seconds      Float  `json:"seconds"`      // evaluation and all

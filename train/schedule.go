@@ -3,8 +3,8 @@ package train
 import "math"
 
 // Rate is the learning rate of a step (from 0): a linear warm-up to LR over
-// Warmup steps, then half a cosine down to MinLR at the last (Loshchilov & Hutter
-// 2017, as nanoGPT computes it).
+// Warmup steps, then half a cosine that would reach MinLR one step after the last
+// (Loshchilov & Hutter 2017, as nanoGPT computes it).
 func (c Config) Rate(step int) float64 {
 	if step < c.Warmup {
 		return c.LR * float64(step+1) / float64(c.Warmup+1)

@@ -64,7 +64,7 @@ func TestRunsAreReproducible(t *testing.T) {
 		_, run, err := Train(context.Background(), c, text, nil)
 		require.NoError(t, err)
 		for i := range run.Steps {
-			run.Steps[i].Seconds = 0
+			run.Steps[i].Seconds, run.Steps[i].TokensPerSec = 0, 0
 		}
 		return run.Steps
 	}
@@ -108,9 +108,12 @@ func TestWhatCannotBeRun(t *testing.T) {
 		"train: lr is NaN, want it from 0 to 1000":                                  func(c *Config) { c.LR = math.NaN() },
 		"transformer: 3 heads do not divide 16 channels":                            func(c *Config) { c.Heads = 3 },
 		`transformer: unknown norm "x", want one of ["none" "batch" "layer" "rms"]`: func(c *Config) { c.Norm = "x" },
-		"train: the norm batch needs 2 tokens or more to take statistics over, batch 1 of context 1 has 1": func(c *Config) {
+		"train: the norm batch needs a batch of 2 tokens or more, batch 1 of context 1 has 1": func(c *Config) {
 			c.Norm, c.Batch, c.Context = "batch", 1, 1
 		},
+		"train: batch 4611686018427387904 of context 8 is more than 16777216 tokens": func(c *Config) { c.Batch = 1 << 62 },
+		"train: clip is 0, want more than 0":                                         func(c *Config) { c.Clip = 0 },
+		"transformer: such a model has 1.2e+17 parameters, want at most 1e+09":       func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
 	} {
 		c := tiny("layer")
 		change(&c)
@@ -135,7 +138,11 @@ func TestCorpus(t *testing.T) {
 	require.Len(t, c.SHA256, 64)
 
 	dir := t.TempDir()
-	for name, content := range map[string]string{"is empty": "", "is not valid UTF-8": "caf\xe9"} {
+	for name, content := range map[string]string{
+		"is empty":           "",
+		"is not valid UTF-8": "caf\xe9",
+		"has one character only, 'a': there is nothing to learn": "aaaa",
+	} {
 		path := filepath.Join(dir, "bad.txt")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
 		_, err := ReadCorpus(path)
@@ -184,15 +191,17 @@ func TestBatchesFollowTheSeedAndTargetsFollowIds(t *testing.T) {
 
 func TestWindows(t *testing.T) {
 	for _, c := range []struct {
-		text, context, most int
-		want                []int
+		text, context, batch, most int
+		want                       []int
 	}{
-		{11, 5, 10, []int{0}},
-		{6, 5, 10, []int{0}},
-		{21, 5, 2, []int{0, 8}},
-		{21, 5, 10, []int{0, 5, 10}},
+		{6, 5, 2, 10, []int{0}},
+		{11, 5, 1, 10, []int{0}},
+		{21, 5, 1, 2, []int{0, 8}},
+		{21, 5, 1, 10, []int{0, 5, 10}},
+		{21, 5, 2, 10, []int{0, 8}},      // full batches only
+		{21, 5, 12, 10, []int{0, 5, 10}}, // or less than one
 	} {
-		require.Equal(t, c.want, windows(make([]int, c.text), c.context, c.most))
+		require.Equal(t, c.want, windows(make([]int, c.text), c.context, c.batch, c.most))
 	}
 }
 

@@ -65,6 +65,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// page is the report's name in the output directory.
+const page = "report.html"
+
 // options are the command line.
 type options struct {
 	config train.Config // of every run, but for its norm
@@ -97,7 +100,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads; they divide the channels")
 	f.IntVar(&c.Channels, "channels", c.Channels, "features of each token")
 	f.Float64Var(&c.LR, "lr", c.LR, "learning rate after warm-up; a cosine takes it down to a tenth")
-	f.IntVar(&c.Warmup, "warmup", c.Warmup, "steps in which the learning rate rises")
+	f.IntVar(&c.Warmup, "warmup", c.Warmup, "`steps` in which the learning rate rises; a third of all if those are few and this is not given")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "seed of the weights and the batches")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
 	if err := f.Parse(args); err != nil {
@@ -112,8 +115,17 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	if f.NArg() > 0 {
 		return o, usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
 	}
+	if o.out == "" {
+		return o, usageError{errors.New("-out is empty, want a directory")}
+	}
 	c.MinLR = c.LR / 10
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["warmup"] {
+		c.Warmup = min(c.Warmup, c.Steps/3)
+	}
 	for name := range strings.SplitSeq(*norms, ",") {
+		name = strings.TrimSpace(name)
 		if _, err := transformer.NormByName(name); err != nil {
 			return o, usageError{err}
 		}
@@ -146,12 +158,21 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 			return usageError{err}
 		}
 	}
-	if err := writable(o.out); err != nil {
+	if err := o.writable(); err != nil {
 		return err
 	}
 	fmt.Fprintf(stderr, "%s: %d characters to learn, %d to validate, %d different\n", path, len(text.Train), len(text.Val), len(text.Vocabulary))
 
-	var dirs []string
+	dirs, err := o.runs(ctx, text, stderr)
+	if len(dirs) > 0 {
+		err = errors.Join(err, o.report(dirs, stdout))
+	}
+	return err
+}
+
+// runs trains under one norm after the other and returns the directories of the
+// runs that are written, also where it returns an error or the context's.
+func (o options) runs(ctx context.Context, text *train.Corpus, stderr io.Writer) (dirs []string, err error) {
 	for _, norm := range o.norms {
 		if ctx.Err() != nil {
 			break
@@ -160,25 +181,20 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 		c.Norm = norm
 		p := newProgress(stderr, c)
 		model, r, err := train.Train(ctx, c, text, p.step)
-		p.done(r.Summary)
 		if err != nil {
-			return err
+			return dirs, err
 		}
+		p.done(r.Summary)
 		if r.Summary.Steps == 0 {
 			break
 		}
 		dir := filepath.Join(o.out, norm)
 		if err := train.WriteRun(dir, r, model); err != nil {
-			return err
+			return dirs, err
 		}
 		dirs = append(dirs, dir)
 	}
-	if len(dirs) > 0 {
-		if err := o.report(dirs, stdout); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
+	return dirs, ctx.Err()
 }
 
 // report reads the runs back from their files and shows them.
@@ -191,24 +207,33 @@ func (o options) report(dirs []string, stdout io.Writer) error {
 		}
 		runs = append(runs, r)
 	}
-	page := filepath.Join(o.out, "report.html")
-	err := train.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs) })
+	path := filepath.Join(o.out, page)
+	err := train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs) })
 	if err != nil {
 		return err
 	}
 	if err := report.Table(stdout, runs); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "\nCurves: %s\n", page)
+	fmt.Fprintf(stdout, "\nCurves: %s\n", path)
 	return nil
 }
 
-// writable makes the output directory and tries to write into it.
-func writable(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// writable makes the output directory, tries to write into it, and looks whether
+// anything stands where the runs and the report are to go.
+func (o options) writable() error {
+	for _, norm := range o.norms {
+		if info, err := os.Stat(filepath.Join(o.out, norm)); err == nil && !info.IsDir() {
+			return fmt.Errorf("cannot write to -out: %s is a file, where a run's directory is to go", filepath.Join(o.out, norm))
+		}
+	}
+	if info, err := os.Stat(filepath.Join(o.out, page)); err == nil && info.IsDir() {
+		return fmt.Errorf("cannot write to -out: %s is a directory, where the report is to go", filepath.Join(o.out, page))
+	}
+	if err := os.MkdirAll(o.out, 0o777); err != nil {
 		return fmt.Errorf("cannot write to -out: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".writable.*")
+	f, err := os.CreateTemp(o.out, ".writable.*")
 	if err != nil {
 		return fmt.Errorf("cannot write to -out: %w", err)
 	}

@@ -41,6 +41,12 @@ func TestRunUnderEveryNorm(t *testing.T) {
 		require.Equal(t, norm, r.Config.Norm)
 		require.Len(t, r.Steps, 4)
 	}
+	c, err := train.ReadRun(filepath.Join(out, "layer"))
+	require.NoError(t, err)
+	require.Equal(t, 1e-3, c.Config.LR)
+	require.Equal(t, 1e-4, c.Config.MinLR)
+	require.Equal(t, 1, c.Config.Warmup, "a third of 4 steps")
+
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
 	require.NoError(t, err)
 	require.Equal(t, 2, strings.Count(string(page), "<svg"))
@@ -111,8 +117,10 @@ func TestBadInput(t *testing.T) {
 		{"steps", []string{"-steps", "0"}, misused, "steps is 0, want 1 or more"},
 		{"no number", []string{"-lr", "fast"}, misused, `invalid value "fast" for flag -lr`},
 		{"unknown flag", []string{"-speed", "9"}, misused, "flag provided but not defined: -speed"},
+		{"no out", []string{"-out", ""}, misused, "-out is empty"},
+		{"absurd batch", []string{"-batch", "4611686018427387904"}, misused, "is more than 16777216 tokens"},
 		{"argument", []string{"layer"}, misused, `unexpected argument "layer"`},
-		{"one token under batch", []string{"-batch", "1", "-context", "1"}, misused, "needs 2 tokens or more"},
+		{"one token under batch", []string{"-batch", "1", "-context", "1"}, misused, "needs a batch of 2 tokens or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args, out := small(t, c.args...)
@@ -120,7 +128,14 @@ func TestBadInput(t *testing.T) {
 			require.NoDirExists(t, filepath.Dir(out))
 		})
 	}
-	for name, out := range map[string]string{"a file": file, "in a file": filepath.Join(file, "runs")} {
+	taken := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(taken, "rms"), nil, 0o666))
+	pageTaken := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(pageTaken, "report.html"), 0o777))
+	for name, out := range map[string]string{
+		"a file": file, "in a file": filepath.Join(file, "runs"),
+		"taken by a file": taken, "taken by a directory": pageTaken,
+	} {
 		t.Run("out is "+name, func(t *testing.T) {
 			args, _ := small(t, "-out", out)
 			requireRefusal(t, args, failed, "cannot write to -out")

@@ -17,7 +17,6 @@ type progress struct {
 	w     io.Writer
 	norm  string
 	steps int
-	batch int // tokens
 	live  bool
 	fd    int       // of a terminal
 	last  time.Time // of the last line shown
@@ -27,7 +26,7 @@ type progress struct {
 const plainEvery = 10 * time.Second
 
 func newProgress(w io.Writer, c train.Config) *progress {
-	p := &progress{w: w, norm: c.Norm, steps: c.Steps, batch: c.Batch * c.Context}
+	p := &progress{w: w, norm: c.Norm, steps: c.Steps}
 	if f, ok := w.(*os.File); ok {
 		p.fd = int(f.Fd())
 		p.live = term.IsTerminal(p.fd)
@@ -46,7 +45,7 @@ func (p *progress) step(s train.Step) {
 	}
 	p.last = time.Now()
 	line := fmt.Sprintf("%-5s  step %d/%d  loss %.4f  grad norm %.3f  %.0f tokens/s  %s left",
-		p.norm, s.Step, p.steps, float64(s.Loss), float64(s.GradNorm), p.rate(s), p.left(s))
+		p.norm, s.Step, p.steps, float64(s.Loss), float64(s.GradNorm), float64(s.TokensPerSec), p.left(s))
 	if !p.live {
 		fmt.Fprintln(p.w, line)
 		return
@@ -55,10 +54,6 @@ func (p *progress) step(s train.Step) {
 		line = line[:width-1]
 	}
 	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
-}
-
-func (p *progress) rate(s train.Step) float64 {
-	return float64(s.Step*p.batch) / float64(s.Seconds)
 }
 
 func (p *progress) left(s train.Step) time.Duration {

@@ -7,7 +7,8 @@
 // the name says otherwise. Slices that are too short are a caller's bug and
 // panic.
 //
-// Statistics and sums over rows are taken in float64 for both element types.
+// Statistics, and sums over rows that are not matrix products, are taken in
+// float64 for both element types.
 package cpu
 
 // Float is the element type of every kernel.

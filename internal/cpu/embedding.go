@@ -8,7 +8,7 @@ func Gather[T Float](y, table []T, ids []int, cols int) {
 }
 
 // GatherBackward sums the gradients of a row's uses: dtable[id] = Σ dy[i] over
-// ids[i] = id.
+// ids[i] = id, taken in T as a matrix product with one-hot rows would.
 func GatherBackward[T Float](dtable, dy []T, ids []int, cols int) {
 	clear(dtable)
 	for i, id := range ids {

@@ -5,7 +5,7 @@
 // An operation owns the memory of its output and of its gradients and returns
 // the same values on every run, so that a run allocates none. A value read from
 // a node is therefore valid until the graph runs again, and machines that share
-// a graph must not run at the same time.
+// a graph, or a graph and its Clone, must not run at the same time.
 package op
 
 import (
@@ -149,8 +149,12 @@ type operation interface {
 // equal 32-bit hash for one, so an identity is drawn that no node has yet.
 func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 	b := o.self()
+	g := graphOf(inputs)
+	if g == nil {
+		return nil, fmt.Errorf("layers: %s: no input stands on a graph", b)
+	}
 	taken := make(map[uint32]bool)
-	for _, n := range inputs[0].Graph().AllNodes() {
+	for _, n := range g.AllNodes() {
 		taken[n.Hashcode()] = true
 	}
 	for taken[nodeHash(b, inputs)] {
@@ -161,6 +165,17 @@ func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 		return nil, fmt.Errorf("layers: %s: %w", b, err)
 	}
 	return n, nil
+}
+
+// graphOf is the graph that the inputs stand on; constants stand on none until
+// they are used.
+func graphOf(inputs []*G.Node) *G.ExprGraph {
+	for _, in := range inputs {
+		if g := in.Graph(); g != nil {
+			return g
+		}
+	}
+	return nil
 }
 
 // nodeHash is the hash that Gorgonia will give the operation's node.

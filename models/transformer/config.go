@@ -25,22 +25,23 @@ type Config struct {
 
 // Norm is a kind of normalization layer that a model can be built with.
 type Norm struct {
-	Name string
-	New  func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
+	Name    string
+	MinRows int // tokens that a training batch must have
+	New     func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
 }
 
 // Norms are the kinds there are.
 var Norms = []Norm{
-	{"none", func(_ *G.ExprGraph, _ int, _ bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewIdentity(opts...)
+	{"none", 1, func(*G.ExprGraph, int, bool, ...layers.Option) (layers.Layer, error) {
+		return layers.NewIdentity()
 	}},
-	{"batch", func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+	{"batch", 2, func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return layers.NewBatchNorm(g, channels, biased(bias, opts)...)
 	}},
-	{"layer", func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+	{"layer", 1, func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return layers.NewLayerNorm(g, channels, biased(bias, opts)...)
 	}},
-	{"rms", func(g *G.ExprGraph, channels int, _ bool, opts ...layers.Option) (layers.Layer, error) {
+	{"rms", 1, func(g *G.ExprGraph, channels int, _ bool, opts ...layers.Option) (layers.Layer, error) {
 		return layers.NewRMSNorm(g, channels, opts...)
 	}},
 }
@@ -64,6 +65,15 @@ func biased(bias bool, opts []layers.Option) []layers.Option {
 	return append(opts[:len(opts):len(opts)], layers.WithoutBias())
 }
 
+// maxParameters is far above what one machine trains; beyond it a size is a slip.
+const maxParameters = 1e9
+
+// parameters is the number of weights in matrices, nearly all that there are.
+func (c Config) parameters() float64 {
+	channels := float64(c.Channels)
+	return channels * (float64(c.Vocab) + float64(c.Context) + 12*channels*float64(c.Layers))
+}
+
 // Validate finds the first thing in the way of building such a model.
 func (c Config) Validate() error {
 	for _, s := range []struct {
@@ -75,6 +85,9 @@ func (c Config) Validate() error {
 		if s.v < 1 {
 			return fmt.Errorf("transformer: %s is %d, want 1 or more", s.name, s.v)
 		}
+	}
+	if n := c.parameters(); n > maxParameters {
+		return fmt.Errorf("transformer: such a model has %.3g parameters, want at most %.3g", n, maxParameters)
 	}
 	if c.Channels%c.Heads != 0 {
 		return fmt.Errorf("transformer: %d heads do not divide %d channels", c.Heads, c.Channels)

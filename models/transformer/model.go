@@ -200,7 +200,11 @@ func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
 	if c.err != nil {
 		return nil, fmt.Errorf("transformer: %w", c.err)
 	}
-	return m.wte.Attend(x)
+	logits, err := m.wte.Attend(x)
+	if err != nil {
+		return nil, fmt.Errorf("transformer: %w", err)
+	}
+	return logits, nil
 }
 
 // Loss is the mean cross-entropy of the next tokens, in nats, a scalar; ids and
@@ -210,7 +214,11 @@ func (m *Model) Loss(ids, targets *G.Node) (*G.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.loss.Forward(logits, targets)
+	loss, err := m.loss.Forward(logits, targets)
+	if err != nil {
+		return nil, fmt.Errorf("transformer: %w", err)
+	}
+	return loss, nil
 }
 
 // positions is an input that holds 0…T−1 for each sequence.
