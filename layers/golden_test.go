@@ -1,40 +1,22 @@
 package layers
 
 import (
-	"encoding/json"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
 )
-
-// golden reads a file that testdata/golden.py has made with PyTorch.
-func golden(t *testing.T, file string, into any) {
-	t.Helper()
-	b, err := os.ReadFile(filepath.Join("..", "testdata", file))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(b, into))
-}
-
-type goldenTensor struct {
-	Shape []int
-	Data  []float64
-}
-
-type goldenInts struct {
-	Shape, Data []int
-}
 
 // goldenPass is one forward and backward pass of a layer with a weight and,
 // maybe, a bias.
 type goldenPass struct {
-	X, Dy, Y, Dx, Dweight goldenTensor
-	Dbias                 *goldenTensor
+	X, Dy, Y, Dx, Dweight golden.Tensor
+	Dbias                 *golden.Tensor
 }
 
 func (p goldenPass) grads() [][]float64 {
@@ -49,12 +31,12 @@ var dtypes = map[string]tensor.Dtype{"float32": tensor.Float32, "float64": tenso
 
 // tolerance is for sums of values of order 1, taken in another order than
 // PyTorch's.
-var tolerance = map[string]within{"float32": {1e-5, 1e-6}, "float64": {1e-10, 1e-13}}
+var tolerance = map[string]golden.Within{"float32": {Rel: 1e-5, Abs: 1e-7}, "float64": {Rel: 1e-10, Abs: 1e-15}}
 
 // rowTolerance widens the absolute part where a row's values are far larger than
 // √(variance+eps): there the rounding of the mean, PyTorch's too, is amplified by
 // their ratio.
-func rowTolerance(dtype string, x goldenTensor, eps float64) within {
+func rowTolerance(dtype string, x golden.Tensor, eps float64) golden.Within {
 	tol := tolerance[dtype]
 	cols := x.Shape[len(x.Shape)-1]
 	for r := 0; r < len(x.Data); r += cols {
@@ -67,33 +49,38 @@ func rowTolerance(dtype string, x goldenTensor, eps float64) within {
 			variance += (v - mean) * (v - mean) / float64(cols)
 		}
 		if ratio := largest / math.Sqrt(variance+eps); ratio > 100 {
-			tol.abs = max(tol.abs, 2*machineEps(dtypes[dtype])*ratio)
+			tol.Abs = max(tol.Abs, 2*machineEps(dtypes[dtype])*ratio)
 		}
 	}
 	return tol
 }
 
-// comparePass runs the layer on both machines. The layer is placed anew each
-// time, by place.
-func comparePass(t *testing.T, dtype string, p goldenPass, tol within, place func(t *testing.T, g *G.ExprGraph) Layer, machines ...string) {
-	for _, machine := range machines {
-		g := G.NewGraph()
-		l := place(t, g)
-		x := input(g, "x", dtypes[dtype], p.X.Data, p.X.Shape...)
-		y, grads := gradients(t, machine, testLayer{
-			inputs:  append(G.Nodes{x}, l.Learnables()...),
-			forward: func() (*G.Node, error) { return l.Forward(x) },
-		}, p.Dy.Data)
-		requireClose(t, p.Y.Data, y, tol, machine+" y")
-		want := p.grads()
-		require.Len(t, grads, len(want))
-		for i, name := range []string{"dx", "dweight", "dbias"}[:len(want)] {
-			requireClose(t, want[i], grads[i], tol, machine+" "+name)
+// compare holds y and the gradients to PyTorch's. What rounding of the mean
+// amplifies does not reach dbias, which has the plain tolerance.
+func (p goldenPass) compare(t *testing.T, dtype string, tol golden.Within, y []float64, grads [][]float64) {
+	t.Helper()
+	golden.RequireClose(t, p.Y.Data, y, tol, "y")
+	want := p.grads()
+	require.Len(t, grads, len(want))
+	for i, name := range []string{"dx", "dweight", "dbias"}[:len(want)] {
+		if name == "dbias" {
+			tol = tolerance[dtype]
 		}
+		golden.RequireClose(t, want[i], grads[i], tol, "%s", name)
 	}
 }
 
-func setAll(t *testing.T, l Layer, weight goldenTensor, bias *goldenTensor) {
+// run applies the layer, on the graph it stands on, to the pass's x.
+func (p goldenPass) run(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype) (y []float64, grads [][]float64) {
+	t.Helper()
+	x := input(g, "x", dt, p.X.Data, p.X.Shape...)
+	return gradients(t, machine, testLayer{
+		inputs:  append(G.Nodes{x}, l.Learnables()...),
+		forward: func() (*G.Node, error) { return l.Forward(x) },
+	}, p.Dy.Data)
+}
+
+func setAll(t *testing.T, l Layer, weight golden.Tensor, bias *golden.Tensor) {
 	t.Helper()
 	set(t, l.Learnables()[0], weight.Data)
 	if bias != nil {
@@ -110,12 +97,12 @@ func TestRowNormsEqualPyTorch(t *testing.T) {
 			Cases []struct {
 				Name, Dtype string
 				Eps         float64
-				Weight      goldenTensor
-				Bias        *goldenTensor
+				Weight      golden.Tensor
+				Bias        *golden.Tensor
 				goldenPass
 			}
 		}
-		golden(t, file, &f)
+		golden.Read(t, file, &f)
 		require.NotEmpty(t, f.Cases)
 		for _, c := range f.Cases {
 			t.Run(file+"/"+c.Name, func(t *testing.T) {
@@ -123,12 +110,14 @@ func TestRowNormsEqualPyTorch(t *testing.T) {
 				if file == "layernorm.json" && c.Bias == nil {
 					opts = append(opts, WithoutBias())
 				}
-				comparePass(t, c.Dtype, c.goldenPass, rowTolerance(c.Dtype, c.X, c.Eps), func(t *testing.T, g *G.ExprGraph) Layer {
+				for _, machine := range machines {
+					g := G.NewGraph()
 					l, err := build(g, c.Weight.Shape[0], opts...)
 					require.NoError(t, err)
 					setAll(t, l, c.Weight, c.Bias)
-					return l
-				}, machines...)
+					y, grads := c.run(t, machine, g, l, dtypes[c.Dtype])
+					c.compare(t, c.Dtype, rowTolerance(c.Dtype, c.X, c.Eps), y, grads)
+				}
 			})
 		}
 	}
@@ -139,17 +128,17 @@ func TestBatchNormEqualsPyTorch(t *testing.T) {
 		Cases []struct {
 			Name, Dtype   string
 			Eps, Momentum float64
-			Weight        goldenTensor
-			Bias          *goldenTensor
+			Weight        golden.Tensor
+			Bias          *golden.Tensor
 			Steps         []struct {
 				goldenPass
-				Mean goldenTensor `json:"running_mean"`
-				Var  goldenTensor `json:"running_var"`
+				Mean golden.Tensor `json:"running_mean"`
+				Var  golden.Tensor `json:"running_var"`
 			}
 			Eval goldenPass
 		}
 	}
-	golden(t, "batchnorm.json", &f)
+	golden.Read(t, "batchnorm.json", &f)
 	require.NotEmpty(t, f.Cases)
 	for _, c := range f.Cases {
 		for _, machine := range machines {
@@ -161,22 +150,25 @@ func TestBatchNormEqualsPyTorch(t *testing.T) {
 				first, err := NewBatchNorm(G.NewGraph(), c.Weight.Shape[0], opts...)
 				require.NoError(t, err)
 				setAll(t, first, c.Weight, c.Bias)
-				in := func(mode Mode) func(*testing.T, *G.ExprGraph) Layer {
-					return func(t *testing.T, g *G.ExprGraph) Layer {
-						l, err := first.On(g, mode)
-						require.NoError(t, err)
-						return l
-					}
-				}
+				// The steps run on one placed node, as in training, with new values.
 				tol := tolerance[c.Dtype]
+				g := G.NewGraph()
+				l, err := first.On(g, Training)
+				require.NoError(t, err)
+				step := newSteps(t, machine, g, l, dtypes[c.Dtype], c.Steps[0].X.Shape)
 				for _, s := range c.Steps {
-					comparePass(t, c.Dtype, s.goldenPass, tol, in(Training), machine)
-					requireClose(t, s.Mean.Data, float64s(first.RunningMean()), tol, "running mean")
-					requireClose(t, s.Var.Data, float64s(first.RunningVar()), tol, "running variance")
+					y, grads := step(s.X.Data, s.Dy.Data)
+					s.compare(t, c.Dtype, tol, y, grads)
+					golden.RequireClose(t, s.Mean.Data, float64s(first.RunningMean()), tol, "running mean")
+					golden.RequireClose(t, s.Var.Data, float64s(first.RunningVar()), tol, "running variance")
 				}
-				comparePass(t, c.Dtype, c.Eval, tol, in(Evaluation), machine)
+				g = G.NewGraph()
+				e, err := first.On(g, Evaluation)
+				require.NoError(t, err)
+				y, grads := c.Eval.run(t, machine, g, e, dtypes[c.Dtype])
+				c.Eval.compare(t, c.Dtype, tol, y, grads)
 				last := c.Steps[len(c.Steps)-1]
-				requireClose(t, last.Mean.Data, float64s(first.RunningMean()), tol, "running mean after evaluation")
+				golden.RequireClose(t, last.Mean.Data, float64s(first.RunningMean()), tol, "running mean after evaluation")
 			})
 		}
 	}
@@ -186,9 +178,9 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 	type stateless struct {
 		Name, Dtype string
 		Heads       int
-		X, Dy, Y    goldenTensor
-		Dx          goldenTensor
-		Qkv, Dqkv   goldenTensor
+		X, Dy, Y    golden.Tensor
+		Dx          golden.Tensor
+		Qkv, Dqkv   golden.Tensor
 	}
 	for file, build := range map[string]func(c *stateless) (Layer, error){
 		"gelu.json": func(*stateless) (Layer, error) { return NewGELU() },
@@ -198,7 +190,7 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 		},
 	} {
 		var f struct{ Cases []stateless }
-		golden(t, file, &f)
+		golden.Read(t, file, &f)
 		require.NotEmpty(t, f.Cases)
 		for _, c := range f.Cases {
 			for _, machine := range machines {
@@ -207,8 +199,8 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 					require.NoError(t, err)
 					x := input(G.NewGraph(), "x", dtypes[c.Dtype], c.X.Data, c.X.Shape...)
 					y, grads := gradients(t, machine, testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, c.Dy.Data)
-					requireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
-					requireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
+					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
+					golden.RequireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
 				})
 			}
 		}
@@ -219,12 +211,12 @@ func TestCrossEntropyEqualsPyTorch(t *testing.T) {
 	var f struct {
 		Cases []struct {
 			Name, Dtype     string
-			Logits, Dlogits goldenTensor
-			Targets         goldenInts
+			Logits, Dlogits golden.Tensor
+			Targets         golden.Ints
 			Loss            float64
 		}
 	}
-	golden(t, "crossentropy.json", &f)
+	golden.Read(t, "crossentropy.json", &f)
 	require.NotEmpty(t, f.Cases)
 	for _, c := range f.Cases {
 		for _, machine := range machines {
@@ -238,8 +230,8 @@ func TestCrossEntropyEqualsPyTorch(t *testing.T) {
 					G.Nodes{logits, targets},
 					func() (*G.Node, error) { return l.Forward(logits, targets) },
 				}, []float64{1})
-				requireClose(t, []float64{c.Loss}, loss, tolerance[c.Dtype], "loss")
-				requireClose(t, c.Dlogits.Data, grads[0], tolerance[c.Dtype], "dlogits")
+				golden.RequireClose(t, []float64{c.Loss}, loss, tolerance[c.Dtype], "loss")
+				golden.RequireClose(t, c.Dlogits.Data, grads[0], tolerance[c.Dtype], "dlogits")
 			})
 		}
 	}
@@ -300,9 +292,9 @@ func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
 				y, d := gradients(t, "tape", testLayer{in, forward}, upstream)
 				ys[i], grads[i] = [][]float64{y}, d
 			}
-			requireClose(t, ys[1][0], ys[0][0], within{1e-12, 0}, "y")
+			golden.RequireClose(t, ys[1][0], ys[0][0], golden.Within{Rel: 1e-12}, "y")
 			for i := range grads[0] {
-				requireClose(t, grads[1][i], grads[0][i], within{1e-12, 0}, "gradient")
+				golden.RequireClose(t, grads[1][i], grads[0][i], golden.Within{Rel: 1e-12}, "gradient")
 			}
 		})
 	}

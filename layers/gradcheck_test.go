@@ -2,13 +2,14 @@ package layers
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
 )
 
 // testLayer is a layer on a graph with inputs, as gradient checks need it.
@@ -34,28 +35,66 @@ func gradients(t *testing.T, machine string, l testLayer, upstream []float64) (y
 			wrt = append(wrt, in)
 		}
 	}
-	run(t, machine, cost, wrt)
-	for _, n := range wrt {
+	vm := newMachine(t, machine, cost, wrt)
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	return float64s(out.Value()), takeGrads(t, wrt)
+}
+
+// takeGrads copies gradients and sets them to zero, as a solver does: Gorgonia
+// adds to them on every run.
+func takeGrads(t *testing.T, nodes G.Nodes) (grads [][]float64) {
+	t.Helper()
+	for _, n := range nodes {
 		g, err := n.Grad()
 		require.NoError(t, err)
 		grads = append(grads, float64s(g))
+		G.ZeroValue(g)
 	}
-	return float64s(out.Value()), grads
+	return grads
 }
 
-func run(t *testing.T, machine string, cost *G.Node, wrt G.Nodes) {
+func newMachine(t *testing.T, machine string, cost *G.Node, wrt G.Nodes) G.VM {
 	t.Helper()
 	if machine == "lisp" {
-		vm := G.NewLispMachine(cost.Graph())
-		defer vm.Close()
-		require.NoError(t, vm.RunAll())
-		return
+		return G.NewLispMachine(cost.Graph())
 	}
 	_, err := G.Grad(cost, wrt...)
 	require.NoError(t, err)
-	vm := G.NewTapeMachine(cost.Graph(), G.BindDualValues(wrt...))
-	defer vm.Close()
-	require.NoError(t, vm.RunAll())
+	return G.NewTapeMachine(cost.Graph(), G.BindDualValues(wrt...))
+}
+
+// newSteps places the layer once and returns a function that runs it on new
+// values of its input and of the upstream gradient.
+func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, shape []int) func(x, upstream []float64) ([]float64, [][]float64) {
+	t.Helper()
+	x := input(g, "x", dt, make([]float64, tensor.Shape(shape).TotalSize()), shape...)
+	y, err := l.Forward(x)
+	require.NoError(t, err)
+	cost := dot(t, y, make([]float64, y.Shape().TotalSize()))
+	wrt := append(G.Nodes{x}, l.Learnables()...)
+	vm := newMachine(t, machine, cost, wrt)
+	t.Cleanup(func() { vm.Close() })
+	return func(values, upstream []float64) ([]float64, [][]float64) {
+		overwrite(x, values)
+		overwrite(g.ByName("upstream")[0], upstream)
+		if machine == "lisp" { // Reset does not take one back to the beginning
+			vm = newMachine(t, machine, cost, wrt)
+		}
+		require.NoError(t, vm.RunAll())
+		defer vm.Reset()
+		return float64s(y.Value()), takeGrads(t, wrt)
+	}
+}
+
+// overwrite gives an input new values in its own memory.
+func overwrite(n *G.Node, values []float64) {
+	switch d := n.Value().Data().(type) {
+	case []float64:
+		copy(d, values)
+	case []float32:
+		copy(d, as(tensor.Float32, values).([]float32))
+	}
 }
 
 // dot is the scalar Σ upstream∘y.
@@ -110,7 +149,7 @@ func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.Ex
 			_, got := gradients(t, machine, build(t, G.NewGraph(), values), upstream)
 			require.Len(t, got, len(want))
 			for i := range want {
-				requireClose(t, want[i], got[i], within{1e-6, 1e-9}, fmt.Sprintf("gradient %d", i))
+				golden.RequireClose(t, want[i], got[i], golden.Within{Rel: 1e-6, Abs: 1e-9}, "gradient %d", i)
 			}
 		})
 	}
@@ -130,25 +169,6 @@ func difference(f func() float64, x *float64) float64 {
 		return (up - f()) / (2 * h)
 	}
 	return (4*slope(h/2) - slope(h)) / 3
-}
-
-// within is how far values may be from what they should be: rel of the largest
-// of them, and abs for those that are what is left after cancellation.
-type within struct{ rel, abs float64 }
-
-// requireClose fails on NaN whatever the tolerance.
-func requireClose(t *testing.T, want, got []float64, tol within, what string) {
-	t.Helper()
-	require.Len(t, got, len(want), what)
-	largest := 0.0
-	for _, w := range want {
-		largest = max(largest, math.Abs(w))
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= tol.rel*largest+tol.abs) {
-			t.Fatalf("%s: element %d is %.12g, want %.12g (tolerance %g of %g, and %g)", what, i, got[i], want[i], tol.rel, largest, tol.abs)
-		}
-	}
 }
 
 func normals(rng *rand.Rand, n int, mean, std float64) []float64 {

@@ -118,6 +118,143 @@ func TestSecondGraphSharesWeights(t *testing.T) {
 	}
 }
 
+// TestUnbindAllOnOneGraphLeavesTheOtherAlone: Gorgonia gives unbound tensors to
+// whoever makes the next.
+func TestUnbindAllOnOneGraphLeavesTheOtherAlone(t *testing.T) {
+	for kind := range learnables {
+		t.Run(kind, func(t *testing.T) {
+			l, err := every[kind](G.NewGraph())
+			require.NoError(t, err)
+			g2 := G.NewGraph()
+			_, err = l.On(g2, Evaluation)
+			require.NoError(t, err)
+			var before [][]float64
+			for _, n := range l.Learnables() {
+				before = append(before, float64s(n.Value()))
+			}
+			g2.UnbindAll()
+			for range 4 {
+				tensor.New(tensor.WithShape(4), tensor.WithBacking([]float32{9, 9, 9, 9}))
+			}
+			for i, n := range l.Learnables() {
+				require.Equal(t, before[i], float64s(n.Value()))
+			}
+		})
+	}
+}
+
+// TestRunningAgainGivesTheSame: nothing that one run leaves behind reaches the
+// next, but BatchNorm's running statistics, which training does not read.
+func TestRunningAgainGivesTheSame(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	for kind, build := range every {
+		if kind == "Embedding" || kind == "Identity" {
+			continue // its input is ids; it is no operation
+		}
+		for _, machine := range machines {
+			t.Run(kind+"/"+machine, func(t *testing.T) {
+				g := G.NewGraph()
+				l, err := build(g)
+				require.NoError(t, err)
+				shape, out := []int{2, 3, 4}, 2*3*4
+				if kind == "CausalSelfAttention" {
+					shape, out = []int{2, 3, 12}, 2*3*4
+				}
+				x, upstream := normals(rng, tensor.Shape(shape).TotalSize(), 1, 2), normals(rng, out, 0, 1)
+				step := newSteps(t, machine, g, l, tensor.Float32, shape)
+				y, grads := step(x, upstream)
+				step(other(x), upstream) // something else between
+				y2, grads2 := step(x, upstream)
+				require.Equal(t, y, y2)
+				require.Equal(t, grads, grads2)
+			})
+		}
+	}
+}
+
+func other(x []float64) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		y[len(x)-1-i] = 3*v - 1
+	}
+	return y
+}
+
+// TestSecondCostOnOneGraph takes two gradients, of costs with and without the
+// layer between.
+func TestSecondCostOnOneGraph(t *testing.T) {
+	for kind, build := range every {
+		if kind == "Embedding" || kind == "CausalSelfAttention" || kind == "Identity" {
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			g := G.NewGraph()
+			l, err := build(g)
+			require.NoError(t, err)
+			x := input(g, "x", tensor.Float32, normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1), 3, 4)
+			y, err := l.Forward(x)
+			require.NoError(t, err)
+			_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(y)))), append(G.Nodes{x}, l.Learnables()...)...)
+			require.NoError(t, err)
+			w := input(g, "w", tensor.Float32, []float64{1, 2, 3}, 3)
+			_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(w)))), w)
+			require.NoError(t, err)
+		})
+	}
+}
+
+func TestConstantsAreInputs(t *testing.T) {
+	g := G.NewGraph()
+	l, err := every["Embedding"](g)
+	require.NoError(t, err)
+	ids := tensor.New(tensor.WithShape(2), tensor.WithBacking([]int{4, 1}))
+	y, err := l.Forward(G.NewConstant(ids, G.WithName("positions")))
+	require.NoError(t, err)
+	vm := G.NewTapeMachine(g)
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	table := float64s(l.Learnables()[0].Value())
+	require.Equal(t, append(table[16:20:20], table[4:8]...), float64s(y.Value()))
+
+	gelu, err := NewGELU()
+	require.NoError(t, err)
+	_, err = gelu.Forward(G.NewConstant(tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2}))))
+	require.ErrorContains(t, err, "layers: GELU forward: no input stands on a graph")
+}
+
+// TestDefaults compares each default of the documentation's table with the option
+// that says it.
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct {
+		kind string
+		dt   tensor.Dtype
+		opts []Option
+	}{
+		{"BatchNorm", tensor.Float32, []Option{WithEps(1e-5), WithMomentum(0.1)}},
+		{"LayerNorm", tensor.Float64, []Option{WithEps(1e-5)}},
+		{"RMSNorm", tensor.Float32, []Option{WithEps(0x1p-23)}},
+		{"RMSNorm", tensor.Float64, []Option{WithEps(0x1p-52)}},
+	} {
+		t.Run(c.kind+"/"+c.dt.String(), func(t *testing.T) {
+			var y, statistics [2][]float64
+			for i, opts := range [][]Option{nil, c.opts} {
+				g := G.NewGraph()
+				l, err := every[c.kind](g, append(opts, WithDtype(c.dt))...)
+				require.NoError(t, err)
+				step := newSteps(t, "tape", g, l, c.dt, []int{2, 4})
+				// so small that eps is all there is under the root
+				y[i], _ = step([]float64{1e-9, 2e-9, 3e-9, 5e-9, -1e-9, 1e-9, 2e-9, 1e-9}, make([]float64, 8))
+				if b, ok := l.(*BatchNorm); ok {
+					statistics[i] = append(float64s(b.RunningMean()), float64s(b.RunningVar())...)
+				}
+			}
+			require.NotContains(t, y[0], 0.0)
+			require.Equal(t, y[1], y[0])
+			require.Equal(t, statistics[1], statistics[0])
+		})
+	}
+}
+
 func TestLayersComposeAsGorgoniasDo(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, normals(rand.New(rand.NewPCG(1, 1)), 8, 0, 1), 2, 4)
@@ -176,6 +313,10 @@ func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
 		{forward("Embedding", double), "layers: Embedding: ids are of type float64, want int"},
 		{forward("CausalSelfAttention", float(2, 12)), "layers: CausalSelfAttention: input shape is (2, 12), want (batch, time, 3·channels) with channels a multiple of 1 heads"},
 		{second(NewLayerNorm(G.NewGraph(), 0)), "layers: LayerNorm: features is 0, want 1 or more"},
+		{second(NewLayerNorm(G.NewGraph(), 0, WithName("50%d"))), "layers: LayerNorm 50%d: features is 0, want 1 or more"},
+		{second(NewGELU(WithDtype(tensor.Float64))), "layers: GELU: has no option WithDtype"},
+		{second(NewLinear(G.NewGraph(), 4, 4, nil)), "layers: Linear: there is no function for the initial weight"},
+		{second(NewLinear(G.NewGraph(), 4, 4, func(tensor.Dtype, ...int) any { return []float32{1} })), "layers: Linear: the initial weight is not a []float32 of 16 elements"},
 		{second(NewLayerNorm(nil, 4)), "layers: LayerNorm: the graph is nil"},
 		{second(NewLayerNorm(g, 4, WithMomentum(0.1))), "layers: LayerNorm: has no option WithMomentum"},
 		{second(NewRMSNorm(g, 4, WithoutBias())), "layers: RMSNorm: has no option WithoutBias"},

@@ -159,7 +159,7 @@ def batchnorm_case(rnd, shape, eps, momentum, has_bias):
 
 
 def batchnorm():
-    variants = [(s, 1e-5, 0.1, True) for s in [(8, 5), (3, 4, 6), (33, 17), (2, 3)]] + [
+    variants = [(s, 1e-5, 0.1, True) for s in [(8, 5), (3, 4, 6), (33, 17), (3, 3)]] + [
         ((8, 5), 1e-3, 0.3, True, "momentum"),
         ((8, 5), 1e-5, 0.1, False, "nobias"),
     ]

@@ -1,15 +1,15 @@
 package train
 
 import (
-	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
 )
 
 var _ G.Solver = (*AdamW)(nil)
@@ -33,10 +33,6 @@ func dense[T any](values []T, shape ...int) *tensor.Dense {
 }
 
 func TestAdamWEqualsPyTorch(t *testing.T) {
-	type golden struct {
-		Shape []int
-		Data  []float64
-	}
 	var f struct {
 		LR           []float64
 		Beta1, Beta2 float64
@@ -45,13 +41,11 @@ func TestAdamWEqualsPyTorch(t *testing.T) {
 		Params       []struct {
 			Name          string
 			Decay         bool
-			Init          golden
-			Grads, Values []golden
+			Init          golden.Tensor
+			Grads, Values []golden.Tensor
 		}
 	}
-	b, err := os.ReadFile("../testdata/adamw.json")
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(b, &f))
+	golden.Read(t, "adamw.json", &f)
 	require.Len(t, f.Params, 2)
 	require.Len(t, f.LR, 5)
 
@@ -69,9 +63,8 @@ func TestAdamWEqualsPyTorch(t *testing.T) {
 		a.LR = lr
 		require.NoError(t, a.Step(model))
 		for i, p := range f.Params {
-			for j, want := range p.Values[step].Data {
-				require.InDelta(t, want, model[i].Value().Data().([]float64)[j], 1e-10*math.Abs(want)+1e-13, "step %d, %s[%d]", step, p.Name, j)
-			}
+			got := model[i].Value().Data().([]float64)
+			golden.RequireClose(t, p.Values[step].Data, got, golden.Within{Rel: 1e-10}, "step %d, %s", step, p.Name)
 			require.Equal(t, make([]float64, len(p.Init.Data)), model[i].(weight).grad.Data(), "gradients are taken")
 		}
 	}

@@ -152,6 +152,24 @@ func TestInputsOfEveryLayoutAreReadInOrder(t *testing.T) {
 	}
 }
 
+// TestSharedInputsAddUpTheirGradients uses x and w twice, as LispMachine keeps
+// them: a strided tensor and a scalar.
+func TestSharedInputsAddUpTheirGradients(t *testing.T) {
+	for name := range layouts(t) {
+		for _, m := range machine {
+			t.Run(name+"/"+m, func(t *testing.T) {
+				g := G.NewGraph()
+				x := newInput(g, "x", layouts(t)[name])
+				w := newInput(g, "w", G.NewF64(2))
+				a, b := applyWeighted(t, tensor.Shape{2, 3}, x, w), applyWeighted(t, tensor.Shape{2, 3}, x, w)
+				require.NoError(t, runMachine(t, m, G.Must(G.Sum(G.Must(G.Add(a, b)))), x, w))
+				require.Equal(t, []float64{8, 32, 72, 32, 80, 144}, elements(t, gradOf(t, x)))
+				require.Equal(t, []float64{420}, elements(t, gradOf(t, w)))
+			})
+		}
+	}
+}
+
 func TestTransposeInTheGraph(t *testing.T) {
 	for _, m := range machine {
 		t.Run(m, func(t *testing.T) {

@@ -1,9 +1,7 @@
 package transformer
 
 import (
-	"encoding/json"
 	"math"
-	"os"
 	"strings"
 	"testing"
 
@@ -11,24 +9,18 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/golden"
 	"gorgonorm/layers"
 )
-
-type goldenTensor struct {
-	Shape []int
-	Data  []float64
-}
-
-type goldenInts struct{ Shape, Data []int }
 
 type goldenModel struct {
 	Norm                                    string
 	Bias                                    bool
 	Vocab, Context, Layers, Heads, Channels int
 	Eps                                     float64
-	Params, Grads                           map[string]goldenTensor
-	Ids, Targets                            goldenInts
-	Logits                                  goldenTensor
+	Params, Grads                           map[string]golden.Tensor
+	Ids, Targets                            golden.Ints
+	Logits                                  golden.Tensor
 	Loss                                    float64
 }
 
@@ -45,18 +37,20 @@ func (m goldenModel) config(t *testing.T) Config {
 	}
 }
 
-func ints(g *G.ExprGraph, name string, v goldenInts) *G.Node {
+func ints(g *G.ExprGraph, name string, v golden.Ints) *G.Node {
 	d := tensor.New(tensor.WithShape(v.Shape...), tensor.WithBacking(v.Data))
 	return G.NewTensor(g, tensor.Int, len(v.Shape), G.WithShape(v.Shape...), G.WithName(name), G.WithValue(d))
 }
 
+// tolerance is for sums taken in another order, and for the keys' biases, whose
+// gradient cancels to nothing.
+var tolerance = golden.Within{Rel: 1e-10, Abs: 1e-15}
+
 // TestModelEqualsPyTorch compares logits, loss and every parameter's gradient
 // with those of the same model in PyTorch (testdata/golden.py), in float64.
 func TestModelEqualsPyTorch(t *testing.T) {
-	b, err := os.ReadFile("../../testdata/transformer.json")
-	require.NoError(t, err)
 	var f struct{ Models []goldenModel }
-	require.NoError(t, json.Unmarshal(b, &f))
+	golden.Read(t, "transformer.json", &f)
 	require.NotEmpty(t, f.Models)
 	for _, want := range f.Models {
 		for _, machine := range []string{"tape", "lisp"} {
@@ -89,34 +83,14 @@ func TestModelEqualsPyTorch(t *testing.T) {
 				}
 				defer vm.Close()
 				require.NoError(t, vm.RunAll())
-				requireClose(t, want.Logits.Data, logits.Value(), "logits")
-				requireClose(t, []float64{want.Loss}, loss.Value(), "loss")
+				golden.RequireClose(t, want.Logits.Data, logits.Value().Data().([]float64), tolerance, "logits")
+				golden.RequireClose(t, []float64{want.Loss}, []float64{loss.Value().Data().(float64)}, tolerance, "loss")
 				for _, n := range m.Learnables() {
 					d, err := n.Grad()
 					require.NoError(t, err)
-					requireClose(t, want.Grads[n.Name()].Data, d, n.Name())
+					golden.RequireClose(t, want.Grads[n.Name()].Data, d.Data().([]float64), tolerance, "%s", n.Name())
 				}
 			})
-		}
-	}
-}
-
-// requireClose allows 1e-10 of the largest value, for sums taken in another
-// order, and 1e-13 for what is left after cancellation.
-func requireClose(t *testing.T, want []float64, v G.Value, what string) {
-	t.Helper()
-	got, ok := v.Data().([]float64)
-	if !ok {
-		got = []float64{v.Data().(float64)}
-	}
-	require.Len(t, got, len(want), what)
-	largest := 0.0
-	for _, w := range want {
-		largest = max(largest, math.Abs(w))
-	}
-	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= 1e-10*largest+1e-13) {
-			t.Fatalf("%s: element %d is %.15g, want %.15g", what, i, got[i], want[i])
 		}
 	}
 }
@@ -183,7 +157,7 @@ func TestEvaluationPlacement(t *testing.T) {
 			e, err := m.On(eg, layers.Evaluation)
 			require.NoError(t, err)
 			require.Equal(t, m.Parameters(), e.Parameters())
-			ids := goldenInts{[]int{1, 3}, []int{1, 6, 2}}
+			ids := golden.Ints{Shape: []int{1, 3}, Data: []int{1, 6, 2}}
 			loss, err := e.Loss(ints(eg, "ids", ids), ints(eg, "targets", ids))
 			require.NoError(t, err)
 			vm := G.NewTapeMachine(eg)
@@ -205,7 +179,7 @@ func TestNoTokenSeesTheFuture(t *testing.T) {
 			g := G.NewGraph()
 			e, err := m.On(g, layers.Evaluation)
 			require.NoError(t, err)
-			y, err := e.Logits(ints(g, "ids", goldenInts{[]int{1, 4}, []int{1, 2, 3, lastID}}))
+			y, err := e.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 4}, Data: []int{1, 2, 3, lastID}}))
 			require.NoError(t, err)
 			vm := G.NewTapeMachine(g)
 			defer vm.Close()
@@ -237,6 +211,6 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 	g := G.NewGraph()
 	m, err := New(g, tiny("layer"))
 	require.NoError(t, err)
-	_, err = m.Logits(ints(g, "ids", goldenInts{[]int{1, 7}, make([]int, 7)}))
+	_, err = m.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 7}, Data: make([]int, 7)}))
 	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time) with time up to the context of 6")
 }

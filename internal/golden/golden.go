@@ -1,0 +1,60 @@
+// Package golden is for tests: it reads the values that testdata/golden.py has
+// made with PyTorch, and compares.
+package golden
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+)
+
+// Tensor is a float tensor of a golden file, row-major.
+type Tensor struct {
+	Shape []int
+	Data  []float64
+}
+
+// Ints is an integer tensor of a golden file, row-major.
+type Ints struct {
+	Shape, Data []int
+}
+
+// Read reads a file of testdata/.
+func Read(t *testing.T, file string, into any) {
+	t.Helper()
+	_, here, _, _ := runtime.Caller(0)
+	b, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "testdata", file))
+	if err == nil {
+		err = json.Unmarshal(b, into)
+	}
+	if err != nil {
+		t.Fatalf("golden: %s: %v", file, err)
+	}
+}
+
+// Within is how far values may be from what they should be: Rel of the largest
+// of them, and Abs for those that are what is left after cancellation.
+type Within struct{ Rel, Abs float64 }
+
+// RequireClose fails where got is not as close to want as tol says. NaN is close
+// to nothing.
+func RequireClose(t *testing.T, want, got []float64, tol Within, format string, args ...any) {
+	t.Helper()
+	what := fmt.Sprintf(format, args...)
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d elements, want %d", what, len(got), len(want))
+	}
+	largest := 0.0
+	for _, w := range want {
+		largest = max(largest, math.Abs(w))
+	}
+	for i := range want {
+		if !(math.Abs(got[i]-want[i]) <= tol.Rel*largest+tol.Abs) {
+			t.Fatalf("%s: element %d is %.15g, want %.15g (tolerance %g of %g, and %g)", what, i, got[i], want[i], tol.Rel, largest, tol.Abs)
+		}
+	}
+}
