@@ -116,6 +116,9 @@ func TestWeightsStartTheSameUnderEveryNorm(t *testing.T) {
 			first[w.Name()] = v
 		}
 	}
+	for _, name := range []string{"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"} {
+		require.NotEqual(t, first["transformer.h.0."+name+".weight"], first["transformer.h.1."+name+".weight"], "blocks differ")
+	}
 	other := tiny("layer")
 	other.Seed = 4
 	m, err := New(G.NewGraph(), other)
@@ -146,26 +149,50 @@ func TestInitialisation(t *testing.T) {
 	}
 }
 
-// TestEvaluationPlacement trains a step under each norm's training graph and
-// evaluates another batch size and a shorter time on a second graph.
+// TestEvaluationPlacement changes the weights on the training graph, as a solver
+// does, and compares logits of both graphs.
 func TestEvaluationPlacement(t *testing.T) {
+	ids := golden.Ints{Shape: []int{2, 3}, Data: []int{1, 6, 2, 0, 3, 5}}
 	for _, n := range Norms {
 		t.Run(n.Name, func(t *testing.T) {
-			m, err := New(G.NewGraph(), tiny(n.Name))
+			g, eg := G.NewGraph(), G.NewGraph()
+			m, err := New(g, tiny(n.Name))
 			require.NoError(t, err)
-			eg := G.NewGraph()
 			e, err := m.On(eg, layers.Evaluation)
 			require.NoError(t, err)
 			require.Equal(t, m.Parameters(), e.Parameters())
-			ids := golden.Ints{Shape: []int{1, 3}, Data: []int{1, 6, 2}}
-			loss, err := e.Loss(ints(eg, "ids", ids), ints(eg, "targets", ids))
-			require.NoError(t, err)
-			vm := G.NewTapeMachine(eg)
-			defer vm.Close()
-			require.NoError(t, vm.RunAll())
-			// At initialisation, where logits are small, the loss is near ln(vocabulary).
-			require.InDelta(t, math.Log(7), float64(loss.Value().Data().(float32)), 0.15)
+			train, eval := logits(t, g, m, ids), logits(t, eg, e, ids)
+			before := eval()
+			for i, w := range m.Learnables() {
+				for j, v := range w.Value().Data().([]float32) {
+					w.Value().Data().([]float32)[j] = 2*v + float32(i)/100
+				}
+			}
+			changed := eval()
+			require.NotEqual(t, before, changed, "weights are shared")
+			trained := train()
+			if n.Name != "batch" {
+				require.Equal(t, trained, changed)
+				return
+			}
+			require.NotEqual(t, trained, changed, "training takes the batch's statistics")
+			after := eval()
+			require.NotEqual(t, changed, after, "running statistics are shared")
+			require.Equal(t, after, eval(), "and evaluation leaves them alone")
 		})
+	}
+}
+
+// logits places the ids on the model's graph; the function runs it.
+func logits(t *testing.T, g *G.ExprGraph, m *Model, ids golden.Ints) func() []float32 {
+	y, err := m.Logits(ints(g, "ids", ids))
+	require.NoError(t, err)
+	vm := G.NewTapeMachine(g)
+	t.Cleanup(func() { vm.Close() })
+	return func() []float32 {
+		require.NoError(t, vm.RunAll())
+		defer vm.Reset()
+		return append([]float32(nil), y.Value().Data().([]float32)...)
 	}
 }
 
@@ -173,20 +200,15 @@ func TestEvaluationPlacement(t *testing.T) {
 // those before it.
 func TestNoTokenSeesTheFuture(t *testing.T) {
 	for _, n := range Norms {
-		logits := func(lastID int) []float32 {
+		with := func(lastID int) []float32 {
 			m, err := New(G.NewGraph(), tiny(n.Name))
 			require.NoError(t, err)
 			g := G.NewGraph()
 			e, err := m.On(g, layers.Evaluation)
 			require.NoError(t, err)
-			y, err := e.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 4}, Data: []int{1, 2, 3, lastID}}))
-			require.NoError(t, err)
-			vm := G.NewTapeMachine(g)
-			defer vm.Close()
-			require.NoError(t, vm.RunAll())
-			return append([]float32(nil), y.Value().Data().([]float32)...)
+			return logits(t, g, e, golden.Ints{Shape: []int{1, 4}, Data: []int{1, 2, 3, lastID}})()
 		}
-		a, b := logits(4), logits(5)
+		a, b := with(4), with(5)
 		require.Equal(t, a[:3*7], b[:3*7], n.Name)
 		require.NotEqual(t, a[3*7:], b[3*7:], n.Name)
 	}

@@ -1,0 +1,187 @@
+package train
+
+import (
+	"context"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/golden"
+	"gorgonorm/layers"
+	"gorgonorm/models/transformer"
+)
+
+// TestTrainDoesWhatItsPartsSay follows three steps by hand, in float64 from the
+// model's gradients: batches, schedule, clipping, AdamW with decay of matrices
+// only, and the validation loss of the evaluation graph.
+func TestTrainDoesWhatItsPartsSay(t *testing.T) {
+	text := corpus(t, verse+strings.ToUpper(verse[:400])) // the validation part is unlike the training part
+	for _, norm := range []string{"layer", "batch"} {
+		t.Run(norm, func(t *testing.T) {
+			c := tiny(norm)
+			c.Steps, c.Warmup, c.EvalEvery, c.Clip = 3, 1, 3, 0.5
+			model, run, err := Train(context.Background(), c, text, nil)
+			require.NoError(t, err)
+
+			mc, err := c.model(text)
+			require.NoError(t, err)
+			g := G.NewGraph()
+			want, err := transformer.New(g, mc)
+			require.NoError(t, err)
+			p, err := newPass(g, want, c.Batch, c.Context)
+			require.NoError(t, err)
+			grads, err := G.Grad(p.loss, want.Learnables()...)
+			require.NoError(t, err)
+			p.vm = G.NewTapeMachine(g)
+			defer p.vm.Close()
+
+			b := newBatches(text.Train, c.Context, c.Seed)
+			moments := make(map[*G.Node][2][]float64)
+			for i, rate := range []float64{0.5e-2, 1e-2, (1e-2 + 1e-3) / 2} {
+				b.next(p.ids, p.targets)
+				loss, err := p.run()
+				require.NoError(t, err)
+				require.Equal(t, loss, run.Steps[i].Loss)
+				require.InDelta(t, rate, float64(run.Steps[i].LR), 1e-12)
+				var squares float64
+				for _, d := range grads {
+					for _, v := range d.Value().Data().([]float32) {
+						squares += float64(v) * float64(v)
+					}
+				}
+				norm := math.Sqrt(squares)
+				require.Greater(t, norm, c.Clip, "the test is to see clipping")
+				require.InEpsilon(t, norm, float64(run.Steps[i].GradNorm), 1e-6)
+				for j, n := range want.Learnables() {
+					adamw(c, n, grads[j].Value().Data().([]float32), c.Clip/norm, rate, i+1, moments)
+				}
+			}
+			for i, n := range model.Learnables() {
+				golden.RequireClose(t, floats(want.Learnables()[i]), floats(n), golden.Within{Rel: 1e-5, Abs: 1e-7}, "%s", n.Name())
+			}
+
+			require.InEpsilon(t, validation(t, want, text.Val, c), float64(*run.Steps[2].ValLoss), 1e-5)
+		})
+	}
+}
+
+// adamw is Loshchilov & Hutter's algorithm 2, in float64.
+func adamw(c Config, n *G.Node, grad []float32, scale, rate float64, step int, moments map[*G.Node][2][]float64) {
+	if moments[n][0] == nil {
+		moments[n] = [2][]float64{make([]float64, len(grad)), make([]float64, len(grad))}
+	}
+	m, v := moments[n][0], moments[n][1]
+	w := n.Value().Data().([]float32)
+	for i := range w {
+		g := float64(grad[i]) * scale
+		m[i] = c.Beta1*m[i] + (1-c.Beta1)*g
+		v[i] = c.Beta2*v[i] + (1-c.Beta2)*g*g
+		mhat, vhat := m[i]/(1-math.Pow(c.Beta1, float64(step))), v[i]/(1-math.Pow(c.Beta2, float64(step)))
+		decay := 0.0
+		if n.Dims() == 2 {
+			decay = c.WeightDecay
+		}
+		w[i] = float32(float64(w[i]) - rate*(mhat/(math.Sqrt(vhat)+1e-8)+decay*float64(w[i])))
+	}
+}
+
+func floats(n *G.Node) (f []float64) {
+	for _, v := range n.Value().Data().([]float32) {
+		f = append(f, float64(v))
+	}
+	return f
+}
+
+// validation is the mean loss over the windows, one at a time.
+func validation(t *testing.T, m *transformer.Model, text []int, c Config) float64 {
+	g := G.NewGraph()
+	e, err := m.On(g, layers.Evaluation)
+	require.NoError(t, err)
+	p, err := newPass(g, e, 1, c.Context)
+	require.NoError(t, err)
+	p.vm = G.NewTapeMachine(g)
+	defer p.vm.Close()
+	at := windows(text, c.Context, c.Batch, c.EvalBatches)
+	require.Greater(t, len(at), c.Batch)
+	var sum float64
+	for _, i := range at {
+		copy(p.ids, text[i:])
+		copy(p.targets, text[i+1:])
+		loss, err := p.run()
+		require.NoError(t, err)
+		sum += float64(loss)
+	}
+	return sum / float64(len(at))
+}
+
+func TestEveryNormSeesTheSameBatches(t *testing.T) {
+	text := corpus(t, verse)
+	var first []int
+	for _, n := range transformer.Norms {
+		l, err := newLoop(tiny(n.Name), text)
+		require.NoError(t, err)
+		for range 5 {
+			_, err := l.step(0)
+			require.NoError(t, err)
+		}
+		if first == nil {
+			first = append(first, l.train.ids...)
+		}
+		require.Equal(t, first, l.train.ids, n.Name)
+		l.close()
+	}
+}
+
+func TestSummaryOfSteps(t *testing.T) {
+	nan, inf := Float(math.NaN()), Float(math.Inf(1))
+	val := func(v Float) *Float { return &v }
+	for _, c := range []struct {
+		name  string
+		steps []Step
+		want  Summary
+	}{
+		{
+			"the best is not the last",
+			[]Step{
+				{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(3), TokensPerSec: 5, Seconds: 1},
+				{Step: 2, Loss: 2, GradNorm: 7, ValLoss: val(1), TokensPerSec: 6, Seconds: 2},
+				{Step: 3, Loss: 3, GradNorm: 2, ValLoss: val(2), TokensPerSec: 4, Seconds: 3},
+				{Step: 4, Loss: 2.5, GradNorm: 2, TokensPerSec: 4, Seconds: 4},
+			},
+			Summary{Steps: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2, MaxGradNorm: 7, TokensPerSec: 4, Seconds: 4},
+		},
+		{
+			"the loss diverges",
+			[]Step{{Step: 1, Loss: 4, GradNorm: 1}, {Step: 2, Loss: nan, GradNorm: nan}},
+			Summary{Steps: 2, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan, MaxGradNorm: nan, DivergedAt: 2},
+		},
+		{
+			"the gradient diverges",
+			[]Step{{Step: 1, Loss: 4, GradNorm: inf}},
+			Summary{Steps: 1, FirstLoss: 4, LastLoss: 4, BestVal: nan, LastVal: nan, MaxGradNorm: inf, DivergedAt: 1},
+		},
+		{
+			"only validation shows that the last update diverged",
+			[]Step{{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(2)}, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(nan)}},
+			Summary{Steps: 2, FirstLoss: 4, LastLoss: 3, BestVal: 2, LastVal: nan, MaxGradNorm: 1, DivergedAt: 2},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Summary{BestVal: nan, LastVal: nan}
+			for _, s := range c.steps {
+				got.add(s)
+			}
+			require.Equal(t, written(t, c.want), written(t, got))
+		})
+	}
+}
+
+// written is a summary's text: unlike NaN, that is equal to itself.
+func written(t *testing.T, s Summary) string {
+	var b strings.Builder
+	require.NoError(t, indented(s)(&b))
+	return b.String()
+}
