@@ -58,7 +58,16 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 			m.name = fmt.Sprintf("%s_%d", kind, i)
 		}
 	}
-	return m, nil
+	return m, m.free()
+}
+
+// free refuses a name that the graph has: Gorgonia would silently take two inputs
+// of one name and shape for one.
+func (m *module) free() error {
+	if m.taken() {
+		return m.errorf("the graph has a node %s.weight or %[1]s.bias already, give the layer another name", m.name)
+	}
+	return nil
 }
 
 func (m *module) taken() bool {
@@ -98,19 +107,15 @@ func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
 	if !ok {
 		return m.errorf("the initial %s is not a []%v of %d elements", suffix, m.dtype, n)
 	}
-	return m.place(m.name+"."+suffix, values, shape)
+	m.place(m.name+"."+suffix, values, shape)
+	return nil
 }
 
-// place adds a learnable that works in the given memory. Gorgonia would silently
-// take two inputs of one name and shape for one.
-func (m *module) place(name string, memory any, shape tensor.Shape) error {
-	if len(m.g.ByName(name)) > 0 {
-		return m.errorf("the graph has a node %q already, give the layer another name", name)
-	}
+// place adds a learnable that works in the given memory.
+func (m *module) place(name string, memory any, shape tensor.Shape) {
 	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(memory))
 	n := G.NewTensor(m.g, m.dtype, shape.Dims(), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
 	m.learnables = append(m.learnables, n)
-	return nil
 }
 
 // on is the module on another graph, with the same memory. Each graph has
@@ -121,10 +126,11 @@ func (m *module) on(g *G.ExprGraph) (module, error) {
 	if g == nil {
 		return c, c.errorf("the graph is nil")
 	}
+	if err := c.free(); err != nil {
+		return c, err
+	}
 	for _, n := range m.learnables {
-		if err := c.place(n.Name(), n.Value().Data(), n.Shape()); err != nil {
-			return c, err
-		}
+		c.place(n.Name(), n.Value().Data(), n.Shape())
 	}
 	return c, nil
 }

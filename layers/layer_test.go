@@ -63,7 +63,11 @@ func TestLearnablesAreNamedAndNumbered(t *testing.T) {
 			}
 			if len(learnables[kind]) > 0 {
 				_, err := build(g, WithName("mine"))
-				require.ErrorContains(t, err, `the graph has a node "mine.weight" already`)
+				require.ErrorContains(t, err, "the graph has a node mine.weight or mine.bias already")
+				l, err := build(G.NewGraph(), WithName("mine"))
+				require.NoError(t, err)
+				_, err = l.On(g, Training)
+				require.ErrorContains(t, err, "the graph has a node mine.weight or mine.bias already")
 			}
 		})
 	}
