@@ -147,7 +147,7 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 		}
 	}
 	cpu.Rstd(k.rstd, k.variance, k.eps)
-	cpu.ColumnNorm(out.Data, in[0].Data, in[1].Data, beta(in), k.mean, k.rstd, rows, cols)
+	cpu.ColumnNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.rstd, rows, cols)
 	return nil
 }
 
@@ -164,6 +164,6 @@ func (k *batchNorm[T]) track(rows int) {
 func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, cols := rowsCols(in)
 	k.acc = cpu.Grow(k.acc, 2*cols)
-	cpu.ColumnNormBackward(din[0].Data, din[1].Data, beta(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols, k.mode == Training)
+	cpu.ColumnNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols, k.mode == Training)
 	return nil
 }

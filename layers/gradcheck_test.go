@@ -74,11 +74,10 @@ func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.D
 	cost := dot(t, y, make([]float64, y.Shape().TotalSize()))
 	wrt := append(G.Nodes{x}, l.Learnables()...)
 	vm := newMachine(t, machine, cost, wrt)
-	t.Cleanup(func() { vm.Close() })
 	return func(values, upstream []float64) ([]float64, [][]float64) {
 		overwrite(x, values)
 		overwrite(g.ByName("upstream")[0], upstream)
-		if machine == "lisp" { // Reset does not take one back to the beginning
+		if machine == "lisp" { // Reset does not take an old one back to the beginning
 			vm = newMachine(t, machine, cost, wrt)
 		}
 		require.NoError(t, vm.RunAll())

@@ -87,14 +87,14 @@ type layerNorm[T op.Float] struct {
 func (k *layerNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, cols := rowsCols(in)
 	k.mean, k.rstd = cpu.Grow(k.mean, rows), cpu.Grow(k.rstd, rows)
-	cpu.LayerNorm(out.Data, in[0].Data, in[1].Data, beta(in), k.mean, k.rstd, rows, cols, k.eps)
+	cpu.LayerNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.rstd, rows, cols, k.eps)
 	return nil
 }
 
 func (k *layerNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, cols := rowsCols(in)
 	k.acc = cpu.Grow(k.acc, 2*cols)
-	cpu.LayerNormBackward(din[0].Data, din[1].Data, beta(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols)
+	cpu.LayerNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols)
 	return nil
 }
 
@@ -105,8 +105,8 @@ func rowsCols[T op.Float](in []op.Array[T]) (rows, cols int) {
 	return len(in[0].Data) / cols, cols
 }
 
-// beta is the third array's elements, nil if there is no bias.
-func beta[T op.Float](in []op.Array[T]) []T {
+// bias is the third array's elements, nil if there is none.
+func bias[T op.Float](in []op.Array[T]) []T {
 	if len(in) < 3 {
 		return nil
 	}

@@ -77,7 +77,7 @@ func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
 func (k *linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, nin, nout := sizes(in)
 	cpu.Gemm(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout)
-	if b := beta(in); b != nil {
+	if b := bias(in); b != nil {
 		cpu.AddRow(out.Data, b, rows, nout)
 	}
 	return nil
@@ -87,7 +87,7 @@ func (k *linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, nin, nout := sizes(in)
 	cpu.Gemm(false, false, rows, nin, nout, 1, dout.Data, nout, in[1].Data, nin, 0, din[0].Data, nin)
 	cpu.Gemm(true, false, nout, nin, rows, 1, dout.Data, nout, in[0].Data, nin, 0, din[1].Data, nin)
-	if db := beta(din); db != nil {
+	if db := bias(din); db != nil {
 		k.acc = cpu.Grow(k.acc, nout)
 		cpu.SumRows(db, dout.Data, k.acc, rows, nout)
 	}

@@ -235,7 +235,7 @@ def attention():
     for B, T, C, heads in [(2, 5, 8, 2), (1, 1, 4, 1), (3, 7, 6, 3)]:
         for rnd, head in each_dtype("attention", (B, T, C, heads)):
             out = run(partial(causal_attention, heads=heads), rnd.normal((B, T, C)),
-                      qkv=rnd.normal((B, T, 3 * C)))
+                      x=rnd.normal((B, T, 3 * C)))
             cases.append({**head, "heads": heads, **out})
     write("attention.json", "cases", cases)
 

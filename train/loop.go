@@ -42,9 +42,9 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 }
 
 // Train trains one model on the text. onStep, if not nil, is called after every
-// step. A loss or a gradient that is not finite ends the run: it has diverged,
-// which is a result and no error. So is a cancelled context, after the step at
-// hand; the model and the record are then those so far.
+// step. A gradient or a loss, the validation's too, that is not finite ends the
+// run: it has diverged, which is a result and no error. So is a cancelled context,
+// after the step at hand; the model and the record are then those so far.
 func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
 	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
 	run := Run{Config: c}

@@ -49,9 +49,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = o.train(ctx, stdout, stderr)
 	}
 	switch usage := (usageError{}); {
-	case err == nil:
-		return 0
-	case errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, flag.ErrHelp):
 		return 0
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "stability: stopped; what was finished is in", o.out)

@@ -55,7 +55,7 @@ func applyWeighted(t *testing.T, shape tensor.Shape, inputs ...*G.Node) *G.Node 
 	return y
 }
 
-var machine = []string{"tape", "lisp"}
+var machines = []string{"tape", "lisp"}
 
 // layouts are tensors that all hold 1 2 3 / 4 5 6.
 func layouts(t *testing.T) map[string]tensor.Tensor {
@@ -134,44 +134,42 @@ func gradOf(t *testing.T, n *G.Node) G.Value {
 	return d
 }
 
-func TestInputsOfEveryLayoutAreReadInOrder(t *testing.T) {
+// forEachLayout runs a test with an x of every layout and a scalar w of 2, on
+// both machines.
+func forEachLayout(t *testing.T, test func(t *testing.T, machine string, x, w *G.Node)) {
 	for name := range layouts(t) {
-		for _, m := range machine {
+		for _, m := range machines {
 			t.Run(name+"/"+m, func(t *testing.T) {
 				g := G.NewGraph()
-				x := newInput(g, "x", layouts(t)[name])
-				w := newInput(g, "w", G.NewF64(2))
-				y := applyWeighted(t, tensor.Shape{2, 3}, x, w)
-				cost := G.Must(G.Sum(y))
-				require.NoError(t, runMachine(t, m, cost, x, w))
-				require.Equal(t, []float64{2, 16, 54, 32, 100, 216}, elements(t, y.Value()))
-				require.Equal(t, []float64{4, 16, 36, 16, 40, 72}, elements(t, gradOf(t, x)))
-				require.Equal(t, []float64{210}, elements(t, gradOf(t, w)))
+				test(t, m, newInput(g, "x", layouts(t)[name]), newInput(g, "w", G.NewF64(2)))
 			})
 		}
 	}
+}
+
+func TestInputsOfEveryLayoutAreReadInOrder(t *testing.T) {
+	forEachLayout(t, func(t *testing.T, machine string, x, w *G.Node) {
+		y := applyWeighted(t, tensor.Shape{2, 3}, x, w)
+		require.NoError(t, runMachine(t, machine, G.Must(G.Sum(y)), x, w))
+		require.Equal(t, []float64{2, 16, 54, 32, 100, 216}, elements(t, y.Value()))
+		require.Equal(t, []float64{4, 16, 36, 16, 40, 72}, elements(t, gradOf(t, x)))
+		require.Equal(t, []float64{210}, elements(t, gradOf(t, w)))
+	})
 }
 
 // TestSharedInputsAddUpTheirGradients uses x and w twice, as LispMachine keeps
 // them: a strided tensor and a scalar.
 func TestSharedInputsAddUpTheirGradients(t *testing.T) {
-	for name := range layouts(t) {
-		for _, m := range machine {
-			t.Run(name+"/"+m, func(t *testing.T) {
-				g := G.NewGraph()
-				x := newInput(g, "x", layouts(t)[name])
-				w := newInput(g, "w", G.NewF64(2))
-				a, b := applyWeighted(t, tensor.Shape{2, 3}, x, w), applyWeighted(t, tensor.Shape{2, 3}, x, w)
-				require.NoError(t, runMachine(t, m, G.Must(G.Sum(G.Must(G.Add(a, b)))), x, w))
-				require.Equal(t, []float64{8, 32, 72, 32, 80, 144}, elements(t, gradOf(t, x)))
-				require.Equal(t, []float64{420}, elements(t, gradOf(t, w)))
-			})
-		}
-	}
+	forEachLayout(t, func(t *testing.T, machine string, x, w *G.Node) {
+		a, b := applyWeighted(t, tensor.Shape{2, 3}, x, w), applyWeighted(t, tensor.Shape{2, 3}, x, w)
+		require.NoError(t, runMachine(t, machine, G.Must(G.Sum(G.Must(G.Add(a, b)))), x, w))
+		require.Equal(t, []float64{8, 32, 72, 32, 80, 144}, elements(t, gradOf(t, x)))
+		require.Equal(t, []float64{420}, elements(t, gradOf(t, w)))
+	})
 }
 
 func TestTransposeInTheGraph(t *testing.T) {
-	for _, m := range machine {
+	for _, m := range machines {
 		t.Run(m, func(t *testing.T) {
 			g := G.NewGraph()
 			x := newInput(g, "x", tensor.New(tensor.WithShape(3, 2), tensor.WithBacking([]float64{1, 4, 2, 5, 3, 6})))
@@ -186,7 +184,7 @@ func TestTransposeInTheGraph(t *testing.T) {
 }
 
 func TestScalarOutput(t *testing.T) {
-	for _, m := range machine {
+	for _, m := range machines {
 		t.Run(m, func(t *testing.T) {
 			g := G.NewGraph()
 			x := newInput(g, "x", layouts(t)["row-major"])
@@ -251,7 +249,7 @@ func (lookup[T]) Backward(din, in []Array[T], _, dout Array[T]) error {
 }
 
 func TestIntegerInputsHaveNoGradient(t *testing.T) {
-	for _, m := range machine {
+	for _, m := range machines {
 		t.Run(m, func(t *testing.T) {
 			g := G.NewGraph()
 			ids := tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]int{2, 1, 0, 2}))
