@@ -1,0 +1,179 @@
+package cpu
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// task is work in chunks that may run in any order and side by side. What a
+// chunk covers depends on the shape of the data only, never on the number of
+// threads, and so does every result.
+type task interface{ run(chunk int) }
+
+// parallel runs all chunks of the task, on up to GOMAXPROCS threads. A panic of a
+// chunk is the caller's.
+func parallel(t task, chunks int) {
+	helpers := min(runtime.GOMAXPROCS(0), chunks) - 1
+	// The workers serve one caller at a time; another one works alone.
+	if helpers < 1 || !workers.caller.TryLock() {
+		for c := range chunks {
+			t.run(c)
+		}
+		return
+	}
+	defer workers.caller.Unlock()
+	workers.run(t, chunks, helpers)
+}
+
+// spin is how long a worker looks out for the next task before it sleeps: longer
+// than the gaps between the operations of a graph, for to wake a sleeping thread
+// takes as long as a small kernel.
+const spin = 100 * time.Microsecond
+
+var workers = newPool()
+
+// pool is the worker goroutines and the task that they are on.
+type pool struct {
+	caller sync.Mutex // held while a task runs
+
+	mu      sync.Mutex
+	wake    *sync.Cond   // sleeping workers wait here
+	wanted  atomic.Int32 // workers that may still join the task; changed under mu
+	active  atomic.Int32 // workers on the task; rises under mu
+	started int
+	asleep  int
+	failure any // the first panic of a worker
+
+	task   task
+	chunks int
+	next   atomic.Int64
+}
+
+func newPool() *pool {
+	p := &pool{}
+	p.wake = sync.NewCond(&p.mu)
+	return p
+}
+
+func (p *pool) run(t task, chunks, helpers int) {
+	p.mu.Lock()
+	p.task, p.chunks, p.failure = t, chunks, nil
+	p.next.Store(0)
+	p.wanted.Store(int32(helpers))
+	for ; p.started < helpers; p.started++ {
+		go p.work()
+	}
+	if p.asleep > 0 {
+		p.wake.Broadcast()
+	}
+	p.mu.Unlock()
+
+	defer p.finish()
+	p.take()
+}
+
+// finish lets nobody join any more and waits for those who have.
+func (p *pool) finish() {
+	p.mu.Lock()
+	p.wanted.Store(0)
+	p.mu.Unlock()
+	for i := 1; p.active.Load() > 0; i++ {
+		if i%64 == 0 {
+			runtime.Gosched()
+		}
+	}
+	p.task = nil
+	if p.failure != nil {
+		panic(p.failure)
+	}
+}
+
+// take runs chunks until there are none left.
+func (p *pool) take() {
+	for {
+		c := int(p.next.Add(1)) - 1
+		if c >= p.chunks {
+			return
+		}
+		p.task.run(c)
+	}
+}
+
+// work is the life of a worker.
+func (p *pool) work() {
+	for {
+		p.join()
+		p.help()
+	}
+}
+
+// help takes part in the task at hand.
+func (p *pool) help() {
+	defer p.active.Add(-1)
+	defer func() {
+		if r := recover(); r != nil {
+			p.mu.Lock()
+			p.failure = r
+			p.mu.Unlock()
+		}
+	}()
+	p.take()
+}
+
+// join waits for a task that wants workers.
+func (p *pool) join() {
+	for end := time.Now().Add(spin); p.wanted.Load() == 0 && time.Now().Before(end); {
+		for i := 0; i < 64 && p.wanted.Load() == 0; i++ {
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for p.wanted.Load() == 0 {
+		p.asleep++
+		p.wake.Wait()
+		p.asleep--
+	}
+	p.wanted.Add(-1)
+	p.active.Add(1)
+}
+
+// freeList keeps objects of one type for reuse, so that a kernel's call
+// allocates nothing once there have been as many at a time.
+type freeList[E any] struct {
+	mu   sync.Mutex
+	free []*E
+}
+
+func (f *freeList[E]) get() *E {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := len(f.free)
+	if n == 0 {
+		return new(E)
+	}
+	e := f.free[n-1]
+	f.free = f.free[:n-1]
+	return e
+}
+
+func (f *freeList[E]) put(e *E) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.free = append(f.free, e)
+}
+
+// lists are the free lists of a generic type in both element types.
+type lists[E32, E64 any] struct {
+	f32 freeList[E32]
+	f64 freeList[E64]
+}
+
+// listOf picks the one of E, which is E32 or E64.
+func listOf[E, E32, E64 any](l *lists[E32, E64]) *freeList[E] {
+	if f, ok := any(&l.f32).(*freeList[E]); ok {
+		return f
+	}
+	return any(&l.f64).(*freeList[E])
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// tileRows × tileCols elements of C stay in registers while k runs: 24 of 32
+// registers with AVX-512, 12 of 16 with AVX2. The rest hold a row of B, two
+// vectors wide, and an element of A in all lanes.
+func (g gen) tileRows() int {
+	if g.wide {
+		return 12
+	}
+	return 6
+}
+
+func (g gen) tileCols() int { return 2 * g.lanes() }
+
+func (g gen) gemm() {
+	g.kernel("Tile", "func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)", func() {
+		acc := g.zeros(2 * g.tileRows())
+		k := Load(Param("k"), GP64())
+		rows, rsa := g.tilePointers("a", "rsa")
+		csa, b, ldb := g.stride("csa"), ptr("b"), g.stride("ldb")
+
+		loop, done := label("k"), label("done")
+		TESTQ(k, k)
+		JZ(LabelRef(done))
+		Label(loop)
+		b0, b1 := g.load(Mem{Base: b}, nil), g.load(Mem{Base: b, Disp: g.width()}, nil)
+		for r := range g.tileRows() {
+			a := g.broadcast(rowOf(rows, rsa, r))
+			g.fma(b0, a, acc[2*r])
+			g.fma(b1, a, acc[2*r+1])
+		}
+		for _, p := range rows {
+			ADDQ(csa, p)
+		}
+		ADDQ(ldb, b)
+		DECQ(k)
+		JNZ(LabelRef(loop))
+		Label(done)
+		g.writeTile(acc)
+	})
+}
+
+// tilePointers are pointers to each third row of a tile, with the stride in
+// bytes: row r is at pointer r/3 plus r mod 3 strides.
+func (g gen) tilePointers(matrix, stride string) (rows []reg.GPVirtual, bytes reg.GPVirtual) {
+	bytes = g.stride(stride)
+	three := GP64()
+	LEAQ(Mem{Base: bytes, Index: bytes, Scale: 2}, three)
+	for r := 0; r < g.tileRows(); r += 3 {
+		p := GP64()
+		if r == 0 {
+			p = ptr(matrix)
+		} else {
+			LEAQ(Mem{Base: rows[r/3-1], Index: three, Scale: 1}, p)
+		}
+		rows = append(rows, p)
+	}
+	return rows, bytes
+}
+
+// rowOf addresses row r of a tile.
+func rowOf(rows []reg.GPVirtual, stride reg.Register, r int) Mem {
+	m := Mem{Base: rows[r/3]}
+	if r%3 > 0 {
+		m.Index, m.Scale = stride, uint8(r%3)
+	}
+	return m
+}
+
+// stride is a parameter that counts elements, in bytes.
+func (g gen) stride(param string) reg.GPVirtual {
+	s := Load(Param(param), GP64()).(reg.GPVirtual)
+	shift := U8(2)
+	if g.double {
+		shift = 3
+	}
+	SHLQ(shift, s)
+	return s
+}
+
+// writeTile sets C to alpha·acc + beta·C; where beta is zero C is not read.
+func (g gen) writeTile(acc []reg.VecVirtual) {
+	rows, ldc := g.tilePointers("c", "ldc")
+	at := func(i int) Mem {
+		return rowOf(rows, ldc, i/2).Offset(i % 2 * g.width())
+	}
+	alpha, beta := g.scalar("alpha"), g.scalar("beta")
+	overwrite, done := label("overwrite"), label("done")
+	zero := XMM()
+	VXORPS(zero, zero, zero)
+	for _, v := range acc {
+		g.mul(alpha, v, v)
+	}
+	if g.double {
+		VUCOMISD(beta.AsX(), zero)
+	} else {
+		VUCOMISS(beta.AsX(), zero)
+	}
+	// A NaN sets the parity flag with the zero flag and is no zero.
+	JPS(LabelRef("readC" + done))
+	JEQ(LabelRef(overwrite))
+	Label("readC" + done)
+	for i, v := range acc {
+		g.fma(at(i), beta, v)
+		g.store(v, at(i), nil)
+	}
+	JMP(LabelRef(done))
+	Label(overwrite)
+	for i, v := range acc {
+		g.store(v, at(i), nil)
+	}
+	Label(done)
+}

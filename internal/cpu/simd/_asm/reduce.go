@@ -1,0 +1,48 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// sum adds v's lanes up, in a fixed order, in the first lane of a new register.
+func (g gen) sum(v reg.VecVirtual) reg.VecVirtual { return g.reduce(v, g.add) }
+
+// reduce combines v's lanes by a commutative op: halves first, down to one lane.
+// v is changed.
+func (g gen) reduce(v reg.VecVirtual, op func(a, b, d Op)) reg.VecVirtual {
+	y := v.AsY()
+	if g.wide {
+		upper := YMM()
+		VEXTRACTF64X4(U8(1), v, upper)
+		op(upper, y, y)
+	}
+	x, upper := v.AsX(), XMM()
+	VEXTRACTF128(U8(1), y, upper)
+	op(upper, x, x)
+	VPERMILPD(U8(1), x, upper)
+	op(upper, x, x)
+	if !g.double {
+		VMOVSHDUP(x, upper)
+		op(upper, x, x)
+	}
+	return v
+}
+
+// doubles is the float32 vector v as two of float64.
+func (g gen) doubles(v reg.VecVirtual) (low, high reg.VecVirtual) {
+	low, high = g.reg(), g.reg()
+	if g.wide {
+		upper := YMM()
+		VEXTRACTF64X4(U8(1), v, upper)
+		VCVTPS2PD(v.AsY(), low)
+		VCVTPS2PD(upper, high)
+	} else {
+		upper := XMM()
+		VEXTRACTF128(U8(1), v, upper)
+		VCVTPS2PD(v.AsX(), low)
+		VCVTPS2PD(upper, high)
+	}
+	return low, high
+}

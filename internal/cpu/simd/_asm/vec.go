@@ -1,0 +1,305 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// gen writes kernels for one element type and one instruction set. Its methods
+// are the few instructions that kernels are made of; operands stand in the Go
+// assembler's order, destination last, and sources are written so that the
+// names read as formulas: sub(a, b, d) is d = a − b.
+type gen struct {
+	double bool // float64, else float32
+	wide   bool // AVX-512, else AVX2 with FMA
+}
+
+var gens = []gen{{false, false}, {true, false}, {false, true}, {true, true}}
+
+func (g gen) size() int {
+	if g.double {
+		return 8
+	}
+	return 4
+}
+
+// width is a vector's size in bytes, lanes in elements.
+func (g gen) width() int {
+	if g.wide {
+		return 64
+	}
+	return 32
+}
+
+func (g gen) lanes() int { return g.width() / g.size() }
+
+// elem is the Go name of the element type.
+func (g gen) elem() string {
+	if g.double {
+		return "float64"
+	}
+	return "float32"
+}
+
+func (g gen) isa() string {
+	if g.wide {
+		return "AVX512"
+	}
+	return "AVX2"
+}
+
+// kernel starts the function that serves the Kernels field of that name. In the
+// signature T stands for the element type.
+func (g gen) kernel(field, signature string, body func()) {
+	name := strings.ToLower(field[:1]) + field[1:] + fmt.Sprintf("F%d", 8*g.size()) + g.isa()
+	if strings.HasPrefix(field, "GELU") {
+		name = "gelu" + field[4:] + fmt.Sprintf("F%d", 8*g.size()) + g.isa()
+	}
+	tables.add(g, field, name)
+	TEXT(name, NOSPLIT, strings.NewReplacer("[]T", "[]"+g.elem(), "*T", "*"+g.elem(), " T", " "+g.elem()).Replace(signature))
+	Pragma("noescape")
+	body()
+	VZEROUPPER()
+	RET()
+}
+
+var labels int
+
+// label makes a name that no other label of the file has.
+func label(what string) string {
+	labels++
+	return fmt.Sprintf("%s%d", what, labels)
+}
+
+// ptr and length load a slice parameter.
+func ptr(slice string) reg.GPVirtual    { return Load(Param(slice).Base(), GP64()).(reg.GPVirtual) }
+func length(slice string) reg.GPVirtual { return Load(Param(slice).Len(), GP64()).(reg.GPVirtual) }
+
+// at addresses element i of p.
+func (g gen) at(p, i reg.Register) Mem { return Mem{Base: p, Index: i, Scale: uint8(g.size())} }
+
+// reg is a new vector register.
+func (g gen) reg() reg.VecVirtual {
+	if g.wide {
+		return ZMM()
+	}
+	return YMM()
+}
+
+func (g gen) zero() reg.VecVirtual {
+	v := g.reg()
+	if g.wide {
+		VPXORD(v, v, v)
+	} else {
+		VXORPS(v, v, v)
+	}
+	return v
+}
+
+// zeros are n new registers of zero.
+func (g gen) zeros(n int) []reg.VecVirtual {
+	v := make([]reg.VecVirtual, n)
+	for i := range v {
+		v[i] = g.zero()
+	}
+	return v
+}
+
+// pick calls the instruction of the element type.
+func (g gen) pick(single, double func(...Op), ops ...Op) {
+	if g.double {
+		double(ops...)
+	} else {
+		single(ops...)
+	}
+}
+
+func (g gen) add(a, b, d Op) { g.pick(VADDPS, VADDPD, a, b, d) } // b is a register
+func (g gen) mul(a, b, d Op) { g.pick(VMULPS, VMULPD, a, b, d) } // b is a register
+func (g gen) sub(a, b, d Op) { g.pick(VSUBPS, VSUBPD, b, a, d) } // a is a register
+func (g gen) div(a, b, d Op) { g.pick(VDIVPS, VDIVPD, b, a, d) } // a is a register
+
+// max and min give b where a or b is NaN; a may be memory.
+func (g gen) max(a, b, d Op) { g.pick(VMAXPS, VMAXPD, b, a, d) }
+func (g gen) min(a, b, d Op) { g.pick(VMINPS, VMINPD, b, a, d) }
+func (g gen) sqrt(a, d Op)   { g.pick(VSQRTPS, VSQRTPD, a, d) }
+
+// fma adds a·b to d, fnma subtracts it; a may be memory.
+func (g gen) fma(a, b, d Op)  { g.pick(VFMADD231PS, VFMADD231PD, a, b, d) }
+func (g gen) fnma(a, b, d Op) { g.pick(VFNMADD231PS, VFNMADD231PD, a, b, d) }
+
+// broadcast fills a new register with the element in memory or in a register's
+// first lane.
+func (g gen) broadcast(from Op) reg.VecVirtual {
+	v := g.reg()
+	g.pick(VBROADCASTSS, VBROADCASTSD, from, v)
+	return v
+}
+
+// scalar fills a new register with a parameter of type T.
+func (g gen) scalar(param string) reg.VecVirtual { return g.broadcast(address(Param(param))) }
+
+// result stores the first lane of v as the function's result i.
+func (g gen) result(v reg.VecVirtual, i int) {
+	if g.double {
+		VMOVSD(v.AsX(), address(ReturnIndex(i)))
+	} else {
+		VMOVSS(v.AsX(), address(ReturnIndex(i)))
+	}
+}
+
+// address is where a parameter or result stands. (avo's own Load and Store take
+// instructions that know only 16 registers.)
+func address(c gotypes.Component) Mem {
+	b, err := c.Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
+// constant fills a new register with a number.
+func (g gen) constant(x float64) reg.VecVirtual { return g.broadcast(g.literal(x)) }
+
+var literals = map[string]Mem{}
+
+// literal is a number of the element type in memory.
+func (g gen) literal(x float64) Mem {
+	name := fmt.Sprintf("literal%d_%d", 8*g.size(), len(literals))
+	key := fmt.Sprintf("%d %b", g.size(), x)
+	if m, ok := literals[key]; ok {
+		return m
+	}
+	m := GLOBL(name, RODATA|NOPTR)
+	if g.double {
+		DATA(0, F64(x))
+	} else {
+		DATA(0, F32(x))
+	}
+	literals[key] = m
+	return m
+}
+
+// tail is what is left of a row after the full vectors: a mask of its lanes.
+type tail struct{ mask reg.Register }
+
+// tailOf makes the mask for the last n mod lanes elements; it may have no lanes.
+func (g gen) tailOf(n reg.Register) *tail {
+	rest := GP64()
+	MOVQ(n, rest)
+	ANDQ(U32(g.lanes()-1), rest)
+	if g.wide {
+		all, k := GP32(), K()
+		MOVL(U32(0xffff), all)
+		BZHIL(rest.As32(), all, all)
+		KMOVW(all, k)
+		return &tail{k}
+	}
+	// The lanes' bits are read off a row of ones with zeros behind it.
+	table, at, m := ones(), GP64(), YMM()
+	LEAQ(table, at)
+	NEGQ(rest)
+	VMOVUPS(Mem{Base: at, Index: rest, Scale: uint8(g.size()), Disp: 32}, m)
+	return &tail{m}
+}
+
+var onesThenZeros *Mem
+
+func ones() Mem {
+	if onesThenZeros == nil {
+		m := GLOBL("onesThenZeros", RODATA|NOPTR)
+		for i := range 8 {
+			v := uint64(0)
+			if i < 4 {
+				v = ^uint64(0)
+			}
+			DATA(8*i, U64(v))
+		}
+		onesThenZeros = &m
+	}
+	return *onesThenZeros
+}
+
+// load reads a vector, or a tail's lanes with zeros in the others.
+func (g gen) load(m Mem, t *tail) reg.VecVirtual {
+	v := g.reg()
+	switch {
+	case t == nil:
+		g.pick(VMOVUPS, VMOVUPD, m, v)
+	case g.wide && g.double:
+		VMOVUPD_Z(m, t.mask, v)
+	case g.wide:
+		VMOVUPS_Z(m, t.mask, v)
+	case g.double:
+		VMASKMOVPD(m, t.mask, v)
+	default:
+		VMASKMOVPS(m, t.mask, v)
+	}
+	return v
+}
+
+// store writes a vector, or a tail's lanes.
+func (g gen) store(v Op, m Mem, t *tail) {
+	switch {
+	case t == nil:
+		g.pick(VMOVUPS, VMOVUPD, v, m)
+	case g.wide && g.double:
+		VMOVUPD(v, t.mask, m)
+	case g.wide:
+		VMOVUPS(v, t.mask, m)
+	case g.double:
+		VMASKMOVPD(v, t.mask, m)
+	default:
+		VMASKMOVPS(v, t.mask, m)
+	}
+}
+
+// stream writes a full vector past the caches, to an aligned address.
+func (g gen) stream(v Op, m Mem) {
+	if g.double {
+		VMOVNTPD(v, m)
+	} else {
+		VMOVNTPS(v, m)
+	}
+}
+
+// keep sets the lanes outside of the tail to zero.
+func (g gen) keep(v reg.VecVirtual, t *tail) {
+	switch {
+	case t == nil:
+	case g.wide && g.double:
+		VMOVAPD_Z(v, t.mask, v)
+	case g.wide:
+		VMOVAPS_Z(v, t.mask, v)
+	case g.double:
+		VANDPD(t.mask, v, v)
+	default:
+		VANDPS(t.mask, v, v)
+	}
+}
+
+// over runs body over n elements: for each full vector with t nil, then, where
+// elements are left, once with the tail. i is the index of the first element.
+func (g gen) over(n reg.Register, t *tail, body func(i reg.Register, t *tail)) {
+	loop, rest, done := label("vectors"), label("rest"), label("done")
+	i, end := GP64(), GP64()
+	XORQ(i, i)
+	MOVQ(n, end)
+	ANDQ(I32(-g.lanes()), end)
+	JZ(LabelRef(rest))
+	Label(loop)
+	body(i, nil)
+	ADDQ(U32(g.lanes()), i)
+	CMPQ(i, end)
+	JL(LabelRef(loop))
+	Label(rest)
+	CMPQ(i, n)
+	JGE(LabelRef(done))
+	body(i, t)
+	Label(done)
+}
