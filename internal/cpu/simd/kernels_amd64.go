@@ -17,6 +17,12 @@ func sumSquaresF32AVX2(x []float32) float64
 func tileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
 
 //go:noescape
+func lowTileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
+
+//go:noescape
+func transposeF32AVX2(dst []float32, ldd int, src []float32, lds int, n int)
+
+//go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -27,6 +33,12 @@ func sumSquaresF64AVX2(x []float64) float64
 
 //go:noescape
 func tileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+
+//go:noescape
+func lowTileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+
+//go:noescape
+func transposeF64AVX2(dst []float64, ldd int, src []float64, lds int, n int)
 
 //go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
@@ -41,6 +53,12 @@ func sumSquaresF32AVX512(x []float32) float64
 func tileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
 
 //go:noescape
+func lowTileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
+
+//go:noescape
+func transposeF32AVX512(dst []float32, ldd int, src []float32, lds int, n int)
+
+//go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -51,3 +69,9 @@ func sumSquaresF64AVX512(x []float64) float64
 
 //go:noescape
 func tileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+
+//go:noescape
+func lowTileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+
+//go:noescape
+func transposeF64AVX512(dst []float64, ldd int, src []float64, lds int, n int)

@@ -261,6 +261,159 @@ done13:
 	VZEROUPPER
 	RET
 
+// func lowTileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
+// Requires: AVX, FMA3
+TEXT ·lowTileF32AVX2(SB), NOSPLIT, $0-120
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+0(FP), AX
+	MOVQ   rsa+32(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   a_base+8(FP), DX
+	MOVQ   csa+40(FP), BX
+	SHLQ   $0x02, BX
+	MOVQ   b_base+48(FP), SI
+	MOVQ   ldb+72(FP), DI
+	SHLQ   $0x02, DI
+	TESTQ  AX, AX
+	JZ     done15
+
+k14:
+	VMOVUPS      (SI), Y4
+	VMOVUPS      32(SI), Y5
+	VBROADCASTSS (DX), Y6
+	VFMADD231PS  Y4, Y6, Y0
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DX)(CX*1), Y6
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y3
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          k14
+
+done15:
+	MOVQ         ldc+104(FP), AX
+	SHLQ         $0x02, AX
+	LEAQ         (AX)(AX*2), CX
+	MOVQ         c_base+80(FP), CX
+	VBROADCASTSS alpha+112(FP), Y4
+	VBROADCASTSS beta+116(FP), Y5
+	VXORPS       X6, X6, X6
+	VMULPS       Y4, Y0, Y0
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y4, Y3, Y3
+	VUCOMISS     X5, X6
+	JPS          readCdone17
+	JEQ          overwrite16
+
+readCdone17:
+	VFMADD231PS (CX), Y5, Y0
+	VMOVUPS     Y0, (CX)
+	VFMADD231PS 32(CX), Y5, Y1
+	VMOVUPS     Y1, 32(CX)
+	VFMADD231PS (CX)(AX*1), Y5, Y2
+	VMOVUPS     Y2, (CX)(AX*1)
+	VFMADD231PS 32(CX)(AX*1), Y5, Y3
+	VMOVUPS     Y3, 32(CX)(AX*1)
+	JMP         done17
+
+overwrite16:
+	VMOVUPS Y0, (CX)
+	VMOVUPS Y1, 32(CX)
+	VMOVUPS Y2, (CX)(AX*1)
+	VMOVUPS Y3, 32(CX)(AX*1)
+
+done17:
+	VZEROUPPER
+	RET
+
+// func transposeF32AVX2(dst []float32, ldd int, src []float32, lds int, n int)
+// Requires: AVX
+TEXT ·transposeF32AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+32(FP), CX
+	MOVQ ldd+24(FP), DX
+	SHLQ $0x02, DX
+	MOVQ lds+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ n+64(FP), SI
+
+blocks18:
+	SUBQ       $0x00000008, SI
+	JL         done19
+	MOVQ       CX, DI
+	VMOVUPS    (DI), Y0
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y1
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y2
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y3
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y4
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y5
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y6
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Y7
+	ADDQ       BX, DI
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y0
+	VUNPCKLPS  Y3, Y2, Y1
+	VUNPCKHPS  Y3, Y2, Y2
+	VUNPCKLPD  Y1, Y8, Y3
+	VUNPCKHPD  Y1, Y8, Y1
+	VUNPCKLPD  Y2, Y0, Y8
+	VUNPCKHPD  Y2, Y0, Y0
+	VUNPCKLPS  Y5, Y4, Y2
+	VUNPCKHPS  Y5, Y4, Y4
+	VUNPCKLPS  Y7, Y6, Y5
+	VUNPCKHPS  Y7, Y6, Y6
+	VUNPCKLPD  Y5, Y2, Y7
+	VUNPCKHPD  Y5, Y2, Y2
+	VUNPCKLPD  Y6, Y4, Y5
+	VUNPCKHPD  Y6, Y4, Y4
+	VPERM2F128 $0x20, Y7, Y3, Y6
+	VPERM2F128 $0x31, Y7, Y3, Y3
+	VPERM2F128 $0x20, Y2, Y1, Y7
+	VPERM2F128 $0x31, Y2, Y1, Y1
+	VPERM2F128 $0x20, Y5, Y8, Y2
+	VPERM2F128 $0x31, Y5, Y8, Y5
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y0
+	MOVQ       AX, DI
+	VMOVUPS    Y6, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y7, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y2, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y8, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y3, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y1, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y5, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Y0, (DI)
+	ADDQ       DX, DI
+	ADDQ       $0x00000020, CX
+	MOVQ       DX, DI
+	IMUL3Q     $0x00000008, DI, DI
+	ADDQ       DI, AX
+	JMP        blocks18
+
+done19:
+	VZEROUPPER
+	RET
+
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
 TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
@@ -276,26 +429,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest15
+	JZ      rest21
 
-vectors14:
+vectors20:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors14
+	JL      vectors20
 
-rest15:
+rest21:
 	CMPQ       SI, BX
-	JGE        done16
+	JGE        done22
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done16:
+done22:
 	VZEROUPPER
 	RET
 
@@ -313,24 +466,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest18
+	JZ           rest24
 
-vectors17:
+vectors23:
 	VMOVUPD (AX)(DX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(DX*8)
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors17
+	JL      vectors23
 
-rest18:
+rest24:
 	CMPQ       DX, CX
-	JGE        done19
+	JGE        done25
 	VMASKMOVPD (AX)(DX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(DX*8)
 
-done19:
+done25:
 	VZEROUPPER
 	RET
 
@@ -349,22 +502,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest21
+	JZ      rest27
 
-vectors20:
+vectors26:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors20
+	JL          vectors26
 
-rest21:
+rest27:
 	CMPQ        DX, CX
-	JGE         done22
+	JGE         done28
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done22:
+done28:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -401,9 +554,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done24
+	JZ     done30
 
-k23:
+k29:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -428,9 +581,9 @@ k23:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k23
+	JNZ          k29
 
-done24:
+done30:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -452,10 +605,10 @@ done24:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone26
-	JEQ          overwrite25
+	JPS          readCdone32
+	JEQ          overwrite31
 
-readCdone26:
+readCdone32:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -480,9 +633,9 @@ readCdone26:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done26
+	JMP         done32
 
-overwrite25:
+overwrite31:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -496,7 +649,128 @@ overwrite25:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done26:
+done32:
+	VZEROUPPER
+	RET
+
+// func lowTileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+// Requires: AVX, FMA3
+TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   k+0(FP), AX
+	MOVQ   rsa+32(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   a_base+8(FP), DX
+	MOVQ   csa+40(FP), BX
+	SHLQ   $0x03, BX
+	MOVQ   b_base+48(FP), SI
+	MOVQ   ldb+72(FP), DI
+	SHLQ   $0x03, DI
+	TESTQ  AX, AX
+	JZ     done34
+
+k33:
+	VMOVUPD      (SI), Y4
+	VMOVUPD      32(SI), Y5
+	VBROADCASTSD (DX), Y6
+	VFMADD231PD  Y4, Y6, Y0
+	VFMADD231PD  Y5, Y6, Y1
+	VBROADCASTSD (DX)(CX*1), Y6
+	VFMADD231PD  Y4, Y6, Y2
+	VFMADD231PD  Y5, Y6, Y3
+	ADDQ         BX, DX
+	ADDQ         DI, SI
+	DECQ         AX
+	JNZ          k33
+
+done34:
+	MOVQ         ldc+104(FP), AX
+	SHLQ         $0x03, AX
+	LEAQ         (AX)(AX*2), CX
+	MOVQ         c_base+80(FP), CX
+	VBROADCASTSD alpha+112(FP), Y4
+	VBROADCASTSD beta+120(FP), Y5
+	VXORPS       X6, X6, X6
+	VMULPD       Y4, Y0, Y0
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y4, Y3, Y3
+	VUCOMISD     X5, X6
+	JPS          readCdone36
+	JEQ          overwrite35
+
+readCdone36:
+	VFMADD231PD (CX), Y5, Y0
+	VMOVUPD     Y0, (CX)
+	VFMADD231PD 32(CX), Y5, Y1
+	VMOVUPD     Y1, 32(CX)
+	VFMADD231PD (CX)(AX*1), Y5, Y2
+	VMOVUPD     Y2, (CX)(AX*1)
+	VFMADD231PD 32(CX)(AX*1), Y5, Y3
+	VMOVUPD     Y3, 32(CX)(AX*1)
+	JMP         done36
+
+overwrite35:
+	VMOVUPD Y0, (CX)
+	VMOVUPD Y1, 32(CX)
+	VMOVUPD Y2, (CX)(AX*1)
+	VMOVUPD Y3, 32(CX)(AX*1)
+
+done36:
+	VZEROUPPER
+	RET
+
+// func transposeF64AVX2(dst []float64, ldd int, src []float64, lds int, n int)
+// Requires: AVX
+TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+32(FP), CX
+	MOVQ ldd+24(FP), DX
+	SHLQ $0x03, DX
+	MOVQ lds+56(FP), BX
+	SHLQ $0x03, BX
+	MOVQ n+64(FP), SI
+
+blocks37:
+	SUBQ       $0x00000004, SI
+	JL         done38
+	MOVQ       CX, DI
+	VMOVUPD    (DI), Y0
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Y1
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Y2
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Y3
+	ADDQ       BX, DI
+	VUNPCKLPD  Y1, Y0, Y4
+	VUNPCKHPD  Y1, Y0, Y0
+	VUNPCKLPD  Y3, Y2, Y1
+	VUNPCKHPD  Y3, Y2, Y2
+	VPERM2F128 $0x20, Y1, Y4, Y3
+	VPERM2F128 $0x31, Y1, Y4, Y1
+	VPERM2F128 $0x20, Y2, Y0, Y4
+	VPERM2F128 $0x31, Y2, Y0, Y0
+	MOVQ       AX, DI
+	VMOVUPD    Y3, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Y4, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Y1, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Y0, (DI)
+	ADDQ       DX, DI
+	ADDQ       $0x00000020, CX
+	MOVQ       DX, DI
+	IMUL3Q     $0x00000004, DI, DI
+	ADDQ       DI, AX
+	JMP        blocks37
+
+done38:
 	VZEROUPPER
 	RET
 
@@ -515,26 +789,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest28
+	JZ    rest40
 
-vectors27:
+vectors39:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors27
+	JL      vectors39
 
-rest28:
+rest40:
 	CMPQ      SI, BX
-	JGE       done29
+	JGE       done41
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done29:
+done41:
 	VZEROUPPER
 	RET
 
@@ -552,24 +826,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest31
+	JZ           rest43
 
-vectors30:
+vectors42:
 	VMOVUPS (AX)(DX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors30
+	JL      vectors42
 
-rest31:
+rest43:
 	CMPQ      DX, CX
-	JGE       done32
+	JGE       done44
 	VMOVUPS.Z (AX)(DX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(DX*4)
 
-done32:
+done44:
 	VZEROUPPER
 	RET
 
@@ -588,9 +862,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest34
+	JZ     rest46
 
-vectors33:
+vectors45:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -599,11 +873,11 @@ vectors33:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors33
+	JL            vectors45
 
-rest34:
+rest46:
 	CMPQ          DX, CX
-	JGE           done35
+	JGE           done47
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -611,7 +885,7 @@ rest34:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done35:
+done47:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -664,9 +938,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x02, R10
 	TESTQ  AX, AX
-	JZ     done37
+	JZ     done49
 
-k36:
+k48:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -711,9 +985,9 @@ k36:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k36
+	JNZ          k48
 
-done37:
+done49:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -749,10 +1023,10 @@ done37:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone39
-	JEQ          overwrite38
+	JPS          readCdone51
+	JEQ          overwrite50
 
-readCdone39:
+readCdone51:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -801,9 +1075,9 @@ readCdone39:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done39
+	JMP         done51
 
-overwrite38:
+overwrite50:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -829,7 +1103,261 @@ overwrite38:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done39:
+done51:
+	VZEROUPPER
+	RET
+
+// func lowTileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
+// Requires: AVX, AVX512F
+TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   k+0(FP), AX
+	MOVQ   rsa+32(FP), CX
+	SHLQ   $0x02, CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   a_base+8(FP), BX
+	LEAQ   (BX)(DX*1), DX
+	MOVQ   csa+40(FP), SI
+	SHLQ   $0x02, SI
+	MOVQ   b_base+48(FP), DI
+	MOVQ   ldb+72(FP), R8
+	SHLQ   $0x02, R8
+	TESTQ  AX, AX
+	JZ     done53
+
+k52:
+	VMOVUPS      (DI), Z8
+	VMOVUPS      64(DI), Z9
+	VBROADCASTSS (BX), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (BX)(CX*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (BX)(CX*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (DX), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         SI, BX
+	ADDQ         SI, DX
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          k52
+
+done53:
+	MOVQ         ldc+104(FP), AX
+	SHLQ         $0x02, AX
+	LEAQ         (AX)(AX*2), CX
+	MOVQ         c_base+80(FP), DX
+	LEAQ         (DX)(CX*1), CX
+	VBROADCASTSS alpha+112(FP), Z8
+	VBROADCASTSS beta+116(FP), Z9
+	VXORPS       X10, X10, X10
+	VMULPS       Z8, Z0, Z0
+	VMULPS       Z8, Z1, Z1
+	VMULPS       Z8, Z2, Z2
+	VMULPS       Z8, Z3, Z3
+	VMULPS       Z8, Z4, Z4
+	VMULPS       Z8, Z5, Z5
+	VMULPS       Z8, Z6, Z6
+	VMULPS       Z8, Z7, Z7
+	VUCOMISS     X9, X10
+	JPS          readCdone55
+	JEQ          overwrite54
+
+readCdone55:
+	VFMADD231PS (DX), Z9, Z0
+	VMOVUPS     Z0, (DX)
+	VFMADD231PS 64(DX), Z9, Z1
+	VMOVUPS     Z1, 64(DX)
+	VFMADD231PS (DX)(AX*1), Z9, Z2
+	VMOVUPS     Z2, (DX)(AX*1)
+	VFMADD231PS 64(DX)(AX*1), Z9, Z3
+	VMOVUPS     Z3, 64(DX)(AX*1)
+	VFMADD231PS (DX)(AX*2), Z9, Z4
+	VMOVUPS     Z4, (DX)(AX*2)
+	VFMADD231PS 64(DX)(AX*2), Z9, Z5
+	VMOVUPS     Z5, 64(DX)(AX*2)
+	VFMADD231PS (CX), Z9, Z6
+	VMOVUPS     Z6, (CX)
+	VFMADD231PS 64(CX), Z9, Z7
+	VMOVUPS     Z7, 64(CX)
+	JMP         done55
+
+overwrite54:
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z1, 64(DX)
+	VMOVUPS Z2, (DX)(AX*1)
+	VMOVUPS Z3, 64(DX)(AX*1)
+	VMOVUPS Z4, (DX)(AX*2)
+	VMOVUPS Z5, 64(DX)(AX*2)
+	VMOVUPS Z6, (CX)
+	VMOVUPS Z7, 64(CX)
+
+done55:
+	VZEROUPPER
+	RET
+
+// func transposeF32AVX512(dst []float32, ldd int, src []float32, lds int, n int)
+// Requires: AVX, AVX512F
+TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+32(FP), CX
+	MOVQ ldd+24(FP), DX
+	SHLQ $0x02, DX
+	MOVQ lds+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ n+64(FP), SI
+
+blocks56:
+	SUBQ       $0x00000010, SI
+	JL         done57
+	MOVQ       CX, DI
+	VMOVUPS    (DI), Z0
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z1
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z2
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z3
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z4
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z5
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z6
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z7
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z8
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z9
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z10
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z11
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z12
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z13
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z14
+	ADDQ       BX, DI
+	VMOVUPS    (DI), Z15
+	ADDQ       BX, DI
+	VUNPCKLPS  Z1, Z0, Z16
+	VUNPCKHPS  Z1, Z0, Z0
+	VUNPCKLPS  Z3, Z2, Z1
+	VUNPCKHPS  Z3, Z2, Z2
+	VUNPCKLPD  Z1, Z16, Z3
+	VUNPCKHPD  Z1, Z16, Z1
+	VUNPCKLPD  Z2, Z0, Z16
+	VUNPCKHPD  Z2, Z0, Z0
+	VUNPCKLPS  Z5, Z4, Z2
+	VUNPCKHPS  Z5, Z4, Z4
+	VUNPCKLPS  Z7, Z6, Z5
+	VUNPCKHPS  Z7, Z6, Z6
+	VUNPCKLPD  Z5, Z2, Z7
+	VUNPCKHPD  Z5, Z2, Z2
+	VUNPCKLPD  Z6, Z4, Z5
+	VUNPCKHPD  Z6, Z4, Z4
+	VUNPCKLPS  Z9, Z8, Z6
+	VUNPCKHPS  Z9, Z8, Z8
+	VUNPCKLPS  Z11, Z10, Z9
+	VUNPCKHPS  Z11, Z10, Z10
+	VUNPCKLPD  Z9, Z6, Z11
+	VUNPCKHPD  Z9, Z6, Z6
+	VUNPCKLPD  Z10, Z8, Z9
+	VUNPCKHPD  Z10, Z8, Z8
+	VUNPCKLPS  Z13, Z12, Z10
+	VUNPCKHPS  Z13, Z12, Z12
+	VUNPCKLPS  Z15, Z14, Z13
+	VUNPCKHPS  Z15, Z14, Z14
+	VUNPCKLPD  Z13, Z10, Z15
+	VUNPCKHPD  Z13, Z10, Z10
+	VUNPCKLPD  Z14, Z12, Z13
+	VUNPCKHPD  Z14, Z12, Z12
+	VSHUFF64X2 $0x88, Z7, Z3, Z14
+	VSHUFF64X2 $0xdd, Z7, Z3, Z3
+	VSHUFF64X2 $0x88, Z15, Z11, Z7
+	VSHUFF64X2 $0xdd, Z15, Z11, Z11
+	VSHUFF64X2 $0x88, Z7, Z14, Z15
+	VSHUFF64X2 $0xdd, Z7, Z14, Z7
+	VSHUFF64X2 $0x88, Z11, Z3, Z14
+	VSHUFF64X2 $0xdd, Z11, Z3, Z3
+	VSHUFF64X2 $0x88, Z2, Z1, Z11
+	VSHUFF64X2 $0xdd, Z2, Z1, Z1
+	VSHUFF64X2 $0x88, Z10, Z6, Z2
+	VSHUFF64X2 $0xdd, Z10, Z6, Z6
+	VSHUFF64X2 $0x88, Z2, Z11, Z10
+	VSHUFF64X2 $0xdd, Z2, Z11, Z2
+	VSHUFF64X2 $0x88, Z6, Z1, Z11
+	VSHUFF64X2 $0xdd, Z6, Z1, Z1
+	VSHUFF64X2 $0x88, Z5, Z16, Z6
+	VSHUFF64X2 $0xdd, Z5, Z16, Z5
+	VSHUFF64X2 $0x88, Z13, Z9, Z16
+	VSHUFF64X2 $0xdd, Z13, Z9, Z9
+	VSHUFF64X2 $0x88, Z16, Z6, Z13
+	VSHUFF64X2 $0xdd, Z16, Z6, Z6
+	VSHUFF64X2 $0x88, Z9, Z5, Z16
+	VSHUFF64X2 $0xdd, Z9, Z5, Z5
+	VSHUFF64X2 $0x88, Z4, Z0, Z9
+	VSHUFF64X2 $0xdd, Z4, Z0, Z0
+	VSHUFF64X2 $0x88, Z12, Z8, Z4
+	VSHUFF64X2 $0xdd, Z12, Z8, Z8
+	VSHUFF64X2 $0x88, Z4, Z9, Z12
+	VSHUFF64X2 $0xdd, Z4, Z9, Z4
+	VSHUFF64X2 $0x88, Z8, Z0, Z9
+	VSHUFF64X2 $0xdd, Z8, Z0, Z0
+	MOVQ       AX, DI
+	VMOVUPS    Z15, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z10, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z13, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z12, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z14, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z11, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z16, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z9, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z7, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z2, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z6, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z4, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z3, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z1, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z5, (DI)
+	ADDQ       DX, DI
+	VMOVUPS    Z0, (DI)
+	ADDQ       DX, DI
+	ADDQ       $0x00000040, CX
+	MOVQ       DX, DI
+	IMUL3Q     $0x00000010, DI, DI
+	ADDQ       DI, AX
+	JMP        blocks56
+
+done57:
 	VZEROUPPER
 	RET
 
@@ -848,26 +1376,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest41
+	JZ    rest59
 
-vectors40:
+vectors58:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors40
+	JL      vectors58
 
-rest41:
+rest59:
 	CMPQ      SI, BX
-	JGE       done42
+	JGE       done60
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done42:
+done60:
 	VZEROUPPER
 	RET
 
@@ -885,24 +1413,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest44
+	JZ           rest62
 
-vectors43:
+vectors61:
 	VMOVUPD (AX)(DX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(DX*8)
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors43
+	JL      vectors61
 
-rest44:
+rest62:
 	CMPQ      DX, CX
-	JGE       done45
+	JGE       done63
 	VMOVUPD.Z (AX)(DX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(DX*8)
 
-done45:
+done63:
 	VZEROUPPER
 	RET
 
@@ -921,22 +1449,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest47
+	JZ     rest65
 
-vectors46:
+vectors64:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors46
+	JL          vectors64
 
-rest47:
+rest65:
 	CMPQ        DX, CX
-	JGE         done48
+	JGE         done66
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done48:
+done66:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -989,9 +1517,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x03, R10
 	TESTQ  AX, AX
-	JZ     done50
+	JZ     done68
 
-k49:
+k67:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -1036,9 +1564,9 @@ k49:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k49
+	JNZ          k67
 
-done50:
+done68:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1074,10 +1602,10 @@ done50:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone52
-	JEQ          overwrite51
+	JPS          readCdone70
+	JEQ          overwrite69
 
-readCdone52:
+readCdone70:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -1126,9 +1654,9 @@ readCdone52:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done52
+	JMP         done70
 
-overwrite51:
+overwrite69:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -1154,6 +1682,188 @@ overwrite51:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done52:
+done70:
+	VZEROUPPER
+	RET
+
+// func lowTileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
+// Requires: AVX, AVX512F
+TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   k+0(FP), AX
+	MOVQ   rsa+32(FP), CX
+	SHLQ   $0x03, CX
+	LEAQ   (CX)(CX*2), DX
+	MOVQ   a_base+8(FP), BX
+	LEAQ   (BX)(DX*1), DX
+	MOVQ   csa+40(FP), SI
+	SHLQ   $0x03, SI
+	MOVQ   b_base+48(FP), DI
+	MOVQ   ldb+72(FP), R8
+	SHLQ   $0x03, R8
+	TESTQ  AX, AX
+	JZ     done72
+
+k71:
+	VMOVUPD      (DI), Z8
+	VMOVUPD      64(DI), Z9
+	VBROADCASTSD (BX), Z10
+	VFMADD231PD  Z8, Z10, Z0
+	VFMADD231PD  Z9, Z10, Z1
+	VBROADCASTSD (BX)(CX*1), Z10
+	VFMADD231PD  Z8, Z10, Z2
+	VFMADD231PD  Z9, Z10, Z3
+	VBROADCASTSD (BX)(CX*2), Z10
+	VFMADD231PD  Z8, Z10, Z4
+	VFMADD231PD  Z9, Z10, Z5
+	VBROADCASTSD (DX), Z10
+	VFMADD231PD  Z8, Z10, Z6
+	VFMADD231PD  Z9, Z10, Z7
+	ADDQ         SI, BX
+	ADDQ         SI, DX
+	ADDQ         R8, DI
+	DECQ         AX
+	JNZ          k71
+
+done72:
+	MOVQ         ldc+104(FP), AX
+	SHLQ         $0x03, AX
+	LEAQ         (AX)(AX*2), CX
+	MOVQ         c_base+80(FP), DX
+	LEAQ         (DX)(CX*1), CX
+	VBROADCASTSD alpha+112(FP), Z8
+	VBROADCASTSD beta+120(FP), Z9
+	VXORPS       X10, X10, X10
+	VMULPD       Z8, Z0, Z0
+	VMULPD       Z8, Z1, Z1
+	VMULPD       Z8, Z2, Z2
+	VMULPD       Z8, Z3, Z3
+	VMULPD       Z8, Z4, Z4
+	VMULPD       Z8, Z5, Z5
+	VMULPD       Z8, Z6, Z6
+	VMULPD       Z8, Z7, Z7
+	VUCOMISD     X9, X10
+	JPS          readCdone74
+	JEQ          overwrite73
+
+readCdone74:
+	VFMADD231PD (DX), Z9, Z0
+	VMOVUPD     Z0, (DX)
+	VFMADD231PD 64(DX), Z9, Z1
+	VMOVUPD     Z1, 64(DX)
+	VFMADD231PD (DX)(AX*1), Z9, Z2
+	VMOVUPD     Z2, (DX)(AX*1)
+	VFMADD231PD 64(DX)(AX*1), Z9, Z3
+	VMOVUPD     Z3, 64(DX)(AX*1)
+	VFMADD231PD (DX)(AX*2), Z9, Z4
+	VMOVUPD     Z4, (DX)(AX*2)
+	VFMADD231PD 64(DX)(AX*2), Z9, Z5
+	VMOVUPD     Z5, 64(DX)(AX*2)
+	VFMADD231PD (CX), Z9, Z6
+	VMOVUPD     Z6, (CX)
+	VFMADD231PD 64(CX), Z9, Z7
+	VMOVUPD     Z7, 64(CX)
+	JMP         done74
+
+overwrite73:
+	VMOVUPD Z0, (DX)
+	VMOVUPD Z1, 64(DX)
+	VMOVUPD Z2, (DX)(AX*1)
+	VMOVUPD Z3, 64(DX)(AX*1)
+	VMOVUPD Z4, (DX)(AX*2)
+	VMOVUPD Z5, 64(DX)(AX*2)
+	VMOVUPD Z6, (CX)
+	VMOVUPD Z7, 64(CX)
+
+done74:
+	VZEROUPPER
+	RET
+
+// func transposeF64AVX512(dst []float64, ldd int, src []float64, lds int, n int)
+// Requires: AVX, AVX512F
+TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+32(FP), CX
+	MOVQ ldd+24(FP), DX
+	SHLQ $0x03, DX
+	MOVQ lds+56(FP), BX
+	SHLQ $0x03, BX
+	MOVQ n+64(FP), SI
+
+blocks75:
+	SUBQ       $0x00000008, SI
+	JL         done76
+	MOVQ       CX, DI
+	VMOVUPD    (DI), Z0
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z1
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z2
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z3
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z4
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z5
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z6
+	ADDQ       BX, DI
+	VMOVUPD    (DI), Z7
+	ADDQ       BX, DI
+	VUNPCKLPD  Z1, Z0, Z8
+	VUNPCKHPD  Z1, Z0, Z0
+	VUNPCKLPD  Z3, Z2, Z1
+	VUNPCKHPD  Z3, Z2, Z2
+	VUNPCKLPD  Z5, Z4, Z3
+	VUNPCKHPD  Z5, Z4, Z4
+	VUNPCKLPD  Z7, Z6, Z5
+	VUNPCKHPD  Z7, Z6, Z6
+	VSHUFF64X2 $0x88, Z1, Z8, Z7
+	VSHUFF64X2 $0xdd, Z1, Z8, Z1
+	VSHUFF64X2 $0x88, Z5, Z3, Z8
+	VSHUFF64X2 $0xdd, Z5, Z3, Z3
+	VSHUFF64X2 $0x88, Z8, Z7, Z5
+	VSHUFF64X2 $0xdd, Z8, Z7, Z7
+	VSHUFF64X2 $0x88, Z3, Z1, Z8
+	VSHUFF64X2 $0xdd, Z3, Z1, Z1
+	VSHUFF64X2 $0x88, Z2, Z0, Z3
+	VSHUFF64X2 $0xdd, Z2, Z0, Z0
+	VSHUFF64X2 $0x88, Z6, Z4, Z2
+	VSHUFF64X2 $0xdd, Z6, Z4, Z4
+	VSHUFF64X2 $0x88, Z2, Z3, Z6
+	VSHUFF64X2 $0xdd, Z2, Z3, Z2
+	VSHUFF64X2 $0x88, Z4, Z0, Z3
+	VSHUFF64X2 $0xdd, Z4, Z0, Z0
+	MOVQ       AX, DI
+	VMOVUPD    Z5, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z6, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z8, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z3, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z7, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z2, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z1, (DI)
+	ADDQ       DX, DI
+	VMOVUPD    Z0, (DI)
+	ADDQ       DX, DI
+	ADDQ       $0x00000040, CX
+	MOVQ       DX, DI
+	IMUL3Q     $0x00000008, DI, DI
+	ADDQ       DI, AX
+	JMP        blocks75
+
+done76:
 	VZEROUPPER
 	RET

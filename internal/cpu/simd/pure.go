@@ -7,8 +7,12 @@ func pure[T Float]() *Kernels[T] {
 		Scale:      scale[T],
 		SumSquares: sumSquares[T],
 		Tile:       tile[T],
+		LowTile:    tile[T],
 		TileRows:   tileRows,
+		LowRows:    tileRows,
 		TileCols:   tileCols,
+		Transpose:  transpose[T],
+		Lanes:      lanes,
 	}
 }
 
@@ -53,6 +57,16 @@ func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, a
 				s += beta * row[j]
 			}
 			row[j] = s
+		}
+	}
+}
+
+const lanes = 4
+
+func transpose[T Float](dst []T, ldd int, src []T, lds int, n int) {
+	for i := range lanes {
+		for j, v := range src[i*lds : i*lds+n] {
+			dst[j*ldd+i] = v
 		}
 	}
 }

@@ -31,9 +31,14 @@ type Kernels[T Float] struct {
 	//	C = alpha·A·B + beta·C
 	//
 	// Element (i, p) of A is at a[i·rsa + p·csa], row p of B at b[p·ldb]. Where beta
-	// is 0, C is not read.
-	Tile               func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)
-	TileRows, TileCols int
+	// is 0, C is not read. LowTile is the same for LowRows × TileCols.
+	Tile, LowTile               func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)
+	TileRows, LowRows, TileCols int
+
+	// Transpose: dst[j·ldd + i] = src[i·lds + j] for i < Lanes and j < n, a multiple
+	// of Lanes.
+	Transpose func(dst []T, ldd int, src []T, lds int, n int)
+	Lanes     int
 }
 
 // Of gives the fastest implementation that the machine can run.

@@ -7,39 +7,55 @@ package simd
 var float32AVX2 = &Kernels[float32]{
 	Name:       "AVX2",
 	TileRows:   6,
+	LowRows:    2,
 	TileCols:   16,
+	Lanes:      8,
 	Add:        addF32AVX2,
 	Scale:      scaleF32AVX2,
 	SumSquares: sumSquaresF32AVX2,
 	Tile:       tileF32AVX2,
+	LowTile:    lowTileF32AVX2,
+	Transpose:  transposeF32AVX2,
 }
 
 var float64AVX2 = &Kernels[float64]{
 	Name:       "AVX2",
 	TileRows:   6,
+	LowRows:    2,
 	TileCols:   8,
+	Lanes:      4,
 	Add:        addF64AVX2,
 	Scale:      scaleF64AVX2,
 	SumSquares: sumSquaresF64AVX2,
 	Tile:       tileF64AVX2,
+	LowTile:    lowTileF64AVX2,
+	Transpose:  transposeF64AVX2,
 }
 
 var float32AVX512 = &Kernels[float32]{
 	Name:       "AVX512",
 	TileRows:   12,
+	LowRows:    4,
 	TileCols:   32,
+	Lanes:      16,
 	Add:        addF32AVX512,
 	Scale:      scaleF32AVX512,
 	SumSquares: sumSquaresF32AVX512,
 	Tile:       tileF32AVX512,
+	LowTile:    lowTileF32AVX512,
+	Transpose:  transposeF32AVX512,
 }
 
 var float64AVX512 = &Kernels[float64]{
 	Name:       "AVX512",
 	TileRows:   12,
+	LowRows:    4,
 	TileCols:   16,
+	Lanes:      8,
 	Add:        addF64AVX512,
 	Scale:      scaleF64AVX512,
 	SumSquares: sumSquaresF64AVX512,
 	Tile:       tileF64AVX512,
+	LowTile:    lowTileF64AVX512,
+	Transpose:  transposeF64AVX512,
 }

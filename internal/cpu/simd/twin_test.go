@@ -140,17 +140,22 @@ func elementwiseTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-func TestTileTwins(t *testing.T) { eachTwin(t, tileTwin[float32], tileTwin[float64]) }
+func TestTileTwins(t *testing.T) { eachTwin(t, tileTwins[float32], tileTwins[float64]) }
+
+func tileTwins[T Float](t *testing.T, k, _ *Kernels[T]) {
+	tileTwin(t, k, k.Tile, k.TileRows)
+	tileTwin(t, k, k.LowTile, k.LowRows)
+}
 
 // tileTwin holds a tile to the sums of products that it stands for, in float64:
 // the twin's own tile has another size.
-func tileTwin[T Float](t *testing.T, k, _ *Kernels[T]) {
-	m, n := k.TileRows, k.TileCols
+func tileTwin[T Float](t *testing.T, k *Kernels[T], tile func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T), m int) {
+	n := k.TileCols
 	for _, f := range fills {
 		for _, depth := range []int{0, 1, 2, 7, 64, 100} {
 			for _, transposed := range []bool{false, true} {
 				for _, beta := range []T{0, 1, -0.5} {
-					what := fmt.Sprintf("%s, k %d, transposed %v, beta %v", f.name, depth, transposed, beta)
+					what := fmt.Sprintf("%d rows, %s, k %d, transposed %v, beta %v", m, f.name, depth, transposed, beta)
 					a := newArena[T](uint64(depth))
 					lda, ldb, ldc := depth+3, n+5, n+1
 					rsa, csa := lda, 1
@@ -176,11 +181,32 @@ func tileTwin[T Float](t *testing.T, k, _ *Kernels[T]) {
 							*c, tolerance[i*ldc+j] = T(s), ε[T]()*float64(depth+2)*(1.25*size+1)
 						}
 					}
-					k.Tile(depth, A, rsa, csa, B, ldb, C, ldc, 1.25, beta)
+					tile(depth, A, rsa, csa, B, ldb, C, ldc, 1.25, beta)
 					a.intact(t)
 					requireNear(t, what, want, C, func(i int) float64 { return tolerance[i] })
 				}
 			}
 		}
+	}
+}
+
+func TestTransposeTwins(t *testing.T) {
+	eachTwin(t, transposeTwin[float32], transposeTwin[float64])
+}
+
+func transposeTwin[T Float](t *testing.T, k, _ *Kernels[T]) {
+	for _, n := range []int{0, k.Lanes, 3 * k.Lanes} {
+		lds, ldd := n+3, k.Lanes+1
+		a := newArena[T](uint64(n))
+		src, dst := a.make(k.Lanes*lds, fills[0]), a.make(n*ldd, fills[0])
+		want := append([]T{}, dst...)
+		for i := range k.Lanes {
+			for j := range n {
+				want[j*ldd+i] = src[i*lds+j]
+			}
+		}
+		k.Transpose(dst, ldd, src, lds, n)
+		a.intact(t)
+		requireNear(t, fmt.Sprint("n ", n), want, dst, exactly)
 	}
 }

@@ -18,11 +18,19 @@ func (g gen) tileRows() int {
 
 func (g gen) tileCols() int { return 2 * g.lanes() }
 
+// lowRows is the height of the tile for what is left below the full ones.
+func (g gen) lowRows() int { return g.tileRows() / 3 }
+
 func (g gen) gemm() {
-	g.kernel("Tile", "func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)", func() {
-		acc := g.zeros(2 * g.tileRows())
+	g.tile("Tile", g.tileRows())
+	g.tile("LowTile", g.lowRows())
+}
+
+func (g gen) tile(field string, height int) {
+	g.kernel(field, "func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)", func() {
+		acc := g.zeros(2 * height)
 		k := Load(Param("k"), GP64())
-		rows, rsa := g.tilePointers("a", "rsa")
+		rows, rsa := g.rowPointers("a", "rsa", height)
 		csa, b, ldb := g.stride("csa"), ptr("b"), g.stride("ldb")
 
 		loop, done := label("k"), label("done")
@@ -30,7 +38,7 @@ func (g gen) gemm() {
 		JZ(LabelRef(done))
 		Label(loop)
 		b0, b1 := g.load(Mem{Base: b}, nil), g.load(Mem{Base: b, Disp: g.width()}, nil)
-		for r := range g.tileRows() {
+		for r := range height {
 			a := g.broadcast(rowOf(rows, rsa, r))
 			g.fma(b0, a, acc[2*r])
 			g.fma(b1, a, acc[2*r+1])
@@ -46,13 +54,13 @@ func (g gen) gemm() {
 	})
 }
 
-// tilePointers are pointers to each third row of a tile, with the stride in
+// rowPointers are pointers to each third row of a matrix, with the stride in
 // bytes: row r is at pointer r/3 plus r mod 3 strides.
-func (g gen) tilePointers(matrix, stride string) (rows []reg.GPVirtual, bytes reg.GPVirtual) {
+func (g gen) rowPointers(matrix, stride string, height int) (rows []reg.GPVirtual, bytes reg.GPVirtual) {
 	bytes = g.stride(stride)
 	three := GP64()
 	LEAQ(Mem{Base: bytes, Index: bytes, Scale: 2}, three)
-	for r := 0; r < g.tileRows(); r += 3 {
+	for r := 0; r < height; r += 3 {
 		p := GP64()
 		if r == 0 {
 			p = ptr(matrix)
@@ -64,7 +72,7 @@ func (g gen) tilePointers(matrix, stride string) (rows []reg.GPVirtual, bytes re
 	return rows, bytes
 }
 
-// rowOf addresses row r of a tile.
+// rowOf addresses row r.
 func rowOf(rows []reg.GPVirtual, stride reg.Register, r int) Mem {
 	m := Mem{Base: rows[r/3]}
 	if r%3 > 0 {
@@ -86,7 +94,7 @@ func (g gen) stride(param string) reg.GPVirtual {
 
 // writeTile sets C to alpha·acc + beta·C; where beta is zero C is not read.
 func (g gen) writeTile(acc []reg.VecVirtual) {
-	rows, ldc := g.tilePointers("c", "ldc")
+	rows, ldc := g.rowPointers("c", "ldc", len(acc)/2)
 	at := func(i int) Mem {
 		return rowOf(rows, ldc, i/2).Offset(i % 2 * g.width())
 	}
