@@ -21,8 +21,9 @@ func GemmBias[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int
 	if m == 0 || n == 0 {
 		return
 	}
-	if alpha == 0 {
-		k = 0
+	if alpha == 0 || k == 0 {
+		scaleRows(beta, c, ldc, m, n, bias)
+		return
 	}
 	list := listOf[gemm[T]](&gemms)
 	g := list.get()
@@ -36,7 +37,7 @@ func GemmBias[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int
 	g.transB, g.ldb, g.ldc = transB, ldb, ldc
 
 	// Strips of C's columns, so that the panels of one stay in the outer caches.
-	strip := max(1, gemmPacked/max(1, k)/g.kernels.TileCols) * g.kernels.TileCols
+	strip := max(1, gemmPacked/k/g.kernels.TileCols) * g.kernels.TileCols
 	for j := 0; j < n; j += strip {
 		g.n = min(strip, n-j)
 		g.c = c[j:]
@@ -169,7 +170,7 @@ func (g *gemm[T]) tiles(chunk int) {
 	s := g.scratch.get()
 	defer g.scratch.put(s)
 	beta := g.beta
-	for from := 0; from == 0 || from < g.k; from += gemmDepth {
+	for from := 0; from < g.k; from += gemmDepth {
 		depth := min(gemmDepth, g.k-from)
 		a := g.block(s, top, bottom, from, depth)
 		for p := p0; p < p1; p++ {
@@ -257,6 +258,22 @@ func (g *gemm[T]) addBias(top, bottom, left, right int) {
 	for i := top; i < min(bottom, g.m); i++ {
 		row := g.c[i*g.ldc+left : i*g.ldc+right]
 		g.kernels.Add(row, row, g.bias[left:right])
+	}
+}
+
+// scaleRows is what is left of a product whose sums are empty: C = beta·C + bias.
+func scaleRows[T Float](beta T, c []T, ldc, m, n int, bias []T) {
+	kernels := simd.Of[T]()
+	for i := range m {
+		row := c[i*ldc : i*ldc+n]
+		if beta == 0 {
+			clear(row)
+		} else {
+			kernels.Scale(row, beta)
+		}
+		if bias != nil {
+			kernels.Add(row, row, bias)
+		}
 	}
 }
 
