@@ -58,7 +58,7 @@ func (l *CausalSelfAttention) On(*G.ExprGraph, Mode) (Layer, error) { return l, 
 
 type attention[T op.Float] struct {
 	cpu.Heads
-	probs, ds []T
+	probs []T
 }
 
 func (k *attention[T]) Forward(out op.Array[T], in []op.Array[T]) error {
@@ -68,7 +68,6 @@ func (k *attention[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 }
 
 func (k *attention[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	k.ds = cpu.Grow(k.ds, k.T*k.T)
-	cpu.CausalAttentionBackward(din[0].Data, in[0].Data, k.probs, dout.Data, k.ds, k.Heads)
+	cpu.CausalAttentionBackward(din[0].Data, in[0].Data, k.probs, dout.Data, k.Heads)
 	return nil
 }

@@ -76,10 +76,7 @@ func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
 
 func (k *linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, nin, nout := sizes(in)
-	cpu.Gemm(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout)
-	if b := bias(in); b != nil {
-		cpu.AddRow(out.Data, b, rows, nout)
-	}
+	cpu.GemmBias(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout, bias(in))
 	return nil
 }
 

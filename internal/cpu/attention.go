@@ -17,53 +17,102 @@ func (h Heads) Probs() int { return h.B * h.Heads * h.T * h.T }
 // scale is 1/√size, so that the logits' variance does not grow with the size.
 func (h Heads) scale() float64 { return 1 / math.Sqrt(float64(h.size())) }
 
-// each calls f for every sequence and head with the offsets of its query in
-// qkv, of its output, and of its probabilities.
-func (h Heads) each(f func(qkv, out, probs int)) {
-	for b := range h.B {
-		for i := range h.Heads {
-			f(b*h.T*3*h.C+i*h.size(), b*h.T*h.C+i*h.size(), (b*h.Heads+i)*h.T*h.T)
-		}
-	}
+// causalBlock is the height of the blocks of rows in which attention is
+// computed, each with the columns up to its own end only: what lies above the
+// diagonal is hardly ever touched.
+const causalBlock = 64
+
+// attention is a pass under way, a sequence and head a chunk.
+type attention[T Float] struct {
+	Heads
+	y, probs, qkv, dqkv, dy []T
+	scratch                 freeList[[]T]
 }
 
+type (
+	attentionForward[T Float]  attention[T]
+	attentionBackward[T Float] attention[T]
+)
+
+var attentions lists[attention[float32], attention[float64]]
+
 // CausalAttention is multi-head scaled dot-product attention (Vaswani et al.
-// 2017) in which a token sees itself and those before it, a head at a time:
+// 2017) in which a token sees itself and those before it:
 //
 //	P = softmax(Q·Kᵀ/√size + causal mask)    Y = P·V
 //
 // probs keeps P, zero above the diagonal.
 func CausalAttention[T Float](y, probs, qkv []T, h Heads) {
-	h.each(func(q, o, p int) {
-		k, v, ld := q+h.C, q+2*h.C, 3*h.C
-		P := probs[p : p+h.T*h.T]
-		Gemm(false, true, h.T, h.T, h.size(), T(h.scale()), qkv[q:], ld, qkv[k:], ld, 0, P, h.T)
-		for t := range h.T {
-			Softmax(P[t*h.T:t*h.T+t+1], P[t*h.T:t*h.T+t+1])
-			clear(P[t*h.T+t+1 : (t+1)*h.T])
-		}
-		Gemm(false, false, h.T, h.size(), h.T, 1, P, h.T, qkv[v:], ld, 0, y[o:], h.C)
-	})
+	list := listOf[attention[T]](&attentions)
+	a := list.get()
+	defer list.put(a)
+	a.Heads, a.y, a.probs, a.qkv = h, y, probs, qkv
+	parallel((*attentionForward[T])(a), h.B*h.Heads)
+	a.y, a.probs, a.qkv = nil, nil, nil
 }
 
 // CausalAttentionBackward gives the gradient of CausalAttention:
 //
 //	dV = Pᵀ·dY    dP = dY·Vᵀ    dS = P∘(dP − Σ_j P∘dP)
 //	dQ = dS·K/√size    dK = dSᵀ·Q/√size
-//
-// ds is scratch of T·T.
-func CausalAttentionBackward[T Float](dqkv, qkv, probs, dy, ds []T, h Heads) {
-	h.each(func(q, o, p int) {
-		k, v, ld := q+h.C, q+2*h.C, 3*h.C
-		P := probs[p : p+h.T*h.T]
-		Gemm(true, false, h.T, h.size(), h.T, 1, P, h.T, dy[o:], h.C, 0, dqkv[v:], ld)
-		Gemm(false, true, h.T, h.T, h.size(), 1, dy[o:], h.C, qkv[v:], ld, 0, ds, h.T)
-		for t := range h.T {
-			softmaxBackward(ds[t*h.T:(t+1)*h.T], P[t*h.T:(t+1)*h.T])
+func CausalAttentionBackward[T Float](dqkv, qkv, probs, dy []T, h Heads) {
+	list := listOf[attention[T]](&attentions)
+	a := list.get()
+	defer list.put(a)
+	a.Heads, a.dqkv, a.qkv, a.probs, a.dy = h, dqkv, qkv, probs, dy
+	parallel((*attentionBackward[T])(a), h.B*h.Heads)
+	a.dqkv, a.qkv, a.probs, a.dy = nil, nil, nil, nil
+}
+
+// head is where one sequence's head stands in the operands: the offsets of its
+// query, key and value in qkv, of its output in y, and of its probabilities.
+type head struct{ q, k, v, y, p int }
+
+func (h Heads) head(chunk int) head {
+	b, i := chunk/h.Heads, chunk%h.Heads*h.size()
+	q := b*h.T*3*h.C + i
+	return head{q: q, k: q + h.C, v: q + 2*h.C, y: b*h.T*h.C + i, p: chunk * h.T * h.T}
+}
+
+func (a *attentionForward[T]) run(chunk int) {
+	at, t, size, ld := a.head(chunk), a.T, a.size(), 3*a.C
+	q, k, v := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:]
+	p, y := a.probs[at.p:at.p+t*t], a.y[at.y:]
+	for top := 0; top < t; top += causalBlock {
+		end := min(top+causalBlock, t)
+		Gemm(false, true, end-top, end, size, T(a.scale()), q[top*ld:], ld, k, ld, 0, p[top*t:], t)
+		for r := top; r < end; r++ {
+			Softmax(p[r*t:r*t+r+1], p[r*t:r*t+r+1])
+			clear(p[r*t+r+1 : (r+1)*t])
 		}
-		Gemm(false, false, h.T, h.size(), h.T, T(h.scale()), ds, h.T, qkv[k:], ld, 0, dqkv[q:], ld)
-		Gemm(true, false, h.T, h.size(), h.T, T(h.scale()), ds, h.T, qkv[q:], ld, 0, dqkv[k:], ld)
-	})
+		Gemm(false, false, end-top, size, end, 1, p[top*t:], t, v, ld, 0, y[top*a.C:], a.C)
+	}
+}
+
+func (a *attentionBackward[T]) run(chunk int) {
+	at, t, size, ld := a.head(chunk), a.T, a.size(), 3*a.C
+	q, k, v := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:]
+	dq, dk, dv := a.dqkv[at.q:], a.dqkv[at.k:], a.dqkv[at.v:]
+	p, dy := a.probs[at.p:at.p+t*t], a.dy[at.y:]
+	scratch := a.scratch.get()
+	defer a.scratch.put(scratch)
+	*scratch = Grow(*scratch, t*t)
+	ds := *scratch
+	for top := 0; top < t; top += causalBlock {
+		end := min(top+causalBlock, t)
+		Gemm(false, true, end-top, end, size, 1, dy[top*a.C:], a.C, v, ld, 0, ds[top*t:], t)
+		for r := top; r < end; r++ {
+			softmaxBackward(ds[r*t:r*t+r+1], p[r*t:r*t+r+1])
+			clear(ds[r*t+r+1 : r*t+end])
+		}
+		Gemm(false, false, end-top, size, end, T(a.scale()), ds[top*t:], t, k, ld, 0, dq[top*ld:], ld)
+	}
+	// A key meets the queries from its own block on.
+	for top := 0; top < t; top += causalBlock {
+		n := min(causalBlock, t-top)
+		Gemm(true, false, n, size, t-top, 1, p[top*t+top:], t, dy[top*a.C:], a.C, 0, dv[top*ld:], ld)
+		Gemm(true, false, n, size, t-top, T(a.scale()), ds[top*t+top:], t, q[top*ld:], ld, 0, dk[top*ld:], ld)
+	}
 }
 
 // softmaxBackward turns a row's dp into ds = p·(dp − Σp·dp), in place.

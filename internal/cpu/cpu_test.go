@@ -28,7 +28,7 @@ func TestGemmEqualsItsDefinition(t *testing.T) {
 }
 
 func testGemm[T Float](t *testing.T) {
-	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {65, 33, 70}, {128, 1, 9}} {
+	for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {65, 33, 70}, {128, 1, 9}, {50, 300, 512}} {
 		m, n, k := s[0], s[1], s[2]
 		for _, transA := range []bool{false, true} {
 			for _, transB := range []bool{false, true} {

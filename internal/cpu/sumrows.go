@@ -1,15 +1,5 @@
 package cpu
 
-// AddRow adds the same row to each of the rows of y.
-func AddRow[T Float](y, row []T, rows, cols int) {
-	for r := range rows {
-		out := y[r*cols : (r+1)*cols]
-		for j, b := range row {
-			out[j] += b
-		}
-	}
-}
-
 // SumRows adds up the rows of x. acc is scratch of cols.
 func SumRows[T Float](sum, x []T, acc []float64, rows, cols int) {
 	clear(acc)
