@@ -115,7 +115,9 @@ func (p *pool) help() {
 	defer func() {
 		if r := recover(); r != nil {
 			p.mu.Lock()
-			p.failure = r
+			if p.failure == nil {
+				p.failure = r
+			}
 			p.mu.Unlock()
 		}
 	}()
