@@ -137,7 +137,9 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		return nil, err
 	}
 	l.weights = G.NodesToValueGrads(learnables)
-	l.train.vm = G.NewTapeMachine(g, G.BindDualValues(learnables...))
+	// Without BindDualValues a weight's gradient is the value of the node that Grad
+	// made for it, neither copied nor added to the last step's.
+	l.train.vm = G.NewTapeMachine(g)
 
 	eg := G.NewGraph()
 	em, err := l.model.On(eg, layers.Evaluation)

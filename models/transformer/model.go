@@ -23,6 +23,7 @@ type Model struct {
 	wte, wpe  *layers.Embedding
 	blocks    []block
 	finalNorm layers.Layer
+	residual  *layers.Residual
 	loss      *layers.CrossEntropy
 }
 
@@ -61,9 +62,11 @@ func New(g *G.ExprGraph, c Config) (*Model, error) {
 		m.blocks = append(m.blocks, b.block(fmt.Sprintf("transformer.h.%d.", i)))
 	}
 	m.finalNorm = b.norm("transformer.ln_f")
-	loss, err := layers.NewCrossEntropy()
+	var err error
+	m.residual, err = layers.NewResidual()
 	b.keep(err)
-	m.loss = loss
+	m.loss, err = layers.NewCrossEntropy()
+	b.keep(err)
 	if b.err != nil {
 		return nil, fmt.Errorf("transformer: %w", b.err)
 	}
@@ -137,7 +140,7 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 		}
 		return placed
 	}
-	c := &Model{config: m.config, g: g, loss: m.loss}
+	c := &Model{config: m.config, g: g, residual: m.residual, loss: m.loss}
 	c.wte = place(m.wte).(*layers.Embedding)
 	c.wpe = place(m.wpe).(*layers.Embedding)
 	for _, b := range m.blocks {
@@ -190,7 +193,7 @@ func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
 	if s.Dims() != 2 || s[1] > m.config.Context {
 		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time) with time up to the context of %d", s, m.config.Context)
 	}
-	c := chain{}
+	c := chain{residual: m.residual}
 	x := c.add(c.of(m.wte, ids), c.of(m.wpe, m.positions(s)))
 	for _, b := range m.blocks {
 		x = c.add(x, c.of(b.attentionTo, c.of(b.attention, c.of(b.qkv, c.of(b.norm1, x)))))
@@ -232,7 +235,10 @@ func (m *Model) positions(s tensor.Shape) *G.Node {
 }
 
 // chain applies layers until the first error.
-type chain struct{ err error }
+type chain struct {
+	residual *layers.Residual
+	err      error
+}
 
 func (c *chain) of(l layers.Layer, x *G.Node) (y *G.Node) {
 	if c.err == nil {
@@ -241,9 +247,9 @@ func (c *chain) of(l layers.Layer, x *G.Node) (y *G.Node) {
 	return y
 }
 
-func (c *chain) add(a, b *G.Node) (y *G.Node) {
+func (c *chain) add(x, branch *G.Node) (y *G.Node) {
 	if c.err == nil {
-		y, c.err = G.Add(a, b)
+		y, c.err = c.residual.Forward(x, branch)
 	}
 	return y
 }

@@ -1,0 +1,116 @@
+package layers
+
+import (
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// TestNothingIsAllocatedAfterTheFirstRun runs every operation of every layer
+// again, forward and backward, at sizes that kernels share among threads.
+func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	const batch, time, features, count = 8, 32, 64, 65
+	shape := []int{batch, time, features}
+	normal := func() G.InitWFn { return Normal(rand.NewPCG(1, 1), 0.1) }
+	type build func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error)
+	of := func(make func(g *G.ExprGraph, dt Option) (Layer, error)) build {
+		return func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			l, err := make(g, dt)
+			if err != nil {
+				return nil, err
+			}
+			return l.Forward(x)
+		}
+	}
+	for name, build := range map[string]build{
+		"BatchNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewBatchNorm(g, features, dt) }),
+		"BatchNorm evaluation": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
+			l, err := NewBatchNorm(G.NewGraph(), features, dt)
+			require.NoError(t, err)
+			return l.On(g, Evaluation)
+		}),
+		"LayerNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewLayerNorm(g, features, dt) }),
+		"RMSNorm":   of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
+		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
+			return NewLinear(g, features, 4*features, normal(), dt)
+		}),
+		"GELU":     of(func(*G.ExprGraph, Option) (Layer, error) { return NewGELU() }),
+		"Residual": func(_ *G.ExprGraph, x *G.Node, _ Option) (*G.Node, error) { return newResidual(t).Forward(x, x) },
+		"CausalSelfAttention": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			qkv, err := NewLinear(g, features, 3*features, normal(), dt)
+			require.NoError(t, err)
+			attention, err := NewCausalSelfAttention(4)
+			require.NoError(t, err)
+			return attention.Forward(G.Must(qkv.Forward(x)))
+		},
+		"Embedding and CrossEntropy": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			ids := make([]int, batch*time)
+			for i := range ids {
+				ids[i] = i % count
+			}
+			tokens := input(g, "tokens", tensor.Int, ids, batch, time)
+			embedding, err := NewEmbedding(g, count, features, normal(), dt)
+			require.NoError(t, err)
+			loss, err := NewCrossEntropy()
+			require.NoError(t, err)
+			y := G.Must(G.HadamardProd(x, G.Must(embedding.Forward(tokens))))
+			return loss.Forward(G.Must(embedding.Attend(y)), tokens)
+		},
+	} {
+		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+			t.Run(name+"/"+dt.String(), func(t *testing.T) {
+				g := G.NewGraph()
+				x := input(g, "x", dt, normals(rand.New(rand.NewPCG(1, 2)), batch*time*features, 0, 1), shape...)
+				y, err := build(g, x, WithDtype(dt))
+				require.NoError(t, err)
+				var wrt G.Nodes
+				for _, in := range g.Inputs() {
+					if in.Dtype() == dt {
+						wrt = append(wrt, in)
+					}
+				}
+				vm := newMachine(t, "tape", dot(t, y, make([]float64, y.Shape().TotalSize())), wrt)
+				defer vm.Close()
+				require.NoError(t, vm.RunAll())
+				operations := 0
+				for _, n := range g.AllNodes() {
+					if o := reflect.TypeOf(n.Op()); o != nil && o.Kind() == reflect.Pointer && o.Elem().PkgPath() == "gorgonorm/internal/op" {
+						operations++
+						require.Zero(t, allocations(t, n), "allocations of %v", n.Op())
+					}
+				}
+				require.Positive(t, operations)
+			})
+		}
+	}
+}
+
+// allocations is how often a node's operation allocates on the values that its
+// children hold: the least of several counts, since the runtime allocates too.
+func allocations(t *testing.T, n *G.Node) uint64 {
+	var in []G.Value
+	for children := n.Graph().From(n.ID()); children.Next(); {
+		in = append(in, children.Node().(*G.Node).Value())
+	}
+	run := func() {
+		_, err := n.Op().Do(in...)
+		require.NoError(t, err)
+	}
+	run()
+	least := uint64(math.MaxUint64)
+	for range 5 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		run()
+		runtime.ReadMemStats(&after)
+		least = min(least, after.Mallocs-before.Mallocs)
+	}
+	return least
+}

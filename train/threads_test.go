@@ -1,0 +1,45 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/models/transformer"
+)
+
+// TestRunsAreReproducible repeats a run, on one thread and on several, with a
+// model large enough for kernels to share their work: every loss, every weight
+// and every running statistic is the same to the last bit.
+func TestRunsAreReproducible(t *testing.T) {
+	text := corpus(t, verse)
+	record := func(norm string, threads int, seed uint64) ([]Step, []byte) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))
+		c := tiny(norm)
+		c.Layers, c.Channels, c.Context, c.Batch = 1, 64, 32, 8
+		c.Steps, c.EvalEvery, c.Seed = 20, 10, seed
+		model, run, err := Train(context.Background(), c, text, nil)
+		require.NoError(t, err)
+		for i := range run.Steps {
+			run.Steps[i].Seconds, run.Steps[i].TokensPerSec = 0, 0
+		}
+		var weights bytes.Buffer
+		require.NoError(t, model.Save(&weights))
+		return run.Steps, weights.Bytes()
+	}
+	for _, n := range transformer.Norms {
+		t.Run(n.Name, func(t *testing.T) {
+			steps, weights := record(n.Name, 1, 1)
+			for _, threads := range []int{1, 2, 3, 8} {
+				again, same := record(n.Name, threads, 1)
+				require.Equal(t, steps, again, "%d threads", threads)
+				require.True(t, bytes.Equal(weights, same), "%d threads: other weights", threads)
+			}
+			other, _ := record(n.Name, 1, 2)
+			require.NotEqual(t, steps, other, "another seed")
+		})
+	}
+}
