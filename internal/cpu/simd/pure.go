@@ -35,29 +35,36 @@ func sumSquares[T Float](x []T) (s float64) {
 	return s
 }
 
-// The pure tile is small enough for the compiler to keep it in registers.
-const tileRows, tileCols = 4, 4
+// The pure tile keeps its sums in variables, which the compiler keeps in
+// registers, unlike an array's elements.
+const tileRows, tileCols = 2, 4
 
 func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T) {
-	var acc [tileRows][tileCols]T
+	var s00, s01, s02, s03, s10, s11, s12, s13 T
 	for p := range k {
-		row := b[p*ldb : p*ldb+tileCols]
-		for i := range acc {
-			v := a[i*rsa+p*csa]
-			for j, w := range row {
-				acc[i][j] += v * w
-			}
-		}
+		row := b[p*ldb : p*ldb+tileCols : p*ldb+tileCols]
+		b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
+		a0, a1 := a[p*csa], a[rsa+p*csa]
+		s00 += a0 * b0
+		s01 += a0 * b1
+		s02 += a0 * b2
+		s03 += a0 * b3
+		s10 += a1 * b0
+		s11 += a1 * b1
+		s12 += a1 * b2
+		s13 += a1 * b3
 	}
-	for i, sums := range acc {
-		row := c[i*ldc : i*ldc+tileCols]
-		for j, s := range sums {
-			s *= alpha
-			if beta != 0 {
-				s += beta * row[j]
-			}
-			row[j] = s
+	writeRow(c[:tileCols], s00, s01, s02, s03, alpha, beta)
+	writeRow(c[ldc:ldc+tileCols], s10, s11, s12, s13, alpha, beta)
+}
+
+func writeRow[T Float](c []T, s0, s1, s2, s3, alpha, beta T) {
+	for j, s := range [tileCols]T{s0, s1, s2, s3} {
+		s *= alpha
+		if beta != 0 {
+			s += beta * c[j]
 		}
+		c[j] = s
 	}
 }
 
