@@ -1,16 +1,21 @@
 package cpu
 
-import "gorgonorm/internal/cpu/simd"
+import (
+	"unsafe"
+
+	"gorgonorm/internal/cpu/simd"
+)
 
 // Gemm computes C = alpha·op(A)·op(B) + beta·C for row-major matrices, where
 // op(A) is m×k, op(B) is k×n and C is m×n; transA and transB say that the
 // slice holds the transpose. lda, ldb and ldc are the distances between rows.
 // Where beta is 0, C is not read; where alpha is 0, A and B are not.
 //
-// It is the usual layered product (Goto & van de Geijn 2008): B is copied into
-// panels as wide as a tile of C, over which the tile's sums are taken in
-// registers; a depth of gemmDepth keeps a panel and the rows of A that meet it
-// in the nearest caches. A is read where it stands.
+// It is the usual layered product (Goto & van de Geijn 2008): B is cut into panels
+// as wide as a tile of C, over which the tile's sums are taken in registers; a
+// depth of gemmDepth keeps a panel and the rows of A that meet it in the nearest
+// caches. Operands are read where they stand, or from a copy where they stand
+// badly: B transposed, or rows so far apart that they share lines of the cache.
 func Gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
 	GemmBias(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, nil)
 }
@@ -55,10 +60,9 @@ func GemmBias[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int
 }
 
 const (
-	gemmDepth    = 256     // of a panel at a time
-	gemmPacked   = 1 << 20 // elements of B packed at a time
-	gemmConflict = 512     // rows of A this many elements apart share few lines of the cache
-	gemmAlone    = 1 << 18 // multiplications below which one thread is faster
+	gemmDepth  = 256     // of a panel at a time
+	gemmPacked = 1 << 20 // elements of B in a strip of panels
+	gemmAlone  = 1 << 18 // multiplications below which one thread is faster
 )
 
 var gemms lists[gemm[float32], gemm[float64]]
@@ -78,7 +82,8 @@ type gemm[T Float] struct {
 	ldc      int
 	bias     []T
 
-	packed       []T // B in panels of k × TileCols, the last filled up with zeros
+	direct       int // panels of B that are read where they stand
+	packed       []T // the others, k × TileCols each, the last filled up with zeros
 	rows, panels int // of tiles in C
 	rowsAt       int // rows of tiles that one task takes
 	panelsAt     int // and panels
@@ -88,9 +93,13 @@ type gemm[T Float] struct {
 func (g *gemm[T]) multiply() {
 	g.rows = ceilDiv(g.m, g.kernels.TileRows)
 	g.panels = ceilDiv(g.n, g.kernels.TileCols)
-	g.packed = Grow(g.packed, g.panels*g.kernels.TileCols*g.k)
+	g.direct = 0
+	if !g.transB && g.k*g.n <= gemmPacked/2 && !clashes[T](g.ldb, 4096) {
+		g.direct = g.n / g.kernels.TileCols
+	}
+	g.packed = Grow(g.packed, (g.panels-g.direct)*g.kernels.TileCols*g.k)
 	g.split()
-	packs, tiles := g.panels, ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt)
+	packs, tiles := g.panels-g.direct, ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt)
 	if g.m*g.n*g.k < gemmAlone {
 		for c := range packs {
 			g.pack(c)
@@ -102,6 +111,14 @@ func (g *gemm[T]) multiply() {
 	}
 	parallel((*gemmPack[T])(g), packs)
 	parallel((*gemmTiles[T])(g), tiles)
+}
+
+// clashes says that rows ld elements apart share lines of a cache that places
+// data by its address modulo way bytes: a tile's rows and columns then drive each
+// other out. (The numbers were found by measurement.)
+func clashes[T Float](ld, way int) bool {
+	var z T
+	return ld*int(unsafe.Sizeof(z))%way == 0
 }
 
 // split sets the part of C that one task computes: large enough that a task is
@@ -125,11 +142,11 @@ type (
 func (g *gemmPack[T]) run(chunk int)  { (*gemm[T])(g).pack(chunk) }
 func (g *gemmTiles[T]) run(chunk int) { (*gemm[T])(g).tiles(chunk) }
 
-// pack copies a panel of B.
-func (g *gemm[T]) pack(panel int) {
+// pack copies a panel of B that is not read where it stands.
+func (g *gemm[T]) pack(index int) {
 	width := g.kernels.TileCols
-	dst := g.packed[panel*width*g.k : (panel+1)*width*g.k]
-	j := panel * width
+	dst := g.packed[index*width*g.k : (index+1)*width*g.k]
+	j := (g.direct + index) * width
 	cols := min(width, g.n-j)
 	if cols < width {
 		clear(dst)
@@ -192,7 +209,7 @@ type block[T Float] struct {
 
 func (g *gemm[T]) block(s *gemmScratch[T], top, bottom, from, depth int) block[T] {
 	a := block[T]{g.a[top*g.rsa+from*g.csa:], g.rsa, g.csa}
-	if g.csa > 1 || g.rsa%gemmConflict != 0 {
+	if g.csa > 1 || !clashes[T](g.rsa, 2048) {
 		return a
 	}
 	ld := depth + 16
@@ -206,20 +223,25 @@ func (g *gemm[T]) block(s *gemmScratch[T], top, bottom, from, depth int) block[T
 // column computes the part of C under one panel of B, over a stretch of k.
 func (g *gemm[T]) column(s *gemmScratch[T], a block[T], panel, top, bottom, from, depth int, beta T) {
 	k, width := g.kernels, g.kernels.TileCols
-	b := g.packed[(panel*g.k+from)*width:]
 	j := panel * width
+	b, ldb := g.b, g.ldb
+	if panel < g.direct {
+		b = b[from*ldb+j:]
+	} else {
+		b, ldb = g.packed[((panel-g.direct)*g.k+from)*width:], width
+	}
 	i := top
 	if j+width <= g.n {
 		for ; i+k.TileRows <= bottom; i += k.TileRows {
-			k.Tile(depth, a.data[(i-top)*a.rsa:], a.rsa, a.csa, b, width, g.c[i*g.ldc+j:], g.ldc, g.alpha, beta)
+			k.Tile(depth, a.data[(i-top)*a.rsa:], a.rsa, a.csa, b, ldb, g.c[i*g.ldc+j:], g.ldc, g.alpha, beta)
 		}
 		for ; i+k.LowRows <= bottom; i += k.LowRows {
-			k.LowTile(depth, a.data[(i-top)*a.rsa:], a.rsa, a.csa, b, width, g.c[i*g.ldc+j:], g.ldc, g.alpha, beta)
+			k.LowTile(depth, a.data[(i-top)*a.rsa:], a.rsa, a.csa, b, ldb, g.c[i*g.ldc+j:], g.ldc, g.alpha, beta)
 		}
 	}
 	for ; i < bottom; i += k.LowRows {
 		a := block[T]{a.data[(i-top)*a.rsa:], a.rsa, a.csa}
-		g.edge(s, a, b, g.c[i*g.ldc+j:], min(k.LowRows, bottom-i), min(width, g.n-j), depth, beta)
+		g.edge(s, a, b, ldb, g.c[i*g.ldc+j:], min(k.LowRows, bottom-i), min(width, g.n-j), depth, beta)
 	}
 }
 
@@ -227,7 +249,7 @@ func (g *gemm[T]) column(s *gemmScratch[T], a block[T], panel, top, bottom, from
 type gemmScratch[T Float] struct{ a, edge, c []T }
 
 // edge computes a low tile beside C and copies the part that C has.
-func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b, c []T, rows, cols, depth int, beta T) {
+func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b []T, ldb int, c []T, rows, cols, depth int, beta T) {
 	height, width := g.kernels.LowRows, g.kernels.TileCols
 	if rows < height {
 		s.edge = Grow(s.edge, height*depth)
@@ -240,7 +262,7 @@ func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b, c []T, rows, cols, dept
 		a = block[T]{s.edge, 1, height}
 	}
 	s.c = Grow(s.c, height*width)
-	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b, width, s.c, width, g.alpha, 0)
+	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b, ldb, s.c, width, g.alpha, 0)
 	for i := range rows {
 		row, sums := c[i*g.ldc:i*g.ldc+cols], s.c[i*width:]
 		for j, v := range row {
