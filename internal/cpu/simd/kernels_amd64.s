@@ -261,6 +261,2838 @@ done13:
 	VZEROUPPER
 	RET
 
+// func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows14:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done15
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest17
+
+vectors16:
+	VADDPS (DI), Y1, Y1
+	VADDPS (DI)(DX*1), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors16
+
+rest17:
+	ADDQ       $0x08, R8
+	JZ         done18
+	VMASKMOVPS (DI), Y0, Y3
+	VADDPS     Y3, Y1, Y1
+	VMASKMOVPS (DI)(DX*1), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+done18:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X1, X3
+	VUNPCKHPS    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X3, X2
+	VUNPCKHPD    X1, X3, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	VBROADCASTSS 4(DI)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest20
+
+vectors19:
+	VMOVUPS     (DI), Y7
+	VSUBPS      Y1, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VFMADD231PS Y7, Y7, Y5
+	VMOVUPS     (DI)(DX*1), Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y7, Y4, Y4
+	VFMADD231PS Y7, Y7, Y6
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors19
+
+rest20:
+	ADDQ        $0x08, R8
+	JZ          done21
+	VMASKMOVPS  (DI), Y0, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y0, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VFMADD231PS Y7, Y7, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y1
+	VSUBPS      Y2, Y1, Y1
+	VANDPS      Y0, Y1, Y1
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y1, Y1, Y6
+
+done21:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VUNPCKLPS    X4, X3, X1
+	VUNPCKHPS    X4, X3, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X4, X4, X2
+	VUNPCKHPS    X4, X4, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPS       X2, X5, X5
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPS       X2, X6, X6
+	VUNPCKLPS    X6, X5, X2
+	VUNPCKHPS    X6, X5, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X6, X6, X3
+	VUNPCKHPS    X6, X6, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VCVTPD2PSY   Y3, X2
+	VMOVSD       X2, (DI)(CX*4)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	CMPB         stream+176(FP), $0x00
+	JE           plain22
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y3
+	VBROADCASTSS 4(R11)(CX*4), Y4
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y5
+	VBROADCASTSS 4(R11)(CX*4), Y6
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest25
+
+vectors24:
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	PREFETCHT0  (R9)
+	VMOVUPS     (DI), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y5, Y1, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMOVNTPS    Y9, (R8)
+	PREFETCHT0  (R9)(DX*1)
+	VMOVUPS     (DI)(DX*1), Y9
+	VSUBPS      Y4, Y9, Y9
+	VFMSUB213PS Y6, Y2, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMOVNTPS    Y9, (R8)(DX*1)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors24
+
+rest25:
+	ADDQ        $0x08, R12
+	JZ          done26
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (DI), Y0, Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y5, Y1, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMASKMOVPS  Y9, Y0, (R8)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y1
+	VSUBPS      Y4, Y1, Y1
+	VFMSUB213PS Y6, Y2, Y1
+	VFMADD213PS Y8, Y7, Y1
+	VMASKMOVPS  Y1, Y0, (R8)(DX*1)
+
+done26:
+	JMP done23
+
+plain22:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y3
+	VBROADCASTSS 4(R11)(CX*4), Y4
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y5
+	VBROADCASTSS 4(R11)(CX*4), Y6
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest28
+
+vectors27:
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	PREFETCHT0  (R9)
+	VMOVUPS     (DI), Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y5, Y1, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMOVUPS     Y9, (R8)
+	PREFETCHT0  (R9)(DX*1)
+	VMOVUPS     (DI)(DX*1), Y9
+	VSUBPS      Y4, Y9, Y9
+	VFMSUB213PS Y6, Y2, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMOVUPS     Y9, (R8)(DX*1)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors27
+
+rest28:
+	ADDQ        $0x08, R12
+	JZ          done29
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (DI), Y0, Y9
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y5, Y1, Y9
+	VFMADD213PS Y8, Y7, Y9
+	VMASKMOVPS  Y9, Y0, (R8)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y1
+	VSUBPS      Y4, Y1, Y1
+	VFMSUB213PS Y6, Y2, Y1
+	VFMADD213PS Y8, Y7, Y1
+	VMASKMOVPS  Y1, Y0, (R8)(DX*1)
+
+done29:
+done23:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	ADDQ $0x02, CX
+	JMP  rows14
+
+done15:
+rows30:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done31
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest33
+
+vectors32:
+	VADDPS (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors32
+
+rest33:
+	ADDQ       $0x08, R8
+	JZ         done34
+	VMASKMOVPS (DI), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+
+done34:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest36
+
+vectors35:
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VADDPS      Y4, Y2, Y2
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors35
+
+rest36:
+	ADDQ        $0x08, R8
+	JZ          done37
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VANDPS      Y0, Y4, Y4
+	VADDPS      Y4, Y2, Y2
+	VFMADD231PS Y4, Y4, Y3
+
+done37:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X4
+	VADDPS       X4, X1, X1
+	VUNPCKLPS    X2, X2, X4
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X1, X2
+	VUNPCKHPD    X4, X1, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X3, X2
+	VUNPCKHPS    X3, X3, X4
+	VADDPS       X4, X2, X2
+	VUNPCKLPS    X3, X3, X4
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X2, X3
+	VUNPCKHPD    X4, X2, X2
+	VADDPS       X2, X3, X3
+	VCVTPS2PD    X3, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VCVTPD2PSY   Y3, X2
+	VMOVSS       X2, (DI)(CX*4)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	CMPB         stream+176(FP), $0x00
+	JE           plain38
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest41
+
+vectors40:
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	PREFETCHT0  (R9)
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y2, Y6, Y6
+	VFMSUB213PS Y3, Y1, Y6
+	VFMADD213PS Y5, Y4, Y6
+	VMOVNTPS    Y6, (R8)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors40
+
+rest41:
+	ADDQ        $0x08, R12
+	JZ          done42
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y2, Y6, Y6
+	VFMSUB213PS Y3, Y1, Y6
+	VFMADD213PS Y5, Y4, Y6
+	VMASKMOVPS  Y6, Y0, (R8)
+
+done42:
+	JMP done39
+
+plain38:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest44
+
+vectors43:
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	PREFETCHT0  (R9)
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y2, Y6, Y6
+	VFMSUB213PS Y3, Y1, Y6
+	VFMADD213PS Y5, Y4, Y6
+	VMOVUPS     Y6, (R8)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors43
+
+rest44:
+	ADDQ        $0x08, R12
+	JZ          done45
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y2, Y6, Y6
+	VFMSUB213PS Y3, Y1, Y6
+	VFMADD213PS Y5, Y4, Y6
+	VMASKMOVPS  Y6, Y0, (R8)
+
+done45:
+done39:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows30
+
+done31:
+	CMPB stream+176(FP), $0x00
+	JE   done46
+	SFENCE
+
+done46:
+	VZEROUPPER
+	RET
+
+DATA literal64_0<>+0(SB)/8, $(1.0)
+GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
+
+// func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows47:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done48
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest50
+
+vectors49:
+	VMOVUPS     (DI), Y3
+	VFMADD231PS Y3, Y3, Y1
+	VMOVUPS     (DI)(DX*1), Y3
+	VFMADD231PS Y3, Y3, Y2
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors49
+
+rest50:
+	ADDQ        $0x08, R8
+	JZ          done51
+	VMASKMOVPS  (DI), Y0, Y3
+	VFMADD231PS Y3, Y3, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y3
+	VFMADD231PS Y3, Y3, Y2
+
+done51:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X1, X3
+	VUNPCKHPS    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X3, X2
+	VUNPCKHPD    X1, X3, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+72(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSD       X1, (DI)(CX*4)
+	CMPB         stream+104(FP), $0x00
+	JE           plain52
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest55
+
+vectors54:
+	VMOVUPS    (R10), Y3
+	PREFETCHT0 (R9)
+	VMOVUPS    (DI), Y4
+	VMULPS     Y1, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMOVNTPS   Y4, (R8)
+	PREFETCHT0 (R9)(DX*1)
+	VMOVUPS    (DI)(DX*1), Y4
+	VMULPS     Y2, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMOVNTPS   Y4, (R8)(DX*1)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
+	JGE        vectors54
+
+rest55:
+	ADDQ       $0x08, R11
+	JZ         done56
+	VMASKMOVPS (R10), Y0, Y3
+	VMASKMOVPS (DI), Y0, Y4
+	VMULPS     Y1, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS Y4, Y0, (R8)
+	VMASKMOVPS (DI)(DX*1), Y0, Y1
+	VMULPS     Y2, Y1, Y1
+	VMULPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (R8)(DX*1)
+
+done56:
+	JMP done53
+
+plain52:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest58
+
+vectors57:
+	VMOVUPS    (R10), Y3
+	PREFETCHT0 (R9)
+	VMOVUPS    (DI), Y4
+	VMULPS     Y1, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMOVUPS    Y4, (R8)
+	PREFETCHT0 (R9)(DX*1)
+	VMOVUPS    (DI)(DX*1), Y4
+	VMULPS     Y2, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMOVUPS    Y4, (R8)(DX*1)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
+	JGE        vectors57
+
+rest58:
+	ADDQ       $0x08, R11
+	JZ         done59
+	VMASKMOVPS (R10), Y0, Y3
+	VMASKMOVPS (DI), Y0, Y4
+	VMULPS     Y1, Y4, Y4
+	VMULPS     Y3, Y4, Y4
+	VMASKMOVPS Y4, Y0, (R8)
+	VMASKMOVPS (DI)(DX*1), Y0, Y1
+	VMULPS     Y2, Y1, Y1
+	VMULPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (R8)(DX*1)
+
+done59:
+done53:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	ADDQ $0x02, CX
+	JMP  rows47
+
+done48:
+rows60:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done61
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest63
+
+vectors62:
+	VMOVUPS     (DI), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors62
+
+rest63:
+	ADDQ        $0x08, R8
+	JZ          done64
+	VMASKMOVPS  (DI), Y0, Y2
+	VFMADD231PS Y2, Y2, Y1
+
+done64:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+72(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, (DI)(CX*4)
+	CMPB         stream+104(FP), $0x00
+	JE           plain65
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest68
+
+vectors67:
+	VMOVUPS    (R10), Y2
+	PREFETCHT0 (R9)
+	VMOVUPS    (DI), Y3
+	VMULPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMOVNTPS   Y3, (R8)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
+	JGE        vectors67
+
+rest68:
+	ADDQ       $0x08, R11
+	JZ         done69
+	VMASKMOVPS (R10), Y0, Y2
+	VMASKMOVPS (DI), Y0, Y3
+	VMULPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (R8)
+
+done69:
+	JMP done66
+
+plain65:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest71
+
+vectors70:
+	VMOVUPS    (R10), Y2
+	PREFETCHT0 (R9)
+	VMOVUPS    (DI), Y3
+	VMULPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMOVUPS    Y3, (R8)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x08, R11
+	JGE        vectors70
+
+rest71:
+	ADDQ       $0x08, R11
+	JZ         done72
+	VMASKMOVPS (R10), Y0, Y2
+	VMASKMOVPS (DI), Y0, Y3
+	VMULPS     Y1, Y3, Y3
+	VMULPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (R8)
+
+done72:
+done66:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows60
+
+done61:
+	CMPB stream+104(FP), $0x00
+	JE   done73
+	SFENCE
+
+done73:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows74:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done75
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VBROADCASTSS 4(R12)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y5
+	VBROADCASTSS 4(R12)(CX*4), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y7
+	VBROADCASTSS 4(R12)(CX*4), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest77
+
+vectors76:
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      Y5, Y14, Y14
+	VFMSUB213PS Y7, Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      Y6, Y14, Y14
+	VFMSUB213PS Y8, Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y10, Y10
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors76
+
+rest77:
+	ADDQ        $0x08, R13
+	JZ          done78
+	VMASKMOVPS  (R10), Y0, Y11
+	VMASKMOVPS  (R11), Y0, Y12
+	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R8), Y0, Y14
+	VMASKMOVPS  (R9), Y0, Y15
+	VSUBPS      Y5, Y14, Y14
+	VFMSUB213PS Y7, Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y9, Y9
+	VMASKMOVPS  (R8)(DX*1), Y0, Y1
+	VMASKMOVPS  (R9)(DX*1), Y0, Y5
+	VSUBPS      Y6, Y1, Y1
+	VFMSUB213PS Y8, Y2, Y1
+	VADDPS      Y5, Y13, Y13
+	VFMADD231PS Y5, Y1, Y12
+	VMULPS      Y11, Y5, Y5
+	VFMADD231PS Y5, Y1, Y4
+	VADDPS      Y5, Y10, Y10
+	VMASKMOVPS  Y12, Y0, (R11)
+	VMASKMOVPS  Y13, Y0, (R12)
+
+done78:
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPS       X1, X9, X9
+	VEXTRACTF128 $0x01, Y10, X1
+	VADDPS       X1, X10, X10
+	VUNPCKLPS    X10, X9, X1
+	VUNPCKHPS    X10, X9, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X10, X10, X2
+	VUNPCKHPS    X10, X10, X5
+	VADDPS       X5, X2, X2
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X2, X1, X5
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X5, X5
+	VCVTPS2PD    X5, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X4, X4, X3
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X2
+	VMOVSD       X2, (SP)
+	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 4(SP), Y3
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 4(SP), Y4
+	CMPB         stream+216(FP), $0x00
+	JE           plain79
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y5
+	VBROADCASTSS 4(R14)(CX*4), Y6
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y7
+	VBROADCASTSS 4(R14)(CX*4), Y8
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest82
+
+vectors81:
+	VMOVUPS      (R11), Y9
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y10
+	VMOVUPS      (R9), Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y7, Y10, Y10
+	VSUBPS       Y1, Y11, Y11
+	VFNMADD231PS Y10, Y2, Y11
+	VMULPS       Y5, Y11, Y11
+	VMOVNTPS     Y11, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPS      (R8)(DX*1), Y10
+	VMOVUPS      (R9)(DX*1), Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y8, Y10, Y10
+	VSUBPS       Y4, Y11, Y11
+	VFNMADD231PS Y10, Y3, Y11
+	VMULPS       Y6, Y11, Y11
+	VMOVNTPS     Y11, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors81
+
+rest82:
+	ADDQ         $0x08, R14
+	JZ           done83
+	VMASKMOVPS   (R11), Y0, Y9
+	VMASKMOVPS   (R8), Y0, Y10
+	VMASKMOVPS   (R9), Y0, Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y7, Y10, Y10
+	VSUBPS       Y1, Y11, Y11
+	VFNMADD231PS Y10, Y2, Y11
+	VMULPS       Y5, Y11, Y11
+	VMASKMOVPS   Y11, Y0, (R10)
+	VMASKMOVPS   (R8)(DX*1), Y0, Y1
+	VMASKMOVPS   (R9)(DX*1), Y0, Y2
+	VMULPS       Y9, Y2, Y2
+	VSUBPS       Y8, Y1, Y1
+	VSUBPS       Y4, Y2, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VMULPS       Y6, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R10)(DX*1)
+
+done83:
+	JMP done80
+
+plain79:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y5
+	VBROADCASTSS 4(R14)(CX*4), Y6
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y7
+	VBROADCASTSS 4(R14)(CX*4), Y8
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest85
+
+vectors84:
+	VMOVUPS      (R11), Y9
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y10
+	VMOVUPS      (R9), Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y7, Y10, Y10
+	VSUBPS       Y1, Y11, Y11
+	VFNMADD231PS Y10, Y2, Y11
+	VMULPS       Y5, Y11, Y11
+	VMOVUPS      Y11, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPS      (R8)(DX*1), Y10
+	VMOVUPS      (R9)(DX*1), Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y8, Y10, Y10
+	VSUBPS       Y4, Y11, Y11
+	VFNMADD231PS Y10, Y3, Y11
+	VMULPS       Y6, Y11, Y11
+	VMOVUPS      Y11, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors84
+
+rest85:
+	ADDQ         $0x08, R14
+	JZ           done86
+	VMASKMOVPS   (R11), Y0, Y9
+	VMASKMOVPS   (R8), Y0, Y10
+	VMASKMOVPS   (R9), Y0, Y11
+	VMULPS       Y9, Y11, Y11
+	VSUBPS       Y7, Y10, Y10
+	VSUBPS       Y1, Y11, Y11
+	VFNMADD231PS Y10, Y2, Y11
+	VMULPS       Y5, Y11, Y11
+	VMASKMOVPS   Y11, Y0, (R10)
+	VMASKMOVPS   (R8)(DX*1), Y0, Y1
+	VMASKMOVPS   (R9)(DX*1), Y0, Y2
+	VMULPS       Y9, Y2, Y2
+	VSUBPS       Y8, Y1, Y1
+	VSUBPS       Y4, Y2, Y2
+	VFNMADD231PS Y1, Y3, Y2
+	VMULPS       Y6, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (R10)(DX*1)
+
+done86:
+done80:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	LEAQ (DI)(DX*2), DI
+	ADDQ $0x02, CX
+	JMP  rows74
+
+done75:
+rows87:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done88
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest90
+
+vectors89:
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y4, Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y5, Y5
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors89
+
+rest90:
+	ADDQ        $0x08, R13
+	JZ          done91
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y4, Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y5, Y5
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
+
+done91:
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X1, X5, X5
+	VUNPCKLPS    X5, X5, X1
+	VUNPCKHPS    X5, X5, X3
+	VADDPS       X3, X1, X1
+	VUNPCKLPS    X5, X5, X3
+	VUNPCKHPS    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X1, X4
+	VUNPCKHPD    X3, X1, X1
+	VADDPS       X1, X4, X4
+	VCVTPS2PD    X4, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X2, X2, X4
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X2
+	VMOVSS       X2, (SP)
+	VBROADCASTSS (SP), Y2
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	CMPB         stream+216(FP), $0x00
+	JE           plain92
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y3
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest95
+
+vectors94:
+	VMOVUPS      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y6
+	VMOVUPS      (R9), Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y1, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVNTPS     Y7, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors94
+
+rest95:
+	ADDQ         $0x08, R14
+	JZ           done96
+	VMASKMOVPS   (R11), Y0, Y5
+	VMASKMOVPS   (R8), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y1, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R10)
+
+done96:
+	JMP done93
+
+plain92:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y3
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest98
+
+vectors97:
+	VMOVUPS      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y6
+	VMOVUPS      (R9), Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y1, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors97
+
+rest98:
+	ADDQ         $0x08, R14
+	JZ           done99
+	VMASKMOVPS   (R11), Y0, Y5
+	VMASKMOVPS   (R8), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y5, Y7, Y7
+	VSUBPS       Y4, Y6, Y6
+	VSUBPS       Y1, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R10)
+
+done99:
+done93:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows87
+
+done88:
+	CMPB stream+216(FP), $0x00
+	JE   done100
+	SFENCE
+
+done100:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows101:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done102
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VBROADCASTSS 4(R12)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest104
+
+vectors103:
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R8), Y7
+	VMOVUPS     (R9), Y8
+	VMULPS      Y1, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     (R8)(DX*1), Y7
+	VMOVUPS     (R9)(DX*1), Y8
+	VMULPS      Y2, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     Y6, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors103
+
+rest104:
+	ADDQ        $0x08, R12
+	JZ          done105
+	VMASKMOVPS  (R10), Y0, Y5
+	VMASKMOVPS  (R11), Y0, Y6
+	VMASKMOVPS  (R8), Y0, Y7
+	VMASKMOVPS  (R9), Y0, Y8
+	VMULPS      Y1, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y1
+	VMASKMOVPS  (R9)(DX*1), Y0, Y7
+	VMULPS      Y2, Y1, Y1
+	VFMADD231PS Y7, Y1, Y6
+	VMULPS      Y5, Y7, Y7
+	VFMADD231PS Y7, Y1, Y4
+	VMASKMOVPS  Y6, Y0, (R11)
+
+done105:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VUNPCKLPS    X4, X3, X1
+	VUNPCKHPS    X4, X3, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X4, X4, X2
+	VUNPCKHPS    X4, X4, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 4(SP), Y2
+	CMPB         stream+144(FP), $0x00
+	JE           plain106
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y3
+	VBROADCASTSS 4(R14)(CX*4), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest109
+
+vectors108:
+	VMOVUPS      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y6
+	VMOVUPS      (R9), Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVNTPS     Y7, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPS      (R8)(DX*1), Y6
+	VMOVUPS      (R9)(DX*1), Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y4, Y7, Y7
+	VMOVNTPS     Y7, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors108
+
+rest109:
+	ADDQ         $0x08, R14
+	JZ           done110
+	VMASKMOVPS   (R11), Y0, Y5
+	VMASKMOVPS   (R8), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R10)
+	VMASKMOVPS   (R8)(DX*1), Y0, Y1
+	VMASKMOVPS   (R9)(DX*1), Y0, Y3
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS Y1, Y2, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R10)(DX*1)
+
+done110:
+	JMP done107
+
+plain106:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y3
+	VBROADCASTSS 4(R14)(CX*4), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest112
+
+vectors111:
+	VMOVUPS      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y6
+	VMOVUPS      (R9), Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y7, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPS      (R8)(DX*1), Y6
+	VMOVUPS      (R9)(DX*1), Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y2, Y7
+	VMULPS       Y4, Y7, Y7
+	VMOVUPS      Y7, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors111
+
+rest112:
+	ADDQ         $0x08, R14
+	JZ           done113
+	VMASKMOVPS   (R11), Y0, Y5
+	VMASKMOVPS   (R8), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y5, Y7, Y7
+	VFNMADD231PS Y6, Y1, Y7
+	VMULPS       Y3, Y7, Y7
+	VMASKMOVPS   Y7, Y0, (R10)
+	VMASKMOVPS   (R8)(DX*1), Y0, Y1
+	VMASKMOVPS   (R9)(DX*1), Y0, Y3
+	VMULPS       Y5, Y3, Y3
+	VFNMADD231PS Y1, Y2, Y3
+	VMULPS       Y4, Y3, Y3
+	VMASKMOVPS   Y3, Y0, (R10)(DX*1)
+
+done113:
+done107:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	LEAQ (DI)(DX*2), DI
+	ADDQ $0x02, CX
+	JMP  rows101
+
+done102:
+rows114:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done115
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest117
+
+vectors116:
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (R8), Y5
+	VMOVUPS     (R9), Y6
+	VMULPS      Y1, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y4, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors116
+
+rest117:
+	ADDQ        $0x08, R12
+	JZ          done118
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (R11), Y0, Y4
+	VMASKMOVPS  (R8), Y0, Y5
+	VMASKMOVPS  (R9), Y0, Y6
+	VMULPS      Y1, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMASKMOVPS  Y4, Y0, (R11)
+
+done118:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X3
+	VADDPS       X3, X1, X1
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	CMPB         stream+144(FP), $0x00
+	JE           plain119
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y2
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest122
+
+vectors121:
+	VMOVUPS      (R11), Y3
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVNTPS     Y5, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors121
+
+rest122:
+	ADDQ         $0x08, R14
+	JZ           done123
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R8), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y2, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R10)
+
+done123:
+	JMP done120
+
+plain119:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y2
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest125
+
+vectors124:
+	VMOVUPS      (R11), Y3
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (R8), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors124
+
+rest125:
+	ADDQ         $0x08, R14
+	JZ           done126
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R8), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y2, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (R10)
+
+done126:
+done120:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows114
+
+done115:
+	CMPB stream+144(FP), $0x00
+	JE   done127
+	SFENCE
+
+done127:
+	VZEROUPPER
+	RET
+
+// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
+	MOVQ    sum_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+104(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+72(FP), SI
+	XORQ    CX, CX
+
+rows128:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done129
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest131
+
+vectors130:
+	VMOVUPS     (DI), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (SI), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(DX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(DX*2), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(BX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     Y1, (DI)
+	VMOVUPS     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors130
+
+rest131:
+	ADDQ        $0x08, R10
+	JZ          done132
+	VMASKMOVPS  (DI), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (SI), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(DX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(DX*2), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(BX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  Y1, Y0, (DI)
+	VMASKMOVPS  Y2, Y0, (R8)
+
+done132:
+	MOVQ AX, DI
+	ANDQ $-8, DI
+	SHLQ $0x02, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows128
+
+done129:
+rows133:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done134
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest136
+
+vectors135:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (DI), Y2
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (SI), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     Y1, (BX)
+	VMOVUPS     Y2, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors135
+
+rest136:
+	ADDQ        $0x08, R9
+	JZ          done137
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (DI), Y0, Y2
+	VMASKMOVPS  (R8), Y0, Y3
+	VMASKMOVPS  (SI), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  Y2, Y0, (DI)
+
+done137:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows133
+
+done134:
+	VZEROUPPER
+	RET
+
+// func columnNormF32AVX2(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
+	MOVQ    mean_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+128(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    y_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	XORQ    CX, CX
+
+rows138:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done139
+	CMPB stream+136(FP), $0x00
+	JE   plain140
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest143
+
+vectors142:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors142
+
+rest143:
+	ADDQ        $0x08, R11
+	JZ          done144
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
+
+done144:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done141
+
+plain140:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest146
+
+vectors145:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors145
+
+rest146:
+	ADDQ        $0x08, R11
+	JZ          done147
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
+
+done147:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done141:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows138
+
+done139:
+rows148:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done149
+	CMPB stream+136(FP), $0x00
+	JE   plain150
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest153
+
+vectors152:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors152
+
+rest153:
+	ADDQ        $0x08, R10
+	JZ          done154
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done154:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done151
+
+plain150:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest156
+
+vectors155:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors155
+
+rest156:
+	ADDQ        $0x08, R10
+	JZ          done157
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done157:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done151:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows148
+
+done149:
+	CMPB stream+136(FP), $0x00
+	JE   done158
+	SFENCE
+
+done158:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
+	MOVQ    dgamma_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+152(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+96(FP), SI
+	MOVQ    dy_base+120(FP), DI
+	XORQ    CX, CX
+
+rows159:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done160
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x08, R12
+	JL   rest162
+
+vectors161:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(DX*2), Y5
+	VMOVUPS     (DI)(DX*2), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(BX*1), Y5
+	VMOVUPS     (DI)(BX*1), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     Y2, (R9)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors161
+
+rest162:
+	ADDQ        $0x08, R12
+	JZ          done163
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (R11), Y0, Y4
+	VMASKMOVPS  (SI), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(DX*1), Y0, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(DX*2), Y0, Y5
+	VMASKMOVPS  (DI)(DX*2), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(BX*1), Y0, Y5
+	VMASKMOVPS  (DI)(BX*1), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  Y1, Y0, (R8)
+	VMASKMOVPS  Y2, Y0, (R9)
+
+done163:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows159
+
+done160:
+rows164:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done165
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest167
+
+vectors166:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     Y1, (BX)
+	VMOVUPS     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors166
+
+rest167:
+	ADDQ        $0x08, R11
+	JZ          done168
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (SI), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  Y2, Y0, (R8)
+
+done168:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows164
+
+done165:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
+	MOVQ    mean_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+200(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dx_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	MOVQ    dy_base+48(FP), R8
+	XORQ    CX, CX
+
+rows169:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done170
+	CMPB stream+208(FP), $0x00
+	JE   plain171
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest174
+
+vectors173:
+	VMOVUPS      (R9), Y1
+	VMOVUPS      (R10), Y2
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R13), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)
+	VMOVUPS      (DI)(DX*1), Y6
+	VMOVUPS      (R8)(DX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Y6
+	VMOVUPS      (R8)(DX*2), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Y6
+	VMOVUPS      (R8)(BX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors173
+
+rest174:
+	ADDQ         $0x08, R14
+	JZ           done175
+	VMASKMOVPS   (R9), Y0, Y1
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R12), Y0, Y4
+	VMASKMOVPS   (R13), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPS   (DI)(DX*2), Y0, Y6
+	VMASKMOVPS   (R8)(DX*2), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPS   (DI)(BX*1), Y0, Y6
+	VMASKMOVPS   (R8)(BX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
+
+done175:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done172
+
+plain171:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest177
+
+vectors176:
+	VMOVUPS      (R9), Y1
+	VMOVUPS      (R10), Y2
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R13), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      (DI)(DX*1), Y6
+	VMOVUPS      (R8)(DX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Y6
+	VMOVUPS      (R8)(DX*2), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Y6
+	VMOVUPS      (R8)(BX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors176
+
+rest177:
+	ADDQ         $0x08, R14
+	JZ           done178
+	VMASKMOVPS   (R9), Y0, Y1
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R12), Y0, Y4
+	VMASKMOVPS   (R13), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPS   (DI)(DX*2), Y0, Y6
+	VMASKMOVPS   (R8)(DX*2), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPS   (DI)(BX*1), Y0, Y6
+	VMASKMOVPS   (R8)(BX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
+
+done178:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done172:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows169
+
+done170:
+rows179:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done180
+	CMPB stream+208(FP), $0x00
+	JE   plain181
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest184
+
+vectors183:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R10), Y3
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors183
+
+rest184:
+	ADDQ         $0x08, R13
+	JZ           done185
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (R9), Y0, Y2
+	VMASKMOVPS   (R10), Y0, Y3
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R12), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+
+done185:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done182
+
+plain181:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest187
+
+vectors186:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R10), Y3
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors186
+
+rest187:
+	ADDQ         $0x08, R13
+	JZ           done188
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (R9), Y0, Y2
+	VMASKMOVPS   (R10), Y0, Y3
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R12), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+
+done188:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done182:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows179
+
+done180:
+	CMPB stream+208(FP), $0x00
+	JE   done189
+	SFENCE
+
+done189:
+	VZEROUPPER
+	RET
+
+// func accumulateF32AVX2(sum []float64, x []float32)
+// Requires: AVX
+TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop190:
+	LEAQ      4(BX), SI
+	CMPQ      SI, DX
+	JG        done191
+	VCVTPS2PD (CX)(BX*4), Y0
+	VADDPD    (AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop190
+
+done191:
+loop192:
+	LEAQ      1(BX), SI
+	CMPQ      SI, DX
+	JG        done193
+	VXORPS    X0, X0, X0
+	VCVTSS2SD (CX)(BX*4), X0, X0
+	VADDSD    (AX)(BX*8), X0, X0
+	VMOVSD    X0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop192
+
+done193:
+	VZEROUPPER
+	RET
+
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
 TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
@@ -276,26 +3108,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest15
+	JZ      rest195
 
-vectors14:
+vectors194:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors14
+	JL      vectors194
 
-rest15:
+rest195:
 	CMPQ       SI, BX
-	JGE        done16
+	JGE        done196
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done16:
+done196:
 	VZEROUPPER
 	RET
 
@@ -313,24 +3145,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest18
+	JZ           rest198
 
-vectors17:
+vectors197:
 	VMOVUPD (AX)(DX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(DX*8)
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors17
+	JL      vectors197
 
-rest18:
+rest198:
 	CMPQ       DX, CX
-	JGE        done19
+	JGE        done199
 	VMASKMOVPD (AX)(DX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(DX*8)
 
-done19:
+done199:
 	VZEROUPPER
 	RET
 
@@ -349,22 +3181,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest21
+	JZ      rest201
 
-vectors20:
+vectors200:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors20
+	JL          vectors200
 
-rest21:
+rest201:
 	CMPQ        DX, CX
-	JGE         done22
+	JGE         done202
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done22:
+done202:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -401,9 +3233,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done24
+	JZ     done204
 
-k23:
+k203:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -428,9 +3260,9 @@ k23:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k23
+	JNZ          k203
 
-done24:
+done204:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -452,10 +3284,10 @@ done24:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone26
-	JEQ          overwrite25
+	JPS          readCdone206
+	JEQ          overwrite205
 
-readCdone26:
+readCdone206:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -480,9 +3312,9 @@ readCdone26:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done26
+	JMP         done206
 
-overwrite25:
+overwrite205:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -496,7 +3328,2787 @@ overwrite25:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done26:
+done206:
+	VZEROUPPER
+	RET
+
+// func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows207:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done208
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest210
+
+vectors209:
+	VADDPD (DI), Y1, Y1
+	VADDPD (DI)(DX*1), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x04, R8
+	JGE    vectors209
+
+rest210:
+	ADDQ       $0x04, R8
+	JZ         done211
+	VMASKMOVPD (DI), Y0, Y3
+	VADDPD     Y3, Y1, Y1
+	VMASKMOVPD (DI)(DX*1), Y0, Y3
+	VADDPD     Y3, Y2, Y2
+
+done211:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y3, Y3
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         mean_base+96(FP), DI
+	VMOVUPD      X3, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	VBROADCASTSD 8(DI)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest213
+
+vectors212:
+	VMOVUPD     (DI), Y7
+	VSUBPD      Y1, Y7, Y7
+	VADDPD      Y7, Y3, Y3
+	VFMADD231PD Y7, Y7, Y5
+	VMOVUPD     (DI)(DX*1), Y7
+	VSUBPD      Y2, Y7, Y7
+	VADDPD      Y7, Y4, Y4
+	VFMADD231PD Y7, Y7, Y6
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors212
+
+rest213:
+	ADDQ        $0x04, R8
+	JZ          done214
+	VMASKMOVPD  (DI), Y0, Y7
+	VSUBPD      Y1, Y7, Y7
+	VANDPD      Y0, Y7, Y7
+	VADDPD      Y7, Y3, Y3
+	VFMADD231PD Y7, Y7, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y1
+	VSUBPD      Y2, Y1, Y1
+	VANDPD      Y0, Y1, Y1
+	VADDPD      Y1, Y4, Y4
+	VFMADD231PD Y1, Y1, Y6
+
+done214:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X3, X1
+	VUNPCKHPD    X4, X3, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPD       X2, X5, X5
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X6, X5, X2
+	VUNPCKHPD    X6, X5, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X6, X6, X3
+	VUNPCKHPD    X6, X6, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VMOVUPD      X3, (DI)(CX*8)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VMOVUPD      X1, (DI)(CX*8)
+	CMPB         stream+176(FP), $0x00
+	JE           plain215
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y3
+	VBROADCASTSD 8(R11)(CX*8), Y4
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y5
+	VBROADCASTSD 8(R11)(CX*8), Y6
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest218
+
+vectors217:
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	PREFETCHT0  (R9)
+	VMOVUPD     (DI), Y9
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y5, Y1, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMOVNTPD    Y9, (R8)
+	PREFETCHT0  (R9)(DX*1)
+	VMOVUPD     (DI)(DX*1), Y9
+	VSUBPD      Y4, Y9, Y9
+	VFMSUB213PD Y6, Y2, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMOVNTPD    Y9, (R8)(DX*1)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors217
+
+rest218:
+	ADDQ        $0x04, R12
+	JZ          done219
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (DI), Y0, Y9
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y5, Y1, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMASKMOVPD  Y9, Y0, (R8)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y1
+	VSUBPD      Y4, Y1, Y1
+	VFMSUB213PD Y6, Y2, Y1
+	VFMADD213PD Y8, Y7, Y1
+	VMASKMOVPD  Y1, Y0, (R8)(DX*1)
+
+done219:
+	JMP done216
+
+plain215:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y3
+	VBROADCASTSD 8(R11)(CX*8), Y4
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y5
+	VBROADCASTSD 8(R11)(CX*8), Y6
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest221
+
+vectors220:
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	PREFETCHT0  (R9)
+	VMOVUPD     (DI), Y9
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y5, Y1, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMOVUPD     Y9, (R8)
+	PREFETCHT0  (R9)(DX*1)
+	VMOVUPD     (DI)(DX*1), Y9
+	VSUBPD      Y4, Y9, Y9
+	VFMSUB213PD Y6, Y2, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMOVUPD     Y9, (R8)(DX*1)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors220
+
+rest221:
+	ADDQ        $0x04, R12
+	JZ          done222
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (DI), Y0, Y9
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y5, Y1, Y9
+	VFMADD213PD Y8, Y7, Y9
+	VMASKMOVPD  Y9, Y0, (R8)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y1
+	VSUBPD      Y4, Y1, Y1
+	VFMSUB213PD Y6, Y2, Y1
+	VFMADD213PD Y8, Y7, Y1
+	VMASKMOVPD  Y1, Y0, (R8)(DX*1)
+
+done222:
+done216:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	ADDQ $0x02, CX
+	JMP  rows207
+
+done208:
+rows223:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done224
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest226
+
+vectors225:
+	VADDPD (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x04, R8
+	JGE    vectors225
+
+rest226:
+	ADDQ       $0x04, R8
+	JZ         done227
+	VMASKMOVPD (DI), Y0, Y2
+	VADDPD     Y2, Y1, Y1
+
+done227:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         mean_base+96(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest229
+
+vectors228:
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VADDPD      Y4, Y2, Y2
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors228
+
+rest229:
+	ADDQ        $0x04, R8
+	JZ          done230
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VANDPD      Y0, Y4, Y4
+	VADDPD      Y4, Y2, Y2
+	VFMADD231PD Y4, Y4, Y3
+
+done230:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X4
+	VADDPD       X4, X1, X1
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X2, X2, X4
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X4, X4
+	VINSERTF128  $0x01, X4, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X4
+	VADDPD       X4, X2, X2
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VMOVSD       X3, (DI)(CX*8)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	CMPB         stream+176(FP), $0x00
+	JE           plain231
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest234
+
+vectors233:
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	PREFETCHT0  (R9)
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y2, Y6, Y6
+	VFMSUB213PD Y3, Y1, Y6
+	VFMADD213PD Y5, Y4, Y6
+	VMOVNTPD    Y6, (R8)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors233
+
+rest234:
+	ADDQ        $0x04, R12
+	JZ          done235
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y2, Y6, Y6
+	VFMSUB213PD Y3, Y1, Y6
+	VFMADD213PD Y5, Y4, Y6
+	VMASKMOVPD  Y6, Y0, (R8)
+
+done235:
+	JMP done232
+
+plain231:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest237
+
+vectors236:
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	PREFETCHT0  (R9)
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y2, Y6, Y6
+	VFMSUB213PD Y3, Y1, Y6
+	VFMADD213PD Y5, Y4, Y6
+	VMOVUPD     Y6, (R8)
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors236
+
+rest237:
+	ADDQ        $0x04, R12
+	JZ          done238
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y2, Y6, Y6
+	VFMSUB213PD Y3, Y1, Y6
+	VFMADD213PD Y5, Y4, Y6
+	VMASKMOVPD  Y6, Y0, (R8)
+
+done238:
+done232:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows223
+
+done224:
+	CMPB stream+176(FP), $0x00
+	JE   done239
+	SFENCE
+
+done239:
+	VZEROUPPER
+	RET
+
+// func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows240:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done241
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest243
+
+vectors242:
+	VMOVUPD     (DI), Y3
+	VFMADD231PD Y3, Y3, Y1
+	VMOVUPD     (DI)(DX*1), Y3
+	VFMADD231PD Y3, Y3, Y2
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors242
+
+rest243:
+	ADDQ        $0x04, R8
+	JZ          done244
+	VMASKMOVPD  (DI), Y0, Y3
+	VFMADD231PD Y3, Y3, Y1
+	VMASKMOVPD  (DI)(DX*1), Y0, Y3
+	VFMADD231PD Y3, Y3, Y2
+
+done244:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y3, Y3
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         rstd_base+72(FP), DI
+	VMOVUPD      X1, (DI)(CX*8)
+	CMPB         stream+104(FP), $0x00
+	JE           plain245
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest248
+
+vectors247:
+	VMOVUPD    (R10), Y3
+	PREFETCHT0 (R9)
+	VMOVUPD    (DI), Y4
+	VMULPD     Y1, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMOVNTPD   Y4, (R8)
+	PREFETCHT0 (R9)(DX*1)
+	VMOVUPD    (DI)(DX*1), Y4
+	VMULPD     Y2, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMOVNTPD   Y4, (R8)(DX*1)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
+	JGE        vectors247
+
+rest248:
+	ADDQ       $0x04, R11
+	JZ         done249
+	VMASKMOVPD (R10), Y0, Y3
+	VMASKMOVPD (DI), Y0, Y4
+	VMULPD     Y1, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMASKMOVPD Y4, Y0, (R8)
+	VMASKMOVPD (DI)(DX*1), Y0, Y1
+	VMULPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VMASKMOVPD Y1, Y0, (R8)(DX*1)
+
+done249:
+	JMP done246
+
+plain245:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest251
+
+vectors250:
+	VMOVUPD    (R10), Y3
+	PREFETCHT0 (R9)
+	VMOVUPD    (DI), Y4
+	VMULPD     Y1, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMOVUPD    Y4, (R8)
+	PREFETCHT0 (R9)(DX*1)
+	VMOVUPD    (DI)(DX*1), Y4
+	VMULPD     Y2, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMOVUPD    Y4, (R8)(DX*1)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
+	JGE        vectors250
+
+rest251:
+	ADDQ       $0x04, R11
+	JZ         done252
+	VMASKMOVPD (R10), Y0, Y3
+	VMASKMOVPD (DI), Y0, Y4
+	VMULPD     Y1, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VMASKMOVPD Y4, Y0, (R8)
+	VMASKMOVPD (DI)(DX*1), Y0, Y1
+	VMULPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VMASKMOVPD Y1, Y0, (R8)(DX*1)
+
+done252:
+done246:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	ADDQ $0x02, CX
+	JMP  rows240
+
+done241:
+rows253:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done254
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest256
+
+vectors255:
+	VMOVUPD     (DI), Y2
+	VFMADD231PD Y2, Y2, Y1
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors255
+
+rest256:
+	ADDQ        $0x04, R8
+	JZ          done257
+	VMASKMOVPD  (DI), Y0, Y2
+	VFMADD231PD Y2, Y2, Y1
+
+done257:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+72(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	CMPB         stream+104(FP), $0x00
+	JE           plain258
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest261
+
+vectors260:
+	VMOVUPD    (R10), Y2
+	PREFETCHT0 (R9)
+	VMOVUPD    (DI), Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y2, Y3, Y3
+	VMOVNTPD   Y3, (R8)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
+	JGE        vectors260
+
+rest261:
+	ADDQ       $0x04, R11
+	JZ         done262
+	VMASKMOVPD (R10), Y0, Y2
+	VMASKMOVPD (DI), Y0, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y2, Y3, Y3
+	VMASKMOVPD Y3, Y0, (R8)
+
+done262:
+	JMP done259
+
+plain258:
+	MOVQ         BX, DI
+	MOVQ         SI, R8
+	LEAQ         (BX)(DX*4), R9
+	LEAQ         4096(BX), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y1
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest264
+
+vectors263:
+	VMOVUPD    (R10), Y2
+	PREFETCHT0 (R9)
+	VMOVUPD    (DI), Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y2, Y3, Y3
+	VMOVUPD    Y3, (R8)
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	ADDQ       $+32, R10
+	SUBQ       $0x04, R11
+	JGE        vectors263
+
+rest264:
+	ADDQ       $0x04, R11
+	JZ         done265
+	VMASKMOVPD (R10), Y0, Y2
+	VMASKMOVPD (DI), Y0, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y2, Y3, Y3
+	VMASKMOVPD Y3, Y0, (R8)
+
+done265:
+done259:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows253
+
+done254:
+	CMPB stream+104(FP), $0x00
+	JE   done266
+	SFENCE
+
+done266:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows267:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done268
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VBROADCASTSD 8(R12)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y5
+	VBROADCASTSD 8(R12)(CX*8), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y7
+	VBROADCASTSD 8(R12)(CX*8), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest270
+
+vectors269:
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      Y5, Y14, Y14
+	VFMSUB213PD Y7, Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      Y6, Y14, Y14
+	VFMSUB213PD Y8, Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y10, Y10
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors269
+
+rest270:
+	ADDQ        $0x04, R13
+	JZ          done271
+	VMASKMOVPD  (R10), Y0, Y11
+	VMASKMOVPD  (R11), Y0, Y12
+	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R8), Y0, Y14
+	VMASKMOVPD  (R9), Y0, Y15
+	VSUBPD      Y5, Y14, Y14
+	VFMSUB213PD Y7, Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y9, Y9
+	VMASKMOVPD  (R8)(DX*1), Y0, Y1
+	VMASKMOVPD  (R9)(DX*1), Y0, Y5
+	VSUBPD      Y6, Y1, Y1
+	VFMSUB213PD Y8, Y2, Y1
+	VADDPD      Y5, Y13, Y13
+	VFMADD231PD Y5, Y1, Y12
+	VMULPD      Y11, Y5, Y5
+	VFMADD231PD Y5, Y1, Y4
+	VADDPD      Y5, Y10, Y10
+	VMASKMOVPD  Y12, Y0, (R11)
+	VMASKMOVPD  Y13, Y0, (R12)
+
+done271:
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPD       X1, X9, X9
+	VEXTRACTF128 $0x01, Y10, X1
+	VADDPD       X1, X10, X10
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X10, X9, X1
+	VUNPCKHPD    X10, X9, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X10, X10, X2
+	VUNPCKHPD    X10, X10, X5
+	VADDPD       X5, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VMULPD       Y3, Y2, Y2
+	VMOVUPD      X2, (SP)
+	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 8(SP), Y3
+	VMOVUPD      X1, (SP)
+	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 8(SP), Y4
+	CMPB         stream+216(FP), $0x00
+	JE           plain272
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y5
+	VBROADCASTSD 8(R14)(CX*8), Y6
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y7
+	VBROADCASTSD 8(R14)(CX*8), Y8
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest275
+
+vectors274:
+	VMOVUPD      (R11), Y9
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y10
+	VMOVUPD      (R9), Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y7, Y10, Y10
+	VSUBPD       Y1, Y11, Y11
+	VFNMADD231PD Y10, Y2, Y11
+	VMULPD       Y5, Y11, Y11
+	VMOVNTPD     Y11, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPD      (R8)(DX*1), Y10
+	VMOVUPD      (R9)(DX*1), Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y8, Y10, Y10
+	VSUBPD       Y4, Y11, Y11
+	VFNMADD231PD Y10, Y3, Y11
+	VMULPD       Y6, Y11, Y11
+	VMOVNTPD     Y11, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors274
+
+rest275:
+	ADDQ         $0x04, R14
+	JZ           done276
+	VMASKMOVPD   (R11), Y0, Y9
+	VMASKMOVPD   (R8), Y0, Y10
+	VMASKMOVPD   (R9), Y0, Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y7, Y10, Y10
+	VSUBPD       Y1, Y11, Y11
+	VFNMADD231PD Y10, Y2, Y11
+	VMULPD       Y5, Y11, Y11
+	VMASKMOVPD   Y11, Y0, (R10)
+	VMASKMOVPD   (R8)(DX*1), Y0, Y1
+	VMASKMOVPD   (R9)(DX*1), Y0, Y2
+	VMULPD       Y9, Y2, Y2
+	VSUBPD       Y8, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VFNMADD231PD Y1, Y3, Y2
+	VMULPD       Y6, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (R10)(DX*1)
+
+done276:
+	JMP done273
+
+plain272:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y5
+	VBROADCASTSD 8(R14)(CX*8), Y6
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y7
+	VBROADCASTSD 8(R14)(CX*8), Y8
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest278
+
+vectors277:
+	VMOVUPD      (R11), Y9
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y10
+	VMOVUPD      (R9), Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y7, Y10, Y10
+	VSUBPD       Y1, Y11, Y11
+	VFNMADD231PD Y10, Y2, Y11
+	VMULPD       Y5, Y11, Y11
+	VMOVUPD      Y11, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPD      (R8)(DX*1), Y10
+	VMOVUPD      (R9)(DX*1), Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y8, Y10, Y10
+	VSUBPD       Y4, Y11, Y11
+	VFNMADD231PD Y10, Y3, Y11
+	VMULPD       Y6, Y11, Y11
+	VMOVUPD      Y11, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors277
+
+rest278:
+	ADDQ         $0x04, R14
+	JZ           done279
+	VMASKMOVPD   (R11), Y0, Y9
+	VMASKMOVPD   (R8), Y0, Y10
+	VMASKMOVPD   (R9), Y0, Y11
+	VMULPD       Y9, Y11, Y11
+	VSUBPD       Y7, Y10, Y10
+	VSUBPD       Y1, Y11, Y11
+	VFNMADD231PD Y10, Y2, Y11
+	VMULPD       Y5, Y11, Y11
+	VMASKMOVPD   Y11, Y0, (R10)
+	VMASKMOVPD   (R8)(DX*1), Y0, Y1
+	VMASKMOVPD   (R9)(DX*1), Y0, Y2
+	VMULPD       Y9, Y2, Y2
+	VSUBPD       Y8, Y1, Y1
+	VSUBPD       Y4, Y2, Y2
+	VFNMADD231PD Y1, Y3, Y2
+	VMULPD       Y6, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (R10)(DX*1)
+
+done279:
+done273:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	LEAQ (DI)(DX*2), DI
+	ADDQ $0x02, CX
+	JMP  rows267
+
+done268:
+rows280:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done281
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest283
+
+vectors282:
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y4, Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y5, Y5
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors282
+
+rest283:
+	ADDQ        $0x04, R13
+	JZ          done284
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y4, Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y5, Y5
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
+
+done284:
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X5, X5, X1
+	VUNPCKHPD    X5, X5, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X2, X2, X4
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X4, X4
+	VINSERTF128  $0x01, X4, Y3, Y3
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y3, Y3
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VFNMADD231PD Y2, Y3, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VMULPD       Y2, Y3, Y3
+	VMOVSD       X3, (SP)
+	VBROADCASTSD (SP), Y2
+	VMOVSD       X1, (SP)
+	VBROADCASTSD (SP), Y1
+	CMPB         stream+216(FP), $0x00
+	JE           plain285
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y3
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest288
+
+vectors287:
+	VMOVUPD      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y6
+	VMOVUPD      (R9), Y7
+	VMULPD       Y5, Y7, Y7
+	VSUBPD       Y4, Y6, Y6
+	VSUBPD       Y1, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y3, Y7, Y7
+	VMOVNTPD     Y7, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors287
+
+rest288:
+	ADDQ         $0x04, R14
+	JZ           done289
+	VMASKMOVPD   (R11), Y0, Y5
+	VMASKMOVPD   (R8), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y5, Y7, Y7
+	VSUBPD       Y4, Y6, Y6
+	VSUBPD       Y1, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y3, Y7, Y7
+	VMASKMOVPD   Y7, Y0, (R10)
+
+done289:
+	JMP done286
+
+plain285:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y3
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest291
+
+vectors290:
+	VMOVUPD      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y6
+	VMOVUPD      (R9), Y7
+	VMULPD       Y5, Y7, Y7
+	VSUBPD       Y4, Y6, Y6
+	VSUBPD       Y1, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y3, Y7, Y7
+	VMOVUPD      Y7, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors290
+
+rest291:
+	ADDQ         $0x04, R14
+	JZ           done292
+	VMASKMOVPD   (R11), Y0, Y5
+	VMASKMOVPD   (R8), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y5, Y7, Y7
+	VSUBPD       Y4, Y6, Y6
+	VSUBPD       Y1, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y3, Y7, Y7
+	VMASKMOVPD   Y7, Y0, (R10)
+
+done292:
+done286:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows280
+
+done281:
+	CMPB stream+216(FP), $0x00
+	JE   done293
+	SFENCE
+
+done293:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows294:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done295
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VBROADCASTSD 8(R12)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest297
+
+vectors296:
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R8), Y7
+	VMOVUPD     (R9), Y8
+	VMULPD      Y1, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPD     (R8)(DX*1), Y7
+	VMOVUPD     (R9)(DX*1), Y8
+	VMULPD      Y2, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPD     Y6, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors296
+
+rest297:
+	ADDQ        $0x04, R12
+	JZ          done298
+	VMASKMOVPD  (R10), Y0, Y5
+	VMASKMOVPD  (R11), Y0, Y6
+	VMASKMOVPD  (R8), Y0, Y7
+	VMASKMOVPD  (R9), Y0, Y8
+	VMULPD      Y1, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMASKMOVPD  (R8)(DX*1), Y0, Y1
+	VMASKMOVPD  (R9)(DX*1), Y0, Y7
+	VMULPD      Y2, Y1, Y1
+	VFMADD231PD Y7, Y1, Y6
+	VMULPD      Y5, Y7, Y7
+	VFMADD231PD Y7, Y1, Y4
+	VMASKMOVPD  Y6, Y0, (R11)
+
+done298:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X3, X1
+	VUNPCKHPD    X4, X3, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), X2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPD      X1, (SP)
+	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 8(SP), Y2
+	CMPB         stream+144(FP), $0x00
+	JE           plain299
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y3
+	VBROADCASTSD 8(R14)(CX*8), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest302
+
+vectors301:
+	VMOVUPD      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y6
+	VMOVUPD      (R9), Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y1, Y7
+	VMULPD       Y3, Y7, Y7
+	VMOVNTPD     Y7, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPD      (R8)(DX*1), Y6
+	VMOVUPD      (R9)(DX*1), Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y4, Y7, Y7
+	VMOVNTPD     Y7, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors301
+
+rest302:
+	ADDQ         $0x04, R14
+	JZ           done303
+	VMASKMOVPD   (R11), Y0, Y5
+	VMASKMOVPD   (R8), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y1, Y7
+	VMULPD       Y3, Y7, Y7
+	VMASKMOVPD   Y7, Y0, (R10)
+	VMASKMOVPD   (R8)(DX*1), Y0, Y1
+	VMASKMOVPD   (R9)(DX*1), Y0, Y3
+	VMULPD       Y5, Y3, Y3
+	VFNMADD231PD Y1, Y2, Y3
+	VMULPD       Y4, Y3, Y3
+	VMASKMOVPD   Y3, Y0, (R10)(DX*1)
+
+done303:
+	JMP done300
+
+plain299:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y3
+	VBROADCASTSD 8(R14)(CX*8), Y4
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest305
+
+vectors304:
+	VMOVUPD      (R11), Y5
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y6
+	VMOVUPD      (R9), Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y1, Y7
+	VMULPD       Y3, Y7, Y7
+	VMOVUPD      Y7, (R10)
+	PREFETCHT0   (R12)(DX*1)
+	PREFETCHT0   (R13)(DX*1)
+	VMOVUPD      (R8)(DX*1), Y6
+	VMOVUPD      (R9)(DX*1), Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y2, Y7
+	VMULPD       Y4, Y7, Y7
+	VMOVUPD      Y7, (R10)(DX*1)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors304
+
+rest305:
+	ADDQ         $0x04, R14
+	JZ           done306
+	VMASKMOVPD   (R11), Y0, Y5
+	VMASKMOVPD   (R8), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y5, Y7, Y7
+	VFNMADD231PD Y6, Y1, Y7
+	VMULPD       Y3, Y7, Y7
+	VMASKMOVPD   Y7, Y0, (R10)
+	VMASKMOVPD   (R8)(DX*1), Y0, Y1
+	VMASKMOVPD   (R9)(DX*1), Y0, Y3
+	VMULPD       Y5, Y3, Y3
+	VFNMADD231PD Y1, Y2, Y3
+	VMULPD       Y4, Y3, Y3
+	VMASKMOVPD   Y3, Y0, (R10)(DX*1)
+
+done306:
+done300:
+	LEAQ (BX)(DX*2), BX
+	LEAQ (SI)(DX*2), SI
+	LEAQ (DI)(DX*2), DI
+	ADDQ $0x02, CX
+	JMP  rows294
+
+done295:
+rows307:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done308
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest310
+
+vectors309:
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (R8), Y5
+	VMOVUPD     (R9), Y6
+	VMULPD      Y1, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPD     Y4, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors309
+
+rest310:
+	ADDQ        $0x04, R12
+	JZ          done311
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (R11), Y0, Y4
+	VMASKMOVPD  (R8), Y0, Y5
+	VMASKMOVPD  (R9), Y0, Y6
+	VMULPD      Y1, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMASKMOVPD  Y4, Y0, (R11)
+
+done311:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VMULPD       Y2, Y1, Y1
+	VMOVSD       X1, (SP)
+	VBROADCASTSD (SP), Y1
+	CMPB         stream+144(FP), $0x00
+	JE           plain312
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y2
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest315
+
+vectors314:
+	VMOVUPD      (R11), Y3
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y2, Y5, Y5
+	VMOVNTPD     Y5, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors314
+
+rest315:
+	ADDQ         $0x04, R14
+	JZ           done316
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R8), Y0, Y4
+	VMASKMOVPD   (R9), Y0, Y5
+	VMULPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y2, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (R10)
+
+done316:
+	JMP done313
+
+plain312:
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (BX)(DX*4), R12
+	LEAQ         4096(BX), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y2
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
+	JL           rest318
+
+vectors317:
+	VMOVUPD      (R11), Y3
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (R8), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y2, Y5, Y5
+	VMOVUPD      Y5, (R10)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors317
+
+rest318:
+	ADDQ         $0x04, R14
+	JZ           done319
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R8), Y0, Y4
+	VMASKMOVPD   (R9), Y0, Y5
+	VMULPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y2, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (R10)
+
+done319:
+done313:
+	LEAQ (BX)(DX*1), BX
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows307
+
+done308:
+	CMPB stream+144(FP), $0x00
+	JE   done320
+	SFENCE
+
+done320:
+	VZEROUPPER
+	RET
+
+// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
+	MOVQ    sum_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+104(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+72(FP), SI
+	XORQ    CX, CX
+
+rows321:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done322
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest324
+
+vectors323:
+	VMOVUPD     (DI), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (SI), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(DX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(DX*2), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(BX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     Y1, (DI)
+	VMOVUPD     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors323
+
+rest324:
+	ADDQ        $0x04, R10
+	JZ          done325
+	VMASKMOVPD  (DI), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (SI), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(DX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(DX*2), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(BX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  Y1, Y0, (DI)
+	VMASKMOVPD  Y2, Y0, (R8)
+
+done325:
+	MOVQ AX, DI
+	ANDQ $-4, DI
+	SHLQ $0x03, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows321
+
+done322:
+rows326:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done327
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x04, R9
+	JL   rest329
+
+vectors328:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (DI), Y2
+	VMOVUPD     (R8), Y3
+	VMOVUPD     (SI), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     Y1, (BX)
+	VMOVUPD     Y2, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors328
+
+rest329:
+	ADDQ        $0x04, R9
+	JZ          done330
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (DI), Y0, Y2
+	VMASKMOVPD  (R8), Y0, Y3
+	VMASKMOVPD  (SI), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  Y2, Y0, (DI)
+
+done330:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows326
+
+done327:
+	VZEROUPPER
+	RET
+
+// func columnNormF64AVX2(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
+	MOVQ    mean_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+128(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    y_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	XORQ    CX, CX
+
+rows331:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done332
+	CMPB stream+136(FP), $0x00
+	JE   plain333
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest336
+
+vectors335:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)
+	VMOVUPD     (DI)(DX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors335
+
+rest336:
+	ADDQ        $0x04, R11
+	JZ          done337
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPD  (DI)(DX*2), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPD  (DI)(BX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
+
+done337:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done334
+
+plain333:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest339
+
+vectors338:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)
+	VMOVUPD     (DI)(DX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors338
+
+rest339:
+	ADDQ        $0x04, R11
+	JZ          done340
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPD  (DI)(DX*2), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPD  (DI)(BX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
+
+done340:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done334:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows331
+
+done332:
+rows341:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done342
+	CMPB stream+136(FP), $0x00
+	JE   plain343
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest346
+
+vectors345:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors345
+
+rest346:
+	ADDQ        $0x04, R10
+	JZ          done347
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done347:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done344
+
+plain343:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest349
+
+vectors348:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors348
+
+rest349:
+	ADDQ        $0x04, R10
+	JZ          done350
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done350:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done344:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows341
+
+done342:
+	CMPB stream+136(FP), $0x00
+	JE   done351
+	SFENCE
+
+done351:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
+	MOVQ    dgamma_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+152(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+96(FP), SI
+	MOVQ    dy_base+120(FP), DI
+	XORQ    CX, CX
+
+rows352:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done353
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x04, R12
+	JL   rest355
+
+vectors354:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (SI), Y5
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(DX*1), Y5
+	VMOVUPD     (DI)(DX*1), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(DX*2), Y5
+	VMOVUPD     (DI)(DX*2), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(BX*1), Y5
+	VMOVUPD     (DI)(BX*1), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     Y1, (R8)
+	VMOVUPD     Y2, (R9)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors354
+
+rest355:
+	ADDQ        $0x04, R12
+	JZ          done356
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (R11), Y0, Y4
+	VMASKMOVPD  (SI), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(DX*1), Y0, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(DX*2), Y0, Y5
+	VMASKMOVPD  (DI)(DX*2), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(BX*1), Y0, Y5
+	VMASKMOVPD  (DI)(BX*1), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  Y1, Y0, (R8)
+	VMASKMOVPD  Y2, Y0, (R9)
+
+done356:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows352
+
+done353:
+rows357:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done358
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest360
+
+vectors359:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (SI), Y5
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     Y1, (BX)
+	VMOVUPD     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors359
+
+rest360:
+	ADDQ        $0x04, R11
+	JZ          done361
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (SI), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  Y2, Y0, (R8)
+
+done361:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows357
+
+done358:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
+	MOVQ    mean_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+200(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dx_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	MOVQ    dy_base+48(FP), R8
+	XORQ    CX, CX
+
+rows362:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done363
+	CMPB stream+208(FP), $0x00
+	JE   plain364
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x04, R14
+	JL   rest367
+
+vectors366:
+	VMOVUPD      (R9), Y1
+	VMOVUPD      (R10), Y2
+	VMOVUPD      (R11), Y3
+	VMOVUPD      (R12), Y4
+	VMOVUPD      (R13), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)
+	VMOVUPD      (DI)(DX*1), Y6
+	VMOVUPD      (R8)(DX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Y6
+	VMOVUPD      (R8)(DX*2), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Y6
+	VMOVUPD      (R8)(BX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors366
+
+rest367:
+	ADDQ         $0x04, R14
+	JZ           done368
+	VMASKMOVPD   (R9), Y0, Y1
+	VMASKMOVPD   (R10), Y0, Y2
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R12), Y0, Y4
+	VMASKMOVPD   (R13), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+	VMASKMOVPD   (DI)(DX*1), Y0, Y6
+	VMASKMOVPD   (R8)(DX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPD   (DI)(DX*2), Y0, Y6
+	VMASKMOVPD   (R8)(DX*2), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPD   (DI)(BX*1), Y0, Y6
+	VMASKMOVPD   (R8)(BX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
+
+done368:
+	MOVQ AX, R9
+	ANDQ $-4, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done365
+
+plain364:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x04, R14
+	JL   rest370
+
+vectors369:
+	VMOVUPD      (R9), Y1
+	VMOVUPD      (R10), Y2
+	VMOVUPD      (R11), Y3
+	VMOVUPD      (R12), Y4
+	VMOVUPD      (R13), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)
+	VMOVUPD      (DI)(DX*1), Y6
+	VMOVUPD      (R8)(DX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Y6
+	VMOVUPD      (R8)(DX*2), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Y6
+	VMOVUPD      (R8)(BX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors369
+
+rest370:
+	ADDQ         $0x04, R14
+	JZ           done371
+	VMASKMOVPD   (R9), Y0, Y1
+	VMASKMOVPD   (R10), Y0, Y2
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R12), Y0, Y4
+	VMASKMOVPD   (R13), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+	VMASKMOVPD   (DI)(DX*1), Y0, Y6
+	VMASKMOVPD   (R8)(DX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPD   (DI)(DX*2), Y0, Y6
+	VMASKMOVPD   (R8)(DX*2), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPD   (DI)(BX*1), Y0, Y6
+	VMASKMOVPD   (R8)(BX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
+
+done371:
+	MOVQ AX, R9
+	ANDQ $-4, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done365:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows362
+
+done363:
+rows372:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done373
+	CMPB stream+208(FP), $0x00
+	JE   plain374
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest377
+
+vectors376:
+	VMOVUPD      (BX), Y1
+	VMOVUPD      (R9), Y2
+	VMOVUPD      (R10), Y3
+	VMOVUPD      (R11), Y4
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x04, R13
+	JGE          vectors376
+
+rest377:
+	ADDQ         $0x04, R13
+	JZ           done378
+	VMASKMOVPD   (BX), Y0, Y1
+	VMASKMOVPD   (R9), Y0, Y2
+	VMASKMOVPD   (R10), Y0, Y3
+	VMASKMOVPD   (R11), Y0, Y4
+	VMASKMOVPD   (R12), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+
+done378:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done375
+
+plain374:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest380
+
+vectors379:
+	VMOVUPD      (BX), Y1
+	VMOVUPD      (R9), Y2
+	VMOVUPD      (R10), Y3
+	VMOVUPD      (R11), Y4
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x04, R13
+	JGE          vectors379
+
+rest380:
+	ADDQ         $0x04, R13
+	JZ           done381
+	VMASKMOVPD   (BX), Y0, Y1
+	VMASKMOVPD   (R9), Y0, Y2
+	VMASKMOVPD   (R10), Y0, Y3
+	VMASKMOVPD   (R11), Y0, Y4
+	VMASKMOVPD   (R12), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+
+done381:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done375:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows372
+
+done373:
+	CMPB stream+208(FP), $0x00
+	JE   done382
+	SFENCE
+
+done382:
+	VZEROUPPER
+	RET
+
+// func accumulateF64AVX2(sum []float64, x []float64)
+// Requires: AVX
+TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop383:
+	LEAQ    4(BX), SI
+	CMPQ    SI, DX
+	JG      done384
+	VMOVUPD (CX)(BX*8), Y0
+	VADDPD  (AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, (AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop383
+
+done384:
+loop385:
+	LEAQ   1(BX), SI
+	CMPQ   SI, DX
+	JG     done386
+	VMOVSD (CX)(BX*8), X0
+	VADDSD (AX)(BX*8), X0, X0
+	VMOVSD X0, (AX)(BX*8)
+	MOVQ   SI, BX
+	JMP    loop385
+
+done386:
 	VZEROUPPER
 	RET
 
@@ -515,26 +6127,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest28
+	JZ    rest388
 
-vectors27:
+vectors387:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors27
+	JL      vectors387
 
-rest28:
+rest388:
 	CMPQ      SI, BX
-	JGE       done29
+	JGE       done389
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done29:
+done389:
 	VZEROUPPER
 	RET
 
@@ -552,24 +6164,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest31
+	JZ           rest391
 
-vectors30:
+vectors390:
 	VMOVUPS (AX)(DX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors30
+	JL      vectors390
 
-rest31:
+rest391:
 	CMPQ      DX, CX
-	JGE       done32
+	JGE       done392
 	VMOVUPS.Z (AX)(DX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(DX*4)
 
-done32:
+done392:
 	VZEROUPPER
 	RET
 
@@ -588,9 +6200,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest34
+	JZ     rest394
 
-vectors33:
+vectors393:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -599,11 +6211,11 @@ vectors33:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors33
+	JL            vectors393
 
-rest34:
+rest394:
 	CMPQ          DX, CX
-	JGE           done35
+	JGE           done395
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -611,7 +6223,7 @@ rest34:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done35:
+done395:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -664,9 +6276,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x02, R10
 	TESTQ  AX, AX
-	JZ     done37
+	JZ     done397
 
-k36:
+k396:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -711,9 +6323,9 @@ k36:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k36
+	JNZ          k396
 
-done37:
+done397:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -749,10 +6361,10 @@ done37:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone39
-	JEQ          overwrite38
+	JPS          readCdone399
+	JEQ          overwrite398
 
-readCdone39:
+readCdone399:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -801,9 +6413,9 @@ readCdone39:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done39
+	JMP         done399
 
-overwrite38:
+overwrite398:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -829,7 +6441,3292 @@ overwrite38:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done39:
+done399:
+	VZEROUPPER
+	RET
+
+// func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows400:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+152(FP)
+	JG     done401
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest403
+
+vectors402:
+	VADDPS (R8), Z0, Z0
+	VADDPS (R8)(DX*1), Z1, Z1
+	VADDPS (R8)(DX*2), Z2, Z2
+	VADDPS (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x10, R9
+	JGE    vectors402
+
+rest403:
+	ADDQ      $0x10, R9
+	JZ        done404
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (R8)(DX*1), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R8)(DX*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+done404:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X16
+	VADDPS        X16, X4, X4
+	VUNPCKLPS     X3, X2, X16
+	VUNPCKHPS     X3, X2, X17
+	VADDPS        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X16, X4, X17
+	VUNPCKHPD     X16, X4, X4
+	VADDPS        X4, X17, X17
+	VCVTPS2PD     X17, Y4
+	VXORPD        X16, X16, X16
+	VCVTSI2SDQ    AX, X16, X16
+	VBROADCASTSD  X16, Y16
+	VDIVPD        Y16, Y4, Y4
+	MOVQ          mean_base+96(FP), R8
+	VCVTPD2PSY    Y4, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	MOVQ          mean_base+96(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z4
+	VBROADCASTSS  4(R8)(CX*4), Z16
+	VBROADCASTSS  8(R8)(CX*4), Z17
+	VBROADCASTSS  12(R8)(CX*4), Z18
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest406
+
+vectors405:
+	VMOVUPS     (R8), Z19
+	VSUBPS      Z4, Z19, Z19
+	VADDPS      Z19, Z5, Z5
+	VFMADD231PS Z19, Z19, Z9
+	VMOVUPS     (R8)(DX*1), Z19
+	VSUBPS      Z16, Z19, Z19
+	VADDPS      Z19, Z6, Z6
+	VFMADD231PS Z19, Z19, Z10
+	VMOVUPS     (R8)(DX*2), Z19
+	VSUBPS      Z17, Z19, Z19
+	VADDPS      Z19, Z7, Z7
+	VFMADD231PS Z19, Z19, Z11
+	VMOVUPS     (R8)(BX*1), Z19
+	VSUBPS      Z18, Z19, Z19
+	VADDPS      Z19, Z8, Z8
+	VFMADD231PS Z19, Z19, Z12
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors405
+
+rest406:
+	ADDQ        $0x10, R9
+	JZ          done407
+	VMOVUPS.Z   (R8), K1, Z19
+	VSUBPS      Z4, Z19, Z19
+	VMOVAPS.Z   Z19, K1, Z19
+	VADDPS      Z19, Z5, Z5
+	VFMADD231PS Z19, Z19, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VSUBPS      Z16, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z6, Z6
+	VFMADD231PS Z4, Z4, Z10
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VSUBPS      Z17, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z7, Z7
+	VFMADD231PS Z4, Z4, Z11
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VSUBPS      Z18, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z8, Z8
+	VFMADD231PS Z4, Z4, Z12
+
+done407:
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPS        Y4, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X4
+	VADDPS        X4, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y4
+	VADDPS        Y4, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X4
+	VADDPS        X4, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPS        Y4, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X4
+	VADDPS        X4, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPS        Y4, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X4
+	VADDPS        X4, X8, X8
+	VUNPCKLPS     X6, X5, X4
+	VUNPCKHPS     X6, X5, X16
+	VADDPS        X16, X4, X4
+	VUNPCKLPS     X8, X7, X16
+	VUNPCKHPS     X8, X7, X17
+	VADDPS        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X16, X4, X17
+	VUNPCKHPD     X16, X4, X4
+	VADDPS        X4, X17, X17
+	VCVTPS2PD     X17, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y16
+	VADDPS        Y16, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X16
+	VADDPS        X16, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y16
+	VADDPS        Y16, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X16
+	VADDPS        X16, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y16
+	VADDPS        Y16, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X16
+	VADDPS        X16, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y16
+	VADDPS        Y16, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X16
+	VADDPS        X16, X12, X12
+	VUNPCKLPS     X10, X9, X16
+	VUNPCKHPS     X10, X9, X17
+	VADDPS        X17, X16, X16
+	VUNPCKLPS     X12, X11, X17
+	VUNPCKHPS     X12, X11, X18
+	VADDPS        X18, X17, X17
+	VXORPS        Y18, Y18, Y18
+	VUNPCKLPD     X17, X16, X18
+	VUNPCKHPD     X17, X16, X16
+	VADDPS        X16, X18, X18
+	VCVTPS2PD     X18, Y16
+	VXORPD        X17, X17, X17
+	VCVTSI2SDQ    AX, X17, X17
+	VBROADCASTSD  X17, Y17
+	VDIVPD        Y17, Y4, Y4
+	VDIVPD        Y17, Y16, Y16
+	VFNMADD231PD  Y4, Y4, Y16
+	VXORPS        Y17, Y17, Y17
+	VMAXPD        Y16, Y17, Y16
+	VBROADCASTSD  eps+168(FP), Y17
+	VADDPD        Y17, Y16, Y16
+	VSQRTPD       Y16, Y16
+	VBROADCASTSD  literal64_0<>+0(SB), Y17
+	VDIVPD        Y16, Y17, Y17
+	MOVQ          rstd_base+144(FP), R8
+	VCVTPD2PSY    Y17, X16
+	VMOVUPS       X16, (R8)(CX*4)
+	VMULPD        Y4, Y17, Y4
+	MOVQ          shift_base+120(FP), R8
+	VCVTPD2PSY    Y4, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	CMPB          stream+176(FP), $0x00
+	JE            plain408
+	MOVQ          SI, R8
+	MOVQ          DI, R9
+	LEAQ          (SI)(DX*4), R10
+	LEAQ          4096(SI), R11
+	CMPQ          R10, R11
+	CMOVQCS       R11, R10
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          rstd_base+144(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z4
+	VBROADCASTSS  4(R12)(CX*4), Z16
+	VBROADCASTSS  8(R12)(CX*4), Z17
+	VBROADCASTSS  12(R12)(CX*4), Z18
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z19
+	VBROADCASTSS  4(R12)(CX*4), Z20
+	VBROADCASTSS  8(R12)(CX*4), Z21
+	VBROADCASTSS  12(R12)(CX*4), Z22
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z23
+	VBROADCASTSS  4(R12)(CX*4), Z24
+	VBROADCASTSS  8(R12)(CX*4), Z25
+	VBROADCASTSS  12(R12)(CX*4), Z26
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x10, R13
+	JL            rest411
+
+vectors410:
+	VMOVUPS     (R11), Z27
+	VMOVUPS     (R12), Z28
+	PREFETCHT0  (R10)
+	VMOVUPS     (R8), Z29
+	VSUBPS      Z19, Z29, Z29
+	VFMSUB213PS Z23, Z4, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVNTPS    Z29, (R9)
+	PREFETCHT0  (R10)(DX*1)
+	VMOVUPS     (R8)(DX*1), Z29
+	VSUBPS      Z20, Z29, Z29
+	VFMSUB213PS Z24, Z16, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVNTPS    Z29, (R9)(DX*1)
+	PREFETCHT0  (R10)(DX*2)
+	VMOVUPS     (R8)(DX*2), Z29
+	VSUBPS      Z21, Z29, Z29
+	VFMSUB213PS Z25, Z17, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVNTPS    Z29, (R9)(DX*2)
+	PREFETCHT0  (R10)(BX*1)
+	VMOVUPS     (R8)(BX*1), Z29
+	VSUBPS      Z22, Z29, Z29
+	VFMSUB213PS Z26, Z18, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVNTPS    Z29, (R9)(BX*1)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors410
+
+rest411:
+	ADDQ        $0x10, R13
+	JZ          done412
+	VMOVUPS.Z   (R11), K1, Z27
+	VMOVUPS.Z   (R12), K1, Z28
+	VMOVUPS.Z   (R8), K1, Z29
+	VSUBPS      Z19, Z29, Z29
+	VFMSUB213PS Z23, Z4, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, K1, (R9)
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VSUBPS      Z20, Z4, Z4
+	VFMSUB213PS Z24, Z16, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(DX*1)
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VSUBPS      Z21, Z4, Z4
+	VFMSUB213PS Z25, Z17, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(DX*2)
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VSUBPS      Z22, Z4, Z4
+	VFMSUB213PS Z26, Z18, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(BX*1)
+
+done412:
+	JMP done409
+
+plain408:
+	MOVQ         SI, R8
+	MOVQ         DI, R9
+	LEAQ         (SI)(DX*4), R10
+	LEAQ         4096(SI), R11
+	CMPQ         R10, R11
+	CMOVQCS      R11, R10
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z4
+	VBROADCASTSS 4(R12)(CX*4), Z16
+	VBROADCASTSS 8(R12)(CX*4), Z17
+	VBROADCASTSS 12(R12)(CX*4), Z18
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z19
+	VBROADCASTSS 4(R12)(CX*4), Z20
+	VBROADCASTSS 8(R12)(CX*4), Z21
+	VBROADCASTSS 12(R12)(CX*4), Z22
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z23
+	VBROADCASTSS 4(R12)(CX*4), Z24
+	VBROADCASTSS 8(R12)(CX*4), Z25
+	VBROADCASTSS 12(R12)(CX*4), Z26
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest414
+
+vectors413:
+	VMOVUPS     (R11), Z27
+	VMOVUPS     (R12), Z28
+	PREFETCHT0  (R10)
+	VMOVUPS     (R8), Z29
+	VSUBPS      Z19, Z29, Z29
+	VFMSUB213PS Z23, Z4, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, (R9)
+	PREFETCHT0  (R10)(DX*1)
+	VMOVUPS     (R8)(DX*1), Z29
+	VSUBPS      Z20, Z29, Z29
+	VFMSUB213PS Z24, Z16, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, (R9)(DX*1)
+	PREFETCHT0  (R10)(DX*2)
+	VMOVUPS     (R8)(DX*2), Z29
+	VSUBPS      Z21, Z29, Z29
+	VFMSUB213PS Z25, Z17, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, (R9)(DX*2)
+	PREFETCHT0  (R10)(BX*1)
+	VMOVUPS     (R8)(BX*1), Z29
+	VSUBPS      Z22, Z29, Z29
+	VFMSUB213PS Z26, Z18, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, (R9)(BX*1)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors413
+
+rest414:
+	ADDQ        $0x10, R13
+	JZ          done415
+	VMOVUPS.Z   (R11), K1, Z27
+	VMOVUPS.Z   (R12), K1, Z28
+	VMOVUPS.Z   (R8), K1, Z29
+	VSUBPS      Z19, Z29, Z29
+	VFMSUB213PS Z23, Z4, Z29
+	VFMADD213PS Z28, Z27, Z29
+	VMOVUPS     Z29, K1, (R9)
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VSUBPS      Z20, Z4, Z4
+	VFMSUB213PS Z24, Z16, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(DX*1)
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VSUBPS      Z21, Z4, Z4
+	VFMSUB213PS Z25, Z17, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(DX*2)
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VSUBPS      Z22, Z4, Z4
+	VFMSUB213PS Z26, Z18, Z4
+	VFMADD213PS Z28, Z27, Z4
+	VMOVUPS     Z4, K1, (R9)(BX*1)
+
+done415:
+done409:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows400
+
+done401:
+rows416:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
+	JG     done417
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
+	JL     rest419
+
+vectors418:
+	VADDPS (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x10, R8
+	JGE    vectors418
+
+rest419:
+	ADDQ      $0x10, R8
+	JZ        done420
+	VMOVUPS.Z (BX), K1, Z0
+	VADDPS    Z0, Z13, Z13
+
+done420:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPS        X0, X13, X13
+	VUNPCKLPS     X13, X13, X0
+	VUNPCKHPS     X13, X13, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X13, X13, X1
+	VUNPCKHPS     X13, X13, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), BX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (BX)(CX*4)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x10, R8
+	JL            rest422
+
+vectors421:
+	VMOVUPS     (BX), Z1
+	VSUBPS      Z0, Z1, Z1
+	VADDPS      Z1, Z14, Z14
+	VFMADD231PS Z1, Z1, Z15
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
+	JGE         vectors421
+
+rest422:
+	ADDQ        $0x10, R8
+	JZ          done423
+	VMOVUPS.Z   (BX), K1, Z1
+	VSUBPS      Z0, Z1, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VADDPS      Z1, Z14, Z14
+	VFMADD231PS Z1, Z1, Z15
+
+done423:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPS        X0, X14, X14
+	VUNPCKLPS     X14, X14, X0
+	VUNPCKHPS     X14, X14, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X14, X14, X1
+	VUNPCKHPS     X14, X14, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPS        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPS        X1, X15, X15
+	VUNPCKLPS     X15, X15, X1
+	VUNPCKHPS     X15, X15, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X15, X15, X2
+	VUNPCKHPS     X15, X15, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), BX
+	VCVTPD2PSY    Y2, X1
+	VMOVSS        X1, (BX)(CX*4)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), BX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (BX)(CX*4)
+	CMPB          stream+176(FP), $0x00
+	JE            plain424
+	MOVQ          SI, BX
+	MOVQ          DI, R8
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          4096(SI), R10
+	CMPQ          R9, R10
+	CMOVQCS       R10, R9
+	MOVQ          gamma_base+48(FP), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z0
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z1
+	MOVQ          shift_base+120(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z2
+	MOVQ          beta_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest427
+
+vectors426:
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (R11), Z4
+	PREFETCHT0  (R9)
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVNTPS    Z5, (R8)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors426
+
+rest427:
+	ADDQ        $0x10, R12
+	JZ          done428
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VMOVUPS.Z   (BX), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, K1, (R8)
+
+done428:
+	JMP done425
+
+plain424:
+	MOVQ         SI, BX
+	MOVQ         DI, R8
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         4096(SI), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest430
+
+vectors429:
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (R11), Z4
+	PREFETCHT0  (R9)
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, (R8)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors429
+
+rest430:
+	ADDQ        $0x10, R12
+	JZ          done431
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VMOVUPS.Z   (BX), K1, Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VFMADD213PS Z4, Z3, Z5
+	VMOVUPS     Z5, K1, (R8)
+
+done431:
+done425:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows416
+
+done417:
+	CMPB stream+176(FP), $0x00
+	JE   done432
+	SFENCE
+
+done432:
+	VZEROUPPER
+	RET
+
+// func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows433:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done434
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest436
+
+vectors435:
+	VMOVUPS     (R8), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     (R8)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     (R8)(DX*2), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     (R8)(BX*1), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors435
+
+rest436:
+	ADDQ        $0x10, R9
+	JZ          done437
+	VMOVUPS.Z   (R8), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z4, Z3
+
+done437:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X6
+	VADDPS        X6, X4, X4
+	VUNPCKLPS     X3, X2, X6
+	VUNPCKHPS     X3, X2, X7
+	VADDPS        X7, X6, X6
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X6, X4, X7
+	VUNPCKHPD     X6, X4, X4
+	VADDPS        X4, X7, X7
+	VCVTPS2PD     X7, Y4
+	VXORPD        X6, X6, X6
+	VCVTSI2SDQ    AX, X6, X6
+	VBROADCASTSD  X6, Y6
+	VDIVPD        Y6, Y4, Y4
+	VBROADCASTSD  eps+96(FP), Y6
+	VADDPD        Y6, Y4, Y4
+	VSQRTPD       Y4, Y4
+	VBROADCASTSD  literal64_0<>+0(SB), Y6
+	VDIVPD        Y4, Y6, Y6
+	MOVQ          rstd_base+72(FP), R8
+	VCVTPD2PSY    Y6, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	CMPB          stream+104(FP), $0x00
+	JE            plain438
+	MOVQ          SI, R8
+	MOVQ          DI, R9
+	LEAQ          (SI)(DX*4), R10
+	LEAQ          4096(SI), R11
+	CMPQ          R10, R11
+	CMOVQCS       R11, R10
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          rstd_base+72(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z4
+	VBROADCASTSS  4(R12)(CX*4), Z6
+	VBROADCASTSS  8(R12)(CX*4), Z7
+	VBROADCASTSS  12(R12)(CX*4), Z8
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest441
+
+vectors440:
+	VMOVUPS    (R11), Z9
+	PREFETCHT0 (R10)
+	VMOVUPS    (R8), Z10
+	VMULPS     Z4, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVNTPS   Z10, (R9)
+	PREFETCHT0 (R10)(DX*1)
+	VMOVUPS    (R8)(DX*1), Z10
+	VMULPS     Z6, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVNTPS   Z10, (R9)(DX*1)
+	PREFETCHT0 (R10)(DX*2)
+	VMOVUPS    (R8)(DX*2), Z10
+	VMULPS     Z7, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVNTPS   Z10, (R9)(DX*2)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPS    (R8)(BX*1), Z10
+	VMULPS     Z8, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVNTPS   Z10, (R9)(BX*1)
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
+	JGE        vectors440
+
+rest441:
+	ADDQ      $0x10, R12
+	JZ        done442
+	VMOVUPS.Z (R11), K1, Z9
+	VMOVUPS.Z (R8), K1, Z10
+	VMULPS    Z4, Z10, Z10
+	VMULPS    Z9, Z10, Z10
+	VMOVUPS   Z10, K1, (R9)
+	VMOVUPS.Z (R8)(DX*1), K1, Z4
+	VMULPS    Z6, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(DX*1)
+	VMOVUPS.Z (R8)(DX*2), K1, Z4
+	VMULPS    Z7, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(DX*2)
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VMULPS    Z8, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(BX*1)
+
+done442:
+	JMP done439
+
+plain438:
+	MOVQ         SI, R8
+	MOVQ         DI, R9
+	LEAQ         (SI)(DX*4), R10
+	LEAQ         4096(SI), R11
+	CMPQ         R10, R11
+	CMOVQCS      R11, R10
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         rstd_base+72(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z4
+	VBROADCASTSS 4(R12)(CX*4), Z6
+	VBROADCASTSS 8(R12)(CX*4), Z7
+	VBROADCASTSS 12(R12)(CX*4), Z8
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest444
+
+vectors443:
+	VMOVUPS    (R11), Z9
+	PREFETCHT0 (R10)
+	VMOVUPS    (R8), Z10
+	VMULPS     Z4, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVUPS    Z10, (R9)
+	PREFETCHT0 (R10)(DX*1)
+	VMOVUPS    (R8)(DX*1), Z10
+	VMULPS     Z6, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVUPS    Z10, (R9)(DX*1)
+	PREFETCHT0 (R10)(DX*2)
+	VMOVUPS    (R8)(DX*2), Z10
+	VMULPS     Z7, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVUPS    Z10, (R9)(DX*2)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPS    (R8)(BX*1), Z10
+	VMULPS     Z8, Z10, Z10
+	VMULPS     Z9, Z10, Z10
+	VMOVUPS    Z10, (R9)(BX*1)
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x10, R12
+	JGE        vectors443
+
+rest444:
+	ADDQ      $0x10, R12
+	JZ        done445
+	VMOVUPS.Z (R11), K1, Z9
+	VMOVUPS.Z (R8), K1, Z10
+	VMULPS    Z4, Z10, Z10
+	VMULPS    Z9, Z10, Z10
+	VMOVUPS   Z10, K1, (R9)
+	VMOVUPS.Z (R8)(DX*1), K1, Z4
+	VMULPS    Z6, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(DX*1)
+	VMOVUPS.Z (R8)(DX*2), K1, Z4
+	VMULPS    Z7, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(DX*2)
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VMULPS    Z8, Z4, Z4
+	VMULPS    Z9, Z4, Z4
+	VMOVUPS   Z4, K1, (R9)(BX*1)
+
+done445:
+done439:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows433
+
+done434:
+rows446:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done447
+	VPXORD Z5, Z5, Z5
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
+	JL     rest449
+
+vectors448:
+	VMOVUPS     (BX), Z0
+	VFMADD231PS Z0, Z0, Z5
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
+	JGE         vectors448
+
+rest449:
+	ADDQ        $0x10, R8
+	JZ          done450
+	VMOVUPS.Z   (BX), K1, Z0
+	VFMADD231PS Z0, Z0, Z5
+
+done450:
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPS        X0, X5, X5
+	VUNPCKLPS     X5, X5, X0
+	VUNPCKHPS     X5, X5, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X5, X5, X1
+	VUNPCKHPS     X5, X5, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), BX
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (BX)(CX*4)
+	CMPB          stream+104(FP), $0x00
+	JE            plain451
+	MOVQ          SI, BX
+	MOVQ          DI, R8
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          4096(SI), R10
+	CMPQ          R9, R10
+	CMOVQCS       R10, R9
+	MOVQ          gamma_base+48(FP), R10
+	MOVQ          rstd_base+72(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z0
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest454
+
+vectors453:
+	VMOVUPS    (R10), Z1
+	PREFETCHT0 (R9)
+	VMOVUPS    (BX), Z2
+	VMULPS     Z0, Z2, Z2
+	VMULPS     Z1, Z2, Z2
+	VMOVNTPS   Z2, (R8)
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
+	JGE        vectors453
+
+rest454:
+	ADDQ      $0x10, R11
+	JZ        done455
+	VMOVUPS.Z (R10), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VMULPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R8)
+
+done455:
+	JMP done452
+
+plain451:
+	MOVQ         SI, BX
+	MOVQ         DI, R8
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         4096(SI), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest457
+
+vectors456:
+	VMOVUPS    (R10), Z1
+	PREFETCHT0 (R9)
+	VMOVUPS    (BX), Z2
+	VMULPS     Z0, Z2, Z2
+	VMULPS     Z1, Z2, Z2
+	VMOVUPS    Z2, (R8)
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
+	JGE        vectors456
+
+rest457:
+	ADDQ      $0x10, R11
+	JZ        done458
+	VMOVUPS.Z (R10), K1, Z1
+	VMOVUPS.Z (BX), K1, Z2
+	VMULPS    Z0, Z2, Z2
+	VMULPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (R8)
+
+done458:
+done452:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows446
+
+done447:
+	CMPB stream+104(FP), $0x00
+	JE   done459
+	SFENCE
+
+done459:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows460:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done461
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
+	VBROADCASTSS 4(R13)(CX*4), Z1
+	VBROADCASTSS 8(R13)(CX*4), Z2
+	VBROADCASTSS 12(R13)(CX*4), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z8
+	VBROADCASTSS 4(R13)(CX*4), Z9
+	VBROADCASTSS 8(R13)(CX*4), Z10
+	VBROADCASTSS 12(R13)(CX*4), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z12
+	VBROADCASTSS 4(R13)(CX*4), Z13
+	VBROADCASTSS 8(R13)(CX*4), Z14
+	VBROADCASTSS 12(R13)(CX*4), Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest463
+
+vectors462:
+	VMOVUPS     (R11), Z20
+	VMOVUPS     (R12), Z21
+	VMOVUPS     (R13), Z22
+	VMOVUPS     (R9), Z23
+	VMOVUPS     (R10), Z24
+	VSUBPS      Z8, Z23, Z23
+	VFMSUB213PS Z12, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z4
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS     (R9)(DX*1), Z23
+	VMOVUPS     (R10)(DX*1), Z24
+	VSUBPS      Z9, Z23, Z23
+	VFMSUB213PS Z13, Z1, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z5
+	VADDPS      Z24, Z17, Z17
+	VMOVUPS     (R9)(DX*2), Z23
+	VMOVUPS     (R10)(DX*2), Z24
+	VSUBPS      Z10, Z23, Z23
+	VFMSUB213PS Z14, Z2, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z6
+	VADDPS      Z24, Z18, Z18
+	VMOVUPS     (R9)(BX*1), Z23
+	VMOVUPS     (R10)(BX*1), Z24
+	VSUBPS      Z11, Z23, Z23
+	VFMSUB213PS Z15, Z3, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z7
+	VADDPS      Z24, Z19, Z19
+	VMOVUPS     Z21, (R12)
+	VMOVUPS     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
+	JGE         vectors462
+
+rest463:
+	ADDQ        $0x10, R14
+	JZ          done464
+	VMOVUPS.Z   (R11), K1, Z20
+	VMOVUPS.Z   (R12), K1, Z21
+	VMOVUPS.Z   (R13), K1, Z22
+	VMOVUPS.Z   (R9), K1, Z23
+	VMOVUPS.Z   (R10), K1, Z24
+	VSUBPS      Z8, Z23, Z23
+	VFMSUB213PS Z12, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z4
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS.Z   (R9)(DX*1), K1, Z0
+	VMOVUPS.Z   (R10)(DX*1), K1, Z8
+	VSUBPS      Z9, Z0, Z0
+	VFMSUB213PS Z13, Z1, Z0
+	VADDPS      Z8, Z22, Z22
+	VFMADD231PS Z8, Z0, Z21
+	VMULPS      Z20, Z8, Z8
+	VFMADD231PS Z8, Z0, Z5
+	VADDPS      Z8, Z17, Z17
+	VMOVUPS.Z   (R9)(DX*2), K1, Z0
+	VMOVUPS.Z   (R10)(DX*2), K1, Z1
+	VSUBPS      Z10, Z0, Z0
+	VFMSUB213PS Z14, Z2, Z0
+	VADDPS      Z1, Z22, Z22
+	VFMADD231PS Z1, Z0, Z21
+	VMULPS      Z20, Z1, Z1
+	VFMADD231PS Z1, Z0, Z6
+	VADDPS      Z1, Z18, Z18
+	VMOVUPS.Z   (R9)(BX*1), K1, Z0
+	VMOVUPS.Z   (R10)(BX*1), K1, Z1
+	VSUBPS      Z11, Z0, Z0
+	VFMSUB213PS Z15, Z3, Z0
+	VADDPS      Z1, Z22, Z22
+	VFMADD231PS Z1, Z0, Z21
+	VMULPS      Z20, Z1, Z1
+	VFMADD231PS Z1, Z0, Z7
+	VADDPS      Z1, Z19, Z19
+	VMOVUPS     Z21, K1, (R12)
+	VMOVUPS     Z22, K1, (R13)
+
+done464:
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPS        Y0, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X0
+	VADDPS        X0, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPS        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPS        X0, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPS        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPS        X0, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y0
+	VADDPS        Y0, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X0
+	VADDPS        X0, X19, X19
+	VUNPCKLPS     X17, X16, X0
+	VUNPCKHPS     X17, X16, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X19, X18, X1
+	VUNPCKHPS     X19, X18, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPS        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPS        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPS        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPS        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPS        X1, X7, X7
+	VUNPCKLPS     X5, X4, X1
+	VUNPCKHPS     X5, X4, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X7, X6, X2
+	VUNPCKHPS     X7, X6, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPS       (R9)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPS       (R9)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VMULPD        Y2, Y1, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVUPS       X1, (SP)
+	VBROADCASTSS  (SP), Z1
+	VBROADCASTSS  4(SP), Z2
+	VBROADCASTSS  8(SP), Z3
+	VBROADCASTSS  12(SP), Z8
+	VCVTPD2PSY    Y0, X0
+	VMOVUPS       X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	VBROADCASTSS  4(SP), Z9
+	VBROADCASTSS  8(SP), Z10
+	VBROADCASTSS  12(SP), Z11
+	CMPB          stream+216(FP), $0x00
+	JE            plain465
+	MOVQ          SI, R9
+	MOVQ          DI, R10
+	MOVQ          R8, R11
+	MOVQ          gamma_base+72(FP), R12
+	LEAQ          (SI)(DX*4), R13
+	LEAQ          4096(SI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	LEAQ          (DI)(DX*4), R14
+	LEAQ          4096(DI), R15
+	CMPQ          R14, R15
+	CMOVQCS       R15, R14
+	MOVQ          rstd_base+144(FP), R15
+	VBROADCASTSS  (R15)(CX*4), Z12
+	VBROADCASTSS  4(R15)(CX*4), Z13
+	VBROADCASTSS  8(R15)(CX*4), Z14
+	VBROADCASTSS  12(R15)(CX*4), Z15
+	MOVQ          mean_base+96(FP), R15
+	VBROADCASTSS  (R15)(CX*4), Z20
+	VBROADCASTSS  4(R15)(CX*4), Z21
+	VBROADCASTSS  8(R15)(CX*4), Z22
+	VBROADCASTSS  12(R15)(CX*4), Z23
+	MOVQ          AX, R15
+	SUBQ          $0x10, R15
+	JL            rest468
+
+vectors467:
+	VMOVUPS      (R12), Z24
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPS      (R9), Z27
+	VMOVUPS      (R10), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z20, Z27, Z27
+	VSUBPS       Z0, Z28, Z28
+	VFNMADD231PS Z27, Z1, Z28
+	VMULPS       Z12, Z28, Z28
+	VMOVNTPS     Z28, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPS      (R9)(DX*1), Z27
+	VMOVUPS      (R10)(DX*1), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z21, Z27, Z27
+	VSUBPS       Z9, Z28, Z28
+	VFNMADD231PS Z27, Z2, Z28
+	VMULPS       Z13, Z28, Z28
+	VMOVNTPS     Z28, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPS      (R9)(DX*2), Z27
+	VMOVUPS      (R10)(DX*2), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z22, Z27, Z27
+	VSUBPS       Z10, Z28, Z28
+	VFNMADD231PS Z27, Z3, Z28
+	VMULPS       Z14, Z28, Z28
+	VMOVNTPS     Z28, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPS      (R9)(BX*1), Z27
+	VMOVUPS      (R10)(BX*1), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z23, Z27, Z27
+	VSUBPS       Z11, Z28, Z28
+	VFNMADD231PS Z27, Z8, Z28
+	VMULPS       Z15, Z28, Z28
+	VMOVNTPS     Z28, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x10, R15
+	JGE          vectors467
+
+rest468:
+	ADDQ         $0x10, R15
+	JZ           done469
+	VMOVUPS.Z    (R12), K1, Z24
+	VMOVUPS.Z    (R9), K1, Z27
+	VMOVUPS.Z    (R10), K1, Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z20, Z27, Z27
+	VSUBPS       Z0, Z28, Z28
+	VFNMADD231PS Z27, Z1, Z28
+	VMULPS       Z12, Z28, Z28
+	VMOVUPS      Z28, K1, (R11)
+	VMOVUPS.Z    (R9)(DX*1), K1, Z0
+	VMOVUPS.Z    (R10)(DX*1), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z21, Z0, Z0
+	VSUBPS       Z9, Z1, Z1
+	VFNMADD231PS Z0, Z2, Z1
+	VMULPS       Z13, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*1)
+	VMOVUPS.Z    (R9)(DX*2), K1, Z0
+	VMOVUPS.Z    (R10)(DX*2), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z22, Z0, Z0
+	VSUBPS       Z10, Z1, Z1
+	VFNMADD231PS Z0, Z3, Z1
+	VMULPS       Z14, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*2)
+	VMOVUPS.Z    (R9)(BX*1), K1, Z0
+	VMOVUPS.Z    (R10)(BX*1), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z23, Z0, Z0
+	VSUBPS       Z11, Z1, Z1
+	VFNMADD231PS Z0, Z8, Z1
+	VMULPS       Z15, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(BX*1)
+
+done469:
+	JMP done466
+
+plain465:
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         R8, R11
+	MOVQ         gamma_base+72(FP), R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	LEAQ         (DI)(DX*4), R14
+	LEAQ         4096(DI), R15
+	CMPQ         R14, R15
+	CMOVQCS      R15, R14
+	MOVQ         rstd_base+144(FP), R15
+	VBROADCASTSS (R15)(CX*4), Z12
+	VBROADCASTSS 4(R15)(CX*4), Z13
+	VBROADCASTSS 8(R15)(CX*4), Z14
+	VBROADCASTSS 12(R15)(CX*4), Z15
+	MOVQ         mean_base+96(FP), R15
+	VBROADCASTSS (R15)(CX*4), Z20
+	VBROADCASTSS 4(R15)(CX*4), Z21
+	VBROADCASTSS 8(R15)(CX*4), Z22
+	VBROADCASTSS 12(R15)(CX*4), Z23
+	MOVQ         AX, R15
+	SUBQ         $0x10, R15
+	JL           rest471
+
+vectors470:
+	VMOVUPS      (R12), Z24
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPS      (R9), Z27
+	VMOVUPS      (R10), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z20, Z27, Z27
+	VSUBPS       Z0, Z28, Z28
+	VFNMADD231PS Z27, Z1, Z28
+	VMULPS       Z12, Z28, Z28
+	VMOVUPS      Z28, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPS      (R9)(DX*1), Z27
+	VMOVUPS      (R10)(DX*1), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z21, Z27, Z27
+	VSUBPS       Z9, Z28, Z28
+	VFNMADD231PS Z27, Z2, Z28
+	VMULPS       Z13, Z28, Z28
+	VMOVUPS      Z28, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPS      (R9)(DX*2), Z27
+	VMOVUPS      (R10)(DX*2), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z22, Z27, Z27
+	VSUBPS       Z10, Z28, Z28
+	VFNMADD231PS Z27, Z3, Z28
+	VMULPS       Z14, Z28, Z28
+	VMOVUPS      Z28, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPS      (R9)(BX*1), Z27
+	VMOVUPS      (R10)(BX*1), Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z23, Z27, Z27
+	VSUBPS       Z11, Z28, Z28
+	VFNMADD231PS Z27, Z8, Z28
+	VMULPS       Z15, Z28, Z28
+	VMOVUPS      Z28, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x10, R15
+	JGE          vectors470
+
+rest471:
+	ADDQ         $0x10, R15
+	JZ           done472
+	VMOVUPS.Z    (R12), K1, Z24
+	VMOVUPS.Z    (R9), K1, Z27
+	VMOVUPS.Z    (R10), K1, Z28
+	VMULPS       Z24, Z28, Z28
+	VSUBPS       Z20, Z27, Z27
+	VSUBPS       Z0, Z28, Z28
+	VFNMADD231PS Z27, Z1, Z28
+	VMULPS       Z12, Z28, Z28
+	VMOVUPS      Z28, K1, (R11)
+	VMOVUPS.Z    (R9)(DX*1), K1, Z0
+	VMOVUPS.Z    (R10)(DX*1), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z21, Z0, Z0
+	VSUBPS       Z9, Z1, Z1
+	VFNMADD231PS Z0, Z2, Z1
+	VMULPS       Z13, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*1)
+	VMOVUPS.Z    (R9)(DX*2), K1, Z0
+	VMOVUPS.Z    (R10)(DX*2), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z22, Z0, Z0
+	VSUBPS       Z10, Z1, Z1
+	VFNMADD231PS Z0, Z3, Z1
+	VMULPS       Z14, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*2)
+	VMOVUPS.Z    (R9)(BX*1), K1, Z0
+	VMOVUPS.Z    (R10)(BX*1), K1, Z1
+	VMULPS       Z24, Z1, Z1
+	VSUBPS       Z23, Z0, Z0
+	VSUBPS       Z11, Z1, Z1
+	VFNMADD231PS Z0, Z8, Z1
+	VMULPS       Z15, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(BX*1)
+
+done472:
+done466:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows460
+
+done461:
+rows473:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
+	JG           done474
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z0
+	VPXORD       Z25, Z25, Z25
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	VPXORD       Z26, Z26, Z26
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest476
+
+vectors475:
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (R11), Z4
+	VMOVUPS     (R12), Z5
+	VMOVUPS     (BX), Z6
+	VMOVUPS     (R9), Z7
+	VSUBPS      Z1, Z6, Z6
+	VFMSUB213PS Z2, Z0, Z6
+	VADDPS      Z7, Z5, Z5
+	VFMADD231PS Z7, Z6, Z4
+	VMULPS      Z3, Z7, Z7
+	VFMADD231PS Z7, Z6, Z25
+	VADDPS      Z7, Z26, Z26
+	VMOVUPS     Z4, (R11)
+	VMOVUPS     Z5, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors475
+
+rest476:
+	ADDQ        $0x10, R13
+	JZ          done477
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VMOVUPS.Z   (R12), K1, Z5
+	VMOVUPS.Z   (BX), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VSUBPS      Z1, Z6, Z6
+	VFMSUB213PS Z2, Z0, Z6
+	VADDPS      Z7, Z5, Z5
+	VFMADD231PS Z7, Z6, Z4
+	VMULPS      Z3, Z7, Z7
+	VFMADD231PS Z7, Z6, Z25
+	VADDPS      Z7, Z26, Z26
+	VMOVUPS     Z4, K1, (R11)
+	VMOVUPS     Z5, K1, (R12)
+
+done477:
+	VEXTRACTF64X4 $0x01, Z26, Y0
+	VADDPS        Y0, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X0
+	VADDPS        X0, X26, X26
+	VUNPCKLPS     X26, X26, X0
+	VUNPCKHPS     X26, X26, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X26, X26, X1
+	VUNPCKHPS     X26, X26, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z25, Y1
+	VADDPS        Y1, Y25, Y25
+	VEXTRACTF64X2 $0x01, Y25, X1
+	VADDPS        X1, X25, X25
+	VUNPCKLPS     X25, X25, X1
+	VUNPCKHPS     X25, X25, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X25, X25, X2
+	VUNPCKHPS     X25, X25, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSS        (BX)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSS        (BX)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VMULPD        Y2, Y1, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVSS        X1, (SP)
+	VBROADCASTSS  (SP), Z1
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	CMPB          stream+216(FP), $0x00
+	JE            plain478
+	MOVQ          SI, BX
+	MOVQ          DI, R9
+	MOVQ          R8, R10
+	MOVQ          gamma_base+72(FP), R11
+	LEAQ          (SI)(DX*4), R12
+	LEAQ          4096(SI), R13
+	CMPQ          R12, R13
+	CMOVQCS       R13, R12
+	LEAQ          (DI)(DX*4), R13
+	LEAQ          4096(DI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	MOVQ          rstd_base+144(FP), R14
+	VBROADCASTSS  (R14)(CX*4), Z2
+	MOVQ          mean_base+96(FP), R14
+	VBROADCASTSS  (R14)(CX*4), Z3
+	MOVQ          AX, R14
+	SUBQ          $0x10, R14
+	JL            rest481
+
+vectors480:
+	VMOVUPS      (R11), Z4
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (BX), Z5
+	VMOVUPS      (R9), Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z3, Z5, Z5
+	VSUBPS       Z0, Z6, Z6
+	VFNMADD231PS Z5, Z1, Z6
+	VMULPS       Z2, Z6, Z6
+	VMOVNTPS     Z6, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors480
+
+rest481:
+	ADDQ         $0x10, R14
+	JZ           done482
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    (BX), K1, Z5
+	VMOVUPS.Z    (R9), K1, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z3, Z5, Z5
+	VSUBPS       Z0, Z6, Z6
+	VFNMADD231PS Z5, Z1, Z6
+	VMULPS       Z2, Z6, Z6
+	VMOVUPS      Z6, K1, (R10)
+
+done482:
+	JMP done479
+
+plain478:
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         R8, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (SI)(DX*4), R12
+	LEAQ         4096(SI), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (DI)(DX*4), R13
+	LEAQ         4096(DI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z2
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z3
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest484
+
+vectors483:
+	VMOVUPS      (R11), Z4
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (BX), Z5
+	VMOVUPS      (R9), Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z3, Z5, Z5
+	VSUBPS       Z0, Z6, Z6
+	VFNMADD231PS Z5, Z1, Z6
+	VMULPS       Z2, Z6, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors483
+
+rest484:
+	ADDQ         $0x10, R14
+	JZ           done485
+	VMOVUPS.Z    (R11), K1, Z4
+	VMOVUPS.Z    (BX), K1, Z5
+	VMOVUPS.Z    (R9), K1, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z3, Z5, Z5
+	VSUBPS       Z0, Z6, Z6
+	VFNMADD231PS Z5, Z1, Z6
+	VMULPS       Z2, Z6, Z6
+	VMOVUPS      Z6, K1, (R10)
+
+done485:
+done479:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows473
+
+done474:
+	CMPB stream+216(FP), $0x00
+	JE   done486
+	SFENCE
+
+done486:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows487:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done488
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
+	VBROADCASTSS 4(R13)(CX*4), Z1
+	VBROADCASTSS 8(R13)(CX*4), Z2
+	VBROADCASTSS 12(R13)(CX*4), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest490
+
+vectors489:
+	VMOVUPS     (R11), Z8
+	VMOVUPS     (R12), Z9
+	VMOVUPS     (R9), Z10
+	VMOVUPS     (R10), Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z11
+	VMULPS      Z1, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (R9)(DX*2), Z10
+	VMOVUPS     (R10)(DX*2), Z11
+	VMULPS      Z2, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(BX*1), Z10
+	VMOVUPS     (R10)(BX*1), Z11
+	VMULPS      Z3, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors489
+
+rest490:
+	ADDQ        $0x10, R13
+	JZ          done491
+	VMOVUPS.Z   (R11), K1, Z8
+	VMOVUPS.Z   (R12), K1, Z9
+	VMOVUPS.Z   (R9), K1, Z10
+	VMOVUPS.Z   (R10), K1, Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS.Z   (R9)(DX*1), K1, Z0
+	VMOVUPS.Z   (R10)(DX*1), K1, Z10
+	VMULPS      Z1, Z0, Z0
+	VFMADD231PS Z10, Z0, Z9
+	VMULPS      Z8, Z10, Z10
+	VFMADD231PS Z10, Z0, Z5
+	VMOVUPS.Z   (R9)(DX*2), K1, Z0
+	VMOVUPS.Z   (R10)(DX*2), K1, Z1
+	VMULPS      Z2, Z0, Z0
+	VFMADD231PS Z1, Z0, Z9
+	VMULPS      Z8, Z1, Z1
+	VFMADD231PS Z1, Z0, Z6
+	VMOVUPS.Z   (R9)(BX*1), K1, Z0
+	VMOVUPS.Z   (R10)(BX*1), K1, Z1
+	VMULPS      Z3, Z0, Z0
+	VFMADD231PS Z1, Z0, Z9
+	VMULPS      Z8, Z1, Z1
+	VFMADD231PS Z1, Z0, Z7
+	VMOVUPS     Z9, K1, (R12)
+
+done491:
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPS        X0, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPS        X0, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPS        X0, X7, X7
+	VUNPCKLPS     X5, X4, X0
+	VUNPCKHPS     X5, X4, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X7, X6, X1
+	VUNPCKHPS     X7, X6, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), R9
+	VXORPS        Y1, Y1, Y1
+	VMOVUPS       (R9)(CX*4), X1
+	VCVTPS2PD     X1, Y1
+	VMULPD        Y1, Y0, Y0
+	VCVTPD2PSY    Y0, X0
+	VMOVUPS       X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	VBROADCASTSS  4(SP), Z1
+	VBROADCASTSS  8(SP), Z2
+	VBROADCASTSS  12(SP), Z3
+	CMPB          stream+144(FP), $0x00
+	JE            plain492
+	MOVQ          SI, R9
+	MOVQ          DI, R10
+	MOVQ          R8, R11
+	MOVQ          gamma_base+72(FP), R12
+	LEAQ          (SI)(DX*4), R13
+	LEAQ          4096(SI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	LEAQ          (DI)(DX*4), R14
+	LEAQ          4096(DI), R15
+	CMPQ          R14, R15
+	CMOVQCS       R15, R14
+	MOVQ          rstd_base+96(FP), R15
+	VBROADCASTSS  (R15)(CX*4), Z8
+	VBROADCASTSS  4(R15)(CX*4), Z9
+	VBROADCASTSS  8(R15)(CX*4), Z10
+	VBROADCASTSS  12(R15)(CX*4), Z11
+	MOVQ          AX, R15
+	SUBQ          $0x10, R15
+	JL            rest495
+
+vectors494:
+	VMOVUPS      (R12), Z13
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPS      (R9), Z14
+	VMOVUPS      (R10), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z0, Z15
+	VMULPS       Z8, Z15, Z15
+	VMOVNTPS     Z15, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPS      (R9)(DX*1), Z14
+	VMOVUPS      (R10)(DX*1), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z9, Z15, Z15
+	VMOVNTPS     Z15, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPS      (R9)(DX*2), Z14
+	VMOVUPS      (R10)(DX*2), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z2, Z15
+	VMULPS       Z10, Z15, Z15
+	VMOVNTPS     Z15, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPS      (R9)(BX*1), Z14
+	VMOVUPS      (R10)(BX*1), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z3, Z15
+	VMULPS       Z11, Z15, Z15
+	VMOVNTPS     Z15, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x10, R15
+	JGE          vectors494
+
+rest495:
+	ADDQ         $0x10, R15
+	JZ           done496
+	VMOVUPS.Z    (R12), K1, Z13
+	VMOVUPS.Z    (R9), K1, Z14
+	VMOVUPS.Z    (R10), K1, Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z0, Z15
+	VMULPS       Z8, Z15, Z15
+	VMOVUPS      Z15, K1, (R11)
+	VMOVUPS.Z    (R9)(DX*1), K1, Z0
+	VMOVUPS.Z    (R10)(DX*1), K1, Z8
+	VMULPS       Z13, Z8, Z8
+	VFNMADD231PS Z0, Z1, Z8
+	VMULPS       Z9, Z8, Z8
+	VMOVUPS      Z8, K1, (R11)(DX*1)
+	VMOVUPS.Z    (R9)(DX*2), K1, Z0
+	VMOVUPS.Z    (R10)(DX*2), K1, Z1
+	VMULPS       Z13, Z1, Z1
+	VFNMADD231PS Z0, Z2, Z1
+	VMULPS       Z10, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*2)
+	VMOVUPS.Z    (R9)(BX*1), K1, Z0
+	VMOVUPS.Z    (R10)(BX*1), K1, Z1
+	VMULPS       Z13, Z1, Z1
+	VFNMADD231PS Z0, Z3, Z1
+	VMULPS       Z11, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(BX*1)
+
+done496:
+	JMP done493
+
+plain492:
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         R8, R11
+	MOVQ         gamma_base+72(FP), R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	LEAQ         (DI)(DX*4), R14
+	LEAQ         4096(DI), R15
+	CMPQ         R14, R15
+	CMOVQCS      R15, R14
+	MOVQ         rstd_base+96(FP), R15
+	VBROADCASTSS (R15)(CX*4), Z8
+	VBROADCASTSS 4(R15)(CX*4), Z9
+	VBROADCASTSS 8(R15)(CX*4), Z10
+	VBROADCASTSS 12(R15)(CX*4), Z11
+	MOVQ         AX, R15
+	SUBQ         $0x10, R15
+	JL           rest498
+
+vectors497:
+	VMOVUPS      (R12), Z13
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPS      (R9), Z14
+	VMOVUPS      (R10), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z0, Z15
+	VMULPS       Z8, Z15, Z15
+	VMOVUPS      Z15, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPS      (R9)(DX*1), Z14
+	VMOVUPS      (R10)(DX*1), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z9, Z15, Z15
+	VMOVUPS      Z15, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPS      (R9)(DX*2), Z14
+	VMOVUPS      (R10)(DX*2), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z2, Z15
+	VMULPS       Z10, Z15, Z15
+	VMOVUPS      Z15, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPS      (R9)(BX*1), Z14
+	VMOVUPS      (R10)(BX*1), Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z3, Z15
+	VMULPS       Z11, Z15, Z15
+	VMOVUPS      Z15, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x10, R15
+	JGE          vectors497
+
+rest498:
+	ADDQ         $0x10, R15
+	JZ           done499
+	VMOVUPS.Z    (R12), K1, Z13
+	VMOVUPS.Z    (R9), K1, Z14
+	VMOVUPS.Z    (R10), K1, Z15
+	VMULPS       Z13, Z15, Z15
+	VFNMADD231PS Z14, Z0, Z15
+	VMULPS       Z8, Z15, Z15
+	VMOVUPS      Z15, K1, (R11)
+	VMOVUPS.Z    (R9)(DX*1), K1, Z0
+	VMOVUPS.Z    (R10)(DX*1), K1, Z8
+	VMULPS       Z13, Z8, Z8
+	VFNMADD231PS Z0, Z1, Z8
+	VMULPS       Z9, Z8, Z8
+	VMOVUPS      Z8, K1, (R11)(DX*1)
+	VMOVUPS.Z    (R9)(DX*2), K1, Z0
+	VMOVUPS.Z    (R10)(DX*2), K1, Z1
+	VMULPS       Z13, Z1, Z1
+	VFNMADD231PS Z0, Z2, Z1
+	VMULPS       Z10, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(DX*2)
+	VMOVUPS.Z    (R9)(BX*1), K1, Z0
+	VMOVUPS.Z    (R10)(BX*1), K1, Z1
+	VMULPS       Z13, Z1, Z1
+	VFNMADD231PS Z0, Z3, Z1
+	VMULPS       Z11, Z1, Z1
+	VMOVUPS      Z1, K1, (R11)(BX*1)
+
+done499:
+done493:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows487
+
+done488:
+rows500:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
+	JG           done501
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest503
+
+vectors502:
+	VMOVUPS     (R10), Z1
+	VMOVUPS     (R11), Z2
+	VMOVUPS     (BX), Z3
+	VMOVUPS     (R9), Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors502
+
+rest503:
+	ADDQ        $0x10, R12
+	JZ          done504
+	VMOVUPS.Z   (R10), K1, Z1
+	VMOVUPS.Z   (R11), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z3
+	VMOVUPS.Z   (R9), K1, Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, K1, (R11)
+
+done504:
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPS        X0, X12, X12
+	VUNPCKLPS     X12, X12, X0
+	VUNPCKHPS     X12, X12, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X12, X12, X1
+	VUNPCKHPS     X12, X12, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), BX
+	VXORPS        Y1, Y1, Y1
+	VMOVSS        (BX)(CX*4), X1
+	VCVTPS2PD     X1, Y1
+	VMULPD        Y1, Y0, Y0
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	CMPB          stream+144(FP), $0x00
+	JE            plain505
+	MOVQ          SI, BX
+	MOVQ          DI, R9
+	MOVQ          R8, R10
+	MOVQ          gamma_base+72(FP), R11
+	LEAQ          (SI)(DX*4), R12
+	LEAQ          4096(SI), R13
+	CMPQ          R12, R13
+	CMOVQCS       R13, R12
+	LEAQ          (DI)(DX*4), R13
+	LEAQ          4096(DI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	MOVQ          rstd_base+96(FP), R14
+	VBROADCASTSS  (R14)(CX*4), Z1
+	MOVQ          AX, R14
+	SUBQ          $0x10, R14
+	JL            rest508
+
+vectors507:
+	VMOVUPS      (R11), Z2
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (BX), Z3
+	VMOVUPS      (R9), Z4
+	VMULPS       Z2, Z4, Z4
+	VFNMADD231PS Z3, Z0, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVNTPS     Z4, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors507
+
+rest508:
+	ADDQ         $0x10, R14
+	JZ           done509
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z4
+	VMULPS       Z2, Z4, Z4
+	VFNMADD231PS Z3, Z0, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, K1, (R10)
+
+done509:
+	JMP done506
+
+plain505:
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         R8, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (SI)(DX*4), R12
+	LEAQ         4096(SI), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (DI)(DX*4), R13
+	LEAQ         4096(DI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z1
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest511
+
+vectors510:
+	VMOVUPS      (R11), Z2
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPS      (BX), Z3
+	VMOVUPS      (R9), Z4
+	VMULPS       Z2, Z4, Z4
+	VFNMADD231PS Z3, Z0, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors510
+
+rest511:
+	ADDQ         $0x10, R14
+	JZ           done512
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (BX), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z4
+	VMULPS       Z2, Z4, Z4
+	VFNMADD231PS Z3, Z0, Z4
+	VMULPS       Z1, Z4, Z4
+	VMOVUPS      Z4, K1, (R10)
+
+done512:
+done506:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows500
+
+done501:
+	CMPB stream+144(FP), $0x00
+	JE   done513
+	SFENCE
+
+done513:
+	VZEROUPPER
+	RET
+
+// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
+	MOVQ  sum_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+104(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+72(FP), SI
+	XORQ  CX, CX
+
+rows514:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done515
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest517
+
+vectors516:
+	VMOVUPS     (DI), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(DX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(DX*2), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(BX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, (DI)
+	VMOVUPS     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors516
+
+rest517:
+	ADDQ        $0x10, R10
+	JZ          done518
+	VMOVUPS.Z   (DI), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(DX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(DX*2), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(BX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, K1, (DI)
+	VMOVUPS     Z1, K1, (R8)
+
+done518:
+	MOVQ AX, DI
+	ANDQ $-16, DI
+	SHLQ $0x02, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows514
+
+done515:
+rows519:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done520
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x10, R9
+	JL   rest522
+
+vectors521:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (DI), Z1
+	VMOVUPS     (R8), Z2
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors521
+
+rest522:
+	ADDQ        $0x10, R9
+	JZ          done523
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (DI), K1, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS     Z1, K1, (DI)
+
+done523:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows519
+
+done520:
+	VZEROUPPER
+	RET
+
+// func columnNormF32AVX512(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
+	MOVQ  mean_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+128(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  y_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	XORQ  CX, CX
+
+rows524:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done525
+	CMPB stream+136(FP), $0x00
+	JE   plain526
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest529
+
+vectors528:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)
+	VMOVUPS     (DI)(DX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors528
+
+rest529:
+	ADDQ        $0x10, R11
+	JZ          done530
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+	VMOVUPS.Z   (DI)(DX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*1)
+	VMOVUPS.Z   (DI)(DX*2), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*2)
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(BX*1)
+
+done530:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done527
+
+plain526:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest532
+
+vectors531:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)
+	VMOVUPS     (DI)(DX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors531
+
+rest532:
+	ADDQ        $0x10, R11
+	JZ          done533
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+	VMOVUPS.Z   (DI)(DX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*1)
+	VMOVUPS.Z   (DI)(DX*2), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*2)
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(BX*1)
+
+done533:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done527:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows524
+
+done525:
+rows534:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done535
+	CMPB stream+136(FP), $0x00
+	JE   plain536
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest539
+
+vectors538:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors538
+
+rest539:
+	ADDQ        $0x10, R10
+	JZ          done540
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+
+done540:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done537
+
+plain536:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest542
+
+vectors541:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors541
+
+rest542:
+	ADDQ        $0x10, R10
+	JZ          done543
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+
+done543:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done537:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows534
+
+done535:
+	CMPB stream+136(FP), $0x00
+	JE   done544
+	SFENCE
+
+done544:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
+	MOVQ  dgamma_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+152(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+96(FP), SI
+	MOVQ  dy_base+120(FP), DI
+	XORQ  CX, CX
+
+rows545:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done546
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x10, R12
+	JL   rest548
+
+vectors547:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(DX*1), Z4
+	VMOVUPS     (DI)(DX*1), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(DX*2), Z4
+	VMOVUPS     (DI)(DX*2), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(BX*1), Z4
+	VMOVUPS     (DI)(BX*1), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     Z1, (R9)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors547
+
+rest548:
+	ADDQ        $0x10, R12
+	JZ          done549
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (R11), K1, Z3
+	VMOVUPS.Z   (SI), K1, Z4
+	VMOVUPS.Z   (DI), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(DX*1), K1, Z4
+	VMOVUPS.Z   (DI)(DX*1), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(DX*2), K1, Z4
+	VMOVUPS.Z   (DI)(DX*2), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(BX*1), K1, Z4
+	VMOVUPS.Z   (DI)(BX*1), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, K1, (R8)
+	VMOVUPS     Z1, K1, (R9)
+
+done549:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows545
+
+done546:
+rows550:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done551
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest553
+
+vectors552:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors552
+
+rest553:
+	ADDQ        $0x10, R11
+	JZ          done554
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (SI), K1, Z4
+	VMOVUPS.Z   (DI), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS     Z1, K1, (R8)
+
+done554:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows550
+
+done551:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
+	MOVQ  mean_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+200(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  dx_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	MOVQ  dy_base+48(FP), R8
+	XORQ  CX, CX
+
+rows555:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done556
+	CMPB stream+208(FP), $0x00
+	JE   plain557
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x10, R14
+	JL   rest560
+
+vectors559:
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      (R11), Z2
+	VMOVUPS      (R12), Z3
+	VMOVUPS      (R13), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)
+	VMOVUPS      (DI)(DX*1), Z5
+	VMOVUPS      (R8)(DX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Z5
+	VMOVUPS      (R8)(DX*2), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Z5
+	VMOVUPS      (R8)(BX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors559
+
+rest560:
+	ADDQ         $0x10, R14
+	JZ           done561
+	VMOVUPS.Z    (R9), K1, Z0
+	VMOVUPS.Z    (R10), K1, Z1
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (R12), K1, Z3
+	VMOVUPS.Z    (R13), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+	VMOVUPS.Z    (DI)(DX*1), K1, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*1)
+	VMOVUPS.Z    (DI)(DX*2), K1, Z5
+	VMOVUPS.Z    (R8)(DX*2), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*2)
+	VMOVUPS.Z    (DI)(BX*1), K1, Z5
+	VMOVUPS.Z    (R8)(BX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(BX*1)
+
+done561:
+	MOVQ AX, R9
+	ANDQ $-16, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done558
+
+plain557:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x10, R14
+	JL   rest563
+
+vectors562:
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      (R11), Z2
+	VMOVUPS      (R12), Z3
+	VMOVUPS      (R13), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)
+	VMOVUPS      (DI)(DX*1), Z5
+	VMOVUPS      (R8)(DX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Z5
+	VMOVUPS      (R8)(DX*2), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Z5
+	VMOVUPS      (R8)(BX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors562
+
+rest563:
+	ADDQ         $0x10, R14
+	JZ           done564
+	VMOVUPS.Z    (R9), K1, Z0
+	VMOVUPS.Z    (R10), K1, Z1
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (R12), K1, Z3
+	VMOVUPS.Z    (R13), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+	VMOVUPS.Z    (DI)(DX*1), K1, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*1)
+	VMOVUPS.Z    (DI)(DX*2), K1, Z5
+	VMOVUPS.Z    (R8)(DX*2), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*2)
+	VMOVUPS.Z    (DI)(BX*1), K1, Z5
+	VMOVUPS.Z    (R8)(BX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(BX*1)
+
+done564:
+	MOVQ AX, R9
+	ANDQ $-16, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done558:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows555
+
+done556:
+rows565:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done566
+	CMPB stream+208(FP), $0x00
+	JE   plain567
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest570
+
+vectors569:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      (R9), Z1
+	VMOVUPS      (R10), Z2
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x10, R13
+	JGE          vectors569
+
+rest570:
+	ADDQ         $0x10, R13
+	JZ           done571
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (R9), K1, Z1
+	VMOVUPS.Z    (R10), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z3
+	VMOVUPS.Z    (R12), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+
+done571:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done568
+
+plain567:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest573
+
+vectors572:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      (R9), Z1
+	VMOVUPS      (R10), Z2
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x10, R13
+	JGE          vectors572
+
+rest573:
+	ADDQ         $0x10, R13
+	JZ           done574
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (R9), K1, Z1
+	VMOVUPS.Z    (R10), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z3
+	VMOVUPS.Z    (R12), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+
+done574:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done568:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows565
+
+done566:
+	CMPB stream+208(FP), $0x00
+	JE   done575
+	SFENCE
+
+done575:
+	VZEROUPPER
+	RET
+
+// func accumulateF32AVX512(sum []float64, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop576:
+	LEAQ      8(BX), SI
+	CMPQ      SI, DX
+	JG        done577
+	VCVTPS2PD (CX)(BX*4), Z0
+	VADDPD    (AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop576
+
+done577:
+loop578:
+	LEAQ      1(BX), SI
+	CMPQ      SI, DX
+	JG        done579
+	VXORPS    X0, X0, X0
+	VCVTSS2SD (CX)(BX*4), X0, X0
+	VADDSD    (AX)(BX*8), X0, X0
+	VMOVSD    X0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop578
+
+done579:
 	VZEROUPPER
 	RET
 
@@ -848,26 +9745,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest41
+	JZ    rest581
 
-vectors40:
+vectors580:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors40
+	JL      vectors580
 
-rest41:
+rest581:
 	CMPQ      SI, BX
-	JGE       done42
+	JGE       done582
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done42:
+done582:
 	VZEROUPPER
 	RET
 
@@ -885,24 +9782,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest44
+	JZ           rest584
 
-vectors43:
+vectors583:
 	VMOVUPD (AX)(DX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(DX*8)
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors43
+	JL      vectors583
 
-rest44:
+rest584:
 	CMPQ      DX, CX
-	JGE       done45
+	JGE       done585
 	VMOVUPD.Z (AX)(DX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(DX*8)
 
-done45:
+done585:
 	VZEROUPPER
 	RET
 
@@ -921,22 +9818,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest47
+	JZ     rest587
 
-vectors46:
+vectors586:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors46
+	JL          vectors586
 
-rest47:
+rest587:
 	CMPQ        DX, CX
-	JGE         done48
+	JGE         done588
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done48:
+done588:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -989,9 +9886,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x03, R10
 	TESTQ  AX, AX
-	JZ     done50
+	JZ     done590
 
-k49:
+k589:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -1036,9 +9933,9 @@ k49:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k49
+	JNZ          k589
 
-done50:
+done590:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1074,10 +9971,10 @@ done50:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone52
-	JEQ          overwrite51
+	JPS          readCdone592
+	JEQ          overwrite591
 
-readCdone52:
+readCdone592:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -1126,9 +10023,9 @@ readCdone52:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done52
+	JMP         done592
 
-overwrite51:
+overwrite591:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -1154,6 +10051,3242 @@ overwrite51:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done52:
+done592:
+	VZEROUPPER
+	RET
+
+// func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows593:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+152(FP)
+	JG     done594
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest596
+
+vectors595:
+	VADDPD (R8), Z0, Z0
+	VADDPD (R8)(DX*1), Z1, Z1
+	VADDPD (R8)(DX*2), Z2, Z2
+	VADDPD (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x08, R9
+	JGE    vectors595
+
+rest596:
+	ADDQ      $0x08, R9
+	JZ        done597
+	VMOVUPD.Z (R8), K1, Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVUPD.Z (R8)(DX*1), K1, Z4
+	VADDPD    Z4, Z1, Z1
+	VMOVUPD.Z (R8)(DX*2), K1, Z4
+	VADDPD    Z4, Z2, Z2
+	VMOVUPD.Z (R8)(BX*1), K1, Z4
+	VADDPD    Z4, Z3, Z3
+
+done597:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X16
+	VADDPD        X16, X4, X4
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X3, X2, X16
+	VUNPCKHPD     X3, X2, X17
+	VADDPD        X17, X16, X16
+	VINSERTF64X2  $0x01, X16, Y4, Y4
+	VXORPD        X16, X16, X16
+	VCVTSI2SDQ    AX, X16, X16
+	VBROADCASTSD  X16, Y16
+	VDIVPD        Y16, Y4, Y4
+	MOVQ          mean_base+96(FP), R8
+	VMOVUPD       Y4, (R8)(CX*8)
+	MOVQ          mean_base+96(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z4
+	VBROADCASTSD  8(R8)(CX*8), Z16
+	VBROADCASTSD  16(R8)(CX*8), Z17
+	VBROADCASTSD  24(R8)(CX*8), Z18
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest599
+
+vectors598:
+	VMOVUPD     (R8), Z19
+	VSUBPD      Z4, Z19, Z19
+	VADDPD      Z19, Z5, Z5
+	VFMADD231PD Z19, Z19, Z9
+	VMOVUPD     (R8)(DX*1), Z19
+	VSUBPD      Z16, Z19, Z19
+	VADDPD      Z19, Z6, Z6
+	VFMADD231PD Z19, Z19, Z10
+	VMOVUPD     (R8)(DX*2), Z19
+	VSUBPD      Z17, Z19, Z19
+	VADDPD      Z19, Z7, Z7
+	VFMADD231PD Z19, Z19, Z11
+	VMOVUPD     (R8)(BX*1), Z19
+	VSUBPD      Z18, Z19, Z19
+	VADDPD      Z19, Z8, Z8
+	VFMADD231PD Z19, Z19, Z12
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors598
+
+rest599:
+	ADDQ        $0x08, R9
+	JZ          done600
+	VMOVUPD.Z   (R8), K1, Z19
+	VSUBPD      Z4, Z19, Z19
+	VMOVAPD.Z   Z19, K1, Z19
+	VADDPD      Z19, Z5, Z5
+	VFMADD231PD Z19, Z19, Z9
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VSUBPD      Z16, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z6, Z6
+	VFMADD231PD Z4, Z4, Z10
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VSUBPD      Z17, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z7, Z7
+	VFMADD231PD Z4, Z4, Z11
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VSUBPD      Z18, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z8, Z8
+	VFMADD231PD Z4, Z4, Z12
+
+done600:
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPD        Y4, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X4
+	VADDPD        X4, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y4
+	VADDPD        Y4, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X4
+	VADDPD        X4, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPD        Y4, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X4
+	VADDPD        X4, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPD        Y4, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X4
+	VADDPD        X4, X8, X8
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X6, X5, X4
+	VUNPCKHPD     X6, X5, X16
+	VADDPD        X16, X4, X4
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X8, X7, X16
+	VUNPCKHPD     X8, X7, X17
+	VADDPD        X17, X16, X16
+	VINSERTF64X2  $0x01, X16, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y16
+	VADDPD        Y16, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X16
+	VADDPD        X16, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y16
+	VADDPD        Y16, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X16
+	VADDPD        X16, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y16
+	VADDPD        Y16, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X16
+	VADDPD        X16, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y16
+	VADDPD        Y16, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X16
+	VADDPD        X16, X12, X12
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X10, X9, X16
+	VUNPCKHPD     X10, X9, X17
+	VADDPD        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X12, X11, X17
+	VUNPCKHPD     X12, X11, X18
+	VADDPD        X18, X17, X17
+	VINSERTF64X2  $0x01, X17, Y16, Y16
+	VXORPD        X17, X17, X17
+	VCVTSI2SDQ    AX, X17, X17
+	VBROADCASTSD  X17, Y17
+	VDIVPD        Y17, Y4, Y4
+	VDIVPD        Y17, Y16, Y16
+	VFNMADD231PD  Y4, Y4, Y16
+	VXORPS        Y17, Y17, Y17
+	VMAXPD        Y16, Y17, Y16
+	VBROADCASTSD  eps+168(FP), Y17
+	VADDPD        Y17, Y16, Y16
+	VSQRTPD       Y16, Y16
+	VBROADCASTSD  literal64_0<>+0(SB), Y17
+	VDIVPD        Y16, Y17, Y17
+	MOVQ          rstd_base+144(FP), R8
+	VMOVUPD       Y17, (R8)(CX*8)
+	VMULPD        Y4, Y17, Y4
+	MOVQ          shift_base+120(FP), R8
+	VMOVUPD       Y4, (R8)(CX*8)
+	CMPB          stream+176(FP), $0x00
+	JE            plain601
+	MOVQ          SI, R8
+	MOVQ          DI, R9
+	LEAQ          (SI)(DX*4), R10
+	LEAQ          4096(SI), R11
+	CMPQ          R10, R11
+	CMOVQCS       R11, R10
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          rstd_base+144(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z4
+	VBROADCASTSD  8(R12)(CX*8), Z16
+	VBROADCASTSD  16(R12)(CX*8), Z17
+	VBROADCASTSD  24(R12)(CX*8), Z18
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z19
+	VBROADCASTSD  8(R12)(CX*8), Z20
+	VBROADCASTSD  16(R12)(CX*8), Z21
+	VBROADCASTSD  24(R12)(CX*8), Z22
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z23
+	VBROADCASTSD  8(R12)(CX*8), Z24
+	VBROADCASTSD  16(R12)(CX*8), Z25
+	VBROADCASTSD  24(R12)(CX*8), Z26
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x08, R13
+	JL            rest604
+
+vectors603:
+	VMOVUPD     (R11), Z27
+	VMOVUPD     (R12), Z28
+	PREFETCHT0  (R10)
+	VMOVUPD     (R8), Z29
+	VSUBPD      Z19, Z29, Z29
+	VFMSUB213PD Z23, Z4, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVNTPD    Z29, (R9)
+	PREFETCHT0  (R10)(DX*1)
+	VMOVUPD     (R8)(DX*1), Z29
+	VSUBPD      Z20, Z29, Z29
+	VFMSUB213PD Z24, Z16, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVNTPD    Z29, (R9)(DX*1)
+	PREFETCHT0  (R10)(DX*2)
+	VMOVUPD     (R8)(DX*2), Z29
+	VSUBPD      Z21, Z29, Z29
+	VFMSUB213PD Z25, Z17, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVNTPD    Z29, (R9)(DX*2)
+	PREFETCHT0  (R10)(BX*1)
+	VMOVUPD     (R8)(BX*1), Z29
+	VSUBPD      Z22, Z29, Z29
+	VFMSUB213PD Z26, Z18, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVNTPD    Z29, (R9)(BX*1)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors603
+
+rest604:
+	ADDQ        $0x08, R13
+	JZ          done605
+	VMOVUPD.Z   (R11), K1, Z27
+	VMOVUPD.Z   (R12), K1, Z28
+	VMOVUPD.Z   (R8), K1, Z29
+	VSUBPD      Z19, Z29, Z29
+	VFMSUB213PD Z23, Z4, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, K1, (R9)
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VSUBPD      Z20, Z4, Z4
+	VFMSUB213PD Z24, Z16, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(DX*1)
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VSUBPD      Z21, Z4, Z4
+	VFMSUB213PD Z25, Z17, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(DX*2)
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VSUBPD      Z22, Z4, Z4
+	VFMSUB213PD Z26, Z18, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(BX*1)
+
+done605:
+	JMP done602
+
+plain601:
+	MOVQ         SI, R8
+	MOVQ         DI, R9
+	LEAQ         (SI)(DX*4), R10
+	LEAQ         4096(SI), R11
+	CMPQ         R10, R11
+	CMOVQCS      R11, R10
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z4
+	VBROADCASTSD 8(R12)(CX*8), Z16
+	VBROADCASTSD 16(R12)(CX*8), Z17
+	VBROADCASTSD 24(R12)(CX*8), Z18
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z19
+	VBROADCASTSD 8(R12)(CX*8), Z20
+	VBROADCASTSD 16(R12)(CX*8), Z21
+	VBROADCASTSD 24(R12)(CX*8), Z22
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z23
+	VBROADCASTSD 8(R12)(CX*8), Z24
+	VBROADCASTSD 16(R12)(CX*8), Z25
+	VBROADCASTSD 24(R12)(CX*8), Z26
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest607
+
+vectors606:
+	VMOVUPD     (R11), Z27
+	VMOVUPD     (R12), Z28
+	PREFETCHT0  (R10)
+	VMOVUPD     (R8), Z29
+	VSUBPD      Z19, Z29, Z29
+	VFMSUB213PD Z23, Z4, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, (R9)
+	PREFETCHT0  (R10)(DX*1)
+	VMOVUPD     (R8)(DX*1), Z29
+	VSUBPD      Z20, Z29, Z29
+	VFMSUB213PD Z24, Z16, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, (R9)(DX*1)
+	PREFETCHT0  (R10)(DX*2)
+	VMOVUPD     (R8)(DX*2), Z29
+	VSUBPD      Z21, Z29, Z29
+	VFMSUB213PD Z25, Z17, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, (R9)(DX*2)
+	PREFETCHT0  (R10)(BX*1)
+	VMOVUPD     (R8)(BX*1), Z29
+	VSUBPD      Z22, Z29, Z29
+	VFMSUB213PD Z26, Z18, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, (R9)(BX*1)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors606
+
+rest607:
+	ADDQ        $0x08, R13
+	JZ          done608
+	VMOVUPD.Z   (R11), K1, Z27
+	VMOVUPD.Z   (R12), K1, Z28
+	VMOVUPD.Z   (R8), K1, Z29
+	VSUBPD      Z19, Z29, Z29
+	VFMSUB213PD Z23, Z4, Z29
+	VFMADD213PD Z28, Z27, Z29
+	VMOVUPD     Z29, K1, (R9)
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VSUBPD      Z20, Z4, Z4
+	VFMSUB213PD Z24, Z16, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(DX*1)
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VSUBPD      Z21, Z4, Z4
+	VFMSUB213PD Z25, Z17, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(DX*2)
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VSUBPD      Z22, Z4, Z4
+	VFMSUB213PD Z26, Z18, Z4
+	VFMADD213PD Z28, Z27, Z4
+	VMOVUPD     Z4, K1, (R9)(BX*1)
+
+done608:
+done602:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows593
+
+done594:
+rows609:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
+	JG     done610
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest612
+
+vectors611:
+	VADDPD (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x08, R8
+	JGE    vectors611
+
+rest612:
+	ADDQ      $0x08, R8
+	JZ        done613
+	VMOVUPD.Z (BX), K1, Z0
+	VADDPD    Z0, Z13, Z13
+
+done613:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPD        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPD        X0, X13, X13
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X13, X13, X0
+	VUNPCKHPD     X13, X13, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X13, X13, X1
+	VUNPCKHPD     X13, X13, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), BX
+	VMOVSD        X0, (BX)(CX*8)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x08, R8
+	JL            rest615
+
+vectors614:
+	VMOVUPD     (BX), Z1
+	VSUBPD      Z0, Z1, Z1
+	VADDPD      Z1, Z14, Z14
+	VFMADD231PD Z1, Z1, Z15
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
+	JGE         vectors614
+
+rest615:
+	ADDQ        $0x08, R8
+	JZ          done616
+	VMOVUPD.Z   (BX), K1, Z1
+	VSUBPD      Z0, Z1, Z1
+	VMOVAPD.Z   Z1, K1, Z1
+	VADDPD      Z1, Z14, Z14
+	VFMADD231PD Z1, Z1, Z15
+
+done616:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPD        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPD        X0, X14, X14
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X14, X14, X0
+	VUNPCKHPD     X14, X14, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X14, X14, X1
+	VUNPCKHPD     X14, X14, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPD        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPD        X1, X15, X15
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X15, X15, X1
+	VUNPCKHPD     X15, X15, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X15, X15, X2
+	VUNPCKHPD     X15, X15, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), BX
+	VMOVSD        X2, (BX)(CX*8)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), BX
+	VMOVSD        X0, (BX)(CX*8)
+	CMPB          stream+176(FP), $0x00
+	JE            plain617
+	MOVQ          SI, BX
+	MOVQ          DI, R8
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          4096(SI), R10
+	CMPQ          R9, R10
+	CMOVQCS       R10, R9
+	MOVQ          gamma_base+48(FP), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z0
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z1
+	MOVQ          shift_base+120(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z2
+	MOVQ          beta_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest620
+
+vectors619:
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (R11), Z4
+	PREFETCHT0  (R9)
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VFMADD213PD Z4, Z3, Z5
+	VMOVNTPD    Z5, (R8)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors619
+
+rest620:
+	ADDQ        $0x08, R12
+	JZ          done621
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (R11), K1, Z4
+	VMOVUPD.Z   (BX), K1, Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VFMADD213PD Z4, Z3, Z5
+	VMOVUPD     Z5, K1, (R8)
+
+done621:
+	JMP done618
+
+plain617:
+	MOVQ         SI, BX
+	MOVQ         DI, R8
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         4096(SI), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest623
+
+vectors622:
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (R11), Z4
+	PREFETCHT0  (R9)
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VFMADD213PD Z4, Z3, Z5
+	VMOVUPD     Z5, (R8)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors622
+
+rest623:
+	ADDQ        $0x08, R12
+	JZ          done624
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (R11), K1, Z4
+	VMOVUPD.Z   (BX), K1, Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VFMADD213PD Z4, Z3, Z5
+	VMOVUPD     Z5, K1, (R8)
+
+done624:
+done618:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows609
+
+done610:
+	CMPB stream+176(FP), $0x00
+	JE   done625
+	SFENCE
+
+done625:
+	VZEROUPPER
+	RET
+
+// func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows626:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done627
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest629
+
+vectors628:
+	VMOVUPD     (R8), Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD     (R8)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD     (R8)(DX*2), Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD     (R8)(BX*1), Z4
+	VFMADD231PD Z4, Z4, Z3
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors628
+
+rest629:
+	ADDQ        $0x08, R9
+	JZ          done630
+	VMOVUPD.Z   (R8), K1, Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VFMADD231PD Z4, Z4, Z3
+
+done630:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X6
+	VADDPD        X6, X4, X4
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X3, X2, X6
+	VUNPCKHPD     X3, X2, X7
+	VADDPD        X7, X6, X6
+	VINSERTF64X2  $0x01, X6, Y4, Y4
+	VXORPD        X6, X6, X6
+	VCVTSI2SDQ    AX, X6, X6
+	VBROADCASTSD  X6, Y6
+	VDIVPD        Y6, Y4, Y4
+	VBROADCASTSD  eps+96(FP), Y6
+	VADDPD        Y6, Y4, Y4
+	VSQRTPD       Y4, Y4
+	VBROADCASTSD  literal64_0<>+0(SB), Y6
+	VDIVPD        Y4, Y6, Y6
+	MOVQ          rstd_base+72(FP), R8
+	VMOVUPD       Y6, (R8)(CX*8)
+	CMPB          stream+104(FP), $0x00
+	JE            plain631
+	MOVQ          SI, R8
+	MOVQ          DI, R9
+	LEAQ          (SI)(DX*4), R10
+	LEAQ          4096(SI), R11
+	CMPQ          R10, R11
+	CMOVQCS       R11, R10
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          rstd_base+72(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z4
+	VBROADCASTSD  8(R12)(CX*8), Z6
+	VBROADCASTSD  16(R12)(CX*8), Z7
+	VBROADCASTSD  24(R12)(CX*8), Z8
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest634
+
+vectors633:
+	VMOVUPD    (R11), Z9
+	PREFETCHT0 (R10)
+	VMOVUPD    (R8), Z10
+	VMULPD     Z4, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVNTPD   Z10, (R9)
+	PREFETCHT0 (R10)(DX*1)
+	VMOVUPD    (R8)(DX*1), Z10
+	VMULPD     Z6, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVNTPD   Z10, (R9)(DX*1)
+	PREFETCHT0 (R10)(DX*2)
+	VMOVUPD    (R8)(DX*2), Z10
+	VMULPD     Z7, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVNTPD   Z10, (R9)(DX*2)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPD    (R8)(BX*1), Z10
+	VMULPD     Z8, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVNTPD   Z10, (R9)(BX*1)
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
+	JGE        vectors633
+
+rest634:
+	ADDQ      $0x08, R12
+	JZ        done635
+	VMOVUPD.Z (R11), K1, Z9
+	VMOVUPD.Z (R8), K1, Z10
+	VMULPD    Z4, Z10, Z10
+	VMULPD    Z9, Z10, Z10
+	VMOVUPD   Z10, K1, (R9)
+	VMOVUPD.Z (R8)(DX*1), K1, Z4
+	VMULPD    Z6, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(DX*1)
+	VMOVUPD.Z (R8)(DX*2), K1, Z4
+	VMULPD    Z7, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(DX*2)
+	VMOVUPD.Z (R8)(BX*1), K1, Z4
+	VMULPD    Z8, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(BX*1)
+
+done635:
+	JMP done632
+
+plain631:
+	MOVQ         SI, R8
+	MOVQ         DI, R9
+	LEAQ         (SI)(DX*4), R10
+	LEAQ         4096(SI), R11
+	CMPQ         R10, R11
+	CMOVQCS      R11, R10
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         rstd_base+72(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z4
+	VBROADCASTSD 8(R12)(CX*8), Z6
+	VBROADCASTSD 16(R12)(CX*8), Z7
+	VBROADCASTSD 24(R12)(CX*8), Z8
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest637
+
+vectors636:
+	VMOVUPD    (R11), Z9
+	PREFETCHT0 (R10)
+	VMOVUPD    (R8), Z10
+	VMULPD     Z4, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVUPD    Z10, (R9)
+	PREFETCHT0 (R10)(DX*1)
+	VMOVUPD    (R8)(DX*1), Z10
+	VMULPD     Z6, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVUPD    Z10, (R9)(DX*1)
+	PREFETCHT0 (R10)(DX*2)
+	VMOVUPD    (R8)(DX*2), Z10
+	VMULPD     Z7, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVUPD    Z10, (R9)(DX*2)
+	PREFETCHT0 (R10)(BX*1)
+	VMOVUPD    (R8)(BX*1), Z10
+	VMULPD     Z8, Z10, Z10
+	VMULPD     Z9, Z10, Z10
+	VMOVUPD    Z10, (R9)(BX*1)
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	ADDQ       $+64, R11
+	SUBQ       $0x08, R12
+	JGE        vectors636
+
+rest637:
+	ADDQ      $0x08, R12
+	JZ        done638
+	VMOVUPD.Z (R11), K1, Z9
+	VMOVUPD.Z (R8), K1, Z10
+	VMULPD    Z4, Z10, Z10
+	VMULPD    Z9, Z10, Z10
+	VMOVUPD   Z10, K1, (R9)
+	VMOVUPD.Z (R8)(DX*1), K1, Z4
+	VMULPD    Z6, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(DX*1)
+	VMOVUPD.Z (R8)(DX*2), K1, Z4
+	VMULPD    Z7, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(DX*2)
+	VMOVUPD.Z (R8)(BX*1), K1, Z4
+	VMULPD    Z8, Z4, Z4
+	VMULPD    Z9, Z4, Z4
+	VMOVUPD   Z4, K1, (R9)(BX*1)
+
+done638:
+done632:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows626
+
+done627:
+rows639:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done640
+	VPXORD Z5, Z5, Z5
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest642
+
+vectors641:
+	VMOVUPD     (BX), Z0
+	VFMADD231PD Z0, Z0, Z5
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
+	JGE         vectors641
+
+rest642:
+	ADDQ        $0x08, R8
+	JZ          done643
+	VMOVUPD.Z   (BX), K1, Z0
+	VFMADD231PD Z0, Z0, Z5
+
+done643:
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPD        X0, X5, X5
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X5, X5, X0
+	VUNPCKHPD     X5, X5, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X5, X5, X1
+	VUNPCKHPD     X5, X5, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), BX
+	VMOVSD        X1, (BX)(CX*8)
+	CMPB          stream+104(FP), $0x00
+	JE            plain644
+	MOVQ          SI, BX
+	MOVQ          DI, R8
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          4096(SI), R10
+	CMPQ          R9, R10
+	CMOVQCS       R10, R9
+	MOVQ          gamma_base+48(FP), R10
+	MOVQ          rstd_base+72(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z0
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest647
+
+vectors646:
+	VMOVUPD    (R10), Z1
+	PREFETCHT0 (R9)
+	VMOVUPD    (BX), Z2
+	VMULPD     Z0, Z2, Z2
+	VMULPD     Z1, Z2, Z2
+	VMOVNTPD   Z2, (R8)
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
+	JGE        vectors646
+
+rest647:
+	ADDQ      $0x08, R11
+	JZ        done648
+	VMOVUPD.Z (R10), K1, Z1
+	VMOVUPD.Z (BX), K1, Z2
+	VMULPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMOVUPD   Z2, K1, (R8)
+
+done648:
+	JMP done645
+
+plain644:
+	MOVQ         SI, BX
+	MOVQ         DI, R8
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         4096(SI), R10
+	CMPQ         R9, R10
+	CMOVQCS      R10, R9
+	MOVQ         gamma_base+48(FP), R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest650
+
+vectors649:
+	VMOVUPD    (R10), Z1
+	PREFETCHT0 (R9)
+	VMOVUPD    (BX), Z2
+	VMULPD     Z0, Z2, Z2
+	VMULPD     Z1, Z2, Z2
+	VMOVUPD    Z2, (R8)
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
+	JGE        vectors649
+
+rest650:
+	ADDQ      $0x08, R11
+	JZ        done651
+	VMOVUPD.Z (R10), K1, Z1
+	VMOVUPD.Z (BX), K1, Z2
+	VMULPD    Z0, Z2, Z2
+	VMULPD    Z1, Z2, Z2
+	VMOVUPD   Z2, K1, (R8)
+
+done651:
+done645:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows639
+
+done640:
+	CMPB stream+104(FP), $0x00
+	JE   done652
+	SFENCE
+
+done652:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows653:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done654
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
+	VBROADCASTSD 8(R13)(CX*8), Z1
+	VBROADCASTSD 16(R13)(CX*8), Z2
+	VBROADCASTSD 24(R13)(CX*8), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z8
+	VBROADCASTSD 8(R13)(CX*8), Z9
+	VBROADCASTSD 16(R13)(CX*8), Z10
+	VBROADCASTSD 24(R13)(CX*8), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z12
+	VBROADCASTSD 8(R13)(CX*8), Z13
+	VBROADCASTSD 16(R13)(CX*8), Z14
+	VBROADCASTSD 24(R13)(CX*8), Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest656
+
+vectors655:
+	VMOVUPD     (R11), Z20
+	VMOVUPD     (R12), Z21
+	VMOVUPD     (R13), Z22
+	VMOVUPD     (R9), Z23
+	VMOVUPD     (R10), Z24
+	VSUBPD      Z8, Z23, Z23
+	VFMSUB213PD Z12, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z4
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD     (R9)(DX*1), Z23
+	VMOVUPD     (R10)(DX*1), Z24
+	VSUBPD      Z9, Z23, Z23
+	VFMSUB213PD Z13, Z1, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z5
+	VADDPD      Z24, Z17, Z17
+	VMOVUPD     (R9)(DX*2), Z23
+	VMOVUPD     (R10)(DX*2), Z24
+	VSUBPD      Z10, Z23, Z23
+	VFMSUB213PD Z14, Z2, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z6
+	VADDPD      Z24, Z18, Z18
+	VMOVUPD     (R9)(BX*1), Z23
+	VMOVUPD     (R10)(BX*1), Z24
+	VSUBPD      Z11, Z23, Z23
+	VFMSUB213PD Z15, Z3, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z7
+	VADDPD      Z24, Z19, Z19
+	VMOVUPD     Z21, (R12)
+	VMOVUPD     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
+	JGE         vectors655
+
+rest656:
+	ADDQ        $0x08, R14
+	JZ          done657
+	VMOVUPD.Z   (R11), K1, Z20
+	VMOVUPD.Z   (R12), K1, Z21
+	VMOVUPD.Z   (R13), K1, Z22
+	VMOVUPD.Z   (R9), K1, Z23
+	VMOVUPD.Z   (R10), K1, Z24
+	VSUBPD      Z8, Z23, Z23
+	VFMSUB213PD Z12, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z4
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD.Z   (R9)(DX*1), K1, Z0
+	VMOVUPD.Z   (R10)(DX*1), K1, Z8
+	VSUBPD      Z9, Z0, Z0
+	VFMSUB213PD Z13, Z1, Z0
+	VADDPD      Z8, Z22, Z22
+	VFMADD231PD Z8, Z0, Z21
+	VMULPD      Z20, Z8, Z8
+	VFMADD231PD Z8, Z0, Z5
+	VADDPD      Z8, Z17, Z17
+	VMOVUPD.Z   (R9)(DX*2), K1, Z0
+	VMOVUPD.Z   (R10)(DX*2), K1, Z1
+	VSUBPD      Z10, Z0, Z0
+	VFMSUB213PD Z14, Z2, Z0
+	VADDPD      Z1, Z22, Z22
+	VFMADD231PD Z1, Z0, Z21
+	VMULPD      Z20, Z1, Z1
+	VFMADD231PD Z1, Z0, Z6
+	VADDPD      Z1, Z18, Z18
+	VMOVUPD.Z   (R9)(BX*1), K1, Z0
+	VMOVUPD.Z   (R10)(BX*1), K1, Z1
+	VSUBPD      Z11, Z0, Z0
+	VFMSUB213PD Z15, Z3, Z0
+	VADDPD      Z1, Z22, Z22
+	VFMADD231PD Z1, Z0, Z21
+	VMULPD      Z20, Z1, Z1
+	VFMADD231PD Z1, Z0, Z7
+	VADDPD      Z1, Z19, Z19
+	VMOVUPD     Z21, K1, (R12)
+	VMOVUPD     Z22, K1, (R13)
+
+done657:
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPD        Y0, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X0
+	VADDPD        X0, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPD        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPD        X0, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y0
+	VADDPD        Y0, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X0
+	VADDPD        X0, X19, X19
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X17, X16, X0
+	VUNPCKHPD     X17, X16, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X19, X18, X1
+	VUNPCKHPD     X19, X18, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPD        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X5, X4, X1
+	VUNPCKHPD     X5, X4, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X7, X6, X2
+	VUNPCKHPD     X7, X6, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       (R9)(CX*8), Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       (R9)(CX*8), Y2
+	VMULPD        Y2, Y1, Y1
+	VMOVUPD       Y1, (SP)
+	VBROADCASTSD  (SP), Z1
+	VBROADCASTSD  8(SP), Z2
+	VBROADCASTSD  16(SP), Z3
+	VBROADCASTSD  24(SP), Z8
+	VMOVUPD       Y0, (SP)
+	VBROADCASTSD  (SP), Z0
+	VBROADCASTSD  8(SP), Z9
+	VBROADCASTSD  16(SP), Z10
+	VBROADCASTSD  24(SP), Z11
+	CMPB          stream+216(FP), $0x00
+	JE            plain658
+	MOVQ          SI, R9
+	MOVQ          DI, R10
+	MOVQ          R8, R11
+	MOVQ          gamma_base+72(FP), R12
+	LEAQ          (SI)(DX*4), R13
+	LEAQ          4096(SI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	LEAQ          (DI)(DX*4), R14
+	LEAQ          4096(DI), R15
+	CMPQ          R14, R15
+	CMOVQCS       R15, R14
+	MOVQ          rstd_base+144(FP), R15
+	VBROADCASTSD  (R15)(CX*8), Z12
+	VBROADCASTSD  8(R15)(CX*8), Z13
+	VBROADCASTSD  16(R15)(CX*8), Z14
+	VBROADCASTSD  24(R15)(CX*8), Z15
+	MOVQ          mean_base+96(FP), R15
+	VBROADCASTSD  (R15)(CX*8), Z20
+	VBROADCASTSD  8(R15)(CX*8), Z21
+	VBROADCASTSD  16(R15)(CX*8), Z22
+	VBROADCASTSD  24(R15)(CX*8), Z23
+	MOVQ          AX, R15
+	SUBQ          $0x08, R15
+	JL            rest661
+
+vectors660:
+	VMOVUPD      (R12), Z24
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPD      (R9), Z27
+	VMOVUPD      (R10), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z20, Z27, Z27
+	VSUBPD       Z0, Z28, Z28
+	VFNMADD231PD Z27, Z1, Z28
+	VMULPD       Z12, Z28, Z28
+	VMOVNTPD     Z28, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPD      (R9)(DX*1), Z27
+	VMOVUPD      (R10)(DX*1), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z21, Z27, Z27
+	VSUBPD       Z9, Z28, Z28
+	VFNMADD231PD Z27, Z2, Z28
+	VMULPD       Z13, Z28, Z28
+	VMOVNTPD     Z28, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPD      (R9)(DX*2), Z27
+	VMOVUPD      (R10)(DX*2), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z22, Z27, Z27
+	VSUBPD       Z10, Z28, Z28
+	VFNMADD231PD Z27, Z3, Z28
+	VMULPD       Z14, Z28, Z28
+	VMOVNTPD     Z28, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPD      (R9)(BX*1), Z27
+	VMOVUPD      (R10)(BX*1), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z23, Z27, Z27
+	VSUBPD       Z11, Z28, Z28
+	VFNMADD231PD Z27, Z8, Z28
+	VMULPD       Z15, Z28, Z28
+	VMOVNTPD     Z28, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x08, R15
+	JGE          vectors660
+
+rest661:
+	ADDQ         $0x08, R15
+	JZ           done662
+	VMOVUPD.Z    (R12), K1, Z24
+	VMOVUPD.Z    (R9), K1, Z27
+	VMOVUPD.Z    (R10), K1, Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z20, Z27, Z27
+	VSUBPD       Z0, Z28, Z28
+	VFNMADD231PD Z27, Z1, Z28
+	VMULPD       Z12, Z28, Z28
+	VMOVUPD      Z28, K1, (R11)
+	VMOVUPD.Z    (R9)(DX*1), K1, Z0
+	VMOVUPD.Z    (R10)(DX*1), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z21, Z0, Z0
+	VSUBPD       Z9, Z1, Z1
+	VFNMADD231PD Z0, Z2, Z1
+	VMULPD       Z13, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*1)
+	VMOVUPD.Z    (R9)(DX*2), K1, Z0
+	VMOVUPD.Z    (R10)(DX*2), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z22, Z0, Z0
+	VSUBPD       Z10, Z1, Z1
+	VFNMADD231PD Z0, Z3, Z1
+	VMULPD       Z14, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*2)
+	VMOVUPD.Z    (R9)(BX*1), K1, Z0
+	VMOVUPD.Z    (R10)(BX*1), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z23, Z0, Z0
+	VSUBPD       Z11, Z1, Z1
+	VFNMADD231PD Z0, Z8, Z1
+	VMULPD       Z15, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(BX*1)
+
+done662:
+	JMP done659
+
+plain658:
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         R8, R11
+	MOVQ         gamma_base+72(FP), R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	LEAQ         (DI)(DX*4), R14
+	LEAQ         4096(DI), R15
+	CMPQ         R14, R15
+	CMOVQCS      R15, R14
+	MOVQ         rstd_base+144(FP), R15
+	VBROADCASTSD (R15)(CX*8), Z12
+	VBROADCASTSD 8(R15)(CX*8), Z13
+	VBROADCASTSD 16(R15)(CX*8), Z14
+	VBROADCASTSD 24(R15)(CX*8), Z15
+	MOVQ         mean_base+96(FP), R15
+	VBROADCASTSD (R15)(CX*8), Z20
+	VBROADCASTSD 8(R15)(CX*8), Z21
+	VBROADCASTSD 16(R15)(CX*8), Z22
+	VBROADCASTSD 24(R15)(CX*8), Z23
+	MOVQ         AX, R15
+	SUBQ         $0x08, R15
+	JL           rest664
+
+vectors663:
+	VMOVUPD      (R12), Z24
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPD      (R9), Z27
+	VMOVUPD      (R10), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z20, Z27, Z27
+	VSUBPD       Z0, Z28, Z28
+	VFNMADD231PD Z27, Z1, Z28
+	VMULPD       Z12, Z28, Z28
+	VMOVUPD      Z28, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPD      (R9)(DX*1), Z27
+	VMOVUPD      (R10)(DX*1), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z21, Z27, Z27
+	VSUBPD       Z9, Z28, Z28
+	VFNMADD231PD Z27, Z2, Z28
+	VMULPD       Z13, Z28, Z28
+	VMOVUPD      Z28, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPD      (R9)(DX*2), Z27
+	VMOVUPD      (R10)(DX*2), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z22, Z27, Z27
+	VSUBPD       Z10, Z28, Z28
+	VFNMADD231PD Z27, Z3, Z28
+	VMULPD       Z14, Z28, Z28
+	VMOVUPD      Z28, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPD      (R9)(BX*1), Z27
+	VMOVUPD      (R10)(BX*1), Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z23, Z27, Z27
+	VSUBPD       Z11, Z28, Z28
+	VFNMADD231PD Z27, Z8, Z28
+	VMULPD       Z15, Z28, Z28
+	VMOVUPD      Z28, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x08, R15
+	JGE          vectors663
+
+rest664:
+	ADDQ         $0x08, R15
+	JZ           done665
+	VMOVUPD.Z    (R12), K1, Z24
+	VMOVUPD.Z    (R9), K1, Z27
+	VMOVUPD.Z    (R10), K1, Z28
+	VMULPD       Z24, Z28, Z28
+	VSUBPD       Z20, Z27, Z27
+	VSUBPD       Z0, Z28, Z28
+	VFNMADD231PD Z27, Z1, Z28
+	VMULPD       Z12, Z28, Z28
+	VMOVUPD      Z28, K1, (R11)
+	VMOVUPD.Z    (R9)(DX*1), K1, Z0
+	VMOVUPD.Z    (R10)(DX*1), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z21, Z0, Z0
+	VSUBPD       Z9, Z1, Z1
+	VFNMADD231PD Z0, Z2, Z1
+	VMULPD       Z13, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*1)
+	VMOVUPD.Z    (R9)(DX*2), K1, Z0
+	VMOVUPD.Z    (R10)(DX*2), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z22, Z0, Z0
+	VSUBPD       Z10, Z1, Z1
+	VFNMADD231PD Z0, Z3, Z1
+	VMULPD       Z14, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*2)
+	VMOVUPD.Z    (R9)(BX*1), K1, Z0
+	VMOVUPD.Z    (R10)(BX*1), K1, Z1
+	VMULPD       Z24, Z1, Z1
+	VSUBPD       Z23, Z0, Z0
+	VSUBPD       Z11, Z1, Z1
+	VFNMADD231PD Z0, Z8, Z1
+	VMULPD       Z15, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(BX*1)
+
+done665:
+done659:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows653
+
+done654:
+rows666:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
+	JG           done667
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z0
+	VPXORD       Z25, Z25, Z25
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	VPXORD       Z26, Z26, Z26
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest669
+
+vectors668:
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (R11), Z4
+	VMOVUPD     (R12), Z5
+	VMOVUPD     (BX), Z6
+	VMOVUPD     (R9), Z7
+	VSUBPD      Z1, Z6, Z6
+	VFMSUB213PD Z2, Z0, Z6
+	VADDPD      Z7, Z5, Z5
+	VFMADD231PD Z7, Z6, Z4
+	VMULPD      Z3, Z7, Z7
+	VFMADD231PD Z7, Z6, Z25
+	VADDPD      Z7, Z26, Z26
+	VMOVUPD     Z4, (R11)
+	VMOVUPD     Z5, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors668
+
+rest669:
+	ADDQ        $0x08, R13
+	JZ          done670
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (R11), K1, Z4
+	VMOVUPD.Z   (R12), K1, Z5
+	VMOVUPD.Z   (BX), K1, Z6
+	VMOVUPD.Z   (R9), K1, Z7
+	VSUBPD      Z1, Z6, Z6
+	VFMSUB213PD Z2, Z0, Z6
+	VADDPD      Z7, Z5, Z5
+	VFMADD231PD Z7, Z6, Z4
+	VMULPD      Z3, Z7, Z7
+	VFMADD231PD Z7, Z6, Z25
+	VADDPD      Z7, Z26, Z26
+	VMOVUPD     Z4, K1, (R11)
+	VMOVUPD     Z5, K1, (R12)
+
+done670:
+	VEXTRACTF64X4 $0x01, Z26, Y0
+	VADDPD        Y0, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X0
+	VADDPD        X0, X26, X26
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X26, X26, X0
+	VUNPCKHPD     X26, X26, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X26, X26, X1
+	VUNPCKHPD     X26, X26, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z25, Y1
+	VADDPD        Y1, Y25, Y25
+	VEXTRACTF64X2 $0x01, Y25, X1
+	VADDPD        X1, X25, X25
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X25, X25, X1
+	VUNPCKHPD     X25, X25, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X25, X25, X2
+	VUNPCKHPD     X25, X25, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSD        (BX)(CX*8), X2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSD        (BX)(CX*8), X2
+	VMULPD        Y2, Y1, Y1
+	VMOVSD        X1, (SP)
+	VBROADCASTSD  (SP), Z1
+	VMOVSD        X0, (SP)
+	VBROADCASTSD  (SP), Z0
+	CMPB          stream+216(FP), $0x00
+	JE            plain671
+	MOVQ          SI, BX
+	MOVQ          DI, R9
+	MOVQ          R8, R10
+	MOVQ          gamma_base+72(FP), R11
+	LEAQ          (SI)(DX*4), R12
+	LEAQ          4096(SI), R13
+	CMPQ          R12, R13
+	CMOVQCS       R13, R12
+	LEAQ          (DI)(DX*4), R13
+	LEAQ          4096(DI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	MOVQ          rstd_base+144(FP), R14
+	VBROADCASTSD  (R14)(CX*8), Z2
+	MOVQ          mean_base+96(FP), R14
+	VBROADCASTSD  (R14)(CX*8), Z3
+	MOVQ          AX, R14
+	SUBQ          $0x08, R14
+	JL            rest674
+
+vectors673:
+	VMOVUPD      (R11), Z4
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (BX), Z5
+	VMOVUPD      (R9), Z6
+	VMULPD       Z4, Z6, Z6
+	VSUBPD       Z3, Z5, Z5
+	VSUBPD       Z0, Z6, Z6
+	VFNMADD231PD Z5, Z1, Z6
+	VMULPD       Z2, Z6, Z6
+	VMOVNTPD     Z6, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors673
+
+rest674:
+	ADDQ         $0x08, R14
+	JZ           done675
+	VMOVUPD.Z    (R11), K1, Z4
+	VMOVUPD.Z    (BX), K1, Z5
+	VMOVUPD.Z    (R9), K1, Z6
+	VMULPD       Z4, Z6, Z6
+	VSUBPD       Z3, Z5, Z5
+	VSUBPD       Z0, Z6, Z6
+	VFNMADD231PD Z5, Z1, Z6
+	VMULPD       Z2, Z6, Z6
+	VMOVUPD      Z6, K1, (R10)
+
+done675:
+	JMP done672
+
+plain671:
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         R8, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (SI)(DX*4), R12
+	LEAQ         4096(SI), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (DI)(DX*4), R13
+	LEAQ         4096(DI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z2
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z3
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest677
+
+vectors676:
+	VMOVUPD      (R11), Z4
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (BX), Z5
+	VMOVUPD      (R9), Z6
+	VMULPD       Z4, Z6, Z6
+	VSUBPD       Z3, Z5, Z5
+	VSUBPD       Z0, Z6, Z6
+	VFNMADD231PD Z5, Z1, Z6
+	VMULPD       Z2, Z6, Z6
+	VMOVUPD      Z6, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors676
+
+rest677:
+	ADDQ         $0x08, R14
+	JZ           done678
+	VMOVUPD.Z    (R11), K1, Z4
+	VMOVUPD.Z    (BX), K1, Z5
+	VMOVUPD.Z    (R9), K1, Z6
+	VMULPD       Z4, Z6, Z6
+	VSUBPD       Z3, Z5, Z5
+	VSUBPD       Z0, Z6, Z6
+	VFNMADD231PD Z5, Z1, Z6
+	VMULPD       Z2, Z6, Z6
+	VMOVUPD      Z6, K1, (R10)
+
+done678:
+done672:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows666
+
+done667:
+	CMPB stream+216(FP), $0x00
+	JE   done679
+	SFENCE
+
+done679:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows680:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done681
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
+	VBROADCASTSD 8(R13)(CX*8), Z1
+	VBROADCASTSD 16(R13)(CX*8), Z2
+	VBROADCASTSD 24(R13)(CX*8), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest683
+
+vectors682:
+	VMOVUPD     (R11), Z8
+	VMOVUPD     (R12), Z9
+	VMOVUPD     (R9), Z10
+	VMOVUPD     (R10), Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD     (R9)(DX*1), Z10
+	VMOVUPD     (R10)(DX*1), Z11
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPD     (R9)(DX*2), Z10
+	VMOVUPD     (R10)(DX*2), Z11
+	VMULPD      Z2, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPD     (R9)(BX*1), Z10
+	VMOVUPD     (R10)(BX*1), Z11
+	VMULPD      Z3, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPD     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors682
+
+rest683:
+	ADDQ        $0x08, R13
+	JZ          done684
+	VMOVUPD.Z   (R11), K1, Z8
+	VMOVUPD.Z   (R12), K1, Z9
+	VMOVUPD.Z   (R9), K1, Z10
+	VMOVUPD.Z   (R10), K1, Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD.Z   (R9)(DX*1), K1, Z0
+	VMOVUPD.Z   (R10)(DX*1), K1, Z10
+	VMULPD      Z1, Z0, Z0
+	VFMADD231PD Z10, Z0, Z9
+	VMULPD      Z8, Z10, Z10
+	VFMADD231PD Z10, Z0, Z5
+	VMOVUPD.Z   (R9)(DX*2), K1, Z0
+	VMOVUPD.Z   (R10)(DX*2), K1, Z1
+	VMULPD      Z2, Z0, Z0
+	VFMADD231PD Z1, Z0, Z9
+	VMULPD      Z8, Z1, Z1
+	VFMADD231PD Z1, Z0, Z6
+	VMOVUPD.Z   (R9)(BX*1), K1, Z0
+	VMOVUPD.Z   (R10)(BX*1), K1, Z1
+	VMULPD      Z3, Z0, Z0
+	VFMADD231PD Z1, Z0, Z9
+	VMULPD      Z8, Z1, Z1
+	VFMADD231PD Z1, Z0, Z7
+	VMOVUPD     Z9, K1, (R12)
+
+done684:
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPD        X0, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPD        X0, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPD        X0, X7, X7
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X5, X4, X0
+	VUNPCKHPD     X5, X4, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X7, X6, X1
+	VUNPCKHPD     X7, X6, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), R9
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       (R9)(CX*8), Y1
+	VMULPD        Y1, Y0, Y0
+	VMOVUPD       Y0, (SP)
+	VBROADCASTSD  (SP), Z0
+	VBROADCASTSD  8(SP), Z1
+	VBROADCASTSD  16(SP), Z2
+	VBROADCASTSD  24(SP), Z3
+	CMPB          stream+144(FP), $0x00
+	JE            plain685
+	MOVQ          SI, R9
+	MOVQ          DI, R10
+	MOVQ          R8, R11
+	MOVQ          gamma_base+72(FP), R12
+	LEAQ          (SI)(DX*4), R13
+	LEAQ          4096(SI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	LEAQ          (DI)(DX*4), R14
+	LEAQ          4096(DI), R15
+	CMPQ          R14, R15
+	CMOVQCS       R15, R14
+	MOVQ          rstd_base+96(FP), R15
+	VBROADCASTSD  (R15)(CX*8), Z8
+	VBROADCASTSD  8(R15)(CX*8), Z9
+	VBROADCASTSD  16(R15)(CX*8), Z10
+	VBROADCASTSD  24(R15)(CX*8), Z11
+	MOVQ          AX, R15
+	SUBQ          $0x08, R15
+	JL            rest688
+
+vectors687:
+	VMOVUPD      (R12), Z13
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPD      (R9), Z14
+	VMOVUPD      (R10), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z0, Z15
+	VMULPD       Z8, Z15, Z15
+	VMOVNTPD     Z15, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPD      (R9)(DX*1), Z14
+	VMOVUPD      (R10)(DX*1), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z9, Z15, Z15
+	VMOVNTPD     Z15, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPD      (R9)(DX*2), Z14
+	VMOVUPD      (R10)(DX*2), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z2, Z15
+	VMULPD       Z10, Z15, Z15
+	VMOVNTPD     Z15, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPD      (R9)(BX*1), Z14
+	VMOVUPD      (R10)(BX*1), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z3, Z15
+	VMULPD       Z11, Z15, Z15
+	VMOVNTPD     Z15, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x08, R15
+	JGE          vectors687
+
+rest688:
+	ADDQ         $0x08, R15
+	JZ           done689
+	VMOVUPD.Z    (R12), K1, Z13
+	VMOVUPD.Z    (R9), K1, Z14
+	VMOVUPD.Z    (R10), K1, Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z0, Z15
+	VMULPD       Z8, Z15, Z15
+	VMOVUPD      Z15, K1, (R11)
+	VMOVUPD.Z    (R9)(DX*1), K1, Z0
+	VMOVUPD.Z    (R10)(DX*1), K1, Z8
+	VMULPD       Z13, Z8, Z8
+	VFNMADD231PD Z0, Z1, Z8
+	VMULPD       Z9, Z8, Z8
+	VMOVUPD      Z8, K1, (R11)(DX*1)
+	VMOVUPD.Z    (R9)(DX*2), K1, Z0
+	VMOVUPD.Z    (R10)(DX*2), K1, Z1
+	VMULPD       Z13, Z1, Z1
+	VFNMADD231PD Z0, Z2, Z1
+	VMULPD       Z10, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*2)
+	VMOVUPD.Z    (R9)(BX*1), K1, Z0
+	VMOVUPD.Z    (R10)(BX*1), K1, Z1
+	VMULPD       Z13, Z1, Z1
+	VFNMADD231PD Z0, Z3, Z1
+	VMULPD       Z11, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(BX*1)
+
+done689:
+	JMP done686
+
+plain685:
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         R8, R11
+	MOVQ         gamma_base+72(FP), R12
+	LEAQ         (SI)(DX*4), R13
+	LEAQ         4096(SI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	LEAQ         (DI)(DX*4), R14
+	LEAQ         4096(DI), R15
+	CMPQ         R14, R15
+	CMOVQCS      R15, R14
+	MOVQ         rstd_base+96(FP), R15
+	VBROADCASTSD (R15)(CX*8), Z8
+	VBROADCASTSD 8(R15)(CX*8), Z9
+	VBROADCASTSD 16(R15)(CX*8), Z10
+	VBROADCASTSD 24(R15)(CX*8), Z11
+	MOVQ         AX, R15
+	SUBQ         $0x08, R15
+	JL           rest691
+
+vectors690:
+	VMOVUPD      (R12), Z13
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R14)
+	VMOVUPD      (R9), Z14
+	VMOVUPD      (R10), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z0, Z15
+	VMULPD       Z8, Z15, Z15
+	VMOVUPD      Z15, (R11)
+	PREFETCHT0   (R13)(DX*1)
+	PREFETCHT0   (R14)(DX*1)
+	VMOVUPD      (R9)(DX*1), Z14
+	VMOVUPD      (R10)(DX*1), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z9, Z15, Z15
+	VMOVUPD      Z15, (R11)(DX*1)
+	PREFETCHT0   (R13)(DX*2)
+	PREFETCHT0   (R14)(DX*2)
+	VMOVUPD      (R9)(DX*2), Z14
+	VMOVUPD      (R10)(DX*2), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z2, Z15
+	VMULPD       Z10, Z15, Z15
+	VMOVUPD      Z15, (R11)(DX*2)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R14)(BX*1)
+	VMOVUPD      (R9)(BX*1), Z14
+	VMOVUPD      (R10)(BX*1), Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z3, Z15
+	VMULPD       Z11, Z15, Z15
+	VMOVUPD      Z15, (R11)(BX*1)
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	SUBQ         $0x08, R15
+	JGE          vectors690
+
+rest691:
+	ADDQ         $0x08, R15
+	JZ           done692
+	VMOVUPD.Z    (R12), K1, Z13
+	VMOVUPD.Z    (R9), K1, Z14
+	VMOVUPD.Z    (R10), K1, Z15
+	VMULPD       Z13, Z15, Z15
+	VFNMADD231PD Z14, Z0, Z15
+	VMULPD       Z8, Z15, Z15
+	VMOVUPD      Z15, K1, (R11)
+	VMOVUPD.Z    (R9)(DX*1), K1, Z0
+	VMOVUPD.Z    (R10)(DX*1), K1, Z8
+	VMULPD       Z13, Z8, Z8
+	VFNMADD231PD Z0, Z1, Z8
+	VMULPD       Z9, Z8, Z8
+	VMOVUPD      Z8, K1, (R11)(DX*1)
+	VMOVUPD.Z    (R9)(DX*2), K1, Z0
+	VMOVUPD.Z    (R10)(DX*2), K1, Z1
+	VMULPD       Z13, Z1, Z1
+	VFNMADD231PD Z0, Z2, Z1
+	VMULPD       Z10, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(DX*2)
+	VMOVUPD.Z    (R9)(BX*1), K1, Z0
+	VMOVUPD.Z    (R10)(BX*1), K1, Z1
+	VMULPD       Z13, Z1, Z1
+	VFNMADD231PD Z0, Z3, Z1
+	VMULPD       Z11, Z1, Z1
+	VMOVUPD      Z1, K1, (R11)(BX*1)
+
+done692:
+done686:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows680
+
+done681:
+rows693:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
+	JG           done694
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest696
+
+vectors695:
+	VMOVUPD     (R10), Z1
+	VMOVUPD     (R11), Z2
+	VMOVUPD     (BX), Z3
+	VMOVUPD     (R9), Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors695
+
+rest696:
+	ADDQ        $0x08, R12
+	JZ          done697
+	VMOVUPD.Z   (R10), K1, Z1
+	VMOVUPD.Z   (R11), K1, Z2
+	VMOVUPD.Z   (BX), K1, Z3
+	VMOVUPD.Z   (R9), K1, Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, K1, (R11)
+
+done697:
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X12, X12, X0
+	VUNPCKHPD     X12, X12, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X12, X12, X1
+	VUNPCKHPD     X12, X12, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), BX
+	VXORPS        Y1, Y1, Y1
+	VMOVSD        (BX)(CX*8), X1
+	VMULPD        Y1, Y0, Y0
+	VMOVSD        X0, (SP)
+	VBROADCASTSD  (SP), Z0
+	CMPB          stream+144(FP), $0x00
+	JE            plain698
+	MOVQ          SI, BX
+	MOVQ          DI, R9
+	MOVQ          R8, R10
+	MOVQ          gamma_base+72(FP), R11
+	LEAQ          (SI)(DX*4), R12
+	LEAQ          4096(SI), R13
+	CMPQ          R12, R13
+	CMOVQCS       R13, R12
+	LEAQ          (DI)(DX*4), R13
+	LEAQ          4096(DI), R14
+	CMPQ          R13, R14
+	CMOVQCS       R14, R13
+	MOVQ          rstd_base+96(FP), R14
+	VBROADCASTSD  (R14)(CX*8), Z1
+	MOVQ          AX, R14
+	SUBQ          $0x08, R14
+	JL            rest701
+
+vectors700:
+	VMOVUPD      (R11), Z2
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (BX), Z3
+	VMOVUPD      (R9), Z4
+	VMULPD       Z2, Z4, Z4
+	VFNMADD231PD Z3, Z0, Z4
+	VMULPD       Z1, Z4, Z4
+	VMOVNTPD     Z4, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors700
+
+rest701:
+	ADDQ         $0x08, R14
+	JZ           done702
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (BX), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z4
+	VMULPD       Z2, Z4, Z4
+	VFNMADD231PD Z3, Z0, Z4
+	VMULPD       Z1, Z4, Z4
+	VMOVUPD      Z4, K1, (R10)
+
+done702:
+	JMP done699
+
+plain698:
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         R8, R10
+	MOVQ         gamma_base+72(FP), R11
+	LEAQ         (SI)(DX*4), R12
+	LEAQ         4096(SI), R13
+	CMPQ         R12, R13
+	CMOVQCS      R13, R12
+	LEAQ         (DI)(DX*4), R13
+	LEAQ         4096(DI), R14
+	CMPQ         R13, R14
+	CMOVQCS      R14, R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z1
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest704
+
+vectors703:
+	VMOVUPD      (R11), Z2
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R13)
+	VMOVUPD      (BX), Z3
+	VMOVUPD      (R9), Z4
+	VMULPD       Z2, Z4, Z4
+	VFNMADD231PD Z3, Z0, Z4
+	VMULPD       Z1, Z4, Z4
+	VMOVUPD      Z4, (R10)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors703
+
+rest704:
+	ADDQ         $0x08, R14
+	JZ           done705
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (BX), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z4
+	VMULPD       Z2, Z4, Z4
+	VFNMADD231PD Z3, Z0, Z4
+	VMULPD       Z1, Z4, Z4
+	VMOVUPD      Z4, K1, (R10)
+
+done705:
+done699:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows693
+
+done694:
+	CMPB stream+144(FP), $0x00
+	JE   done706
+	SFENCE
+
+done706:
+	VZEROUPPER
+	RET
+
+// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
+	MOVQ  sum_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+104(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+72(FP), SI
+	XORQ  CX, CX
+
+rows707:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done708
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest710
+
+vectors709:
+	VMOVUPD     (DI), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(DX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(DX*2), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(BX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, (DI)
+	VMOVUPD     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors709
+
+rest710:
+	ADDQ        $0x08, R10
+	JZ          done711
+	VMOVUPD.Z   (DI), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(DX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(DX*2), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(BX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, K1, (DI)
+	VMOVUPD     Z1, K1, (R8)
+
+done711:
+	MOVQ AX, DI
+	ANDQ $-8, DI
+	SHLQ $0x03, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows707
+
+done708:
+rows712:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done713
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest715
+
+vectors714:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (DI), Z1
+	VMOVUPD     (R8), Z2
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors714
+
+rest715:
+	ADDQ        $0x08, R9
+	JZ          done716
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (DI), K1, Z1
+	VMOVUPD.Z   (R8), K1, Z2
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD     Z1, K1, (DI)
+
+done716:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows712
+
+done713:
+	VZEROUPPER
+	RET
+
+// func columnNormF64AVX512(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
+	MOVQ  mean_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+128(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  y_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	XORQ  CX, CX
+
+rows717:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done718
+	CMPB stream+136(FP), $0x00
+	JE   plain719
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest722
+
+vectors721:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)
+	VMOVUPD     (DI)(DX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors721
+
+rest722:
+	ADDQ        $0x08, R11
+	JZ          done723
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+	VMOVUPD.Z   (DI)(DX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*1)
+	VMOVUPD.Z   (DI)(DX*2), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*2)
+	VMOVUPD.Z   (DI)(BX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(BX*1)
+
+done723:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done720
+
+plain719:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest725
+
+vectors724:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)
+	VMOVUPD     (DI)(DX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors724
+
+rest725:
+	ADDQ        $0x08, R11
+	JZ          done726
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+	VMOVUPD.Z   (DI)(DX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*1)
+	VMOVUPD.Z   (DI)(DX*2), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*2)
+	VMOVUPD.Z   (DI)(BX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(BX*1)
+
+done726:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done720:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows717
+
+done718:
+rows727:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done728
+	CMPB stream+136(FP), $0x00
+	JE   plain729
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest732
+
+vectors731:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors731
+
+rest732:
+	ADDQ        $0x08, R10
+	JZ          done733
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+
+done733:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done730
+
+plain729:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest735
+
+vectors734:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors734
+
+rest735:
+	ADDQ        $0x08, R10
+	JZ          done736
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+
+done736:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done730:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows727
+
+done728:
+	CMPB stream+136(FP), $0x00
+	JE   done737
+	SFENCE
+
+done737:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
+	MOVQ  dgamma_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+152(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+96(FP), SI
+	MOVQ  dy_base+120(FP), DI
+	XORQ  CX, CX
+
+rows738:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done739
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x08, R12
+	JL   rest741
+
+vectors740:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(DX*1), Z4
+	VMOVUPD     (DI)(DX*1), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(DX*2), Z4
+	VMOVUPD     (DI)(DX*2), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(BX*1), Z4
+	VMOVUPD     (DI)(BX*1), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, (R8)
+	VMOVUPD     Z1, (R9)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors740
+
+rest741:
+	ADDQ        $0x08, R12
+	JZ          done742
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (R11), K1, Z3
+	VMOVUPD.Z   (SI), K1, Z4
+	VMOVUPD.Z   (DI), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(DX*1), K1, Z4
+	VMOVUPD.Z   (DI)(DX*1), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(DX*2), K1, Z4
+	VMOVUPD.Z   (DI)(DX*2), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(BX*1), K1, Z4
+	VMOVUPD.Z   (DI)(BX*1), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, K1, (R8)
+	VMOVUPD     Z1, K1, (R9)
+
+done742:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows738
+
+done739:
+rows743:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done744
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest746
+
+vectors745:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors745
+
+rest746:
+	ADDQ        $0x08, R11
+	JZ          done747
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (SI), K1, Z4
+	VMOVUPD.Z   (DI), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD     Z1, K1, (R8)
+
+done747:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows743
+
+done744:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
+	MOVQ  mean_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+200(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  dx_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	MOVQ  dy_base+48(FP), R8
+	XORQ  CX, CX
+
+rows748:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done749
+	CMPB stream+208(FP), $0x00
+	JE   plain750
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest753
+
+vectors752:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      (R10), Z1
+	VMOVUPD      (R11), Z2
+	VMOVUPD      (R12), Z3
+	VMOVUPD      (R13), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)
+	VMOVUPD      (DI)(DX*1), Z5
+	VMOVUPD      (R8)(DX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Z5
+	VMOVUPD      (R8)(DX*2), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Z5
+	VMOVUPD      (R8)(BX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors752
+
+rest753:
+	ADDQ         $0x08, R14
+	JZ           done754
+	VMOVUPD.Z    (R9), K1, Z0
+	VMOVUPD.Z    (R10), K1, Z1
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (R12), K1, Z3
+	VMOVUPD.Z    (R13), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+	VMOVUPD.Z    (DI)(DX*1), K1, Z5
+	VMOVUPD.Z    (R8)(DX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*1)
+	VMOVUPD.Z    (DI)(DX*2), K1, Z5
+	VMOVUPD.Z    (R8)(DX*2), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*2)
+	VMOVUPD.Z    (DI)(BX*1), K1, Z5
+	VMOVUPD.Z    (R8)(BX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(BX*1)
+
+done754:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done751
+
+plain750:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest756
+
+vectors755:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      (R10), Z1
+	VMOVUPD      (R11), Z2
+	VMOVUPD      (R12), Z3
+	VMOVUPD      (R13), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)
+	VMOVUPD      (DI)(DX*1), Z5
+	VMOVUPD      (R8)(DX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Z5
+	VMOVUPD      (R8)(DX*2), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Z5
+	VMOVUPD      (R8)(BX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors755
+
+rest756:
+	ADDQ         $0x08, R14
+	JZ           done757
+	VMOVUPD.Z    (R9), K1, Z0
+	VMOVUPD.Z    (R10), K1, Z1
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (R12), K1, Z3
+	VMOVUPD.Z    (R13), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+	VMOVUPD.Z    (DI)(DX*1), K1, Z5
+	VMOVUPD.Z    (R8)(DX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*1)
+	VMOVUPD.Z    (DI)(DX*2), K1, Z5
+	VMOVUPD.Z    (R8)(DX*2), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*2)
+	VMOVUPD.Z    (DI)(BX*1), K1, Z5
+	VMOVUPD.Z    (R8)(BX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(BX*1)
+
+done757:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done751:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows748
+
+done749:
+rows758:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done759
+	CMPB stream+208(FP), $0x00
+	JE   plain760
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest763
+
+vectors762:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      (R9), Z1
+	VMOVUPD      (R10), Z2
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x08, R13
+	JGE          vectors762
+
+rest763:
+	ADDQ         $0x08, R13
+	JZ           done764
+	VMOVUPD.Z    (BX), K1, Z0
+	VMOVUPD.Z    (R9), K1, Z1
+	VMOVUPD.Z    (R10), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z3
+	VMOVUPD.Z    (R12), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+
+done764:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done761
+
+plain760:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest766
+
+vectors765:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      (R9), Z1
+	VMOVUPD      (R10), Z2
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x08, R13
+	JGE          vectors765
+
+rest766:
+	ADDQ         $0x08, R13
+	JZ           done767
+	VMOVUPD.Z    (BX), K1, Z0
+	VMOVUPD.Z    (R9), K1, Z1
+	VMOVUPD.Z    (R10), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z3
+	VMOVUPD.Z    (R12), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+
+done767:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done761:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows758
+
+done759:
+	CMPB stream+208(FP), $0x00
+	JE   done768
+	SFENCE
+
+done768:
+	VZEROUPPER
+	RET
+
+// func accumulateF64AVX512(sum []float64, x []float64)
+// Requires: AVX, AVX512F
+TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop769:
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JG      done770
+	VMOVUPD (CX)(BX*8), Z0
+	VADDPD  (AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, (AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop769
+
+done770:
+loop771:
+	LEAQ   1(BX), SI
+	CMPQ   SI, DX
+	JG     done772
+	VMOVSD (CX)(BX*8), X0
+	VADDSD (AX)(BX*8), X0, X0
+	VMOVSD X0, (AX)(BX*8)
+	MOVQ   SI, BX
+	JMP    loop771
+
+done772:
 	VZEROUPPER
 	RET

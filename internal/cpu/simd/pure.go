@@ -9,6 +9,16 @@ func pure[T Float]() *Kernels[T] {
 		Tile:       tile[T],
 		TileRows:   tileRows,
 		TileCols:   tileCols,
+
+		LayerNorm:          layerNorm[T],
+		LayerNormBackward:  layerNormBackward[T],
+		RMSNorm:            rmsNorm[T],
+		RMSNormBackward:    rmsNormBackward[T],
+		ColumnSums:         columnSums[T],
+		ColumnNorm:         columnNorm[T],
+		ColumnGradientSums: columnGradientSums[T],
+		ColumnNormBackward: columnNormBackward[T],
+		Accumulate:         accumulate[T],
 	}
 }
 

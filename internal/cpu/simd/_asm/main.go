@@ -17,6 +17,9 @@ func main() {
 	for _, g := range gens {
 		g.elementwise()
 		g.gemm()
+		g.rowNorms()
+		g.columnNorms()
+		g.accumulate()
 	}
 	Generate()
 	if err := tables.write("tables_amd64.go"); err != nil {
