@@ -262,7 +262,7 @@ done13:
 	RET
 
 // func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -418,161 +418,220 @@ done21:
 	VMOVSD       X1, (DI)(CX*4)
 	CMPB         stream+176(FP), $0x00
 	JE           plain22
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y3
-	VBROADCASTSS 4(R11)(CX*4), Y4
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y5
-	VBROADCASTSS 4(R11)(CX*4), Y6
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest25
 
 vectors24:
-	VMOVUPS     (R10), Y7
-	VMOVUPS     (R11), Y8
-	PREFETCHT0  (R9)
-	VMOVUPS     (DI), Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y5, Y1, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMOVNTPS    Y9, (R8)
-	PREFETCHT0  (R9)(DX*1)
-	VMOVUPS     (DI)(DX*1), Y9
-	VSUBPS      Y4, Y9, Y9
-	VFMSUB213PS Y6, Y2, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMOVNTPS    Y9, (R8)(DX*1)
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	SUBQ        $0x08, R10
 	JGE         vectors24
 
 rest25:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R10
 	JZ          done26
-	VMASKMOVPS  (R10), Y0, Y7
-	VMASKMOVPS  (R11), Y0, Y8
-	VMASKMOVPS  (DI), Y0, Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y5, Y1, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMASKMOVPS  Y9, Y0, (R8)
-	VMASKMOVPS  (DI)(DX*1), Y0, Y1
-	VSUBPS      Y4, Y1, Y1
-	VFMSUB213PS Y6, Y2, Y1
-	VFMADD213PS Y8, Y7, Y1
-	VMASKMOVPS  Y1, Y0, (R8)(DX*1)
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
 
 done26:
-	JMP done23
-
-plain22:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y3
-	VBROADCASTSS 4(R11)(CX*4), Y4
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y5
-	VBROADCASTSS 4(R11)(CX*4), Y6
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest28
 
 vectors27:
-	VMOVUPS     (R10), Y7
-	VMOVUPS     (R11), Y8
-	PREFETCHT0  (R9)
-	VMOVUPS     (DI), Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y5, Y1, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMOVUPS     Y9, (R8)
-	PREFETCHT0  (R9)(DX*1)
-	VMOVUPS     (DI)(DX*1), Y9
-	VSUBPS      Y4, Y9, Y9
-	VFMSUB213PS Y6, Y2, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMOVUPS     Y9, (R8)(DX*1)
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	SUBQ        $0x08, R10
 	JGE         vectors27
 
 rest28:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R10
 	JZ          done29
-	VMASKMOVPS  (R10), Y0, Y7
-	VMASKMOVPS  (R11), Y0, Y8
-	VMASKMOVPS  (DI), Y0, Y9
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y5, Y1, Y9
-	VFMADD213PS Y8, Y7, Y9
-	VMASKMOVPS  Y9, Y0, (R8)
-	VMASKMOVPS  (DI)(DX*1), Y0, Y1
-	VSUBPS      Y4, Y1, Y1
-	VFMSUB213PS Y6, Y2, Y1
-	VFMADD213PS Y8, Y7, Y1
-	VMASKMOVPS  Y1, Y0, (R8)(DX*1)
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
 
 done29:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done23
+
+plain22:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest31
+
+vectors30:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors30
+
+rest31:
+	ADDQ        $0x08, R10
+	JZ          done32
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done32:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest34
+
+vectors33:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors33
+
+rest34:
+	ADDQ        $0x08, R10
+	JZ          done35
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done35:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
 done23:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
 	ADDQ $0x02, CX
 	JMP  rows14
 
 done15:
-rows30:
+rows36:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done31
+	JG     done37
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest33
+	JL     rest39
 
-vectors32:
+vectors38:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors32
+	JGE    vectors38
 
-rest33:
+rest39:
 	ADDQ       $0x08, R8
-	JZ         done34
+	JZ         done40
 	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
-done34:
+done40:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -600,27 +659,27 @@ done34:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest36
+	JL           rest42
 
-vectors35:
+vectors41:
 	VMOVUPS     (DI), Y4
 	VSUBPS      Y1, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors35
+	JGE         vectors41
 
-rest36:
+rest42:
 	ADDQ        $0x08, R8
-	JZ          done37
+	JZ          done43
 	VMASKMOVPS  (DI), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
 	VANDPS      Y0, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 
-done37:
+done43:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -668,116 +727,113 @@ done37:
 	VCVTPD2PSY   Y1, X1
 	VMOVSS       X1, (DI)(CX*4)
 	CMPB         stream+176(FP), $0x00
-	JE           plain38
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest41
+	JE           plain44
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest47
 
-vectors40:
-	VMOVUPS     (R10), Y4
-	VMOVUPS     (R11), Y5
-	PREFETCHT0  (R9)
-	VMOVUPS     (DI), Y6
-	VSUBPS      Y2, Y6, Y6
-	VFMSUB213PS Y3, Y1, Y6
-	VFMADD213PS Y5, Y4, Y6
-	VMOVNTPS    Y6, (R8)
+vectors46:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
-	JGE         vectors40
+	SUBQ        $0x08, R10
+	JGE         vectors46
 
-rest41:
-	ADDQ        $0x08, R12
-	JZ          done42
-	VMASKMOVPS  (R10), Y0, Y4
-	VMASKMOVPS  (R11), Y0, Y5
-	VMASKMOVPS  (DI), Y0, Y6
-	VSUBPS      Y2, Y6, Y6
-	VFMSUB213PS Y3, Y1, Y6
-	VFMADD213PS Y5, Y4, Y6
-	VMASKMOVPS  Y6, Y0, (R8)
+rest47:
+	ADDQ        $0x08, R10
+	JZ          done48
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
 
-done42:
-	JMP done39
+done48:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done45
 
-plain38:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest44
+plain44:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest50
 
-vectors43:
-	VMOVUPS     (R10), Y4
-	VMOVUPS     (R11), Y5
-	PREFETCHT0  (R9)
-	VMOVUPS     (DI), Y6
-	VSUBPS      Y2, Y6, Y6
-	VFMSUB213PS Y3, Y1, Y6
-	VFMADD213PS Y5, Y4, Y6
-	VMOVUPS     Y6, (R8)
+vectors49:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
-	JGE         vectors43
+	SUBQ        $0x08, R10
+	JGE         vectors49
 
-rest44:
-	ADDQ        $0x08, R12
-	JZ          done45
-	VMASKMOVPS  (R10), Y0, Y4
-	VMASKMOVPS  (R11), Y0, Y5
-	VMASKMOVPS  (DI), Y0, Y6
-	VSUBPS      Y2, Y6, Y6
-	VFMSUB213PS Y3, Y1, Y6
-	VFMADD213PS Y5, Y4, Y6
-	VMASKMOVPS  Y6, Y0, (R8)
+rest50:
+	ADDQ        $0x08, R10
+	JZ          done51
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done51:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 
 done45:
-done39:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows30
+	JMP  rows36
 
-done31:
+done37:
 	CMPB stream+176(FP), $0x00
-	JE   done46
+	JE   done52
 	SFENCE
 
-done46:
+done52:
 	VZEROUPPER
 	RET
 
@@ -785,7 +841,7 @@ DATA literal64_0<>+0(SB)/8, $(1.0)
 GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
 
 // func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -800,35 +856,35 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows47:
+rows53:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done48
+	JG     done54
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest50
+	JL     rest56
 
-vectors49:
+vectors55:
 	VMOVUPS     (DI), Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMOVUPS     (DI)(DX*1), Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors49
+	JGE         vectors55
 
-rest50:
+rest56:
 	ADDQ        $0x08, R8
-	JZ          done51
+	JZ          done57
 	VMASKMOVPS  (DI), Y0, Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMASKMOVPS  (DI)(DX*1), Y0, Y3
 	VFMADD231PS Y3, Y3, Y2
 
-done51:
+done57:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -857,135 +913,182 @@ done51:
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (DI)(CX*4)
 	CMPB         stream+104(FP), $0x00
-	JE           plain52
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest55
+	JE           plain58
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest61
 
-vectors54:
-	VMOVUPS    (R10), Y3
-	PREFETCHT0 (R9)
-	VMOVUPS    (DI), Y4
-	VMULPS     Y1, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMOVNTPS   Y4, (R8)
-	PREFETCHT0 (R9)(DX*1)
-	VMOVUPS    (DI)(DX*1), Y4
-	VMULPS     Y2, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMOVNTPS   Y4, (R8)(DX*1)
+vectors60:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x08, R11
-	JGE        vectors54
+	SUBQ       $0x08, R9
+	JGE        vectors60
 
-rest55:
-	ADDQ       $0x08, R11
-	JZ         done56
-	VMASKMOVPS (R10), Y0, Y3
-	VMASKMOVPS (DI), Y0, Y4
-	VMULPS     Y1, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMASKMOVPS Y4, Y0, (R8)
-	VMASKMOVPS (DI)(DX*1), Y0, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y3, Y1, Y1
-	VMASKMOVPS Y1, Y0, (R8)(DX*1)
+rest61:
+	ADDQ       $0x08, R9
+	JZ         done62
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
 
-done56:
-	JMP done53
+done62:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest64
 
-plain52:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest58
-
-vectors57:
-	VMOVUPS    (R10), Y3
-	PREFETCHT0 (R9)
-	VMOVUPS    (DI), Y4
-	VMULPS     Y1, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMOVUPS    Y4, (R8)
-	PREFETCHT0 (R9)(DX*1)
-	VMOVUPS    (DI)(DX*1), Y4
-	VMULPS     Y2, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMOVUPS    Y4, (R8)(DX*1)
+vectors63:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x08, R11
-	JGE        vectors57
+	SUBQ       $0x08, R9
+	JGE        vectors63
 
-rest58:
-	ADDQ       $0x08, R11
-	JZ         done59
-	VMASKMOVPS (R10), Y0, Y3
-	VMASKMOVPS (DI), Y0, Y4
-	VMULPS     Y1, Y4, Y4
-	VMULPS     Y3, Y4, Y4
-	VMASKMOVPS Y4, Y0, (R8)
-	VMASKMOVPS (DI)(DX*1), Y0, Y1
-	VMULPS     Y2, Y1, Y1
-	VMULPS     Y3, Y1, Y1
-	VMASKMOVPS Y1, Y0, (R8)(DX*1)
+rest64:
+	ADDQ       $0x08, R9
+	JZ         done65
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done65:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done59
+
+plain58:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest67
+
+vectors66:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors66
+
+rest67:
+	ADDQ       $0x08, R9
+	JZ         done68
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done68:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest70
+
+vectors69:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors69
+
+rest70:
+	ADDQ       $0x08, R9
+	JZ         done71
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done71:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 
 done59:
-done53:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
 	ADDQ $0x02, CX
-	JMP  rows47
+	JMP  rows53
 
-done48:
-rows60:
+done54:
+rows72:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done61
+	JG     done73
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest63
+	JL     rest75
 
-vectors62:
+vectors74:
 	VMOVUPS     (DI), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors62
+	JGE         vectors74
 
-rest63:
+rest75:
 	ADDQ        $0x08, R8
-	JZ          done64
+	JZ          done76
 	VMASKMOVPS  (DI), Y0, Y2
 	VFMADD231PS Y2, Y2, Y1
 
-done64:
+done76:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1012,101 +1115,98 @@ done64:
 	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (DI)(CX*4)
 	CMPB         stream+104(FP), $0x00
-	JE           plain65
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest68
+	JE           plain77
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest80
 
-vectors67:
-	VMOVUPS    (R10), Y2
-	PREFETCHT0 (R9)
-	VMOVUPS    (DI), Y3
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	VMOVNTPS   Y3, (R8)
+vectors79:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x08, R11
-	JGE        vectors67
+	SUBQ       $0x08, R9
+	JGE        vectors79
 
-rest68:
-	ADDQ       $0x08, R11
-	JZ         done69
-	VMASKMOVPS (R10), Y0, Y2
-	VMASKMOVPS (DI), Y0, Y3
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	VMASKMOVPS Y3, Y0, (R8)
+rest80:
+	ADDQ       $0x08, R9
+	JZ         done81
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
 
-done69:
-	JMP done66
+done81:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done78
 
-plain65:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest71
+plain77:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest83
 
-vectors70:
-	VMOVUPS    (R10), Y2
-	PREFETCHT0 (R9)
-	VMOVUPS    (DI), Y3
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	VMOVUPS    Y3, (R8)
+vectors82:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x08, R11
-	JGE        vectors70
+	SUBQ       $0x08, R9
+	JGE        vectors82
 
-rest71:
-	ADDQ       $0x08, R11
-	JZ         done72
-	VMASKMOVPS (R10), Y0, Y2
-	VMASKMOVPS (DI), Y0, Y3
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y2, Y3, Y3
-	VMASKMOVPS Y3, Y0, (R8)
+rest83:
+	ADDQ       $0x08, R9
+	JZ         done84
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
 
-done72:
-done66:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
+done84:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done78:
 	ADDQ $0x01, CX
-	JMP  rows60
-
-done61:
-	CMPB stream+104(FP), $0x00
-	JE   done73
-	SFENCE
+	JMP  rows72
 
 done73:
+	CMPB stream+104(FP), $0x00
+	JE   done85
+	SFENCE
+
+done85:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
 	MOVQ    gamma_len+80(FP), AX
 	MOVQ    AX, CX
@@ -1122,10 +1222,10 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows74:
+rows86:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done75
+	JG           done87
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1146,9 +1246,9 @@ rows74:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest77
+	JL           rest89
 
-vectors76:
+vectors88:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
@@ -1178,11 +1278,11 @@ vectors76:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors76
+	JGE         vectors88
 
-rest77:
+rest89:
 	ADDQ        $0x08, R13
-	JZ          done78
+	JZ          done90
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
@@ -1207,7 +1307,7 @@ rest77:
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
 
-done78:
+done90:
 	VEXTRACTF128 $0x01, Y9, X1
 	VADDPS       X1, X9, X9
 	VEXTRACTF128 $0x01, Y10, X1
@@ -1262,172 +1362,220 @@ done78:
 	VBROADCASTSS (SP), Y1
 	VBROADCASTSS 4(SP), Y4
 	CMPB         stream+216(FP), $0x00
-	JE           plain79
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y5
-	VBROADCASTSS 4(R14)(CX*4), Y6
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y7
-	VBROADCASTSS 4(R14)(CX*4), Y8
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest82
+	JE           plain91
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest94
 
-vectors81:
-	VMOVUPS      (R11), Y9
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y10
-	VMOVUPS      (R9), Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y7, Y10, Y10
-	VSUBPS       Y1, Y11, Y11
-	VFNMADD231PS Y10, Y2, Y11
-	VMULPS       Y5, Y11, Y11
-	VMOVNTPS     Y11, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPS      (R8)(DX*1), Y10
-	VMOVUPS      (R9)(DX*1), Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y8, Y10, Y10
-	VSUBPS       Y4, Y11, Y11
-	VFNMADD231PS Y10, Y3, Y11
-	VMULPS       Y6, Y11, Y11
-	VMOVNTPS     Y11, (R10)(DX*1)
+vectors93:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       (R10), Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVNTPS     Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors93
+
+rest94:
+	ADDQ         $0x08, R11
+	JZ           done95
+	VMASKMOVPS   (BX), Y0, Y7
+	VMASKMOVPS   (SI), Y0, Y8
+	VMASKMOVPS   (R10), Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (DI)
+
+done95:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest97
+
+vectors96:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors81
-
-rest82:
-	ADDQ         $0x08, R14
-	JZ           done83
-	VMASKMOVPS   (R11), Y0, Y9
-	VMASKMOVPS   (R8), Y0, Y10
-	VMASKMOVPS   (R9), Y0, Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y7, Y10, Y10
-	VSUBPS       Y1, Y11, Y11
-	VFNMADD231PS Y10, Y2, Y11
-	VMULPS       Y5, Y11, Y11
-	VMASKMOVPS   Y11, Y0, (R10)
-	VMASKMOVPS   (R8)(DX*1), Y0, Y1
-	VMASKMOVPS   (R9)(DX*1), Y0, Y2
-	VMULPS       Y9, Y2, Y2
-	VSUBPS       Y8, Y1, Y1
-	VSUBPS       Y4, Y2, Y2
-	VFNMADD231PS Y1, Y3, Y2
-	VMULPS       Y6, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (R10)(DX*1)
-
-done83:
-	JMP done80
-
-plain79:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y5
-	VBROADCASTSS 4(R14)(CX*4), Y6
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y7
-	VBROADCASTSS 4(R14)(CX*4), Y8
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest85
-
-vectors84:
-	VMOVUPS      (R11), Y9
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y10
-	VMOVUPS      (R9), Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y7, Y10, Y10
-	VSUBPS       Y1, Y11, Y11
-	VFNMADD231PS Y10, Y2, Y11
-	VMULPS       Y5, Y11, Y11
-	VMOVUPS      Y11, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPS      (R8)(DX*1), Y10
-	VMOVUPS      (R9)(DX*1), Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y8, Y10, Y10
-	VSUBPS       Y4, Y11, Y11
-	VFNMADD231PS Y10, Y3, Y11
-	VMULPS       Y6, Y11, Y11
-	VMOVUPS      Y11, (R10)(DX*1)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors96
+
+rest97:
+	ADDQ         $0x08, R11
+	JZ           done98
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done98:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done92
+
+plain91:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest100
+
+vectors99:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       (R10), Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors84
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors99
 
-rest85:
-	ADDQ         $0x08, R14
-	JZ           done86
-	VMASKMOVPS   (R11), Y0, Y9
-	VMASKMOVPS   (R8), Y0, Y10
-	VMASKMOVPS   (R9), Y0, Y11
-	VMULPS       Y9, Y11, Y11
-	VSUBPS       Y7, Y10, Y10
-	VSUBPS       Y1, Y11, Y11
-	VFNMADD231PS Y10, Y2, Y11
-	VMULPS       Y5, Y11, Y11
-	VMASKMOVPS   Y11, Y0, (R10)
-	VMASKMOVPS   (R8)(DX*1), Y0, Y1
-	VMASKMOVPS   (R9)(DX*1), Y0, Y2
-	VMULPS       Y9, Y2, Y2
-	VSUBPS       Y8, Y1, Y1
-	VSUBPS       Y4, Y2, Y2
-	VFNMADD231PS Y1, Y3, Y2
-	VMULPS       Y6, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (R10)(DX*1)
+rest100:
+	ADDQ         $0x08, R11
+	JZ           done101
+	VMASKMOVPS   (BX), Y0, Y7
+	VMASKMOVPS   (SI), Y0, Y8
+	VMASKMOVPS   (R10), Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (DI)
 
-done86:
-done80:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
-	LEAQ (DI)(DX*2), DI
+done101:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest103
+
+vectors102:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors102
+
+rest103:
+	ADDQ         $0x08, R11
+	JZ           done104
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done104:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done92:
 	ADDQ $0x02, CX
-	JMP  rows74
+	JMP  rows86
 
-done75:
-rows87:
+done87:
+rows105:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done88
+	JG           done106
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1443,9 +1591,9 @@ rows87:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest90
+	JL           rest108
 
-vectors89:
+vectors107:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
@@ -1466,11 +1614,11 @@ vectors89:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors89
+	JGE         vectors107
 
-rest90:
+rest108:
 	ADDQ        $0x08, R13
-	JZ          done91
+	JZ          done109
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
@@ -1486,7 +1634,7 @@ rest90:
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
 
-done91:
+done109:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPS       X1, X5, X5
 	VUNPCKLPS    X5, X5, X1
@@ -1535,138 +1683,128 @@ done91:
 	VMOVSS       X1, (SP)
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+216(FP), $0x00
-	JE           plain92
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y3
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest95
+	JE           plain110
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest113
 
-vectors94:
-	VMOVUPS      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y6
-	VMOVUPS      (R9), Y7
-	VMULPS       Y5, Y7, Y7
-	VSUBPS       Y4, Y6, Y6
-	VSUBPS       Y1, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y3, Y7, Y7
-	VMOVNTPS     Y7, (R10)
+vectors112:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors112
+
+rest113:
+	ADDQ         $0x08, R11
+	JZ           done114
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done114:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done111
+
+plain110:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest116
+
+vectors115:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors94
-
-rest95:
-	ADDQ         $0x08, R14
-	JZ           done96
-	VMASKMOVPS   (R11), Y0, Y5
-	VMASKMOVPS   (R8), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y5, Y7, Y7
-	VSUBPS       Y4, Y6, Y6
-	VSUBPS       Y1, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y3, Y7, Y7
-	VMASKMOVPS   Y7, Y0, (R10)
-
-done96:
-	JMP done93
-
-plain92:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y3
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest98
-
-vectors97:
-	VMOVUPS      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y6
-	VMOVUPS      (R9), Y7
-	VMULPS       Y5, Y7, Y7
-	VSUBPS       Y4, Y6, Y6
-	VSUBPS       Y1, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y3, Y7, Y7
-	VMOVUPS      Y7, (R10)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors97
+	SUBQ         $0x08, R11
+	JGE          vectors115
 
-rest98:
-	ADDQ         $0x08, R14
-	JZ           done99
-	VMASKMOVPS   (R11), Y0, Y5
-	VMASKMOVPS   (R8), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y5, Y7, Y7
-	VSUBPS       Y4, Y6, Y6
-	VSUBPS       Y1, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y3, Y7, Y7
-	VMASKMOVPS   Y7, Y0, (R10)
+rest116:
+	ADDQ         $0x08, R11
+	JZ           done117
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
 
-done99:
-done93:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done117:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done111:
 	ADDQ $0x01, CX
-	JMP  rows87
+	JMP  rows105
 
-done88:
+done106:
 	CMPB stream+216(FP), $0x00
-	JE   done100
+	JE   done118
 	SFENCE
 
-done100:
+done118:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
 	MOVQ    gamma_len+80(FP), AX
 	MOVQ    AX, CX
@@ -1682,10 +1820,10 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows101:
+rows119:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done102
+	JG           done120
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1697,9 +1835,9 @@ rows101:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest104
+	JL           rest122
 
-vectors103:
+vectors121:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -1720,11 +1858,11 @@ vectors103:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors103
+	JGE         vectors121
 
-rest104:
+rest122:
 	ADDQ        $0x08, R12
-	JZ          done105
+	JZ          done123
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
 	VMASKMOVPS  (R8), Y0, Y7
@@ -1741,7 +1879,7 @@ rest104:
 	VFMADD231PS Y7, Y1, Y4
 	VMASKMOVPS  Y6, Y0, (R11)
 
-done105:
+done123:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPS       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -1771,150 +1909,196 @@ done105:
 	VBROADCASTSS (SP), Y1
 	VBROADCASTSS 4(SP), Y2
 	CMPB         stream+144(FP), $0x00
-	JE           plain106
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y3
-	VBROADCASTSS 4(R14)(CX*4), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest109
+	JE           plain124
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest127
 
-vectors108:
-	VMOVUPS      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y6
-	VMOVUPS      (R9), Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y1, Y7
-	VMULPS       Y3, Y7, Y7
-	VMOVNTPS     Y7, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPS      (R8)(DX*1), Y6
-	VMOVUPS      (R9)(DX*1), Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y4, Y7, Y7
-	VMOVNTPS     Y7, (R10)(DX*1)
+vectors126:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y4
+	VMOVUPS      (SI), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVNTPS     Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors126
+
+rest127:
+	ADDQ         $0x08, R11
+	JZ           done128
+	VMASKMOVPS   (BX), Y0, Y4
+	VMASKMOVPS   (SI), Y0, Y5
+	VMASKMOVPS   (R10), Y0, Y6
+	VMULPS       Y6, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
+
+done128:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest130
+
+vectors129:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVNTPS     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors108
-
-rest109:
-	ADDQ         $0x08, R14
-	JZ           done110
-	VMASKMOVPS   (R11), Y0, Y5
-	VMASKMOVPS   (R8), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y1, Y7
-	VMULPS       Y3, Y7, Y7
-	VMASKMOVPS   Y7, Y0, (R10)
-	VMASKMOVPS   (R8)(DX*1), Y0, Y1
-	VMASKMOVPS   (R9)(DX*1), Y0, Y3
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y1, Y2, Y3
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (R10)(DX*1)
-
-done110:
-	JMP done107
-
-plain106:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y3
-	VBROADCASTSS 4(R14)(CX*4), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest112
-
-vectors111:
-	VMOVUPS      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y6
-	VMOVUPS      (R9), Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y1, Y7
-	VMULPS       Y3, Y7, Y7
-	VMOVUPS      Y7, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPS      (R8)(DX*1), Y6
-	VMOVUPS      (R9)(DX*1), Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y2, Y7
-	VMULPS       Y4, Y7, Y7
-	VMOVUPS      Y7, (R10)(DX*1)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors129
+
+rest130:
+	ADDQ         $0x08, R11
+	JZ           done131
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done131:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done125
+
+plain124:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest133
+
+vectors132:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y4
+	VMOVUPS      (SI), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors111
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors132
 
-rest112:
-	ADDQ         $0x08, R14
-	JZ           done113
-	VMASKMOVPS   (R11), Y0, Y5
-	VMASKMOVPS   (R8), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y5, Y7, Y7
-	VFNMADD231PS Y6, Y1, Y7
-	VMULPS       Y3, Y7, Y7
-	VMASKMOVPS   Y7, Y0, (R10)
-	VMASKMOVPS   (R8)(DX*1), Y0, Y1
-	VMASKMOVPS   (R9)(DX*1), Y0, Y3
-	VMULPS       Y5, Y3, Y3
-	VFNMADD231PS Y1, Y2, Y3
-	VMULPS       Y4, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (R10)(DX*1)
+rest133:
+	ADDQ         $0x08, R11
+	JZ           done134
+	VMASKMOVPS   (BX), Y0, Y4
+	VMASKMOVPS   (SI), Y0, Y5
+	VMASKMOVPS   (R10), Y0, Y6
+	VMULPS       Y6, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
 
-done113:
-done107:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
-	LEAQ (DI)(DX*2), DI
+done134:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest136
+
+vectors135:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors135
+
+rest136:
+	ADDQ         $0x08, R11
+	JZ           done137
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done137:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done125:
 	ADDQ $0x02, CX
-	JMP  rows101
+	JMP  rows119
 
-done102:
-rows114:
+done120:
+rows138:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done115
+	JG           done139
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1924,9 +2108,9 @@ rows114:
 	VXORPS       Y2, Y2, Y2
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest117
+	JL           rest141
 
-vectors116:
+vectors140:
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (R8), Y5
@@ -1941,11 +2125,11 @@ vectors116:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors116
+	JGE         vectors140
 
-rest117:
+rest141:
 	ADDQ        $0x08, R12
-	JZ          done118
+	JZ          done142
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
 	VMASKMOVPS  (R8), Y0, Y5
@@ -1956,7 +2140,7 @@ rest117:
 	VFMADD231PS Y6, Y5, Y2
 	VMASKMOVPS  Y4, Y0, (R11)
 
-done118:
+done142:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -1983,121 +2167,111 @@ done118:
 	VMOVSS       X1, (SP)
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+144(FP), $0x00
-	JE           plain119
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y2
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest122
+	JE           plain143
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest146
 
-vectors121:
-	VMOVUPS      (R11), Y3
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMULPS       Y3, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y2, Y5, Y5
-	VMOVNTPS     Y5, (R10)
+vectors145:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVNTPS     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors145
+
+rest146:
+	ADDQ         $0x08, R11
+	JZ           done147
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done147:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done144
+
+plain143:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest149
+
+vectors148:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors121
-
-rest122:
-	ADDQ         $0x08, R14
-	JZ           done123
-	VMASKMOVPS   (R11), Y0, Y3
-	VMASKMOVPS   (R8), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
-	VMULPS       Y3, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (R10)
-
-done123:
-	JMP done120
-
-plain119:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Y2
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest125
-
-vectors124:
-	VMOVUPS      (R11), Y3
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMULPS       Y3, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y2, Y5, Y5
-	VMOVUPS      Y5, (R10)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors124
+	SUBQ         $0x08, R11
+	JGE          vectors148
 
-rest125:
-	ADDQ         $0x08, R14
-	JZ           done126
-	VMASKMOVPS   (R11), Y0, Y3
-	VMASKMOVPS   (R8), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
-	VMULPS       Y3, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y2, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (R10)
+rest149:
+	ADDQ         $0x08, R11
+	JZ           done150
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
 
-done126:
-done120:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done150:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done144:
 	ADDQ $0x01, CX
-	JMP  rows114
+	JMP  rows138
 
-done115:
+done139:
 	CMPB stream+144(FP), $0x00
-	JE   done127
+	JE   done151
 	SFENCE
 
-done127:
+done151:
 	VZEROUPPER
 	RET
 
@@ -2116,18 +2290,18 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows128:
+rows152:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done129
+	JG   done153
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest131
+	JL   rest155
 
-vectors130:
+vectors154:
 	VMOVUPS     (DI), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2154,11 +2328,11 @@ vectors130:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors130
+	JGE         vectors154
 
-rest131:
+rest155:
 	ADDQ        $0x08, R10
-	JZ          done132
+	JZ          done156
 	VMASKMOVPS  (DI), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2181,28 +2355,28 @@ rest131:
 	VMASKMOVPS  Y1, Y0, (DI)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done132:
+done156:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows128
+	JMP  rows152
 
-done129:
-rows133:
+done153:
+rows157:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done134
+	JG   done158
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest136
+	JL   rest160
 
-vectors135:
+vectors159:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (DI), Y2
 	VMOVUPS     (R8), Y3
@@ -2217,11 +2391,11 @@ vectors135:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors135
+	JGE         vectors159
 
-rest136:
+rest160:
 	ADDQ        $0x08, R9
-	JZ          done137
+	JZ          done161
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (DI), Y0, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -2232,16 +2406,16 @@ rest136:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done137:
+done161:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows133
+	JMP  rows157
 
-done134:
+done158:
 	VZEROUPPER
 	RET
 
@@ -2261,20 +2435,20 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    x_base+24(FP), DI
 	XORQ    CX, CX
 
-rows138:
+rows162:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done139
+	JG   done163
 	CMPB stream+136(FP), $0x00
-	JE   plain140
+	JE   plain164
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest143
+	JL   rest167
 
-vectors142:
+vectors166:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2300,11 +2474,11 @@ vectors142:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors142
+	JGE         vectors166
 
-rest143:
+rest167:
 	ADDQ        $0x08, R11
-	JZ          done144
+	JZ          done168
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -2325,23 +2499,23 @@ rest143:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done144:
+done168:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done141
+	JMP  done165
 
-plain140:
+plain164:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest146
+	JL   rest170
 
-vectors145:
+vectors169:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2367,11 +2541,11 @@ vectors145:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors145
+	JGE         vectors169
 
-rest146:
+rest170:
 	ADDQ        $0x08, R11
-	JZ          done147
+	JZ          done171
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -2392,34 +2566,34 @@ rest146:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done147:
+done171:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done141:
+done165:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows138
+	JMP  rows162
 
-done139:
-rows148:
+done163:
+rows172:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done149
+	JG   done173
 	CMPB stream+136(FP), $0x00
-	JE   plain150
+	JE   plain174
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest153
+	JL   rest177
 
-vectors152:
+vectors176:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2433,11 +2607,11 @@ vectors152:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors152
+	JGE         vectors176
 
-rest153:
+rest177:
 	ADDQ        $0x08, R10
-	JZ          done154
+	JZ          done178
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2446,23 +2620,23 @@ rest153:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done154:
+done178:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done151
+	JMP  done175
 
-plain150:
+plain174:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest156
+	JL   rest180
 
-vectors155:
+vectors179:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2476,11 +2650,11 @@ vectors155:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors155
+	JGE         vectors179
 
-rest156:
+rest180:
 	ADDQ        $0x08, R10
-	JZ          done157
+	JZ          done181
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2489,25 +2663,25 @@ rest156:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done157:
+done181:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done151:
+done175:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows148
+	JMP  rows172
 
-done149:
+done173:
 	CMPB stream+136(FP), $0x00
-	JE   done158
+	JE   done182
 	SFENCE
 
-done158:
+done182:
 	VZEROUPPER
 	RET
 
@@ -2527,19 +2701,19 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows159:
+rows183:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done160
+	JG   done184
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest162
+	JL   rest186
 
-vectors161:
+vectors185:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2577,11 +2751,11 @@ vectors161:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors161
+	JGE         vectors185
 
-rest162:
+rest186:
 	ADDQ        $0x08, R12
-	JZ          done163
+	JZ          done187
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -2613,7 +2787,7 @@ rest162:
 	VMASKMOVPS  Y1, Y0, (R8)
 	VMASKMOVPS  Y2, Y0, (R9)
 
-done163:
+done187:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -2622,22 +2796,22 @@ done163:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows159
+	JMP  rows183
 
-done160:
-rows164:
+done184:
+rows188:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done165
+	JG   done189
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest167
+	JL   rest191
 
-vectors166:
+vectors190:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2657,11 +2831,11 @@ vectors166:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors166
+	JGE         vectors190
 
-rest167:
+rest191:
 	ADDQ        $0x08, R11
-	JZ          done168
+	JZ          done192
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2675,7 +2849,7 @@ rest167:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done168:
+done192:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -2684,9 +2858,9 @@ done168:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows164
+	JMP  rows188
 
-done165:
+done189:
 	VZEROUPPER
 	RET
 
@@ -2707,12 +2881,12 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dy_base+48(FP), R8
 	XORQ    CX, CX
 
-rows169:
+rows193:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done170
+	JG   done194
 	CMPB stream+208(FP), $0x00
-	JE   plain171
+	JE   plain195
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -2720,9 +2894,9 @@ rows169:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest174
+	JL   rest198
 
-vectors173:
+vectors197:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -2765,11 +2939,11 @@ vectors173:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors173
+	JGE          vectors197
 
-rest174:
+rest198:
 	ADDQ         $0x08, R14
-	JZ           done175
+	JZ           done199
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -2804,16 +2978,16 @@ rest174:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done175:
+done199:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done172
+	JMP  done196
 
-plain171:
+plain195:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -2821,9 +2995,9 @@ plain171:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest177
+	JL   rest201
 
-vectors176:
+vectors200:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -2866,11 +3040,11 @@ vectors176:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors176
+	JGE          vectors200
 
-rest177:
+rest201:
 	ADDQ         $0x08, R14
-	JZ           done178
+	JZ           done202
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -2905,7 +3079,7 @@ rest177:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done178:
+done202:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
@@ -2913,20 +3087,20 @@ done178:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done172:
+done196:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows169
+	JMP  rows193
 
-done170:
-rows179:
+done194:
+rows203:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done180
+	JG   done204
 	CMPB stream+208(FP), $0x00
-	JE   plain181
+	JE   plain205
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -2934,9 +3108,9 @@ rows179:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest184
+	JL   rest208
 
-vectors183:
+vectors207:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -2958,11 +3132,11 @@ vectors183:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors183
+	JGE          vectors207
 
-rest184:
+rest208:
 	ADDQ         $0x08, R13
-	JZ           done185
+	JZ           done209
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -2976,16 +3150,16 @@ rest184:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done185:
+done209:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done182
+	JMP  done206
 
-plain181:
+plain205:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -2993,9 +3167,9 @@ plain181:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest187
+	JL   rest211
 
-vectors186:
+vectors210:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -3017,11 +3191,11 @@ vectors186:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors186
+	JGE          vectors210
 
-rest187:
+rest211:
 	ADDQ         $0x08, R13
-	JZ           done188
+	JZ           done212
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -3035,7 +3209,7 @@ rest187:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done188:
+done212:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3043,19 +3217,19 @@ done188:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done182:
+done206:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows179
+	JMP  rows203
 
-done180:
+done204:
 	CMPB stream+208(FP), $0x00
-	JE   done189
+	JE   done213
 	SFENCE
 
-done189:
+done213:
 	VZEROUPPER
 	RET
 
@@ -3067,29 +3241,29 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop190:
+loop214:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done191
+	JG        done215
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop190
+	JMP       loop214
 
-done191:
-loop192:
+done215:
+loop216:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done193
+	JG        done217
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop192
+	JMP       loop216
 
-done193:
+done217:
 	VZEROUPPER
 	RET
 
@@ -3108,26 +3282,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest195
+	JZ      rest219
 
-vectors194:
+vectors218:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors194
+	JL      vectors218
 
-rest195:
+rest219:
 	CMPQ       SI, BX
-	JGE        done196
+	JGE        done220
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done196:
+done220:
 	VZEROUPPER
 	RET
 
@@ -3145,24 +3319,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest198
+	JZ           rest222
 
-vectors197:
+vectors221:
 	VMOVUPD (AX)(DX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(DX*8)
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors197
+	JL      vectors221
 
-rest198:
+rest222:
 	CMPQ       DX, CX
-	JGE        done199
+	JGE        done223
 	VMASKMOVPD (AX)(DX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(DX*8)
 
-done199:
+done223:
 	VZEROUPPER
 	RET
 
@@ -3181,22 +3355,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest201
+	JZ      rest225
 
-vectors200:
+vectors224:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors200
+	JL          vectors224
 
-rest201:
+rest225:
 	CMPQ        DX, CX
-	JGE         done202
+	JGE         done226
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done202:
+done226:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -3233,9 +3407,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done204
+	JZ     done228
 
-k203:
+k227:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -3260,9 +3434,9 @@ k203:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k203
+	JNZ          k227
 
-done204:
+done228:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -3284,10 +3458,10 @@ done204:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone206
-	JEQ          overwrite205
+	JPS          readCdone230
+	JEQ          overwrite229
 
-readCdone206:
+readCdone230:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -3312,9 +3486,9 @@ readCdone206:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done206
+	JMP         done230
 
-overwrite205:
+overwrite229:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -3328,12 +3502,12 @@ overwrite205:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done206:
+done230:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -3348,33 +3522,33 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows207:
+rows231:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done208
+	JG     done232
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest210
+	JL     rest234
 
-vectors209:
+vectors233:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors209
+	JGE    vectors233
 
-rest210:
+rest234:
 	ADDQ       $0x04, R8
-	JZ         done211
+	JZ         done235
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done211:
+done235:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -3404,9 +3578,9 @@ done211:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest213
+	JL           rest237
 
-vectors212:
+vectors236:
 	VMOVUPD     (DI), Y7
 	VSUBPD      Y1, Y7, Y7
 	VADDPD      Y7, Y3, Y3
@@ -3417,11 +3591,11 @@ vectors212:
 	VFMADD231PD Y7, Y7, Y6
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors212
+	JGE         vectors236
 
-rest213:
+rest237:
 	ADDQ        $0x04, R8
-	JZ          done214
+	JZ          done238
 	VMASKMOVPD  (DI), Y0, Y7
 	VSUBPD      Y1, Y7, Y7
 	VANDPD      Y0, Y7, Y7
@@ -3433,7 +3607,7 @@ rest213:
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done214:
+done238:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -3479,162 +3653,221 @@ done214:
 	MOVQ         shift_base+120(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
 	CMPB         stream+176(FP), $0x00
-	JE           plain215
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y3
-	VBROADCASTSD 8(R11)(CX*8), Y4
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y5
-	VBROADCASTSD 8(R11)(CX*8), Y6
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest218
+	JE           plain239
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest242
 
-vectors217:
-	VMOVUPD     (R10), Y7
-	VMOVUPD     (R11), Y8
-	PREFETCHT0  (R9)
-	VMOVUPD     (DI), Y9
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y5, Y1, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMOVNTPD    Y9, (R8)
-	PREFETCHT0  (R9)(DX*1)
-	VMOVUPD     (DI)(DX*1), Y9
-	VSUBPD      Y4, Y9, Y9
-	VFMSUB213PD Y6, Y2, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMOVNTPD    Y9, (R8)(DX*1)
+vectors241:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors217
+	SUBQ        $0x04, R10
+	JGE         vectors241
 
-rest218:
-	ADDQ        $0x04, R12
-	JZ          done219
-	VMASKMOVPD  (R10), Y0, Y7
-	VMASKMOVPD  (R11), Y0, Y8
-	VMASKMOVPD  (DI), Y0, Y9
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y5, Y1, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMASKMOVPD  Y9, Y0, (R8)
-	VMASKMOVPD  (DI)(DX*1), Y0, Y1
-	VSUBPD      Y4, Y1, Y1
-	VFMSUB213PD Y6, Y2, Y1
-	VFMADD213PD Y8, Y7, Y1
-	VMASKMOVPD  Y1, Y0, (R8)(DX*1)
+rest242:
+	ADDQ        $0x04, R10
+	JZ          done243
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
 
-done219:
-	JMP done216
+done243:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest245
 
-plain215:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y3
-	VBROADCASTSD 8(R11)(CX*8), Y4
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y5
-	VBROADCASTSD 8(R11)(CX*8), Y6
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest221
-
-vectors220:
-	VMOVUPD     (R10), Y7
-	VMOVUPD     (R11), Y8
-	PREFETCHT0  (R9)
-	VMOVUPD     (DI), Y9
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y5, Y1, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMOVUPD     Y9, (R8)
-	PREFETCHT0  (R9)(DX*1)
-	VMOVUPD     (DI)(DX*1), Y9
-	VSUBPD      Y4, Y9, Y9
-	VFMSUB213PD Y6, Y2, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMOVUPD     Y9, (R8)(DX*1)
+vectors244:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors220
+	SUBQ        $0x04, R10
+	JGE         vectors244
 
-rest221:
-	ADDQ        $0x04, R12
-	JZ          done222
-	VMASKMOVPD  (R10), Y0, Y7
-	VMASKMOVPD  (R11), Y0, Y8
-	VMASKMOVPD  (DI), Y0, Y9
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y5, Y1, Y9
-	VFMADD213PD Y8, Y7, Y9
-	VMASKMOVPD  Y9, Y0, (R8)
-	VMASKMOVPD  (DI)(DX*1), Y0, Y1
-	VSUBPD      Y4, Y1, Y1
-	VFMSUB213PD Y6, Y2, Y1
-	VFMADD213PD Y8, Y7, Y1
-	VMASKMOVPD  Y1, Y0, (R8)(DX*1)
+rest245:
+	ADDQ        $0x04, R10
+	JZ          done246
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
 
-done222:
-done216:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
+done246:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done240
+
+plain239:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest248
+
+vectors247:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors247
+
+rest248:
+	ADDQ        $0x04, R10
+	JZ          done249
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done249:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest251
+
+vectors250:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors250
+
+rest251:
+	ADDQ        $0x04, R10
+	JZ          done252
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done252:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done240:
 	ADDQ $0x02, CX
-	JMP  rows207
+	JMP  rows231
 
-done208:
-rows223:
+done232:
+rows253:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done224
+	JG     done254
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest226
+	JL     rest256
 
-vectors225:
+vectors255:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors225
+	JGE    vectors255
 
-rest226:
+rest256:
 	ADDQ       $0x04, R8
-	JZ         done227
+	JZ         done257
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done227:
+done257:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -3659,27 +3892,27 @@ done227:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest229
+	JL           rest259
 
-vectors228:
+vectors258:
 	VMOVUPD     (DI), Y4
 	VSUBPD      Y1, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors228
+	JGE         vectors258
 
-rest229:
+rest259:
 	ADDQ        $0x04, R8
-	JZ          done230
+	JZ          done260
 	VMASKMOVPD  (DI), Y0, Y4
 	VSUBPD      Y1, Y4, Y4
 	VANDPD      Y0, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 
-done230:
+done260:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -3721,121 +3954,118 @@ done230:
 	MOVQ         shift_base+120(FP), DI
 	VMOVSD       X1, (DI)(CX*8)
 	CMPB         stream+176(FP), $0x00
-	JE           plain231
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest234
+	JE           plain261
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest264
 
-vectors233:
-	VMOVUPD     (R10), Y4
-	VMOVUPD     (R11), Y5
-	PREFETCHT0  (R9)
-	VMOVUPD     (DI), Y6
-	VSUBPD      Y2, Y6, Y6
-	VFMSUB213PD Y3, Y1, Y6
-	VFMADD213PD Y5, Y4, Y6
-	VMOVNTPD    Y6, (R8)
+vectors263:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors233
+	SUBQ        $0x04, R10
+	JGE         vectors263
 
-rest234:
-	ADDQ        $0x04, R12
-	JZ          done235
-	VMASKMOVPD  (R10), Y0, Y4
-	VMASKMOVPD  (R11), Y0, Y5
-	VMASKMOVPD  (DI), Y0, Y6
-	VSUBPD      Y2, Y6, Y6
-	VFMSUB213PD Y3, Y1, Y6
-	VFMADD213PD Y5, Y4, Y6
-	VMASKMOVPD  Y6, Y0, (R8)
+rest264:
+	ADDQ        $0x04, R10
+	JZ          done265
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
 
-done235:
-	JMP done232
+done265:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done262
 
-plain231:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest237
+plain261:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest267
 
-vectors236:
-	VMOVUPD     (R10), Y4
-	VMOVUPD     (R11), Y5
-	PREFETCHT0  (R9)
-	VMOVUPD     (DI), Y6
-	VSUBPD      Y2, Y6, Y6
-	VFMSUB213PD Y3, Y1, Y6
-	VFMADD213PD Y5, Y4, Y6
-	VMOVUPD     Y6, (R8)
+vectors266:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors236
+	SUBQ        $0x04, R10
+	JGE         vectors266
 
-rest237:
-	ADDQ        $0x04, R12
-	JZ          done238
-	VMASKMOVPD  (R10), Y0, Y4
-	VMASKMOVPD  (R11), Y0, Y5
-	VMASKMOVPD  (DI), Y0, Y6
-	VSUBPD      Y2, Y6, Y6
-	VFMSUB213PD Y3, Y1, Y6
-	VFMADD213PD Y5, Y4, Y6
-	VMASKMOVPD  Y6, Y0, (R8)
+rest267:
+	ADDQ        $0x04, R10
+	JZ          done268
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
 
-done238:
-done232:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
+done268:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done262:
 	ADDQ $0x01, CX
-	JMP  rows223
+	JMP  rows253
 
-done224:
+done254:
 	CMPB stream+176(FP), $0x00
-	JE   done239
+	JE   done269
 	SFENCE
 
-done239:
+done269:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -3850,35 +4080,35 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows240:
+rows270:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done241
+	JG     done271
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest243
+	JL     rest273
 
-vectors242:
+vectors272:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMOVUPD     (DI)(DX*1), Y3
 	VFMADD231PD Y3, Y3, Y2
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors242
+	JGE         vectors272
 
-rest243:
+rest273:
 	ADDQ        $0x04, R8
-	JZ          done244
+	JZ          done274
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y3
 	VFMADD231PD Y3, Y3, Y2
 
-done244:
+done274:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -3904,135 +4134,182 @@ done244:
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
 	CMPB         stream+104(FP), $0x00
-	JE           plain245
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest248
+	JE           plain275
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest278
 
-vectors247:
-	VMOVUPD    (R10), Y3
-	PREFETCHT0 (R9)
-	VMOVUPD    (DI), Y4
-	VMULPD     Y1, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMOVNTPD   Y4, (R8)
-	PREFETCHT0 (R9)(DX*1)
-	VMOVUPD    (DI)(DX*1), Y4
-	VMULPD     Y2, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMOVNTPD   Y4, (R8)(DX*1)
+vectors277:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x04, R11
-	JGE        vectors247
+	SUBQ       $0x04, R9
+	JGE        vectors277
 
-rest248:
-	ADDQ       $0x04, R11
-	JZ         done249
-	VMASKMOVPD (R10), Y0, Y3
-	VMASKMOVPD (DI), Y0, Y4
-	VMULPD     Y1, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMASKMOVPD Y4, Y0, (R8)
-	VMASKMOVPD (DI)(DX*1), Y0, Y1
-	VMULPD     Y2, Y1, Y1
-	VMULPD     Y3, Y1, Y1
-	VMASKMOVPD Y1, Y0, (R8)(DX*1)
+rest278:
+	ADDQ       $0x04, R9
+	JZ         done279
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
 
-done249:
-	JMP done246
+done279:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest281
 
-plain245:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest251
-
-vectors250:
-	VMOVUPD    (R10), Y3
-	PREFETCHT0 (R9)
-	VMOVUPD    (DI), Y4
-	VMULPD     Y1, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMOVUPD    Y4, (R8)
-	PREFETCHT0 (R9)(DX*1)
-	VMOVUPD    (DI)(DX*1), Y4
-	VMULPD     Y2, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMOVUPD    Y4, (R8)(DX*1)
+vectors280:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x04, R11
-	JGE        vectors250
+	SUBQ       $0x04, R9
+	JGE        vectors280
 
-rest251:
-	ADDQ       $0x04, R11
-	JZ         done252
-	VMASKMOVPD (R10), Y0, Y3
-	VMASKMOVPD (DI), Y0, Y4
-	VMULPD     Y1, Y4, Y4
-	VMULPD     Y3, Y4, Y4
-	VMASKMOVPD Y4, Y0, (R8)
-	VMASKMOVPD (DI)(DX*1), Y0, Y1
-	VMULPD     Y2, Y1, Y1
-	VMULPD     Y3, Y1, Y1
-	VMASKMOVPD Y1, Y0, (R8)(DX*1)
+rest281:
+	ADDQ       $0x04, R9
+	JZ         done282
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
 
-done252:
-done246:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
+done282:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done276
+
+plain275:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest284
+
+vectors283:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors283
+
+rest284:
+	ADDQ       $0x04, R9
+	JZ         done285
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done285:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest287
+
+vectors286:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors286
+
+rest287:
+	ADDQ       $0x04, R9
+	JZ         done288
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done288:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done276:
 	ADDQ $0x02, CX
-	JMP  rows240
+	JMP  rows270
 
-done241:
-rows253:
+done271:
+rows289:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done254
+	JG     done290
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest256
+	JL     rest292
 
-vectors255:
+vectors291:
 	VMOVUPD     (DI), Y2
 	VFMADD231PD Y2, Y2, Y1
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors255
+	JGE         vectors291
 
-rest256:
+rest292:
 	ADDQ        $0x04, R8
-	JZ          done257
+	JZ          done293
 	VMASKMOVPD  (DI), Y0, Y2
 	VFMADD231PD Y2, Y2, Y1
 
-done257:
+done293:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -4056,101 +4333,98 @@ done257:
 	MOVQ         rstd_base+72(FP), DI
 	VMOVSD       X1, (DI)(CX*8)
 	CMPB         stream+104(FP), $0x00
-	JE           plain258
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest261
+	JE           plain294
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest297
 
-vectors260:
-	VMOVUPD    (R10), Y2
-	PREFETCHT0 (R9)
-	VMOVUPD    (DI), Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y2, Y3, Y3
-	VMOVNTPD   Y3, (R8)
+vectors296:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x04, R11
-	JGE        vectors260
+	SUBQ       $0x04, R9
+	JGE        vectors296
 
-rest261:
-	ADDQ       $0x04, R11
-	JZ         done262
-	VMASKMOVPD (R10), Y0, Y2
-	VMASKMOVPD (DI), Y0, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y2, Y3, Y3
-	VMASKMOVPD Y3, Y0, (R8)
+rest297:
+	ADDQ       $0x04, R9
+	JZ         done298
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
 
-done262:
-	JMP done259
+done298:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done295
 
-plain258:
-	MOVQ         BX, DI
-	MOVQ         SI, R8
-	LEAQ         (BX)(DX*4), R9
-	LEAQ         4096(BX), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y1
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest264
+plain294:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest300
 
-vectors263:
-	VMOVUPD    (R10), Y2
-	PREFETCHT0 (R9)
-	VMOVUPD    (DI), Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y2, Y3, Y3
-	VMOVUPD    Y3, (R8)
+vectors299:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	ADDQ       $+32, R10
-	SUBQ       $0x04, R11
-	JGE        vectors263
+	SUBQ       $0x04, R9
+	JGE        vectors299
 
-rest264:
-	ADDQ       $0x04, R11
-	JZ         done265
-	VMASKMOVPD (R10), Y0, Y2
-	VMASKMOVPD (DI), Y0, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y2, Y3, Y3
-	VMASKMOVPD Y3, Y0, (R8)
+rest300:
+	ADDQ       $0x04, R9
+	JZ         done301
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
 
-done265:
-done259:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
+done301:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done295:
 	ADDQ $0x01, CX
-	JMP  rows253
+	JMP  rows289
 
-done254:
+done290:
 	CMPB stream+104(FP), $0x00
-	JE   done266
+	JE   done302
 	SFENCE
 
-done266:
+done302:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
 	MOVQ    gamma_len+80(FP), AX
 	MOVQ    AX, CX
@@ -4166,10 +4440,10 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows267:
+rows303:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done268
+	JG           done304
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -4190,9 +4464,9 @@ rows267:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest270
+	JL           rest306
 
-vectors269:
+vectors305:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -4222,11 +4496,11 @@ vectors269:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors269
+	JGE         vectors305
 
-rest270:
+rest306:
 	ADDQ        $0x04, R13
-	JZ          done271
+	JZ          done307
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -4251,7 +4525,7 @@ rest270:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done271:
+done307:
 	VEXTRACTF128 $0x01, Y9, X1
 	VADDPD       X1, X9, X9
 	VEXTRACTF128 $0x01, Y10, X1
@@ -4298,172 +4572,220 @@ done271:
 	VBROADCASTSD (SP), Y1
 	VBROADCASTSD 8(SP), Y4
 	CMPB         stream+216(FP), $0x00
-	JE           plain272
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y5
-	VBROADCASTSD 8(R14)(CX*8), Y6
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y7
-	VBROADCASTSD 8(R14)(CX*8), Y8
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest275
+	JE           plain308
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest311
 
-vectors274:
-	VMOVUPD      (R11), Y9
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y10
-	VMOVUPD      (R9), Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y7, Y10, Y10
-	VSUBPD       Y1, Y11, Y11
-	VFNMADD231PD Y10, Y2, Y11
-	VMULPD       Y5, Y11, Y11
-	VMOVNTPD     Y11, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPD      (R8)(DX*1), Y10
-	VMOVUPD      (R9)(DX*1), Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y8, Y10, Y10
-	VSUBPD       Y4, Y11, Y11
-	VFNMADD231PD Y10, Y3, Y11
-	VMULPD       Y6, Y11, Y11
-	VMOVNTPD     Y11, (R10)(DX*1)
+vectors310:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       (R10), Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMOVNTPD     Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors310
+
+rest311:
+	ADDQ         $0x04, R11
+	JZ           done312
+	VMASKMOVPD   (BX), Y0, Y7
+	VMASKMOVPD   (SI), Y0, Y8
+	VMASKMOVPD   (R10), Y0, Y9
+	VMULPD       Y9, Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMASKMOVPD   Y8, Y0, (DI)
+
+done312:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest314
+
+vectors313:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors274
-
-rest275:
-	ADDQ         $0x04, R14
-	JZ           done276
-	VMASKMOVPD   (R11), Y0, Y9
-	VMASKMOVPD   (R8), Y0, Y10
-	VMASKMOVPD   (R9), Y0, Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y7, Y10, Y10
-	VSUBPD       Y1, Y11, Y11
-	VFNMADD231PD Y10, Y2, Y11
-	VMULPD       Y5, Y11, Y11
-	VMASKMOVPD   Y11, Y0, (R10)
-	VMASKMOVPD   (R8)(DX*1), Y0, Y1
-	VMASKMOVPD   (R9)(DX*1), Y0, Y2
-	VMULPD       Y9, Y2, Y2
-	VSUBPD       Y8, Y1, Y1
-	VSUBPD       Y4, Y2, Y2
-	VFNMADD231PD Y1, Y3, Y2
-	VMULPD       Y6, Y2, Y2
-	VMASKMOVPD   Y2, Y0, (R10)(DX*1)
-
-done276:
-	JMP done273
-
-plain272:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y5
-	VBROADCASTSD 8(R14)(CX*8), Y6
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y7
-	VBROADCASTSD 8(R14)(CX*8), Y8
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest278
-
-vectors277:
-	VMOVUPD      (R11), Y9
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y10
-	VMOVUPD      (R9), Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y7, Y10, Y10
-	VSUBPD       Y1, Y11, Y11
-	VFNMADD231PD Y10, Y2, Y11
-	VMULPD       Y5, Y11, Y11
-	VMOVUPD      Y11, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPD      (R8)(DX*1), Y10
-	VMOVUPD      (R9)(DX*1), Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y8, Y10, Y10
-	VSUBPD       Y4, Y11, Y11
-	VFNMADD231PD Y10, Y3, Y11
-	VMULPD       Y6, Y11, Y11
-	VMOVUPD      Y11, (R10)(DX*1)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors313
+
+rest314:
+	ADDQ         $0x04, R11
+	JZ           done315
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done315:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done309
+
+plain308:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest317
+
+vectors316:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       (R10), Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMOVUPD      Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors277
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors316
 
-rest278:
-	ADDQ         $0x04, R14
-	JZ           done279
-	VMASKMOVPD   (R11), Y0, Y9
-	VMASKMOVPD   (R8), Y0, Y10
-	VMASKMOVPD   (R9), Y0, Y11
-	VMULPD       Y9, Y11, Y11
-	VSUBPD       Y7, Y10, Y10
-	VSUBPD       Y1, Y11, Y11
-	VFNMADD231PD Y10, Y2, Y11
-	VMULPD       Y5, Y11, Y11
-	VMASKMOVPD   Y11, Y0, (R10)
-	VMASKMOVPD   (R8)(DX*1), Y0, Y1
-	VMASKMOVPD   (R9)(DX*1), Y0, Y2
-	VMULPD       Y9, Y2, Y2
-	VSUBPD       Y8, Y1, Y1
-	VSUBPD       Y4, Y2, Y2
-	VFNMADD231PD Y1, Y3, Y2
-	VMULPD       Y6, Y2, Y2
-	VMASKMOVPD   Y2, Y0, (R10)(DX*1)
+rest317:
+	ADDQ         $0x04, R11
+	JZ           done318
+	VMASKMOVPD   (BX), Y0, Y7
+	VMASKMOVPD   (SI), Y0, Y8
+	VMASKMOVPD   (R10), Y0, Y9
+	VMULPD       Y9, Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMASKMOVPD   Y8, Y0, (DI)
 
-done279:
-done273:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
-	LEAQ (DI)(DX*2), DI
+done318:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest320
+
+vectors319:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMOVUPD      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors319
+
+rest320:
+	ADDQ         $0x04, R11
+	JZ           done321
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done321:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done309:
 	ADDQ $0x02, CX
-	JMP  rows267
+	JMP  rows303
 
-done268:
-rows280:
+done304:
+rows322:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done281
+	JG           done323
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -4479,9 +4801,9 @@ rows280:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest283
+	JL           rest325
 
-vectors282:
+vectors324:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -4502,11 +4824,11 @@ vectors282:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors282
+	JGE         vectors324
 
-rest283:
+rest325:
 	ADDQ        $0x04, R13
-	JZ          done284
+	JZ          done326
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -4522,7 +4844,7 @@ rest283:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done284:
+done326:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPD       X1, X5, X5
 	VXORPS       Y1, Y1, Y1
@@ -4563,138 +4885,128 @@ done284:
 	VMOVSD       X1, (SP)
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+216(FP), $0x00
-	JE           plain285
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y3
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest288
+	JE           plain327
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest330
 
-vectors287:
-	VMOVUPD      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y6
-	VMOVUPD      (R9), Y7
-	VMULPD       Y5, Y7, Y7
-	VSUBPD       Y4, Y6, Y6
-	VSUBPD       Y1, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y3, Y7, Y7
-	VMOVNTPD     Y7, (R10)
+vectors329:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors329
+
+rest330:
+	ADDQ         $0x04, R11
+	JZ           done331
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done331:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done328
+
+plain327:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest333
+
+vectors332:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMOVUPD      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors287
-
-rest288:
-	ADDQ         $0x04, R14
-	JZ           done289
-	VMASKMOVPD   (R11), Y0, Y5
-	VMASKMOVPD   (R8), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y5, Y7, Y7
-	VSUBPD       Y4, Y6, Y6
-	VSUBPD       Y1, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y3, Y7, Y7
-	VMASKMOVPD   Y7, Y0, (R10)
-
-done289:
-	JMP done286
-
-plain285:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y3
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest291
-
-vectors290:
-	VMOVUPD      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y6
-	VMOVUPD      (R9), Y7
-	VMULPD       Y5, Y7, Y7
-	VSUBPD       Y4, Y6, Y6
-	VSUBPD       Y1, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y3, Y7, Y7
-	VMOVUPD      Y7, (R10)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors290
+	SUBQ         $0x04, R11
+	JGE          vectors332
 
-rest291:
-	ADDQ         $0x04, R14
-	JZ           done292
-	VMASKMOVPD   (R11), Y0, Y5
-	VMASKMOVPD   (R8), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y5, Y7, Y7
-	VSUBPD       Y4, Y6, Y6
-	VSUBPD       Y1, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y3, Y7, Y7
-	VMASKMOVPD   Y7, Y0, (R10)
+rest333:
+	ADDQ         $0x04, R11
+	JZ           done334
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
 
-done292:
-done286:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done334:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done328:
 	ADDQ $0x01, CX
-	JMP  rows280
+	JMP  rows322
 
-done281:
+done323:
 	CMPB stream+216(FP), $0x00
-	JE   done293
+	JE   done335
 	SFENCE
 
-done293:
+done335:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
 	MOVQ    gamma_len+80(FP), AX
 	MOVQ    AX, CX
@@ -4710,10 +5022,10 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows294:
+rows336:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done295
+	JG           done337
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -4725,9 +5037,9 @@ rows294:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest297
+	JL           rest339
 
-vectors296:
+vectors338:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -4748,11 +5060,11 @@ vectors296:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors296
+	JGE         vectors338
 
-rest297:
+rest339:
 	ADDQ        $0x04, R12
-	JZ          done298
+	JZ          done340
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -4769,7 +5081,7 @@ rest297:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done298:
+done340:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -4795,150 +5107,196 @@ done298:
 	VBROADCASTSD (SP), Y1
 	VBROADCASTSD 8(SP), Y2
 	CMPB         stream+144(FP), $0x00
-	JE           plain299
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y3
-	VBROADCASTSD 8(R14)(CX*8), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest302
+	JE           plain341
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest344
 
-vectors301:
-	VMOVUPD      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y6
-	VMOVUPD      (R9), Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y1, Y7
-	VMULPD       Y3, Y7, Y7
-	VMOVNTPD     Y7, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPD      (R8)(DX*1), Y6
-	VMOVUPD      (R9)(DX*1), Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y4, Y7, Y7
-	VMOVNTPD     Y7, (R10)(DX*1)
+vectors343:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y4
+	VMOVUPD      (SI), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMOVNTPD     Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors343
+
+rest344:
+	ADDQ         $0x04, R11
+	JZ           done345
+	VMASKMOVPD   (BX), Y0, Y4
+	VMASKMOVPD   (SI), Y0, Y5
+	VMASKMOVPD   (R10), Y0, Y6
+	VMULPD       Y6, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (DI)
+
+done345:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest347
+
+vectors346:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMOVNTPD     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors301
-
-rest302:
-	ADDQ         $0x04, R14
-	JZ           done303
-	VMASKMOVPD   (R11), Y0, Y5
-	VMASKMOVPD   (R8), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y1, Y7
-	VMULPD       Y3, Y7, Y7
-	VMASKMOVPD   Y7, Y0, (R10)
-	VMASKMOVPD   (R8)(DX*1), Y0, Y1
-	VMASKMOVPD   (R9)(DX*1), Y0, Y3
-	VMULPD       Y5, Y3, Y3
-	VFNMADD231PD Y1, Y2, Y3
-	VMULPD       Y4, Y3, Y3
-	VMASKMOVPD   Y3, Y0, (R10)(DX*1)
-
-done303:
-	JMP done300
-
-plain299:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y3
-	VBROADCASTSD 8(R14)(CX*8), Y4
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest305
-
-vectors304:
-	VMOVUPD      (R11), Y5
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y6
-	VMOVUPD      (R9), Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y1, Y7
-	VMULPD       Y3, Y7, Y7
-	VMOVUPD      Y7, (R10)
-	PREFETCHT0   (R12)(DX*1)
-	PREFETCHT0   (R13)(DX*1)
-	VMOVUPD      (R8)(DX*1), Y6
-	VMOVUPD      (R9)(DX*1), Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y2, Y7
-	VMULPD       Y4, Y7, Y7
-	VMOVUPD      Y7, (R10)(DX*1)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors346
+
+rest347:
+	ADDQ         $0x04, R11
+	JZ           done348
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done348:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done342
+
+plain341:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest350
+
+vectors349:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y4
+	VMOVUPD      (SI), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMOVUPD      Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors304
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors349
 
-rest305:
-	ADDQ         $0x04, R14
-	JZ           done306
-	VMASKMOVPD   (R11), Y0, Y5
-	VMASKMOVPD   (R8), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y5, Y7, Y7
-	VFNMADD231PD Y6, Y1, Y7
-	VMULPD       Y3, Y7, Y7
-	VMASKMOVPD   Y7, Y0, (R10)
-	VMASKMOVPD   (R8)(DX*1), Y0, Y1
-	VMASKMOVPD   (R9)(DX*1), Y0, Y3
-	VMULPD       Y5, Y3, Y3
-	VFNMADD231PD Y1, Y2, Y3
-	VMULPD       Y4, Y3, Y3
-	VMASKMOVPD   Y3, Y0, (R10)(DX*1)
+rest350:
+	ADDQ         $0x04, R11
+	JZ           done351
+	VMASKMOVPD   (BX), Y0, Y4
+	VMASKMOVPD   (SI), Y0, Y5
+	VMASKMOVPD   (R10), Y0, Y6
+	VMULPD       Y6, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (DI)
 
-done306:
-done300:
-	LEAQ (BX)(DX*2), BX
-	LEAQ (SI)(DX*2), SI
-	LEAQ (DI)(DX*2), DI
+done351:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest353
+
+vectors352:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors352
+
+rest353:
+	ADDQ         $0x04, R11
+	JZ           done354
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done354:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done342:
 	ADDQ $0x02, CX
-	JMP  rows294
+	JMP  rows336
 
-done295:
-rows307:
+done337:
+rows355:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done308
+	JG           done356
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -4948,9 +5306,9 @@ rows307:
 	VXORPS       Y2, Y2, Y2
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest310
+	JL           rest358
 
-vectors309:
+vectors357:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -4965,11 +5323,11 @@ vectors309:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors309
+	JGE         vectors357
 
-rest310:
+rest358:
 	ADDQ        $0x04, R12
-	JZ          done311
+	JZ          done359
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -4980,7 +5338,7 @@ rest310:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done311:
+done359:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -5003,121 +5361,111 @@ done311:
 	VMOVSD       X1, (SP)
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+144(FP), $0x00
-	JE           plain312
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y2
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest315
+	JE           plain360
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest363
 
-vectors314:
-	VMOVUPD      (R11), Y3
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y4
-	VMOVUPD      (R9), Y5
-	VMULPD       Y3, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y2, Y5, Y5
-	VMOVNTPD     Y5, (R10)
+vectors362:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMOVNTPD     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors362
+
+rest363:
+	ADDQ         $0x04, R11
+	JZ           done364
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done364:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done361
+
+plain360:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest366
+
+vectors365:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMOVUPD      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors314
-
-rest315:
-	ADDQ         $0x04, R14
-	JZ           done316
-	VMASKMOVPD   (R11), Y0, Y3
-	VMASKMOVPD   (R8), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
-	VMULPD       Y3, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y2, Y5, Y5
-	VMASKMOVPD   Y5, Y0, (R10)
-
-done316:
-	JMP done313
-
-plain312:
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (BX)(DX*4), R12
-	LEAQ         4096(BX), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Y2
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest318
-
-vectors317:
-	VMOVUPD      (R11), Y3
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (R8), Y4
-	VMOVUPD      (R9), Y5
-	VMULPD       Y3, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y2, Y5, Y5
-	VMOVUPD      Y5, (R10)
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors317
+	SUBQ         $0x04, R11
+	JGE          vectors365
 
-rest318:
-	ADDQ         $0x04, R14
-	JZ           done319
-	VMASKMOVPD   (R11), Y0, Y3
-	VMASKMOVPD   (R8), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
-	VMULPD       Y3, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y2, Y5, Y5
-	VMASKMOVPD   Y5, Y0, (R10)
+rest366:
+	ADDQ         $0x04, R11
+	JZ           done367
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
 
-done319:
-done313:
-	LEAQ (BX)(DX*1), BX
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done367:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done361:
 	ADDQ $0x01, CX
-	JMP  rows307
+	JMP  rows355
 
-done308:
+done356:
 	CMPB stream+144(FP), $0x00
-	JE   done320
+	JE   done368
 	SFENCE
 
-done320:
+done368:
 	VZEROUPPER
 	RET
 
@@ -5136,18 +5484,18 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows321:
+rows369:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done322
+	JG   done370
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest324
+	JL   rest372
 
-vectors323:
+vectors371:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -5174,11 +5522,11 @@ vectors323:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors323
+	JGE         vectors371
 
-rest324:
+rest372:
 	ADDQ        $0x04, R10
-	JZ          done325
+	JZ          done373
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -5201,28 +5549,28 @@ rest324:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done325:
+done373:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows321
+	JMP  rows369
 
-done322:
-rows326:
+done370:
+rows374:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done327
+	JG   done375
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest329
+	JL   rest377
 
-vectors328:
+vectors376:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -5237,11 +5585,11 @@ vectors328:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors328
+	JGE         vectors376
 
-rest329:
+rest377:
 	ADDQ        $0x04, R9
-	JZ          done330
+	JZ          done378
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -5252,16 +5600,16 @@ rest329:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done330:
+done378:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows326
+	JMP  rows374
 
-done327:
+done375:
 	VZEROUPPER
 	RET
 
@@ -5281,20 +5629,20 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    x_base+24(FP), DI
 	XORQ    CX, CX
 
-rows331:
+rows379:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done332
+	JG   done380
 	CMPB stream+136(FP), $0x00
-	JE   plain333
+	JE   plain381
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest336
+	JL   rest384
 
-vectors335:
+vectors383:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -5320,11 +5668,11 @@ vectors335:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors335
+	JGE         vectors383
 
-rest336:
+rest384:
 	ADDQ        $0x04, R11
-	JZ          done337
+	JZ          done385
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -5345,23 +5693,23 @@ rest336:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done337:
+done385:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done334
+	JMP  done382
 
-plain333:
+plain381:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest339
+	JL   rest387
 
-vectors338:
+vectors386:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -5387,11 +5735,11 @@ vectors338:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors338
+	JGE         vectors386
 
-rest339:
+rest387:
 	ADDQ        $0x04, R11
-	JZ          done340
+	JZ          done388
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -5412,34 +5760,34 @@ rest339:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done340:
+done388:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done334:
+done382:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows331
+	JMP  rows379
 
-done332:
-rows341:
+done380:
+rows389:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done342
+	JG   done390
 	CMPB stream+136(FP), $0x00
-	JE   plain343
+	JE   plain391
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest346
+	JL   rest394
 
-vectors345:
+vectors393:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -5453,11 +5801,11 @@ vectors345:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors345
+	JGE         vectors393
 
-rest346:
+rest394:
 	ADDQ        $0x04, R10
-	JZ          done347
+	JZ          done395
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -5466,23 +5814,23 @@ rest346:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done347:
+done395:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done344
+	JMP  done392
 
-plain343:
+plain391:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest349
+	JL   rest397
 
-vectors348:
+vectors396:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -5496,11 +5844,11 @@ vectors348:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors348
+	JGE         vectors396
 
-rest349:
+rest397:
 	ADDQ        $0x04, R10
-	JZ          done350
+	JZ          done398
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -5509,25 +5857,25 @@ rest349:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done350:
+done398:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done344:
+done392:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows341
+	JMP  rows389
 
-done342:
+done390:
 	CMPB stream+136(FP), $0x00
-	JE   done351
+	JE   done399
 	SFENCE
 
-done351:
+done399:
 	VZEROUPPER
 	RET
 
@@ -5547,19 +5895,19 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows352:
+rows400:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done353
+	JG   done401
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest355
+	JL   rest403
 
-vectors354:
+vectors402:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -5597,11 +5945,11 @@ vectors354:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors354
+	JGE         vectors402
 
-rest355:
+rest403:
 	ADDQ        $0x04, R12
-	JZ          done356
+	JZ          done404
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -5633,7 +5981,7 @@ rest355:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done356:
+done404:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -5642,22 +5990,22 @@ done356:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows352
+	JMP  rows400
 
-done353:
-rows357:
+done401:
+rows405:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done358
+	JG   done406
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest360
+	JL   rest408
 
-vectors359:
+vectors407:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -5677,11 +6025,11 @@ vectors359:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors359
+	JGE         vectors407
 
-rest360:
+rest408:
 	ADDQ        $0x04, R11
-	JZ          done361
+	JZ          done409
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -5695,7 +6043,7 @@ rest360:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done361:
+done409:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -5704,9 +6052,9 @@ done361:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows357
+	JMP  rows405
 
-done358:
+done406:
 	VZEROUPPER
 	RET
 
@@ -5727,12 +6075,12 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dy_base+48(FP), R8
 	XORQ    CX, CX
 
-rows362:
+rows410:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done363
+	JG   done411
 	CMPB stream+208(FP), $0x00
-	JE   plain364
+	JE   plain412
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -5740,9 +6088,9 @@ rows362:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest367
+	JL   rest415
 
-vectors366:
+vectors414:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -5785,11 +6133,11 @@ vectors366:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors366
+	JGE          vectors414
 
-rest367:
+rest415:
 	ADDQ         $0x04, R14
-	JZ           done368
+	JZ           done416
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -5824,16 +6172,16 @@ rest367:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done368:
+done416:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done365
+	JMP  done413
 
-plain364:
+plain412:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -5841,9 +6189,9 @@ plain364:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest370
+	JL   rest418
 
-vectors369:
+vectors417:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -5886,11 +6234,11 @@ vectors369:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors369
+	JGE          vectors417
 
-rest370:
+rest418:
 	ADDQ         $0x04, R14
-	JZ           done371
+	JZ           done419
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -5925,7 +6273,7 @@ rest370:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done371:
+done419:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -5933,20 +6281,20 @@ done371:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done365:
+done413:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows362
+	JMP  rows410
 
-done363:
-rows372:
+done411:
+rows420:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done373
+	JG   done421
 	CMPB stream+208(FP), $0x00
-	JE   plain374
+	JE   plain422
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -5954,9 +6302,9 @@ rows372:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest377
+	JL   rest425
 
-vectors376:
+vectors424:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -5978,11 +6326,11 @@ vectors376:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors376
+	JGE          vectors424
 
-rest377:
+rest425:
 	ADDQ         $0x04, R13
-	JZ           done378
+	JZ           done426
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -5996,16 +6344,16 @@ rest377:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done378:
+done426:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done375
+	JMP  done423
 
-plain374:
+plain422:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -6013,9 +6361,9 @@ plain374:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest380
+	JL   rest428
 
-vectors379:
+vectors427:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -6037,11 +6385,11 @@ vectors379:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors379
+	JGE          vectors427
 
-rest380:
+rest428:
 	ADDQ         $0x04, R13
-	JZ           done381
+	JZ           done429
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -6055,7 +6403,7 @@ rest380:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done381:
+done429:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -6063,19 +6411,19 @@ done381:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done375:
+done423:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows372
+	JMP  rows420
 
-done373:
+done421:
 	CMPB stream+208(FP), $0x00
-	JE   done382
+	JE   done430
 	SFENCE
 
-done382:
+done430:
 	VZEROUPPER
 	RET
 
@@ -6087,28 +6435,28 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop383:
+loop431:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done384
+	JG      done432
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop383
+	JMP     loop431
 
-done384:
-loop385:
+done432:
+loop433:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done386
+	JG     done434
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop385
+	JMP    loop433
 
-done386:
+done434:
 	VZEROUPPER
 	RET
 
@@ -6127,26 +6475,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest388
+	JZ    rest436
 
-vectors387:
+vectors435:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors387
+	JL      vectors435
 
-rest388:
+rest436:
 	CMPQ      SI, BX
-	JGE       done389
+	JGE       done437
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done389:
+done437:
 	VZEROUPPER
 	RET
 
@@ -6164,24 +6512,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest391
+	JZ           rest439
 
-vectors390:
+vectors438:
 	VMOVUPS (AX)(DX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors390
+	JL      vectors438
 
-rest391:
+rest439:
 	CMPQ      DX, CX
-	JGE       done392
+	JGE       done440
 	VMOVUPS.Z (AX)(DX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(DX*4)
 
-done392:
+done440:
 	VZEROUPPER
 	RET
 
@@ -6200,9 +6548,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest394
+	JZ     rest442
 
-vectors393:
+vectors441:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -6211,11 +6559,11 @@ vectors393:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors393
+	JL            vectors441
 
-rest394:
+rest442:
 	CMPQ          DX, CX
-	JGE           done395
+	JGE           done443
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -6223,7 +6571,7 @@ rest394:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done395:
+done443:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -6276,9 +6624,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x02, R10
 	TESTQ  AX, AX
-	JZ     done397
+	JZ     done445
 
-k396:
+k444:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -6323,9 +6671,9 @@ k396:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k396
+	JNZ          k444
 
-done397:
+done445:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -6361,10 +6709,10 @@ done397:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone399
-	JEQ          overwrite398
+	JPS          readCdone447
+	JEQ          overwrite446
 
-readCdone399:
+readCdone447:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -6413,9 +6761,9 @@ readCdone399:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done399
+	JMP         done447
 
-overwrite398:
+overwrite446:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -6441,12 +6789,12 @@ overwrite398:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done399:
+done447:
 	VZEROUPPER
 	RET
 
 // func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ  gamma_len+56(FP), AX
 	MOVQ  AX, CX
@@ -6461,10 +6809,10 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows400:
+rows448:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done401
+	JG     done449
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -6472,20 +6820,20 @@ rows400:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest403
+	JL     rest451
 
-vectors402:
+vectors450:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors402
+	JGE    vectors450
 
-rest403:
+rest451:
 	ADDQ      $0x10, R9
-	JZ        done404
+	JZ        done452
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -6495,7 +6843,7 @@ rest403:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done404:
+done452:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -6546,9 +6894,9 @@ done404:
 	MOVQ          SI, R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest406
+	JL            rest454
 
-vectors405:
+vectors453:
 	VMOVUPS     (R8), Z19
 	VSUBPS      Z4, Z19, Z19
 	VADDPS      Z19, Z5, Z5
@@ -6567,11 +6915,11 @@ vectors405:
 	VFMADD231PS Z19, Z19, Z12
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors405
+	JGE         vectors453
 
-rest406:
+rest454:
 	ADDQ        $0x10, R9
-	JZ          done407
+	JZ          done455
 	VMOVUPS.Z   (R8), K1, Z19
 	VSUBPS      Z4, Z19, Z19
 	VMOVAPS.Z   Z19, K1, Z19
@@ -6593,7 +6941,7 @@ rest406:
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done407:
+done455:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPS        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -6669,218 +7017,401 @@ done407:
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
 	CMPB          stream+176(FP), $0x00
-	JE            plain408
-	MOVQ          SI, R8
-	MOVQ          DI, R9
-	LEAQ          (SI)(DX*4), R10
-	LEAQ          4096(SI), R11
-	CMPQ          R10, R11
-	CMOVQCS       R11, R10
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          rstd_base+144(FP), R12
-	VBROADCASTSS  (R12)(CX*4), Z4
-	VBROADCASTSS  4(R12)(CX*4), Z16
-	VBROADCASTSS  8(R12)(CX*4), Z17
-	VBROADCASTSS  12(R12)(CX*4), Z18
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSS  (R12)(CX*4), Z19
-	VBROADCASTSS  4(R12)(CX*4), Z20
-	VBROADCASTSS  8(R12)(CX*4), Z21
-	VBROADCASTSS  12(R12)(CX*4), Z22
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSS  (R12)(CX*4), Z23
-	VBROADCASTSS  4(R12)(CX*4), Z24
-	VBROADCASTSS  8(R12)(CX*4), Z25
-	VBROADCASTSS  12(R12)(CX*4), Z26
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x10, R13
-	JL            rest411
+	JE            plain456
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest459
 
-vectors410:
-	VMOVUPS     (R11), Z27
-	VMOVUPS     (R12), Z28
-	PREFETCHT0  (R10)
-	VMOVUPS     (R8), Z29
-	VSUBPS      Z19, Z29, Z29
-	VFMSUB213PS Z23, Z4, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVNTPS    Z29, (R9)
-	PREFETCHT0  (R10)(DX*1)
-	VMOVUPS     (R8)(DX*1), Z29
-	VSUBPS      Z20, Z29, Z29
-	VFMSUB213PS Z24, Z16, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVNTPS    Z29, (R9)(DX*1)
-	PREFETCHT0  (R10)(DX*2)
-	VMOVUPS     (R8)(DX*2), Z29
-	VSUBPS      Z21, Z29, Z29
-	VFMSUB213PS Z25, Z17, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVNTPS    Z29, (R9)(DX*2)
-	PREFETCHT0  (R10)(BX*1)
-	VMOVUPS     (R8)(BX*1), Z29
-	VSUBPS      Z22, Z29, Z29
-	VFMSUB213PS Z26, Z18, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVNTPS    Z29, (R9)(BX*1)
+vectors458:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
-	JGE         vectors410
+	SUBQ        $0x10, R11
+	JGE         vectors458
 
-rest411:
-	ADDQ        $0x10, R13
-	JZ          done412
-	VMOVUPS.Z   (R11), K1, Z27
-	VMOVUPS.Z   (R12), K1, Z28
-	VMOVUPS.Z   (R8), K1, Z29
-	VSUBPS      Z19, Z29, Z29
-	VFMSUB213PS Z23, Z4, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, K1, (R9)
-	VMOVUPS.Z   (R8)(DX*1), K1, Z4
-	VSUBPS      Z20, Z4, Z4
-	VFMSUB213PS Z24, Z16, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(DX*1)
-	VMOVUPS.Z   (R8)(DX*2), K1, Z4
-	VSUBPS      Z21, Z4, Z4
-	VFMSUB213PS Z25, Z17, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(DX*2)
-	VMOVUPS.Z   (R8)(BX*1), K1, Z4
-	VSUBPS      Z22, Z4, Z4
-	VFMSUB213PS Z26, Z18, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(BX*1)
+rest459:
+	ADDQ        $0x10, R11
+	JZ          done460
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
 
-done412:
-	JMP done409
+done460:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest462
 
-plain408:
-	MOVQ         SI, R8
-	MOVQ         DI, R9
-	LEAQ         (SI)(DX*4), R10
-	LEAQ         4096(SI), R11
-	CMPQ         R10, R11
-	CMOVQCS      R11, R10
-	MOVQ         gamma_base+48(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z4
-	VBROADCASTSS 4(R12)(CX*4), Z16
-	VBROADCASTSS 8(R12)(CX*4), Z17
-	VBROADCASTSS 12(R12)(CX*4), Z18
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z19
-	VBROADCASTSS 4(R12)(CX*4), Z20
-	VBROADCASTSS 8(R12)(CX*4), Z21
-	VBROADCASTSS 12(R12)(CX*4), Z22
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z23
-	VBROADCASTSS 4(R12)(CX*4), Z24
-	VBROADCASTSS 8(R12)(CX*4), Z25
-	VBROADCASTSS 12(R12)(CX*4), Z26
-	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest414
-
-vectors413:
-	VMOVUPS     (R11), Z27
-	VMOVUPS     (R12), Z28
-	PREFETCHT0  (R10)
-	VMOVUPS     (R8), Z29
-	VSUBPS      Z19, Z29, Z29
-	VFMSUB213PS Z23, Z4, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, (R9)
-	PREFETCHT0  (R10)(DX*1)
-	VMOVUPS     (R8)(DX*1), Z29
-	VSUBPS      Z20, Z29, Z29
-	VFMSUB213PS Z24, Z16, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, (R9)(DX*1)
-	PREFETCHT0  (R10)(DX*2)
-	VMOVUPS     (R8)(DX*2), Z29
-	VSUBPS      Z21, Z29, Z29
-	VFMSUB213PS Z25, Z17, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, (R9)(DX*2)
-	PREFETCHT0  (R10)(BX*1)
-	VMOVUPS     (R8)(BX*1), Z29
-	VSUBPS      Z22, Z29, Z29
-	VFMSUB213PS Z26, Z18, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, (R9)(BX*1)
+vectors461:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
-	JGE         vectors413
+	SUBQ        $0x10, R11
+	JGE         vectors461
 
-rest414:
-	ADDQ        $0x10, R13
-	JZ          done415
-	VMOVUPS.Z   (R11), K1, Z27
-	VMOVUPS.Z   (R12), K1, Z28
-	VMOVUPS.Z   (R8), K1, Z29
-	VSUBPS      Z19, Z29, Z29
-	VFMSUB213PS Z23, Z4, Z29
-	VFMADD213PS Z28, Z27, Z29
-	VMOVUPS     Z29, K1, (R9)
-	VMOVUPS.Z   (R8)(DX*1), K1, Z4
-	VSUBPS      Z20, Z4, Z4
-	VFMSUB213PS Z24, Z16, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(DX*1)
-	VMOVUPS.Z   (R8)(DX*2), K1, Z4
-	VSUBPS      Z21, Z4, Z4
-	VFMSUB213PS Z25, Z17, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(DX*2)
-	VMOVUPS.Z   (R8)(BX*1), K1, Z4
-	VSUBPS      Z22, Z4, Z4
-	VFMSUB213PS Z26, Z18, Z4
-	VFMADD213PS Z28, Z27, Z4
-	VMOVUPS     Z4, K1, (R9)(BX*1)
+rest462:
+	ADDQ        $0x10, R11
+	JZ          done463
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
 
-done415:
-done409:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
+done463:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest465
+
+vectors464:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors464
+
+rest465:
+	ADDQ        $0x10, R11
+	JZ          done466
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done466:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest468
+
+vectors467:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors467
+
+rest468:
+	ADDQ        $0x10, R11
+	JZ          done469
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done469:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done457
+
+plain456:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest471
+
+vectors470:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors470
+
+rest471:
+	ADDQ        $0x10, R11
+	JZ          done472
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done472:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest474
+
+vectors473:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors473
+
+rest474:
+	ADDQ        $0x10, R11
+	JZ          done475
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done475:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest477
+
+vectors476:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors476
+
+rest477:
+	ADDQ        $0x10, R11
+	JZ          done478
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done478:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest480
+
+vectors479:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors479
+
+rest480:
+	ADDQ        $0x10, R11
+	JZ          done481
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done481:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done457:
 	ADDQ $0x04, CX
-	JMP  rows400
+	JMP  rows448
 
-done401:
-rows416:
+done449:
+rows482:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done417
+	JG     done483
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest419
+	JL     rest485
 
-vectors418:
+vectors484:
 	VADDPS (BX), Z13, Z13
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors418
+	JGE    vectors484
 
-rest419:
+rest485:
 	ADDQ      $0x10, R8
-	JZ        done420
+	JZ        done486
 	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z13, Z13
 
-done420:
+done486:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -6910,27 +7441,27 @@ done420:
 	MOVQ          SI, BX
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest422
+	JL            rest488
 
-vectors421:
+vectors487:
 	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors421
+	JGE         vectors487
 
-rest422:
+rest488:
 	ADDQ        $0x10, R8
-	JZ          done423
+	JZ          done489
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 
-done423:
+done489:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPS        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -6982,121 +7513,118 @@ done423:
 	VCVTPD2PSY    Y0, X0
 	VMOVSS        X0, (BX)(CX*4)
 	CMPB          stream+176(FP), $0x00
-	JE            plain424
-	MOVQ          SI, BX
-	MOVQ          DI, R8
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          4096(SI), R10
-	CMPQ          R9, R10
-	CMOVQCS       R10, R9
-	MOVQ          gamma_base+48(FP), R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z0
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z1
-	MOVQ          shift_base+120(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z2
-	MOVQ          beta_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x10, R12
-	JL            rest427
+	JE            plain490
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest493
 
-vectors426:
-	VMOVUPS     (R10), Z3
-	VMOVUPS     (R11), Z4
-	PREFETCHT0  (R9)
-	VMOVUPS     (BX), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMSUB213PS Z2, Z0, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVNTPS    Z5, (R8)
+vectors492:
+	PREFETCHT0  (BX)
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors426
+	SUBQ        $0x10, R10
+	JGE         vectors492
 
-rest427:
-	ADDQ        $0x10, R12
-	JZ          done428
-	VMOVUPS.Z   (R10), K1, Z3
-	VMOVUPS.Z   (R11), K1, Z4
-	VMOVUPS.Z   (BX), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMSUB213PS Z2, Z0, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, K1, (R8)
+rest493:
+	ADDQ        $0x10, R10
+	JZ          done494
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done428:
-	JMP done425
+done494:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done491
 
-plain424:
-	MOVQ         SI, BX
-	MOVQ         DI, R8
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         4096(SI), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z0
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z2
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest430
+plain490:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest496
 
-vectors429:
-	VMOVUPS     (R10), Z3
-	VMOVUPS     (R11), Z4
-	PREFETCHT0  (R9)
-	VMOVUPS     (BX), Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMSUB213PS Z2, Z0, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, (R8)
+vectors495:
+	PREFETCHT0  (BX)
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors429
+	SUBQ        $0x10, R10
+	JGE         vectors495
 
-rest430:
-	ADDQ        $0x10, R12
-	JZ          done431
-	VMOVUPS.Z   (R10), K1, Z3
-	VMOVUPS.Z   (R11), K1, Z4
-	VMOVUPS.Z   (BX), K1, Z5
-	VSUBPS      Z1, Z5, Z5
-	VFMSUB213PS Z2, Z0, Z5
-	VFMADD213PS Z4, Z3, Z5
-	VMOVUPS     Z5, K1, (R8)
+rest496:
+	ADDQ        $0x10, R10
+	JZ          done497
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done431:
-done425:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done497:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done491:
 	ADDQ $0x01, CX
-	JMP  rows416
+	JMP  rows482
 
-done417:
+done483:
 	CMPB stream+176(FP), $0x00
-	JE   done432
+	JE   done498
 	SFENCE
 
-done432:
+done498:
 	VZEROUPPER
 	RET
 
 // func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
 TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ  gamma_len+56(FP), AX
 	MOVQ  AX, CX
@@ -7111,10 +7639,10 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows433:
+rows499:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done434
+	JG     done500
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -7122,9 +7650,9 @@ rows433:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest436
+	JL     rest502
 
-vectors435:
+vectors501:
 	VMOVUPS     (R8), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (R8)(DX*1), Z4
@@ -7135,11 +7663,11 @@ vectors435:
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors435
+	JGE         vectors501
 
-rest436:
+rest502:
 	ADDQ        $0x10, R9
-	JZ          done437
+	JZ          done503
 	VMOVUPS.Z   (R8), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z4
@@ -7149,7 +7677,7 @@ rest436:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PS Z4, Z4, Z3
 
-done437:
+done503:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -7190,175 +7718,322 @@ done437:
 	VCVTPD2PSY    Y6, X4
 	VMOVUPS       X4, (R8)(CX*4)
 	CMPB          stream+104(FP), $0x00
-	JE            plain438
-	MOVQ          SI, R8
-	MOVQ          DI, R9
-	LEAQ          (SI)(DX*4), R10
-	LEAQ          4096(SI), R11
-	CMPQ          R10, R11
-	CMOVQCS       R11, R10
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          rstd_base+72(FP), R12
-	VBROADCASTSS  (R12)(CX*4), Z4
-	VBROADCASTSS  4(R12)(CX*4), Z6
-	VBROADCASTSS  8(R12)(CX*4), Z7
-	VBROADCASTSS  12(R12)(CX*4), Z8
-	MOVQ          AX, R12
-	SUBQ          $0x10, R12
-	JL            rest441
+	JE            plain504
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest507
 
-vectors440:
-	VMOVUPS    (R11), Z9
-	PREFETCHT0 (R10)
-	VMOVUPS    (R8), Z10
-	VMULPS     Z4, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVNTPS   Z10, (R9)
-	PREFETCHT0 (R10)(DX*1)
-	VMOVUPS    (R8)(DX*1), Z10
-	VMULPS     Z6, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVNTPS   Z10, (R9)(DX*1)
-	PREFETCHT0 (R10)(DX*2)
-	VMOVUPS    (R8)(DX*2), Z10
-	VMULPS     Z7, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVNTPS   Z10, (R9)(DX*2)
-	PREFETCHT0 (R10)(BX*1)
-	VMOVUPS    (R8)(BX*1), Z10
-	VMULPS     Z8, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVNTPS   Z10, (R9)(BX*1)
+vectors506:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	ADDQ       $+64, R11
-	SUBQ       $0x10, R12
-	JGE        vectors440
+	SUBQ       $0x10, R10
+	JGE        vectors506
 
-rest441:
-	ADDQ      $0x10, R12
-	JZ        done442
-	VMOVUPS.Z (R11), K1, Z9
-	VMOVUPS.Z (R8), K1, Z10
-	VMULPS    Z4, Z10, Z10
-	VMULPS    Z9, Z10, Z10
-	VMOVUPS   Z10, K1, (R9)
-	VMOVUPS.Z (R8)(DX*1), K1, Z4
-	VMULPS    Z6, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(DX*1)
-	VMOVUPS.Z (R8)(DX*2), K1, Z4
-	VMULPS    Z7, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(DX*2)
-	VMOVUPS.Z (R8)(BX*1), K1, Z4
-	VMULPS    Z8, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(BX*1)
+rest507:
+	ADDQ      $0x10, R10
+	JZ        done508
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
 
-done442:
-	JMP done439
+done508:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest510
 
-plain438:
-	MOVQ         SI, R8
-	MOVQ         DI, R9
-	LEAQ         (SI)(DX*4), R10
-	LEAQ         4096(SI), R11
-	CMPQ         R10, R11
-	CMOVQCS      R11, R10
-	MOVQ         gamma_base+48(FP), R11
-	MOVQ         rstd_base+72(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z4
-	VBROADCASTSS 4(R12)(CX*4), Z6
-	VBROADCASTSS 8(R12)(CX*4), Z7
-	VBROADCASTSS 12(R12)(CX*4), Z8
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest444
-
-vectors443:
-	VMOVUPS    (R11), Z9
-	PREFETCHT0 (R10)
-	VMOVUPS    (R8), Z10
-	VMULPS     Z4, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVUPS    Z10, (R9)
-	PREFETCHT0 (R10)(DX*1)
-	VMOVUPS    (R8)(DX*1), Z10
-	VMULPS     Z6, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVUPS    Z10, (R9)(DX*1)
-	PREFETCHT0 (R10)(DX*2)
-	VMOVUPS    (R8)(DX*2), Z10
-	VMULPS     Z7, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVUPS    Z10, (R9)(DX*2)
-	PREFETCHT0 (R10)(BX*1)
-	VMOVUPS    (R8)(BX*1), Z10
-	VMULPS     Z8, Z10, Z10
-	VMULPS     Z9, Z10, Z10
-	VMOVUPS    Z10, (R9)(BX*1)
+vectors509:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	ADDQ       $+64, R11
-	SUBQ       $0x10, R12
-	JGE        vectors443
+	SUBQ       $0x10, R10
+	JGE        vectors509
 
-rest444:
-	ADDQ      $0x10, R12
-	JZ        done445
-	VMOVUPS.Z (R11), K1, Z9
-	VMOVUPS.Z (R8), K1, Z10
-	VMULPS    Z4, Z10, Z10
-	VMULPS    Z9, Z10, Z10
-	VMOVUPS   Z10, K1, (R9)
-	VMOVUPS.Z (R8)(DX*1), K1, Z4
-	VMULPS    Z6, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(DX*1)
-	VMOVUPS.Z (R8)(DX*2), K1, Z4
-	VMULPS    Z7, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(DX*2)
-	VMOVUPS.Z (R8)(BX*1), K1, Z4
-	VMULPS    Z8, Z4, Z4
-	VMULPS    Z9, Z4, Z4
-	VMOVUPS   Z4, K1, (R9)(BX*1)
+rest510:
+	ADDQ      $0x10, R10
+	JZ        done511
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
 
-done445:
-done439:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
+done511:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest513
+
+vectors512:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors512
+
+rest513:
+	ADDQ      $0x10, R10
+	JZ        done514
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done514:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest516
+
+vectors515:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors515
+
+rest516:
+	ADDQ      $0x10, R10
+	JZ        done517
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done517:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done505
+
+plain504:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest519
+
+vectors518:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors518
+
+rest519:
+	ADDQ      $0x10, R10
+	JZ        done520
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done520:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest522
+
+vectors521:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors521
+
+rest522:
+	ADDQ      $0x10, R10
+	JZ        done523
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done523:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest525
+
+vectors524:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors524
+
+rest525:
+	ADDQ      $0x10, R10
+	JZ        done526
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done526:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest528
+
+vectors527:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors527
+
+rest528:
+	ADDQ      $0x10, R10
+	JZ        done529
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done529:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done505:
 	ADDQ $0x04, CX
-	JMP  rows433
+	JMP  rows499
 
-done434:
-rows446:
+done500:
+rows530:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done447
+	JG     done531
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest449
+	JL     rest533
 
-vectors448:
+vectors532:
 	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z5
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors448
+	JGE         vectors532
 
-rest449:
+rest533:
 	ADDQ        $0x10, R8
-	JZ          done450
+	JZ          done534
 	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z5
 
-done450:
+done534:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -7387,101 +8062,98 @@ done450:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (BX)(CX*4)
 	CMPB          stream+104(FP), $0x00
-	JE            plain451
-	MOVQ          SI, BX
-	MOVQ          DI, R8
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          4096(SI), R10
-	CMPQ          R9, R10
-	CMOVQCS       R10, R9
-	MOVQ          gamma_base+48(FP), R10
-	MOVQ          rstd_base+72(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z0
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest454
+	JE            plain535
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest538
 
-vectors453:
-	VMOVUPS    (R10), Z1
-	PREFETCHT0 (R9)
-	VMOVUPS    (BX), Z2
-	VMULPS     Z0, Z2, Z2
-	VMULPS     Z1, Z2, Z2
-	VMOVNTPS   Z2, (R8)
+vectors537:
+	PREFETCHT0 (BX)
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVNTPS   Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors453
+	SUBQ       $0x10, R9
+	JGE        vectors537
 
-rest454:
-	ADDQ      $0x10, R11
-	JZ        done455
-	VMOVUPS.Z (R10), K1, Z1
-	VMOVUPS.Z (BX), K1, Z2
-	VMULPS    Z0, Z2, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   Z2, K1, (R8)
+rest538:
+	ADDQ      $0x10, R9
+	JZ        done539
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done455:
-	JMP done452
+done539:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done536
 
-plain451:
-	MOVQ         SI, BX
-	MOVQ         DI, R8
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         4096(SI), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z0
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest457
+plain535:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest541
 
-vectors456:
-	VMOVUPS    (R10), Z1
-	PREFETCHT0 (R9)
-	VMOVUPS    (BX), Z2
-	VMULPS     Z0, Z2, Z2
-	VMULPS     Z1, Z2, Z2
-	VMOVUPS    Z2, (R8)
+vectors540:
+	PREFETCHT0 (BX)
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors456
+	SUBQ       $0x10, R9
+	JGE        vectors540
 
-rest457:
-	ADDQ      $0x10, R11
-	JZ        done458
-	VMOVUPS.Z (R10), K1, Z1
-	VMOVUPS.Z (BX), K1, Z2
-	VMULPS    Z0, Z2, Z2
-	VMULPS    Z1, Z2, Z2
-	VMOVUPS   Z2, K1, (R8)
+rest541:
+	ADDQ      $0x10, R9
+	JZ        done542
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done458:
-done452:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done542:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done536:
 	ADDQ $0x01, CX
-	JMP  rows446
+	JMP  rows530
 
-done447:
+done531:
 	CMPB stream+104(FP), $0x00
-	JE   done459
+	JE   done543
 	SFENCE
 
-done459:
+done543:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
 	MOVQ  gamma_len+80(FP), AX
 	MOVQ  AX, CX
@@ -7497,10 +8169,10 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows460:
+rows544:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done461
+	JG           done545
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -7531,9 +8203,9 @@ rows460:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest463
+	JL           rest547
 
-vectors462:
+vectors546:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -7581,11 +8253,11 @@ vectors462:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors462
+	JGE         vectors546
 
-rest463:
+rest547:
 	ADDQ        $0x10, R14
-	JZ          done464
+	JZ          done548
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -7628,7 +8300,7 @@ rest463:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done464:
+done548:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPS        Y0, Y16, Y16
 	VEXTRACTF64X2 $0x01, Y16, X0
@@ -7711,252 +8383,416 @@ done464:
 	VBROADCASTSS  8(SP), Z10
 	VBROADCASTSS  12(SP), Z11
 	CMPB          stream+216(FP), $0x00
-	JE            plain465
-	MOVQ          SI, R9
-	MOVQ          DI, R10
-	MOVQ          R8, R11
-	MOVQ          gamma_base+72(FP), R12
-	LEAQ          (SI)(DX*4), R13
-	LEAQ          4096(SI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	LEAQ          (DI)(DX*4), R14
-	LEAQ          4096(DI), R15
-	CMPQ          R14, R15
-	CMOVQCS       R15, R14
-	MOVQ          rstd_base+144(FP), R15
-	VBROADCASTSS  (R15)(CX*4), Z12
-	VBROADCASTSS  4(R15)(CX*4), Z13
-	VBROADCASTSS  8(R15)(CX*4), Z14
-	VBROADCASTSS  12(R15)(CX*4), Z15
-	MOVQ          mean_base+96(FP), R15
-	VBROADCASTSS  (R15)(CX*4), Z20
-	VBROADCASTSS  4(R15)(CX*4), Z21
-	VBROADCASTSS  8(R15)(CX*4), Z22
-	VBROADCASTSS  12(R15)(CX*4), Z23
-	MOVQ          AX, R15
-	SUBQ          $0x10, R15
-	JL            rest468
+	JE            plain549
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z12
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z13
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest552
 
-vectors467:
-	VMOVUPS      (R12), Z24
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPS      (R9), Z27
-	VMOVUPS      (R10), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z20, Z27, Z27
-	VSUBPS       Z0, Z28, Z28
-	VFNMADD231PS Z27, Z1, Z28
-	VMULPS       Z12, Z28, Z28
-	VMOVNTPS     Z28, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPS      (R9)(DX*1), Z27
-	VMOVUPS      (R10)(DX*1), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z21, Z27, Z27
-	VSUBPS       Z9, Z28, Z28
-	VFNMADD231PS Z27, Z2, Z28
-	VMULPS       Z13, Z28, Z28
-	VMOVNTPS     Z28, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPS      (R9)(DX*2), Z27
-	VMOVUPS      (R10)(DX*2), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z22, Z27, Z27
-	VSUBPS       Z10, Z28, Z28
-	VFNMADD231PS Z27, Z3, Z28
-	VMULPS       Z14, Z28, Z28
-	VMOVNTPS     Z28, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPS      (R9)(BX*1), Z27
-	VMOVUPS      (R10)(BX*1), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z23, Z27, Z27
-	VSUBPS       Z11, Z28, Z28
-	VFNMADD231PS Z27, Z8, Z28
-	VMULPS       Z15, Z28, Z28
-	VMOVNTPS     Z28, (R11)(BX*1)
+vectors551:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z14
+	VMOVUPS      (DI), Z15
+	VMULPS       (R11), Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVNTPS     Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors551
+
+rest552:
+	ADDQ         $0x10, R12
+	JZ           done553
+	VMOVUPS.Z    (SI), K1, Z14
+	VMOVUPS.Z    (DI), K1, Z15
+	VMOVUPS.Z    (R11), K1, Z20
+	VMULPS       Z20, Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, K1, (R8)
+
+done553:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest555
+
+vectors554:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VMULPS       (R11), Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVNTPS     Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x10, R15
-	JGE          vectors467
-
-rest468:
-	ADDQ         $0x10, R15
-	JZ           done469
-	VMOVUPS.Z    (R12), K1, Z24
-	VMOVUPS.Z    (R9), K1, Z27
-	VMOVUPS.Z    (R10), K1, Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z20, Z27, Z27
-	VSUBPS       Z0, Z28, Z28
-	VFNMADD231PS Z27, Z1, Z28
-	VMULPS       Z12, Z28, Z28
-	VMOVUPS      Z28, K1, (R11)
-	VMOVUPS.Z    (R9)(DX*1), K1, Z0
-	VMOVUPS.Z    (R10)(DX*1), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z21, Z0, Z0
-	VSUBPS       Z9, Z1, Z1
-	VFNMADD231PS Z0, Z2, Z1
-	VMULPS       Z13, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*1)
-	VMOVUPS.Z    (R9)(DX*2), K1, Z0
-	VMOVUPS.Z    (R10)(DX*2), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z22, Z0, Z0
-	VSUBPS       Z10, Z1, Z1
-	VFNMADD231PS Z0, Z3, Z1
-	VMULPS       Z14, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*2)
-	VMOVUPS.Z    (R9)(BX*1), K1, Z0
-	VMOVUPS.Z    (R10)(BX*1), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z23, Z0, Z0
-	VSUBPS       Z11, Z1, Z1
-	VFNMADD231PS Z0, Z8, Z1
-	VMULPS       Z15, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(BX*1)
-
-done469:
-	JMP done466
-
-plain465:
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         R8, R11
-	MOVQ         gamma_base+72(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	LEAQ         (DI)(DX*4), R14
-	LEAQ         4096(DI), R15
-	CMPQ         R14, R15
-	CMOVQCS      R15, R14
-	MOVQ         rstd_base+144(FP), R15
-	VBROADCASTSS (R15)(CX*4), Z12
-	VBROADCASTSS 4(R15)(CX*4), Z13
-	VBROADCASTSS 8(R15)(CX*4), Z14
-	VBROADCASTSS 12(R15)(CX*4), Z15
-	MOVQ         mean_base+96(FP), R15
-	VBROADCASTSS (R15)(CX*4), Z20
-	VBROADCASTSS 4(R15)(CX*4), Z21
-	VBROADCASTSS 8(R15)(CX*4), Z22
-	VBROADCASTSS 12(R15)(CX*4), Z23
-	MOVQ         AX, R15
-	SUBQ         $0x10, R15
-	JL           rest471
-
-vectors470:
-	VMOVUPS      (R12), Z24
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPS      (R9), Z27
-	VMOVUPS      (R10), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z20, Z27, Z27
-	VSUBPS       Z0, Z28, Z28
-	VFNMADD231PS Z27, Z1, Z28
-	VMULPS       Z12, Z28, Z28
-	VMOVUPS      Z28, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPS      (R9)(DX*1), Z27
-	VMOVUPS      (R10)(DX*1), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z21, Z27, Z27
-	VSUBPS       Z9, Z28, Z28
-	VFNMADD231PS Z27, Z2, Z28
-	VMULPS       Z13, Z28, Z28
-	VMOVUPS      Z28, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPS      (R9)(DX*2), Z27
-	VMOVUPS      (R10)(DX*2), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z22, Z27, Z27
-	VSUBPS       Z10, Z28, Z28
-	VFNMADD231PS Z27, Z3, Z28
-	VMULPS       Z14, Z28, Z28
-	VMOVUPS      Z28, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPS      (R9)(BX*1), Z27
-	VMOVUPS      (R10)(BX*1), Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z23, Z27, Z27
-	VSUBPS       Z11, Z28, Z28
-	VFNMADD231PS Z27, Z8, Z28
-	VMULPS       Z15, Z28, Z28
-	VMOVUPS      Z28, (R11)(BX*1)
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors554
+
+rest555:
+	ADDQ         $0x10, R12
+	JZ           done556
+	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    (DI), K1, Z13
+	VMOVUPS.Z    (R11), K1, Z14
+	VMULPS       Z14, Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, K1, (R8)
+
+done556:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 8(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest558
+
+vectors557:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVNTPS     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x10, R15
-	JGE          vectors470
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors557
 
-rest471:
-	ADDQ         $0x10, R15
-	JZ           done472
-	VMOVUPS.Z    (R12), K1, Z24
-	VMOVUPS.Z    (R9), K1, Z27
-	VMOVUPS.Z    (R10), K1, Z28
-	VMULPS       Z24, Z28, Z28
-	VSUBPS       Z20, Z27, Z27
-	VSUBPS       Z0, Z28, Z28
-	VFNMADD231PS Z27, Z1, Z28
-	VMULPS       Z12, Z28, Z28
-	VMOVUPS      Z28, K1, (R11)
-	VMOVUPS.Z    (R9)(DX*1), K1, Z0
-	VMOVUPS.Z    (R10)(DX*1), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z21, Z0, Z0
-	VSUBPS       Z9, Z1, Z1
-	VFNMADD231PS Z0, Z2, Z1
-	VMULPS       Z13, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*1)
-	VMOVUPS.Z    (R9)(DX*2), K1, Z0
-	VMOVUPS.Z    (R10)(DX*2), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z22, Z0, Z0
-	VSUBPS       Z10, Z1, Z1
-	VFNMADD231PS Z0, Z3, Z1
-	VMULPS       Z14, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*2)
-	VMOVUPS.Z    (R9)(BX*1), K1, Z0
-	VMOVUPS.Z    (R10)(BX*1), K1, Z1
-	VMULPS       Z24, Z1, Z1
-	VSUBPS       Z23, Z0, Z0
-	VSUBPS       Z11, Z1, Z1
-	VFNMADD231PS Z0, Z8, Z1
-	VMULPS       Z15, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(BX*1)
+rest558:
+	ADDQ         $0x10, R12
+	JZ           done559
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z12
+	VMULPS       Z12, Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
 
-done472:
-done466:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	LEAQ (R8)(DX*4), R8
+done559:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 12(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest561
+
+vectors560:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R11), Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors560
+
+rest561:
+	ADDQ         $0x10, R12
+	JZ           done562
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done562:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done550
+
+plain549:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z12
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z13
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest564
+
+vectors563:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z14
+	VMOVUPS      (DI), Z15
+	VMULPS       (R11), Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors563
+
+rest564:
+	ADDQ         $0x10, R12
+	JZ           done565
+	VMOVUPS.Z    (SI), K1, Z14
+	VMOVUPS.Z    (DI), K1, Z15
+	VMOVUPS.Z    (R11), K1, Z20
+	VMULPS       Z20, Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, K1, (R8)
+
+done565:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest567
+
+vectors566:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VMULPS       (R11), Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors566
+
+rest567:
+	ADDQ         $0x10, R12
+	JZ           done568
+	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    (DI), K1, Z13
+	VMOVUPS.Z    (R11), K1, Z14
+	VMULPS       Z14, Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, K1, (R8)
+
+done568:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 8(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest570
+
+vectors569:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors569
+
+rest570:
+	ADDQ         $0x10, R12
+	JZ           done571
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z12
+	VMULPS       Z12, Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done571:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 12(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest573
+
+vectors572:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R11), Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors572
+
+rest573:
+	ADDQ         $0x10, R12
+	JZ           done574
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done574:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done550:
 	ADDQ $0x04, CX
-	JMP  rows460
+	JMP  rows544
 
-done461:
-rows473:
+done545:
+rows575:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done474
+	JG           done576
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -7972,9 +8808,9 @@ rows473:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest476
+	JL           rest578
 
-vectors475:
+vectors577:
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
 	VMOVUPS     (R12), Z5
@@ -7995,11 +8831,11 @@ vectors475:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors475
+	JGE         vectors577
 
-rest476:
+rest578:
 	ADDQ        $0x10, R13
-	JZ          done477
+	JZ          done579
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -8015,7 +8851,7 @@ rest476:
 	VMOVUPS     Z4, K1, (R11)
 	VMOVUPS     Z5, K1, (R12)
 
-done477:
+done579:
 	VEXTRACTF64X4 $0x01, Z26, Y0
 	VADDPS        Y0, Y26, Y26
 	VEXTRACTF64X2 $0x01, Y26, X0
@@ -8068,138 +8904,128 @@ done477:
 	VMOVSS        X0, (SP)
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+216(FP), $0x00
-	JE            plain478
-	MOVQ          SI, BX
-	MOVQ          DI, R9
-	MOVQ          R8, R10
-	MOVQ          gamma_base+72(FP), R11
-	LEAQ          (SI)(DX*4), R12
-	LEAQ          4096(SI), R13
-	CMPQ          R12, R13
-	CMOVQCS       R13, R12
-	LEAQ          (DI)(DX*4), R13
-	LEAQ          4096(DI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	MOVQ          rstd_base+144(FP), R14
-	VBROADCASTSS  (R14)(CX*4), Z2
-	MOVQ          mean_base+96(FP), R14
-	VBROADCASTSS  (R14)(CX*4), Z3
-	MOVQ          AX, R14
-	SUBQ          $0x10, R14
-	JL            rest481
+	JE            plain580
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z2
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z3
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest583
 
-vectors480:
-	VMOVUPS      (R11), Z4
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (BX), Z5
-	VMOVUPS      (R9), Z6
-	VMULPS       Z4, Z6, Z6
-	VSUBPS       Z3, Z5, Z5
-	VSUBPS       Z0, Z6, Z6
-	VFNMADD231PS Z5, Z1, Z6
-	VMULPS       Z2, Z6, Z6
-	VMOVNTPS     Z6, (R10)
+vectors582:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVNTPS     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors582
+
+rest583:
+	ADDQ         $0x10, R11
+	JZ           done584
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done584:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done581
+
+plain580:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest586
+
+vectors585:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x10, R14
-	JGE          vectors480
-
-rest481:
-	ADDQ         $0x10, R14
-	JZ           done482
-	VMOVUPS.Z    (R11), K1, Z4
-	VMOVUPS.Z    (BX), K1, Z5
-	VMOVUPS.Z    (R9), K1, Z6
-	VMULPS       Z4, Z6, Z6
-	VSUBPS       Z3, Z5, Z5
-	VSUBPS       Z0, Z6, Z6
-	VFNMADD231PS Z5, Z1, Z6
-	VMULPS       Z2, Z6, Z6
-	VMOVUPS      Z6, K1, (R10)
-
-done482:
-	JMP done479
-
-plain478:
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         R8, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	LEAQ         4096(SI), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (DI)(DX*4), R13
-	LEAQ         4096(DI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z2
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z3
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest484
-
-vectors483:
-	VMOVUPS      (R11), Z4
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (BX), Z5
-	VMOVUPS      (R9), Z6
-	VMULPS       Z4, Z6, Z6
-	VSUBPS       Z3, Z5, Z5
-	VSUBPS       Z0, Z6, Z6
-	VFNMADD231PS Z5, Z1, Z6
-	VMULPS       Z2, Z6, Z6
-	VMOVUPS      Z6, (R10)
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x10, R14
-	JGE          vectors483
+	SUBQ         $0x10, R11
+	JGE          vectors585
 
-rest484:
-	ADDQ         $0x10, R14
-	JZ           done485
-	VMOVUPS.Z    (R11), K1, Z4
-	VMOVUPS.Z    (BX), K1, Z5
-	VMOVUPS.Z    (R9), K1, Z6
-	VMULPS       Z4, Z6, Z6
-	VSUBPS       Z3, Z5, Z5
-	VSUBPS       Z0, Z6, Z6
-	VFNMADD231PS Z5, Z1, Z6
-	VMULPS       Z2, Z6, Z6
-	VMOVUPS      Z6, K1, (R10)
+rest586:
+	ADDQ         $0x10, R11
+	JZ           done587
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
 
-done485:
-done479:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	LEAQ (R8)(DX*1), R8
+done587:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done581:
 	ADDQ $0x01, CX
-	JMP  rows473
+	JMP  rows575
 
-done474:
+done576:
 	CMPB stream+216(FP), $0x00
-	JE   done486
+	JE   done588
 	SFENCE
 
-done486:
+done588:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
 TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
 	MOVQ  gamma_len+80(FP), AX
 	MOVQ  AX, CX
@@ -8215,10 +9041,10 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows487:
+rows589:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done488
+	JG           done590
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -8234,9 +9060,9 @@ rows487:
 	VPXORD       Z7, Z7, Z7
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest490
+	JL           rest592
 
-vectors489:
+vectors591:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -8269,11 +9095,11 @@ vectors489:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors489
+	JGE         vectors591
 
-rest490:
+rest592:
 	ADDQ        $0x10, R13
-	JZ          done491
+	JZ          done593
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -8302,7 +9128,7 @@ rest490:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done491:
+done593:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X0
@@ -8346,210 +9172,368 @@ done491:
 	VBROADCASTSS  8(SP), Z2
 	VBROADCASTSS  12(SP), Z3
 	CMPB          stream+144(FP), $0x00
-	JE            plain492
-	MOVQ          SI, R9
-	MOVQ          DI, R10
-	MOVQ          R8, R11
-	MOVQ          gamma_base+72(FP), R12
-	LEAQ          (SI)(DX*4), R13
-	LEAQ          4096(SI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	LEAQ          (DI)(DX*4), R14
-	LEAQ          4096(DI), R15
-	CMPQ          R14, R15
-	CMOVQCS       R15, R14
-	MOVQ          rstd_base+96(FP), R15
-	VBROADCASTSS  (R15)(CX*4), Z8
-	VBROADCASTSS  4(R15)(CX*4), Z9
-	VBROADCASTSS  8(R15)(CX*4), Z10
-	VBROADCASTSS  12(R15)(CX*4), Z11
-	MOVQ          AX, R15
-	SUBQ          $0x10, R15
-	JL            rest495
+	JE            plain594
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z8
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest597
 
-vectors494:
-	VMOVUPS      (R12), Z13
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPS      (R9), Z14
-	VMOVUPS      (R10), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z0, Z15
-	VMULPS       Z8, Z15, Z15
-	VMOVNTPS     Z15, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPS      (R9)(DX*1), Z14
-	VMOVUPS      (R10)(DX*1), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z9, Z15, Z15
-	VMOVNTPS     Z15, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPS      (R9)(DX*2), Z14
-	VMOVUPS      (R10)(DX*2), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z2, Z15
-	VMULPS       Z10, Z15, Z15
-	VMOVNTPS     Z15, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPS      (R9)(BX*1), Z14
-	VMOVUPS      (R10)(BX*1), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z3, Z15
-	VMULPS       Z11, Z15, Z15
-	VMOVNTPS     Z15, (R11)(BX*1)
+vectors596:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z9
+	VMOVUPS      (DI), Z10
+	VMULPS       (R11), Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVNTPS     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors596
+
+rest597:
+	ADDQ         $0x10, R12
+	JZ           done598
+	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    (R11), K1, Z11
+	VMULPS       Z11, Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, K1, (R8)
+
+done598:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest600
+
+vectors599:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVNTPS     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x10, R15
-	JGE          vectors494
-
-rest495:
-	ADDQ         $0x10, R15
-	JZ           done496
-	VMOVUPS.Z    (R12), K1, Z13
-	VMOVUPS.Z    (R9), K1, Z14
-	VMOVUPS.Z    (R10), K1, Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z0, Z15
-	VMULPS       Z8, Z15, Z15
-	VMOVUPS      Z15, K1, (R11)
-	VMOVUPS.Z    (R9)(DX*1), K1, Z0
-	VMOVUPS.Z    (R10)(DX*1), K1, Z8
-	VMULPS       Z13, Z8, Z8
-	VFNMADD231PS Z0, Z1, Z8
-	VMULPS       Z9, Z8, Z8
-	VMOVUPS      Z8, K1, (R11)(DX*1)
-	VMOVUPS.Z    (R9)(DX*2), K1, Z0
-	VMOVUPS.Z    (R10)(DX*2), K1, Z1
-	VMULPS       Z13, Z1, Z1
-	VFNMADD231PS Z0, Z2, Z1
-	VMULPS       Z10, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*2)
-	VMOVUPS.Z    (R9)(BX*1), K1, Z0
-	VMOVUPS.Z    (R10)(BX*1), K1, Z1
-	VMULPS       Z13, Z1, Z1
-	VFNMADD231PS Z0, Z3, Z1
-	VMULPS       Z11, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(BX*1)
-
-done496:
-	JMP done493
-
-plain492:
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         R8, R11
-	MOVQ         gamma_base+72(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	LEAQ         (DI)(DX*4), R14
-	LEAQ         4096(DI), R15
-	CMPQ         R14, R15
-	CMOVQCS      R15, R14
-	MOVQ         rstd_base+96(FP), R15
-	VBROADCASTSS (R15)(CX*4), Z8
-	VBROADCASTSS 4(R15)(CX*4), Z9
-	VBROADCASTSS 8(R15)(CX*4), Z10
-	VBROADCASTSS 12(R15)(CX*4), Z11
-	MOVQ         AX, R15
-	SUBQ         $0x10, R15
-	JL           rest498
-
-vectors497:
-	VMOVUPS      (R12), Z13
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPS      (R9), Z14
-	VMOVUPS      (R10), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z0, Z15
-	VMULPS       Z8, Z15, Z15
-	VMOVUPS      Z15, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPS      (R9)(DX*1), Z14
-	VMOVUPS      (R10)(DX*1), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z9, Z15, Z15
-	VMOVUPS      Z15, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPS      (R9)(DX*2), Z14
-	VMOVUPS      (R10)(DX*2), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z2, Z15
-	VMULPS       Z10, Z15, Z15
-	VMOVUPS      Z15, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPS      (R9)(BX*1), Z14
-	VMOVUPS      (R10)(BX*1), Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z3, Z15
-	VMULPS       Z11, Z15, Z15
-	VMOVUPS      Z15, (R11)(BX*1)
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors599
+
+rest600:
+	ADDQ         $0x10, R12
+	JZ           done601
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done601:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest603
+
+vectors602:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z8
+	VMULPS       (R11), Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVNTPS     Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x10, R15
-	JGE          vectors497
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors602
 
-rest498:
-	ADDQ         $0x10, R15
-	JZ           done499
-	VMOVUPS.Z    (R12), K1, Z13
-	VMOVUPS.Z    (R9), K1, Z14
-	VMOVUPS.Z    (R10), K1, Z15
-	VMULPS       Z13, Z15, Z15
-	VFNMADD231PS Z14, Z0, Z15
-	VMULPS       Z8, Z15, Z15
-	VMOVUPS      Z15, K1, (R11)
-	VMOVUPS.Z    (R9)(DX*1), K1, Z0
-	VMOVUPS.Z    (R10)(DX*1), K1, Z8
-	VMULPS       Z13, Z8, Z8
-	VFNMADD231PS Z0, Z1, Z8
+rest603:
+	ADDQ         $0x10, R12
+	JZ           done604
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    (R11), K1, Z9
 	VMULPS       Z9, Z8, Z8
-	VMOVUPS      Z8, K1, (R11)(DX*1)
-	VMOVUPS.Z    (R9)(DX*2), K1, Z0
-	VMOVUPS.Z    (R10)(DX*2), K1, Z1
-	VMULPS       Z13, Z1, Z1
-	VFNMADD231PS Z0, Z2, Z1
-	VMULPS       Z10, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(DX*2)
-	VMOVUPS.Z    (R9)(BX*1), K1, Z0
-	VMOVUPS.Z    (R10)(BX*1), K1, Z1
-	VMULPS       Z13, Z1, Z1
-	VFNMADD231PS Z0, Z3, Z1
-	VMULPS       Z11, Z1, Z1
-	VMOVUPS      Z1, K1, (R11)(BX*1)
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, K1, (R8)
 
-done499:
-done493:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	LEAQ (R8)(DX*4), R8
+done604:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest606
+
+vectors605:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       (R11), Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVNTPS     Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors605
+
+rest606:
+	ADDQ         $0x10, R12
+	JZ           done607
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z8
+	VMULPS       Z8, Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (R8)
+
+done607:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done595
+
+plain594:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z8
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest609
+
+vectors608:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z9
+	VMOVUPS      (DI), Z10
+	VMULPS       (R11), Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors608
+
+rest609:
+	ADDQ         $0x10, R12
+	JZ           done610
+	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    (R11), K1, Z11
+	VMULPS       Z11, Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, K1, (R8)
+
+done610:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest612
+
+vectors611:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors611
+
+rest612:
+	ADDQ         $0x10, R12
+	JZ           done613
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done613:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest615
+
+vectors614:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z8
+	VMULPS       (R11), Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors614
+
+rest615:
+	ADDQ         $0x10, R12
+	JZ           done616
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, K1, (R8)
+
+done616:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest618
+
+vectors617:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       (R11), Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors617
+
+rest618:
+	ADDQ         $0x10, R12
+	JZ           done619
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z8
+	VMULPS       Z8, Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (R8)
+
+done619:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done595:
 	ADDQ $0x04, CX
-	JMP  rows487
+	JMP  rows589
 
-done488:
-rows500:
+done590:
+rows620:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done501
+	JG           done621
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -8559,9 +9543,9 @@ rows500:
 	VPXORD       Z12, Z12, Z12
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest503
+	JL           rest623
 
-vectors502:
+vectors622:
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -8576,11 +9560,11 @@ vectors502:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors502
+	JGE         vectors622
 
-rest503:
+rest623:
 	ADDQ        $0x10, R12
-	JZ          done504
+	JZ          done624
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
@@ -8591,7 +9575,7 @@ rest503:
 	VFMADD231PS Z4, Z3, Z12
 	VMOVUPS     Z2, K1, (R11)
 
-done504:
+done624:
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPS        Y0, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X0
@@ -8620,121 +9604,111 @@ done504:
 	VMOVSS        X0, (SP)
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+144(FP), $0x00
-	JE            plain505
-	MOVQ          SI, BX
-	MOVQ          DI, R9
-	MOVQ          R8, R10
-	MOVQ          gamma_base+72(FP), R11
-	LEAQ          (SI)(DX*4), R12
-	LEAQ          4096(SI), R13
-	CMPQ          R12, R13
-	CMOVQCS       R13, R12
-	LEAQ          (DI)(DX*4), R13
-	LEAQ          4096(DI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	MOVQ          rstd_base+96(FP), R14
-	VBROADCASTSS  (R14)(CX*4), Z1
-	MOVQ          AX, R14
-	SUBQ          $0x10, R14
-	JL            rest508
+	JE            plain625
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z1
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest628
 
-vectors507:
-	VMOVUPS      (R11), Z2
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (R9), Z4
-	VMULPS       Z2, Z4, Z4
-	VFNMADD231PS Z3, Z0, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVNTPS     Z4, (R10)
+vectors627:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors627
+
+rest628:
+	ADDQ         $0x10, R11
+	JZ           done629
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done629:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done626
+
+plain625:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest631
+
+vectors630:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x10, R14
-	JGE          vectors507
-
-rest508:
-	ADDQ         $0x10, R14
-	JZ           done509
-	VMOVUPS.Z    (R11), K1, Z2
-	VMOVUPS.Z    (BX), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z4
-	VMULPS       Z2, Z4, Z4
-	VFNMADD231PS Z3, Z0, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      Z4, K1, (R10)
-
-done509:
-	JMP done506
-
-plain505:
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         R8, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	LEAQ         4096(SI), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (DI)(DX*4), R13
-	LEAQ         4096(DI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z1
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest511
-
-vectors510:
-	VMOVUPS      (R11), Z2
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (R9), Z4
-	VMULPS       Z2, Z4, Z4
-	VFNMADD231PS Z3, Z0, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      Z4, (R10)
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x10, R14
-	JGE          vectors510
+	SUBQ         $0x10, R11
+	JGE          vectors630
 
-rest511:
-	ADDQ         $0x10, R14
-	JZ           done512
-	VMOVUPS.Z    (R11), K1, Z2
-	VMOVUPS.Z    (BX), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z4
-	VMULPS       Z2, Z4, Z4
-	VFNMADD231PS Z3, Z0, Z4
-	VMULPS       Z1, Z4, Z4
-	VMOVUPS      Z4, K1, (R10)
+rest631:
+	ADDQ         $0x10, R11
+	JZ           done632
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
 
-done512:
-done506:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	LEAQ (R8)(DX*1), R8
+done632:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done626:
 	ADDQ $0x01, CX
-	JMP  rows500
+	JMP  rows620
 
-done501:
+done621:
 	CMPB stream+144(FP), $0x00
-	JE   done513
+	JE   done633
 	SFENCE
 
-done513:
+done633:
 	VZEROUPPER
 	RET
 
@@ -8753,18 +9727,18 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows514:
+rows634:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done515
+	JG   done635
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest517
+	JL   rest637
 
-vectors516:
+vectors636:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -8791,11 +9765,11 @@ vectors516:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors516
+	JGE         vectors636
 
-rest517:
+rest637:
 	ADDQ        $0x10, R10
-	JZ          done518
+	JZ          done638
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -8818,28 +9792,28 @@ rest517:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done518:
+done638:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows514
+	JMP  rows634
 
-done515:
-rows519:
+done635:
+rows639:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done520
+	JG   done640
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest522
+	JL   rest642
 
-vectors521:
+vectors641:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -8854,11 +9828,11 @@ vectors521:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors521
+	JGE         vectors641
 
-rest522:
+rest642:
 	ADDQ        $0x10, R9
-	JZ          done523
+	JZ          done643
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -8869,16 +9843,16 @@ rest522:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done523:
+done643:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows519
+	JMP  rows639
 
-done520:
+done640:
 	VZEROUPPER
 	RET
 
@@ -8898,20 +9872,20 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  x_base+24(FP), DI
 	XORQ  CX, CX
 
-rows524:
+rows644:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done525
+	JG   done645
 	CMPB stream+136(FP), $0x00
-	JE   plain526
+	JE   plain646
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest529
+	JL   rest649
 
-vectors528:
+vectors648:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -8937,11 +9911,11 @@ vectors528:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors528
+	JGE         vectors648
 
-rest529:
+rest649:
 	ADDQ        $0x10, R11
-	JZ          done530
+	JZ          done650
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -8962,23 +9936,23 @@ rest529:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done530:
+done650:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done527
+	JMP  done647
 
-plain526:
+plain646:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest532
+	JL   rest652
 
-vectors531:
+vectors651:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -9004,11 +9978,11 @@ vectors531:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors531
+	JGE         vectors651
 
-rest532:
+rest652:
 	ADDQ        $0x10, R11
-	JZ          done533
+	JZ          done653
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -9029,34 +10003,34 @@ rest532:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done533:
+done653:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done527:
+done647:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows524
+	JMP  rows644
 
-done525:
-rows534:
+done645:
+rows654:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done535
+	JG   done655
 	CMPB stream+136(FP), $0x00
-	JE   plain536
+	JE   plain656
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest539
+	JL   rest659
 
-vectors538:
+vectors658:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -9070,11 +10044,11 @@ vectors538:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors538
+	JGE         vectors658
 
-rest539:
+rest659:
 	ADDQ        $0x10, R10
-	JZ          done540
+	JZ          done660
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -9083,23 +10057,23 @@ rest539:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done540:
+done660:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done537
+	JMP  done657
 
-plain536:
+plain656:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest542
+	JL   rest662
 
-vectors541:
+vectors661:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -9113,11 +10087,11 @@ vectors541:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors541
+	JGE         vectors661
 
-rest542:
+rest662:
 	ADDQ        $0x10, R10
-	JZ          done543
+	JZ          done663
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -9126,25 +10100,25 @@ rest542:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done543:
+done663:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done537:
+done657:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows534
+	JMP  rows654
 
-done535:
+done655:
 	CMPB stream+136(FP), $0x00
-	JE   done544
+	JE   done664
 	SFENCE
 
-done544:
+done664:
 	VZEROUPPER
 	RET
 
@@ -9164,19 +10138,19 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows545:
+rows665:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done546
+	JG   done666
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest548
+	JL   rest668
 
-vectors547:
+vectors667:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -9214,11 +10188,11 @@ vectors547:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors547
+	JGE         vectors667
 
-rest548:
+rest668:
 	ADDQ        $0x10, R12
-	JZ          done549
+	JZ          done669
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -9250,7 +10224,7 @@ rest548:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done549:
+done669:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -9259,22 +10233,22 @@ done549:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows545
+	JMP  rows665
 
-done546:
-rows550:
+done666:
+rows670:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done551
+	JG   done671
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest553
+	JL   rest673
 
-vectors552:
+vectors672:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -9294,11 +10268,11 @@ vectors552:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors552
+	JGE         vectors672
 
-rest553:
+rest673:
 	ADDQ        $0x10, R11
-	JZ          done554
+	JZ          done674
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -9312,7 +10286,7 @@ rest553:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done554:
+done674:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -9321,9 +10295,9 @@ done554:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows550
+	JMP  rows670
 
-done551:
+done671:
 	VZEROUPPER
 	RET
 
@@ -9344,12 +10318,12 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dy_base+48(FP), R8
 	XORQ  CX, CX
 
-rows555:
+rows675:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done556
+	JG   done676
 	CMPB stream+208(FP), $0x00
-	JE   plain557
+	JE   plain677
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -9357,9 +10331,9 @@ rows555:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest560
+	JL   rest680
 
-vectors559:
+vectors679:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -9402,11 +10376,11 @@ vectors559:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors559
+	JGE          vectors679
 
-rest560:
+rest680:
 	ADDQ         $0x10, R14
-	JZ           done561
+	JZ           done681
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -9441,16 +10415,16 @@ rest560:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done561:
+done681:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done558
+	JMP  done678
 
-plain557:
+plain677:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -9458,9 +10432,9 @@ plain557:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest563
+	JL   rest683
 
-vectors562:
+vectors682:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -9503,11 +10477,11 @@ vectors562:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors562
+	JGE          vectors682
 
-rest563:
+rest683:
 	ADDQ         $0x10, R14
-	JZ           done564
+	JZ           done684
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -9542,7 +10516,7 @@ rest563:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done564:
+done684:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -9550,20 +10524,20 @@ done564:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done558:
+done678:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows555
+	JMP  rows675
 
-done556:
-rows565:
+done676:
+rows685:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done566
+	JG   done686
 	CMPB stream+208(FP), $0x00
-	JE   plain567
+	JE   plain687
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -9571,9 +10545,9 @@ rows565:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest570
+	JL   rest690
 
-vectors569:
+vectors689:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -9595,11 +10569,11 @@ vectors569:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors569
+	JGE          vectors689
 
-rest570:
+rest690:
 	ADDQ         $0x10, R13
-	JZ           done571
+	JZ           done691
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -9613,16 +10587,16 @@ rest570:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done571:
+done691:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done568
+	JMP  done688
 
-plain567:
+plain687:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -9630,9 +10604,9 @@ plain567:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest573
+	JL   rest693
 
-vectors572:
+vectors692:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -9654,11 +10628,11 @@ vectors572:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors572
+	JGE          vectors692
 
-rest573:
+rest693:
 	ADDQ         $0x10, R13
-	JZ           done574
+	JZ           done694
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -9672,7 +10646,7 @@ rest573:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done574:
+done694:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -9680,19 +10654,19 @@ done574:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done568:
+done688:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows565
+	JMP  rows685
 
-done566:
+done686:
 	CMPB stream+208(FP), $0x00
-	JE   done575
+	JE   done695
 	SFENCE
 
-done575:
+done695:
 	VZEROUPPER
 	RET
 
@@ -9704,29 +10678,29 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop576:
+loop696:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done577
+	JG        done697
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop576
+	JMP       loop696
 
-done577:
-loop578:
+done697:
+loop698:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done579
+	JG        done699
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop578
+	JMP       loop698
 
-done579:
+done699:
 	VZEROUPPER
 	RET
 
@@ -9745,26 +10719,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest581
+	JZ    rest701
 
-vectors580:
+vectors700:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors580
+	JL      vectors700
 
-rest581:
+rest701:
 	CMPQ      SI, BX
-	JGE       done582
+	JGE       done702
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done582:
+done702:
 	VZEROUPPER
 	RET
 
@@ -9782,24 +10756,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest584
+	JZ           rest704
 
-vectors583:
+vectors703:
 	VMOVUPD (AX)(DX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(DX*8)
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors583
+	JL      vectors703
 
-rest584:
+rest704:
 	CMPQ      DX, CX
-	JGE       done585
+	JGE       done705
 	VMOVUPD.Z (AX)(DX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(DX*8)
 
-done585:
+done705:
 	VZEROUPPER
 	RET
 
@@ -9818,22 +10792,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest587
+	JZ     rest707
 
-vectors586:
+vectors706:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors586
+	JL          vectors706
 
-rest587:
+rest707:
 	CMPQ        DX, CX
-	JGE         done588
+	JGE         done708
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done588:
+done708:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -9886,9 +10860,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x03, R10
 	TESTQ  AX, AX
-	JZ     done590
+	JZ     done710
 
-k589:
+k709:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -9933,9 +10907,9 @@ k589:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k589
+	JNZ          k709
 
-done590:
+done710:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9971,10 +10945,10 @@ done590:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone592
-	JEQ          overwrite591
+	JPS          readCdone712
+	JEQ          overwrite711
 
-readCdone592:
+readCdone712:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -10023,9 +10997,9 @@ readCdone592:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done592
+	JMP         done712
 
-overwrite591:
+overwrite711:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -10051,12 +11025,12 @@ overwrite591:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done592:
+done712:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ  gamma_len+56(FP), AX
 	MOVQ  AX, CX
@@ -10071,10 +11045,10 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows593:
+rows713:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done594
+	JG     done714
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10082,20 +11056,20 @@ rows593:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest596
+	JL     rest716
 
-vectors595:
+vectors715:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors595
+	JGE    vectors715
 
-rest596:
+rest716:
 	ADDQ      $0x08, R9
-	JZ        done597
+	JZ        done717
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -10105,7 +11079,7 @@ rest596:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done597:
+done717:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -10153,9 +11127,9 @@ done597:
 	MOVQ          SI, R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest599
+	JL            rest719
 
-vectors598:
+vectors718:
 	VMOVUPD     (R8), Z19
 	VSUBPD      Z4, Z19, Z19
 	VADDPD      Z19, Z5, Z5
@@ -10174,11 +11148,11 @@ vectors598:
 	VFMADD231PD Z19, Z19, Z12
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors598
+	JGE         vectors718
 
-rest599:
+rest719:
 	ADDQ        $0x08, R9
-	JZ          done600
+	JZ          done720
 	VMOVUPD.Z   (R8), K1, Z19
 	VSUBPD      Z4, Z19, Z19
 	VMOVAPD.Z   Z19, K1, Z19
@@ -10200,7 +11174,7 @@ rest599:
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done600:
+done720:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPD        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -10270,218 +11244,401 @@ done600:
 	MOVQ          shift_base+120(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
 	CMPB          stream+176(FP), $0x00
-	JE            plain601
-	MOVQ          SI, R8
-	MOVQ          DI, R9
-	LEAQ          (SI)(DX*4), R10
-	LEAQ          4096(SI), R11
-	CMPQ          R10, R11
-	CMOVQCS       R11, R10
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          rstd_base+144(FP), R12
-	VBROADCASTSD  (R12)(CX*8), Z4
-	VBROADCASTSD  8(R12)(CX*8), Z16
-	VBROADCASTSD  16(R12)(CX*8), Z17
-	VBROADCASTSD  24(R12)(CX*8), Z18
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSD  (R12)(CX*8), Z19
-	VBROADCASTSD  8(R12)(CX*8), Z20
-	VBROADCASTSD  16(R12)(CX*8), Z21
-	VBROADCASTSD  24(R12)(CX*8), Z22
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSD  (R12)(CX*8), Z23
-	VBROADCASTSD  8(R12)(CX*8), Z24
-	VBROADCASTSD  16(R12)(CX*8), Z25
-	VBROADCASTSD  24(R12)(CX*8), Z26
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x08, R13
-	JL            rest604
+	JE            plain721
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest724
 
-vectors603:
-	VMOVUPD     (R11), Z27
-	VMOVUPD     (R12), Z28
-	PREFETCHT0  (R10)
-	VMOVUPD     (R8), Z29
-	VSUBPD      Z19, Z29, Z29
-	VFMSUB213PD Z23, Z4, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVNTPD    Z29, (R9)
-	PREFETCHT0  (R10)(DX*1)
-	VMOVUPD     (R8)(DX*1), Z29
-	VSUBPD      Z20, Z29, Z29
-	VFMSUB213PD Z24, Z16, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVNTPD    Z29, (R9)(DX*1)
-	PREFETCHT0  (R10)(DX*2)
-	VMOVUPD     (R8)(DX*2), Z29
-	VSUBPD      Z21, Z29, Z29
-	VFMSUB213PD Z25, Z17, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVNTPD    Z29, (R9)(DX*2)
-	PREFETCHT0  (R10)(BX*1)
-	VMOVUPD     (R8)(BX*1), Z29
-	VSUBPD      Z22, Z29, Z29
-	VFMSUB213PD Z26, Z18, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVNTPD    Z29, (R9)(BX*1)
+vectors723:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
-	JGE         vectors603
+	SUBQ        $0x08, R11
+	JGE         vectors723
 
-rest604:
-	ADDQ        $0x08, R13
-	JZ          done605
-	VMOVUPD.Z   (R11), K1, Z27
-	VMOVUPD.Z   (R12), K1, Z28
-	VMOVUPD.Z   (R8), K1, Z29
-	VSUBPD      Z19, Z29, Z29
-	VFMSUB213PD Z23, Z4, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, K1, (R9)
-	VMOVUPD.Z   (R8)(DX*1), K1, Z4
-	VSUBPD      Z20, Z4, Z4
-	VFMSUB213PD Z24, Z16, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(DX*1)
-	VMOVUPD.Z   (R8)(DX*2), K1, Z4
-	VSUBPD      Z21, Z4, Z4
-	VFMSUB213PD Z25, Z17, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(DX*2)
-	VMOVUPD.Z   (R8)(BX*1), K1, Z4
-	VSUBPD      Z22, Z4, Z4
-	VFMSUB213PD Z26, Z18, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(BX*1)
+rest724:
+	ADDQ        $0x08, R11
+	JZ          done725
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
 
-done605:
-	JMP done602
+done725:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest727
 
-plain601:
-	MOVQ         SI, R8
-	MOVQ         DI, R9
-	LEAQ         (SI)(DX*4), R10
-	LEAQ         4096(SI), R11
-	CMPQ         R10, R11
-	CMOVQCS      R11, R10
-	MOVQ         gamma_base+48(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z4
-	VBROADCASTSD 8(R12)(CX*8), Z16
-	VBROADCASTSD 16(R12)(CX*8), Z17
-	VBROADCASTSD 24(R12)(CX*8), Z18
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z19
-	VBROADCASTSD 8(R12)(CX*8), Z20
-	VBROADCASTSD 16(R12)(CX*8), Z21
-	VBROADCASTSD 24(R12)(CX*8), Z22
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z23
-	VBROADCASTSD 8(R12)(CX*8), Z24
-	VBROADCASTSD 16(R12)(CX*8), Z25
-	VBROADCASTSD 24(R12)(CX*8), Z26
-	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest607
-
-vectors606:
-	VMOVUPD     (R11), Z27
-	VMOVUPD     (R12), Z28
-	PREFETCHT0  (R10)
-	VMOVUPD     (R8), Z29
-	VSUBPD      Z19, Z29, Z29
-	VFMSUB213PD Z23, Z4, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, (R9)
-	PREFETCHT0  (R10)(DX*1)
-	VMOVUPD     (R8)(DX*1), Z29
-	VSUBPD      Z20, Z29, Z29
-	VFMSUB213PD Z24, Z16, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, (R9)(DX*1)
-	PREFETCHT0  (R10)(DX*2)
-	VMOVUPD     (R8)(DX*2), Z29
-	VSUBPD      Z21, Z29, Z29
-	VFMSUB213PD Z25, Z17, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, (R9)(DX*2)
-	PREFETCHT0  (R10)(BX*1)
-	VMOVUPD     (R8)(BX*1), Z29
-	VSUBPD      Z22, Z29, Z29
-	VFMSUB213PD Z26, Z18, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, (R9)(BX*1)
+vectors726:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
-	JGE         vectors606
+	SUBQ        $0x08, R11
+	JGE         vectors726
 
-rest607:
-	ADDQ        $0x08, R13
-	JZ          done608
-	VMOVUPD.Z   (R11), K1, Z27
-	VMOVUPD.Z   (R12), K1, Z28
-	VMOVUPD.Z   (R8), K1, Z29
-	VSUBPD      Z19, Z29, Z29
-	VFMSUB213PD Z23, Z4, Z29
-	VFMADD213PD Z28, Z27, Z29
-	VMOVUPD     Z29, K1, (R9)
-	VMOVUPD.Z   (R8)(DX*1), K1, Z4
-	VSUBPD      Z20, Z4, Z4
-	VFMSUB213PD Z24, Z16, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(DX*1)
-	VMOVUPD.Z   (R8)(DX*2), K1, Z4
-	VSUBPD      Z21, Z4, Z4
-	VFMSUB213PD Z25, Z17, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(DX*2)
-	VMOVUPD.Z   (R8)(BX*1), K1, Z4
-	VSUBPD      Z22, Z4, Z4
-	VFMSUB213PD Z26, Z18, Z4
-	VFMADD213PD Z28, Z27, Z4
-	VMOVUPD     Z4, K1, (R9)(BX*1)
+rest727:
+	ADDQ        $0x08, R11
+	JZ          done728
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
 
-done608:
-done602:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
+done728:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest730
+
+vectors729:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors729
+
+rest730:
+	ADDQ        $0x08, R11
+	JZ          done731
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done731:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest733
+
+vectors732:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors732
+
+rest733:
+	ADDQ        $0x08, R11
+	JZ          done734
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done734:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done722
+
+plain721:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest736
+
+vectors735:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors735
+
+rest736:
+	ADDQ        $0x08, R11
+	JZ          done737
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done737:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest739
+
+vectors738:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors738
+
+rest739:
+	ADDQ        $0x08, R11
+	JZ          done740
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done740:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest742
+
+vectors741:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors741
+
+rest742:
+	ADDQ        $0x08, R11
+	JZ          done743
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done743:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest745
+
+vectors744:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors744
+
+rest745:
+	ADDQ        $0x08, R11
+	JZ          done746
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done746:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done722:
 	ADDQ $0x04, CX
-	JMP  rows593
+	JMP  rows713
 
-done594:
-rows609:
+done714:
+rows747:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done610
+	JG     done748
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest612
+	JL     rest750
 
-vectors611:
+vectors749:
 	VADDPD (BX), Z13, Z13
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors611
+	JGE    vectors749
 
-rest612:
+rest750:
 	ADDQ      $0x08, R8
-	JZ        done613
+	JZ        done751
 	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z13, Z13
 
-done613:
+done751:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPD        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -10508,27 +11665,27 @@ done613:
 	MOVQ          SI, BX
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest615
+	JL            rest753
 
-vectors614:
+vectors752:
 	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors614
+	JGE         vectors752
 
-rest615:
+rest753:
 	ADDQ        $0x08, R8
-	JZ          done616
+	JZ          done754
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 
-done616:
+done754:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPD        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -10574,121 +11731,118 @@ done616:
 	MOVQ          shift_base+120(FP), BX
 	VMOVSD        X0, (BX)(CX*8)
 	CMPB          stream+176(FP), $0x00
-	JE            plain617
-	MOVQ          SI, BX
-	MOVQ          DI, R8
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          4096(SI), R10
-	CMPQ          R9, R10
-	CMOVQCS       R10, R9
-	MOVQ          gamma_base+48(FP), R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z0
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z1
-	MOVQ          shift_base+120(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z2
-	MOVQ          beta_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x08, R12
-	JL            rest620
+	JE            plain755
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest758
 
-vectors619:
-	VMOVUPD     (R10), Z3
-	VMOVUPD     (R11), Z4
-	PREFETCHT0  (R9)
-	VMOVUPD     (BX), Z5
-	VSUBPD      Z1, Z5, Z5
-	VFMSUB213PD Z2, Z0, Z5
-	VFMADD213PD Z4, Z3, Z5
-	VMOVNTPD    Z5, (R8)
+vectors757:
+	PREFETCHT0  (BX)
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors619
+	SUBQ        $0x08, R10
+	JGE         vectors757
 
-rest620:
-	ADDQ        $0x08, R12
-	JZ          done621
-	VMOVUPD.Z   (R10), K1, Z3
-	VMOVUPD.Z   (R11), K1, Z4
-	VMOVUPD.Z   (BX), K1, Z5
-	VSUBPD      Z1, Z5, Z5
-	VFMSUB213PD Z2, Z0, Z5
-	VFMADD213PD Z4, Z3, Z5
-	VMOVUPD     Z5, K1, (R8)
+rest758:
+	ADDQ        $0x08, R10
+	JZ          done759
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done621:
-	JMP done618
+done759:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done756
 
-plain617:
-	MOVQ         SI, BX
-	MOVQ         DI, R8
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         4096(SI), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z0
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z2
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest623
+plain755:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest761
 
-vectors622:
-	VMOVUPD     (R10), Z3
-	VMOVUPD     (R11), Z4
-	PREFETCHT0  (R9)
-	VMOVUPD     (BX), Z5
-	VSUBPD      Z1, Z5, Z5
-	VFMSUB213PD Z2, Z0, Z5
-	VFMADD213PD Z4, Z3, Z5
-	VMOVUPD     Z5, (R8)
+vectors760:
+	PREFETCHT0  (BX)
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
 	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors622
+	SUBQ        $0x08, R10
+	JGE         vectors760
 
-rest623:
-	ADDQ        $0x08, R12
-	JZ          done624
-	VMOVUPD.Z   (R10), K1, Z3
-	VMOVUPD.Z   (R11), K1, Z4
-	VMOVUPD.Z   (BX), K1, Z5
-	VSUBPD      Z1, Z5, Z5
-	VFMSUB213PD Z2, Z0, Z5
-	VFMADD213PD Z4, Z3, Z5
-	VMOVUPD     Z5, K1, (R8)
+rest761:
+	ADDQ        $0x08, R10
+	JZ          done762
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done624:
-done618:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done762:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done756:
 	ADDQ $0x01, CX
-	JMP  rows609
+	JMP  rows747
 
-done610:
+done748:
 	CMPB stream+176(FP), $0x00
-	JE   done625
+	JE   done763
 	SFENCE
 
-done625:
+done763:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
 TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ  gamma_len+56(FP), AX
 	MOVQ  AX, CX
@@ -10703,10 +11857,10 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows626:
+rows764:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done627
+	JG     done765
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10714,9 +11868,9 @@ rows626:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest629
+	JL     rest767
 
-vectors628:
+vectors766:
 	VMOVUPD     (R8), Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD     (R8)(DX*1), Z4
@@ -10727,11 +11881,11 @@ vectors628:
 	VFMADD231PD Z4, Z4, Z3
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors628
+	JGE         vectors766
 
-rest629:
+rest767:
 	ADDQ        $0x08, R9
-	JZ          done630
+	JZ          done768
 	VMOVUPD.Z   (R8), K1, Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z4
@@ -10741,7 +11895,7 @@ rest629:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PD Z4, Z4, Z3
 
-done630:
+done768:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -10779,175 +11933,322 @@ done630:
 	MOVQ          rstd_base+72(FP), R8
 	VMOVUPD       Y6, (R8)(CX*8)
 	CMPB          stream+104(FP), $0x00
-	JE            plain631
-	MOVQ          SI, R8
-	MOVQ          DI, R9
-	LEAQ          (SI)(DX*4), R10
-	LEAQ          4096(SI), R11
-	CMPQ          R10, R11
-	CMOVQCS       R11, R10
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          rstd_base+72(FP), R12
-	VBROADCASTSD  (R12)(CX*8), Z4
-	VBROADCASTSD  8(R12)(CX*8), Z6
-	VBROADCASTSD  16(R12)(CX*8), Z7
-	VBROADCASTSD  24(R12)(CX*8), Z8
-	MOVQ          AX, R12
-	SUBQ          $0x08, R12
-	JL            rest634
+	JE            plain769
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest772
 
-vectors633:
-	VMOVUPD    (R11), Z9
-	PREFETCHT0 (R10)
-	VMOVUPD    (R8), Z10
-	VMULPD     Z4, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVNTPD   Z10, (R9)
-	PREFETCHT0 (R10)(DX*1)
-	VMOVUPD    (R8)(DX*1), Z10
-	VMULPD     Z6, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVNTPD   Z10, (R9)(DX*1)
-	PREFETCHT0 (R10)(DX*2)
-	VMOVUPD    (R8)(DX*2), Z10
-	VMULPD     Z7, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVNTPD   Z10, (R9)(DX*2)
-	PREFETCHT0 (R10)(BX*1)
-	VMOVUPD    (R8)(BX*1), Z10
-	VMULPD     Z8, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVNTPD   Z10, (R9)(BX*1)
+vectors771:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	ADDQ       $+64, R11
-	SUBQ       $0x08, R12
-	JGE        vectors633
+	SUBQ       $0x08, R10
+	JGE        vectors771
 
-rest634:
-	ADDQ      $0x08, R12
-	JZ        done635
-	VMOVUPD.Z (R11), K1, Z9
-	VMOVUPD.Z (R8), K1, Z10
-	VMULPD    Z4, Z10, Z10
-	VMULPD    Z9, Z10, Z10
-	VMOVUPD   Z10, K1, (R9)
-	VMOVUPD.Z (R8)(DX*1), K1, Z4
-	VMULPD    Z6, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(DX*1)
-	VMOVUPD.Z (R8)(DX*2), K1, Z4
-	VMULPD    Z7, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(DX*2)
-	VMOVUPD.Z (R8)(BX*1), K1, Z4
-	VMULPD    Z8, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(BX*1)
+rest772:
+	ADDQ      $0x08, R10
+	JZ        done773
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
 
-done635:
-	JMP done632
+done773:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest775
 
-plain631:
-	MOVQ         SI, R8
-	MOVQ         DI, R9
-	LEAQ         (SI)(DX*4), R10
-	LEAQ         4096(SI), R11
-	CMPQ         R10, R11
-	CMOVQCS      R11, R10
-	MOVQ         gamma_base+48(FP), R11
-	MOVQ         rstd_base+72(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z4
-	VBROADCASTSD 8(R12)(CX*8), Z6
-	VBROADCASTSD 16(R12)(CX*8), Z7
-	VBROADCASTSD 24(R12)(CX*8), Z8
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest637
-
-vectors636:
-	VMOVUPD    (R11), Z9
-	PREFETCHT0 (R10)
-	VMOVUPD    (R8), Z10
-	VMULPD     Z4, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVUPD    Z10, (R9)
-	PREFETCHT0 (R10)(DX*1)
-	VMOVUPD    (R8)(DX*1), Z10
-	VMULPD     Z6, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVUPD    Z10, (R9)(DX*1)
-	PREFETCHT0 (R10)(DX*2)
-	VMOVUPD    (R8)(DX*2), Z10
-	VMULPD     Z7, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVUPD    Z10, (R9)(DX*2)
-	PREFETCHT0 (R10)(BX*1)
-	VMOVUPD    (R8)(BX*1), Z10
-	VMULPD     Z8, Z10, Z10
-	VMULPD     Z9, Z10, Z10
-	VMOVUPD    Z10, (R9)(BX*1)
+vectors774:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	ADDQ       $+64, R11
-	SUBQ       $0x08, R12
-	JGE        vectors636
+	SUBQ       $0x08, R10
+	JGE        vectors774
 
-rest637:
-	ADDQ      $0x08, R12
-	JZ        done638
-	VMOVUPD.Z (R11), K1, Z9
-	VMOVUPD.Z (R8), K1, Z10
-	VMULPD    Z4, Z10, Z10
-	VMULPD    Z9, Z10, Z10
-	VMOVUPD   Z10, K1, (R9)
-	VMOVUPD.Z (R8)(DX*1), K1, Z4
-	VMULPD    Z6, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(DX*1)
-	VMOVUPD.Z (R8)(DX*2), K1, Z4
-	VMULPD    Z7, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(DX*2)
-	VMOVUPD.Z (R8)(BX*1), K1, Z4
-	VMULPD    Z8, Z4, Z4
-	VMULPD    Z9, Z4, Z4
-	VMOVUPD   Z4, K1, (R9)(BX*1)
+rest775:
+	ADDQ      $0x08, R10
+	JZ        done776
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
 
-done638:
-done632:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
+done776:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest778
+
+vectors777:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors777
+
+rest778:
+	ADDQ      $0x08, R10
+	JZ        done779
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done779:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest781
+
+vectors780:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors780
+
+rest781:
+	ADDQ      $0x08, R10
+	JZ        done782
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done782:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done770
+
+plain769:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest784
+
+vectors783:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors783
+
+rest784:
+	ADDQ      $0x08, R10
+	JZ        done785
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done785:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest787
+
+vectors786:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors786
+
+rest787:
+	ADDQ      $0x08, R10
+	JZ        done788
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done788:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest790
+
+vectors789:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors789
+
+rest790:
+	ADDQ      $0x08, R10
+	JZ        done791
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done791:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest793
+
+vectors792:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors792
+
+rest793:
+	ADDQ      $0x08, R10
+	JZ        done794
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done794:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done770:
 	ADDQ $0x04, CX
-	JMP  rows626
+	JMP  rows764
 
-done627:
-rows639:
+done765:
+rows795:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done640
+	JG     done796
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest642
+	JL     rest798
 
-vectors641:
+vectors797:
 	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z5
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors641
+	JGE         vectors797
 
-rest642:
+rest798:
 	ADDQ        $0x08, R8
-	JZ          done643
+	JZ          done799
 	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z5
 
-done643:
+done799:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -10973,101 +12274,98 @@ done643:
 	MOVQ          rstd_base+72(FP), BX
 	VMOVSD        X1, (BX)(CX*8)
 	CMPB          stream+104(FP), $0x00
-	JE            plain644
-	MOVQ          SI, BX
-	MOVQ          DI, R8
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          4096(SI), R10
-	CMPQ          R9, R10
-	CMOVQCS       R10, R9
-	MOVQ          gamma_base+48(FP), R10
-	MOVQ          rstd_base+72(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z0
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest647
+	JE            plain800
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest803
 
-vectors646:
-	VMOVUPD    (R10), Z1
-	PREFETCHT0 (R9)
-	VMOVUPD    (BX), Z2
-	VMULPD     Z0, Z2, Z2
-	VMULPD     Z1, Z2, Z2
-	VMOVNTPD   Z2, (R8)
+vectors802:
+	PREFETCHT0 (BX)
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVNTPD   Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors646
+	SUBQ       $0x08, R9
+	JGE        vectors802
 
-rest647:
-	ADDQ      $0x08, R11
-	JZ        done648
-	VMOVUPD.Z (R10), K1, Z1
-	VMOVUPD.Z (BX), K1, Z2
-	VMULPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMOVUPD   Z2, K1, (R8)
+rest803:
+	ADDQ      $0x08, R9
+	JZ        done804
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done648:
-	JMP done645
+done804:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done801
 
-plain644:
-	MOVQ         SI, BX
-	MOVQ         DI, R8
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         4096(SI), R10
-	CMPQ         R9, R10
-	CMOVQCS      R10, R9
-	MOVQ         gamma_base+48(FP), R10
-	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z0
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest650
+plain800:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest806
 
-vectors649:
-	VMOVUPD    (R10), Z1
-	PREFETCHT0 (R9)
-	VMOVUPD    (BX), Z2
-	VMULPD     Z0, Z2, Z2
-	VMULPD     Z1, Z2, Z2
-	VMOVUPD    Z2, (R8)
+vectors805:
+	PREFETCHT0 (BX)
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors649
+	SUBQ       $0x08, R9
+	JGE        vectors805
 
-rest650:
-	ADDQ      $0x08, R11
-	JZ        done651
-	VMOVUPD.Z (R10), K1, Z1
-	VMOVUPD.Z (BX), K1, Z2
-	VMULPD    Z0, Z2, Z2
-	VMULPD    Z1, Z2, Z2
-	VMOVUPD   Z2, K1, (R8)
+rest806:
+	ADDQ      $0x08, R9
+	JZ        done807
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done651:
-done645:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
+done807:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done801:
 	ADDQ $0x01, CX
-	JMP  rows639
+	JMP  rows795
 
-done640:
+done796:
 	CMPB stream+104(FP), $0x00
-	JE   done652
+	JE   done808
 	SFENCE
 
-done652:
+done808:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
 TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
 	MOVQ  gamma_len+80(FP), AX
 	MOVQ  AX, CX
@@ -11083,10 +12381,10 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows653:
+rows809:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done654
+	JG           done810
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -11117,9 +12415,9 @@ rows653:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest656
+	JL           rest812
 
-vectors655:
+vectors811:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -11167,11 +12465,11 @@ vectors655:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors655
+	JGE         vectors811
 
-rest656:
+rest812:
 	ADDQ        $0x08, R14
-	JZ          done657
+	JZ          done813
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -11214,7 +12512,7 @@ rest656:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done657:
+done813:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPD        Y0, Y16, Y16
 	VEXTRACTF64X2 $0x01, Y16, X0
@@ -11289,252 +12587,416 @@ done657:
 	VBROADCASTSD  16(SP), Z10
 	VBROADCASTSD  24(SP), Z11
 	CMPB          stream+216(FP), $0x00
-	JE            plain658
-	MOVQ          SI, R9
-	MOVQ          DI, R10
-	MOVQ          R8, R11
-	MOVQ          gamma_base+72(FP), R12
-	LEAQ          (SI)(DX*4), R13
-	LEAQ          4096(SI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	LEAQ          (DI)(DX*4), R14
-	LEAQ          4096(DI), R15
-	CMPQ          R14, R15
-	CMOVQCS       R15, R14
-	MOVQ          rstd_base+144(FP), R15
-	VBROADCASTSD  (R15)(CX*8), Z12
-	VBROADCASTSD  8(R15)(CX*8), Z13
-	VBROADCASTSD  16(R15)(CX*8), Z14
-	VBROADCASTSD  24(R15)(CX*8), Z15
-	MOVQ          mean_base+96(FP), R15
-	VBROADCASTSD  (R15)(CX*8), Z20
-	VBROADCASTSD  8(R15)(CX*8), Z21
-	VBROADCASTSD  16(R15)(CX*8), Z22
-	VBROADCASTSD  24(R15)(CX*8), Z23
-	MOVQ          AX, R15
-	SUBQ          $0x08, R15
-	JL            rest661
+	JE            plain814
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z12
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z13
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest817
 
-vectors660:
-	VMOVUPD      (R12), Z24
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPD      (R9), Z27
-	VMOVUPD      (R10), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z20, Z27, Z27
-	VSUBPD       Z0, Z28, Z28
-	VFNMADD231PD Z27, Z1, Z28
-	VMULPD       Z12, Z28, Z28
-	VMOVNTPD     Z28, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPD      (R9)(DX*1), Z27
-	VMOVUPD      (R10)(DX*1), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z21, Z27, Z27
-	VSUBPD       Z9, Z28, Z28
-	VFNMADD231PD Z27, Z2, Z28
-	VMULPD       Z13, Z28, Z28
-	VMOVNTPD     Z28, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPD      (R9)(DX*2), Z27
-	VMOVUPD      (R10)(DX*2), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z22, Z27, Z27
-	VSUBPD       Z10, Z28, Z28
-	VFNMADD231PD Z27, Z3, Z28
-	VMULPD       Z14, Z28, Z28
-	VMOVNTPD     Z28, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPD      (R9)(BX*1), Z27
-	VMOVUPD      (R10)(BX*1), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z23, Z27, Z27
-	VSUBPD       Z11, Z28, Z28
-	VFNMADD231PD Z27, Z8, Z28
-	VMULPD       Z15, Z28, Z28
-	VMOVNTPD     Z28, (R11)(BX*1)
+vectors816:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z14
+	VMOVUPD      (DI), Z15
+	VMULPD       (R11), Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVNTPD     Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors816
+
+rest817:
+	ADDQ         $0x08, R12
+	JZ           done818
+	VMOVUPD.Z    (SI), K1, Z14
+	VMOVUPD.Z    (DI), K1, Z15
+	VMOVUPD.Z    (R11), K1, Z20
+	VMULPD       Z20, Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, K1, (R8)
+
+done818:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest820
+
+vectors819:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VMULPD       (R11), Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVNTPD     Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x08, R15
-	JGE          vectors660
-
-rest661:
-	ADDQ         $0x08, R15
-	JZ           done662
-	VMOVUPD.Z    (R12), K1, Z24
-	VMOVUPD.Z    (R9), K1, Z27
-	VMOVUPD.Z    (R10), K1, Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z20, Z27, Z27
-	VSUBPD       Z0, Z28, Z28
-	VFNMADD231PD Z27, Z1, Z28
-	VMULPD       Z12, Z28, Z28
-	VMOVUPD      Z28, K1, (R11)
-	VMOVUPD.Z    (R9)(DX*1), K1, Z0
-	VMOVUPD.Z    (R10)(DX*1), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z21, Z0, Z0
-	VSUBPD       Z9, Z1, Z1
-	VFNMADD231PD Z0, Z2, Z1
-	VMULPD       Z13, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*1)
-	VMOVUPD.Z    (R9)(DX*2), K1, Z0
-	VMOVUPD.Z    (R10)(DX*2), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z22, Z0, Z0
-	VSUBPD       Z10, Z1, Z1
-	VFNMADD231PD Z0, Z3, Z1
-	VMULPD       Z14, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*2)
-	VMOVUPD.Z    (R9)(BX*1), K1, Z0
-	VMOVUPD.Z    (R10)(BX*1), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z23, Z0, Z0
-	VSUBPD       Z11, Z1, Z1
-	VFNMADD231PD Z0, Z8, Z1
-	VMULPD       Z15, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(BX*1)
-
-done662:
-	JMP done659
-
-plain658:
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         R8, R11
-	MOVQ         gamma_base+72(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	LEAQ         (DI)(DX*4), R14
-	LEAQ         4096(DI), R15
-	CMPQ         R14, R15
-	CMOVQCS      R15, R14
-	MOVQ         rstd_base+144(FP), R15
-	VBROADCASTSD (R15)(CX*8), Z12
-	VBROADCASTSD 8(R15)(CX*8), Z13
-	VBROADCASTSD 16(R15)(CX*8), Z14
-	VBROADCASTSD 24(R15)(CX*8), Z15
-	MOVQ         mean_base+96(FP), R15
-	VBROADCASTSD (R15)(CX*8), Z20
-	VBROADCASTSD 8(R15)(CX*8), Z21
-	VBROADCASTSD 16(R15)(CX*8), Z22
-	VBROADCASTSD 24(R15)(CX*8), Z23
-	MOVQ         AX, R15
-	SUBQ         $0x08, R15
-	JL           rest664
-
-vectors663:
-	VMOVUPD      (R12), Z24
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPD      (R9), Z27
-	VMOVUPD      (R10), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z20, Z27, Z27
-	VSUBPD       Z0, Z28, Z28
-	VFNMADD231PD Z27, Z1, Z28
-	VMULPD       Z12, Z28, Z28
-	VMOVUPD      Z28, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPD      (R9)(DX*1), Z27
-	VMOVUPD      (R10)(DX*1), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z21, Z27, Z27
-	VSUBPD       Z9, Z28, Z28
-	VFNMADD231PD Z27, Z2, Z28
-	VMULPD       Z13, Z28, Z28
-	VMOVUPD      Z28, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPD      (R9)(DX*2), Z27
-	VMOVUPD      (R10)(DX*2), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z22, Z27, Z27
-	VSUBPD       Z10, Z28, Z28
-	VFNMADD231PD Z27, Z3, Z28
-	VMULPD       Z14, Z28, Z28
-	VMOVUPD      Z28, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPD      (R9)(BX*1), Z27
-	VMOVUPD      (R10)(BX*1), Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z23, Z27, Z27
-	VSUBPD       Z11, Z28, Z28
-	VFNMADD231PD Z27, Z8, Z28
-	VMULPD       Z15, Z28, Z28
-	VMOVUPD      Z28, (R11)(BX*1)
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors819
+
+rest820:
+	ADDQ         $0x08, R12
+	JZ           done821
+	VMOVUPD.Z    (SI), K1, Z12
+	VMOVUPD.Z    (DI), K1, Z13
+	VMOVUPD.Z    (R11), K1, Z14
+	VMULPD       Z14, Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, K1, (R8)
+
+done821:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 16(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest823
+
+vectors822:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVNTPD     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x08, R15
-	JGE          vectors663
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors822
 
-rest664:
-	ADDQ         $0x08, R15
-	JZ           done665
-	VMOVUPD.Z    (R12), K1, Z24
-	VMOVUPD.Z    (R9), K1, Z27
-	VMOVUPD.Z    (R10), K1, Z28
-	VMULPD       Z24, Z28, Z28
-	VSUBPD       Z20, Z27, Z27
-	VSUBPD       Z0, Z28, Z28
-	VFNMADD231PD Z27, Z1, Z28
-	VMULPD       Z12, Z28, Z28
-	VMOVUPD      Z28, K1, (R11)
-	VMOVUPD.Z    (R9)(DX*1), K1, Z0
-	VMOVUPD.Z    (R10)(DX*1), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z21, Z0, Z0
-	VSUBPD       Z9, Z1, Z1
-	VFNMADD231PD Z0, Z2, Z1
-	VMULPD       Z13, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*1)
-	VMOVUPD.Z    (R9)(DX*2), K1, Z0
-	VMOVUPD.Z    (R10)(DX*2), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z22, Z0, Z0
-	VSUBPD       Z10, Z1, Z1
-	VFNMADD231PD Z0, Z3, Z1
-	VMULPD       Z14, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*2)
-	VMOVUPD.Z    (R9)(BX*1), K1, Z0
-	VMOVUPD.Z    (R10)(BX*1), K1, Z1
-	VMULPD       Z24, Z1, Z1
-	VSUBPD       Z23, Z0, Z0
-	VSUBPD       Z11, Z1, Z1
-	VFNMADD231PD Z0, Z8, Z1
-	VMULPD       Z15, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(BX*1)
+rest823:
+	ADDQ         $0x08, R12
+	JZ           done824
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z12
+	VMULPD       Z12, Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
 
-done665:
-done659:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	LEAQ (R8)(DX*4), R8
+done824:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 24(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest826
+
+vectors825:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R11), Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors825
+
+rest826:
+	ADDQ         $0x08, R12
+	JZ           done827
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done827:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done815
+
+plain814:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z12
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z13
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest829
+
+vectors828:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z14
+	VMOVUPD      (DI), Z15
+	VMULPD       (R11), Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors828
+
+rest829:
+	ADDQ         $0x08, R12
+	JZ           done830
+	VMOVUPD.Z    (SI), K1, Z14
+	VMOVUPD.Z    (DI), K1, Z15
+	VMOVUPD.Z    (R11), K1, Z20
+	VMULPD       Z20, Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, K1, (R8)
+
+done830:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest832
+
+vectors831:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VMULPD       (R11), Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors831
+
+rest832:
+	ADDQ         $0x08, R12
+	JZ           done833
+	VMOVUPD.Z    (SI), K1, Z12
+	VMOVUPD.Z    (DI), K1, Z13
+	VMOVUPD.Z    (R11), K1, Z14
+	VMULPD       Z14, Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, K1, (R8)
+
+done833:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 16(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest835
+
+vectors834:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors834
+
+rest835:
+	ADDQ         $0x08, R12
+	JZ           done836
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z12
+	VMULPD       Z12, Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done836:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 24(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest838
+
+vectors837:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R11), Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors837
+
+rest838:
+	ADDQ         $0x08, R12
+	JZ           done839
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done839:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done815:
 	ADDQ $0x04, CX
-	JMP  rows653
+	JMP  rows809
 
-done654:
-rows666:
+done810:
+rows840:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done667
+	JG           done841
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -11550,9 +13012,9 @@ rows666:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest669
+	JL           rest843
 
-vectors668:
+vectors842:
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
 	VMOVUPD     (R12), Z5
@@ -11573,11 +13035,11 @@ vectors668:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors668
+	JGE         vectors842
 
-rest669:
+rest843:
 	ADDQ        $0x08, R13
-	JZ          done670
+	JZ          done844
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
 	VMOVUPD.Z   (R12), K1, Z5
@@ -11593,7 +13055,7 @@ rest669:
 	VMOVUPD     Z4, K1, (R11)
 	VMOVUPD     Z5, K1, (R12)
 
-done670:
+done844:
 	VEXTRACTF64X4 $0x01, Z26, Y0
 	VADDPD        Y0, Y26, Y26
 	VEXTRACTF64X2 $0x01, Y26, X0
@@ -11638,138 +13100,128 @@ done670:
 	VMOVSD        X0, (SP)
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+216(FP), $0x00
-	JE            plain671
-	MOVQ          SI, BX
-	MOVQ          DI, R9
-	MOVQ          R8, R10
-	MOVQ          gamma_base+72(FP), R11
-	LEAQ          (SI)(DX*4), R12
-	LEAQ          4096(SI), R13
-	CMPQ          R12, R13
-	CMOVQCS       R13, R12
-	LEAQ          (DI)(DX*4), R13
-	LEAQ          4096(DI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	MOVQ          rstd_base+144(FP), R14
-	VBROADCASTSD  (R14)(CX*8), Z2
-	MOVQ          mean_base+96(FP), R14
-	VBROADCASTSD  (R14)(CX*8), Z3
-	MOVQ          AX, R14
-	SUBQ          $0x08, R14
-	JL            rest674
+	JE            plain845
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z2
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z3
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest848
 
-vectors673:
-	VMOVUPD      (R11), Z4
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (BX), Z5
-	VMOVUPD      (R9), Z6
-	VMULPD       Z4, Z6, Z6
-	VSUBPD       Z3, Z5, Z5
-	VSUBPD       Z0, Z6, Z6
-	VFNMADD231PD Z5, Z1, Z6
-	VMULPD       Z2, Z6, Z6
-	VMOVNTPD     Z6, (R10)
+vectors847:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVNTPD     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors847
+
+rest848:
+	ADDQ         $0x08, R11
+	JZ           done849
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done849:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done846
+
+plain845:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest851
+
+vectors850:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x08, R14
-	JGE          vectors673
-
-rest674:
-	ADDQ         $0x08, R14
-	JZ           done675
-	VMOVUPD.Z    (R11), K1, Z4
-	VMOVUPD.Z    (BX), K1, Z5
-	VMOVUPD.Z    (R9), K1, Z6
-	VMULPD       Z4, Z6, Z6
-	VSUBPD       Z3, Z5, Z5
-	VSUBPD       Z0, Z6, Z6
-	VFNMADD231PD Z5, Z1, Z6
-	VMULPD       Z2, Z6, Z6
-	VMOVUPD      Z6, K1, (R10)
-
-done675:
-	JMP done672
-
-plain671:
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         R8, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	LEAQ         4096(SI), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (DI)(DX*4), R13
-	LEAQ         4096(DI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z2
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z3
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest677
-
-vectors676:
-	VMOVUPD      (R11), Z4
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (BX), Z5
-	VMOVUPD      (R9), Z6
-	VMULPD       Z4, Z6, Z6
-	VSUBPD       Z3, Z5, Z5
-	VSUBPD       Z0, Z6, Z6
-	VFNMADD231PD Z5, Z1, Z6
-	VMULPD       Z2, Z6, Z6
-	VMOVUPD      Z6, (R10)
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x08, R14
-	JGE          vectors676
+	SUBQ         $0x08, R11
+	JGE          vectors850
 
-rest677:
-	ADDQ         $0x08, R14
-	JZ           done678
-	VMOVUPD.Z    (R11), K1, Z4
-	VMOVUPD.Z    (BX), K1, Z5
-	VMOVUPD.Z    (R9), K1, Z6
-	VMULPD       Z4, Z6, Z6
-	VSUBPD       Z3, Z5, Z5
-	VSUBPD       Z0, Z6, Z6
-	VFNMADD231PD Z5, Z1, Z6
-	VMULPD       Z2, Z6, Z6
-	VMOVUPD      Z6, K1, (R10)
+rest851:
+	ADDQ         $0x08, R11
+	JZ           done852
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
 
-done678:
-done672:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	LEAQ (R8)(DX*1), R8
+done852:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done846:
 	ADDQ $0x01, CX
-	JMP  rows666
+	JMP  rows840
 
-done667:
+done841:
 	CMPB stream+216(FP), $0x00
-	JE   done679
+	JE   done853
 	SFENCE
 
-done679:
+done853:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
 TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
 	MOVQ  gamma_len+80(FP), AX
 	MOVQ  AX, CX
@@ -11785,10 +13237,10 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows680:
+rows854:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done681
+	JG           done855
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -11804,9 +13256,9 @@ rows680:
 	VPXORD       Z7, Z7, Z7
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest683
+	JL           rest857
 
-vectors682:
+vectors856:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -11839,11 +13291,11 @@ vectors682:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors682
+	JGE         vectors856
 
-rest683:
+rest857:
 	ADDQ        $0x08, R13
-	JZ          done684
+	JZ          done858
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -11872,7 +13324,7 @@ rest683:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done684:
+done858:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPD        Y0, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X0
@@ -11912,210 +13364,368 @@ done684:
 	VBROADCASTSD  16(SP), Z2
 	VBROADCASTSD  24(SP), Z3
 	CMPB          stream+144(FP), $0x00
-	JE            plain685
-	MOVQ          SI, R9
-	MOVQ          DI, R10
-	MOVQ          R8, R11
-	MOVQ          gamma_base+72(FP), R12
-	LEAQ          (SI)(DX*4), R13
-	LEAQ          4096(SI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	LEAQ          (DI)(DX*4), R14
-	LEAQ          4096(DI), R15
-	CMPQ          R14, R15
-	CMOVQCS       R15, R14
-	MOVQ          rstd_base+96(FP), R15
-	VBROADCASTSD  (R15)(CX*8), Z8
-	VBROADCASTSD  8(R15)(CX*8), Z9
-	VBROADCASTSD  16(R15)(CX*8), Z10
-	VBROADCASTSD  24(R15)(CX*8), Z11
-	MOVQ          AX, R15
-	SUBQ          $0x08, R15
-	JL            rest688
+	JE            plain859
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z8
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest862
 
-vectors687:
-	VMOVUPD      (R12), Z13
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPD      (R9), Z14
-	VMOVUPD      (R10), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z0, Z15
-	VMULPD       Z8, Z15, Z15
-	VMOVNTPD     Z15, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPD      (R9)(DX*1), Z14
-	VMOVUPD      (R10)(DX*1), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z9, Z15, Z15
-	VMOVNTPD     Z15, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPD      (R9)(DX*2), Z14
-	VMOVUPD      (R10)(DX*2), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z2, Z15
-	VMULPD       Z10, Z15, Z15
-	VMOVNTPD     Z15, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPD      (R9)(BX*1), Z14
-	VMOVUPD      (R10)(BX*1), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z3, Z15
-	VMULPD       Z11, Z15, Z15
-	VMOVNTPD     Z15, (R11)(BX*1)
+vectors861:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z9
+	VMOVUPD      (DI), Z10
+	VMULPD       (R11), Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVNTPD     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors861
+
+rest862:
+	ADDQ         $0x08, R12
+	JZ           done863
+	VMOVUPD.Z    (SI), K1, Z9
+	VMOVUPD.Z    (DI), K1, Z10
+	VMOVUPD.Z    (R11), K1, Z11
+	VMULPD       Z11, Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, K1, (R8)
+
+done863:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest865
+
+vectors864:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVNTPD     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x08, R15
-	JGE          vectors687
-
-rest688:
-	ADDQ         $0x08, R15
-	JZ           done689
-	VMOVUPD.Z    (R12), K1, Z13
-	VMOVUPD.Z    (R9), K1, Z14
-	VMOVUPD.Z    (R10), K1, Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z0, Z15
-	VMULPD       Z8, Z15, Z15
-	VMOVUPD      Z15, K1, (R11)
-	VMOVUPD.Z    (R9)(DX*1), K1, Z0
-	VMOVUPD.Z    (R10)(DX*1), K1, Z8
-	VMULPD       Z13, Z8, Z8
-	VFNMADD231PD Z0, Z1, Z8
-	VMULPD       Z9, Z8, Z8
-	VMOVUPD      Z8, K1, (R11)(DX*1)
-	VMOVUPD.Z    (R9)(DX*2), K1, Z0
-	VMOVUPD.Z    (R10)(DX*2), K1, Z1
-	VMULPD       Z13, Z1, Z1
-	VFNMADD231PD Z0, Z2, Z1
-	VMULPD       Z10, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*2)
-	VMOVUPD.Z    (R9)(BX*1), K1, Z0
-	VMOVUPD.Z    (R10)(BX*1), K1, Z1
-	VMULPD       Z13, Z1, Z1
-	VFNMADD231PD Z0, Z3, Z1
-	VMULPD       Z11, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(BX*1)
-
-done689:
-	JMP done686
-
-plain685:
-	MOVQ         SI, R9
-	MOVQ         DI, R10
-	MOVQ         R8, R11
-	MOVQ         gamma_base+72(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	LEAQ         4096(SI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	LEAQ         (DI)(DX*4), R14
-	LEAQ         4096(DI), R15
-	CMPQ         R14, R15
-	CMOVQCS      R15, R14
-	MOVQ         rstd_base+96(FP), R15
-	VBROADCASTSD (R15)(CX*8), Z8
-	VBROADCASTSD 8(R15)(CX*8), Z9
-	VBROADCASTSD 16(R15)(CX*8), Z10
-	VBROADCASTSD 24(R15)(CX*8), Z11
-	MOVQ         AX, R15
-	SUBQ         $0x08, R15
-	JL           rest691
-
-vectors690:
-	VMOVUPD      (R12), Z13
-	PREFETCHT0   (R13)
-	PREFETCHT0   (R14)
-	VMOVUPD      (R9), Z14
-	VMOVUPD      (R10), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z0, Z15
-	VMULPD       Z8, Z15, Z15
-	VMOVUPD      Z15, (R11)
-	PREFETCHT0   (R13)(DX*1)
-	PREFETCHT0   (R14)(DX*1)
-	VMOVUPD      (R9)(DX*1), Z14
-	VMOVUPD      (R10)(DX*1), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z9, Z15, Z15
-	VMOVUPD      Z15, (R11)(DX*1)
-	PREFETCHT0   (R13)(DX*2)
-	PREFETCHT0   (R14)(DX*2)
-	VMOVUPD      (R9)(DX*2), Z14
-	VMOVUPD      (R10)(DX*2), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z2, Z15
-	VMULPD       Z10, Z15, Z15
-	VMOVUPD      Z15, (R11)(DX*2)
-	PREFETCHT0   (R13)(BX*1)
-	PREFETCHT0   (R14)(BX*1)
-	VMOVUPD      (R9)(BX*1), Z14
-	VMOVUPD      (R10)(BX*1), Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z3, Z15
-	VMULPD       Z11, Z15, Z15
-	VMOVUPD      Z15, (R11)(BX*1)
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors864
+
+rest865:
+	ADDQ         $0x08, R12
+	JZ           done866
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done866:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest868
+
+vectors867:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z8
+	VMULPD       (R11), Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVNTPD     Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	ADDQ         $+64, R14
-	SUBQ         $0x08, R15
-	JGE          vectors690
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors867
 
-rest691:
-	ADDQ         $0x08, R15
-	JZ           done692
-	VMOVUPD.Z    (R12), K1, Z13
-	VMOVUPD.Z    (R9), K1, Z14
-	VMOVUPD.Z    (R10), K1, Z15
-	VMULPD       Z13, Z15, Z15
-	VFNMADD231PD Z14, Z0, Z15
-	VMULPD       Z8, Z15, Z15
-	VMOVUPD      Z15, K1, (R11)
-	VMOVUPD.Z    (R9)(DX*1), K1, Z0
-	VMOVUPD.Z    (R10)(DX*1), K1, Z8
-	VMULPD       Z13, Z8, Z8
-	VFNMADD231PD Z0, Z1, Z8
+rest868:
+	ADDQ         $0x08, R12
+	JZ           done869
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z8
+	VMOVUPD.Z    (R11), K1, Z9
 	VMULPD       Z9, Z8, Z8
-	VMOVUPD      Z8, K1, (R11)(DX*1)
-	VMOVUPD.Z    (R9)(DX*2), K1, Z0
-	VMOVUPD.Z    (R10)(DX*2), K1, Z1
-	VMULPD       Z13, Z1, Z1
-	VFNMADD231PD Z0, Z2, Z1
-	VMULPD       Z10, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(DX*2)
-	VMOVUPD.Z    (R9)(BX*1), K1, Z0
-	VMOVUPD.Z    (R10)(BX*1), K1, Z1
-	VMULPD       Z13, Z1, Z1
-	VFNMADD231PD Z0, Z3, Z1
-	VMULPD       Z11, Z1, Z1
-	VMOVUPD      Z1, K1, (R11)(BX*1)
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, K1, (R8)
 
-done692:
-done686:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	LEAQ (R8)(DX*4), R8
+done869:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest871
+
+vectors870:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z2
+	VMULPD       (R11), Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVNTPD     Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors870
+
+rest871:
+	ADDQ         $0x08, R12
+	JZ           done872
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z8
+	VMULPD       Z8, Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, K1, (R8)
+
+done872:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done860
+
+plain859:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z8
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest874
+
+vectors873:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z9
+	VMOVUPD      (DI), Z10
+	VMULPD       (R11), Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors873
+
+rest874:
+	ADDQ         $0x08, R12
+	JZ           done875
+	VMOVUPD.Z    (SI), K1, Z9
+	VMOVUPD.Z    (DI), K1, Z10
+	VMOVUPD.Z    (R11), K1, Z11
+	VMULPD       Z11, Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, K1, (R8)
+
+done875:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest877
+
+vectors876:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors876
+
+rest877:
+	ADDQ         $0x08, R12
+	JZ           done878
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done878:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest880
+
+vectors879:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z8
+	VMULPD       (R11), Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors879
+
+rest880:
+	ADDQ         $0x08, R12
+	JZ           done881
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z8
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, K1, (R8)
+
+done881:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest883
+
+vectors882:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z2
+	VMULPD       (R11), Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors882
+
+rest883:
+	ADDQ         $0x08, R12
+	JZ           done884
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z8
+	VMULPD       Z8, Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, K1, (R8)
+
+done884:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done860:
 	ADDQ $0x04, CX
-	JMP  rows680
+	JMP  rows854
 
-done681:
-rows693:
+done855:
+rows885:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done694
+	JG           done886
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -12125,9 +13735,9 @@ rows693:
 	VPXORD       Z12, Z12, Z12
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest696
+	JL           rest888
 
-vectors695:
+vectors887:
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -12142,11 +13752,11 @@ vectors695:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors695
+	JGE         vectors887
 
-rest696:
+rest888:
 	ADDQ        $0x08, R12
-	JZ          done697
+	JZ          done889
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
 	VMOVUPD.Z   (BX), K1, Z3
@@ -12157,7 +13767,7 @@ rest696:
 	VFMADD231PD Z4, Z3, Z12
 	VMOVUPD     Z2, K1, (R11)
 
-done697:
+done889:
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPD        Y0, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X0
@@ -12182,121 +13792,111 @@ done697:
 	VMOVSD        X0, (SP)
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+144(FP), $0x00
-	JE            plain698
-	MOVQ          SI, BX
-	MOVQ          DI, R9
-	MOVQ          R8, R10
-	MOVQ          gamma_base+72(FP), R11
-	LEAQ          (SI)(DX*4), R12
-	LEAQ          4096(SI), R13
-	CMPQ          R12, R13
-	CMOVQCS       R13, R12
-	LEAQ          (DI)(DX*4), R13
-	LEAQ          4096(DI), R14
-	CMPQ          R13, R14
-	CMOVQCS       R14, R13
-	MOVQ          rstd_base+96(FP), R14
-	VBROADCASTSD  (R14)(CX*8), Z1
-	MOVQ          AX, R14
-	SUBQ          $0x08, R14
-	JL            rest701
+	JE            plain890
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z1
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest893
 
-vectors700:
-	VMOVUPD      (R11), Z2
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (BX), Z3
-	VMOVUPD      (R9), Z4
-	VMULPD       Z2, Z4, Z4
-	VFNMADD231PD Z3, Z0, Z4
-	VMULPD       Z1, Z4, Z4
-	VMOVNTPD     Z4, (R10)
+vectors892:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors892
+
+rest893:
+	ADDQ         $0x08, R11
+	JZ           done894
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done894:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done891
+
+plain890:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest896
+
+vectors895:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
 	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x08, R14
-	JGE          vectors700
-
-rest701:
-	ADDQ         $0x08, R14
-	JZ           done702
-	VMOVUPD.Z    (R11), K1, Z2
-	VMOVUPD.Z    (BX), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z4
-	VMULPD       Z2, Z4, Z4
-	VFNMADD231PD Z3, Z0, Z4
-	VMULPD       Z1, Z4, Z4
-	VMOVUPD      Z4, K1, (R10)
-
-done702:
-	JMP done699
-
-plain698:
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         R8, R10
-	MOVQ         gamma_base+72(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	LEAQ         4096(SI), R13
-	CMPQ         R12, R13
-	CMOVQCS      R13, R12
-	LEAQ         (DI)(DX*4), R13
-	LEAQ         4096(DI), R14
-	CMPQ         R13, R14
-	CMOVQCS      R14, R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z1
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest704
-
-vectors703:
-	VMOVUPD      (R11), Z2
-	PREFETCHT0   (R12)
-	PREFETCHT0   (R13)
-	VMOVUPD      (BX), Z3
-	VMOVUPD      (R9), Z4
-	VMULPD       Z2, Z4, Z4
-	VFNMADD231PD Z3, Z0, Z4
-	VMULPD       Z1, Z4, Z4
-	VMOVUPD      Z4, (R10)
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x08, R14
-	JGE          vectors703
+	SUBQ         $0x08, R11
+	JGE          vectors895
 
-rest704:
-	ADDQ         $0x08, R14
-	JZ           done705
-	VMOVUPD.Z    (R11), K1, Z2
-	VMOVUPD.Z    (BX), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z4
-	VMULPD       Z2, Z4, Z4
-	VFNMADD231PD Z3, Z0, Z4
-	VMULPD       Z1, Z4, Z4
-	VMOVUPD      Z4, K1, (R10)
+rest896:
+	ADDQ         $0x08, R11
+	JZ           done897
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
 
-done705:
-done699:
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	LEAQ (R8)(DX*1), R8
+done897:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done891:
 	ADDQ $0x01, CX
-	JMP  rows693
+	JMP  rows885
 
-done694:
+done886:
 	CMPB stream+144(FP), $0x00
-	JE   done706
+	JE   done898
 	SFENCE
 
-done706:
+done898:
 	VZEROUPPER
 	RET
 
@@ -12315,18 +13915,18 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows707:
+rows899:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done708
+	JG   done900
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest710
+	JL   rest902
 
-vectors709:
+vectors901:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -12353,11 +13953,11 @@ vectors709:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors709
+	JGE         vectors901
 
-rest710:
+rest902:
 	ADDQ        $0x08, R10
-	JZ          done711
+	JZ          done903
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -12380,28 +13980,28 @@ rest710:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done711:
+done903:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows707
+	JMP  rows899
 
-done708:
-rows712:
+done900:
+rows904:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done713
+	JG   done905
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest715
+	JL   rest907
 
-vectors714:
+vectors906:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -12416,11 +14016,11 @@ vectors714:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors714
+	JGE         vectors906
 
-rest715:
+rest907:
 	ADDQ        $0x08, R9
-	JZ          done716
+	JZ          done908
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -12431,16 +14031,16 @@ rest715:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done716:
+done908:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows712
+	JMP  rows904
 
-done713:
+done905:
 	VZEROUPPER
 	RET
 
@@ -12460,20 +14060,20 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  x_base+24(FP), DI
 	XORQ  CX, CX
 
-rows717:
+rows909:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done718
+	JG   done910
 	CMPB stream+136(FP), $0x00
-	JE   plain719
+	JE   plain911
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest722
+	JL   rest914
 
-vectors721:
+vectors913:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -12499,11 +14099,11 @@ vectors721:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors721
+	JGE         vectors913
 
-rest722:
+rest914:
 	ADDQ        $0x08, R11
-	JZ          done723
+	JZ          done915
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -12524,23 +14124,23 @@ rest722:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done723:
+done915:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done720
+	JMP  done912
 
-plain719:
+plain911:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest725
+	JL   rest917
 
-vectors724:
+vectors916:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -12566,11 +14166,11 @@ vectors724:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors724
+	JGE         vectors916
 
-rest725:
+rest917:
 	ADDQ        $0x08, R11
-	JZ          done726
+	JZ          done918
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -12591,34 +14191,34 @@ rest725:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done726:
+done918:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done720:
+done912:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows717
+	JMP  rows909
 
-done718:
-rows727:
+done910:
+rows919:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done728
+	JG   done920
 	CMPB stream+136(FP), $0x00
-	JE   plain729
+	JE   plain921
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest732
+	JL   rest924
 
-vectors731:
+vectors923:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -12632,11 +14232,11 @@ vectors731:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors731
+	JGE         vectors923
 
-rest732:
+rest924:
 	ADDQ        $0x08, R10
-	JZ          done733
+	JZ          done925
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -12645,23 +14245,23 @@ rest732:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done733:
+done925:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done730
+	JMP  done922
 
-plain729:
+plain921:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest735
+	JL   rest927
 
-vectors734:
+vectors926:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -12675,11 +14275,11 @@ vectors734:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors734
+	JGE         vectors926
 
-rest735:
+rest927:
 	ADDQ        $0x08, R10
-	JZ          done736
+	JZ          done928
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -12688,25 +14288,25 @@ rest735:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done736:
+done928:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done730:
+done922:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows727
+	JMP  rows919
 
-done728:
+done920:
 	CMPB stream+136(FP), $0x00
-	JE   done737
+	JE   done929
 	SFENCE
 
-done737:
+done929:
 	VZEROUPPER
 	RET
 
@@ -12726,19 +14326,19 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows738:
+rows930:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done739
+	JG   done931
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest741
+	JL   rest933
 
-vectors740:
+vectors932:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -12776,11 +14376,11 @@ vectors740:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors740
+	JGE         vectors932
 
-rest741:
+rest933:
 	ADDQ        $0x08, R12
-	JZ          done742
+	JZ          done934
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -12812,7 +14412,7 @@ rest741:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done742:
+done934:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -12821,22 +14421,22 @@ done742:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows738
+	JMP  rows930
 
-done739:
-rows743:
+done931:
+rows935:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done744
+	JG   done936
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest746
+	JL   rest938
 
-vectors745:
+vectors937:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -12856,11 +14456,11 @@ vectors745:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors745
+	JGE         vectors937
 
-rest746:
+rest938:
 	ADDQ        $0x08, R11
-	JZ          done747
+	JZ          done939
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -12874,7 +14474,7 @@ rest746:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done747:
+done939:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -12883,9 +14483,9 @@ done747:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows743
+	JMP  rows935
 
-done744:
+done936:
 	VZEROUPPER
 	RET
 
@@ -12906,12 +14506,12 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dy_base+48(FP), R8
 	XORQ  CX, CX
 
-rows748:
+rows940:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done749
+	JG   done941
 	CMPB stream+208(FP), $0x00
-	JE   plain750
+	JE   plain942
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -12919,9 +14519,9 @@ rows748:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest753
+	JL   rest945
 
-vectors752:
+vectors944:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -12964,11 +14564,11 @@ vectors752:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors752
+	JGE          vectors944
 
-rest753:
+rest945:
 	ADDQ         $0x08, R14
-	JZ           done754
+	JZ           done946
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -13003,16 +14603,16 @@ rest753:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done754:
+done946:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done751
+	JMP  done943
 
-plain750:
+plain942:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -13020,9 +14620,9 @@ plain750:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest756
+	JL   rest948
 
-vectors755:
+vectors947:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -13065,11 +14665,11 @@ vectors755:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors755
+	JGE          vectors947
 
-rest756:
+rest948:
 	ADDQ         $0x08, R14
-	JZ           done757
+	JZ           done949
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -13104,7 +14704,7 @@ rest756:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done757:
+done949:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -13112,20 +14712,20 @@ done757:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done751:
+done943:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows748
+	JMP  rows940
 
-done749:
-rows758:
+done941:
+rows950:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done759
+	JG   done951
 	CMPB stream+208(FP), $0x00
-	JE   plain760
+	JE   plain952
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13133,9 +14733,9 @@ rows758:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest763
+	JL   rest955
 
-vectors762:
+vectors954:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -13157,11 +14757,11 @@ vectors762:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors762
+	JGE          vectors954
 
-rest763:
+rest955:
 	ADDQ         $0x08, R13
-	JZ           done764
+	JZ           done956
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -13175,16 +14775,16 @@ rest763:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done764:
+done956:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done761
+	JMP  done953
 
-plain760:
+plain952:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13192,9 +14792,9 @@ plain760:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest766
+	JL   rest958
 
-vectors765:
+vectors957:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -13216,11 +14816,11 @@ vectors765:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors765
+	JGE          vectors957
 
-rest766:
+rest958:
 	ADDQ         $0x08, R13
-	JZ           done767
+	JZ           done959
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -13234,7 +14834,7 @@ rest766:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done767:
+done959:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -13242,19 +14842,19 @@ done767:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done761:
+done953:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows758
+	JMP  rows950
 
-done759:
+done951:
 	CMPB stream+208(FP), $0x00
-	JE   done768
+	JE   done960
 	SFENCE
 
-done768:
+done960:
 	VZEROUPPER
 	RET
 
@@ -13266,27 +14866,27 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop769:
+loop961:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done770
+	JG      done962
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop769
+	JMP     loop961
 
-done770:
-loop771:
+done962:
+loop963:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done772
+	JG     done964
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop771
+	JMP    loop963
 
-done772:
+done964:
 	VZEROUPPER
 	RET

@@ -43,6 +43,11 @@ func (n rowNorm) ofRows(m Mem, rows int) (v []reg.VecVirtual) {
 	return v
 }
 
+// ofRow broadcasts the statistic of the group's row r.
+func (n rowNorm) ofRow(slice string, r int) reg.VecVirtual {
+	return n.broadcast(n.statistic(slice).Offset(r * n.size()))
+}
+
 // keepRows writes the first lanes of a float64 vector as statistics.
 func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) {
 	switch {
@@ -98,7 +103,6 @@ func (n rowNorm) forward() {
 			n.meanSquare(x, rows)
 		}
 		eitherWay(func(stream bool) { n.normalize(y, x, rows, stream) })
-		n.pitch.skip(rows, x, y)
 	})
 	fence()
 }
@@ -166,40 +170,60 @@ func (n rowNorm) rstd(variance reg.VecVirtual, rows int) reg.VecVirtual {
 	return rstd
 }
 
-// normalize writes γ·x̂ + β with x̂ = (x−mean)·rstd − shift.
+// normalize writes γ·x̂ + β with x̂ = (x−mean)·rstd − shift, row after row, for
+// memory likes it best that way. x and y move past the group.
 func (n rowNorm) normalize(y, x reg.GPVirtual, rows int, stream bool) {
-	p, q, next, gamma := copyOf(x), copyOf(y), ahead(x, n.pitch), ptr("gamma")
-	pointers := []reg.Register{p, q, next, gamma}
-	rstd := n.ofRows(n.statistic("rstd"), rows)
-	var mean, shift []reg.VecVirtual
-	var beta reg.GPVirtual
-	if n.centred {
-		mean, shift = n.ofRows(n.statistic("mean"), rows), n.ofRows(n.statistic("shift"), rows)
-		beta = ptr("beta")
-		pointers = append(pointers, beta)
-	}
-	n.sweep(n.cols, n.tail, func(t *tail) {
-		g := n.load(Mem{Base: gamma}, t)
-		var b reg.VecVirtual
+	next := n.ahead(x)
+	for r := range rows {
+		rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
+		pointers := []reg.Register{x, y, next, gamma}
+		var beta reg.GPVirtual
+		var mean, shift reg.VecVirtual
 		if n.centred {
-			b = n.load(Mem{Base: beta}, t)
+			mean, shift, beta = n.ofRow("mean", r), n.ofRow("shift", r), ptr("beta")
+			pointers = append(pointers, beta)
 		}
-		for r := range rows {
-			if t == nil {
-				PREFETCHT0(n.pitch.row(next, r))
-			}
-			v := n.load(n.pitch.row(p, r), t)
+		n.sweep(n.cols, n.tail, func(t *tail) {
+			n.prefetch(t, next)
+			v := n.load(Mem{Base: x}, t)
 			if n.centred {
-				n.sub(v, mean[r], v)
-				n.fms(rstd[r], shift[r], v)
-				n.fam(g, b, v)
+				n.sub(v, mean, v)
+				n.fms(rstd, shift, v)
+				g := n.load(Mem{Base: gamma}, t)
+				n.fam(g, n.from(Mem{Base: beta}, t), v)
 			} else {
-				n.mul(rstd[r], v, v)
-				n.mul(g, v, v)
+				n.mul(rstd, v, v)
+				n.mul(n.from(Mem{Base: gamma}, t), v, v)
 			}
-			n.put(v, n.pitch.row(q, r), t, stream)
+			n.put(v, Mem{Base: y}, t, stream)
+		}, pointers...)
+		n.nextRow(x, y)
+	}
+}
+
+// nextRow completes a sweep: it left pointers where the full vectors end.
+func (n rowNorm) nextRow(pointers ...reg.Register) {
+	rest := copyOf(n.cols)
+	ANDQ(U32(n.lanes()-1), rest)
+	n.bytes(rest)
+	for _, p := range pointers {
+		ADDQ(rest, p)
+	}
+}
+
+// ahead is a pointer to what the caches should hold when the next group comes.
+func (n rowNorm) ahead(p reg.Register) reg.GPVirtual {
+	q := GP64()
+	LEAQ(Mem{Base: p, Index: n.pitch.one, Scale: uint8(n.group())}, q)
+	return q
+}
+
+func (n rowNorm) prefetch(t *tail, pointers ...reg.Register) {
+	if t == nil {
+		for _, p := range pointers {
+			PREFETCHT0(Mem{Base: p})
 		}
-	}, pointers...)
+	}
 }
 
 // backward reads γ and reads and writes the sums dγ and dβ once for a group.
@@ -225,7 +249,6 @@ func (n rowNorm) backward() {
 			b = n.ofRows(scratch, rows)
 		}
 		eitherWay(func(stream bool) { n.inputGradient(dx, x, dy, a, b, stream) })
-		n.pitch.skip(rows, x, dy, dx)
 	})
 	fence()
 }
@@ -300,31 +323,27 @@ func (n rowNorm) gradientSums(x, dy reg.GPVirtual, rows int) (g, gx reg.VecVirtu
 	return g, n.sums(sumGX)
 }
 
+// inputGradient writes dx, row after row. The pointers move past the group.
 func (n rowNorm) inputGradient(dx, x, dy reg.GPVirtual, a, b []reg.VecVirtual, stream bool) {
-	p, q, d, gamma := copyOf(x), copyOf(dy), copyOf(dx), ptr("gamma")
-	nextX, nextDy := ahead(x, n.pitch), ahead(dy, n.pitch)
-	rows := len(a)
-	rstd := n.ofRows(n.statistic("rstd"), rows)
-	var mean []reg.VecVirtual
-	if n.centred {
-		mean = n.ofRows(n.statistic("mean"), rows)
-	}
-	n.sweep(n.cols, n.tail, func(t *tail) {
-		gam := n.load(Mem{Base: gamma}, t)
-		for r := range rows {
-			if t == nil {
-				PREFETCHT0(n.pitch.row(nextX, r))
-				PREFETCHT0(n.pitch.row(nextDy, r))
-			}
-			v, g := n.load(n.pitch.row(p, r), t), n.load(n.pitch.row(q, r), t)
-			n.mul(gam, g, g)
+	nextX, nextDy := n.ahead(x), n.ahead(dy)
+	for r := range a {
+		rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
+		var mean reg.VecVirtual
+		if n.centred {
+			mean = n.ofRow("mean", r)
+		}
+		n.sweep(n.cols, n.tail, func(t *tail) {
+			n.prefetch(t, nextX, nextDy)
+			v, g := n.load(Mem{Base: x}, t), n.load(Mem{Base: dy}, t)
+			n.mul(n.from(Mem{Base: gamma}, t), g, g)
 			if n.centred {
-				n.sub(v, mean[r], v)
+				n.sub(v, mean, v)
 				n.sub(g, b[r], g)
 			}
 			n.fnma(v, a[r], g)
-			n.mul(rstd[r], g, g)
-			n.put(g, n.pitch.row(d, r), t, stream)
-		}
-	}, p, q, d, gamma, nextX, nextDy)
+			n.mul(rstd, g, g)
+			n.put(g, Mem{Base: dx}, t, stream)
+		}, x, dy, dx, gamma, nextX, nextDy)
+		n.nextRow(x, dy, dx)
+	}
 }

@@ -128,17 +128,6 @@ func copyOf(p reg.Register) reg.GPVirtual {
 	return c
 }
 
-// ahead is a pointer to what the caches should hold soon: one group of rows
-// after p, or a page where that is more.
-func ahead(p reg.Register, s pitch) reg.GPVirtual {
-	q, page := GP64(), GP64()
-	LEAQ(Mem{Base: p, Index: s.one, Scale: 4}, q)
-	LEAQ(Mem{Base: p, Disp: 4096}, page)
-	CMPQ(q, page)
-	CMOVQCS(page, q)
-	return q
-}
-
 // half and quarter are v's upper half and the second sixteen bytes of it.
 func (g gen) half(v reg.VecVirtual) reg.VecVirtual {
 	h := YMM()
