@@ -23,6 +23,33 @@ func lowTileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, 
 func transposeF32AVX2(dst []float32, ldd int, src []float32, lds int, n int)
 
 //go:noescape
+func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+
+//go:noescape
+func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+
+//go:noescape
+func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+
+//go:noescape
+func columnNormF32AVX2(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+
+//go:noescape
+func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+
+//go:noescape
+func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+
+//go:noescape
+func accumulateF32AVX2(sum []float64, x []float32)
+
+//go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -39,6 +66,33 @@ func lowTileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, 
 
 //go:noescape
 func transposeF64AVX2(dst []float64, ldd int, src []float64, lds int, n int)
+
+//go:noescape
+func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+
+//go:noescape
+func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+
+//go:noescape
+func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+
+//go:noescape
+func columnNormF64AVX2(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+
+//go:noescape
+func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+
+//go:noescape
+func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+
+//go:noescape
+func accumulateF64AVX2(sum []float64, x []float64)
 
 //go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
@@ -59,6 +113,33 @@ func lowTileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int
 func transposeF32AVX512(dst []float32, ldd int, src []float32, lds int, n int)
 
 //go:noescape
+func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+
+//go:noescape
+func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+
+//go:noescape
+func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+
+//go:noescape
+func columnNormF32AVX512(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+
+//go:noescape
+func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+
+//go:noescape
+func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+
+//go:noescape
+func accumulateF32AVX512(sum []float64, x []float32)
+
+//go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -75,3 +156,30 @@ func lowTileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int
 
 //go:noescape
 func transposeF64AVX512(dst []float64, ldd int, src []float64, lds int, n int)
+
+//go:noescape
+func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+
+//go:noescape
+func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+
+//go:noescape
+func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+
+//go:noescape
+func columnNormF64AVX512(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+
+//go:noescape
+func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+
+//go:noescape
+func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+
+//go:noescape
+func accumulateF64AVX512(sum []float64, x []float64)

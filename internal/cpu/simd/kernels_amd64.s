@@ -414,6 +414,3012 @@ done19:
 	VZEROUPPER
 	RET
 
+// func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows20:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done21
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest23
+
+vectors22:
+	VADDPS (DI), Y1, Y1
+	VADDPS (DI)(DX*1), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors22
+
+rest23:
+	ADDQ       $0x08, R8
+	JZ         done24
+	VMASKMOVPS (DI), Y0, Y3
+	VADDPS     Y3, Y1, Y1
+	VMASKMOVPS (DI)(DX*1), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+done24:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X1, X3
+	VUNPCKHPS    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X3, X2
+	VUNPCKHPD    X1, X3, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	VBROADCASTSS 4(DI)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest26
+
+vectors25:
+	VMOVUPS     (DI), Y7
+	VSUBPS      Y1, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VFMADD231PS Y7, Y7, Y5
+	VMOVUPS     (DI)(DX*1), Y7
+	VSUBPS      Y2, Y7, Y7
+	VADDPS      Y7, Y4, Y4
+	VFMADD231PS Y7, Y7, Y6
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors25
+
+rest26:
+	ADDQ        $0x08, R8
+	JZ          done27
+	VMASKMOVPS  (DI), Y0, Y7
+	VSUBPS      Y1, Y7, Y7
+	VANDPS      Y0, Y7, Y7
+	VADDPS      Y7, Y3, Y3
+	VFMADD231PS Y7, Y7, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y1
+	VSUBPS      Y2, Y1, Y1
+	VANDPS      Y0, Y1, Y1
+	VADDPS      Y1, Y4, Y4
+	VFMADD231PS Y1, Y1, Y6
+
+done27:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VUNPCKLPS    X4, X3, X1
+	VUNPCKHPS    X4, X3, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X4, X4, X2
+	VUNPCKHPS    X4, X4, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPS       X2, X5, X5
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPS       X2, X6, X6
+	VUNPCKLPS    X6, X5, X2
+	VUNPCKHPS    X6, X5, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X6, X6, X3
+	VUNPCKHPS    X6, X6, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VCVTPD2PSY   Y3, X2
+	VMOVSD       X2, (DI)(CX*4)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	CMPB         stream+176(FP), $0x00
+	JE           plain28
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest31
+
+vectors30:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors30
+
+rest31:
+	ADDQ        $0x08, R10
+	JZ          done32
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done32:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest34
+
+vectors33:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors33
+
+rest34:
+	ADDQ        $0x08, R10
+	JZ          done35
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done35:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done29
+
+plain28:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest37
+
+vectors36:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors36
+
+rest37:
+	ADDQ        $0x08, R10
+	JZ          done38
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done38:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest40
+
+vectors39:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors39
+
+rest40:
+	ADDQ        $0x08, R10
+	JZ          done41
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done41:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done29:
+	ADDQ $0x02, CX
+	JMP  rows20
+
+done21:
+rows42:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done43
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest45
+
+vectors44:
+	VADDPS (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors44
+
+rest45:
+	ADDQ       $0x08, R8
+	JZ         done46
+	VMASKMOVPS (DI), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+
+done46:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest48
+
+vectors47:
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VADDPS      Y4, Y2, Y2
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors47
+
+rest48:
+	ADDQ        $0x08, R8
+	JZ          done49
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VANDPS      Y0, Y4, Y4
+	VADDPS      Y4, Y2, Y2
+	VFMADD231PS Y4, Y4, Y3
+
+done49:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X4
+	VADDPS       X4, X1, X1
+	VUNPCKLPS    X2, X2, X4
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X1, X2
+	VUNPCKHPD    X4, X1, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X3, X2
+	VUNPCKHPS    X3, X3, X4
+	VADDPS       X4, X2, X2
+	VUNPCKLPS    X3, X3, X4
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X2, X3
+	VUNPCKHPD    X4, X2, X2
+	VADDPS       X2, X3, X3
+	VCVTPS2PD    X3, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VCVTPD2PSY   Y3, X2
+	VMOVSS       X2, (DI)(CX*4)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	CMPB         stream+176(FP), $0x00
+	JE           plain50
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest53
+
+vectors52:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors52
+
+rest53:
+	ADDQ        $0x08, R10
+	JZ          done54
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done54:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done51
+
+plain50:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest56
+
+vectors55:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors55
+
+rest56:
+	ADDQ        $0x08, R10
+	JZ          done57
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done57:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done51:
+	ADDQ $0x01, CX
+	JMP  rows42
+
+done43:
+	CMPB stream+176(FP), $0x00
+	JE   done58
+	SFENCE
+
+done58:
+	VZEROUPPER
+	RET
+
+DATA literal64_0<>+0(SB)/8, $(1.0)
+GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
+
+// func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows59:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done60
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest62
+
+vectors61:
+	VMOVUPS     (DI), Y3
+	VFMADD231PS Y3, Y3, Y1
+	VMOVUPS     (DI)(DX*1), Y3
+	VFMADD231PS Y3, Y3, Y2
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors61
+
+rest62:
+	ADDQ        $0x08, R8
+	JZ          done63
+	VMASKMOVPS  (DI), Y0, Y3
+	VFMADD231PS Y3, Y3, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y3
+	VFMADD231PS Y3, Y3, Y2
+
+done63:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X1, X3
+	VUNPCKHPS    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X3, X2
+	VUNPCKHPD    X1, X3, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+72(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSD       X1, (DI)(CX*4)
+	CMPB         stream+104(FP), $0x00
+	JE           plain64
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest67
+
+vectors66:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors66
+
+rest67:
+	ADDQ       $0x08, R9
+	JZ         done68
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done68:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest70
+
+vectors69:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors69
+
+rest70:
+	ADDQ       $0x08, R9
+	JZ         done71
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done71:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done65
+
+plain64:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest73
+
+vectors72:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors72
+
+rest73:
+	ADDQ       $0x08, R9
+	JZ         done74
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done74:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest76
+
+vectors75:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors75
+
+rest76:
+	ADDQ       $0x08, R9
+	JZ         done77
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done77:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done65:
+	ADDQ $0x02, CX
+	JMP  rows59
+
+done60:
+rows78:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done79
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest81
+
+vectors80:
+	VMOVUPS     (DI), Y2
+	VFMADD231PS Y2, Y2, Y1
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors80
+
+rest81:
+	ADDQ        $0x08, R8
+	JZ          done82
+	VMASKMOVPS  (DI), Y0, Y2
+	VFMADD231PS Y2, Y2, Y1
+
+done82:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+72(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, (DI)(CX*4)
+	CMPB         stream+104(FP), $0x00
+	JE           plain83
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest86
+
+vectors85:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVNTPS   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors85
+
+rest86:
+	ADDQ       $0x08, R9
+	JZ         done87
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done87:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done84
+
+plain83:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest89
+
+vectors88:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors88
+
+rest89:
+	ADDQ       $0x08, R9
+	JZ         done90
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done90:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done84:
+	ADDQ $0x01, CX
+	JMP  rows78
+
+done79:
+	CMPB stream+104(FP), $0x00
+	JE   done91
+	SFENCE
+
+done91:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows92:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done93
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VBROADCASTSS 4(R12)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y5
+	VBROADCASTSS 4(R12)(CX*4), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y7
+	VBROADCASTSS 4(R12)(CX*4), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest95
+
+vectors94:
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      Y5, Y14, Y14
+	VFMSUB213PS Y7, Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      Y6, Y14, Y14
+	VFMSUB213PS Y8, Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y10, Y10
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors94
+
+rest95:
+	ADDQ        $0x08, R13
+	JZ          done96
+	VMASKMOVPS  (R10), Y0, Y11
+	VMASKMOVPS  (R11), Y0, Y12
+	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R8), Y0, Y14
+	VMASKMOVPS  (R9), Y0, Y15
+	VSUBPS      Y5, Y14, Y14
+	VFMSUB213PS Y7, Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y9, Y9
+	VMASKMOVPS  (R8)(DX*1), Y0, Y1
+	VMASKMOVPS  (R9)(DX*1), Y0, Y5
+	VSUBPS      Y6, Y1, Y1
+	VFMSUB213PS Y8, Y2, Y1
+	VADDPS      Y5, Y13, Y13
+	VFMADD231PS Y5, Y1, Y12
+	VMULPS      Y11, Y5, Y5
+	VFMADD231PS Y5, Y1, Y4
+	VADDPS      Y5, Y10, Y10
+	VMASKMOVPS  Y12, Y0, (R11)
+	VMASKMOVPS  Y13, Y0, (R12)
+
+done96:
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPS       X1, X9, X9
+	VEXTRACTF128 $0x01, Y10, X1
+	VADDPS       X1, X10, X10
+	VUNPCKLPS    X10, X9, X1
+	VUNPCKHPS    X10, X9, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X10, X10, X2
+	VUNPCKHPS    X10, X10, X5
+	VADDPS       X5, X2, X2
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X2, X1, X5
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X5, X5
+	VCVTPS2PD    X5, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X4, X4, X3
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X2
+	VMOVSD       X2, (SP)
+	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 4(SP), Y3
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 4(SP), Y4
+	CMPB         stream+216(FP), $0x00
+	JE           plain97
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest100
+
+vectors99:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       (R10), Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVNTPS     Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors99
+
+rest100:
+	ADDQ         $0x08, R11
+	JZ           done101
+	VMASKMOVPS   (BX), Y0, Y7
+	VMASKMOVPS   (SI), Y0, Y8
+	VMASKMOVPS   (R10), Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (DI)
+
+done101:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest103
+
+vectors102:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors102
+
+rest103:
+	ADDQ         $0x08, R11
+	JZ           done104
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done104:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done98
+
+plain97:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest106
+
+vectors105:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       (R10), Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors105
+
+rest106:
+	ADDQ         $0x08, R11
+	JZ           done107
+	VMASKMOVPS   (BX), Y0, Y7
+	VMASKMOVPS   (SI), Y0, Y8
+	VMASKMOVPS   (R10), Y0, Y9
+	VMULPS       Y9, Y8, Y8
+	VSUBPS       Y6, Y7, Y7
+	VSUBPS       Y1, Y8, Y8
+	VFNMADD231PS Y7, Y2, Y8
+	VMULPS       Y5, Y8, Y8
+	VMASKMOVPS   Y8, Y0, (DI)
+
+done107:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest109
+
+vectors108:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors108
+
+rest109:
+	ADDQ         $0x08, R11
+	JZ           done110
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done110:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done98:
+	ADDQ $0x02, CX
+	JMP  rows92
+
+done93:
+rows111:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done112
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest114
+
+vectors113:
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y4, Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y5, Y5
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors113
+
+rest114:
+	ADDQ        $0x08, R13
+	JZ          done115
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VSUBPS      Y3, Y9, Y9
+	VFMSUB213PS Y4, Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y5, Y5
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
+
+done115:
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X1, X5, X5
+	VUNPCKLPS    X5, X5, X1
+	VUNPCKHPS    X5, X5, X3
+	VADDPS       X3, X1, X1
+	VUNPCKLPS    X5, X5, X3
+	VUNPCKHPS    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X1, X4
+	VUNPCKHPD    X3, X1, X1
+	VADDPS       X1, X4, X4
+	VCVTPS2PD    X4, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X2, X2, X4
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y3, Y2, Y2
+	VCVTPD2PSY   Y2, X2
+	VMOVSS       X2, (SP)
+	VBROADCASTSS (SP), Y2
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	CMPB         stream+216(FP), $0x00
+	JE           plain116
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest119
+
+vectors118:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors118
+
+rest119:
+	ADDQ         $0x08, R11
+	JZ           done120
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done120:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done117
+
+plain116:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest122
+
+vectors121:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors121
+
+rest122:
+	ADDQ         $0x08, R11
+	JZ           done123
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done123:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done117:
+	ADDQ $0x01, CX
+	JMP  rows111
+
+done112:
+	CMPB stream+216(FP), $0x00
+	JE   done124
+	SFENCE
+
+done124:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows125:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done126
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VBROADCASTSS 4(R12)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest128
+
+vectors127:
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R8), Y7
+	VMOVUPS     (R9), Y8
+	VMULPS      Y1, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMOVUPS     (R8)(DX*1), Y7
+	VMOVUPS     (R9)(DX*1), Y8
+	VMULPS      Y2, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y4
+	VMOVUPS     Y6, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors127
+
+rest128:
+	ADDQ        $0x08, R12
+	JZ          done129
+	VMASKMOVPS  (R10), Y0, Y5
+	VMASKMOVPS  (R11), Y0, Y6
+	VMASKMOVPS  (R8), Y0, Y7
+	VMASKMOVPS  (R9), Y0, Y8
+	VMULPS      Y1, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y1
+	VMASKMOVPS  (R9)(DX*1), Y0, Y7
+	VMULPS      Y2, Y1, Y1
+	VFMADD231PS Y7, Y1, Y6
+	VMULPS      Y5, Y7, Y7
+	VFMADD231PS Y7, Y1, Y4
+	VMASKMOVPS  Y6, Y0, (R11)
+
+done129:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VUNPCKLPS    X4, X3, X1
+	VUNPCKHPS    X4, X3, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X4, X4, X2
+	VUNPCKHPS    X4, X4, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 4(SP), Y2
+	CMPB         stream+144(FP), $0x00
+	JE           plain130
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest133
+
+vectors132:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y4
+	VMOVUPS      (SI), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVNTPS     Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors132
+
+rest133:
+	ADDQ         $0x08, R11
+	JZ           done134
+	VMASKMOVPS   (BX), Y0, Y4
+	VMASKMOVPS   (SI), Y0, Y5
+	VMASKMOVPS   (R10), Y0, Y6
+	VMULPS       Y6, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
+
+done134:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest136
+
+vectors135:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVNTPS     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors135
+
+rest136:
+	ADDQ         $0x08, R11
+	JZ           done137
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done137:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done131
+
+plain130:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest139
+
+vectors138:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y4
+	VMOVUPS      (SI), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors138
+
+rest139:
+	ADDQ         $0x08, R11
+	JZ           done140
+	VMASKMOVPS   (BX), Y0, Y4
+	VMASKMOVPS   (SI), Y0, Y5
+	VMASKMOVPS   (R10), Y0, Y6
+	VMULPS       Y6, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y3, Y5, Y5
+	VMASKMOVPS   Y5, Y0, (DI)
+
+done140:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest142
+
+vectors141:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors141
+
+rest142:
+	ADDQ         $0x08, R11
+	JZ           done143
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done143:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done131:
+	ADDQ $0x02, CX
+	JMP  rows125
+
+done126:
+rows144:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done145
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest147
+
+vectors146:
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (R8), Y5
+	VMOVUPS     (R9), Y6
+	VMULPS      Y1, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y4, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors146
+
+rest147:
+	ADDQ        $0x08, R12
+	JZ          done148
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (R11), Y0, Y4
+	VMASKMOVPS  (R8), Y0, Y5
+	VMASKMOVPS  (R9), Y0, Y6
+	VMULPS      Y1, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMASKMOVPS  Y4, Y0, (R11)
+
+done148:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X3
+	VADDPS       X3, X1, X1
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSS       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y2, Y1, Y1
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (SP)
+	VBROADCASTSS (SP), Y1
+	CMPB         stream+144(FP), $0x00
+	JE           plain149
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest152
+
+vectors151:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVNTPS     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors151
+
+rest152:
+	ADDQ         $0x08, R11
+	JZ           done153
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done153:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done150
+
+plain149:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest155
+
+vectors154:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors154
+
+rest155:
+	ADDQ         $0x08, R11
+	JZ           done156
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done156:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done150:
+	ADDQ $0x01, CX
+	JMP  rows144
+
+done145:
+	CMPB stream+144(FP), $0x00
+	JE   done157
+	SFENCE
+
+done157:
+	VZEROUPPER
+	RET
+
+// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
+	MOVQ    sum_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+104(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+72(FP), SI
+	XORQ    CX, CX
+
+rows158:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done159
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest161
+
+vectors160:
+	VMOVUPS     (DI), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (SI), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(DX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(DX*2), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (SI)(BX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     Y1, (DI)
+	VMOVUPS     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors160
+
+rest161:
+	ADDQ        $0x08, R10
+	JZ          done162
+	VMASKMOVPS  (DI), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (SI), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(DX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(DX*2), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (SI)(BX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  Y1, Y0, (DI)
+	VMASKMOVPS  Y2, Y0, (R8)
+
+done162:
+	MOVQ AX, DI
+	ANDQ $-8, DI
+	SHLQ $0x02, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows158
+
+done159:
+rows163:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done164
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest166
+
+vectors165:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (DI), Y2
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (SI), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     Y1, (BX)
+	VMOVUPS     Y2, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors165
+
+rest166:
+	ADDQ        $0x08, R9
+	JZ          done167
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (DI), Y0, Y2
+	VMASKMOVPS  (R8), Y0, Y3
+	VMASKMOVPS  (SI), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  Y2, Y0, (DI)
+
+done167:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows163
+
+done164:
+	VZEROUPPER
+	RET
+
+// func columnNormF32AVX2(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
+	MOVQ    mean_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+128(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    y_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	XORQ    CX, CX
+
+rows168:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done169
+	CMPB stream+136(FP), $0x00
+	JE   plain170
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest173
+
+vectors172:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors172
+
+rest173:
+	ADDQ        $0x08, R11
+	JZ          done174
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
+
+done174:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done171
+
+plain170:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest176
+
+vectors175:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors175
+
+rest176:
+	ADDQ        $0x08, R11
+	JZ          done177
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
+
+done177:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done171:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows168
+
+done169:
+rows178:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done179
+	CMPB stream+136(FP), $0x00
+	JE   plain180
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest183
+
+vectors182:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVNTPS    Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors182
+
+rest183:
+	ADDQ        $0x08, R10
+	JZ          done184
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done184:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done181
+
+plain180:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest186
+
+vectors185:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors185
+
+rest186:
+	ADDQ        $0x08, R10
+	JZ          done187
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done187:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done181:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows178
+
+done179:
+	CMPB stream+136(FP), $0x00
+	JE   done188
+	SFENCE
+
+done188:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
+	MOVQ    dgamma_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+152(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+96(FP), SI
+	MOVQ    dy_base+120(FP), DI
+	XORQ    CX, CX
+
+rows189:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done190
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x08, R12
+	JL   rest192
+
+vectors191:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(DX*1), Y5
+	VMOVUPS     (DI)(DX*1), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(DX*2), Y5
+	VMOVUPS     (DI)(DX*2), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     (SI)(BX*1), Y5
+	VMOVUPS     (DI)(BX*1), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     Y1, (R8)
+	VMOVUPS     Y2, (R9)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors191
+
+rest192:
+	ADDQ        $0x08, R12
+	JZ          done193
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (R11), Y0, Y4
+	VMASKMOVPS  (SI), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(DX*1), Y0, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(DX*2), Y0, Y5
+	VMASKMOVPS  (DI)(DX*2), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (SI)(BX*1), Y0, Y5
+	VMASKMOVPS  (DI)(BX*1), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  Y1, Y0, (R8)
+	VMASKMOVPS  Y2, Y0, (R9)
+
+done193:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows189
+
+done190:
+rows194:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done195
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest197
+
+vectors196:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (SI), Y5
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMOVUPS     Y1, (BX)
+	VMOVUPS     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors196
+
+rest197:
+	ADDQ        $0x08, R11
+	JZ          done198
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (SI), Y0, Y5
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS Y6, Y5, Y1
+	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  Y2, Y0, (R8)
+
+done198:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows194
+
+done195:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
+	MOVQ    mean_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    stride+200(FP), DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dx_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	MOVQ    dy_base+48(FP), R8
+	XORQ    CX, CX
+
+rows199:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done200
+	CMPB stream+208(FP), $0x00
+	JE   plain201
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest204
+
+vectors203:
+	VMOVUPS      (R9), Y1
+	VMOVUPS      (R10), Y2
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R13), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)
+	VMOVUPS      (DI)(DX*1), Y6
+	VMOVUPS      (R8)(DX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Y6
+	VMOVUPS      (R8)(DX*2), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Y6
+	VMOVUPS      (R8)(BX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors203
+
+rest204:
+	ADDQ         $0x08, R14
+	JZ           done205
+	VMASKMOVPS   (R9), Y0, Y1
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R12), Y0, Y4
+	VMASKMOVPS   (R13), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPS   (DI)(DX*2), Y0, Y6
+	VMASKMOVPS   (R8)(DX*2), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPS   (DI)(BX*1), Y0, Y6
+	VMASKMOVPS   (R8)(BX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
+
+done205:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done202
+
+plain201:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest207
+
+vectors206:
+	VMOVUPS      (R9), Y1
+	VMOVUPS      (R10), Y2
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R13), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      (DI)(DX*1), Y6
+	VMOVUPS      (R8)(DX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Y6
+	VMOVUPS      (R8)(DX*2), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Y6
+	VMOVUPS      (R8)(BX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors206
+
+rest207:
+	ADDQ         $0x08, R14
+	JZ           done208
+	VMASKMOVPS   (R9), Y0, Y1
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R12), Y0, Y4
+	VMASKMOVPS   (R13), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPS   (DI)(DX*2), Y0, Y6
+	VMASKMOVPS   (R8)(DX*2), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPS   (DI)(BX*1), Y0, Y6
+	VMASKMOVPS   (R8)(BX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
+
+done208:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done202:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows199
+
+done200:
+rows209:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done210
+	CMPB stream+208(FP), $0x00
+	JE   plain211
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest214
+
+vectors213:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R10), Y3
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVNTPS     Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors213
+
+rest214:
+	ADDQ         $0x08, R13
+	JZ           done215
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (R9), Y0, Y2
+	VMASKMOVPS   (R10), Y0, Y3
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R12), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+
+done215:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done212
+
+plain211:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest217
+
+vectors216:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R10), Y3
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors216
+
+rest217:
+	ADDQ         $0x08, R13
+	JZ           done218
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (R9), Y0, Y2
+	VMASKMOVPS   (R10), Y0, Y3
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R12), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+
+done218:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done212:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows209
+
+done210:
+	CMPB stream+208(FP), $0x00
+	JE   done219
+	SFENCE
+
+done219:
+	VZEROUPPER
+	RET
+
+// func accumulateF32AVX2(sum []float64, x []float32)
+// Requires: AVX
+TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop220:
+	LEAQ      4(BX), SI
+	CMPQ      SI, DX
+	JG        done221
+	VCVTPS2PD (CX)(BX*4), Y0
+	VADDPD    (AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop220
+
+done221:
+loop222:
+	LEAQ      1(BX), SI
+	CMPQ      SI, DX
+	JG        done223
+	VXORPS    X0, X0, X0
+	VCVTSS2SD (CX)(BX*4), X0, X0
+	VADDSD    (AX)(BX*8), X0, X0
+	VMOVSD    X0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop222
+
+done223:
+	VZEROUPPER
+	RET
+
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
 TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
@@ -429,26 +3435,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest21
+	JZ      rest225
 
-vectors20:
+vectors224:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors20
+	JL      vectors224
 
-rest21:
+rest225:
 	CMPQ       SI, BX
-	JGE        done22
+	JGE        done226
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done22:
+done226:
 	VZEROUPPER
 	RET
 
@@ -466,24 +3472,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest24
+	JZ           rest228
 
-vectors23:
+vectors227:
 	VMOVUPD (AX)(DX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(DX*8)
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors23
+	JL      vectors227
 
-rest24:
+rest228:
 	CMPQ       DX, CX
-	JGE        done25
+	JGE        done229
 	VMASKMOVPD (AX)(DX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(DX*8)
 
-done25:
+done229:
 	VZEROUPPER
 	RET
 
@@ -502,22 +3508,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest27
+	JZ      rest231
 
-vectors26:
+vectors230:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors26
+	JL          vectors230
 
-rest27:
+rest231:
 	CMPQ        DX, CX
-	JGE         done28
+	JGE         done232
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done28:
+done232:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -554,9 +3560,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done30
+	JZ     done234
 
-k29:
+k233:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -581,9 +3587,9 @@ k29:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k29
+	JNZ          k233
 
-done30:
+done234:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -605,10 +3611,10 @@ done30:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone32
-	JEQ          overwrite31
+	JPS          readCdone236
+	JEQ          overwrite235
 
-readCdone32:
+readCdone236:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -633,9 +3639,9 @@ readCdone32:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done32
+	JMP         done236
 
-overwrite31:
+overwrite235:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -649,7 +3655,7 @@ overwrite31:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done32:
+done236:
 	VZEROUPPER
 	RET
 
@@ -671,9 +3677,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), DI
 	SHLQ   $0x03, DI
 	TESTQ  AX, AX
-	JZ     done34
+	JZ     done238
 
-k33:
+k237:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -685,9 +3691,9 @@ k33:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k33
+	JNZ          k237
 
-done34:
+done238:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -700,10 +3706,10 @@ done34:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone36
-	JEQ          overwrite35
+	JPS          readCdone240
+	JEQ          overwrite239
 
-readCdone36:
+readCdone240:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -712,15 +3718,15 @@ readCdone36:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done36
+	JMP         done240
 
-overwrite35:
+overwrite239:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done36:
+done240:
 	VZEROUPPER
 	RET
 
@@ -735,9 +3741,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks37:
+blocks241:
 	SUBQ       $0x00000004, SI
-	JL         done38
+	JL         done242
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -768,9 +3774,2963 @@ blocks37:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks37
+	JMP        blocks241
 
-done38:
+done242:
+	VZEROUPPER
+	RET
+
+// func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows243:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done244
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest246
+
+vectors245:
+	VADDPD (DI), Y1, Y1
+	VADDPD (DI)(DX*1), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x04, R8
+	JGE    vectors245
+
+rest246:
+	ADDQ       $0x04, R8
+	JZ         done247
+	VMASKMOVPD (DI), Y0, Y3
+	VADDPD     Y3, Y1, Y1
+	VMASKMOVPD (DI)(DX*1), Y0, Y3
+	VADDPD     Y3, Y2, Y2
+
+done247:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y3, Y3
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         mean_base+96(FP), DI
+	VMOVUPD      X3, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	VBROADCASTSD 8(DI)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest249
+
+vectors248:
+	VMOVUPD     (DI), Y7
+	VSUBPD      Y1, Y7, Y7
+	VADDPD      Y7, Y3, Y3
+	VFMADD231PD Y7, Y7, Y5
+	VMOVUPD     (DI)(DX*1), Y7
+	VSUBPD      Y2, Y7, Y7
+	VADDPD      Y7, Y4, Y4
+	VFMADD231PD Y7, Y7, Y6
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors248
+
+rest249:
+	ADDQ        $0x04, R8
+	JZ          done250
+	VMASKMOVPD  (DI), Y0, Y7
+	VSUBPD      Y1, Y7, Y7
+	VANDPD      Y0, Y7, Y7
+	VADDPD      Y7, Y3, Y3
+	VFMADD231PD Y7, Y7, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y1
+	VSUBPD      Y2, Y1, Y1
+	VANDPD      Y0, Y1, Y1
+	VADDPD      Y1, Y4, Y4
+	VFMADD231PD Y1, Y1, Y6
+
+done250:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X3, X1
+	VUNPCKHPD    X4, X3, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPD       X2, X5, X5
+	VEXTRACTF128 $0x01, Y6, X2
+	VADDPD       X2, X6, X6
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X6, X5, X2
+	VUNPCKHPD    X6, X5, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X6, X6, X3
+	VUNPCKHPD    X6, X6, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VMOVUPD      X3, (DI)(CX*8)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VMOVUPD      X1, (DI)(CX*8)
+	CMPB         stream+176(FP), $0x00
+	JE           plain251
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest254
+
+vectors253:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors253
+
+rest254:
+	ADDQ        $0x04, R10
+	JZ          done255
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done255:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest257
+
+vectors256:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors256
+
+rest257:
+	ADDQ        $0x04, R10
+	JZ          done258
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done258:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done252
+
+plain251:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest260
+
+vectors259:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors259
+
+rest260:
+	ADDQ        $0x04, R10
+	JZ          done261
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done261:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest263
+
+vectors262:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors262
+
+rest263:
+	ADDQ        $0x04, R10
+	JZ          done264
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done264:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done252:
+	ADDQ $0x02, CX
+	JMP  rows243
+
+done244:
+rows265:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
+	JG     done266
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest268
+
+vectors267:
+	VADDPD (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x04, R8
+	JGE    vectors267
+
+rest268:
+	ADDQ       $0x04, R8
+	JZ         done269
+	VMASKMOVPD (DI), Y0, Y2
+	VADDPD     Y2, Y1, Y1
+
+done269:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         mean_base+96(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest271
+
+vectors270:
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VADDPD      Y4, Y2, Y2
+	VFMADD231PD Y4, Y4, Y3
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors270
+
+rest271:
+	ADDQ        $0x04, R8
+	JZ          done272
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VANDPD      Y0, Y4, Y4
+	VADDPD      Y4, Y2, Y2
+	VFMADD231PD Y4, Y4, Y3
+
+done272:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X4
+	VADDPD       X4, X1, X1
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X2, X2, X4
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X4, X4
+	VINSERTF128  $0x01, X4, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X4
+	VADDPD       X4, X2, X2
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y3, Y2, Y2
+	VFNMADD231PD Y1, Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VDIVPD       Y2, Y3, Y3
+	MOVQ         rstd_base+144(FP), DI
+	VMOVSD       X3, (DI)(CX*8)
+	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	CMPB         stream+176(FP), $0x00
+	JE           plain273
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest276
+
+vectors275:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors275
+
+rest276:
+	ADDQ        $0x04, R10
+	JZ          done277
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done277:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done274
+
+plain273:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest279
+
+vectors278:
+	PREFETCHT0  (DI)
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors278
+
+rest279:
+	ADDQ        $0x04, R10
+	JZ          done280
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done280:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done274:
+	ADDQ $0x01, CX
+	JMP  rows265
+
+done266:
+	CMPB stream+176(FP), $0x00
+	JE   done281
+	SFENCE
+
+done281:
+	VZEROUPPER
+	RET
+
+// func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	XORQ    CX, CX
+
+rows282:
+	LEAQ   2(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done283
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest285
+
+vectors284:
+	VMOVUPD     (DI), Y3
+	VFMADD231PD Y3, Y3, Y1
+	VMOVUPD     (DI)(DX*1), Y3
+	VFMADD231PD Y3, Y3, Y2
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors284
+
+rest285:
+	ADDQ        $0x04, R8
+	JZ          done286
+	VMASKMOVPD  (DI), Y0, Y3
+	VFMADD231PD Y3, Y3, Y1
+	VMASKMOVPD  (DI)(DX*1), Y0, Y3
+	VFMADD231PD Y3, Y3, Y2
+
+done286:
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPD       X3, X1, X1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y3, Y3
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         rstd_base+72(FP), DI
+	VMOVUPD      X1, (DI)(CX*8)
+	CMPB         stream+104(FP), $0x00
+	JE           plain287
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest290
+
+vectors289:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors289
+
+rest290:
+	ADDQ       $0x04, R9
+	JZ         done291
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done291:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest293
+
+vectors292:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors292
+
+rest293:
+	ADDQ       $0x04, R9
+	JZ         done294
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done294:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done288
+
+plain287:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest296
+
+vectors295:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors295
+
+rest296:
+	ADDQ       $0x04, R9
+	JZ         done297
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done297:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest299
+
+vectors298:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors298
+
+rest299:
+	ADDQ       $0x04, R9
+	JZ         done300
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done300:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done288:
+	ADDQ $0x02, CX
+	JMP  rows282
+
+done283:
+rows301:
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
+	JG     done302
+	VXORPS Y1, Y1, Y1
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest304
+
+vectors303:
+	VMOVUPD     (DI), Y2
+	VFMADD231PD Y2, Y2, Y1
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors303
+
+rest304:
+	ADDQ        $0x04, R8
+	JZ          done305
+	VMASKMOVPD  (DI), Y0, Y2
+	VFMADD231PD Y2, Y2, Y1
+
+done305:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+72(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	CMPB         stream+104(FP), $0x00
+	JE           plain306
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest309
+
+vectors308:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVNTPD   Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors308
+
+rest309:
+	ADDQ       $0x04, R9
+	JZ         done310
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done310:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done307
+
+plain306:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest312
+
+vectors311:
+	PREFETCHT0 (DI)
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors311
+
+rest312:
+	ADDQ       $0x04, R9
+	JZ         done313
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done313:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done307:
+	ADDQ $0x01, CX
+	JMP  rows301
+
+done302:
+	CMPB stream+104(FP), $0x00
+	JE   done314
+	SFENCE
+
+done314:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows315:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done316
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VBROADCASTSD 8(R12)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y5
+	VBROADCASTSD 8(R12)(CX*8), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y7
+	VBROADCASTSD 8(R12)(CX*8), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest318
+
+vectors317:
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      Y5, Y14, Y14
+	VFMSUB213PD Y7, Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      Y6, Y14, Y14
+	VFMSUB213PD Y8, Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y10, Y10
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors317
+
+rest318:
+	ADDQ        $0x04, R13
+	JZ          done319
+	VMASKMOVPD  (R10), Y0, Y11
+	VMASKMOVPD  (R11), Y0, Y12
+	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R8), Y0, Y14
+	VMASKMOVPD  (R9), Y0, Y15
+	VSUBPD      Y5, Y14, Y14
+	VFMSUB213PD Y7, Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y9, Y9
+	VMASKMOVPD  (R8)(DX*1), Y0, Y1
+	VMASKMOVPD  (R9)(DX*1), Y0, Y5
+	VSUBPD      Y6, Y1, Y1
+	VFMSUB213PD Y8, Y2, Y1
+	VADDPD      Y5, Y13, Y13
+	VFMADD231PD Y5, Y1, Y12
+	VMULPD      Y11, Y5, Y5
+	VFMADD231PD Y5, Y1, Y4
+	VADDPD      Y5, Y10, Y10
+	VMASKMOVPD  Y12, Y0, (R11)
+	VMASKMOVPD  Y13, Y0, (R12)
+
+done319:
+	VEXTRACTF128 $0x01, Y9, X1
+	VADDPD       X1, X9, X9
+	VEXTRACTF128 $0x01, Y10, X1
+	VADDPD       X1, X10, X10
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X10, X9, X1
+	VUNPCKHPD    X10, X9, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X10, X10, X2
+	VUNPCKHPD    X10, X10, X5
+	VADDPD       X5, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VXORPD       X3, X3, X3
+	VCVTSI2SDQ   AX, X3, X3
+	VBROADCASTSD X3, Y3
+	VDIVPD       Y3, Y2, Y2
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VFNMADD231PD Y3, Y2, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VMULPD       Y3, Y2, Y2
+	VMOVUPD      X2, (SP)
+	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 8(SP), Y3
+	VMOVUPD      X1, (SP)
+	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 8(SP), Y4
+	CMPB         stream+216(FP), $0x00
+	JE           plain320
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest323
+
+vectors322:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       (R10), Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMOVNTPD     Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors322
+
+rest323:
+	ADDQ         $0x04, R11
+	JZ           done324
+	VMASKMOVPD   (BX), Y0, Y7
+	VMASKMOVPD   (SI), Y0, Y8
+	VMASKMOVPD   (R10), Y0, Y9
+	VMULPD       Y9, Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMASKMOVPD   Y8, Y0, (DI)
+
+done324:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest326
+
+vectors325:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors325
+
+rest326:
+	ADDQ         $0x04, R11
+	JZ           done327
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done327:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done321
+
+plain320:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y6
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest329
+
+vectors328:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       (R10), Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMOVUPD      Y8, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors328
+
+rest329:
+	ADDQ         $0x04, R11
+	JZ           done330
+	VMASKMOVPD   (BX), Y0, Y7
+	VMASKMOVPD   (SI), Y0, Y8
+	VMASKMOVPD   (R10), Y0, Y9
+	VMULPD       Y9, Y8, Y8
+	VSUBPD       Y6, Y7, Y7
+	VSUBPD       Y1, Y8, Y8
+	VFNMADD231PD Y7, Y2, Y8
+	VMULPD       Y5, Y8, Y8
+	VMASKMOVPD   Y8, Y0, (DI)
+
+done330:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Y2
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest332
+
+vectors331:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMOVUPD      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors331
+
+rest332:
+	ADDQ         $0x04, R11
+	JZ           done333
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y3, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done333:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done321:
+	ADDQ $0x02, CX
+	JMP  rows315
+
+done316:
+rows334:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done335
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest337
+
+vectors336:
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y4, Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y5, Y5
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors336
+
+rest337:
+	ADDQ        $0x04, R13
+	JZ          done338
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VSUBPD      Y3, Y9, Y9
+	VFMSUB213PD Y4, Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y5, Y5
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
+
+done338:
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X5, X5, X1
+	VUNPCKHPD    X5, X5, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X2, X2, X4
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X4, X4
+	VINSERTF128  $0x01, X4, Y3, Y3
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y3, Y3
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         shift_base+120(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VFNMADD231PD Y2, Y3, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VMULPD       Y2, Y3, Y3
+	VMOVSD       X3, (SP)
+	VBROADCASTSD (SP), Y2
+	VMOVSD       X1, (SP)
+	VBROADCASTSD (SP), Y1
+	CMPB         stream+216(FP), $0x00
+	JE           plain339
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest342
+
+vectors341:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors341
+
+rest342:
+	ADDQ         $0x04, R11
+	JZ           done343
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done343:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done340
+
+plain339:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest345
+
+vectors344:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R10), Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMOVUPD      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors344
+
+rest345:
+	ADDQ         $0x04, R11
+	JZ           done346
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R10), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y4, Y5, Y5
+	VSUBPD       Y1, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done346:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done340:
+	ADDQ $0x01, CX
+	JMP  rows334
+
+done335:
+	CMPB stream+216(FP), $0x00
+	JE   done347
+	SFENCE
+
+done347:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, FMA3, MMX+
+TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
+	MOVQ    gamma_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    dy_base+48(FP), SI
+	MOVQ    dx_base+0(FP), DI
+	XORQ    CX, CX
+
+rows348:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done349
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VBROADCASTSD 8(R12)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest351
+
+vectors350:
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R8), Y7
+	VMOVUPD     (R9), Y8
+	VMULPD      Y1, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMOVUPD     (R8)(DX*1), Y7
+	VMOVUPD     (R9)(DX*1), Y8
+	VMULPD      Y2, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y4
+	VMOVUPD     Y6, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors350
+
+rest351:
+	ADDQ        $0x04, R12
+	JZ          done352
+	VMASKMOVPD  (R10), Y0, Y5
+	VMASKMOVPD  (R11), Y0, Y6
+	VMASKMOVPD  (R8), Y0, Y7
+	VMASKMOVPD  (R9), Y0, Y8
+	VMULPD      Y1, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y3
+	VMASKMOVPD  (R8)(DX*1), Y0, Y1
+	VMASKMOVPD  (R9)(DX*1), Y0, Y7
+	VMULPD      Y2, Y1, Y1
+	VFMADD231PD Y7, Y1, Y6
+	VMULPD      Y5, Y7, Y7
+	VFMADD231PD Y7, Y1, Y4
+	VMASKMOVPD  Y6, Y0, (R11)
+
+done352:
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X3, X1
+	VUNPCKHPD    X4, X3, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), X2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPD      X1, (SP)
+	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 8(SP), Y2
+	CMPB         stream+144(FP), $0x00
+	JE           plain353
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest356
+
+vectors355:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y4
+	VMOVUPD      (SI), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMOVNTPD     Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors355
+
+rest356:
+	ADDQ         $0x04, R11
+	JZ           done357
+	VMASKMOVPD   (BX), Y0, Y4
+	VMASKMOVPD   (SI), Y0, Y5
+	VMASKMOVPD   (R10), Y0, Y6
+	VMULPD       Y6, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (DI)
+
+done357:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest359
+
+vectors358:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMOVNTPD     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors358
+
+rest359:
+	ADDQ         $0x04, R11
+	JZ           done360
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done360:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done354
+
+plain353:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest362
+
+vectors361:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y4
+	VMOVUPD      (SI), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMOVUPD      Y5, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors361
+
+rest362:
+	ADDQ         $0x04, R11
+	JZ           done363
+	VMASKMOVPD   (BX), Y0, Y4
+	VMASKMOVPD   (SI), Y0, Y5
+	VMASKMOVPD   (R10), Y0, Y6
+	VMULPD       Y6, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y3, Y5, Y5
+	VMASKMOVPD   Y5, Y0, (DI)
+
+done363:
+	MOVQ         AX, R10
+	ANDQ         $0x00000003, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, BX
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest365
+
+vectors364:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors364
+
+rest365:
+	ADDQ         $0x04, R11
+	JZ           done366
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done366:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done354:
+	ADDQ $0x02, CX
+	JMP  rows348
+
+done349:
+rows367:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done368
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest370
+
+vectors369:
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (R8), Y5
+	VMOVUPD     (R9), Y6
+	VMULPD      Y1, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPD     Y4, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors369
+
+rest370:
+	ADDQ        $0x04, R12
+	JZ          done371
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (R11), Y0, Y4
+	VMASKMOVPD  (R8), Y0, Y5
+	VMASKMOVPD  (R9), Y0, Y6
+	VMULPD      Y1, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMASKMOVPD  Y4, Y0, (R11)
+
+done371:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*8), X2
+	VMULPD       Y2, Y1, Y1
+	VMOVSD       X1, (SP)
+	VBROADCASTSD (SP), Y1
+	CMPB         stream+144(FP), $0x00
+	JE           plain372
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest375
+
+vectors374:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMOVNTPD     Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors374
+
+rest375:
+	ADDQ         $0x04, R11
+	JZ           done376
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done376:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done373
+
+plain372:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest378
+
+vectors377:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R10), Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMOVUPD      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R11
+	JGE          vectors377
+
+rest378:
+	ADDQ         $0x04, R11
+	JZ           done379
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R10), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y1, Y4
+	VMULPD       Y2, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done379:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done373:
+	ADDQ $0x01, CX
+	JMP  rows367
+
+done368:
+	CMPB stream+144(FP), $0x00
+	JE   done380
+	SFENCE
+
+done380:
+	VZEROUPPER
+	RET
+
+// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
+	MOVQ    sum_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+104(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+72(FP), SI
+	XORQ    CX, CX
+
+rows381:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done382
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest384
+
+vectors383:
+	VMOVUPD     (DI), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (SI), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(DX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(DX*2), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (SI)(BX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     Y1, (DI)
+	VMOVUPD     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors383
+
+rest384:
+	ADDQ        $0x04, R10
+	JZ          done385
+	VMASKMOVPD  (DI), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (SI), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(DX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(DX*2), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (SI)(BX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  Y1, Y0, (DI)
+	VMASKMOVPD  Y2, Y0, (R8)
+
+done385:
+	MOVQ AX, DI
+	ANDQ $-4, DI
+	SHLQ $0x03, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows381
+
+done382:
+rows386:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done387
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x04, R9
+	JL   rest389
+
+vectors388:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (DI), Y2
+	VMOVUPD     (R8), Y3
+	VMOVUPD     (SI), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     Y1, (BX)
+	VMOVUPD     Y2, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors388
+
+rest389:
+	ADDQ        $0x04, R9
+	JZ          done390
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (DI), Y0, Y2
+	VMASKMOVPD  (R8), Y0, Y3
+	VMASKMOVPD  (SI), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  Y2, Y0, (DI)
+
+done390:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows386
+
+done387:
+	VZEROUPPER
+	RET
+
+// func columnNormF64AVX2(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
+	MOVQ    mean_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+128(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    y_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	XORQ    CX, CX
+
+rows391:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done392
+	CMPB stream+136(FP), $0x00
+	JE   plain393
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest396
+
+vectors395:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)
+	VMOVUPD     (DI)(DX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors395
+
+rest396:
+	ADDQ        $0x04, R11
+	JZ          done397
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPD  (DI)(DX*2), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPD  (DI)(BX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
+
+done397:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done394
+
+plain393:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest399
+
+vectors398:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)
+	VMOVUPD     (DI)(DX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)(BX*1)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors398
+
+rest399:
+	ADDQ        $0x04, R11
+	JZ          done400
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+	VMASKMOVPD  (DI)(DX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPD  (DI)(DX*2), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPD  (DI)(BX*1), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
+
+done400:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done394:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows391
+
+done392:
+rows401:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done402
+	CMPB stream+136(FP), $0x00
+	JE   plain403
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest406
+
+vectors405:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVNTPD    Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors405
+
+rest406:
+	ADDQ        $0x04, R10
+	JZ          done407
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done407:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done404
+
+plain403:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest409
+
+vectors408:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors408
+
+rest409:
+	ADDQ        $0x04, R10
+	JZ          done410
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y1, Y4, Y4
+	VFMADD213PD Y3, Y2, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done410:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done404:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows401
+
+done402:
+	CMPB stream+136(FP), $0x00
+	JE   done411
+	SFENCE
+
+done411:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+// Requires: AVX, FMA3
+TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
+	MOVQ    dgamma_len+8(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+152(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+96(FP), SI
+	MOVQ    dy_base+120(FP), DI
+	XORQ    CX, CX
+
+rows412:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done413
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x04, R12
+	JL   rest415
+
+vectors414:
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (SI), Y5
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(DX*1), Y5
+	VMOVUPD     (DI)(DX*1), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(DX*2), Y5
+	VMOVUPD     (DI)(DX*2), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     (SI)(BX*1), Y5
+	VMOVUPD     (DI)(BX*1), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     Y1, (R8)
+	VMOVUPD     Y2, (R9)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors414
+
+rest415:
+	ADDQ        $0x04, R12
+	JZ          done416
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (R11), Y0, Y4
+	VMASKMOVPD  (SI), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(DX*1), Y0, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(DX*2), Y0, Y5
+	VMASKMOVPD  (DI)(DX*2), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (SI)(BX*1), Y0, Y5
+	VMASKMOVPD  (DI)(BX*1), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  Y1, Y0, (R8)
+	VMASKMOVPD  Y2, Y0, (R9)
+
+done416:
+	MOVQ AX, R8
+	ANDQ $-4, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows412
+
+done413:
+rows417:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done418
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest420
+
+vectors419:
+	VMOVUPD     (BX), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (SI), Y5
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMOVUPD     Y1, (BX)
+	VMOVUPD     Y2, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors419
+
+rest420:
+	ADDQ        $0x04, R11
+	JZ          done421
+	VMASKMOVPD  (BX), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (SI), Y0, Y5
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y3, Y5, Y5
+	VMULPD      Y4, Y5, Y5
+	VFMADD231PD Y6, Y5, Y1
+	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  Y2, Y0, (R8)
+
+done421:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows417
+
+done418:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
+	MOVQ    mean_len+80(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    stride+200(FP), DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    dx_base+0(FP), SI
+	MOVQ    x_base+24(FP), DI
+	MOVQ    dy_base+48(FP), R8
+	XORQ    CX, CX
+
+rows422:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done423
+	CMPB stream+208(FP), $0x00
+	JE   plain424
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x04, R14
+	JL   rest427
+
+vectors426:
+	VMOVUPD      (R9), Y1
+	VMOVUPD      (R10), Y2
+	VMOVUPD      (R11), Y3
+	VMOVUPD      (R12), Y4
+	VMOVUPD      (R13), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)
+	VMOVUPD      (DI)(DX*1), Y6
+	VMOVUPD      (R8)(DX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Y6
+	VMOVUPD      (R8)(DX*2), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Y6
+	VMOVUPD      (R8)(BX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors426
+
+rest427:
+	ADDQ         $0x04, R14
+	JZ           done428
+	VMASKMOVPD   (R9), Y0, Y1
+	VMASKMOVPD   (R10), Y0, Y2
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R12), Y0, Y4
+	VMASKMOVPD   (R13), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+	VMASKMOVPD   (DI)(DX*1), Y0, Y6
+	VMASKMOVPD   (R8)(DX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPD   (DI)(DX*2), Y0, Y6
+	VMASKMOVPD   (R8)(DX*2), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPD   (DI)(BX*1), Y0, Y6
+	VMASKMOVPD   (R8)(BX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
+
+done428:
+	MOVQ AX, R9
+	ANDQ $-4, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done425
+
+plain424:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x04, R14
+	JL   rest430
+
+vectors429:
+	VMOVUPD      (R9), Y1
+	VMOVUPD      (R10), Y2
+	VMOVUPD      (R11), Y3
+	VMOVUPD      (R12), Y4
+	VMOVUPD      (R13), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)
+	VMOVUPD      (DI)(DX*1), Y6
+	VMOVUPD      (R8)(DX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Y6
+	VMOVUPD      (R8)(DX*2), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Y6
+	VMOVUPD      (R8)(BX*1), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)(BX*1)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors429
+
+rest430:
+	ADDQ         $0x04, R14
+	JZ           done431
+	VMASKMOVPD   (R9), Y0, Y1
+	VMASKMOVPD   (R10), Y0, Y2
+	VMASKMOVPD   (R11), Y0, Y3
+	VMASKMOVPD   (R12), Y0, Y4
+	VMASKMOVPD   (R13), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+	VMASKMOVPD   (DI)(DX*1), Y0, Y6
+	VMASKMOVPD   (R8)(DX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPD   (DI)(DX*2), Y0, Y6
+	VMASKMOVPD   (R8)(DX*2), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPD   (DI)(BX*1), Y0, Y6
+	VMASKMOVPD   (R8)(BX*1), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
+
+done431:
+	MOVQ AX, R9
+	ANDQ $-4, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done425:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows422
+
+done423:
+rows432:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done433
+	CMPB stream+208(FP), $0x00
+	JE   plain434
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest437
+
+vectors436:
+	VMOVUPD      (BX), Y1
+	VMOVUPD      (R9), Y2
+	VMOVUPD      (R10), Y3
+	VMOVUPD      (R11), Y4
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVNTPD     Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x04, R13
+	JGE          vectors436
+
+rest437:
+	ADDQ         $0x04, R13
+	JZ           done438
+	VMASKMOVPD   (BX), Y0, Y1
+	VMASKMOVPD   (R9), Y0, Y2
+	VMASKMOVPD   (R10), Y0, Y3
+	VMASKMOVPD   (R11), Y0, Y4
+	VMASKMOVPD   (R12), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+
+done438:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done435
+
+plain434:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest440
+
+vectors439:
+	VMOVUPD      (BX), Y1
+	VMOVUPD      (R9), Y2
+	VMOVUPD      (R10), Y3
+	VMOVUPD      (R11), Y4
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (DI), Y6
+	VMOVUPD      (R8), Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMOVUPD      Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x04, R13
+	JGE          vectors439
+
+rest440:
+	ADDQ         $0x04, R13
+	JZ           done441
+	VMASKMOVPD   (BX), Y0, Y1
+	VMASKMOVPD   (R9), Y0, Y2
+	VMASKMOVPD   (R10), Y0, Y3
+	VMASKMOVPD   (R11), Y0, Y4
+	VMASKMOVPD   (R12), Y0, Y5
+	VMASKMOVPD   (DI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VSUBPD       Y1, Y6, Y6
+	VMULPD       Y2, Y6, Y6
+	VFMSUB213PD  Y4, Y3, Y7
+	VFNMADD231PD Y6, Y5, Y7
+	VMASKMOVPD   Y7, Y0, (SI)
+
+done441:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done435:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows432
+
+done433:
+	CMPB stream+208(FP), $0x00
+	JE   done442
+	SFENCE
+
+done442:
+	VZEROUPPER
+	RET
+
+// func accumulateF64AVX2(sum []float64, x []float64)
+// Requires: AVX
+TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop443:
+	LEAQ    4(BX), SI
+	CMPQ    SI, DX
+	JG      done444
+	VMOVUPD (CX)(BX*8), Y0
+	VADDPD  (AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, (AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop443
+
+done444:
+loop445:
+	LEAQ   1(BX), SI
+	CMPQ   SI, DX
+	JG     done446
+	VMOVSD (CX)(BX*8), X0
+	VADDSD (AX)(BX*8), X0, X0
+	VMOVSD X0, (AX)(BX*8)
+	MOVQ   SI, BX
+	JMP    loop445
+
+done446:
 	VZEROUPPER
 	RET
 
@@ -789,26 +6749,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest40
+	JZ    rest448
 
-vectors39:
+vectors447:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors39
+	JL      vectors447
 
-rest40:
+rest448:
 	CMPQ      SI, BX
-	JGE       done41
+	JGE       done449
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done41:
+done449:
 	VZEROUPPER
 	RET
 
@@ -826,24 +6786,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest43
+	JZ           rest451
 
-vectors42:
+vectors450:
 	VMOVUPS (AX)(DX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(DX*4)
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors42
+	JL      vectors450
 
-rest43:
+rest451:
 	CMPQ      DX, CX
-	JGE       done44
+	JGE       done452
 	VMOVUPS.Z (AX)(DX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(DX*4)
 
-done44:
+done452:
 	VZEROUPPER
 	RET
 
@@ -862,9 +6822,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest46
+	JZ     rest454
 
-vectors45:
+vectors453:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -873,11 +6833,11 @@ vectors45:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors45
+	JL            vectors453
 
-rest46:
+rest454:
 	CMPQ          DX, CX
-	JGE           done47
+	JGE           done455
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -885,7 +6845,7 @@ rest46:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done47:
+done455:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -938,9 +6898,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x02, R10
 	TESTQ  AX, AX
-	JZ     done49
+	JZ     done457
 
-k48:
+k456:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -985,9 +6945,9 @@ k48:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k48
+	JNZ          k456
 
-done49:
+done457:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1023,10 +6983,10 @@ done49:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone51
-	JEQ          overwrite50
+	JPS          readCdone459
+	JEQ          overwrite458
 
-readCdone51:
+readCdone459:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -1075,9 +7035,9 @@ readCdone51:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done51
+	JMP         done459
 
-overwrite50:
+overwrite458:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -1103,7 +7063,7 @@ overwrite50:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done51:
+done459:
 	VZEROUPPER
 	RET
 
@@ -1130,9 +7090,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x02, R8
 	TESTQ  AX, AX
-	JZ     done53
+	JZ     done461
 
-k52:
+k460:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -1151,9 +7111,9 @@ k52:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k52
+	JNZ          k460
 
-done53:
+done461:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1171,10 +7131,10 @@ done53:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone55
-	JEQ          overwrite54
+	JPS          readCdone463
+	JEQ          overwrite462
 
-readCdone55:
+readCdone463:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -1191,9 +7151,9 @@ readCdone55:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done55
+	JMP         done463
 
-overwrite54:
+overwrite462:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -1203,7 +7163,7 @@ overwrite54:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done55:
+done463:
 	VZEROUPPER
 	RET
 
@@ -1218,9 +7178,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks56:
+blocks464:
 	SUBQ       $0x00000010, SI
-	JL         done57
+	JL         done465
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -1355,9 +7315,3920 @@ blocks56:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks56
+	JMP        blocks464
 
-done57:
+done465:
+	VZEROUPPER
+	RET
+
+// func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows466:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+152(FP)
+	JG     done467
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest469
+
+vectors468:
+	VADDPS (R8), Z0, Z0
+	VADDPS (R8)(DX*1), Z1, Z1
+	VADDPS (R8)(DX*2), Z2, Z2
+	VADDPS (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x10, R9
+	JGE    vectors468
+
+rest469:
+	ADDQ      $0x10, R9
+	JZ        done470
+	VMOVUPS.Z (R8), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (R8)(DX*1), K1, Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R8)(DX*2), K1, Z4
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R8)(BX*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+done470:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X16
+	VADDPS        X16, X4, X4
+	VUNPCKLPS     X3, X2, X16
+	VUNPCKHPS     X3, X2, X17
+	VADDPS        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X16, X4, X17
+	VUNPCKHPD     X16, X4, X4
+	VADDPS        X4, X17, X17
+	VCVTPS2PD     X17, Y4
+	VXORPD        X16, X16, X16
+	VCVTSI2SDQ    AX, X16, X16
+	VBROADCASTSD  X16, Y16
+	VDIVPD        Y16, Y4, Y4
+	MOVQ          mean_base+96(FP), R8
+	VCVTPD2PSY    Y4, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	MOVQ          mean_base+96(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z4
+	VBROADCASTSS  4(R8)(CX*4), Z16
+	VBROADCASTSS  8(R8)(CX*4), Z17
+	VBROADCASTSS  12(R8)(CX*4), Z18
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest472
+
+vectors471:
+	VMOVUPS     (R8), Z19
+	VSUBPS      Z4, Z19, Z19
+	VADDPS      Z19, Z5, Z5
+	VFMADD231PS Z19, Z19, Z9
+	VMOVUPS     (R8)(DX*1), Z19
+	VSUBPS      Z16, Z19, Z19
+	VADDPS      Z19, Z6, Z6
+	VFMADD231PS Z19, Z19, Z10
+	VMOVUPS     (R8)(DX*2), Z19
+	VSUBPS      Z17, Z19, Z19
+	VADDPS      Z19, Z7, Z7
+	VFMADD231PS Z19, Z19, Z11
+	VMOVUPS     (R8)(BX*1), Z19
+	VSUBPS      Z18, Z19, Z19
+	VADDPS      Z19, Z8, Z8
+	VFMADD231PS Z19, Z19, Z12
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors471
+
+rest472:
+	ADDQ        $0x10, R9
+	JZ          done473
+	VMOVUPS.Z   (R8), K1, Z19
+	VSUBPS      Z4, Z19, Z19
+	VMOVAPS.Z   Z19, K1, Z19
+	VADDPS      Z19, Z5, Z5
+	VFMADD231PS Z19, Z19, Z9
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VSUBPS      Z16, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z6, Z6
+	VFMADD231PS Z4, Z4, Z10
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VSUBPS      Z17, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z7, Z7
+	VFMADD231PS Z4, Z4, Z11
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VSUBPS      Z18, Z4, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VADDPS      Z4, Z8, Z8
+	VFMADD231PS Z4, Z4, Z12
+
+done473:
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPS        Y4, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X4
+	VADDPS        X4, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y4
+	VADDPS        Y4, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X4
+	VADDPS        X4, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPS        Y4, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X4
+	VADDPS        X4, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPS        Y4, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X4
+	VADDPS        X4, X8, X8
+	VUNPCKLPS     X6, X5, X4
+	VUNPCKHPS     X6, X5, X16
+	VADDPS        X16, X4, X4
+	VUNPCKLPS     X8, X7, X16
+	VUNPCKHPS     X8, X7, X17
+	VADDPS        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X16, X4, X17
+	VUNPCKHPD     X16, X4, X4
+	VADDPS        X4, X17, X17
+	VCVTPS2PD     X17, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y16
+	VADDPS        Y16, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X16
+	VADDPS        X16, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y16
+	VADDPS        Y16, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X16
+	VADDPS        X16, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y16
+	VADDPS        Y16, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X16
+	VADDPS        X16, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y16
+	VADDPS        Y16, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X16
+	VADDPS        X16, X12, X12
+	VUNPCKLPS     X10, X9, X16
+	VUNPCKHPS     X10, X9, X17
+	VADDPS        X17, X16, X16
+	VUNPCKLPS     X12, X11, X17
+	VUNPCKHPS     X12, X11, X18
+	VADDPS        X18, X17, X17
+	VXORPS        Y18, Y18, Y18
+	VUNPCKLPD     X17, X16, X18
+	VUNPCKHPD     X17, X16, X16
+	VADDPS        X16, X18, X18
+	VCVTPS2PD     X18, Y16
+	VXORPD        X17, X17, X17
+	VCVTSI2SDQ    AX, X17, X17
+	VBROADCASTSD  X17, Y17
+	VDIVPD        Y17, Y4, Y4
+	VDIVPD        Y17, Y16, Y16
+	VFNMADD231PD  Y4, Y4, Y16
+	VXORPS        Y17, Y17, Y17
+	VMAXPD        Y16, Y17, Y16
+	VBROADCASTSD  eps+168(FP), Y17
+	VADDPD        Y17, Y16, Y16
+	VSQRTPD       Y16, Y16
+	VBROADCASTSD  literal64_0<>+0(SB), Y17
+	VDIVPD        Y16, Y17, Y17
+	MOVQ          rstd_base+144(FP), R8
+	VCVTPD2PSY    Y17, X16
+	VMOVUPS       X16, (R8)(CX*4)
+	VMULPD        Y4, Y17, Y4
+	MOVQ          shift_base+120(FP), R8
+	VCVTPD2PSY    Y4, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	CMPB          stream+176(FP), $0x00
+	JE            plain474
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest477
+
+vectors476:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors476
+
+rest477:
+	ADDQ        $0x10, R11
+	JZ          done478
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done478:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest480
+
+vectors479:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors479
+
+rest480:
+	ADDQ        $0x10, R11
+	JZ          done481
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done481:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest483
+
+vectors482:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors482
+
+rest483:
+	ADDQ        $0x10, R11
+	JZ          done484
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done484:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest486
+
+vectors485:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVNTPS    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors485
+
+rest486:
+	ADDQ        $0x10, R11
+	JZ          done487
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done487:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done475
+
+plain474:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest489
+
+vectors488:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors488
+
+rest489:
+	ADDQ        $0x10, R11
+	JZ          done490
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done490:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest492
+
+vectors491:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors491
+
+rest492:
+	ADDQ        $0x10, R11
+	JZ          done493
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done493:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest495
+
+vectors494:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors494
+
+rest495:
+	ADDQ        $0x10, R11
+	JZ          done496
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done496:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest498
+
+vectors497:
+	PREFETCHT0  (R8)
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors497
+
+rest498:
+	ADDQ        $0x10, R11
+	JZ          done499
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done499:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done475:
+	ADDQ $0x04, CX
+	JMP  rows466
+
+done467:
+rows500:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
+	JG     done501
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
+	JL     rest503
+
+vectors502:
+	VADDPS (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x10, R8
+	JGE    vectors502
+
+rest503:
+	ADDQ      $0x10, R8
+	JZ        done504
+	VMOVUPS.Z (BX), K1, Z0
+	VADDPS    Z0, Z13, Z13
+
+done504:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPS        X0, X13, X13
+	VUNPCKLPS     X13, X13, X0
+	VUNPCKHPS     X13, X13, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X13, X13, X1
+	VUNPCKHPS     X13, X13, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), BX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (BX)(CX*4)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x10, R8
+	JL            rest506
+
+vectors505:
+	VMOVUPS     (BX), Z1
+	VSUBPS      Z0, Z1, Z1
+	VADDPS      Z1, Z14, Z14
+	VFMADD231PS Z1, Z1, Z15
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
+	JGE         vectors505
+
+rest506:
+	ADDQ        $0x10, R8
+	JZ          done507
+	VMOVUPS.Z   (BX), K1, Z1
+	VSUBPS      Z0, Z1, Z1
+	VMOVAPS.Z   Z1, K1, Z1
+	VADDPS      Z1, Z14, Z14
+	VFMADD231PS Z1, Z1, Z15
+
+done507:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPS        X0, X14, X14
+	VUNPCKLPS     X14, X14, X0
+	VUNPCKHPS     X14, X14, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X14, X14, X1
+	VUNPCKHPS     X14, X14, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPS        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPS        X1, X15, X15
+	VUNPCKLPS     X15, X15, X1
+	VUNPCKHPS     X15, X15, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X15, X15, X2
+	VUNPCKHPS     X15, X15, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), BX
+	VCVTPD2PSY    Y2, X1
+	VMOVSS        X1, (BX)(CX*4)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), BX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (BX)(CX*4)
+	CMPB          stream+176(FP), $0x00
+	JE            plain508
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest511
+
+vectors510:
+	PREFETCHT0  (BX)
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors510
+
+rest511:
+	ADDQ        $0x10, R10
+	JZ          done512
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done512:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done509
+
+plain508:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest514
+
+vectors513:
+	PREFETCHT0  (BX)
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors513
+
+rest514:
+	ADDQ        $0x10, R10
+	JZ          done515
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done515:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done509:
+	ADDQ $0x01, CX
+	JMP  rows500
+
+done501:
+	CMPB stream+176(FP), $0x00
+	JE   done516
+	SFENCE
+
+done516:
+	VZEROUPPER
+	RET
+
+// func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows517:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done518
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest520
+
+vectors519:
+	VMOVUPS     (R8), Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS     (R8)(DX*1), Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS     (R8)(DX*2), Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS     (R8)(BX*1), Z4
+	VFMADD231PS Z4, Z4, Z3
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors519
+
+rest520:
+	ADDQ        $0x10, R9
+	JZ          done521
+	VMOVUPS.Z   (R8), K1, Z4
+	VFMADD231PS Z4, Z4, Z0
+	VMOVUPS.Z   (R8)(DX*1), K1, Z4
+	VFMADD231PS Z4, Z4, Z1
+	VMOVUPS.Z   (R8)(DX*2), K1, Z4
+	VFMADD231PS Z4, Z4, Z2
+	VMOVUPS.Z   (R8)(BX*1), K1, Z4
+	VFMADD231PS Z4, Z4, Z3
+
+done521:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X6
+	VADDPS        X6, X4, X4
+	VUNPCKLPS     X3, X2, X6
+	VUNPCKHPS     X3, X2, X7
+	VADDPS        X7, X6, X6
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X6, X4, X7
+	VUNPCKHPD     X6, X4, X4
+	VADDPS        X4, X7, X7
+	VCVTPS2PD     X7, Y4
+	VXORPD        X6, X6, X6
+	VCVTSI2SDQ    AX, X6, X6
+	VBROADCASTSD  X6, Y6
+	VDIVPD        Y6, Y4, Y4
+	VBROADCASTSD  eps+96(FP), Y6
+	VADDPD        Y6, Y4, Y4
+	VSQRTPD       Y4, Y4
+	VBROADCASTSD  literal64_0<>+0(SB), Y6
+	VDIVPD        Y4, Y6, Y6
+	MOVQ          rstd_base+72(FP), R8
+	VCVTPD2PSY    Y6, X4
+	VMOVUPS       X4, (R8)(CX*4)
+	CMPB          stream+104(FP), $0x00
+	JE            plain522
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest525
+
+vectors524:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors524
+
+rest525:
+	ADDQ      $0x10, R10
+	JZ        done526
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done526:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest528
+
+vectors527:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors527
+
+rest528:
+	ADDQ      $0x10, R10
+	JZ        done529
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done529:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest531
+
+vectors530:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors530
+
+rest531:
+	ADDQ      $0x10, R10
+	JZ        done532
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done532:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest534
+
+vectors533:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVNTPS   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors533
+
+rest534:
+	ADDQ      $0x10, R10
+	JZ        done535
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done535:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done523
+
+plain522:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest537
+
+vectors536:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors536
+
+rest537:
+	ADDQ      $0x10, R10
+	JZ        done538
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done538:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest540
+
+vectors539:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors539
+
+rest540:
+	ADDQ      $0x10, R10
+	JZ        done541
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done541:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest543
+
+vectors542:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors542
+
+rest543:
+	ADDQ      $0x10, R10
+	JZ        done544
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done544:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest546
+
+vectors545:
+	PREFETCHT0 (R8)
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors545
+
+rest546:
+	ADDQ      $0x10, R10
+	JZ        done547
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R9), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done547:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done523:
+	ADDQ $0x04, CX
+	JMP  rows517
+
+done518:
+rows548:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done549
+	VPXORD Z5, Z5, Z5
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
+	JL     rest551
+
+vectors550:
+	VMOVUPS     (BX), Z0
+	VFMADD231PS Z0, Z0, Z5
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
+	JGE         vectors550
+
+rest551:
+	ADDQ        $0x10, R8
+	JZ          done552
+	VMOVUPS.Z   (BX), K1, Z0
+	VFMADD231PS Z0, Z0, Z5
+
+done552:
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPS        X0, X5, X5
+	VUNPCKLPS     X5, X5, X0
+	VUNPCKHPS     X5, X5, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X5, X5, X1
+	VUNPCKHPS     X5, X5, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), BX
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (BX)(CX*4)
+	CMPB          stream+104(FP), $0x00
+	JE            plain553
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest556
+
+vectors555:
+	PREFETCHT0 (BX)
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVNTPS   Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	SUBQ       $0x10, R9
+	JGE        vectors555
+
+rest556:
+	ADDQ      $0x10, R9
+	JZ        done557
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done557:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done554
+
+plain553:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest559
+
+vectors558:
+	PREFETCHT0 (BX)
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	SUBQ       $0x10, R9
+	JGE        vectors558
+
+rest559:
+	ADDQ      $0x10, R9
+	JZ        done560
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done560:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done554:
+	ADDQ $0x01, CX
+	JMP  rows548
+
+done549:
+	CMPB stream+104(FP), $0x00
+	JE   done561
+	SFENCE
+
+done561:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows562:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done563
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
+	VBROADCASTSS 4(R13)(CX*4), Z1
+	VBROADCASTSS 8(R13)(CX*4), Z2
+	VBROADCASTSS 12(R13)(CX*4), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z8
+	VBROADCASTSS 4(R13)(CX*4), Z9
+	VBROADCASTSS 8(R13)(CX*4), Z10
+	VBROADCASTSS 12(R13)(CX*4), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z12
+	VBROADCASTSS 4(R13)(CX*4), Z13
+	VBROADCASTSS 8(R13)(CX*4), Z14
+	VBROADCASTSS 12(R13)(CX*4), Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest565
+
+vectors564:
+	VMOVUPS     (R11), Z20
+	VMOVUPS     (R12), Z21
+	VMOVUPS     (R13), Z22
+	VMOVUPS     (R9), Z23
+	VMOVUPS     (R10), Z24
+	VSUBPS      Z8, Z23, Z23
+	VFMSUB213PS Z12, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z4
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS     (R9)(DX*1), Z23
+	VMOVUPS     (R10)(DX*1), Z24
+	VSUBPS      Z9, Z23, Z23
+	VFMSUB213PS Z13, Z1, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z5
+	VADDPS      Z24, Z17, Z17
+	VMOVUPS     (R9)(DX*2), Z23
+	VMOVUPS     (R10)(DX*2), Z24
+	VSUBPS      Z10, Z23, Z23
+	VFMSUB213PS Z14, Z2, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z6
+	VADDPS      Z24, Z18, Z18
+	VMOVUPS     (R9)(BX*1), Z23
+	VMOVUPS     (R10)(BX*1), Z24
+	VSUBPS      Z11, Z23, Z23
+	VFMSUB213PS Z15, Z3, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z7
+	VADDPS      Z24, Z19, Z19
+	VMOVUPS     Z21, (R12)
+	VMOVUPS     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
+	JGE         vectors564
+
+rest565:
+	ADDQ        $0x10, R14
+	JZ          done566
+	VMOVUPS.Z   (R11), K1, Z20
+	VMOVUPS.Z   (R12), K1, Z21
+	VMOVUPS.Z   (R13), K1, Z22
+	VMOVUPS.Z   (R9), K1, Z23
+	VMOVUPS.Z   (R10), K1, Z24
+	VSUBPS      Z8, Z23, Z23
+	VFMSUB213PS Z12, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z4
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS.Z   (R9)(DX*1), K1, Z0
+	VMOVUPS.Z   (R10)(DX*1), K1, Z8
+	VSUBPS      Z9, Z0, Z0
+	VFMSUB213PS Z13, Z1, Z0
+	VADDPS      Z8, Z22, Z22
+	VFMADD231PS Z8, Z0, Z21
+	VMULPS      Z20, Z8, Z8
+	VFMADD231PS Z8, Z0, Z5
+	VADDPS      Z8, Z17, Z17
+	VMOVUPS.Z   (R9)(DX*2), K1, Z0
+	VMOVUPS.Z   (R10)(DX*2), K1, Z1
+	VSUBPS      Z10, Z0, Z0
+	VFMSUB213PS Z14, Z2, Z0
+	VADDPS      Z1, Z22, Z22
+	VFMADD231PS Z1, Z0, Z21
+	VMULPS      Z20, Z1, Z1
+	VFMADD231PS Z1, Z0, Z6
+	VADDPS      Z1, Z18, Z18
+	VMOVUPS.Z   (R9)(BX*1), K1, Z0
+	VMOVUPS.Z   (R10)(BX*1), K1, Z1
+	VSUBPS      Z11, Z0, Z0
+	VFMSUB213PS Z15, Z3, Z0
+	VADDPS      Z1, Z22, Z22
+	VFMADD231PS Z1, Z0, Z21
+	VMULPS      Z20, Z1, Z1
+	VFMADD231PS Z1, Z0, Z7
+	VADDPS      Z1, Z19, Z19
+	VMOVUPS     Z21, K1, (R12)
+	VMOVUPS     Z22, K1, (R13)
+
+done566:
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPS        Y0, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X0
+	VADDPS        X0, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPS        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPS        X0, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPS        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPS        X0, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y0
+	VADDPS        Y0, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X0
+	VADDPS        X0, X19, X19
+	VUNPCKLPS     X17, X16, X0
+	VUNPCKHPS     X17, X16, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X19, X18, X1
+	VUNPCKHPS     X19, X18, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPS        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPS        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPS        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPS        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPS        X1, X7, X7
+	VUNPCKLPS     X5, X4, X1
+	VUNPCKHPS     X5, X4, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X7, X6, X2
+	VUNPCKHPS     X7, X6, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPS       (R9)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPS       (R9)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VMULPD        Y2, Y1, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVUPS       X1, (SP)
+	VBROADCASTSS  (SP), Z1
+	VBROADCASTSS  4(SP), Z2
+	VBROADCASTSS  8(SP), Z3
+	VBROADCASTSS  12(SP), Z8
+	VCVTPD2PSY    Y0, X0
+	VMOVUPS       X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	VBROADCASTSS  4(SP), Z9
+	VBROADCASTSS  8(SP), Z10
+	VBROADCASTSS  12(SP), Z11
+	CMPB          stream+216(FP), $0x00
+	JE            plain567
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z12
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSS  (R12)(CX*4), Z13
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest570
+
+vectors569:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z14
+	VMOVUPS      (DI), Z15
+	VMULPS       (R11), Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVNTPS     Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors569
+
+rest570:
+	ADDQ         $0x10, R12
+	JZ           done571
+	VMOVUPS.Z    (SI), K1, Z14
+	VMOVUPS.Z    (DI), K1, Z15
+	VMOVUPS.Z    (R11), K1, Z20
+	VMULPS       Z20, Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, K1, (R8)
+
+done571:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest573
+
+vectors572:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VMULPS       (R11), Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVNTPS     Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors572
+
+rest573:
+	ADDQ         $0x10, R12
+	JZ           done574
+	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    (DI), K1, Z13
+	VMOVUPS.Z    (R11), K1, Z14
+	VMULPS       Z14, Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, K1, (R8)
+
+done574:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 8(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest576
+
+vectors575:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVNTPS     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors575
+
+rest576:
+	ADDQ         $0x10, R12
+	JZ           done577
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z12
+	VMULPS       Z12, Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done577:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 12(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest579
+
+vectors578:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R11), Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors578
+
+rest579:
+	ADDQ         $0x10, R12
+	JZ           done580
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done580:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done568
+
+plain567:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z12
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z13
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest582
+
+vectors581:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z14
+	VMOVUPS      (DI), Z15
+	VMULPS       (R11), Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors581
+
+rest582:
+	ADDQ         $0x10, R12
+	JZ           done583
+	VMOVUPS.Z    (SI), K1, Z14
+	VMOVUPS.Z    (DI), K1, Z15
+	VMOVUPS.Z    (R11), K1, Z20
+	VMULPS       Z20, Z15, Z15
+	VSUBPS       Z13, Z14, Z14
+	VSUBPS       Z0, Z15, Z15
+	VFNMADD231PS Z14, Z1, Z15
+	VMULPS       Z12, Z15, Z15
+	VMOVUPS      Z15, K1, (R8)
+
+done583:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest585
+
+vectors584:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VMULPS       (R11), Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors584
+
+rest585:
+	ADDQ         $0x10, R12
+	JZ           done586
+	VMOVUPS.Z    (SI), K1, Z12
+	VMOVUPS.Z    (DI), K1, Z13
+	VMOVUPS.Z    (R11), K1, Z14
+	VMULPS       Z14, Z13, Z13
+	VSUBPS       Z1, Z12, Z12
+	VSUBPS       Z9, Z13, Z13
+	VFNMADD231PS Z12, Z2, Z13
+	VMULPS       Z0, Z13, Z13
+	VMOVUPS      Z13, K1, (R8)
+
+done586:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 8(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest588
+
+vectors587:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors587
+
+rest588:
+	ADDQ         $0x10, R12
+	JZ           done589
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z12
+	VMULPS       Z12, Z9, Z9
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z10, Z9, Z9
+	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done589:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 12(R12)(CX*4), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest591
+
+vectors590:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R11), Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors590
+
+rest591:
+	ADDQ         $0x10, R12
+	JZ           done592
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z3, Z3
+	VSUBPS       Z1, Z2, Z2
+	VSUBPS       Z11, Z3, Z3
+	VFNMADD231PS Z2, Z8, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done592:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done568:
+	ADDQ $0x04, CX
+	JMP  rows562
+
+done563:
+rows593:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
+	JG           done594
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z0
+	VPXORD       Z25, Z25, Z25
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	VPXORD       Z26, Z26, Z26
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest596
+
+vectors595:
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (R11), Z4
+	VMOVUPS     (R12), Z5
+	VMOVUPS     (BX), Z6
+	VMOVUPS     (R9), Z7
+	VSUBPS      Z1, Z6, Z6
+	VFMSUB213PS Z2, Z0, Z6
+	VADDPS      Z7, Z5, Z5
+	VFMADD231PS Z7, Z6, Z4
+	VMULPS      Z3, Z7, Z7
+	VFMADD231PS Z7, Z6, Z25
+	VADDPS      Z7, Z26, Z26
+	VMOVUPS     Z4, (R11)
+	VMOVUPS     Z5, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors595
+
+rest596:
+	ADDQ        $0x10, R13
+	JZ          done597
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VMOVUPS.Z   (R12), K1, Z5
+	VMOVUPS.Z   (BX), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
+	VSUBPS      Z1, Z6, Z6
+	VFMSUB213PS Z2, Z0, Z6
+	VADDPS      Z7, Z5, Z5
+	VFMADD231PS Z7, Z6, Z4
+	VMULPS      Z3, Z7, Z7
+	VFMADD231PS Z7, Z6, Z25
+	VADDPS      Z7, Z26, Z26
+	VMOVUPS     Z4, K1, (R11)
+	VMOVUPS     Z5, K1, (R12)
+
+done597:
+	VEXTRACTF64X4 $0x01, Z26, Y0
+	VADDPS        Y0, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X0
+	VADDPS        X0, X26, X26
+	VUNPCKLPS     X26, X26, X0
+	VUNPCKHPS     X26, X26, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X26, X26, X1
+	VUNPCKHPS     X26, X26, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z25, Y1
+	VADDPS        Y1, Y25, Y25
+	VEXTRACTF64X2 $0x01, Y25, X1
+	VADDPS        X1, X25, X25
+	VUNPCKLPS     X25, X25, X1
+	VUNPCKHPS     X25, X25, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X25, X25, X2
+	VUNPCKHPS     X25, X25, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSS        (BX)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSS        (BX)(CX*4), X2
+	VCVTPS2PD     X2, Y2
+	VMULPD        Y2, Y1, Y1
+	VCVTPD2PSY    Y1, X1
+	VMOVSS        X1, (SP)
+	VBROADCASTSS  (SP), Z1
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	CMPB          stream+216(FP), $0x00
+	JE            plain598
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z2
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z3
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest601
+
+vectors600:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVNTPS     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors600
+
+rest601:
+	ADDQ         $0x10, R11
+	JZ           done602
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done602:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done599
+
+plain598:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest604
+
+vectors603:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors603
+
+rest604:
+	ADDQ         $0x10, R11
+	JZ           done605
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z3, Z4, Z4
+	VSUBPS       Z0, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z2, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done605:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done599:
+	ADDQ $0x01, CX
+	JMP  rows593
+
+done594:
+	CMPB stream+216(FP), $0x00
+	JE   done606
+	SFENCE
+
+done606:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows607:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done608
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
+	VBROADCASTSS 4(R13)(CX*4), Z1
+	VBROADCASTSS 8(R13)(CX*4), Z2
+	VBROADCASTSS 12(R13)(CX*4), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest610
+
+vectors609:
+	VMOVUPS     (R11), Z8
+	VMOVUPS     (R12), Z9
+	VMOVUPS     (R9), Z10
+	VMOVUPS     (R10), Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z11
+	VMULPS      Z1, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (R9)(DX*2), Z10
+	VMOVUPS     (R10)(DX*2), Z11
+	VMULPS      Z2, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(BX*1), Z10
+	VMOVUPS     (R10)(BX*1), Z11
+	VMULPS      Z3, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors609
+
+rest610:
+	ADDQ        $0x10, R13
+	JZ          done611
+	VMOVUPS.Z   (R11), K1, Z8
+	VMOVUPS.Z   (R12), K1, Z9
+	VMOVUPS.Z   (R9), K1, Z10
+	VMOVUPS.Z   (R10), K1, Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS.Z   (R9)(DX*1), K1, Z0
+	VMOVUPS.Z   (R10)(DX*1), K1, Z10
+	VMULPS      Z1, Z0, Z0
+	VFMADD231PS Z10, Z0, Z9
+	VMULPS      Z8, Z10, Z10
+	VFMADD231PS Z10, Z0, Z5
+	VMOVUPS.Z   (R9)(DX*2), K1, Z0
+	VMOVUPS.Z   (R10)(DX*2), K1, Z1
+	VMULPS      Z2, Z0, Z0
+	VFMADD231PS Z1, Z0, Z9
+	VMULPS      Z8, Z1, Z1
+	VFMADD231PS Z1, Z0, Z6
+	VMOVUPS.Z   (R9)(BX*1), K1, Z0
+	VMOVUPS.Z   (R10)(BX*1), K1, Z1
+	VMULPS      Z3, Z0, Z0
+	VFMADD231PS Z1, Z0, Z9
+	VMULPS      Z8, Z1, Z1
+	VFMADD231PS Z1, Z0, Z7
+	VMOVUPS     Z9, K1, (R12)
+
+done611:
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPS        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPS        X0, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPS        X0, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPS        X0, X7, X7
+	VUNPCKLPS     X5, X4, X0
+	VUNPCKHPS     X5, X4, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X7, X6, X1
+	VUNPCKHPS     X7, X6, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), R9
+	VXORPS        Y1, Y1, Y1
+	VMOVUPS       (R9)(CX*4), X1
+	VCVTPS2PD     X1, Y1
+	VMULPD        Y1, Y0, Y0
+	VCVTPD2PSY    Y0, X0
+	VMOVUPS       X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	VBROADCASTSS  4(SP), Z1
+	VBROADCASTSS  8(SP), Z2
+	VBROADCASTSS  12(SP), Z3
+	CMPB          stream+144(FP), $0x00
+	JE            plain612
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z8
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
+	JL            rest615
+
+vectors614:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z9
+	VMOVUPS      (DI), Z10
+	VMULPS       (R11), Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVNTPS     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors614
+
+rest615:
+	ADDQ         $0x10, R12
+	JZ           done616
+	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    (R11), K1, Z11
+	VMULPS       Z11, Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, K1, (R8)
+
+done616:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest618
+
+vectors617:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVNTPS     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors617
+
+rest618:
+	ADDQ         $0x10, R12
+	JZ           done619
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done619:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest621
+
+vectors620:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z8
+	VMULPS       (R11), Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVNTPS     Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors620
+
+rest621:
+	ADDQ         $0x10, R12
+	JZ           done622
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, K1, (R8)
+
+done622:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest624
+
+vectors623:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       (R11), Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVNTPS     Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors623
+
+rest624:
+	ADDQ         $0x10, R12
+	JZ           done625
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z8
+	VMULPS       Z8, Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (R8)
+
+done625:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done613
+
+plain612:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z8
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest627
+
+vectors626:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z9
+	VMOVUPS      (DI), Z10
+	VMULPS       (R11), Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors626
+
+rest627:
+	ADDQ         $0x10, R12
+	JZ           done628
+	VMOVUPS.Z    (SI), K1, Z9
+	VMOVUPS.Z    (DI), K1, Z10
+	VMOVUPS.Z    (R11), K1, Z11
+	VMULPS       Z11, Z10, Z10
+	VFNMADD231PS Z9, Z0, Z10
+	VMULPS       Z8, Z10, Z10
+	VMOVUPS      Z10, K1, (R8)
+
+done628:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest630
+
+vectors629:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R11), Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors629
+
+rest630:
+	ADDQ         $0x10, R12
+	JZ           done631
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R11), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done631:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest633
+
+vectors632:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z8
+	VMULPS       (R11), Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors632
+
+rest633:
+	ADDQ         $0x10, R12
+	JZ           done634
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z8
+	VMOVUPS.Z    (R11), K1, Z9
+	VMULPS       Z9, Z8, Z8
+	VFNMADD231PS Z1, Z2, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVUPS      Z8, K1, (R8)
+
+done634:
+	MOVQ         AX, R11
+	ANDQ         $0x0000000f, R11
+	SHLQ         $0x02, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest636
+
+vectors635:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPS      (SI), Z1
+	VMOVUPS      (DI), Z2
+	VMULPS       (R11), Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R12
+	JGE          vectors635
+
+rest636:
+	ADDQ         $0x10, R12
+	JZ           done637
+	VMOVUPS.Z    (SI), K1, Z1
+	VMOVUPS.Z    (DI), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z8
+	VMULPS       Z8, Z2, Z2
+	VFNMADD231PS Z1, Z3, Z2
+	VMULPS       Z0, Z2, Z2
+	VMOVUPS      Z2, K1, (R8)
+
+done637:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done613:
+	ADDQ $0x04, CX
+	JMP  rows607
+
+done608:
+rows638:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
+	JG           done639
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest641
+
+vectors640:
+	VMOVUPS     (R10), Z1
+	VMOVUPS     (R11), Z2
+	VMOVUPS     (BX), Z3
+	VMOVUPS     (R9), Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors640
+
+rest641:
+	ADDQ        $0x10, R12
+	JZ          done642
+	VMOVUPS.Z   (R10), K1, Z1
+	VMOVUPS.Z   (R11), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z3
+	VMOVUPS.Z   (R9), K1, Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, K1, (R11)
+
+done642:
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPS        X0, X12, X12
+	VUNPCKLPS     X12, X12, X0
+	VUNPCKHPS     X12, X12, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X12, X12, X1
+	VUNPCKHPS     X12, X12, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), BX
+	VXORPS        Y1, Y1, Y1
+	VMOVSS        (BX)(CX*4), X1
+	VCVTPS2PD     X1, Y1
+	VMULPD        Y1, Y0, Y0
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (SP)
+	VBROADCASTSS  (SP), Z0
+	CMPB          stream+144(FP), $0x00
+	JE            plain643
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z1
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
+	JL            rest646
+
+vectors645:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors645
+
+rest646:
+	ADDQ         $0x10, R11
+	JZ           done647
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done647:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done644
+
+plain643:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest649
+
+vectors648:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
+	JGE          vectors648
+
+rest649:
+	ADDQ         $0x10, R11
+	JZ           done650
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z0, Z3
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done650:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done644:
+	ADDQ $0x01, CX
+	JMP  rows638
+
+done639:
+	CMPB stream+144(FP), $0x00
+	JE   done651
+	SFENCE
+
+done651:
+	VZEROUPPER
+	RET
+
+// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
+	MOVQ  sum_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+104(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+72(FP), SI
+	XORQ  CX, CX
+
+rows652:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done653
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest655
+
+vectors654:
+	VMOVUPS     (DI), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(DX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(DX*2), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (SI)(BX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, (DI)
+	VMOVUPS     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors654
+
+rest655:
+	ADDQ        $0x10, R10
+	JZ          done656
+	VMOVUPS.Z   (DI), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(DX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(DX*2), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (SI)(BX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, K1, (DI)
+	VMOVUPS     Z1, K1, (R8)
+
+done656:
+	MOVQ AX, DI
+	ANDQ $-16, DI
+	SHLQ $0x02, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows652
+
+done653:
+rows657:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done658
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x10, R9
+	JL   rest660
+
+vectors659:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (DI), Z1
+	VMOVUPS     (R8), Z2
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors659
+
+rest660:
+	ADDQ        $0x10, R9
+	JZ          done661
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (DI), K1, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS     Z1, K1, (DI)
+
+done661:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows657
+
+done658:
+	VZEROUPPER
+	RET
+
+// func columnNormF32AVX512(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
+	MOVQ  mean_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+128(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  y_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	XORQ  CX, CX
+
+rows662:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done663
+	CMPB stream+136(FP), $0x00
+	JE   plain664
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest667
+
+vectors666:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)
+	VMOVUPS     (DI)(DX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors666
+
+rest667:
+	ADDQ        $0x10, R11
+	JZ          done668
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+	VMOVUPS.Z   (DI)(DX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*1)
+	VMOVUPS.Z   (DI)(DX*2), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*2)
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(BX*1)
+
+done668:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done665
+
+plain664:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest670
+
+vectors669:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)
+	VMOVUPS     (DI)(DX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors669
+
+rest670:
+	ADDQ        $0x10, R11
+	JZ          done671
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+	VMOVUPS.Z   (DI)(DX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*1)
+	VMOVUPS.Z   (DI)(DX*2), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(DX*2)
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)(BX*1)
+
+done671:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done665:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows662
+
+done663:
+rows672:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done673
+	CMPB stream+136(FP), $0x00
+	JE   plain674
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest677
+
+vectors676:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVNTPS    Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors676
+
+rest677:
+	ADDQ        $0x10, R10
+	JZ          done678
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+
+done678:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done675
+
+plain674:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest680
+
+vectors679:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors679
+
+rest680:
+	ADDQ        $0x10, R10
+	JZ          done681
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z0, Z3, Z3
+	VFMADD213PS Z2, Z1, Z3
+	VMOVUPS     Z3, K1, (SI)
+
+done681:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done675:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows672
+
+done673:
+	CMPB stream+136(FP), $0x00
+	JE   done682
+	SFENCE
+
+done682:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
+	MOVQ  dgamma_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+152(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+96(FP), SI
+	MOVQ  dy_base+120(FP), DI
+	XORQ  CX, CX
+
+rows683:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done684
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x10, R12
+	JL   rest686
+
+vectors685:
+	VMOVUPS     (R8), Z0
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(DX*1), Z4
+	VMOVUPS     (DI)(DX*1), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(DX*2), Z4
+	VMOVUPS     (DI)(DX*2), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     (SI)(BX*1), Z4
+	VMOVUPS     (DI)(BX*1), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, (R8)
+	VMOVUPS     Z1, (R9)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors685
+
+rest686:
+	ADDQ        $0x10, R12
+	JZ          done687
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (R11), K1, Z3
+	VMOVUPS.Z   (SI), K1, Z4
+	VMOVUPS.Z   (DI), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(DX*1), K1, Z4
+	VMOVUPS.Z   (DI)(DX*1), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(DX*2), K1, Z4
+	VMOVUPS.Z   (DI)(DX*2), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (SI)(BX*1), K1, Z4
+	VMOVUPS.Z   (DI)(BX*1), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, K1, (R8)
+	VMOVUPS     Z1, K1, (R9)
+
+done687:
+	MOVQ AX, R8
+	ANDQ $-16, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows683
+
+done684:
+rows688:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done689
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest691
+
+vectors690:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors690
+
+rest691:
+	ADDQ        $0x10, R11
+	JZ          done692
+	VMOVUPS.Z   (BX), K1, Z0
+	VMOVUPS.Z   (R8), K1, Z1
+	VMOVUPS.Z   (R9), K1, Z2
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (SI), K1, Z4
+	VMOVUPS.Z   (DI), K1, Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS     Z1, K1, (R8)
+
+done692:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows688
+
+done689:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
+	MOVQ  mean_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x0000000f, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+200(FP), DX
+	SHLQ  $0x02, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  dx_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	MOVQ  dy_base+48(FP), R8
+	XORQ  CX, CX
+
+rows693:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done694
+	CMPB stream+208(FP), $0x00
+	JE   plain695
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x10, R14
+	JL   rest698
+
+vectors697:
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      (R11), Z2
+	VMOVUPS      (R12), Z3
+	VMOVUPS      (R13), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)
+	VMOVUPS      (DI)(DX*1), Z5
+	VMOVUPS      (R8)(DX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Z5
+	VMOVUPS      (R8)(DX*2), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Z5
+	VMOVUPS      (R8)(BX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors697
+
+rest698:
+	ADDQ         $0x10, R14
+	JZ           done699
+	VMOVUPS.Z    (R9), K1, Z0
+	VMOVUPS.Z    (R10), K1, Z1
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (R12), K1, Z3
+	VMOVUPS.Z    (R13), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+	VMOVUPS.Z    (DI)(DX*1), K1, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*1)
+	VMOVUPS.Z    (DI)(DX*2), K1, Z5
+	VMOVUPS.Z    (R8)(DX*2), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*2)
+	VMOVUPS.Z    (DI)(BX*1), K1, Z5
+	VMOVUPS.Z    (R8)(BX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(BX*1)
+
+done699:
+	MOVQ AX, R9
+	ANDQ $-16, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done696
+
+plain695:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x10, R14
+	JL   rest701
+
+vectors700:
+	VMOVUPS      (R9), Z0
+	VMOVUPS      (R10), Z1
+	VMOVUPS      (R11), Z2
+	VMOVUPS      (R12), Z3
+	VMOVUPS      (R13), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)
+	VMOVUPS      (DI)(DX*1), Z5
+	VMOVUPS      (R8)(DX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Z5
+	VMOVUPS      (R8)(DX*2), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Z5
+	VMOVUPS      (R8)(BX*1), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors700
+
+rest701:
+	ADDQ         $0x10, R14
+	JZ           done702
+	VMOVUPS.Z    (R9), K1, Z0
+	VMOVUPS.Z    (R10), K1, Z1
+	VMOVUPS.Z    (R11), K1, Z2
+	VMOVUPS.Z    (R12), K1, Z3
+	VMOVUPS.Z    (R13), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+	VMOVUPS.Z    (DI)(DX*1), K1, Z5
+	VMOVUPS.Z    (R8)(DX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*1)
+	VMOVUPS.Z    (DI)(DX*2), K1, Z5
+	VMOVUPS.Z    (R8)(DX*2), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(DX*2)
+	VMOVUPS.Z    (DI)(BX*1), K1, Z5
+	VMOVUPS.Z    (R8)(BX*1), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)(BX*1)
+
+done702:
+	MOVQ AX, R9
+	ANDQ $-16, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done696:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows693
+
+done694:
+rows703:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done704
+	CMPB stream+208(FP), $0x00
+	JE   plain705
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest708
+
+vectors707:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      (R9), Z1
+	VMOVUPS      (R10), Z2
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVNTPS     Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x10, R13
+	JGE          vectors707
+
+rest708:
+	ADDQ         $0x10, R13
+	JZ           done709
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (R9), K1, Z1
+	VMOVUPS.Z    (R10), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z3
+	VMOVUPS.Z    (R12), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+
+done709:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done706
+
+plain705:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest711
+
+vectors710:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      (R9), Z1
+	VMOVUPS      (R10), Z2
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (DI), Z5
+	VMOVUPS      (R8), Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x10, R13
+	JGE          vectors710
+
+rest711:
+	ADDQ         $0x10, R13
+	JZ           done712
+	VMOVUPS.Z    (BX), K1, Z0
+	VMOVUPS.Z    (R9), K1, Z1
+	VMOVUPS.Z    (R10), K1, Z2
+	VMOVUPS.Z    (R11), K1, Z3
+	VMOVUPS.Z    (R12), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R8), K1, Z6
+	VSUBPS       Z0, Z5, Z5
+	VMULPS       Z1, Z5, Z5
+	VFMSUB213PS  Z3, Z2, Z6
+	VFNMADD231PS Z5, Z4, Z6
+	VMOVUPS      Z6, K1, (SI)
+
+done712:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done706:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows703
+
+done704:
+	CMPB stream+208(FP), $0x00
+	JE   done713
+	SFENCE
+
+done713:
+	VZEROUPPER
+	RET
+
+// func accumulateF32AVX512(sum []float64, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop714:
+	LEAQ      8(BX), SI
+	CMPQ      SI, DX
+	JG        done715
+	VCVTPS2PD (CX)(BX*4), Z0
+	VADDPD    (AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop714
+
+done715:
+loop716:
+	LEAQ      1(BX), SI
+	CMPQ      SI, DX
+	JG        done717
+	VXORPS    X0, X0, X0
+	VCVTSS2SD (CX)(BX*4), X0, X0
+	VADDSD    (AX)(BX*8), X0, X0
+	VMOVSD    X0, (AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop716
+
+done717:
 	VZEROUPPER
 	RET
 
@@ -1376,26 +11247,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest59
+	JZ    rest719
 
-vectors58:
+vectors718:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors58
+	JL      vectors718
 
-rest59:
+rest719:
 	CMPQ      SI, BX
-	JGE       done60
+	JGE       done720
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done60:
+done720:
 	VZEROUPPER
 	RET
 
@@ -1413,24 +11284,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest62
+	JZ           rest722
 
-vectors61:
+vectors721:
 	VMOVUPD (AX)(DX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(DX*8)
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors61
+	JL      vectors721
 
-rest62:
+rest722:
 	CMPQ      DX, CX
-	JGE       done63
+	JGE       done723
 	VMOVUPD.Z (AX)(DX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(DX*8)
 
-done63:
+done723:
 	VZEROUPPER
 	RET
 
@@ -1449,22 +11320,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest65
+	JZ     rest725
 
-vectors64:
+vectors724:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors64
+	JL          vectors724
 
-rest65:
+rest725:
 	CMPQ        DX, CX
-	JGE         done66
+	JGE         done726
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done66:
+done726:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -1517,9 +11388,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x03, R10
 	TESTQ  AX, AX
-	JZ     done68
+	JZ     done728
 
-k67:
+k727:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -1564,9 +11435,9 @@ k67:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k67
+	JNZ          k727
 
-done68:
+done728:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1602,10 +11473,10 @@ done68:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone70
-	JEQ          overwrite69
+	JPS          readCdone730
+	JEQ          overwrite729
 
-readCdone70:
+readCdone730:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -1654,9 +11525,9 @@ readCdone70:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done70
+	JMP         done730
 
-overwrite69:
+overwrite729:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -1682,7 +11553,7 @@ overwrite69:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done70:
+done730:
 	VZEROUPPER
 	RET
 
@@ -1709,9 +11580,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done72
+	JZ     done732
 
-k71:
+k731:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -1730,9 +11601,9 @@ k71:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k71
+	JNZ          k731
 
-done72:
+done732:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -1750,10 +11621,10 @@ done72:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone74
-	JEQ          overwrite73
+	JPS          readCdone734
+	JEQ          overwrite733
 
-readCdone74:
+readCdone734:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -1770,9 +11641,9 @@ readCdone74:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done74
+	JMP         done734
 
-overwrite73:
+overwrite733:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -1782,7 +11653,7 @@ overwrite73:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done74:
+done734:
 	VZEROUPPER
 	RET
 
@@ -1797,9 +11668,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks75:
+blocks735:
 	SUBQ       $0x00000008, SI
-	JL         done76
+	JL         done736
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -1862,8 +11733,3870 @@ blocks75:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks75
+	JMP        blocks735
 
-done76:
+done736:
+	VZEROUPPER
+	RET
+
+// func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows737:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+152(FP)
+	JG     done738
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest740
+
+vectors739:
+	VADDPD (R8), Z0, Z0
+	VADDPD (R8)(DX*1), Z1, Z1
+	VADDPD (R8)(DX*2), Z2, Z2
+	VADDPD (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x08, R9
+	JGE    vectors739
+
+rest740:
+	ADDQ      $0x08, R9
+	JZ        done741
+	VMOVUPD.Z (R8), K1, Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVUPD.Z (R8)(DX*1), K1, Z4
+	VADDPD    Z4, Z1, Z1
+	VMOVUPD.Z (R8)(DX*2), K1, Z4
+	VADDPD    Z4, Z2, Z2
+	VMOVUPD.Z (R8)(BX*1), K1, Z4
+	VADDPD    Z4, Z3, Z3
+
+done741:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X16
+	VADDPD        X16, X4, X4
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X3, X2, X16
+	VUNPCKHPD     X3, X2, X17
+	VADDPD        X17, X16, X16
+	VINSERTF64X2  $0x01, X16, Y4, Y4
+	VXORPD        X16, X16, X16
+	VCVTSI2SDQ    AX, X16, X16
+	VBROADCASTSD  X16, Y16
+	VDIVPD        Y16, Y4, Y4
+	MOVQ          mean_base+96(FP), R8
+	VMOVUPD       Y4, (R8)(CX*8)
+	MOVQ          mean_base+96(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z4
+	VBROADCASTSD  8(R8)(CX*8), Z16
+	VBROADCASTSD  16(R8)(CX*8), Z17
+	VBROADCASTSD  24(R8)(CX*8), Z18
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest743
+
+vectors742:
+	VMOVUPD     (R8), Z19
+	VSUBPD      Z4, Z19, Z19
+	VADDPD      Z19, Z5, Z5
+	VFMADD231PD Z19, Z19, Z9
+	VMOVUPD     (R8)(DX*1), Z19
+	VSUBPD      Z16, Z19, Z19
+	VADDPD      Z19, Z6, Z6
+	VFMADD231PD Z19, Z19, Z10
+	VMOVUPD     (R8)(DX*2), Z19
+	VSUBPD      Z17, Z19, Z19
+	VADDPD      Z19, Z7, Z7
+	VFMADD231PD Z19, Z19, Z11
+	VMOVUPD     (R8)(BX*1), Z19
+	VSUBPD      Z18, Z19, Z19
+	VADDPD      Z19, Z8, Z8
+	VFMADD231PD Z19, Z19, Z12
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors742
+
+rest743:
+	ADDQ        $0x08, R9
+	JZ          done744
+	VMOVUPD.Z   (R8), K1, Z19
+	VSUBPD      Z4, Z19, Z19
+	VMOVAPD.Z   Z19, K1, Z19
+	VADDPD      Z19, Z5, Z5
+	VFMADD231PD Z19, Z19, Z9
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VSUBPD      Z16, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z6, Z6
+	VFMADD231PD Z4, Z4, Z10
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VSUBPD      Z17, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z7, Z7
+	VFMADD231PD Z4, Z4, Z11
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VSUBPD      Z18, Z4, Z4
+	VMOVAPD.Z   Z4, K1, Z4
+	VADDPD      Z4, Z8, Z8
+	VFMADD231PD Z4, Z4, Z12
+
+done744:
+	VEXTRACTF64X4 $0x01, Z5, Y4
+	VADDPD        Y4, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X4
+	VADDPD        X4, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y4
+	VADDPD        Y4, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X4
+	VADDPD        X4, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y4
+	VADDPD        Y4, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X4
+	VADDPD        X4, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y4
+	VADDPD        Y4, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X4
+	VADDPD        X4, X8, X8
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X6, X5, X4
+	VUNPCKHPD     X6, X5, X16
+	VADDPD        X16, X4, X4
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X8, X7, X16
+	VUNPCKHPD     X8, X7, X17
+	VADDPD        X17, X16, X16
+	VINSERTF64X2  $0x01, X16, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y16
+	VADDPD        Y16, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X16
+	VADDPD        X16, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y16
+	VADDPD        Y16, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X16
+	VADDPD        X16, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y16
+	VADDPD        Y16, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X16
+	VADDPD        X16, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y16
+	VADDPD        Y16, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X16
+	VADDPD        X16, X12, X12
+	VXORPS        Y16, Y16, Y16
+	VUNPCKLPD     X10, X9, X16
+	VUNPCKHPD     X10, X9, X17
+	VADDPD        X17, X16, X16
+	VXORPS        Y17, Y17, Y17
+	VUNPCKLPD     X12, X11, X17
+	VUNPCKHPD     X12, X11, X18
+	VADDPD        X18, X17, X17
+	VINSERTF64X2  $0x01, X17, Y16, Y16
+	VXORPD        X17, X17, X17
+	VCVTSI2SDQ    AX, X17, X17
+	VBROADCASTSD  X17, Y17
+	VDIVPD        Y17, Y4, Y4
+	VDIVPD        Y17, Y16, Y16
+	VFNMADD231PD  Y4, Y4, Y16
+	VXORPS        Y17, Y17, Y17
+	VMAXPD        Y16, Y17, Y16
+	VBROADCASTSD  eps+168(FP), Y17
+	VADDPD        Y17, Y16, Y16
+	VSQRTPD       Y16, Y16
+	VBROADCASTSD  literal64_0<>+0(SB), Y17
+	VDIVPD        Y16, Y17, Y17
+	MOVQ          rstd_base+144(FP), R8
+	VMOVUPD       Y17, (R8)(CX*8)
+	VMULPD        Y4, Y17, Y4
+	MOVQ          shift_base+120(FP), R8
+	VMOVUPD       Y4, (R8)(CX*8)
+	CMPB          stream+176(FP), $0x00
+	JE            plain745
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest748
+
+vectors747:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors747
+
+rest748:
+	ADDQ        $0x08, R11
+	JZ          done749
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done749:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest751
+
+vectors750:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors750
+
+rest751:
+	ADDQ        $0x08, R11
+	JZ          done752
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done752:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest754
+
+vectors753:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors753
+
+rest754:
+	ADDQ        $0x08, R11
+	JZ          done755
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done755:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest757
+
+vectors756:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVNTPD    Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors756
+
+rest757:
+	ADDQ        $0x08, R11
+	JZ          done758
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done758:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done746
+
+plain745:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest760
+
+vectors759:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors759
+
+rest760:
+	ADDQ        $0x08, R11
+	JZ          done761
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done761:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest763
+
+vectors762:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors762
+
+rest763:
+	ADDQ        $0x08, R11
+	JZ          done764
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done764:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest766
+
+vectors765:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors765
+
+rest766:
+	ADDQ        $0x08, R11
+	JZ          done767
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done767:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest769
+
+vectors768:
+	PREFETCHT0  (R8)
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors768
+
+rest769:
+	ADDQ        $0x08, R11
+	JZ          done770
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done770:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done746:
+	ADDQ $0x04, CX
+	JMP  rows737
+
+done738:
+rows771:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
+	JG     done772
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest774
+
+vectors773:
+	VADDPD (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x08, R8
+	JGE    vectors773
+
+rest774:
+	ADDQ      $0x08, R8
+	JZ        done775
+	VMOVUPD.Z (BX), K1, Z0
+	VADDPD    Z0, Z13, Z13
+
+done775:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPD        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPD        X0, X13, X13
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X13, X13, X0
+	VUNPCKHPD     X13, X13, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X13, X13, X1
+	VUNPCKHPD     X13, X13, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), BX
+	VMOVSD        X0, (BX)(CX*8)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x08, R8
+	JL            rest777
+
+vectors776:
+	VMOVUPD     (BX), Z1
+	VSUBPD      Z0, Z1, Z1
+	VADDPD      Z1, Z14, Z14
+	VFMADD231PD Z1, Z1, Z15
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
+	JGE         vectors776
+
+rest777:
+	ADDQ        $0x08, R8
+	JZ          done778
+	VMOVUPD.Z   (BX), K1, Z1
+	VSUBPD      Z0, Z1, Z1
+	VMOVAPD.Z   Z1, K1, Z1
+	VADDPD      Z1, Z14, Z14
+	VFMADD231PD Z1, Z1, Z15
+
+done778:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPD        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPD        X0, X14, X14
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X14, X14, X0
+	VUNPCKHPD     X14, X14, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X14, X14, X1
+	VUNPCKHPD     X14, X14, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPD        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPD        X1, X15, X15
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X15, X15, X1
+	VUNPCKHPD     X15, X15, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X15, X15, X2
+	VUNPCKHPD     X15, X15, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), BX
+	VMOVSD        X2, (BX)(CX*8)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), BX
+	VMOVSD        X0, (BX)(CX*8)
+	CMPB          stream+176(FP), $0x00
+	JE            plain779
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest782
+
+vectors781:
+	PREFETCHT0  (BX)
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors781
+
+rest782:
+	ADDQ        $0x08, R10
+	JZ          done783
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done783:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done780
+
+plain779:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest785
+
+vectors784:
+	PREFETCHT0  (BX)
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors784
+
+rest785:
+	ADDQ        $0x08, R10
+	JZ          done786
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done786:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done780:
+	ADDQ $0x01, CX
+	JMP  rows771
+
+done772:
+	CMPB stream+176(FP), $0x00
+	JE   done787
+	SFENCE
+
+done787:
+	VZEROUPPER
+	RET
+
+// func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
+	MOVQ  gamma_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  y_base+0(FP), DI
+	XORQ  CX, CX
+
+rows788:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done789
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest791
+
+vectors790:
+	VMOVUPD     (R8), Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD     (R8)(DX*1), Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD     (R8)(DX*2), Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD     (R8)(BX*1), Z4
+	VFMADD231PD Z4, Z4, Z3
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors790
+
+rest791:
+	ADDQ        $0x08, R9
+	JZ          done792
+	VMOVUPD.Z   (R8), K1, Z4
+	VFMADD231PD Z4, Z4, Z0
+	VMOVUPD.Z   (R8)(DX*1), K1, Z4
+	VFMADD231PD Z4, Z4, Z1
+	VMOVUPD.Z   (R8)(DX*2), K1, Z4
+	VFMADD231PD Z4, Z4, Z2
+	VMOVUPD.Z   (R8)(BX*1), K1, Z4
+	VFMADD231PD Z4, Z4, Z3
+
+done792:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X6
+	VADDPD        X6, X4, X4
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X3, X2, X6
+	VUNPCKHPD     X3, X2, X7
+	VADDPD        X7, X6, X6
+	VINSERTF64X2  $0x01, X6, Y4, Y4
+	VXORPD        X6, X6, X6
+	VCVTSI2SDQ    AX, X6, X6
+	VBROADCASTSD  X6, Y6
+	VDIVPD        Y6, Y4, Y4
+	VBROADCASTSD  eps+96(FP), Y6
+	VADDPD        Y6, Y4, Y4
+	VSQRTPD       Y4, Y4
+	VBROADCASTSD  literal64_0<>+0(SB), Y6
+	VDIVPD        Y4, Y6, Y6
+	MOVQ          rstd_base+72(FP), R8
+	VMOVUPD       Y6, (R8)(CX*8)
+	CMPB          stream+104(FP), $0x00
+	JE            plain793
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest796
+
+vectors795:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors795
+
+rest796:
+	ADDQ      $0x08, R10
+	JZ        done797
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done797:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest799
+
+vectors798:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors798
+
+rest799:
+	ADDQ      $0x08, R10
+	JZ        done800
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done800:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest802
+
+vectors801:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors801
+
+rest802:
+	ADDQ      $0x08, R10
+	JZ        done803
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done803:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest805
+
+vectors804:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVNTPD   Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors804
+
+rest805:
+	ADDQ      $0x08, R10
+	JZ        done806
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done806:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	JMP  done794
+
+plain793:
+	LEAQ         (SI)(DX*4), R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest808
+
+vectors807:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors807
+
+rest808:
+	ADDQ      $0x08, R10
+	JZ        done809
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done809:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest811
+
+vectors810:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors810
+
+rest811:
+	ADDQ      $0x08, R10
+	JZ        done812
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done812:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest814
+
+vectors813:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors813
+
+rest814:
+	ADDQ      $0x08, R10
+	JZ        done815
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done815:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest817
+
+vectors816:
+	PREFETCHT0 (R8)
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors816
+
+rest817:
+	ADDQ      $0x08, R10
+	JZ        done818
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R9), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done818:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done794:
+	ADDQ $0x04, CX
+	JMP  rows788
+
+done789:
+rows819:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done820
+	VPXORD Z5, Z5, Z5
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest822
+
+vectors821:
+	VMOVUPD     (BX), Z0
+	VFMADD231PD Z0, Z0, Z5
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
+	JGE         vectors821
+
+rest822:
+	ADDQ        $0x08, R8
+	JZ          done823
+	VMOVUPD.Z   (BX), K1, Z0
+	VFMADD231PD Z0, Z0, Z5
+
+done823:
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPD        X0, X5, X5
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X5, X5, X0
+	VUNPCKHPD     X5, X5, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X5, X5, X1
+	VUNPCKHPD     X5, X5, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), BX
+	VMOVSD        X1, (BX)(CX*8)
+	CMPB          stream+104(FP), $0x00
+	JE            plain824
+	LEAQ          (SI)(DX*4), BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest827
+
+vectors826:
+	PREFETCHT0 (BX)
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVNTPD   Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	SUBQ       $0x08, R9
+	JGE        vectors826
+
+rest827:
+	ADDQ      $0x08, R9
+	JZ        done828
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done828:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	JMP  done825
+
+plain824:
+	LEAQ         (SI)(DX*4), BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest830
+
+vectors829:
+	PREFETCHT0 (BX)
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, BX
+	ADDQ       $+64, R8
+	SUBQ       $0x08, R9
+	JGE        vectors829
+
+rest830:
+	ADDQ      $0x08, R9
+	JZ        done831
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done831:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+
+done825:
+	ADDQ $0x01, CX
+	JMP  rows819
+
+done820:
+	CMPB stream+104(FP), $0x00
+	JE   done832
+	SFENCE
+
+done832:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows833:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done834
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
+	VBROADCASTSD 8(R13)(CX*8), Z1
+	VBROADCASTSD 16(R13)(CX*8), Z2
+	VBROADCASTSD 24(R13)(CX*8), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z8
+	VBROADCASTSD 8(R13)(CX*8), Z9
+	VBROADCASTSD 16(R13)(CX*8), Z10
+	VBROADCASTSD 24(R13)(CX*8), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z12
+	VBROADCASTSD 8(R13)(CX*8), Z13
+	VBROADCASTSD 16(R13)(CX*8), Z14
+	VBROADCASTSD 24(R13)(CX*8), Z15
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest836
+
+vectors835:
+	VMOVUPD     (R11), Z20
+	VMOVUPD     (R12), Z21
+	VMOVUPD     (R13), Z22
+	VMOVUPD     (R9), Z23
+	VMOVUPD     (R10), Z24
+	VSUBPD      Z8, Z23, Z23
+	VFMSUB213PD Z12, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z4
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD     (R9)(DX*1), Z23
+	VMOVUPD     (R10)(DX*1), Z24
+	VSUBPD      Z9, Z23, Z23
+	VFMSUB213PD Z13, Z1, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z5
+	VADDPD      Z24, Z17, Z17
+	VMOVUPD     (R9)(DX*2), Z23
+	VMOVUPD     (R10)(DX*2), Z24
+	VSUBPD      Z10, Z23, Z23
+	VFMSUB213PD Z14, Z2, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z6
+	VADDPD      Z24, Z18, Z18
+	VMOVUPD     (R9)(BX*1), Z23
+	VMOVUPD     (R10)(BX*1), Z24
+	VSUBPD      Z11, Z23, Z23
+	VFMSUB213PD Z15, Z3, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z7
+	VADDPD      Z24, Z19, Z19
+	VMOVUPD     Z21, (R12)
+	VMOVUPD     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
+	JGE         vectors835
+
+rest836:
+	ADDQ        $0x08, R14
+	JZ          done837
+	VMOVUPD.Z   (R11), K1, Z20
+	VMOVUPD.Z   (R12), K1, Z21
+	VMOVUPD.Z   (R13), K1, Z22
+	VMOVUPD.Z   (R9), K1, Z23
+	VMOVUPD.Z   (R10), K1, Z24
+	VSUBPD      Z8, Z23, Z23
+	VFMSUB213PD Z12, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z4
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD.Z   (R9)(DX*1), K1, Z0
+	VMOVUPD.Z   (R10)(DX*1), K1, Z8
+	VSUBPD      Z9, Z0, Z0
+	VFMSUB213PD Z13, Z1, Z0
+	VADDPD      Z8, Z22, Z22
+	VFMADD231PD Z8, Z0, Z21
+	VMULPD      Z20, Z8, Z8
+	VFMADD231PD Z8, Z0, Z5
+	VADDPD      Z8, Z17, Z17
+	VMOVUPD.Z   (R9)(DX*2), K1, Z0
+	VMOVUPD.Z   (R10)(DX*2), K1, Z1
+	VSUBPD      Z10, Z0, Z0
+	VFMSUB213PD Z14, Z2, Z0
+	VADDPD      Z1, Z22, Z22
+	VFMADD231PD Z1, Z0, Z21
+	VMULPD      Z20, Z1, Z1
+	VFMADD231PD Z1, Z0, Z6
+	VADDPD      Z1, Z18, Z18
+	VMOVUPD.Z   (R9)(BX*1), K1, Z0
+	VMOVUPD.Z   (R10)(BX*1), K1, Z1
+	VSUBPD      Z11, Z0, Z0
+	VFMSUB213PD Z15, Z3, Z0
+	VADDPD      Z1, Z22, Z22
+	VFMADD231PD Z1, Z0, Z21
+	VMULPD      Z20, Z1, Z1
+	VFMADD231PD Z1, Z0, Z7
+	VADDPD      Z1, Z19, Z19
+	VMOVUPD     Z21, K1, (R12)
+	VMOVUPD     Z22, K1, (R13)
+
+done837:
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPD        Y0, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X0
+	VADDPD        X0, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPD        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPD        X0, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y0
+	VADDPD        Y0, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X0
+	VADDPD        X0, X19, X19
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X17, X16, X0
+	VUNPCKHPD     X17, X16, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X19, X18, X1
+	VUNPCKHPD     X19, X18, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPD        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPD        X1, X7, X7
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X5, X4, X1
+	VUNPCKHPD     X5, X4, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X7, X6, X2
+	VUNPCKHPD     X7, X6, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       (R9)(CX*8), Y2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), R9
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       (R9)(CX*8), Y2
+	VMULPD        Y2, Y1, Y1
+	VMOVUPD       Y1, (SP)
+	VBROADCASTSD  (SP), Z1
+	VBROADCASTSD  8(SP), Z2
+	VBROADCASTSD  16(SP), Z3
+	VBROADCASTSD  24(SP), Z8
+	VMOVUPD       Y0, (SP)
+	VBROADCASTSD  (SP), Z0
+	VBROADCASTSD  8(SP), Z9
+	VBROADCASTSD  16(SP), Z10
+	VBROADCASTSD  24(SP), Z11
+	CMPB          stream+216(FP), $0x00
+	JE            plain838
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z12
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSD  (R12)(CX*8), Z13
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest841
+
+vectors840:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z14
+	VMOVUPD      (DI), Z15
+	VMULPD       (R11), Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVNTPD     Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors840
+
+rest841:
+	ADDQ         $0x08, R12
+	JZ           done842
+	VMOVUPD.Z    (SI), K1, Z14
+	VMOVUPD.Z    (DI), K1, Z15
+	VMOVUPD.Z    (R11), K1, Z20
+	VMULPD       Z20, Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, K1, (R8)
+
+done842:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest844
+
+vectors843:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VMULPD       (R11), Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVNTPD     Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors843
+
+rest844:
+	ADDQ         $0x08, R12
+	JZ           done845
+	VMOVUPD.Z    (SI), K1, Z12
+	VMOVUPD.Z    (DI), K1, Z13
+	VMOVUPD.Z    (R11), K1, Z14
+	VMULPD       Z14, Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, K1, (R8)
+
+done845:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 16(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest847
+
+vectors846:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVNTPD     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors846
+
+rest847:
+	ADDQ         $0x08, R12
+	JZ           done848
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z12
+	VMULPD       Z12, Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done848:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 24(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest850
+
+vectors849:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R11), Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors849
+
+rest850:
+	ADDQ         $0x08, R12
+	JZ           done851
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done851:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done839
+
+plain838:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z12
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z13
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest853
+
+vectors852:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z14
+	VMOVUPD      (DI), Z15
+	VMULPD       (R11), Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors852
+
+rest853:
+	ADDQ         $0x08, R12
+	JZ           done854
+	VMOVUPD.Z    (SI), K1, Z14
+	VMOVUPD.Z    (DI), K1, Z15
+	VMOVUPD.Z    (R11), K1, Z20
+	VMULPD       Z20, Z15, Z15
+	VSUBPD       Z13, Z14, Z14
+	VSUBPD       Z0, Z15, Z15
+	VFNMADD231PD Z14, Z1, Z15
+	VMULPD       Z12, Z15, Z15
+	VMOVUPD      Z15, K1, (R8)
+
+done854:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest856
+
+vectors855:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VMULPD       (R11), Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors855
+
+rest856:
+	ADDQ         $0x08, R12
+	JZ           done857
+	VMOVUPD.Z    (SI), K1, Z12
+	VMOVUPD.Z    (DI), K1, Z13
+	VMOVUPD.Z    (R11), K1, Z14
+	VMULPD       Z14, Z13, Z13
+	VSUBPD       Z1, Z12, Z12
+	VSUBPD       Z9, Z13, Z13
+	VFNMADD231PD Z12, Z2, Z13
+	VMULPD       Z0, Z13, Z13
+	VMOVUPD      Z13, K1, (R8)
+
+done857:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 16(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest859
+
+vectors858:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors858
+
+rest859:
+	ADDQ         $0x08, R12
+	JZ           done860
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z12
+	VMULPD       Z12, Z9, Z9
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z10, Z9, Z9
+	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done860:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 24(R12)(CX*8), Z1
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest862
+
+vectors861:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R11), Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors861
+
+rest862:
+	ADDQ         $0x08, R12
+	JZ           done863
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z3, Z3
+	VSUBPD       Z1, Z2, Z2
+	VSUBPD       Z11, Z3, Z3
+	VFNMADD231PD Z2, Z8, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done863:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done839:
+	ADDQ $0x04, CX
+	JMP  rows833
+
+done834:
+rows864:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
+	JG           done865
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         rstd_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z0
+	VPXORD       Z25, Z25, Z25
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	VPXORD       Z26, Z26, Z26
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest867
+
+vectors866:
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (R11), Z4
+	VMOVUPD     (R12), Z5
+	VMOVUPD     (BX), Z6
+	VMOVUPD     (R9), Z7
+	VSUBPD      Z1, Z6, Z6
+	VFMSUB213PD Z2, Z0, Z6
+	VADDPD      Z7, Z5, Z5
+	VFMADD231PD Z7, Z6, Z4
+	VMULPD      Z3, Z7, Z7
+	VFMADD231PD Z7, Z6, Z25
+	VADDPD      Z7, Z26, Z26
+	VMOVUPD     Z4, (R11)
+	VMOVUPD     Z5, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors866
+
+rest867:
+	ADDQ        $0x08, R13
+	JZ          done868
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (R11), K1, Z4
+	VMOVUPD.Z   (R12), K1, Z5
+	VMOVUPD.Z   (BX), K1, Z6
+	VMOVUPD.Z   (R9), K1, Z7
+	VSUBPD      Z1, Z6, Z6
+	VFMSUB213PD Z2, Z0, Z6
+	VADDPD      Z7, Z5, Z5
+	VFMADD231PD Z7, Z6, Z4
+	VMULPD      Z3, Z7, Z7
+	VFMADD231PD Z7, Z6, Z25
+	VADDPD      Z7, Z26, Z26
+	VMOVUPD     Z4, K1, (R11)
+	VMOVUPD     Z5, K1, (R12)
+
+done868:
+	VEXTRACTF64X4 $0x01, Z26, Y0
+	VADDPD        Y0, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X0
+	VADDPD        X0, X26, X26
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X26, X26, X0
+	VUNPCKHPD     X26, X26, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X26, X26, X1
+	VUNPCKHPD     X26, X26, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z25, Y1
+	VADDPD        Y1, Y25, Y25
+	VEXTRACTF64X2 $0x01, Y25, X1
+	VADDPD        X1, X25, X25
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X25, X25, X1
+	VUNPCKHPD     X25, X25, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X25, X25, X2
+	VUNPCKHPD     X25, X25, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y1, Y1
+	VDIVPD        Y2, Y0, Y0
+	MOVQ          shift_base+120(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSD        (BX)(CX*8), X2
+	VFNMADD231PD  Y2, Y1, Y0
+	MOVQ          rstd_base+144(FP), BX
+	VXORPS        Y2, Y2, Y2
+	VMOVSD        (BX)(CX*8), X2
+	VMULPD        Y2, Y1, Y1
+	VMOVSD        X1, (SP)
+	VBROADCASTSD  (SP), Z1
+	VMOVSD        X0, (SP)
+	VBROADCASTSD  (SP), Z0
+	CMPB          stream+216(FP), $0x00
+	JE            plain869
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z2
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z3
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest872
+
+vectors871:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVNTPD     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors871
+
+rest872:
+	ADDQ         $0x08, R11
+	JZ           done873
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done873:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done870
+
+plain869:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest875
+
+vectors874:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors874
+
+rest875:
+	ADDQ         $0x08, R11
+	JZ           done876
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z3, Z4, Z4
+	VSUBPD       Z0, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z2, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done876:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done870:
+	ADDQ $0x01, CX
+	JMP  rows864
+
+done865:
+	CMPB stream+216(FP), $0x00
+	JE   done877
+	SFENCE
+
+done877:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
+	MOVQ  gamma_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  AX, DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+24(FP), SI
+	MOVQ  dy_base+48(FP), DI
+	MOVQ  dx_base+0(FP), R8
+	XORQ  CX, CX
+
+rows878:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done879
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
+	VBROADCASTSD 8(R13)(CX*8), Z1
+	VBROADCASTSD 16(R13)(CX*8), Z2
+	VBROADCASTSD 24(R13)(CX*8), Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest881
+
+vectors880:
+	VMOVUPD     (R11), Z8
+	VMOVUPD     (R12), Z9
+	VMOVUPD     (R9), Z10
+	VMOVUPD     (R10), Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD     (R9)(DX*1), Z10
+	VMOVUPD     (R10)(DX*1), Z11
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPD     (R9)(DX*2), Z10
+	VMOVUPD     (R10)(DX*2), Z11
+	VMULPD      Z2, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPD     (R9)(BX*1), Z10
+	VMOVUPD     (R10)(BX*1), Z11
+	VMULPD      Z3, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPD     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors880
+
+rest881:
+	ADDQ        $0x08, R13
+	JZ          done882
+	VMOVUPD.Z   (R11), K1, Z8
+	VMOVUPD.Z   (R12), K1, Z9
+	VMOVUPD.Z   (R9), K1, Z10
+	VMOVUPD.Z   (R10), K1, Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD.Z   (R9)(DX*1), K1, Z0
+	VMOVUPD.Z   (R10)(DX*1), K1, Z10
+	VMULPD      Z1, Z0, Z0
+	VFMADD231PD Z10, Z0, Z9
+	VMULPD      Z8, Z10, Z10
+	VFMADD231PD Z10, Z0, Z5
+	VMOVUPD.Z   (R9)(DX*2), K1, Z0
+	VMOVUPD.Z   (R10)(DX*2), K1, Z1
+	VMULPD      Z2, Z0, Z0
+	VFMADD231PD Z1, Z0, Z9
+	VMULPD      Z8, Z1, Z1
+	VFMADD231PD Z1, Z0, Z6
+	VMOVUPD.Z   (R9)(BX*1), K1, Z0
+	VMOVUPD.Z   (R10)(BX*1), K1, Z1
+	VMULPD      Z3, Z0, Z0
+	VFMADD231PD Z1, Z0, Z9
+	VMULPD      Z8, Z1, Z1
+	VFMADD231PD Z1, Z0, Z7
+	VMOVUPD     Z9, K1, (R12)
+
+done882:
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y0
+	VADDPD        Y0, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X0
+	VADDPD        X0, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPD        X0, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPD        X0, X7, X7
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X5, X4, X0
+	VUNPCKHPD     X5, X4, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X7, X6, X1
+	VUNPCKHPD     X7, X6, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), R9
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       (R9)(CX*8), Y1
+	VMULPD        Y1, Y0, Y0
+	VMOVUPD       Y0, (SP)
+	VBROADCASTSD  (SP), Z0
+	VBROADCASTSD  8(SP), Z1
+	VBROADCASTSD  16(SP), Z2
+	VBROADCASTSD  24(SP), Z3
+	CMPB          stream+144(FP), $0x00
+	JE            plain883
+	LEAQ          (SI)(DX*4), R9
+	LEAQ          (DI)(DX*4), R10
+	MOVQ          rstd_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z8
+	MOVQ          gamma_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
+	JL            rest886
+
+vectors885:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z9
+	VMOVUPD      (DI), Z10
+	VMULPD       (R11), Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVNTPD     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors885
+
+rest886:
+	ADDQ         $0x08, R12
+	JZ           done887
+	VMOVUPD.Z    (SI), K1, Z9
+	VMOVUPD.Z    (DI), K1, Z10
+	VMOVUPD.Z    (R11), K1, Z11
+	VMULPD       Z11, Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, K1, (R8)
+
+done887:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest889
+
+vectors888:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVNTPD     Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors888
+
+rest889:
+	ADDQ         $0x08, R12
+	JZ           done890
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done890:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest892
+
+vectors891:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z8
+	VMULPD       (R11), Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVNTPD     Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors891
+
+rest892:
+	ADDQ         $0x08, R12
+	JZ           done893
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z8
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, K1, (R8)
+
+done893:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest895
+
+vectors894:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z2
+	VMULPD       (R11), Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVNTPD     Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors894
+
+rest895:
+	ADDQ         $0x08, R12
+	JZ           done896
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z8
+	VMULPD       Z8, Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, K1, (R8)
+
+done896:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	JMP  done884
+
+plain883:
+	LEAQ         (SI)(DX*4), R9
+	LEAQ         (DI)(DX*4), R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z8
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest898
+
+vectors897:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z9
+	VMOVUPD      (DI), Z10
+	VMULPD       (R11), Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors897
+
+rest898:
+	ADDQ         $0x08, R12
+	JZ           done899
+	VMOVUPD.Z    (SI), K1, Z9
+	VMOVUPD.Z    (DI), K1, Z10
+	VMOVUPD.Z    (R11), K1, Z11
+	VMULPD       Z11, Z10, Z10
+	VFNMADD231PD Z9, Z0, Z10
+	VMULPD       Z8, Z10, Z10
+	VMOVUPD      Z10, K1, (R8)
+
+done899:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest901
+
+vectors900:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R11), Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors900
+
+rest901:
+	ADDQ         $0x08, R12
+	JZ           done902
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R11), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done902:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest904
+
+vectors903:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z8
+	VMULPD       (R11), Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors903
+
+rest904:
+	ADDQ         $0x08, R12
+	JZ           done905
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z8
+	VMOVUPD.Z    (R11), K1, Z9
+	VMULPD       Z9, Z8, Z8
+	VFNMADD231PD Z1, Z2, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVUPD      Z8, K1, (R8)
+
+done905:
+	MOVQ         AX, R11
+	ANDQ         $0x00000007, R11
+	SHLQ         $0x03, R11
+	ADDQ         R11, SI
+	ADDQ         R11, DI
+	ADDQ         R11, R8
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest907
+
+vectors906:
+	PREFETCHT0   (R9)
+	PREFETCHT0   (R10)
+	VMOVUPD      (SI), Z1
+	VMOVUPD      (DI), Z2
+	VMULPD       (R11), Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R11
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R12
+	JGE          vectors906
+
+rest907:
+	ADDQ         $0x08, R12
+	JZ           done908
+	VMOVUPD.Z    (SI), K1, Z1
+	VMOVUPD.Z    (DI), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z8
+	VMULPD       Z8, Z2, Z2
+	VFNMADD231PD Z1, Z3, Z2
+	VMULPD       Z0, Z2, Z2
+	VMOVUPD      Z2, K1, (R8)
+
+done908:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+
+done884:
+	ADDQ $0x04, CX
+	JMP  rows878
+
+done879:
+rows909:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
+	JG           done910
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         rstd_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest912
+
+vectors911:
+	VMOVUPD     (R10), Z1
+	VMOVUPD     (R11), Z2
+	VMOVUPD     (BX), Z3
+	VMOVUPD     (R9), Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors911
+
+rest912:
+	ADDQ        $0x08, R12
+	JZ          done913
+	VMOVUPD.Z   (R10), K1, Z1
+	VMOVUPD.Z   (R11), K1, Z2
+	VMOVUPD.Z   (BX), K1, Z3
+	VMOVUPD.Z   (R9), K1, Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, K1, (R11)
+
+done913:
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X12, X12, X0
+	VUNPCKHPD     X12, X12, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X12, X12, X1
+	VUNPCKHPD     X12, X12, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+96(FP), BX
+	VXORPS        Y1, Y1, Y1
+	VMOVSD        (BX)(CX*8), X1
+	VMULPD        Y1, Y0, Y0
+	VMOVSD        X0, (SP)
+	VBROADCASTSD  (SP), Z0
+	CMPB          stream+144(FP), $0x00
+	JE            plain914
+	LEAQ          (SI)(DX*4), BX
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z1
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
+	JL            rest917
+
+vectors916:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors916
+
+rest917:
+	ADDQ         $0x08, R11
+	JZ           done918
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done918:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	JMP  done915
+
+plain914:
+	LEAQ         (SI)(DX*4), BX
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest920
+
+vectors919:
+	PREFETCHT0   (BX)
+	PREFETCHT0   (R9)
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
+	JGE          vectors919
+
+rest920:
+	ADDQ         $0x08, R11
+	JZ           done921
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z0, Z3
+	VMULPD       Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done921:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+
+done915:
+	ADDQ $0x01, CX
+	JMP  rows909
+
+done910:
+	CMPB stream+144(FP), $0x00
+	JE   done922
+	SFENCE
+
+done922:
+	VZEROUPPER
+	RET
+
+// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
+	MOVQ  sum_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+104(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+72(FP), SI
+	XORQ  CX, CX
+
+rows923:
+	LEAQ 4(CX), DI
+	CMPQ DI, rows+96(FP)
+	JG   done924
+	MOVQ sum_base+0(FP), DI
+	MOVQ squares_base+24(FP), R8
+	MOVQ pilot_base+48(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest926
+
+vectors925:
+	VMOVUPD     (DI), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(DX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(DX*2), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (SI)(BX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, (DI)
+	VMOVUPD     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors925
+
+rest926:
+	ADDQ        $0x08, R10
+	JZ          done927
+	VMOVUPD.Z   (DI), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(DX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(DX*2), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (SI)(BX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, K1, (DI)
+	VMOVUPD     Z1, K1, (R8)
+
+done927:
+	MOVQ AX, DI
+	ANDQ $-8, DI
+	SHLQ $0x03, DI
+	SUBQ DI, SI
+	LEAQ (SI)(DX*4), SI
+	ADDQ $0x04, CX
+	JMP  rows923
+
+done924:
+rows928:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done929
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest931
+
+vectors930:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (DI), Z1
+	VMOVUPD     (R8), Z2
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors930
+
+rest931:
+	ADDQ        $0x08, R9
+	JZ          done932
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (DI), K1, Z1
+	VMOVUPD.Z   (R8), K1, Z2
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD     Z1, K1, (DI)
+
+done932:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows928
+
+done929:
+	VZEROUPPER
+	RET
+
+// func columnNormF64AVX512(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
+	MOVQ  mean_len+56(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+128(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  y_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	XORQ  CX, CX
+
+rows933:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done934
+	CMPB stream+136(FP), $0x00
+	JE   plain935
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest938
+
+vectors937:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)
+	VMOVUPD     (DI)(DX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors937
+
+rest938:
+	ADDQ        $0x08, R11
+	JZ          done939
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+	VMOVUPD.Z   (DI)(DX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*1)
+	VMOVUPD.Z   (DI)(DX*2), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*2)
+	VMOVUPD.Z   (DI)(BX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(BX*1)
+
+done939:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	JMP  done936
+
+plain935:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest941
+
+vectors940:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)
+	VMOVUPD     (DI)(DX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(DX*1)
+	VMOVUPD     (DI)(DX*2), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(DX*2)
+	VMOVUPD     (DI)(BX*1), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors940
+
+rest941:
+	ADDQ        $0x08, R11
+	JZ          done942
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+	VMOVUPD.Z   (DI)(DX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*1)
+	VMOVUPD.Z   (DI)(DX*2), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(DX*2)
+	VMOVUPD.Z   (DI)(BX*1), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)(BX*1)
+
+done942:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+
+done936:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows933
+
+done934:
+rows943:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done944
+	CMPB stream+136(FP), $0x00
+	JE   plain945
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest948
+
+vectors947:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVNTPD    Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors947
+
+rest948:
+	ADDQ        $0x08, R10
+	JZ          done949
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+
+done949:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	JMP  done946
+
+plain945:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest951
+
+vectors950:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, (SI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors950
+
+rest951:
+	ADDQ        $0x08, R10
+	JZ          done952
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z0, Z3, Z3
+	VFMADD213PD Z2, Z1, Z3
+	VMOVUPD     Z3, K1, (SI)
+
+done952:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done946:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows943
+
+done944:
+	CMPB stream+136(FP), $0x00
+	JE   done953
+	SFENCE
+
+done953:
+	VZEROUPPER
+	RET
+
+// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
+	MOVQ  dgamma_len+8(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+152(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  x_base+96(FP), SI
+	MOVQ  dy_base+120(FP), DI
+	XORQ  CX, CX
+
+rows954:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+144(FP)
+	JG   done955
+	MOVQ dgamma_base+0(FP), R8
+	MOVQ dbeta_base+24(FP), R9
+	MOVQ mean_base+48(FP), R10
+	MOVQ rstd_base+72(FP), R11
+	MOVQ AX, R12
+	SUBQ $0x08, R12
+	JL   rest957
+
+vectors956:
+	VMOVUPD     (R8), Z0
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(DX*1), Z4
+	VMOVUPD     (DI)(DX*1), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(DX*2), Z4
+	VMOVUPD     (DI)(DX*2), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     (SI)(BX*1), Z4
+	VMOVUPD     (DI)(BX*1), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, (R8)
+	VMOVUPD     Z1, (R9)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors956
+
+rest957:
+	ADDQ        $0x08, R12
+	JZ          done958
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (R11), K1, Z3
+	VMOVUPD.Z   (SI), K1, Z4
+	VMOVUPD.Z   (DI), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(DX*1), K1, Z4
+	VMOVUPD.Z   (DI)(DX*1), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(DX*2), K1, Z4
+	VMOVUPD.Z   (DI)(DX*2), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (SI)(BX*1), K1, Z4
+	VMOVUPD.Z   (DI)(BX*1), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, K1, (R8)
+	VMOVUPD     Z1, K1, (R9)
+
+done958:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x03, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows954
+
+done955:
+rows959:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done960
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest962
+
+vectors961:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors961
+
+rest962:
+	ADDQ        $0x08, R11
+	JZ          done963
+	VMOVUPD.Z   (BX), K1, Z0
+	VMOVUPD.Z   (R8), K1, Z1
+	VMOVUPD.Z   (R9), K1, Z2
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (SI), K1, Z4
+	VMOVUPD.Z   (DI), K1, Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD     Z1, K1, (R8)
+
+done963:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows959
+
+done960:
+	VZEROUPPER
+	RET
+
+// func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
+	MOVQ  mean_len+80(FP), AX
+	MOVQ  AX, CX
+	ANDQ  $0x00000007, CX
+	MOVL  $0x0000ffff, DX
+	BZHIL CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  stride+200(FP), DX
+	SHLQ  $0x03, DX
+	LEAQ  (DX)(DX*2), BX
+	MOVQ  dx_base+0(FP), SI
+	MOVQ  x_base+24(FP), DI
+	MOVQ  dy_base+48(FP), R8
+	XORQ  CX, CX
+
+rows964:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done965
+	CMPB stream+208(FP), $0x00
+	JE   plain966
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest969
+
+vectors968:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      (R10), Z1
+	VMOVUPD      (R11), Z2
+	VMOVUPD      (R12), Z3
+	VMOVUPD      (R13), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)
+	VMOVUPD      (DI)(DX*1), Z5
+	VMOVUPD      (R8)(DX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Z5
+	VMOVUPD      (R8)(DX*2), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Z5
+	VMOVUPD      (R8)(BX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors968
+
+rest969:
+	ADDQ         $0x08, R14
+	JZ           done970
+	VMOVUPD.Z    (R9), K1, Z0
+	VMOVUPD.Z    (R10), K1, Z1
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (R12), K1, Z3
+	VMOVUPD.Z    (R13), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+	VMOVUPD.Z    (DI)(DX*1), K1, Z5
+	VMOVUPD.Z    (R8)(DX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*1)
+	VMOVUPD.Z    (DI)(DX*2), K1, Z5
+	VMOVUPD.Z    (R8)(DX*2), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*2)
+	VMOVUPD.Z    (DI)(BX*1), K1, Z5
+	VMOVUPD.Z    (R8)(BX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(BX*1)
+
+done970:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+	JMP  done967
+
+plain966:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest972
+
+vectors971:
+	VMOVUPD      (R9), Z0
+	VMOVUPD      (R10), Z1
+	VMOVUPD      (R11), Z2
+	VMOVUPD      (R12), Z3
+	VMOVUPD      (R13), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)
+	VMOVUPD      (DI)(DX*1), Z5
+	VMOVUPD      (R8)(DX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(DX*1)
+	VMOVUPD      (DI)(DX*2), Z5
+	VMOVUPD      (R8)(DX*2), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(DX*2)
+	VMOVUPD      (DI)(BX*1), Z5
+	VMOVUPD      (R8)(BX*1), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors971
+
+rest972:
+	ADDQ         $0x08, R14
+	JZ           done973
+	VMOVUPD.Z    (R9), K1, Z0
+	VMOVUPD.Z    (R10), K1, Z1
+	VMOVUPD.Z    (R11), K1, Z2
+	VMOVUPD.Z    (R12), K1, Z3
+	VMOVUPD.Z    (R13), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+	VMOVUPD.Z    (DI)(DX*1), K1, Z5
+	VMOVUPD.Z    (R8)(DX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*1)
+	VMOVUPD.Z    (DI)(DX*2), K1, Z5
+	VMOVUPD.Z    (R8)(DX*2), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(DX*2)
+	VMOVUPD.Z    (DI)(BX*1), K1, Z5
+	VMOVUPD.Z    (R8)(BX*1), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)(BX*1)
+
+done973:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x03, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
+
+done967:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows964
+
+done965:
+rows974:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done975
+	CMPB stream+208(FP), $0x00
+	JE   plain976
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest979
+
+vectors978:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      (R9), Z1
+	VMOVUPD      (R10), Z2
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVNTPD     Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x08, R13
+	JGE          vectors978
+
+rest979:
+	ADDQ         $0x08, R13
+	JZ           done980
+	VMOVUPD.Z    (BX), K1, Z0
+	VMOVUPD.Z    (R9), K1, Z1
+	VMOVUPD.Z    (R10), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z3
+	VMOVUPD.Z    (R12), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+
+done980:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	JMP  done977
+
+plain976:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest982
+
+vectors981:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      (R9), Z1
+	VMOVUPD      (R10), Z2
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (DI), Z5
+	VMOVUPD      (R8), Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, (SI)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x08, R13
+	JGE          vectors981
+
+rest982:
+	ADDQ         $0x08, R13
+	JZ           done983
+	VMOVUPD.Z    (BX), K1, Z0
+	VMOVUPD.Z    (R9), K1, Z1
+	VMOVUPD.Z    (R10), K1, Z2
+	VMOVUPD.Z    (R11), K1, Z3
+	VMOVUPD.Z    (R12), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R8), K1, Z6
+	VSUBPD       Z0, Z5, Z5
+	VMULPD       Z1, Z5, Z5
+	VFMSUB213PD  Z3, Z2, Z6
+	VFNMADD231PD Z5, Z4, Z6
+	VMOVUPD      Z6, K1, (SI)
+
+done983:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done977:
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows974
+
+done975:
+	CMPB stream+208(FP), $0x00
+	JE   done984
+	SFENCE
+
+done984:
+	VZEROUPPER
+	RET
+
+// func accumulateF64AVX512(sum []float64, x []float64)
+// Requires: AVX, AVX512F
+TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	XORQ BX, BX
+
+loop985:
+	LEAQ    8(BX), SI
+	CMPQ    SI, DX
+	JG      done986
+	VMOVUPD (CX)(BX*8), Z0
+	VADDPD  (AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, (AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop985
+
+done986:
+loop987:
+	LEAQ   1(BX), SI
+	CMPQ   SI, DX
+	JG     done988
+	VMOVSD (CX)(BX*8), X0
+	VADDSD (AX)(BX*8), X0, X0
+	VMOVSD X0, (AX)(BX*8)
+	MOVQ   SI, BX
+	JMP    loop987
+
+done988:
 	VZEROUPPER
 	RET

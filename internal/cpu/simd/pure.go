@@ -13,6 +13,16 @@ func pure[T Float]() *Kernels[T] {
 		TileCols:   tileCols,
 		Transpose:  transpose[T],
 		Lanes:      lanes,
+
+		LayerNorm:          layerNorm[T],
+		LayerNormBackward:  layerNormBackward[T],
+		RMSNorm:            rmsNorm[T],
+		RMSNormBackward:    rmsNormBackward[T],
+		ColumnSums:         columnSums[T],
+		ColumnNorm:         columnNorm[T],
+		ColumnGradientSums: columnGradientSums[T],
+		ColumnNormBackward: columnNormBackward[T],
+		Accumulate:         accumulate[T],
 	}
 }
 

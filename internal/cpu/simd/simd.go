@@ -39,6 +39,39 @@ type Kernels[T Float] struct {
 	// of Lanes.
 	Transpose func(dst []T, ldd int, src []T, lds int, n int)
 	Lanes     int
+
+	// LayerNorm normalizes rows, which there are as many of as of rstd, each as
+	// long as gamma, and keeps what x̂ is made of:
+	//
+	//	x̂ = (x−mean)·rstd − shift    y = γ·x̂ + β
+	//
+	// The shift makes up for the rounding of the mean. The assembly for float32
+	// squares deviations in float32: where they overflow, rstd is 0 or NaN, where
+	// they vanish, it is 1/√eps. y must not be x. With stream, y's rows begin at
+	// multiples of 64 bytes, and are written past the caches.
+	LayerNorm func(y, x, gamma, beta, mean, shift, rstd []T, eps float64, stream bool)
+	// LayerNormBackward adds to dgamma and dbeta:
+	//
+	//	g = dy·γ    dx = rstd·(g − Σg/cols − x̂·Σ(g·x̂)/cols)    dγ += Σ_rows dy·x̂    dβ += Σ_rows dy
+	LayerNormBackward func(dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta []T, stream bool)
+	// RMSNorm is LayerNorm without mean, shift and β.
+	RMSNorm         func(y, x, gamma, rstd []T, eps float64, stream bool)
+	RMSNormBackward func(dx, x, dy, gamma, rstd, dgamma []T, stream bool)
+
+	// The next four work on strips: rows of as many columns as the first slice
+	// with one element a column has, stride elements apart.
+	//
+	// ColumnSums: sum += Σ(x−pilot), squares += Σ(x−pilot)².
+	ColumnSums func(sum, squares, pilot, x []T, rows, stride int)
+	// ColumnNorm: y = (x−mean)·scale + offset.
+	ColumnNorm func(y, x, mean, scale, offset []T, rows, stride int, stream bool)
+	// ColumnGradientSums: dγ += Σdy·(x−mean)·rstd, dβ += Σdy.
+	ColumnGradientSums func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)
+	// ColumnNormBackward: dx = dy·scale − offset − (x−mean)·rstd·slope.
+	ColumnNormBackward func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)
+
+	// Accumulate: sum += x.
+	Accumulate func(sum []float64, x []T)
 }
 
 // Of gives the fastest implementation that the machine can run.

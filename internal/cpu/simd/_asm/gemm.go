@@ -84,12 +84,17 @@ func rowOf(rows []reg.GPVirtual, stride reg.Register, r int) Mem {
 // stride is a parameter that counts elements, in bytes.
 func (g gen) stride(param string) reg.GPVirtual {
 	s := Load(Param(param), GP64()).(reg.GPVirtual)
+	g.bytes(s)
+	return s
+}
+
+// bytes turns a count of elements into bytes.
+func (g gen) bytes(n reg.GPVirtual) {
 	shift := U8(2)
 	if g.double {
 		shift = 3
 	}
-	SHLQ(shift, s)
-	return s
+	SHLQ(shift, n)
 }
 
 // writeTile sets C to alpha·acc + beta·C; where beta is zero C is not read.

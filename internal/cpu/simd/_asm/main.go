@@ -18,6 +18,9 @@ func main() {
 		g.elementwise()
 		g.gemm()
 		g.transpose()
+		g.rowNorms()
+		g.columnNorms()
+		g.accumulate()
 	}
 	Generate()
 	if err := tables.write("tables_amd64.go"); err != nil {

@@ -133,6 +133,10 @@ func (g gen) sqrt(a, d Op)   { g.pick(VSQRTPS, VSQRTPD, a, d) }
 func (g gen) fma(a, b, d Op)  { g.pick(VFMADD231PS, VFMADD231PD, a, b, d) }
 func (g gen) fnma(a, b, d Op) { g.pick(VFNMADD231PS, VFNMADD231PD, a, b, d) }
 
+// fam makes d a·d + b, fms a·d − b; b may be memory.
+func (g gen) fam(a, b, d Op) { g.pick(VFMADD213PS, VFMADD213PD, b, a, d) }
+func (g gen) fms(a, b, d Op) { g.pick(VFMSUB213PS, VFMSUB213PD, b, a, d) }
+
 // broadcast fills a new register with the element in memory or in a register's
 // first lane.
 func (g gen) broadcast(from Op) reg.VecVirtual {

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"slices"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// columnKernel goes through strips of matrices four rows at a time, so that what
+// there is a column is read, and written, once for all of them.
+type columnKernel struct {
+	field, signature string
+	strips           []string // the matrices; of those that stream, the first is written
+	perColumn        []string // slices with an element a column
+	written          int      // so many of them, the first ones, are results
+	streams          bool
+
+	// row works on a vector of a row; at addresses it in a strip, c are the
+	// registers that go with perColumn.
+	row func(at func(strip string) Mem, c []reg.VecVirtual, t *tail, stream bool)
+}
+
+func (g gen) columnNorms() {
+	g.columns(columnKernel{
+		field: "ColumnSums", signature: "func(sum, squares, pilot, x []T, rows, stride int)",
+		strips: []string{"x"}, perColumn: []string{"sum", "squares", "pilot"}, written: 2,
+		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
+			v := g.load(at("x"), t)
+			g.sub(v, c[2], v)
+			g.add(v, c[0], c[0])
+			g.fma(v, v, c[1])
+		},
+	})
+	g.columns(columnKernel{
+		field: "ColumnNorm", signature: "func(y, x, mean, scale, offset []T, rows, stride int, stream bool)",
+		strips: []string{"y", "x"}, perColumn: []string{"mean", "scale", "offset"}, streams: true,
+		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
+			v := g.load(at("x"), t)
+			g.sub(v, c[0], v)
+			g.fam(c[1], c[2], v)
+			g.put(v, at("y"), t, stream)
+		},
+	})
+	g.columns(columnKernel{
+		field: "ColumnGradientSums", signature: "func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)",
+		strips: []string{"x", "dy"}, perColumn: []string{"dgamma", "dbeta", "mean", "rstd"}, written: 2,
+		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
+			v, d := g.load(at("x"), t), g.load(at("dy"), t)
+			g.sub(v, c[2], v)
+			g.mul(c[3], v, v)
+			g.fma(d, v, c[0])
+			g.add(d, c[1], c[1])
+		},
+	})
+	g.columns(columnKernel{
+		field: "ColumnNormBackward", signature: "func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)",
+		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"}, streams: true,
+		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
+			v, d := g.load(at("x"), t), g.load(at("dy"), t)
+			g.sub(v, c[0], v)
+			g.mul(c[1], v, v)
+			g.fms(c[2], c[3], d)
+			g.fnma(v, c[4], d)
+			g.put(d, at("dx"), t, stream)
+		},
+	})
+}
+
+func (g gen) columns(k columnKernel) {
+	g.kernel(k.field, k.signature, func() {
+		cols, row := length(k.perColumn[0]), GP64()
+		t, s := g.tailOf(cols), newPitch(g.stride("stride"))
+		var strips []reg.Register
+		for _, name := range k.strips {
+			strips = append(strips, ptr(name))
+		}
+		groups(row, address(Param("rows")), 4, func(rows int) {
+			sweep := func(stream bool) { g.columnSweep(k, cols, t, s, strips, rows, stream) }
+			if k.streams {
+				eitherWay(sweep)
+			} else {
+				sweep(false)
+			}
+			s.skip(rows, strips...)
+		})
+		if k.streams {
+			fence()
+		}
+	})
+}
+
+func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, strips []reg.Register, rows int, stream bool) {
+	pointers := slices.Clone(strips)
+	running := map[string]reg.Register{}
+	for i, name := range k.strips {
+		running[name] = strips[i]
+	}
+	for _, name := range k.perColumn {
+		running[name] = ptr(name)
+		pointers = append(pointers, running[name])
+	}
+	g.sweep(cols, t, func(t *tail) {
+		var c []reg.VecVirtual
+		for _, name := range k.perColumn {
+			c = append(c, g.load(Mem{Base: running[name]}, t))
+		}
+		for r := range rows {
+			k.row(func(strip string) Mem { return s.row(running[strip], r) }, c, t, stream)
+		}
+		for i, name := range k.perColumn[:k.written] {
+			g.store(c[i], Mem{Base: running[name]}, t)
+		}
+	}, pointers...)
+	// There are too few registers to keep where the strips began.
+	full := copyOf(cols)
+	ANDQ(I32(-g.lanes()), full)
+	g.bytes(full)
+	for _, p := range strips {
+		SUBQ(full, p)
+	}
+}
+
+// accumulate adds elements of either type to sums in float64.
+func (g gen) accumulate() {
+	g.kernel("Accumulate", "func(sum []float64, x []T)", func() {
+		sum, x, n := ptr("sum"), ptr("x"), length("sum")
+		d := gen{double: true, wide: g.wide}
+		i := GP64()
+		XORQ(i, i)
+		over := func(step int, body func()) {
+			loop, done := label("loop"), label("done")
+			next := GP64()
+			Label(loop)
+			LEAQ(Mem{Base: i, Disp: step}, next)
+			CMPQ(next, n)
+			JG(LabelRef(done))
+			body()
+			MOVQ(next, i)
+			JMP(LabelRef(loop))
+			Label(done)
+		}
+		over(d.lanes(), func() {
+			v := d.reg()
+			switch {
+			case g.double:
+				VMOVUPD(g.at(x, i), v)
+			default:
+				VCVTPS2PD(g.at(x, i), v)
+			}
+			d.add(d.at(sum, i), v, v)
+			d.store(v, d.at(sum, i), nil)
+		})
+		over(1, func() {
+			v := XMM()
+			if g.double {
+				VMOVSD(g.at(x, i), v)
+			} else {
+				VXORPS(v, v, v)
+				VCVTSS2SD(g.at(x, i), v, v)
+			}
+			VADDSD(d.at(sum, i), v, v)
+			VMOVSD(v, d.at(sum, i))
+		})
+	})
+}

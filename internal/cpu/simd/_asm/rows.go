@@ -1,0 +1,197 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// pitch is the distance of a matrix's rows in bytes, and three times that, so
+// that four rows are addressed from one pointer.
+type pitch struct{ one, three reg.GPVirtual }
+
+func newPitch(bytes reg.GPVirtual) pitch {
+	three := GP64()
+	LEAQ(Mem{Base: bytes, Index: bytes, Scale: 2}, three)
+	return pitch{bytes, three}
+}
+
+// pitchOf is the pitch of rows that lie close together.
+func (g gen) pitchOf(cols reg.Register) pitch {
+	bytes := copyOf(cols)
+	g.bytes(bytes)
+	return newPitch(bytes)
+}
+
+// row addresses what lies r rows after p.
+func (s pitch) row(p reg.Register, r int) Mem {
+	switch r {
+	case 0:
+		return Mem{Base: p}
+	case 3:
+		return Mem{Base: p, Index: s.three, Scale: 1}
+	}
+	return Mem{Base: p, Index: s.one, Scale: uint8(r)}
+}
+
+// skip moves pointers past 1, 2 or 4 rows.
+func (s pitch) skip(rows int, pointers ...reg.Register) {
+	for _, p := range pointers {
+		LEAQ(Mem{Base: p, Index: s.one, Scale: uint8(rows)}, p)
+	}
+}
+
+// groups runs body for max rows at a time while there are as many, then for one
+// at a time. row, the index of the first, counts up to end.
+func groups(row reg.GPVirtual, end Op, max int, body func(rows int)) {
+	XORQ(row, row)
+	for _, rows := range []int{max, 1} {
+		loop, done := label("rows"), label("done")
+		next := GP64()
+		Label(loop)
+		LEAQ(Mem{Base: row, Disp: rows}, next)
+		CMPQ(next, end)
+		JG(LabelRef(done))
+		body(rows)
+		ADDQ(U8(rows), row)
+		JMP(LabelRef(loop))
+		Label(done)
+	}
+}
+
+// sweep runs body over the columns of a row: for each full vector with t nil,
+// then, where columns are left, once with the tail. The pointers move along.
+func (g gen) sweep(cols reg.Register, t *tail, body func(t *tail), pointers ...reg.Register) {
+	loop, rest, done := label("vectors"), label("rest"), label("done")
+	left := GP64()
+	MOVQ(cols, left)
+	SUBQ(U8(g.lanes()), left)
+	JL(LabelRef(rest))
+	Label(loop)
+	body(nil)
+	for _, p := range pointers {
+		ADDQ(I32(g.width()), p)
+	}
+	SUBQ(U8(g.lanes()), left)
+	JGE(LabelRef(loop))
+	Label(rest)
+	ADDQ(U8(g.lanes()), left)
+	JZ(LabelRef(done))
+	body(t)
+	Label(done)
+}
+
+// from is a row's elements as an operand: memory itself, or a tail's lanes in a
+// register.
+func (g gen) from(m Mem, t *tail) Op {
+	if t == nil {
+		return m
+	}
+	return g.load(m, t)
+}
+
+// put writes through the caches or past them.
+func (g gen) put(v Op, m Mem, t *tail, stream bool) {
+	if stream && t == nil {
+		g.stream(v, m)
+	} else {
+		g.store(v, m, t)
+	}
+}
+
+// eitherWay writes code for the two values of the parameter stream. Streamed
+// rows are whole vectors.
+func eitherWay(body func(stream bool)) {
+	plain, done := label("plain"), label("done")
+	CMPB(address(Param("stream")), U8(0))
+	JE(LabelRef(plain))
+	body(true)
+	JMP(LabelRef(done))
+	Label(plain)
+	body(false)
+	Label(done)
+}
+
+// fence lets nobody see what follows before what was streamed.
+func fence() {
+	done := label("done")
+	CMPB(address(Param("stream")), U8(0))
+	JE(LabelRef(done))
+	SFENCE()
+	Label(done)
+}
+
+// copyOf is a pointer of its own at the same place.
+func copyOf(p reg.Register) reg.GPVirtual {
+	c := GP64()
+	MOVQ(p, c)
+	return c
+}
+
+// half and quarter are v's upper half and the second sixteen bytes of it.
+func (g gen) half(v reg.VecVirtual) reg.VecVirtual {
+	h := YMM()
+	VEXTRACTF64X4(U8(1), v, h)
+	return h
+}
+
+func (g gen) quarter(v reg.VecVirtual) reg.VecVirtual {
+	q := XMM()
+	if g.wide {
+		VEXTRACTF64X2(U8(1), v.AsY(), q)
+	} else {
+		VEXTRACTF128(U8(1), v.AsY(), q)
+	}
+	return q
+}
+
+// sums adds each vector's lanes up and sets the sums side by side, as float64:
+// four in a YMM register, of which the last are repeated where there are fewer
+// vectors. The vectors are changed.
+func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
+	var x [4]reg.VecVirtual
+	for i := range v {
+		if g.wide {
+			g.add(g.half(v[i]), v[i].AsY(), v[i].AsY())
+		}
+		g.add(g.quarter(v[i]), v[i].AsX(), v[i].AsX())
+		x[i] = v[i].AsX().(reg.VecVirtual)
+	}
+	for i := len(v); i < len(x); i++ {
+		x[i] = x[len(v)-1]
+	}
+	if g.double {
+		low, high := g.pairs(x[0], x[1]), g.pairs(x[2], x[3])
+		if g.wide {
+			VINSERTF64X2(U8(1), high.AsX(), low, low)
+		} else {
+			VINSERTF128(U8(1), high.AsX(), low, low)
+		}
+		return low
+	}
+	s := YMM()
+	VCVTPS2PD(g.pairs(fours(x[0], x[1]), fours(x[2], x[3])).AsX(), s)
+	return s
+}
+
+// fours adds four lanes of a and b down to two of each: a0+a2, b0+b2, a1+a3, b1+b3.
+func fours(a, b reg.VecVirtual) reg.VecVirtual {
+	low, high := XMM(), XMM()
+	VUNPCKLPS(b, a, low)
+	VUNPCKHPS(b, a, high)
+	VADDPS(high, low, low)
+	return low
+}
+
+// pairs adds the halves of a and of b.
+func (g gen) pairs(a, b reg.VecVirtual) reg.VecVirtual {
+	low, high := blank(), XMM()
+	VUNPCKLPD(b, a, low.AsX())
+	VUNPCKHPD(b, a, high)
+	g.add(high, low.AsX(), low.AsX())
+	return low
+}
+
+// blank is a YMM register of zero. (To avo, what is written to the lower half of
+// a register says nothing of the upper one, which would be kept for ever.)
+func blank() reg.VecVirtual { return gen{}.zero() }
