@@ -104,9 +104,7 @@ type batchNorm[T op.Float] struct {
 	evalMachine             bool // a machine made with EvalMode runs this training graph
 	runningMean, runningVar []T
 
-	batchMean, variance []float64
-	mean, rstd          []T
-	acc                 []float64
+	mean, variance []float64 // of the last forward pass
 }
 
 // newBatchNorm makes the kernel of the layer's element type; one of the other
@@ -135,27 +133,23 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 		return errEvalMachine
 	}
 	rows, cols := rowsCols(in)
-	k.variance, k.rstd = cpu.Grow(k.variance, cols), cpu.Grow(k.rstd, cols)
+	k.mean, k.variance = cpu.Grow(k.mean, cols), cpu.Grow(k.variance, cols)
 	if k.mode == Training {
-		k.batchMean, k.mean = cpu.Grow(k.batchMean, cols), cpu.Grow(k.mean, cols)
-		cpu.ColumnMoments(k.batchMean, k.variance, in[0].Data, rows, cols)
+		cpu.BatchNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.variance, rows, cols, k.eps)
 		k.track(rows)
-	} else {
-		k.mean = k.runningMean
-		for j, v := range k.runningVar {
-			k.variance[j] = float64(v)
-		}
+		return nil
 	}
-	cpu.Rstd(k.rstd, k.variance, k.eps)
-	cpu.ColumnNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.rstd, rows, cols)
+	for j, m := range k.runningMean {
+		k.mean[j], k.variance[j] = float64(m), float64(k.runningVar[j])
+	}
+	cpu.ColumnNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.variance, rows, cols, k.eps)
 	return nil
 }
 
 // track takes the batch's statistics into the running ones.
 func (k *batchNorm[T]) track(rows int) {
 	unbiased := float64(rows) / float64(rows-1)
-	for j, mean := range k.batchMean {
-		k.mean[j] = T(mean)
+	for j, mean := range k.mean {
 		k.runningMean[j] = T((1-k.momentum)*float64(k.runningMean[j]) + k.momentum*mean)
 		k.runningVar[j] = T((1-k.momentum)*float64(k.runningVar[j]) + k.momentum*k.variance[j]*unbiased)
 	}
@@ -163,7 +157,6 @@ func (k *batchNorm[T]) track(rows int) {
 
 func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, cols := rowsCols(in)
-	k.acc = cpu.Grow(k.acc, 2*cols)
-	cpu.ColumnNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols, k.mode == Training)
+	cpu.ColumnNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.variance, dout.Data, rows, cols, k.eps, k.mode == Training)
 	return nil
 }

@@ -79,22 +79,20 @@ func (l *LayerNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 
 // layerNorm is the kernel; in is x, γ and, if there is one, β.
 type layerNorm[T op.Float] struct {
-	eps        float64
-	mean, rstd []T
-	acc        []float64
+	eps               float64
+	mean, shift, rstd []T
 }
 
 func (k *layerNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, cols := rowsCols(in)
-	k.mean, k.rstd = cpu.Grow(k.mean, rows), cpu.Grow(k.rstd, rows)
-	cpu.LayerNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.rstd, rows, cols, k.eps)
+	k.mean, k.shift, k.rstd = cpu.Grow(k.mean, rows), cpu.Grow(k.shift, rows), cpu.Grow(k.rstd, rows)
+	cpu.LayerNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.shift, k.rstd, rows, cols, k.eps)
 	return nil
 }
 
 func (k *layerNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, cols := rowsCols(in)
-	k.acc = cpu.Grow(k.acc, 2*cols)
-	cpu.LayerNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.rstd, dout.Data, k.acc, rows, cols)
+	cpu.LayerNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.shift, k.rstd, dout.Data, rows, cols)
 	return nil
 }
 

@@ -49,7 +49,7 @@ func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.in); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label(), replaceLast(x.Shape(), l.out), &linear[float32]{}, &linear[float64]{}, l.with(x)...)
+	return op.Apply(l.label(), replaceLast(x.Shape(), l.out), linear[float32]{}, linear[float64]{}, l.with(x)...)
 }
 
 // Fwd is Forward in Gorgonia's composable form.
@@ -65,28 +65,25 @@ func (l *Linear) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 }
 
 // linear is the kernel; in is x, W and, if there is one, b.
-type linear[T op.Float] struct {
-	acc []float64
-}
+type linear[T op.Float] struct{}
 
 func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
 	nout, nin = in[1].Shape[0], in[1].Shape[1]
 	return len(in[0].Data) / nin, nin, nout
 }
 
-func (k *linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+func (linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, nin, nout := sizes(in)
 	cpu.GemmBias(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout, bias(in))
 	return nil
 }
 
-func (k *linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+func (linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, nin, nout := sizes(in)
 	cpu.Gemm(false, false, rows, nin, nout, 1, dout.Data, nout, in[1].Data, nin, 0, din[0].Data, nin)
 	cpu.Gemm(true, false, nout, nin, rows, 1, dout.Data, nout, in[0].Data, nin, 0, din[1].Data, nin)
 	if db := bias(din); db != nil {
-		k.acc = cpu.Grow(k.acc, nout)
-		cpu.SumRows(db, dout.Data, k.acc, rows, nout)
+		cpu.SumRows(db, dout.Data, rows, nout)
 	}
 	return nil
 }

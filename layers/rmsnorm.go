@@ -73,7 +73,6 @@ func (l *RMSNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 type rmsNorm[T op.Float] struct {
 	eps  float64
 	rstd []T
-	acc  []float64
 }
 
 func (k *rmsNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
@@ -85,7 +84,6 @@ func (k *rmsNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 
 func (k *rmsNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, cols := rowsCols(in)
-	k.acc = cpu.Grow(k.acc, 2*cols)
-	cpu.RMSNormBackward(din[0].Data, din[1].Data, in[0].Data, in[1].Data, k.rstd, dout.Data, k.acc, rows, cols)
+	cpu.RMSNormBackward(din[0].Data, din[1].Data, in[0].Data, in[1].Data, k.rstd, dout.Data, rows, cols)
 	return nil
 }

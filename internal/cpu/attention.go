@@ -1,6 +1,10 @@
 package cpu
 
-import "math"
+import (
+	"math"
+
+	"gorgonorm/internal/cpu/simd"
+)
 
 // Heads describes the operands of causal self-attention: B sequences of T
 // tokens, each token's query, key and value of C = heads·size features side by
@@ -78,11 +82,12 @@ func (a *attentionForward[T]) run(chunk int) {
 	at, t, size, ld := a.head(chunk), a.T, a.size(), 3*a.C
 	q, k, v := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:]
 	p, y := a.probs[at.p:at.p+t*t], a.y[at.y:]
+	kernels := simd.Of[T]()
 	for top := 0; top < t; top += causalBlock {
 		end := min(top+causalBlock, t)
 		Gemm(false, true, end-top, end, size, T(a.scale()), q[top*ld:], ld, k, ld, 0, p[top*t:], t)
 		for r := top; r < end; r++ {
-			Softmax(p[r*t:r*t+r+1], p[r*t:r*t+r+1])
+			kernels.Softmax(p[r*t:r*t+r+1], p[r*t:r*t+r+1])
 			clear(p[r*t+r+1 : (r+1)*t])
 		}
 		Gemm(false, false, end-top, size, end, 1, p[top*t:], t, v, ld, 0, y[top*a.C:], a.C)
@@ -94,6 +99,7 @@ func (a *attentionBackward[T]) run(chunk int) {
 	q, k, v := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:]
 	dq, dk, dv := a.dqkv[at.q:], a.dqkv[at.k:], a.dqkv[at.v:]
 	p, dy := a.probs[at.p:at.p+t*t], a.dy[at.y:]
+	kernels := simd.Of[T]()
 	scratch := a.scratch.get()
 	defer a.scratch.put(scratch)
 	*scratch = Grow(*scratch, t*t)
@@ -102,7 +108,7 @@ func (a *attentionBackward[T]) run(chunk int) {
 		end := min(top+causalBlock, t)
 		Gemm(false, true, end-top, end, size, 1, dy[top*a.C:], a.C, v, ld, 0, ds[top*t:], t)
 		for r := top; r < end; r++ {
-			softmaxBackward(ds[r*t:r*t+r+1], p[r*t:r*t+r+1])
+			kernels.SoftmaxBackward(ds[r*t:r*t+r+1], p[r*t:r*t+r+1])
 			clear(ds[r*t+r+1 : r*t+end])
 		}
 		Gemm(false, false, end-top, size, end, T(a.scale()), ds[top*t:], t, k, ld, 0, dq[top*ld:], ld)
@@ -112,16 +118,5 @@ func (a *attentionBackward[T]) run(chunk int) {
 		n := min(causalBlock, t-top)
 		Gemm(true, false, n, size, t-top, 1, p[top*t+top:], t, dy[top*a.C:], a.C, 0, dv[top*ld:], ld)
 		Gemm(true, false, n, size, t-top, T(a.scale()), ds[top*t+top:], t, q[top*ld:], ld, 0, dk[top*ld:], ld)
-	}
-}
-
-// softmaxBackward turns a row's dp into ds = p·(dp − Σp·dp), in place.
-func softmaxBackward[T Float](dp, p []T) {
-	var dot float64
-	for j, v := range p {
-		dot += float64(v) * float64(dp[j])
-	}
-	for j, v := range p {
-		dp[j] = v * (dp[j] - T(dot))
 	}
 }

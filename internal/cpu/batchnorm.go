@@ -1,89 +1,262 @@
 package cpu
 
-import "math"
+import (
+	"math"
+	"unsafe"
 
-// ColumnMoments gives each column's mean and mean squared deviation from it,
-// in two passes over the rows.
-func ColumnMoments[T Float](mean, variance []float64, x []T, rows, cols int) {
-	clear(mean)
-	for r := range rows {
-		for j, v := range x[r*cols : (r+1)*cols] {
-			mean[j] += float64(v)
-		}
-	}
-	for j := range mean {
-		mean[j] /= float64(rows)
-	}
-	clear(variance)
-	for r := range rows {
-		for j, v := range x[r*cols : (r+1)*cols] {
-			d := float64(v) - mean[j]
-			variance[j] += d * d
-		}
-	}
-	for j := range variance {
-		variance[j] /= float64(rows)
-	}
+	"gorgonorm/internal/cpu/simd"
+)
+
+// columnNorm is a pass of BatchNorm under way. It goes through a strip of columns
+// after another, each twice: for sums over its rows, and for what is made of
+// them. A strip is small enough to be still in the outer cache the second time.
+type columnNorm[T Float] struct {
+	rows, cols   int
+	from, width  int // of the strip at hand
+	x, y, dx, dy []T
+	stream       bool
+
+	pilot, mean, rstd, scale, offset, slope []T // an element a column of the strip
+	partial                                 []T // two sums a column, for each chunk of rows
+	total                                   []float64
 }
 
-// Rstd turns variances into 1/√(variance + eps).
-func Rstd[T Float](rstd []T, variance []float64, eps float64) {
-	for j, v := range variance {
-		rstd[j] = T(1 / math.Sqrt(v+eps))
-	}
-}
+type (
+	columnSums[T Float]          columnNorm[T]
+	columnApply[T Float]         columnNorm[T]
+	columnGradientSums[T Float]  columnNorm[T]
+	columnGradientApply[T Float] columnNorm[T]
+)
 
-// ColumnNorm applies given statistics, one a column (Ioffe & Szegedy 2015):
+var columnNorms lists[columnNorm[float32], columnNorm[float64]]
+
+// BatchNorm normalizes each column by the mean and variance of its rows (Ioffe &
+// Szegedy 2015), which it writes to mean and variance:
 //
-//	x̂ = (x−mean)·rstd    y = γ·x̂ + β
-func ColumnNorm[T Float](y, x, gamma, beta, mean, rstd []T, rows, cols int) {
-	for r := range rows {
-		out := y[r*cols : (r+1)*cols]
-		for j, v := range x[r*cols : (r+1)*cols] {
-			v = (v - mean[j]) * rstd[j]
-			if gamma != nil {
-				v *= gamma[j]
-			}
-			if beta != nil {
-				v += beta[j]
-			}
-			out[j] = v
-		}
+//	x̂ = (x−mean)/√(variance+eps)    y = γ·x̂ + β
+func BatchNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, cols int, eps float64) {
+	c := newColumnNorm(x, rows, cols)
+	c.y, c.stream = y, streams(y, cols)
+	for c.strip(cols) {
+		c.moments(mean[c.from:], variance[c.from:])
+		c.apply(gamma, beta, mean, variance, eps)
 	}
+	c.release()
 }
 
-// ColumnNormBackward gives ColumnNorm's gradients:
+// ColumnNorm is BatchNorm with given statistics.
+func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, cols int, eps float64) {
+	c := newColumnNorm(x, rows, cols)
+	c.y, c.stream = y, streams(y, cols)
+	for c.strip(cols) {
+		c.apply(gamma, beta, mean, variance, eps)
+	}
+	c.release()
+}
+
+// ColumnNormBackward gives the gradients of ColumnNorm or, where the statistics
+// are the batch's own, of BatchNorm. With rstd = 1/√(variance+eps):
 //
 //	dγ = Σ_rows dy·x̂    dβ = Σ_rows dy
 //	dx = γ·rstd·(dy − dβ/rows − x̂·dγ/rows)   where the statistics are the batch's own
 //	dx = γ·rstd·dy                           where they are given (evaluation)
 //
-// A nil dgamma or dbeta is left out. acc is scratch of 2·cols.
-func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, rstd, dy []T, acc []float64, rows, cols int, ownStatistics bool) {
-	sumX, sum1 := acc[:cols], acc[cols:2*cols]
-	clear(acc)
-	for r := range rows {
-		g := dy[r*cols : (r+1)*cols]
-		for j, v := range x[r*cols : (r+1)*cols] {
-			sumX[j] += float64(g[j] * ((v - mean[j]) * rstd[j]))
-			sum1[j] += float64(g[j])
+// A nil dgamma or dbeta is left out.
+func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, variance []float64, dy []T, rows, cols int, eps float64, ownStatistics bool) {
+	c := newColumnNorm(x, rows, cols)
+	c.dx, c.dy, c.stream = dx, dy, streams(dx, cols)
+	for c.strip(cols) {
+		c.gradients(dgamma, dbeta, gamma, mean[c.from:], variance[c.from:], eps, ownStatistics)
+	}
+	c.release()
+}
+
+func newColumnNorm[T Float](x []T, rows, cols int) *columnNorm[T] {
+	c := listOf[columnNorm[T]](&columnNorms).get()
+	c.x, c.rows, c.cols, c.from, c.width = x, rows, cols, 0, 0
+	return c
+}
+
+func (c *columnNorm[T]) release() {
+	c.x, c.y, c.dx, c.dy = nil, nil, nil, nil
+	listOf[columnNorm[T]](&columnNorms).put(c)
+}
+
+// strip moves on to the next strip, if there is one.
+func (c *columnNorm[T]) strip(cols int) bool {
+	const (
+		cache = 8 << 20 // bytes of x that stay in the outer cache
+		least = 64      // columns that are worth a visit to a row
+	)
+	var z T
+	c.from += c.width
+	widest := max(least, cache/(c.rows*int(unsafe.Sizeof(z)))/least*least)
+	c.width = min(widest, cols-c.from)
+	for _, s := range []*[]T{&c.pilot, &c.mean, &c.rstd, &c.scale, &c.offset, &c.slope} {
+		*s = Grow(*s, c.width)
+	}
+	return c.width > 0
+}
+
+func (c *columnNorm[T]) chunks() int { return ceilDiv(c.rows, rowsAt(c.rows, c.width)) }
+
+// chunk is where a chunk of the strip begins, and its rows.
+func (c *columnNorm[T]) chunk(i int) (at, rows int) {
+	n := rowsAt(c.rows, c.width)
+	return i*n*c.cols + c.from, min(n, c.rows-i*n)
+}
+
+// sums runs a task that fills partial, and adds that up.
+func (c *columnNorm[T]) sums(t task) (first, second []float64) {
+	c.partial, c.total = Grow(c.partial, 2*c.width*c.chunks()), Grow(c.total, 2*c.width)
+	parallel(t, c.chunks())
+	addUp(c.total, c.partial)
+	return c.total[:c.width], c.total[c.width:]
+}
+
+// sumsOf are a chunk's two rows of sums, at zero.
+func (c *columnNorm[T]) sumsOf(chunk int) (first, second []T) {
+	s := c.partial[2*c.width*chunk : 2*c.width*(chunk+1)]
+	clear(s)
+	return s[:c.width], s[c.width:]
+}
+
+// moments takes sums of differences from a pilot, the mean of some of the rows:
+//
+//	mean = pilot + Σ(x−pilot)/rows    variance = Σ(x−pilot)²/rows − (mean−pilot)²
+//
+// What the last difference cancels is little, for the pilot is within a fraction
+// of a deviation of the mean; where it is not, the mean found is the next pilot.
+func (c *columnNorm[T]) moments(mean, variance []float64) {
+	c.choosePilot()
+	for again := true; ; again = false {
+		n := float64(c.rows)
+		sum, squares := c.sums((*columnSums[T])(c))
+		far := false
+		for j, p := range c.pilot {
+			d := sum[j] / n
+			mean[j] = float64(p) + d
+			variance[j] = max(0, squares[j]/n-d*d)
+			if !(squares[j] < math.MaxFloat32) { // the sums are in T
+				c.careful(j, &mean[j], &variance[j])
+			} else if d*d > 16*variance[j] && T(mean[j]) != p {
+				far = true
+			}
+		}
+		if !far || !again {
+			return
+		}
+		for j, m := range mean[:c.width] {
+			c.pilot[j] = T(m)
 		}
 	}
-	store(dgamma, sumX)
-	store(dbeta, sum1)
-	n := float64(rows)
-	for r := range rows {
-		g, d := dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
-		for j, v := range x[r*cols : (r+1)*cols] {
-			s := g[j]
-			if ownStatistics {
-				s -= T(sum1[j]/n) + (v-mean[j])*rstd[j]*T(sumX[j]/n)
-			}
-			s *= rstd[j]
-			if gamma != nil {
-				s *= gamma[j]
-			}
-			d[j] = s
+}
+
+// choosePilot takes the mean of rows from all over the batch.
+func (c *columnNorm[T]) choosePilot() {
+	const most = 16
+	n := min(most, c.rows)
+	kernels := simd.Of[T]()
+	c.partial = Grow(c.partial, 2*c.width)
+	copy(c.pilot, c.x[c.from:])
+	sum, squares := c.sumsOf(0)
+	for i := range n {
+		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols+c.from:], 1, c.cols)
+	}
+	for j, s := range sum {
+		c.pilot[j] += s / T(n)
+	}
+}
+
+// careful takes a column's moments in two passes of float64, for values that are
+// too large to be squared in T, or no numbers.
+func (c *columnNorm[T]) careful(j int, mean, variance *float64) {
+	var sum, squares float64
+	for r := range c.rows {
+		sum += float64(c.x[r*c.cols+c.from+j])
+	}
+	m := sum / float64(c.rows)
+	for r := range c.rows {
+		d := float64(c.x[r*c.cols+c.from+j]) - m
+		squares += d * d
+	}
+	*mean, *variance = m, squares/float64(c.rows)
+}
+
+// apply normalizes the strip: y = (x−mean)·scale + offset, in which the offset
+// also makes up for the rounding of the mean.
+func (c *columnNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps float64) {
+	for j := range c.mean {
+		at := c.from + j
+		scale := 1 / math.Sqrt(variance[at]+eps)
+		if gamma != nil {
+			scale *= float64(gamma[at])
+		}
+		c.mean[j], c.scale[j] = T(mean[at]), T(scale)
+		offset := (float64(c.mean[j]) - mean[at]) * scale
+		if beta != nil {
+			offset += float64(beta[at])
+		}
+		c.offset[j] = T(offset)
+	}
+	parallel((*columnApply[T])(c), c.chunks())
+}
+
+// gradients computes the strip's:
+//
+//	dx = dy·scale − offset − (x−mean)·rstd·slope
+//
+// shift is what the rounding of the mean takes from x̂.
+func (c *columnNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []float64, eps float64, ownStatistics bool) {
+	for j := range c.mean {
+		c.mean[j], c.rstd[j] = T(mean[j]), T(1/math.Sqrt(variance[j]+eps))
+	}
+	sumX, sum1 := c.sums((*columnGradientSums[T])(c))
+	n := float64(c.rows)
+	for j, rstd := range c.rstd {
+		at, scale := c.from+j, float64(rstd)
+		shift := (mean[j] - float64(c.mean[j])) * scale
+		dg, db := sumX[j]-shift*sum1[j], sum1[j]
+		if dgamma != nil {
+			dgamma[at] = T(dg)
+		}
+		if dbeta != nil {
+			dbeta[at] = T(db)
+		}
+		if gamma != nil {
+			scale *= float64(gamma[at])
+		}
+		c.scale[j], c.offset[j], c.slope[j] = T(scale), 0, 0
+		if ownStatistics {
+			slope := scale * dg / n
+			c.offset[j], c.slope[j] = T(scale*db/n-shift*slope), T(slope)
 		}
 	}
+	parallel((*columnGradientApply[T])(c), c.chunks())
+}
+
+func (c *columnSums[T]) run(chunk int) {
+	n := (*columnNorm[T])(c)
+	at, rows := n.chunk(chunk)
+	sum, squares := n.sumsOf(chunk)
+	simd.Of[T]().ColumnSums(sum, squares, n.pilot, n.x[at:], rows, n.cols)
+}
+
+func (c *columnApply[T]) run(chunk int) {
+	n := (*columnNorm[T])(c)
+	at, rows := n.chunk(chunk)
+	simd.Of[T]().ColumnNorm(n.y[at:], n.x[at:], n.mean, n.scale, n.offset, rows, n.cols, n.stream)
+}
+
+func (c *columnGradientSums[T]) run(chunk int) {
+	n := (*columnNorm[T])(c)
+	at, rows := n.chunk(chunk)
+	dgamma, dbeta := n.sumsOf(chunk)
+	simd.Of[T]().ColumnGradientSums(dgamma, dbeta, n.mean, n.rstd, n.x[at:], n.dy[at:], rows, n.cols)
+}
+
+func (c *columnGradientApply[T]) run(chunk int) {
+	n := (*columnNorm[T])(c)
+	at, rows := n.chunk(chunk)
+	simd.Of[T]().ColumnNormBackward(n.dx[at:], n.x[at:], n.dy[at:], n.mean, n.rstd, n.scale, n.offset, n.slope, rows, n.cols, n.stream)
 }

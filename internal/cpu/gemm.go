@@ -291,7 +291,7 @@ func scaleRows[T Float](beta T, c []T, ldc, m, n int, bias []T) {
 		if beta == 0 {
 			clear(row)
 		} else {
-			kernels.Scale(row, beta)
+			kernels.Scale(row, row, beta)
 		}
 		if bias != nil {
 			kernels.Add(row, row, bias)

@@ -1,21 +1,41 @@
 package cpu
 
-import "math"
+import "gorgonorm/internal/cpu/simd"
+
+// rowNorm is a pass of LayerNorm or RMSNorm under way, some rows a chunk.
+type rowNorm[T Float] struct {
+	rows, cols        int
+	eps               float64
+	centred           bool // LayerNorm
+	stream            bool
+	y, x, gamma, beta []T
+	mean, shift, rstd []T
+	dx, dy            []T
+	ones, zeros       []T // what a missing γ and β stand for
+	partial           []T // dγ and dβ, 2·cols a chunk
+	total             []float64
+}
+
+type (
+	rowNormForward[T Float]  rowNorm[T]
+	rowNormBackward[T Float] rowNorm[T]
+)
+
+var rowNorms lists[rowNorm[float32], rowNorm[float64]]
 
 // LayerNorm normalizes each row over its features (Ba et al. 2016):
 //
 //	mean = Σx/cols    rstd = 1/√(Σ(x−mean)²/cols + eps)
 //	x̂ = (x−mean)·rstd    y = γ·x̂ + β
 //
-// The rows' mean and rstd are kept for LayerNormBackward.
-func LayerNorm[T Float](y, x, gamma, beta, mean, rstd []T, rows, cols int, eps float64) {
-	for r := range rows {
-		row, out := x[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols]
-		m := sum(row) / float64(cols)
-		s := 1 / math.Sqrt(centredSquares(row, m)/float64(cols)+eps)
-		mean[r], rstd[r] = T(m), T(s)
-		normalize(out, row, gamma, beta, T(m), T(s))
-	}
+// The rows' statistics are kept for LayerNormBackward: rstd, the mean rounded to T,
+// and in shift what the rounding took from x̂, so that x̂ = (x−mean)·rstd − shift
+// is right however large the mean.
+func LayerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, rows, cols int, eps float64) {
+	n := newRowNorm(x, gamma, rows, cols)
+	n.centred, n.eps, n.y, n.beta = true, eps, y, beta
+	n.mean, n.shift, n.rstd = mean, shift, rstd
+	n.forward()
 }
 
 // LayerNormBackward gives LayerNorm's three gradients in one pass. With
@@ -23,103 +43,129 @@ func LayerNorm[T Float](y, x, gamma, beta, mean, rstd []T, rows, cols int, eps f
 //
 //	dx = rstd·(g − Σg/cols − x̂·Σ(g·x̂)/cols)    dγ = Σ_rows dy·x̂    dβ = Σ_rows dy
 //
-// A nil dgamma or dbeta is left out. acc is scratch of 2·cols.
-func LayerNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, rstd, dy []T, acc []float64, rows, cols int) {
-	clear(acc)
-	for r := range rows {
-		row, g := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols]
-		rowBackward(dx[r*cols:(r+1)*cols], row, g, gamma, acc, mean[r], rstd[r], true)
-	}
-	store(dgamma, acc[:cols])
-	store(dbeta, acc[cols:])
+// A nil dgamma or dbeta is left out.
+func LayerNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, shift, rstd, dy []T, rows, cols int) {
+	n := newRowNorm(x, gamma, rows, cols)
+	n.centred, n.dx, n.dy = true, dx, dy
+	n.mean, n.shift, n.rstd = mean, shift, rstd
+	n.backward(dgamma, dbeta)
 }
 
 // RMSNorm scales each row to a root mean square of one (Zhang & Sennrich 2019):
 //
 //	rstd = 1/√(Σx²/cols + eps)    y = γ·x·rstd
 func RMSNorm[T Float](y, x, gamma, rstd []T, rows, cols int, eps float64) {
-	for r := range rows {
-		row, out := x[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols]
-		s := 1 / math.Sqrt(centredSquares(row, 0)/float64(cols)+eps)
-		rstd[r] = T(s)
-		normalize(out, row, gamma, nil, 0, T(s))
-	}
+	n := newRowNorm(x, gamma, rows, cols)
+	n.centred, n.eps, n.y, n.rstd = false, eps, y, rstd
+	n.forward()
 }
 
 // RMSNormBackward gives RMSNorm's gradients. With g = dy·γ and x̂ = x·rstd:
 //
 //	dx = rstd·(g − x̂·Σ(g·x̂)/cols)    dγ = Σ_rows dy·x̂
-//
-// acc is scratch of 2·cols.
-func RMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, acc []float64, rows, cols int) {
-	clear(acc)
-	for r := range rows {
-		row, g := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols]
-		rowBackward(dx[r*cols:(r+1)*cols], row, g, gamma, acc, 0, rstd[r], false)
-	}
-	store(dgamma, acc[:cols])
+func RMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, cols int) {
+	n := newRowNorm(x, gamma, rows, cols)
+	n.centred, n.dx, n.dy, n.rstd = false, dx, dy, rstd
+	n.backward(dgamma, nil)
 }
 
-// rowBackward gives one row's dx and adds its dγ and dβ to acc. A centred norm
-// (LayerNorm) also takes the mean of g away.
-func rowBackward[T Float](dx, x, dy, gamma []T, acc []float64, mean, rstd T, centred bool) {
-	cols := len(x)
-	dgamma, dbeta := acc[:cols], acc[cols:2*cols]
-	var sumG, sumGX float64
-	for j, v := range x {
-		xhat, d := (v-mean)*rstd, dy[j]
-		dgamma[j] += float64(d * xhat)
-		dbeta[j] += float64(d)
-		if gamma != nil {
-			d *= gamma[j]
-		}
-		sumG += float64(d)
-		sumGX += float64(d) * float64(xhat)
+func newRowNorm[T Float](x, gamma []T, rows, cols int) *rowNorm[T] {
+	n := listOf[rowNorm[T]](&rowNorms).get()
+	n.x, n.gamma, n.rows, n.cols = x, gamma, rows, cols
+	if gamma == nil {
+		n.ones = constant(n.ones, cols, 1)
+		n.gamma = n.ones
 	}
-	if !centred {
-		sumG = 0
-	}
-	meanG, meanGX := T(sumG/float64(cols)), T(sumGX/float64(cols))
-	for j, v := range x {
-		xhat, d := (v-mean)*rstd, dy[j]
-		if gamma != nil {
-			d *= gamma[j]
-		}
-		dx[j] = rstd * (d - meanG - xhat*meanGX)
-	}
+	return n
 }
 
-// normalize writes γ·(x−mean)·rstd + β for one row.
-func normalize[T Float](y, x, gamma, beta []T, mean, rstd T) {
-	for j, v := range x {
-		y[j] = (v - mean) * rstd
-	}
-	for j, g := range gamma {
-		y[j] *= g
-	}
-	for j, b := range beta {
-		y[j] += b
-	}
+// release forgets the caller's memory and keeps the scratch.
+func (n *rowNorm[T]) release() {
+	*n = rowNorm[T]{ones: n.ones, zeros: n.zeros, partial: n.partial, total: n.total}
+	listOf[rowNorm[T]](&rowNorms).put(n)
 }
 
-func sum[T Float](x []T) (s float64) {
-	for _, v := range x {
-		s += float64(v)
+func constant[T Float](s []T, n int, v T) []T {
+	s = Grow(s, n)
+	for i := range s {
+		s[i] = v
 	}
 	return s
 }
 
-func centredSquares[T Float](x []T, mean float64) (s float64) {
-	for _, v := range x {
-		d := float64(v) - mean
-		s += d * d
+func (n *rowNorm[T]) forward() {
+	if n.beta == nil {
+		n.zeros = constant(n.zeros, n.cols, 0)
+		n.beta = n.zeros
 	}
-	return s
+	n.stream = streams(n.y, n.cols)
+	parallel((*rowNormForward[T])(n), ceilDiv(n.rows, rowsAt(n.rows, n.cols)))
+	n.release()
 }
 
-// store converts the sums in acc to dst's element type; a nil dst takes none.
-func store[T Float](dst []T, acc []float64) {
-	for j := range dst {
-		dst[j] = T(acc[j])
+func (n *rowNorm[T]) backward(dgamma, dbeta []T) {
+	chunks := ceilDiv(n.rows, rowsAt(n.rows, n.cols))
+	n.partial, n.total = Grow(n.partial, 2*n.cols*chunks), Grow(n.total, 2*n.cols)
+	n.stream = streams(n.dx, n.cols)
+	parallel((*rowNormBackward[T])(n), chunks)
+	addUp(n.total, n.partial)
+	store(dgamma, n.total[:n.cols])
+	store(dbeta, n.total[n.cols:])
+	n.release()
+}
+
+// part is the rows from r to end, as a kernel takes them.
+func (n *rowNorm[T]) part(r, end int) rowNorm[T] {
+	p := *n
+	i, j := r*n.cols, end*n.cols
+	p.x, p.rstd = n.x[i:j], n.rstd[r:end]
+	if n.centred {
+		p.mean, p.shift = n.mean[r:end], n.shift[r:end]
+	}
+	if n.y != nil {
+		p.y = n.y[i:j]
+	} else {
+		p.dx, p.dy = n.dx[i:j], n.dy[i:j]
+	}
+	return p
+}
+
+func (n *rowNorm[T]) chunk(c int) (from, to int) {
+	at := rowsAt(n.rows, n.cols)
+	return c * at, min((c+1)*at, n.rows)
+}
+
+func (f *rowNormForward[T]) run(chunk int) {
+	n := (*rowNorm[T])(f)
+	from, to := n.chunk(chunk)
+	n.normalize(simd.Of[T](), from, to)
+	for r := from; r < to; r++ {
+		// Squares in T have overflowed, or vanished, where rstd is out of this range.
+		const large = 1e15
+		if s := n.rstd[r]; !(s > 0 && s < large) {
+			n.normalize(simd.Pure[T](), r, r+1)
+		}
+	}
+}
+
+func (n *rowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
+	p := n.part(from, to)
+	if n.centred {
+		k.LayerNorm(p.y, p.x, p.gamma, p.beta, p.mean, p.shift, p.rstd, p.eps, p.stream)
+	} else {
+		k.RMSNorm(p.y, p.x, p.gamma, p.rstd, p.eps, p.stream)
+	}
+}
+
+func (b *rowNormBackward[T]) run(chunk int) {
+	n := (*rowNorm[T])(b)
+	sums := n.partial[2*n.cols*chunk : 2*n.cols*(chunk+1)]
+	clear(sums)
+	dgamma, dbeta := sums[:n.cols], sums[n.cols:]
+	p := n.part(n.chunk(chunk))
+	if n.centred {
+		simd.Of[T]().LayerNormBackward(p.dx, p.x, p.dy, p.gamma, p.mean, p.shift, p.rstd, dgamma, dbeta, p.stream)
+	} else {
+		simd.Of[T]().RMSNormBackward(p.dx, p.x, p.dy, p.gamma, p.rstd, dgamma, p.stream)
 	}
 }

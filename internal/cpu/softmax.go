@@ -1,46 +1,78 @@
 package cpu
 
-import "math"
+import (
+	"math"
 
-// Softmax writes exp(x)/Σexp(x) of one row, shifted by the row's maximum so that
-// nothing overflows, and returns log Σexp(x). p and x may be the same slice.
-func Softmax[T Float](p, x []T) (logZ float64) {
-	top := x[0]
-	for _, v := range x {
-		top = max(top, v)
-	}
-	var z float64
-	for j, v := range x {
-		e := T(math.Exp(float64(v - top)))
-		p[j] = e
-		z += float64(e)
-	}
-	inv := T(1 / z)
-	for j := range p {
-		p[j] *= inv
-	}
-	return math.Log(z) + float64(top)
+	"gorgonorm/internal/cpu/simd"
+)
+
+// crossEntropy is a pass under way, some rows a chunk.
+type crossEntropy[T Float] struct {
+	probs, logits, dlogits []T
+	targets                []int
+	cols                   int
+	losses                 []float64 // one a row
+	scale                  T
 }
+
+type (
+	crossEntropyForward[T Float]  crossEntropy[T]
+	crossEntropyBackward[T Float] crossEntropy[T]
+)
+
+var crossEntropies lists[crossEntropy[float32], crossEntropy[float64]]
 
 // CrossEntropy is the mean over rows of −log softmax(logits)[target]. The rows'
 // softmax is kept in probs for CrossEntropyBackward.
 func CrossEntropy[T Float](probs, logits []T, targets []int, cols int) T {
+	list := listOf[crossEntropy[T]](&crossEntropies)
+	e := list.get()
+	e.probs, e.logits, e.targets, e.cols = probs, logits, targets, cols
+	e.losses = Grow(e.losses, len(targets))
+	parallel((*crossEntropyForward[T])(e), ceilDiv(len(targets), e.rowsAt()))
 	var loss float64
-	for r, t := range targets {
-		row := logits[r*cols : (r+1)*cols]
-		loss += Softmax(probs[r*cols:(r+1)*cols], row) - float64(row[t])
+	for _, l := range e.losses {
+		loss += l
 	}
+	e.probs, e.logits, e.targets = nil, nil, nil
+	list.put(e)
 	return T(loss / float64(len(targets)))
 }
 
 // CrossEntropyBackward: dlogits = (probs − onehot(target))·dloss/rows.
 func CrossEntropyBackward[T Float](dlogits, probs []T, targets []int, dloss T, cols int) {
-	scale := dloss / T(len(targets))
-	for r, t := range targets {
-		d := dlogits[r*cols : (r+1)*cols]
-		for j, p := range probs[r*cols : (r+1)*cols] {
-			d[j] = p * scale
-		}
-		d[t] -= scale
+	list := listOf[crossEntropy[T]](&crossEntropies)
+	e := list.get()
+	e.dlogits, e.probs, e.targets, e.cols = dlogits, probs, targets, cols
+	e.scale = dloss / T(len(targets))
+	parallel((*crossEntropyBackward[T])(e), ceilDiv(len(targets), e.rowsAt()))
+	e.dlogits, e.probs, e.targets = nil, nil, nil
+	list.put(e)
+}
+
+// rowsAt is how many rows one task takes. Their exponentials cost more than a
+// span's usual work.
+func (e *crossEntropy[T]) rowsAt() int { return max(1, span/4/e.cols) }
+
+// rows of a chunk.
+func (e *crossEntropy[T]) rows(chunk int) (from, to int) {
+	return chunk * e.rowsAt(), min((chunk+1)*e.rowsAt(), len(e.targets))
+}
+
+func (e *crossEntropyForward[T]) run(chunk int) {
+	from, to := (*crossEntropy[T])(e).rows(chunk)
+	kernels := simd.Of[T]()
+	for r := from; r < to; r++ {
+		row := e.logits[r*e.cols : (r+1)*e.cols]
+		top, sum := kernels.Softmax(e.probs[r*e.cols:(r+1)*e.cols], row)
+		e.losses[r] = math.Log(float64(sum)) + float64(top) - float64(row[e.targets[r]])
+	}
+}
+
+func (e *crossEntropyBackward[T]) run(chunk int) {
+	from, to := (*crossEntropy[T])(e).rows(chunk)
+	simd.Of[T]().Scale(e.dlogits[from*e.cols:to*e.cols], e.probs[from*e.cols:to*e.cols], e.scale)
+	for r := from; r < to; r++ {
+		e.dlogits[r*e.cols+e.targets[r]] -= e.scale
 	}
 }

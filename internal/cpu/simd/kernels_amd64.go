@@ -8,7 +8,10 @@ package simd
 func addF32AVX2(z []float32, x []float32, y []float32)
 
 //go:noescape
-func scaleF32AVX2(x []float32, s float32)
+func scaleF32AVX2(z []float32, x []float32, s float32)
+
+//go:noescape
+func adamWF32AVX2(w []float32, m []float32, v []float32, g []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, lr float32, bias2 float32, eps float32)
 
 //go:noescape
 func sumSquaresF32AVX2(x []float32) float64
@@ -50,10 +53,25 @@ func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []f
 func accumulateF32AVX2(sum []float64, x []float32)
 
 //go:noescape
+func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
+
+//go:noescape
+func softmaxBackwardF32AVX2(dp []float32, p []float32)
+
+//go:noescape
+func geluF32AVX2(y []float32, s []float32, x []float32)
+
+//go:noescape
+func geluBackwardF32AVX2(dx []float32, x []float32, s []float32, dy []float32)
+
+//go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
 
 //go:noescape
-func scaleF64AVX2(x []float64, s float64)
+func scaleF64AVX2(z []float64, x []float64, s float64)
+
+//go:noescape
+func adamWF64AVX2(w []float64, m []float64, v []float64, g []float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, keep float64, lr float64, bias2 float64, eps float64)
 
 //go:noescape
 func sumSquaresF64AVX2(x []float64) float64
@@ -95,10 +113,25 @@ func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []f
 func accumulateF64AVX2(sum []float64, x []float64)
 
 //go:noescape
+func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
+
+//go:noescape
+func softmaxBackwardF64AVX2(dp []float64, p []float64)
+
+//go:noescape
+func geluF64AVX2(y []float64, s []float64, x []float64)
+
+//go:noescape
+func geluBackwardF64AVX2(dx []float64, x []float64, s []float64, dy []float64)
+
+//go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
 
 //go:noescape
-func scaleF32AVX512(x []float32, s float32)
+func scaleF32AVX512(z []float32, x []float32, s float32)
+
+//go:noescape
+func adamWF32AVX512(w []float32, m []float32, v []float32, g []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, lr float32, bias2 float32, eps float32)
 
 //go:noescape
 func sumSquaresF32AVX512(x []float32) float64
@@ -140,10 +173,25 @@ func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean [
 func accumulateF32AVX512(sum []float64, x []float32)
 
 //go:noescape
+func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
+
+//go:noescape
+func softmaxBackwardF32AVX512(dp []float32, p []float32)
+
+//go:noescape
+func geluF32AVX512(y []float32, s []float32, x []float32)
+
+//go:noescape
+func geluBackwardF32AVX512(dx []float32, x []float32, s []float32, dy []float32)
+
+//go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
 
 //go:noescape
-func scaleF64AVX512(x []float64, s float64)
+func scaleF64AVX512(z []float64, x []float64, s float64)
+
+//go:noescape
+func adamWF64AVX512(w []float64, m []float64, v []float64, g []float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, keep float64, lr float64, bias2 float64, eps float64)
 
 //go:noescape
 func sumSquaresF64AVX512(x []float64) float64
@@ -183,3 +231,15 @@ func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean [
 
 //go:noescape
 func accumulateF64AVX512(sum []float64, x []float64)
+
+//go:noescape
+func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
+
+//go:noescape
+func softmaxBackwardF64AVX512(dp []float64, p []float64)
+
+//go:noescape
+func geluF64AVX512(y []float64, s []float64, x []float64)
+
+//go:noescape
+func geluBackwardF64AVX512(dx []float64, x []float64, s []float64, dy []float64)

@@ -52,38 +52,116 @@ DATA onesThenZeros<>+48(SB)/8, $0x0000000000000000
 DATA onesThenZeros<>+56(SB)/8, $0x0000000000000000
 GLOBL onesThenZeros<>(SB), RODATA|NOPTR, $64
 
-// func scaleF32AVX2(x []float32, s float32)
+// func scaleF32AVX2(z []float32, x []float32, s float32)
 // Requires: AVX
-TEXT ·scaleF32AVX2(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), AX
-	MOVQ         x_len+8(FP), CX
-	VBROADCASTSS s+24(FP), Y0
-	MOVQ         CX, DX
-	ANDQ         $0x00000007, DX
-	LEAQ         onesThenZeros<>+0(SB), BX
-	NEGQ         DX
-	VMOVUPS      32(BX)(DX*4), Y1
-	XORQ         DX, DX
-	MOVQ         CX, BX
-	ANDQ         $-8, BX
+TEXT ·scaleF32AVX2(SB), NOSPLIT, $0-52
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         z_len+8(FP), DX
+	VBROADCASTSS s+48(FP), Y0
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
 	JZ           rest5
 
 vectors4:
-	VMOVUPS (AX)(DX*4), Y2
+	VMOVUPS (CX)(BX*4), Y2
 	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y2, (AX)(DX*4)
-	ADDQ    $0x00000008, DX
-	CMPQ    DX, BX
+	VMOVUPS Y2, (AX)(BX*4)
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
 	JL      vectors4
 
 rest5:
-	CMPQ       DX, CX
+	CMPQ       BX, DX
 	JGE        done6
-	VMASKMOVPS (AX)(DX*4), Y1, Y2
+	VMASKMOVPS (CX)(BX*4), Y1, Y2
 	VMULPS     Y0, Y2, Y2
-	VMASKMOVPS Y2, Y1, (AX)(DX*4)
+	VMASKMOVPS Y2, Y1, (AX)(BX*4)
 
 done6:
+	VZEROUPPER
+	RET
+
+// func adamWF32AVX2(w []float32, m []float32, v []float32, g []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, lr float32, bias2 float32, eps float32)
+// Requires: AVX, FMA3
+TEXT ·adamWF32AVX2(SB), NOSPLIT, $0-128
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         w_len+8(FP), SI
+	VBROADCASTSS beta1+96(FP), Y0
+	VBROADCASTSS rest1+100(FP), Y1
+	VBROADCASTSS beta2+104(FP), Y2
+	VBROADCASTSS rest2+108(FP), Y3
+	VBROADCASTSS keep+112(FP), Y4
+	VBROADCASTSS lr+116(FP), Y5
+	VBROADCASTSS bias2+120(FP), Y6
+	VBROADCASTSS eps+124(FP), Y7
+	MOVQ         SI, DI
+	ANDQ         $0x00000007, DI
+	LEAQ         onesThenZeros<>+0(SB), R8
+	NEGQ         DI
+	VMOVUPS      32(R8)(DI*4), Y8
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-8, R8
+	JZ           rest8
+
+vectors7:
+	VMOVUPS     (BX)(DI*4), Y9
+	VMULPS      Y3, Y9, Y10
+	VMULPS      Y9, Y10, Y10
+	VMULPS      Y1, Y9, Y9
+	VMOVUPS     (CX)(DI*4), Y11
+	VFMADD231PS Y11, Y0, Y9
+	VMOVUPS     Y9, (CX)(DI*4)
+	VMOVUPS     (DX)(DI*4), Y11
+	VFMADD231PS Y11, Y2, Y10
+	VMOVUPS     Y10, (DX)(DI*4)
+	VSQRTPS     Y10, Y10
+	VDIVPS      Y6, Y10, Y10
+	VADDPS      Y7, Y10, Y10
+	VMULPS      Y5, Y9, Y9
+	VDIVPS      Y10, Y9, Y9
+	VMOVUPS     (AX)(DI*4), Y10
+	VMULPS      Y4, Y10, Y10
+	VSUBPS      Y9, Y10, Y10
+	VMOVUPS     Y10, (AX)(DI*4)
+	ADDQ        $0x00000008, DI
+	CMPQ        DI, R8
+	JL          vectors7
+
+rest8:
+	CMPQ        DI, SI
+	JGE         done9
+	VMASKMOVPS  (BX)(DI*4), Y8, Y9
+	VMULPS      Y3, Y9, Y3
+	VMULPS      Y9, Y3, Y3
+	VMULPS      Y1, Y9, Y9
+	VMASKMOVPS  (CX)(DI*4), Y8, Y1
+	VFMADD231PS Y1, Y0, Y9
+	VMASKMOVPS  Y9, Y8, (CX)(DI*4)
+	VMASKMOVPS  (DX)(DI*4), Y8, Y0
+	VFMADD231PS Y0, Y2, Y3
+	VMASKMOVPS  Y3, Y8, (DX)(DI*4)
+	VSQRTPS     Y3, Y3
+	VDIVPS      Y6, Y3, Y3
+	VADDPS      Y7, Y3, Y3
+	VMULPS      Y5, Y9, Y9
+	VDIVPS      Y3, Y9, Y9
+	VMASKMOVPS  (AX)(DI*4), Y8, Y0
+	VMULPS      Y4, Y0, Y0
+	VSUBPS      Y9, Y0, Y0
+	VMASKMOVPS  Y0, Y8, (AX)(DI*4)
+
+done9:
 	VZEROUPPER
 	RET
 
@@ -102,9 +180,9 @@ TEXT ·sumSquaresF32AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-8, BX
-	JZ      rest8
+	JZ      rest11
 
-vectors7:
+vectors10:
 	VMOVUPS      (AX)(DX*4), Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VCVTPS2PD    X3, Y3
@@ -113,11 +191,11 @@ vectors7:
 	VFMADD231PD  Y4, Y4, Y1
 	ADDQ         $0x00000008, DX
 	CMPQ         DX, BX
-	JL           vectors7
+	JL           vectors10
 
-rest8:
+rest11:
 	CMPQ         DX, CX
-	JGE          done9
+	JGE          done12
 	VMASKMOVPS   (AX)(DX*4), Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VCVTPS2PD    X2, Y2
@@ -125,7 +203,7 @@ rest8:
 	VFMADD231PD  Y2, Y2, Y0
 	VFMADD231PD  Y3, Y3, Y1
 
-done9:
+done12:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -162,9 +240,9 @@ TEXT ·tileF32AVX2(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x02, R8
 	TESTQ  AX, AX
-	JZ     done11
+	JZ     done14
 
-k10:
+k13:
 	VMOVUPS      (DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS (BX), Y14
@@ -189,9 +267,9 @@ k10:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k10
+	JNZ          k13
 
-done11:
+done14:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -213,10 +291,10 @@ done11:
 	VMULPS       Y12, Y10, Y10
 	VMULPS       Y12, Y11, Y11
 	VUCOMISS     X13, X14
-	JPS          readCdone13
-	JEQ          overwrite12
+	JPS          readCdone16
+	JEQ          overwrite15
 
-readCdone13:
+readCdone16:
 	VFMADD231PS (DX), Y13, Y0
 	VMOVUPS     Y0, (DX)
 	VFMADD231PS 32(DX), Y13, Y1
@@ -241,9 +319,9 @@ readCdone13:
 	VMOVUPS     Y10, (CX)(AX*2)
 	VFMADD231PS 32(CX)(AX*2), Y13, Y11
 	VMOVUPS     Y11, 32(CX)(AX*2)
-	JMP         done13
+	JMP         done16
 
-overwrite12:
+overwrite15:
 	VMOVUPS Y0, (DX)
 	VMOVUPS Y1, 32(DX)
 	VMOVUPS Y2, (DX)(AX*1)
@@ -257,7 +335,7 @@ overwrite12:
 	VMOVUPS Y10, (CX)(AX*2)
 	VMOVUPS Y11, 32(CX)(AX*2)
 
-done13:
+done16:
 	VZEROUPPER
 	RET
 
@@ -279,9 +357,9 @@ TEXT ·lowTileF32AVX2(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), DI
 	SHLQ   $0x02, DI
 	TESTQ  AX, AX
-	JZ     done15
+	JZ     done18
 
-k14:
+k17:
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (DX), Y6
@@ -293,9 +371,9 @@ k14:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k14
+	JNZ          k17
 
-done15:
+done18:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -308,10 +386,10 @@ done15:
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y3
 	VUCOMISS     X5, X6
-	JPS          readCdone17
-	JEQ          overwrite16
+	JPS          readCdone20
+	JEQ          overwrite19
 
-readCdone17:
+readCdone20:
 	VFMADD231PS (CX), Y5, Y0
 	VMOVUPS     Y0, (CX)
 	VFMADD231PS 32(CX), Y5, Y1
@@ -320,15 +398,15 @@ readCdone17:
 	VMOVUPS     Y2, (CX)(AX*1)
 	VFMADD231PS 32(CX)(AX*1), Y5, Y3
 	VMOVUPS     Y3, 32(CX)(AX*1)
-	JMP         done17
+	JMP         done20
 
-overwrite16:
+overwrite19:
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, (CX)(AX*1)
 	VMOVUPS Y3, 32(CX)(AX*1)
 
-done17:
+done20:
 	VZEROUPPER
 	RET
 
@@ -343,9 +421,9 @@ TEXT ·transposeF32AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks18:
+blocks21:
 	SUBQ       $0x00000008, SI
-	JL         done19
+	JL         done22
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Y0
 	ADDQ       BX, DI
@@ -408,9 +486,9 @@ blocks18:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks18
+	JMP        blocks21
 
-done19:
+done22:
 	VZEROUPPER
 	RET
 
@@ -430,33 +508,33 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows20:
+rows23:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done21
+	JG     done24
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest23
+	JL     rest26
 
-vectors22:
+vectors25:
 	VADDPS (DI), Y1, Y1
 	VADDPS (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors22
+	JGE    vectors25
 
-rest23:
+rest26:
 	ADDQ       $0x08, R8
-	JZ         done24
+	JZ         done27
 	VMASKMOVPS (DI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS (DI)(DX*1), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-done24:
+done27:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -489,9 +567,9 @@ done24:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest26
+	JL           rest29
 
-vectors25:
+vectors28:
 	VMOVUPS     (DI), Y7
 	VSUBPS      Y1, Y7, Y7
 	VADDPS      Y7, Y3, Y3
@@ -502,11 +580,11 @@ vectors25:
 	VFMADD231PS Y7, Y7, Y6
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors25
+	JGE         vectors28
 
-rest26:
+rest29:
 	ADDQ        $0x08, R8
-	JZ          done27
+	JZ          done30
 	VMASKMOVPS  (DI), Y0, Y7
 	VSUBPS      Y1, Y7, Y7
 	VANDPS      Y0, Y7, Y7
@@ -518,7 +596,7 @@ rest26:
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y1, Y1, Y6
 
-done27:
+done30:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPS       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -570,7 +648,7 @@ done27:
 	VCVTPD2PSY   Y1, X1
 	VMOVSD       X1, (DI)(CX*4)
 	CMPB         stream+176(FP), $0x00
-	JE           plain28
+	JE           plain31
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
@@ -579,51 +657,6 @@ done27:
 	VBROADCASTSS (R9)(CX*4), Y2
 	MOVQ         shift_base+120(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest31
-
-vectors30:
-	PREFETCHT0  (DI)
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVNTPS    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors30
-
-rest31:
-	ADDQ        $0x08, R10
-	JZ          done32
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done32:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
@@ -657,22 +690,18 @@ rest34:
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done35:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done29
-
-plain28:
-	LEAQ         (BX)(DX*2), DI
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
 	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
+	VBROADCASTSS 4(R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
+	VBROADCASTSS 4(R9)(CX*4), Y2
 	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
+	VBROADCASTSS 4(R9)(CX*4), Y3
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
@@ -685,7 +714,7 @@ vectors36:
 	VFMSUB213PS Y3, Y1, Y4
 	VMOVUPS     (R8), Y5
 	VFMADD213PS (R9), Y5, Y4
-	VMOVUPS     Y4, (SI)
+	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
@@ -706,18 +735,22 @@ rest37:
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done38:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done32
+
+plain31:
+	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
+	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y2
+	VBROADCASTSS (R9)(CX*4), Y2
 	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
+	VBROADCASTSS (R9)(CX*4), Y3
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
@@ -751,40 +784,85 @@ rest40:
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done41:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest43
+
+vectors42:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors42
+
+rest43:
+	ADDQ        $0x08, R10
+	JZ          done44
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done44:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done29:
+done32:
 	ADDQ $0x02, CX
-	JMP  rows20
+	JMP  rows23
 
-done21:
-rows42:
+done24:
+rows45:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done43
+	JG     done46
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest45
+	JL     rest48
 
-vectors44:
+vectors47:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors44
+	JGE    vectors47
 
-rest45:
+rest48:
 	ADDQ       $0x08, R8
-	JZ         done46
+	JZ         done49
 	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
-done46:
+done49:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -812,27 +890,27 @@ done46:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest48
+	JL           rest51
 
-vectors47:
+vectors50:
 	VMOVUPS     (DI), Y4
 	VSUBPS      Y1, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors47
+	JGE         vectors50
 
-rest48:
+rest51:
 	ADDQ        $0x08, R8
-	JZ          done49
+	JZ          done52
 	VMASKMOVPS  (DI), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
 	VANDPS      Y0, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 
-done49:
+done52:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -880,56 +958,7 @@ done49:
 	VCVTPD2PSY   Y1, X1
 	VMOVSS       X1, (DI)(CX*4)
 	CMPB         stream+176(FP), $0x00
-	JE           plain50
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest53
-
-vectors52:
-	PREFETCHT0  (DI)
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVNTPS    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors52
-
-rest53:
-	ADDQ        $0x08, R10
-	JZ          done54
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done54:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done51
-
-plain50:
+	JE           plain53
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
@@ -950,7 +979,7 @@ vectors55:
 	VFMSUB213PS Y3, Y1, Y4
 	VMOVUPS     (R8), Y5
 	VFMADD213PS (R9), Y5, Y4
-	VMOVUPS     Y4, (SI)
+	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
@@ -976,21 +1005,70 @@ done57:
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
+	JMP  done54
 
-done51:
+plain53:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest59
+
+vectors58:
+	PREFETCHT0  (DI)
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors58
+
+rest59:
+	ADDQ        $0x08, R10
+	JZ          done60
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done60:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done54:
 	ADDQ $0x01, CX
-	JMP  rows42
+	JMP  rows45
 
-done43:
+done46:
 	CMPB stream+176(FP), $0x00
-	JE   done58
+	JE   done61
 	SFENCE
 
-done58:
+done61:
 	VZEROUPPER
 	RET
 
-DATA literal64_0<>+0(SB)/8, $(1.0)
+DATA literal64_0<>+0(SB)/8, $0x3ff0000000000000
 GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
 
 // func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
@@ -1009,35 +1087,35 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows59:
+rows62:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done60
+	JG     done63
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest62
+	JL     rest65
 
-vectors61:
+vectors64:
 	VMOVUPS     (DI), Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMOVUPS     (DI)(DX*1), Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors61
+	JGE         vectors64
 
-rest62:
+rest65:
 	ADDQ        $0x08, R8
-	JZ          done63
+	JZ          done66
 	VMASKMOVPS  (DI), Y0, Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMASKMOVPS  (DI)(DX*1), Y0, Y3
 	VFMADD231PS Y3, Y3, Y2
 
-done63:
+done66:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -1066,45 +1144,10 @@ done63:
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (DI)(CX*4)
 	CMPB         stream+104(FP), $0x00
-	JE           plain64
+	JE           plain67
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest67
-
-vectors66:
-	PREFETCHT0 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVNTPS   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
-	JGE        vectors66
-
-rest67:
-	ADDQ       $0x08, R9
-	JZ         done68
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done68:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
@@ -1133,17 +1176,13 @@ rest70:
 	VMASKMOVPS Y2, Y0, (SI)
 
 done71:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done65
-
-plain64:
-	LEAQ         (BX)(DX*2), DI
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
 	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
+	VBROADCASTSS 4(R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
@@ -1154,7 +1193,7 @@ vectors72:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
-	VMOVUPS    Y2, (SI)
+	VMOVNTPS   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, DI
@@ -1172,13 +1211,17 @@ rest73:
 	VMASKMOVPS Y2, Y0, (SI)
 
 done74:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	JMP  done68
+
+plain67:
+	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
+	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
@@ -1207,41 +1250,76 @@ rest76:
 	VMASKMOVPS Y2, Y0, (SI)
 
 done77:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest79
+
+vectors78:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors78
+
+rest79:
+	ADDQ       $0x08, R9
+	JZ         done80
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done80:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done65:
+done68:
 	ADDQ $0x02, CX
-	JMP  rows59
+	JMP  rows62
 
-done60:
-rows78:
+done63:
+rows81:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done79
+	JG     done82
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest81
+	JL     rest84
 
-vectors80:
+vectors83:
 	VMOVUPS     (DI), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors80
+	JGE         vectors83
 
-rest81:
+rest84:
 	ADDQ        $0x08, R8
-	JZ          done82
+	JZ          done85
 	VMASKMOVPS  (DI), Y0, Y2
 	VFMADD231PS Y2, Y2, Y1
 
-done82:
+done85:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1268,46 +1346,7 @@ done82:
 	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (DI)(CX*4)
 	CMPB         stream+104(FP), $0x00
-	JE           plain83
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest86
-
-vectors85:
-	PREFETCHT0 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVNTPS   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
-	JGE        vectors85
-
-rest86:
-	ADDQ       $0x08, R9
-	JZ         done87
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done87:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done84
-
-plain83:
+	JE           plain86
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
@@ -1321,7 +1360,7 @@ vectors88:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
-	VMOVUPS    Y2, (SI)
+	VMOVNTPS   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
 	ADDQ       $+32, DI
@@ -1344,17 +1383,56 @@ done90:
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
+	JMP  done87
 
-done84:
+plain86:
+	LEAQ         (BX)(DX*2), DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest92
+
+vectors91:
+	PREFETCHT0 (DI)
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors91
+
+rest92:
+	ADDQ       $0x08, R9
+	JZ         done93
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done93:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+
+done87:
 	ADDQ $0x01, CX
-	JMP  rows78
+	JMP  rows81
 
-done79:
+done82:
 	CMPB stream+104(FP), $0x00
-	JE   done91
+	JE   done94
 	SFENCE
 
-done91:
+done94:
 	VZEROUPPER
 	RET
 
@@ -1375,10 +1453,10 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows92:
+rows95:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done93
+	JG           done96
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1399,9 +1477,9 @@ rows92:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest95
+	JL           rest98
 
-vectors94:
+vectors97:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
@@ -1431,11 +1509,11 @@ vectors94:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors94
+	JGE         vectors97
 
-rest95:
+rest98:
 	ADDQ        $0x08, R13
-	JZ          done96
+	JZ          done99
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
@@ -1460,7 +1538,7 @@ rest95:
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
 
-done96:
+done99:
 	VEXTRACTF128 $0x01, Y9, X1
 	VADDPS       X1, X9, X9
 	VEXTRACTF128 $0x01, Y10, X1
@@ -1515,7 +1593,7 @@ done96:
 	VBROADCASTSS (SP), Y1
 	VBROADCASTSS 4(SP), Y4
 	CMPB         stream+216(FP), $0x00
-	JE           plain97
+	JE           plain100
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -1525,9 +1603,9 @@ done96:
 	VBROADCASTSS (R11)(CX*4), Y6
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest100
+	JL           rest103
 
-vectors99:
+vectors102:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y7
@@ -1545,11 +1623,11 @@ vectors99:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors99
+	JGE          vectors102
 
-rest100:
+rest103:
 	ADDQ         $0x08, R11
-	JZ           done101
+	JZ           done104
 	VMASKMOVPS   (BX), Y0, Y7
 	VMASKMOVPS   (SI), Y0, Y8
 	VMASKMOVPS   (R10), Y0, Y9
@@ -1560,7 +1638,7 @@ rest100:
 	VMULPS       Y5, Y8, Y8
 	VMASKMOVPS   Y8, Y0, (DI)
 
-done101:
+done104:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x02, R10
@@ -1574,9 +1652,9 @@ done101:
 	VBROADCASTSS 4(R11)(CX*4), Y2
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest103
+	JL           rest106
 
-vectors102:
+vectors105:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y5
@@ -1594,11 +1672,11 @@ vectors102:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors102
+	JGE          vectors105
 
-rest103:
+rest106:
 	ADDQ         $0x08, R11
-	JZ           done104
+	JZ           done107
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R10), Y0, Y7
@@ -1609,16 +1687,16 @@ rest103:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done104:
+done107:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done98
+	JMP  done101
 
-plain97:
+plain100:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -1628,9 +1706,9 @@ plain97:
 	VBROADCASTSS (R11)(CX*4), Y6
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest106
+	JL           rest109
 
-vectors105:
+vectors108:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y7
@@ -1648,11 +1726,11 @@ vectors105:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors105
+	JGE          vectors108
 
-rest106:
+rest109:
 	ADDQ         $0x08, R11
-	JZ           done107
+	JZ           done110
 	VMASKMOVPS   (BX), Y0, Y7
 	VMASKMOVPS   (SI), Y0, Y8
 	VMASKMOVPS   (R10), Y0, Y9
@@ -1663,7 +1741,7 @@ rest106:
 	VMULPS       Y5, Y8, Y8
 	VMASKMOVPS   Y8, Y0, (DI)
 
-done107:
+done110:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x02, R10
@@ -1677,9 +1755,9 @@ done107:
 	VBROADCASTSS 4(R11)(CX*4), Y2
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest109
+	JL           rest112
 
-vectors108:
+vectors111:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y5
@@ -1697,11 +1775,11 @@ vectors108:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors108
+	JGE          vectors111
 
-rest109:
+rest112:
 	ADDQ         $0x08, R11
-	JZ           done110
+	JZ           done113
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R10), Y0, Y7
@@ -1712,7 +1790,7 @@ rest109:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done110:
+done113:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -1720,15 +1798,15 @@ done110:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done98:
+done101:
 	ADDQ $0x02, CX
-	JMP  rows92
+	JMP  rows95
 
-done93:
-rows111:
+done96:
+rows114:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done112
+	JG           done115
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1744,9 +1822,9 @@ rows111:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest114
+	JL           rest117
 
-vectors113:
+vectors116:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
@@ -1767,11 +1845,11 @@ vectors113:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors113
+	JGE         vectors116
 
-rest114:
+rest117:
 	ADDQ        $0x08, R13
-	JZ          done115
+	JZ          done118
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
@@ -1787,7 +1865,7 @@ rest114:
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
 
-done115:
+done118:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPS       X1, X5, X5
 	VUNPCKLPS    X5, X5, X1
@@ -1836,61 +1914,7 @@ done115:
 	VMOVSS       X1, (SP)
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+216(FP), $0x00
-	JE           plain116
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y4
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest119
-
-vectors118:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
-	VMOVUPS      (BX), Y5
-	VMOVUPS      (SI), Y6
-	VMULPS       (R10), Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
-	VMOVNTPS     Y6, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
-	JGE          vectors118
-
-rest119:
-	ADDQ         $0x08, R11
-	JZ           done120
-	VMASKMOVPS   (BX), Y0, Y5
-	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R10), Y0, Y7
-	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
-	VMASKMOVPS   Y6, Y0, (DI)
-
-done120:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
-	JMP  done117
-
-plain116:
+	JE           plain119
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -1912,7 +1936,7 @@ vectors121:
 	VSUBPS       Y1, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y3, Y6, Y6
-	VMOVUPS      Y6, (DI)
+	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
@@ -1942,17 +1966,71 @@ done123:
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
+	JMP  done120
 
-done117:
+plain119:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest125
+
+vectors124:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R10), Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors124
+
+rest125:
+	ADDQ         $0x08, R11
+	JZ           done126
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R10), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done126:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done120:
 	ADDQ $0x01, CX
-	JMP  rows111
+	JMP  rows114
 
-done112:
+done115:
 	CMPB stream+216(FP), $0x00
-	JE   done124
+	JE   done127
 	SFENCE
 
-done124:
+done127:
 	VZEROUPPER
 	RET
 
@@ -1973,10 +2051,10 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows125:
+rows128:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done126
+	JG           done129
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -1988,9 +2066,9 @@ rows125:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest128
+	JL           rest131
 
-vectors127:
+vectors130:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -2011,11 +2089,11 @@ vectors127:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors127
+	JGE         vectors130
 
-rest128:
+rest131:
 	ADDQ        $0x08, R12
-	JZ          done129
+	JZ          done132
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
 	VMASKMOVPS  (R8), Y0, Y7
@@ -2032,7 +2110,7 @@ rest128:
 	VFMADD231PS Y7, Y1, Y4
 	VMASKMOVPS  Y6, Y0, (R11)
 
-done129:
+done132:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPS       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -2062,7 +2140,7 @@ done129:
 	VBROADCASTSS (SP), Y1
 	VBROADCASTSS 4(SP), Y2
 	CMPB         stream+144(FP), $0x00
-	JE           plain130
+	JE           plain133
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2070,9 +2148,9 @@ done129:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest133
+	JL           rest136
 
-vectors132:
+vectors135:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y4
@@ -2088,11 +2166,11 @@ vectors132:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors132
+	JGE          vectors135
 
-rest133:
+rest136:
 	ADDQ         $0x08, R11
-	JZ           done134
+	JZ           done137
 	VMASKMOVPS   (BX), Y0, Y4
 	VMASKMOVPS   (SI), Y0, Y5
 	VMASKMOVPS   (R10), Y0, Y6
@@ -2101,7 +2179,7 @@ rest133:
 	VMULPS       Y3, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DI)
 
-done134:
+done137:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x02, R10
@@ -2113,9 +2191,9 @@ done134:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest136
+	JL           rest139
 
-vectors135:
+vectors138:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y3
@@ -2131,11 +2209,11 @@ vectors135:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors135
+	JGE          vectors138
 
-rest136:
+rest139:
 	ADDQ         $0x08, R11
-	JZ           done137
+	JZ           done140
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R10), Y0, Y5
@@ -2144,16 +2222,16 @@ rest136:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done137:
+done140:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done131
+	JMP  done134
 
-plain130:
+plain133:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2161,9 +2239,9 @@ plain130:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest139
+	JL           rest142
 
-vectors138:
+vectors141:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y4
@@ -2179,11 +2257,11 @@ vectors138:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors138
+	JGE          vectors141
 
-rest139:
+rest142:
 	ADDQ         $0x08, R11
-	JZ           done140
+	JZ           done143
 	VMASKMOVPS   (BX), Y0, Y4
 	VMASKMOVPS   (SI), Y0, Y5
 	VMASKMOVPS   (R10), Y0, Y6
@@ -2192,7 +2270,7 @@ rest139:
 	VMULPS       Y3, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DI)
 
-done140:
+done143:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x02, R10
@@ -2204,9 +2282,9 @@ done140:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest142
+	JL           rest145
 
-vectors141:
+vectors144:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPS      (BX), Y3
@@ -2222,11 +2300,11 @@ vectors141:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R11
-	JGE          vectors141
+	JGE          vectors144
 
-rest142:
+rest145:
 	ADDQ         $0x08, R11
-	JZ           done143
+	JZ           done146
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R10), Y0, Y5
@@ -2235,7 +2313,7 @@ rest142:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done143:
+done146:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2243,15 +2321,15 @@ done143:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done131:
+done134:
 	ADDQ $0x02, CX
-	JMP  rows125
+	JMP  rows128
 
-done126:
-rows144:
+done129:
+rows147:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done145
+	JG           done148
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -2261,9 +2339,9 @@ rows144:
 	VXORPS       Y2, Y2, Y2
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest147
+	JL           rest150
 
-vectors146:
+vectors149:
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (R8), Y5
@@ -2278,11 +2356,11 @@ vectors146:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors146
+	JGE         vectors149
 
-rest147:
+rest150:
 	ADDQ        $0x08, R12
-	JZ          done148
+	JZ          done151
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
 	VMASKMOVPS  (R8), Y0, Y5
@@ -2293,7 +2371,7 @@ rest147:
 	VFMADD231PS Y6, Y5, Y2
 	VMASKMOVPS  Y4, Y0, (R11)
 
-done148:
+done151:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -2320,55 +2398,7 @@ done148:
 	VMOVSS       X1, (SP)
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+144(FP), $0x00
-	JE           plain149
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest152
-
-vectors151:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (SI), Y4
-	VMULPS       (R10), Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVNTPS     Y4, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
-	JGE          vectors151
-
-rest152:
-	ADDQ         $0x08, R11
-	JZ           done153
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R10), Y0, Y5
-	VMULPS       Y5, Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (DI)
-
-done153:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
-	JMP  done150
-
-plain149:
+	JE           plain152
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2386,7 +2416,7 @@ vectors154:
 	VMULPS       (R10), Y4, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (DI)
+	VMOVNTPS     Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
@@ -2414,17 +2444,65 @@ done156:
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
+	JMP  done153
 
-done150:
+plain152:
+	LEAQ         (BX)(DX*2), R8
+	LEAQ         (SI)(DX*2), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest158
+
+vectors157:
+	PREFETCHT0   (R8)
+	PREFETCHT0   (R9)
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R10), Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R11
+	JGE          vectors157
+
+rest158:
+	ADDQ         $0x08, R11
+	JZ           done159
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R10), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y1, Y4
+	VMULPS       Y2, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done159:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+
+done153:
 	ADDQ $0x01, CX
-	JMP  rows144
+	JMP  rows147
 
-done145:
+done148:
 	CMPB stream+144(FP), $0x00
-	JE   done157
+	JE   done160
 	SFENCE
 
-done157:
+done160:
 	VZEROUPPER
 	RET
 
@@ -2443,18 +2521,18 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows158:
+rows161:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done159
+	JG   done162
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest161
+	JL   rest164
 
-vectors160:
+vectors163:
 	VMOVUPS     (DI), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2481,11 +2559,11 @@ vectors160:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors160
+	JGE         vectors163
 
-rest161:
+rest164:
 	ADDQ        $0x08, R10
-	JZ          done162
+	JZ          done165
 	VMASKMOVPS  (DI), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2508,28 +2586,28 @@ rest161:
 	VMASKMOVPS  Y1, Y0, (DI)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done162:
+done165:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows158
+	JMP  rows161
 
-done159:
-rows163:
+done162:
+rows166:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done164
+	JG   done167
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest166
+	JL   rest169
 
-vectors165:
+vectors168:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (DI), Y2
 	VMOVUPS     (R8), Y3
@@ -2544,11 +2622,11 @@ vectors165:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors165
+	JGE         vectors168
 
-rest166:
+rest169:
 	ADDQ        $0x08, R9
-	JZ          done167
+	JZ          done170
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (DI), Y0, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -2559,16 +2637,16 @@ rest166:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done167:
+done170:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows163
+	JMP  rows166
 
-done164:
+done167:
 	VZEROUPPER
 	RET
 
@@ -2588,20 +2666,20 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    x_base+24(FP), DI
 	XORQ    CX, CX
 
-rows168:
+rows171:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done169
+	JG   done172
 	CMPB stream+136(FP), $0x00
-	JE   plain170
+	JE   plain173
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest173
+	JL   rest176
 
-vectors172:
+vectors175:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2621,73 +2699,6 @@ vectors172:
 	VSUBPS      Y1, Y4, Y4
 	VFMADD213PS Y3, Y2, Y4
 	VMOVNTPS    Y4, (SI)(BX*1)
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
-	JGE         vectors172
-
-rest173:
-	ADDQ        $0x08, R11
-	JZ          done174
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VMASKMOVPS  (R10), Y0, Y3
-	VMASKMOVPS  (DI), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-	VMASKMOVPS  (DI)(DX*1), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
-	VMASKMOVPS  (DI)(DX*2), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
-	VMASKMOVPS  (DI)(BX*1), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
-
-done174:
-	MOVQ AX, R8
-	ANDQ $-8, R8
-	SHLQ $0x02, R8
-	SUBQ R8, SI
-	SUBQ R8, DI
-	JMP  done171
-
-plain170:
-	MOVQ mean_base+48(FP), R8
-	MOVQ scale_base+72(FP), R9
-	MOVQ offset_base+96(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest176
-
-vectors175:
-	VMOVUPS     (R8), Y1
-	VMOVUPS     (R9), Y2
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (DI), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVUPS     Y4, (SI)
-	VMOVUPS     (DI)(DX*1), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVUPS     Y4, (SI)(DX*1)
-	VMOVUPS     (DI)(DX*2), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVUPS     Y4, (SI)(DX*2)
-	VMOVUPS     (DI)(BX*1), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVUPS     Y4, (SI)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
@@ -2725,63 +2736,87 @@ done177:
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
+	JMP  done174
 
-done171:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	ADDQ $0x04, CX
-	JMP  rows168
+plain173:
+	MOVQ mean_base+48(FP), R8
+	MOVQ scale_base+72(FP), R9
+	MOVQ offset_base+96(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest179
 
-done169:
-rows178:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+120(FP)
-	JG   done179
-	CMPB stream+136(FP), $0x00
-	JE   plain180
-	MOVQ mean_base+48(FP), BX
-	MOVQ scale_base+72(FP), R8
-	MOVQ offset_base+96(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest183
-
-vectors182:
-	VMOVUPS     (BX), Y1
-	VMOVUPS     (R8), Y2
-	VMOVUPS     (R9), Y3
+vectors178:
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
 	VMOVUPS     (DI), Y4
 	VSUBPS      Y1, Y4, Y4
 	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)
+	VMOVUPS     Y4, (SI)
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*1)
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(DX*2)
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
-	ADDQ        $+32, BX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors182
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors178
 
-rest183:
-	ADDQ        $0x08, R10
-	JZ          done184
-	VMASKMOVPS  (BX), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
-	VMASKMOVPS  (R9), Y0, Y3
+rest179:
+	ADDQ        $0x08, R11
+	JZ          done180
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (DI), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done184:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	JMP  done181
+done180:
+	MOVQ AX, R8
+	ANDQ $-8, R8
+	SHLQ $0x02, R8
+	SUBQ R8, SI
+	SUBQ R8, DI
 
-plain180:
+done174:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	ADDQ $0x04, CX
+	JMP  rows171
+
+done172:
+rows181:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done182
+	CMPB stream+136(FP), $0x00
+	JE   plain183
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
@@ -2796,7 +2831,7 @@ vectors185:
 	VMOVUPS     (DI), Y4
 	VSUBPS      Y1, Y4, Y4
 	VFMADD213PS Y3, Y2, Y4
-	VMOVUPS     Y4, (SI)
+	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, BX
@@ -2822,19 +2857,62 @@ done187:
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
+	JMP  done184
 
-done181:
+plain183:
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest189
+
+vectors188:
+	VMOVUPS     (BX), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors188
+
+rest189:
+	ADDQ        $0x08, R10
+	JZ          done190
+	VMASKMOVPS  (BX), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y1, Y4, Y4
+	VFMADD213PS Y3, Y2, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done190:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+
+done184:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows178
+	JMP  rows181
 
-done179:
+done182:
 	CMPB stream+136(FP), $0x00
-	JE   done188
+	JE   done191
 	SFENCE
 
-done188:
+done191:
 	VZEROUPPER
 	RET
 
@@ -2854,19 +2932,19 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows189:
+rows192:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done190
+	JG   done193
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest192
+	JL   rest195
 
-vectors191:
+vectors194:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2904,11 +2982,11 @@ vectors191:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors191
+	JGE         vectors194
 
-rest192:
+rest195:
 	ADDQ        $0x08, R12
-	JZ          done193
+	JZ          done196
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -2940,7 +3018,7 @@ rest192:
 	VMASKMOVPS  Y1, Y0, (R8)
 	VMASKMOVPS  Y2, Y0, (R9)
 
-done193:
+done196:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -2949,22 +3027,22 @@ done193:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows189
+	JMP  rows192
 
-done190:
-rows194:
+done193:
+rows197:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done195
+	JG   done198
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest197
+	JL   rest200
 
-vectors196:
+vectors199:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2984,11 +3062,11 @@ vectors196:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors196
+	JGE         vectors199
 
-rest197:
+rest200:
 	ADDQ        $0x08, R11
-	JZ          done198
+	JZ          done201
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3002,7 +3080,7 @@ rest197:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done198:
+done201:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3011,9 +3089,9 @@ done198:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows194
+	JMP  rows197
 
-done195:
+done198:
 	VZEROUPPER
 	RET
 
@@ -3034,12 +3112,12 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dy_base+48(FP), R8
 	XORQ    CX, CX
 
-rows199:
+rows202:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done200
+	JG   done203
 	CMPB stream+208(FP), $0x00
-	JE   plain201
+	JE   plain204
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -3047,9 +3125,9 @@ rows199:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest204
+	JL   rest207
 
-vectors203:
+vectors206:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -3083,107 +3161,6 @@ vectors203:
 	VFMSUB213PS  Y4, Y3, Y7
 	VFNMADD231PS Y6, Y5, Y7
 	VMOVNTPS     Y7, (SI)(BX*1)
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors203
-
-rest204:
-	ADDQ         $0x08, R14
-	JZ           done205
-	VMASKMOVPS   (R9), Y0, Y1
-	VMASKMOVPS   (R10), Y0, Y2
-	VMASKMOVPS   (R11), Y0, Y3
-	VMASKMOVPS   (R12), Y0, Y4
-	VMASKMOVPS   (R13), Y0, Y5
-	VMASKMOVPS   (DI), Y0, Y6
-	VMASKMOVPS   (R8), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)
-	VMASKMOVPS   (DI)(DX*1), Y0, Y6
-	VMASKMOVPS   (R8)(DX*1), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
-	VMASKMOVPS   (DI)(DX*2), Y0, Y6
-	VMASKMOVPS   (R8)(DX*2), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
-	VMASKMOVPS   (DI)(BX*1), Y0, Y6
-	VMASKMOVPS   (R8)(BX*1), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
-
-done205:
-	MOVQ AX, R9
-	ANDQ $-8, R9
-	SHLQ $0x02, R9
-	SUBQ R9, SI
-	SUBQ R9, DI
-	SUBQ R9, R8
-	JMP  done202
-
-plain201:
-	MOVQ mean_base+72(FP), R9
-	MOVQ rstd_base+96(FP), R10
-	MOVQ scale_base+120(FP), R11
-	MOVQ offset_base+144(FP), R12
-	MOVQ slope_base+168(FP), R13
-	MOVQ AX, R14
-	SUBQ $0x08, R14
-	JL   rest207
-
-vectors206:
-	VMOVUPS      (R9), Y1
-	VMOVUPS      (R10), Y2
-	VMOVUPS      (R11), Y3
-	VMOVUPS      (R12), Y4
-	VMOVUPS      (R13), Y5
-	VMOVUPS      (DI), Y6
-	VMOVUPS      (R8), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVUPS      Y7, (SI)
-	VMOVUPS      (DI)(DX*1), Y6
-	VMOVUPS      (R8)(DX*1), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVUPS      Y7, (SI)(DX*1)
-	VMOVUPS      (DI)(DX*2), Y6
-	VMOVUPS      (R8)(DX*2), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVUPS      Y7, (SI)(DX*2)
-	VMOVUPS      (DI)(BX*1), Y6
-	VMOVUPS      (R8)(BX*1), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVUPS      Y7, (SI)(BX*1)
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, R8
@@ -3239,62 +3216,71 @@ done208:
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
+	JMP  done205
 
-done202:
-	LEAQ (SI)(DX*4), SI
-	LEAQ (DI)(DX*4), DI
-	LEAQ (R8)(DX*4), R8
-	ADDQ $0x04, CX
-	JMP  rows199
+plain204:
+	MOVQ mean_base+72(FP), R9
+	MOVQ rstd_base+96(FP), R10
+	MOVQ scale_base+120(FP), R11
+	MOVQ offset_base+144(FP), R12
+	MOVQ slope_base+168(FP), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest210
 
-done200:
-rows209:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+192(FP)
-	JG   done210
-	CMPB stream+208(FP), $0x00
-	JE   plain211
-	MOVQ mean_base+72(FP), BX
-	MOVQ rstd_base+96(FP), R9
-	MOVQ scale_base+120(FP), R10
-	MOVQ offset_base+144(FP), R11
-	MOVQ slope_base+168(FP), R12
-	MOVQ AX, R13
-	SUBQ $0x08, R13
-	JL   rest214
-
-vectors213:
-	VMOVUPS      (BX), Y1
-	VMOVUPS      (R9), Y2
-	VMOVUPS      (R10), Y3
-	VMOVUPS      (R11), Y4
-	VMOVUPS      (R12), Y5
+vectors209:
+	VMOVUPS      (R9), Y1
+	VMOVUPS      (R10), Y2
+	VMOVUPS      (R11), Y3
+	VMOVUPS      (R12), Y4
+	VMOVUPS      (R13), Y5
 	VMOVUPS      (DI), Y6
 	VMOVUPS      (R8), Y7
 	VSUBPS       Y1, Y6, Y6
 	VMULPS       Y2, Y6, Y6
 	VFMSUB213PS  Y4, Y3, Y7
 	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)
+	VMOVUPS      Y7, (SI)
+	VMOVUPS      (DI)(DX*1), Y6
+	VMOVUPS      (R8)(DX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*1)
+	VMOVUPS      (DI)(DX*2), Y6
+	VMOVUPS      (R8)(DX*2), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(DX*2)
+	VMOVUPS      (DI)(BX*1), Y6
+	VMOVUPS      (R8)(BX*1), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)(BX*1)
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, R8
-	ADDQ         $+32, BX
 	ADDQ         $+32, R9
 	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	SUBQ         $0x08, R13
-	JGE          vectors213
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors209
 
-rest214:
-	ADDQ         $0x08, R13
-	JZ           done215
-	VMASKMOVPS   (BX), Y0, Y1
-	VMASKMOVPS   (R9), Y0, Y2
-	VMASKMOVPS   (R10), Y0, Y3
-	VMASKMOVPS   (R11), Y0, Y4
-	VMASKMOVPS   (R12), Y0, Y5
+rest210:
+	ADDQ         $0x08, R14
+	JZ           done211
+	VMASKMOVPS   (R9), Y0, Y1
+	VMASKMOVPS   (R10), Y0, Y2
+	VMASKMOVPS   (R11), Y0, Y3
+	VMASKMOVPS   (R12), Y0, Y4
+	VMASKMOVPS   (R13), Y0, Y5
 	VMASKMOVPS   (DI), Y0, Y6
 	VMASKMOVPS   (R8), Y0, Y7
 	VSUBPS       Y1, Y6, Y6
@@ -3302,17 +3288,50 @@ rest214:
 	VFMSUB213PS  Y4, Y3, Y7
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
+	VMASKMOVPS   (DI)(DX*1), Y0, Y6
+	VMASKMOVPS   (R8)(DX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
+	VMASKMOVPS   (DI)(DX*2), Y0, Y6
+	VMASKMOVPS   (R8)(DX*2), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
+	VMASKMOVPS   (DI)(BX*1), Y0, Y6
+	VMASKMOVPS   (R8)(BX*1), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done215:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	SUBQ BX, R8
-	JMP  done212
+done211:
+	MOVQ AX, R9
+	ANDQ $-8, R9
+	SHLQ $0x02, R9
+	SUBQ R9, SI
+	SUBQ R9, DI
+	SUBQ R9, R8
 
-plain211:
+done205:
+	LEAQ (SI)(DX*4), SI
+	LEAQ (DI)(DX*4), DI
+	LEAQ (R8)(DX*4), R8
+	ADDQ $0x04, CX
+	JMP  rows202
+
+done203:
+rows212:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done213
+	CMPB stream+208(FP), $0x00
+	JE   plain214
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3334,7 +3353,7 @@ vectors216:
 	VMULPS       Y2, Y6, Y6
 	VFMSUB213PS  Y4, Y3, Y7
 	VFNMADD231PS Y6, Y5, Y7
-	VMOVUPS      Y7, (SI)
+	VMOVNTPS     Y7, (SI)
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, R8
@@ -3369,20 +3388,79 @@ done218:
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
+	JMP  done215
 
-done212:
+plain214:
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest220
+
+vectors219:
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (R9), Y2
+	VMOVUPS      (R10), Y3
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (DI), Y6
+	VMOVUPS      (R8), Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMOVUPS      Y7, (SI)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, BX
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors219
+
+rest220:
+	ADDQ         $0x08, R13
+	JZ           done221
+	VMASKMOVPS   (BX), Y0, Y1
+	VMASKMOVPS   (R9), Y0, Y2
+	VMASKMOVPS   (R10), Y0, Y3
+	VMASKMOVPS   (R11), Y0, Y4
+	VMASKMOVPS   (R12), Y0, Y5
+	VMASKMOVPS   (DI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMSUB213PS  Y4, Y3, Y7
+	VFNMADD231PS Y6, Y5, Y7
+	VMASKMOVPS   Y7, Y0, (SI)
+
+done221:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+
+done215:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows209
+	JMP  rows212
 
-done210:
+done213:
 	CMPB stream+208(FP), $0x00
-	JE   done219
+	JE   done222
 	SFENCE
 
-done219:
+done222:
 	VZEROUPPER
 	RET
 
@@ -3394,31 +3472,548 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop220:
+loop223:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done221
+	JG        done224
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop220
+	JMP       loop223
 
-done221:
-loop222:
+done224:
+loop225:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done223
+	JG        done226
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop222
+	JMP       loop225
 
-done223:
+done226:
 	VZEROUPPER
 	RET
+
+// func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y0
+	VBROADCASTSS literal32_1<>+0(SB), Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest228
+
+vectors227:
+	VMOVUPS (CX)(BX*4), Y2
+	VMAXPS  Y1, Y2, Y1
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
+	JL      vectors227
+
+rest228:
+	CMPQ       BX, DX
+	JGE        done229
+	VMASKMOVPS (CX)(BX*4), Y0, Y2
+	VBLENDVPS  Y0, Y2, Y1, Y2
+	VMAXPS     Y1, Y2, Y1
+
+done229:
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPS       X1, X2, X1
+	VPERMILPD    $0x01, X1, X2
+	VMAXPS       X1, X2, X1
+	VMOVSHDUP    X1, X2
+	VMAXPS       X1, X2, X1
+	VMOVSS       X1, top+48(FP)
+	VBROADCASTSS X1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest231
+
+vectors230:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      literal32_2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y3, Y6
+	VMOVUPS      literal32_5<>+0(SB), Y4
+	VFMADD231PS  literal32_4<>+0(SB), Y3, Y4
+	VSUBPS       literal32_5<>+0(SB), Y4, Y5
+	VFNMADD231PS literal32_6<>+0(SB), Y5, Y3
+	VFNMADD231PS literal32_7<>+0(SB), Y5, Y3
+	VMOVUPS      literal32_8<>+0(SB), Y5
+	VFMADD213PS  literal32_9<>+0(SB), Y3, Y5
+	VFMADD213PS  literal32_10<>+0(SB), Y3, Y5
+	VFMADD213PS  literal32_11<>+0(SB), Y3, Y5
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y6, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, SI
+	JL           vectors230
+
+rest231:
+	CMPQ         BX, DX
+	JGE          done232
+	VMASKMOVPS   (CX)(BX*4), Y0, Y3
+	VSUBPS       Y1, Y3, Y3
+	VMOVUPS      literal32_2<>+0(SB), Y1
+	VMINPS       Y3, Y1, Y1
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y1, Y5
+	VMOVUPS      literal32_5<>+0(SB), Y3
+	VFMADD231PS  literal32_4<>+0(SB), Y1, Y3
+	VSUBPS       literal32_5<>+0(SB), Y3, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y4, Y1
+	VFNMADD231PS literal32_7<>+0(SB), Y4, Y1
+	VMOVUPS      literal32_8<>+0(SB), Y4
+	VFMADD213PS  literal32_9<>+0(SB), Y1, Y4
+	VFMADD213PS  literal32_10<>+0(SB), Y1, Y4
+	VFMADD213PS  literal32_11<>+0(SB), Y1, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y1, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y1, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y1, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       Y5, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)(BX*4)
+	VANDPS       Y0, Y4, Y4
+	VADDPS       Y4, Y2, Y2
+
+done232:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VPERMILPD    $0x01, X2, X1
+	VADDPS       X1, X2, X2
+	VMOVSHDUP    X2, X1
+	VADDPS       X1, X2, X2
+	VMOVSS       X2, sum+52(FP)
+	VBROADCASTSS literal32_14<>+0(SB), Y1
+	VBROADCASTSS X2, Y2
+	VDIVPS       Y2, Y1, Y1
+	XORQ         CX, CX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	JZ           rest234
+
+vectors233:
+	VMOVUPS (AX)(CX*4), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (AX)(CX*4)
+	ADDQ    $0x00000008, CX
+	CMPQ    CX, BX
+	JL      vectors233
+
+rest234:
+	CMPQ       CX, DX
+	JGE        done235
+	VMASKMOVPS (AX)(CX*4), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(CX*4)
+
+done235:
+	VZEROUPPER
+	RET
+
+DATA literal32_1<>+0(SB)/4, $0xff800000
+GLOBL literal32_1<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_2<>+0(SB)/4, $0x42b2000d
+DATA literal32_2<>+4(SB)/4, $0x42b2000d
+DATA literal32_2<>+8(SB)/4, $0x42b2000d
+DATA literal32_2<>+12(SB)/4, $0x42b2000d
+DATA literal32_2<>+16(SB)/4, $0x42b2000d
+DATA literal32_2<>+20(SB)/4, $0x42b2000d
+DATA literal32_2<>+24(SB)/4, $0x42b2000d
+DATA literal32_2<>+28(SB)/4, $0x42b2000d
+GLOBL literal32_2<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_3<>+0(SB)/4, $0xc2ad496b
+DATA literal32_3<>+4(SB)/4, $0xc2ad496b
+DATA literal32_3<>+8(SB)/4, $0xc2ad496b
+DATA literal32_3<>+12(SB)/4, $0xc2ad496b
+DATA literal32_3<>+16(SB)/4, $0xc2ad496b
+DATA literal32_3<>+20(SB)/4, $0xc2ad496b
+DATA literal32_3<>+24(SB)/4, $0xc2ad496b
+DATA literal32_3<>+28(SB)/4, $0xc2ad496b
+GLOBL literal32_3<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_4<>+0(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+4(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+8(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+12(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+16(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+20(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+24(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+28(SB)/4, $0x3fb8aa3b
+GLOBL literal32_4<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_5<>+0(SB)/4, $0x4b40007e
+DATA literal32_5<>+4(SB)/4, $0x4b40007e
+DATA literal32_5<>+8(SB)/4, $0x4b40007e
+DATA literal32_5<>+12(SB)/4, $0x4b40007e
+DATA literal32_5<>+16(SB)/4, $0x4b40007e
+DATA literal32_5<>+20(SB)/4, $0x4b40007e
+DATA literal32_5<>+24(SB)/4, $0x4b40007e
+DATA literal32_5<>+28(SB)/4, $0x4b40007e
+GLOBL literal32_5<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_6<>+0(SB)/4, $0x3f317218
+DATA literal32_6<>+4(SB)/4, $0x3f317218
+DATA literal32_6<>+8(SB)/4, $0x3f317218
+DATA literal32_6<>+12(SB)/4, $0x3f317218
+DATA literal32_6<>+16(SB)/4, $0x3f317218
+DATA literal32_6<>+20(SB)/4, $0x3f317218
+DATA literal32_6<>+24(SB)/4, $0x3f317218
+DATA literal32_6<>+28(SB)/4, $0x3f317218
+GLOBL literal32_6<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_7<>+0(SB)/4, $0xb102e308
+DATA literal32_7<>+4(SB)/4, $0xb102e308
+DATA literal32_7<>+8(SB)/4, $0xb102e308
+DATA literal32_7<>+12(SB)/4, $0xb102e308
+DATA literal32_7<>+16(SB)/4, $0xb102e308
+DATA literal32_7<>+20(SB)/4, $0xb102e308
+DATA literal32_7<>+24(SB)/4, $0xb102e308
+DATA literal32_7<>+28(SB)/4, $0xb102e308
+GLOBL literal32_7<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_8<>+0(SB)/4, $0x3b351218
+DATA literal32_8<>+4(SB)/4, $0x3b351218
+DATA literal32_8<>+8(SB)/4, $0x3b351218
+DATA literal32_8<>+12(SB)/4, $0x3b351218
+DATA literal32_8<>+16(SB)/4, $0x3b351218
+DATA literal32_8<>+20(SB)/4, $0x3b351218
+DATA literal32_8<>+24(SB)/4, $0x3b351218
+DATA literal32_8<>+28(SB)/4, $0x3b351218
+GLOBL literal32_8<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_9<>+0(SB)/4, $0x3c891cf2
+DATA literal32_9<>+4(SB)/4, $0x3c891cf2
+DATA literal32_9<>+8(SB)/4, $0x3c891cf2
+DATA literal32_9<>+12(SB)/4, $0x3c891cf2
+DATA literal32_9<>+16(SB)/4, $0x3c891cf2
+DATA literal32_9<>+20(SB)/4, $0x3c891cf2
+DATA literal32_9<>+24(SB)/4, $0x3c891cf2
+DATA literal32_9<>+28(SB)/4, $0x3c891cf2
+GLOBL literal32_9<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_10<>+0(SB)/4, $0x3daaac79
+DATA literal32_10<>+4(SB)/4, $0x3daaac79
+DATA literal32_10<>+8(SB)/4, $0x3daaac79
+DATA literal32_10<>+12(SB)/4, $0x3daaac79
+DATA literal32_10<>+16(SB)/4, $0x3daaac79
+DATA literal32_10<>+20(SB)/4, $0x3daaac79
+DATA literal32_10<>+24(SB)/4, $0x3daaac79
+DATA literal32_10<>+28(SB)/4, $0x3daaac79
+GLOBL literal32_10<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_11<>+0(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+4(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+8(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+12(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+16(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+20(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+24(SB)/4, $0x3eaaaa49
+DATA literal32_11<>+28(SB)/4, $0x3eaaaa49
+GLOBL literal32_11<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_12<>+0(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+4(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+8(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+12(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+16(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+20(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+24(SB)/4, $0x3f7ffffe
+DATA literal32_12<>+28(SB)/4, $0x3f7ffffe
+GLOBL literal32_12<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_13<>+0(SB)/4, $0x40000000
+DATA literal32_13<>+4(SB)/4, $0x40000000
+DATA literal32_13<>+8(SB)/4, $0x40000000
+DATA literal32_13<>+12(SB)/4, $0x40000000
+DATA literal32_13<>+16(SB)/4, $0x40000000
+DATA literal32_13<>+20(SB)/4, $0x40000000
+DATA literal32_13<>+24(SB)/4, $0x40000000
+DATA literal32_13<>+28(SB)/4, $0x40000000
+GLOBL literal32_13<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_14<>+0(SB)/4, $0x3f800000
+GLOBL literal32_14<>(SB), RODATA|NOPTR, $4
+
+// func softmaxBackwardF32AVX2(dp []float32, p []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
+	MOVQ    dp_base+0(FP), AX
+	MOVQ    p_base+24(FP), CX
+	MOVQ    dp_len+8(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $0x00000007, BX
+	LEAQ    onesThenZeros<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*4), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    BX, BX
+	MOVQ    DX, SI
+	ANDQ    $-8, SI
+	JZ      rest237
+
+vectors236:
+	VMOVUPS     (CX)(BX*4), Y2
+	VMOVUPS     (AX)(BX*4), Y3
+	VFMADD231PS Y3, Y2, Y1
+	ADDQ        $0x00000008, BX
+	CMPQ        BX, SI
+	JL          vectors236
+
+rest237:
+	CMPQ        BX, DX
+	JGE         done238
+	VMASKMOVPS  (CX)(BX*4), Y0, Y2
+	VMASKMOVPS  (AX)(BX*4), Y0, Y3
+	VFMADD231PS Y3, Y2, Y1
+
+done238:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VPERMILPD    $0x01, X1, X2
+	VADDPS       X2, X1, X1
+	VMOVSHDUP    X1, X2
+	VADDPS       X2, X1, X1
+	VBROADCASTSS X1, Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest240
+
+vectors239:
+	VMOVUPS (AX)(BX*4), Y2
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS (CX)(BX*4), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)(BX*4)
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
+	JL      vectors239
+
+rest240:
+	CMPQ       BX, DX
+	JGE        done241
+	VMASKMOVPS (AX)(BX*4), Y0, Y2
+	VSUBPS     Y1, Y2, Y2
+	VMASKMOVPS (CX)(BX*4), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)(BX*4)
+
+done241:
+	VZEROUPPER
+	RET
+
+// func geluF32AVX2(y []float32, s []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
+	MOVQ    y_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x00000007, SI
+	LEAQ    onesThenZeros<>+0(SB), DI
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*4), Y0
+	XORQ    SI, SI
+	MOVQ    BX, DI
+	ANDQ    $-8, DI
+	JZ      rest243
+
+vectors242:
+	VMOVUPS      (DX)(SI*4), Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VMULPS       Y3, Y1, Y2
+	VMOVUPS      literal32_2<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_5<>+0(SB), Y3
+	VFMADD231PS  literal32_4<>+0(SB), Y2, Y3
+	VSUBPS       literal32_5<>+0(SB), Y3, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y4, Y2
+	VFNMADD231PS literal32_7<>+0(SB), Y4, Y2
+	VMOVUPS      literal32_8<>+0(SB), Y4
+	VFMADD213PS  literal32_9<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_10<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_11<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       Y5, Y4, Y4
+	VADDPS       literal32_15<>+0(SB), Y4, Y4
+	VMOVUPS      literal32_15<>+0(SB), Y2
+	VDIVPS       Y4, Y2, Y4
+	VMOVUPS      Y4, (CX)(SI*4)
+	VMULPS       Y4, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x00000008, SI
+	CMPQ         SI, DI
+	JL           vectors242
+
+rest243:
+	CMPQ         SI, BX
+	JGE          done244
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMULPS       Y1, Y1, Y2
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VMULPS       Y3, Y1, Y2
+	VMOVUPS      literal32_2<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_5<>+0(SB), Y3
+	VFMADD231PS  literal32_4<>+0(SB), Y2, Y3
+	VSUBPS       literal32_5<>+0(SB), Y3, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y4, Y2
+	VFNMADD231PS literal32_7<>+0(SB), Y4, Y2
+	VMOVUPS      literal32_8<>+0(SB), Y4
+	VFMADD213PS  literal32_9<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_10<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_11<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
+	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       Y5, Y4, Y4
+	VADDPS       literal32_15<>+0(SB), Y4, Y4
+	VMOVUPS      literal32_15<>+0(SB), Y2
+	VDIVPS       Y4, Y2, Y4
+	VMASKMOVPS   Y4, Y0, (CX)(SI*4)
+	VMULPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done244:
+	VZEROUPPER
+	RET
+
+DATA literal32_15<>+0(SB)/4, $0x3f800000
+DATA literal32_15<>+4(SB)/4, $0x3f800000
+DATA literal32_15<>+8(SB)/4, $0x3f800000
+DATA literal32_15<>+12(SB)/4, $0x3f800000
+DATA literal32_15<>+16(SB)/4, $0x3f800000
+DATA literal32_15<>+20(SB)/4, $0x3f800000
+DATA literal32_15<>+24(SB)/4, $0x3f800000
+DATA literal32_15<>+28(SB)/4, $0x3f800000
+GLOBL literal32_15<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_16<>+0(SB)/4, $0xbfcc422a
+DATA literal32_16<>+4(SB)/4, $0xbfcc422a
+DATA literal32_16<>+8(SB)/4, $0xbfcc422a
+DATA literal32_16<>+12(SB)/4, $0xbfcc422a
+DATA literal32_16<>+16(SB)/4, $0xbfcc422a
+DATA literal32_16<>+20(SB)/4, $0xbfcc422a
+DATA literal32_16<>+24(SB)/4, $0xbfcc422a
+DATA literal32_16<>+28(SB)/4, $0xbfcc422a
+GLOBL literal32_16<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_17<>+0(SB)/4, $0xbd922279
+DATA literal32_17<>+4(SB)/4, $0xbd922279
+DATA literal32_17<>+8(SB)/4, $0xbd922279
+DATA literal32_17<>+12(SB)/4, $0xbd922279
+DATA literal32_17<>+16(SB)/4, $0xbd922279
+DATA literal32_17<>+20(SB)/4, $0xbd922279
+DATA literal32_17<>+24(SB)/4, $0xbd922279
+DATA literal32_17<>+28(SB)/4, $0xbd922279
+GLOBL literal32_17<>(SB), RODATA|NOPTR, $32
+
+// func geluBackwardF32AVX2(dx []float32, x []float32, s []float32, dy []float32)
+// Requires: AVX, FMA3
+TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         s_base+48(FP), DX
+	MOVQ         dy_base+72(FP), BX
+	MOVQ         dx_len+8(FP), SI
+	VBROADCASTSS literal32_18<>+0(SB), Y0
+	VBROADCASTSS literal32_14<>+0(SB), Y1
+	VBROADCASTSS literal32_19<>+0(SB), Y2
+	VBROADCASTSS literal32_20<>+0(SB), Y3
+	MOVQ         SI, DI
+	ANDQ         $0x00000007, DI
+	LEAQ         onesThenZeros<>+0(SB), R8
+	NEGQ         DI
+	VMOVUPS      32(R8)(DI*4), Y4
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-8, R8
+	JZ           rest246
+
+vectors245:
+	VMOVUPS     (CX)(DI*4), Y5
+	VMOVUPS     (DX)(DI*4), Y6
+	VMULPS      Y5, Y5, Y7
+	VMINPS      Y7, Y0, Y7
+	VMOVUPS     Y2, Y8
+	VFMADD231PS Y3, Y7, Y8
+	VMULPS      Y6, Y5, Y5
+	VSUBPS      Y6, Y1, Y7
+	VMULPS      Y7, Y5, Y5
+	VFMADD231PS Y5, Y8, Y6
+	VMOVUPS     (BX)(DI*4), Y5
+	VMULPS      Y5, Y6, Y6
+	VMOVUPS     Y6, (AX)(DI*4)
+	ADDQ        $0x00000008, DI
+	CMPQ        DI, R8
+	JL          vectors245
+
+rest246:
+	CMPQ        DI, SI
+	JGE         done247
+	VMASKMOVPS  (CX)(DI*4), Y4, Y5
+	VMASKMOVPS  (DX)(DI*4), Y4, Y6
+	VMULPS      Y5, Y5, Y7
+	VMINPS      Y7, Y0, Y7
+	VMOVUPS     Y2, Y0
+	VFMADD231PS Y3, Y7, Y0
+	VMULPS      Y6, Y5, Y5
+	VSUBPS      Y6, Y1, Y7
+	VMULPS      Y7, Y5, Y5
+	VFMADD231PS Y5, Y0, Y6
+	VMASKMOVPS  (BX)(DI*4), Y4, Y0
+	VMULPS      Y0, Y6, Y6
+	VMASKMOVPS  Y6, Y4, (AX)(DI*4)
+
+done247:
+	VZEROUPPER
+	RET
+
+DATA literal32_18<>+0(SB)/4, $0x461c4000
+GLOBL literal32_18<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_19<>+0(SB)/4, $0x3fcc422a
+GLOBL literal32_19<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_20<>+0(SB)/4, $0x3e5b33b6
+GLOBL literal32_20<>(SB), RODATA|NOPTR, $4
 
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
@@ -3435,61 +4030,139 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest225
+	JZ      rest249
 
-vectors224:
+vectors248:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors224
+	JL      vectors248
 
-rest225:
+rest249:
 	CMPQ       SI, BX
-	JGE        done226
+	JGE        done250
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done226:
+done250:
 	VZEROUPPER
 	RET
 
-// func scaleF64AVX2(x []float64, s float64)
+// func scaleF64AVX2(z []float64, x []float64, s float64)
 // Requires: AVX
-TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-32
-	MOVQ         x_base+0(FP), AX
-	MOVQ         x_len+8(FP), CX
-	VBROADCASTSD s+24(FP), Y0
-	MOVQ         CX, DX
-	ANDQ         $0x00000003, DX
-	LEAQ         onesThenZeros<>+0(SB), BX
-	NEGQ         DX
-	VMOVUPS      32(BX)(DX*8), Y1
-	XORQ         DX, DX
-	MOVQ         CX, BX
-	ANDQ         $-4, BX
-	JZ           rest228
+TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         z_len+8(FP), DX
+	VBROADCASTSD s+48(FP), Y0
+	MOVQ         DX, BX
+	ANDQ         $0x00000003, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*8), Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-4, SI
+	JZ           rest252
 
-vectors227:
-	VMOVUPD (AX)(DX*8), Y2
+vectors251:
+	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
-	VMOVUPD Y2, (AX)(DX*8)
-	ADDQ    $0x00000004, DX
-	CMPQ    DX, BX
-	JL      vectors227
+	VMOVUPD Y2, (AX)(BX*8)
+	ADDQ    $0x00000004, BX
+	CMPQ    BX, SI
+	JL      vectors251
 
-rest228:
-	CMPQ       DX, CX
-	JGE        done229
-	VMASKMOVPD (AX)(DX*8), Y1, Y2
+rest252:
+	CMPQ       BX, DX
+	JGE        done253
+	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
-	VMASKMOVPD Y2, Y1, (AX)(DX*8)
+	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done229:
+done253:
+	VZEROUPPER
+	RET
+
+// func adamWF64AVX2(w []float64, m []float64, v []float64, g []float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, keep float64, lr float64, bias2 float64, eps float64)
+// Requires: AVX, FMA3
+TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         w_len+8(FP), SI
+	VBROADCASTSD beta1+96(FP), Y0
+	VBROADCASTSD rest1+104(FP), Y1
+	VBROADCASTSD beta2+112(FP), Y2
+	VBROADCASTSD rest2+120(FP), Y3
+	VBROADCASTSD keep+128(FP), Y4
+	VBROADCASTSD lr+136(FP), Y5
+	VBROADCASTSD bias2+144(FP), Y6
+	VBROADCASTSD eps+152(FP), Y7
+	MOVQ         SI, DI
+	ANDQ         $0x00000003, DI
+	LEAQ         onesThenZeros<>+0(SB), R8
+	NEGQ         DI
+	VMOVUPS      32(R8)(DI*8), Y8
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-4, R8
+	JZ           rest255
+
+vectors254:
+	VMOVUPD     (BX)(DI*8), Y9
+	VMULPD      Y3, Y9, Y10
+	VMULPD      Y9, Y10, Y10
+	VMULPD      Y1, Y9, Y9
+	VMOVUPD     (CX)(DI*8), Y11
+	VFMADD231PD Y11, Y0, Y9
+	VMOVUPD     Y9, (CX)(DI*8)
+	VMOVUPD     (DX)(DI*8), Y11
+	VFMADD231PD Y11, Y2, Y10
+	VMOVUPD     Y10, (DX)(DI*8)
+	VSQRTPD     Y10, Y10
+	VDIVPD      Y6, Y10, Y10
+	VADDPD      Y7, Y10, Y10
+	VMULPD      Y5, Y9, Y9
+	VDIVPD      Y10, Y9, Y9
+	VMOVUPD     (AX)(DI*8), Y10
+	VMULPD      Y4, Y10, Y10
+	VSUBPD      Y9, Y10, Y10
+	VMOVUPD     Y10, (AX)(DI*8)
+	ADDQ        $0x00000004, DI
+	CMPQ        DI, R8
+	JL          vectors254
+
+rest255:
+	CMPQ        DI, SI
+	JGE         done256
+	VMASKMOVPD  (BX)(DI*8), Y8, Y9
+	VMULPD      Y3, Y9, Y3
+	VMULPD      Y9, Y3, Y3
+	VMULPD      Y1, Y9, Y9
+	VMASKMOVPD  (CX)(DI*8), Y8, Y1
+	VFMADD231PD Y1, Y0, Y9
+	VMASKMOVPD  Y9, Y8, (CX)(DI*8)
+	VMASKMOVPD  (DX)(DI*8), Y8, Y0
+	VFMADD231PD Y0, Y2, Y3
+	VMASKMOVPD  Y3, Y8, (DX)(DI*8)
+	VSQRTPD     Y3, Y3
+	VDIVPD      Y6, Y3, Y3
+	VADDPD      Y7, Y3, Y3
+	VMULPD      Y5, Y9, Y9
+	VDIVPD      Y3, Y9, Y9
+	VMASKMOVPD  (AX)(DI*8), Y8, Y0
+	VMULPD      Y4, Y0, Y0
+	VSUBPD      Y9, Y0, Y0
+	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
+
+done256:
 	VZEROUPPER
 	RET
 
@@ -3508,22 +4181,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest231
+	JZ      rest258
 
-vectors230:
+vectors257:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors230
+	JL          vectors257
 
-rest231:
+rest258:
 	CMPQ        DX, CX
-	JGE         done232
+	JGE         done259
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done232:
+done259:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -3560,9 +4233,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done234
+	JZ     done261
 
-k233:
+k260:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -3587,9 +4260,9 @@ k233:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k233
+	JNZ          k260
 
-done234:
+done261:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -3611,10 +4284,10 @@ done234:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone236
-	JEQ          overwrite235
+	JPS          readCdone263
+	JEQ          overwrite262
 
-readCdone236:
+readCdone263:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -3639,9 +4312,9 @@ readCdone236:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done236
+	JMP         done263
 
-overwrite235:
+overwrite262:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -3655,7 +4328,7 @@ overwrite235:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done236:
+done263:
 	VZEROUPPER
 	RET
 
@@ -3677,9 +4350,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), DI
 	SHLQ   $0x03, DI
 	TESTQ  AX, AX
-	JZ     done238
+	JZ     done265
 
-k237:
+k264:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -3691,9 +4364,9 @@ k237:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k237
+	JNZ          k264
 
-done238:
+done265:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -3706,10 +4379,10 @@ done238:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone240
-	JEQ          overwrite239
+	JPS          readCdone267
+	JEQ          overwrite266
 
-readCdone240:
+readCdone267:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -3718,15 +4391,15 @@ readCdone240:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done240
+	JMP         done267
 
-overwrite239:
+overwrite266:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done240:
+done267:
 	VZEROUPPER
 	RET
 
@@ -3741,9 +4414,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks241:
+blocks268:
 	SUBQ       $0x00000004, SI
-	JL         done242
+	JL         done269
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -3774,9 +4447,9 @@ blocks241:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks241
+	JMP        blocks268
 
-done242:
+done269:
 	VZEROUPPER
 	RET
 
@@ -3796,33 +4469,33 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows243:
+rows270:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done244
+	JG     done271
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest246
+	JL     rest273
 
-vectors245:
+vectors272:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors245
+	JGE    vectors272
 
-rest246:
+rest273:
 	ADDQ       $0x04, R8
-	JZ         done247
+	JZ         done274
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done247:
+done274:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -3852,9 +4525,9 @@ done247:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest249
+	JL           rest276
 
-vectors248:
+vectors275:
 	VMOVUPD     (DI), Y7
 	VSUBPD      Y1, Y7, Y7
 	VADDPD      Y7, Y3, Y3
@@ -3865,11 +4538,11 @@ vectors248:
 	VFMADD231PD Y7, Y7, Y6
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors248
+	JGE         vectors275
 
-rest249:
+rest276:
 	ADDQ        $0x04, R8
-	JZ          done250
+	JZ          done277
 	VMASKMOVPD  (DI), Y0, Y7
 	VSUBPD      Y1, Y7, Y7
 	VANDPD      Y0, Y7, Y7
@@ -3881,7 +4554,7 @@ rest249:
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done250:
+done277:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -3927,7 +4600,7 @@ done250:
 	MOVQ         shift_base+120(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
 	CMPB         stream+176(FP), $0x00
-	JE           plain251
+	JE           plain278
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
@@ -3939,9 +4612,9 @@ done250:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest254
+	JL           rest281
 
-vectors253:
+vectors280:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -3955,11 +4628,11 @@ vectors253:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors253
+	JGE         vectors280
 
-rest254:
+rest281:
 	ADDQ        $0x04, R10
-	JZ          done255
+	JZ          done282
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -3968,7 +4641,7 @@ rest254:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done255:
+done282:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -3984,9 +4657,9 @@ done255:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest257
+	JL           rest284
 
-vectors256:
+vectors283:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -4000,11 +4673,11 @@ vectors256:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors256
+	JGE         vectors283
 
-rest257:
+rest284:
 	ADDQ        $0x04, R10
-	JZ          done258
+	JZ          done285
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4013,15 +4686,15 @@ rest257:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done258:
+done285:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done252
+	JMP  done279
 
-plain251:
+plain278:
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
@@ -4033,9 +4706,9 @@ plain251:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest260
+	JL           rest287
 
-vectors259:
+vectors286:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -4049,11 +4722,11 @@ vectors259:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors259
+	JGE         vectors286
 
-rest260:
+rest287:
 	ADDQ        $0x04, R10
-	JZ          done261
+	JZ          done288
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4062,7 +4735,7 @@ rest260:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done261:
+done288:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -4078,9 +4751,9 @@ done261:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest263
+	JL           rest290
 
-vectors262:
+vectors289:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -4094,11 +4767,11 @@ vectors262:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors262
+	JGE         vectors289
 
-rest263:
+rest290:
 	ADDQ        $0x04, R10
-	JZ          done264
+	JZ          done291
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4107,41 +4780,41 @@ rest263:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done264:
+done291:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done252:
+done279:
 	ADDQ $0x02, CX
-	JMP  rows243
+	JMP  rows270
 
-done244:
-rows265:
+done271:
+rows292:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done266
+	JG     done293
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest268
+	JL     rest295
 
-vectors267:
+vectors294:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors267
+	JGE    vectors294
 
-rest268:
+rest295:
 	ADDQ       $0x04, R8
-	JZ         done269
+	JZ         done296
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done269:
+done296:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -4166,27 +4839,27 @@ done269:
 	MOVQ         BX, DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest271
+	JL           rest298
 
-vectors270:
+vectors297:
 	VMOVUPD     (DI), Y4
 	VSUBPD      Y1, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors270
+	JGE         vectors297
 
-rest271:
+rest298:
 	ADDQ        $0x04, R8
-	JZ          done272
+	JZ          done299
 	VMASKMOVPD  (DI), Y0, Y4
 	VSUBPD      Y1, Y4, Y4
 	VANDPD      Y0, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 
-done272:
+done299:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -4228,7 +4901,7 @@ done272:
 	MOVQ         shift_base+120(FP), DI
 	VMOVSD       X1, (DI)(CX*8)
 	CMPB         stream+176(FP), $0x00
-	JE           plain273
+	JE           plain300
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
@@ -4240,9 +4913,9 @@ done272:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest276
+	JL           rest303
 
-vectors275:
+vectors302:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -4256,11 +4929,11 @@ vectors275:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors275
+	JGE         vectors302
 
-rest276:
+rest303:
 	ADDQ        $0x04, R10
-	JZ          done277
+	JZ          done304
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4269,15 +4942,15 @@ rest276:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done277:
+done304:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done274
+	JMP  done301
 
-plain273:
+plain300:
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
@@ -4289,9 +4962,9 @@ plain273:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest279
+	JL           rest306
 
-vectors278:
+vectors305:
 	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
@@ -4305,11 +4978,11 @@ vectors278:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors278
+	JGE         vectors305
 
-rest279:
+rest306:
 	ADDQ        $0x04, R10
-	JZ          done280
+	JZ          done307
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4318,23 +4991,23 @@ rest279:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done280:
+done307:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done274:
+done301:
 	ADDQ $0x01, CX
-	JMP  rows265
+	JMP  rows292
 
-done266:
+done293:
 	CMPB stream+176(FP), $0x00
-	JE   done281
+	JE   done308
 	SFENCE
 
-done281:
+done308:
 	VZEROUPPER
 	RET
 
@@ -4354,35 +5027,35 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	XORQ    CX, CX
 
-rows282:
+rows309:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done283
+	JG     done310
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest285
+	JL     rest312
 
-vectors284:
+vectors311:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMOVUPD     (DI)(DX*1), Y3
 	VFMADD231PD Y3, Y3, Y2
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors284
+	JGE         vectors311
 
-rest285:
+rest312:
 	ADDQ        $0x04, R8
-	JZ          done286
+	JZ          done313
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y3
 	VFMADD231PD Y3, Y3, Y2
 
-done286:
+done313:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -4408,16 +5081,16 @@ done286:
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
 	CMPB         stream+104(FP), $0x00
-	JE           plain287
+	JE           plain314
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest290
+	JL           rest317
 
-vectors289:
+vectors316:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4428,18 +5101,18 @@ vectors289:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors289
+	JGE        vectors316
 
-rest290:
+rest317:
 	ADDQ       $0x04, R9
-	JZ         done291
+	JZ         done318
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done291:
+done318:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -4450,9 +5123,9 @@ done291:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest293
+	JL           rest320
 
-vectors292:
+vectors319:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4463,35 +5136,35 @@ vectors292:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors292
+	JGE        vectors319
 
-rest293:
+rest320:
 	ADDQ       $0x04, R9
-	JZ         done294
+	JZ         done321
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done294:
+done321:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done288
+	JMP  done315
 
-plain287:
+plain314:
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest296
+	JL           rest323
 
-vectors295:
+vectors322:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4502,18 +5175,18 @@ vectors295:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors295
+	JGE        vectors322
 
-rest296:
+rest323:
 	ADDQ       $0x04, R9
-	JZ         done297
+	JZ         done324
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done297:
+done324:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -4524,9 +5197,9 @@ done297:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest299
+	JL           rest326
 
-vectors298:
+vectors325:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4537,53 +5210,53 @@ vectors298:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors298
+	JGE        vectors325
 
-rest299:
+rest326:
 	ADDQ       $0x04, R9
-	JZ         done300
+	JZ         done327
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done300:
+done327:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done288:
+done315:
 	ADDQ $0x02, CX
-	JMP  rows282
+	JMP  rows309
 
-done283:
-rows301:
+done310:
+rows328:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done302
+	JG     done329
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest304
+	JL     rest331
 
-vectors303:
+vectors330:
 	VMOVUPD     (DI), Y2
 	VFMADD231PD Y2, Y2, Y1
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors303
+	JGE         vectors330
 
-rest304:
+rest331:
 	ADDQ        $0x04, R8
-	JZ          done305
+	JZ          done332
 	VMASKMOVPD  (DI), Y0, Y2
 	VFMADD231PD Y2, Y2, Y1
 
-done305:
+done332:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -4607,16 +5280,16 @@ done305:
 	MOVQ         rstd_base+72(FP), DI
 	VMOVSD       X1, (DI)(CX*8)
 	CMPB         stream+104(FP), $0x00
-	JE           plain306
+	JE           plain333
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest309
+	JL           rest336
 
-vectors308:
+vectors335:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4627,35 +5300,35 @@ vectors308:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors308
+	JGE        vectors335
 
-rest309:
+rest336:
 	ADDQ       $0x04, R9
-	JZ         done310
+	JZ         done337
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done310:
+done337:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done307
+	JMP  done334
 
-plain306:
+plain333:
 	LEAQ         (BX)(DX*2), DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest312
+	JL           rest339
 
-vectors311:
+vectors338:
 	PREFETCHT0 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
@@ -4666,34 +5339,34 @@ vectors311:
 	ADDQ       $+32, DI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors311
+	JGE        vectors338
 
-rest312:
+rest339:
 	ADDQ       $0x04, R9
-	JZ         done313
+	JZ         done340
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done313:
+done340:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 
-done307:
+done334:
 	ADDQ $0x01, CX
-	JMP  rows301
+	JMP  rows328
 
-done302:
+done329:
 	CMPB stream+104(FP), $0x00
-	JE   done314
+	JE   done341
 	SFENCE
 
-done314:
+done341:
 	VZEROUPPER
 	RET
 
@@ -4714,10 +5387,10 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows315:
+rows342:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done316
+	JG           done343
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -4738,9 +5411,9 @@ rows315:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest318
+	JL           rest345
 
-vectors317:
+vectors344:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -4770,11 +5443,11 @@ vectors317:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors317
+	JGE         vectors344
 
-rest318:
+rest345:
 	ADDQ        $0x04, R13
-	JZ          done319
+	JZ          done346
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -4799,7 +5472,7 @@ rest318:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done319:
+done346:
 	VEXTRACTF128 $0x01, Y9, X1
 	VADDPD       X1, X9, X9
 	VEXTRACTF128 $0x01, Y10, X1
@@ -4846,7 +5519,7 @@ done319:
 	VBROADCASTSD (SP), Y1
 	VBROADCASTSD 8(SP), Y4
 	CMPB         stream+216(FP), $0x00
-	JE           plain320
+	JE           plain347
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -4856,9 +5529,9 @@ done319:
 	VBROADCASTSD (R11)(CX*8), Y6
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest323
+	JL           rest350
 
-vectors322:
+vectors349:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y7
@@ -4876,11 +5549,11 @@ vectors322:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors322
+	JGE          vectors349
 
-rest323:
+rest350:
 	ADDQ         $0x04, R11
-	JZ           done324
+	JZ           done351
 	VMASKMOVPD   (BX), Y0, Y7
 	VMASKMOVPD   (SI), Y0, Y8
 	VMASKMOVPD   (R10), Y0, Y9
@@ -4891,7 +5564,7 @@ rest323:
 	VMULPD       Y5, Y8, Y8
 	VMASKMOVPD   Y8, Y0, (DI)
 
-done324:
+done351:
 	MOVQ         AX, R10
 	ANDQ         $0x00000003, R10
 	SHLQ         $0x03, R10
@@ -4905,9 +5578,9 @@ done324:
 	VBROADCASTSD 8(R11)(CX*8), Y2
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest326
+	JL           rest353
 
-vectors325:
+vectors352:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y5
@@ -4925,11 +5598,11 @@ vectors325:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors325
+	JGE          vectors352
 
-rest326:
+rest353:
 	ADDQ         $0x04, R11
-	JZ           done327
+	JZ           done354
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R10), Y0, Y7
@@ -4940,16 +5613,16 @@ rest326:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done327:
+done354:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done321
+	JMP  done348
 
-plain320:
+plain347:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -4959,9 +5632,9 @@ plain320:
 	VBROADCASTSD (R11)(CX*8), Y6
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest329
+	JL           rest356
 
-vectors328:
+vectors355:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y7
@@ -4979,11 +5652,11 @@ vectors328:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors328
+	JGE          vectors355
 
-rest329:
+rest356:
 	ADDQ         $0x04, R11
-	JZ           done330
+	JZ           done357
 	VMASKMOVPD   (BX), Y0, Y7
 	VMASKMOVPD   (SI), Y0, Y8
 	VMASKMOVPD   (R10), Y0, Y9
@@ -4994,7 +5667,7 @@ rest329:
 	VMULPD       Y5, Y8, Y8
 	VMASKMOVPD   Y8, Y0, (DI)
 
-done330:
+done357:
 	MOVQ         AX, R10
 	ANDQ         $0x00000003, R10
 	SHLQ         $0x03, R10
@@ -5008,9 +5681,9 @@ done330:
 	VBROADCASTSD 8(R11)(CX*8), Y2
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest332
+	JL           rest359
 
-vectors331:
+vectors358:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y5
@@ -5028,11 +5701,11 @@ vectors331:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors331
+	JGE          vectors358
 
-rest332:
+rest359:
 	ADDQ         $0x04, R11
-	JZ           done333
+	JZ           done360
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R10), Y0, Y7
@@ -5043,7 +5716,7 @@ rest332:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done333:
+done360:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -5051,15 +5724,15 @@ done333:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done321:
+done348:
 	ADDQ $0x02, CX
-	JMP  rows315
+	JMP  rows342
 
-done316:
-rows334:
+done343:
+rows361:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done335
+	JG           done362
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -5075,9 +5748,9 @@ rows334:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest337
+	JL           rest364
 
-vectors336:
+vectors363:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -5098,11 +5771,11 @@ vectors336:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors336
+	JGE         vectors363
 
-rest337:
+rest364:
 	ADDQ        $0x04, R13
-	JZ          done338
+	JZ          done365
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -5118,7 +5791,7 @@ rest337:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done338:
+done365:
 	VEXTRACTF128 $0x01, Y5, X1
 	VADDPD       X1, X5, X5
 	VXORPS       Y1, Y1, Y1
@@ -5159,7 +5832,7 @@ done338:
 	VMOVSD       X1, (SP)
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+216(FP), $0x00
-	JE           plain339
+	JE           plain366
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -5169,9 +5842,9 @@ done338:
 	VBROADCASTSD (R11)(CX*8), Y4
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest342
+	JL           rest369
 
-vectors341:
+vectors368:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y5
@@ -5189,11 +5862,11 @@ vectors341:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors341
+	JGE          vectors368
 
-rest342:
+rest369:
 	ADDQ         $0x04, R11
-	JZ           done343
+	JZ           done370
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R10), Y0, Y7
@@ -5204,16 +5877,16 @@ rest342:
 	VMULPD       Y3, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done343:
+done370:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done340
+	JMP  done367
 
-plain339:
+plain366:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -5223,9 +5896,9 @@ plain339:
 	VBROADCASTSD (R11)(CX*8), Y4
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest345
+	JL           rest372
 
-vectors344:
+vectors371:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y5
@@ -5243,11 +5916,11 @@ vectors344:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors344
+	JGE          vectors371
 
-rest345:
+rest372:
 	ADDQ         $0x04, R11
-	JZ           done346
+	JZ           done373
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R10), Y0, Y7
@@ -5258,7 +5931,7 @@ rest345:
 	VMULPD       Y3, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done346:
+done373:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -5266,16 +5939,16 @@ done346:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done340:
+done367:
 	ADDQ $0x01, CX
-	JMP  rows334
+	JMP  rows361
 
-done335:
+done362:
 	CMPB stream+216(FP), $0x00
-	JE   done347
+	JE   done374
 	SFENCE
 
-done347:
+done374:
 	VZEROUPPER
 	RET
 
@@ -5296,10 +5969,10 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
 	MOVQ    dx_base+0(FP), DI
 	XORQ    CX, CX
 
-rows348:
+rows375:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done349
+	JG           done376
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -5311,9 +5984,9 @@ rows348:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest351
+	JL           rest378
 
-vectors350:
+vectors377:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -5334,11 +6007,11 @@ vectors350:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors350
+	JGE         vectors377
 
-rest351:
+rest378:
 	ADDQ        $0x04, R12
-	JZ          done352
+	JZ          done379
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -5355,7 +6028,7 @@ rest351:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done352:
+done379:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -5381,7 +6054,7 @@ done352:
 	VBROADCASTSD (SP), Y1
 	VBROADCASTSD 8(SP), Y2
 	CMPB         stream+144(FP), $0x00
-	JE           plain353
+	JE           plain380
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -5389,9 +6062,9 @@ done352:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest356
+	JL           rest383
 
-vectors355:
+vectors382:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y4
@@ -5407,11 +6080,11 @@ vectors355:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors355
+	JGE          vectors382
 
-rest356:
+rest383:
 	ADDQ         $0x04, R11
-	JZ           done357
+	JZ           done384
 	VMASKMOVPD   (BX), Y0, Y4
 	VMASKMOVPD   (SI), Y0, Y5
 	VMASKMOVPD   (R10), Y0, Y6
@@ -5420,7 +6093,7 @@ rest356:
 	VMULPD       Y3, Y5, Y5
 	VMASKMOVPD   Y5, Y0, (DI)
 
-done357:
+done384:
 	MOVQ         AX, R10
 	ANDQ         $0x00000003, R10
 	SHLQ         $0x03, R10
@@ -5432,9 +6105,9 @@ done357:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest359
+	JL           rest386
 
-vectors358:
+vectors385:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y3
@@ -5450,11 +6123,11 @@ vectors358:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors358
+	JGE          vectors385
 
-rest359:
+rest386:
 	ADDQ         $0x04, R11
-	JZ           done360
+	JZ           done387
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R10), Y0, Y5
@@ -5463,16 +6136,16 @@ rest359:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done360:
+done387:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done354
+	JMP  done381
 
-plain353:
+plain380:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -5480,9 +6153,9 @@ plain353:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest362
+	JL           rest389
 
-vectors361:
+vectors388:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y4
@@ -5498,11 +6171,11 @@ vectors361:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors361
+	JGE          vectors388
 
-rest362:
+rest389:
 	ADDQ         $0x04, R11
-	JZ           done363
+	JZ           done390
 	VMASKMOVPD   (BX), Y0, Y4
 	VMASKMOVPD   (SI), Y0, Y5
 	VMASKMOVPD   (R10), Y0, Y6
@@ -5511,7 +6184,7 @@ rest362:
 	VMULPD       Y3, Y5, Y5
 	VMASKMOVPD   Y5, Y0, (DI)
 
-done363:
+done390:
 	MOVQ         AX, R10
 	ANDQ         $0x00000003, R10
 	SHLQ         $0x03, R10
@@ -5523,9 +6196,9 @@ done363:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest365
+	JL           rest392
 
-vectors364:
+vectors391:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y3
@@ -5541,11 +6214,11 @@ vectors364:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors364
+	JGE          vectors391
 
-rest365:
+rest392:
 	ADDQ         $0x04, R11
-	JZ           done366
+	JZ           done393
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R10), Y0, Y5
@@ -5554,7 +6227,7 @@ rest365:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done366:
+done393:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -5562,15 +6235,15 @@ done366:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done354:
+done381:
 	ADDQ $0x02, CX
-	JMP  rows348
+	JMP  rows375
 
-done349:
-rows367:
+done376:
+rows394:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done368
+	JG           done395
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -5580,9 +6253,9 @@ rows367:
 	VXORPS       Y2, Y2, Y2
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest370
+	JL           rest397
 
-vectors369:
+vectors396:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -5597,11 +6270,11 @@ vectors369:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors369
+	JGE         vectors396
 
-rest370:
+rest397:
 	ADDQ        $0x04, R12
-	JZ          done371
+	JZ          done398
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -5612,7 +6285,7 @@ rest370:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done371:
+done398:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -5635,7 +6308,7 @@ done371:
 	VMOVSD       X1, (SP)
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+144(FP), $0x00
-	JE           plain372
+	JE           plain399
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -5643,9 +6316,9 @@ done371:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest375
+	JL           rest402
 
-vectors374:
+vectors401:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y3
@@ -5661,11 +6334,11 @@ vectors374:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors374
+	JGE          vectors401
 
-rest375:
+rest402:
 	ADDQ         $0x04, R11
-	JZ           done376
+	JZ           done403
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R10), Y0, Y5
@@ -5674,16 +6347,16 @@ rest375:
 	VMULPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done376:
+done403:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
 	ADDQ R8, BX
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done373
+	JMP  done400
 
-plain372:
+plain399:
 	LEAQ         (BX)(DX*2), R8
 	LEAQ         (SI)(DX*2), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -5691,9 +6364,9 @@ plain372:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x04, R11
-	JL           rest378
+	JL           rest405
 
-vectors377:
+vectors404:
 	PREFETCHT0   (R8)
 	PREFETCHT0   (R9)
 	VMOVUPD      (BX), Y3
@@ -5709,11 +6382,11 @@ vectors377:
 	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R11
-	JGE          vectors377
+	JGE          vectors404
 
-rest378:
+rest405:
 	ADDQ         $0x04, R11
-	JZ           done379
+	JZ           done406
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R10), Y0, Y5
@@ -5722,7 +6395,7 @@ rest378:
 	VMULPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done379:
+done406:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -5730,16 +6403,16 @@ done379:
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done373:
+done400:
 	ADDQ $0x01, CX
-	JMP  rows367
+	JMP  rows394
 
-done368:
+done395:
 	CMPB stream+144(FP), $0x00
-	JE   done380
+	JE   done407
 	SFENCE
 
-done380:
+done407:
 	VZEROUPPER
 	RET
 
@@ -5758,18 +6431,18 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows381:
+rows408:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done382
+	JG   done409
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest384
+	JL   rest411
 
-vectors383:
+vectors410:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -5796,11 +6469,11 @@ vectors383:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors383
+	JGE         vectors410
 
-rest384:
+rest411:
 	ADDQ        $0x04, R10
-	JZ          done385
+	JZ          done412
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -5823,28 +6496,28 @@ rest384:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done385:
+done412:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows381
+	JMP  rows408
 
-done382:
-rows386:
+done409:
+rows413:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done387
+	JG   done414
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest389
+	JL   rest416
 
-vectors388:
+vectors415:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -5859,11 +6532,11 @@ vectors388:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors388
+	JGE         vectors415
 
-rest389:
+rest416:
 	ADDQ        $0x04, R9
-	JZ          done390
+	JZ          done417
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -5874,16 +6547,16 @@ rest389:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done390:
+done417:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows386
+	JMP  rows413
 
-done387:
+done414:
 	VZEROUPPER
 	RET
 
@@ -5903,20 +6576,20 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    x_base+24(FP), DI
 	XORQ    CX, CX
 
-rows391:
+rows418:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done392
+	JG   done419
 	CMPB stream+136(FP), $0x00
-	JE   plain393
+	JE   plain420
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest396
+	JL   rest423
 
-vectors395:
+vectors422:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -5942,11 +6615,11 @@ vectors395:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors395
+	JGE         vectors422
 
-rest396:
+rest423:
 	ADDQ        $0x04, R11
-	JZ          done397
+	JZ          done424
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -5967,23 +6640,23 @@ rest396:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done397:
+done424:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done394
+	JMP  done421
 
-plain393:
+plain420:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest399
+	JL   rest426
 
-vectors398:
+vectors425:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -6009,11 +6682,11 @@ vectors398:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors398
+	JGE         vectors425
 
-rest399:
+rest426:
 	ADDQ        $0x04, R11
-	JZ          done400
+	JZ          done427
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -6034,34 +6707,34 @@ rest399:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done400:
+done427:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done394:
+done421:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows391
+	JMP  rows418
 
-done392:
-rows401:
+done419:
+rows428:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done402
+	JG   done429
 	CMPB stream+136(FP), $0x00
-	JE   plain403
+	JE   plain430
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest406
+	JL   rest433
 
-vectors405:
+vectors432:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -6075,11 +6748,11 @@ vectors405:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors405
+	JGE         vectors432
 
-rest406:
+rest433:
 	ADDQ        $0x04, R10
-	JZ          done407
+	JZ          done434
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -6088,23 +6761,23 @@ rest406:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done407:
+done434:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done404
+	JMP  done431
 
-plain403:
+plain430:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest409
+	JL   rest436
 
-vectors408:
+vectors435:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -6118,11 +6791,11 @@ vectors408:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors408
+	JGE         vectors435
 
-rest409:
+rest436:
 	ADDQ        $0x04, R10
-	JZ          done410
+	JZ          done437
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -6131,25 +6804,25 @@ rest409:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done410:
+done437:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done404:
+done431:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows401
+	JMP  rows428
 
-done402:
+done429:
 	CMPB stream+136(FP), $0x00
-	JE   done411
+	JE   done438
 	SFENCE
 
-done411:
+done438:
 	VZEROUPPER
 	RET
 
@@ -6169,19 +6842,19 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows412:
+rows439:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done413
+	JG   done440
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest415
+	JL   rest442
 
-vectors414:
+vectors441:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -6219,11 +6892,11 @@ vectors414:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors414
+	JGE         vectors441
 
-rest415:
+rest442:
 	ADDQ        $0x04, R12
-	JZ          done416
+	JZ          done443
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -6255,7 +6928,7 @@ rest415:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done416:
+done443:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -6264,22 +6937,22 @@ done416:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows412
+	JMP  rows439
 
-done413:
-rows417:
+done440:
+rows444:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done418
+	JG   done445
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest420
+	JL   rest447
 
-vectors419:
+vectors446:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -6299,11 +6972,11 @@ vectors419:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors419
+	JGE         vectors446
 
-rest420:
+rest447:
 	ADDQ        $0x04, R11
-	JZ          done421
+	JZ          done448
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -6317,7 +6990,7 @@ rest420:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done421:
+done448:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -6326,9 +6999,9 @@ done421:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows417
+	JMP  rows444
 
-done418:
+done445:
 	VZEROUPPER
 	RET
 
@@ -6349,12 +7022,12 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dy_base+48(FP), R8
 	XORQ    CX, CX
 
-rows422:
+rows449:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done423
+	JG   done450
 	CMPB stream+208(FP), $0x00
-	JE   plain424
+	JE   plain451
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -6362,9 +7035,9 @@ rows422:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest427
+	JL   rest454
 
-vectors426:
+vectors453:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -6407,11 +7080,11 @@ vectors426:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors426
+	JGE          vectors453
 
-rest427:
+rest454:
 	ADDQ         $0x04, R14
-	JZ           done428
+	JZ           done455
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -6446,16 +7119,16 @@ rest427:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done428:
+done455:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done425
+	JMP  done452
 
-plain424:
+plain451:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -6463,9 +7136,9 @@ plain424:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest430
+	JL   rest457
 
-vectors429:
+vectors456:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -6508,11 +7181,11 @@ vectors429:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors429
+	JGE          vectors456
 
-rest430:
+rest457:
 	ADDQ         $0x04, R14
-	JZ           done431
+	JZ           done458
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -6547,7 +7220,7 @@ rest430:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done431:
+done458:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -6555,20 +7228,20 @@ done431:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done425:
+done452:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows422
+	JMP  rows449
 
-done423:
-rows432:
+done450:
+rows459:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done433
+	JG   done460
 	CMPB stream+208(FP), $0x00
-	JE   plain434
+	JE   plain461
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -6576,9 +7249,9 @@ rows432:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest437
+	JL   rest464
 
-vectors436:
+vectors463:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -6600,11 +7273,11 @@ vectors436:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors436
+	JGE          vectors463
 
-rest437:
+rest464:
 	ADDQ         $0x04, R13
-	JZ           done438
+	JZ           done465
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -6618,16 +7291,16 @@ rest437:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done438:
+done465:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done435
+	JMP  done462
 
-plain434:
+plain461:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -6635,9 +7308,9 @@ plain434:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest440
+	JL   rest467
 
-vectors439:
+vectors466:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -6659,11 +7332,11 @@ vectors439:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors439
+	JGE          vectors466
 
-rest440:
+rest467:
 	ADDQ         $0x04, R13
-	JZ           done441
+	JZ           done468
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -6677,7 +7350,7 @@ rest440:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done441:
+done468:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -6685,19 +7358,19 @@ done441:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done435:
+done462:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows432
+	JMP  rows459
 
-done433:
+done460:
 	CMPB stream+208(FP), $0x00
-	JE   done442
+	JE   done469
 	SFENCE
 
-done442:
+done469:
 	VZEROUPPER
 	RET
 
@@ -6709,30 +7382,528 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop443:
+loop470:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done444
+	JG      done471
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop443
+	JMP     loop470
 
-done444:
-loop445:
+done471:
+loop472:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done446
+	JG     done473
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop445
+	JMP    loop472
 
-done446:
+done473:
 	VZEROUPPER
 	RET
+
+// func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000003, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*8), Y0
+	VBROADCASTSD literal64_21<>+0(SB), Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-4, SI
+	JZ           rest475
+
+vectors474:
+	VMOVUPD (CX)(BX*8), Y2
+	VMAXPD  Y1, Y2, Y1
+	ADDQ    $0x00000004, BX
+	CMPQ    BX, SI
+	JL      vectors474
+
+rest475:
+	CMPQ       BX, DX
+	JGE        done476
+	VMASKMOVPD (CX)(BX*8), Y0, Y2
+	VBLENDVPD  Y0, Y2, Y1, Y2
+	VMAXPD     Y1, Y2, Y1
+
+done476:
+	VEXTRACTF128 $0x01, Y1, X2
+	VMAXPD       X1, X2, X1
+	VPERMILPD    $0x01, X1, X2
+	VMAXPD       X1, X2, X1
+	VMOVSD       X1, top+48(FP)
+	VBROADCASTSD X1, Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-4, SI
+	JZ           rest478
+
+vectors477:
+	VMOVUPD      (CX)(BX*8), Y3
+	VSUBPD       Y1, Y3, Y3
+	VMOVUPD      literal64_22<>+0(SB), Y4
+	VMINPD       Y3, Y4, Y3
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y3, Y6
+	VMOVUPD      literal64_25<>+0(SB), Y4
+	VFMADD231PD  literal64_24<>+0(SB), Y3, Y4
+	VSUBPD       literal64_25<>+0(SB), Y4, Y5
+	VFNMADD231PD literal64_26<>+0(SB), Y5, Y3
+	VFNMADD231PD literal64_27<>+0(SB), Y5, Y3
+	VMOVUPD      literal64_28<>+0(SB), Y5
+	VFMADD213PD  literal64_29<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_30<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_31<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_32<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_33<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_34<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_35<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_36<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_37<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y5
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y4, Y5, Y5
+	VANDPD       Y6, Y5, Y5
+	VMOVUPD      Y5, (AX)(BX*8)
+	VADDPD       Y5, Y2, Y2
+	ADDQ         $0x00000004, BX
+	CMPQ         BX, SI
+	JL           vectors477
+
+rest478:
+	CMPQ         BX, DX
+	JGE          done479
+	VMASKMOVPD   (CX)(BX*8), Y0, Y3
+	VSUBPD       Y1, Y3, Y3
+	VMOVUPD      literal64_22<>+0(SB), Y1
+	VMINPD       Y3, Y1, Y1
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y1, Y5
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y1, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_26<>+0(SB), Y4, Y1
+	VFNMADD231PD literal64_27<>+0(SB), Y4, Y1
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD213PD  literal64_29<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_30<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_31<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_32<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_33<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_34<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_35<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_36<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_37<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y1, Y4
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y4, Y4
+	VANDPD       Y5, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (AX)(BX*8)
+	VANDPD       Y0, Y4, Y4
+	VADDPD       Y4, Y2, Y2
+
+done479:
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VPERMILPD    $0x01, X2, X1
+	VADDPD       X1, X2, X2
+	VMOVSD       X2, sum+56(FP)
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	XORQ         CX, CX
+	MOVQ         DX, BX
+	ANDQ         $-4, BX
+	JZ           rest481
+
+vectors480:
+	VMOVUPD (AX)(CX*8), Y2
+	VMULPD  Y1, Y2, Y2
+	VMOVUPD Y2, (AX)(CX*8)
+	ADDQ    $0x00000004, CX
+	CMPQ    CX, BX
+	JL      vectors480
+
+rest481:
+	CMPQ       CX, DX
+	JGE        done482
+	VMASKMOVPD (AX)(CX*8), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (AX)(CX*8)
+
+done482:
+	VZEROUPPER
+	RET
+
+DATA literal64_21<>+0(SB)/8, $0xfff0000000000000
+GLOBL literal64_21<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_22<>+0(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_22<>+8(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_22<>+16(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_22<>+24(SB)/8, $0x4086307ad27a1fc2
+GLOBL literal64_22<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_23<>+0(SB)/8, $0xc0861da04cbafe44
+DATA literal64_23<>+8(SB)/8, $0xc0861da04cbafe44
+DATA literal64_23<>+16(SB)/8, $0xc0861da04cbafe44
+DATA literal64_23<>+24(SB)/8, $0xc0861da04cbafe44
+GLOBL literal64_23<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_24<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+8(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+16(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_24<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_25<>+0(SB)/8, $0x43380000000003fe
+DATA literal64_25<>+8(SB)/8, $0x43380000000003fe
+DATA literal64_25<>+16(SB)/8, $0x43380000000003fe
+DATA literal64_25<>+24(SB)/8, $0x43380000000003fe
+GLOBL literal64_25<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_26<>+0(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_26<>+8(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_26<>+16(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_26<>+24(SB)/8, $0x3fe62e42fefa39ef
+GLOBL literal64_26<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_27<>+0(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_27<>+8(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_27<>+16(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_27<>+24(SB)/8, $0x3c7abc9e3b39803f
+GLOBL literal64_27<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_28<>+0(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_28<>+8(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_28<>+16(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_28<>+24(SB)/8, $0x3e6ad7f286f853ac
+GLOBL literal64_28<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_29<>+0(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_29<>+8(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_29<>+16(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_29<>+24(SB)/8, $0x3ea28ad724f633e8
+GLOBL literal64_29<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_30<>+0(SB)/8, $0x3ed71df257a124e6
+DATA literal64_30<>+8(SB)/8, $0x3ed71df257a124e6
+DATA literal64_30<>+16(SB)/8, $0x3ed71df257a124e6
+DATA literal64_30<>+24(SB)/8, $0x3ed71df257a124e6
+GLOBL literal64_30<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_31<>+0(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_31<>+8(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_31<>+16(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_31<>+24(SB)/8, $0x3f0a0199a0cf44e1
+GLOBL literal64_31<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_32<>+0(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_32<>+8(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_32<>+16(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_32<>+24(SB)/8, $0x3f3a01a012a48e87
+GLOBL literal64_32<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_33<>+0(SB)/8, $0x3f66c16c18429d92
+DATA literal64_33<>+8(SB)/8, $0x3f66c16c18429d92
+DATA literal64_33<>+16(SB)/8, $0x3f66c16c18429d92
+DATA literal64_33<>+24(SB)/8, $0x3f66c16c18429d92
+GLOBL literal64_33<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_34<>+0(SB)/8, $0x3f91111111127c04
+DATA literal64_34<>+8(SB)/8, $0x3f91111111127c04
+DATA literal64_34<>+16(SB)/8, $0x3f91111111127c04
+DATA literal64_34<>+24(SB)/8, $0x3f91111111127c04
+GLOBL literal64_34<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_35<>+0(SB)/8, $0x3fb555555555087e
+DATA literal64_35<>+8(SB)/8, $0x3fb555555555087e
+DATA literal64_35<>+16(SB)/8, $0x3fb555555555087e
+DATA literal64_35<>+24(SB)/8, $0x3fb555555555087e
+GLOBL literal64_35<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_36<>+0(SB)/8, $0x3fd55555555554fa
+DATA literal64_36<>+8(SB)/8, $0x3fd55555555554fa
+DATA literal64_36<>+16(SB)/8, $0x3fd55555555554fa
+DATA literal64_36<>+24(SB)/8, $0x3fd55555555554fa
+GLOBL literal64_36<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_37<>+0(SB)/8, $0x3ff000000000000a
+DATA literal64_37<>+8(SB)/8, $0x3ff000000000000a
+DATA literal64_37<>+16(SB)/8, $0x3ff000000000000a
+DATA literal64_37<>+24(SB)/8, $0x3ff000000000000a
+GLOBL literal64_37<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_38<>+0(SB)/8, $0x4000000000000000
+DATA literal64_38<>+8(SB)/8, $0x4000000000000000
+DATA literal64_38<>+16(SB)/8, $0x4000000000000000
+DATA literal64_38<>+24(SB)/8, $0x4000000000000000
+GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
+
+// func softmaxBackwardF64AVX2(dp []float64, p []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
+	MOVQ    dp_base+0(FP), AX
+	MOVQ    p_base+24(FP), CX
+	MOVQ    dp_len+8(FP), DX
+	MOVQ    DX, BX
+	ANDQ    $0x00000003, BX
+	LEAQ    onesThenZeros<>+0(SB), SI
+	NEGQ    BX
+	VMOVUPS 32(SI)(BX*8), Y0
+	VXORPS  Y1, Y1, Y1
+	XORQ    BX, BX
+	MOVQ    DX, SI
+	ANDQ    $-4, SI
+	JZ      rest484
+
+vectors483:
+	VMOVUPD     (CX)(BX*8), Y2
+	VMOVUPD     (AX)(BX*8), Y3
+	VFMADD231PD Y3, Y2, Y1
+	ADDQ        $0x00000004, BX
+	CMPQ        BX, SI
+	JL          vectors483
+
+rest484:
+	CMPQ        BX, DX
+	JGE         done485
+	VMASKMOVPD  (CX)(BX*8), Y0, Y2
+	VMASKMOVPD  (AX)(BX*8), Y0, Y3
+	VFMADD231PD Y3, Y2, Y1
+
+done485:
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VPERMILPD    $0x01, X1, X2
+	VADDPD       X2, X1, X1
+	VBROADCASTSD X1, Y1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-4, SI
+	JZ           rest487
+
+vectors486:
+	VMOVUPD (AX)(BX*8), Y2
+	VSUBPD  Y1, Y2, Y2
+	VMOVUPD (CX)(BX*8), Y3
+	VMULPD  Y3, Y2, Y2
+	VMOVUPD Y2, (AX)(BX*8)
+	ADDQ    $0x00000004, BX
+	CMPQ    BX, SI
+	JL      vectors486
+
+rest487:
+	CMPQ       BX, DX
+	JGE        done488
+	VMASKMOVPD (AX)(BX*8), Y0, Y2
+	VSUBPD     Y1, Y2, Y2
+	VMASKMOVPD (CX)(BX*8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (AX)(BX*8)
+
+done488:
+	VZEROUPPER
+	RET
+
+// func geluF64AVX2(y []float64, s []float64, x []float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
+	MOVQ    y_base+0(FP), AX
+	MOVQ    s_base+24(FP), CX
+	MOVQ    x_base+48(FP), DX
+	MOVQ    y_len+8(FP), BX
+	MOVQ    BX, SI
+	ANDQ    $0x00000003, SI
+	LEAQ    onesThenZeros<>+0(SB), DI
+	NEGQ    SI
+	VMOVUPS 32(DI)(SI*8), Y0
+	XORQ    SI, SI
+	MOVQ    BX, DI
+	ANDQ    $-4, DI
+	JZ      rest490
+
+vectors489:
+	VMOVUPD      (DX)(SI*8), Y1
+	VMULPD       Y1, Y1, Y2
+	VMOVUPD      literal64_40<>+0(SB), Y3
+	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VMULPD       Y3, Y1, Y2
+	VMOVUPD      literal64_22<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y2, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_26<>+0(SB), Y4, Y2
+	VFNMADD231PD literal64_27<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD213PD  literal64_29<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_30<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_31<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_35<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y4, Y4
+	VANDPD       Y5, Y4, Y4
+	VADDPD       literal64_39<>+0(SB), Y4, Y4
+	VMOVUPD      literal64_39<>+0(SB), Y2
+	VDIVPD       Y4, Y2, Y4
+	VMOVUPD      Y4, (CX)(SI*8)
+	VMULPD       Y4, Y1, Y1
+	VMOVUPD      Y1, (AX)(SI*8)
+	ADDQ         $0x00000004, SI
+	CMPQ         SI, DI
+	JL           vectors489
+
+rest490:
+	CMPQ         SI, BX
+	JGE          done491
+	VMASKMOVPD   (DX)(SI*8), Y0, Y1
+	VMULPD       Y1, Y1, Y2
+	VMOVUPD      literal64_40<>+0(SB), Y3
+	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VMULPD       Y3, Y1, Y2
+	VMOVUPD      literal64_22<>+0(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y2, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_26<>+0(SB), Y4, Y2
+	VFNMADD231PD literal64_27<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD213PD  literal64_29<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_30<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_31<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_35<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y4, Y4
+	VANDPD       Y5, Y4, Y4
+	VADDPD       literal64_39<>+0(SB), Y4, Y4
+	VMOVUPD      literal64_39<>+0(SB), Y2
+	VDIVPD       Y4, Y2, Y4
+	VMASKMOVPD   Y4, Y0, (CX)(SI*8)
+	VMULPD       Y4, Y1, Y1
+	VMASKMOVPD   Y1, Y0, (AX)(SI*8)
+
+done491:
+	VZEROUPPER
+	RET
+
+DATA literal64_39<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_39<>+8(SB)/8, $0x3ff0000000000000
+DATA literal64_39<>+16(SB)/8, $0x3ff0000000000000
+DATA literal64_39<>+24(SB)/8, $0x3ff0000000000000
+GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_40<>+0(SB)/8, $0xbff9884533d43651
+DATA literal64_40<>+8(SB)/8, $0xbff9884533d43651
+DATA literal64_40<>+16(SB)/8, $0xbff9884533d43651
+DATA literal64_40<>+24(SB)/8, $0xbff9884533d43651
+GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_41<>+0(SB)/8, $0xbfb2444f2a4d8b4b
+DATA literal64_41<>+8(SB)/8, $0xbfb2444f2a4d8b4b
+DATA literal64_41<>+16(SB)/8, $0xbfb2444f2a4d8b4b
+DATA literal64_41<>+24(SB)/8, $0xbfb2444f2a4d8b4b
+GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
+
+// func geluBackwardF64AVX2(dx []float64, x []float64, s []float64, dy []float64)
+// Requires: AVX, FMA3
+TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         s_base+48(FP), DX
+	MOVQ         dy_base+72(FP), BX
+	MOVQ         dx_len+8(FP), SI
+	VBROADCASTSD literal64_42<>+0(SB), Y0
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_43<>+0(SB), Y2
+	VBROADCASTSD literal64_44<>+0(SB), Y3
+	MOVQ         SI, DI
+	ANDQ         $0x00000003, DI
+	LEAQ         onesThenZeros<>+0(SB), R8
+	NEGQ         DI
+	VMOVUPS      32(R8)(DI*8), Y4
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-4, R8
+	JZ           rest493
+
+vectors492:
+	VMOVUPD     (CX)(DI*8), Y5
+	VMOVUPD     (DX)(DI*8), Y6
+	VMULPD      Y5, Y5, Y7
+	VMINPD      Y7, Y0, Y7
+	VMOVUPD     Y2, Y8
+	VFMADD231PD Y3, Y7, Y8
+	VMULPD      Y6, Y5, Y5
+	VSUBPD      Y6, Y1, Y7
+	VMULPD      Y7, Y5, Y5
+	VFMADD231PD Y5, Y8, Y6
+	VMOVUPD     (BX)(DI*8), Y5
+	VMULPD      Y5, Y6, Y6
+	VMOVUPD     Y6, (AX)(DI*8)
+	ADDQ        $0x00000004, DI
+	CMPQ        DI, R8
+	JL          vectors492
+
+rest493:
+	CMPQ        DI, SI
+	JGE         done494
+	VMASKMOVPD  (CX)(DI*8), Y4, Y5
+	VMASKMOVPD  (DX)(DI*8), Y4, Y6
+	VMULPD      Y5, Y5, Y7
+	VMINPD      Y7, Y0, Y7
+	VMOVUPD     Y2, Y0
+	VFMADD231PD Y3, Y7, Y0
+	VMULPD      Y6, Y5, Y5
+	VSUBPD      Y6, Y1, Y7
+	VMULPD      Y7, Y5, Y5
+	VFMADD231PD Y5, Y0, Y6
+	VMASKMOVPD  (BX)(DI*8), Y4, Y0
+	VMULPD      Y0, Y6, Y6
+	VMASKMOVPD  Y6, Y4, (AX)(DI*8)
+
+done494:
+	VZEROUPPER
+	RET
+
+DATA literal64_42<>+0(SB)/8, $0x40c3880000000000
+GLOBL literal64_42<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_43<>+0(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_43<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_44<>+0(SB)/8, $0x3fcb6676bf7450f1
+GLOBL literal64_44<>(SB), RODATA|NOPTR, $8
 
 // func addF32AVX512(z []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
@@ -6749,66 +7920,144 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest448
+	JZ    rest496
 
-vectors447:
+vectors495:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors447
+	JL      vectors495
 
-rest448:
+rest496:
 	CMPQ      SI, BX
-	JGE       done449
+	JGE       done497
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done449:
+done497:
 	VZEROUPPER
 	RET
 
-// func scaleF32AVX512(x []float32, s float32)
+// func scaleF32AVX512(z []float32, x []float32, s float32)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), AX
-	MOVQ         x_len+8(FP), CX
-	VBROADCASTSS s+24(FP), Z0
-	MOVQ         CX, DX
-	ANDQ         $0x0000000f, DX
-	MOVL         $0x0000ffff, BX
-	BZHIL        DX, BX, BX
-	KMOVW        BX, K1
-	XORQ         DX, DX
-	MOVQ         CX, BX
-	ANDQ         $-16, BX
-	JZ           rest451
+TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         z_len+8(FP), DX
+	VBROADCASTSS s+48(FP), Z0
+	MOVQ         DX, BX
+	ANDQ         $0x0000000f, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+	JZ           rest499
 
-vectors450:
-	VMOVUPS (AX)(DX*4), Z1
+vectors498:
+	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
-	VMOVUPS Z1, (AX)(DX*4)
-	ADDQ    $0x00000010, DX
-	CMPQ    DX, BX
-	JL      vectors450
+	VMOVUPS Z1, (AX)(BX*4)
+	ADDQ    $0x00000010, BX
+	CMPQ    BX, SI
+	JL      vectors498
 
-rest451:
-	CMPQ      DX, CX
-	JGE       done452
-	VMOVUPS.Z (AX)(DX*4), K1, Z1
+rest499:
+	CMPQ      BX, DX
+	JGE       done500
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
-	VMOVUPS   Z1, K1, (AX)(DX*4)
+	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done452:
+done500:
+	VZEROUPPER
+	RET
+
+// func adamWF32AVX512(w []float32, m []float32, v []float32, g []float32, beta1 float32, rest1 float32, beta2 float32, rest2 float32, keep float32, lr float32, bias2 float32, eps float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         w_len+8(FP), SI
+	VBROADCASTSS beta1+96(FP), Z0
+	VBROADCASTSS rest1+100(FP), Z1
+	VBROADCASTSS beta2+104(FP), Z2
+	VBROADCASTSS rest2+108(FP), Z3
+	VBROADCASTSS keep+112(FP), Z4
+	VBROADCASTSS lr+116(FP), Z5
+	VBROADCASTSS bias2+120(FP), Z6
+	VBROADCASTSS eps+124(FP), Z7
+	MOVQ         SI, DI
+	ANDQ         $0x0000000f, DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-16, R8
+	JZ           rest502
+
+vectors501:
+	VMOVUPS     (BX)(DI*4), Z8
+	VMULPS      Z3, Z8, Z9
+	VMULPS      Z8, Z9, Z9
+	VMULPS      Z1, Z8, Z8
+	VMOVUPS     (CX)(DI*4), Z10
+	VFMADD231PS Z10, Z0, Z8
+	VMOVUPS     Z8, (CX)(DI*4)
+	VMOVUPS     (DX)(DI*4), Z10
+	VFMADD231PS Z10, Z2, Z9
+	VMOVUPS     Z9, (DX)(DI*4)
+	VSQRTPS     Z9, Z9
+	VDIVPS      Z6, Z9, Z9
+	VADDPS      Z7, Z9, Z9
+	VMULPS      Z5, Z8, Z8
+	VDIVPS      Z9, Z8, Z8
+	VMOVUPS     (AX)(DI*4), Z9
+	VMULPS      Z4, Z9, Z9
+	VSUBPS      Z8, Z9, Z9
+	VMOVUPS     Z9, (AX)(DI*4)
+	ADDQ        $0x00000010, DI
+	CMPQ        DI, R8
+	JL          vectors501
+
+rest502:
+	CMPQ        DI, SI
+	JGE         done503
+	VMOVUPS.Z   (BX)(DI*4), K1, Z8
+	VMULPS      Z3, Z8, Z3
+	VMULPS      Z8, Z3, Z3
+	VMULPS      Z1, Z8, Z8
+	VMOVUPS.Z   (CX)(DI*4), K1, Z1
+	VFMADD231PS Z1, Z0, Z8
+	VMOVUPS     Z8, K1, (CX)(DI*4)
+	VMOVUPS.Z   (DX)(DI*4), K1, Z0
+	VFMADD231PS Z0, Z2, Z3
+	VMOVUPS     Z3, K1, (DX)(DI*4)
+	VSQRTPS     Z3, Z3
+	VDIVPS      Z6, Z3, Z3
+	VADDPS      Z7, Z3, Z3
+	VMULPS      Z5, Z8, Z8
+	VDIVPS      Z3, Z8, Z8
+	VMOVUPS.Z   (AX)(DI*4), K1, Z0
+	VMULPS      Z4, Z0, Z0
+	VSUBPS      Z8, Z0, Z0
+	VMOVUPS     Z0, K1, (AX)(DI*4)
+
+done503:
 	VZEROUPPER
 	RET
 
 // func sumSquaresF32AVX512(x []float32) float64
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
@@ -6822,9 +8071,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest454
+	JZ     rest505
 
-vectors453:
+vectors504:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -6833,11 +8082,11 @@ vectors453:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors453
+	JL            vectors504
 
-rest454:
+rest505:
 	CMPQ          DX, CX
-	JGE           done455
+	JGE           done506
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -6845,11 +8094,11 @@ rest454:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done455:
+done506:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDPD        X1, X0, X0
@@ -6898,9 +8147,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x02, R10
 	TESTQ  AX, AX
-	JZ     done457
+	JZ     done508
 
-k456:
+k507:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -6945,9 +8194,9 @@ k456:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k456
+	JNZ          k507
 
-done457:
+done508:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -6983,10 +8232,10 @@ done457:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone459
-	JEQ          overwrite458
+	JPS          readCdone510
+	JEQ          overwrite509
 
-readCdone459:
+readCdone510:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -7035,9 +8284,9 @@ readCdone459:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done459
+	JMP         done510
 
-overwrite458:
+overwrite509:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -7063,7 +8312,7 @@ overwrite458:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done459:
+done510:
 	VZEROUPPER
 	RET
 
@@ -7090,9 +8339,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x02, R8
 	TESTQ  AX, AX
-	JZ     done461
+	JZ     done512
 
-k460:
+k511:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -7111,9 +8360,9 @@ k460:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k460
+	JNZ          k511
 
-done461:
+done512:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -7131,10 +8380,10 @@ done461:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone463
-	JEQ          overwrite462
+	JPS          readCdone514
+	JEQ          overwrite513
 
-readCdone463:
+readCdone514:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -7151,9 +8400,9 @@ readCdone463:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done463
+	JMP         done514
 
-overwrite462:
+overwrite513:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -7163,7 +8412,7 @@ overwrite462:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done463:
+done514:
 	VZEROUPPER
 	RET
 
@@ -7178,9 +8427,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks464:
+blocks515:
 	SUBQ       $0x00000010, SI
-	JL         done465
+	JL         done516
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -7315,9 +8564,9 @@ blocks464:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks464
+	JMP        blocks515
 
-done465:
+done516:
 	VZEROUPPER
 	RET
 
@@ -7337,10 +8586,10 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows466:
+rows517:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done467
+	JG     done518
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -7348,20 +8597,20 @@ rows466:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest469
+	JL     rest520
 
-vectors468:
+vectors519:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors468
+	JGE    vectors519
 
-rest469:
+rest520:
 	ADDQ      $0x10, R9
-	JZ        done470
+	JZ        done521
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -7371,7 +8620,7 @@ rest469:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done470:
+done521:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -7422,9 +8671,9 @@ done470:
 	MOVQ          SI, R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest472
+	JL            rest523
 
-vectors471:
+vectors522:
 	VMOVUPS     (R8), Z19
 	VSUBPS      Z4, Z19, Z19
 	VADDPS      Z19, Z5, Z5
@@ -7443,11 +8692,11 @@ vectors471:
 	VFMADD231PS Z19, Z19, Z12
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors471
+	JGE         vectors522
 
-rest472:
+rest523:
 	ADDQ        $0x10, R9
-	JZ          done473
+	JZ          done524
 	VMOVUPS.Z   (R8), K1, Z19
 	VSUBPS      Z4, Z19, Z19
 	VMOVAPS.Z   Z19, K1, Z19
@@ -7469,7 +8718,7 @@ rest472:
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done473:
+done524:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPS        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -7545,7 +8794,7 @@ done473:
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
 	CMPB          stream+176(FP), $0x00
-	JE            plain474
+	JE            plain525
 	LEAQ          (SI)(DX*4), R8
 	MOVQ          rstd_base+144(FP), R9
 	VBROADCASTSS  (R9)(CX*4), Z4
@@ -7557,9 +8806,9 @@ done473:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest477
+	JL            rest528
 
-vectors476:
+vectors527:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7573,11 +8822,11 @@ vectors476:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors476
+	JGE         vectors527
 
-rest477:
+rest528:
 	ADDQ        $0x10, R11
-	JZ          done478
+	JZ          done529
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7586,7 +8835,7 @@ rest477:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done478:
+done529:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7602,9 +8851,9 @@ done478:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest480
+	JL           rest531
 
-vectors479:
+vectors530:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7618,11 +8867,11 @@ vectors479:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors479
+	JGE         vectors530
 
-rest480:
+rest531:
 	ADDQ        $0x10, R11
-	JZ          done481
+	JZ          done532
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7631,7 +8880,7 @@ rest480:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done481:
+done532:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7647,9 +8896,9 @@ done481:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest483
+	JL           rest534
 
-vectors482:
+vectors533:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7663,11 +8912,11 @@ vectors482:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors482
+	JGE         vectors533
 
-rest483:
+rest534:
 	ADDQ        $0x10, R11
-	JZ          done484
+	JZ          done535
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7676,7 +8925,7 @@ rest483:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done484:
+done535:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7692,9 +8941,9 @@ done484:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest486
+	JL           rest537
 
-vectors485:
+vectors536:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7708,11 +8957,11 @@ vectors485:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors485
+	JGE         vectors536
 
-rest486:
+rest537:
 	ADDQ        $0x10, R11
-	JZ          done487
+	JZ          done538
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7721,15 +8970,15 @@ rest486:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done487:
+done538:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done475
+	JMP  done526
 
-plain474:
+plain525:
 	LEAQ         (SI)(DX*4), R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z4
@@ -7741,9 +8990,9 @@ plain474:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest489
+	JL           rest540
 
-vectors488:
+vectors539:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7757,11 +9006,11 @@ vectors488:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors488
+	JGE         vectors539
 
-rest489:
+rest540:
 	ADDQ        $0x10, R11
-	JZ          done490
+	JZ          done541
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7770,7 +9019,7 @@ rest489:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done490:
+done541:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7786,9 +9035,9 @@ done490:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest492
+	JL           rest543
 
-vectors491:
+vectors542:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7802,11 +9051,11 @@ vectors491:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors491
+	JGE         vectors542
 
-rest492:
+rest543:
 	ADDQ        $0x10, R11
-	JZ          done493
+	JZ          done544
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7815,7 +9064,7 @@ rest492:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done493:
+done544:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7831,9 +9080,9 @@ done493:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest495
+	JL           rest546
 
-vectors494:
+vectors545:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7847,11 +9096,11 @@ vectors494:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors494
+	JGE         vectors545
 
-rest495:
+rest546:
 	ADDQ        $0x10, R11
-	JZ          done496
+	JZ          done547
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7860,7 +9109,7 @@ rest495:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done496:
+done547:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -7876,9 +9125,9 @@ done496:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest498
+	JL           rest549
 
-vectors497:
+vectors548:
 	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
@@ -7892,11 +9141,11 @@ vectors497:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors497
+	JGE         vectors548
 
-rest498:
+rest549:
 	ADDQ        $0x10, R11
-	JZ          done499
+	JZ          done550
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -7905,41 +9154,41 @@ rest498:
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done499:
+done550:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done475:
+done526:
 	ADDQ $0x04, CX
-	JMP  rows466
+	JMP  rows517
 
-done467:
-rows500:
+done518:
+rows551:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done501
+	JG     done552
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest503
+	JL     rest554
 
-vectors502:
+vectors553:
 	VADDPS (BX), Z13, Z13
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors502
+	JGE    vectors553
 
-rest503:
+rest554:
 	ADDQ      $0x10, R8
-	JZ        done504
+	JZ        done555
 	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z13, Z13
 
-done504:
+done555:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -7969,27 +9218,27 @@ done504:
 	MOVQ          SI, BX
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest506
+	JL            rest557
 
-vectors505:
+vectors556:
 	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors505
+	JGE         vectors556
 
-rest506:
+rest557:
 	ADDQ        $0x10, R8
-	JZ          done507
+	JZ          done558
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 
-done507:
+done558:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPS        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -8041,7 +9290,7 @@ done507:
 	VCVTPD2PSY    Y0, X0
 	VMOVSS        X0, (BX)(CX*4)
 	CMPB          stream+176(FP), $0x00
-	JE            plain508
+	JE            plain559
 	LEAQ          (SI)(DX*4), BX
 	MOVQ          rstd_base+144(FP), R8
 	VBROADCASTSS  (R8)(CX*4), Z0
@@ -8053,9 +9302,9 @@ done507:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest511
+	JL            rest562
 
-vectors510:
+vectors561:
 	PREFETCHT0  (BX)
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
@@ -8069,11 +9318,11 @@ vectors510:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors510
+	JGE         vectors561
 
-rest511:
+rest562:
 	ADDQ        $0x10, R10
-	JZ          done512
+	JZ          done563
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -8082,15 +9331,15 @@ rest511:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done512:
+done563:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
-	JMP  done509
+	JMP  done560
 
-plain508:
+plain559:
 	LEAQ         (SI)(DX*4), BX
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Z0
@@ -8102,9 +9351,9 @@ plain508:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest514
+	JL           rest565
 
-vectors513:
+vectors564:
 	PREFETCHT0  (BX)
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
@@ -8118,11 +9367,11 @@ vectors513:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors513
+	JGE         vectors564
 
-rest514:
+rest565:
 	ADDQ        $0x10, R10
-	JZ          done515
+	JZ          done566
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -8131,23 +9380,23 @@ rest514:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done515:
+done566:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 
-done509:
+done560:
 	ADDQ $0x01, CX
-	JMP  rows500
+	JMP  rows551
 
-done501:
+done552:
 	CMPB stream+176(FP), $0x00
-	JE   done516
+	JE   done567
 	SFENCE
 
-done516:
+done567:
 	VZEROUPPER
 	RET
 
@@ -8167,10 +9416,10 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows517:
+rows568:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done518
+	JG     done569
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -8178,9 +9427,9 @@ rows517:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest520
+	JL     rest571
 
-vectors519:
+vectors570:
 	VMOVUPS     (R8), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (R8)(DX*1), Z4
@@ -8191,11 +9440,11 @@ vectors519:
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors519
+	JGE         vectors570
 
-rest520:
+rest571:
 	ADDQ        $0x10, R9
-	JZ          done521
+	JZ          done572
 	VMOVUPS.Z   (R8), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z4
@@ -8205,7 +9454,7 @@ rest520:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PS Z4, Z4, Z3
 
-done521:
+done572:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -8246,16 +9495,16 @@ done521:
 	VCVTPD2PSY    Y6, X4
 	VMOVUPS       X4, (R8)(CX*4)
 	CMPB          stream+104(FP), $0x00
-	JE            plain522
+	JE            plain573
 	LEAQ          (SI)(DX*4), R8
 	MOVQ          rstd_base+72(FP), R9
 	VBROADCASTSS  (R9)(CX*4), Z4
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest525
+	JL            rest576
 
-vectors524:
+vectors575:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8266,18 +9515,18 @@ vectors524:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors524
+	JGE        vectors575
 
-rest525:
+rest576:
 	ADDQ      $0x10, R10
-	JZ        done526
+	JZ        done577
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done526:
+done577:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8288,9 +9537,9 @@ done526:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest528
+	JL           rest579
 
-vectors527:
+vectors578:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8301,18 +9550,18 @@ vectors527:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors527
+	JGE        vectors578
 
-rest528:
+rest579:
 	ADDQ      $0x10, R10
-	JZ        done529
+	JZ        done580
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done529:
+done580:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8323,9 +9572,9 @@ done529:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest531
+	JL           rest582
 
-vectors530:
+vectors581:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8336,18 +9585,18 @@ vectors530:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors530
+	JGE        vectors581
 
-rest531:
+rest582:
 	ADDQ      $0x10, R10
-	JZ        done532
+	JZ        done583
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done532:
+done583:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8358,9 +9607,9 @@ done532:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest534
+	JL           rest585
 
-vectors533:
+vectors584:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8371,35 +9620,35 @@ vectors533:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors533
+	JGE        vectors584
 
-rest534:
+rest585:
 	ADDQ      $0x10, R10
-	JZ        done535
+	JZ        done586
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done535:
+done586:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done523
+	JMP  done574
 
-plain522:
+plain573:
 	LEAQ         (SI)(DX*4), R8
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest537
+	JL           rest588
 
-vectors536:
+vectors587:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8410,18 +9659,18 @@ vectors536:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors536
+	JGE        vectors587
 
-rest537:
+rest588:
 	ADDQ      $0x10, R10
-	JZ        done538
+	JZ        done589
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done538:
+done589:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8432,9 +9681,9 @@ done538:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest540
+	JL           rest591
 
-vectors539:
+vectors590:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8445,18 +9694,18 @@ vectors539:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors539
+	JGE        vectors590
 
-rest540:
+rest591:
 	ADDQ      $0x10, R10
-	JZ        done541
+	JZ        done592
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done541:
+done592:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8467,9 +9716,9 @@ done541:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest543
+	JL           rest594
 
-vectors542:
+vectors593:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8480,18 +9729,18 @@ vectors542:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors542
+	JGE        vectors593
 
-rest543:
+rest594:
 	ADDQ      $0x10, R10
-	JZ        done544
+	JZ        done595
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done544:
+done595:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -8502,9 +9751,9 @@ done544:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest546
+	JL           rest597
 
-vectors545:
+vectors596:
 	PREFETCHT0 (R8)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
@@ -8515,53 +9764,53 @@ vectors545:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors545
+	JGE        vectors596
 
-rest546:
+rest597:
 	ADDQ      $0x10, R10
-	JZ        done547
+	JZ        done598
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done547:
+done598:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done523:
+done574:
 	ADDQ $0x04, CX
-	JMP  rows517
+	JMP  rows568
 
-done518:
-rows548:
+done569:
+rows599:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done549
+	JG     done600
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest551
+	JL     rest602
 
-vectors550:
+vectors601:
 	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z5
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors550
+	JGE         vectors601
 
-rest551:
+rest602:
 	ADDQ        $0x10, R8
-	JZ          done552
+	JZ          done603
 	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z5
 
-done552:
+done603:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -8590,16 +9839,16 @@ done552:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (BX)(CX*4)
 	CMPB          stream+104(FP), $0x00
-	JE            plain553
+	JE            plain604
 	LEAQ          (SI)(DX*4), BX
 	MOVQ          rstd_base+72(FP), R8
 	VBROADCASTSS  (R8)(CX*4), Z0
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest556
+	JL            rest607
 
-vectors555:
+vectors606:
 	PREFETCHT0 (BX)
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
@@ -8610,35 +9859,35 @@ vectors555:
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors555
+	JGE        vectors606
 
-rest556:
+rest607:
 	ADDQ      $0x10, R9
-	JZ        done557
+	JZ        done608
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done557:
+done608:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
-	JMP  done554
+	JMP  done605
 
-plain553:
+plain604:
 	LEAQ         (SI)(DX*4), BX
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest559
+	JL           rest610
 
-vectors558:
+vectors609:
 	PREFETCHT0 (BX)
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
@@ -8649,34 +9898,34 @@ vectors558:
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors558
+	JGE        vectors609
 
-rest559:
+rest610:
 	ADDQ      $0x10, R9
-	JZ        done560
+	JZ        done611
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done560:
+done611:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 
-done554:
+done605:
 	ADDQ $0x01, CX
-	JMP  rows548
+	JMP  rows599
 
-done549:
+done600:
 	CMPB stream+104(FP), $0x00
-	JE   done561
+	JE   done612
 	SFENCE
 
-done561:
+done612:
 	VZEROUPPER
 	RET
 
@@ -8697,10 +9946,10 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows562:
+rows613:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done563
+	JG           done614
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -8731,9 +9980,9 @@ rows562:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest565
+	JL           rest616
 
-vectors564:
+vectors615:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -8781,11 +10030,11 @@ vectors564:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors564
+	JGE         vectors615
 
-rest565:
+rest616:
 	ADDQ        $0x10, R14
-	JZ          done566
+	JZ          done617
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -8828,7 +10077,7 @@ rest565:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done566:
+done617:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPS        Y0, Y16, Y16
 	VEXTRACTF64X2 $0x01, Y16, X0
@@ -8911,7 +10160,7 @@ done566:
 	VBROADCASTSS  8(SP), Z10
 	VBROADCASTSS  12(SP), Z11
 	CMPB          stream+216(FP), $0x00
-	JE            plain567
+	JE            plain618
 	LEAQ          (SI)(DX*4), R9
 	LEAQ          (DI)(DX*4), R10
 	MOVQ          rstd_base+144(FP), R11
@@ -8921,9 +10170,9 @@ done566:
 	VBROADCASTSS  (R12)(CX*4), Z13
 	MOVQ          AX, R12
 	SUBQ          $0x10, R12
-	JL            rest570
+	JL            rest621
 
-vectors569:
+vectors620:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z14
@@ -8941,11 +10190,11 @@ vectors569:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors569
+	JGE          vectors620
 
-rest570:
+rest621:
 	ADDQ         $0x10, R12
-	JZ           done571
+	JZ           done622
 	VMOVUPS.Z    (SI), K1, Z14
 	VMOVUPS.Z    (DI), K1, Z15
 	VMOVUPS.Z    (R11), K1, Z20
@@ -8956,7 +10205,7 @@ rest570:
 	VMULPS       Z12, Z15, Z15
 	VMOVUPS      Z15, K1, (R8)
 
-done571:
+done622:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -8970,9 +10219,9 @@ done571:
 	VBROADCASTSS 4(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest573
+	JL           rest624
 
-vectors572:
+vectors623:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z12
@@ -8990,11 +10239,11 @@ vectors572:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors572
+	JGE          vectors623
 
-rest573:
+rest624:
 	ADDQ         $0x10, R12
-	JZ           done574
+	JZ           done625
 	VMOVUPS.Z    (SI), K1, Z12
 	VMOVUPS.Z    (DI), K1, Z13
 	VMOVUPS.Z    (R11), K1, Z14
@@ -9005,7 +10254,7 @@ rest573:
 	VMULPS       Z0, Z13, Z13
 	VMOVUPS      Z13, K1, (R8)
 
-done574:
+done625:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9019,9 +10268,9 @@ done574:
 	VBROADCASTSS 8(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest576
+	JL           rest627
 
-vectors575:
+vectors626:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z2
@@ -9039,11 +10288,11 @@ vectors575:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors575
+	JGE          vectors626
 
-rest576:
+rest627:
 	ADDQ         $0x10, R12
-	JZ           done577
+	JZ           done628
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R11), K1, Z12
@@ -9054,7 +10303,7 @@ rest576:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done577:
+done628:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9068,9 +10317,9 @@ done577:
 	VBROADCASTSS 12(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest579
+	JL           rest630
 
-vectors578:
+vectors629:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z2
@@ -9088,11 +10337,11 @@ vectors578:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors578
+	JGE          vectors629
 
-rest579:
+rest630:
 	ADDQ         $0x10, R12
-	JZ           done580
+	JZ           done631
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R11), K1, Z9
@@ -9103,16 +10352,16 @@ rest579:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done580:
+done631:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	JMP  done568
+	JMP  done619
 
-plain567:
+plain618:
 	LEAQ         (SI)(DX*4), R9
 	LEAQ         (DI)(DX*4), R10
 	MOVQ         rstd_base+144(FP), R11
@@ -9122,9 +10371,9 @@ plain567:
 	VBROADCASTSS (R12)(CX*4), Z13
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest582
+	JL           rest633
 
-vectors581:
+vectors632:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z14
@@ -9142,11 +10391,11 @@ vectors581:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors581
+	JGE          vectors632
 
-rest582:
+rest633:
 	ADDQ         $0x10, R12
-	JZ           done583
+	JZ           done634
 	VMOVUPS.Z    (SI), K1, Z14
 	VMOVUPS.Z    (DI), K1, Z15
 	VMOVUPS.Z    (R11), K1, Z20
@@ -9157,7 +10406,7 @@ rest582:
 	VMULPS       Z12, Z15, Z15
 	VMOVUPS      Z15, K1, (R8)
 
-done583:
+done634:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9171,9 +10420,9 @@ done583:
 	VBROADCASTSS 4(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest585
+	JL           rest636
 
-vectors584:
+vectors635:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z12
@@ -9191,11 +10440,11 @@ vectors584:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors584
+	JGE          vectors635
 
-rest585:
+rest636:
 	ADDQ         $0x10, R12
-	JZ           done586
+	JZ           done637
 	VMOVUPS.Z    (SI), K1, Z12
 	VMOVUPS.Z    (DI), K1, Z13
 	VMOVUPS.Z    (R11), K1, Z14
@@ -9206,7 +10455,7 @@ rest585:
 	VMULPS       Z0, Z13, Z13
 	VMOVUPS      Z13, K1, (R8)
 
-done586:
+done637:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9220,9 +10469,9 @@ done586:
 	VBROADCASTSS 8(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest588
+	JL           rest639
 
-vectors587:
+vectors638:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z2
@@ -9240,11 +10489,11 @@ vectors587:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors587
+	JGE          vectors638
 
-rest588:
+rest639:
 	ADDQ         $0x10, R12
-	JZ           done589
+	JZ           done640
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R11), K1, Z12
@@ -9255,7 +10504,7 @@ rest588:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done589:
+done640:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9269,9 +10518,9 @@ done589:
 	VBROADCASTSS 12(R12)(CX*4), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest591
+	JL           rest642
 
-vectors590:
+vectors641:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z2
@@ -9289,11 +10538,11 @@ vectors590:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors590
+	JGE          vectors641
 
-rest591:
+rest642:
 	ADDQ         $0x10, R12
-	JZ           done592
+	JZ           done643
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R11), K1, Z9
@@ -9304,7 +10553,7 @@ rest591:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done592:
+done643:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -9312,15 +10561,15 @@ done592:
 	ADDQ R9, DI
 	ADDQ R9, R8
 
-done568:
+done619:
 	ADDQ $0x04, CX
-	JMP  rows562
+	JMP  rows613
 
-done563:
-rows593:
+done614:
+rows644:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done594
+	JG           done645
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -9336,9 +10585,9 @@ rows593:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest596
+	JL           rest647
 
-vectors595:
+vectors646:
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
 	VMOVUPS     (R12), Z5
@@ -9359,11 +10608,11 @@ vectors595:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors595
+	JGE         vectors646
 
-rest596:
+rest647:
 	ADDQ        $0x10, R13
-	JZ          done597
+	JZ          done648
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -9379,7 +10628,7 @@ rest596:
 	VMOVUPS     Z4, K1, (R11)
 	VMOVUPS     Z5, K1, (R12)
 
-done597:
+done648:
 	VEXTRACTF64X4 $0x01, Z26, Y0
 	VADDPS        Y0, Y26, Y26
 	VEXTRACTF64X2 $0x01, Y26, X0
@@ -9432,7 +10681,7 @@ done597:
 	VMOVSS        X0, (SP)
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+216(FP), $0x00
-	JE            plain598
+	JE            plain649
 	LEAQ          (SI)(DX*4), BX
 	LEAQ          (DI)(DX*4), R9
 	MOVQ          rstd_base+144(FP), R10
@@ -9442,9 +10691,9 @@ done597:
 	VBROADCASTSS  (R11)(CX*4), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest601
+	JL            rest652
 
-vectors600:
+vectors651:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPS      (SI), Z4
@@ -9462,11 +10711,11 @@ vectors600:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R11
-	JGE          vectors600
+	JGE          vectors651
 
-rest601:
+rest652:
 	ADDQ         $0x10, R11
-	JZ           done602
+	JZ           done653
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -9477,16 +10726,16 @@ rest601:
 	VMULPS       Z2, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done602:
+done653:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ BX, R8
-	JMP  done599
+	JMP  done650
 
-plain598:
+plain649:
 	LEAQ         (SI)(DX*4), BX
 	LEAQ         (DI)(DX*4), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -9496,9 +10745,9 @@ plain598:
 	VBROADCASTSS (R11)(CX*4), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest604
+	JL           rest655
 
-vectors603:
+vectors654:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPS      (SI), Z4
@@ -9516,11 +10765,11 @@ vectors603:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R11
-	JGE          vectors603
+	JGE          vectors654
 
-rest604:
+rest655:
 	ADDQ         $0x10, R11
-	JZ           done605
+	JZ           done656
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -9531,7 +10780,7 @@ rest604:
 	VMULPS       Z2, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done605:
+done656:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -9539,16 +10788,16 @@ done605:
 	ADDQ BX, DI
 	ADDQ BX, R8
 
-done599:
+done650:
 	ADDQ $0x01, CX
-	JMP  rows593
+	JMP  rows644
 
-done594:
+done645:
 	CMPB stream+216(FP), $0x00
-	JE   done606
+	JE   done657
 	SFENCE
 
-done606:
+done657:
 	VZEROUPPER
 	RET
 
@@ -9569,10 +10818,10 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows607:
+rows658:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done608
+	JG           done659
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -9588,9 +10837,9 @@ rows607:
 	VPXORD       Z7, Z7, Z7
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest610
+	JL           rest661
 
-vectors609:
+vectors660:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -9623,11 +10872,11 @@ vectors609:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors609
+	JGE         vectors660
 
-rest610:
+rest661:
 	ADDQ        $0x10, R13
-	JZ          done611
+	JZ          done662
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -9656,7 +10905,7 @@ rest610:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done611:
+done662:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPS        Y0, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X0
@@ -9700,7 +10949,7 @@ done611:
 	VBROADCASTSS  8(SP), Z2
 	VBROADCASTSS  12(SP), Z3
 	CMPB          stream+144(FP), $0x00
-	JE            plain612
+	JE            plain663
 	LEAQ          (SI)(DX*4), R9
 	LEAQ          (DI)(DX*4), R10
 	MOVQ          rstd_base+96(FP), R11
@@ -9708,9 +10957,9 @@ done611:
 	MOVQ          gamma_base+72(FP), R11
 	MOVQ          AX, R12
 	SUBQ          $0x10, R12
-	JL            rest615
+	JL            rest666
 
-vectors614:
+vectors665:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z9
@@ -9726,11 +10975,11 @@ vectors614:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors614
+	JGE          vectors665
 
-rest615:
+rest666:
 	ADDQ         $0x10, R12
-	JZ           done616
+	JZ           done667
 	VMOVUPS.Z    (SI), K1, Z9
 	VMOVUPS.Z    (DI), K1, Z10
 	VMOVUPS.Z    (R11), K1, Z11
@@ -9739,7 +10988,7 @@ rest615:
 	VMULPS       Z8, Z10, Z10
 	VMOVUPS      Z10, K1, (R8)
 
-done616:
+done667:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9751,9 +11000,9 @@ done616:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest618
+	JL           rest669
 
-vectors617:
+vectors668:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z8
@@ -9769,11 +11018,11 @@ vectors617:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors617
+	JGE          vectors668
 
-rest618:
+rest669:
 	ADDQ         $0x10, R12
-	JZ           done619
+	JZ           done670
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R11), K1, Z10
@@ -9782,7 +11031,7 @@ rest618:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done619:
+done670:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9794,9 +11043,9 @@ done619:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest621
+	JL           rest672
 
-vectors620:
+vectors671:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z1
@@ -9812,11 +11061,11 @@ vectors620:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors620
+	JGE          vectors671
 
-rest621:
+rest672:
 	ADDQ         $0x10, R12
-	JZ           done622
+	JZ           done673
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z8
 	VMOVUPS.Z    (R11), K1, Z9
@@ -9825,7 +11074,7 @@ rest621:
 	VMULPS       Z0, Z8, Z8
 	VMOVUPS      Z8, K1, (R8)
 
-done622:
+done673:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9837,9 +11086,9 @@ done622:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest624
+	JL           rest675
 
-vectors623:
+vectors674:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z1
@@ -9855,11 +11104,11 @@ vectors623:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors623
+	JGE          vectors674
 
-rest624:
+rest675:
 	ADDQ         $0x10, R12
-	JZ           done625
+	JZ           done676
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z2
 	VMOVUPS.Z    (R11), K1, Z8
@@ -9868,16 +11117,16 @@ rest624:
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (R8)
 
-done625:
+done676:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	JMP  done613
+	JMP  done664
 
-plain612:
+plain663:
 	LEAQ         (SI)(DX*4), R9
 	LEAQ         (DI)(DX*4), R10
 	MOVQ         rstd_base+96(FP), R11
@@ -9885,9 +11134,9 @@ plain612:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest627
+	JL           rest678
 
-vectors626:
+vectors677:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z9
@@ -9903,11 +11152,11 @@ vectors626:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors626
+	JGE          vectors677
 
-rest627:
+rest678:
 	ADDQ         $0x10, R12
-	JZ           done628
+	JZ           done679
 	VMOVUPS.Z    (SI), K1, Z9
 	VMOVUPS.Z    (DI), K1, Z10
 	VMOVUPS.Z    (R11), K1, Z11
@@ -9916,7 +11165,7 @@ rest627:
 	VMULPS       Z8, Z10, Z10
 	VMOVUPS      Z10, K1, (R8)
 
-done628:
+done679:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9928,9 +11177,9 @@ done628:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest630
+	JL           rest681
 
-vectors629:
+vectors680:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z8
@@ -9946,11 +11195,11 @@ vectors629:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors629
+	JGE          vectors680
 
-rest630:
+rest681:
 	ADDQ         $0x10, R12
-	JZ           done631
+	JZ           done682
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R11), K1, Z10
@@ -9959,7 +11208,7 @@ rest630:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done631:
+done682:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -9971,9 +11220,9 @@ done631:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest633
+	JL           rest684
 
-vectors632:
+vectors683:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z1
@@ -9989,11 +11238,11 @@ vectors632:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors632
+	JGE          vectors683
 
-rest633:
+rest684:
 	ADDQ         $0x10, R12
-	JZ           done634
+	JZ           done685
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z8
 	VMOVUPS.Z    (R11), K1, Z9
@@ -10002,7 +11251,7 @@ rest633:
 	VMULPS       Z0, Z8, Z8
 	VMOVUPS      Z8, K1, (R8)
 
-done634:
+done685:
 	MOVQ         AX, R11
 	ANDQ         $0x0000000f, R11
 	SHLQ         $0x02, R11
@@ -10014,9 +11263,9 @@ done634:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest636
+	JL           rest687
 
-vectors635:
+vectors686:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPS      (SI), Z1
@@ -10032,11 +11281,11 @@ vectors635:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R12
-	JGE          vectors635
+	JGE          vectors686
 
-rest636:
+rest687:
 	ADDQ         $0x10, R12
-	JZ           done637
+	JZ           done688
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z2
 	VMOVUPS.Z    (R11), K1, Z8
@@ -10045,7 +11294,7 @@ rest636:
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (R8)
 
-done637:
+done688:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -10053,15 +11302,15 @@ done637:
 	ADDQ R9, DI
 	ADDQ R9, R8
 
-done613:
+done664:
 	ADDQ $0x04, CX
-	JMP  rows607
+	JMP  rows658
 
-done608:
-rows638:
+done659:
+rows689:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done639
+	JG           done690
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -10071,9 +11320,9 @@ rows638:
 	VPXORD       Z12, Z12, Z12
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest641
+	JL           rest692
 
-vectors640:
+vectors691:
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -10088,11 +11337,11 @@ vectors640:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors640
+	JGE         vectors691
 
-rest641:
+rest692:
 	ADDQ        $0x10, R12
-	JZ          done642
+	JZ          done693
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
@@ -10103,7 +11352,7 @@ rest641:
 	VFMADD231PS Z4, Z3, Z12
 	VMOVUPS     Z2, K1, (R11)
 
-done642:
+done693:
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPS        Y0, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X0
@@ -10132,7 +11381,7 @@ done642:
 	VMOVSS        X0, (SP)
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+144(FP), $0x00
-	JE            plain643
+	JE            plain694
 	LEAQ          (SI)(DX*4), BX
 	LEAQ          (DI)(DX*4), R9
 	MOVQ          rstd_base+96(FP), R10
@@ -10140,9 +11389,9 @@ done642:
 	MOVQ          gamma_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest646
+	JL            rest697
 
-vectors645:
+vectors696:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPS      (SI), Z2
@@ -10158,11 +11407,11 @@ vectors645:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R11
-	JGE          vectors645
+	JGE          vectors696
 
-rest646:
+rest697:
 	ADDQ         $0x10, R11
-	JZ           done647
+	JZ           done698
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -10171,16 +11420,16 @@ rest646:
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done647:
+done698:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ BX, R8
-	JMP  done644
+	JMP  done695
 
-plain643:
+plain694:
 	LEAQ         (SI)(DX*4), BX
 	LEAQ         (DI)(DX*4), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -10188,9 +11437,9 @@ plain643:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest649
+	JL           rest700
 
-vectors648:
+vectors699:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPS      (SI), Z2
@@ -10206,11 +11455,11 @@ vectors648:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R11
-	JGE          vectors648
+	JGE          vectors699
 
-rest649:
+rest700:
 	ADDQ         $0x10, R11
-	JZ           done650
+	JZ           done701
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -10219,7 +11468,7 @@ rest649:
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done650:
+done701:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -10227,16 +11476,16 @@ done650:
 	ADDQ BX, DI
 	ADDQ BX, R8
 
-done644:
+done695:
 	ADDQ $0x01, CX
-	JMP  rows638
+	JMP  rows689
 
-done639:
+done690:
 	CMPB stream+144(FP), $0x00
-	JE   done651
+	JE   done702
 	SFENCE
 
-done651:
+done702:
 	VZEROUPPER
 	RET
 
@@ -10255,18 +11504,18 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows652:
+rows703:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done653
+	JG   done704
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest655
+	JL   rest706
 
-vectors654:
+vectors705:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -10293,11 +11542,11 @@ vectors654:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors654
+	JGE         vectors705
 
-rest655:
+rest706:
 	ADDQ        $0x10, R10
-	JZ          done656
+	JZ          done707
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -10320,28 +11569,28 @@ rest655:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done656:
+done707:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows652
+	JMP  rows703
 
-done653:
-rows657:
+done704:
+rows708:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done658
+	JG   done709
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest660
+	JL   rest711
 
-vectors659:
+vectors710:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -10356,11 +11605,11 @@ vectors659:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors659
+	JGE         vectors710
 
-rest660:
+rest711:
 	ADDQ        $0x10, R9
-	JZ          done661
+	JZ          done712
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -10371,16 +11620,16 @@ rest660:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done661:
+done712:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows657
+	JMP  rows708
 
-done658:
+done709:
 	VZEROUPPER
 	RET
 
@@ -10400,20 +11649,20 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  x_base+24(FP), DI
 	XORQ  CX, CX
 
-rows662:
+rows713:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done663
+	JG   done714
 	CMPB stream+136(FP), $0x00
-	JE   plain664
+	JE   plain715
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest667
+	JL   rest718
 
-vectors666:
+vectors717:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -10439,11 +11688,11 @@ vectors666:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors666
+	JGE         vectors717
 
-rest667:
+rest718:
 	ADDQ        $0x10, R11
-	JZ          done668
+	JZ          done719
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -10464,23 +11713,23 @@ rest667:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done668:
+done719:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done665
+	JMP  done716
 
-plain664:
+plain715:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest670
+	JL   rest721
 
-vectors669:
+vectors720:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -10506,11 +11755,11 @@ vectors669:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors669
+	JGE         vectors720
 
-rest670:
+rest721:
 	ADDQ        $0x10, R11
-	JZ          done671
+	JZ          done722
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -10531,34 +11780,34 @@ rest670:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done671:
+done722:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done665:
+done716:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows662
+	JMP  rows713
 
-done663:
-rows672:
+done714:
+rows723:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done673
+	JG   done724
 	CMPB stream+136(FP), $0x00
-	JE   plain674
+	JE   plain725
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest677
+	JL   rest728
 
-vectors676:
+vectors727:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -10572,11 +11821,11 @@ vectors676:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors676
+	JGE         vectors727
 
-rest677:
+rest728:
 	ADDQ        $0x10, R10
-	JZ          done678
+	JZ          done729
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -10585,23 +11834,23 @@ rest677:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done678:
+done729:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done675
+	JMP  done726
 
-plain674:
+plain725:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest680
+	JL   rest731
 
-vectors679:
+vectors730:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -10615,11 +11864,11 @@ vectors679:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors679
+	JGE         vectors730
 
-rest680:
+rest731:
 	ADDQ        $0x10, R10
-	JZ          done681
+	JZ          done732
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -10628,25 +11877,25 @@ rest680:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done681:
+done732:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done675:
+done726:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows672
+	JMP  rows723
 
-done673:
+done724:
 	CMPB stream+136(FP), $0x00
-	JE   done682
+	JE   done733
 	SFENCE
 
-done682:
+done733:
 	VZEROUPPER
 	RET
 
@@ -10666,19 +11915,19 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows683:
+rows734:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done684
+	JG   done735
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest686
+	JL   rest737
 
-vectors685:
+vectors736:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -10716,11 +11965,11 @@ vectors685:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors685
+	JGE         vectors736
 
-rest686:
+rest737:
 	ADDQ        $0x10, R12
-	JZ          done687
+	JZ          done738
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -10752,7 +12001,7 @@ rest686:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done687:
+done738:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -10761,22 +12010,22 @@ done687:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows683
+	JMP  rows734
 
-done684:
-rows688:
+done735:
+rows739:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done689
+	JG   done740
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest691
+	JL   rest742
 
-vectors690:
+vectors741:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -10796,11 +12045,11 @@ vectors690:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors690
+	JGE         vectors741
 
-rest691:
+rest742:
 	ADDQ        $0x10, R11
-	JZ          done692
+	JZ          done743
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -10814,7 +12063,7 @@ rest691:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done692:
+done743:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -10823,9 +12072,9 @@ done692:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows688
+	JMP  rows739
 
-done689:
+done740:
 	VZEROUPPER
 	RET
 
@@ -10846,12 +12095,12 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dy_base+48(FP), R8
 	XORQ  CX, CX
 
-rows693:
+rows744:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done694
+	JG   done745
 	CMPB stream+208(FP), $0x00
-	JE   plain695
+	JE   plain746
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -10859,9 +12108,9 @@ rows693:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest698
+	JL   rest749
 
-vectors697:
+vectors748:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -10904,11 +12153,11 @@ vectors697:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors697
+	JGE          vectors748
 
-rest698:
+rest749:
 	ADDQ         $0x10, R14
-	JZ           done699
+	JZ           done750
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -10943,16 +12192,16 @@ rest698:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done699:
+done750:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done696
+	JMP  done747
 
-plain695:
+plain746:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -10960,9 +12209,9 @@ plain695:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest701
+	JL   rest752
 
-vectors700:
+vectors751:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -11005,11 +12254,11 @@ vectors700:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors700
+	JGE          vectors751
 
-rest701:
+rest752:
 	ADDQ         $0x10, R14
-	JZ           done702
+	JZ           done753
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -11044,7 +12293,7 @@ rest701:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done702:
+done753:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -11052,20 +12301,20 @@ done702:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done696:
+done747:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows693
+	JMP  rows744
 
-done694:
-rows703:
+done745:
+rows754:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done704
+	JG   done755
 	CMPB stream+208(FP), $0x00
-	JE   plain705
+	JE   plain756
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -11073,9 +12322,9 @@ rows703:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest708
+	JL   rest759
 
-vectors707:
+vectors758:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -11097,11 +12346,11 @@ vectors707:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors707
+	JGE          vectors758
 
-rest708:
+rest759:
 	ADDQ         $0x10, R13
-	JZ           done709
+	JZ           done760
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -11115,16 +12364,16 @@ rest708:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done709:
+done760:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done706
+	JMP  done757
 
-plain705:
+plain756:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -11132,9 +12381,9 @@ plain705:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest711
+	JL   rest762
 
-vectors710:
+vectors761:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -11156,11 +12405,11 @@ vectors710:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors710
+	JGE          vectors761
 
-rest711:
+rest762:
 	ADDQ         $0x10, R13
-	JZ           done712
+	JZ           done763
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -11174,7 +12423,7 @@ rest711:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done712:
+done763:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -11182,19 +12431,19 @@ done712:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done706:
+done757:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows703
+	JMP  rows754
 
-done704:
+done755:
 	CMPB stream+208(FP), $0x00
-	JE   done713
+	JE   done764
 	SFENCE
 
-done713:
+done764:
 	VZEROUPPER
 	RET
 
@@ -11206,29 +12455,441 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop714:
+loop765:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done715
+	JG        done766
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop714
+	JMP       loop765
 
-done715:
-loop716:
+done766:
+loop767:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done717
+	JG        done768
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop716
+	JMP       loop767
 
-done717:
+done768:
+	VZEROUPPER
+	RET
+
+// func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x0000000f, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSS literal32_1<>+0(SB), Z0
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+	JZ           rest770
+
+vectors769:
+	VMOVUPS (CX)(BX*4), Z1
+	VMAXPS  Z0, Z1, Z0
+	ADDQ    $0x00000010, BX
+	CMPQ    BX, SI
+	JL      vectors769
+
+rest770:
+	CMPQ    BX, DX
+	JGE     done771
+	VMOVUPS Z0, Z1
+	VMOVUPS (CX)(BX*4), K1, Z1
+	VMAXPS  Z0, Z1, Z0
+
+done771:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VMAXPS        X0, X1, X0
+	VPERMILPD     $0x01, X0, X1
+	VMAXPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VMAXPS        X0, X1, X0
+	VMOVSS        X0, top+48(FP)
+	VBROADCASTSS  X0, Z0
+	VBROADCASTSS  literal32_45<>+0(SB), Z1
+	VBROADCASTSS  literal32_46<>+0(SB), Z3
+	VBROADCASTSS  literal32_47<>+0(SB), Z4
+	VBROADCASTSS  literal32_48<>+0(SB), Z5
+	VBROADCASTSS  literal32_49<>+0(SB), Z6
+	VBROADCASTSS  literal32_50<>+0(SB), Z7
+	VBROADCASTSS  literal32_51<>+0(SB), Z8
+	VBROADCASTSS  literal32_52<>+0(SB), Z9
+	VBROADCASTSS  literal32_53<>+0(SB), Z10
+	VBROADCASTSS  literal32_54<>+0(SB), Z11
+	VBROADCASTSS  literal32_55<>+0(SB), Z12
+	VBROADCASTSS  literal32_14<>+0(SB), Z13
+	VBROADCASTSS  literal32_14<>+0(SB), Z14
+	VPXORD        Z2, Z2, Z2
+	XORQ          BX, BX
+	MOVQ          DX, SI
+	ANDQ          $-16, SI
+	JZ            rest773
+
+vectors772:
+	VMOVUPS      (CX)(BX*4), Z15
+	VSUBPS       Z0, Z15, Z15
+	VMINPS       Z15, Z1, Z15
+	VMAXPS       Z15, Z3, Z15
+	VMOVUPS      Z5, Z16
+	VFMADD231PS  Z4, Z15, Z16
+	VSUBPS       Z5, Z16, Z16
+	VFNMADD231PS Z6, Z16, Z15
+	VFNMADD231PS Z7, Z16, Z15
+	VMOVUPS      Z8, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z12, Z15, Z17
+	VFMADD213PS  Z13, Z15, Z17
+	VFMADD213PS  Z14, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VMOVUPS      Z17, (AX)(BX*4)
+	VADDPS       Z17, Z2, Z2
+	ADDQ         $0x00000010, BX
+	CMPQ         BX, SI
+	JL           vectors772
+
+rest773:
+	CMPQ         BX, DX
+	JGE          done774
+	VMOVUPS.Z    (CX)(BX*4), K1, Z15
+	VSUBPS       Z0, Z15, Z15
+	VMINPS       Z15, Z1, Z0
+	VMAXPS       Z0, Z3, Z0
+	VMOVUPS      Z5, Z1
+	VFMADD231PS  Z4, Z0, Z1
+	VSUBPS       Z5, Z1, Z1
+	VFNMADD231PS Z6, Z1, Z0
+	VFNMADD231PS Z7, Z1, Z0
+	VMOVUPS      Z8, Z3
+	VFMADD213PS  Z9, Z0, Z3
+	VFMADD213PS  Z10, Z0, Z3
+	VFMADD213PS  Z11, Z0, Z3
+	VFMADD213PS  Z12, Z0, Z3
+	VFMADD213PS  Z13, Z0, Z3
+	VFMADD213PS  Z14, Z0, Z3
+	VSCALEFPS    Z1, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(BX*4)
+	VMOVAPS.Z    Z3, K1, Z3
+	VADDPS       Z3, Z2, Z2
+
+done774:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VPERMILPD     $0x01, X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSHDUP     X2, X0
+	VADDPS        X0, X2, X2
+	VMOVSS        X2, sum+52(FP)
+	VBROADCASTSS  literal32_14<>+0(SB), Z0
+	VBROADCASTSS  X2, Z1
+	VDIVPS        Z1, Z0, Z0
+	XORQ          CX, CX
+	MOVQ          DX, BX
+	ANDQ          $-16, BX
+	JZ            rest776
+
+vectors775:
+	VMOVUPS (AX)(CX*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(CX*4)
+	ADDQ    $0x00000010, CX
+	CMPQ    CX, BX
+	JL      vectors775
+
+rest776:
+	CMPQ      CX, DX
+	JGE       done777
+	VMOVUPS.Z (AX)(CX*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(CX*4)
+
+done777:
+	VZEROUPPER
+	RET
+
+DATA literal32_45<>+0(SB)/4, $0x42b2000d
+GLOBL literal32_45<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_46<>+0(SB)/4, $0xc2d15498
+GLOBL literal32_46<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_47<>+0(SB)/4, $0x3fb8aa3b
+GLOBL literal32_47<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_48<>+0(SB)/4, $0x4b400000
+GLOBL literal32_48<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_49<>+0(SB)/4, $0x3f317218
+GLOBL literal32_49<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_50<>+0(SB)/4, $0xb102e308
+GLOBL literal32_50<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_51<>+0(SB)/4, $0x3ab51218
+GLOBL literal32_51<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_52<>+0(SB)/4, $0x3c091cf2
+GLOBL literal32_52<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_53<>+0(SB)/4, $0x3d2aac79
+GLOBL literal32_53<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_54<>+0(SB)/4, $0x3e2aaa49
+GLOBL literal32_54<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_55<>+0(SB)/4, $0x3efffffe
+GLOBL literal32_55<>(SB), RODATA|NOPTR, $4
+
+// func softmaxBackwardF32AVX512(dp []float32, p []float32)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
+	MOVQ   dp_base+0(FP), AX
+	MOVQ   p_base+24(FP), CX
+	MOVQ   dp_len+8(FP), DX
+	MOVQ   DX, BX
+	ANDQ   $0x0000000f, BX
+	MOVL   $0x0000ffff, SI
+	BZHIL  BX, SI, SI
+	KMOVW  SI, K1
+	VPXORD Z0, Z0, Z0
+	XORQ   BX, BX
+	MOVQ   DX, SI
+	ANDQ   $-16, SI
+	JZ     rest779
+
+vectors778:
+	VMOVUPS     (CX)(BX*4), Z1
+	VMOVUPS     (AX)(BX*4), Z2
+	VFMADD231PS Z2, Z1, Z0
+	ADDQ        $0x00000010, BX
+	CMPQ        BX, SI
+	JL          vectors778
+
+rest779:
+	CMPQ        BX, DX
+	JGE         done780
+	VMOVUPS.Z   (CX)(BX*4), K1, Z1
+	VMOVUPS.Z   (AX)(BX*4), K1, Z2
+	VFMADD231PS Z2, Z1, Z0
+
+done780:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VBROADCASTSS  X0, Z0
+	XORQ          BX, BX
+	MOVQ          DX, SI
+	ANDQ          $-16, SI
+	JZ            rest782
+
+vectors781:
+	VMOVUPS (AX)(BX*4), Z1
+	VSUBPS  Z0, Z1, Z1
+	VMOVUPS (CX)(BX*4), Z2
+	VMULPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)(BX*4)
+	ADDQ    $0x00000010, BX
+	CMPQ    BX, SI
+	JL      vectors781
+
+rest782:
+	CMPQ      BX, DX
+	JGE       done783
+	VMOVUPS.Z (AX)(BX*4), K1, Z1
+	VSUBPS    Z0, Z1, Z1
+	VMOVUPS.Z (CX)(BX*4), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(BX*4)
+
+done783:
+	VZEROUPPER
+	RET
+
+// func geluF32AVX512(y []float32, s []float32, x []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         s_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_len+8(FP), BX
+	VBROADCASTSS literal32_45<>+0(SB), Z0
+	VBROADCASTSS literal32_46<>+0(SB), Z1
+	VBROADCASTSS literal32_47<>+0(SB), Z2
+	VBROADCASTSS literal32_48<>+0(SB), Z3
+	VBROADCASTSS literal32_49<>+0(SB), Z4
+	VBROADCASTSS literal32_50<>+0(SB), Z5
+	VBROADCASTSS literal32_51<>+0(SB), Z6
+	VBROADCASTSS literal32_52<>+0(SB), Z7
+	VBROADCASTSS literal32_53<>+0(SB), Z8
+	VBROADCASTSS literal32_54<>+0(SB), Z9
+	VBROADCASTSS literal32_55<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z11
+	VBROADCASTSS literal32_14<>+0(SB), Z12
+	VBROADCASTSS literal32_14<>+0(SB), Z13
+	VBROADCASTSS literal32_56<>+0(SB), Z14
+	VBROADCASTSS literal32_57<>+0(SB), Z15
+	MOVQ         BX, SI
+	ANDQ         $0x0000000f, SI
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	XORQ         SI, SI
+	MOVQ         BX, DI
+	ANDQ         $-16, DI
+	JZ           rest785
+
+vectors784:
+	VMOVUPS      (DX)(SI*4), Z16
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z14, Z18
+	VFMADD231PS  Z15, Z17, Z18
+	VMULPS       Z18, Z16, Z17
+	VMINPS       Z17, Z0, Z17
+	VMAXPS       Z17, Z1, Z17
+	VMOVUPS      Z3, Z18
+	VFMADD231PS  Z2, Z17, Z18
+	VSUBPS       Z3, Z18, Z18
+	VFNMADD231PS Z4, Z18, Z17
+	VFNMADD231PS Z5, Z18, Z17
+	VMOVUPS      Z6, Z19
+	VFMADD213PS  Z7, Z17, Z19
+	VFMADD213PS  Z8, Z17, Z19
+	VFMADD213PS  Z9, Z17, Z19
+	VFMADD213PS  Z10, Z17, Z19
+	VFMADD213PS  Z11, Z17, Z19
+	VFMADD213PS  Z12, Z17, Z19
+	VSCALEFPS    Z18, Z19, Z19
+	VADDPS       Z13, Z19, Z19
+	VDIVPS       Z19, Z13, Z19
+	VMOVUPS      Z19, (CX)(SI*4)
+	VMULPS       Z19, Z16, Z16
+	VMOVUPS      Z16, (AX)(SI*4)
+	ADDQ         $0x00000010, SI
+	CMPQ         SI, DI
+	JL           vectors784
+
+rest785:
+	CMPQ         SI, BX
+	JGE          done786
+	VMOVUPS.Z    (DX)(SI*4), K1, Z16
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z14, Z14
+	VFMADD231PS  Z15, Z17, Z14
+	VMULPS       Z14, Z16, Z17
+	VMINPS       Z17, Z0, Z0
+	VMAXPS       Z0, Z1, Z0
+	VMOVUPS      Z3, Z1
+	VFMADD231PS  Z2, Z0, Z1
+	VSUBPS       Z3, Z1, Z1
+	VFNMADD231PS Z4, Z1, Z0
+	VFNMADD231PS Z5, Z1, Z0
+	VMOVUPS      Z6, Z2
+	VFMADD213PS  Z7, Z0, Z2
+	VFMADD213PS  Z8, Z0, Z2
+	VFMADD213PS  Z9, Z0, Z2
+	VFMADD213PS  Z10, Z0, Z2
+	VFMADD213PS  Z11, Z0, Z2
+	VFMADD213PS  Z12, Z0, Z2
+	VSCALEFPS    Z1, Z2, Z2
+	VADDPS       Z13, Z2, Z2
+	VDIVPS       Z2, Z13, Z2
+	VMOVUPS      Z2, K1, (CX)(SI*4)
+	VMULPS       Z2, Z16, Z16
+	VMOVUPS      Z16, K1, (AX)(SI*4)
+
+done786:
+	VZEROUPPER
+	RET
+
+DATA literal32_56<>+0(SB)/4, $0xbfcc422a
+GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_57<>+0(SB)/4, $0xbd922279
+GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
+
+// func geluBackwardF32AVX512(dx []float32, x []float32, s []float32, dy []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         s_base+48(FP), DX
+	MOVQ         dy_base+72(FP), BX
+	MOVQ         dx_len+8(FP), SI
+	VBROADCASTSS literal32_18<>+0(SB), Z0
+	VBROADCASTSS literal32_14<>+0(SB), Z1
+	VBROADCASTSS literal32_19<>+0(SB), Z2
+	VBROADCASTSS literal32_20<>+0(SB), Z3
+	MOVQ         SI, DI
+	ANDQ         $0x0000000f, DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-16, R8
+	JZ           rest788
+
+vectors787:
+	VMOVUPS     (CX)(DI*4), Z4
+	VMOVUPS     (DX)(DI*4), Z5
+	VMULPS      Z4, Z4, Z6
+	VMINPS      Z6, Z0, Z6
+	VMOVUPS     Z2, Z7
+	VFMADD231PS Z3, Z6, Z7
+	VMULPS      Z5, Z4, Z4
+	VSUBPS      Z5, Z1, Z6
+	VMULPS      Z6, Z4, Z4
+	VFMADD231PS Z4, Z7, Z5
+	VMOVUPS     (BX)(DI*4), Z4
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     Z5, (AX)(DI*4)
+	ADDQ        $0x00000010, DI
+	CMPQ        DI, R8
+	JL          vectors787
+
+rest788:
+	CMPQ        DI, SI
+	JGE         done789
+	VMOVUPS.Z   (CX)(DI*4), K1, Z4
+	VMOVUPS.Z   (DX)(DI*4), K1, Z5
+	VMULPS      Z4, Z4, Z6
+	VMINPS      Z6, Z0, Z6
+	VMOVUPS     Z2, Z0
+	VFMADD231PS Z3, Z6, Z0
+	VMULPS      Z5, Z4, Z4
+	VSUBPS      Z5, Z1, Z6
+	VMULPS      Z6, Z4, Z4
+	VFMADD231PS Z4, Z0, Z5
+	VMOVUPS.Z   (BX)(DI*4), K1, Z0
+	VMULPS      Z0, Z5, Z5
+	VMOVUPS     Z5, K1, (AX)(DI*4)
+
+done789:
 	VZEROUPPER
 	RET
 
@@ -11247,66 +12908,144 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest719
+	JZ    rest791
 
-vectors718:
+vectors790:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors718
+	JL      vectors790
 
-rest719:
+rest791:
 	CMPQ      SI, BX
-	JGE       done720
+	JGE       done792
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done720:
+done792:
 	VZEROUPPER
 	RET
 
-// func scaleF64AVX512(x []float64, s float64)
+// func scaleF64AVX512(z []float64, x []float64, s float64)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-32
-	MOVQ         x_base+0(FP), AX
-	MOVQ         x_len+8(FP), CX
-	VBROADCASTSD s+24(FP), Z0
-	MOVQ         CX, DX
-	ANDQ         $0x00000007, DX
-	MOVL         $0x0000ffff, BX
-	BZHIL        DX, BX, BX
-	KMOVW        BX, K1
-	XORQ         DX, DX
-	MOVQ         CX, BX
-	ANDQ         $-8, BX
-	JZ           rest722
+TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         z_len+8(FP), DX
+	VBROADCASTSD s+48(FP), Z0
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest794
 
-vectors721:
-	VMOVUPD (AX)(DX*8), Z1
+vectors793:
+	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
-	VMOVUPD Z1, (AX)(DX*8)
-	ADDQ    $0x00000008, DX
-	CMPQ    DX, BX
-	JL      vectors721
+	VMOVUPD Z1, (AX)(BX*8)
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
+	JL      vectors793
 
-rest722:
-	CMPQ      DX, CX
-	JGE       done723
-	VMOVUPD.Z (AX)(DX*8), K1, Z1
+rest794:
+	CMPQ      BX, DX
+	JGE       done795
+	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
-	VMOVUPD   Z1, K1, (AX)(DX*8)
+	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done723:
+done795:
+	VZEROUPPER
+	RET
+
+// func adamWF64AVX512(w []float64, m []float64, v []float64, g []float64, beta1 float64, rest1 float64, beta2 float64, rest2 float64, keep float64, lr float64, bias2 float64, eps float64)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	MOVQ         w_len+8(FP), SI
+	VBROADCASTSD beta1+96(FP), Z0
+	VBROADCASTSD rest1+104(FP), Z1
+	VBROADCASTSD beta2+112(FP), Z2
+	VBROADCASTSD rest2+120(FP), Z3
+	VBROADCASTSD keep+128(FP), Z4
+	VBROADCASTSD lr+136(FP), Z5
+	VBROADCASTSD bias2+144(FP), Z6
+	VBROADCASTSD eps+152(FP), Z7
+	MOVQ         SI, DI
+	ANDQ         $0x00000007, DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-8, R8
+	JZ           rest797
+
+vectors796:
+	VMOVUPD     (BX)(DI*8), Z8
+	VMULPD      Z3, Z8, Z9
+	VMULPD      Z8, Z9, Z9
+	VMULPD      Z1, Z8, Z8
+	VMOVUPD     (CX)(DI*8), Z10
+	VFMADD231PD Z10, Z0, Z8
+	VMOVUPD     Z8, (CX)(DI*8)
+	VMOVUPD     (DX)(DI*8), Z10
+	VFMADD231PD Z10, Z2, Z9
+	VMOVUPD     Z9, (DX)(DI*8)
+	VSQRTPD     Z9, Z9
+	VDIVPD      Z6, Z9, Z9
+	VADDPD      Z7, Z9, Z9
+	VMULPD      Z5, Z8, Z8
+	VDIVPD      Z9, Z8, Z8
+	VMOVUPD     (AX)(DI*8), Z9
+	VMULPD      Z4, Z9, Z9
+	VSUBPD      Z8, Z9, Z9
+	VMOVUPD     Z9, (AX)(DI*8)
+	ADDQ        $0x00000008, DI
+	CMPQ        DI, R8
+	JL          vectors796
+
+rest797:
+	CMPQ        DI, SI
+	JGE         done798
+	VMOVUPD.Z   (BX)(DI*8), K1, Z8
+	VMULPD      Z3, Z8, Z3
+	VMULPD      Z8, Z3, Z3
+	VMULPD      Z1, Z8, Z8
+	VMOVUPD.Z   (CX)(DI*8), K1, Z1
+	VFMADD231PD Z1, Z0, Z8
+	VMOVUPD     Z8, K1, (CX)(DI*8)
+	VMOVUPD.Z   (DX)(DI*8), K1, Z0
+	VFMADD231PD Z0, Z2, Z3
+	VMOVUPD     Z3, K1, (DX)(DI*8)
+	VSQRTPD     Z3, Z3
+	VDIVPD      Z6, Z3, Z3
+	VADDPD      Z7, Z3, Z3
+	VMULPD      Z5, Z8, Z8
+	VDIVPD      Z3, Z8, Z8
+	VMOVUPD.Z   (AX)(DI*8), K1, Z0
+	VMULPD      Z4, Z0, Z0
+	VSUBPD      Z8, Z0, Z0
+	VMOVUPD     Z0, K1, (AX)(DI*8)
+
+done798:
 	VZEROUPPER
 	RET
 
 // func sumSquaresF64AVX512(x []float64) float64
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
@@ -11320,26 +13059,26 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest725
+	JZ     rest800
 
-vectors724:
+vectors799:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors724
+	JL          vectors799
 
-rest725:
+rest800:
 	CMPQ        DX, CX
-	JGE         done726
+	JGE         done801
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done726:
+done801:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
+	VEXTRACTF32X4 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDPD        X1, X0, X0
@@ -11388,9 +13127,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R10
 	SHLQ   $0x03, R10
 	TESTQ  AX, AX
-	JZ     done728
+	JZ     done803
 
-k727:
+k802:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -11435,9 +13174,9 @@ k727:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k727
+	JNZ          k802
 
-done728:
+done803:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -11473,10 +13212,10 @@ done728:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone730
-	JEQ          overwrite729
+	JPS          readCdone805
+	JEQ          overwrite804
 
-readCdone730:
+readCdone805:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -11525,9 +13264,9 @@ readCdone730:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done730
+	JMP         done805
 
-overwrite729:
+overwrite804:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -11553,7 +13292,7 @@ overwrite729:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done730:
+done805:
 	VZEROUPPER
 	RET
 
@@ -11580,9 +13319,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ   ldb+72(FP), R8
 	SHLQ   $0x03, R8
 	TESTQ  AX, AX
-	JZ     done732
+	JZ     done807
 
-k731:
+k806:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -11601,9 +13340,9 @@ k731:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k731
+	JNZ          k806
 
-done732:
+done807:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -11621,10 +13360,10 @@ done732:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone734
-	JEQ          overwrite733
+	JPS          readCdone809
+	JEQ          overwrite808
 
-readCdone734:
+readCdone809:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -11641,9 +13380,9 @@ readCdone734:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done734
+	JMP         done809
 
-overwrite733:
+overwrite808:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -11653,7 +13392,7 @@ overwrite733:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done734:
+done809:
 	VZEROUPPER
 	RET
 
@@ -11668,9 +13407,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks735:
+blocks810:
 	SUBQ       $0x00000008, SI
-	JL         done736
+	JL         done811
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -11733,9 +13472,9 @@ blocks735:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks735
+	JMP        blocks810
 
-done736:
+done811:
 	VZEROUPPER
 	RET
 
@@ -11755,10 +13494,10 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows737:
+rows812:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done738
+	JG     done813
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11766,20 +13505,20 @@ rows737:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest740
+	JL     rest815
 
-vectors739:
+vectors814:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors739
+	JGE    vectors814
 
-rest740:
+rest815:
 	ADDQ      $0x08, R9
-	JZ        done741
+	JZ        done816
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -11789,7 +13528,7 @@ rest740:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done741:
+done816:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -11837,9 +13576,9 @@ done741:
 	MOVQ          SI, R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest743
+	JL            rest818
 
-vectors742:
+vectors817:
 	VMOVUPD     (R8), Z19
 	VSUBPD      Z4, Z19, Z19
 	VADDPD      Z19, Z5, Z5
@@ -11858,11 +13597,11 @@ vectors742:
 	VFMADD231PD Z19, Z19, Z12
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors742
+	JGE         vectors817
 
-rest743:
+rest818:
 	ADDQ        $0x08, R9
-	JZ          done744
+	JZ          done819
 	VMOVUPD.Z   (R8), K1, Z19
 	VSUBPD      Z4, Z19, Z19
 	VMOVAPD.Z   Z19, K1, Z19
@@ -11884,7 +13623,7 @@ rest743:
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done744:
+done819:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPD        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -11954,7 +13693,7 @@ done744:
 	MOVQ          shift_base+120(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
 	CMPB          stream+176(FP), $0x00
-	JE            plain745
+	JE            plain820
 	LEAQ          (SI)(DX*4), R8
 	MOVQ          rstd_base+144(FP), R9
 	VBROADCASTSD  (R9)(CX*8), Z4
@@ -11966,9 +13705,9 @@ done744:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest748
+	JL            rest823
 
-vectors747:
+vectors822:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -11982,11 +13721,11 @@ vectors747:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors747
+	JGE         vectors822
 
-rest748:
+rest823:
 	ADDQ        $0x08, R11
-	JZ          done749
+	JZ          done824
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -11995,7 +13734,7 @@ rest748:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done749:
+done824:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12011,9 +13750,9 @@ done749:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest751
+	JL           rest826
 
-vectors750:
+vectors825:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12027,11 +13766,11 @@ vectors750:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors750
+	JGE         vectors825
 
-rest751:
+rest826:
 	ADDQ        $0x08, R11
-	JZ          done752
+	JZ          done827
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12040,7 +13779,7 @@ rest751:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done752:
+done827:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12056,9 +13795,9 @@ done752:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest754
+	JL           rest829
 
-vectors753:
+vectors828:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12072,11 +13811,11 @@ vectors753:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors753
+	JGE         vectors828
 
-rest754:
+rest829:
 	ADDQ        $0x08, R11
-	JZ          done755
+	JZ          done830
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12085,7 +13824,7 @@ rest754:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done755:
+done830:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12101,9 +13840,9 @@ done755:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest757
+	JL           rest832
 
-vectors756:
+vectors831:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12117,11 +13856,11 @@ vectors756:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors756
+	JGE         vectors831
 
-rest757:
+rest832:
 	ADDQ        $0x08, R11
-	JZ          done758
+	JZ          done833
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12130,15 +13869,15 @@ rest757:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done758:
+done833:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done746
+	JMP  done821
 
-plain745:
+plain820:
 	LEAQ         (SI)(DX*4), R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z4
@@ -12150,9 +13889,9 @@ plain745:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest760
+	JL           rest835
 
-vectors759:
+vectors834:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12166,11 +13905,11 @@ vectors759:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors759
+	JGE         vectors834
 
-rest760:
+rest835:
 	ADDQ        $0x08, R11
-	JZ          done761
+	JZ          done836
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12179,7 +13918,7 @@ rest760:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done761:
+done836:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12195,9 +13934,9 @@ done761:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest763
+	JL           rest838
 
-vectors762:
+vectors837:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12211,11 +13950,11 @@ vectors762:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors762
+	JGE         vectors837
 
-rest763:
+rest838:
 	ADDQ        $0x08, R11
-	JZ          done764
+	JZ          done839
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12224,7 +13963,7 @@ rest763:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done764:
+done839:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12240,9 +13979,9 @@ done764:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest766
+	JL           rest841
 
-vectors765:
+vectors840:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12256,11 +13995,11 @@ vectors765:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors765
+	JGE         vectors840
 
-rest766:
+rest841:
 	ADDQ        $0x08, R11
-	JZ          done767
+	JZ          done842
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12269,7 +14008,7 @@ rest766:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done767:
+done842:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12285,9 +14024,9 @@ done767:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest769
+	JL           rest844
 
-vectors768:
+vectors843:
 	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
@@ -12301,11 +14040,11 @@ vectors768:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors768
+	JGE         vectors843
 
-rest769:
+rest844:
 	ADDQ        $0x08, R11
-	JZ          done770
+	JZ          done845
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -12314,41 +14053,41 @@ rest769:
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done770:
+done845:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done746:
+done821:
 	ADDQ $0x04, CX
-	JMP  rows737
+	JMP  rows812
 
-done738:
-rows771:
+done813:
+rows846:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done772
+	JG     done847
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest774
+	JL     rest849
 
-vectors773:
+vectors848:
 	VADDPD (BX), Z13, Z13
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors773
+	JGE    vectors848
 
-rest774:
+rest849:
 	ADDQ      $0x08, R8
-	JZ        done775
+	JZ        done850
 	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z13, Z13
 
-done775:
+done850:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPD        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -12375,27 +14114,27 @@ done775:
 	MOVQ          SI, BX
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest777
+	JL            rest852
 
-vectors776:
+vectors851:
 	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors776
+	JGE         vectors851
 
-rest777:
+rest852:
 	ADDQ        $0x08, R8
-	JZ          done778
+	JZ          done853
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 
-done778:
+done853:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPD        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -12441,7 +14180,7 @@ done778:
 	MOVQ          shift_base+120(FP), BX
 	VMOVSD        X0, (BX)(CX*8)
 	CMPB          stream+176(FP), $0x00
-	JE            plain779
+	JE            plain854
 	LEAQ          (SI)(DX*4), BX
 	MOVQ          rstd_base+144(FP), R8
 	VBROADCASTSD  (R8)(CX*8), Z0
@@ -12453,9 +14192,9 @@ done778:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest782
+	JL            rest857
 
-vectors781:
+vectors856:
 	PREFETCHT0  (BX)
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
@@ -12469,11 +14208,11 @@ vectors781:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors781
+	JGE         vectors856
 
-rest782:
+rest857:
 	ADDQ        $0x08, R10
-	JZ          done783
+	JZ          done858
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -12482,15 +14221,15 @@ rest782:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done783:
+done858:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
-	JMP  done780
+	JMP  done855
 
-plain779:
+plain854:
 	LEAQ         (SI)(DX*4), BX
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Z0
@@ -12502,9 +14241,9 @@ plain779:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest785
+	JL           rest860
 
-vectors784:
+vectors859:
 	PREFETCHT0  (BX)
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
@@ -12518,11 +14257,11 @@ vectors784:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors784
+	JGE         vectors859
 
-rest785:
+rest860:
 	ADDQ        $0x08, R10
-	JZ          done786
+	JZ          done861
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -12531,23 +14270,23 @@ rest785:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done786:
+done861:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 
-done780:
+done855:
 	ADDQ $0x01, CX
-	JMP  rows771
+	JMP  rows846
 
-done772:
+done847:
 	CMPB stream+176(FP), $0x00
-	JE   done787
+	JE   done862
 	SFENCE
 
-done787:
+done862:
 	VZEROUPPER
 	RET
 
@@ -12567,10 +14306,10 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ  y_base+0(FP), DI
 	XORQ  CX, CX
 
-rows788:
+rows863:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done789
+	JG     done864
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -12578,9 +14317,9 @@ rows788:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest791
+	JL     rest866
 
-vectors790:
+vectors865:
 	VMOVUPD     (R8), Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD     (R8)(DX*1), Z4
@@ -12591,11 +14330,11 @@ vectors790:
 	VFMADD231PD Z4, Z4, Z3
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors790
+	JGE         vectors865
 
-rest791:
+rest866:
 	ADDQ        $0x08, R9
-	JZ          done792
+	JZ          done867
 	VMOVUPD.Z   (R8), K1, Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z4
@@ -12605,7 +14344,7 @@ rest791:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PD Z4, Z4, Z3
 
-done792:
+done867:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -12643,16 +14382,16 @@ done792:
 	MOVQ          rstd_base+72(FP), R8
 	VMOVUPD       Y6, (R8)(CX*8)
 	CMPB          stream+104(FP), $0x00
-	JE            plain793
+	JE            plain868
 	LEAQ          (SI)(DX*4), R8
 	MOVQ          rstd_base+72(FP), R9
 	VBROADCASTSD  (R9)(CX*8), Z4
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest796
+	JL            rest871
 
-vectors795:
+vectors870:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12663,18 +14402,18 @@ vectors795:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors795
+	JGE        vectors870
 
-rest796:
+rest871:
 	ADDQ      $0x08, R10
-	JZ        done797
+	JZ        done872
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done797:
+done872:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12685,9 +14424,9 @@ done797:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest799
+	JL           rest874
 
-vectors798:
+vectors873:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12698,18 +14437,18 @@ vectors798:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors798
+	JGE        vectors873
 
-rest799:
+rest874:
 	ADDQ      $0x08, R10
-	JZ        done800
+	JZ        done875
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done800:
+done875:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12720,9 +14459,9 @@ done800:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest802
+	JL           rest877
 
-vectors801:
+vectors876:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12733,18 +14472,18 @@ vectors801:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors801
+	JGE        vectors876
 
-rest802:
+rest877:
 	ADDQ      $0x08, R10
-	JZ        done803
+	JZ        done878
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done803:
+done878:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12755,9 +14494,9 @@ done803:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest805
+	JL           rest880
 
-vectors804:
+vectors879:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12768,35 +14507,35 @@ vectors804:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors804
+	JGE        vectors879
 
-rest805:
+rest880:
 	ADDQ      $0x08, R10
-	JZ        done806
+	JZ        done881
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done806:
+done881:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done794
+	JMP  done869
 
-plain793:
+plain868:
 	LEAQ         (SI)(DX*4), R8
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest808
+	JL           rest883
 
-vectors807:
+vectors882:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12807,18 +14546,18 @@ vectors807:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors807
+	JGE        vectors882
 
-rest808:
+rest883:
 	ADDQ      $0x08, R10
-	JZ        done809
+	JZ        done884
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done809:
+done884:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12829,9 +14568,9 @@ done809:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest811
+	JL           rest886
 
-vectors810:
+vectors885:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12842,18 +14581,18 @@ vectors810:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors810
+	JGE        vectors885
 
-rest811:
+rest886:
 	ADDQ      $0x08, R10
-	JZ        done812
+	JZ        done887
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done812:
+done887:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12864,9 +14603,9 @@ done812:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest814
+	JL           rest889
 
-vectors813:
+vectors888:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12877,18 +14616,18 @@ vectors813:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors813
+	JGE        vectors888
 
-rest814:
+rest889:
 	ADDQ      $0x08, R10
-	JZ        done815
+	JZ        done890
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done815:
+done890:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -12899,9 +14638,9 @@ done815:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest817
+	JL           rest892
 
-vectors816:
+vectors891:
 	PREFETCHT0 (R8)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
@@ -12912,53 +14651,53 @@ vectors816:
 	ADDQ       $+64, R8
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors816
+	JGE        vectors891
 
-rest817:
+rest892:
 	ADDQ      $0x08, R10
-	JZ        done818
+	JZ        done893
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done818:
+done893:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 
-done794:
+done869:
 	ADDQ $0x04, CX
-	JMP  rows788
+	JMP  rows863
 
-done789:
-rows819:
+done864:
+rows894:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done820
+	JG     done895
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest822
+	JL     rest897
 
-vectors821:
+vectors896:
 	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z5
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors821
+	JGE         vectors896
 
-rest822:
+rest897:
 	ADDQ        $0x08, R8
-	JZ          done823
+	JZ          done898
 	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z5
 
-done823:
+done898:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -12984,16 +14723,16 @@ done823:
 	MOVQ          rstd_base+72(FP), BX
 	VMOVSD        X1, (BX)(CX*8)
 	CMPB          stream+104(FP), $0x00
-	JE            plain824
+	JE            plain899
 	LEAQ          (SI)(DX*4), BX
 	MOVQ          rstd_base+72(FP), R8
 	VBROADCASTSD  (R8)(CX*8), Z0
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest827
+	JL            rest902
 
-vectors826:
+vectors901:
 	PREFETCHT0 (BX)
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
@@ -13004,35 +14743,35 @@ vectors826:
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors826
+	JGE        vectors901
 
-rest827:
+rest902:
 	ADDQ      $0x08, R9
-	JZ        done828
+	JZ        done903
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done828:
+done903:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
-	JMP  done825
+	JMP  done900
 
-plain824:
+plain899:
 	LEAQ         (SI)(DX*4), BX
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest830
+	JL           rest905
 
-vectors829:
+vectors904:
 	PREFETCHT0 (BX)
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
@@ -13043,34 +14782,34 @@ vectors829:
 	ADDQ       $+64, BX
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors829
+	JGE        vectors904
 
-rest830:
+rest905:
 	ADDQ      $0x08, R9
-	JZ        done831
+	JZ        done906
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done831:
+done906:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 
-done825:
+done900:
 	ADDQ $0x01, CX
-	JMP  rows819
+	JMP  rows894
 
-done820:
+done895:
 	CMPB stream+104(FP), $0x00
-	JE   done832
+	JE   done907
 	SFENCE
 
-done832:
+done907:
 	VZEROUPPER
 	RET
 
@@ -13091,10 +14830,10 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows833:
+rows908:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done834
+	JG           done909
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -13125,9 +14864,9 @@ rows833:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest836
+	JL           rest911
 
-vectors835:
+vectors910:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -13175,11 +14914,11 @@ vectors835:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors835
+	JGE         vectors910
 
-rest836:
+rest911:
 	ADDQ        $0x08, R14
-	JZ          done837
+	JZ          done912
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -13222,7 +14961,7 @@ rest836:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done837:
+done912:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPD        Y0, Y16, Y16
 	VEXTRACTF64X2 $0x01, Y16, X0
@@ -13297,7 +15036,7 @@ done837:
 	VBROADCASTSD  16(SP), Z10
 	VBROADCASTSD  24(SP), Z11
 	CMPB          stream+216(FP), $0x00
-	JE            plain838
+	JE            plain913
 	LEAQ          (SI)(DX*4), R9
 	LEAQ          (DI)(DX*4), R10
 	MOVQ          rstd_base+144(FP), R11
@@ -13307,9 +15046,9 @@ done837:
 	VBROADCASTSD  (R12)(CX*8), Z13
 	MOVQ          AX, R12
 	SUBQ          $0x08, R12
-	JL            rest841
+	JL            rest916
 
-vectors840:
+vectors915:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z14
@@ -13327,11 +15066,11 @@ vectors840:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors840
+	JGE          vectors915
 
-rest841:
+rest916:
 	ADDQ         $0x08, R12
-	JZ           done842
+	JZ           done917
 	VMOVUPD.Z    (SI), K1, Z14
 	VMOVUPD.Z    (DI), K1, Z15
 	VMOVUPD.Z    (R11), K1, Z20
@@ -13342,7 +15081,7 @@ rest841:
 	VMULPD       Z12, Z15, Z15
 	VMOVUPD      Z15, K1, (R8)
 
-done842:
+done917:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13356,9 +15095,9 @@ done842:
 	VBROADCASTSD 8(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest844
+	JL           rest919
 
-vectors843:
+vectors918:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z12
@@ -13376,11 +15115,11 @@ vectors843:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors843
+	JGE          vectors918
 
-rest844:
+rest919:
 	ADDQ         $0x08, R12
-	JZ           done845
+	JZ           done920
 	VMOVUPD.Z    (SI), K1, Z12
 	VMOVUPD.Z    (DI), K1, Z13
 	VMOVUPD.Z    (R11), K1, Z14
@@ -13391,7 +15130,7 @@ rest844:
 	VMULPD       Z0, Z13, Z13
 	VMOVUPD      Z13, K1, (R8)
 
-done845:
+done920:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13405,9 +15144,9 @@ done845:
 	VBROADCASTSD 16(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest847
+	JL           rest922
 
-vectors846:
+vectors921:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z2
@@ -13425,11 +15164,11 @@ vectors846:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors846
+	JGE          vectors921
 
-rest847:
+rest922:
 	ADDQ         $0x08, R12
-	JZ           done848
+	JZ           done923
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R11), K1, Z12
@@ -13440,7 +15179,7 @@ rest847:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done848:
+done923:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13454,9 +15193,9 @@ done848:
 	VBROADCASTSD 24(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest850
+	JL           rest925
 
-vectors849:
+vectors924:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z2
@@ -13474,11 +15213,11 @@ vectors849:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors849
+	JGE          vectors924
 
-rest850:
+rest925:
 	ADDQ         $0x08, R12
-	JZ           done851
+	JZ           done926
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R11), K1, Z9
@@ -13489,16 +15228,16 @@ rest850:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done851:
+done926:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	JMP  done839
+	JMP  done914
 
-plain838:
+plain913:
 	LEAQ         (SI)(DX*4), R9
 	LEAQ         (DI)(DX*4), R10
 	MOVQ         rstd_base+144(FP), R11
@@ -13508,9 +15247,9 @@ plain838:
 	VBROADCASTSD (R12)(CX*8), Z13
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest853
+	JL           rest928
 
-vectors852:
+vectors927:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z14
@@ -13528,11 +15267,11 @@ vectors852:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors852
+	JGE          vectors927
 
-rest853:
+rest928:
 	ADDQ         $0x08, R12
-	JZ           done854
+	JZ           done929
 	VMOVUPD.Z    (SI), K1, Z14
 	VMOVUPD.Z    (DI), K1, Z15
 	VMOVUPD.Z    (R11), K1, Z20
@@ -13543,7 +15282,7 @@ rest853:
 	VMULPD       Z12, Z15, Z15
 	VMOVUPD      Z15, K1, (R8)
 
-done854:
+done929:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13557,9 +15296,9 @@ done854:
 	VBROADCASTSD 8(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest856
+	JL           rest931
 
-vectors855:
+vectors930:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z12
@@ -13577,11 +15316,11 @@ vectors855:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors855
+	JGE          vectors930
 
-rest856:
+rest931:
 	ADDQ         $0x08, R12
-	JZ           done857
+	JZ           done932
 	VMOVUPD.Z    (SI), K1, Z12
 	VMOVUPD.Z    (DI), K1, Z13
 	VMOVUPD.Z    (R11), K1, Z14
@@ -13592,7 +15331,7 @@ rest856:
 	VMULPD       Z0, Z13, Z13
 	VMOVUPD      Z13, K1, (R8)
 
-done857:
+done932:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13606,9 +15345,9 @@ done857:
 	VBROADCASTSD 16(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest859
+	JL           rest934
 
-vectors858:
+vectors933:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z2
@@ -13626,11 +15365,11 @@ vectors858:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors858
+	JGE          vectors933
 
-rest859:
+rest934:
 	ADDQ         $0x08, R12
-	JZ           done860
+	JZ           done935
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R11), K1, Z12
@@ -13641,7 +15380,7 @@ rest859:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done860:
+done935:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -13655,9 +15394,9 @@ done860:
 	VBROADCASTSD 24(R12)(CX*8), Z1
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest862
+	JL           rest937
 
-vectors861:
+vectors936:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z2
@@ -13675,11 +15414,11 @@ vectors861:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors861
+	JGE          vectors936
 
-rest862:
+rest937:
 	ADDQ         $0x08, R12
-	JZ           done863
+	JZ           done938
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R11), K1, Z9
@@ -13690,7 +15429,7 @@ rest862:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done863:
+done938:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -13698,15 +15437,15 @@ done863:
 	ADDQ R9, DI
 	ADDQ R9, R8
 
-done839:
+done914:
 	ADDQ $0x04, CX
-	JMP  rows833
+	JMP  rows908
 
-done834:
-rows864:
+done909:
+rows939:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done865
+	JG           done940
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -13722,9 +15461,9 @@ rows864:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest867
+	JL           rest942
 
-vectors866:
+vectors941:
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
 	VMOVUPD     (R12), Z5
@@ -13745,11 +15484,11 @@ vectors866:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors866
+	JGE         vectors941
 
-rest867:
+rest942:
 	ADDQ        $0x08, R13
-	JZ          done868
+	JZ          done943
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
 	VMOVUPD.Z   (R12), K1, Z5
@@ -13765,7 +15504,7 @@ rest867:
 	VMOVUPD     Z4, K1, (R11)
 	VMOVUPD     Z5, K1, (R12)
 
-done868:
+done943:
 	VEXTRACTF64X4 $0x01, Z26, Y0
 	VADDPD        Y0, Y26, Y26
 	VEXTRACTF64X2 $0x01, Y26, X0
@@ -13810,7 +15549,7 @@ done868:
 	VMOVSD        X0, (SP)
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+216(FP), $0x00
-	JE            plain869
+	JE            plain944
 	LEAQ          (SI)(DX*4), BX
 	LEAQ          (DI)(DX*4), R9
 	MOVQ          rstd_base+144(FP), R10
@@ -13820,9 +15559,9 @@ done868:
 	VBROADCASTSD  (R11)(CX*8), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest872
+	JL            rest947
 
-vectors871:
+vectors946:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPD      (SI), Z4
@@ -13840,11 +15579,11 @@ vectors871:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R11
-	JGE          vectors871
+	JGE          vectors946
 
-rest872:
+rest947:
 	ADDQ         $0x08, R11
-	JZ           done873
+	JZ           done948
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -13855,16 +15594,16 @@ rest872:
 	VMULPD       Z2, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done873:
+done948:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ BX, R8
-	JMP  done870
+	JMP  done945
 
-plain869:
+plain944:
 	LEAQ         (SI)(DX*4), BX
 	LEAQ         (DI)(DX*4), R9
 	MOVQ         rstd_base+144(FP), R10
@@ -13874,9 +15613,9 @@ plain869:
 	VBROADCASTSD (R11)(CX*8), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest875
+	JL           rest950
 
-vectors874:
+vectors949:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPD      (SI), Z4
@@ -13894,11 +15633,11 @@ vectors874:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R11
-	JGE          vectors874
+	JGE          vectors949
 
-rest875:
+rest950:
 	ADDQ         $0x08, R11
-	JZ           done876
+	JZ           done951
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -13909,7 +15648,7 @@ rest875:
 	VMULPD       Z2, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done876:
+done951:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -13917,16 +15656,16 @@ done876:
 	ADDQ BX, DI
 	ADDQ BX, R8
 
-done870:
+done945:
 	ADDQ $0x01, CX
-	JMP  rows864
+	JMP  rows939
 
-done865:
+done940:
 	CMPB stream+216(FP), $0x00
-	JE   done877
+	JE   done952
 	SFENCE
 
-done877:
+done952:
 	VZEROUPPER
 	RET
 
@@ -13947,10 +15686,10 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
 	MOVQ  dx_base+0(FP), R8
 	XORQ  CX, CX
 
-rows878:
+rows953:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done879
+	JG           done954
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
@@ -13966,9 +15705,9 @@ rows878:
 	VPXORD       Z7, Z7, Z7
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest881
+	JL           rest956
 
-vectors880:
+vectors955:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -14001,11 +15740,11 @@ vectors880:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors880
+	JGE         vectors955
 
-rest881:
+rest956:
 	ADDQ        $0x08, R13
-	JZ          done882
+	JZ          done957
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -14034,7 +15773,7 @@ rest881:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done882:
+done957:
 	VEXTRACTF64X4 $0x01, Z4, Y0
 	VADDPD        Y0, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X0
@@ -14074,7 +15813,7 @@ done882:
 	VBROADCASTSD  16(SP), Z2
 	VBROADCASTSD  24(SP), Z3
 	CMPB          stream+144(FP), $0x00
-	JE            plain883
+	JE            plain958
 	LEAQ          (SI)(DX*4), R9
 	LEAQ          (DI)(DX*4), R10
 	MOVQ          rstd_base+96(FP), R11
@@ -14082,9 +15821,9 @@ done882:
 	MOVQ          gamma_base+72(FP), R11
 	MOVQ          AX, R12
 	SUBQ          $0x08, R12
-	JL            rest886
+	JL            rest961
 
-vectors885:
+vectors960:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z9
@@ -14100,11 +15839,11 @@ vectors885:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors885
+	JGE          vectors960
 
-rest886:
+rest961:
 	ADDQ         $0x08, R12
-	JZ           done887
+	JZ           done962
 	VMOVUPD.Z    (SI), K1, Z9
 	VMOVUPD.Z    (DI), K1, Z10
 	VMOVUPD.Z    (R11), K1, Z11
@@ -14113,7 +15852,7 @@ rest886:
 	VMULPD       Z8, Z10, Z10
 	VMOVUPD      Z10, K1, (R8)
 
-done887:
+done962:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14125,9 +15864,9 @@ done887:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest889
+	JL           rest964
 
-vectors888:
+vectors963:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z8
@@ -14143,11 +15882,11 @@ vectors888:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors888
+	JGE          vectors963
 
-rest889:
+rest964:
 	ADDQ         $0x08, R12
-	JZ           done890
+	JZ           done965
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R11), K1, Z10
@@ -14156,7 +15895,7 @@ rest889:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done890:
+done965:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14168,9 +15907,9 @@ done890:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest892
+	JL           rest967
 
-vectors891:
+vectors966:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z1
@@ -14186,11 +15925,11 @@ vectors891:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors891
+	JGE          vectors966
 
-rest892:
+rest967:
 	ADDQ         $0x08, R12
-	JZ           done893
+	JZ           done968
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z8
 	VMOVUPD.Z    (R11), K1, Z9
@@ -14199,7 +15938,7 @@ rest892:
 	VMULPD       Z0, Z8, Z8
 	VMOVUPD      Z8, K1, (R8)
 
-done893:
+done968:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14211,9 +15950,9 @@ done893:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest895
+	JL           rest970
 
-vectors894:
+vectors969:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z1
@@ -14229,11 +15968,11 @@ vectors894:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors894
+	JGE          vectors969
 
-rest895:
+rest970:
 	ADDQ         $0x08, R12
-	JZ           done896
+	JZ           done971
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z2
 	VMOVUPD.Z    (R11), K1, Z8
@@ -14242,16 +15981,16 @@ rest895:
 	VMULPD       Z0, Z2, Z2
 	VMOVUPD      Z2, K1, (R8)
 
-done896:
+done971:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	JMP  done884
+	JMP  done959
 
-plain883:
+plain958:
 	LEAQ         (SI)(DX*4), R9
 	LEAQ         (DI)(DX*4), R10
 	MOVQ         rstd_base+96(FP), R11
@@ -14259,9 +15998,9 @@ plain883:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest898
+	JL           rest973
 
-vectors897:
+vectors972:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z9
@@ -14277,11 +16016,11 @@ vectors897:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors897
+	JGE          vectors972
 
-rest898:
+rest973:
 	ADDQ         $0x08, R12
-	JZ           done899
+	JZ           done974
 	VMOVUPD.Z    (SI), K1, Z9
 	VMOVUPD.Z    (DI), K1, Z10
 	VMOVUPD.Z    (R11), K1, Z11
@@ -14290,7 +16029,7 @@ rest898:
 	VMULPD       Z8, Z10, Z10
 	VMOVUPD      Z10, K1, (R8)
 
-done899:
+done974:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14302,9 +16041,9 @@ done899:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest901
+	JL           rest976
 
-vectors900:
+vectors975:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z8
@@ -14320,11 +16059,11 @@ vectors900:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors900
+	JGE          vectors975
 
-rest901:
+rest976:
 	ADDQ         $0x08, R12
-	JZ           done902
+	JZ           done977
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R11), K1, Z10
@@ -14333,7 +16072,7 @@ rest901:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done902:
+done977:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14345,9 +16084,9 @@ done902:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest904
+	JL           rest979
 
-vectors903:
+vectors978:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z1
@@ -14363,11 +16102,11 @@ vectors903:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors903
+	JGE          vectors978
 
-rest904:
+rest979:
 	ADDQ         $0x08, R12
-	JZ           done905
+	JZ           done980
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z8
 	VMOVUPD.Z    (R11), K1, Z9
@@ -14376,7 +16115,7 @@ rest904:
 	VMULPD       Z0, Z8, Z8
 	VMOVUPD      Z8, K1, (R8)
 
-done905:
+done980:
 	MOVQ         AX, R11
 	ANDQ         $0x00000007, R11
 	SHLQ         $0x03, R11
@@ -14388,9 +16127,9 @@ done905:
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest907
+	JL           rest982
 
-vectors906:
+vectors981:
 	PREFETCHT0   (R9)
 	PREFETCHT0   (R10)
 	VMOVUPD      (SI), Z1
@@ -14406,11 +16145,11 @@ vectors906:
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R12
-	JGE          vectors906
+	JGE          vectors981
 
-rest907:
+rest982:
 	ADDQ         $0x08, R12
-	JZ           done908
+	JZ           done983
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z2
 	VMOVUPD.Z    (R11), K1, Z8
@@ -14419,7 +16158,7 @@ rest907:
 	VMULPD       Z0, Z2, Z2
 	VMOVUPD      Z2, K1, (R8)
 
-done908:
+done983:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -14427,15 +16166,15 @@ done908:
 	ADDQ R9, DI
 	ADDQ R9, R8
 
-done884:
+done959:
 	ADDQ $0x04, CX
-	JMP  rows878
+	JMP  rows953
 
-done879:
-rows909:
+done954:
+rows984:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done910
+	JG           done985
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
@@ -14445,9 +16184,9 @@ rows909:
 	VPXORD       Z12, Z12, Z12
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest912
+	JL           rest987
 
-vectors911:
+vectors986:
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -14462,11 +16201,11 @@ vectors911:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors911
+	JGE         vectors986
 
-rest912:
+rest987:
 	ADDQ        $0x08, R12
-	JZ          done913
+	JZ          done988
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
 	VMOVUPD.Z   (BX), K1, Z3
@@ -14477,7 +16216,7 @@ rest912:
 	VFMADD231PD Z4, Z3, Z12
 	VMOVUPD     Z2, K1, (R11)
 
-done913:
+done988:
 	VEXTRACTF64X4 $0x01, Z12, Y0
 	VADDPD        Y0, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X0
@@ -14502,7 +16241,7 @@ done913:
 	VMOVSD        X0, (SP)
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+144(FP), $0x00
-	JE            plain914
+	JE            plain989
 	LEAQ          (SI)(DX*4), BX
 	LEAQ          (DI)(DX*4), R9
 	MOVQ          rstd_base+96(FP), R10
@@ -14510,9 +16249,9 @@ done913:
 	MOVQ          gamma_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest917
+	JL            rest992
 
-vectors916:
+vectors991:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPD      (SI), Z2
@@ -14528,11 +16267,11 @@ vectors916:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R11
-	JGE          vectors916
+	JGE          vectors991
 
-rest917:
+rest992:
 	ADDQ         $0x08, R11
-	JZ           done918
+	JZ           done993
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -14541,16 +16280,16 @@ rest917:
 	VMULPD       Z1, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done918:
+done993:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ BX, R8
-	JMP  done915
+	JMP  done990
 
-plain914:
+plain989:
 	LEAQ         (SI)(DX*4), BX
 	LEAQ         (DI)(DX*4), R9
 	MOVQ         rstd_base+96(FP), R10
@@ -14558,9 +16297,9 @@ plain914:
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest920
+	JL           rest995
 
-vectors919:
+vectors994:
 	PREFETCHT0   (BX)
 	PREFETCHT0   (R9)
 	VMOVUPD      (SI), Z2
@@ -14576,11 +16315,11 @@ vectors919:
 	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R11
-	JGE          vectors919
+	JGE          vectors994
 
-rest920:
+rest995:
 	ADDQ         $0x08, R11
-	JZ           done921
+	JZ           done996
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -14589,7 +16328,7 @@ rest920:
 	VMULPD       Z1, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done921:
+done996:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -14597,16 +16336,16 @@ done921:
 	ADDQ BX, DI
 	ADDQ BX, R8
 
-done915:
+done990:
 	ADDQ $0x01, CX
-	JMP  rows909
+	JMP  rows984
 
-done910:
+done985:
 	CMPB stream+144(FP), $0x00
-	JE   done922
+	JE   done997
 	SFENCE
 
-done922:
+done997:
 	VZEROUPPER
 	RET
 
@@ -14625,18 +16364,18 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows923:
+rows998:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done924
+	JG   done999
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest926
+	JL   rest1001
 
-vectors925:
+vectors1000:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -14663,11 +16402,11 @@ vectors925:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors925
+	JGE         vectors1000
 
-rest926:
+rest1001:
 	ADDQ        $0x08, R10
-	JZ          done927
+	JZ          done1002
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -14690,28 +16429,28 @@ rest926:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done927:
+done1002:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows923
+	JMP  rows998
 
-done924:
-rows928:
+done999:
+rows1003:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done929
+	JG   done1004
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest931
+	JL   rest1006
 
-vectors930:
+vectors1005:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -14726,11 +16465,11 @@ vectors930:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors930
+	JGE         vectors1005
 
-rest931:
+rest1006:
 	ADDQ        $0x08, R9
-	JZ          done932
+	JZ          done1007
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -14741,16 +16480,16 @@ rest931:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done932:
+done1007:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows928
+	JMP  rows1003
 
-done929:
+done1004:
 	VZEROUPPER
 	RET
 
@@ -14770,20 +16509,20 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  x_base+24(FP), DI
 	XORQ  CX, CX
 
-rows933:
+rows1008:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done934
+	JG   done1009
 	CMPB stream+136(FP), $0x00
-	JE   plain935
+	JE   plain1010
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest938
+	JL   rest1013
 
-vectors937:
+vectors1012:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -14809,11 +16548,11 @@ vectors937:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors937
+	JGE         vectors1012
 
-rest938:
+rest1013:
 	ADDQ        $0x08, R11
-	JZ          done939
+	JZ          done1014
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -14834,23 +16573,23 @@ rest938:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done939:
+done1014:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-	JMP  done936
+	JMP  done1011
 
-plain935:
+plain1010:
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest941
+	JL   rest1016
 
-vectors940:
+vectors1015:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -14876,11 +16615,11 @@ vectors940:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors940
+	JGE         vectors1015
 
-rest941:
+rest1016:
 	ADDQ        $0x08, R11
-	JZ          done942
+	JZ          done1017
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -14901,34 +16640,34 @@ rest941:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done942:
+done1017:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
 
-done936:
+done1011:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows933
+	JMP  rows1008
 
-done934:
-rows943:
+done1009:
+rows1018:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done944
+	JG   done1019
 	CMPB stream+136(FP), $0x00
-	JE   plain945
+	JE   plain1020
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest948
+	JL   rest1023
 
-vectors947:
+vectors1022:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -14942,11 +16681,11 @@ vectors947:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors947
+	JGE         vectors1022
 
-rest948:
+rest1023:
 	ADDQ        $0x08, R10
-	JZ          done949
+	JZ          done1024
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -14955,23 +16694,23 @@ rest948:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done949:
+done1024:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-	JMP  done946
+	JMP  done1021
 
-plain945:
+plain1020:
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest951
+	JL   rest1026
 
-vectors950:
+vectors1025:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -14985,11 +16724,11 @@ vectors950:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors950
+	JGE         vectors1025
 
-rest951:
+rest1026:
 	ADDQ        $0x08, R10
-	JZ          done952
+	JZ          done1027
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -14998,25 +16737,25 @@ rest951:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done952:
+done1027:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 
-done946:
+done1021:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows943
+	JMP  rows1018
 
-done944:
+done1019:
 	CMPB stream+136(FP), $0x00
-	JE   done953
+	JE   done1028
 	SFENCE
 
-done953:
+done1028:
 	VZEROUPPER
 	RET
 
@@ -15036,19 +16775,19 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows954:
+rows1029:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done955
+	JG   done1030
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest957
+	JL   rest1032
 
-vectors956:
+vectors1031:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -15086,11 +16825,11 @@ vectors956:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors956
+	JGE         vectors1031
 
-rest957:
+rest1032:
 	ADDQ        $0x08, R12
-	JZ          done958
+	JZ          done1033
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -15122,7 +16861,7 @@ rest957:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done958:
+done1033:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -15131,22 +16870,22 @@ done958:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows954
+	JMP  rows1029
 
-done955:
-rows959:
+done1030:
+rows1034:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done960
+	JG   done1035
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest962
+	JL   rest1037
 
-vectors961:
+vectors1036:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -15166,11 +16905,11 @@ vectors961:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors961
+	JGE         vectors1036
 
-rest962:
+rest1037:
 	ADDQ        $0x08, R11
-	JZ          done963
+	JZ          done1038
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -15184,7 +16923,7 @@ rest962:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done963:
+done1038:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -15193,9 +16932,9 @@ done963:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows959
+	JMP  rows1034
 
-done960:
+done1035:
 	VZEROUPPER
 	RET
 
@@ -15216,12 +16955,12 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dy_base+48(FP), R8
 	XORQ  CX, CX
 
-rows964:
+rows1039:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done965
+	JG   done1040
 	CMPB stream+208(FP), $0x00
-	JE   plain966
+	JE   plain1041
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -15229,9 +16968,9 @@ rows964:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest969
+	JL   rest1044
 
-vectors968:
+vectors1043:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -15274,11 +17013,11 @@ vectors968:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors968
+	JGE          vectors1043
 
-rest969:
+rest1044:
 	ADDQ         $0x08, R14
-	JZ           done970
+	JZ           done1045
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -15313,16 +17052,16 @@ rest969:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done970:
+done1045:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-	JMP  done967
+	JMP  done1042
 
-plain966:
+plain1041:
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -15330,9 +17069,9 @@ plain966:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest972
+	JL   rest1047
 
-vectors971:
+vectors1046:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -15375,11 +17114,11 @@ vectors971:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors971
+	JGE          vectors1046
 
-rest972:
+rest1047:
 	ADDQ         $0x08, R14
-	JZ           done973
+	JZ           done1048
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -15414,7 +17153,7 @@ rest972:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done973:
+done1048:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -15422,20 +17161,20 @@ done973:
 	SUBQ R9, DI
 	SUBQ R9, R8
 
-done967:
+done1042:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows964
+	JMP  rows1039
 
-done965:
-rows974:
+done1040:
+rows1049:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done975
+	JG   done1050
 	CMPB stream+208(FP), $0x00
-	JE   plain976
+	JE   plain1051
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -15443,9 +17182,9 @@ rows974:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest979
+	JL   rest1054
 
-vectors978:
+vectors1053:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -15467,11 +17206,11 @@ vectors978:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors978
+	JGE          vectors1053
 
-rest979:
+rest1054:
 	ADDQ         $0x08, R13
-	JZ           done980
+	JZ           done1055
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -15485,16 +17224,16 @@ rest979:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done980:
+done1055:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-	JMP  done977
+	JMP  done1052
 
-plain976:
+plain1051:
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -15502,9 +17241,9 @@ plain976:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest982
+	JL   rest1057
 
-vectors981:
+vectors1056:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -15526,11 +17265,11 @@ vectors981:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors981
+	JGE          vectors1056
 
-rest982:
+rest1057:
 	ADDQ         $0x08, R13
-	JZ           done983
+	JZ           done1058
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -15544,7 +17283,7 @@ rest982:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done983:
+done1058:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -15552,19 +17291,19 @@ done983:
 	SUBQ BX, DI
 	SUBQ BX, R8
 
-done977:
+done1052:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows974
+	JMP  rows1049
 
-done975:
+done1050:
 	CMPB stream+208(FP), $0x00
-	JE   done984
+	JE   done1059
 	SFENCE
 
-done984:
+done1059:
 	VZEROUPPER
 	RET
 
@@ -15576,27 +17315,478 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop985:
+loop1060:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done986
+	JG      done1061
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop985
+	JMP     loop1060
 
-done986:
-loop987:
+done1061:
+loop1062:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done988
+	JG     done1063
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop987
+	JMP    loop1062
 
-done988:
+done1063:
+	VZEROUPPER
+	RET
+
+// func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSD literal64_21<>+0(SB), Z0
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest1065
+
+vectors1064:
+	VMOVUPD (CX)(BX*8), Z1
+	VMAXPD  Z0, Z1, Z0
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
+	JL      vectors1064
+
+rest1065:
+	CMPQ    BX, DX
+	JGE     done1066
+	VMOVUPD Z0, Z1
+	VMOVUPD (CX)(BX*8), K1, Z1
+	VMAXPD  Z0, Z1, Z0
+
+done1066:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPD        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VMAXPD        X0, X1, X0
+	VPERMILPD     $0x01, X0, X1
+	VMAXPD        X0, X1, X0
+	VMOVSD        X0, top+48(FP)
+	VBROADCASTSD  X0, Z0
+	VBROADCASTSD  literal64_58<>+0(SB), Z1
+	VBROADCASTSD  literal64_59<>+0(SB), Z3
+	VBROADCASTSD  literal64_60<>+0(SB), Z4
+	VBROADCASTSD  literal64_61<>+0(SB), Z5
+	VBROADCASTSD  literal64_62<>+0(SB), Z6
+	VBROADCASTSD  literal64_63<>+0(SB), Z7
+	VBROADCASTSD  literal64_64<>+0(SB), Z8
+	VBROADCASTSD  literal64_65<>+0(SB), Z9
+	VBROADCASTSD  literal64_66<>+0(SB), Z10
+	VBROADCASTSD  literal64_67<>+0(SB), Z11
+	VBROADCASTSD  literal64_68<>+0(SB), Z12
+	VBROADCASTSD  literal64_69<>+0(SB), Z13
+	VBROADCASTSD  literal64_70<>+0(SB), Z14
+	VBROADCASTSD  literal64_71<>+0(SB), Z15
+	VBROADCASTSD  literal64_72<>+0(SB), Z16
+	VBROADCASTSD  literal64_73<>+0(SB), Z17
+	VBROADCASTSD  literal64_0<>+0(SB), Z18
+	VBROADCASTSD  literal64_0<>+0(SB), Z19
+	VPXORD        Z2, Z2, Z2
+	XORQ          BX, BX
+	MOVQ          DX, SI
+	ANDQ          $-8, SI
+	JZ            rest1068
+
+vectors1067:
+	VMOVUPD      (CX)(BX*8), Z20
+	VSUBPD       Z0, Z20, Z20
+	VMINPD       Z20, Z1, Z20
+	VMAXPD       Z20, Z3, Z20
+	VMOVUPD      Z5, Z21
+	VFMADD231PD  Z4, Z20, Z21
+	VSUBPD       Z5, Z21, Z21
+	VFNMADD231PD Z6, Z21, Z20
+	VFNMADD231PD Z7, Z21, Z20
+	VMOVUPD      Z8, Z22
+	VFMADD213PD  Z9, Z20, Z22
+	VFMADD213PD  Z10, Z20, Z22
+	VFMADD213PD  Z11, Z20, Z22
+	VFMADD213PD  Z12, Z20, Z22
+	VFMADD213PD  Z13, Z20, Z22
+	VFMADD213PD  Z14, Z20, Z22
+	VFMADD213PD  Z15, Z20, Z22
+	VFMADD213PD  Z16, Z20, Z22
+	VFMADD213PD  Z17, Z20, Z22
+	VFMADD213PD  Z18, Z20, Z22
+	VFMADD213PD  Z19, Z20, Z22
+	VSCALEFPD    Z21, Z22, Z22
+	VMOVUPD      Z22, (AX)(BX*8)
+	VADDPD       Z22, Z2, Z2
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, SI
+	JL           vectors1067
+
+rest1068:
+	CMPQ         BX, DX
+	JGE          done1069
+	VMOVUPD.Z    (CX)(BX*8), K1, Z20
+	VSUBPD       Z0, Z20, Z20
+	VMINPD       Z20, Z1, Z0
+	VMAXPD       Z0, Z3, Z0
+	VMOVUPD      Z5, Z1
+	VFMADD231PD  Z4, Z0, Z1
+	VSUBPD       Z5, Z1, Z1
+	VFNMADD231PD Z6, Z1, Z0
+	VFNMADD231PD Z7, Z1, Z0
+	VMOVUPD      Z8, Z3
+	VFMADD213PD  Z9, Z0, Z3
+	VFMADD213PD  Z10, Z0, Z3
+	VFMADD213PD  Z11, Z0, Z3
+	VFMADD213PD  Z12, Z0, Z3
+	VFMADD213PD  Z13, Z0, Z3
+	VFMADD213PD  Z14, Z0, Z3
+	VFMADD213PD  Z15, Z0, Z3
+	VFMADD213PD  Z16, Z0, Z3
+	VFMADD213PD  Z17, Z0, Z3
+	VFMADD213PD  Z18, Z0, Z3
+	VFMADD213PD  Z19, Z0, Z3
+	VSCALEFPD    Z1, Z3, Z3
+	VMOVUPD      Z3, K1, (AX)(BX*8)
+	VMOVAPD.Z    Z3, K1, Z3
+	VADDPD       Z3, Z2, Z2
+
+done1069:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VPERMILPD     $0x01, X2, X0
+	VADDPD        X0, X2, X2
+	VMOVSD        X2, sum+56(FP)
+	VBROADCASTSD  literal64_0<>+0(SB), Z0
+	VBROADCASTSD  X2, Z1
+	VDIVPD        Z1, Z0, Z0
+	XORQ          CX, CX
+	MOVQ          DX, BX
+	ANDQ          $-8, BX
+	JZ            rest1071
+
+vectors1070:
+	VMOVUPD (AX)(CX*8), Z1
+	VMULPD  Z0, Z1, Z1
+	VMOVUPD Z1, (AX)(CX*8)
+	ADDQ    $0x00000008, CX
+	CMPQ    CX, BX
+	JL      vectors1070
+
+rest1071:
+	CMPQ      CX, DX
+	JGE       done1072
+	VMOVUPD.Z (AX)(CX*8), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (AX)(CX*8)
+
+done1072:
+	VZEROUPPER
+	RET
+
+DATA literal64_58<>+0(SB)/8, $0x4086307ad27a1fc2
+GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_59<>+0(SB)/8, $0xc0874e9c65eceee0
+GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_60<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_61<>+0(SB)/8, $0x4338000000000000
+GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_62<>+0(SB)/8, $0x3fe62e42fefa39ef
+GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_63<>+0(SB)/8, $0x3c7abc9e3b39803f
+GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_64<>+0(SB)/8, $0x3e5ad7f286f853ac
+GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_65<>+0(SB)/8, $0x3e928ad724f633e8
+GLOBL literal64_65<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_66<>+0(SB)/8, $0x3ec71df257a124e6
+GLOBL literal64_66<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_67<>+0(SB)/8, $0x3efa0199a0cf44e1
+GLOBL literal64_67<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_68<>+0(SB)/8, $0x3f2a01a012a48e87
+GLOBL literal64_68<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_69<>+0(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_69<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_70<>+0(SB)/8, $0x3f81111111127c04
+GLOBL literal64_70<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_71<>+0(SB)/8, $0x3fa555555555087e
+GLOBL literal64_71<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_72<>+0(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_72<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_73<>+0(SB)/8, $0x3fe000000000000a
+GLOBL literal64_73<>(SB), RODATA|NOPTR, $8
+
+// func softmaxBackwardF64AVX512(dp []float64, p []float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
+	MOVQ   dp_base+0(FP), AX
+	MOVQ   p_base+24(FP), CX
+	MOVQ   dp_len+8(FP), DX
+	MOVQ   DX, BX
+	ANDQ   $0x00000007, BX
+	MOVL   $0x0000ffff, SI
+	BZHIL  BX, SI, SI
+	KMOVW  SI, K1
+	VPXORD Z0, Z0, Z0
+	XORQ   BX, BX
+	MOVQ   DX, SI
+	ANDQ   $-8, SI
+	JZ     rest1074
+
+vectors1073:
+	VMOVUPD     (CX)(BX*8), Z1
+	VMOVUPD     (AX)(BX*8), Z2
+	VFMADD231PD Z2, Z1, Z0
+	ADDQ        $0x00000008, BX
+	CMPQ        BX, SI
+	JL          vectors1073
+
+rest1074:
+	CMPQ        BX, DX
+	JGE         done1075
+	VMOVUPD.Z   (CX)(BX*8), K1, Z1
+	VMOVUPD.Z   (AX)(BX*8), K1, Z2
+	VFMADD231PD Z2, Z1, Z0
+
+done1075:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDPD        X1, X0, X0
+	VBROADCASTSD  X0, Z0
+	XORQ          BX, BX
+	MOVQ          DX, SI
+	ANDQ          $-8, SI
+	JZ            rest1077
+
+vectors1076:
+	VMOVUPD (AX)(BX*8), Z1
+	VSUBPD  Z0, Z1, Z1
+	VMOVUPD (CX)(BX*8), Z2
+	VMULPD  Z2, Z1, Z1
+	VMOVUPD Z1, (AX)(BX*8)
+	ADDQ    $0x00000008, BX
+	CMPQ    BX, SI
+	JL      vectors1076
+
+rest1077:
+	CMPQ      BX, DX
+	JGE       done1078
+	VMOVUPD.Z (AX)(BX*8), K1, Z1
+	VSUBPD    Z0, Z1, Z1
+	VMOVUPD.Z (CX)(BX*8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (AX)(BX*8)
+
+done1078:
+	VZEROUPPER
+	RET
+
+// func geluF64AVX512(y []float64, s []float64, x []float64)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
+	MOVQ         y_base+0(FP), AX
+	MOVQ         s_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_len+8(FP), BX
+	VBROADCASTSD literal64_58<>+0(SB), Z0
+	VBROADCASTSD literal64_59<>+0(SB), Z1
+	VBROADCASTSD literal64_60<>+0(SB), Z2
+	VBROADCASTSD literal64_61<>+0(SB), Z3
+	VBROADCASTSD literal64_62<>+0(SB), Z4
+	VBROADCASTSD literal64_63<>+0(SB), Z5
+	VBROADCASTSD literal64_64<>+0(SB), Z6
+	VBROADCASTSD literal64_65<>+0(SB), Z7
+	VBROADCASTSD literal64_66<>+0(SB), Z8
+	VBROADCASTSD literal64_67<>+0(SB), Z9
+	VBROADCASTSD literal64_68<>+0(SB), Z10
+	VBROADCASTSD literal64_69<>+0(SB), Z11
+	VBROADCASTSD literal64_70<>+0(SB), Z12
+	VBROADCASTSD literal64_71<>+0(SB), Z13
+	VBROADCASTSD literal64_72<>+0(SB), Z14
+	VBROADCASTSD literal64_73<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z16
+	VBROADCASTSD literal64_0<>+0(SB), Z17
+	VBROADCASTSD literal64_0<>+0(SB), Z18
+	VBROADCASTSD literal64_74<>+0(SB), Z19
+	VBROADCASTSD literal64_75<>+0(SB), Z20
+	MOVQ         BX, SI
+	ANDQ         $0x00000007, SI
+	MOVL         $0x0000ffff, DI
+	BZHIL        SI, DI, DI
+	KMOVW        DI, K1
+	XORQ         SI, SI
+	MOVQ         BX, DI
+	ANDQ         $-8, DI
+	JZ           rest1080
+
+vectors1079:
+	VMOVUPD      (DX)(SI*8), Z21
+	VMULPD       Z21, Z21, Z22
+	VMOVUPD      Z19, Z23
+	VFMADD231PD  Z20, Z22, Z23
+	VMULPD       Z23, Z21, Z22
+	VMINPD       Z22, Z0, Z22
+	VMAXPD       Z22, Z1, Z22
+	VMOVUPD      Z3, Z23
+	VFMADD231PD  Z2, Z22, Z23
+	VSUBPD       Z3, Z23, Z23
+	VFNMADD231PD Z4, Z23, Z22
+	VFNMADD231PD Z5, Z23, Z22
+	VMOVUPD      Z6, Z24
+	VFMADD213PD  Z7, Z22, Z24
+	VFMADD213PD  Z8, Z22, Z24
+	VFMADD213PD  Z9, Z22, Z24
+	VFMADD213PD  Z10, Z22, Z24
+	VFMADD213PD  Z11, Z22, Z24
+	VFMADD213PD  Z12, Z22, Z24
+	VFMADD213PD  Z13, Z22, Z24
+	VFMADD213PD  Z14, Z22, Z24
+	VFMADD213PD  Z15, Z22, Z24
+	VFMADD213PD  Z16, Z22, Z24
+	VFMADD213PD  Z17, Z22, Z24
+	VSCALEFPD    Z23, Z24, Z24
+	VADDPD       Z18, Z24, Z24
+	VDIVPD       Z24, Z18, Z24
+	VMOVUPD      Z24, (CX)(SI*8)
+	VMULPD       Z24, Z21, Z21
+	VMOVUPD      Z21, (AX)(SI*8)
+	ADDQ         $0x00000008, SI
+	CMPQ         SI, DI
+	JL           vectors1079
+
+rest1080:
+	CMPQ         SI, BX
+	JGE          done1081
+	VMOVUPD.Z    (DX)(SI*8), K1, Z21
+	VMULPD       Z21, Z21, Z22
+	VMOVUPD      Z19, Z19
+	VFMADD231PD  Z20, Z22, Z19
+	VMULPD       Z19, Z21, Z22
+	VMINPD       Z22, Z0, Z0
+	VMAXPD       Z0, Z1, Z0
+	VMOVUPD      Z3, Z1
+	VFMADD231PD  Z2, Z0, Z1
+	VSUBPD       Z3, Z1, Z1
+	VFNMADD231PD Z4, Z1, Z0
+	VFNMADD231PD Z5, Z1, Z0
+	VMOVUPD      Z6, Z2
+	VFMADD213PD  Z7, Z0, Z2
+	VFMADD213PD  Z8, Z0, Z2
+	VFMADD213PD  Z9, Z0, Z2
+	VFMADD213PD  Z10, Z0, Z2
+	VFMADD213PD  Z11, Z0, Z2
+	VFMADD213PD  Z12, Z0, Z2
+	VFMADD213PD  Z13, Z0, Z2
+	VFMADD213PD  Z14, Z0, Z2
+	VFMADD213PD  Z15, Z0, Z2
+	VFMADD213PD  Z16, Z0, Z2
+	VFMADD213PD  Z17, Z0, Z2
+	VSCALEFPD    Z1, Z2, Z2
+	VADDPD       Z18, Z2, Z2
+	VDIVPD       Z2, Z18, Z2
+	VMOVUPD      Z2, K1, (CX)(SI*8)
+	VMULPD       Z2, Z21, Z21
+	VMOVUPD      Z21, K1, (AX)(SI*8)
+
+done1081:
+	VZEROUPPER
+	RET
+
+DATA literal64_74<>+0(SB)/8, $0xbff9884533d43651
+GLOBL literal64_74<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_75<>+0(SB)/8, $0xbfb2444f2a4d8b4b
+GLOBL literal64_75<>(SB), RODATA|NOPTR, $8
+
+// func geluBackwardF64AVX512(dx []float64, x []float64, s []float64, dy []float64)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         s_base+48(FP), DX
+	MOVQ         dy_base+72(FP), BX
+	MOVQ         dx_len+8(FP), SI
+	VBROADCASTSD literal64_42<>+0(SB), Z0
+	VBROADCASTSD literal64_0<>+0(SB), Z1
+	VBROADCASTSD literal64_43<>+0(SB), Z2
+	VBROADCASTSD literal64_44<>+0(SB), Z3
+	MOVQ         SI, DI
+	ANDQ         $0x00000007, DI
+	MOVL         $0x0000ffff, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	ANDQ         $-8, R8
+	JZ           rest1083
+
+vectors1082:
+	VMOVUPD     (CX)(DI*8), Z4
+	VMOVUPD     (DX)(DI*8), Z5
+	VMULPD      Z4, Z4, Z6
+	VMINPD      Z6, Z0, Z6
+	VMOVUPD     Z2, Z7
+	VFMADD231PD Z3, Z6, Z7
+	VMULPD      Z5, Z4, Z4
+	VSUBPD      Z5, Z1, Z6
+	VMULPD      Z6, Z4, Z4
+	VFMADD231PD Z4, Z7, Z5
+	VMOVUPD     (BX)(DI*8), Z4
+	VMULPD      Z4, Z5, Z5
+	VMOVUPD     Z5, (AX)(DI*8)
+	ADDQ        $0x00000008, DI
+	CMPQ        DI, R8
+	JL          vectors1082
+
+rest1083:
+	CMPQ        DI, SI
+	JGE         done1084
+	VMOVUPD.Z   (CX)(DI*8), K1, Z4
+	VMOVUPD.Z   (DX)(DI*8), K1, Z5
+	VMULPD      Z4, Z4, Z6
+	VMINPD      Z6, Z0, Z6
+	VMOVUPD     Z2, Z0
+	VFMADD231PD Z3, Z6, Z0
+	VMULPD      Z5, Z4, Z4
+	VSUBPD      Z5, Z1, Z6
+	VMULPD      Z6, Z4, Z4
+	VFMADD231PD Z4, Z0, Z5
+	VMOVUPD.Z   (BX)(DI*8), K1, Z0
+	VMULPD      Z0, Z5, Z5
+	VMOVUPD     Z5, K1, (AX)(DI*8)
+
+done1084:
 	VZEROUPPER
 	RET

@@ -23,6 +23,11 @@ func pure[T Float]() *Kernels[T] {
 		ColumnGradientSums: columnGradientSums[T],
 		ColumnNormBackward: columnNormBackward[T],
 		Accumulate:         accumulate[T],
+		AdamW:              adamW[T],
+		Softmax:            softmax[T],
+		SoftmaxBackward:    softmaxBackward[T],
+		GELU:               gelu[T],
+		GELUBackward:       geluBackward[T],
 	}
 }
 
@@ -32,9 +37,9 @@ func add[T Float](z, x, y []T) {
 	}
 }
 
-func scale[T Float](x []T, s T) {
-	for i := range x {
-		x[i] *= s
+func scale[T Float](z, x []T, s T) {
+	for i, v := range x {
+		z[i] = s * v
 	}
 }
 

@@ -20,8 +20,8 @@ type Kernels[T Float] struct {
 
 	// Add: z = x + y.
 	Add func(z, x, y []T)
-	// Scale: x = s·x.
-	Scale func(x []T, s T)
+	// Scale: z = s·x.
+	Scale func(z, x []T, s T)
 	// SumSquares is Σx², taken in float64.
 	SumSquares func(x []T) float64
 
@@ -72,16 +72,37 @@ type Kernels[T Float] struct {
 
 	// Accumulate: sum += x.
 	Accumulate func(sum []float64, x []T)
+
+	// AdamW is one step of a weight w, its moments m and v and gradient g:
+	//
+	//	m = beta1·m + rest1·g    v = beta2·v + rest2·g²
+	//	w = keep·w − lr·m/(√v/bias2 + eps)
+	AdamW func(w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T)
+
+	// Softmax: p = exp(x − top)/sum, with top the largest of x and sum = Σexp(x − top).
+	// Its exp of less than −87 (float64: −708) may be 0.
+	Softmax func(p, x []T) (top, sum T)
+	// SoftmaxBackward: dp = p·(dp − Σp·dp).
+	SoftmaxBackward func(dp, p []T)
+	// GELU: s = 1/(1 + exp(−2u)) with u = √(2/π)·(x + 0.044715·x³), and y = x·s.
+	GELU func(y, s, x []T)
+	// GELUBackward: dx = dy·(s + 2·x·s·(1 − s)·du/dx).
+	GELUBackward func(dx, x, s, dy []T)
 }
 
 // Of gives the fastest implementation that the machine can run.
-func Of[T Float]() *Kernels[T] {
-	var k any = best32
-	var z T
-	if _, double := any(z).(float64); double {
-		k = best64
+func Of[T Float]() *Kernels[T] { return either[T](best32, best64) }
+
+// Pure gives the implementation in Go, which takes the statistics of rows in
+// float64.
+func Pure[T Float]() *Kernels[T] { return either[T](all32[0], all64[0]) }
+
+// either picks the implementation for T.
+func either[T Float](f32 *Kernels[float32], f64 *Kernels[float64]) *Kernels[T] {
+	if k, ok := any(f32).(*Kernels[T]); ok {
+		return k
 	}
-	return k.(*Kernels[T])
+	return any(f64).(*Kernels[T])
 }
 
 var (

@@ -12,6 +12,7 @@ var float32AVX2 = &Kernels[float32]{
 	Lanes:              8,
 	Add:                addF32AVX2,
 	Scale:              scaleF32AVX2,
+	AdamW:              adamWF32AVX2,
 	SumSquares:         sumSquaresF32AVX2,
 	Tile:               tileF32AVX2,
 	LowTile:            lowTileF32AVX2,
@@ -25,6 +26,10 @@ var float32AVX2 = &Kernels[float32]{
 	ColumnGradientSums: columnGradientSumsF32AVX2,
 	ColumnNormBackward: columnNormBackwardF32AVX2,
 	Accumulate:         accumulateF32AVX2,
+	Softmax:            softmaxF32AVX2,
+	SoftmaxBackward:    softmaxBackwardF32AVX2,
+	GELU:               geluF32AVX2,
+	GELUBackward:       geluBackwardF32AVX2,
 }
 
 var float64AVX2 = &Kernels[float64]{
@@ -35,6 +40,7 @@ var float64AVX2 = &Kernels[float64]{
 	Lanes:              4,
 	Add:                addF64AVX2,
 	Scale:              scaleF64AVX2,
+	AdamW:              adamWF64AVX2,
 	SumSquares:         sumSquaresF64AVX2,
 	Tile:               tileF64AVX2,
 	LowTile:            lowTileF64AVX2,
@@ -48,6 +54,10 @@ var float64AVX2 = &Kernels[float64]{
 	ColumnGradientSums: columnGradientSumsF64AVX2,
 	ColumnNormBackward: columnNormBackwardF64AVX2,
 	Accumulate:         accumulateF64AVX2,
+	Softmax:            softmaxF64AVX2,
+	SoftmaxBackward:    softmaxBackwardF64AVX2,
+	GELU:               geluF64AVX2,
+	GELUBackward:       geluBackwardF64AVX2,
 }
 
 var float32AVX512 = &Kernels[float32]{
@@ -58,6 +68,7 @@ var float32AVX512 = &Kernels[float32]{
 	Lanes:              16,
 	Add:                addF32AVX512,
 	Scale:              scaleF32AVX512,
+	AdamW:              adamWF32AVX512,
 	SumSquares:         sumSquaresF32AVX512,
 	Tile:               tileF32AVX512,
 	LowTile:            lowTileF32AVX512,
@@ -71,6 +82,10 @@ var float32AVX512 = &Kernels[float32]{
 	ColumnGradientSums: columnGradientSumsF32AVX512,
 	ColumnNormBackward: columnNormBackwardF32AVX512,
 	Accumulate:         accumulateF32AVX512,
+	Softmax:            softmaxF32AVX512,
+	SoftmaxBackward:    softmaxBackwardF32AVX512,
+	GELU:               geluF32AVX512,
+	GELUBackward:       geluBackwardF32AVX512,
 }
 
 var float64AVX512 = &Kernels[float64]{
@@ -81,6 +96,7 @@ var float64AVX512 = &Kernels[float64]{
 	Lanes:              8,
 	Add:                addF64AVX512,
 	Scale:              scaleF64AVX512,
+	AdamW:              adamWF64AVX512,
 	SumSquares:         sumSquaresF64AVX512,
 	Tile:               tileF64AVX512,
 	LowTile:            lowTileF64AVX512,
@@ -94,4 +110,8 @@ var float64AVX512 = &Kernels[float64]{
 	ColumnGradientSums: columnGradientSumsF64AVX512,
 	ColumnNormBackward: columnNormBackwardF64AVX512,
 	Accumulate:         accumulateF64AVX512,
+	Softmax:            softmaxF64AVX512,
+	SoftmaxBackward:    softmaxBackwardF64AVX512,
+	GELU:               geluF64AVX512,
+	GELUBackward:       geluBackwardF64AVX512,
 }

@@ -127,7 +127,7 @@ func elementwiseTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 				x, y, z := a.make(n, f), a.make(n, f), a.make(n, f)
 				k.Add(z, x, y)
 				squares = T(k.SumSquares(x))
-				k.Scale(x, 1.7)
+				k.Scale(x, x, 1.7)
 				return z, x, squares, a
 			}
 			z, scaled, squares, a := run(k)

@@ -21,6 +21,8 @@ func main() {
 		g.rowNorms()
 		g.columnNorms()
 		g.accumulate()
+		g.softmax()
+		g.gelu()
 	}
 	Generate()
 	if err := tables.write("tables_amd64.go"); err != nil {

@@ -19,7 +19,11 @@ func (g gen) reduce(v reg.VecVirtual, op func(a, b, d Op)) reg.VecVirtual {
 		op(upper, y, y)
 	}
 	x, upper := v.AsX(), XMM()
-	VEXTRACTF128(U8(1), y, upper)
+	if g.wide { // the other instruction knows only 16 registers
+		VEXTRACTF32X4(U8(1), y, upper)
+	} else {
+		VEXTRACTF128(U8(1), y, upper)
+	}
 	op(upper, x, x)
 	VPERMILPD(U8(1), x, upper)
 	op(upper, x, x)

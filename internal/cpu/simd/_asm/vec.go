@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -124,7 +125,7 @@ func (g gen) mul(a, b, d Op) { g.pick(VMULPS, VMULPD, a, b, d) } // b is a regis
 func (g gen) sub(a, b, d Op) { g.pick(VSUBPS, VSUBPD, b, a, d) } // a is a register
 func (g gen) div(a, b, d Op) { g.pick(VDIVPS, VDIVPD, b, a, d) } // a is a register
 
-// max and min give b where a or b is NaN; a may be memory.
+// max and min give b where a or b is NaN; b may be memory.
 func (g gen) max(a, b, d Op) { g.pick(VMAXPS, VMAXPD, b, a, d) }
 func (g gen) min(a, b, d Op) { g.pick(VMINPS, VMINPD, b, a, d) }
 func (g gen) sqrt(a, d Op)   { g.pick(VSQRTPS, VSQRTPD, a, d) }
@@ -136,6 +137,9 @@ func (g gen) fnma(a, b, d Op) { g.pick(VFNMADD231PS, VFNMADD231PD, a, b, d) }
 // fam makes d a·d + b, fms a·d − b; b may be memory.
 func (g gen) fam(a, b, d Op) { g.pick(VFMADD213PS, VFMADD213PD, b, a, d) }
 func (g gen) fms(a, b, d Op) { g.pick(VFMSUB213PS, VFMSUB213PD, b, a, d) }
+
+// move copies a register or memory.
+func (g gen) move(a, d Op) { g.pick(VMOVUPS, VMOVUPD, a, d) }
 
 // broadcast fills a new register with the element in memory or in a register's
 // first lane.
@@ -168,22 +172,42 @@ func address(c gotypes.Component) Mem {
 }
 
 // constant fills a new register with a number.
-func (g gen) constant(x float64) reg.VecVirtual { return g.broadcast(g.literal(x)) }
+func (g gen) constant(x float64) reg.VecVirtual { return g.broadcast(g.literal(x, 1)) }
+
+// number is an operand with x in all lanes: a register with AVX-512, which has
+// plenty, and memory with AVX2.
+func (g gen) number(x float64) Op {
+	if g.wide {
+		return g.constant(x)
+	}
+	return g.literal(x, g.lanes())
+}
+
+// held is a number in a register.
+func (g gen) held(number Op) reg.VecVirtual {
+	if v, ok := number.(reg.VecVirtual); ok {
+		return v
+	}
+	v := g.reg()
+	g.move(number, v)
+	return v
+}
 
 var literals = map[string]Mem{}
 
-// literal is a number of the element type in memory.
-func (g gen) literal(x float64) Mem {
-	name := fmt.Sprintf("literal%d_%d", 8*g.size(), len(literals))
-	key := fmt.Sprintf("%d %b", g.size(), x)
+// literal is n copies of a number of the element type in memory.
+func (g gen) literal(x float64, n int) Mem {
+	key := fmt.Sprintf("%d %d %b", g.size(), n, x)
 	if m, ok := literals[key]; ok {
 		return m
 	}
-	m := GLOBL(name, RODATA|NOPTR)
-	if g.double {
-		DATA(0, F64(x))
-	} else {
-		DATA(0, F32(x))
+	m := GLOBL(fmt.Sprintf("literal%d_%d", 8*g.size(), len(literals)), RODATA|NOPTR)
+	for i := range n {
+		if g.double {
+			DATA(8*i, U64(math.Float64bits(x))) // the assembler has no Inf
+		} else {
+			DATA(4*i, U32(math.Float32bits(float32(x))))
+		}
 	}
 	literals[key] = m
 	return m
@@ -245,6 +269,34 @@ func (g gen) load(m Mem, t *tail) reg.VecVirtual {
 		VMASKMOVPS(m, t.mask, v)
 	}
 	return v
+}
+
+// loadOr reads a vector, or a tail's lanes with other's in their place.
+func (g gen) loadOr(m Mem, t *tail, other reg.VecVirtual) reg.VecVirtual {
+	switch {
+	case t == nil:
+		return g.load(m, nil)
+	case g.wide:
+		v := g.reg()
+		g.move(other, v)
+		g.pick(VMOVUPS, VMOVUPD, m, t.mask, v)
+		return v
+	}
+	v := g.load(m, t)
+	if g.double {
+		VBLENDVPD(t.mask, v, other, v)
+	} else {
+		VBLENDVPS(t.mask, v, other, v)
+	}
+	return v
+}
+
+// atLeast is a mask for AVX2 of the lanes in which x is bound or more, or NaN.
+func (g gen) atLeast(x reg.VecVirtual, bound Op) reg.VecVirtual {
+	const notLessQuiet = 0x15
+	m := g.reg()
+	g.pick(VCMPPS, VCMPPD, U8(notLessQuiet), bound, x, m)
+	return m
 }
 
 // store writes a vector, or a tail's lanes.

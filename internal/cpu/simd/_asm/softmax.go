@@ -1,0 +1,65 @@
+package main
+
+import (
+	"math"
+
+	"github.com/mmcloughlin/avo/reg"
+)
+
+func (g gen) softmax() {
+	g.kernel("Softmax", "func(p, x []T) (top, sum T)", func() {
+		p, x, n := ptr("p"), ptr("x"), length("x")
+		t := g.tailOf(n)
+		top := g.maximum(x, n, t)
+		g.result(top, 0)
+		top = g.broadcast(top.AsX())
+		sum := g.expSum(p, x, n, t, top)
+		g.result(sum, 1)
+		inverse := g.constant(1)
+		g.div(inverse, g.broadcast(sum.AsX()), inverse)
+		g.over(n, t, func(i reg.Register, t *tail) {
+			v := g.load(g.at(p, i), t)
+			g.mul(inverse, v, v)
+			g.store(v, g.at(p, i), t)
+		})
+	})
+
+	g.kernel("SoftmaxBackward", "func(dp, p []T)", func() {
+		dp, p, n := ptr("dp"), ptr("p"), length("dp")
+		t, dot := g.tailOf(n), g.zero()
+		g.over(n, t, func(i reg.Register, t *tail) {
+			v := g.load(g.at(p, i), t)
+			g.fma(g.load(g.at(dp, i), t), v, dot)
+		})
+		dot = g.broadcast(g.sum(dot).AsX())
+		g.over(n, t, func(i reg.Register, t *tail) {
+			v := g.load(g.at(dp, i), t)
+			g.sub(v, dot, v)
+			g.mul(g.load(g.at(p, i), t), v, v)
+			g.store(v, g.at(dp, i), t)
+		})
+	})
+}
+
+// maximum of x in the first lane.
+func (g gen) maximum(x, n reg.Register, t *tail) reg.VecVirtual {
+	top := g.constant(math.Inf(-1))
+	g.over(n, t, func(i reg.Register, t *tail) {
+		g.max(g.loadOr(g.at(x, i), t, top), top, top)
+	})
+	return g.reduce(top, g.max)
+}
+
+// expSum writes exp(x − top) and gives the sum in the first lane.
+func (g gen) expSum(p, x, n reg.Register, t *tail, top reg.VecVirtual) reg.VecVirtual {
+	exp, sum := g.exponential(), g.zero()
+	g.over(n, t, func(i reg.Register, t *tail) {
+		v := g.load(g.at(x, i), t)
+		g.sub(v, top, v)
+		v = exp.of(v)
+		g.store(v, g.at(p, i), t)
+		g.keep(v, t)
+		g.add(v, sum, sum)
+	})
+	return g.sum(sum)
+}
