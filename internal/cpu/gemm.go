@@ -184,8 +184,11 @@ func (g *gemm[T]) tiles(chunk int) {
 	p1 := min(p0+g.panelsAt, g.panels)
 	top := chunk / across * g.rowsAt * g.kernels.TileRows
 	bottom := min(top+g.rowsAt*g.kernels.TileRows, g.m)
-	s := g.scratch.get()
-	defer g.scratch.put(s)
+	var s *gemmScratch[T]
+	if g.copies() {
+		s = g.scratch.get()
+		defer g.scratch.put(s)
+	}
 	beta := g.beta
 	for from := 0; from < g.k; from += gemmDepth {
 		depth := min(gemmDepth, g.k-from)
@@ -200,6 +203,13 @@ func (g *gemm[T]) tiles(chunk int) {
 	}
 }
 
+// copies says that a task may need scratch.
+func (g *gemm[T]) copies() bool {
+	return g.m%g.kernels.LowRows > 0 || g.n%g.kernels.TileCols > 0 || g.copiesA()
+}
+
+func (g *gemm[T]) copiesA() bool { return g.csa == 1 && clashes[T](g.rsa, 2048) }
+
 // block is rows of A, where they stand or, if those would fall on each other in
 // the cache, in a copy.
 type block[T Float] struct {
@@ -209,7 +219,7 @@ type block[T Float] struct {
 
 func (g *gemm[T]) block(s *gemmScratch[T], top, bottom, from, depth int) block[T] {
 	a := block[T]{g.a[top*g.rsa+from*g.csa:], g.rsa, g.csa}
-	if g.csa > 1 || !clashes[T](g.rsa, 2048) {
+	if !g.copiesA() {
 		return a
 	}
 	ld := depth + 16

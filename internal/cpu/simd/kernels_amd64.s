@@ -214,33 +214,44 @@ done12:
 	RET
 
 // func tileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF32AVX2(SB), NOSPLIT, $0-120
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), DX
-	MOVQ   csa+40(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b_base+48(FP), DI
-	MOVQ   ldb+72(FP), R8
-	SHLQ   $0x02, R8
-	TESTQ  AX, AX
-	JZ     done14
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x02, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 (CX)(AX*1)
+	PREFETCHT0 (CX)(AX*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), DX
+	MOVQ       csa+40(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b_base+48(FP), DI
+	MOVQ       ldb+72(FP), R8
+	SHLQ       $0x02, R8
+	TESTQ      AX, AX
+	JZ         done14
 
 k13:
 	VMOVUPS      (DI), Y12
@@ -340,24 +351,30 @@ done16:
 	RET
 
 // func lowTileF32AVX2(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·lowTileF32AVX2(SB), NOSPLIT, $0-120
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), DX
-	MOVQ   csa+40(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   b_base+48(FP), SI
-	MOVQ   ldb+72(FP), DI
-	SHLQ   $0x02, DI
-	TESTQ  AX, AX
-	JZ     done18
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x02, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 (CX)(AX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), DX
+	MOVQ       csa+40(FP), BX
+	SHLQ       $0x02, BX
+	MOVQ       b_base+48(FP), SI
+	MOVQ       ldb+72(FP), DI
+	SHLQ       $0x02, DI
+	TESTQ      AX, AX
+	JZ         done18
 
 k17:
 	VMOVUPS      (SI), Y4
@@ -4207,33 +4224,44 @@ done259:
 	RET
 
 // func tileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), DX
-	MOVQ   csa+40(FP), SI
-	SHLQ   $0x03, SI
-	MOVQ   b_base+48(FP), DI
-	MOVQ   ldb+72(FP), R8
-	SHLQ   $0x03, R8
-	TESTQ  AX, AX
-	JZ     done261
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x03, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 (CX)(AX*1)
+	PREFETCHT0 (CX)(AX*2)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x03, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), DX
+	MOVQ       csa+40(FP), SI
+	SHLQ       $0x03, SI
+	MOVQ       b_base+48(FP), DI
+	MOVQ       ldb+72(FP), R8
+	SHLQ       $0x03, R8
+	TESTQ      AX, AX
+	JZ         done261
 
 k260:
 	VMOVUPD      (DI), Y12
@@ -4333,24 +4361,30 @@ done263:
 	RET
 
 // func lowTileF64AVX2(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), DX
-	MOVQ   csa+40(FP), BX
-	SHLQ   $0x03, BX
-	MOVQ   b_base+48(FP), SI
-	MOVQ   ldb+72(FP), DI
-	SHLQ   $0x03, DI
-	TESTQ  AX, AX
-	JZ     done265
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x03, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), CX
+	PREFETCHT0 (CX)
+	PREFETCHT0 (CX)(AX*1)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x03, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), DX
+	MOVQ       csa+40(FP), BX
+	SHLQ       $0x03, BX
+	MOVQ       b_base+48(FP), SI
+	MOVQ       ldb+72(FP), DI
+	SHLQ       $0x03, DI
+	TESTQ      AX, AX
+	JZ         done265
 
 k264:
 	VMOVUPD      (SI), Y4
@@ -8107,47 +8141,78 @@ done506:
 	RET
 
 // func tileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DI
-	LEAQ   (DI)(DX*1), DX
-	MOVQ   csa+40(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   b_base+48(FP), R9
-	MOVQ   ldb+72(FP), R10
-	SHLQ   $0x02, R10
-	TESTQ  AX, AX
-	JZ     done508
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x02, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), BX
+	LEAQ       (BX)(CX*1), SI
+	LEAQ       (SI)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 64(DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 64(DX)(AX*2)
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 (BX)(AX*1)
+	PREFETCHT0 64(BX)(AX*1)
+	PREFETCHT0 (BX)(AX*2)
+	PREFETCHT0 64(BX)(AX*2)
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(AX*1)
+	PREFETCHT0 64(SI)(AX*1)
+	PREFETCHT0 (SI)(AX*2)
+	PREFETCHT0 64(SI)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 (CX)(AX*1)
+	PREFETCHT0 64(CX)(AX*1)
+	PREFETCHT0 (CX)(AX*2)
+	PREFETCHT0 64(CX)(AX*2)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), SI
+	LEAQ       (SI)(DX*1), DI
+	LEAQ       (DI)(DX*1), DX
+	MOVQ       csa+40(FP), R8
+	SHLQ       $0x02, R8
+	MOVQ       b_base+48(FP), R9
+	MOVQ       ldb+72(FP), R10
+	SHLQ       $0x02, R10
+	TESTQ      AX, AX
+	JZ         done508
 
 k507:
 	VMOVUPS      (R9), Z24
@@ -8317,29 +8382,42 @@ done510:
 	RET
 
 // func lowTileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x02, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), DX
-	MOVQ   csa+40(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   b_base+48(FP), DI
-	MOVQ   ldb+72(FP), R8
-	SHLQ   $0x02, R8
-	TESTQ  AX, AX
-	JZ     done512
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x02, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 64(DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 64(DX)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x02, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), DX
+	MOVQ       csa+40(FP), SI
+	SHLQ       $0x02, SI
+	MOVQ       b_base+48(FP), DI
+	MOVQ       ldb+72(FP), R8
+	SHLQ       $0x02, R8
+	TESTQ      AX, AX
+	JZ         done512
 
 k511:
 	VMOVUPS      (DI), Z8
@@ -13087,47 +13165,78 @@ done801:
 	RET
 
 // func tileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), SI
-	LEAQ   (SI)(DX*1), DI
-	LEAQ   (DI)(DX*1), DX
-	MOVQ   csa+40(FP), R8
-	SHLQ   $0x03, R8
-	MOVQ   b_base+48(FP), R9
-	MOVQ   ldb+72(FP), R10
-	SHLQ   $0x03, R10
-	TESTQ  AX, AX
-	JZ     done803
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x03, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), BX
+	LEAQ       (BX)(CX*1), SI
+	LEAQ       (SI)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 64(DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 64(DX)(AX*2)
+	PREFETCHT0 (BX)
+	PREFETCHT0 64(BX)
+	PREFETCHT0 (BX)(AX*1)
+	PREFETCHT0 64(BX)(AX*1)
+	PREFETCHT0 (BX)(AX*2)
+	PREFETCHT0 64(BX)(AX*2)
+	PREFETCHT0 (SI)
+	PREFETCHT0 64(SI)
+	PREFETCHT0 (SI)(AX*1)
+	PREFETCHT0 64(SI)(AX*1)
+	PREFETCHT0 (SI)(AX*2)
+	PREFETCHT0 64(SI)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	PREFETCHT0 (CX)(AX*1)
+	PREFETCHT0 64(CX)(AX*1)
+	PREFETCHT0 (CX)(AX*2)
+	PREFETCHT0 64(CX)(AX*2)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x03, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), SI
+	LEAQ       (SI)(DX*1), DI
+	LEAQ       (DI)(DX*1), DX
+	MOVQ       csa+40(FP), R8
+	SHLQ       $0x03, R8
+	MOVQ       b_base+48(FP), R9
+	MOVQ       ldb+72(FP), R10
+	SHLQ       $0x03, R10
+	TESTQ      AX, AX
+	JZ         done803
 
 k802:
 	VMOVUPD      (R9), Z24
@@ -13297,29 +13406,42 @@ done805:
 	RET
 
 // func lowTileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   k+0(FP), AX
-	MOVQ   rsa+32(FP), CX
-	SHLQ   $0x03, CX
-	LEAQ   (CX)(CX*2), DX
-	MOVQ   a_base+8(FP), BX
-	LEAQ   (BX)(DX*1), DX
-	MOVQ   csa+40(FP), SI
-	SHLQ   $0x03, SI
-	MOVQ   b_base+48(FP), DI
-	MOVQ   ldb+72(FP), R8
-	SHLQ   $0x03, R8
-	TESTQ  AX, AX
-	JZ     done807
+	MOVQ       ldc+104(FP), AX
+	SHLQ       $0x03, AX
+	LEAQ       (AX)(AX*2), CX
+	MOVQ       c_base+80(FP), DX
+	LEAQ       (DX)(CX*1), CX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 (DX)(AX*1)
+	PREFETCHT0 64(DX)(AX*1)
+	PREFETCHT0 (DX)(AX*2)
+	PREFETCHT0 64(DX)(AX*2)
+	PREFETCHT0 (CX)
+	PREFETCHT0 64(CX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	MOVQ       k+0(FP), AX
+	MOVQ       rsa+32(FP), CX
+	SHLQ       $0x03, CX
+	LEAQ       (CX)(CX*2), DX
+	MOVQ       a_base+8(FP), BX
+	LEAQ       (BX)(DX*1), DX
+	MOVQ       csa+40(FP), SI
+	SHLQ       $0x03, SI
+	MOVQ       b_base+48(FP), DI
+	MOVQ       ldb+72(FP), R8
+	SHLQ       $0x03, R8
+	TESTQ      AX, AX
+	JZ         done807
 
 k806:
 	VMOVUPD      (DI), Z8

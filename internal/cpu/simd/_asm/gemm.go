@@ -28,6 +28,7 @@ func (g gen) gemm() {
 
 func (g gen) tile(field string, height int) {
 	g.kernel(field, "func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)", func() {
+		g.prefetchTile(height)
 		acc := g.zeros(2 * height)
 		k := Load(Param("k"), GP64())
 		rows, rsa := g.rowPointers("a", "rsa", height)
@@ -52,6 +53,16 @@ func (g gen) tile(field string, height int) {
 		Label(done)
 		g.writeTile(acc)
 	})
+}
+
+// prefetchTile asks for C's part before the sums are taken that go there.
+func (g gen) prefetchTile(height int) {
+	rows, ldc := g.rowPointers("c", "ldc", height)
+	for r := range height {
+		for at := 0; at < 2*g.width(); at += 64 {
+			PREFETCHT0(rowOf(rows, ldc, r).Offset(at))
+		}
+	}
 }
 
 // rowPointers are pointers to each third row of a matrix, with the stride in
