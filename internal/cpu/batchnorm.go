@@ -2,21 +2,20 @@ package cpu
 
 import (
 	"math"
-	"unsafe"
 
 	"gorgonorm/internal/cpu/simd"
 )
 
-// columnNorm is a pass of BatchNorm under way. It goes through a strip of columns
-// after another, each twice: for sums over its rows, and for what is made of
-// them. A strip is small enough to be still in the outer cache the second time.
+// columnNorm is a pass of BatchNorm under way. It goes through the rows twice: for
+// sums over them, and for what is made of those. (Where the rows do not fit the
+// caches, to do so strip by strip of columns, which do, is slower by half: each row
+// of a strip is another page of memory.)
 type columnNorm[T Float] struct {
 	rows, cols   int
-	from, width  int // of the strip at hand
 	x, y, dx, dy []T
 	stream       bool
 
-	pilot, mean, rstd, scale, offset, slope []T // an element a column of the strip
+	pilot, mean, rstd, scale, offset, slope []T // an element a column
 	partial                                 []T // two sums a column, for each chunk of rows
 	total                                   []float64
 }
@@ -37,10 +36,8 @@ var columnNorms lists[columnNorm[float32], columnNorm[float64]]
 func BatchNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, cols int, eps float64) {
 	c := newColumnNorm(x, rows, cols)
 	c.y, c.stream = y, streams(y, cols)
-	for c.strip(cols) {
-		c.moments(mean[c.from:], variance[c.from:])
-		c.apply(gamma, beta, mean, variance, eps)
-	}
+	c.moments(mean, variance)
+	c.apply(gamma, beta, mean, variance, eps)
 	c.release()
 }
 
@@ -48,9 +45,7 @@ func BatchNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, c
 func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, cols int, eps float64) {
 	c := newColumnNorm(x, rows, cols)
 	c.y, c.stream = y, streams(y, cols)
-	for c.strip(cols) {
-		c.apply(gamma, beta, mean, variance, eps)
-	}
+	c.apply(gamma, beta, mean, variance, eps)
 	c.release()
 }
 
@@ -65,15 +60,16 @@ func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, rows, 
 func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, variance []float64, dy []T, rows, cols int, eps float64, ownStatistics bool) {
 	c := newColumnNorm(x, rows, cols)
 	c.dx, c.dy, c.stream = dx, dy, streams(dx, cols)
-	for c.strip(cols) {
-		c.gradients(dgamma, dbeta, gamma, mean[c.from:], variance[c.from:], eps, ownStatistics)
-	}
+	c.gradients(dgamma, dbeta, gamma, mean, variance, eps, ownStatistics)
 	c.release()
 }
 
 func newColumnNorm[T Float](x []T, rows, cols int) *columnNorm[T] {
 	c := listOf[columnNorm[T]](&columnNorms).get()
-	c.x, c.rows, c.cols, c.from, c.width = x, rows, cols, 0, 0
+	c.x, c.rows, c.cols = x, rows, cols
+	for _, s := range []*[]T{&c.pilot, &c.mean, &c.rstd, &c.scale, &c.offset, &c.slope} {
+		*s = Grow(*s, cols)
+	}
 	return c
 }
 
@@ -82,43 +78,27 @@ func (c *columnNorm[T]) release() {
 	listOf[columnNorm[T]](&columnNorms).put(c)
 }
 
-// strip moves on to the next strip, if there is one.
-func (c *columnNorm[T]) strip(cols int) bool {
-	const (
-		cache = 8 << 20 // bytes of x that stay in the outer cache
-		least = 64      // columns that are worth a visit to a row
-	)
-	var z T
-	c.from += c.width
-	widest := max(least, cache/(c.rows*int(unsafe.Sizeof(z)))/least*least)
-	c.width = min(widest, cols-c.from)
-	for _, s := range []*[]T{&c.pilot, &c.mean, &c.rstd, &c.scale, &c.offset, &c.slope} {
-		*s = Grow(*s, c.width)
-	}
-	return c.width > 0
-}
+func (c *columnNorm[T]) chunks() int { return ceilDiv(c.rows, rowsAt(c.rows, c.cols)) }
 
-func (c *columnNorm[T]) chunks() int { return ceilDiv(c.rows, rowsAt(c.rows, c.width)) }
-
-// chunk is where a chunk of the strip begins, and its rows.
+// chunk is where a chunk of rows begins, and how many they are.
 func (c *columnNorm[T]) chunk(i int) (at, rows int) {
-	n := rowsAt(c.rows, c.width)
-	return i*n*c.cols + c.from, min(n, c.rows-i*n)
+	n := rowsAt(c.rows, c.cols)
+	return i * n * c.cols, min(n, c.rows-i*n)
 }
 
 // sums runs a task that fills partial, and adds that up.
 func (c *columnNorm[T]) sums(t task) (first, second []float64) {
-	c.partial, c.total = Grow(c.partial, 2*c.width*c.chunks()), Grow(c.total, 2*c.width)
+	c.partial, c.total = Grow(c.partial, 2*c.cols*c.chunks()), Grow(c.total, 2*c.cols)
 	parallel(t, c.chunks())
 	addUp(c.total, c.partial)
-	return c.total[:c.width], c.total[c.width:]
+	return c.total[:c.cols], c.total[c.cols:]
 }
 
 // sumsOf are a chunk's two rows of sums, at zero.
 func (c *columnNorm[T]) sumsOf(chunk int) (first, second []T) {
-	s := c.partial[2*c.width*chunk : 2*c.width*(chunk+1)]
+	s := c.partial[2*c.cols*chunk : 2*c.cols*(chunk+1)]
 	clear(s)
-	return s[:c.width], s[c.width:]
+	return s[:c.cols], s[c.cols:]
 }
 
 // moments takes sums of differences from a pilot, the mean of some of the rows:
@@ -146,7 +126,7 @@ func (c *columnNorm[T]) moments(mean, variance []float64) {
 		if !far || !again {
 			return
 		}
-		for j, m := range mean[:c.width] {
+		for j, m := range mean {
 			c.pilot[j] = T(m)
 		}
 	}
@@ -157,11 +137,11 @@ func (c *columnNorm[T]) choosePilot() {
 	const most = 16
 	n := min(most, c.rows)
 	kernels := simd.Of[T]()
-	c.partial = Grow(c.partial, 2*c.width)
-	copy(c.pilot, c.x[c.from:])
+	c.partial = Grow(c.partial, 2*c.cols)
+	copy(c.pilot, c.x)
 	sum, squares := c.sumsOf(0)
 	for i := range n {
-		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols+c.from:], 1, c.cols)
+		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols:], 1, c.cols)
 	}
 	for j, s := range sum {
 		c.pilot[j] += s / T(n)
@@ -173,36 +153,35 @@ func (c *columnNorm[T]) choosePilot() {
 func (c *columnNorm[T]) careful(j int, mean, variance *float64) {
 	var sum, squares float64
 	for r := range c.rows {
-		sum += float64(c.x[r*c.cols+c.from+j])
+		sum += float64(c.x[r*c.cols+j])
 	}
 	m := sum / float64(c.rows)
 	for r := range c.rows {
-		d := float64(c.x[r*c.cols+c.from+j]) - m
+		d := float64(c.x[r*c.cols+j]) - m
 		squares += d * d
 	}
 	*mean, *variance = m, squares/float64(c.rows)
 }
 
-// apply normalizes the strip: y = (x−mean)·scale + offset, in which the offset
+// apply: y = (x−mean)·scale + offset, in which the offset
 // also makes up for the rounding of the mean.
 func (c *columnNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps float64) {
 	for j := range c.mean {
-		at := c.from + j
-		scale := 1 / math.Sqrt(variance[at]+eps)
+		scale := 1 / math.Sqrt(variance[j]+eps)
 		if gamma != nil {
-			scale *= float64(gamma[at])
+			scale *= float64(gamma[j])
 		}
-		c.mean[j], c.scale[j] = T(mean[at]), T(scale)
-		offset := (float64(c.mean[j]) - mean[at]) * scale
+		c.mean[j], c.scale[j] = T(mean[j]), T(scale)
+		offset := (float64(c.mean[j]) - mean[j]) * scale
 		if beta != nil {
-			offset += float64(beta[at])
+			offset += float64(beta[j])
 		}
 		c.offset[j] = T(offset)
 	}
 	parallel((*columnApply[T])(c), c.chunks())
 }
 
-// gradients computes the strip's:
+// gradients gives dγ, dβ and
 //
 //	dx = dy·scale − offset − (x−mean)·rstd·slope
 //
@@ -214,17 +193,17 @@ func (c *columnNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []flo
 	sumX, sum1 := c.sums((*columnGradientSums[T])(c))
 	n := float64(c.rows)
 	for j, rstd := range c.rstd {
-		at, scale := c.from+j, float64(rstd)
+		scale := float64(rstd)
 		shift := (mean[j] - float64(c.mean[j])) * scale
 		dg, db := sumX[j]-shift*sum1[j], sum1[j]
 		if dgamma != nil {
-			dgamma[at] = T(dg)
+			dgamma[j] = T(dg)
 		}
 		if dbeta != nil {
-			dbeta[at] = T(db)
+			dbeta[j] = T(db)
 		}
 		if gamma != nil {
-			scale *= float64(gamma[at])
+			scale *= float64(gamma[j])
 		}
 		c.scale[j], c.offset[j], c.slope[j] = T(scale), 0, 0
 		if ownStatistics {
@@ -244,7 +223,7 @@ func (c *columnSums[T]) run(chunk int) {
 
 func (c *columnApply[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(chunk)
+	at, rows := n.chunk(n.chunks() - 1 - chunk) // the last rows read are in the caches
 	simd.Of[T]().ColumnNorm(n.y[at:], n.x[at:], n.mean, n.scale, n.offset, rows, n.cols, n.stream)
 }
 
@@ -257,6 +236,6 @@ func (c *columnGradientSums[T]) run(chunk int) {
 
 func (c *columnGradientApply[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(chunk)
+	at, rows := n.chunk(n.chunks() - 1 - chunk)
 	simd.Of[T]().ColumnNormBackward(n.dx[at:], n.x[at:], n.dy[at:], n.mean, n.rstd, n.scale, n.offset, n.slope, rows, n.cols, n.stream)
 }

@@ -532,19 +532,21 @@ rows23:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest26
 
 vectors25:
 	VADDPS (DI), Y1, Y1
 	VADDPS (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
+	ADDQ   $+32, R8
+	SUBQ   $0x08, R9
 	JGE    vectors25
 
 rest26:
-	ADDQ       $0x08, R8
+	ADDQ       $0x08, R9
 	JZ         done27
 	VMASKMOVPS (DI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
@@ -582,11 +584,13 @@ done27:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	LEAQ         (BX)(DX*2), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
 	JL           rest29
 
 vectors28:
+	PREFETCHT1  (R8)
 	VMOVUPS     (DI), Y7
 	VSUBPS      Y1, Y7, Y7
 	VADDPS      Y7, Y3, Y3
@@ -596,11 +600,12 @@ vectors28:
 	VADDPS      Y7, Y4, Y4
 	VFMADD231PS Y7, Y7, Y6
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
 	JGE         vectors28
 
 rest29:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done30
 	VMASKMOVPS  (DI), Y0, Y7
 	VSUBPS      Y1, Y7, Y7
@@ -670,39 +675,40 @@ done30:
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         DI, R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest34
 
 vectors33:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
 	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
+	VFMADD213PS (R10), Y5, Y4
 	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
 	JGE         vectors33
 
 rest34:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done35
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
 	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
@@ -725,7 +731,6 @@ done35:
 	JL           rest37
 
 vectors36:
-	PREFETCHT0  (DI)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -734,8 +739,8 @@ vectors36:
 	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors36
@@ -764,39 +769,40 @@ plain31:
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         DI, R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest40
 
 vectors39:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
 	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
+	VFMADD213PS (R10), Y5, Y4
 	VMOVUPS     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
 	JGE         vectors39
 
 rest40:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done41
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
 	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (R10), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
@@ -819,7 +825,6 @@ done41:
 	JL           rest43
 
 vectors42:
-	PREFETCHT0  (DI)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -828,8 +833,8 @@ vectors42:
 	VMOVUPS     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors42
@@ -863,18 +868,20 @@ rows45:
 	JG     done46
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest48
 
 vectors47:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
+	ADDQ   $+32, R8
+	SUBQ   $0x08, R9
 	JGE    vectors47
 
 rest48:
-	ADDQ       $0x08, R8
+	ADDQ       $0x08, R9
 	JZ         done49
 	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
@@ -905,8 +912,9 @@ done49:
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	MOVQ         BX, DI
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	LEAQ         (BX)(DX*2), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
 	JL           rest51
 
 vectors50:
@@ -915,11 +923,12 @@ vectors50:
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
 	JGE         vectors50
 
 rest51:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done52
 	VMASKMOVPS  (DI), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
@@ -990,7 +999,7 @@ done52:
 	JL           rest56
 
 vectors55:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (DI)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -999,8 +1008,8 @@ vectors55:
 	VMOVNTPS    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors55
@@ -1039,7 +1048,7 @@ plain53:
 	JL           rest59
 
 vectors58:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (DI)
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1048,8 +1057,8 @@ vectors58:
 	VMOVUPS     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
 	JGE         vectors58
@@ -1111,21 +1120,24 @@ rows62:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest65
 
 vectors64:
+	PREFETCHT1  (R8)
 	VMOVUPS     (DI), Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMOVUPS     (DI)(DX*1), Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
 	JGE         vectors64
 
 rest65:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done66
 	VMASKMOVPS  (DI), Y0, Y3
 	VFMADD231PS Y3, Y3, Y1
@@ -1166,25 +1178,26 @@ done66:
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         DI, R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest70
 
 vectors69:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (R9)(DX*1)
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
 	VMOVNTPS   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+32, R9
+	SUBQ       $0x08, R10
 	JGE        vectors69
 
 rest70:
-	ADDQ       $0x08, R9
+	ADDQ       $0x08, R10
 	JZ         done71
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
@@ -1206,17 +1219,16 @@ done71:
 	JL           rest73
 
 vectors72:
-	PREFETCHT0 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVNTPS   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
-	JGE        vectors72
+	VMOVUPS  (BX), Y2
+	VMULPS   Y1, Y2, Y2
+	VMULPS   (R8), Y2, Y2
+	VMOVNTPS Y2, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, R8
+	ADDQ     $+32, DI
+	SUBQ     $0x08, R9
+	JGE      vectors72
 
 rest73:
 	ADDQ       $0x08, R9
@@ -1240,25 +1252,26 @@ plain67:
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         DI, R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest76
 
 vectors75:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (R9)(DX*1)
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
 	VMOVUPS    Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
+	ADDQ       $+32, R9
+	SUBQ       $0x08, R10
 	JGE        vectors75
 
 rest76:
-	ADDQ       $0x08, R9
+	ADDQ       $0x08, R10
 	JZ         done77
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
@@ -1280,17 +1293,16 @@ done77:
 	JL           rest79
 
 vectors78:
-	PREFETCHT0 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x08, R9
-	JGE        vectors78
+	VMOVUPS (BX), Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  (R8), Y2, Y2
+	VMOVUPS Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	ADDQ    $+32, DI
+	SUBQ    $0x08, R9
+	JGE     vectors78
 
 rest79:
 	ADDQ       $0x08, R9
@@ -1319,19 +1331,21 @@ rows81:
 	JG     done82
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest84
 
 vectors83:
 	VMOVUPS     (DI), Y2
 	VFMADD231PS Y2, Y2, Y1
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
 	JGE         vectors83
 
 rest84:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done85
 	VMASKMOVPS  (DI), Y0, Y2
 	VFMADD231PS Y2, Y2, Y1
@@ -1373,15 +1387,15 @@ done85:
 	JL           rest89
 
 vectors88:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (DI)
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
 	VMOVNTPS   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
+	ADDQ       $+32, DI
 	SUBQ       $0x08, R9
 	JGE        vectors88
 
@@ -1412,15 +1426,15 @@ plain86:
 	JL           rest92
 
 vectors91:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (DI)
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
 	VMOVUPS    Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
+	ADDQ       $+32, DI
 	SUBQ       $0x08, R9
 	JGE        vectors91
 
@@ -1478,28 +1492,31 @@ rows95:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
-	VBROADCASTSS 4(R12)(CX*4), Y2
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y1
+	VBROADCASTSS 4(R13)(CX*4), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y5
-	VBROADCASTSS 4(R12)(CX*4), Y6
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y7
-	VBROADCASTSS 4(R12)(CX*4), Y8
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y5
+	VBROADCASTSS 4(R13)(CX*4), Y6
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y7
+	VBROADCASTSS 4(R13)(CX*4), Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
 	JL           rest98
 
 vectors97:
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
-	VMOVUPS     (R12), Y13
+	VMOVUPS     (R13), Y13
 	VMOVUPS     (R8), Y14
 	VMOVUPS     (R9), Y15
 	VSUBPS      Y5, Y14, Y14
@@ -1519,21 +1536,22 @@ vectors97:
 	VFMADD231PS Y15, Y14, Y4
 	VADDPS      Y15, Y10, Y10
 	VMOVUPS     Y12, (R11)
-	VMOVUPS     Y13, (R12)
+	VMOVUPS     Y13, (R13)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x08, R14
 	JGE         vectors97
 
 rest98:
-	ADDQ        $0x08, R13
+	ADDQ        $0x08, R14
 	JZ          done99
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
-	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R13), Y0, Y13
 	VMASKMOVPS  (R8), Y0, Y14
 	VMASKMOVPS  (R9), Y0, Y15
 	VSUBPS      Y5, Y14, Y14
@@ -1553,7 +1571,7 @@ rest98:
 	VFMADD231PS Y5, Y1, Y4
 	VADDPS      Y5, Y10, Y10
 	VMASKMOVPS  Y12, Y0, (R11)
-	VMASKMOVPS  Y13, Y0, (R12)
+	VMASKMOVPS  Y13, Y0, (R13)
 
 done99:
 	VEXTRACTF128 $0x01, Y9, X1
@@ -1611,23 +1629,21 @@ done99:
 	VBROADCASTSS 4(SP), Y4
 	CMPB         stream+216(FP), $0x00
 	JE           plain100
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y5
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y6
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y6
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest103
 
 vectors102:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y7
 	VMOVUPS      (SI), Y8
-	VMULPS       (R10), Y8, Y8
+	VMULPS       (R9), Y8, Y8
 	VSUBPS       Y6, Y7, Y7
 	VSUBPS       Y1, Y8, Y8
 	VFNMADD231PS Y7, Y2, Y8
@@ -1636,18 +1652,17 @@ vectors102:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors102
 
 rest103:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done104
 	VMASKMOVPS   (BX), Y0, Y7
 	VMASKMOVPS   (SI), Y0, Y8
-	VMASKMOVPS   (R10), Y0, Y9
+	VMASKMOVPS   (R9), Y0, Y9
 	VMULPS       Y9, Y8, Y8
 	VSUBPS       Y6, Y7, Y7
 	VSUBPS       Y1, Y8, Y8
@@ -1656,27 +1671,27 @@ rest103:
 	VMASKMOVPS   Y8, Y0, (DI)
 
 done104:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y2
 	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	SUBQ         $0x08, R10
 	JL           rest106
 
 vectors105:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R10), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y2, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y3, Y6
@@ -1685,18 +1700,17 @@ vectors105:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors105
 
 rest106:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done107
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R10), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y2, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
@@ -1705,32 +1719,31 @@ rest106:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done107:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done101
 
 plain100:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y5
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y6
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y5
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y6
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest109
 
 vectors108:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y7
 	VMOVUPS      (SI), Y8
-	VMULPS       (R10), Y8, Y8
+	VMULPS       (R9), Y8, Y8
 	VSUBPS       Y6, Y7, Y7
 	VSUBPS       Y1, Y8, Y8
 	VFNMADD231PS Y7, Y2, Y8
@@ -1739,18 +1752,17 @@ vectors108:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors108
 
 rest109:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done110
 	VMASKMOVPS   (BX), Y0, Y7
 	VMASKMOVPS   (SI), Y0, Y8
-	VMASKMOVPS   (R10), Y0, Y9
+	VMASKMOVPS   (R9), Y0, Y9
 	VMULPS       Y9, Y8, Y8
 	VSUBPS       Y6, Y7, Y7
 	VSUBPS       Y1, Y8, Y8
@@ -1759,27 +1771,27 @@ rest109:
 	VMASKMOVPS   Y8, Y0, (DI)
 
 done110:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y2
 	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	SUBQ         $0x08, R10
 	JL           rest112
 
 vectors111:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R10), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y2, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y3, Y6
@@ -1788,18 +1800,17 @@ vectors111:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors111
 
 rest112:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done113
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R10), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y2, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
@@ -1808,12 +1819,13 @@ rest112:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done113:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done101:
 	ADDQ $0x02, CX
@@ -1828,23 +1840,25 @@ rows114:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y3
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y4
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
 	JL           rest117
 
 vectors116:
+	PREFETCHT1  (R12)
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
-	VMOVUPS     (R12), Y8
+	VMOVUPS     (R13), Y8
 	VMOVUPS     (R8), Y9
 	VMOVUPS     (R9), Y10
 	VSUBPS      Y3, Y9, Y9
@@ -1855,21 +1869,22 @@ vectors116:
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
 	VMOVUPS     Y7, (R11)
-	VMOVUPS     Y8, (R12)
+	VMOVUPS     Y8, (R13)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x08, R14
 	JGE         vectors116
 
 rest117:
-	ADDQ        $0x08, R13
+	ADDQ        $0x08, R14
 	JZ          done118
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
-	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R13), Y0, Y8
 	VMASKMOVPS  (R8), Y0, Y9
 	VMASKMOVPS  (R9), Y0, Y10
 	VSUBPS      Y3, Y9, Y9
@@ -1880,7 +1895,7 @@ rest117:
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
 	VMASKMOVPS  Y7, Y0, (R11)
-	VMASKMOVPS  Y8, Y0, (R12)
+	VMASKMOVPS  Y8, Y0, (R13)
 
 done118:
 	VEXTRACTF128 $0x01, Y5, X1
@@ -1932,23 +1947,21 @@ done118:
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+216(FP), $0x00
 	JE           plain119
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y4
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest122
 
 vectors121:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R10), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y4, Y5, Y5
 	VSUBPS       Y1, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
@@ -1957,18 +1970,17 @@ vectors121:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors121
 
 rest122:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done123
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R10), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y4, Y5, Y5
 	VSUBPS       Y1, Y6, Y6
@@ -1977,32 +1989,31 @@ rest122:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done123:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done120
 
 plain119:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y4
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest125
 
 vectors124:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R10), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y4, Y5, Y5
 	VSUBPS       Y1, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
@@ -2011,18 +2022,17 @@ vectors124:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors124
 
 rest125:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done126
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R10), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y4, Y5, Y5
 	VSUBPS       Y1, Y6, Y6
@@ -2031,12 +2041,13 @@ rest125:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done126:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done120:
 	ADDQ $0x01, CX
@@ -2076,16 +2087,19 @@ rows128:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
-	VBROADCASTSS 4(R12)(CX*4), Y2
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y1
+	VBROADCASTSS 4(R13)(CX*4), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest131
 
 vectors130:
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -2105,11 +2119,12 @@ vectors130:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
 	JGE         vectors130
 
 rest131:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R13
 	JZ          done132
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
@@ -2158,185 +2173,179 @@ done132:
 	VBROADCASTSS 4(SP), Y2
 	CMPB         stream+144(FP), $0x00
 	JE           plain133
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest136
 
 vectors135:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y4
 	VMOVUPS      (SI), Y5
-	VMULPS       (R10), Y5, Y5
+	VMULPS       (R9), Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y3, Y5, Y5
 	VMOVNTPS     Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors135
 
 rest136:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done137
 	VMASKMOVPS   (BX), Y0, Y4
 	VMASKMOVPS   (SI), Y0, Y5
-	VMASKMOVPS   (R10), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y6
 	VMULPS       Y6, Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y3, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DI)
 
 done137:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	SUBQ         $0x08, R10
 	JL           rest139
 
 vectors138:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R10), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVNTPS     Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors138
 
 rest139:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done140
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R10), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done140:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done134
 
 plain133:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest142
 
 vectors141:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y4
 	VMOVUPS      (SI), Y5
-	VMULPS       (R10), Y5, Y5
+	VMULPS       (R9), Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y3, Y5, Y5
 	VMOVUPS      Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors141
 
 rest142:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done143
 	VMASKMOVPS   (BX), Y0, Y4
 	VMASKMOVPS   (SI), Y0, Y5
-	VMASKMOVPS   (R10), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y6
 	VMULPS       Y6, Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y3, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (DI)
 
 done143:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	SUBQ         $0x08, R10
 	JL           rest145
 
 vectors144:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R10), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors144
 
 rest145:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done146
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R10), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done146:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done134:
 	ADDQ $0x02, CX
@@ -2351,14 +2360,16 @@ rows147:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y1
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest150
 
 vectors149:
+	PREFETCHT1  (R12)
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (R8), Y5
@@ -2372,11 +2383,12 @@ vectors149:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
 	JGE         vectors149
 
 rest150:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R13
 	JZ          done151
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
@@ -2416,99 +2428,95 @@ done151:
 	VBROADCASTSS (SP), Y1
 	CMPB         stream+144(FP), $0x00
 	JE           plain152
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest155
 
 vectors154:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R10), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS       Y2, Y4, Y4
 	VMOVNTPS     Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors154
 
 rest155:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done156
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R10), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done156:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done153
 
 plain152:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest158
 
 vectors157:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R10), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS       Y2, Y4, Y4
 	VMOVUPS      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R10
 	JGE          vectors157
 
 rest158:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done159
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R10), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y1, Y4
 	VMULPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done159:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x02, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x02, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done153:
 	ADDQ $0x01, CX
@@ -4510,19 +4518,21 @@ rows270:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x04, R9
 	JL     rest273
 
 vectors272:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
-	SUBQ   $0x04, R8
+	ADDQ   $+32, R8
+	SUBQ   $0x04, R9
 	JGE    vectors272
 
 rest273:
-	ADDQ       $0x04, R8
+	ADDQ       $0x04, R9
 	JZ         done274
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
@@ -4557,11 +4567,13 @@ done274:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	LEAQ         (BX)(DX*2), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
 	JL           rest276
 
 vectors275:
+	PREFETCHT1  (R8)
 	VMOVUPD     (DI), Y7
 	VSUBPD      Y1, Y7, Y7
 	VADDPD      Y7, Y3, Y3
@@ -4571,11 +4583,12 @@ vectors275:
 	VADDPD      Y7, Y4, Y4
 	VFMADD231PD Y7, Y7, Y6
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
 	JGE         vectors275
 
 rest276:
-	ADDQ        $0x04, R8
+	ADDQ        $0x04, R9
 	JZ          done277
 	VMASKMOVPD  (DI), Y0, Y7
 	VSUBPD      Y1, Y7, Y7
@@ -4639,39 +4652,40 @@ done277:
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
+	MOVQ         DI, R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
 	JL           rest281
 
 vectors280:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
 	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
+	VFMADD213PD (R10), Y5, Y4
 	VMOVNTPD    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
 	JGE         vectors280
 
 rest281:
-	ADDQ        $0x04, R10
+	ADDQ        $0x04, R11
 	JZ          done282
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
 	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
@@ -4694,7 +4708,6 @@ done282:
 	JL           rest284
 
 vectors283:
-	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4703,8 +4716,8 @@ vectors283:
 	VMOVNTPD    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors283
@@ -4733,39 +4746,40 @@ plain278:
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
+	MOVQ         DI, R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
 	JL           rest287
 
 vectors286:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
 	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
+	VFMADD213PD (R10), Y5, Y4
 	VMOVUPD     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
 	JGE         vectors286
 
 rest287:
-	ADDQ        $0x04, R10
+	ADDQ        $0x04, R11
 	JZ          done288
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
 	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (R10), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
@@ -4788,7 +4802,6 @@ done288:
 	JL           rest290
 
 vectors289:
-	PREFETCHT0  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4797,8 +4810,8 @@ vectors289:
 	VMOVUPD     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors289
@@ -4832,18 +4845,20 @@ rows292:
 	JG     done293
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x04, R9
 	JL     rest295
 
 vectors294:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
-	SUBQ   $0x04, R8
+	ADDQ   $+32, R8
+	SUBQ   $0x04, R9
 	JGE    vectors294
 
 rest295:
-	ADDQ       $0x04, R8
+	ADDQ       $0x04, R9
 	JZ         done296
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
@@ -4871,8 +4886,9 @@ done296:
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	MOVQ         BX, DI
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	LEAQ         (BX)(DX*2), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
 	JL           rest298
 
 vectors297:
@@ -4881,11 +4897,12 @@ vectors297:
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
 	JGE         vectors297
 
 rest298:
-	ADDQ        $0x04, R8
+	ADDQ        $0x04, R9
 	JZ          done299
 	VMASKMOVPD  (DI), Y0, Y4
 	VSUBPD      Y1, Y4, Y4
@@ -4950,7 +4967,7 @@ done299:
 	JL           rest303
 
 vectors302:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -4959,8 +4976,8 @@ vectors302:
 	VMOVNTPD    Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors302
@@ -4999,7 +5016,7 @@ plain300:
 	JL           rest306
 
 vectors305:
-	PREFETCHT0  (DI)
+	PREFETCHT1  (DI)
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5008,8 +5025,8 @@ vectors305:
 	VMOVUPD     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
+	ADDQ        $+32, DI
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
 	JGE         vectors305
@@ -5068,21 +5085,24 @@ rows309:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x04, R9
 	JL     rest312
 
 vectors311:
+	PREFETCHT1  (R8)
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMOVUPD     (DI)(DX*1), Y3
 	VFMADD231PD Y3, Y3, Y2
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
 	JGE         vectors311
 
 rest312:
-	ADDQ        $0x04, R8
+	ADDQ        $0x04, R9
 	JZ          done313
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
@@ -5120,25 +5140,26 @@ done313:
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         DI, R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest317
 
 vectors316:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (R9)(DX*1)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
 	VMOVNTPD   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
+	ADDQ       $+32, R9
+	SUBQ       $0x04, R10
 	JGE        vectors316
 
 rest317:
-	ADDQ       $0x04, R9
+	ADDQ       $0x04, R10
 	JZ         done318
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
@@ -5160,17 +5181,16 @@ done318:
 	JL           rest320
 
 vectors319:
-	PREFETCHT0 (DI)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVNTPD   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
-	JGE        vectors319
+	VMOVUPD  (BX), Y2
+	VMULPD   Y1, Y2, Y2
+	VMULPD   (R8), Y2, Y2
+	VMOVNTPD Y2, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, R8
+	ADDQ     $+32, DI
+	SUBQ     $0x04, R9
+	JGE      vectors319
 
 rest320:
 	ADDQ       $0x04, R9
@@ -5194,25 +5214,26 @@ plain314:
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
 	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         DI, R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest323
 
 vectors322:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (R9)(DX*1)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
 	VMOVUPD    Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
+	ADDQ       $+32, R9
+	SUBQ       $0x04, R10
 	JGE        vectors322
 
 rest323:
-	ADDQ       $0x04, R9
+	ADDQ       $0x04, R10
 	JZ         done324
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
@@ -5234,17 +5255,16 @@ done324:
 	JL           rest326
 
 vectors325:
-	PREFETCHT0 (DI)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVUPD    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, DI
-	ADDQ       $+32, R8
-	SUBQ       $0x04, R9
-	JGE        vectors325
+	VMOVUPD (BX), Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  (R8), Y2, Y2
+	VMOVUPD Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, R8
+	ADDQ    $+32, DI
+	SUBQ    $0x04, R9
+	JGE     vectors325
 
 rest326:
 	ADDQ       $0x04, R9
@@ -5273,19 +5293,21 @@ rows328:
 	JG     done329
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
+	LEAQ   (BX)(DX*2), R8
+	MOVQ   AX, R9
+	SUBQ   $0x04, R9
 	JL     rest331
 
 vectors330:
 	VMOVUPD     (DI), Y2
 	VFMADD231PD Y2, Y2, Y1
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
 	JGE         vectors330
 
 rest331:
-	ADDQ        $0x04, R8
+	ADDQ        $0x04, R9
 	JZ          done332
 	VMASKMOVPD  (DI), Y0, Y2
 	VFMADD231PD Y2, Y2, Y1
@@ -5324,15 +5346,15 @@ done332:
 	JL           rest336
 
 vectors335:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
 	VMOVNTPD   Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
+	ADDQ       $+32, DI
 	SUBQ       $0x04, R9
 	JGE        vectors335
 
@@ -5363,15 +5385,15 @@ plain333:
 	JL           rest339
 
 vectors338:
-	PREFETCHT0 (DI)
+	PREFETCHT1 (DI)
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
 	VMOVUPD    Y2, (SI)
 	ADDQ       $+32, BX
 	ADDQ       $+32, SI
-	ADDQ       $+32, DI
 	ADDQ       $+32, R8
+	ADDQ       $+32, DI
 	SUBQ       $0x04, R9
 	JGE        vectors338
 
@@ -5429,28 +5451,31 @@ rows342:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
-	VBROADCASTSD 8(R12)(CX*8), Y2
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y1
+	VBROADCASTSD 8(R13)(CX*8), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y5
-	VBROADCASTSD 8(R12)(CX*8), Y6
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y7
-	VBROADCASTSD 8(R12)(CX*8), Y8
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y5
+	VBROADCASTSD 8(R13)(CX*8), Y6
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y7
+	VBROADCASTSD 8(R13)(CX*8), Y8
 	VXORPS       Y9, Y9, Y9
 	VXORPS       Y10, Y10, Y10
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
 	JL           rest345
 
 vectors344:
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
-	VMOVUPD     (R12), Y13
+	VMOVUPD     (R13), Y13
 	VMOVUPD     (R8), Y14
 	VMOVUPD     (R9), Y15
 	VSUBPD      Y5, Y14, Y14
@@ -5470,21 +5495,22 @@ vectors344:
 	VFMADD231PD Y15, Y14, Y4
 	VADDPD      Y15, Y10, Y10
 	VMOVUPD     Y12, (R11)
-	VMOVUPD     Y13, (R12)
+	VMOVUPD     Y13, (R13)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x04, R14
 	JGE         vectors344
 
 rest345:
-	ADDQ        $0x04, R13
+	ADDQ        $0x04, R14
 	JZ          done346
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
-	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R13), Y0, Y13
 	VMASKMOVPD  (R8), Y0, Y14
 	VMASKMOVPD  (R9), Y0, Y15
 	VSUBPD      Y5, Y14, Y14
@@ -5504,7 +5530,7 @@ rest345:
 	VFMADD231PD Y5, Y1, Y4
 	VADDPD      Y5, Y10, Y10
 	VMASKMOVPD  Y12, Y0, (R11)
-	VMASKMOVPD  Y13, Y0, (R12)
+	VMASKMOVPD  Y13, Y0, (R13)
 
 done346:
 	VEXTRACTF128 $0x01, Y9, X1
@@ -5554,23 +5580,21 @@ done346:
 	VBROADCASTSD 8(SP), Y4
 	CMPB         stream+216(FP), $0x00
 	JE           plain347
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y5
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y6
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y6
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest350
 
 vectors349:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y7
 	VMOVUPD      (SI), Y8
-	VMULPD       (R10), Y8, Y8
+	VMULPD       (R9), Y8, Y8
 	VSUBPD       Y6, Y7, Y7
 	VSUBPD       Y1, Y8, Y8
 	VFNMADD231PD Y7, Y2, Y8
@@ -5579,18 +5603,17 @@ vectors349:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors349
 
 rest350:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done351
 	VMASKMOVPD   (BX), Y0, Y7
 	VMASKMOVPD   (SI), Y0, Y8
-	VMASKMOVPD   (R10), Y0, Y9
+	VMASKMOVPD   (R9), Y0, Y9
 	VMULPD       Y9, Y8, Y8
 	VSUBPD       Y6, Y7, Y7
 	VSUBPD       Y1, Y8, Y8
@@ -5599,27 +5622,27 @@ rest350:
 	VMASKMOVPD   Y8, Y0, (DI)
 
 done351:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y2
 	MOVQ         AX, R10
-	ANDQ         $0x00000003, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	SUBQ         $0x04, R10
 	JL           rest353
 
 vectors352:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R10), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y2, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y3, Y6
@@ -5628,18 +5651,17 @@ vectors352:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors352
 
 rest353:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done354
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R10), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y2, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
@@ -5648,32 +5670,31 @@ rest353:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done354:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done348
 
 plain347:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y5
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y6
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y5
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y6
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest356
 
 vectors355:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y7
 	VMOVUPD      (SI), Y8
-	VMULPD       (R10), Y8, Y8
+	VMULPD       (R9), Y8, Y8
 	VSUBPD       Y6, Y7, Y7
 	VSUBPD       Y1, Y8, Y8
 	VFNMADD231PD Y7, Y2, Y8
@@ -5682,18 +5703,17 @@ vectors355:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors355
 
 rest356:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done357
 	VMASKMOVPD   (BX), Y0, Y7
 	VMASKMOVPD   (SI), Y0, Y8
-	VMASKMOVPD   (R10), Y0, Y9
+	VMASKMOVPD   (R9), Y0, Y9
 	VMULPD       Y9, Y8, Y8
 	VSUBPD       Y6, Y7, Y7
 	VSUBPD       Y1, Y8, Y8
@@ -5702,27 +5722,27 @@ rest356:
 	VMASKMOVPD   Y8, Y0, (DI)
 
 done357:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y2
 	MOVQ         AX, R10
-	ANDQ         $0x00000003, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Y2
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	SUBQ         $0x04, R10
 	JL           rest359
 
 vectors358:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R10), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y2, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y3, Y6
@@ -5731,18 +5751,17 @@ vectors358:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors358
 
 rest359:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done360
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R10), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y2, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
@@ -5751,12 +5770,13 @@ rest359:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done360:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done348:
 	ADDQ $0x02, CX
@@ -5771,23 +5791,25 @@ rows361:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y3
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y4
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x04, R14
 	JL           rest364
 
 vectors363:
+	PREFETCHT1  (R12)
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
-	VMOVUPD     (R12), Y8
+	VMOVUPD     (R13), Y8
 	VMOVUPD     (R8), Y9
 	VMOVUPD     (R9), Y10
 	VSUBPD      Y3, Y9, Y9
@@ -5798,21 +5820,22 @@ vectors363:
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
 	VMOVUPD     Y7, (R11)
-	VMOVUPD     Y8, (R12)
+	VMOVUPD     Y8, (R13)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
+	ADDQ        $+32, R13
+	SUBQ        $0x04, R14
 	JGE         vectors363
 
 rest364:
-	ADDQ        $0x04, R13
+	ADDQ        $0x04, R14
 	JZ          done365
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
-	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R13), Y0, Y8
 	VMASKMOVPD  (R8), Y0, Y9
 	VMASKMOVPD  (R9), Y0, Y10
 	VSUBPD      Y3, Y9, Y9
@@ -5823,7 +5846,7 @@ rest364:
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
 	VMASKMOVPD  Y7, Y0, (R11)
-	VMASKMOVPD  Y8, Y0, (R12)
+	VMASKMOVPD  Y8, Y0, (R13)
 
 done365:
 	VEXTRACTF128 $0x01, Y5, X1
@@ -5867,23 +5890,21 @@ done365:
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+216(FP), $0x00
 	JE           plain366
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y4
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest369
 
 vectors368:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R10), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y4, Y5, Y5
 	VSUBPD       Y1, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
@@ -5892,18 +5913,17 @@ vectors368:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors368
 
 rest369:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done370
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R10), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y4, Y5, Y5
 	VSUBPD       Y1, Y6, Y6
@@ -5912,32 +5932,31 @@ rest369:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done370:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done367
 
 plain366:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y4
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest372
 
 vectors371:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R10), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y4, Y5, Y5
 	VSUBPD       Y1, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
@@ -5946,18 +5965,17 @@ vectors371:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors371
 
 rest372:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done373
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R10), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y4, Y5, Y5
 	VSUBPD       Y1, Y6, Y6
@@ -5966,12 +5984,13 @@ rest372:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done373:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done367:
 	ADDQ $0x01, CX
@@ -6011,16 +6030,19 @@ rows375:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
-	VBROADCASTSD 8(R12)(CX*8), Y2
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y1
+	VBROADCASTSD 8(R13)(CX*8), Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
 	JL           rest378
 
 vectors377:
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -6040,11 +6062,12 @@ vectors377:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
 	JGE         vectors377
 
 rest378:
-	ADDQ        $0x04, R12
+	ADDQ        $0x04, R13
 	JZ          done379
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
@@ -6089,185 +6112,179 @@ done379:
 	VBROADCASTSD 8(SP), Y2
 	CMPB         stream+144(FP), $0x00
 	JE           plain380
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest383
 
 vectors382:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y4
 	VMOVUPD      (SI), Y5
-	VMULPD       (R10), Y5, Y5
+	VMULPD       (R9), Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y3, Y5, Y5
 	VMOVNTPD     Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors382
 
 rest383:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done384
 	VMASKMOVPD   (BX), Y0, Y4
 	VMASKMOVPD   (SI), Y0, Y5
-	VMASKMOVPD   (R10), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y6
 	VMULPD       Y6, Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y3, Y5, Y5
 	VMASKMOVPD   Y5, Y0, (DI)
 
 done384:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	MOVQ         AX, R10
-	ANDQ         $0x00000003, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	SUBQ         $0x04, R10
 	JL           rest386
 
 vectors385:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R10), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVNTPD     Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors385
 
 rest386:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done387
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R10), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done387:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done381
 
 plain380:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest389
 
 vectors388:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y4
 	VMOVUPD      (SI), Y5
-	VMULPD       (R10), Y5, Y5
+	VMULPD       (R9), Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y3, Y5, Y5
 	VMOVUPD      Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors388
 
 rest389:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done390
 	VMASKMOVPD   (BX), Y0, Y4
 	VMASKMOVPD   (SI), Y0, Y5
-	VMASKMOVPD   (R10), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y6
 	VMULPD       Y6, Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y3, Y5, Y5
 	VMASKMOVPD   Y5, Y0, (DI)
 
 done390:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	MOVQ         AX, R10
-	ANDQ         $0x00000003, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, BX
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	SUBQ         $0x04, R10
 	JL           rest392
 
 vectors391:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R10), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors391
 
 rest392:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done393
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R10), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done393:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done381:
 	ADDQ $0x02, CX
@@ -6282,14 +6299,16 @@ rows394:
 	MOVQ         SI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y1
+	LEAQ         (BX)(DX*2), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
 	JL           rest397
 
 vectors396:
+	PREFETCHT1  (R12)
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -6303,11 +6322,12 @@ vectors396:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
 	JGE         vectors396
 
 rest397:
-	ADDQ        $0x04, R12
+	ADDQ        $0x04, R13
 	JZ          done398
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
@@ -6343,99 +6363,95 @@ done398:
 	VBROADCASTSD (SP), Y1
 	CMPB         stream+144(FP), $0x00
 	JE           plain399
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest402
 
 vectors401:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R10), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y1, Y4
 	VMULPD       Y2, Y4, Y4
 	VMOVNTPD     Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors401
 
 rest402:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done403
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R10), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y1, Y4
 	VMULPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done403:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	JMP  done400
 
 plain399:
-	LEAQ         (BX)(DX*2), R8
-	LEAQ         (SI)(DX*2), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	LEAQ         (SI)(DX*2), R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest405
 
 vectors404:
-	PREFETCHT0   (R8)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (R8)
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R10), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y1, Y4
 	VMULPD       Y2, Y4, Y4
 	VMOVUPD      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R10
-	ADDQ         $+32, R8
 	ADDQ         $+32, R9
-	SUBQ         $0x04, R11
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R10
 	JGE          vectors404
 
 rest405:
-	ADDQ         $0x04, R11
+	ADDQ         $0x04, R10
 	JZ           done406
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R10), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y1, Y4
 	VMULPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done406:
-	MOVQ AX, R8
-	ANDQ $0x00000003, R8
-	SHLQ $0x03, R8
-	ADDQ R8, BX
-	ADDQ R8, SI
-	ADDQ R8, DI
+	MOVQ AX, R9
+	ANDQ $0x00000003, R9
+	SHLQ $0x03, R9
+	ADDQ R9, BX
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 
 done400:
 	ADDQ $0x01, CX
@@ -8673,21 +8689,24 @@ rows517:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
+	LEAQ   (SI)(DX*4), R9
+	MOVQ   AX, R10
+	SUBQ   $0x10, R10
 	JL     rest520
 
 vectors519:
-	VADDPS (R8), Z0, Z0
-	VADDPS (R8)(DX*1), Z1, Z1
-	VADDPS (R8)(DX*2), Z2, Z2
-	VADDPS (R8)(BX*1), Z3, Z3
-	ADDQ   $+64, R8
-	SUBQ   $0x10, R9
-	JGE    vectors519
+	PREFETCHT1 (R9)
+	VADDPS     (R8), Z0, Z0
+	VADDPS     (R8)(DX*1), Z1, Z1
+	VADDPS     (R8)(DX*2), Z2, Z2
+	VADDPS     (R8)(BX*1), Z3, Z3
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors519
 
 rest520:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R10
 	JZ        done521
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
@@ -8747,11 +8766,13 @@ done521:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
+	LEAQ          (SI)(DX*4), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest523
 
 vectors522:
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPS     (R8), Z19
 	VSUBPS      Z4, Z19, Z19
 	VADDPS      Z19, Z5, Z5
@@ -8769,11 +8790,12 @@ vectors522:
 	VADDPS      Z19, Z8, Z8
 	VFMADD231PS Z19, Z19, Z12
 	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
 	JGE         vectors522
 
 rest523:
-	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
 	JZ          done524
 	VMOVUPS.Z   (R8), K1, Z19
 	VSUBPS      Z4, Z19, Z19
@@ -8877,39 +8899,40 @@ done524:
 	MOVQ          rstd_base+144(FP), R9
 	VBROADCASTSS  (R9)(CX*4), Z4
 	MOVQ          gamma_base+48(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z16
-	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z17
-	MOVQ          beta_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
+	MOVQ          R8, R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z16
+	MOVQ          shift_base+120(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z17
+	MOVQ          beta_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x10, R12
 	JL            rest528
 
 vectors527:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(DX*2)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVNTPS    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors527
 
 rest528:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done529
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -8922,39 +8945,39 @@ done529:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest531
 
 vectors530:
-	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVNTPS    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors530
 
 rest531:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done532
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -8967,39 +8990,40 @@ done532:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 8(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest534
 
 vectors533:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(BX*1)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVNTPS    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors533
 
 rest534:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done535
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -9022,7 +9046,6 @@ done535:
 	JL           rest537
 
 vectors536:
-	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -9031,8 +9054,8 @@ vectors536:
 	VMOVNTPS    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
+	ADDQ        $+64, R8
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
 	JGE         vectors536
@@ -9061,39 +9084,40 @@ plain525:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest540
 
 vectors539:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(DX*2)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVUPS     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors539
 
 rest540:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done541
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -9106,39 +9130,39 @@ done541:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest543
 
 vectors542:
-	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVUPS     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors542
 
 rest543:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done544
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -9151,39 +9175,40 @@ done544:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 8(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest546
 
 vectors545:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(BX*1)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
+	VFMADD213PS (R11), Z19, Z18
 	VMOVUPS     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors545
 
 rest546:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done547
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R11), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -9206,7 +9231,6 @@ done547:
 	JL           rest549
 
 vectors548:
-	PREFETCHT0  (R8)
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
@@ -9215,8 +9239,8 @@ vectors548:
 	VMOVUPS     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
+	ADDQ        $+64, R8
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
 	JGE         vectors548
@@ -9250,18 +9274,20 @@ rows551:
 	JG     done552
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x10, R8
+	LEAQ   (SI)(DX*4), R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
 	JL     rest554
 
 vectors553:
 	VADDPS (BX), Z13, Z13
 	ADDQ   $+64, BX
-	SUBQ   $0x10, R8
+	ADDQ   $+64, R8
+	SUBQ   $0x10, R9
 	JGE    vectors553
 
 rest554:
-	ADDQ      $0x10, R8
+	ADDQ      $0x10, R9
 	JZ        done555
 	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z13, Z13
@@ -9294,8 +9320,9 @@ done555:
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
 	MOVQ          SI, BX
-	MOVQ          AX, R8
-	SUBQ          $0x10, R8
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
 	JL            rest557
 
 vectors556:
@@ -9304,11 +9331,12 @@ vectors556:
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 	ADDQ        $+64, BX
-	SUBQ        $0x10, R8
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
 	JGE         vectors556
 
 rest557:
-	ADDQ        $0x10, R8
+	ADDQ        $0x10, R9
 	JZ          done558
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
@@ -9383,7 +9411,7 @@ done558:
 	JL            rest562
 
 vectors561:
-	PREFETCHT0  (BX)
+	PREFETCHT1  (BX)
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -9392,8 +9420,8 @@ vectors561:
 	VMOVNTPS    Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, BX
 	ADDQ        $+64, R8
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
 	JGE         vectors561
@@ -9432,7 +9460,7 @@ plain559:
 	JL           rest565
 
 vectors564:
-	PREFETCHT0  (BX)
+	PREFETCHT1  (BX)
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -9441,8 +9469,8 @@ vectors564:
 	VMOVUPS     Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, BX
 	ADDQ        $+64, R8
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
 	JGE         vectors564
@@ -9503,11 +9531,14 @@ rows568:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
+	LEAQ   (SI)(DX*4), R9
+	MOVQ   AX, R10
+	SUBQ   $0x10, R10
 	JL     rest571
 
 vectors570:
+	PREFETCHT1  (R9)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPS     (R8), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (R8)(DX*1), Z4
@@ -9517,11 +9548,12 @@ vectors570:
 	VMOVUPS     (R8)(BX*1), Z4
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
 	JGE         vectors570
 
 rest571:
-	ADDQ        $0x10, R9
+	ADDQ        $0x10, R10
 	JZ          done572
 	VMOVUPS.Z   (R8), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
@@ -9578,25 +9610,26 @@ done572:
 	MOVQ          rstd_base+72(FP), R9
 	VBROADCASTSS  (R9)(CX*4), Z4
 	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
+	MOVQ          R8, R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest576
 
 vectors575:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(DX*2)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
 	VMULPS     (R9), Z6, Z6
 	VMOVNTPS   Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
 	JGE        vectors575
 
 rest576:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done577
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9613,25 +9646,25 @@ done577:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest579
 
 vectors578:
-	PREFETCHT0 (R8)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVNTPS   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors578
+	VMOVUPS  (SI), Z6
+	VMULPS   Z4, Z6, Z6
+	VMULPS   (R9), Z6, Z6
+	VMOVNTPS Z6, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, R9
+	ADDQ     $+64, R10
+	SUBQ     $0x10, R11
+	JGE      vectors578
 
 rest579:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done580
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9648,25 +9681,26 @@ done580:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS 8(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest582
 
 vectors581:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(BX*1)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
 	VMULPS     (R9), Z6, Z6
 	VMOVNTPS   Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
 	JGE        vectors581
 
 rest582:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done583
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9688,17 +9722,16 @@ done583:
 	JL           rest585
 
 vectors584:
-	PREFETCHT0 (R8)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVNTPS   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors584
+	VMOVUPS  (SI), Z6
+	VMULPS   Z4, Z6, Z6
+	VMULPS   (R9), Z6, Z6
+	VMOVNTPS Z6, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, R9
+	ADDQ     $+64, R8
+	SUBQ     $0x10, R10
+	JGE      vectors584
 
 rest585:
 	ADDQ      $0x10, R10
@@ -9722,25 +9755,26 @@ plain573:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS (R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest588
 
 vectors587:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(DX*2)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
 	VMULPS     (R9), Z6, Z6
 	VMOVUPS    Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
 	JGE        vectors587
 
 rest588:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done589
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9757,25 +9791,25 @@ done589:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest591
 
 vectors590:
-	PREFETCHT0 (R8)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors590
+	VMOVUPS (SI), Z6
+	VMULPS  Z4, Z6, Z6
+	VMULPS  (R9), Z6, Z6
+	VMOVUPS Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x10, R11
+	JGE     vectors590
 
 rest591:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done592
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9792,25 +9826,26 @@ done592:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSS 8(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest594
 
 vectors593:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(BX*1)
 	VMOVUPS    (SI), Z6
 	VMULPS     Z4, Z6, Z6
 	VMULPS     (R9), Z6, Z6
 	VMOVUPS    Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x10, R11
 	JGE        vectors593
 
 rest594:
-	ADDQ      $0x10, R10
+	ADDQ      $0x10, R11
 	JZ        done595
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
@@ -9832,17 +9867,16 @@ done595:
 	JL           rest597
 
 vectors596:
-	PREFETCHT0 (R8)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors596
+	VMOVUPS (SI), Z6
+	VMULPS  Z4, Z6, Z6
+	VMULPS  (R9), Z6, Z6
+	VMOVUPS Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R9
+	ADDQ    $+64, R8
+	SUBQ    $0x10, R10
+	JGE     vectors596
 
 rest597:
 	ADDQ      $0x10, R10
@@ -9871,19 +9905,21 @@ rows599:
 	JG     done600
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x10, R8
+	LEAQ   (SI)(DX*4), R8
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
 	JL     rest602
 
 vectors601:
 	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z5
 	ADDQ        $+64, BX
-	SUBQ        $0x10, R8
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
 	JGE         vectors601
 
 rest602:
-	ADDQ        $0x10, R8
+	ADDQ        $0x10, R9
 	JZ          done603
 	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z5
@@ -9927,15 +9963,15 @@ done603:
 	JL            rest607
 
 vectors606:
-	PREFETCHT0 (BX)
+	PREFETCHT1 (BX)
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
 	VMOVNTPS   Z1, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, BX
 	ADDQ       $+64, R8
+	ADDQ       $+64, BX
 	SUBQ       $0x10, R9
 	JGE        vectors606
 
@@ -9966,15 +10002,15 @@ plain604:
 	JL           rest610
 
 vectors609:
-	PREFETCHT0 (BX)
+	PREFETCHT1 (BX)
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
 	VMOVUPS    Z1, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, BX
 	ADDQ       $+64, R8
+	ADDQ       $+64, BX
 	SUBQ       $0x10, R9
 	JGE        vectors609
 
@@ -10032,38 +10068,43 @@ rows613:
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z0
-	VBROADCASTSS 4(R13)(CX*4), Z1
-	VBROADCASTSS 8(R13)(CX*4), Z2
-	VBROADCASTSS 12(R13)(CX*4), Z3
+	LEAQ         (SI)(DX*4), R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z0
+	VBROADCASTSS 4(R14)(CX*4), Z1
+	VBROADCASTSS 8(R14)(CX*4), Z2
+	VBROADCASTSS 12(R14)(CX*4), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z8
-	VBROADCASTSS 4(R13)(CX*4), Z9
-	VBROADCASTSS 8(R13)(CX*4), Z10
-	VBROADCASTSS 12(R13)(CX*4), Z11
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z12
-	VBROADCASTSS 4(R13)(CX*4), Z13
-	VBROADCASTSS 8(R13)(CX*4), Z14
-	VBROADCASTSS 12(R13)(CX*4), Z15
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z8
+	VBROADCASTSS 4(R14)(CX*4), Z9
+	VBROADCASTSS 8(R14)(CX*4), Z10
+	VBROADCASTSS 12(R14)(CX*4), Z11
+	MOVQ         shift_base+120(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z12
+	VBROADCASTSS 4(R14)(CX*4), Z13
+	VBROADCASTSS 8(R14)(CX*4), Z14
+	VBROADCASTSS 12(R14)(CX*4), Z15
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
+	MOVQ         dbeta_base+192(FP), R14
+	MOVQ         AX, R15
+	SUBQ         $0x10, R15
 	JL           rest616
 
 vectors615:
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
-	VMOVUPS     (R13), Z22
+	VMOVUPS     (R14), Z22
 	VMOVUPS     (R9), Z23
 	VMOVUPS     (R10), Z24
 	VSUBPS      Z8, Z23, Z23
@@ -10101,21 +10142,22 @@ vectors615:
 	VFMADD231PS Z24, Z23, Z7
 	VADDPS      Z24, Z19, Z19
 	VMOVUPS     Z21, (R12)
-	VMOVUPS     Z22, (R13)
+	VMOVUPS     Z22, (R14)
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
-	SUBQ        $0x10, R14
+	ADDQ        $+64, R14
+	SUBQ        $0x10, R15
 	JGE         vectors615
 
 rest616:
-	ADDQ        $0x10, R14
+	ADDQ        $0x10, R15
 	JZ          done617
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
-	VMOVUPS.Z   (R13), K1, Z22
+	VMOVUPS.Z   (R14), K1, Z22
 	VMOVUPS.Z   (R9), K1, Z23
 	VMOVUPS.Z   (R10), K1, Z24
 	VSUBPS      Z8, Z23, Z23
@@ -10153,7 +10195,7 @@ rest616:
 	VFMADD231PS Z1, Z0, Z7
 	VADDPS      Z1, Z19, Z19
 	VMOVUPS     Z21, K1, (R12)
-	VMOVUPS     Z22, K1, (R13)
+	VMOVUPS     Z22, K1, (R14)
 
 done617:
 	VEXTRACTF64X4 $0x01, Z16, Y0
@@ -10239,23 +10281,21 @@ done617:
 	VBROADCASTSS  12(SP), Z11
 	CMPB          stream+216(FP), $0x00
 	JE            plain618
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          (DI)(DX*4), R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z12
-	MOVQ          gamma_base+72(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSS  (R12)(CX*4), Z13
-	MOVQ          AX, R12
-	SUBQ          $0x10, R12
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z12
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z13
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest621
 
 vectors620:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z14
 	VMOVUPS      (DI), Z15
-	VMULPS       (R11), Z15, Z15
+	VMULPS       (R10), Z15, Z15
 	VSUBPS       Z13, Z14, Z14
 	VSUBPS       Z0, Z15, Z15
 	VFNMADD231PS Z14, Z1, Z15
@@ -10264,18 +10304,17 @@ vectors620:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors620
 
 rest621:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done622
 	VMOVUPS.Z    (SI), K1, Z14
 	VMOVUPS.Z    (DI), K1, Z15
-	VMOVUPS.Z    (R11), K1, Z20
+	VMOVUPS.Z    (R10), K1, Z20
 	VMULPS       Z20, Z15, Z15
 	VSUBPS       Z13, Z14, Z14
 	VSUBPS       Z0, Z15, Z15
@@ -10284,27 +10323,27 @@ rest621:
 	VMOVUPS      Z15, K1, (R8)
 
 done622:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 4(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest624
 
 vectors623:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z12
 	VMOVUPS      (DI), Z13
-	VMULPS       (R11), Z13, Z13
+	VMULPS       (R10), Z13, Z13
 	VSUBPS       Z1, Z12, Z12
 	VSUBPS       Z9, Z13, Z13
 	VFNMADD231PS Z12, Z2, Z13
@@ -10313,18 +10352,17 @@ vectors623:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors623
 
 rest624:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done625
 	VMOVUPS.Z    (SI), K1, Z12
 	VMOVUPS.Z    (DI), K1, Z13
-	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    (R10), K1, Z14
 	VMULPS       Z14, Z13, Z13
 	VSUBPS       Z1, Z12, Z12
 	VSUBPS       Z9, Z13, Z13
@@ -10333,27 +10371,27 @@ rest624:
 	VMOVUPS      Z13, K1, (R8)
 
 done625:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 8(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest627
 
 vectors626:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z9
-	VMULPS       (R11), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z10, Z9, Z9
 	VFNMADD231PS Z2, Z3, Z9
@@ -10362,18 +10400,17 @@ vectors626:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors626
 
 rest627:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done628
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    (R10), K1, Z12
 	VMULPS       Z12, Z9, Z9
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z10, Z9, Z9
@@ -10382,27 +10419,27 @@ rest627:
 	VMOVUPS      Z9, K1, (R8)
 
 done628:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 12(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest630
 
 vectors629:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R11), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z11, Z3, Z3
 	VFNMADD231PS Z2, Z8, Z3
@@ -10411,18 +10448,17 @@ vectors629:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors629
 
 rest630:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done631
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R11), K1, Z9
+	VMOVUPS.Z    (R10), K1, Z9
 	VMULPS       Z9, Z3, Z3
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z11, Z3, Z3
@@ -10431,32 +10467,31 @@ rest630:
 	VMOVUPS      Z3, K1, (R8)
 
 done631:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x0000000f, R10
+	SHLQ $0x02, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 	JMP  done619
 
 plain618:
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         (DI)(DX*4), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z12
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z13
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z12
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z13
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest633
 
 vectors632:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z14
 	VMOVUPS      (DI), Z15
-	VMULPS       (R11), Z15, Z15
+	VMULPS       (R10), Z15, Z15
 	VSUBPS       Z13, Z14, Z14
 	VSUBPS       Z0, Z15, Z15
 	VFNMADD231PS Z14, Z1, Z15
@@ -10465,18 +10500,17 @@ vectors632:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors632
 
 rest633:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done634
 	VMOVUPS.Z    (SI), K1, Z14
 	VMOVUPS.Z    (DI), K1, Z15
-	VMOVUPS.Z    (R11), K1, Z20
+	VMOVUPS.Z    (R10), K1, Z20
 	VMULPS       Z20, Z15, Z15
 	VSUBPS       Z13, Z14, Z14
 	VSUBPS       Z0, Z15, Z15
@@ -10485,27 +10519,27 @@ rest633:
 	VMOVUPS      Z15, K1, (R8)
 
 done634:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 4(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest636
 
 vectors635:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z12
 	VMOVUPS      (DI), Z13
-	VMULPS       (R11), Z13, Z13
+	VMULPS       (R10), Z13, Z13
 	VSUBPS       Z1, Z12, Z12
 	VSUBPS       Z9, Z13, Z13
 	VFNMADD231PS Z12, Z2, Z13
@@ -10514,18 +10548,17 @@ vectors635:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors635
 
 rest636:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done637
 	VMOVUPS.Z    (SI), K1, Z12
 	VMOVUPS.Z    (DI), K1, Z13
-	VMOVUPS.Z    (R11), K1, Z14
+	VMOVUPS.Z    (R10), K1, Z14
 	VMULPS       Z14, Z13, Z13
 	VSUBPS       Z1, Z12, Z12
 	VSUBPS       Z9, Z13, Z13
@@ -10534,27 +10567,27 @@ rest636:
 	VMOVUPS      Z13, K1, (R8)
 
 done637:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 8(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest639
 
 vectors638:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z9
-	VMULPS       (R11), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z10, Z9, Z9
 	VFNMADD231PS Z2, Z3, Z9
@@ -10563,18 +10596,17 @@ vectors638:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors638
 
 rest639:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done640
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R11), K1, Z12
+	VMOVUPS.Z    (R10), K1, Z12
 	VMULPS       Z12, Z9, Z9
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z10, Z9, Z9
@@ -10583,27 +10615,27 @@ rest639:
 	VMOVUPS      Z9, K1, (R8)
 
 done640:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS 12(R12)(CX*4), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest642
 
 vectors641:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R11), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z11, Z3, Z3
 	VFNMADD231PS Z2, Z8, Z3
@@ -10612,18 +10644,17 @@ vectors641:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors641
 
 rest642:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done643
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R11), K1, Z9
+	VMOVUPS.Z    (R10), K1, Z9
 	VMULPS       Z9, Z3, Z3
 	VSUBPS       Z1, Z2, Z2
 	VSUBPS       Z11, Z3, Z3
@@ -10632,12 +10663,13 @@ rest642:
 	VMOVUPS      Z3, K1, (R8)
 
 done643:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x0000000f, R10
+	SHLQ $0x02, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 
 done619:
 	ADDQ $0x04, CX
@@ -10652,23 +10684,25 @@ rows644:
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z0
+	LEAQ         (SI)(DX*4), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z2
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
 	JL           rest647
 
 vectors646:
+	PREFETCHT1  (R12)
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
-	VMOVUPS     (R12), Z5
+	VMOVUPS     (R13), Z5
 	VMOVUPS     (BX), Z6
 	VMOVUPS     (R9), Z7
 	VSUBPS      Z1, Z6, Z6
@@ -10679,21 +10713,22 @@ vectors646:
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
 	VMOVUPS     Z4, (R11)
-	VMOVUPS     Z5, (R12)
+	VMOVUPS     Z5, (R13)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
 	JGE         vectors646
 
 rest647:
-	ADDQ        $0x10, R13
+	ADDQ        $0x10, R14
 	JZ          done648
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
-	VMOVUPS.Z   (R12), K1, Z5
+	VMOVUPS.Z   (R13), K1, Z5
 	VMOVUPS.Z   (BX), K1, Z6
 	VMOVUPS.Z   (R9), K1, Z7
 	VSUBPS      Z1, Z6, Z6
@@ -10704,7 +10739,7 @@ rest647:
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
 	VMOVUPS     Z4, K1, (R11)
-	VMOVUPS     Z5, K1, (R12)
+	VMOVUPS     Z5, K1, (R13)
 
 done648:
 	VEXTRACTF64X4 $0x01, Z26, Y0
@@ -10760,23 +10795,21 @@ done648:
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+216(FP), $0x00
 	JE            plain649
-	LEAQ          (SI)(DX*4), BX
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z2
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z3
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
+	LEAQ          (DI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z2
+	MOVQ          gamma_base+72(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z3
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest652
 
 vectors651:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
-	VMULPS       (R10), Z5, Z5
+	VMULPS       (R9), Z5, Z5
 	VSUBPS       Z3, Z4, Z4
 	VSUBPS       Z0, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
@@ -10785,18 +10818,17 @@ vectors651:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x10, R10
 	JGE          vectors651
 
 rest652:
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 	JZ           done653
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R10), K1, Z6
+	VMOVUPS.Z    (R9), K1, Z6
 	VMULPS       Z6, Z5, Z5
 	VSUBPS       Z3, Z4, Z4
 	VSUBPS       Z0, Z5, Z5
@@ -10805,32 +10837,31 @@ rest652:
 	VMOVUPS      Z5, K1, (R8)
 
 done653:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 	JMP  done650
 
 plain649:
-	LEAQ         (SI)(DX*4), BX
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z3
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	LEAQ         (DI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
 	JL           rest655
 
 vectors654:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
-	VMULPS       (R10), Z5, Z5
+	VMULPS       (R9), Z5, Z5
 	VSUBPS       Z3, Z4, Z4
 	VSUBPS       Z0, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
@@ -10839,18 +10870,17 @@ vectors654:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x10, R10
 	JGE          vectors654
 
 rest655:
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 	JZ           done656
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R10), K1, Z6
+	VMOVUPS.Z    (R9), K1, Z6
 	VMULPS       Z6, Z5, Z5
 	VSUBPS       Z3, Z4, Z4
 	VSUBPS       Z0, Z5, Z5
@@ -10859,12 +10889,13 @@ rest655:
 	VMOVUPS      Z5, K1, (R8)
 
 done656:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 
 done650:
 	ADDQ $0x01, CX
@@ -10904,20 +10935,25 @@ rows658:
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z0
-	VBROADCASTSS 4(R13)(CX*4), Z1
-	VBROADCASTSS 8(R13)(CX*4), Z2
-	VBROADCASTSS 12(R13)(CX*4), Z3
+	LEAQ         (SI)(DX*4), R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z0
+	VBROADCASTSS 4(R14)(CX*4), Z1
+	VBROADCASTSS 8(R14)(CX*4), Z2
+	VBROADCASTSS 12(R14)(CX*4), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
 	JL           rest661
 
 vectors660:
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -10949,11 +10985,12 @@ vectors660:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
 	JGE         vectors660
 
 rest661:
-	ADDQ        $0x10, R13
+	ADDQ        $0x10, R14
 	JZ          done662
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
@@ -11028,357 +11065,347 @@ done662:
 	VBROADCASTSS  12(SP), Z3
 	CMPB          stream+144(FP), $0x00
 	JE            plain663
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          (DI)(DX*4), R10
-	MOVQ          rstd_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z8
-	MOVQ          gamma_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x10, R12
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z8
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest666
 
 vectors665:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z9
 	VMOVUPS      (DI), Z10
-	VMULPS       (R11), Z10, Z10
+	VMULPS       (R10), Z10, Z10
 	VFNMADD231PS Z9, Z0, Z10
 	VMULPS       Z8, Z10, Z10
 	VMOVNTPS     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors665
 
 rest666:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done667
 	VMOVUPS.Z    (SI), K1, Z9
 	VMOVUPS.Z    (DI), K1, Z10
-	VMOVUPS.Z    (R11), K1, Z11
+	VMOVUPS.Z    (R10), K1, Z11
 	VMULPS       Z11, Z10, Z10
 	VFNMADD231PS Z9, Z0, Z10
 	VMULPS       Z8, Z10, Z10
 	VMOVUPS      Z10, K1, (R8)
 
 done667:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest669
 
 vectors668:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R11), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVNTPS     Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors668
 
 rest669:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done670
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
 done670:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest672
 
 vectors671:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z8
-	VMULPS       (R11), Z8, Z8
+	VMULPS       (R10), Z8, Z8
 	VFNMADD231PS Z1, Z2, Z8
 	VMULPS       Z0, Z8, Z8
 	VMOVNTPS     Z8, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors671
 
 rest672:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done673
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z8
-	VMOVUPS.Z    (R11), K1, Z9
+	VMOVUPS.Z    (R10), K1, Z9
 	VMULPS       Z9, Z8, Z8
 	VFNMADD231PS Z1, Z2, Z8
 	VMULPS       Z0, Z8, Z8
 	VMOVUPS      Z8, K1, (R8)
 
 done673:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest675
 
 vectors674:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
-	VMULPS       (R11), Z2, Z2
+	VMULPS       (R10), Z2, Z2
 	VFNMADD231PS Z1, Z3, Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVNTPS     Z2, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors674
 
 rest675:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done676
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z2
-	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z2, Z2
 	VFNMADD231PS Z1, Z3, Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (R8)
 
 done676:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x0000000f, R10
+	SHLQ $0x02, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 	JMP  done664
 
 plain663:
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         (DI)(DX*4), R10
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z8
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z8
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest678
 
 vectors677:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z9
 	VMOVUPS      (DI), Z10
-	VMULPS       (R11), Z10, Z10
+	VMULPS       (R10), Z10, Z10
 	VFNMADD231PS Z9, Z0, Z10
 	VMULPS       Z8, Z10, Z10
 	VMOVUPS      Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors677
 
 rest678:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done679
 	VMOVUPS.Z    (SI), K1, Z9
 	VMOVUPS.Z    (DI), K1, Z10
-	VMOVUPS.Z    (R11), K1, Z11
+	VMOVUPS.Z    (R10), K1, Z11
 	VMULPS       Z11, Z10, Z10
 	VFNMADD231PS Z9, Z0, Z10
 	VMULPS       Z8, Z10, Z10
 	VMOVUPS      Z10, K1, (R8)
 
 done679:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest681
 
 vectors680:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R11), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors680
 
 rest681:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done682
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R11), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
 done682:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest684
 
 vectors683:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z8
-	VMULPS       (R11), Z8, Z8
+	VMULPS       (R10), Z8, Z8
 	VFNMADD231PS Z1, Z2, Z8
 	VMULPS       Z0, Z8, Z8
 	VMOVUPS      Z8, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors683
 
 rest684:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done685
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z8
-	VMOVUPS.Z    (R11), K1, Z9
+	VMOVUPS.Z    (R10), K1, Z9
 	VMULPS       Z9, Z8, Z8
 	VFNMADD231PS Z1, Z2, Z8
 	VMULPS       Z0, Z8, Z8
 	VMOVUPS      Z8, K1, (R8)
 
 done685:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x0000000f, R11
-	SHLQ         $0x02, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	SUBQ         $0x10, R11
 	JL           rest687
 
 vectors686:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPS      (SI), Z1
 	VMOVUPS      (DI), Z2
-	VMULPS       (R11), Z2, Z2
+	VMULPS       (R10), Z2, Z2
 	VFNMADD231PS Z1, Z3, Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x10, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R11
 	JGE          vectors686
 
 rest687:
-	ADDQ         $0x10, R12
+	ADDQ         $0x10, R11
 	JZ           done688
 	VMOVUPS.Z    (SI), K1, Z1
 	VMOVUPS.Z    (DI), K1, Z2
-	VMOVUPS.Z    (R11), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z2, Z2
 	VFNMADD231PS Z1, Z3, Z2
 	VMULPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (R8)
 
 done688:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x0000000f, R10
+	SHLQ $0x02, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 
 done664:
 	ADDQ $0x04, CX
@@ -11393,14 +11420,16 @@ rows689:
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z0
+	LEAQ         (SI)(DX*4), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z0
 	VPXORD       Z12, Z12, Z12
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest692
 
 vectors691:
+	PREFETCHT1  (R12)
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -11414,11 +11443,12 @@ vectors691:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors691
 
 rest692:
-	ADDQ        $0x10, R12
+	ADDQ        $0x10, R13
 	JZ          done693
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
@@ -11460,99 +11490,95 @@ done693:
 	VBROADCASTSS  (SP), Z0
 	CMPB          stream+144(FP), $0x00
 	JE            plain694
-	LEAQ          (SI)(DX*4), BX
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z1
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
+	LEAQ          (DI)(DX*4), BX
+	MOVQ          rstd_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z1
+	MOVQ          gamma_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest697
 
 vectors696:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R10), Z3, Z3
+	VMULPS       (R9), Z3, Z3
 	VFNMADD231PS Z2, Z0, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVNTPS     Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x10, R10
 	JGE          vectors696
 
 rest697:
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 	JZ           done698
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z4
+	VMOVUPS.Z    (R9), K1, Z4
 	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z0, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done698:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 	JMP  done695
 
 plain694:
-	LEAQ         (SI)(DX*4), BX
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	LEAQ         (DI)(DX*4), BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
 	JL           rest700
 
 vectors699:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R10), Z3, Z3
+	VMULPS       (R9), Z3, Z3
 	VFNMADD231PS Z2, Z0, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x10, R10
 	JGE          vectors699
 
 rest700:
-	ADDQ         $0x10, R11
+	ADDQ         $0x10, R10
 	JZ           done701
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z4
+	VMOVUPS.Z    (R9), K1, Z4
 	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z0, Z3
 	VMULPS       Z1, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done701:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 
 done695:
 	ADDQ $0x01, CX
@@ -13625,21 +13651,24 @@ rows812:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
+	LEAQ   (SI)(DX*4), R9
+	MOVQ   AX, R10
+	SUBQ   $0x08, R10
 	JL     rest815
 
 vectors814:
-	VADDPD (R8), Z0, Z0
-	VADDPD (R8)(DX*1), Z1, Z1
-	VADDPD (R8)(DX*2), Z2, Z2
-	VADDPD (R8)(BX*1), Z3, Z3
-	ADDQ   $+64, R8
-	SUBQ   $0x08, R9
-	JGE    vectors814
+	PREFETCHT1 (R9)
+	VADDPD     (R8), Z0, Z0
+	VADDPD     (R8)(DX*1), Z1, Z1
+	VADDPD     (R8)(DX*2), Z2, Z2
+	VADDPD     (R8)(BX*1), Z3, Z3
+	ADDQ       $+64, R8
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors814
 
 rest815:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R10
 	JZ        done816
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
@@ -13696,11 +13725,13 @@ done816:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
+	LEAQ          (SI)(DX*4), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest818
 
 vectors817:
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPD     (R8), Z19
 	VSUBPD      Z4, Z19, Z19
 	VADDPD      Z19, Z5, Z5
@@ -13718,11 +13749,12 @@ vectors817:
 	VADDPD      Z19, Z8, Z8
 	VFMADD231PD Z19, Z19, Z12
 	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
 	JGE         vectors817
 
 rest818:
-	ADDQ        $0x08, R9
+	ADDQ        $0x08, R10
 	JZ          done819
 	VMOVUPD.Z   (R8), K1, Z19
 	VSUBPD      Z4, Z19, Z19
@@ -13820,39 +13852,40 @@ done819:
 	MOVQ          rstd_base+144(FP), R9
 	VBROADCASTSD  (R9)(CX*8), Z4
 	MOVQ          gamma_base+48(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z16
-	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z17
-	MOVQ          beta_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
+	MOVQ          R8, R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z16
+	MOVQ          shift_base+120(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z17
+	MOVQ          beta_base+72(FP), R11
+	MOVQ          AX, R12
+	SUBQ          $0x08, R12
 	JL            rest823
 
 vectors822:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(DX*2)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVNTPD    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors822
 
 rest823:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done824
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -13865,39 +13898,39 @@ done824:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest826
 
 vectors825:
-	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVNTPD    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors825
 
 rest826:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done827
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -13910,39 +13943,40 @@ done827:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 16(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest829
 
 vectors828:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(BX*1)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVNTPD    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors828
 
 rest829:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done830
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -13965,7 +13999,6 @@ done830:
 	JL           rest832
 
 vectors831:
-	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -13974,8 +14007,8 @@ vectors831:
 	VMOVNTPD    Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
+	ADDQ        $+64, R8
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
 	JGE         vectors831
@@ -14004,39 +14037,40 @@ plain820:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest835
 
 vectors834:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(DX*2)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVUPD     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors834
 
 rest835:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done836
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -14049,39 +14083,39 @@ done836:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest838
 
 vectors837:
-	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVUPD     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors837
 
 rest838:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done839
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -14094,39 +14128,40 @@ done839:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 16(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         R8, R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest841
 
 vectors840:
-	PREFETCHT0  (R8)
+	PREFETCHT1  (R10)(BX*1)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
+	VFMADD213PD (R11), Z19, Z18
 	VMOVUPD     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors840
 
 rest841:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done842
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R11), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -14149,7 +14184,6 @@ done842:
 	JL           rest844
 
 vectors843:
-	PREFETCHT0  (R8)
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
@@ -14158,8 +14192,8 @@ vectors843:
 	VMOVUPD     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
+	ADDQ        $+64, R8
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
 	JGE         vectors843
@@ -14193,18 +14227,20 @@ rows846:
 	JG     done847
 	VPXORD Z13, Z13, Z13
 	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (SI)(DX*4), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest849
 
 vectors848:
 	VADDPD (BX), Z13, Z13
 	ADDQ   $+64, BX
-	SUBQ   $0x08, R8
+	ADDQ   $+64, R8
+	SUBQ   $0x08, R9
 	JGE    vectors848
 
 rest849:
-	ADDQ      $0x08, R8
+	ADDQ      $0x08, R9
 	JZ        done850
 	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z13, Z13
@@ -14234,8 +14270,9 @@ done850:
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
 	MOVQ          SI, BX
-	MOVQ          AX, R8
-	SUBQ          $0x08, R8
+	LEAQ          (SI)(DX*4), R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
 	JL            rest852
 
 vectors851:
@@ -14244,11 +14281,12 @@ vectors851:
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 	ADDQ        $+64, BX
-	SUBQ        $0x08, R8
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
 	JGE         vectors851
 
 rest852:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done853
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
@@ -14317,7 +14355,7 @@ done853:
 	JL            rest857
 
 vectors856:
-	PREFETCHT0  (BX)
+	PREFETCHT1  (BX)
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -14326,8 +14364,8 @@ vectors856:
 	VMOVNTPD    Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, BX
 	ADDQ        $+64, R8
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
 	JGE         vectors856
@@ -14366,7 +14404,7 @@ plain854:
 	JL           rest860
 
 vectors859:
-	PREFETCHT0  (BX)
+	PREFETCHT1  (BX)
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -14375,8 +14413,8 @@ vectors859:
 	VMOVUPD     Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, BX
 	ADDQ        $+64, R8
+	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
 	JGE         vectors859
@@ -14437,11 +14475,14 @@ rows863:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
+	LEAQ   (SI)(DX*4), R9
+	MOVQ   AX, R10
+	SUBQ   $0x08, R10
 	JL     rest866
 
 vectors865:
+	PREFETCHT1  (R9)
+	PREFETCHT1  (R9)(DX*1)
 	VMOVUPD     (R8), Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD     (R8)(DX*1), Z4
@@ -14451,11 +14492,12 @@ vectors865:
 	VMOVUPD     (R8)(BX*1), Z4
 	VFMADD231PD Z4, Z4, Z3
 	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
 	JGE         vectors865
 
 rest866:
-	ADDQ        $0x08, R9
+	ADDQ        $0x08, R10
 	JZ          done867
 	VMOVUPD.Z   (R8), K1, Z4
 	VFMADD231PD Z4, Z4, Z0
@@ -14509,25 +14551,26 @@ done867:
 	MOVQ          rstd_base+72(FP), R9
 	VBROADCASTSD  (R9)(CX*8), Z4
 	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
+	MOVQ          R8, R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest871
 
 vectors870:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(DX*2)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
 	VMULPD     (R9), Z6, Z6
 	VMOVNTPD   Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
 	JGE        vectors870
 
 rest871:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done872
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14544,25 +14587,25 @@ done872:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest874
 
 vectors873:
-	PREFETCHT0 (R8)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVNTPD   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors873
+	VMOVUPD  (SI), Z6
+	VMULPD   Z4, Z6, Z6
+	VMULPD   (R9), Z6, Z6
+	VMOVNTPD Z6, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, R9
+	ADDQ     $+64, R10
+	SUBQ     $0x08, R11
+	JGE      vectors873
 
 rest874:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done875
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14579,25 +14622,26 @@ done875:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD 16(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest877
 
 vectors876:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(BX*1)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
 	VMULPD     (R9), Z6, Z6
 	VMOVNTPD   Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
 	JGE        vectors876
 
 rest877:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done878
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14619,17 +14663,16 @@ done878:
 	JL           rest880
 
 vectors879:
-	PREFETCHT0 (R8)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVNTPD   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors879
+	VMOVUPD  (SI), Z6
+	VMULPD   Z4, Z6, Z6
+	VMULPD   (R9), Z6, Z6
+	VMOVNTPD Z6, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, R9
+	ADDQ     $+64, R8
+	SUBQ     $0x08, R10
+	JGE      vectors879
 
 rest880:
 	ADDQ      $0x08, R10
@@ -14653,25 +14696,26 @@ plain868:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD (R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest883
 
 vectors882:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(DX*2)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
 	VMULPD     (R9), Z6, Z6
 	VMOVUPD    Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
 	JGE        vectors882
 
 rest883:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done884
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14688,25 +14732,25 @@ done884:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest886
 
 vectors885:
-	PREFETCHT0 (R8)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors885
+	VMOVUPD (SI), Z6
+	VMULPD  Z4, Z6, Z6
+	VMULPD  (R9), Z6, Z6
+	VMOVUPD Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x08, R11
+	JGE     vectors885
 
 rest886:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done887
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14723,25 +14767,26 @@ done887:
 	MOVQ         rstd_base+72(FP), R9
 	VBROADCASTSD 16(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         R8, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest889
 
 vectors888:
-	PREFETCHT0 (R8)
+	PREFETCHT1 (R10)(BX*1)
 	VMOVUPD    (SI), Z6
 	VMULPD     Z4, Z6, Z6
 	VMULPD     (R9), Z6, Z6
 	VMOVUPD    Z6, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, R8
 	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
+	ADDQ       $+64, R10
+	SUBQ       $0x08, R11
 	JGE        vectors888
 
 rest889:
-	ADDQ      $0x08, R10
+	ADDQ      $0x08, R11
 	JZ        done890
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
@@ -14763,17 +14808,16 @@ done890:
 	JL           rest892
 
 vectors891:
-	PREFETCHT0 (R8)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors891
+	VMOVUPD (SI), Z6
+	VMULPD  Z4, Z6, Z6
+	VMULPD  (R9), Z6, Z6
+	VMOVUPD Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R9
+	ADDQ    $+64, R8
+	SUBQ    $0x08, R10
+	JGE     vectors891
 
 rest892:
 	ADDQ      $0x08, R10
@@ -14802,19 +14846,21 @@ rows894:
 	JG     done895
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
+	LEAQ   (SI)(DX*4), R8
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
 	JL     rest897
 
 vectors896:
 	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z5
 	ADDQ        $+64, BX
-	SUBQ        $0x08, R8
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
 	JGE         vectors896
 
 rest897:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R9
 	JZ          done898
 	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z5
@@ -14855,15 +14901,15 @@ done898:
 	JL            rest902
 
 vectors901:
-	PREFETCHT0 (BX)
+	PREFETCHT1 (BX)
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
 	VMOVNTPD   Z1, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, BX
 	ADDQ       $+64, R8
+	ADDQ       $+64, BX
 	SUBQ       $0x08, R9
 	JGE        vectors901
 
@@ -14894,15 +14940,15 @@ plain899:
 	JL           rest905
 
 vectors904:
-	PREFETCHT0 (BX)
+	PREFETCHT1 (BX)
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
 	VMOVUPD    Z1, (DI)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
-	ADDQ       $+64, BX
 	ADDQ       $+64, R8
+	ADDQ       $+64, BX
 	SUBQ       $0x08, R9
 	JGE        vectors904
 
@@ -14960,38 +15006,43 @@ rows908:
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z0
-	VBROADCASTSD 8(R13)(CX*8), Z1
-	VBROADCASTSD 16(R13)(CX*8), Z2
-	VBROADCASTSD 24(R13)(CX*8), Z3
+	LEAQ         (SI)(DX*4), R13
+	MOVQ         rstd_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z0
+	VBROADCASTSD 8(R14)(CX*8), Z1
+	VBROADCASTSD 16(R14)(CX*8), Z2
+	VBROADCASTSD 24(R14)(CX*8), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z8
-	VBROADCASTSD 8(R13)(CX*8), Z9
-	VBROADCASTSD 16(R13)(CX*8), Z10
-	VBROADCASTSD 24(R13)(CX*8), Z11
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z12
-	VBROADCASTSD 8(R13)(CX*8), Z13
-	VBROADCASTSD 16(R13)(CX*8), Z14
-	VBROADCASTSD 24(R13)(CX*8), Z15
+	MOVQ         mean_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z8
+	VBROADCASTSD 8(R14)(CX*8), Z9
+	VBROADCASTSD 16(R14)(CX*8), Z10
+	VBROADCASTSD 24(R14)(CX*8), Z11
+	MOVQ         shift_base+120(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z12
+	VBROADCASTSD 8(R14)(CX*8), Z13
+	VBROADCASTSD 16(R14)(CX*8), Z14
+	VBROADCASTSD 24(R14)(CX*8), Z15
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
+	MOVQ         dbeta_base+192(FP), R14
+	MOVQ         AX, R15
+	SUBQ         $0x08, R15
 	JL           rest911
 
 vectors910:
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
-	VMOVUPD     (R13), Z22
+	VMOVUPD     (R14), Z22
 	VMOVUPD     (R9), Z23
 	VMOVUPD     (R10), Z24
 	VSUBPD      Z8, Z23, Z23
@@ -15029,21 +15080,22 @@ vectors910:
 	VFMADD231PD Z24, Z23, Z7
 	VADDPD      Z24, Z19, Z19
 	VMOVUPD     Z21, (R12)
-	VMOVUPD     Z22, (R13)
+	VMOVUPD     Z22, (R14)
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
-	SUBQ        $0x08, R14
+	ADDQ        $+64, R14
+	SUBQ        $0x08, R15
 	JGE         vectors910
 
 rest911:
-	ADDQ        $0x08, R14
+	ADDQ        $0x08, R15
 	JZ          done912
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
-	VMOVUPD.Z   (R13), K1, Z22
+	VMOVUPD.Z   (R14), K1, Z22
 	VMOVUPD.Z   (R9), K1, Z23
 	VMOVUPD.Z   (R10), K1, Z24
 	VSUBPD      Z8, Z23, Z23
@@ -15081,7 +15133,7 @@ rest911:
 	VFMADD231PD Z1, Z0, Z7
 	VADDPD      Z1, Z19, Z19
 	VMOVUPD     Z21, K1, (R12)
-	VMOVUPD     Z22, K1, (R13)
+	VMOVUPD     Z22, K1, (R14)
 
 done912:
 	VEXTRACTF64X4 $0x01, Z16, Y0
@@ -15159,23 +15211,21 @@ done912:
 	VBROADCASTSD  24(SP), Z11
 	CMPB          stream+216(FP), $0x00
 	JE            plain913
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          (DI)(DX*4), R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z12
-	MOVQ          gamma_base+72(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSD  (R12)(CX*8), Z13
-	MOVQ          AX, R12
-	SUBQ          $0x08, R12
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z12
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z13
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest916
 
 vectors915:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z14
 	VMOVUPD      (DI), Z15
-	VMULPD       (R11), Z15, Z15
+	VMULPD       (R10), Z15, Z15
 	VSUBPD       Z13, Z14, Z14
 	VSUBPD       Z0, Z15, Z15
 	VFNMADD231PD Z14, Z1, Z15
@@ -15184,18 +15234,17 @@ vectors915:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors915
 
 rest916:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done917
 	VMOVUPD.Z    (SI), K1, Z14
 	VMOVUPD.Z    (DI), K1, Z15
-	VMOVUPD.Z    (R11), K1, Z20
+	VMOVUPD.Z    (R10), K1, Z20
 	VMULPD       Z20, Z15, Z15
 	VSUBPD       Z13, Z14, Z14
 	VSUBPD       Z0, Z15, Z15
@@ -15204,27 +15253,27 @@ rest916:
 	VMOVUPD      Z15, K1, (R8)
 
 done917:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 8(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest919
 
 vectors918:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z12
 	VMOVUPD      (DI), Z13
-	VMULPD       (R11), Z13, Z13
+	VMULPD       (R10), Z13, Z13
 	VSUBPD       Z1, Z12, Z12
 	VSUBPD       Z9, Z13, Z13
 	VFNMADD231PD Z12, Z2, Z13
@@ -15233,18 +15282,17 @@ vectors918:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors918
 
 rest919:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done920
 	VMOVUPD.Z    (SI), K1, Z12
 	VMOVUPD.Z    (DI), K1, Z13
-	VMOVUPD.Z    (R11), K1, Z14
+	VMOVUPD.Z    (R10), K1, Z14
 	VMULPD       Z14, Z13, Z13
 	VSUBPD       Z1, Z12, Z12
 	VSUBPD       Z9, Z13, Z13
@@ -15253,27 +15301,27 @@ rest919:
 	VMOVUPD      Z13, K1, (R8)
 
 done920:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 16(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest922
 
 vectors921:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z9
-	VMULPD       (R11), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z10, Z9, Z9
 	VFNMADD231PD Z2, Z3, Z9
@@ -15282,18 +15330,17 @@ vectors921:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors921
 
 rest922:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done923
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R11), K1, Z12
+	VMOVUPD.Z    (R10), K1, Z12
 	VMULPD       Z12, Z9, Z9
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z10, Z9, Z9
@@ -15302,27 +15349,27 @@ rest922:
 	VMOVUPD      Z9, K1, (R8)
 
 done923:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 24(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest925
 
 vectors924:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R11), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z11, Z3, Z3
 	VFNMADD231PD Z2, Z8, Z3
@@ -15331,18 +15378,17 @@ vectors924:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors924
 
 rest925:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done926
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R11), K1, Z9
+	VMOVUPD.Z    (R10), K1, Z9
 	VMULPD       Z9, Z3, Z3
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z11, Z3, Z3
@@ -15351,32 +15397,31 @@ rest925:
 	VMOVUPD      Z3, K1, (R8)
 
 done926:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x00000007, R10
+	SHLQ $0x03, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 	JMP  done914
 
 plain913:
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         (DI)(DX*4), R10
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z12
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z13
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z12
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z13
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest928
 
 vectors927:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z14
 	VMOVUPD      (DI), Z15
-	VMULPD       (R11), Z15, Z15
+	VMULPD       (R10), Z15, Z15
 	VSUBPD       Z13, Z14, Z14
 	VSUBPD       Z0, Z15, Z15
 	VFNMADD231PD Z14, Z1, Z15
@@ -15385,18 +15430,17 @@ vectors927:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors927
 
 rest928:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done929
 	VMOVUPD.Z    (SI), K1, Z14
 	VMOVUPD.Z    (DI), K1, Z15
-	VMOVUPD.Z    (R11), K1, Z20
+	VMOVUPD.Z    (R10), K1, Z20
 	VMULPD       Z20, Z15, Z15
 	VSUBPD       Z13, Z14, Z14
 	VSUBPD       Z0, Z15, Z15
@@ -15405,27 +15449,27 @@ rest928:
 	VMOVUPD      Z15, K1, (R8)
 
 done929:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 8(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest931
 
 vectors930:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z12
 	VMOVUPD      (DI), Z13
-	VMULPD       (R11), Z13, Z13
+	VMULPD       (R10), Z13, Z13
 	VSUBPD       Z1, Z12, Z12
 	VSUBPD       Z9, Z13, Z13
 	VFNMADD231PD Z12, Z2, Z13
@@ -15434,18 +15478,17 @@ vectors930:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors930
 
 rest931:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done932
 	VMOVUPD.Z    (SI), K1, Z12
 	VMOVUPD.Z    (DI), K1, Z13
-	VMOVUPD.Z    (R11), K1, Z14
+	VMOVUPD.Z    (R10), K1, Z14
 	VMULPD       Z14, Z13, Z13
 	VSUBPD       Z1, Z12, Z12
 	VSUBPD       Z9, Z13, Z13
@@ -15454,27 +15497,27 @@ rest931:
 	VMOVUPD      Z13, K1, (R8)
 
 done932:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 16(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest934
 
 vectors933:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z9
-	VMULPD       (R11), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z10, Z9, Z9
 	VFNMADD231PD Z2, Z3, Z9
@@ -15483,18 +15526,17 @@ vectors933:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors933
 
 rest934:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done935
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R11), K1, Z12
+	VMOVUPD.Z    (R10), K1, Z12
 	VMULPD       Z12, Z9, Z9
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z10, Z9, Z9
@@ -15503,27 +15545,27 @@ rest934:
 	VMOVUPD      Z9, K1, (R8)
 
 done935:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z1
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD 24(R12)(CX*8), Z1
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest937
 
 vectors936:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R11), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z11, Z3, Z3
 	VFNMADD231PD Z2, Z8, Z3
@@ -15532,18 +15574,17 @@ vectors936:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors936
 
 rest937:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done938
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R11), K1, Z9
+	VMOVUPD.Z    (R10), K1, Z9
 	VMULPD       Z9, Z3, Z3
 	VSUBPD       Z1, Z2, Z2
 	VSUBPD       Z11, Z3, Z3
@@ -15552,12 +15593,13 @@ rest937:
 	VMOVUPD      Z3, K1, (R8)
 
 done938:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x00000007, R10
+	SHLQ $0x03, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 
 done914:
 	ADDQ $0x04, CX
@@ -15572,23 +15614,25 @@ rows939:
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	MOVQ         rstd_base+144(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z0
+	LEAQ         (SI)(DX*4), R12
+	MOVQ         rstd_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z2
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
 	JL           rest942
 
 vectors941:
+	PREFETCHT1  (R12)
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
-	VMOVUPD     (R12), Z5
+	VMOVUPD     (R13), Z5
 	VMOVUPD     (BX), Z6
 	VMOVUPD     (R9), Z7
 	VSUBPD      Z1, Z6, Z6
@@ -15599,21 +15643,22 @@ vectors941:
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
 	VMOVUPD     Z4, (R11)
-	VMOVUPD     Z5, (R12)
+	VMOVUPD     Z5, (R13)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
 	JGE         vectors941
 
 rest942:
-	ADDQ        $0x08, R13
+	ADDQ        $0x08, R14
 	JZ          done943
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
-	VMOVUPD.Z   (R12), K1, Z5
+	VMOVUPD.Z   (R13), K1, Z5
 	VMOVUPD.Z   (BX), K1, Z6
 	VMOVUPD.Z   (R9), K1, Z7
 	VSUBPD      Z1, Z6, Z6
@@ -15624,7 +15669,7 @@ rest942:
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
 	VMOVUPD     Z4, K1, (R11)
-	VMOVUPD     Z5, K1, (R12)
+	VMOVUPD     Z5, K1, (R13)
 
 done943:
 	VEXTRACTF64X4 $0x01, Z26, Y0
@@ -15672,23 +15717,21 @@ done943:
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+216(FP), $0x00
 	JE            plain944
-	LEAQ          (SI)(DX*4), BX
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z2
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z3
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
+	LEAQ          (DI)(DX*4), BX
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z2
+	MOVQ          gamma_base+72(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z3
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest947
 
 vectors946:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
-	VMULPD       (R10), Z5, Z5
+	VMULPD       (R9), Z5, Z5
 	VSUBPD       Z3, Z4, Z4
 	VSUBPD       Z0, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
@@ -15697,18 +15740,17 @@ vectors946:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x08, R10
 	JGE          vectors946
 
 rest947:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done948
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R10), K1, Z6
+	VMOVUPD.Z    (R9), K1, Z6
 	VMULPD       Z6, Z5, Z5
 	VSUBPD       Z3, Z4, Z4
 	VSUBPD       Z0, Z5, Z5
@@ -15717,32 +15759,31 @@ rest947:
 	VMOVUPD      Z5, K1, (R8)
 
 done948:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 	JMP  done945
 
 plain944:
-	LEAQ         (SI)(DX*4), BX
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z2
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z3
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (DI)(DX*4), BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest950
 
 vectors949:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
-	VMULPD       (R10), Z5, Z5
+	VMULPD       (R9), Z5, Z5
 	VSUBPD       Z3, Z4, Z4
 	VSUBPD       Z0, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
@@ -15751,18 +15792,17 @@ vectors949:
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x08, R10
 	JGE          vectors949
 
 rest950:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done951
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R10), K1, Z6
+	VMOVUPD.Z    (R9), K1, Z6
 	VMULPD       Z6, Z5, Z5
 	VSUBPD       Z3, Z4, Z4
 	VSUBPD       Z0, Z5, Z5
@@ -15771,12 +15811,13 @@ rest950:
 	VMOVUPD      Z5, K1, (R8)
 
 done951:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 
 done945:
 	ADDQ $0x01, CX
@@ -15816,20 +15857,25 @@ rows953:
 	MOVQ         DI, R10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z0
-	VBROADCASTSD 8(R13)(CX*8), Z1
-	VBROADCASTSD 16(R13)(CX*8), Z2
-	VBROADCASTSD 24(R13)(CX*8), Z3
+	LEAQ         (SI)(DX*4), R13
+	MOVQ         rstd_base+96(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z0
+	VBROADCASTSD 8(R14)(CX*8), Z1
+	VBROADCASTSD 16(R14)(CX*8), Z2
+	VBROADCASTSD 24(R14)(CX*8), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
 	JL           rest956
 
 vectors955:
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -15861,11 +15907,12 @@ vectors955:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
 	JGE         vectors955
 
 rest956:
-	ADDQ        $0x08, R13
+	ADDQ        $0x08, R14
 	JZ          done957
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
@@ -15936,357 +15983,347 @@ done957:
 	VBROADCASTSD  24(SP), Z3
 	CMPB          stream+144(FP), $0x00
 	JE            plain958
-	LEAQ          (SI)(DX*4), R9
-	LEAQ          (DI)(DX*4), R10
-	MOVQ          rstd_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z8
-	MOVQ          gamma_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x08, R12
+	LEAQ          (DI)(DX*4), R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z8
+	MOVQ          gamma_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest961
 
 vectors960:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z9
 	VMOVUPD      (DI), Z10
-	VMULPD       (R11), Z10, Z10
+	VMULPD       (R10), Z10, Z10
 	VFNMADD231PD Z9, Z0, Z10
 	VMULPD       Z8, Z10, Z10
 	VMOVNTPD     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors960
 
 rest961:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done962
 	VMOVUPD.Z    (SI), K1, Z9
 	VMOVUPD.Z    (DI), K1, Z10
-	VMOVUPD.Z    (R11), K1, Z11
+	VMOVUPD.Z    (R10), K1, Z11
 	VMULPD       Z11, Z10, Z10
 	VFNMADD231PD Z9, Z0, Z10
 	VMULPD       Z8, Z10, Z10
 	VMOVUPD      Z10, K1, (R8)
 
 done962:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest964
 
 vectors963:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R11), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVNTPD     Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors963
 
 rest964:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done965
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R11), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
 done965:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest967
 
 vectors966:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z1
 	VMOVUPD      (DI), Z8
-	VMULPD       (R11), Z8, Z8
+	VMULPD       (R10), Z8, Z8
 	VFNMADD231PD Z1, Z2, Z8
 	VMULPD       Z0, Z8, Z8
 	VMOVNTPD     Z8, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors966
 
 rest967:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done968
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z8
-	VMOVUPD.Z    (R11), K1, Z9
+	VMOVUPD.Z    (R10), K1, Z9
 	VMULPD       Z9, Z8, Z8
 	VFNMADD231PD Z1, Z2, Z8
 	VMULPD       Z0, Z8, Z8
 	VMOVUPD      Z8, K1, (R8)
 
 done968:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest970
 
 vectors969:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z1
 	VMOVUPD      (DI), Z2
-	VMULPD       (R11), Z2, Z2
+	VMULPD       (R10), Z2, Z2
 	VFNMADD231PD Z1, Z3, Z2
 	VMULPD       Z0, Z2, Z2
 	VMOVNTPD     Z2, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors969
 
 rest970:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done971
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z2
-	VMOVUPD.Z    (R11), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z2, Z2
 	VFNMADD231PD Z1, Z3, Z2
 	VMULPD       Z0, Z2, Z2
 	VMOVUPD      Z2, K1, (R8)
 
 done971:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x00000007, R10
+	SHLQ $0x03, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 	JMP  done959
 
 plain958:
-	LEAQ         (SI)(DX*4), R9
-	LEAQ         (DI)(DX*4), R10
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z8
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	LEAQ         (DI)(DX*4), R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z8
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest973
 
 vectors972:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z9
 	VMOVUPD      (DI), Z10
-	VMULPD       (R11), Z10, Z10
+	VMULPD       (R10), Z10, Z10
 	VFNMADD231PD Z9, Z0, Z10
 	VMULPD       Z8, Z10, Z10
 	VMOVUPD      Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors972
 
 rest973:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done974
 	VMOVUPD.Z    (SI), K1, Z9
 	VMOVUPD.Z    (DI), K1, Z10
-	VMOVUPD.Z    (R11), K1, Z11
+	VMOVUPD.Z    (R10), K1, Z11
 	VMULPD       Z11, Z10, Z10
 	VFNMADD231PD Z9, Z0, Z10
 	VMULPD       Z8, Z10, Z10
 	VMOVUPD      Z10, K1, (R8)
 
 done974:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest976
 
 vectors975:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R11), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors975
 
 rest976:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done977
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R11), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
 done977:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest979
 
 vectors978:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z1
 	VMOVUPD      (DI), Z8
-	VMULPD       (R11), Z8, Z8
+	VMULPD       (R10), Z8, Z8
 	VFNMADD231PD Z1, Z2, Z8
 	VMULPD       Z0, Z8, Z8
 	VMOVUPD      Z8, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors978
 
 rest979:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done980
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z8
-	VMOVUPD.Z    (R11), K1, Z9
+	VMOVUPD.Z    (R10), K1, Z9
 	VMULPD       Z9, Z8, Z8
 	VFNMADD231PD Z1, Z2, Z8
 	VMULPD       Z0, Z8, Z8
 	VMOVUPD      Z8, K1, (R8)
 
 done980:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	ADDQ         R10, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
 	MOVQ         AX, R11
-	ANDQ         $0x00000007, R11
-	SHLQ         $0x03, R11
-	ADDQ         R11, SI
-	ADDQ         R11, DI
-	ADDQ         R11, R8
-	MOVQ         rstd_base+96(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	SUBQ         $0x08, R11
 	JL           rest982
 
 vectors981:
-	PREFETCHT0   (R9)
-	PREFETCHT0   (R10)
+	PREFETCHT1   (R9)
 	VMOVUPD      (SI), Z1
 	VMOVUPD      (DI), Z2
-	VMULPD       (R11), Z2, Z2
+	VMULPD       (R10), Z2, Z2
 	VFNMADD231PD Z1, Z3, Z2
 	VMULPD       Z0, Z2, Z2
 	VMOVUPD      Z2, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R11
-	ADDQ         $+64, R9
 	ADDQ         $+64, R10
-	SUBQ         $0x08, R12
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R11
 	JGE          vectors981
 
 rest982:
-	ADDQ         $0x08, R12
+	ADDQ         $0x08, R11
 	JZ           done983
 	VMOVUPD.Z    (SI), K1, Z1
 	VMOVUPD.Z    (DI), K1, Z2
-	VMOVUPD.Z    (R11), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z2, Z2
 	VFNMADD231PD Z1, Z3, Z2
 	VMULPD       Z0, Z2, Z2
 	VMOVUPD      Z2, K1, (R8)
 
 done983:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+	MOVQ AX, R10
+	ANDQ $0x00000007, R10
+	SHLQ $0x03, R10
+	ADDQ R10, SI
+	ADDQ R10, DI
+	ADDQ R10, R8
+	ADDQ R10, R9
 
 done959:
 	ADDQ $0x04, CX
@@ -16301,14 +16338,16 @@ rows984:
 	MOVQ         DI, R9
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         rstd_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z0
+	LEAQ         (SI)(DX*4), R12
+	MOVQ         rstd_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z0
 	VPXORD       Z12, Z12, Z12
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest987
 
 vectors986:
+	PREFETCHT1  (R12)
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -16322,11 +16361,12 @@ vectors986:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors986
 
 rest987:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R13
 	JZ          done988
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
@@ -16364,99 +16404,95 @@ done988:
 	VBROADCASTSD  (SP), Z0
 	CMPB          stream+144(FP), $0x00
 	JE            plain989
-	LEAQ          (SI)(DX*4), BX
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z1
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
+	LEAQ          (DI)(DX*4), BX
+	MOVQ          rstd_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z1
+	MOVQ          gamma_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest992
 
 vectors991:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R10), Z3, Z3
+	VMULPD       (R9), Z3, Z3
 	VFNMADD231PD Z2, Z0, Z3
 	VMULPD       Z1, Z3, Z3
 	VMOVNTPD     Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x08, R10
 	JGE          vectors991
 
 rest992:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done993
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z4
+	VMOVUPD.Z    (R9), K1, Z4
 	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z0, Z3
 	VMULPD       Z1, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done993:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 	JMP  done990
 
 plain989:
-	LEAQ         (SI)(DX*4), BX
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z1
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	LEAQ         (DI)(DX*4), BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest995
 
 vectors994:
-	PREFETCHT0   (BX)
-	PREFETCHT0   (R9)
+	PREFETCHT1   (BX)
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R10), Z3, Z3
+	VMULPD       (R9), Z3, Z3
 	VFNMADD231PD Z2, Z0, Z3
 	VMULPD       Z1, Z3, Z3
 	VMOVUPD      Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, BX
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
+	ADDQ         $+64, BX
+	SUBQ         $0x08, R10
 	JGE          vectors994
 
 rest995:
-	ADDQ         $0x08, R11
+	ADDQ         $0x08, R10
 	JZ           done996
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z4
+	VMOVUPD.Z    (R9), K1, Z4
 	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z0, Z3
 	VMULPD       Z1, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done996:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	ADDQ BX, R8
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ R9, BX
 
 done990:
 	ADDQ $0x01, CX

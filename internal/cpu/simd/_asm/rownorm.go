@@ -112,20 +112,22 @@ func (n rowNorm) forward() {
 func (n rowNorm) moments(x reg.GPVirtual, rows int) {
 	d := n.doubles()
 	sum := n.zeros(rows)
-	p := copyOf(x)
+	p, next := copyOf(x), n.ahead(x)
 	n.sweep(n.cols, n.tail, func(t *tail) {
+		n.prefetch(t, next, 0, rows/4)
 		for r := range rows {
 			n.add(n.from(n.pitch.row(p, r), t), sum[r], sum[r])
 		}
-	}, p)
+	}, p, next)
 	mean := n.sums(sum)
 	d.div(mean, n.count(), mean)
 	n.keepRows(mean, n.statistic("mean"), rows)
 
 	m := n.ofRows(n.statistic("mean"), rows)
 	sum, squares := n.zeros(rows), n.zeros(rows)
-	p = copyOf(x)
+	p, next = copyOf(x), n.ahead(x)
 	n.sweep(n.cols, n.tail, func(t *tail) {
+		n.prefetch(t, next, rows/4, rows/2)
 		for r := range rows {
 			v := n.load(n.pitch.row(p, r), t)
 			n.sub(v, m[r], v)
@@ -133,7 +135,7 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int) {
 			n.add(v, sum[r], sum[r])
 			n.fma(v, v, squares[r])
 		}
-	}, p)
+	}, p, next)
 	delta, variance, count := n.sums(sum), n.sums(squares), n.count()
 	d.div(delta, count, delta)
 	d.div(variance, count, variance)
@@ -147,13 +149,14 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int) {
 // meanSquare takes a group's rstd.
 func (n rowNorm) meanSquare(x reg.GPVirtual, rows int) {
 	squares := n.zeros(rows)
-	p := copyOf(x)
+	p, next := copyOf(x), n.ahead(x)
 	n.sweep(n.cols, n.tail, func(t *tail) {
+		n.prefetch(t, next, 0, rows/2)
 		for r := range rows {
 			v := n.load(n.pitch.row(p, r), t)
 			n.fma(v, v, squares[r])
 		}
-	}, p)
+	}, p, next)
 	square := n.sums(squares)
 	n.doubles().div(square, n.count(), square)
 	n.rstd(square, rows)
@@ -173,10 +176,10 @@ func (n rowNorm) rstd(variance reg.VecVirtual, rows int) reg.VecVirtual {
 // normalize writes γ·x̂ + β with x̂ = (x−mean)·rstd − shift, row after row, for
 // memory likes it best that way. x and y move past the group.
 func (n rowNorm) normalize(y, x reg.GPVirtual, rows int, stream bool) {
-	next := n.ahead(x)
+	ahead := n.ahead(x)
 	for r := range rows {
-		rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
-		pointers := []reg.Register{x, y, next, gamma}
+		rstd, gamma, next := n.ofRow("rstd", r), ptr("gamma"), copyOf(ahead)
+		pointers := []reg.Register{x, y, gamma, next}
 		var beta reg.GPVirtual
 		var mean, shift reg.VecVirtual
 		if n.centred {
@@ -184,7 +187,9 @@ func (n rowNorm) normalize(y, x reg.GPVirtual, rows int, stream bool) {
 			pointers = append(pointers, beta)
 		}
 		n.sweep(n.cols, n.tail, func(t *tail) {
-			n.prefetch(t, next)
+			if r%2 == 0 {
+				n.prefetch(t, next, (rows+r)/2, (rows+r)/2+1)
+			}
 			v := n.load(Mem{Base: x}, t)
 			if n.centred {
 				n.sub(v, mean, v)
@@ -218,10 +223,12 @@ func (n rowNorm) ahead(p reg.Register) reg.GPVirtual {
 	return q
 }
 
-func (n rowNorm) prefetch(t *tail, pointers ...reg.Register) {
+// prefetch asks the outer cache for the next group's rows from one to another. A
+// pass that reads what is there already leaves the memory free for that.
+func (n rowNorm) prefetch(t *tail, next reg.Register, from, to int) {
 	if t == nil {
-		for _, p := range pointers {
-			PREFETCHT0(Mem{Base: p})
+		for r := from; r < to; r++ {
+			PREFETCHT1(n.pitch.row(next, r))
 		}
 	}
 }
@@ -281,7 +288,8 @@ func (n rowNorm) rowsOf(m Mem, rows int) reg.VecVirtual {
 // normalized is x̂ of row r, or without a shift x̂ + shift.
 func (n rowNorm) gradientSums(x, dy reg.GPVirtual, rows int) (g, gx reg.VecVirtual) {
 	p, q, gamma, dgamma := copyOf(x), copyOf(dy), ptr("gamma"), ptr("dgamma")
-	pointers := []reg.Register{p, q, gamma, dgamma}
+	next := n.ahead(x)
+	pointers := []reg.Register{p, q, gamma, dgamma, next}
 	rstd, sumGX := n.ofRows(n.statistic("rstd"), rows), n.zeros(rows)
 	var mean, shift, sumG []reg.VecVirtual
 	var dbeta reg.GPVirtual
@@ -291,6 +299,7 @@ func (n rowNorm) gradientSums(x, dy reg.GPVirtual, rows int) (g, gx reg.VecVirtu
 		pointers = append(pointers, dbeta)
 	}
 	n.sweep(n.cols, n.tail, func(t *tail) {
+		n.prefetch(t, next, 0, rows)
 		gam, dg := n.load(Mem{Base: gamma}, t), n.load(Mem{Base: dgamma}, t)
 		var db reg.VecVirtual
 		if n.centred {
@@ -325,7 +334,7 @@ func (n rowNorm) gradientSums(x, dy reg.GPVirtual, rows int) (g, gx reg.VecVirtu
 
 // inputGradient writes dx, row after row. The pointers move past the group.
 func (n rowNorm) inputGradient(dx, x, dy reg.GPVirtual, a, b []reg.VecVirtual, stream bool) {
-	nextX, nextDy := n.ahead(x), n.ahead(dy)
+	next := n.ahead(dy)
 	for r := range a {
 		rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
 		var mean reg.VecVirtual
@@ -333,7 +342,7 @@ func (n rowNorm) inputGradient(dx, x, dy reg.GPVirtual, a, b []reg.VecVirtual, s
 			mean = n.ofRow("mean", r)
 		}
 		n.sweep(n.cols, n.tail, func(t *tail) {
-			n.prefetch(t, nextX, nextDy)
+			n.prefetch(t, next, 0, 1)
 			v, g := n.load(Mem{Base: x}, t), n.load(Mem{Base: dy}, t)
 			n.mul(n.from(Mem{Base: gamma}, t), g, g)
 			if n.centred {
@@ -343,7 +352,7 @@ func (n rowNorm) inputGradient(dx, x, dy reg.GPVirtual, a, b []reg.VecVirtual, s
 			n.fnma(v, a[r], g)
 			n.mul(rstd, g, g)
 			n.put(g, Mem{Base: dx}, t, stream)
-		}, x, dy, dx, gamma, nextX, nextDy)
-		n.nextRow(x, dy, dx)
+		}, x, dy, dx, gamma, next)
+		n.nextRow(x, dy, dx, next)
 	}
 }

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// quick are flags with which everything is measured in no time.
+func quick(more ...string) []string {
+	return append([]string{"-quick", "-rounds", "1", "-sample", "1us", "-python", ""}, more...)
+}
+
+func TestEverySectionPrintsATable(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(context.Background(), quick(), &stdout, &stderr), stderr.String())
+	out := stdout.String()
+	require.Equal(t, 7, strings.Count(out, "\n### "), out)
+	require.Equal(t, 7, strings.Count(out, "\n|--"), out)
+	require.Contains(t, out, "PyTorch is left out")
+	require.NotContains(t, out, "PyTorch |")
+	require.NotContains(t, out, "NaN")
+	for _, s := range []string{"| LayerNorm |     64×16 |", "| 16×16×16 NN |", "| limit/step", "| channels |"} {
+		require.Contains(t, out, s)
+	}
+}
+
+func TestSectionsAndThreadsAreChosen(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(context.Background(), quick("-only", " gorgonia", "-threads", "3"), &stdout, &stderr), stderr.String())
+	out := stdout.String()
+	require.Equal(t, 1, strings.Count(out, "\n### "))
+	require.Contains(t, out, "| LayerNorm |      16×8 |       3 |")
+	require.NotContains(t, out, "PyTorch", "nobody asked for it")
+}
+
+// stopAt cancels a context once something has been written.
+type stopAt struct {
+	bytes.Buffer
+	text string
+	stop func()
+}
+
+func (s *stopAt) Write(p []byte) (int, error) {
+	n, err := s.Buffer.Write(p)
+	if strings.Contains(s.String(), s.text) {
+		s.stop()
+	}
+	return n, err
+}
+
+func TestStoppingKeepsWhatWasPrinted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	stdout := &stopAt{text: "### Norms on a graph", stop: cancel}
+	var stderr bytes.Buffer
+	require.Equal(t, interrupted, run(ctx, quick("-only", "copy,gorgonia,gemm"), stdout, &stderr))
+	require.Contains(t, stdout.String(), "### Norm kernels")
+	require.NotContains(t, stdout.String(), "### Matrix products")
+	require.Contains(t, stderr.String(), "bench: stopped\n")
+}
+
+// TestStoppingEndsPyTorch: one that does not answer is no reason to wait.
+func TestStoppingEndsPyTorch(t *testing.T) {
+	python := pretend(t, hello+"exec sleep 60")
+	ctx, cancel := context.WithCancel(context.Background())
+	var stdout, stderr bytes.Buffer
+	time.AfterFunc(time.Second/2, cancel)
+	require.Equal(t, interrupted, run(ctx, quick("-only", "norms", "-python", python), &stdout, &stderr))
+	require.Contains(t, stdout.String(), "PyTorch: 9.9")
+	require.NotContains(t, stderr.String(), "ended")
+}
+
+// TestBadInput: one clear line and exit status 2.
+func TestBadInput(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"unknown section", []string{"-only", "copy,speed"}, `-only has "speed"`},
+		{"section twice", []string{"-only", "copy,copy"}, `-only has "copy"`},
+		{"no section", []string{"-only", ","}, "-only is empty"},
+		{"threads", []string{"-threads", "1,0"}, `-threads has "0"`},
+		{"no number of threads", []string{"-threads", "two"}, `-threads has "two"`},
+		{"no threads", []string{"-threads", ""}, "-threads is empty"},
+		{"rounds", []string{"-rounds", "0"}, "-rounds is 0"},
+		{"sample", []string{"-sample", "long"}, `invalid value "long" for flag -sample`},
+		{"unknown flag", []string{"-speed", "9"}, "flag provided but not defined: -speed"},
+		{"argument", []string{"copy"}, `unexpected argument "copy"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			require.Equal(t, misused, run(context.Background(), quick(c.args...), &stdout, &stderr))
+			require.Empty(t, stdout.String())
+			require.Contains(t, stderr.String(), c.want)
+			require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		})
+	}
+}
+
+func TestHelpTeaches(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, run(context.Background(), []string{"-h"}, &stdout, &stderr))
+	require.Empty(t, stderr.String())
+	for _, flag := range strings.Fields("only threads rounds sample python quick") {
+		require.Contains(t, stdout.String(), "  -"+flag)
+	}
+	for _, s := range sections {
+		require.Contains(t, stdout.String(), "  "+s.name+" ")
+	}
+}

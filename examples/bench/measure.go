@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// contestant does its work a number of times over and tells how long that took.
+// NaN stands for one that cannot run.
+type contestant func(repeat int) (seconds float64, err error)
+
+// timed is a contestant of this process.
+func timed(f func() error) contestant {
+	return func(repeat int) (float64, error) {
+		start := time.Now()
+		for range repeat {
+			if err := f(); err != nil {
+				return 0, err
+			}
+		}
+		return time.Since(start).Seconds(), nil
+	}
+}
+
+// plain is timed for work that cannot fail.
+func plain(f func()) contestant {
+	return timed(func() error { f(); return nil })
+}
+
+// on runs the contestant with that many threads.
+func (c contestant) on(threads int) contestant {
+	return func(repeat int) (float64, error) {
+		runtime.GOMAXPROCS(threads)
+		return c(repeat)
+	}
+}
+
+// meter says how long to measure.
+type meter struct {
+	rounds int
+	sample time.Duration // that a contestant works in a round, at least
+}
+
+// A measurement that takes longer than patience ends after fewRounds.
+const (
+	patience  = 4 * time.Second
+	fewRounds = 3
+)
+
+// measure lets contestants work in turn, round after round, so that whatever else
+// the machine does befalls all of them alike. Before that, each works until it is
+// warm and it is known how often it must repeat its work to fill a sample.
+func (m meter) measure(ctx context.Context, cs ...contestant) (samples, error) {
+	runtime.GC()
+	repeat := make([]int, len(cs))
+	for i, c := range cs {
+		var err error
+		if repeat[i], err = m.calibrate(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	s := make(samples, len(cs))
+	start := time.Now()
+	for r := range m.rounds {
+		if r >= fewRounds && time.Since(start) > patience {
+			break
+		}
+		for i, c := range cs {
+			t, err := c.work(ctx, repeat[i])
+			if err != nil {
+				return nil, err
+			}
+			s[i] = append(s[i], t/float64(repeat[i]))
+		}
+	}
+	return s, nil
+}
+
+// calibrate finds how many repetitions fill a sample.
+func (m meter) calibrate(ctx context.Context, c contestant) (repeat int, err error) {
+	want := m.sample.Seconds()
+	for repeat = 1; ; {
+		t, err := c.work(ctx, repeat)
+		if err != nil {
+			return 0, err
+		}
+		if !(t < want) { // or NaN
+			return repeat, nil
+		}
+		grow := 1.2 * want / t
+		repeat = int(math.Ceil(float64(repeat) * min(max(grow, 1.2), 100)))
+	}
+}
+
+// work is what the contestant does, unless the context has ended by then.
+func (c contestant) work(ctx context.Context, repeat int) (float64, error) {
+	t, err := c(repeat)
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	return t, err
+}
+
+// samples are seconds a repetition, of each contestant in each round.
+type samples [][]float64
+
+// median is the contestant's typical time.
+func (s samples) median(i int) float64 { return median(s[i]) }
+
+// ratio is how many times as long contestant i takes as j: the median of the
+// rounds' ratios, for those of one round were measured at about the same time.
+func (s samples) ratio(i, j int) float64 {
+	r := make([]float64, len(s[i]))
+	for k := range r {
+		r[k] = s[i][k] / s[j][k]
+	}
+	return median(r)
+}
+
+// median is NaN if one of the values is.
+func median(v []float64) float64 {
+	v = slices.Sorted(slices.Values(v)) // NaNs first
+	n := len(v)
+	if n == 0 || math.IsNaN(v[0]) {
+		return math.NaN()
+	}
+	return (v[(n-1)/2] + v[n/2]) / 2
+}
