@@ -141,7 +141,7 @@ func (c *columnNorm[T]) choosePilot() {
 	copy(c.pilot, c.x)
 	sum, squares := c.sumsOf(0)
 	for i := range n {
-		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols:], 1, c.cols)
+		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols:], 1, c.cols, false)
 	}
 	for j, s := range sum {
 		c.pilot[j] += s / T(n)
@@ -218,7 +218,7 @@ func (c *columnSums[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
 	at, rows := n.chunk(chunk)
 	sum, squares := n.sumsOf(chunk)
-	simd.Of[T]().ColumnSums(sum, squares, n.pilot, n.x[at:], rows, n.cols)
+	simd.Of[T]().ColumnSums(sum, squares, n.pilot, n.x[at:], rows, n.cols, n.stream)
 }
 
 func (c *columnApply[T]) run(chunk int) {
@@ -231,7 +231,7 @@ func (c *columnGradientSums[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
 	at, rows := n.chunk(chunk)
 	dgamma, dbeta := n.sumsOf(chunk)
-	simd.Of[T]().ColumnGradientSums(dgamma, dbeta, n.mean, n.rstd, n.x[at:], n.dy[at:], rows, n.cols)
+	simd.Of[T]().ColumnGradientSums(dgamma, dbeta, n.mean, n.rstd, n.x[at:], n.dy[at:], rows, n.cols, n.stream)
 }
 
 func (c *columnGradientApply[T]) run(chunk int) {

@@ -510,7 +510,7 @@ done22:
 	RET
 
 // func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -523,37 +523,518 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	LEAQ    (DX)(DX*2), CX
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
+	CMPB    stream+176(FP), $0x00
+	JE      plain23
+	XORQ    DI, DI
+	LEAQ    (DI)(DX*2), DI
+	MOVQ    $0x00001000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+152(FP)
+	JG      rest27
+	MOVQ    BX, R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+	SUBQ    $0x08, R10
+	JL      rest29
 
-rows23:
+vectors28:
+	VADDPS (R9), Y0, Y0
+	VADDPS (R9)(DX*1), Y1, Y1
+	ADDQ   $+32, R9
+	SUBQ   $0x08, R10
+	JGE    vectors28
+
+rest29:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X2, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X0, X2
+	VUNPCKHPS    X1, X0, X0
+	VADDPS       X0, X2, X2
+	VUNPCKLPS    X1, X1, X0
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X2, X1
+	VUNPCKHPD    X0, X2, X0
+	VADDPS       X0, X1, X1
+	VCVTPS2PD    X1, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R9)(CX*4)
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y0
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         BX, R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest32
+
+vectors31:
+	VMOVUPS     (R9), Y6
+	VSUBPS      Y0, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS Y6, Y6, Y4
+	VMOVUPS     (R9)(DX*1), Y6
+	VSUBPS      Y1, Y6, Y6
+	VADDPS      Y6, Y3, Y3
+	VFMADD231PS Y6, Y6, Y5
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors31
+
+rest32:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X3
+	VUNPCKLPS    X3, X2, X0
+	VUNPCKHPS    X3, X2, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X3, X3, X1
+	VUNPCKHPS    X3, X3, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X0, X2
+	VUNPCKHPD    X1, X0, X0
+	VADDPS       X0, X2, X2
+	VCVTPS2PD    X2, Y0
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X1, X5, X5
+	VUNPCKLPS    X5, X4, X1
+	VUNPCKHPS    X5, X4, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X5, X5, X2
+	VUNPCKHPS    X5, X5, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), R9
+	VCVTPD2PSY   Y2, X1
+	VMOVSD       X1, (R9)(CX*4)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R9)(CX*4)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+
+loop25:
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           last26
+	LEAQ         (BX)(DI*1), R9
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         BX, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS -8(R11)(CX*4), Y2
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Y4
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest35
+
+vectors34:
+	VADDPS      (R10), Y0, Y0
+	VADDPS      (R10)(DX*1), Y1, Y1
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y5
+	VSUBPS      Y3, Y5, Y5
+	VFMSUB213PS Y4, Y2, Y5
+	VMOVUPS     (R11), Y6
+	VFMADD213PS (R12), Y6, Y5
+	VMOVNTPS    Y5, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R13
+	JGE         vectors34
+
+rest35:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPS       X2, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X0, X2
+	VUNPCKHPS    X1, X0, X0
+	VADDPS       X0, X2, X2
+	VUNPCKLPS    X1, X1, X0
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X2, X1
+	VUNPCKHPD    X0, X2, X0
+	VADDPS       X0, X1, X1
+	VCVTPS2PD    X1, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), R10
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R10)(CX*4)
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y0
+	VBROADCASTSS 4(R10)(CX*4), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         BX, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y6
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y7
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y8
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest38
+
+vectors37:
+	VMOVUPS     (R10), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y2, Y2
+	VFMADD231PS Y9, Y9, Y4
+	VMOVUPS     (R10)(DX*1), Y9
+	VSUBPS      Y1, Y9, Y9
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y9, Y9, Y5
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y9
+	VSUBPS      Y7, Y9, Y9
+	VFMSUB213PS Y8, Y6, Y9
+	VMOVUPS     (R11), Y10
+	VFMADD213PS (R12), Y10, Y9
+	VMOVNTPS    Y9, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R13
+	JGE         vectors37
+
+rest38:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPS       X0, X3, X3
+	VUNPCKLPS    X3, X2, X0
+	VUNPCKHPS    X3, X2, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X3, X3, X1
+	VUNPCKHPS    X3, X3, X2
+	VADDPS       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X0, X2
+	VUNPCKHPD    X1, X0, X0
+	VADDPS       X0, X2, X2
+	VCVTPS2PD    X2, Y0
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPS       X1, X4, X4
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X1, X5, X5
+	VUNPCKLPS    X5, X4, X1
+	VUNPCKHPS    X5, X4, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X5, X5, X2
+	VUNPCKHPS    X5, X5, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), R9
+	VCVTPD2PSY   Y2, X1
+	VMOVSD       X1, (R9)(CX*4)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R9)(CX*4)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+	JMP          loop25
+
+last26:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -8(DX)(CX*4), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS -8(DI)(CX*4), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSS -8(DI)(CX*4), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest41
+
+vectors40:
+	VMOVUPS     (R8), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (DX), Y4
+	VFMADD213PS (DI), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R9
+	JGE         vectors40
+
+rest41:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest44
+
+vectors43:
+	VMOVUPS     (R8), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (DX), Y4
+	VFMADD213PS (DI), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R9
+	JGE         vectors43
+
+rest44:
+rest27:
+rows46:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done47
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x08, DI
+	JL     rest49
+
+vectors48:
+	VADDPS (DX), Y0, Y0
+	ADDQ   $+32, DX
+	SUBQ   $0x08, DI
+	JGE    vectors48
+
+rest49:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X0, X0, X2
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X2, X1, X0
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), DX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DX)(CX*4)
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         BX, DX
+	MOVQ         AX, DI
+	SUBQ         $0x08, DI
+	JL           rest52
+
+vectors51:
+	VMOVUPS     (DX), Y3
+	VSUBPS      Y0, Y3, Y3
+	VADDPS      Y3, Y1, Y1
+	VFMADD231PS Y3, Y3, Y2
+	ADDQ        $+32, DX
+	SUBQ        $0x08, DI
+	JGE         vectors51
+
+rest52:
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VUNPCKLPS    X1, X1, X0
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X0, X0
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X0, X1
+	VUNPCKHPD    X3, X0, X0
+	VADDPS       X0, X1, X1
+	VCVTPS2PD    X1, Y0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X2, X1
+	VUNPCKHPS    X2, X2, X3
+	VADDPS       X3, X1, X1
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPS       X1, X2, X2
+	VCVTPS2PD    X2, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), DX
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, (DX)(CX*4)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), DX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DX)(CX*4)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest55
+
+vectors54:
+	VMOVUPS     (BX), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (DX), Y4
+	VFMADD213PS (DI), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
+	JGE         vectors54
+
+rest55:
+	ADDQ $0x01, CX
+	JMP  rows46
+
+done47:
+	SFENCE
+	JMP done24
+
+plain23:
+	XORQ CX, CX
+
+rows57:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done24
+	JG     done58
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest26
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest60
 
-vectors25:
+vectors59:
 	VADDPS (DI), Y1, Y1
 	VADDPS (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
-	ADDQ   $+32, R8
-	SUBQ   $0x08, R9
-	JGE    vectors25
+	SUBQ   $0x08, R8
+	JGE    vectors59
 
-rest26:
-	ADDQ       $0x08, R9
-	JZ         done27
+rest60:
+	ADDQ       $0x08, R8
+	JZ         done61
 	VMASKMOVPS (DI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS (DI)(DX*1), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-done27:
+done61:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -584,13 +1065,11 @@ done27:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
-	LEAQ         (BX)(DX*2), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest29
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest63
 
-vectors28:
-	PREFETCHT1  (R8)
+vectors62:
 	VMOVUPS     (DI), Y7
 	VSUBPS      Y1, Y7, Y7
 	VADDPS      Y7, Y3, Y3
@@ -600,13 +1079,12 @@ vectors28:
 	VADDPS      Y7, Y4, Y4
 	VFMADD231PS Y7, Y7, Y6
 	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
-	JGE         vectors28
+	SUBQ        $0x08, R8
+	JGE         vectors62
 
-rest29:
-	ADDQ        $0x08, R9
-	JZ          done30
+rest63:
+	ADDQ        $0x08, R8
+	JZ          done64
 	VMASKMOVPS  (DI), Y0, Y7
 	VSUBPS      Y1, Y7, Y7
 	VANDPS      Y0, Y7, Y7
@@ -618,7 +1096,7 @@ rest29:
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y1, Y1, Y6
 
-done30:
+done64:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPS       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -669,224 +1147,119 @@ done30:
 	MOVQ         shift_base+120(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSD       X1, (DI)(CX*4)
-	CMPB         stream+176(FP), $0x00
-	JE           plain31
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest34
+	MOVQ         rstd_base+144(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest66
 
-vectors33:
-	PREFETCHT1  (R9)(DX*1)
+vectors65:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R10), Y5, Y4
-	VMOVNTPS    Y4, (SI)
+	VMOVUPS     (DI), Y5
+	VFMADD213PS (R8), Y5, Y4
+	VMOVUPS     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
-	JGE         vectors33
-
-rest34:
-	ADDQ        $0x08, R11
-	JZ          done35
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R10), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done35:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest37
-
-vectors36:
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVNTPS    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
 	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors36
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors65
 
-rest37:
-	ADDQ        $0x08, R10
-	JZ          done38
+rest66:
+	ADDQ        $0x08, R9
+	JZ          done67
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (DI), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done38:
+done67:
+	MOVQ         AX, DI
+	ANDQ         $0x00000007, DI
+	SHLQ         $0x02, DI
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	MOVQ         rstd_base+144(FP), DI
+	VBROADCASTSS 4(DI)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest69
+
+vectors68:
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (DI), Y5
+	VFMADD213PS (R8), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors68
+
+rest69:
+	ADDQ        $0x08, R9
+	JZ          done70
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (DI), Y0, Y1
+	VMASKMOVPS  (R8), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done70:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done32
-
-plain31:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest40
-
-vectors39:
-	PREFETCHT1  (R9)(DX*1)
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R10), Y5, Y4
-	VMOVUPS     Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
-	JGE         vectors39
-
-rest40:
-	ADDQ        $0x08, R11
-	JZ          done41
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R10), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done41:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest43
-
-vectors42:
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVUPS     Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors42
-
-rest43:
-	ADDQ        $0x08, R10
-	JZ          done44
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done44:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done32:
 	ADDQ $0x02, CX
-	JMP  rows23
+	JMP  rows57
 
-done24:
-rows45:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done46
+done58:
+rows71:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done72
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest48
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x08, DI
+	JL     rest74
 
-vectors47:
-	VADDPS (DI), Y1, Y1
-	ADDQ   $+32, DI
-	ADDQ   $+32, R8
-	SUBQ   $0x08, R9
-	JGE    vectors47
+vectors73:
+	VADDPS (DX), Y1, Y1
+	ADDQ   $+32, DX
+	SUBQ   $0x08, DI
+	JGE    vectors73
 
-rest48:
-	ADDQ       $0x08, R9
-	JZ         done49
-	VMASKMOVPS (DI), Y0, Y2
+rest74:
+	ADDQ       $0x08, DI
+	JZ         done75
+	VMASKMOVPS (DX), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
-done49:
+done75:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -904,39 +1277,37 @@ done49:
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         mean_base+96(FP), DI
+	MOVQ         mean_base+96(FP), DX
 	VCVTPD2PSY   Y1, X1
-	VMOVSS       X1, (DI)(CX*4)
-	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSS (DI)(CX*4), Y1
+	VMOVSS       X1, (DX)(CX*4)
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	MOVQ         BX, DI
-	LEAQ         (BX)(DX*2), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest51
+	MOVQ         BX, DX
+	MOVQ         AX, DI
+	SUBQ         $0x08, DI
+	JL           rest77
 
-vectors50:
-	VMOVUPS     (DI), Y4
+vectors76:
+	VMOVUPS     (DX), Y4
 	VSUBPS      Y1, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
-	JGE         vectors50
+	ADDQ        $+32, DX
+	SUBQ        $0x08, DI
+	JGE         vectors76
 
-rest51:
-	ADDQ        $0x08, R9
-	JZ          done52
-	VMASKMOVPS  (DI), Y0, Y4
+rest77:
+	ADDQ        $0x08, DI
+	JZ          done78
+	VMASKMOVPS  (DX), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
 	VANDPS      Y0, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
 
-done52:
+done78:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -976,121 +1347,61 @@ done52:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y3
 	VDIVPD       Y2, Y3, Y3
-	MOVQ         rstd_base+144(FP), DI
+	MOVQ         rstd_base+144(FP), DX
 	VCVTPD2PSY   Y3, X2
-	VMOVSS       X2, (DI)(CX*4)
+	VMOVSS       X2, (DX)(CX*4)
 	VMULPD       Y1, Y3, Y1
-	MOVQ         shift_base+120(FP), DI
+	MOVQ         shift_base+120(FP), DX
 	VCVTPD2PSY   Y1, X1
-	VMOVSS       X1, (DI)(CX*4)
-	CMPB         stream+176(FP), $0x00
-	JE           plain53
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest56
+	VMOVSS       X1, (DX)(CX*4)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y2
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y3
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest80
 
-vectors55:
-	PREFETCHT1  (DI)
+vectors79:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVNTPS    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors55
-
-rest56:
-	ADDQ        $0x08, R10
-	JZ          done57
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done57:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done54
-
-plain53:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest59
-
-vectors58:
-	PREFETCHT1  (DI)
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     (DX), Y5
+	VFMADD213PS (DI), Y5, Y4
 	VMOVUPS     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, R8
+	ADDQ        $+32, DX
 	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors58
+	SUBQ        $0x08, R8
+	JGE         vectors79
 
-rest59:
-	ADDQ        $0x08, R10
-	JZ          done60
+rest80:
+	ADDQ        $0x08, R8
+	JZ          done81
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
+	VMASKMOVPS  (DX), Y0, Y1
+	VMASKMOVPS  (DI), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done60:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done54:
+done81:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x02, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
 	ADDQ $0x01, CX
-	JMP  rows45
+	JMP  rows71
 
-done46:
-	CMPB stream+176(FP), $0x00
-	JE   done61
-	SFENCE
-
-done61:
+done72:
+done24:
 	VZEROUPPER
 	RET
 
@@ -1098,7 +1409,7 @@ DATA literal64_0<>+0(SB)/8, $0x3ff0000000000000
 GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
 
 // func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -1111,40 +1422,242 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	LEAQ    (DX)(DX*2), CX
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
+	CMPB    stream+104(FP), $0x00
+	JE      plain82
+	XORQ    DI, DI
+	LEAQ    (DI)(DX*1), DI
+	MOVQ    $0x00001000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+80(FP)
+	JG      rest86
+	MOVQ    BX, R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+	SUBQ    $0x08, R10
+	JL      rest88
 
-rows62:
+vectors87:
+	VMOVUPS     (R9), Y1
+	VFMADD231PS Y1, Y1, Y0
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors87
+
+rest88:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X0, X0, X2
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X2, X1, X0
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), R9
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (R9)(CX*4)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+
+loop84:
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+80(FP)
+	JG           last85
+	LEAQ         (BX)(DI*1), R9
+	VXORPS       Y0, Y0, Y0
+	MOVQ         BX, R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest91
+
+vectors90:
+	VMOVUPS     (R10), Y2
+	VFMADD231PS Y2, Y2, Y0
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y2
+	VMULPS      Y1, Y2, Y2
+	VMULPS      (R11), Y2, Y2
+	VMOVNTPS    Y2, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R12
+	JGE         vectors90
+
+rest91:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X0, X0, X2
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X2, X1, X0
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), R9
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (R9)(CX*4)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+	JMP          loop84
+
+last85:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x08, DI
+	JL           rest94
+
+vectors93:
+	VMOVUPS  (R8), Y1
+	VMULPS   Y0, Y1, Y1
+	VMULPS   (DX), Y1, Y1
+	VMOVNTPS Y1, (SI)
+	ADDQ     $+32, R8
+	ADDQ     $+32, SI
+	ADDQ     $+32, DX
+	SUBQ     $0x08, DI
+	JGE      vectors93
+
+rest94:
+rest86:
+rows96:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done97
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x08, DI
+	JL     rest99
+
+vectors98:
+	VMOVUPS     (DX), Y1
+	VFMADD231PS Y1, Y1, Y0
+	ADDQ        $+32, DX
+	SUBQ        $0x08, DI
+	JGE         vectors98
+
+rest99:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X0, X0, X2
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X2, X1, X0
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), DX
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (DX)(CX*4)
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x08, DI
+	JL           rest102
+
+vectors101:
+	VMOVUPS  (BX), Y1
+	VMULPS   Y0, Y1, Y1
+	VMULPS   (DX), Y1, Y1
+	VMOVNTPS Y1, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, DX
+	SUBQ     $0x08, DI
+	JGE      vectors101
+
+rest102:
+	ADDQ $0x01, CX
+	JMP  rows96
+
+done97:
+	SFENCE
+	JMP done83
+
+plain82:
+	XORQ CX, CX
+
+rows104:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done63
+	JG     done105
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest65
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest107
 
-vectors64:
-	PREFETCHT1  (R8)
+vectors106:
 	VMOVUPS     (DI), Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMOVUPS     (DI)(DX*1), Y3
 	VFMADD231PS Y3, Y3, Y2
 	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
-	JGE         vectors64
+	SUBQ        $0x08, R8
+	JGE         vectors106
 
-rest65:
-	ADDQ        $0x08, R9
-	JZ          done66
+rest107:
+	ADDQ        $0x08, R8
+	JZ          done108
 	VMASKMOVPS  (DI), Y0, Y3
 	VFMADD231PS Y3, Y3, Y1
 	VMASKMOVPS  (DI)(DX*1), Y0, Y3
 	VFMADD231PS Y3, Y3, Y2
 
-done66:
+done108:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -1172,185 +1685,100 @@ done66:
 	MOVQ         rstd_base+72(FP), DI
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (DI)(CX*4)
-	CMPB         stream+104(FP), $0x00
-	JE           plain67
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest70
-
-vectors69:
-	PREFETCHT1 (R9)(DX*1)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVNTPS   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	SUBQ       $0x08, R10
-	JGE        vectors69
-
-rest70:
-	ADDQ       $0x08, R10
-	JZ         done71
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done71:
+	MOVQ         rstd_base+72(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DI
 	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest73
+	SUBQ         $0x08, R8
+	JL           rest110
 
-vectors72:
-	VMOVUPS  (BX), Y2
-	VMULPS   Y1, Y2, Y2
-	VMULPS   (R8), Y2, Y2
-	VMOVNTPS Y2, (SI)
-	ADDQ     $+32, BX
-	ADDQ     $+32, SI
-	ADDQ     $+32, R8
-	ADDQ     $+32, DI
-	SUBQ     $0x08, R9
-	JGE      vectors72
-
-rest73:
-	ADDQ       $0x08, R9
-	JZ         done74
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done74:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done68
-
-plain67:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest76
-
-vectors75:
-	PREFETCHT1 (R9)(DX*1)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	SUBQ       $0x08, R10
-	JGE        vectors75
-
-rest76:
-	ADDQ       $0x08, R10
-	JZ         done77
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done77:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest79
-
-vectors78:
+vectors109:
 	VMOVUPS (BX), Y2
 	VMULPS  Y1, Y2, Y2
-	VMULPS  (R8), Y2, Y2
+	VMULPS  (DI), Y2, Y2
 	VMOVUPS Y2, (SI)
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
-	ADDQ    $+32, R8
 	ADDQ    $+32, DI
-	SUBQ    $0x08, R9
-	JGE     vectors78
+	SUBQ    $0x08, R8
+	JGE     vectors109
 
-rest79:
-	ADDQ       $0x08, R9
-	JZ         done80
+rest110:
+	ADDQ       $0x08, R8
+	JZ         done111
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS (DI), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done80:
+done111:
+	MOVQ         AX, DI
+	ANDQ         $0x00000007, DI
+	SHLQ         $0x02, DI
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	MOVQ         rstd_base+72(FP), DI
+	VBROADCASTSS 4(DI)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest113
+
+vectors112:
+	VMOVUPS (BX), Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  (DI), Y2, Y2
+	VMOVUPS Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, DI
+	SUBQ    $0x08, R8
+	JGE     vectors112
+
+rest113:
+	ADDQ       $0x08, R8
+	JZ         done114
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (DI), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done114:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-
-done68:
 	ADDQ $0x02, CX
-	JMP  rows62
+	JMP  rows104
 
-done63:
-rows81:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done82
+done105:
+rows115:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done116
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest84
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x08, DI
+	JL     rest118
 
-vectors83:
-	VMOVUPS     (DI), Y2
+vectors117:
+	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
-	JGE         vectors83
+	ADDQ        $+32, DX
+	SUBQ        $0x08, DI
+	JGE         vectors117
 
-rest84:
-	ADDQ        $0x08, R9
-	JZ          done85
-	VMASKMOVPS  (DI), Y0, Y2
+rest118:
+	ADDQ        $0x08, DI
+	JZ          done119
+	VMASKMOVPS  (DX), Y0, Y2
 	VFMADD231PS Y2, Y2, Y1
 
-done85:
+done119:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1373,150 +1801,341 @@ done85:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_0<>+0(SB), Y2
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         rstd_base+72(FP), DI
+	MOVQ         rstd_base+72(FP), DX
 	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, (DI)(CX*4)
-	CMPB         stream+104(FP), $0x00
-	JE           plain86
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest89
+	VMOVSS       X1, (DX)(CX*4)
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x08, DI
+	JL           rest121
 
-vectors88:
-	PREFETCHT1 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVNTPS   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, DI
-	SUBQ       $0x08, R9
-	JGE        vectors88
+vectors120:
+	VMOVUPS (BX), Y2
+	VMULPS  Y1, Y2, Y2
+	VMULPS  (DX), Y2, Y2
+	VMOVUPS Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, DX
+	SUBQ    $0x08, DI
+	JGE     vectors120
 
-rest89:
-	ADDQ       $0x08, R9
-	JZ         done90
+rest121:
+	ADDQ       $0x08, DI
+	JZ         done122
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done90:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done87
-
-plain86:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest92
-
-vectors91:
-	PREFETCHT1 (DI)
-	VMOVUPS    (BX), Y2
-	VMULPS     Y1, Y2, Y2
-	VMULPS     (R8), Y2, Y2
-	VMOVUPS    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, DI
-	SUBQ       $0x08, R9
-	JGE        vectors91
-
-rest92:
-	ADDQ       $0x08, R9
-	JZ         done93
-	VMASKMOVPS (BX), Y0, Y2
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (R8), Y0, Y1
-	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS Y2, Y0, (SI)
-
-done93:
-	MOVQ AX, DI
-	ANDQ $0x00000007, DI
-	SHLQ $0x02, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done87:
+done122:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x02, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
 	ADDQ $0x01, CX
-	JMP  rows81
+	JMP  rows115
 
-done82:
-	CMPB stream+104(FP), $0x00
-	JE   done94
-	SFENCE
-
-done94:
+done116:
+done83:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $32-217
-	MOVQ    gamma_len+80(FP), AX
-	MOVQ    AX, CX
-	ANDQ    $0x00000007, CX
-	LEAQ    onesThenZeros<>+0(SB), DX
-	NEGQ    CX
-	VMOVUPS 32(DX)(CX*4), Y0
-	MOVQ    AX, DX
-	SHLQ    $0x02, DX
-	LEAQ    (DX)(DX*2), CX
-	MOVQ    x_base+24(FP), BX
-	MOVQ    dy_base+48(FP), SI
-	MOVQ    dx_base+0(FP), DI
-	XORQ    CX, CX
-
-rows95:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
-	JG           done96
-	MOVQ         BX, R8
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+216(FP), $0x00
+	JE           plain123
+	XORQ         R8, R8
+	LEAQ         (R8)(DX*1), R8
+	MOVQ         $0x00001000, CX
+	CMPQ         R8, CX
+	CMOVQCS      CX, R8
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done127
+	MOVQ         BX, DX
 	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y0
+	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y1
-	VBROADCASTSS 4(R13)(CX*4), Y2
-	VXORPS       Y3, Y3, Y3
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest129
+
+vectors128:
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R12), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     (SI), Y9
+	VSUBPS      Y2, Y8, Y8
+	VFMSUB213PS Y3, Y0, Y8
+	VADDPS      Y9, Y7, Y7
+	VFMADD231PS Y9, Y8, Y6
+	VMULPS      Y5, Y9, Y9
+	VFMADD231PS Y9, Y8, Y1
+	VADDPS      Y9, Y4, Y4
+	VMOVUPS     Y6, (R11)
+	VMOVUPS     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors128
+
+rest129:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VDIVPD       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VUNPCKLPS    X4, X4, X2
+	VUNPCKHPS    X4, X4, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X4, X4, X3
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y1, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVSS       X0, 32(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (SP)
+	INCQ         CX
+
+loop125:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+152(FP)
+	JG           last126
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS (SP), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y2
+	VBROADCASTSS 32(SP), Y3
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y5
-	VBROADCASTSS 4(R13)(CX*4), Y6
+	VBROADCASTSS (R13)(CX*4), Y6
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS (R13)(CX*4), Y7
-	VBROADCASTSS 4(R13)(CX*4), Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
+	VXORPS       Y8, Y8, Y8
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest98
+	JL           rest132
 
-vectors97:
-	PREFETCHT1  (R12)
-	PREFETCHT1  (R12)(DX*1)
+vectors131:
+	PREFETCHT1   (BX)(R8*1)
+	PREFETCHT1   (SI)(R8*1)
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (R9), Y10
+	VMULPS       (R10), Y10, Y10
+	VSUBPS       Y2, Y9, Y9
+	VSUBPS       Y3, Y10, Y10
+	VFNMADD231PS Y9, Y1, Y10
+	VMULPS       Y0, Y10, Y10
+	VMOVNTPS     Y10, (DI)
+	VMOVUPS      (R11), Y9
+	VMOVUPS      (R12), Y10
+	VMOVUPS      (R13), Y11
+	VMOVUPS      (BX), Y12
+	VMOVUPS      (SI), Y13
+	VSUBPS       Y6, Y12, Y12
+	VFMSUB213PS  Y7, Y4, Y12
+	VADDPS       Y13, Y11, Y11
+	VFMADD231PS  Y13, Y12, Y10
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y5
+	VADDPS       Y13, Y8, Y8
+	VMOVUPS      Y10, (R12)
+	VMOVUPS      Y11, (R13)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x08, R14
+	JGE          vectors131
+
+rest132:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPS       X1, X5, X5
+	VUNPCKLPS    X5, X5, X1
+	VUNPCKHPS    X5, X5, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X5, X5, X2
+	VUNPCKHPS    X5, X5, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VDIVPD       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPS       X2, X8, X8
+	VUNPCKLPS    X8, X8, X2
+	VUNPCKHPS    X8, X8, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X8, X8, X3
+	VUNPCKHPS    X8, X8, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y1, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVSS       X0, 32(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (SP)
+	INCQ         CX
+	JMP          loop125
+
+last126:
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), BX
+	VBROADCASTSS (SP), Y1
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Y2
+	VBROADCASTSS 32(SP), Y3
+	SUBQ         $0x08, AX
+	JL           rest135
+
+vectors134:
+	VMOVUPS      (DX), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       (BX), Y5, Y5
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y0, Y5, Y5
+	VMOVNTPS     Y5, (DI)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	SUBQ         $0x08, AX
+	JGE          vectors134
+
+rest135:
+done127:
+	SFENCE
+	JMP done124
+
+plain123:
+	XORQ CX, CX
+
+rows137:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done138
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	VBROADCASTSS 4(R10)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y5
+	VBROADCASTSS 4(R12)(CX*4), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y7
+	VBROADCASTSS 4(R12)(CX*4), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest140
+
+vectors139:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
-	VMOVUPS     (R13), Y13
+	VMOVUPS     (R12), Y13
 	VMOVUPS     (R8), Y14
 	VMOVUPS     (R9), Y15
 	VSUBPS      Y5, Y14, Y14
@@ -1536,22 +2155,21 @@ vectors97:
 	VFMADD231PS Y15, Y14, Y4
 	VADDPS      Y15, Y10, Y10
 	VMOVUPS     Y12, (R11)
-	VMOVUPS     Y13, (R13)
+	VMOVUPS     Y13, (R12)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	ADDQ        $+32, R13
-	SUBQ        $0x08, R14
-	JGE         vectors97
+	SUBQ        $0x08, R13
+	JGE         vectors139
 
-rest98:
-	ADDQ        $0x08, R14
-	JZ          done99
+rest140:
+	ADDQ        $0x08, R13
+	JZ          done141
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
-	VMASKMOVPS  (R13), Y0, Y13
+	VMASKMOVPS  (R12), Y0, Y13
 	VMASKMOVPS  (R8), Y0, Y14
 	VMASKMOVPS  (R9), Y0, Y15
 	VSUBPS      Y5, Y14, Y14
@@ -1571,24 +2189,12 @@ rest98:
 	VFMADD231PS Y5, Y1, Y4
 	VADDPS      Y5, Y10, Y10
 	VMASKMOVPS  Y12, Y0, (R11)
-	VMASKMOVPS  Y13, Y0, (R13)
+	VMASKMOVPS  Y13, Y0, (R12)
 
-done99:
-	VEXTRACTF128 $0x01, Y9, X1
-	VADDPS       X1, X9, X9
-	VEXTRACTF128 $0x01, Y10, X1
-	VADDPS       X1, X10, X10
-	VUNPCKLPS    X10, X9, X1
-	VUNPCKHPS    X10, X9, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X10, X10, X2
-	VUNPCKHPS    X10, X10, X5
-	VADDPS       X5, X2, X2
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X2, X1, X5
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X5, X5
-	VCVTPS2PD    X5, Y1
+done141:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VADDPS       X2, X3, X3
 	VEXTRACTF128 $0x01, Y4, X2
@@ -1604,263 +2210,162 @@ done99:
 	VUNPCKHPD    X3, X2, X2
 	VADDPS       X2, X4, X4
 	VCVTPS2PD    X4, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y2, Y2
-	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y9, X3
+	VADDPS       X3, X9, X9
+	VEXTRACTF128 $0x01, Y10, X3
+	VADDPS       X3, X10, X10
+	VUNPCKLPS    X10, X9, X3
+	VUNPCKHPS    X10, X9, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X10, X10, X4
+	VUNPCKHPS    X10, X10, X5
+	VADDPS       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X3, X5
+	VUNPCKHPD    X4, X3, X3
+	VADDPS       X3, X5, X5
+	VCVTPS2PD    X5, Y3
+	VDIVPD       Y1, Y3, Y3
 	MOVQ         shift_base+120(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVSD       (R8)(CX*4), X3
-	VCVTPS2PD    X3, Y3
-	VFNMADD231PD Y3, Y2, Y1
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VFNMADD231PD Y1, Y2, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSD       X1, 32(SP)
 	MOVQ         rstd_base+144(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVSD       (R8)(CX*4), X3
-	VCVTPS2PD    X3, Y3
-	VMULPD       Y3, Y2, Y2
-	VCVTPD2PSY   Y2, X2
-	VMOVSD       X2, (SP)
-	VBROADCASTSS (SP), Y2
-	VBROADCASTSS 4(SP), Y3
-	VCVTPD2PSY   Y1, X1
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (SP)
-	VBROADCASTSS (SP), Y1
-	VBROADCASTSS 4(SP), Y4
-	CMPB         stream+216(FP), $0x00
-	JE           plain100
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y5
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y6
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest103
-
-vectors102:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y7
-	VMOVUPS      (SI), Y8
-	VMULPS       (R9), Y8, Y8
-	VSUBPS       Y6, Y7, Y7
-	VSUBPS       Y1, Y8, Y8
-	VFNMADD231PS Y7, Y2, Y8
-	VMULPS       Y5, Y8, Y8
-	VMOVNTPS     Y8, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors102
-
-rest103:
-	ADDQ         $0x08, R10
-	JZ           done104
-	VMASKMOVPS   (BX), Y0, Y7
-	VMASKMOVPS   (SI), Y0, Y8
-	VMASKMOVPS   (R9), Y0, Y9
-	VMULPS       Y9, Y8, Y8
-	VSUBPS       Y6, Y7, Y7
-	VSUBPS       Y1, Y8, Y8
-	VFNMADD231PS Y7, Y2, Y8
-	VMULPS       Y5, Y8, Y8
-	VMASKMOVPS   Y8, Y0, (DI)
-
-done104:
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSS (SP), Y2
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	VBROADCASTSS 32(SP), Y4
 	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y2
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest106
+	SUBQ         $0x08, R9
+	JL           rest143
 
-vectors105:
-	PREFETCHT1   (R8)
+vectors142:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R9), Y6, Y6
-	VSUBPS       Y2, Y5, Y5
+	VMULPS       (R8), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
-	VFNMADD231PS Y5, Y3, Y6
-	VMULPS       Y1, Y6, Y6
-	VMOVNTPS     Y6, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors105
-
-rest106:
-	ADDQ         $0x08, R10
-	JZ           done107
-	VMASKMOVPS   (BX), Y0, Y5
-	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y2, Y5, Y5
-	VSUBPS       Y4, Y6, Y6
-	VFNMADD231PS Y5, Y3, Y6
-	VMULPS       Y1, Y6, Y6
-	VMASKMOVPS   Y6, Y0, (DI)
-
-done107:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done101
-
-plain100:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y5
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y6
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest109
-
-vectors108:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y7
-	VMOVUPS      (SI), Y8
-	VMULPS       (R9), Y8, Y8
-	VSUBPS       Y6, Y7, Y7
-	VSUBPS       Y1, Y8, Y8
-	VFNMADD231PS Y7, Y2, Y8
-	VMULPS       Y5, Y8, Y8
-	VMOVUPS      Y8, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors108
-
-rest109:
-	ADDQ         $0x08, R10
-	JZ           done110
-	VMASKMOVPS   (BX), Y0, Y7
-	VMASKMOVPS   (SI), Y0, Y8
-	VMASKMOVPS   (R9), Y0, Y9
-	VMULPS       Y9, Y8, Y8
-	VSUBPS       Y6, Y7, Y7
-	VSUBPS       Y1, Y8, Y8
-	VFNMADD231PS Y7, Y2, Y8
-	VMULPS       Y5, Y8, Y8
-	VMASKMOVPS   Y8, Y0, (DI)
-
-done110:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Y2
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest112
-
-vectors111:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y5
-	VMOVUPS      (SI), Y6
-	VMULPS       (R9), Y6, Y6
-	VSUBPS       Y2, Y5, Y5
-	VSUBPS       Y4, Y6, Y6
-	VFNMADD231PS Y5, Y3, Y6
+	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y1, Y6, Y6
 	VMOVUPS      Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
 	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors111
+	SUBQ         $0x08, R9
+	JGE          vectors142
 
-rest112:
-	ADDQ         $0x08, R10
-	JZ           done113
+rest143:
+	ADDQ         $0x08, R9
+	JZ           done144
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
+	VMASKMOVPS   (R8), Y0, Y7
 	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y2, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
-	VFNMADD231PS Y5, Y3, Y6
+	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done113:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+done144:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSS 4(SP), Y2
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	VBROADCASTSS 36(SP), Y4
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest146
 
-done101:
+vectors145:
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R8), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VMOVUPS      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R9
+	JGE          vectors145
+
+rest146:
+	ADDQ         $0x08, R9
+	JZ           done147
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R8), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done147:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows95
+	JMP  rows137
 
-done96:
-rows114:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
-	JG           done115
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y1
+done138:
+rows148:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done149
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y3
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y4
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest117
+	MOVQ         dbeta_base+192(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest151
 
-vectors116:
-	PREFETCHT1  (R12)
-	VMOVUPS     (R10), Y6
-	VMOVUPS     (R11), Y7
-	VMOVUPS     (R13), Y8
-	VMOVUPS     (R8), Y9
-	VMOVUPS     (R9), Y10
+vectors150:
+	VMOVUPS     (R9), Y6
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (DX), Y9
+	VMOVUPS     (R8), Y10
 	VSUBPS      Y3, Y9, Y9
 	VFMSUB213PS Y4, Y1, Y9
 	VADDPS      Y10, Y8, Y8
@@ -1868,25 +2373,24 @@ vectors116:
 	VMULPS      Y6, Y10, Y10
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
-	VMOVUPS     Y7, (R11)
-	VMOVUPS     Y8, (R13)
+	VMOVUPS     Y7, (R10)
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, DX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	ADDQ        $+32, R13
-	SUBQ        $0x08, R14
-	JGE         vectors116
+	SUBQ        $0x08, R12
+	JGE         vectors150
 
-rest117:
-	ADDQ        $0x08, R14
-	JZ          done118
-	VMASKMOVPS  (R10), Y0, Y6
-	VMASKMOVPS  (R11), Y0, Y7
-	VMASKMOVPS  (R13), Y0, Y8
-	VMASKMOVPS  (R8), Y0, Y9
-	VMASKMOVPS  (R9), Y0, Y10
+rest151:
+	ADDQ        $0x08, R12
+	JZ          done152
+	VMASKMOVPS  (R9), Y0, Y6
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (DX), Y0, Y9
+	VMASKMOVPS  (R8), Y0, Y10
 	VSUBPS      Y3, Y9, Y9
 	VFMSUB213PS Y4, Y1, Y9
 	VADDPS      Y10, Y8, Y8
@@ -1894,23 +2398,13 @@ rest117:
 	VMULPS      Y6, Y10, Y10
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
-	VMASKMOVPS  Y7, Y0, (R11)
-	VMASKMOVPS  Y8, Y0, (R13)
+	VMASKMOVPS  Y7, Y0, (R10)
+	VMASKMOVPS  Y8, Y0, (R11)
 
-done118:
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPS       X1, X5, X5
-	VUNPCKLPS    X5, X5, X1
-	VUNPCKHPS    X5, X5, X3
-	VADDPS       X3, X1, X1
-	VUNPCKLPS    X5, X5, X3
-	VUNPCKHPS    X5, X5, X4
-	VADDPS       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X1, X4
-	VUNPCKHPD    X3, X1, X1
-	VADDPS       X1, X4, X4
-	VCVTPS2PD    X4, Y1
+done152:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
@@ -1924,182 +2418,293 @@ done118:
 	VUNPCKHPD    X4, X3, X3
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y2, Y2
-	VDIVPD       Y3, Y1, Y1
-	MOVQ         shift_base+120(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVSS       (R8)(CX*4), X3
-	VCVTPS2PD    X3, Y3
-	VFNMADD231PD Y3, Y2, Y1
-	MOVQ         rstd_base+144(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVSS       (R8)(CX*4), X3
-	VCVTPS2PD    X3, Y3
-	VMULPD       Y3, Y2, Y2
-	VCVTPD2PSY   Y2, X2
-	VMOVSS       X2, (SP)
-	VBROADCASTSS (SP), Y2
-	VCVTPD2PSY   Y1, X1
+	VDIVPD       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPS       X3, X5, X5
+	VUNPCKLPS    X5, X5, X3
+	VUNPCKHPS    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X5, X5, X4
+	VUNPCKHPS    X5, X5, X5
+	VADDPS       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X3, X5
+	VUNPCKHPD    X4, X3, X3
+	VADDPS       X3, X5, X5
+	VCVTPS2PD    X5, Y3
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         shift_base+120(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (DX)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VFNMADD231PD Y1, Y2, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSS       X1, 32(SP)
+	MOVQ         rstd_base+144(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (DX)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (SP)
-	VBROADCASTSS (SP), Y1
-	CMPB         stream+216(FP), $0x00
-	JE           plain119
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y4
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest122
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), DX
+	VBROADCASTSS (SP), Y2
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y3
+	VBROADCASTSS 32(SP), Y4
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest154
 
-vectors121:
-	PREFETCHT1   (R8)
+vectors153:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R9), Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
+	VMULPS       (DX), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
-	VMOVNTPS     Y6, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors121
-
-rest122:
-	ADDQ         $0x08, R10
-	JZ           done123
-	VMASKMOVPS   (BX), Y0, Y5
-	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
-	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
-	VMASKMOVPS   Y6, Y0, (DI)
-
-done123:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done120
-
-plain119:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y4
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest125
-
-vectors124:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y5
-	VMOVUPS      (SI), Y6
-	VMULPS       (R9), Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
-	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
+	VMULPS       Y1, Y6, Y6
 	VMOVUPS      Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors124
+	ADDQ         $+32, DX
+	SUBQ         $0x08, R8
+	JGE          vectors153
 
-rest125:
-	ADDQ         $0x08, R10
-	JZ           done126
+rest154:
+	ADDQ         $0x08, R8
+	JZ           done155
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R9), Y0, Y7
+	VMASKMOVPS   (DX), Y0, Y7
 	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y4, Y5, Y5
-	VSUBPS       Y1, Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
-	VMULPS       Y3, Y6, Y6
+	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done126:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-
-done120:
+done155:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x02, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows114
+	JMP  rows148
 
-done115:
-	CMPB stream+216(FP), $0x00
-	JE   done127
-	SFENCE
-
-done127:
+done149:
+done124:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $32-145
-	MOVQ    gamma_len+80(FP), AX
-	MOVQ    AX, CX
-	ANDQ    $0x00000007, CX
-	LEAQ    onesThenZeros<>+0(SB), DX
-	NEGQ    CX
-	VMOVUPS 32(DX)(CX*4), Y0
-	MOVQ    AX, DX
-	SHLQ    $0x02, DX
-	LEAQ    (DX)(DX*2), CX
-	MOVQ    x_base+24(FP), BX
-	MOVQ    dy_base+48(FP), SI
-	MOVQ    dx_base+0(FP), DI
-	XORQ    CX, CX
-
-rows128:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
-	JG           done129
-	MOVQ         BX, R8
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+144(FP), $0x00
+	JE           plain156
+	XORQ         R8, R8
+	LEAQ         (R8)(DX*1), R8
+	MOVQ         $0x00001000, CX
+	CMPQ         R8, CX
+	CMOVQCS      CX, R8
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done160
+	MOVQ         BX, DX
 	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y0
+	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y1
-	VBROADCASTSS 4(R13)(CX*4), Y2
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest162
+
+vectors161:
+	VMOVUPS     (R10), Y2
+	VMOVUPS     (R11), Y3
+	VMOVUPS     (BX), Y4
+	VMOVUPS     (SI), Y5
+	VMULPS      Y0, Y4, Y4
+	VFMADD231PS Y5, Y4, Y3
+	VMULPS      Y2, Y5, Y5
+	VFMADD231PS Y5, Y4, Y1
+	VMOVUPS     Y3, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors161
+
+rest162:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X1, X1, X3
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X2, X1
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (SP)
+	INCQ         CX
+
+loop158:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+104(FP)
+	JG           last159
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS (SP), Y1
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Y2
 	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest131
+	JL           rest165
 
-vectors130:
-	PREFETCHT1  (R12)
-	PREFETCHT1  (R12)(DX*1)
+vectors164:
+	PREFETCHT1   (BX)(R8*1)
+	PREFETCHT1   (SI)(R8*1)
+	VMOVUPS      (DX), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y0, Y5, Y5
+	VMOVNTPS     Y5, (DI)
+	VMOVUPS      (R11), Y4
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (BX), Y6
+	VMOVUPS      (SI), Y7
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y7, Y6, Y5
+	VMULPS       Y4, Y7, Y7
+	VFMADD231PS  Y7, Y6, Y3
+	VMOVUPS      Y5, (R12)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x08, R13
+	JGE          vectors164
+
+rest165:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPS       X1, X3, X3
+	VUNPCKLPS    X3, X3, X1
+	VUNPCKHPS    X3, X3, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X3, X3, X2
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X1, X3
+	VUNPCKHPD    X2, X1, X1
+	VADDPS       X1, X3, X3
+	VCVTPS2PD    X3, Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (SP)
+	INCQ         CX
+	JMP          loop158
+
+last159:
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), CX
+	VBROADCASTSS (SP), Y1
+	SUBQ         $0x08, AX
+	JL           rest168
+
+vectors167:
+	VMOVUPS      (DX), Y2
+	VMOVUPS      (R9), Y3
+	VMULPS       (CX), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVNTPS     Y3, (DI)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, CX
+	SUBQ         $0x08, AX
+	JGE          vectors167
+
+rest168:
+done160:
+	SFENCE
+	JMP done157
+
+plain156:
+	XORQ CX, CX
+
+rows170:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done171
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	VBROADCASTSS 4(R10)(CX*4), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest173
+
+vectors172:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -2119,13 +2724,12 @@ vectors130:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
-	JGE         vectors130
+	SUBQ        $0x08, R12
+	JGE         vectors172
 
-rest131:
-	ADDQ        $0x08, R13
-	JZ          done132
+rest173:
+	ADDQ        $0x08, R12
+	JZ          done174
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
 	VMASKMOVPS  (R8), Y0, Y7
@@ -2142,398 +2746,238 @@ rest131:
 	VFMADD231PS Y7, Y1, Y4
 	VMASKMOVPS  Y6, Y0, (R11)
 
-done132:
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X3
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X4
-	VUNPCKLPS    X4, X3, X1
-	VUNPCKHPS    X4, X3, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X4, X4, X2
-	VUNPCKHPS    X4, X4, X3
+done174:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPS       X2, X4, X4
+	VUNPCKLPS    X4, X3, X2
+	VUNPCKHPS    X4, X3, X3
 	VADDPS       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y1, Y1
+	VUNPCKLPS    X4, X4, X3
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X2, X4
+	VUNPCKHPD    X3, X2, X2
+	VADDPS       X2, X4, X4
+	VCVTPS2PD    X4, Y2
+	VDIVPD       Y1, Y2, Y2
 	MOVQ         rstd_base+96(FP), R8
-	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*4), X2
-	VCVTPS2PD    X2, Y2
-	VMULPD       Y2, Y1, Y1
-	VCVTPD2PSY   Y1, X1
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (SP)
-	VBROADCASTSS (SP), Y1
-	VBROADCASTSS 4(SP), Y2
-	CMPB         stream+144(FP), $0x00
-	JE           plain133
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest136
-
-vectors135:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y4
-	VMOVUPS      (SI), Y5
-	VMULPS       (R9), Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y3, Y5, Y5
-	VMOVNTPS     Y5, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors135
-
-rest136:
-	ADDQ         $0x08, R10
-	JZ           done137
-	VMASKMOVPS   (BX), Y0, Y4
-	VMASKMOVPS   (SI), Y0, Y5
-	VMASKMOVPS   (R9), Y0, Y6
-	VMULPS       Y6, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y3, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (DI)
-
-done137:
+	MOVQ         rstd_base+96(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSS (SP), Y2
 	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest139
+	SUBQ         $0x08, R9
+	JL           rest176
 
-vectors138:
-	PREFETCHT1   (R8)
+vectors175:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R9), Y4, Y4
-	VFNMADD231PS Y3, Y2, Y4
-	VMULPS       Y1, Y4, Y4
-	VMOVNTPS     Y4, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors138
-
-rest139:
-	ADDQ         $0x08, R10
-	JZ           done140
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
-	VMULPS       Y5, Y4, Y4
-	VFNMADD231PS Y3, Y2, Y4
-	VMULPS       Y1, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (DI)
-
-done140:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done134
-
-plain133:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest142
-
-vectors141:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y4
-	VMOVUPS      (SI), Y5
-	VMULPS       (R9), Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y3, Y5, Y5
-	VMOVUPS      Y5, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors141
-
-rest142:
-	ADDQ         $0x08, R10
-	JZ           done143
-	VMASKMOVPS   (BX), Y0, Y4
-	VMASKMOVPS   (SI), Y0, Y5
-	VMASKMOVPS   (R9), Y0, Y6
-	VMULPS       Y6, Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y3, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (DI)
-
-done143:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest145
-
-vectors144:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (SI), Y4
-	VMULPS       (R9), Y4, Y4
+	VMULPS       (R8), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
 	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors144
+	SUBQ         $0x08, R9
+	JGE          vectors175
 
-rest145:
-	ADDQ         $0x08, R10
-	JZ           done146
+rest176:
+	ADDQ         $0x08, R9
+	JZ           done177
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
+	VMASKMOVPS   (R8), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done146:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+done177:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+96(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSS 4(SP), Y2
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest179
 
-done134:
+vectors178:
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R8), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	SUBQ         $0x08, R9
+	JGE          vectors178
+
+rest179:
+	ADDQ         $0x08, R9
+	JZ           done180
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R8), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done180:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows128
+	JMP  rows170
 
-done129:
-rows147:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
-	JG           done148
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y1
+done171:
+rows181:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done182
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest150
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest184
 
-vectors149:
-	PREFETCHT1  (R12)
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (R11), Y4
-	VMOVUPS     (R8), Y5
-	VMOVUPS     (R9), Y6
+vectors183:
+	VMOVUPS     (R9), Y3
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (DX), Y5
+	VMOVUPS     (R8), Y6
 	VMULPS      Y1, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     Y4, (R11)
+	VMOVUPS     Y4, (R10)
+	ADDQ        $+32, DX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
-	JGE         vectors149
+	SUBQ        $0x08, R11
+	JGE         vectors183
 
-rest150:
-	ADDQ        $0x08, R13
-	JZ          done151
-	VMASKMOVPS  (R10), Y0, Y3
-	VMASKMOVPS  (R11), Y0, Y4
-	VMASKMOVPS  (R8), Y0, Y5
-	VMASKMOVPS  (R9), Y0, Y6
+rest184:
+	ADDQ        $0x08, R11
+	JZ          done185
+	VMASKMOVPS  (R9), Y0, Y3
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (DX), Y0, Y5
+	VMASKMOVPS  (R8), Y0, Y6
 	VMULPS      Y1, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMASKMOVPS  Y4, Y0, (R11)
+	VMASKMOVPS  Y4, Y0, (R10)
 
-done151:
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VUNPCKLPS    X2, X2, X1
-	VUNPCKHPS    X2, X2, X3
-	VADDPS       X3, X1, X1
+done185:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X2, X2, X4
 	VUNPCKHPS    X2, X2, X2
-	VADDPS       X2, X3, X3
+	VADDPS       X2, X4, X4
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X3, X1, X2
-	VUNPCKHPD    X3, X1, X1
-	VADDPS       X1, X2, X2
-	VCVTPS2PD    X2, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+96(FP), R8
-	VXORPS       Y2, Y2, Y2
-	VMOVSS       (R8)(CX*4), X2
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
+	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
-	VMULPD       Y2, Y1, Y1
-	VCVTPD2PSY   Y1, X1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+96(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (DX)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (SP)
-	VBROADCASTSS (SP), Y1
-	CMPB         stream+144(FP), $0x00
-	JE           plain152
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest155
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSS (DX)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), DX
+	VBROADCASTSS (SP), Y2
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest187
 
-vectors154:
-	PREFETCHT1   (R8)
+vectors186:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R9), Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
-	VMOVNTPS     Y4, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors154
-
-rest155:
-	ADDQ         $0x08, R10
-	JZ           done156
-	VMASKMOVPS   (BX), Y0, Y3
-	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
-	VMULPS       Y5, Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (DI)
-
-done156:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done153
-
-plain152:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest158
-
-vectors157:
-	PREFETCHT1   (R8)
-	VMOVUPS      (BX), Y3
-	VMOVUPS      (SI), Y4
-	VMULPS       (R9), Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
+	VMULPS       (DX), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R10
-	JGE          vectors157
+	ADDQ         $+32, DX
+	SUBQ         $0x08, R8
+	JGE          vectors186
 
-rest158:
-	ADDQ         $0x08, R10
-	JZ           done159
+rest187:
+	ADDQ         $0x08, R8
+	JZ           done188
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R9), Y0, Y5
+	VMASKMOVPS   (DX), Y0, Y5
 	VMULPS       Y5, Y4, Y4
-	VFNMADD231PS Y3, Y1, Y4
-	VMULPS       Y2, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done159:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x02, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-
-done153:
+done188:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x02, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows147
+	JMP  rows181
 
-done148:
-	CMPB stream+144(FP), $0x00
-	JE   done160
-	SFENCE
-
-done160:
+done182:
+done157:
 	VZEROUPPER
 	RET
 
-// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
-// Requires: AVX, FMA3
-TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
+// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-113
 	MOVQ    sum_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -2544,20 +2988,66 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	SHLQ    $0x02, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
+	CMPB    stream+112(FP), $0x00
+	JE      plain189
 	XORQ    CX, CX
 
-rows161:
+rows191:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done192
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest194
+
+vectors193:
+	VMOVUPS     (BX), Y0
+	VMOVUPS     (DI), Y1
+	VMOVUPS     (R8), Y2
+	VMOVUPS     (SI), Y3
+	VSUBPS      Y2, Y3, Y3
+	VADDPS      Y3, Y0, Y0
+	VFMADD231PS Y3, Y3, Y1
+	VMOVUPS     Y0, (BX)
+	VMOVUPS     Y1, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors193
+
+rest194:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows191
+
+done192:
+	SFENCE
+	JMP done190
+
+plain189:
+	XORQ CX, CX
+
+rows196:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done162
+	JG   done197
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest164
+	JL   rest199
 
-vectors163:
+vectors198:
 	VMOVUPS     (DI), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2584,11 +3074,11 @@ vectors163:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors163
+	JGE         vectors198
 
-rest164:
+rest199:
 	ADDQ        $0x08, R10
-	JZ          done165
+	JZ          done200
 	VMASKMOVPS  (DI), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2611,28 +3101,28 @@ rest164:
 	VMASKMOVPS  Y1, Y0, (DI)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done165:
+done200:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows161
+	JMP  rows196
 
-done162:
-rows166:
+done197:
+rows201:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done167
+	JG   done202
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest169
+	JL   rest204
 
-vectors168:
+vectors203:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (DI), Y2
 	VMOVUPS     (R8), Y3
@@ -2647,11 +3137,11 @@ vectors168:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors168
+	JGE         vectors203
 
-rest169:
+rest204:
 	ADDQ        $0x08, R9
-	JZ          done170
+	JZ          done205
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (DI), Y0, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -2662,16 +3152,17 @@ rest169:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done170:
+done205:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows166
+	JMP  rows201
 
-done167:
+done202:
+done190:
 	VZEROUPPER
 	RET
 
@@ -2689,89 +3180,67 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
+	CMPB    stream+136(FP), $0x00
+	JE      plain206
 	XORQ    CX, CX
 
-rows171:
-	LEAQ 4(CX), R8
-	CMPQ R8, rows+120(FP)
-	JG   done172
-	CMPB stream+136(FP), $0x00
-	JE   plain173
-	MOVQ mean_base+48(FP), R8
-	MOVQ scale_base+72(FP), R9
-	MOVQ offset_base+96(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest176
+rows208:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done209
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest211
 
-vectors175:
+vectors210:
+	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (DI), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)
-	VMOVUPS     (DI)(DX*1), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)(DX*1)
-	VMOVUPS     (DI)(DX*2), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)(DX*2)
-	VMOVUPS     (DI)(BX*1), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)(BX*1)
+	VMOVUPS     (DI), Y3
+	VSUBPS      Y0, Y3, Y3
+	VFMADD213PS Y2, Y1, Y3
+	VMOVNTPS    Y3, (SI)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
+	ADDQ        $+32, BX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
-	JGE         vectors175
+	SUBQ        $0x08, R10
+	JGE         vectors210
 
-rest176:
-	ADDQ        $0x08, R11
-	JZ          done177
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VMASKMOVPS  (R10), Y0, Y3
-	VMASKMOVPS  (DI), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-	VMASKMOVPS  (DI)(DX*1), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(DX*1)
-	VMASKMOVPS  (DI)(DX*2), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(DX*2)
-	VMASKMOVPS  (DI)(BX*1), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
+rest211:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows208
 
-done177:
-	MOVQ AX, R8
-	ANDQ $-8, R8
-	SHLQ $0x02, R8
-	SUBQ R8, SI
-	SUBQ R8, DI
-	JMP  done174
+done209:
+	SFENCE
+	JMP done207
 
-plain173:
+plain206:
+	XORQ CX, CX
+
+rows213:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done214
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest179
+	JL   rest216
 
-vectors178:
+vectors215:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -2797,11 +3266,11 @@ vectors178:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors178
+	JGE         vectors215
 
-rest179:
+rest216:
 	ADDQ        $0x08, R11
-	JZ          done180
+	JZ          done217
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -2822,77 +3291,30 @@ rest179:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done180:
+done217:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-
-done174:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows171
+	JMP  rows213
 
-done172:
-rows181:
+done214:
+rows218:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done182
-	CMPB stream+136(FP), $0x00
-	JE   plain183
+	JG   done219
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest186
+	JL   rest221
 
-vectors185:
-	VMOVUPS     (BX), Y1
-	VMOVUPS     (R8), Y2
-	VMOVUPS     (R9), Y3
-	VMOVUPS     (DI), Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMOVNTPS    Y4, (SI)
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, BX
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors185
-
-rest186:
-	ADDQ        $0x08, R10
-	JZ          done187
-	VMASKMOVPS  (BX), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
-	VMASKMOVPS  (R9), Y0, Y3
-	VMASKMOVPS  (DI), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VFMADD213PS Y3, Y2, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done187:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	JMP  done184
-
-plain183:
-	MOVQ mean_base+48(FP), BX
-	MOVQ scale_base+72(FP), R8
-	MOVQ offset_base+96(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest189
-
-vectors188:
+vectors220:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -2906,11 +3328,11 @@ vectors188:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors188
+	JGE         vectors220
 
-rest189:
+rest221:
 	ADDQ        $0x08, R10
-	JZ          done190
+	JZ          done222
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -2919,31 +3341,25 @@ rest189:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done190:
+done222:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-
-done184:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows181
+	JMP  rows218
 
-done182:
-	CMPB stream+136(FP), $0x00
-	JE   done191
-	SFENCE
-
-done191:
+done219:
+done207:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
-// Requires: AVX, FMA3
-TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
+// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-161
 	MOVQ    dgamma_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -2955,21 +3371,75 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
+	CMPB    stream+160(FP), $0x00
+	JE      plain223
 	XORQ    CX, CX
 
-rows192:
+rows225:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done226
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest228
+
+vectors227:
+	VMOVUPS     (BX), Y0
+	VMOVUPS     (R8), Y1
+	VMOVUPS     (R9), Y2
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (SI), Y4
+	VMOVUPS     (DI), Y5
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VFMADD231PS Y5, Y4, Y0
+	VADDPS      Y5, Y1, Y1
+	VMOVUPS     Y0, (BX)
+	VMOVUPS     Y1, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x08, R11
+	JGE         vectors227
+
+rest228:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows225
+
+done226:
+	SFENCE
+	JMP done224
+
+plain223:
+	XORQ CX, CX
+
+rows230:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done193
+	JG   done231
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest195
+	JL   rest233
 
-vectors194:
+vectors232:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -3007,11 +3477,11 @@ vectors194:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors194
+	JGE         vectors232
 
-rest195:
+rest233:
 	ADDQ        $0x08, R12
-	JZ          done196
+	JZ          done234
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -3043,7 +3513,7 @@ rest195:
 	VMASKMOVPS  Y1, Y0, (R8)
 	VMASKMOVPS  Y2, Y0, (R9)
 
-done196:
+done234:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -3052,22 +3522,22 @@ done196:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows192
+	JMP  rows230
 
-done193:
-rows197:
+done231:
+rows235:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done198
+	JG   done236
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest200
+	JL   rest238
 
-vectors199:
+vectors237:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -3087,11 +3557,11 @@ vectors199:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors199
+	JGE         vectors237
 
-rest200:
+rest238:
 	ADDQ        $0x08, R11
-	JZ          done201
+	JZ          done239
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3105,7 +3575,7 @@ rest200:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done201:
+done239:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3114,9 +3584,10 @@ done201:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows197
+	JMP  rows235
 
-done198:
+done236:
+done224:
 	VZEROUPPER
 	RET
 
@@ -3135,115 +3606,71 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dx_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
+	CMPB    stream+208(FP), $0x00
+	JE      plain240
 	XORQ    CX, CX
 
-rows202:
-	LEAQ 4(CX), R9
-	CMPQ R9, rows+192(FP)
-	JG   done203
-	CMPB stream+208(FP), $0x00
-	JE   plain204
-	MOVQ mean_base+72(FP), R9
-	MOVQ rstd_base+96(FP), R10
-	MOVQ scale_base+120(FP), R11
-	MOVQ offset_base+144(FP), R12
-	MOVQ slope_base+168(FP), R13
-	MOVQ AX, R14
-	SUBQ $0x08, R14
-	JL   rest207
+rows242:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done243
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest245
 
-vectors206:
+vectors244:
+	VMOVUPS      (BX), Y0
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
 	VMOVUPS      (R12), Y4
-	VMOVUPS      (R13), Y5
-	VMOVUPS      (DI), Y6
-	VMOVUPS      (R8), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)
-	VMOVUPS      (DI)(DX*1), Y6
-	VMOVUPS      (R8)(DX*1), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)(DX*1)
-	VMOVUPS      (DI)(DX*2), Y6
-	VMOVUPS      (R8)(DX*2), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)(DX*2)
-	VMOVUPS      (DI)(BX*1), Y6
-	VMOVUPS      (R8)(BX*1), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)(BX*1)
+	VMOVUPS      (DI), Y5
+	VMOVUPS      (R8), Y6
+	VSUBPS       Y0, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VFMSUB213PS  Y3, Y2, Y6
+	VFNMADD231PS Y5, Y4, Y6
+	VMOVNTPS     Y6, (SI)
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, R8
+	ADDQ         $+32, BX
 	ADDQ         $+32, R9
 	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x08, R14
-	JGE          vectors206
+	SUBQ         $0x08, R13
+	JGE          vectors244
 
-rest207:
-	ADDQ         $0x08, R14
-	JZ           done208
-	VMASKMOVPS   (R9), Y0, Y1
-	VMASKMOVPS   (R10), Y0, Y2
-	VMASKMOVPS   (R11), Y0, Y3
-	VMASKMOVPS   (R12), Y0, Y4
-	VMASKMOVPS   (R13), Y0, Y5
-	VMASKMOVPS   (DI), Y0, Y6
-	VMASKMOVPS   (R8), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)
-	VMASKMOVPS   (DI)(DX*1), Y0, Y6
-	VMASKMOVPS   (R8)(DX*1), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(DX*1)
-	VMASKMOVPS   (DI)(DX*2), Y0, Y6
-	VMASKMOVPS   (R8)(DX*2), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(DX*2)
-	VMASKMOVPS   (DI)(BX*1), Y0, Y6
-	VMASKMOVPS   (R8)(BX*1), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
+rest245:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows242
 
-done208:
-	MOVQ AX, R9
-	ANDQ $-8, R9
-	SHLQ $0x02, R9
-	SUBQ R9, SI
-	SUBQ R9, DI
-	SUBQ R9, R8
-	JMP  done205
+done243:
+	SFENCE
+	JMP done241
 
-plain204:
+plain240:
+	XORQ CX, CX
+
+rows247:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done248
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -3251,9 +3678,9 @@ plain204:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest210
+	JL   rest250
 
-vectors209:
+vectors249:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -3296,11 +3723,11 @@ vectors209:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors209
+	JGE          vectors249
 
-rest210:
+rest250:
 	ADDQ         $0x08, R14
-	JZ           done211
+	JZ           done251
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -3335,28 +3762,24 @@ rest210:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done211:
+done251:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-
-done205:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows202
+	JMP  rows247
 
-done203:
-rows212:
+done248:
+rows252:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done213
-	CMPB stream+208(FP), $0x00
-	JE   plain214
+	JG   done253
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3364,68 +3787,9 @@ rows212:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest217
+	JL   rest255
 
-vectors216:
-	VMOVUPS      (BX), Y1
-	VMOVUPS      (R9), Y2
-	VMOVUPS      (R10), Y3
-	VMOVUPS      (R11), Y4
-	VMOVUPS      (R12), Y5
-	VMOVUPS      (DI), Y6
-	VMOVUPS      (R8), Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMOVNTPS     Y7, (SI)
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	ADDQ         $+32, BX
-	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	SUBQ         $0x08, R13
-	JGE          vectors216
-
-rest217:
-	ADDQ         $0x08, R13
-	JZ           done218
-	VMASKMOVPS   (BX), Y0, Y1
-	VMASKMOVPS   (R9), Y0, Y2
-	VMASKMOVPS   (R10), Y0, Y3
-	VMASKMOVPS   (R11), Y0, Y4
-	VMASKMOVPS   (R12), Y0, Y5
-	VMASKMOVPS   (DI), Y0, Y6
-	VMASKMOVPS   (R8), Y0, Y7
-	VSUBPS       Y1, Y6, Y6
-	VMULPS       Y2, Y6, Y6
-	VFMSUB213PS  Y4, Y3, Y7
-	VFNMADD231PS Y6, Y5, Y7
-	VMASKMOVPS   Y7, Y0, (SI)
-
-done218:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	SUBQ BX, R8
-	JMP  done215
-
-plain214:
-	MOVQ mean_base+72(FP), BX
-	MOVQ rstd_base+96(FP), R9
-	MOVQ scale_base+120(FP), R10
-	MOVQ offset_base+144(FP), R11
-	MOVQ slope_base+168(FP), R12
-	MOVQ AX, R13
-	SUBQ $0x08, R13
-	JL   rest220
-
-vectors219:
+vectors254:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -3447,11 +3811,11 @@ vectors219:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors219
+	JGE          vectors254
 
-rest220:
+rest255:
 	ADDQ         $0x08, R13
-	JZ           done221
+	JZ           done256
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -3465,27 +3829,21 @@ rest220:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done221:
+done256:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-
-done215:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows212
+	JMP  rows252
 
-done213:
-	CMPB stream+208(FP), $0x00
-	JE   done222
-	SFENCE
-
-done222:
+done253:
+done241:
 	VZEROUPPER
 	RET
 
@@ -3497,29 +3855,29 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop223:
+loop257:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done224
+	JG        done258
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop223
+	JMP       loop257
 
-done224:
-loop225:
+done258:
+loop259:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done226
+	JG        done260
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop225
+	JMP       loop259
 
-done226:
+done260:
 	VZEROUPPER
 	RET
 
@@ -3538,23 +3896,23 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest228
+	JZ           rest262
 
-vectors227:
+vectors261:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors227
+	JL      vectors261
 
-rest228:
+rest262:
 	CMPQ       BX, DX
-	JGE        done229
+	JGE        done263
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done229:
+done263:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -3567,9 +3925,9 @@ done229:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest231
+	JZ           rest265
 
-vectors230:
+vectors264:
 	VMOVUPS      (CX)(BX*4), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMOVUPS      literal32_2<>+0(SB), Y4
@@ -3594,11 +3952,11 @@ vectors230:
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors230
+	JL           vectors264
 
-rest231:
+rest265:
 	CMPQ         BX, DX
-	JGE          done232
+	JGE          done266
 	VMASKMOVPS   (CX)(BX*4), Y0, Y3
 	VSUBPS       Y1, Y3, Y3
 	VMOVUPS      literal32_2<>+0(SB), Y1
@@ -3623,7 +3981,7 @@ rest231:
 	VANDPS       Y0, Y4, Y4
 	VADDPS       Y4, Y2, Y2
 
-done232:
+done266:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -3637,24 +3995,24 @@ done232:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest234
+	JZ           rest268
 
-vectors233:
+vectors267:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors233
+	JL      vectors267
 
-rest234:
+rest268:
 	CMPQ       CX, DX
-	JGE        done235
+	JGE        done269
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done235:
+done269:
 	VZEROUPPER
 	RET
 
@@ -3799,24 +4157,24 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-8, SI
-	JZ      rest237
+	JZ      rest271
 
-vectors236:
+vectors270:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors236
+	JL          vectors270
 
-rest237:
+rest271:
 	CMPQ        BX, DX
-	JGE         done238
+	JGE         done272
 	VMASKMOVPS  (CX)(BX*4), Y0, Y2
 	VMASKMOVPS  (AX)(BX*4), Y0, Y3
 	VFMADD231PS Y3, Y2, Y1
 
-done238:
+done272:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -3827,9 +4185,9 @@ done238:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest240
+	JZ           rest274
 
-vectors239:
+vectors273:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -3837,18 +4195,18 @@ vectors239:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors239
+	JL      vectors273
 
-rest240:
+rest274:
 	CMPQ       BX, DX
-	JGE        done241
+	JGE        done275
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done241:
+done275:
 	VZEROUPPER
 	RET
 
@@ -3867,9 +4225,9 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest243
+	JZ      rest277
 
-vectors242:
+vectors276:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_17<>+0(SB), Y3
@@ -3905,11 +4263,11 @@ vectors242:
 	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors242
+	JL           vectors276
 
-rest243:
+rest277:
 	CMPQ         SI, BX
-	JGE          done244
+	JGE          done278
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_17<>+0(SB), Y3
@@ -3944,7 +4302,7 @@ rest243:
 	VFNMADD231PS Y1, Y4, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-done244:
+done278:
 	VZEROUPPER
 	RET
 
@@ -4010,9 +4368,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest246
+	JZ           rest280
 
-vectors245:
+vectors279:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -4032,11 +4390,11 @@ vectors245:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors245
+	JL          vectors279
 
-rest246:
+rest280:
 	CMPQ        DI, SI
-	JGE         done247
+	JGE         done281
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -4055,7 +4413,7 @@ rest246:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done247:
+done281:
 	VZEROUPPER
 	RET
 
@@ -4089,26 +4447,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest249
+	JZ      rest283
 
-vectors248:
+vectors282:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors248
+	JL      vectors282
 
-rest249:
+rest283:
 	CMPQ       SI, BX
-	JGE        done250
+	JGE        done284
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done250:
+done284:
 	VZEROUPPER
 	RET
 
@@ -4127,24 +4485,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest252
+	JZ           rest286
 
-vectors251:
+vectors285:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors251
+	JL      vectors285
 
-rest252:
+rest286:
 	CMPQ       BX, DX
-	JGE        done253
+	JGE        done287
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done253:
+done287:
 	VZEROUPPER
 	RET
 
@@ -4172,9 +4530,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest255
+	JZ           rest289
 
-vectors254:
+vectors288:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -4196,11 +4554,11 @@ vectors254:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors254
+	JL          vectors288
 
-rest255:
+rest289:
 	CMPQ        DI, SI
-	JGE         done256
+	JGE         done290
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -4221,7 +4579,7 @@ rest255:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done256:
+done290:
 	VZEROUPPER
 	RET
 
@@ -4240,22 +4598,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest258
+	JZ      rest292
 
-vectors257:
+vectors291:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors257
+	JL          vectors291
 
-rest258:
+rest292:
 	CMPQ        DX, CX
-	JGE         done259
+	JGE         done293
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done259:
+done293:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4303,9 +4661,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done261
+	JZ         done295
 
-k260:
+k294:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -4330,9 +4688,9 @@ k260:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k260
+	JNZ          k294
 
-done261:
+done295:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4354,10 +4712,10 @@ done261:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone263
-	JEQ          overwrite262
+	JPS          readCdone297
+	JEQ          overwrite296
 
-readCdone263:
+readCdone297:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -4382,9 +4740,9 @@ readCdone263:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done263
+	JMP         done297
 
-overwrite262:
+overwrite296:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -4398,7 +4756,7 @@ overwrite262:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done263:
+done297:
 	VZEROUPPER
 	RET
 
@@ -4426,9 +4784,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done265
+	JZ         done299
 
-k264:
+k298:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -4440,9 +4798,9 @@ k264:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k264
+	JNZ          k298
 
-done265:
+done299:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4455,10 +4813,10 @@ done265:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone267
-	JEQ          overwrite266
+	JPS          readCdone301
+	JEQ          overwrite300
 
-readCdone267:
+readCdone301:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -4467,15 +4825,15 @@ readCdone267:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done267
+	JMP         done301
 
-overwrite266:
+overwrite300:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done267:
+done301:
 	VZEROUPPER
 	RET
 
@@ -4490,9 +4848,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks268:
+blocks302:
 	SUBQ       $0x00000004, SI
-	JL         done269
+	JL         done303
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -4523,14 +4881,14 @@ blocks268:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks268
+	JMP        blocks302
 
-done269:
+done303:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -4543,37 +4901,491 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	LEAQ    (DX)(DX*2), CX
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
+	CMPB    stream+176(FP), $0x00
+	JE      plain304
+	XORQ    DI, DI
+	LEAQ    (DI)(DX*2), DI
+	MOVQ    $0x00001000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+152(FP)
+	JG      rest308
+	MOVQ    BX, R8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+	SUBQ    $0x04, R10
+	JL      rest310
 
-rows270:
+vectors309:
+	VADDPD (R9), Y0, Y0
+	VADDPD (R9)(DX*1), Y1, Y1
+	ADDQ   $+32, R9
+	SUBQ   $0x04, R10
+	JGE    vectors309
+
+rest310:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X0, X2
+	VUNPCKHPD    X1, X0, X0
+	VADDPD       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X0, X0
+	VINSERTF128  $0x01, X0, Y2, Y2
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         mean_base+96(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y0
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         BX, R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest313
+
+vectors312:
+	VMOVUPD     (R9), Y6
+	VSUBPD      Y0, Y6, Y6
+	VADDPD      Y6, Y2, Y2
+	VFMADD231PD Y6, Y6, Y4
+	VMOVUPD     (R9)(DX*1), Y6
+	VSUBPD      Y1, Y6, Y6
+	VADDPD      Y6, Y3, Y3
+	VFMADD231PD Y6, Y6, Y5
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors312
+
+rest313:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X3, X2, X0
+	VUNPCKHPD    X3, X2, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X5, X4, X1
+	VUNPCKHPD    X5, X4, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), R9
+	VMOVUPD      X0, (R9)(CX*8)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+
+loop306:
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           last307
+	LEAQ         (BX)(DI*1), R9
+	VXORPS       Y0, Y0, Y0
+	VXORPS       Y1, Y1, Y1
+	MOVQ         BX, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD -16(R11)(CX*8), Y2
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Y4
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest316
+
+vectors315:
+	VADDPD      (R10), Y0, Y0
+	VADDPD      (R10)(DX*1), Y1, Y1
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y5
+	VSUBPD      Y3, Y5, Y5
+	VFMSUB213PD Y4, Y2, Y5
+	VMOVUPD     (R11), Y6
+	VFMADD213PD (R12), Y6, Y5
+	VMOVNTPD    Y5, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R13
+	JGE         vectors315
+
+rest316:
+	VEXTRACTF128 $0x01, Y0, X2
+	VADDPD       X2, X0, X0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X0, X2
+	VUNPCKHPD    X1, X0, X0
+	VADDPD       X0, X2, X2
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X0, X0
+	VINSERTF128  $0x01, X0, Y2, Y2
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         mean_base+96(FP), R10
+	VMOVUPD      X2, (R10)(CX*8)
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y0
+	VBROADCASTSD 8(R10)(CX*8), Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         BX, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y6
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y7
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y8
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest319
+
+vectors318:
+	VMOVUPD     (R10), Y9
+	VSUBPD      Y0, Y9, Y9
+	VADDPD      Y9, Y2, Y2
+	VFMADD231PD Y9, Y9, Y4
+	VMOVUPD     (R10)(DX*1), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y9, Y9, Y5
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y9
+	VSUBPD      Y7, Y9, Y9
+	VFMSUB213PD Y8, Y6, Y9
+	VMOVUPD     (R11), Y10
+	VFMADD213PD (R12), Y10, Y9
+	VMOVNTPD    Y9, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R13
+	JGE         vectors318
+
+rest319:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X3, X2, X0
+	VUNPCKHPD    X3, X2, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X2
+	VADDPD       X2, X1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X5, X4, X1
+	VUNPCKHPD    X5, X4, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), R9
+	VMOVUPD      X0, (R9)(CX*8)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+	JMP          loop306
+
+last307:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -16(DX)(CX*8), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD -16(DI)(CX*8), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSD -16(DI)(CX*8), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest322
+
+vectors321:
+	VMOVUPD     (R8), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (DX), Y4
+	VFMADD213PD (DI), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R9
+	JGE         vectors321
+
+rest322:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest325
+
+vectors324:
+	VMOVUPD     (R8), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (DX), Y4
+	VFMADD213PD (DI), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R9
+	JGE         vectors324
+
+rest325:
+rest308:
+rows327:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done328
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x04, DI
+	JL     rest330
+
+vectors329:
+	VADDPD (DX), Y0, Y0
+	ADDQ   $+32, DX
+	SUBQ   $0x04, DI
+	JGE    vectors329
+
+rest330:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X0, X0, X2
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+96(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	MOVQ         BX, DX
+	MOVQ         AX, DI
+	SUBQ         $0x04, DI
+	JL           rest333
+
+vectors332:
+	VMOVUPD     (DX), Y3
+	VSUBPD      Y0, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	VFMADD231PD Y3, Y3, Y2
+	ADDQ        $+32, DX
+	SUBQ        $0x04, DI
+	JGE         vectors332
+
+rest333:
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X0, X0
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y0, Y0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y0, Y0
+	VDIVPD       Y2, Y1, Y1
+	VFNMADD231PD Y0, Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+144(FP), DX
+	VMOVSD       X2, (DX)(CX*8)
+	VMULPD       Y0, Y2, Y0
+	MOVQ         shift_base+120(FP), DX
+	VMOVSD       X0, (DX)(CX*8)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	MOVQ         shift_base+120(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y2
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest336
+
+vectors335:
+	VMOVUPD     (BX), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (DX), Y4
+	VFMADD213PD (DI), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DX
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
+	JGE         vectors335
+
+rest336:
+	ADDQ $0x01, CX
+	JMP  rows327
+
+done328:
+	SFENCE
+	JMP done305
+
+plain304:
+	XORQ CX, CX
+
+rows338:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done271
+	JG     done339
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x04, R9
-	JL     rest273
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest341
 
-vectors272:
+vectors340:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
-	ADDQ   $+32, R8
-	SUBQ   $0x04, R9
-	JGE    vectors272
+	SUBQ   $0x04, R8
+	JGE    vectors340
 
-rest273:
-	ADDQ       $0x04, R9
-	JZ         done274
+rest341:
+	ADDQ       $0x04, R8
+	JZ         done342
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done274:
+done342:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -4601,13 +5413,11 @@ done274:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
-	LEAQ         (BX)(DX*2), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest276
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest344
 
-vectors275:
-	PREFETCHT1  (R8)
+vectors343:
 	VMOVUPD     (DI), Y7
 	VSUBPD      Y1, Y7, Y7
 	VADDPD      Y7, Y3, Y3
@@ -4617,13 +5427,12 @@ vectors275:
 	VADDPD      Y7, Y4, Y4
 	VFMADD231PD Y7, Y7, Y6
 	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
-	JGE         vectors275
+	SUBQ        $0x04, R8
+	JGE         vectors343
 
-rest276:
-	ADDQ        $0x04, R9
-	JZ          done277
+rest344:
+	ADDQ        $0x04, R8
+	JZ          done345
 	VMASKMOVPD  (DI), Y0, Y7
 	VSUBPD      Y1, Y7, Y7
 	VANDPD      Y0, Y7, Y7
@@ -4635,7 +5444,7 @@ rest276:
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done277:
+done345:
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -4680,224 +5489,119 @@ done277:
 	VMULPD       Y1, Y3, Y1
 	MOVQ         shift_base+120(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
-	CMPB         stream+176(FP), $0x00
-	JE           plain278
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest281
+	MOVQ         rstd_base+144(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest347
 
-vectors280:
-	PREFETCHT1  (R9)(DX*1)
+vectors346:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R10), Y5, Y4
-	VMOVNTPD    Y4, (SI)
+	VMOVUPD     (DI), Y5
+	VFMADD213PD (R8), Y5, Y4
+	VMOVUPD     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x04, R11
-	JGE         vectors280
-
-rest281:
-	ADDQ        $0x04, R11
-	JZ          done282
-	VMASKMOVPD  (BX), Y0, Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R10), Y0, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-
-done282:
-	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest284
-
-vectors283:
-	VMOVUPD     (BX), Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
-	VMOVNTPD    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
 	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors283
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors346
 
-rest284:
-	ADDQ        $0x04, R10
-	JZ          done285
+rest347:
+	ADDQ        $0x04, R9
+	JZ          done348
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (DI), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done285:
+done348:
+	MOVQ         AX, DI
+	ANDQ         $0x00000003, DI
+	SHLQ         $0x03, DI
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	MOVQ         rstd_base+144(FP), DI
+	VBROADCASTSD 8(DI)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest350
+
+vectors349:
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (DI), Y5
+	VFMADD213PD (R8), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors349
+
+rest350:
+	ADDQ        $0x04, R9
+	JZ          done351
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (DI), Y0, Y1
+	VMASKMOVPD  (R8), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done351:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-	JMP  done279
-
-plain278:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
-	JL           rest287
-
-vectors286:
-	PREFETCHT1  (R9)(DX*1)
-	VMOVUPD     (BX), Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R10), Y5, Y4
-	VMOVUPD     Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x04, R11
-	JGE         vectors286
-
-rest287:
-	ADDQ        $0x04, R11
-	JZ          done288
-	VMASKMOVPD  (BX), Y0, Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R10), Y0, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-
-done288:
-	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest290
-
-vectors289:
-	VMOVUPD     (BX), Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
-	VMOVUPD     Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors289
-
-rest290:
-	ADDQ        $0x04, R10
-	JZ          done291
-	VMASKMOVPD  (BX), Y0, Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-
-done291:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done279:
 	ADDQ $0x02, CX
-	JMP  rows270
+	JMP  rows338
 
-done271:
-rows292:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done293
+done339:
+rows352:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done353
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x04, R9
-	JL     rest295
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x04, DI
+	JL     rest355
 
-vectors294:
-	VADDPD (DI), Y1, Y1
-	ADDQ   $+32, DI
-	ADDQ   $+32, R8
-	SUBQ   $0x04, R9
-	JGE    vectors294
+vectors354:
+	VADDPD (DX), Y1, Y1
+	ADDQ   $+32, DX
+	SUBQ   $0x04, DI
+	JGE    vectors354
 
-rest295:
-	ADDQ       $0x04, R9
-	JZ         done296
-	VMASKMOVPD (DI), Y0, Y2
+rest355:
+	ADDQ       $0x04, DI
+	JZ         done356
+	VMASKMOVPD (DX), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done296:
+done356:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -4913,38 +5617,36 @@ done296:
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         mean_base+96(FP), DI
-	VMOVSD       X2, (DI)(CX*8)
-	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y1
+	MOVQ         mean_base+96(FP), DX
+	VMOVSD       X2, (DX)(CX*8)
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	MOVQ         BX, DI
-	LEAQ         (BX)(DX*2), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest298
+	MOVQ         BX, DX
+	MOVQ         AX, DI
+	SUBQ         $0x04, DI
+	JL           rest358
 
-vectors297:
-	VMOVUPD     (DI), Y4
+vectors357:
+	VMOVUPD     (DX), Y4
 	VSUBPD      Y1, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
-	JGE         vectors297
+	ADDQ        $+32, DX
+	SUBQ        $0x04, DI
+	JGE         vectors357
 
-rest298:
-	ADDQ        $0x04, R9
-	JZ          done299
-	VMASKMOVPD  (DI), Y0, Y4
+rest358:
+	ADDQ        $0x04, DI
+	JZ          done359
+	VMASKMOVPD  (DX), Y0, Y4
 	VSUBPD      Y1, Y4, Y4
 	VANDPD      Y0, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
 
-done299:
+done359:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -4980,124 +5682,64 @@ done299:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y3
 	VDIVPD       Y2, Y3, Y3
-	MOVQ         rstd_base+144(FP), DI
-	VMOVSD       X3, (DI)(CX*8)
+	MOVQ         rstd_base+144(FP), DX
+	VMOVSD       X3, (DX)(CX*8)
 	VMULPD       Y1, Y3, Y1
+	MOVQ         shift_base+120(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y2
 	MOVQ         shift_base+120(FP), DI
-	VMOVSD       X1, (DI)(CX*8)
-	CMPB         stream+176(FP), $0x00
-	JE           plain300
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest303
+	VBROADCASTSD (DI)(CX*8), Y3
+	MOVQ         beta_base+72(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest361
 
-vectors302:
-	PREFETCHT1  (DI)
+vectors360:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
-	VMOVNTPD    Y4, (SI)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors302
-
-rest303:
-	ADDQ        $0x04, R10
-	JZ          done304
-	VMASKMOVPD  (BX), Y0, Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
-	VFMADD213PD Y2, Y1, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-
-done304:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done301
-
-plain300:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest306
-
-vectors305:
-	PREFETCHT1  (DI)
-	VMOVUPD     (BX), Y4
-	VSUBPD      Y2, Y4, Y4
-	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (R8), Y5
-	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     (DX), Y5
+	VFMADD213PD (DI), Y5, Y4
 	VMOVUPD     Y4, (SI)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, R8
+	ADDQ        $+32, DX
 	ADDQ        $+32, DI
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors305
+	SUBQ        $0x04, R8
+	JGE         vectors360
 
-rest306:
-	ADDQ        $0x04, R10
-	JZ          done307
+rest361:
+	ADDQ        $0x04, R8
+	JZ          done362
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
+	VMASKMOVPD  (DX), Y0, Y1
+	VMASKMOVPD  (DI), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done307:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done301:
+done362:
+	MOVQ AX, DX
+	ANDQ $0x00000003, DX
+	SHLQ $0x03, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
 	ADDQ $0x01, CX
-	JMP  rows292
+	JMP  rows352
 
-done293:
-	CMPB stream+176(FP), $0x00
-	JE   done308
-	SFENCE
-
-done308:
+done353:
+done305:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
@@ -5110,40 +5752,233 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	LEAQ    (DX)(DX*2), CX
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
+	CMPB    stream+104(FP), $0x00
+	JE      plain363
+	XORQ    DI, DI
+	LEAQ    (DI)(DX*1), DI
+	MOVQ    $0x00001000, CX
+	CMPQ    DI, CX
+	CMOVQCS CX, DI
 	XORQ    CX, CX
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+80(FP)
+	JG      rest367
+	MOVQ    BX, R8
+	VXORPS  Y0, Y0, Y0
+	MOVQ    BX, R9
+	MOVQ    AX, R10
+	SUBQ    $0x04, R10
+	JL      rest369
 
-rows309:
+vectors368:
+	VMOVUPD     (R9), Y1
+	VFMADD231PD Y1, Y1, Y0
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors368
+
+rest369:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X0, X0, X2
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+
+loop365:
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+80(FP)
+	JG           last366
+	LEAQ         (BX)(DI*1), R9
+	VXORPS       Y0, Y0, Y0
+	MOVQ         BX, R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest372
+
+vectors371:
+	VMOVUPD     (R10), Y2
+	VFMADD231PD Y2, Y2, Y0
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y2
+	VMULPD      Y1, Y2, Y2
+	VMULPD      (R11), Y2, Y2
+	VMOVNTPD    Y2, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R12
+	JGE         vectors371
+
+rest372:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X0, X0, X2
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+	JMP          loop365
+
+last366:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x04, DI
+	JL           rest375
+
+vectors374:
+	VMOVUPD  (R8), Y1
+	VMULPD   Y0, Y1, Y1
+	VMULPD   (DX), Y1, Y1
+	VMOVNTPD Y1, (SI)
+	ADDQ     $+32, R8
+	ADDQ     $+32, SI
+	ADDQ     $+32, DX
+	SUBQ     $0x04, DI
+	JGE      vectors374
+
+rest375:
+rest367:
+rows377:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done378
+	VXORPS Y0, Y0, Y0
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x04, DI
+	JL     rest380
+
+vectors379:
+	VMOVUPD     (DX), Y1
+	VFMADD231PD Y1, Y1, Y0
+	ADDQ        $+32, DX
+	SUBQ        $0x04, DI
+	JGE         vectors379
+
+rest380:
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X0, X0, X2
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), DX
+	VMOVSD       X0, (DX)(CX*8)
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x04, DI
+	JL           rest383
+
+vectors382:
+	VMOVUPD  (BX), Y1
+	VMULPD   Y0, Y1, Y1
+	VMULPD   (DX), Y1, Y1
+	VMOVNTPD Y1, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, DX
+	SUBQ     $0x04, DI
+	JGE      vectors382
+
+rest383:
+	ADDQ $0x01, CX
+	JMP  rows377
+
+done378:
+	SFENCE
+	JMP done364
+
+plain363:
+	XORQ CX, CX
+
+rows385:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done310
+	JG     done386
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x04, R9
-	JL     rest312
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
+	JL     rest388
 
-vectors311:
-	PREFETCHT1  (R8)
+vectors387:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMOVUPD     (DI)(DX*1), Y3
 	VFMADD231PD Y3, Y3, Y2
 	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
-	JGE         vectors311
+	SUBQ        $0x04, R8
+	JGE         vectors387
 
-rest312:
-	ADDQ        $0x04, R9
-	JZ          done313
+rest388:
+	ADDQ        $0x04, R8
+	JZ          done389
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y3
 	VFMADD231PD Y3, Y3, Y2
 
-done313:
+done389:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -5168,185 +6003,100 @@ done313:
 	VDIVPD       Y3, Y1, Y1
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
-	CMPB         stream+104(FP), $0x00
-	JE           plain314
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest317
-
-vectors316:
-	PREFETCHT1 (R9)(DX*1)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVNTPD   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	SUBQ       $0x04, R10
-	JGE        vectors316
-
-rest317:
-	ADDQ       $0x04, R10
-	JZ         done318
-	VMASKMOVPD (BX), Y0, Y2
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD Y2, Y0, (SI)
-
-done318:
+	MOVQ         rstd_base+72(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DI
 	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest320
+	SUBQ         $0x04, R8
+	JL           rest391
 
-vectors319:
-	VMOVUPD  (BX), Y2
-	VMULPD   Y1, Y2, Y2
-	VMULPD   (R8), Y2, Y2
-	VMOVNTPD Y2, (SI)
-	ADDQ     $+32, BX
-	ADDQ     $+32, SI
-	ADDQ     $+32, R8
-	ADDQ     $+32, DI
-	SUBQ     $0x04, R9
-	JGE      vectors319
-
-rest320:
-	ADDQ       $0x04, R9
-	JZ         done321
-	VMASKMOVPD (BX), Y0, Y2
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD Y2, Y0, (SI)
-
-done321:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done315
-
-plain314:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         DI, R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest323
-
-vectors322:
-	PREFETCHT1 (R9)(DX*1)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVUPD    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, R9
-	SUBQ       $0x04, R10
-	JGE        vectors322
-
-rest323:
-	ADDQ       $0x04, R10
-	JZ         done324
-	VMASKMOVPD (BX), Y0, Y2
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD Y2, Y0, (SI)
-
-done324:
-	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest326
-
-vectors325:
+vectors390:
 	VMOVUPD (BX), Y2
 	VMULPD  Y1, Y2, Y2
-	VMULPD  (R8), Y2, Y2
+	VMULPD  (DI), Y2, Y2
 	VMOVUPD Y2, (SI)
 	ADDQ    $+32, BX
 	ADDQ    $+32, SI
-	ADDQ    $+32, R8
 	ADDQ    $+32, DI
-	SUBQ    $0x04, R9
-	JGE     vectors325
+	SUBQ    $0x04, R8
+	JGE     vectors390
 
-rest326:
-	ADDQ       $0x04, R9
-	JZ         done327
+rest391:
+	ADDQ       $0x04, R8
+	JZ         done392
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
+	VMASKMOVPD (DI), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done327:
+done392:
+	MOVQ         AX, DI
+	ANDQ         $0x00000003, DI
+	SHLQ         $0x03, DI
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	MOVQ         rstd_base+72(FP), DI
+	VBROADCASTSD 8(DI)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest394
+
+vectors393:
+	VMOVUPD (BX), Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  (DI), Y2, Y2
+	VMOVUPD Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, DI
+	SUBQ    $0x04, R8
+	JGE     vectors393
+
+rest394:
+	ADDQ       $0x04, R8
+	JZ         done395
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (DI), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done395:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
-
-done315:
 	ADDQ $0x02, CX
-	JMP  rows309
+	JMP  rows385
 
-done310:
-rows328:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done329
+done386:
+rows396:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done397
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	LEAQ   (BX)(DX*2), R8
-	MOVQ   AX, R9
-	SUBQ   $0x04, R9
-	JL     rest331
+	MOVQ   BX, DX
+	MOVQ   AX, DI
+	SUBQ   $0x04, DI
+	JL     rest399
 
-vectors330:
-	VMOVUPD     (DI), Y2
+vectors398:
+	VMOVUPD     (DX), Y2
 	VFMADD231PD Y2, Y2, Y1
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
-	JGE         vectors330
+	ADDQ        $+32, DX
+	SUBQ        $0x04, DI
+	JGE         vectors398
 
-rest331:
-	ADDQ        $0x04, R9
-	JZ          done332
-	VMASKMOVPD  (DI), Y0, Y2
+rest399:
+	ADDQ        $0x04, DI
+	JZ          done400
+	VMASKMOVPD  (DX), Y0, Y2
 	VFMADD231PD Y2, Y2, Y1
 
-done332:
+done400:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -5367,149 +6117,324 @@ done332:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+72(FP), DI
-	VMOVSD       X1, (DI)(CX*8)
-	CMPB         stream+104(FP), $0x00
-	JE           plain333
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest336
+	MOVQ         rstd_base+72(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, DI
+	SUBQ         $0x04, DI
+	JL           rest402
 
-vectors335:
-	PREFETCHT1 (DI)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVNTPD   Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, DI
-	SUBQ       $0x04, R9
-	JGE        vectors335
+vectors401:
+	VMOVUPD (BX), Y2
+	VMULPD  Y1, Y2, Y2
+	VMULPD  (DX), Y2, Y2
+	VMOVUPD Y2, (SI)
+	ADDQ    $+32, BX
+	ADDQ    $+32, SI
+	ADDQ    $+32, DX
+	SUBQ    $0x04, DI
+	JGE     vectors401
 
-rest336:
-	ADDQ       $0x04, R9
-	JZ         done337
+rest402:
+	ADDQ       $0x04, DI
+	JZ         done403
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
+	VMASKMOVPD (DX), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done337:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-	JMP  done334
-
-plain333:
-	LEAQ         (BX)(DX*2), DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
-	JL           rest339
-
-vectors338:
-	PREFETCHT1 (DI)
-	VMOVUPD    (BX), Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     (R8), Y2, Y2
-	VMOVUPD    Y2, (SI)
-	ADDQ       $+32, BX
-	ADDQ       $+32, SI
-	ADDQ       $+32, R8
-	ADDQ       $+32, DI
-	SUBQ       $0x04, R9
-	JGE        vectors338
-
-rest339:
-	ADDQ       $0x04, R9
-	JZ         done340
-	VMASKMOVPD (BX), Y0, Y2
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (R8), Y0, Y1
-	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD Y2, Y0, (SI)
-
-done340:
-	MOVQ AX, DI
-	ANDQ $0x00000003, DI
-	SHLQ $0x03, DI
-	ADDQ DI, BX
-	ADDQ DI, SI
-
-done334:
+done403:
+	MOVQ AX, DX
+	ANDQ $0x00000003, DX
+	SHLQ $0x03, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
 	ADDQ $0x01, CX
-	JMP  rows328
+	JMP  rows396
 
-done329:
-	CMPB stream+104(FP), $0x00
-	JE   done341
-	SFENCE
-
-done341:
+done397:
+done364:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $32-217
-	MOVQ    gamma_len+80(FP), AX
-	MOVQ    AX, CX
-	ANDQ    $0x00000003, CX
-	LEAQ    onesThenZeros<>+0(SB), DX
-	NEGQ    CX
-	VMOVUPS 32(DX)(CX*8), Y0
-	MOVQ    AX, DX
-	SHLQ    $0x03, DX
-	LEAQ    (DX)(DX*2), CX
-	MOVQ    x_base+24(FP), BX
-	MOVQ    dy_base+48(FP), SI
-	MOVQ    dx_base+0(FP), DI
-	XORQ    CX, CX
-
-rows342:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
-	JG           done343
-	MOVQ         BX, R8
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+216(FP), $0x00
+	JE           plain404
+	XORQ         R8, R8
+	LEAQ         (R8)(DX*1), R8
+	MOVQ         $0x00001000, CX
+	CMPQ         R8, CX
+	CMOVQCS      CX, R8
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done408
+	MOVQ         BX, DX
 	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y0
+	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y1
-	VBROADCASTSD 8(R13)(CX*8), Y2
-	VXORPS       Y3, Y3, Y3
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
 	VXORPS       Y4, Y4, Y4
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest410
+
+vectors409:
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R12), Y7
+	VMOVUPD     (BX), Y8
+	VMOVUPD     (SI), Y9
+	VSUBPD      Y2, Y8, Y8
+	VFMSUB213PD Y3, Y0, Y8
+	VADDPD      Y9, Y7, Y7
+	VFMADD231PD Y9, Y8, Y6
+	VMULPD      Y5, Y9, Y9
+	VFMADD231PD Y9, Y8, Y1
+	VADDPD      Y9, Y4, Y4
+	VMOVUPD     Y6, (R11)
+	VMOVUPD     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors409
+
+rest410:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VDIVPD       Y0, Y2, Y2
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X4, X1
+	VUNPCKHPD    X4, X4, X3
+	VADDPD       X3, X1, X1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y1, Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y2, Y1
+	VMOVSD       X1, 32(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, (SP)
+	INCQ         CX
+
+loop406:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+152(FP)
+	JG           last407
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD (SP), Y1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y2
+	VBROADCASTSD 32(SP), Y3
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
+	VXORPS       Y5, Y5, Y5
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y5
-	VBROADCASTSD 8(R13)(CX*8), Y6
+	VBROADCASTSD (R13)(CX*8), Y6
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD (R13)(CX*8), Y7
-	VBROADCASTSD 8(R13)(CX*8), Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
+	VXORPS       Y8, Y8, Y8
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x04, R14
-	JL           rest345
+	JL           rest413
 
-vectors344:
-	PREFETCHT1  (R12)
-	PREFETCHT1  (R12)(DX*1)
+vectors412:
+	PREFETCHT1   (BX)(R8*1)
+	PREFETCHT1   (SI)(R8*1)
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (R9), Y10
+	VMULPD       (R10), Y10, Y10
+	VSUBPD       Y2, Y9, Y9
+	VSUBPD       Y3, Y10, Y10
+	VFNMADD231PD Y9, Y1, Y10
+	VMULPD       Y0, Y10, Y10
+	VMOVNTPD     Y10, (DI)
+	VMOVUPD      (R11), Y9
+	VMOVUPD      (R12), Y10
+	VMOVUPD      (R13), Y11
+	VMOVUPD      (BX), Y12
+	VMOVUPD      (SI), Y13
+	VSUBPD       Y6, Y12, Y12
+	VFMSUB213PD  Y7, Y4, Y12
+	VADDPD       Y13, Y11, Y11
+	VFMADD231PD  Y13, Y12, Y10
+	VMULPD       Y9, Y13, Y13
+	VFMADD231PD  Y13, Y12, Y5
+	VADDPD       Y13, Y8, Y8
+	VMOVUPD      Y10, (R12)
+	VMOVUPD      Y11, (R13)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	SUBQ         $0x04, R14
+	JGE          vectors412
+
+rest413:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X5, X5, X1
+	VUNPCKHPD    X5, X5, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VDIVPD       Y0, Y1, Y1
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X8, X8, X2
+	VUNPCKHPD    X8, X8, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X8, X8, X3
+	VUNPCKHPD    X8, X8, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y1, Y2
+	VMOVSD       X2, 32(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y1, Y1
+	VMOVSD       X1, (SP)
+	INCQ         CX
+	JMP          loop406
+
+last407:
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), BX
+	VBROADCASTSD (SP), Y1
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Y2
+	VBROADCASTSD 32(SP), Y3
+	SUBQ         $0x04, AX
+	JL           rest416
+
+vectors415:
+	VMOVUPD      (DX), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       (BX), Y5, Y5
+	VSUBPD       Y2, Y4, Y4
+	VSUBPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y0, Y5, Y5
+	VMOVNTPD     Y5, (DI)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	SUBQ         $0x04, AX
+	JGE          vectors415
+
+rest416:
+done408:
+	SFENCE
+	JMP done405
+
+plain404:
+	XORQ CX, CX
+
+rows418:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
+	JG           done419
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	VBROADCASTSD 8(R10)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y5
+	VBROADCASTSD 8(R12)(CX*8), Y6
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y7
+	VBROADCASTSD 8(R12)(CX*8), Y8
+	VXORPS       Y9, Y9, Y9
+	VXORPS       Y10, Y10, Y10
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
+	JL           rest421
+
+vectors420:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
-	VMOVUPD     (R13), Y13
+	VMOVUPD     (R12), Y13
 	VMOVUPD     (R8), Y14
 	VMOVUPD     (R9), Y15
 	VSUBPD      Y5, Y14, Y14
@@ -5529,22 +6454,21 @@ vectors344:
 	VFMADD231PD Y15, Y14, Y4
 	VADDPD      Y15, Y10, Y10
 	VMOVUPD     Y12, (R11)
-	VMOVUPD     Y13, (R13)
+	VMOVUPD     Y13, (R12)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	ADDQ        $+32, R13
-	SUBQ        $0x04, R14
-	JGE         vectors344
+	SUBQ        $0x04, R13
+	JGE         vectors420
 
-rest345:
-	ADDQ        $0x04, R14
-	JZ          done346
+rest421:
+	ADDQ        $0x04, R13
+	JZ          done422
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
-	VMASKMOVPD  (R13), Y0, Y13
+	VMASKMOVPD  (R12), Y0, Y13
 	VMASKMOVPD  (R8), Y0, Y14
 	VMASKMOVPD  (R9), Y0, Y15
 	VSUBPD      Y5, Y14, Y14
@@ -5564,22 +6488,12 @@ rest345:
 	VFMADD231PD Y5, Y1, Y4
 	VADDPD      Y5, Y10, Y10
 	VMASKMOVPD  Y12, Y0, (R11)
-	VMASKMOVPD  Y13, Y0, (R13)
+	VMASKMOVPD  Y13, Y0, (R12)
 
-done346:
-	VEXTRACTF128 $0x01, Y9, X1
-	VADDPD       X1, X9, X9
-	VEXTRACTF128 $0x01, Y10, X1
-	VADDPD       X1, X10, X10
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X10, X9, X1
-	VUNPCKHPD    X10, X9, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X10, X10, X2
-	VUNPCKHPD    X10, X10, X5
-	VADDPD       X5, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
+done422:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VEXTRACTF128 $0x01, Y3, X2
 	VADDPD       X2, X3, X3
 	VEXTRACTF128 $0x01, Y4, X2
@@ -5593,259 +6507,156 @@ done346:
 	VUNPCKHPD    X4, X4, X4
 	VADDPD       X4, X3, X3
 	VINSERTF128  $0x01, X3, Y2, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y2, Y2
-	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VEXTRACTF128 $0x01, Y9, X3
+	VADDPD       X3, X9, X9
+	VEXTRACTF128 $0x01, Y10, X3
+	VADDPD       X3, X10, X10
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X10, X9, X3
+	VUNPCKHPD    X10, X9, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X10, X10, X4
+	VUNPCKHPD    X10, X10, X5
+	VADDPD       X5, X4, X4
+	VINSERTF128  $0x01, X4, Y3, Y3
+	VDIVPD       Y1, Y3, Y3
 	MOVQ         shift_base+120(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVUPD      (R8)(CX*8), X3
-	VFNMADD231PD Y3, Y2, Y1
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VFNMADD231PD Y1, Y2, Y3
+	VMOVUPD      X3, 32(SP)
 	MOVQ         rstd_base+144(FP), R8
-	VXORPS       Y3, Y3, Y3
-	VMOVUPD      (R8)(CX*8), X3
-	VMULPD       Y3, Y2, Y2
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VMULPD       Y1, Y2, Y2
 	VMOVUPD      X2, (SP)
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R8
 	VBROADCASTSD (SP), Y2
-	VBROADCASTSD 8(SP), Y3
-	VMOVUPD      X1, (SP)
-	VBROADCASTSD (SP), Y1
-	VBROADCASTSD 8(SP), Y4
-	CMPB         stream+216(FP), $0x00
-	JE           plain347
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y5
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y6
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest350
-
-vectors349:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y7
-	VMOVUPD      (SI), Y8
-	VMULPD       (R9), Y8, Y8
-	VSUBPD       Y6, Y7, Y7
-	VSUBPD       Y1, Y8, Y8
-	VFNMADD231PD Y7, Y2, Y8
-	VMULPD       Y5, Y8, Y8
-	VMOVNTPD     Y8, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors349
-
-rest350:
-	ADDQ         $0x04, R10
-	JZ           done351
-	VMASKMOVPD   (BX), Y0, Y7
-	VMASKMOVPD   (SI), Y0, Y8
-	VMASKMOVPD   (R9), Y0, Y9
-	VMULPD       Y9, Y8, Y8
-	VSUBPD       Y6, Y7, Y7
-	VSUBPD       Y1, Y8, Y8
-	VFNMADD231PD Y7, Y2, Y8
-	VMULPD       Y5, Y8, Y8
-	VMASKMOVPD   Y8, Y0, (DI)
-
-done351:
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R9
-	ANDQ         $0x00000003, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y2
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest353
+	SUBQ         $0x04, R9
+	JL           rest424
 
-vectors352:
-	PREFETCHT1   (R8)
+vectors423:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R9), Y6, Y6
-	VSUBPD       Y2, Y5, Y5
+	VMULPD       (R8), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
-	VFNMADD231PD Y5, Y3, Y6
-	VMULPD       Y1, Y6, Y6
-	VMOVNTPD     Y6, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors352
-
-rest353:
-	ADDQ         $0x04, R10
-	JZ           done354
-	VMASKMOVPD   (BX), Y0, Y5
-	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y7, Y6, Y6
-	VSUBPD       Y2, Y5, Y5
-	VSUBPD       Y4, Y6, Y6
-	VFNMADD231PD Y5, Y3, Y6
-	VMULPD       Y1, Y6, Y6
-	VMASKMOVPD   Y6, Y0, (DI)
-
-done354:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done348
-
-plain347:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y5
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y6
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest356
-
-vectors355:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y7
-	VMOVUPD      (SI), Y8
-	VMULPD       (R9), Y8, Y8
-	VSUBPD       Y6, Y7, Y7
-	VSUBPD       Y1, Y8, Y8
-	VFNMADD231PD Y7, Y2, Y8
-	VMULPD       Y5, Y8, Y8
-	VMOVUPD      Y8, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors355
-
-rest356:
-	ADDQ         $0x04, R10
-	JZ           done357
-	VMASKMOVPD   (BX), Y0, Y7
-	VMASKMOVPD   (SI), Y0, Y8
-	VMASKMOVPD   (R9), Y0, Y9
-	VMULPD       Y9, Y8, Y8
-	VSUBPD       Y6, Y7, Y7
-	VSUBPD       Y1, Y8, Y8
-	VFNMADD231PD Y7, Y2, Y8
-	VMULPD       Y5, Y8, Y8
-	VMASKMOVPD   Y8, Y0, (DI)
-
-done357:
-	MOVQ         AX, R9
-	ANDQ         $0x00000003, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Y2
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest359
-
-vectors358:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y5
-	VMOVUPD      (SI), Y6
-	VMULPD       (R9), Y6, Y6
-	VSUBPD       Y2, Y5, Y5
-	VSUBPD       Y4, Y6, Y6
-	VFNMADD231PD Y5, Y3, Y6
+	VFNMADD231PD Y5, Y2, Y6
 	VMULPD       Y1, Y6, Y6
 	VMOVUPD      Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
 	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors358
+	SUBQ         $0x04, R9
+	JGE          vectors423
 
-rest359:
-	ADDQ         $0x04, R10
-	JZ           done360
+rest424:
+	ADDQ         $0x04, R9
+	JZ           done425
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
+	VMASKMOVPD   (R8), Y0, Y7
 	VMULPD       Y7, Y6, Y6
-	VSUBPD       Y2, Y5, Y5
+	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
-	VFNMADD231PD Y5, Y3, Y6
+	VFNMADD231PD Y5, Y2, Y6
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done360:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+done425:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSD 8(SP), Y2
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	VBROADCASTSD 40(SP), Y4
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest427
 
-done348:
+vectors426:
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R8), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VMOVUPD      Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R9
+	JGE          vectors426
+
+rest427:
+	ADDQ         $0x04, R9
+	JZ           done428
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R8), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done428:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows342
+	JMP  rows418
 
-done343:
-rows361:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+152(FP)
-	JG           done362
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y1
+done419:
+rows429:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done430
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y3
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y4
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest364
+	MOVQ         dbeta_base+192(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest432
 
-vectors363:
-	PREFETCHT1  (R12)
-	VMOVUPD     (R10), Y6
-	VMOVUPD     (R11), Y7
-	VMOVUPD     (R13), Y8
-	VMOVUPD     (R8), Y9
-	VMOVUPD     (R9), Y10
+vectors431:
+	VMOVUPD     (R9), Y6
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (DX), Y9
+	VMOVUPD     (R8), Y10
 	VSUBPD      Y3, Y9, Y9
 	VFMSUB213PD Y4, Y1, Y9
 	VADDPD      Y10, Y8, Y8
@@ -5853,25 +6664,24 @@ vectors363:
 	VMULPD      Y6, Y10, Y10
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
-	VMOVUPD     Y7, (R11)
-	VMOVUPD     Y8, (R13)
+	VMOVUPD     Y7, (R10)
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, DX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	ADDQ        $+32, R13
-	SUBQ        $0x04, R14
-	JGE         vectors363
+	SUBQ        $0x04, R12
+	JGE         vectors431
 
-rest364:
-	ADDQ        $0x04, R14
-	JZ          done365
-	VMASKMOVPD  (R10), Y0, Y6
-	VMASKMOVPD  (R11), Y0, Y7
-	VMASKMOVPD  (R13), Y0, Y8
-	VMASKMOVPD  (R8), Y0, Y9
-	VMASKMOVPD  (R9), Y0, Y10
+rest432:
+	ADDQ        $0x04, R12
+	JZ          done433
+	VMASKMOVPD  (R9), Y0, Y6
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (DX), Y0, Y9
+	VMASKMOVPD  (R8), Y0, Y10
 	VSUBPD      Y3, Y9, Y9
 	VFMSUB213PD Y4, Y1, Y9
 	VADDPD      Y10, Y8, Y8
@@ -5879,21 +6689,13 @@ rest364:
 	VMULPD      Y6, Y10, Y10
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
-	VMASKMOVPD  Y7, Y0, (R11)
-	VMASKMOVPD  Y8, Y0, (R13)
+	VMASKMOVPD  Y7, Y0, (R10)
+	VMASKMOVPD  Y8, Y0, (R11)
 
-done365:
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X5, X5, X1
-	VUNPCKHPD    X5, X5, X3
-	VADDPD       X3, X1, X1
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X5, X5, X3
-	VUNPCKHPD    X5, X5, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y1, Y1
+done433:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
@@ -5905,178 +6707,279 @@ done365:
 	VUNPCKHPD    X2, X2, X2
 	VADDPD       X2, X4, X4
 	VINSERTF128  $0x01, X4, Y3, Y3
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y3, Y3
-	VDIVPD       Y2, Y1, Y1
-	MOVQ         shift_base+120(FP), R8
+	VDIVPD       Y1, Y3, Y3
+	VEXTRACTF128 $0x01, Y5, X2
+	VADDPD       X2, X5, X5
 	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*8), X2
-	VFNMADD231PD Y2, Y3, Y1
-	MOVQ         rstd_base+144(FP), R8
-	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*8), X2
-	VMULPD       Y2, Y3, Y3
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X4
+	VADDPD       X4, X2, X2
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X5, X4
+	VUNPCKHPD    X5, X5, X5
+	VADDPD       X5, X4, X4
+	VINSERTF128  $0x01, X4, Y2, Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         shift_base+120(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (DX)(CX*8), X1
+	VFNMADD231PD Y1, Y3, Y2
+	VMOVSD       X2, 32(SP)
+	MOVQ         rstd_base+144(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (DX)(CX*8), X1
+	VMULPD       Y1, Y3, Y3
 	VMOVSD       X3, (SP)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), DX
 	VBROADCASTSD (SP), Y2
-	VMOVSD       X1, (SP)
-	VBROADCASTSD (SP), Y1
-	CMPB         stream+216(FP), $0x00
-	JE           plain366
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y4
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest369
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y3
+	VBROADCASTSD 32(SP), Y4
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest435
 
-vectors368:
-	PREFETCHT1   (R8)
+vectors434:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R9), Y6, Y6
-	VSUBPD       Y4, Y5, Y5
-	VSUBPD       Y1, Y6, Y6
+	VMULPD       (DX), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
-	VMULPD       Y3, Y6, Y6
-	VMOVNTPD     Y6, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors368
-
-rest369:
-	ADDQ         $0x04, R10
-	JZ           done370
-	VMASKMOVPD   (BX), Y0, Y5
-	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
-	VMULPD       Y7, Y6, Y6
-	VSUBPD       Y4, Y5, Y5
-	VSUBPD       Y1, Y6, Y6
-	VFNMADD231PD Y5, Y2, Y6
-	VMULPD       Y3, Y6, Y6
-	VMASKMOVPD   Y6, Y0, (DI)
-
-done370:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done367
-
-plain366:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y4
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest372
-
-vectors371:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y5
-	VMOVUPD      (SI), Y6
-	VMULPD       (R9), Y6, Y6
-	VSUBPD       Y4, Y5, Y5
-	VSUBPD       Y1, Y6, Y6
-	VFNMADD231PD Y5, Y2, Y6
-	VMULPD       Y3, Y6, Y6
+	VMULPD       Y1, Y6, Y6
 	VMOVUPD      Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors371
+	ADDQ         $+32, DX
+	SUBQ         $0x04, R8
+	JGE          vectors434
 
-rest372:
-	ADDQ         $0x04, R10
-	JZ           done373
+rest435:
+	ADDQ         $0x04, R8
+	JZ           done436
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R9), Y0, Y7
+	VMASKMOVPD   (DX), Y0, Y7
 	VMULPD       Y7, Y6, Y6
-	VSUBPD       Y4, Y5, Y5
-	VSUBPD       Y1, Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
-	VMULPD       Y3, Y6, Y6
+	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done373:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-
-done367:
+done436:
+	MOVQ AX, DX
+	ANDQ $0x00000003, DX
+	SHLQ $0x03, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows361
+	JMP  rows429
 
-done362:
-	CMPB stream+216(FP), $0x00
-	JE   done374
-	SFENCE
-
-done374:
+done430:
+done405:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
-// Requires: AVX, AVX2, FMA3, MMX+
-TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $32-145
-	MOVQ    gamma_len+80(FP), AX
-	MOVQ    AX, CX
-	ANDQ    $0x00000003, CX
-	LEAQ    onesThenZeros<>+0(SB), DX
-	NEGQ    CX
-	VMOVUPS 32(DX)(CX*8), Y0
-	MOVQ    AX, DX
-	SHLQ    $0x03, DX
-	LEAQ    (DX)(DX*2), CX
-	MOVQ    x_base+24(FP), BX
-	MOVQ    dy_base+48(FP), SI
-	MOVQ    dx_base+0(FP), DI
-	XORQ    CX, CX
-
-rows375:
-	LEAQ         2(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
-	JG           done376
-	MOVQ         BX, R8
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+144(FP), $0x00
+	JE           plain437
+	XORQ         R8, R8
+	LEAQ         (R8)(DX*1), R8
+	MOVQ         $0x00001000, CX
+	CMPQ         R8, CX
+	CMOVQCS      CX, R8
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done441
+	MOVQ         BX, DX
 	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y0
+	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y1
-	VBROADCASTSD 8(R13)(CX*8), Y2
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest443
+
+vectors442:
+	VMOVUPD     (R10), Y2
+	VMOVUPD     (R11), Y3
+	VMOVUPD     (BX), Y4
+	VMOVUPD     (SI), Y5
+	VMULPD      Y0, Y4, Y4
+	VFMADD231PD Y5, Y4, Y3
+	VMULPD      Y2, Y5, Y5
+	VFMADD231PD Y5, Y4, Y1
+	VMOVUPD     Y3, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
+	JGE         vectors442
+
+rest443:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X3
+	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X1, X1, X3
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, (SP)
+	INCQ         CX
+
+loop439:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+104(FP)
+	JG           last440
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD (SP), Y1
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest378
+	JL           rest446
 
-vectors377:
-	PREFETCHT1  (R12)
-	PREFETCHT1  (R12)(DX*1)
+vectors445:
+	PREFETCHT1   (BX)(R8*1)
+	PREFETCHT1   (SI)(R8*1)
+	VMOVUPD      (DX), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y0, Y5, Y5
+	VMOVNTPD     Y5, (DI)
+	VMOVUPD      (R11), Y4
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (BX), Y6
+	VMOVUPD      (SI), Y7
+	VMULPD       Y2, Y6, Y6
+	VFMADD231PD  Y7, Y6, Y5
+	VMULPD       Y4, Y7, Y7
+	VFMADD231PD  Y7, Y6, Y3
+	VMOVUPD      Y5, (R12)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	SUBQ         $0x04, R13
+	JGE          vectors445
+
+rest446:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y1, Y1
+	VMOVSD       X1, (SP)
+	INCQ         CX
+	JMP          loop439
+
+last440:
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), CX
+	VBROADCASTSD (SP), Y1
+	SUBQ         $0x04, AX
+	JL           rest449
+
+vectors448:
+	VMOVUPD      (DX), Y2
+	VMOVUPD      (R9), Y3
+	VMULPD       (CX), Y3, Y3
+	VFNMADD231PD Y2, Y1, Y3
+	VMULPD       Y0, Y3, Y3
+	VMOVNTPD     Y3, (DI)
+	ADDQ         $+32, DX
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, CX
+	SUBQ         $0x04, AX
+	JGE          vectors448
+
+rest449:
+done441:
+	SFENCE
+	JMP done438
+
+plain437:
+	XORQ CX, CX
+
+rows451:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
+	JG           done452
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	VBROADCASTSD 8(R10)(CX*8), Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
+	JL           rest454
+
+vectors453:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -6096,13 +6999,12 @@ vectors377:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
-	JGE         vectors377
+	SUBQ        $0x04, R12
+	JGE         vectors453
 
-rest378:
-	ADDQ        $0x04, R13
-	JZ          done379
+rest454:
+	ADDQ        $0x04, R12
+	JZ          done455
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -6119,390 +7021,230 @@ rest378:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done379:
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPD       X1, X3, X3
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X4, X3, X1
-	VUNPCKHPD    X4, X3, X2
-	VADDPD       X2, X1, X1
+done455:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X4, X2
-	VUNPCKHPD    X4, X4, X3
+	VUNPCKLPD    X4, X3, X2
+	VUNPCKHPD    X4, X3, X3
 	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y1, Y1
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y2, Y2
+	VDIVPD       Y1, Y2, Y2
 	MOVQ         rstd_base+96(FP), R8
-	VXORPS       Y2, Y2, Y2
-	VMOVUPD      (R8)(CX*8), X2
-	VMULPD       Y2, Y1, Y1
-	VMOVUPD      X1, (SP)
-	VBROADCASTSD (SP), Y1
-	VBROADCASTSD 8(SP), Y2
-	CMPB         stream+144(FP), $0x00
-	JE           plain380
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest383
-
-vectors382:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y4
-	VMOVUPD      (SI), Y5
-	VMULPD       (R9), Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y3, Y5, Y5
-	VMOVNTPD     Y5, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors382
-
-rest383:
-	ADDQ         $0x04, R10
-	JZ           done384
-	VMASKMOVPD   (BX), Y0, Y4
-	VMASKMOVPD   (SI), Y0, Y5
-	VMASKMOVPD   (R9), Y0, Y6
-	VMULPD       Y6, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y3, Y5, Y5
-	VMASKMOVPD   Y5, Y0, (DI)
-
-done384:
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      X2, (SP)
+	MOVQ         rstd_base+96(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R9
-	ANDQ         $0x00000003, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest386
+	SUBQ         $0x04, R9
+	JL           rest457
 
-vectors385:
-	PREFETCHT1   (R8)
+vectors456:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R9), Y4, Y4
-	VFNMADD231PD Y3, Y2, Y4
-	VMULPD       Y1, Y4, Y4
-	VMOVNTPD     Y4, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors385
-
-rest386:
-	ADDQ         $0x04, R10
-	JZ           done387
-	VMASKMOVPD   (BX), Y0, Y3
-	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
-	VMULPD       Y5, Y4, Y4
-	VFNMADD231PD Y3, Y2, Y4
-	VMULPD       Y1, Y4, Y4
-	VMASKMOVPD   Y4, Y0, (DI)
-
-done387:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done381
-
-plain380:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest389
-
-vectors388:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y4
-	VMOVUPD      (SI), Y5
-	VMULPD       (R9), Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y3, Y5, Y5
-	VMOVUPD      Y5, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors388
-
-rest389:
-	ADDQ         $0x04, R10
-	JZ           done390
-	VMASKMOVPD   (BX), Y0, Y4
-	VMASKMOVPD   (SI), Y0, Y5
-	VMASKMOVPD   (R9), Y0, Y6
-	VMULPD       Y6, Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y3, Y5, Y5
-	VMASKMOVPD   Y5, Y0, (DI)
-
-done390:
-	MOVQ         AX, R9
-	ANDQ         $0x00000003, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, BX
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest392
-
-vectors391:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y3
-	VMOVUPD      (SI), Y4
-	VMULPD       (R9), Y4, Y4
+	VMULPD       (R8), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
 	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors391
+	SUBQ         $0x04, R9
+	JGE          vectors456
 
-rest392:
-	ADDQ         $0x04, R10
-	JZ           done393
+rest457:
+	ADDQ         $0x04, R9
+	JZ           done458
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
+	VMASKMOVPD   (R8), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done393:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
+done458:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+96(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R8
+	VBROADCASTSD 8(SP), Y2
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest460
 
-done381:
+vectors459:
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R8), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      Y4, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	SUBQ         $0x04, R9
+	JGE          vectors459
+
+rest460:
+	ADDQ         $0x04, R9
+	JZ           done461
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R8), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done461:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows375
+	JMP  rows451
 
-done376:
-rows394:
-	LEAQ         1(CX), R8
-	CMPQ         R8, rstd_len+104(FP)
-	JG           done395
-	MOVQ         BX, R8
-	MOVQ         SI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (BX)(DX*2), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y1
+done452:
+rows462:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done463
+	MOVQ         BX, DX
+	MOVQ         SI, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest397
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest465
 
-vectors396:
-	PREFETCHT1  (R12)
-	VMOVUPD     (R10), Y3
-	VMOVUPD     (R11), Y4
-	VMOVUPD     (R8), Y5
-	VMOVUPD     (R9), Y6
+vectors464:
+	VMOVUPD     (R9), Y3
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (DX), Y5
+	VMOVUPD     (R8), Y6
 	VMULPD      Y1, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y2
-	VMOVUPD     Y4, (R11)
+	VMOVUPD     Y4, (R10)
+	ADDQ        $+32, DX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
-	JGE         vectors396
+	SUBQ        $0x04, R11
+	JGE         vectors464
 
-rest397:
-	ADDQ        $0x04, R13
-	JZ          done398
-	VMASKMOVPD  (R10), Y0, Y3
-	VMASKMOVPD  (R11), Y0, Y4
-	VMASKMOVPD  (R8), Y0, Y5
-	VMASKMOVPD  (R9), Y0, Y6
+rest465:
+	ADDQ        $0x04, R11
+	JZ          done466
+	VMASKMOVPD  (R9), Y0, Y3
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (DX), Y0, Y5
+	VMASKMOVPD  (R8), Y0, Y6
 	VMULPD      Y1, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y2
-	VMASKMOVPD  Y4, Y0, (R11)
+	VMASKMOVPD  Y4, Y0, (R10)
 
-done398:
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPD       X1, X2, X2
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X2, X2, X1
-	VUNPCKHPD    X2, X2, X3
-	VADDPD       X3, X1, X1
+done466:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
 	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X2, X2, X4
 	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X3, X3
-	VINSERTF128  $0x01, X3, Y1, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+96(FP), R8
-	VXORPS       Y2, Y2, Y2
-	VMOVSD       (R8)(CX*8), X2
-	VMULPD       Y2, Y1, Y1
-	VMOVSD       X1, (SP)
-	VBROADCASTSD (SP), Y1
-	CMPB         stream+144(FP), $0x00
-	JE           plain399
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest402
+	VADDPD       X2, X4, X4
+	VINSERTF128  $0x01, X4, Y3, Y3
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         rstd_base+96(FP), DX
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (DX)(CX*8), X1
+	VMULPD       Y1, Y3, Y3
+	VMOVSD       X3, (SP)
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSD (DX)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), DX
+	VBROADCASTSD (SP), Y2
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest468
 
-vectors401:
-	PREFETCHT1   (R8)
+vectors467:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R9), Y4, Y4
-	VFNMADD231PD Y3, Y1, Y4
-	VMULPD       Y2, Y4, Y4
-	VMOVNTPD     Y4, (DI)
-	ADDQ         $+32, BX
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors401
-
-rest402:
-	ADDQ         $0x04, R10
-	JZ           done403
-	VMASKMOVPD   (BX), Y0, Y3
-	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
-	VMULPD       Y5, Y4, Y4
-	VFNMADD231PD Y3, Y1, Y4
-	VMULPD       Y2, Y4, Y4
-	VMASKMOVPD   Y4, Y0, (DI)
-
-done403:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	JMP  done400
-
-plain399:
-	LEAQ         (SI)(DX*2), R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest405
-
-vectors404:
-	PREFETCHT1   (R8)
-	VMOVUPD      (BX), Y3
-	VMOVUPD      (SI), Y4
-	VMULPD       (R9), Y4, Y4
-	VFNMADD231PD Y3, Y1, Y4
-	VMULPD       Y2, Y4, Y4
+	VMULPD       (DX), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R9
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R10
-	JGE          vectors404
+	ADDQ         $+32, DX
+	SUBQ         $0x04, R8
+	JGE          vectors467
 
-rest405:
-	ADDQ         $0x04, R10
-	JZ           done406
+rest468:
+	ADDQ         $0x04, R8
+	JZ           done469
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R9), Y0, Y5
+	VMASKMOVPD   (DX), Y0, Y5
 	VMULPD       Y5, Y4, Y4
-	VFNMADD231PD Y3, Y1, Y4
-	VMULPD       Y2, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done406:
-	MOVQ AX, R9
-	ANDQ $0x00000003, R9
-	SHLQ $0x03, R9
-	ADDQ R9, BX
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-
-done400:
+done469:
+	MOVQ AX, DX
+	ANDQ $0x00000003, DX
+	SHLQ $0x03, DX
+	ADDQ DX, BX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows394
+	JMP  rows462
 
-done395:
-	CMPB stream+144(FP), $0x00
-	JE   done407
-	SFENCE
-
-done407:
+done463:
+done438:
 	VZEROUPPER
 	RET
 
-// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
-// Requires: AVX, FMA3
-TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
+// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
 	MOVQ    sum_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -6513,20 +7255,66 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	SHLQ    $0x03, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
+	CMPB    stream+112(FP), $0x00
+	JE      plain470
 	XORQ    CX, CX
 
-rows408:
+rows472:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done473
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x04, R9
+	JL   rest475
+
+vectors474:
+	VMOVUPD     (BX), Y0
+	VMOVUPD     (DI), Y1
+	VMOVUPD     (R8), Y2
+	VMOVUPD     (SI), Y3
+	VSUBPD      Y2, Y3, Y3
+	VADDPD      Y3, Y0, Y0
+	VFMADD231PD Y3, Y3, Y1
+	VMOVUPD     Y0, (BX)
+	VMOVUPD     Y1, (DI)
+	ADDQ        $+32, SI
+	ADDQ        $+32, BX
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors474
+
+rest475:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows472
+
+done473:
+	SFENCE
+	JMP done471
+
+plain470:
+	XORQ CX, CX
+
+rows477:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done409
+	JG   done478
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest411
+	JL   rest480
 
-vectors410:
+vectors479:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -6553,11 +7341,11 @@ vectors410:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors410
+	JGE         vectors479
 
-rest411:
+rest480:
 	ADDQ        $0x04, R10
-	JZ          done412
+	JZ          done481
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -6580,28 +7368,28 @@ rest411:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done412:
+done481:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows408
+	JMP  rows477
 
-done409:
-rows413:
+done478:
+rows482:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done414
+	JG   done483
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest416
+	JL   rest485
 
-vectors415:
+vectors484:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -6616,11 +7404,11 @@ vectors415:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors415
+	JGE         vectors484
 
-rest416:
+rest485:
 	ADDQ        $0x04, R9
-	JZ          done417
+	JZ          done486
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -6631,16 +7419,17 @@ rest416:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done417:
+done486:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows413
+	JMP  rows482
 
-done414:
+done483:
+done471:
 	VZEROUPPER
 	RET
 
@@ -6658,89 +7447,67 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
+	CMPB    stream+136(FP), $0x00
+	JE      plain487
 	XORQ    CX, CX
 
-rows418:
-	LEAQ 4(CX), R8
-	CMPQ R8, rows+120(FP)
-	JG   done419
-	CMPB stream+136(FP), $0x00
-	JE   plain420
-	MOVQ mean_base+48(FP), R8
-	MOVQ scale_base+72(FP), R9
-	MOVQ offset_base+96(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x04, R11
-	JL   rest423
+rows489:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done490
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest492
 
-vectors422:
+vectors491:
+	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
-	VMOVUPD     (R10), Y3
-	VMOVUPD     (DI), Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMOVNTPD    Y4, (SI)
-	VMOVUPD     (DI)(DX*1), Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMOVNTPD    Y4, (SI)(DX*1)
-	VMOVUPD     (DI)(DX*2), Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMOVNTPD    Y4, (SI)(DX*2)
-	VMOVUPD     (DI)(BX*1), Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMOVNTPD    Y4, (SI)(BX*1)
+	VMOVUPD     (DI), Y3
+	VSUBPD      Y0, Y3, Y3
+	VFMADD213PD Y2, Y1, Y3
+	VMOVNTPD    Y3, (SI)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
+	ADDQ        $+32, BX
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x04, R11
-	JGE         vectors422
+	SUBQ        $0x04, R10
+	JGE         vectors491
 
-rest423:
-	ADDQ        $0x04, R11
-	JZ          done424
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
-	VMASKMOVPD  (R10), Y0, Y3
-	VMASKMOVPD  (DI), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-	VMASKMOVPD  (DI)(DX*1), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMASKMOVPD  Y4, Y0, (SI)(DX*1)
-	VMASKMOVPD  (DI)(DX*2), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMASKMOVPD  Y4, Y0, (SI)(DX*2)
-	VMASKMOVPD  (DI)(BX*1), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
+rest492:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows489
 
-done424:
-	MOVQ AX, R8
-	ANDQ $-4, R8
-	SHLQ $0x03, R8
-	SUBQ R8, SI
-	SUBQ R8, DI
-	JMP  done421
+done490:
+	SFENCE
+	JMP done488
 
-plain420:
+plain487:
+	XORQ CX, CX
+
+rows494:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done495
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest426
+	JL   rest497
 
-vectors425:
+vectors496:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -6766,11 +7533,11 @@ vectors425:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors425
+	JGE         vectors496
 
-rest426:
+rest497:
 	ADDQ        $0x04, R11
-	JZ          done427
+	JZ          done498
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -6791,77 +7558,30 @@ rest426:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done427:
+done498:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-
-done421:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows418
+	JMP  rows494
 
-done419:
-rows428:
+done495:
+rows499:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done429
-	CMPB stream+136(FP), $0x00
-	JE   plain430
+	JG   done500
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest433
+	JL   rest502
 
-vectors432:
-	VMOVUPD     (BX), Y1
-	VMOVUPD     (R8), Y2
-	VMOVUPD     (R9), Y3
-	VMOVUPD     (DI), Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMOVNTPD    Y4, (SI)
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, BX
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors432
-
-rest433:
-	ADDQ        $0x04, R10
-	JZ          done434
-	VMASKMOVPD  (BX), Y0, Y1
-	VMASKMOVPD  (R8), Y0, Y2
-	VMASKMOVPD  (R9), Y0, Y3
-	VMASKMOVPD  (DI), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VFMADD213PD Y3, Y2, Y4
-	VMASKMOVPD  Y4, Y0, (SI)
-
-done434:
-	MOVQ AX, BX
-	ANDQ $-4, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	JMP  done431
-
-plain430:
-	MOVQ mean_base+48(FP), BX
-	MOVQ scale_base+72(FP), R8
-	MOVQ offset_base+96(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x04, R10
-	JL   rest436
-
-vectors435:
+vectors501:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -6875,11 +7595,11 @@ vectors435:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors435
+	JGE         vectors501
 
-rest436:
+rest502:
 	ADDQ        $0x04, R10
-	JZ          done437
+	JZ          done503
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -6888,31 +7608,25 @@ rest436:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done437:
+done503:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-
-done431:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows428
+	JMP  rows499
 
-done429:
-	CMPB stream+136(FP), $0x00
-	JE   done438
-	SFENCE
-
-done438:
+done500:
+done488:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
-// Requires: AVX, FMA3
-TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
+// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
+// Requires: AVX, FMA3, MMX+
+TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
 	MOVQ    dgamma_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -6924,21 +7638,75 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
+	CMPB    stream+160(FP), $0x00
+	JE      plain504
 	XORQ    CX, CX
 
-rows439:
+rows506:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done507
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest509
+
+vectors508:
+	VMOVUPD     (BX), Y0
+	VMOVUPD     (R8), Y1
+	VMOVUPD     (R9), Y2
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (SI), Y4
+	VMOVUPD     (DI), Y5
+	VSUBPD      Y2, Y4, Y4
+	VMULPD      Y3, Y4, Y4
+	VFMADD231PD Y5, Y4, Y0
+	VADDPD      Y5, Y1, Y1
+	VMOVUPD     Y0, (BX)
+	VMOVUPD     Y1, (R8)
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, BX
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	SUBQ        $0x04, R11
+	JGE         vectors508
+
+rest509:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows506
+
+done507:
+	SFENCE
+	JMP done505
+
+plain504:
+	XORQ CX, CX
+
+rows511:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done440
+	JG   done512
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest442
+	JL   rest514
 
-vectors441:
+vectors513:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -6976,11 +7744,11 @@ vectors441:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors441
+	JGE         vectors513
 
-rest442:
+rest514:
 	ADDQ        $0x04, R12
-	JZ          done443
+	JZ          done515
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -7012,7 +7780,7 @@ rest442:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done443:
+done515:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -7021,22 +7789,22 @@ done443:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows439
+	JMP  rows511
 
-done440:
-rows444:
+done512:
+rows516:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done445
+	JG   done517
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest447
+	JL   rest519
 
-vectors446:
+vectors518:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7056,11 +7824,11 @@ vectors446:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors446
+	JGE         vectors518
 
-rest447:
+rest519:
 	ADDQ        $0x04, R11
-	JZ          done448
+	JZ          done520
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7074,7 +7842,7 @@ rest447:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done448:
+done520:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7083,9 +7851,10 @@ done448:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows444
+	JMP  rows516
 
-done445:
+done517:
+done505:
 	VZEROUPPER
 	RET
 
@@ -7104,115 +7873,71 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    dx_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
+	CMPB    stream+208(FP), $0x00
+	JE      plain521
 	XORQ    CX, CX
 
-rows449:
-	LEAQ 4(CX), R9
-	CMPQ R9, rows+192(FP)
-	JG   done450
-	CMPB stream+208(FP), $0x00
-	JE   plain451
-	MOVQ mean_base+72(FP), R9
-	MOVQ rstd_base+96(FP), R10
-	MOVQ scale_base+120(FP), R11
-	MOVQ offset_base+144(FP), R12
-	MOVQ slope_base+168(FP), R13
-	MOVQ AX, R14
-	SUBQ $0x04, R14
-	JL   rest454
+rows523:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done524
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest526
 
-vectors453:
+vectors525:
+	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
 	VMOVUPD      (R12), Y4
-	VMOVUPD      (R13), Y5
-	VMOVUPD      (DI), Y6
-	VMOVUPD      (R8), Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMOVNTPD     Y7, (SI)
-	VMOVUPD      (DI)(DX*1), Y6
-	VMOVUPD      (R8)(DX*1), Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMOVNTPD     Y7, (SI)(DX*1)
-	VMOVUPD      (DI)(DX*2), Y6
-	VMOVUPD      (R8)(DX*2), Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMOVNTPD     Y7, (SI)(DX*2)
-	VMOVUPD      (DI)(BX*1), Y6
-	VMOVUPD      (R8)(BX*1), Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMOVNTPD     Y7, (SI)(BX*1)
+	VMOVUPD      (DI), Y5
+	VMOVUPD      (R8), Y6
+	VSUBPD       Y0, Y5, Y5
+	VMULPD       Y1, Y5, Y5
+	VFMSUB213PD  Y3, Y2, Y6
+	VFNMADD231PD Y5, Y4, Y6
+	VMOVNTPD     Y6, (SI)
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, R8
+	ADDQ         $+32, BX
 	ADDQ         $+32, R9
 	ADDQ         $+32, R10
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
-	ADDQ         $+32, R13
-	SUBQ         $0x04, R14
-	JGE          vectors453
+	SUBQ         $0x04, R13
+	JGE          vectors525
 
-rest454:
-	ADDQ         $0x04, R14
-	JZ           done455
-	VMASKMOVPD   (R9), Y0, Y1
-	VMASKMOVPD   (R10), Y0, Y2
-	VMASKMOVPD   (R11), Y0, Y3
-	VMASKMOVPD   (R12), Y0, Y4
-	VMASKMOVPD   (R13), Y0, Y5
-	VMASKMOVPD   (DI), Y0, Y6
-	VMASKMOVPD   (R8), Y0, Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMASKMOVPD   Y7, Y0, (SI)
-	VMASKMOVPD   (DI)(DX*1), Y0, Y6
-	VMASKMOVPD   (R8)(DX*1), Y0, Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMASKMOVPD   Y7, Y0, (SI)(DX*1)
-	VMASKMOVPD   (DI)(DX*2), Y0, Y6
-	VMASKMOVPD   (R8)(DX*2), Y0, Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMASKMOVPD   Y7, Y0, (SI)(DX*2)
-	VMASKMOVPD   (DI)(BX*1), Y0, Y6
-	VMASKMOVPD   (R8)(BX*1), Y0, Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
+rest526:
+	MOVQ AX, BX
+	ANDQ $-4, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows523
 
-done455:
-	MOVQ AX, R9
-	ANDQ $-4, R9
-	SHLQ $0x03, R9
-	SUBQ R9, SI
-	SUBQ R9, DI
-	SUBQ R9, R8
-	JMP  done452
+done524:
+	SFENCE
+	JMP done522
 
-plain451:
+plain521:
+	XORQ CX, CX
+
+rows528:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done529
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -7220,9 +7945,9 @@ plain451:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest457
+	JL   rest531
 
-vectors456:
+vectors530:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -7265,11 +7990,11 @@ vectors456:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors456
+	JGE          vectors530
 
-rest457:
+rest531:
 	ADDQ         $0x04, R14
-	JZ           done458
+	JZ           done532
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -7304,28 +8029,24 @@ rest457:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done458:
+done532:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-
-done452:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows449
+	JMP  rows528
 
-done450:
-rows459:
+done529:
+rows533:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done460
-	CMPB stream+208(FP), $0x00
-	JE   plain461
+	JG   done534
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -7333,68 +8054,9 @@ rows459:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest464
+	JL   rest536
 
-vectors463:
-	VMOVUPD      (BX), Y1
-	VMOVUPD      (R9), Y2
-	VMOVUPD      (R10), Y3
-	VMOVUPD      (R11), Y4
-	VMOVUPD      (R12), Y5
-	VMOVUPD      (DI), Y6
-	VMOVUPD      (R8), Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMOVNTPD     Y7, (SI)
-	ADDQ         $+32, SI
-	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	ADDQ         $+32, BX
-	ADDQ         $+32, R9
-	ADDQ         $+32, R10
-	ADDQ         $+32, R11
-	ADDQ         $+32, R12
-	SUBQ         $0x04, R13
-	JGE          vectors463
-
-rest464:
-	ADDQ         $0x04, R13
-	JZ           done465
-	VMASKMOVPD   (BX), Y0, Y1
-	VMASKMOVPD   (R9), Y0, Y2
-	VMASKMOVPD   (R10), Y0, Y3
-	VMASKMOVPD   (R11), Y0, Y4
-	VMASKMOVPD   (R12), Y0, Y5
-	VMASKMOVPD   (DI), Y0, Y6
-	VMASKMOVPD   (R8), Y0, Y7
-	VSUBPD       Y1, Y6, Y6
-	VMULPD       Y2, Y6, Y6
-	VFMSUB213PD  Y4, Y3, Y7
-	VFNMADD231PD Y6, Y5, Y7
-	VMASKMOVPD   Y7, Y0, (SI)
-
-done465:
-	MOVQ AX, BX
-	ANDQ $-4, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	SUBQ BX, R8
-	JMP  done462
-
-plain461:
-	MOVQ mean_base+72(FP), BX
-	MOVQ rstd_base+96(FP), R9
-	MOVQ scale_base+120(FP), R10
-	MOVQ offset_base+144(FP), R11
-	MOVQ slope_base+168(FP), R12
-	MOVQ AX, R13
-	SUBQ $0x04, R13
-	JL   rest467
-
-vectors466:
+vectors535:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -7416,11 +8078,11 @@ vectors466:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors466
+	JGE          vectors535
 
-rest467:
+rest536:
 	ADDQ         $0x04, R13
-	JZ           done468
+	JZ           done537
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -7434,27 +8096,21 @@ rest467:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done468:
+done537:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-
-done462:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows459
+	JMP  rows533
 
-done460:
-	CMPB stream+208(FP), $0x00
-	JE   done469
-	SFENCE
-
-done469:
+done534:
+done522:
 	VZEROUPPER
 	RET
 
@@ -7466,28 +8122,28 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop470:
+loop538:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done471
+	JG      done539
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop470
+	JMP     loop538
 
-done471:
-loop472:
+done539:
+loop540:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done473
+	JG     done541
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop472
+	JMP    loop540
 
-done473:
+done541:
 	VZEROUPPER
 	RET
 
@@ -7506,23 +8162,23 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest475
+	JZ           rest543
 
-vectors474:
+vectors542:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors474
+	JL      vectors542
 
-rest475:
+rest543:
 	CMPQ       BX, DX
-	JGE        done476
+	JGE        done544
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done476:
+done544:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -7533,9 +8189,9 @@ done476:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest478
+	JZ           rest546
 
-vectors477:
+vectors545:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y3
 	VMOVUPD      literal64_25<>+0(SB), Y4
@@ -7565,11 +8221,11 @@ vectors477:
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors477
+	JL           vectors545
 
-rest478:
+rest546:
 	CMPQ         BX, DX
-	JGE          done479
+	JGE          done547
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y3
 	VMOVUPD      literal64_25<>+0(SB), Y1
@@ -7599,7 +8255,7 @@ rest478:
 	VANDPD       Y0, Y4, Y4
 	VADDPD       Y4, Y2, Y2
 
-done479:
+done547:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -7611,24 +8267,24 @@ done479:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest481
+	JZ           rest549
 
-vectors480:
+vectors548:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors480
+	JL      vectors548
 
-rest481:
+rest549:
 	CMPQ       CX, DX
-	JGE        done482
+	JGE        done550
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done482:
+done550:
 	VZEROUPPER
 	RET
 
@@ -7752,24 +8408,24 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-4, SI
-	JZ      rest484
+	JZ      rest552
 
-vectors483:
+vectors551:
 	VMOVUPD     (CX)(BX*8), Y2
 	VMOVUPD     (AX)(BX*8), Y3
 	VFMADD231PD Y3, Y2, Y1
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors483
+	JL          vectors551
 
-rest484:
+rest552:
 	CMPQ        BX, DX
-	JGE         done485
+	JGE         done553
 	VMASKMOVPD  (CX)(BX*8), Y0, Y2
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VFMADD231PD Y3, Y2, Y1
 
-done485:
+done553:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -7778,9 +8434,9 @@ done485:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest487
+	JZ           rest555
 
-vectors486:
+vectors554:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -7788,18 +8444,18 @@ vectors486:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors486
+	JL      vectors554
 
-rest487:
+rest555:
 	CMPQ       BX, DX
-	JGE        done488
+	JGE        done556
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done488:
+done556:
 	VZEROUPPER
 	RET
 
@@ -7818,9 +8474,9 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest490
+	JZ      rest558
 
-vectors489:
+vectors557:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_44<>+0(SB), Y3
@@ -7861,11 +8517,11 @@ vectors489:
 	VMOVUPD      Y2, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors489
+	JL           vectors557
 
-rest490:
+rest558:
 	CMPQ         SI, BX
-	JGE          done491
+	JGE          done559
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_44<>+0(SB), Y3
@@ -7905,7 +8561,7 @@ rest490:
 	VFNMADD231PD Y1, Y4, Y2
 	VMASKMOVPD   Y2, Y0, (AX)(SI*8)
 
-done491:
+done559:
 	VZEROUPPER
 	RET
 
@@ -7955,9 +8611,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest493
+	JZ           rest561
 
-vectors492:
+vectors560:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -7977,11 +8633,11 @@ vectors492:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors492
+	JL          vectors560
 
-rest493:
+rest561:
 	CMPQ        DI, SI
-	JGE         done494
+	JGE         done562
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -8000,7 +8656,7 @@ rest493:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done494:
+done562:
 	VZEROUPPER
 	RET
 
@@ -8034,26 +8690,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest496
+	JZ    rest564
 
-vectors495:
+vectors563:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors495
+	JL      vectors563
 
-rest496:
+rest564:
 	CMPQ      SI, BX
-	JGE       done497
+	JGE       done565
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done497:
+done565:
 	VZEROUPPER
 	RET
 
@@ -8072,24 +8728,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest499
+	JZ           rest567
 
-vectors498:
+vectors566:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors498
+	JL      vectors566
 
-rest499:
+rest567:
 	CMPQ      BX, DX
-	JGE       done500
+	JGE       done568
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done500:
+done568:
 	VZEROUPPER
 	RET
 
@@ -8117,9 +8773,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest502
+	JZ           rest570
 
-vectors501:
+vectors569:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -8141,11 +8797,11 @@ vectors501:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors501
+	JL          vectors569
 
-rest502:
+rest570:
 	CMPQ        DI, SI
-	JGE         done503
+	JGE         done571
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -8166,7 +8822,7 @@ rest502:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done503:
+done571:
 	VZEROUPPER
 	RET
 
@@ -8185,9 +8841,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest505
+	JZ     rest573
 
-vectors504:
+vectors572:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -8196,11 +8852,11 @@ vectors504:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors504
+	JL            vectors572
 
-rest505:
+rest573:
 	CMPQ          DX, CX
-	JGE           done506
+	JGE           done574
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -8208,7 +8864,7 @@ rest505:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done506:
+done574:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -8292,9 +8948,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done508
+	JZ         done576
 
-k507:
+k575:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -8339,9 +8995,9 @@ k507:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k507
+	JNZ          k575
 
-done508:
+done576:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -8377,10 +9033,10 @@ done508:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone510
-	JEQ          overwrite509
+	JPS          readCdone578
+	JEQ          overwrite577
 
-readCdone510:
+readCdone578:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -8429,9 +9085,9 @@ readCdone510:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done510
+	JMP         done578
 
-overwrite509:
+overwrite577:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -8457,7 +9113,7 @@ overwrite509:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done510:
+done578:
 	VZEROUPPER
 	RET
 
@@ -8497,9 +9153,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done512
+	JZ         done580
 
-k511:
+k579:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -8518,9 +9174,9 @@ k511:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k511
+	JNZ          k579
 
-done512:
+done580:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -8538,10 +9194,10 @@ done512:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone514
-	JEQ          overwrite513
+	JPS          readCdone582
+	JEQ          overwrite581
 
-readCdone514:
+readCdone582:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -8558,9 +9214,9 @@ readCdone514:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done514
+	JMP         done582
 
-overwrite513:
+overwrite581:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -8570,7 +9226,7 @@ overwrite513:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done514:
+done582:
 	VZEROUPPER
 	RET
 
@@ -8585,9 +9241,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks515:
+blocks583:
 	SUBQ       $0x00000010, SI
-	JL         done516
+	JL         done584
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -8722,56 +9378,566 @@ blocks515:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks515
+	JMP        blocks583
 
-done516:
+done584:
 	VZEROUPPER
 	RET
 
 // func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
 TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
-	MOVQ  gamma_len+56(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x0000000f, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x02, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  y_base+0(FP), DI
-	XORQ  CX, CX
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x0000000f, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+176(FP), $0x00
+	JE      plain585
+	XORQ    BX, BX
+	LEAQ    (BX)(DX*2), BX
+	MOVQ    $0x00001000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
+	XORQ    CX, CX
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+152(FP)
+	JG      rest589
+	MOVQ    SI, R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    SI, R9
+	MOVQ    AX, R10
+	SUBQ    $0x10, R10
+	JL      rest591
 
-rows517:
+vectors590:
+	VADDPS (R9), Z0, Z0
+	VADDPS (R9)(DX*1), Z1, Z1
+	ADDQ   $+64, R9
+	SUBQ   $0x10, R10
+	JGE    vectors590
+
+rest591:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPS        Y2, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X2
+	VADDPS        X2, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X0, X2
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VUNPCKLPS     X1, X1, X0
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X2, X1
+	VUNPCKHPD     X0, X2, X0
+	VADDPS        X0, X1, X1
+	VCVTPS2PD     X1, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), R9
+	VCVTPD2PSY    Y0, X0
+	VMOVSD        X0, (R9)(CX*4)
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z0
+	VBROADCASTSS  4(R9)(CX*4), Z1
+	VPXORD        Z3, Z3, Z3
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	MOVQ          SI, R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest594
+
+vectors593:
+	VMOVUPS     (R9), Z2
+	VSUBPS      Z0, Z2, Z2
+	VADDPS      Z2, Z3, Z3
+	VFMADD231PS Z2, Z2, Z5
+	VMOVUPS     (R9)(DX*1), Z2
+	VSUBPS      Z1, Z2, Z2
+	VADDPS      Z2, Z4, Z4
+	VFMADD231PS Z2, Z2, Z6
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors593
+
+rest594:
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPS        X0, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPS        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPS        X0, X4, X4
+	VUNPCKLPS     X4, X3, X0
+	VUNPCKHPS     X4, X3, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X4, X4, X1
+	VUNPCKHPS     X4, X4, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPS        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPS        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        X1, X6, X6
+	VUNPCKLPS     X6, X5, X1
+	VUNPCKHPS     X6, X5, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X6, X6, X2
+	VUNPCKHPS     X6, X6, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), R9
+	VCVTPD2PSY    Y2, X1
+	VMOVSD        X1, (R9)(CX*4)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), R9
+	VCVTPD2PSY    Y0, X0
+	VMOVSD        X0, (R9)(CX*4)
+	LEAQ          (SI)(DX*2), SI
+	ADDQ          $0x02, CX
+
+loop587:
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           last588
+	LEAQ         (SI)(BX*1), R9
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         SI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS -8(R11)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest597
+
+vectors596:
+	VADDPS      (R10), Z7, Z7
+	VADDPS      (R10)(DX*1), Z8, Z8
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R11), Z4
+	VFMADD213PS (R12), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R13
+	JGE         vectors596
+
+rest597:
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPS        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPS        X0, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPS        Y0, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X0
+	VADDPS        X0, X8, X8
+	VUNPCKLPS     X8, X7, X0
+	VUNPCKHPS     X8, X7, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X8, X8, X1
+	VUNPCKHPS     X8, X8, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), R10
+	VCVTPD2PSY    Y0, X0
+	VMOVSD        X0, (R10)(CX*4)
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z0
+	VBROADCASTSS  4(R10)(CX*4), Z1
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSS  -4(R11)(CX*4), Z2
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSS  -4(R12)(CX*4), Z3
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSS  -4(R12)(CX*4), Z4
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x10, R13
+	JL            rest600
+
+vectors599:
+	VMOVUPS     (R10), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z9, Z9
+	VFMADD231PS Z5, Z5, Z11
+	VMOVUPS     (R10)(DX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VADDPS      Z5, Z10, Z10
+	VFMADD231PS Z5, Z5, Z12
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMSUB213PS Z4, Z2, Z5
+	VMOVUPS     (R11), Z6
+	VFMADD213PS (R12), Z6, Z5
+	VMOVNTPS    Z5, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R13
+	JGE         vectors599
+
+rest600:
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPS        X0, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPS        Y0, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X0
+	VADDPS        X0, X10, X10
+	VUNPCKLPS     X10, X9, X0
+	VUNPCKHPS     X10, X9, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X10, X10, X1
+	VUNPCKHPS     X10, X10, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z11, Y1
+	VADDPS        Y1, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X1
+	VADDPS        X1, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y1
+	VADDPS        Y1, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X1
+	VADDPS        X1, X12, X12
+	VUNPCKLPS     X12, X11, X1
+	VUNPCKHPS     X12, X11, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X12, X12, X2
+	VUNPCKHPS     X12, X12, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), R9
+	VCVTPD2PSY    Y2, X1
+	VMOVSD        X1, (R9)(CX*4)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), R9
+	VCVTPD2PSY    Y0, X0
+	VMOVSD        X0, (R9)(CX*4)
+	LEAQ          (SI)(DX*2), SI
+	ADDQ          $0x02, CX
+	JMP           loop587
+
+last588:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -8(DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSS -8(BX)(CX*4), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSS -8(BX)(CX*4), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest603
+
+vectors602:
+	VMOVUPS     (R8), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (DX), Z4
+	VFMADD213PS (BX), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R9
+	JGE         vectors602
+
+rest603:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest606
+
+vectors605:
+	VMOVUPS     (R8), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (DX), Z4
+	VFMADD213PS (BX), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R9
+	JGE         vectors605
+
+rest606:
+rest589:
+rows608:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done609
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x10, BX
+	JL     rest611
+
+vectors610:
+	VADDPS (DX), Z13, Z13
+	ADDQ   $+64, DX
+	SUBQ   $0x10, BX
+	JGE    vectors610
+
+rest611:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPS        X0, X13, X13
+	VUNPCKLPS     X13, X13, X0
+	VUNPCKHPS     X13, X13, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X13, X13, X1
+	VUNPCKHPS     X13, X13, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), DX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          mean_base+96(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, DX
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest614
+
+vectors613:
+	VMOVUPS     (DX), Z1
+	VSUBPS      Z0, Z1, Z1
+	VADDPS      Z1, Z14, Z14
+	VFMADD231PS Z1, Z1, Z15
+	ADDQ        $+64, DX
+	SUBQ        $0x10, BX
+	JGE         vectors613
+
+rest614:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPS        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPS        X0, X14, X14
+	VUNPCKLPS     X14, X14, X0
+	VUNPCKHPS     X14, X14, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X14, X14, X1
+	VUNPCKHPS     X14, X14, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPS        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPS        X1, X15, X15
+	VUNPCKLPS     X15, X15, X1
+	VUNPCKHPS     X15, X15, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X15, X15, X2
+	VUNPCKHPS     X15, X15, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), DX
+	VCVTPD2PSY    Y2, X1
+	VMOVSS        X1, (DX)(CX*4)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), DX
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z1
+	MOVQ          shift_base+120(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z2
+	MOVQ          beta_base+72(FP), BX
+	MOVQ          AX, R8
+	SUBQ          $0x10, R8
+	JL            rest617
+
+vectors616:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (DX), Z4
+	VFMADD213PS (BX), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
+	JGE         vectors616
+
+rest617:
+	ADDQ $0x01, CX
+	JMP  rows608
+
+done609:
+	SFENCE
+	JMP done586
+
+plain585:
+	XORQ CX, CX
+
+rows619:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done518
+	JG     done620
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	LEAQ   (SI)(DX*4), R9
-	MOVQ   AX, R10
-	SUBQ   $0x10, R10
-	JL     rest520
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest622
 
-vectors519:
-	PREFETCHT1 (R9)
-	VADDPS     (R8), Z0, Z0
-	VADDPS     (R8)(DX*1), Z1, Z1
-	VADDPS     (R8)(DX*2), Z2, Z2
-	VADDPS     (R8)(BX*1), Z3, Z3
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors519
+vectors621:
+	VADDPS (R8), Z0, Z0
+	VADDPS (R8)(DX*1), Z1, Z1
+	VADDPS (R8)(DX*2), Z2, Z2
+	VADDPS (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x10, R9
+	JGE    vectors621
 
-rest520:
-	ADDQ      $0x10, R10
-	JZ        done521
+rest622:
+	ADDQ      $0x10, R9
+	JZ        done623
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -8781,7 +9947,7 @@ rest520:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done521:
+done623:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -8830,13 +9996,11 @@ done521:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
-	LEAQ          (SI)(DX*4), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest523
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest625
 
-vectors522:
-	PREFETCHT1  (R9)(DX*1)
+vectors624:
 	VMOVUPS     (R8), Z19
 	VSUBPS      Z4, Z19, Z19
 	VADDPS      Z19, Z5, Z5
@@ -8854,13 +10018,12 @@ vectors522:
 	VADDPS      Z19, Z8, Z8
 	VFMADD231PS Z19, Z19, Z12
 	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors522
+	SUBQ        $0x10, R9
+	JGE         vectors624
 
-rest523:
-	ADDQ        $0x10, R10
-	JZ          done524
+rest625:
+	ADDQ        $0x10, R9
+	JZ          done626
 	VMOVUPS.Z   (R8), K1, Z19
 	VSUBPS      Z4, Z19, Z19
 	VMOVAPS.Z   Z19, K1, Z19
@@ -8882,7 +10045,7 @@ rest523:
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done524:
+done626:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPS        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -8957,406 +10120,205 @@ done524:
 	MOVQ          shift_base+120(FP), R8
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
-	CMPB          stream+176(FP), $0x00
-	JE            plain525
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          R8, R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z16
-	MOVQ          shift_base+120(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z17
-	MOVQ          beta_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x10, R12
-	JL            rest528
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z16
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z17
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest628
 
-vectors527:
-	PREFETCHT1  (R10)(DX*2)
+vectors627:
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVNTPS    Z18, (DI)
+	VMOVUPS     (R8), Z19
+	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors527
-
-rest528:
-	ADDQ        $0x10, R12
-	JZ          done529
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done529:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest531
-
-vectors530:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVNTPS    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors530
-
-rest531:
-	ADDQ        $0x10, R12
-	JZ          done532
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done532:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest534
-
-vectors533:
-	PREFETCHT1  (R10)(BX*1)
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVNTPS    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors533
-
-rest534:
-	ADDQ        $0x10, R12
-	JZ          done535
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done535:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest537
-
-vectors536:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVNTPS    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
 	ADDQ        $+64, R8
-	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
-	JGE         vectors536
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors627
 
-rest537:
-	ADDQ        $0x10, R11
-	JZ          done538
+rest628:
+	ADDQ        $0x10, R10
+	JZ          done629
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
+	VMOVUPS.Z   (R8), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
-done538:
+done629:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest631
+
+vectors630:
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R8), Z19
+	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors630
+
+rest631:
+	ADDQ        $0x10, R10
+	JZ          done632
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done632:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 8(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest634
+
+vectors633:
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R8), Z19
+	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors633
+
+rest634:
+	ADDQ        $0x10, R10
+	JZ          done635
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done635:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 12(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest637
+
+vectors636:
+	VMOVUPS     (SI), Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS     (R8), Z19
+	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors636
+
+rest637:
+	ADDQ        $0x10, R10
+	JZ          done638
+	VMOVUPS.Z   (SI), K1, Z18
+	VSUBPS      Z16, Z18, Z18
+	VFMSUB213PS Z17, Z4, Z18
+	VMOVUPS.Z   (R8), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z16
+	VFMADD213PS Z16, Z4, Z18
+	VMOVUPS     Z18, K1, (DI)
+
+done638:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done526
-
-plain525:
-	LEAQ         (SI)(DX*4), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest540
-
-vectors539:
-	PREFETCHT1  (R10)(DX*2)
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVUPS     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors539
-
-rest540:
-	ADDQ        $0x10, R12
-	JZ          done541
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done541:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest543
-
-vectors542:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVUPS     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors542
-
-rest543:
-	ADDQ        $0x10, R12
-	JZ          done544
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done544:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest546
-
-vectors545:
-	PREFETCHT1  (R10)(BX*1)
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R11), Z19, Z18
-	VMOVUPS     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors545
-
-rest546:
-	ADDQ        $0x10, R12
-	JZ          done547
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done547:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest549
-
-vectors548:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVUPS     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R8
-	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
-	JGE         vectors548
-
-rest549:
-	ADDQ        $0x10, R11
-	JZ          done550
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
-
-done550:
-	MOVQ AX, R8
-	ANDQ $0x0000000f, R8
-	SHLQ $0x02, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-
-done526:
 	ADDQ $0x04, CX
-	JMP  rows517
+	JMP  rows619
 
-done518:
-rows551:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+152(FP)
-	JG     done552
+done620:
+rows639:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done640
 	VPXORD Z13, Z13, Z13
-	MOVQ   SI, BX
-	LEAQ   (SI)(DX*4), R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
-	JL     rest554
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x10, BX
+	JL     rest642
 
-vectors553:
-	VADDPS (BX), Z13, Z13
-	ADDQ   $+64, BX
-	ADDQ   $+64, R8
-	SUBQ   $0x10, R9
-	JGE    vectors553
+vectors641:
+	VADDPS (DX), Z13, Z13
+	ADDQ   $+64, DX
+	SUBQ   $0x10, BX
+	JGE    vectors641
 
-rest554:
-	ADDQ      $0x10, R9
-	JZ        done555
-	VMOVUPS.Z (BX), K1, Z0
+rest642:
+	ADDQ      $0x10, BX
+	JZ        done643
+	VMOVUPS.Z (DX), K1, Z0
 	VADDPS    Z0, Z13, Z13
 
-done555:
+done643:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -9376,39 +10338,37 @@ done555:
 	VCVTSI2SDQ    AX, X1, X1
 	VBROADCASTSD  X1, Y1
 	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), BX
+	MOVQ          mean_base+96(FP), DX
 	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (BX)(CX*4)
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z0
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          mean_base+96(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
-	MOVQ          SI, BX
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
-	JL            rest557
+	MOVQ          SI, DX
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest645
 
-vectors556:
-	VMOVUPS     (BX), Z1
+vectors644:
+	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
-	JGE         vectors556
+	ADDQ        $+64, DX
+	SUBQ        $0x10, BX
+	JGE         vectors644
 
-rest557:
-	ADDQ        $0x10, R9
-	JZ          done558
-	VMOVUPS.Z   (BX), K1, Z1
+rest645:
+	ADDQ        $0x10, BX
+	JZ          done646
+	VMOVUPS.Z   (DX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
 
-done558:
+done646:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPS        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -9452,157 +10412,305 @@ done558:
 	VSQRTPD       Y1, Y1
 	VBROADCASTSD  literal64_0<>+0(SB), Y2
 	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), BX
+	MOVQ          rstd_base+144(FP), DX
 	VCVTPD2PSY    Y2, X1
-	VMOVSS        X1, (BX)(CX*4)
+	VMOVSS        X1, (DX)(CX*4)
 	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), BX
+	MOVQ          shift_base+120(FP), DX
 	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (BX)(CX*4)
-	CMPB          stream+176(FP), $0x00
-	JE            plain559
-	LEAQ          (SI)(DX*4), BX
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z1
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z2
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest562
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z1
+	MOVQ          shift_base+120(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z2
+	MOVQ          beta_base+72(FP), BX
+	MOVQ          AX, R8
+	SUBQ          $0x10, R8
+	JL            rest648
 
-vectors561:
-	PREFETCHT1  (BX)
+vectors647:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (R8), Z4
-	VFMADD213PS (R9), Z4, Z3
-	VMOVNTPS    Z3, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R8
-	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors561
-
-rest562:
-	ADDQ        $0x10, R10
-	JZ          done563
-	VMOVUPS.Z   (SI), K1, Z3
-	VSUBPS      Z1, Z3, Z3
-	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS.Z   (R8), K1, Z0
-	VMOVUPS.Z   (R9), K1, Z1
-	VFMADD213PS Z1, Z0, Z3
-	VMOVUPS     Z3, K1, (DI)
-
-done563:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	JMP  done560
-
-plain559:
-	LEAQ         (SI)(DX*4), BX
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Z0
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z2
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest565
-
-vectors564:
-	PREFETCHT1  (BX)
-	VMOVUPS     (SI), Z3
-	VSUBPS      Z1, Z3, Z3
-	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (R8), Z4
-	VFMADD213PS (R9), Z4, Z3
+	VMOVUPS     (DX), Z4
+	VFMADD213PS (BX), Z4, Z3
 	VMOVUPS     Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
+	ADDQ        $+64, DX
 	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors564
+	SUBQ        $0x10, R8
+	JGE         vectors647
 
-rest565:
-	ADDQ        $0x10, R10
-	JZ          done566
+rest648:
+	ADDQ        $0x10, R8
+	JZ          done649
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS.Z   (R8), K1, Z0
-	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z1
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done566:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-
-done560:
+done649:
+	MOVQ AX, DX
+	ANDQ $0x0000000f, DX
+	SHLQ $0x02, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows551
+	JMP  rows639
 
-done552:
-	CMPB stream+176(FP), $0x00
-	JE   done567
-	SFENCE
-
-done567:
+done640:
+done586:
 	VZEROUPPER
 	RET
 
 // func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
 TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
-	MOVQ  gamma_len+56(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x0000000f, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x02, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  y_base+0(FP), DI
-	XORQ  CX, CX
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x0000000f, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+104(FP), $0x00
+	JE      plain650
+	XORQ    BX, BX
+	LEAQ    (BX)(DX*1), BX
+	MOVQ    $0x00001000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
+	XORQ    CX, CX
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+80(FP)
+	JG      rest654
+	MOVQ    SI, R8
+	VPXORD  Z0, Z0, Z0
+	MOVQ    SI, R9
+	MOVQ    AX, R10
+	SUBQ    $0x10, R10
+	JL      rest656
 
-rows568:
+vectors655:
+	VMOVUPS     (R9), Z1
+	VFMADD231PS Z1, Z1, Z0
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors655
+
+rest656:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X4
+	VADDPS        X4, X1, X1
+	VUNPCKLPS     X0, X0, X4
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X4, X1, X0
+	VUNPCKHPD     X4, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), R9
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (R9)(CX*4)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+
+loop652:
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+80(FP)
+	JG           last653
+	LEAQ         (SI)(BX*1), R9
+	VPXORD       Z2, Z2, Z2
+	MOVQ         SI, R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest659
+
+vectors658:
+	VMOVUPS     (R10), Z1
+	VFMADD231PS Z1, Z1, Z2
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Z1
+	VMULPS      Z0, Z1, Z1
+	VMULPS      (R11), Z1, Z1
+	VMOVNTPS    Z1, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R12
+	JGE         vectors658
+
+rest659:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPS        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPS        X0, X2, X2
+	VUNPCKLPS     X2, X2, X0
+	VUNPCKHPS     X2, X2, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X2, X2, X1
+	VUNPCKHPS     X2, X2, X4
+	VADDPS        X4, X1, X1
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X4, X4
+	VCVTPS2PD     X4, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), R9
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (R9)(CX*4)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+	JMP           loop652
+
+last653:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x10, BX
+	JL           rest662
+
+vectors661:
+	VMOVUPS  (R8), Z1
+	VMULPS   Z0, Z1, Z1
+	VMULPS   (DX), Z1, Z1
+	VMOVNTPS Z1, (DI)
+	ADDQ     $+64, R8
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x10, BX
+	JGE      vectors661
+
+rest662:
+rest654:
+rows664:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done665
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x10, BX
+	JL     rest667
+
+vectors666:
+	VMOVUPS     (DX), Z0
+	VFMADD231PS Z0, Z0, Z3
+	ADDQ        $+64, DX
+	SUBQ        $0x10, BX
+	JGE         vectors666
+
+rest667:
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPS        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPS        X0, X3, X3
+	VUNPCKLPS     X3, X3, X0
+	VUNPCKHPS     X3, X3, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X3, X3, X1
+	VUNPCKHPS     X3, X3, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), DX
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest670
+
+vectors669:
+	VMOVUPS  (SI), Z1
+	VMULPS   Z0, Z1, Z1
+	VMULPS   (DX), Z1, Z1
+	VMOVNTPS Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x10, BX
+	JGE      vectors669
+
+rest670:
+	ADDQ $0x01, CX
+	JMP  rows664
+
+done665:
+	SFENCE
+	JMP done651
+
+plain650:
+	XORQ CX, CX
+
+rows672:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done569
+	JG     done673
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	LEAQ   (SI)(DX*4), R9
-	MOVQ   AX, R10
-	SUBQ   $0x10, R10
-	JL     rest571
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest675
 
-vectors570:
-	PREFETCHT1  (R9)
-	PREFETCHT1  (R9)(DX*1)
+vectors674:
 	VMOVUPS     (R8), Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS     (R8)(DX*1), Z4
@@ -9612,13 +10720,12 @@ vectors570:
 	VMOVUPS     (R8)(BX*1), Z4
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors570
+	SUBQ        $0x10, R9
+	JGE         vectors674
 
-rest571:
-	ADDQ        $0x10, R10
-	JZ          done572
+rest675:
+	ADDQ        $0x10, R9
+	JZ          done676
 	VMOVUPS.Z   (R8), K1, Z4
 	VFMADD231PS Z4, Z4, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z4
@@ -9628,7 +10735,7 @@ rest571:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PS Z4, Z4, Z3
 
-done572:
+done676:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -9668,327 +10775,166 @@ done572:
 	MOVQ          rstd_base+72(FP), R8
 	VCVTPD2PSY    Y6, X4
 	VMOVUPS       X4, (R8)(CX*4)
-	CMPB          stream+104(FP), $0x00
-	JE            plain573
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          R8, R10
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest576
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
+	JL            rest678
 
-vectors575:
-	PREFETCHT1 (R10)(DX*2)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVNTPS   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors575
-
-rest576:
-	ADDQ      $0x10, R11
-	JZ        done577
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done577:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest579
-
-vectors578:
-	VMOVUPS  (SI), Z6
-	VMULPS   Z4, Z6, Z6
-	VMULPS   (R9), Z6, Z6
-	VMOVNTPS Z6, (DI)
-	ADDQ     $+64, SI
-	ADDQ     $+64, DI
-	ADDQ     $+64, R9
-	ADDQ     $+64, R10
-	SUBQ     $0x10, R11
-	JGE      vectors578
-
-rest579:
-	ADDQ      $0x10, R11
-	JZ        done580
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done580:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest582
-
-vectors581:
-	PREFETCHT1 (R10)(BX*1)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVNTPS   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors581
-
-rest582:
-	ADDQ      $0x10, R11
-	JZ        done583
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done583:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest585
-
-vectors584:
-	VMOVUPS  (SI), Z6
-	VMULPS   Z4, Z6, Z6
-	VMULPS   (R9), Z6, Z6
-	VMOVNTPS Z6, (DI)
-	ADDQ     $+64, SI
-	ADDQ     $+64, DI
-	ADDQ     $+64, R9
-	ADDQ     $+64, R8
-	SUBQ     $0x10, R10
-	JGE      vectors584
-
-rest585:
-	ADDQ      $0x10, R10
-	JZ        done586
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done586:
-	MOVQ AX, R8
-	ANDQ $0x0000000f, R8
-	SHLQ $0x02, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-	JMP  done574
-
-plain573:
-	LEAQ         (SI)(DX*4), R8
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest588
-
-vectors587:
-	PREFETCHT1 (R10)(DX*2)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors587
-
-rest588:
-	ADDQ      $0x10, R11
-	JZ        done589
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done589:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest591
-
-vectors590:
+vectors677:
 	VMOVUPS (SI), Z6
 	VMULPS  Z4, Z6, Z6
-	VMULPS  (R9), Z6, Z6
+	VMULPS  (R8), Z6, Z6
 	VMOVUPS Z6, (DI)
 	ADDQ    $+64, SI
 	ADDQ    $+64, DI
-	ADDQ    $+64, R9
-	ADDQ    $+64, R10
-	SUBQ    $0x10, R11
-	JGE     vectors590
-
-rest591:
-	ADDQ      $0x10, R11
-	JZ        done592
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done592:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest594
-
-vectors593:
-	PREFETCHT1 (R10)(BX*1)
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x10, R11
-	JGE        vectors593
-
-rest594:
-	ADDQ      $0x10, R11
-	JZ        done595
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done595:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest597
-
-vectors596:
-	VMOVUPS (SI), Z6
-	VMULPS  Z4, Z6, Z6
-	VMULPS  (R9), Z6, Z6
-	VMOVUPS Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R9
 	ADDQ    $+64, R8
-	SUBQ    $0x10, R10
-	JGE     vectors596
+	SUBQ    $0x10, R9
+	JGE     vectors677
 
-rest597:
-	ADDQ      $0x10, R10
-	JZ        done598
+rest678:
+	ADDQ      $0x10, R9
+	JZ        done679
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS.Z (R8), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
-done598:
+done679:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest681
+
+vectors680:
+	VMOVUPS (SI), Z6
+	VMULPS  Z4, Z6, Z6
+	VMULPS  (R8), Z6, Z6
+	VMOVUPS Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x10, R9
+	JGE     vectors680
+
+rest681:
+	ADDQ      $0x10, R9
+	JZ        done682
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R8), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done682:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 8(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest684
+
+vectors683:
+	VMOVUPS (SI), Z6
+	VMULPS  Z4, Z6, Z6
+	VMULPS  (R8), Z6, Z6
+	VMOVUPS Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x10, R9
+	JGE     vectors683
+
+rest684:
+	ADDQ      $0x10, R9
+	JZ        done685
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R8), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done685:
+	MOVQ         AX, R8
+	ANDQ         $0x0000000f, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 12(R8)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest687
+
+vectors686:
+	VMOVUPS (SI), Z6
+	VMULPS  Z4, Z6, Z6
+	VMULPS  (R8), Z6, Z6
+	VMOVUPS Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x10, R9
+	JGE     vectors686
+
+rest687:
+	ADDQ      $0x10, R9
+	JZ        done688
+	VMOVUPS.Z (SI), K1, Z6
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS.Z (R8), K1, Z4
+	VMULPS    Z4, Z6, Z6
+	VMOVUPS   Z6, K1, (DI)
+
+done688:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-
-done574:
 	ADDQ $0x04, CX
-	JMP  rows568
+	JMP  rows672
 
-done569:
-rows599:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done600
+done673:
+rows689:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done690
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, BX
-	LEAQ   (SI)(DX*4), R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
-	JL     rest602
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x10, BX
+	JL     rest692
 
-vectors601:
-	VMOVUPS     (BX), Z0
+vectors691:
+	VMOVUPS     (DX), Z0
 	VFMADD231PS Z0, Z0, Z5
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
-	JGE         vectors601
+	ADDQ        $+64, DX
+	SUBQ        $0x10, BX
+	JGE         vectors691
 
-rest602:
-	ADDQ        $0x10, R9
-	JZ          done603
-	VMOVUPS.Z   (BX), K1, Z0
+rest692:
+	ADDQ        $0x10, BX
+	JZ          done693
+	VMOVUPS.Z   (DX), K1, Z0
 	VFMADD231PS Z0, Z0, Z5
 
-done603:
+done693:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -10013,162 +10959,359 @@ done603:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), BX
+	MOVQ          rstd_base+72(FP), DX
 	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (BX)(CX*4)
-	CMPB          stream+104(FP), $0x00
-	JE            plain604
-	LEAQ          (SI)(DX*4), BX
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
-	JL            rest607
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest695
 
-vectors606:
-	PREFETCHT1 (BX)
-	VMOVUPS    (SI), Z1
-	VMULPS     Z0, Z1, Z1
-	VMULPS     (R8), Z1, Z1
-	VMOVNTPS   Z1, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, BX
-	SUBQ       $0x10, R9
-	JGE        vectors606
+vectors694:
+	VMOVUPS (SI), Z1
+	VMULPS  Z0, Z1, Z1
+	VMULPS  (DX), Z1, Z1
+	VMOVUPS Z1, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, DX
+	SUBQ    $0x10, BX
+	JGE     vectors694
 
-rest607:
-	ADDQ      $0x10, R9
-	JZ        done608
+rest695:
+	ADDQ      $0x10, BX
+	JZ        done696
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
-	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (DX), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done608:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	JMP  done605
-
-plain604:
-	LEAQ         (SI)(DX*4), BX
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS (R8)(CX*4), Z0
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x10, R9
-	JL           rest610
-
-vectors609:
-	PREFETCHT1 (BX)
-	VMOVUPS    (SI), Z1
-	VMULPS     Z0, Z1, Z1
-	VMULPS     (R8), Z1, Z1
-	VMOVUPS    Z1, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, BX
-	SUBQ       $0x10, R9
-	JGE        vectors609
-
-rest610:
-	ADDQ      $0x10, R9
-	JZ        done611
-	VMOVUPS.Z (SI), K1, Z1
-	VMULPS    Z0, Z1, Z1
-	VMOVUPS.Z (R8), K1, Z0
-	VMULPS    Z0, Z1, Z1
-	VMOVUPS   Z1, K1, (DI)
-
-done611:
-	MOVQ AX, BX
-	ANDQ $0x0000000f, BX
-	SHLQ $0x02, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-
-done605:
+done696:
+	MOVQ AX, DX
+	ANDQ $0x0000000f, DX
+	SHLQ $0x02, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows599
+	JMP  rows689
 
-done600:
-	CMPB stream+104(FP), $0x00
-	JE   done612
-	SFENCE
-
-done612:
+done690:
+done651:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
-TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $32-217
-	MOVQ  gamma_len+80(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x0000000f, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x02, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  dy_base+48(FP), DI
-	MOVQ  dx_base+0(FP), R8
-	XORQ  CX, CX
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+216(FP), $0x00
+	JE           plain697
+	XORQ         BX, BX
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         $0x00001000, CX
+	CMPQ         BX, CX
+	CMOVQCS      CX, BX
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done701
+	MOVQ         SI, DX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z3
+	VPXORD       Z4, Z4, Z4
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest703
 
-rows613:
-	LEAQ         4(CX), R9
-	CMPQ         R9, rstd_len+152(FP)
-	JG           done614
-	MOVQ         SI, R9
-	MOVQ         DI, R10
+vectors702:
+	VMOVUPS     (R10), Z5
+	VMOVUPS     (R11), Z6
+	VMOVUPS     (R12), Z7
+	VMOVUPS     (SI), Z8
+	VMOVUPS     (DI), Z9
+	VSUBPS      Z2, Z8, Z8
+	VFMSUB213PS Z3, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z1
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, (R11)
+	VMOVUPS     Z7, (R12)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors702
+
+rest703:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X3, X3
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X2, X1
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z4, Y2
+	VADDPS        Y2, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X2
+	VADDPS        X2, X4, X4
+	VUNPCKLPS     X4, X4, X2
+	VUNPCKHPS     X4, X4, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X4, X4, X3
+	VUNPCKHPS     X4, X4, X4
+	VADDPS        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X3, X2, X4
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X4, X4
+	VCVTPS2PD     X4, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          shift_base+120(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VFNMADD231PD  Y0, Y1, Y2
+	VCVTPD2PSY    Y2, X0
+	VMOVSS        X0, 32(SP)
+	MOVQ          rstd_base+144(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (SP)
+	INCQ          CX
+
+loop699:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+152(FP)
+	JG           last700
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS (SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z2
+	VBROADCASTSS 32(SP), Z3
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z4
+	VPXORD       Z10, Z10, Z10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z0
-	VBROADCASTSS 4(R14)(CX*4), Z1
-	VBROADCASTSS 8(R14)(CX*4), Z2
-	VBROADCASTSS 12(R14)(CX*4), Z3
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z5
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z6
+	VPXORD       Z11, Z11, Z11
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest706
+
+vectors705:
+	PREFETCHT1   (SI)(BX*1)
+	PREFETCHT1   (DI)(BX*1)
+	VMOVUPS      (DX), Z7
+	VMOVUPS      (R9), Z8
+	VMULPS       (R10), Z8, Z8
+	VSUBPS       Z2, Z7, Z7
+	VSUBPS       Z3, Z8, Z8
+	VFNMADD231PS Z7, Z1, Z8
+	VMULPS       Z0, Z8, Z8
+	VMOVNTPS     Z8, (R8)
+	VMOVUPS      (R11), Z7
+	VMOVUPS      (R12), Z8
+	VMOVUPS      (R13), Z9
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VSUBPS       Z5, Z12, Z12
+	VFMSUB213PS  Z6, Z4, Z12
+	VADDPS       Z13, Z9, Z9
+	VFMADD231PS  Z13, Z12, Z8
+	VMULPS       Z7, Z13, Z13
+	VFMADD231PS  Z13, Z12, Z10
+	VADDPS       Z13, Z11, Z11
+	VMOVUPS      Z8, (R12)
+	VMOVUPS      Z9, (R13)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x10, R14
+	JGE          vectors705
+
+rest706:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z10, Y1
+	VADDPS        Y1, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X1
+	VADDPS        X1, X10, X10
+	VUNPCKLPS     X10, X10, X1
+	VUNPCKHPS     X10, X10, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X10, X10, X2
+	VUNPCKHPS     X10, X10, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z11, Y2
+	VADDPS        Y2, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X2
+	VADDPS        X2, X11, X11
+	VUNPCKLPS     X11, X11, X2
+	VUNPCKHPS     X11, X11, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X11, X11, X3
+	VUNPCKHPS     X11, X11, X4
+	VADDPS        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X3, X2, X4
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X4, X4
+	VCVTPS2PD     X4, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          shift_base+120(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VFNMADD231PD  Y0, Y1, Y2
+	VCVTPD2PSY    Y2, X0
+	VMOVSS        X0, 32(SP)
+	MOVQ          rstd_base+144(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (SP)
+	INCQ          CX
+	JMP           loop699
+
+last700:
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), BX
+	VBROADCASTSS (SP), Z1
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Z2
+	VBROADCASTSS 32(SP), Z3
+	SUBQ         $0x10, AX
+	JL           rest709
+
+vectors708:
+	VMOVUPS      (DX), Z4
+	VMOVUPS      (R9), Z5
+	VMULPS       (BX), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVNTPS     Z5, (R8)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	SUBQ         $0x10, AX
+	JGE          vectors708
+
+rest709:
+done701:
+	SFENCE
+	JMP done698
+
+plain697:
+	XORQ CX, CX
+
+rows711:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done712
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	VBROADCASTSS 4(R11)(CX*4), Z1
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 12(R11)(CX*4), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z8
-	VBROADCASTSS 4(R14)(CX*4), Z9
-	VBROADCASTSS 8(R14)(CX*4), Z10
-	VBROADCASTSS 12(R14)(CX*4), Z11
-	MOVQ         shift_base+120(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z12
-	VBROADCASTSS 4(R14)(CX*4), Z13
-	VBROADCASTSS 8(R14)(CX*4), Z14
-	VBROADCASTSS 12(R14)(CX*4), Z15
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z8
+	VBROADCASTSS 4(R13)(CX*4), Z9
+	VBROADCASTSS 8(R13)(CX*4), Z10
+	VBROADCASTSS 12(R13)(CX*4), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z12
+	VBROADCASTSS 4(R13)(CX*4), Z13
+	VBROADCASTSS 8(R13)(CX*4), Z14
+	VBROADCASTSS 12(R13)(CX*4), Z15
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
-	MOVQ         dbeta_base+192(FP), R14
-	MOVQ         AX, R15
-	SUBQ         $0x10, R15
-	JL           rest616
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x10, R14
+	JL           rest714
 
-vectors615:
-	PREFETCHT1  (R13)
-	PREFETCHT1  (R13)(DX*1)
-	PREFETCHT1  (R13)(DX*2)
-	PREFETCHT1  (R13)(BX*1)
+vectors713:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
-	VMOVUPS     (R14), Z22
+	VMOVUPS     (R13), Z22
 	VMOVUPS     (R9), Z23
 	VMOVUPS     (R10), Z24
 	VSUBPS      Z8, Z23, Z23
@@ -10206,22 +11349,21 @@ vectors615:
 	VFMADD231PS Z24, Z23, Z7
 	VADDPS      Z24, Z19, Z19
 	VMOVUPS     Z21, (R12)
-	VMOVUPS     Z22, (R14)
+	VMOVUPS     Z22, (R13)
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
-	ADDQ        $+64, R14
-	SUBQ        $0x10, R15
-	JGE         vectors615
+	SUBQ        $0x10, R14
+	JGE         vectors713
 
-rest616:
-	ADDQ        $0x10, R15
-	JZ          done617
+rest714:
+	ADDQ        $0x10, R14
+	JZ          done715
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
-	VMOVUPS.Z   (R14), K1, Z22
+	VMOVUPS.Z   (R13), K1, Z22
 	VMOVUPS.Z   (R9), K1, Z23
 	VMOVUPS.Z   (R10), K1, Z24
 	VSUBPS      Z8, Z23, Z23
@@ -10259,36 +11401,12 @@ rest616:
 	VFMADD231PS Z1, Z0, Z7
 	VADDPS      Z1, Z19, Z19
 	VMOVUPS     Z21, K1, (R12)
-	VMOVUPS     Z22, K1, (R14)
+	VMOVUPS     Z22, K1, (R13)
 
-done617:
-	VEXTRACTF64X4 $0x01, Z16, Y0
-	VADDPS        Y0, Y16, Y16
-	VEXTRACTF64X2 $0x01, Y16, X0
-	VADDPS        X0, X16, X16
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPS        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPS        X0, X17, X17
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPS        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPS        X0, X18, X18
-	VEXTRACTF64X4 $0x01, Z19, Y0
-	VADDPS        Y0, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X0
-	VADDPS        X0, X19, X19
-	VUNPCKLPS     X17, X16, X0
-	VUNPCKHPS     X17, X16, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X19, X18, X1
-	VUNPCKHPS     X19, X18, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
+done715:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VADDPS        Y1, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X1
@@ -10316,459 +11434,268 @@ done617:
 	VUNPCKHPD     X2, X1, X1
 	VADDPS        X1, X3, X3
 	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y1, Y1
-	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z16, Y2
+	VADDPS        Y2, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X2
+	VADDPS        X2, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y2
+	VADDPS        Y2, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X2
+	VADDPS        X2, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y2
+	VADDPS        Y2, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X2
+	VADDPS        X2, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y2
+	VADDPS        Y2, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X2
+	VADDPS        X2, X19, X19
+	VUNPCKLPS     X17, X16, X2
+	VUNPCKHPS     X17, X16, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X19, X18, X3
+	VUNPCKHPS     X19, X18, X8
+	VADDPS        X8, X3, X3
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X3, X2, X8
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X8, X8
+	VCVTPS2PD     X8, Y2
+	VDIVPD        Y0, Y2, Y2
 	MOVQ          shift_base+120(FP), R9
-	VXORPS        Y2, Y2, Y2
-	VMOVUPS       (R9)(CX*4), X2
-	VCVTPS2PD     X2, Y2
-	VFNMADD231PD  Y2, Y1, Y0
+	VXORPS        Y0, Y0, Y0
+	VMOVUPS       (R9)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VFNMADD231PD  Y0, Y1, Y2
+	VCVTPD2PSY    Y2, X0
+	VMOVUPS       X0, 32(SP)
 	MOVQ          rstd_base+144(FP), R9
-	VXORPS        Y2, Y2, Y2
-	VMOVUPS       (R9)(CX*4), X2
-	VCVTPS2PD     X2, Y2
-	VMULPD        Y2, Y1, Y1
-	VCVTPD2PSY    Y1, X1
-	VMOVUPS       X1, (SP)
-	VBROADCASTSS  (SP), Z1
-	VBROADCASTSS  4(SP), Z2
-	VBROADCASTSS  8(SP), Z3
-	VBROADCASTSS  12(SP), Z8
-	VCVTPD2PSY    Y0, X0
+	VXORPS        Y0, Y0, Y0
+	VMOVUPS       (R9)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
 	VMOVUPS       X0, (SP)
-	VBROADCASTSS  (SP), Z0
-	VBROADCASTSS  4(SP), Z9
-	VBROADCASTSS  8(SP), Z10
-	VBROADCASTSS  12(SP), Z11
-	CMPB          stream+216(FP), $0x00
-	JE            plain618
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z12
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z13
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest621
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), R9
+	VBROADCASTSS  (SP), Z1
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z2
+	VBROADCASTSS  32(SP), Z3
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest717
 
-vectors620:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z14
-	VMOVUPS      (DI), Z15
-	VMULPS       (R10), Z15, Z15
-	VSUBPS       Z13, Z14, Z14
-	VSUBPS       Z0, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z12, Z15, Z15
-	VMOVNTPS     Z15, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors620
-
-rest621:
-	ADDQ         $0x10, R11
-	JZ           done622
-	VMOVUPS.Z    (SI), K1, Z14
-	VMOVUPS.Z    (DI), K1, Z15
-	VMOVUPS.Z    (R10), K1, Z20
-	VMULPS       Z20, Z15, Z15
-	VSUBPS       Z13, Z14, Z14
-	VSUBPS       Z0, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z12, Z15, Z15
-	VMOVUPS      Z15, K1, (R8)
-
-done622:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest624
-
-vectors623:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z12
-	VMOVUPS      (DI), Z13
-	VMULPS       (R10), Z13, Z13
-	VSUBPS       Z1, Z12, Z12
-	VSUBPS       Z9, Z13, Z13
-	VFNMADD231PS Z12, Z2, Z13
-	VMULPS       Z0, Z13, Z13
-	VMOVNTPS     Z13, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors623
-
-rest624:
-	ADDQ         $0x10, R11
-	JZ           done625
-	VMOVUPS.Z    (SI), K1, Z12
-	VMOVUPS.Z    (DI), K1, Z13
-	VMOVUPS.Z    (R10), K1, Z14
-	VMULPS       Z14, Z13, Z13
-	VSUBPS       Z1, Z12, Z12
-	VSUBPS       Z9, Z13, Z13
-	VFNMADD231PS Z12, Z2, Z13
-	VMULPS       Z0, Z13, Z13
-	VMOVUPS      Z13, K1, (R8)
-
-done625:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest627
-
-vectors626:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z2
+vectors716:
+	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z10, Z9, Z9
-	VFNMADD231PS Z2, Z3, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVNTPS     Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors626
-
-rest627:
-	ADDQ         $0x10, R11
-	JZ           done628
-	VMOVUPS.Z    (SI), K1, Z2
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z12
-	VMULPS       Z12, Z9, Z9
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z10, Z9, Z9
-	VFNMADD231PS Z2, Z3, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
-
-done628:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest630
-
-vectors629:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z2
-	VMOVUPS      (DI), Z3
-	VMULPS       (R10), Z3, Z3
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z11, Z3, Z3
-	VFNMADD231PS Z2, Z8, Z3
-	VMULPS       Z0, Z3, Z3
-	VMOVNTPS     Z3, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors629
-
-rest630:
-	ADDQ         $0x10, R11
-	JZ           done631
-	VMOVUPS.Z    (SI), K1, Z2
-	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z9
-	VMULPS       Z9, Z3, Z3
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z11, Z3, Z3
-	VFNMADD231PS Z2, Z8, Z3
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, K1, (R8)
-
-done631:
-	MOVQ AX, R10
-	ANDQ $0x0000000f, R10
-	SHLQ $0x02, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-	JMP  done619
-
-plain618:
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z12
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z13
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest633
-
-vectors632:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z14
-	VMOVUPS      (DI), Z15
-	VMULPS       (R10), Z15, Z15
-	VSUBPS       Z13, Z14, Z14
-	VSUBPS       Z0, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z12, Z15, Z15
-	VMOVUPS      Z15, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors632
-
-rest633:
-	ADDQ         $0x10, R11
-	JZ           done634
-	VMOVUPS.Z    (SI), K1, Z14
-	VMOVUPS.Z    (DI), K1, Z15
-	VMOVUPS.Z    (R10), K1, Z20
-	VMULPS       Z20, Z15, Z15
-	VSUBPS       Z13, Z14, Z14
-	VSUBPS       Z0, Z15, Z15
-	VFNMADD231PS Z14, Z1, Z15
-	VMULPS       Z12, Z15, Z15
-	VMOVUPS      Z15, K1, (R8)
-
-done634:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 4(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest636
-
-vectors635:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z12
-	VMOVUPS      (DI), Z13
-	VMULPS       (R10), Z13, Z13
-	VSUBPS       Z1, Z12, Z12
-	VSUBPS       Z9, Z13, Z13
-	VFNMADD231PS Z12, Z2, Z13
-	VMULPS       Z0, Z13, Z13
-	VMOVUPS      Z13, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors635
-
-rest636:
-	ADDQ         $0x10, R11
-	JZ           done637
-	VMOVUPS.Z    (SI), K1, Z12
-	VMOVUPS.Z    (DI), K1, Z13
-	VMOVUPS.Z    (R10), K1, Z14
-	VMULPS       Z14, Z13, Z13
-	VSUBPS       Z1, Z12, Z12
-	VSUBPS       Z9, Z13, Z13
-	VFNMADD231PS Z12, Z2, Z13
-	VMULPS       Z0, Z13, Z13
-	VMOVUPS      Z13, K1, (R8)
-
-done637:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 8(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest639
-
-vectors638:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z2
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z10, Z9, Z9
-	VFNMADD231PS Z2, Z3, Z9
+	VMULPS       (R9), Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors638
+	SUBQ         $0x10, R10
+	JGE          vectors716
 
-rest639:
-	ADDQ         $0x10, R11
-	JZ           done640
-	VMOVUPS.Z    (SI), K1, Z2
+rest717:
+	ADDQ         $0x10, R10
+	JZ           done718
+	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z12
-	VMULPS       Z12, Z9, Z9
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z10, Z9, Z9
-	VFNMADD231PS Z2, Z3, Z9
+	VMOVUPS.Z    (R9), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done640:
+done718:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 4(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z2
+	VBROADCASTSS 36(SP), Z3
 	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS 12(R11)(CX*4), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest642
+	SUBQ         $0x10, R10
+	JL           rest720
 
-vectors641:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z2
-	VMOVUPS      (DI), Z3
-	VMULPS       (R10), Z3, Z3
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z11, Z3, Z3
-	VFNMADD231PS Z2, Z8, Z3
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, (R8)
+vectors719:
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R9), Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
 	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors641
+	SUBQ         $0x10, R10
+	JGE          vectors719
 
-rest642:
-	ADDQ         $0x10, R11
-	JZ           done643
-	VMOVUPS.Z    (SI), K1, Z2
-	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z9
-	VMULPS       Z9, Z3, Z3
-	VSUBPS       Z1, Z2, Z2
-	VSUBPS       Z11, Z3, Z3
-	VFNMADD231PS Z2, Z8, Z3
-	VMULPS       Z0, Z3, Z3
-	VMOVUPS      Z3, K1, (R8)
+rest720:
+	ADDQ         $0x10, R10
+	JZ           done721
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R9), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
 
-done643:
-	MOVQ AX, R10
-	ANDQ $0x0000000f, R10
-	SHLQ $0x02, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
+done721:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 8(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z2
+	VBROADCASTSS 40(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest723
 
-done619:
+vectors722:
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R9), Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
+	JGE          vectors722
+
+rest723:
+	ADDQ         $0x10, R10
+	JZ           done724
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R9), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done724:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 12(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z2
+	VBROADCASTSS 44(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest726
+
+vectors725:
+	VMOVUPS      (SI), Z8
+	VMOVUPS      (DI), Z9
+	VMULPS       (R9), Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
+	JGE          vectors725
+
+rest726:
+	ADDQ         $0x10, R10
+	JZ           done727
+	VMOVUPS.Z    (SI), K1, Z8
+	VMOVUPS.Z    (DI), K1, Z9
+	VMOVUPS.Z    (R9), K1, Z10
+	VMULPS       Z10, Z9, Z9
+	VSUBPS       Z2, Z8, Z8
+	VSUBPS       Z3, Z9, Z9
+	VFNMADD231PS Z8, Z1, Z9
+	VMULPS       Z0, Z9, Z9
+	VMOVUPS      Z9, K1, (R8)
+
+done727:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows613
+	JMP  rows711
 
-done614:
-rows644:
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+152(FP)
-	JG           done645
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z0
+done712:
+rows728:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done729
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest647
+	MOVQ         dbeta_base+192(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest731
 
-vectors646:
-	PREFETCHT1  (R12)
-	VMOVUPS     (R10), Z3
-	VMOVUPS     (R11), Z4
-	VMOVUPS     (R13), Z5
-	VMOVUPS     (BX), Z6
-	VMOVUPS     (R9), Z7
+vectors730:
+	VMOVUPS     (R9), Z3
+	VMOVUPS     (R10), Z4
+	VMOVUPS     (R11), Z5
+	VMOVUPS     (DX), Z6
+	VMOVUPS     (BX), Z7
 	VSUBPS      Z1, Z6, Z6
 	VFMSUB213PS Z2, Z0, Z6
 	VADDPS      Z7, Z5, Z5
@@ -10776,25 +11703,24 @@ vectors646:
 	VMULPS      Z3, Z7, Z7
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, (R11)
-	VMOVUPS     Z5, (R13)
+	VMOVUPS     Z4, (R10)
+	VMOVUPS     Z5, (R11)
+	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	ADDQ        $+64, R13
-	SUBQ        $0x10, R14
-	JGE         vectors646
+	SUBQ        $0x10, R12
+	JGE         vectors730
 
-rest647:
-	ADDQ        $0x10, R14
-	JZ          done648
-	VMOVUPS.Z   (R10), K1, Z3
-	VMOVUPS.Z   (R11), K1, Z4
-	VMOVUPS.Z   (R13), K1, Z5
-	VMOVUPS.Z   (BX), K1, Z6
-	VMOVUPS.Z   (R9), K1, Z7
+rest731:
+	ADDQ        $0x10, R12
+	JZ          done732
+	VMOVUPS.Z   (R9), K1, Z3
+	VMOVUPS.Z   (R10), K1, Z4
+	VMOVUPS.Z   (R11), K1, Z5
+	VMOVUPS.Z   (DX), K1, Z6
+	VMOVUPS.Z   (BX), K1, Z7
 	VSUBPS      Z1, Z6, Z6
 	VFMSUB213PS Z2, Z0, Z6
 	VADDPS      Z7, Z5, Z5
@@ -10802,25 +11728,13 @@ rest647:
 	VMULPS      Z3, Z7, Z7
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, K1, (R11)
-	VMOVUPS     Z5, K1, (R13)
+	VMOVUPS     Z4, K1, (R10)
+	VMOVUPS     Z5, K1, (R11)
 
-done648:
-	VEXTRACTF64X4 $0x01, Z26, Y0
-	VADDPS        Y0, Y26, Y26
-	VEXTRACTF64X2 $0x01, Y26, X0
-	VADDPS        X0, X26, X26
-	VUNPCKLPS     X26, X26, X0
-	VUNPCKHPS     X26, X26, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X26, X26, X1
-	VUNPCKHPS     X26, X26, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
+done732:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
 	VEXTRACTF64X4 $0x01, Z25, Y1
 	VADDPS        Y1, Y25, Y25
 	VEXTRACTF64X2 $0x01, Y25, X1
@@ -10836,188 +11750,303 @@ done648:
 	VUNPCKHPD     X2, X1, X1
 	VADDPS        X1, X3, X3
 	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y1, Y1
-	VDIVPD        Y2, Y0, Y0
-	MOVQ          shift_base+120(FP), BX
-	VXORPS        Y2, Y2, Y2
-	VMOVSS        (BX)(CX*4), X2
-	VCVTPS2PD     X2, Y2
-	VFNMADD231PD  Y2, Y1, Y0
-	MOVQ          rstd_base+144(FP), BX
-	VXORPS        Y2, Y2, Y2
-	VMOVSS        (BX)(CX*4), X2
-	VCVTPS2PD     X2, Y2
-	VMULPD        Y2, Y1, Y1
-	VCVTPD2PSY    Y1, X1
-	VMOVSS        X1, (SP)
-	VBROADCASTSS  (SP), Z1
-	VCVTPD2PSY    Y0, X0
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z26, Y2
+	VADDPS        Y2, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X2
+	VADDPS        X2, X26, X26
+	VUNPCKLPS     X26, X26, X2
+	VUNPCKHPS     X26, X26, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X26, X26, X3
+	VUNPCKHPS     X26, X26, X4
+	VADDPS        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X3, X2, X4
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X4, X4
+	VCVTPS2PD     X4, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          shift_base+120(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (DX)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VFNMADD231PD  Y0, Y1, Y2
+	VCVTPD2PSY    Y2, X0
+	VMOVSS        X0, 32(SP)
+	MOVQ          rstd_base+144(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (DX)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
-	VBROADCASTSS  (SP), Z0
-	CMPB          stream+216(FP), $0x00
-	JE            plain649
-	LEAQ          (DI)(DX*4), BX
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z2
-	MOVQ          gamma_base+72(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest652
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), DX
+	VBROADCASTSS  (SP), Z1
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z2
+	VBROADCASTSS  32(SP), Z3
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest734
 
-vectors651:
-	PREFETCHT1   (BX)
+vectors733:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
-	VMULPS       (R9), Z5, Z5
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       Z0, Z5, Z5
+	VMULPS       (DX), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
-	VMULPS       Z2, Z5, Z5
-	VMOVNTPS     Z5, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x10, R10
-	JGE          vectors651
-
-rest652:
-	ADDQ         $0x10, R10
-	JZ           done653
-	VMOVUPS.Z    (SI), K1, Z4
-	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R9), K1, Z6
-	VMULPS       Z6, Z5, Z5
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       Z0, Z5, Z5
-	VFNMADD231PS Z4, Z1, Z5
-	VMULPS       Z2, Z5, Z5
-	VMOVUPS      Z5, K1, (R8)
-
-done653:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-	JMP  done650
-
-plain649:
-	LEAQ         (DI)(DX*4), BX
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z3
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest655
-
-vectors654:
-	PREFETCHT1   (BX)
-	VMOVUPS      (SI), Z4
-	VMOVUPS      (DI), Z5
-	VMULPS       (R9), Z5, Z5
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       Z0, Z5, Z5
-	VFNMADD231PS Z4, Z1, Z5
-	VMULPS       Z2, Z5, Z5
+	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x10, R10
-	JGE          vectors654
+	ADDQ         $+64, DX
+	SUBQ         $0x10, BX
+	JGE          vectors733
 
-rest655:
-	ADDQ         $0x10, R10
-	JZ           done656
+rest734:
+	ADDQ         $0x10, BX
+	JZ           done735
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R9), K1, Z6
+	VMOVUPS.Z    (DX), K1, Z6
 	VMULPS       Z6, Z5, Z5
-	VSUBPS       Z3, Z4, Z4
-	VSUBPS       Z0, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
-	VMULPS       Z2, Z5, Z5
+	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done656:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-
-done650:
+done735:
+	MOVQ AX, DX
+	ANDQ $0x0000000f, DX
+	SHLQ $0x02, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
+	ADDQ DX, R8
 	ADDQ $0x01, CX
-	JMP  rows644
+	JMP  rows728
 
-done645:
-	CMPB stream+216(FP), $0x00
-	JE   done657
-	SFENCE
-
-done657:
+done729:
+done698:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
-TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $32-145
-	MOVQ  gamma_len+80(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x0000000f, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x02, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  dy_base+48(FP), DI
-	MOVQ  dx_base+0(FP), R8
-	XORQ  CX, CX
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+144(FP), $0x00
+	JE           plain736
+	XORQ         BX, BX
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         $0x00001000, CX
+	CMPQ         BX, CX
+	CMOVQCS      CX, BX
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done740
+	MOVQ         SI, DX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest742
 
-rows658:
-	LEAQ         4(CX), R9
-	CMPQ         R9, rstd_len+104(FP)
-	JG           done659
-	MOVQ         SI, R9
-	MOVQ         DI, R10
+vectors741:
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, (R11)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors741
+
+rest742:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X3, X3
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X2, X1
+	VUNPCKHPD     X3, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+96(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (SP)
+	INCQ          CX
+
+loop738:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+104(FP)
+	JG           last739
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS (SP), Z1
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
+	VPXORD       Z6, Z6, Z6
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSS (R14)(CX*4), Z0
-	VBROADCASTSS 4(R14)(CX*4), Z1
-	VBROADCASTSS 8(R14)(CX*4), Z2
-	VBROADCASTSS 12(R14)(CX*4), Z3
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest745
+
+vectors744:
+	PREFETCHT1   (SI)(BX*1)
+	PREFETCHT1   (DI)(BX*1)
+	VMOVUPS      (DX), Z3
+	VMOVUPS      (R9), Z4
+	VMULPS       (R10), Z4, Z4
+	VFNMADD231PS Z3, Z1, Z4
+	VMULPS       Z0, Z4, Z4
+	VMOVNTPS     Z4, (R8)
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (SI), Z5
+	VMOVUPS      (DI), Z7
+	VMULPS       Z2, Z5, Z5
+	VFMADD231PS  Z7, Z5, Z4
+	VMULPS       Z3, Z7, Z7
+	VFMADD231PS  Z7, Z5, Z6
+	VMOVUPS      Z4, (R12)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x10, R13
+	JGE          vectors744
+
+rest745:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        X1, X6, X6
+	VUNPCKLPS     X6, X6, X1
+	VUNPCKHPS     X6, X6, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X6, X6, X2
+	VUNPCKHPS     X6, X6, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+96(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (R10)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (SP)
+	INCQ          CX
+	JMP           loop738
+
+last739:
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), CX
+	VBROADCASTSS (SP), Z1
+	SUBQ         $0x10, AX
+	JL           rest748
+
+vectors747:
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (R9), Z3
+	VMULPS       (CX), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, CX
+	SUBQ         $0x10, AX
+	JGE          vectors747
+
+rest748:
+done740:
+	SFENCE
+	JMP done737
+
+plain736:
+	XORQ CX, CX
+
+rows750:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done751
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	VBROADCASTSS 4(R11)(CX*4), Z1
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 12(R11)(CX*4), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest661
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
+	JL           rest753
 
-vectors660:
-	PREFETCHT1  (R13)
-	PREFETCHT1  (R13)(DX*1)
-	PREFETCHT1  (R13)(DX*2)
-	PREFETCHT1  (R13)(BX*1)
+vectors752:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -11049,13 +12078,12 @@ vectors660:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	ADDQ        $+64, R13
-	SUBQ        $0x10, R14
-	JGE         vectors660
+	SUBQ        $0x10, R13
+	JGE         vectors752
 
-rest661:
-	ADDQ        $0x10, R14
-	JZ          done662
+rest753:
+	ADDQ        $0x10, R13
+	JZ          done754
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -11084,582 +12112,332 @@ rest661:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done662:
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X0
-	VADDPS        X0, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X0
-	VADDPS        X0, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPS        Y0, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X0
-	VADDPS        X0, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X0
-	VADDPS        X0, X7, X7
-	VUNPCKLPS     X5, X4, X0
-	VUNPCKHPS     X5, X4, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X7, X6, X1
-	VUNPCKHPS     X7, X6, X2
+done754:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPS        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPS        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPS        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPS        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPS        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPS        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPS        X1, X7, X7
+	VUNPCKLPS     X5, X4, X1
+	VUNPCKHPS     X5, X4, X2
 	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
+	VUNPCKLPS     X7, X6, X2
+	VUNPCKHPS     X7, X6, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VDIVPD        Y0, Y1, Y1
 	MOVQ          rstd_base+96(FP), R9
-	VXORPS        Y1, Y1, Y1
-	VMOVUPS       (R9)(CX*4), X1
-	VCVTPS2PD     X1, Y1
-	VMULPD        Y1, Y0, Y0
-	VCVTPD2PSY    Y0, X0
+	VXORPS        Y0, Y0, Y0
+	VMOVUPS       (R9)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
 	VMOVUPS       X0, (SP)
-	VBROADCASTSS  (SP), Z0
-	VBROADCASTSS  4(SP), Z1
-	VBROADCASTSS  8(SP), Z2
-	VBROADCASTSS  12(SP), Z3
-	CMPB          stream+144(FP), $0x00
-	JE            plain663
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z8
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest666
-
-vectors665:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z9
-	VMOVUPS      (DI), Z10
-	VMULPS       (R10), Z10, Z10
-	VFNMADD231PS Z9, Z0, Z10
-	VMULPS       Z8, Z10, Z10
-	VMOVNTPS     Z10, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors665
-
-rest666:
-	ADDQ         $0x10, R11
-	JZ           done667
-	VMOVUPS.Z    (SI), K1, Z9
-	VMOVUPS.Z    (DI), K1, Z10
-	VMOVUPS.Z    (R10), K1, Z11
-	VMULPS       Z11, Z10, Z10
-	VFNMADD231PS Z9, Z0, Z10
-	VMULPS       Z8, Z10, Z10
-	VMOVUPS      Z10, K1, (R8)
-
-done667:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest669
-
-vectors668:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVNTPS     Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors668
-
-rest669:
-	ADDQ         $0x10, R11
-	JZ           done670
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
-
-done670:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest672
-
-vectors671:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z8
-	VMULPS       (R10), Z8, Z8
-	VFNMADD231PS Z1, Z2, Z8
-	VMULPS       Z0, Z8, Z8
-	VMOVNTPS     Z8, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors671
-
-rest672:
-	ADDQ         $0x10, R11
-	JZ           done673
-	VMOVUPS.Z    (SI), K1, Z1
-	VMOVUPS.Z    (DI), K1, Z8
-	VMOVUPS.Z    (R10), K1, Z9
-	VMULPS       Z9, Z8, Z8
-	VFNMADD231PS Z1, Z2, Z8
-	VMULPS       Z0, Z8, Z8
-	VMOVUPS      Z8, K1, (R8)
-
-done673:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest675
-
-vectors674:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
-	VMULPS       (R10), Z2, Z2
-	VFNMADD231PS Z1, Z3, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVNTPS     Z2, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors674
-
-rest675:
-	ADDQ         $0x10, R11
-	JZ           done676
-	VMOVUPS.Z    (SI), K1, Z1
-	VMOVUPS.Z    (DI), K1, Z2
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z2, Z2
-	VFNMADD231PS Z1, Z3, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (R8)
-
-done676:
-	MOVQ AX, R10
-	ANDQ $0x0000000f, R10
-	SHLQ $0x02, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-	JMP  done664
-
-plain663:
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Z8
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest678
-
-vectors677:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z9
-	VMOVUPS      (DI), Z10
-	VMULPS       (R10), Z10, Z10
-	VFNMADD231PS Z9, Z0, Z10
-	VMULPS       Z8, Z10, Z10
-	VMOVUPS      Z10, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors677
-
-rest678:
-	ADDQ         $0x10, R11
-	JZ           done679
-	VMOVUPS.Z    (SI), K1, Z9
-	VMOVUPS.Z    (DI), K1, Z10
-	VMOVUPS.Z    (R10), K1, Z11
-	VMULPS       Z11, Z10, Z10
-	VFNMADD231PS Z9, Z0, Z10
-	VMULPS       Z8, Z10, Z10
-	VMOVUPS      Z10, K1, (R8)
-
-done679:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest681
-
-vectors680:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors680
-
-rest681:
-	ADDQ         $0x10, R11
-	JZ           done682
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
-
-done682:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest684
-
-vectors683:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z8
-	VMULPS       (R10), Z8, Z8
-	VFNMADD231PS Z1, Z2, Z8
-	VMULPS       Z0, Z8, Z8
-	VMOVUPS      Z8, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors683
-
-rest684:
-	ADDQ         $0x10, R11
-	JZ           done685
-	VMOVUPS.Z    (SI), K1, Z1
-	VMOVUPS.Z    (DI), K1, Z8
-	VMOVUPS.Z    (R10), K1, Z9
-	VMULPS       Z9, Z8, Z8
-	VFNMADD231PS Z1, Z2, Z8
-	VMULPS       Z0, Z8, Z8
-	VMOVUPS      Z8, K1, (R8)
-
-done685:
-	MOVQ         AX, R10
-	ANDQ         $0x0000000f, R10
-	SHLQ         $0x02, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
-	JL           rest687
-
-vectors686:
-	PREFETCHT1   (R9)
-	VMOVUPS      (SI), Z1
-	VMOVUPS      (DI), Z2
-	VMULPS       (R10), Z2, Z2
-	VFNMADD231PS Z1, Z3, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R11
-	JGE          vectors686
-
-rest687:
-	ADDQ         $0x10, R11
-	JZ           done688
-	VMOVUPS.Z    (SI), K1, Z1
-	VMOVUPS.Z    (DI), K1, Z2
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z2, Z2
-	VFNMADD231PS Z1, Z3, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (R8)
-
-done688:
-	MOVQ AX, R10
-	ANDQ $0x0000000f, R10
-	SHLQ $0x02, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-
-done664:
-	ADDQ $0x04, CX
-	JMP  rows658
-
-done659:
-rows689:
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+104(FP)
-	JG           done690
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z0
-	VPXORD       Z12, Z12, Z12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest692
-
-vectors691:
-	PREFETCHT1  (R12)
-	VMOVUPS     (R10), Z1
-	VMOVUPS     (R11), Z2
-	VMOVUPS     (BX), Z3
-	VMOVUPS     (R9), Z4
-	VMULPS      Z0, Z3, Z3
-	VFMADD231PS Z4, Z3, Z2
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, (R11)
-	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x10, R13
-	JGE         vectors691
-
-rest692:
-	ADDQ        $0x10, R13
-	JZ          done693
-	VMOVUPS.Z   (R10), K1, Z1
-	VMOVUPS.Z   (R11), K1, Z2
-	VMOVUPS.Z   (BX), K1, Z3
-	VMOVUPS.Z   (R9), K1, Z4
-	VMULPS      Z0, Z3, Z3
-	VFMADD231PS Z4, Z3, Z2
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, K1, (R11)
-
-done693:
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPS        Y0, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X0
-	VADDPS        X0, X12, X12
-	VUNPCKLPS     X12, X12, X0
-	VUNPCKHPS     X12, X12, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X12, X12, X1
-	VUNPCKHPS     X12, X12, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          rstd_base+96(FP), BX
-	VXORPS        Y1, Y1, Y1
-	VMOVSS        (BX)(CX*4), X1
-	VCVTPS2PD     X1, Y1
-	VMULPD        Y1, Y0, Y0
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (SP)
-	VBROADCASTSS  (SP), Z0
-	CMPB          stream+144(FP), $0x00
-	JE            plain694
-	LEAQ          (DI)(DX*4), BX
 	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z1
+	VBROADCASTSS  (R9)(CX*4), Z0
 	MOVQ          gamma_base+72(FP), R9
+	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest697
+	JL            rest756
 
-vectors696:
-	PREFETCHT1   (BX)
+vectors755:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
-	VFNMADD231PS Z2, Z0, Z3
-	VMULPS       Z1, Z3, Z3
-	VMOVNTPS     Z3, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x10, R10
-	JGE          vectors696
-
-rest697:
-	ADDQ         $0x10, R10
-	JZ           done698
-	VMOVUPS.Z    (SI), K1, Z2
-	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z4
-	VMULPS       Z4, Z3, Z3
-	VFNMADD231PS Z2, Z0, Z3
-	VMULPS       Z1, Z3, Z3
-	VMOVUPS      Z3, K1, (R8)
-
-done698:
-	MOVQ AX, R9
-	ANDQ $0x0000000f, R9
-	SHLQ $0x02, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-	JMP  done695
-
-plain694:
-	LEAQ         (DI)(DX*4), BX
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest700
-
-vectors699:
-	PREFETCHT1   (BX)
-	VMOVUPS      (SI), Z2
-	VMOVUPS      (DI), Z3
-	VMULPS       (R9), Z3, Z3
-	VFNMADD231PS Z2, Z0, Z3
-	VMULPS       Z1, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
-	ADDQ         $+64, BX
 	SUBQ         $0x10, R10
-	JGE          vectors699
+	JGE          vectors755
 
-rest700:
+rest756:
 	ADDQ         $0x10, R10
-	JZ           done701
+	JZ           done757
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z4
-	VMULPS       Z4, Z3, Z3
-	VFNMADD231PS Z2, Z0, Z3
-	VMULPS       Z1, Z3, Z3
+	VMOVUPS.Z    (R9), K1, Z8
+	VMULPS       Z8, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done701:
+done757:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 4(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest759
+
+vectors758:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R9), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
+	JGE          vectors758
+
+rest759:
+	ADDQ         $0x10, R10
+	JZ           done760
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z8
+	VMULPS       Z8, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done760:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 8(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest762
+
+vectors761:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R9), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
+	JGE          vectors761
+
+rest762:
+	ADDQ         $0x10, R10
+	JZ           done763
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z8
+	VMULPS       Z8, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done763:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 12(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest765
+
+vectors764:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R9), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
+	JGE          vectors764
+
+rest765:
+	ADDQ         $0x10, R10
+	JZ           done766
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z8
+	VMULPS       Z8, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done766:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	ADDQ R9, BX
+	ADDQ $0x04, CX
+	JMP  rows750
 
-done695:
+done751:
+rows767:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done768
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest770
+
+vectors769:
+	VMOVUPS     (R9), Z1
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (DX), Z3
+	VMOVUPS     (BX), Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, (R10)
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors769
+
+rest770:
+	ADDQ        $0x10, R11
+	JZ          done771
+	VMOVUPS.Z   (R9), K1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (DX), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VMULPS      Z0, Z3, Z3
+	VFMADD231PS Z4, Z3, Z2
+	VMULPS      Z1, Z4, Z4
+	VFMADD231PS Z4, Z3, Z12
+	VMOVUPS     Z2, K1, (R10)
+
+done771:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z12, Y1
+	VADDPS        Y1, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X1
+	VADDPS        X1, X12, X12
+	VUNPCKLPS     X12, X12, X1
+	VUNPCKHPS     X12, X12, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X12, X12, X2
+	VUNPCKHPS     X12, X12, X3
+	VADDPS        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X1, X3
+	VUNPCKHPD     X2, X1, X1
+	VADDPS        X1, X3, X3
+	VCVTPS2PD     X3, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+96(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSS        (DX)(CX*4), X0
+	VCVTPS2PD     X0, Y0
+	VMULPD        Y0, Y1, Y1
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (SP)
+	MOVQ          rstd_base+96(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), DX
+	VBROADCASTSS  (SP), Z1
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest773
+
+vectors772:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (DX), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, DX
+	SUBQ         $0x10, BX
+	JGE          vectors772
+
+rest773:
+	ADDQ         $0x10, BX
+	JZ           done774
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (DX), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done774:
+	MOVQ AX, DX
+	ANDQ $0x0000000f, DX
+	SHLQ $0x02, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
+	ADDQ DX, R8
 	ADDQ $0x01, CX
-	JMP  rows689
+	JMP  rows767
 
-done690:
-	CMPB stream+144(FP), $0x00
-	JE   done702
-	SFENCE
-
-done702:
+done768:
+done737:
 	VZEROUPPER
 	RET
 
-// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
+// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
 	MOVQ  sum_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x0000000f, CX
@@ -11670,20 +12448,66 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	SHLQ  $0x02, DX
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
+	CMPB  stream+112(FP), $0x00
+	JE    plain775
 	XORQ  CX, CX
 
-rows703:
+rows777:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done778
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x10, R9
+	JL   rest780
+
+vectors779:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (DI), Z1
+	VMOVUPS     (R8), Z2
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors779
+
+rest780:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows777
+
+done778:
+	SFENCE
+	JMP done776
+
+plain775:
+	XORQ CX, CX
+
+rows782:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done704
+	JG   done783
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest706
+	JL   rest785
 
-vectors705:
+vectors784:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -11710,11 +12534,11 @@ vectors705:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors705
+	JGE         vectors784
 
-rest706:
+rest785:
 	ADDQ        $0x10, R10
-	JZ          done707
+	JZ          done786
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -11737,28 +12561,28 @@ rest706:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done707:
+done786:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows703
+	JMP  rows782
 
-done704:
-rows708:
+done783:
+rows787:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done709
+	JG   done788
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest711
+	JL   rest790
 
-vectors710:
+vectors789:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -11773,11 +12597,11 @@ vectors710:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors710
+	JGE         vectors789
 
-rest711:
+rest790:
 	ADDQ        $0x10, R9
-	JZ          done712
+	JZ          done791
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -11788,16 +12612,17 @@ rest711:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done712:
+done791:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows708
+	JMP  rows787
 
-done709:
+done788:
+done776:
 	VZEROUPPER
 	RET
 
@@ -11815,89 +12640,67 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
+	CMPB  stream+136(FP), $0x00
+	JE    plain792
 	XORQ  CX, CX
 
-rows713:
-	LEAQ 4(CX), R8
-	CMPQ R8, rows+120(FP)
-	JG   done714
-	CMPB stream+136(FP), $0x00
-	JE   plain715
-	MOVQ mean_base+48(FP), R8
-	MOVQ scale_base+72(FP), R9
-	MOVQ offset_base+96(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x10, R11
-	JL   rest718
+rows794:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done795
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest797
 
-vectors717:
-	VMOVUPS     (R8), Z0
-	VMOVUPS     (R9), Z1
-	VMOVUPS     (R10), Z2
+vectors796:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
 	VMOVUPS     (DI), Z3
 	VSUBPS      Z0, Z3, Z3
 	VFMADD213PS Z2, Z1, Z3
 	VMOVNTPS    Z3, (SI)
-	VMOVUPS     (DI)(DX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVNTPS    Z3, (SI)(DX*1)
-	VMOVUPS     (DI)(DX*2), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVNTPS    Z3, (SI)(DX*2)
-	VMOVUPS     (DI)(BX*1), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVNTPS    Z3, (SI)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
-	JGE         vectors717
+	SUBQ        $0x10, R10
+	JGE         vectors796
 
-rest718:
-	ADDQ        $0x10, R11
-	JZ          done719
-	VMOVUPS.Z   (R8), K1, Z0
-	VMOVUPS.Z   (R9), K1, Z1
-	VMOVUPS.Z   (R10), K1, Z2
-	VMOVUPS.Z   (DI), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (SI)
-	VMOVUPS.Z   (DI)(DX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (SI)(DX*1)
-	VMOVUPS.Z   (DI)(DX*2), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (SI)(DX*2)
-	VMOVUPS.Z   (DI)(BX*1), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (SI)(BX*1)
+rest797:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows794
 
-done719:
-	MOVQ AX, R8
-	ANDQ $-16, R8
-	SHLQ $0x02, R8
-	SUBQ R8, SI
-	SUBQ R8, DI
-	JMP  done716
+done795:
+	SFENCE
+	JMP done793
 
-plain715:
+plain792:
+	XORQ CX, CX
+
+rows799:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done800
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest721
+	JL   rest802
 
-vectors720:
+vectors801:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -11923,11 +12726,11 @@ vectors720:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors720
+	JGE         vectors801
 
-rest721:
+rest802:
 	ADDQ        $0x10, R11
-	JZ          done722
+	JZ          done803
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -11948,77 +12751,30 @@ rest721:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done722:
+done803:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-
-done716:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows713
+	JMP  rows799
 
-done714:
-rows723:
+done800:
+rows804:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done724
-	CMPB stream+136(FP), $0x00
-	JE   plain725
+	JG   done805
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest728
+	JL   rest807
 
-vectors727:
-	VMOVUPS     (BX), Z0
-	VMOVUPS     (R8), Z1
-	VMOVUPS     (R9), Z2
-	VMOVUPS     (DI), Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVNTPS    Z3, (SI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors727
-
-rest728:
-	ADDQ        $0x10, R10
-	JZ          done729
-	VMOVUPS.Z   (BX), K1, Z0
-	VMOVUPS.Z   (R8), K1, Z1
-	VMOVUPS.Z   (R9), K1, Z2
-	VMOVUPS.Z   (DI), K1, Z3
-	VSUBPS      Z0, Z3, Z3
-	VFMADD213PS Z2, Z1, Z3
-	VMOVUPS     Z3, K1, (SI)
-
-done729:
-	MOVQ AX, BX
-	ANDQ $-16, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	JMP  done726
-
-plain725:
-	MOVQ mean_base+48(FP), BX
-	MOVQ scale_base+72(FP), R8
-	MOVQ offset_base+96(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x10, R10
-	JL   rest731
-
-vectors730:
+vectors806:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12032,11 +12788,11 @@ vectors730:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors730
+	JGE         vectors806
 
-rest731:
+rest807:
 	ADDQ        $0x10, R10
-	JZ          done732
+	JZ          done808
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -12045,31 +12801,25 @@ rest731:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done732:
+done808:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-
-done726:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows723
+	JMP  rows804
 
-done724:
-	CMPB stream+136(FP), $0x00
-	JE   done733
-	SFENCE
-
-done733:
+done805:
+done793:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
+// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
 	MOVQ  dgamma_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x0000000f, CX
@@ -12081,21 +12831,75 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
+	CMPB  stream+160(FP), $0x00
+	JE    plain809
 	XORQ  CX, CX
 
-rows734:
+rows811:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done812
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest814
+
+vectors813:
+	VMOVUPS     (BX), Z0
+	VMOVUPS     (R8), Z1
+	VMOVUPS     (R9), Z2
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VSUBPS      Z2, Z4, Z4
+	VMULPS      Z3, Z4, Z4
+	VFMADD231PS Z5, Z4, Z0
+	VADDPS      Z5, Z1, Z1
+	VMOVUPS     Z0, (BX)
+	VMOVUPS     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors813
+
+rest814:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows811
+
+done812:
+	SFENCE
+	JMP done810
+
+plain809:
+	XORQ CX, CX
+
+rows816:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done735
+	JG   done817
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest737
+	JL   rest819
 
-vectors736:
+vectors818:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -12133,11 +12937,11 @@ vectors736:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors736
+	JGE         vectors818
 
-rest737:
+rest819:
 	ADDQ        $0x10, R12
-	JZ          done738
+	JZ          done820
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -12169,7 +12973,7 @@ rest737:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done738:
+done820:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -12178,22 +12982,22 @@ done738:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows734
+	JMP  rows816
 
-done735:
-rows739:
+done817:
+rows821:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done740
+	JG   done822
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest742
+	JL   rest824
 
-vectors741:
+vectors823:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12213,11 +13017,11 @@ vectors741:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors741
+	JGE         vectors823
 
-rest742:
+rest824:
 	ADDQ        $0x10, R11
-	JZ          done743
+	JZ          done825
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -12231,7 +13035,7 @@ rest742:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done743:
+done825:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -12240,9 +13044,10 @@ done743:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows739
+	JMP  rows821
 
-done740:
+done822:
+done810:
 	VZEROUPPER
 	RET
 
@@ -12261,29 +13066,29 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dx_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
+	CMPB  stream+208(FP), $0x00
+	JE    plain826
 	XORQ  CX, CX
 
-rows744:
-	LEAQ 4(CX), R9
-	CMPQ R9, rows+192(FP)
-	JG   done745
-	CMPB stream+208(FP), $0x00
-	JE   plain746
-	MOVQ mean_base+72(FP), R9
-	MOVQ rstd_base+96(FP), R10
-	MOVQ scale_base+120(FP), R11
-	MOVQ offset_base+144(FP), R12
-	MOVQ slope_base+168(FP), R13
-	MOVQ AX, R14
-	SUBQ $0x10, R14
-	JL   rest749
+rows828:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done829
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest831
 
-vectors748:
-	VMOVUPS      (R9), Z0
-	VMOVUPS      (R10), Z1
-	VMOVUPS      (R11), Z2
-	VMOVUPS      (R12), Z3
-	VMOVUPS      (R13), Z4
+vectors830:
+	VMOVUPS      (BX), Z0
+	VMOVUPS      (R9), Z1
+	VMOVUPS      (R10), Z2
+	VMOVUPS      (R11), Z3
+	VMOVUPS      (R12), Z4
 	VMOVUPS      (DI), Z5
 	VMOVUPS      (R8), Z6
 	VSUBPS       Z0, Z5, Z5
@@ -12291,85 +13096,41 @@ vectors748:
 	VFMSUB213PS  Z3, Z2, Z6
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVNTPS     Z6, (SI)
-	VMOVUPS      (DI)(DX*1), Z5
-	VMOVUPS      (R8)(DX*1), Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVNTPS     Z6, (SI)(DX*1)
-	VMOVUPS      (DI)(DX*2), Z5
-	VMOVUPS      (R8)(DX*2), Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVNTPS     Z6, (SI)(DX*2)
-	VMOVUPS      (DI)(BX*1), Z5
-	VMOVUPS      (R8)(BX*1), Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVNTPS     Z6, (SI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x10, R14
-	JGE          vectors748
+	SUBQ         $0x10, R13
+	JGE          vectors830
 
-rest749:
-	ADDQ         $0x10, R14
-	JZ           done750
-	VMOVUPS.Z    (R9), K1, Z0
-	VMOVUPS.Z    (R10), K1, Z1
-	VMOVUPS.Z    (R11), K1, Z2
-	VMOVUPS.Z    (R12), K1, Z3
-	VMOVUPS.Z    (R13), K1, Z4
-	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R8), K1, Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVUPS      Z6, K1, (SI)
-	VMOVUPS.Z    (DI)(DX*1), K1, Z5
-	VMOVUPS.Z    (R8)(DX*1), K1, Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVUPS      Z6, K1, (SI)(DX*1)
-	VMOVUPS.Z    (DI)(DX*2), K1, Z5
-	VMOVUPS.Z    (R8)(DX*2), K1, Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVUPS      Z6, K1, (SI)(DX*2)
-	VMOVUPS.Z    (DI)(BX*1), K1, Z5
-	VMOVUPS.Z    (R8)(BX*1), K1, Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVUPS      Z6, K1, (SI)(BX*1)
+rest831:
+	MOVQ AX, BX
+	ANDQ $-16, BX
+	SHLQ $0x02, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows828
 
-done750:
-	MOVQ AX, R9
-	ANDQ $-16, R9
-	SHLQ $0x02, R9
-	SUBQ R9, SI
-	SUBQ R9, DI
-	SUBQ R9, R8
-	JMP  done747
+done829:
+	SFENCE
+	JMP done827
 
-plain746:
+plain826:
+	XORQ CX, CX
+
+rows833:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done834
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -12377,9 +13138,9 @@ plain746:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest752
+	JL   rest836
 
-vectors751:
+vectors835:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -12422,11 +13183,11 @@ vectors751:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors751
+	JGE          vectors835
 
-rest752:
+rest836:
 	ADDQ         $0x10, R14
-	JZ           done753
+	JZ           done837
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -12461,28 +13222,24 @@ rest752:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done753:
+done837:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-
-done747:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows744
+	JMP  rows833
 
-done745:
-rows754:
+done834:
+rows838:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done755
-	CMPB stream+208(FP), $0x00
-	JE   plain756
+	JG   done839
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -12490,68 +13247,9 @@ rows754:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest759
+	JL   rest841
 
-vectors758:
-	VMOVUPS      (BX), Z0
-	VMOVUPS      (R9), Z1
-	VMOVUPS      (R10), Z2
-	VMOVUPS      (R11), Z3
-	VMOVUPS      (R12), Z4
-	VMOVUPS      (DI), Z5
-	VMOVUPS      (R8), Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVNTPS     Z6, (SI)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	SUBQ         $0x10, R13
-	JGE          vectors758
-
-rest759:
-	ADDQ         $0x10, R13
-	JZ           done760
-	VMOVUPS.Z    (BX), K1, Z0
-	VMOVUPS.Z    (R9), K1, Z1
-	VMOVUPS.Z    (R10), K1, Z2
-	VMOVUPS.Z    (R11), K1, Z3
-	VMOVUPS.Z    (R12), K1, Z4
-	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (R8), K1, Z6
-	VSUBPS       Z0, Z5, Z5
-	VMULPS       Z1, Z5, Z5
-	VFMSUB213PS  Z3, Z2, Z6
-	VFNMADD231PS Z5, Z4, Z6
-	VMOVUPS      Z6, K1, (SI)
-
-done760:
-	MOVQ AX, BX
-	ANDQ $-16, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	SUBQ BX, R8
-	JMP  done757
-
-plain756:
-	MOVQ mean_base+72(FP), BX
-	MOVQ rstd_base+96(FP), R9
-	MOVQ scale_base+120(FP), R10
-	MOVQ offset_base+144(FP), R11
-	MOVQ slope_base+168(FP), R12
-	MOVQ AX, R13
-	SUBQ $0x10, R13
-	JL   rest762
-
-vectors761:
+vectors840:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -12573,11 +13271,11 @@ vectors761:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors761
+	JGE          vectors840
 
-rest762:
+rest841:
 	ADDQ         $0x10, R13
-	JZ           done763
+	JZ           done842
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -12591,27 +13289,21 @@ rest762:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done763:
+done842:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-
-done757:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows754
+	JMP  rows838
 
-done755:
-	CMPB stream+208(FP), $0x00
-	JE   done764
-	SFENCE
-
-done764:
+done839:
+done827:
 	VZEROUPPER
 	RET
 
@@ -12623,29 +13315,29 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop765:
+loop843:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done766
+	JG        done844
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop765
+	JMP       loop843
 
-done766:
-loop767:
+done844:
+loop845:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done768
+	JG        done846
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop767
+	JMP       loop845
 
-done768:
+done846:
 	VZEROUPPER
 	RET
 
@@ -12664,23 +13356,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest770
+	JZ           rest848
 
-vectors769:
+vectors847:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors769
+	JL      vectors847
 
-rest770:
+rest848:
 	CMPQ    BX, DX
-	JGE     done771
+	JGE     done849
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done771:
+done849:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -12708,9 +13400,9 @@ done771:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest773
+	JZ            rest851
 
-vectors772:
+vectors850:
 	VMOVUPS      (CX)(BX*4), Z15
 	VSUBPS       Z0, Z15, Z15
 	VMINPS       Z15, Z1, Z15
@@ -12732,11 +13424,11 @@ vectors772:
 	VADDPS       Z17, Z2, Z2
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors772
+	JL           vectors850
 
-rest773:
+rest851:
 	CMPQ         BX, DX
-	JGE          done774
+	JGE          done852
 	VMOVUPS.Z    (CX)(BX*4), K1, Z15
 	VSUBPS       Z0, Z15, Z15
 	VMINPS       Z15, Z1, Z0
@@ -12758,7 +13450,7 @@ rest773:
 	VMOVAPS.Z    Z3, K1, Z3
 	VADDPS       Z3, Z2, Z2
 
-done774:
+done852:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -12774,24 +13466,24 @@ done774:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest776
+	JZ            rest854
 
-vectors775:
+vectors853:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors775
+	JL      vectors853
 
-rest776:
+rest854:
 	CMPQ      CX, DX
-	JGE       done777
+	JGE       done855
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done777:
+done855:
 	VZEROUPPER
 	RET
 
@@ -12843,24 +13535,24 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest779
+	JZ     rest857
 
-vectors778:
+vectors856:
 	VMOVUPS     (CX)(BX*4), Z1
 	VMOVUPS     (AX)(BX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x00000010, BX
 	CMPQ        BX, SI
-	JL          vectors778
+	JL          vectors856
 
-rest779:
+rest857:
 	CMPQ        BX, DX
-	JGE         done780
+	JGE         done858
 	VMOVUPS.Z   (CX)(BX*4), K1, Z1
 	VMOVUPS.Z   (AX)(BX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done780:
+done858:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -12873,9 +13565,9 @@ done780:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest782
+	JZ            rest860
 
-vectors781:
+vectors859:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -12883,18 +13575,18 @@ vectors781:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors781
+	JL      vectors859
 
-rest782:
+rest860:
 	CMPQ      BX, DX
-	JGE       done783
+	JGE       done861
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done783:
+done861:
 	VZEROUPPER
 	RET
 
@@ -12930,9 +13622,9 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest785
+	JZ           rest863
 
-vectors784:
+vectors862:
 	VMOVUPS      (DX)(SI*4), Z17
 	VMULPS       Z17, Z17, Z18
 	VMOVUPS      Z15, Z19
@@ -12964,11 +13656,11 @@ vectors784:
 	VMOVUPS      Z18, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors784
+	JL           vectors862
 
-rest785:
+rest863:
 	CMPQ         SI, BX
-	JGE          done786
+	JGE          done864
 	VMOVUPS.Z    (DX)(SI*4), K1, Z17
 	VMULPS       Z17, Z17, Z18
 	VMOVUPS      Z15, Z15
@@ -12999,7 +13691,7 @@ rest785:
 	VFNMADD231PS Z1, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done786:
+done864:
 	VZEROUPPER
 	RET
 
@@ -13028,9 +13720,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest788
+	JZ           rest866
 
-vectors787:
+vectors865:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -13050,11 +13742,11 @@ vectors787:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors787
+	JL          vectors865
 
-rest788:
+rest866:
 	CMPQ        DI, SI
-	JGE         done789
+	JGE         done867
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -13073,7 +13765,7 @@ rest788:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done789:
+done867:
 	VZEROUPPER
 	RET
 
@@ -13092,26 +13784,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest791
+	JZ    rest869
 
-vectors790:
+vectors868:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors790
+	JL      vectors868
 
-rest791:
+rest869:
 	CMPQ      SI, BX
-	JGE       done792
+	JGE       done870
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done792:
+done870:
 	VZEROUPPER
 	RET
 
@@ -13130,24 +13822,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest794
+	JZ           rest872
 
-vectors793:
+vectors871:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors793
+	JL      vectors871
 
-rest794:
+rest872:
 	CMPQ      BX, DX
-	JGE       done795
+	JGE       done873
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done795:
+done873:
 	VZEROUPPER
 	RET
 
@@ -13175,9 +13867,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest797
+	JZ           rest875
 
-vectors796:
+vectors874:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -13199,11 +13891,11 @@ vectors796:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors796
+	JL          vectors874
 
-rest797:
+rest875:
 	CMPQ        DI, SI
-	JGE         done798
+	JGE         done876
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -13224,7 +13916,7 @@ rest797:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done798:
+done876:
 	VZEROUPPER
 	RET
 
@@ -13243,22 +13935,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest800
+	JZ     rest878
 
-vectors799:
+vectors877:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors799
+	JL          vectors877
 
-rest800:
+rest878:
 	CMPQ        DX, CX
-	JGE         done801
+	JGE         done879
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done801:
+done879:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -13342,9 +14034,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done803
+	JZ         done881
 
-k802:
+k880:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -13389,9 +14081,9 @@ k802:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k802
+	JNZ          k880
 
-done803:
+done881:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -13427,10 +14119,10 @@ done803:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone805
-	JEQ          overwrite804
+	JPS          readCdone883
+	JEQ          overwrite882
 
-readCdone805:
+readCdone883:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -13479,9 +14171,9 @@ readCdone805:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done805
+	JMP         done883
 
-overwrite804:
+overwrite882:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -13507,7 +14199,7 @@ overwrite804:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done805:
+done883:
 	VZEROUPPER
 	RET
 
@@ -13547,9 +14239,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done807
+	JZ         done885
 
-k806:
+k884:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -13568,9 +14260,9 @@ k806:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k806
+	JNZ          k884
 
-done807:
+done885:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -13588,10 +14280,10 @@ done807:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone809
-	JEQ          overwrite808
+	JPS          readCdone887
+	JEQ          overwrite886
 
-readCdone809:
+readCdone887:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -13608,9 +14300,9 @@ readCdone809:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done809
+	JMP         done887
 
-overwrite808:
+overwrite886:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -13620,7 +14312,7 @@ overwrite808:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done809:
+done887:
 	VZEROUPPER
 	RET
 
@@ -13635,9 +14327,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks810:
+blocks888:
 	SUBQ       $0x00000008, SI
-	JL         done811
+	JL         done889
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -13700,56 +14392,539 @@ blocks810:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks810
+	JMP        blocks888
 
-done811:
+done889:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
 TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
-	MOVQ  gamma_len+56(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x00000007, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x03, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  y_base+0(FP), DI
-	XORQ  CX, CX
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+176(FP), $0x00
+	JE      plain890
+	XORQ    BX, BX
+	LEAQ    (BX)(DX*2), BX
+	MOVQ    $0x00001000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
+	XORQ    CX, CX
+	LEAQ    2(CX), R8
+	CMPQ    R8, rstd_len+152(FP)
+	JG      rest894
+	MOVQ    SI, R8
+	VPXORD  Z0, Z0, Z0
+	VPXORD  Z1, Z1, Z1
+	MOVQ    SI, R9
+	MOVQ    AX, R10
+	SUBQ    $0x08, R10
+	JL      rest896
 
-rows812:
+vectors895:
+	VADDPD (R9), Z0, Z0
+	VADDPD (R9)(DX*1), Z1, Z1
+	ADDQ   $+64, R9
+	SUBQ   $0x08, R10
+	JGE    vectors895
+
+rest896:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X2, X2
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X0, X0
+	VINSERTF64X2  $0x01, X0, Y2, Y2
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          mean_base+96(FP), R9
+	VMOVUPD       X2, (R9)(CX*8)
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z0
+	VBROADCASTSD  8(R9)(CX*8), Z1
+	VPXORD        Z3, Z3, Z3
+	VPXORD        Z4, Z4, Z4
+	VPXORD        Z5, Z5, Z5
+	VPXORD        Z6, Z6, Z6
+	MOVQ          SI, R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest899
+
+vectors898:
+	VMOVUPD     (R9), Z2
+	VSUBPD      Z0, Z2, Z2
+	VADDPD      Z2, Z3, Z3
+	VFMADD231PD Z2, Z2, Z5
+	VMOVUPD     (R9)(DX*1), Z2
+	VSUBPD      Z1, Z2, Z2
+	VADDPD      Z2, Z4, Z4
+	VFMADD231PD Z2, Z2, Z6
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors898
+
+rest899:
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y0
+	VADDPD        Y0, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X0
+	VADDPD        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X4, X3, X0
+	VUNPCKHPD     X4, X3, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X4, X4, X1
+	VUNPCKHPD     X4, X4, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPD        X1, X6, X6
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X6, X5, X1
+	VUNPCKHPD     X6, X5, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X6, X6, X2
+	VUNPCKHPD     X6, X6, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), R9
+	VMOVUPD       X2, (R9)(CX*8)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), R9
+	VMOVUPD       X0, (R9)(CX*8)
+	LEAQ          (SI)(DX*2), SI
+	ADDQ          $0x02, CX
+
+loop892:
+	LEAQ         2(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           last893
+	LEAQ         (SI)(BX*1), R9
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	MOVQ         SI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD -16(R11)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest902
+
+vectors901:
+	VADDPD      (R10), Z7, Z7
+	VADDPD      (R10)(DX*1), Z8, Z8
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R11), Z4
+	VFMADD213PD (R12), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R13
+	JGE         vectors901
+
+rest902:
+	VEXTRACTF64X4 $0x01, Z7, Y0
+	VADDPD        Y0, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X0
+	VADDPD        X0, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y0
+	VADDPD        Y0, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X0
+	VADDPD        X0, X8, X8
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X8, X7, X0
+	VUNPCKHPD     X8, X7, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X8, X8, X1
+	VUNPCKHPD     X8, X8, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), R10
+	VMOVUPD       X0, (R10)(CX*8)
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z0
+	VBROADCASTSD  8(R10)(CX*8), Z1
+	VPXORD        Z9, Z9, Z9
+	VPXORD        Z10, Z10, Z10
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	MOVQ          SI, R10
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSD  -8(R11)(CX*8), Z2
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSD  -8(R12)(CX*8), Z3
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSD  -8(R12)(CX*8), Z4
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x08, R13
+	JL            rest905
+
+vectors904:
+	VMOVUPD     (R10), Z5
+	VSUBPD      Z0, Z5, Z5
+	VADDPD      Z5, Z9, Z9
+	VFMADD231PD Z5, Z5, Z11
+	VMOVUPD     (R10)(DX*1), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z10, Z10
+	VFMADD231PD Z5, Z5, Z12
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Z5
+	VSUBPD      Z3, Z5, Z5
+	VFMSUB213PD Z4, Z2, Z5
+	VMOVUPD     (R11), Z6
+	VFMADD213PD (R12), Z6, Z5
+	VMOVNTPD    Z5, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R13
+	JGE         vectors904
+
+rest905:
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPD        X0, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPD        Y0, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X0
+	VADDPD        X0, X10, X10
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X10, X9, X0
+	VUNPCKHPD     X10, X9, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X10, X10, X1
+	VUNPCKHPD     X10, X10, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z11, Y1
+	VADDPD        Y1, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X1
+	VADDPD        X1, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y1
+	VADDPD        Y1, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X1
+	VADDPD        X1, X12, X12
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X12, X11, X1
+	VUNPCKHPD     X12, X11, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X12, X12, X2
+	VUNPCKHPD     X12, X12, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), R9
+	VMOVUPD       X2, (R9)(CX*8)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), R9
+	VMOVUPD       X0, (R9)(CX*8)
+	LEAQ          (SI)(DX*2), SI
+	ADDQ          $0x02, CX
+	JMP           loop892
+
+last893:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -16(DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSD -16(BX)(CX*8), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSD -16(BX)(CX*8), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest908
+
+vectors907:
+	VMOVUPD     (R8), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (DX), Z4
+	VFMADD213PD (BX), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R9
+	JGE         vectors907
+
+rest908:
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest911
+
+vectors910:
+	VMOVUPD     (R8), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (DX), Z4
+	VFMADD213PD (BX), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R9
+	JGE         vectors910
+
+rest911:
+rest894:
+rows913:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done914
+	VPXORD Z13, Z13, Z13
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x08, BX
+	JL     rest916
+
+vectors915:
+	VADDPD (DX), Z13, Z13
+	ADDQ   $+64, DX
+	SUBQ   $0x08, BX
+	JGE    vectors915
+
+rest916:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPD        Y0, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X0
+	VADDPD        X0, X13, X13
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X13, X13, X0
+	VUNPCKHPD     X13, X13, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X13, X13, X1
+	VUNPCKHPD     X13, X13, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), DX
+	VMOVSD        X0, (DX)(CX*8)
+	MOVQ          mean_base+96(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	MOVQ          SI, DX
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest919
+
+vectors918:
+	VMOVUPD     (DX), Z1
+	VSUBPD      Z0, Z1, Z1
+	VADDPD      Z1, Z14, Z14
+	VFMADD231PD Z1, Z1, Z15
+	ADDQ        $+64, DX
+	SUBQ        $0x08, BX
+	JGE         vectors918
+
+rest919:
+	VEXTRACTF64X4 $0x01, Z14, Y0
+	VADDPD        Y0, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X0
+	VADDPD        X0, X14, X14
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X14, X14, X0
+	VUNPCKHPD     X14, X14, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X14, X14, X1
+	VUNPCKHPD     X14, X14, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z15, Y1
+	VADDPD        Y1, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X1
+	VADDPD        X1, X15, X15
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X15, X15, X1
+	VUNPCKHPD     X15, X15, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X15, X15, X2
+	VUNPCKHPD     X15, X15, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VXORPD        X2, X2, X2
+	VCVTSI2SDQ    AX, X2, X2
+	VBROADCASTSD  X2, Y2
+	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y2, Y1, Y1
+	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y2, Y2, Y2
+	VMAXPD        Y1, Y2, Y1
+	VBROADCASTSD  eps+168(FP), Y2
+	VADDPD        Y2, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y2
+	VDIVPD        Y1, Y2, Y2
+	MOVQ          rstd_base+144(FP), DX
+	VMOVSD        X2, (DX)(CX*8)
+	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), DX
+	VMOVSD        X0, (DX)(CX*8)
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z1
+	MOVQ          shift_base+120(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z2
+	MOVQ          beta_base+72(FP), BX
+	MOVQ          AX, R8
+	SUBQ          $0x08, R8
+	JL            rest922
+
+vectors921:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (DX), Z4
+	VFMADD213PD (BX), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
+	JGE         vectors921
+
+rest922:
+	ADDQ $0x01, CX
+	JMP  rows913
+
+done914:
+	SFENCE
+	JMP done891
+
+plain890:
+	XORQ CX, CX
+
+rows924:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done813
+	JG     done925
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	LEAQ   (SI)(DX*4), R9
-	MOVQ   AX, R10
-	SUBQ   $0x08, R10
-	JL     rest815
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest927
 
-vectors814:
-	PREFETCHT1 (R9)
-	VADDPD     (R8), Z0, Z0
-	VADDPD     (R8)(DX*1), Z1, Z1
-	VADDPD     (R8)(DX*2), Z2, Z2
-	VADDPD     (R8)(BX*1), Z3, Z3
-	ADDQ       $+64, R8
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors814
+vectors926:
+	VADDPD (R8), Z0, Z0
+	VADDPD (R8)(DX*1), Z1, Z1
+	VADDPD (R8)(DX*2), Z2, Z2
+	VADDPD (R8)(BX*1), Z3, Z3
+	ADDQ   $+64, R8
+	SUBQ   $0x08, R9
+	JGE    vectors926
 
-rest815:
-	ADDQ      $0x08, R10
-	JZ        done816
+rest927:
+	ADDQ      $0x08, R9
+	JZ        done928
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -13759,7 +14934,7 @@ rest815:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done816:
+done928:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -13805,13 +14980,11 @@ done816:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
-	LEAQ          (SI)(DX*4), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest818
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest930
 
-vectors817:
-	PREFETCHT1  (R9)(DX*1)
+vectors929:
 	VMOVUPD     (R8), Z19
 	VSUBPD      Z4, Z19, Z19
 	VADDPD      Z19, Z5, Z5
@@ -13829,13 +15002,12 @@ vectors817:
 	VADDPD      Z19, Z8, Z8
 	VFMADD231PD Z19, Z19, Z12
 	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors817
+	SUBQ        $0x08, R9
+	JGE         vectors929
 
-rest818:
-	ADDQ        $0x08, R10
-	JZ          done819
+rest930:
+	ADDQ        $0x08, R9
+	JZ          done931
 	VMOVUPD.Z   (R8), K1, Z19
 	VSUBPD      Z4, Z19, Z19
 	VMOVAPD.Z   Z19, K1, Z19
@@ -13857,7 +15029,7 @@ rest818:
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done819:
+done931:
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPD        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -13926,406 +15098,205 @@ done819:
 	VMULPD        Y4, Y17, Y4
 	MOVQ          shift_base+120(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
-	CMPB          stream+176(FP), $0x00
-	JE            plain820
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          R8, R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z16
-	MOVQ          shift_base+120(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z17
-	MOVQ          beta_base+72(FP), R11
-	MOVQ          AX, R12
-	SUBQ          $0x08, R12
-	JL            rest823
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z16
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z17
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest933
 
-vectors822:
-	PREFETCHT1  (R10)(DX*2)
+vectors932:
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVNTPD    Z18, (DI)
+	VMOVUPD     (R8), Z19
+	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     Z18, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors822
-
-rest823:
-	ADDQ        $0x08, R12
-	JZ          done824
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done824:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest826
-
-vectors825:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVNTPD    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors825
-
-rest826:
-	ADDQ        $0x08, R12
-	JZ          done827
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done827:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest829
-
-vectors828:
-	PREFETCHT1  (R10)(BX*1)
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVNTPD    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors828
-
-rest829:
-	ADDQ        $0x08, R12
-	JZ          done830
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done830:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest832
-
-vectors831:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVNTPD    Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
 	ADDQ        $+64, R8
-	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
-	JGE         vectors831
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors932
 
-rest832:
-	ADDQ        $0x08, R11
-	JZ          done833
+rest933:
+	ADDQ        $0x08, R10
+	JZ          done934
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
+	VMOVUPD.Z   (R8), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
-done833:
+done934:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest936
+
+vectors935:
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R8), Z19
+	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors935
+
+rest936:
+	ADDQ        $0x08, R10
+	JZ          done937
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R8), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done937:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 16(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest939
+
+vectors938:
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R8), Z19
+	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors938
+
+rest939:
+	ADDQ        $0x08, R10
+	JZ          done940
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R8), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done940:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 24(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest942
+
+vectors941:
+	VMOVUPD     (SI), Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD     (R8), Z19
+	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     Z18, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors941
+
+rest942:
+	ADDQ        $0x08, R10
+	JZ          done943
+	VMOVUPD.Z   (SI), K1, Z18
+	VSUBPD      Z16, Z18, Z18
+	VFMSUB213PD Z17, Z4, Z18
+	VMOVUPD.Z   (R8), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z16
+	VFMADD213PD Z16, Z4, Z18
+	VMOVUPD     Z18, K1, (DI)
+
+done943:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-	JMP  done821
-
-plain820:
-	LEAQ         (SI)(DX*4), R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest835
-
-vectors834:
-	PREFETCHT1  (R10)(DX*2)
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVUPD     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors834
-
-rest835:
-	ADDQ        $0x08, R12
-	JZ          done836
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done836:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest838
-
-vectors837:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVUPD     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors837
-
-rest838:
-	ADDQ        $0x08, R12
-	JZ          done839
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done839:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest841
-
-vectors840:
-	PREFETCHT1  (R10)(BX*1)
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R11), Z19, Z18
-	VMOVUPD     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors840
-
-rest841:
-	ADDQ        $0x08, R12
-	JZ          done842
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done842:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest844
-
-vectors843:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVUPD     Z18, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R9
-	ADDQ        $+64, R8
-	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
-	JGE         vectors843
-
-rest844:
-	ADDQ        $0x08, R11
-	JZ          done845
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
-
-done845:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x03, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-
-done821:
 	ADDQ $0x04, CX
-	JMP  rows812
+	JMP  rows924
 
-done813:
-rows846:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+152(FP)
-	JG     done847
+done925:
+rows944:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+152(FP)
+	JG     done945
 	VPXORD Z13, Z13, Z13
-	MOVQ   SI, BX
-	LEAQ   (SI)(DX*4), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest849
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x08, BX
+	JL     rest947
 
-vectors848:
-	VADDPD (BX), Z13, Z13
-	ADDQ   $+64, BX
-	ADDQ   $+64, R8
-	SUBQ   $0x08, R9
-	JGE    vectors848
+vectors946:
+	VADDPD (DX), Z13, Z13
+	ADDQ   $+64, DX
+	SUBQ   $0x08, BX
+	JGE    vectors946
 
-rest849:
-	ADDQ      $0x08, R9
-	JZ        done850
-	VMOVUPD.Z (BX), K1, Z0
+rest947:
+	ADDQ      $0x08, BX
+	JZ        done948
+	VMOVUPD.Z (DX), K1, Z0
 	VADDPD    Z0, Z13, Z13
 
-done850:
+done948:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPD        Y0, Y13, Y13
 	VEXTRACTF64X2 $0x01, Y13, X0
@@ -14343,38 +15314,36 @@ done850:
 	VCVTSI2SDQ    AX, X1, X1
 	VBROADCASTSD  X1, Y1
 	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), BX
-	VMOVSD        X0, (BX)(CX*8)
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z0
+	MOVQ          mean_base+96(FP), DX
+	VMOVSD        X0, (DX)(CX*8)
+	MOVQ          mean_base+96(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
-	MOVQ          SI, BX
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
-	JL            rest852
+	MOVQ          SI, DX
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest950
 
-vectors851:
-	VMOVUPD     (BX), Z1
+vectors949:
+	VMOVUPD     (DX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
-	JGE         vectors851
+	ADDQ        $+64, DX
+	SUBQ        $0x08, BX
+	JGE         vectors949
 
-rest852:
-	ADDQ        $0x08, R9
-	JZ          done853
-	VMOVUPD.Z   (BX), K1, Z1
+rest950:
+	ADDQ        $0x08, BX
+	JZ          done951
+	VMOVUPD.Z   (DX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
 
-done853:
+done951:
 	VEXTRACTF64X4 $0x01, Z14, Y0
 	VADDPD        Y0, Y14, Y14
 	VEXTRACTF64X2 $0x01, Y14, X0
@@ -14414,155 +15383,294 @@ done853:
 	VSQRTPD       Y1, Y1
 	VBROADCASTSD  literal64_0<>+0(SB), Y2
 	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), BX
-	VMOVSD        X2, (BX)(CX*8)
+	MOVQ          rstd_base+144(FP), DX
+	VMOVSD        X2, (DX)(CX*8)
 	VMULPD        Y0, Y2, Y0
+	MOVQ          shift_base+120(FP), DX
+	VMOVSD        X0, (DX)(CX*8)
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z1
 	MOVQ          shift_base+120(FP), BX
-	VMOVSD        X0, (BX)(CX*8)
-	CMPB          stream+176(FP), $0x00
-	JE            plain854
-	LEAQ          (SI)(DX*4), BX
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z1
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z2
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest857
+	VBROADCASTSD  (BX)(CX*8), Z2
+	MOVQ          beta_base+72(FP), BX
+	MOVQ          AX, R8
+	SUBQ          $0x08, R8
+	JL            rest953
 
-vectors856:
-	PREFETCHT1  (BX)
+vectors952:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (R8), Z4
-	VFMADD213PD (R9), Z4, Z3
-	VMOVNTPD    Z3, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, R8
-	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors856
-
-rest857:
-	ADDQ        $0x08, R10
-	JZ          done858
-	VMOVUPD.Z   (SI), K1, Z3
-	VSUBPD      Z1, Z3, Z3
-	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD.Z   (R8), K1, Z0
-	VMOVUPD.Z   (R9), K1, Z1
-	VFMADD213PD Z1, Z0, Z3
-	VMOVUPD     Z3, K1, (DI)
-
-done858:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	JMP  done855
-
-plain854:
-	LEAQ         (SI)(DX*4), BX
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Z0
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z2
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest860
-
-vectors859:
-	PREFETCHT1  (BX)
-	VMOVUPD     (SI), Z3
-	VSUBPD      Z1, Z3, Z3
-	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (R8), Z4
-	VFMADD213PD (R9), Z4, Z3
+	VMOVUPD     (DX), Z4
+	VFMADD213PD (BX), Z4, Z3
 	VMOVUPD     Z3, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
+	ADDQ        $+64, DX
 	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors859
+	SUBQ        $0x08, R8
+	JGE         vectors952
 
-rest860:
-	ADDQ        $0x08, R10
-	JZ          done861
+rest953:
+	ADDQ        $0x08, R8
+	JZ          done954
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD.Z   (R8), K1, Z0
-	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (DX), K1, Z0
+	VMOVUPD.Z   (BX), K1, Z1
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done861:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-
-done855:
+done954:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x03, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows846
+	JMP  rows944
 
-done847:
-	CMPB stream+176(FP), $0x00
-	JE   done862
-	SFENCE
-
-done862:
+done945:
+done891:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
 TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
-	MOVQ  gamma_len+56(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x00000007, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x03, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  y_base+0(FP), DI
-	XORQ  CX, CX
+	MOVQ    gamma_len+56(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+104(FP), $0x00
+	JE      plain955
+	XORQ    BX, BX
+	LEAQ    (BX)(DX*1), BX
+	MOVQ    $0x00001000, CX
+	CMPQ    BX, CX
+	CMOVQCS CX, BX
+	XORQ    CX, CX
+	LEAQ    1(CX), R8
+	CMPQ    R8, rstd_len+80(FP)
+	JG      rest959
+	MOVQ    SI, R8
+	VPXORD  Z0, Z0, Z0
+	MOVQ    SI, R9
+	MOVQ    AX, R10
+	SUBQ    $0x08, R10
+	JL      rest961
 
-rows863:
+vectors960:
+	VMOVUPD     (R9), Z1
+	VFMADD231PD Z1, Z1, Z0
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors960
+
+rest961:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X4
+	VADDPD        X4, X1, X1
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X0, X0, X4
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X4, X4
+	VINSERTF64X2  $0x01, X4, Y1, Y1
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VDIVPD        Y0, Y1, Y1
+	VBROADCASTSD  eps+96(FP), Y0
+	VADDPD        Y0, Y1, Y1
+	VSQRTPD       Y1, Y1
+	VBROADCASTSD  literal64_0<>+0(SB), Y0
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          rstd_base+72(FP), R9
+	VMOVSD        X0, (R9)(CX*8)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+
+loop957:
+	LEAQ         1(CX), R9
+	CMPQ         R9, rstd_len+80(FP)
+	JG           last958
+	LEAQ         (SI)(BX*1), R9
+	VPXORD       Z2, Z2, Z2
+	MOVQ         SI, R10
+	MOVQ         rstd_base+72(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest964
+
+vectors963:
+	VMOVUPD     (R10), Z1
+	VFMADD231PD Z1, Z1, Z2
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Z1
+	VMULPD      Z0, Z1, Z1
+	VMULPD      (R11), Z1, Z1
+	VMOVNTPD    Z1, (DI)
+	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R12
+	JGE         vectors963
+
+rest964:
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X2, X2, X0
+	VUNPCKHPD     X2, X2, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X4
+	VADDPD        X4, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), R9
+	VMOVSD        X1, (R9)(CX*8)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+	JMP           loop957
+
+last958:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x08, BX
+	JL           rest967
+
+vectors966:
+	VMOVUPD  (R8), Z1
+	VMULPD   Z0, Z1, Z1
+	VMULPD   (DX), Z1, Z1
+	VMOVNTPD Z1, (DI)
+	ADDQ     $+64, R8
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x08, BX
+	JGE      vectors966
+
+rest967:
+rest959:
+rows969:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done970
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x08, BX
+	JL     rest972
+
+vectors971:
+	VMOVUPD     (DX), Z0
+	VFMADD231PD Z0, Z0, Z3
+	ADDQ        $+64, DX
+	SUBQ        $0x08, BX
+	JGE         vectors971
+
+rest972:
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X3, X0
+	VUNPCKHPD     X3, X3, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X3, X1
+	VUNPCKHPD     X3, X3, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), DX
+	VMOVSD        X1, (DX)(CX*8)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest975
+
+vectors974:
+	VMOVUPD  (SI), Z1
+	VMULPD   Z0, Z1, Z1
+	VMULPD   (DX), Z1, Z1
+	VMOVNTPD Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x08, BX
+	JGE      vectors974
+
+rest975:
+	ADDQ $0x01, CX
+	JMP  rows969
+
+done970:
+	SFENCE
+	JMP done956
+
+plain955:
+	XORQ CX, CX
+
+rows977:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done864
+	JG     done978
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   SI, R8
-	LEAQ   (SI)(DX*4), R9
-	MOVQ   AX, R10
-	SUBQ   $0x08, R10
-	JL     rest866
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest980
 
-vectors865:
-	PREFETCHT1  (R9)
-	PREFETCHT1  (R9)(DX*1)
+vectors979:
 	VMOVUPD     (R8), Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD     (R8)(DX*1), Z4
@@ -14572,13 +15680,12 @@ vectors865:
 	VMOVUPD     (R8)(BX*1), Z4
 	VFMADD231PD Z4, Z4, Z3
 	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors865
+	SUBQ        $0x08, R9
+	JGE         vectors979
 
-rest866:
-	ADDQ        $0x08, R10
-	JZ          done867
+rest980:
+	ADDQ        $0x08, R9
+	JZ          done981
 	VMOVUPD.Z   (R8), K1, Z4
 	VFMADD231PD Z4, Z4, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z4
@@ -14588,7 +15695,7 @@ rest866:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z4
 	VFMADD231PD Z4, Z4, Z3
 
-done867:
+done981:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -14625,327 +15732,166 @@ done867:
 	VDIVPD        Y4, Y6, Y6
 	MOVQ          rstd_base+72(FP), R8
 	VMOVUPD       Y6, (R8)(CX*8)
-	CMPB          stream+104(FP), $0x00
-	JE            plain868
-	LEAQ          (SI)(DX*4), R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          R8, R10
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest871
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
+	JL            rest983
 
-vectors870:
-	PREFETCHT1 (R10)(DX*2)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVNTPD   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors870
-
-rest871:
-	ADDQ      $0x08, R11
-	JZ        done872
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done872:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest874
-
-vectors873:
-	VMOVUPD  (SI), Z6
-	VMULPD   Z4, Z6, Z6
-	VMULPD   (R9), Z6, Z6
-	VMOVNTPD Z6, (DI)
-	ADDQ     $+64, SI
-	ADDQ     $+64, DI
-	ADDQ     $+64, R9
-	ADDQ     $+64, R10
-	SUBQ     $0x08, R11
-	JGE      vectors873
-
-rest874:
-	ADDQ      $0x08, R11
-	JZ        done875
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done875:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest877
-
-vectors876:
-	PREFETCHT1 (R10)(BX*1)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVNTPD   Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors876
-
-rest877:
-	ADDQ      $0x08, R11
-	JZ        done878
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done878:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest880
-
-vectors879:
-	VMOVUPD  (SI), Z6
-	VMULPD   Z4, Z6, Z6
-	VMULPD   (R9), Z6, Z6
-	VMOVNTPD Z6, (DI)
-	ADDQ     $+64, SI
-	ADDQ     $+64, DI
-	ADDQ     $+64, R9
-	ADDQ     $+64, R8
-	SUBQ     $0x08, R10
-	JGE      vectors879
-
-rest880:
-	ADDQ      $0x08, R10
-	JZ        done881
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done881:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x03, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-	JMP  done869
-
-plain868:
-	LEAQ         (SI)(DX*4), R8
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest883
-
-vectors882:
-	PREFETCHT1 (R10)(DX*2)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors882
-
-rest883:
-	ADDQ      $0x08, R11
-	JZ        done884
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done884:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest886
-
-vectors885:
+vectors982:
 	VMOVUPD (SI), Z6
 	VMULPD  Z4, Z6, Z6
-	VMULPD  (R9), Z6, Z6
+	VMULPD  (R8), Z6, Z6
 	VMOVUPD Z6, (DI)
 	ADDQ    $+64, SI
 	ADDQ    $+64, DI
-	ADDQ    $+64, R9
-	ADDQ    $+64, R10
-	SUBQ    $0x08, R11
-	JGE     vectors885
-
-rest886:
-	ADDQ      $0x08, R11
-	JZ        done887
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done887:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         R8, R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest889
-
-vectors888:
-	PREFETCHT1 (R10)(BX*1)
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	ADDQ       $+64, R10
-	SUBQ       $0x08, R11
-	JGE        vectors888
-
-rest889:
-	ADDQ      $0x08, R11
-	JZ        done890
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done890:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest892
-
-vectors891:
-	VMOVUPD (SI), Z6
-	VMULPD  Z4, Z6, Z6
-	VMULPD  (R9), Z6, Z6
-	VMOVUPD Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R9
 	ADDQ    $+64, R8
-	SUBQ    $0x08, R10
-	JGE     vectors891
+	SUBQ    $0x08, R9
+	JGE     vectors982
 
-rest892:
-	ADDQ      $0x08, R10
-	JZ        done893
+rest983:
+	ADDQ      $0x08, R9
+	JZ        done984
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
+	VMOVUPD.Z (R8), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
-done893:
+done984:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest986
+
+vectors985:
+	VMOVUPD (SI), Z6
+	VMULPD  Z4, Z6, Z6
+	VMULPD  (R8), Z6, Z6
+	VMOVUPD Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x08, R9
+	JGE     vectors985
+
+rest986:
+	ADDQ      $0x08, R9
+	JZ        done987
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R8), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done987:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 16(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest989
+
+vectors988:
+	VMOVUPD (SI), Z6
+	VMULPD  Z4, Z6, Z6
+	VMULPD  (R8), Z6, Z6
+	VMOVUPD Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x08, R9
+	JGE     vectors988
+
+rest989:
+	ADDQ      $0x08, R9
+	JZ        done990
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R8), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done990:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 24(R8)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest992
+
+vectors991:
+	VMOVUPD (SI), Z6
+	VMULPD  Z4, Z6, Z6
+	VMULPD  (R8), Z6, Z6
+	VMOVUPD Z6, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, R8
+	SUBQ    $0x08, R9
+	JGE     vectors991
+
+rest992:
+	ADDQ      $0x08, R9
+	JZ        done993
+	VMOVUPD.Z (SI), K1, Z6
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD.Z (R8), K1, Z4
+	VMULPD    Z4, Z6, Z6
+	VMOVUPD   Z6, K1, (DI)
+
+done993:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
-
-done869:
 	ADDQ $0x04, CX
-	JMP  rows863
+	JMP  rows977
 
-done864:
-rows894:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done895
+done978:
+rows994:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done995
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, BX
-	LEAQ   (SI)(DX*4), R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest897
+	MOVQ   SI, DX
+	MOVQ   AX, BX
+	SUBQ   $0x08, BX
+	JL     rest997
 
-vectors896:
-	VMOVUPD     (BX), Z0
+vectors996:
+	VMOVUPD     (DX), Z0
 	VFMADD231PD Z0, Z0, Z5
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
-	JGE         vectors896
+	ADDQ        $+64, DX
+	SUBQ        $0x08, BX
+	JGE         vectors996
 
-rest897:
-	ADDQ        $0x08, R9
-	JZ          done898
-	VMOVUPD.Z   (BX), K1, Z0
+rest997:
+	ADDQ        $0x08, BX
+	JZ          done998
+	VMOVUPD.Z   (DX), K1, Z0
 	VFMADD231PD Z0, Z0, Z5
 
-done898:
+done998:
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -14968,161 +15914,342 @@ done898:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), BX
-	VMOVSD        X1, (BX)(CX*8)
-	CMPB          stream+104(FP), $0x00
-	JE            plain899
-	LEAQ          (SI)(DX*4), BX
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
-	JL            rest902
+	MOVQ          rstd_base+72(FP), DX
+	VMOVSD        X1, (DX)(CX*8)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest1000
 
-vectors901:
-	PREFETCHT1 (BX)
-	VMOVUPD    (SI), Z1
-	VMULPD     Z0, Z1, Z1
-	VMULPD     (R8), Z1, Z1
-	VMOVNTPD   Z1, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, BX
-	SUBQ       $0x08, R9
-	JGE        vectors901
+vectors999:
+	VMOVUPD (SI), Z1
+	VMULPD  Z0, Z1, Z1
+	VMULPD  (DX), Z1, Z1
+	VMOVUPD Z1, (DI)
+	ADDQ    $+64, SI
+	ADDQ    $+64, DI
+	ADDQ    $+64, DX
+	SUBQ    $0x08, BX
+	JGE     vectors999
 
-rest902:
-	ADDQ      $0x08, R9
-	JZ        done903
+rest1000:
+	ADDQ      $0x08, BX
+	JZ        done1001
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
-	VMOVUPD.Z (R8), K1, Z0
+	VMOVUPD.Z (DX), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done903:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-	JMP  done900
-
-plain899:
-	LEAQ         (SI)(DX*4), BX
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD (R8)(CX*8), Z0
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
-	JL           rest905
-
-vectors904:
-	PREFETCHT1 (BX)
-	VMOVUPD    (SI), Z1
-	VMULPD     Z0, Z1, Z1
-	VMULPD     (R8), Z1, Z1
-	VMOVUPD    Z1, (DI)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R8
-	ADDQ       $+64, BX
-	SUBQ       $0x08, R9
-	JGE        vectors904
-
-rest905:
-	ADDQ      $0x08, R9
-	JZ        done906
-	VMOVUPD.Z (SI), K1, Z1
-	VMULPD    Z0, Z1, Z1
-	VMOVUPD.Z (R8), K1, Z0
-	VMULPD    Z0, Z1, Z1
-	VMOVUPD   Z1, K1, (DI)
-
-done906:
-	MOVQ AX, BX
-	ANDQ $0x00000007, BX
-	SHLQ $0x03, BX
-	ADDQ BX, SI
-	ADDQ BX, DI
-
-done900:
+done1001:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x03, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
 	ADDQ $0x01, CX
-	JMP  rows894
+	JMP  rows994
 
-done895:
-	CMPB stream+104(FP), $0x00
-	JE   done907
-	SFENCE
-
-done907:
+done995:
+done956:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, FMA3, MMX+
-TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $32-217
-	MOVQ  gamma_len+80(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x00000007, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x03, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  dy_base+48(FP), DI
-	MOVQ  dx_base+0(FP), R8
-	XORQ  CX, CX
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+216(FP), $0x00
+	JE           plain1002
+	XORQ         BX, BX
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         $0x00001000, CX
+	CMPQ         BX, CX
+	CMOVQCS      CX, BX
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done1006
+	MOVQ         SI, DX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z3
+	VPXORD       Z4, Z4, Z4
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest1008
 
-rows908:
-	LEAQ         4(CX), R9
-	CMPQ         R9, rstd_len+152(FP)
-	JG           done909
-	MOVQ         SI, R9
-	MOVQ         DI, R10
+vectors1007:
+	VMOVUPD     (R10), Z5
+	VMOVUPD     (R11), Z6
+	VMOVUPD     (R12), Z7
+	VMOVUPD     (SI), Z8
+	VMOVUPD     (DI), Z9
+	VSUBPD      Z2, Z8, Z8
+	VFMSUB213PD Z3, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z1
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, (R11)
+	VMOVUPD     Z7, (R12)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors1007
+
+rest1008:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X1, X1, X3
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X3, X3
+	VINSERTF64X2  $0x01, X3, Y2, Y2
+	VDIVPD        Y0, Y2, Y2
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X4, X4, X1
+	VUNPCKHPD     X4, X4, X3
+	VADDPD        X3, X1, X1
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y1, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          shift_base+120(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VFNMADD231PD  Y0, Y2, Y1
+	VMOVSD        X1, 32(SP)
+	MOVQ          rstd_base+144(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VMULPD        Y0, Y2, Y2
+	VMOVSD        X2, (SP)
+	INCQ          CX
+
+loop1004:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+152(FP)
+	JG           last1005
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD (SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z2
+	VBROADCASTSD 32(SP), Z3
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z4
+	VPXORD       Z10, Z10, Z10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	MOVQ         rstd_base+144(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z0
-	VBROADCASTSD 8(R14)(CX*8), Z1
-	VBROADCASTSD 16(R14)(CX*8), Z2
-	VBROADCASTSD 24(R14)(CX*8), Z3
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z5
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z6
+	VPXORD       Z11, Z11, Z11
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest1011
+
+vectors1010:
+	PREFETCHT1   (SI)(BX*1)
+	PREFETCHT1   (DI)(BX*1)
+	VMOVUPD      (DX), Z7
+	VMOVUPD      (R9), Z8
+	VMULPD       (R10), Z8, Z8
+	VSUBPD       Z2, Z7, Z7
+	VSUBPD       Z3, Z8, Z8
+	VFNMADD231PD Z7, Z1, Z8
+	VMULPD       Z0, Z8, Z8
+	VMOVNTPD     Z8, (R8)
+	VMOVUPD      (R11), Z7
+	VMOVUPD      (R12), Z8
+	VMOVUPD      (R13), Z9
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VSUBPD       Z5, Z12, Z12
+	VFMSUB213PD  Z6, Z4, Z12
+	VADDPD       Z13, Z9, Z9
+	VFMADD231PD  Z13, Z12, Z8
+	VMULPD       Z7, Z13, Z13
+	VFMADD231PD  Z13, Z12, Z10
+	VADDPD       Z13, Z11, Z11
+	VMOVUPD      Z8, (R12)
+	VMOVUPD      Z9, (R13)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	SUBQ         $0x08, R14
+	JGE          vectors1010
+
+rest1011:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z10, Y1
+	VADDPD        Y1, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X1
+	VADDPD        X1, X10, X10
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X10, X10, X1
+	VUNPCKHPD     X10, X10, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X10, X10, X2
+	VUNPCKHPD     X10, X10, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z11, Y2
+	VADDPD        Y2, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X2
+	VADDPD        X2, X11, X11
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X11, X11, X2
+	VUNPCKHPD     X11, X11, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X11, X11, X3
+	VUNPCKHPD     X11, X11, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y2, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          shift_base+120(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VFNMADD231PD  Y0, Y1, Y2
+	VMOVSD        X2, 32(SP)
+	MOVQ          rstd_base+144(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VMULPD        Y0, Y1, Y1
+	VMOVSD        X1, (SP)
+	INCQ          CX
+	JMP           loop1004
+
+last1005:
+	MOVQ         rstd_base+144(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), BX
+	VBROADCASTSD (SP), Z1
+	MOVQ         mean_base+96(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Z2
+	VBROADCASTSD 32(SP), Z3
+	SUBQ         $0x08, AX
+	JL           rest1014
+
+vectors1013:
+	VMOVUPD      (DX), Z4
+	VMOVUPD      (R9), Z5
+	VMULPD       (BX), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVNTPD     Z5, (R8)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, BX
+	SUBQ         $0x08, AX
+	JGE          vectors1013
+
+rest1014:
+done1006:
+	SFENCE
+	JMP done1003
+
+plain1002:
+	XORQ CX, CX
+
+rows1016:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+152(FP)
+	JG           done1017
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	VBROADCASTSD 8(R11)(CX*8), Z1
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 24(R11)(CX*8), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         mean_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z8
-	VBROADCASTSD 8(R14)(CX*8), Z9
-	VBROADCASTSD 16(R14)(CX*8), Z10
-	VBROADCASTSD 24(R14)(CX*8), Z11
-	MOVQ         shift_base+120(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z12
-	VBROADCASTSD 8(R14)(CX*8), Z13
-	VBROADCASTSD 16(R14)(CX*8), Z14
-	VBROADCASTSD 24(R14)(CX*8), Z15
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+168(FP), R12
+	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z8
+	VBROADCASTSD 8(R13)(CX*8), Z9
+	VBROADCASTSD 16(R13)(CX*8), Z10
+	VBROADCASTSD 24(R13)(CX*8), Z11
+	MOVQ         shift_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z12
+	VBROADCASTSD 8(R13)(CX*8), Z13
+	VBROADCASTSD 16(R13)(CX*8), Z14
+	VBROADCASTSD 24(R13)(CX*8), Z15
 	VPXORD       Z16, Z16, Z16
 	VPXORD       Z17, Z17, Z17
 	VPXORD       Z18, Z18, Z18
 	VPXORD       Z19, Z19, Z19
-	MOVQ         dbeta_base+192(FP), R14
-	MOVQ         AX, R15
-	SUBQ         $0x08, R15
-	JL           rest911
+	MOVQ         dbeta_base+192(FP), R13
+	MOVQ         AX, R14
+	SUBQ         $0x08, R14
+	JL           rest1019
 
-vectors910:
-	PREFETCHT1  (R13)
-	PREFETCHT1  (R13)(DX*1)
-	PREFETCHT1  (R13)(DX*2)
-	PREFETCHT1  (R13)(BX*1)
+vectors1018:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
-	VMOVUPD     (R14), Z22
+	VMOVUPD     (R13), Z22
 	VMOVUPD     (R9), Z23
 	VMOVUPD     (R10), Z24
 	VSUBPD      Z8, Z23, Z23
@@ -15160,22 +16287,21 @@ vectors910:
 	VFMADD231PD Z24, Z23, Z7
 	VADDPD      Z24, Z19, Z19
 	VMOVUPD     Z21, (R12)
-	VMOVUPD     Z22, (R14)
+	VMOVUPD     Z22, (R13)
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
-	ADDQ        $+64, R14
-	SUBQ        $0x08, R15
-	JGE         vectors910
+	SUBQ        $0x08, R14
+	JGE         vectors1018
 
-rest911:
-	ADDQ        $0x08, R15
-	JZ          done912
+rest1019:
+	ADDQ        $0x08, R14
+	JZ          done1020
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
-	VMOVUPD.Z   (R14), K1, Z22
+	VMOVUPD.Z   (R13), K1, Z22
 	VMOVUPD.Z   (R9), K1, Z23
 	VMOVUPD.Z   (R10), K1, Z24
 	VSUBPD      Z8, Z23, Z23
@@ -15213,34 +16339,12 @@ rest911:
 	VFMADD231PD Z1, Z0, Z7
 	VADDPD      Z1, Z19, Z19
 	VMOVUPD     Z21, K1, (R12)
-	VMOVUPD     Z22, K1, (R14)
+	VMOVUPD     Z22, K1, (R13)
 
-done912:
-	VEXTRACTF64X4 $0x01, Z16, Y0
-	VADDPD        Y0, Y16, Y16
-	VEXTRACTF64X2 $0x01, Y16, X0
-	VADDPD        X0, X16, X16
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPD        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPD        X0, X17, X17
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPD        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPD        X0, X18, X18
-	VEXTRACTF64X4 $0x01, Z19, Y0
-	VADDPD        Y0, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X0
-	VADDPD        X0, X19, X19
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X17, X16, X0
-	VUNPCKHPD     X17, X16, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X19, X18, X1
-	VUNPCKHPD     X19, X18, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
+done1020:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
 	VEXTRACTF64X4 $0x01, Z4, Y1
 	VADDPD        Y1, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X1
@@ -15266,455 +16370,262 @@ done912:
 	VUNPCKHPD     X7, X6, X3
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y1, Y1
-	VDIVPD        Y2, Y0, Y0
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z16, Y2
+	VADDPD        Y2, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X2
+	VADDPD        X2, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y2
+	VADDPD        Y2, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X2
+	VADDPD        X2, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y2
+	VADDPD        Y2, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X2
+	VADDPD        X2, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y2
+	VADDPD        Y2, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X2
+	VADDPD        X2, X19, X19
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X17, X16, X2
+	VUNPCKHPD     X17, X16, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X19, X18, X3
+	VUNPCKHPD     X19, X18, X8
+	VADDPD        X8, X3, X3
+	VINSERTF64X2  $0x01, X3, Y2, Y2
+	VDIVPD        Y0, Y2, Y2
 	MOVQ          shift_base+120(FP), R9
-	VXORPS        Y2, Y2, Y2
-	VMOVUPD       (R9)(CX*8), Y2
-	VFNMADD231PD  Y2, Y1, Y0
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       (R9)(CX*8), Y0
+	VFNMADD231PD  Y0, Y1, Y2
+	VMOVUPD       Y2, 32(SP)
 	MOVQ          rstd_base+144(FP), R9
-	VXORPS        Y2, Y2, Y2
-	VMOVUPD       (R9)(CX*8), Y2
-	VMULPD        Y2, Y1, Y1
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       (R9)(CX*8), Y0
+	VMULPD        Y0, Y1, Y1
 	VMOVUPD       Y1, (SP)
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), R9
 	VBROADCASTSD  (SP), Z1
-	VBROADCASTSD  8(SP), Z2
-	VBROADCASTSD  16(SP), Z3
-	VBROADCASTSD  24(SP), Z8
-	VMOVUPD       Y0, (SP)
-	VBROADCASTSD  (SP), Z0
-	VBROADCASTSD  8(SP), Z9
-	VBROADCASTSD  16(SP), Z10
-	VBROADCASTSD  24(SP), Z11
-	CMPB          stream+216(FP), $0x00
-	JE            plain913
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z12
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z13
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest916
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z2
+	VBROADCASTSD  32(SP), Z3
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest1022
 
-vectors915:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z14
-	VMOVUPD      (DI), Z15
-	VMULPD       (R10), Z15, Z15
-	VSUBPD       Z13, Z14, Z14
-	VSUBPD       Z0, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z12, Z15, Z15
-	VMOVNTPD     Z15, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors915
-
-rest916:
-	ADDQ         $0x08, R11
-	JZ           done917
-	VMOVUPD.Z    (SI), K1, Z14
-	VMOVUPD.Z    (DI), K1, Z15
-	VMOVUPD.Z    (R10), K1, Z20
-	VMULPD       Z20, Z15, Z15
-	VSUBPD       Z13, Z14, Z14
-	VSUBPD       Z0, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z12, Z15, Z15
-	VMOVUPD      Z15, K1, (R8)
-
-done917:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest919
-
-vectors918:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z12
-	VMOVUPD      (DI), Z13
-	VMULPD       (R10), Z13, Z13
-	VSUBPD       Z1, Z12, Z12
-	VSUBPD       Z9, Z13, Z13
-	VFNMADD231PD Z12, Z2, Z13
-	VMULPD       Z0, Z13, Z13
-	VMOVNTPD     Z13, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors918
-
-rest919:
-	ADDQ         $0x08, R11
-	JZ           done920
-	VMOVUPD.Z    (SI), K1, Z12
-	VMOVUPD.Z    (DI), K1, Z13
-	VMOVUPD.Z    (R10), K1, Z14
-	VMULPD       Z14, Z13, Z13
-	VSUBPD       Z1, Z12, Z12
-	VSUBPD       Z9, Z13, Z13
-	VFNMADD231PD Z12, Z2, Z13
-	VMULPD       Z0, Z13, Z13
-	VMOVUPD      Z13, K1, (R8)
-
-done920:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest922
-
-vectors921:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z2
+vectors1021:
+	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z10, Z9, Z9
-	VFNMADD231PD Z2, Z3, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVNTPD     Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors921
-
-rest922:
-	ADDQ         $0x08, R11
-	JZ           done923
-	VMOVUPD.Z    (SI), K1, Z2
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z12
-	VMULPD       Z12, Z9, Z9
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z10, Z9, Z9
-	VFNMADD231PD Z2, Z3, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
-
-done923:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest925
-
-vectors924:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z2
-	VMOVUPD      (DI), Z3
-	VMULPD       (R10), Z3, Z3
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z11, Z3, Z3
-	VFNMADD231PD Z2, Z8, Z3
-	VMULPD       Z0, Z3, Z3
-	VMOVNTPD     Z3, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors924
-
-rest925:
-	ADDQ         $0x08, R11
-	JZ           done926
-	VMOVUPD.Z    (SI), K1, Z2
-	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z9
-	VMULPD       Z9, Z3, Z3
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z11, Z3, Z3
-	VFNMADD231PD Z2, Z8, Z3
-	VMULPD       Z0, Z3, Z3
-	VMOVUPD      Z3, K1, (R8)
-
-done926:
-	MOVQ AX, R10
-	ANDQ $0x00000007, R10
-	SHLQ $0x03, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-	JMP  done914
-
-plain913:
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z12
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z13
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest928
-
-vectors927:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z14
-	VMOVUPD      (DI), Z15
-	VMULPD       (R10), Z15, Z15
-	VSUBPD       Z13, Z14, Z14
-	VSUBPD       Z0, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z12, Z15, Z15
-	VMOVUPD      Z15, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors927
-
-rest928:
-	ADDQ         $0x08, R11
-	JZ           done929
-	VMOVUPD.Z    (SI), K1, Z14
-	VMOVUPD.Z    (DI), K1, Z15
-	VMOVUPD.Z    (R10), K1, Z20
-	VMULPD       Z20, Z15, Z15
-	VSUBPD       Z13, Z14, Z14
-	VSUBPD       Z0, Z15, Z15
-	VFNMADD231PD Z14, Z1, Z15
-	VMULPD       Z12, Z15, Z15
-	VMOVUPD      Z15, K1, (R8)
-
-done929:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 8(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest931
-
-vectors930:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z12
-	VMOVUPD      (DI), Z13
-	VMULPD       (R10), Z13, Z13
-	VSUBPD       Z1, Z12, Z12
-	VSUBPD       Z9, Z13, Z13
-	VFNMADD231PD Z12, Z2, Z13
-	VMULPD       Z0, Z13, Z13
-	VMOVUPD      Z13, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors930
-
-rest931:
-	ADDQ         $0x08, R11
-	JZ           done932
-	VMOVUPD.Z    (SI), K1, Z12
-	VMOVUPD.Z    (DI), K1, Z13
-	VMOVUPD.Z    (R10), K1, Z14
-	VMULPD       Z14, Z13, Z13
-	VSUBPD       Z1, Z12, Z12
-	VSUBPD       Z9, Z13, Z13
-	VFNMADD231PD Z12, Z2, Z13
-	VMULPD       Z0, Z13, Z13
-	VMOVUPD      Z13, K1, (R8)
-
-done932:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 16(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest934
-
-vectors933:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z2
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z10, Z9, Z9
-	VFNMADD231PD Z2, Z3, Z9
+	VMULPD       (R9), Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors933
+	SUBQ         $0x08, R10
+	JGE          vectors1021
 
-rest934:
-	ADDQ         $0x08, R11
-	JZ           done935
-	VMOVUPD.Z    (SI), K1, Z2
+rest1022:
+	ADDQ         $0x08, R10
+	JZ           done1023
+	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z12
-	VMULPD       Z12, Z9, Z9
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z10, Z9, Z9
-	VFNMADD231PD Z2, Z3, Z9
+	VMOVUPD.Z    (R9), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done935:
+done1023:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 8(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z2
+	VBROADCASTSD 40(SP), Z3
 	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+144(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD 24(R11)(CX*8), Z1
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest937
+	SUBQ         $0x08, R10
+	JL           rest1025
 
-vectors936:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z2
-	VMOVUPD      (DI), Z3
-	VMULPD       (R10), Z3, Z3
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z11, Z3, Z3
-	VFNMADD231PD Z2, Z8, Z3
-	VMULPD       Z0, Z3, Z3
-	VMOVUPD      Z3, (R8)
+vectors1024:
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R9), Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R10
 	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors936
+	SUBQ         $0x08, R10
+	JGE          vectors1024
 
-rest937:
-	ADDQ         $0x08, R11
-	JZ           done938
-	VMOVUPD.Z    (SI), K1, Z2
-	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z9
-	VMULPD       Z9, Z3, Z3
-	VSUBPD       Z1, Z2, Z2
-	VSUBPD       Z11, Z3, Z3
-	VFNMADD231PD Z2, Z8, Z3
-	VMULPD       Z0, Z3, Z3
-	VMOVUPD      Z3, K1, (R8)
+rest1025:
+	ADDQ         $0x08, R10
+	JZ           done1026
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R9), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
 
-done938:
-	MOVQ AX, R10
-	ANDQ $0x00000007, R10
-	SHLQ $0x03, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
+done1026:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 16(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z2
+	VBROADCASTSD 48(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1028
 
-done914:
+vectors1027:
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R9), Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
+	JGE          vectors1027
+
+rest1028:
+	ADDQ         $0x08, R10
+	JZ           done1029
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R9), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done1029:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 24(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z2
+	VBROADCASTSD 56(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1031
+
+vectors1030:
+	VMOVUPD      (SI), Z8
+	VMOVUPD      (DI), Z9
+	VMULPD       (R9), Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
+	JGE          vectors1030
+
+rest1031:
+	ADDQ         $0x08, R10
+	JZ           done1032
+	VMOVUPD.Z    (SI), K1, Z8
+	VMOVUPD.Z    (DI), K1, Z9
+	VMOVUPD.Z    (R9), K1, Z10
+	VMULPD       Z10, Z9, Z9
+	VSUBPD       Z2, Z8, Z8
+	VSUBPD       Z3, Z9, Z9
+	VFNMADD231PD Z8, Z1, Z9
+	VMULPD       Z0, Z9, Z9
+	VMOVUPD      Z9, K1, (R8)
+
+done1032:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows908
+	JMP  rows1016
 
-done909:
-rows939:
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+152(FP)
-	JG           done940
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+168(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	MOVQ         rstd_base+144(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z0
+done1017:
+rows1033:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+152(FP)
+	JG           done1034
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+168(FP), R10
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest942
+	MOVQ         dbeta_base+192(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest1036
 
-vectors941:
-	PREFETCHT1  (R12)
-	VMOVUPD     (R10), Z3
-	VMOVUPD     (R11), Z4
-	VMOVUPD     (R13), Z5
-	VMOVUPD     (BX), Z6
-	VMOVUPD     (R9), Z7
+vectors1035:
+	VMOVUPD     (R9), Z3
+	VMOVUPD     (R10), Z4
+	VMOVUPD     (R11), Z5
+	VMOVUPD     (DX), Z6
+	VMOVUPD     (BX), Z7
 	VSUBPD      Z1, Z6, Z6
 	VFMSUB213PD Z2, Z0, Z6
 	VADDPD      Z7, Z5, Z5
@@ -15722,25 +16633,24 @@ vectors941:
 	VMULPD      Z3, Z7, Z7
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, (R11)
-	VMOVUPD     Z5, (R13)
+	VMOVUPD     Z4, (R10)
+	VMOVUPD     Z5, (R11)
+	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	ADDQ        $+64, R13
-	SUBQ        $0x08, R14
-	JGE         vectors941
+	SUBQ        $0x08, R12
+	JGE         vectors1035
 
-rest942:
-	ADDQ        $0x08, R14
-	JZ          done943
-	VMOVUPD.Z   (R10), K1, Z3
-	VMOVUPD.Z   (R11), K1, Z4
-	VMOVUPD.Z   (R13), K1, Z5
-	VMOVUPD.Z   (BX), K1, Z6
-	VMOVUPD.Z   (R9), K1, Z7
+rest1036:
+	ADDQ        $0x08, R12
+	JZ          done1037
+	VMOVUPD.Z   (R9), K1, Z3
+	VMOVUPD.Z   (R10), K1, Z4
+	VMOVUPD.Z   (R11), K1, Z5
+	VMOVUPD.Z   (DX), K1, Z6
+	VMOVUPD.Z   (BX), K1, Z7
 	VSUBPD      Z1, Z6, Z6
 	VFMSUB213PD Z2, Z0, Z6
 	VADDPD      Z7, Z5, Z5
@@ -15748,23 +16658,13 @@ rest942:
 	VMULPD      Z3, Z7, Z7
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, K1, (R11)
-	VMOVUPD     Z5, K1, (R13)
+	VMOVUPD     Z4, K1, (R10)
+	VMOVUPD     Z5, K1, (R11)
 
-done943:
-	VEXTRACTF64X4 $0x01, Z26, Y0
-	VADDPD        Y0, Y26, Y26
-	VEXTRACTF64X2 $0x01, Y26, X0
-	VADDPD        X0, X26, X26
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X26, X26, X0
-	VUNPCKHPD     X26, X26, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X26, X26, X1
-	VUNPCKHPD     X26, X26, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
+done1037:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
 	VEXTRACTF64X4 $0x01, Z25, Y1
 	VADDPD        Y1, Y25, Y25
 	VEXTRACTF64X2 $0x01, Y25, X1
@@ -15778,184 +16678,289 @@ done943:
 	VUNPCKHPD     X25, X25, X3
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y1, Y1
-	VDIVPD        Y2, Y0, Y0
-	MOVQ          shift_base+120(FP), BX
+	VDIVPD        Y0, Y1, Y1
+	VEXTRACTF64X4 $0x01, Z26, Y2
+	VADDPD        Y2, Y26, Y26
+	VEXTRACTF64X2 $0x01, Y26, X2
+	VADDPD        X2, X26, X26
 	VXORPS        Y2, Y2, Y2
-	VMOVSD        (BX)(CX*8), X2
-	VFNMADD231PD  Y2, Y1, Y0
-	MOVQ          rstd_base+144(FP), BX
-	VXORPS        Y2, Y2, Y2
-	VMOVSD        (BX)(CX*8), X2
-	VMULPD        Y2, Y1, Y1
+	VUNPCKLPD     X26, X26, X2
+	VUNPCKHPD     X26, X26, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X26, X26, X3
+	VUNPCKHPD     X26, X26, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y2, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          shift_base+120(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (DX)(CX*8), X0
+	VFNMADD231PD  Y0, Y1, Y2
+	VMOVSD        X2, 32(SP)
+	MOVQ          rstd_base+144(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (DX)(CX*8), X0
+	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
+	MOVQ          rstd_base+144(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), DX
 	VBROADCASTSD  (SP), Z1
-	VMOVSD        X0, (SP)
-	VBROADCASTSD  (SP), Z0
-	CMPB          stream+216(FP), $0x00
-	JE            plain944
-	LEAQ          (DI)(DX*4), BX
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z2
-	MOVQ          gamma_base+72(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest947
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z2
+	VBROADCASTSD  32(SP), Z3
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest1039
 
-vectors946:
-	PREFETCHT1   (BX)
+vectors1038:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
-	VMULPD       (R9), Z5, Z5
-	VSUBPD       Z3, Z4, Z4
-	VSUBPD       Z0, Z5, Z5
+	VMULPD       (DX), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
-	VMULPD       Z2, Z5, Z5
-	VMOVNTPD     Z5, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x08, R10
-	JGE          vectors946
-
-rest947:
-	ADDQ         $0x08, R10
-	JZ           done948
-	VMOVUPD.Z    (SI), K1, Z4
-	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R9), K1, Z6
-	VMULPD       Z6, Z5, Z5
-	VSUBPD       Z3, Z4, Z4
-	VSUBPD       Z0, Z5, Z5
-	VFNMADD231PD Z4, Z1, Z5
-	VMULPD       Z2, Z5, Z5
-	VMOVUPD      Z5, K1, (R8)
-
-done948:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-	JMP  done945
-
-plain944:
-	LEAQ         (DI)(DX*4), BX
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z3
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest950
-
-vectors949:
-	PREFETCHT1   (BX)
-	VMOVUPD      (SI), Z4
-	VMOVUPD      (DI), Z5
-	VMULPD       (R9), Z5, Z5
-	VSUBPD       Z3, Z4, Z4
-	VSUBPD       Z0, Z5, Z5
-	VFNMADD231PD Z4, Z1, Z5
-	VMULPD       Z2, Z5, Z5
+	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x08, R10
-	JGE          vectors949
+	ADDQ         $+64, DX
+	SUBQ         $0x08, BX
+	JGE          vectors1038
 
-rest950:
-	ADDQ         $0x08, R10
-	JZ           done951
+rest1039:
+	ADDQ         $0x08, BX
+	JZ           done1040
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R9), K1, Z6
+	VMOVUPD.Z    (DX), K1, Z6
 	VMULPD       Z6, Z5, Z5
-	VSUBPD       Z3, Z4, Z4
-	VSUBPD       Z0, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
-	VMULPD       Z2, Z5, Z5
+	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done951:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-
-done945:
+done1040:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x03, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
+	ADDQ DX, R8
 	ADDQ $0x01, CX
-	JMP  rows939
+	JMP  rows1033
 
-done940:
-	CMPB stream+216(FP), $0x00
-	JE   done952
-	SFENCE
-
-done952:
+done1034:
+done1003:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, MMX+
-TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $32-145
-	MOVQ  gamma_len+80(FP), AX
-	MOVQ  AX, CX
-	ANDQ  $0x00000007, CX
-	MOVL  $0x0000ffff, DX
-	BZHIL CX, DX, DX
-	KMOVW DX, K1
-	MOVQ  AX, DX
-	SHLQ  $0x03, DX
-	LEAQ  (DX)(DX*2), BX
-	MOVQ  x_base+24(FP), SI
-	MOVQ  dy_base+48(FP), DI
-	MOVQ  dx_base+0(FP), R8
-	XORQ  CX, CX
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
+	MOVQ         gamma_len+80(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+144(FP), $0x00
+	JE           plain1041
+	XORQ         BX, BX
+	LEAQ         (BX)(DX*1), BX
+	MOVQ         $0x00001000, CX
+	CMPQ         BX, CX
+	CMOVQCS      CX, BX
+	XORQ         CX, CX
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done1045
+	MOVQ         SI, DX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest1047
 
-rows953:
-	LEAQ         4(CX), R9
-	CMPQ         R9, rstd_len+104(FP)
-	JG           done954
-	MOVQ         SI, R9
-	MOVQ         DI, R10
+vectors1046:
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, (R11)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors1046
+
+rest1047:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X1, X1, X3
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X3, X3
+	VINSERTF64X2  $0x01, X3, Y2, Y2
+	VDIVPD        Y0, Y2, Y2
+	MOVQ          rstd_base+96(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VMULPD        Y0, Y2, Y2
+	VMOVSD        X2, (SP)
+	INCQ          CX
+
+loop1043:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+104(FP)
+	JG           last1044
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD (SP), Z1
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
+	VPXORD       Z6, Z6, Z6
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	LEAQ         (SI)(DX*4), R13
-	MOVQ         rstd_base+96(FP), R14
-	VBROADCASTSD (R14)(CX*8), Z0
-	VBROADCASTSD 8(R14)(CX*8), Z1
-	VBROADCASTSD 16(R14)(CX*8), Z2
-	VBROADCASTSD 24(R14)(CX*8), Z3
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest1050
+
+vectors1049:
+	PREFETCHT1   (SI)(BX*1)
+	PREFETCHT1   (DI)(BX*1)
+	VMOVUPD      (DX), Z3
+	VMOVUPD      (R9), Z4
+	VMULPD       (R10), Z4, Z4
+	VFNMADD231PD Z3, Z1, Z4
+	VMULPD       Z0, Z4, Z4
+	VMOVNTPD     Z4, (R8)
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (SI), Z5
+	VMOVUPD      (DI), Z7
+	VMULPD       Z2, Z5, Z5
+	VFMADD231PD  Z7, Z5, Z4
+	VMULPD       Z3, Z7, Z7
+	VFMADD231PD  Z7, Z5, Z6
+	VMOVUPD      Z4, (R12)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R11
+	ADDQ         $+64, R12
+	SUBQ         $0x08, R13
+	JGE          vectors1049
+
+rest1050:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPD        X1, X6, X6
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X6, X6, X1
+	VUNPCKHPD     X6, X6, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X6, X6, X2
+	VUNPCKHPD     X6, X6, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+96(FP), R10
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (R10)(CX*8), X0
+	VMULPD        Y0, Y1, Y1
+	VMOVSD        X1, (SP)
+	INCQ          CX
+	JMP           loop1043
+
+last1044:
+	MOVQ         rstd_base+96(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), CX
+	VBROADCASTSD (SP), Z1
+	SUBQ         $0x08, AX
+	JL           rest1053
+
+vectors1052:
+	VMOVUPD      (DX), Z2
+	VMOVUPD      (R9), Z3
+	VMULPD       (CX), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, DX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, CX
+	SUBQ         $0x08, AX
+	JGE          vectors1052
+
+rest1053:
+done1045:
+	SFENCE
+	JMP done1042
+
+plain1041:
+	XORQ CX, CX
+
+rows1055:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+104(FP)
+	JG           done1056
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	VBROADCASTSD 8(R11)(CX*8), Z1
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 24(R11)(CX*8), Z3
 	VPXORD       Z4, Z4, Z4
 	VPXORD       Z5, Z5, Z5
 	VPXORD       Z6, Z6, Z6
 	VPXORD       Z7, Z7, Z7
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest956
+	MOVQ         gamma_base+72(FP), R11
+	MOVQ         dgamma_base+120(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
+	JL           rest1058
 
-vectors955:
-	PREFETCHT1  (R13)
-	PREFETCHT1  (R13)(DX*1)
-	PREFETCHT1  (R13)(DX*2)
-	PREFETCHT1  (R13)(BX*1)
+vectors1057:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -15987,13 +16992,12 @@ vectors955:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
-	ADDQ        $+64, R13
-	SUBQ        $0x08, R14
-	JGE         vectors955
+	SUBQ        $0x08, R13
+	JGE         vectors1057
 
-rest956:
-	ADDQ        $0x08, R14
-	JZ          done957
+rest1058:
+	ADDQ        $0x08, R13
+	JZ          done1059
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -16022,574 +17026,324 @@ rest956:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done957:
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X0
-	VADDPD        X0, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X0
-	VADDPD        X0, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y0
-	VADDPD        Y0, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X0
-	VADDPD        X0, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X0
-	VADDPD        X0, X7, X7
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X5, X4, X0
-	VUNPCKHPD     X5, X4, X1
-	VADDPD        X1, X0, X0
+done1059:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y1
+	VADDPD        Y1, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X1
+	VADDPD        X1, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VADDPD        Y1, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X1
+	VADDPD        X1, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y1
+	VADDPD        Y1, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPD        X1, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y1
+	VADDPD        Y1, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X1
+	VADDPD        X1, X7, X7
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X7, X6, X1
-	VUNPCKHPD     X7, X6, X2
+	VUNPCKLPD     X5, X4, X1
+	VUNPCKHPD     X5, X4, X2
 	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X7, X6, X2
+	VUNPCKHPD     X7, X6, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VDIVPD        Y0, Y1, Y1
 	MOVQ          rstd_base+96(FP), R9
-	VXORPS        Y1, Y1, Y1
-	VMOVUPD       (R9)(CX*8), Y1
-	VMULPD        Y1, Y0, Y0
-	VMOVUPD       Y0, (SP)
-	VBROADCASTSD  (SP), Z0
-	VBROADCASTSD  8(SP), Z1
-	VBROADCASTSD  16(SP), Z2
-	VBROADCASTSD  24(SP), Z3
-	CMPB          stream+144(FP), $0x00
-	JE            plain958
-	LEAQ          (DI)(DX*4), R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z8
-	MOVQ          gamma_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest961
-
-vectors960:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z9
-	VMOVUPD      (DI), Z10
-	VMULPD       (R10), Z10, Z10
-	VFNMADD231PD Z9, Z0, Z10
-	VMULPD       Z8, Z10, Z10
-	VMOVNTPD     Z10, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors960
-
-rest961:
-	ADDQ         $0x08, R11
-	JZ           done962
-	VMOVUPD.Z    (SI), K1, Z9
-	VMOVUPD.Z    (DI), K1, Z10
-	VMOVUPD.Z    (R10), K1, Z11
-	VMULPD       Z11, Z10, Z10
-	VFNMADD231PD Z9, Z0, Z10
-	VMULPD       Z8, Z10, Z10
-	VMOVUPD      Z10, K1, (R8)
-
-done962:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest964
-
-vectors963:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVNTPD     Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors963
-
-rest964:
-	ADDQ         $0x08, R11
-	JZ           done965
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
-
-done965:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest967
-
-vectors966:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z1
-	VMOVUPD      (DI), Z8
-	VMULPD       (R10), Z8, Z8
-	VFNMADD231PD Z1, Z2, Z8
-	VMULPD       Z0, Z8, Z8
-	VMOVNTPD     Z8, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors966
-
-rest967:
-	ADDQ         $0x08, R11
-	JZ           done968
-	VMOVUPD.Z    (SI), K1, Z1
-	VMOVUPD.Z    (DI), K1, Z8
-	VMOVUPD.Z    (R10), K1, Z9
-	VMULPD       Z9, Z8, Z8
-	VFNMADD231PD Z1, Z2, Z8
-	VMULPD       Z0, Z8, Z8
-	VMOVUPD      Z8, K1, (R8)
-
-done968:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest970
-
-vectors969:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z1
-	VMOVUPD      (DI), Z2
-	VMULPD       (R10), Z2, Z2
-	VFNMADD231PD Z1, Z3, Z2
-	VMULPD       Z0, Z2, Z2
-	VMOVNTPD     Z2, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors969
-
-rest970:
-	ADDQ         $0x08, R11
-	JZ           done971
-	VMOVUPD.Z    (SI), K1, Z1
-	VMOVUPD.Z    (DI), K1, Z2
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z2, Z2
-	VFNMADD231PD Z1, Z3, Z2
-	VMULPD       Z0, Z2, Z2
-	VMOVUPD      Z2, K1, (R8)
-
-done971:
-	MOVQ AX, R10
-	ANDQ $0x00000007, R10
-	SHLQ $0x03, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-	JMP  done959
-
-plain958:
-	LEAQ         (DI)(DX*4), R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Z8
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest973
-
-vectors972:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z9
-	VMOVUPD      (DI), Z10
-	VMULPD       (R10), Z10, Z10
-	VFNMADD231PD Z9, Z0, Z10
-	VMULPD       Z8, Z10, Z10
-	VMOVUPD      Z10, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors972
-
-rest973:
-	ADDQ         $0x08, R11
-	JZ           done974
-	VMOVUPD.Z    (SI), K1, Z9
-	VMOVUPD.Z    (DI), K1, Z10
-	VMOVUPD.Z    (R10), K1, Z11
-	VMULPD       Z11, Z10, Z10
-	VFNMADD231PD Z9, Z0, Z10
-	VMULPD       Z8, Z10, Z10
-	VMOVUPD      Z10, K1, (R8)
-
-done974:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest976
-
-vectors975:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors975
-
-rest976:
-	ADDQ         $0x08, R11
-	JZ           done977
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
-
-done977:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest979
-
-vectors978:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z1
-	VMOVUPD      (DI), Z8
-	VMULPD       (R10), Z8, Z8
-	VFNMADD231PD Z1, Z2, Z8
-	VMULPD       Z0, Z8, Z8
-	VMOVUPD      Z8, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors978
-
-rest979:
-	ADDQ         $0x08, R11
-	JZ           done980
-	VMOVUPD.Z    (SI), K1, Z1
-	VMOVUPD.Z    (DI), K1, Z8
-	VMOVUPD.Z    (R10), K1, Z9
-	VMULPD       Z9, Z8, Z8
-	VFNMADD231PD Z1, Z2, Z8
-	VMULPD       Z0, Z8, Z8
-	VMOVUPD      Z8, K1, (R8)
-
-done980:
-	MOVQ         AX, R10
-	ANDQ         $0x00000007, R10
-	SHLQ         $0x03, R10
-	ADDQ         R10, SI
-	ADDQ         R10, DI
-	ADDQ         R10, R8
-	ADDQ         R10, R9
-	MOVQ         rstd_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
-	JL           rest982
-
-vectors981:
-	PREFETCHT1   (R9)
-	VMOVUPD      (SI), Z1
-	VMOVUPD      (DI), Z2
-	VMULPD       (R10), Z2, Z2
-	VFNMADD231PD Z1, Z3, Z2
-	VMULPD       Z0, Z2, Z2
-	VMOVUPD      Z2, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R11
-	JGE          vectors981
-
-rest982:
-	ADDQ         $0x08, R11
-	JZ           done983
-	VMOVUPD.Z    (SI), K1, Z1
-	VMOVUPD.Z    (DI), K1, Z2
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z2, Z2
-	VFNMADD231PD Z1, Z3, Z2
-	VMULPD       Z0, Z2, Z2
-	VMOVUPD      Z2, K1, (R8)
-
-done983:
-	MOVQ AX, R10
-	ANDQ $0x00000007, R10
-	SHLQ $0x03, R10
-	ADDQ R10, SI
-	ADDQ R10, DI
-	ADDQ R10, R8
-	ADDQ R10, R9
-
-done959:
-	ADDQ $0x04, CX
-	JMP  rows953
-
-done954:
-rows984:
-	LEAQ         1(CX), BX
-	CMPQ         BX, rstd_len+104(FP)
-	JG           done985
-	MOVQ         SI, BX
-	MOVQ         DI, R9
-	MOVQ         gamma_base+72(FP), R10
-	MOVQ         dgamma_base+120(FP), R11
-	LEAQ         (SI)(DX*4), R12
-	MOVQ         rstd_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z0
-	VPXORD       Z12, Z12, Z12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest987
-
-vectors986:
-	PREFETCHT1  (R12)
-	VMOVUPD     (R10), Z1
-	VMOVUPD     (R11), Z2
-	VMOVUPD     (BX), Z3
-	VMOVUPD     (R9), Z4
-	VMULPD      Z0, Z3, Z3
-	VFMADD231PD Z4, Z3, Z2
-	VMULPD      Z1, Z4, Z4
-	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, (R11)
-	ADDQ        $+64, BX
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	SUBQ        $0x08, R13
-	JGE         vectors986
-
-rest987:
-	ADDQ        $0x08, R13
-	JZ          done988
-	VMOVUPD.Z   (R10), K1, Z1
-	VMOVUPD.Z   (R11), K1, Z2
-	VMOVUPD.Z   (BX), K1, Z3
-	VMOVUPD.Z   (R9), K1, Z4
-	VMULPD      Z0, Z3, Z3
-	VFMADD231PD Z4, Z3, Z2
-	VMULPD      Z1, Z4, Z4
-	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, K1, (R11)
-
-done988:
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPD        Y0, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X0
-	VADDPD        X0, X12, X12
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X12, X12, X0
-	VUNPCKHPD     X12, X12, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X12, X12, X1
-	VUNPCKHPD     X12, X12, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          rstd_base+96(FP), BX
-	VXORPS        Y1, Y1, Y1
-	VMOVSD        (BX)(CX*8), X1
-	VMULPD        Y1, Y0, Y0
-	VMOVSD        X0, (SP)
-	VBROADCASTSD  (SP), Z0
-	CMPB          stream+144(FP), $0x00
-	JE            plain989
-	LEAQ          (DI)(DX*4), BX
+	VMOVUPD       (R9)(CX*8), Y0
+	VMULPD        Y0, Y1, Y1
+	VMOVUPD       Y1, (SP)
 	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z1
+	VBROADCASTSD  (R9)(CX*8), Z0
 	MOVQ          gamma_base+72(FP), R9
+	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest992
+	JL            rest1061
 
-vectors991:
-	PREFETCHT1   (BX)
+vectors1060:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
-	VFNMADD231PD Z2, Z0, Z3
-	VMULPD       Z1, Z3, Z3
-	VMOVNTPD     Z3, (R8)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, BX
-	SUBQ         $0x08, R10
-	JGE          vectors991
-
-rest992:
-	ADDQ         $0x08, R10
-	JZ           done993
-	VMOVUPD.Z    (SI), K1, Z2
-	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z4
-	VMULPD       Z4, Z3, Z3
-	VFNMADD231PD Z2, Z0, Z3
-	VMULPD       Z1, Z3, Z3
-	VMOVUPD      Z3, K1, (R8)
-
-done993:
-	MOVQ AX, R9
-	ANDQ $0x00000007, R9
-	SHLQ $0x03, R9
-	ADDQ R9, SI
-	ADDQ R9, DI
-	ADDQ R9, R8
-	ADDQ R9, BX
-	JMP  done990
-
-plain989:
-	LEAQ         (DI)(DX*4), BX
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z1
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest995
-
-vectors994:
-	PREFETCHT1   (BX)
-	VMOVUPD      (SI), Z2
-	VMOVUPD      (DI), Z3
-	VMULPD       (R9), Z3, Z3
-	VFNMADD231PD Z2, Z0, Z3
-	VMULPD       Z1, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
-	ADDQ         $+64, BX
 	SUBQ         $0x08, R10
-	JGE          vectors994
+	JGE          vectors1060
 
-rest995:
+rest1061:
 	ADDQ         $0x08, R10
-	JZ           done996
+	JZ           done1062
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z4
-	VMULPD       Z4, Z3, Z3
-	VFNMADD231PD Z2, Z0, Z3
-	VMULPD       Z1, Z3, Z3
+	VMOVUPD.Z    (R9), K1, Z8
+	VMULPD       Z8, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done996:
+done1062:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 8(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1064
+
+vectors1063:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R9), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
+	JGE          vectors1063
+
+rest1064:
+	ADDQ         $0x08, R10
+	JZ           done1065
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z8
+	VMULPD       Z8, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done1065:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 16(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1067
+
+vectors1066:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R9), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
+	JGE          vectors1066
+
+rest1067:
+	ADDQ         $0x08, R10
+	JZ           done1068
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z8
+	VMULPD       Z8, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done1068:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	ADDQ         R9, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 24(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1070
+
+vectors1069:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R9), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
+	JGE          vectors1069
+
+rest1070:
+	ADDQ         $0x08, R10
+	JZ           done1071
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z8
+	VMULPD       Z8, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done1071:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
 	ADDQ R9, SI
 	ADDQ R9, DI
 	ADDQ R9, R8
-	ADDQ R9, BX
+	ADDQ $0x04, CX
+	JMP  rows1055
 
-done990:
+done1056:
+rows1072:
+	LEAQ         1(CX), DX
+	CMPQ         DX, rstd_len+104(FP)
+	JG           done1073
+	MOVQ         SI, DX
+	MOVQ         DI, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	VPXORD       Z12, Z12, Z12
+	MOVQ         gamma_base+72(FP), R9
+	MOVQ         dgamma_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest1075
+
+vectors1074:
+	VMOVUPD     (R9), Z1
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (DX), Z3
+	VMOVUPD     (BX), Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, (R10)
+	ADDQ        $+64, DX
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors1074
+
+rest1075:
+	ADDQ        $0x08, R11
+	JZ          done1076
+	VMOVUPD.Z   (R9), K1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (DX), K1, Z3
+	VMOVUPD.Z   (BX), K1, Z4
+	VMULPD      Z0, Z3, Z3
+	VFMADD231PD Z4, Z3, Z2
+	VMULPD      Z1, Z4, Z4
+	VFMADD231PD Z4, Z3, Z12
+	VMOVUPD     Z2, K1, (R10)
+
+done1076:
+	VXORPD        X0, X0, X0
+	VCVTSI2SDQ    AX, X0, X0
+	VBROADCASTSD  X0, Y0
+	VEXTRACTF64X4 $0x01, Z12, Y1
+	VADDPD        Y1, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X1
+	VADDPD        X1, X12, X12
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X12, X12, X1
+	VUNPCKHPD     X12, X12, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X12, X12, X2
+	VUNPCKHPD     X12, X12, X3
+	VADDPD        X3, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
+	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+96(FP), DX
+	VXORPS        Y0, Y0, Y0
+	VMOVSD        (DX)(CX*8), X0
+	VMULPD        Y0, Y1, Y1
+	VMOVSD        X1, (SP)
+	MOVQ          rstd_base+96(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), DX
+	VBROADCASTSD  (SP), Z1
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest1078
+
+vectors1077:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (DX), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, DX
+	SUBQ         $0x08, BX
+	JGE          vectors1077
+
+rest1078:
+	ADDQ         $0x08, BX
+	JZ           done1079
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (DX), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done1079:
+	MOVQ AX, DX
+	ANDQ $0x00000007, DX
+	SHLQ $0x03, DX
+	ADDQ DX, SI
+	ADDQ DX, DI
+	ADDQ DX, R8
 	ADDQ $0x01, CX
-	JMP  rows984
+	JMP  rows1072
 
-done985:
-	CMPB stream+144(FP), $0x00
-	JE   done997
-	SFENCE
-
-done997:
+done1073:
+done1042:
 	VZEROUPPER
 	RET
 
-// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
+// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
 	MOVQ  sum_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x00000007, CX
@@ -16600,20 +17354,66 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	SHLQ  $0x03, DX
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
+	CMPB  stream+112(FP), $0x00
+	JE    plain1080
 	XORQ  CX, CX
 
-rows998:
+rows1082:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+96(FP)
+	JG   done1083
+	MOVQ sum_base+0(FP), BX
+	MOVQ squares_base+24(FP), DI
+	MOVQ pilot_base+48(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest1085
+
+vectors1084:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (DI), Z1
+	VMOVUPD     (R8), Z2
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors1084
+
+rest1085:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	LEAQ (SI)(DX*1), SI
+	ADDQ $0x01, CX
+	JMP  rows1082
+
+done1083:
+	SFENCE
+	JMP done1081
+
+plain1080:
+	XORQ CX, CX
+
+rows1087:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done999
+	JG   done1088
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1001
+	JL   rest1090
 
-vectors1000:
+vectors1089:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -16640,11 +17440,11 @@ vectors1000:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1000
+	JGE         vectors1089
 
-rest1001:
+rest1090:
 	ADDQ        $0x08, R10
-	JZ          done1002
+	JZ          done1091
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -16667,28 +17467,28 @@ rest1001:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done1002:
+done1091:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows998
+	JMP  rows1087
 
-done999:
-rows1003:
+done1088:
+rows1092:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1004
+	JG   done1093
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1006
+	JL   rest1095
 
-vectors1005:
+vectors1094:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -16703,11 +17503,11 @@ vectors1005:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1005
+	JGE         vectors1094
 
-rest1006:
+rest1095:
 	ADDQ        $0x08, R9
-	JZ          done1007
+	JZ          done1096
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -16718,16 +17518,17 @@ rest1006:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done1007:
+done1096:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1003
+	JMP  rows1092
 
-done1004:
+done1093:
+done1081:
 	VZEROUPPER
 	RET
 
@@ -16745,89 +17546,67 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
+	CMPB  stream+136(FP), $0x00
+	JE    plain1097
 	XORQ  CX, CX
 
-rows1008:
-	LEAQ 4(CX), R8
-	CMPQ R8, rows+120(FP)
-	JG   done1009
-	CMPB stream+136(FP), $0x00
-	JE   plain1010
-	MOVQ mean_base+48(FP), R8
-	MOVQ scale_base+72(FP), R9
-	MOVQ offset_base+96(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest1013
+rows1099:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+120(FP)
+	JG   done1100
+	MOVQ mean_base+48(FP), BX
+	MOVQ scale_base+72(FP), R8
+	MOVQ offset_base+96(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest1102
 
-vectors1012:
-	VMOVUPD     (R8), Z0
-	VMOVUPD     (R9), Z1
-	VMOVUPD     (R10), Z2
+vectors1101:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
 	VMOVUPD     (DI), Z3
 	VSUBPD      Z0, Z3, Z3
 	VFMADD213PD Z2, Z1, Z3
 	VMOVNTPD    Z3, (SI)
-	VMOVUPD     (DI)(DX*1), Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVNTPD    Z3, (SI)(DX*1)
-	VMOVUPD     (DI)(DX*2), Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVNTPD    Z3, (SI)(DX*2)
-	VMOVUPD     (DI)(BX*1), Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVNTPD    Z3, (SI)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
+	ADDQ        $+64, BX
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
-	JGE         vectors1012
+	SUBQ        $0x08, R10
+	JGE         vectors1101
 
-rest1013:
-	ADDQ        $0x08, R11
-	JZ          done1014
-	VMOVUPD.Z   (R8), K1, Z0
-	VMOVUPD.Z   (R9), K1, Z1
-	VMOVUPD.Z   (R10), K1, Z2
-	VMOVUPD.Z   (DI), K1, Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVUPD     Z3, K1, (SI)
-	VMOVUPD.Z   (DI)(DX*1), K1, Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVUPD     Z3, K1, (SI)(DX*1)
-	VMOVUPD.Z   (DI)(DX*2), K1, Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVUPD     Z3, K1, (SI)(DX*2)
-	VMOVUPD.Z   (DI)(BX*1), K1, Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVUPD     Z3, K1, (SI)(BX*1)
+rest1102:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows1099
 
-done1014:
-	MOVQ AX, R8
-	ANDQ $-8, R8
-	SHLQ $0x03, R8
-	SUBQ R8, SI
-	SUBQ R8, DI
-	JMP  done1011
+done1100:
+	SFENCE
+	JMP done1098
 
-plain1010:
+plain1097:
+	XORQ CX, CX
+
+rows1104:
+	LEAQ 4(CX), R8
+	CMPQ R8, rows+120(FP)
+	JG   done1105
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1016
+	JL   rest1107
 
-vectors1015:
+vectors1106:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -16853,11 +17632,11 @@ vectors1015:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1015
+	JGE         vectors1106
 
-rest1016:
+rest1107:
 	ADDQ        $0x08, R11
-	JZ          done1017
+	JZ          done1108
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -16878,77 +17657,30 @@ rest1016:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1017:
+done1108:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
 	SUBQ R8, SI
 	SUBQ R8, DI
-
-done1011:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1008
+	JMP  rows1104
 
-done1009:
-rows1018:
+done1105:
+rows1109:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1019
-	CMPB stream+136(FP), $0x00
-	JE   plain1020
+	JG   done1110
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1023
+	JL   rest1112
 
-vectors1022:
-	VMOVUPD     (BX), Z0
-	VMOVUPD     (R8), Z1
-	VMOVUPD     (R9), Z2
-	VMOVUPD     (DI), Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVNTPD    Z3, (SI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors1022
-
-rest1023:
-	ADDQ        $0x08, R10
-	JZ          done1024
-	VMOVUPD.Z   (BX), K1, Z0
-	VMOVUPD.Z   (R8), K1, Z1
-	VMOVUPD.Z   (R9), K1, Z2
-	VMOVUPD.Z   (DI), K1, Z3
-	VSUBPD      Z0, Z3, Z3
-	VFMADD213PD Z2, Z1, Z3
-	VMOVUPD     Z3, K1, (SI)
-
-done1024:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	JMP  done1021
-
-plain1020:
-	MOVQ mean_base+48(FP), BX
-	MOVQ scale_base+72(FP), R8
-	MOVQ offset_base+96(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest1026
-
-vectors1025:
+vectors1111:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -16962,11 +17694,11 @@ vectors1025:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1025
+	JGE         vectors1111
 
-rest1026:
+rest1112:
 	ADDQ        $0x08, R10
-	JZ          done1027
+	JZ          done1113
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -16975,31 +17707,25 @@ rest1026:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1027:
+done1113:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
-
-done1021:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1018
+	JMP  rows1109
 
-done1019:
-	CMPB stream+136(FP), $0x00
-	JE   done1028
-	SFENCE
-
-done1028:
+done1110:
+done1098:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
+// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
 	MOVQ  dgamma_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x00000007, CX
@@ -17011,21 +17737,75 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
+	CMPB  stream+160(FP), $0x00
+	JE    plain1114
 	XORQ  CX, CX
 
-rows1029:
+rows1116:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+144(FP)
+	JG   done1117
+	MOVQ dgamma_base+0(FP), BX
+	MOVQ dbeta_base+24(FP), R8
+	MOVQ mean_base+48(FP), R9
+	MOVQ rstd_base+72(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest1119
+
+vectors1118:
+	VMOVUPD     (BX), Z0
+	VMOVUPD     (R8), Z1
+	VMOVUPD     (R9), Z2
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VSUBPD      Z2, Z4, Z4
+	VMULPD      Z3, Z4, Z4
+	VFMADD231PD Z5, Z4, Z0
+	VADDPD      Z5, Z1, Z1
+	VMOVUPD     Z0, (BX)
+	VMOVUPD     Z1, (R8)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors1118
+
+rest1119:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	ADDQ $0x01, CX
+	JMP  rows1116
+
+done1117:
+	SFENCE
+	JMP done1115
+
+plain1114:
+	XORQ CX, CX
+
+rows1121:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1030
+	JG   done1122
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest1032
+	JL   rest1124
 
-vectors1031:
+vectors1123:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -17063,11 +17843,11 @@ vectors1031:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1031
+	JGE         vectors1123
 
-rest1032:
+rest1124:
 	ADDQ        $0x08, R12
-	JZ          done1033
+	JZ          done1125
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -17099,7 +17879,7 @@ rest1032:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done1033:
+done1125:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -17108,22 +17888,22 @@ done1033:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1029
+	JMP  rows1121
 
-done1030:
-rows1034:
+done1122:
+rows1126:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1035
+	JG   done1127
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1037
+	JL   rest1129
 
-vectors1036:
+vectors1128:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -17143,11 +17923,11 @@ vectors1036:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1036
+	JGE         vectors1128
 
-rest1037:
+rest1129:
 	ADDQ        $0x08, R11
-	JZ          done1038
+	JZ          done1130
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -17161,7 +17941,7 @@ rest1037:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done1038:
+done1130:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -17170,9 +17950,10 @@ done1038:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1034
+	JMP  rows1126
 
-done1035:
+done1127:
+done1115:
 	VZEROUPPER
 	RET
 
@@ -17191,29 +17972,29 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  dx_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
+	CMPB  stream+208(FP), $0x00
+	JE    plain1131
 	XORQ  CX, CX
 
-rows1039:
-	LEAQ 4(CX), R9
-	CMPQ R9, rows+192(FP)
-	JG   done1040
-	CMPB stream+208(FP), $0x00
-	JE   plain1041
-	MOVQ mean_base+72(FP), R9
-	MOVQ rstd_base+96(FP), R10
-	MOVQ scale_base+120(FP), R11
-	MOVQ offset_base+144(FP), R12
-	MOVQ slope_base+168(FP), R13
-	MOVQ AX, R14
-	SUBQ $0x08, R14
-	JL   rest1044
+rows1133:
+	LEAQ 1(CX), BX
+	CMPQ BX, rows+192(FP)
+	JG   done1134
+	MOVQ mean_base+72(FP), BX
+	MOVQ rstd_base+96(FP), R9
+	MOVQ scale_base+120(FP), R10
+	MOVQ offset_base+144(FP), R11
+	MOVQ slope_base+168(FP), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest1136
 
-vectors1043:
-	VMOVUPD      (R9), Z0
-	VMOVUPD      (R10), Z1
-	VMOVUPD      (R11), Z2
-	VMOVUPD      (R12), Z3
-	VMOVUPD      (R13), Z4
+vectors1135:
+	VMOVUPD      (BX), Z0
+	VMOVUPD      (R9), Z1
+	VMOVUPD      (R10), Z2
+	VMOVUPD      (R11), Z3
+	VMOVUPD      (R12), Z4
 	VMOVUPD      (DI), Z5
 	VMOVUPD      (R8), Z6
 	VSUBPD       Z0, Z5, Z5
@@ -17221,85 +18002,41 @@ vectors1043:
 	VFMSUB213PD  Z3, Z2, Z6
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVNTPD     Z6, (SI)
-	VMOVUPD      (DI)(DX*1), Z5
-	VMOVUPD      (R8)(DX*1), Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVNTPD     Z6, (SI)(DX*1)
-	VMOVUPD      (DI)(DX*2), Z5
-	VMOVUPD      (R8)(DX*2), Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVNTPD     Z6, (SI)(DX*2)
-	VMOVUPD      (DI)(BX*1), Z5
-	VMOVUPD      (R8)(BX*1), Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVNTPD     Z6, (SI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R10
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
-	ADDQ         $+64, R13
-	SUBQ         $0x08, R14
-	JGE          vectors1043
+	SUBQ         $0x08, R13
+	JGE          vectors1135
 
-rest1044:
-	ADDQ         $0x08, R14
-	JZ           done1045
-	VMOVUPD.Z    (R9), K1, Z0
-	VMOVUPD.Z    (R10), K1, Z1
-	VMOVUPD.Z    (R11), K1, Z2
-	VMOVUPD.Z    (R12), K1, Z3
-	VMOVUPD.Z    (R13), K1, Z4
-	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R8), K1, Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVUPD      Z6, K1, (SI)
-	VMOVUPD.Z    (DI)(DX*1), K1, Z5
-	VMOVUPD.Z    (R8)(DX*1), K1, Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVUPD      Z6, K1, (SI)(DX*1)
-	VMOVUPD.Z    (DI)(DX*2), K1, Z5
-	VMOVUPD.Z    (R8)(DX*2), K1, Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVUPD      Z6, K1, (SI)(DX*2)
-	VMOVUPD.Z    (DI)(BX*1), K1, Z5
-	VMOVUPD.Z    (R8)(BX*1), K1, Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVUPD      Z6, K1, (SI)(BX*1)
+rest1136:
+	MOVQ AX, BX
+	ANDQ $-8, BX
+	SHLQ $0x03, BX
+	SUBQ BX, SI
+	SUBQ BX, DI
+	SUBQ BX, R8
+	LEAQ (SI)(DX*1), SI
+	LEAQ (DI)(DX*1), DI
+	LEAQ (R8)(DX*1), R8
+	ADDQ $0x01, CX
+	JMP  rows1133
 
-done1045:
-	MOVQ AX, R9
-	ANDQ $-8, R9
-	SHLQ $0x03, R9
-	SUBQ R9, SI
-	SUBQ R9, DI
-	SUBQ R9, R8
-	JMP  done1042
+done1134:
+	SFENCE
+	JMP done1132
 
-plain1041:
+plain1131:
+	XORQ CX, CX
+
+rows1138:
+	LEAQ 4(CX), R9
+	CMPQ R9, rows+192(FP)
+	JG   done1139
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -17307,9 +18044,9 @@ plain1041:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1047
+	JL   rest1141
 
-vectors1046:
+vectors1140:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -17352,11 +18089,11 @@ vectors1046:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1046
+	JGE          vectors1140
 
-rest1047:
+rest1141:
 	ADDQ         $0x08, R14
-	JZ           done1048
+	JZ           done1142
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -17391,28 +18128,24 @@ rest1047:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1048:
+done1142:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
 	SUBQ R9, SI
 	SUBQ R9, DI
 	SUBQ R9, R8
-
-done1042:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1039
+	JMP  rows1138
 
-done1040:
-rows1049:
+done1139:
+rows1143:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1050
-	CMPB stream+208(FP), $0x00
-	JE   plain1051
+	JG   done1144
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -17420,68 +18153,9 @@ rows1049:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1054
+	JL   rest1146
 
-vectors1053:
-	VMOVUPD      (BX), Z0
-	VMOVUPD      (R9), Z1
-	VMOVUPD      (R10), Z2
-	VMOVUPD      (R11), Z3
-	VMOVUPD      (R12), Z4
-	VMOVUPD      (DI), Z5
-	VMOVUPD      (R8), Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVNTPD     Z6, (SI)
-	ADDQ         $+64, SI
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R10
-	ADDQ         $+64, R11
-	ADDQ         $+64, R12
-	SUBQ         $0x08, R13
-	JGE          vectors1053
-
-rest1054:
-	ADDQ         $0x08, R13
-	JZ           done1055
-	VMOVUPD.Z    (BX), K1, Z0
-	VMOVUPD.Z    (R9), K1, Z1
-	VMOVUPD.Z    (R10), K1, Z2
-	VMOVUPD.Z    (R11), K1, Z3
-	VMOVUPD.Z    (R12), K1, Z4
-	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (R8), K1, Z6
-	VSUBPD       Z0, Z5, Z5
-	VMULPD       Z1, Z5, Z5
-	VFMSUB213PD  Z3, Z2, Z6
-	VFNMADD231PD Z5, Z4, Z6
-	VMOVUPD      Z6, K1, (SI)
-
-done1055:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	SUBQ BX, R8
-	JMP  done1052
-
-plain1051:
-	MOVQ mean_base+72(FP), BX
-	MOVQ rstd_base+96(FP), R9
-	MOVQ scale_base+120(FP), R10
-	MOVQ offset_base+144(FP), R11
-	MOVQ slope_base+168(FP), R12
-	MOVQ AX, R13
-	SUBQ $0x08, R13
-	JL   rest1057
-
-vectors1056:
+vectors1145:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -17503,11 +18177,11 @@ vectors1056:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1056
+	JGE          vectors1145
 
-rest1057:
+rest1146:
 	ADDQ         $0x08, R13
-	JZ           done1058
+	JZ           done1147
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -17521,27 +18195,21 @@ rest1057:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1058:
+done1147:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	SUBQ BX, DI
 	SUBQ BX, R8
-
-done1052:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1049
+	JMP  rows1143
 
-done1050:
-	CMPB stream+208(FP), $0x00
-	JE   done1059
-	SFENCE
-
-done1059:
+done1144:
+done1132:
 	VZEROUPPER
 	RET
 
@@ -17553,28 +18221,28 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1060:
+loop1148:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1061
+	JG      done1149
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1060
+	JMP     loop1148
 
-done1061:
-loop1062:
+done1149:
+loop1150:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1063
+	JG     done1151
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1062
+	JMP    loop1150
 
-done1063:
+done1151:
 	VZEROUPPER
 	RET
 
@@ -17593,23 +18261,23 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1065
+	JZ           rest1153
 
-vectors1064:
+vectors1152:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1064
+	JL      vectors1152
 
-rest1065:
+rest1153:
 	CMPQ    BX, DX
-	JGE     done1066
+	JGE     done1154
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1066:
+done1154:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -17640,9 +18308,9 @@ done1066:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1068
+	JZ            rest1156
 
-vectors1067:
+vectors1155:
 	VMOVUPD      (CX)(BX*8), Z20
 	VSUBPD       Z0, Z20, Z20
 	VMINPD       Z20, Z1, Z20
@@ -17669,11 +18337,11 @@ vectors1067:
 	VADDPD       Z22, Z2, Z2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1067
+	JL           vectors1155
 
-rest1068:
+rest1156:
 	CMPQ         BX, DX
-	JGE          done1069
+	JGE          done1157
 	VMOVUPD.Z    (CX)(BX*8), K1, Z20
 	VSUBPD       Z0, Z20, Z20
 	VMINPD       Z20, Z1, Z0
@@ -17700,7 +18368,7 @@ rest1068:
 	VMOVAPD.Z    Z3, K1, Z3
 	VADDPD       Z3, Z2, Z2
 
-done1069:
+done1157:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPD        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -17714,24 +18382,24 @@ done1069:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1071
+	JZ            rest1159
 
-vectors1070:
+vectors1158:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1070
+	JL      vectors1158
 
-rest1071:
+rest1159:
 	CMPQ      CX, DX
-	JGE       done1072
+	JGE       done1160
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1072:
+done1160:
 	VZEROUPPER
 	RET
 
@@ -17798,24 +18466,24 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1074
+	JZ     rest1162
 
-vectors1073:
+vectors1161:
 	VMOVUPD     (CX)(BX*8), Z1
 	VMOVUPD     (AX)(BX*8), Z2
 	VFMADD231PD Z2, Z1, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1073
+	JL          vectors1161
 
-rest1074:
+rest1162:
 	CMPQ        BX, DX
-	JGE         done1075
+	JGE         done1163
 	VMOVUPD.Z   (CX)(BX*8), K1, Z1
 	VMOVUPD.Z   (AX)(BX*8), K1, Z2
 	VFMADD231PD Z2, Z1, Z0
 
-done1075:
+done1163:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -17826,9 +18494,9 @@ done1075:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1077
+	JZ            rest1165
 
-vectors1076:
+vectors1164:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -17836,18 +18504,18 @@ vectors1076:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1076
+	JL      vectors1164
 
-rest1077:
+rest1165:
 	CMPQ      BX, DX
-	JGE       done1078
+	JGE       done1166
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1078:
+done1166:
 	VZEROUPPER
 	RET
 
@@ -17888,9 +18556,9 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1080
+	JZ           rest1168
 
-vectors1079:
+vectors1167:
 	VMOVUPD      (DX)(SI*8), Z22
 	VMULPD       Z22, Z22, Z23
 	VMOVUPD      Z20, Z24
@@ -17927,11 +18595,11 @@ vectors1079:
 	VMOVUPD      Z23, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1079
+	JL           vectors1167
 
-rest1080:
+rest1168:
 	CMPQ         SI, BX
-	JGE          done1081
+	JGE          done1169
 	VMOVUPD.Z    (DX)(SI*8), K1, Z22
 	VMULPD       Z22, Z22, Z23
 	VMOVUPD      Z20, Z20
@@ -17967,7 +18635,7 @@ rest1080:
 	VFNMADD231PD Z1, Z2, Z0
 	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1081:
+done1169:
 	VZEROUPPER
 	RET
 
@@ -17996,9 +18664,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1083
+	JZ           rest1171
 
-vectors1082:
+vectors1170:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -18018,11 +18686,11 @@ vectors1082:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1082
+	JL          vectors1170
 
-rest1083:
+rest1171:
 	CMPQ        DI, SI
-	JGE         done1084
+	JGE         done1172
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -18041,6 +18709,6 @@ rest1083:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1084:
+done1172:
 	VZEROUPPER
 	RET

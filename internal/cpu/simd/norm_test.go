@@ -150,9 +150,9 @@ func newColumnCase[T Float](rows, cols, gap int, f fill) *columnCase[T] {
 }
 
 func (c *columnCase[T]) run(k *Kernels[T], stream bool) {
-	k.ColumnSums(c.sum, c.squares, c.mean, c.x, c.rows, c.stride)
+	k.ColumnSums(c.sum, c.squares, c.mean, c.x, c.rows, c.stride, stream)
 	k.ColumnNorm(c.y, c.x, c.mean, c.rstd, c.b, c.rows, c.stride, stream)
-	k.ColumnGradientSums(c.dgamma, c.dbeta, c.mean, c.rstd, c.x, c.dy, c.rows, c.stride)
+	k.ColumnGradientSums(c.dgamma, c.dbeta, c.mean, c.rstd, c.x, c.dy, c.rows, c.stride, stream)
 	k.ColumnNormBackward(c.dx, c.x, c.dy, c.mean, c.rstd, c.a, c.b, c.slope, c.rows, c.stride, stream)
 }
 

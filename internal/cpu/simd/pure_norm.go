@@ -78,7 +78,7 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	}
 }
 
-func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {
+func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int, _ bool) {
 	for r := range rows {
 		for j, v := range x[r*stride:][:len(sum)] {
 			d := v - pilot[j]
@@ -97,7 +97,7 @@ func columnNorm[T Float](y, x, mean, scale, offset []T, rows, stride int, _ bool
 	}
 }
 
-func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int) {
+func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, _ bool) {
 	for r := range rows {
 		g := dy[r*stride:][:len(mean)]
 		for j, v := range x[r*stride:][:len(mean)] {

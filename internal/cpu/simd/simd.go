@@ -62,11 +62,11 @@ type Kernels[T Float] struct {
 	// with one element a column has, stride elements apart.
 	//
 	// ColumnSums: sum += Σ(x−pilot), squares += Σ(x−pilot)².
-	ColumnSums func(sum, squares, pilot, x []T, rows, stride int)
+	ColumnSums func(sum, squares, pilot, x []T, rows, stride int, stream bool)
 	// ColumnNorm: y = (x−mean)·scale + offset.
 	ColumnNorm func(y, x, mean, scale, offset []T, rows, stride int, stream bool)
 	// ColumnGradientSums: dγ += Σdy·(x−mean)·rstd, dβ += Σdy.
-	ColumnGradientSums func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)
+	ColumnGradientSums func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, stream bool)
 	// ColumnNormBackward: dx = dy·scale − offset − (x−mean)·rstd·slope.
 	ColumnNormBackward func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)
 

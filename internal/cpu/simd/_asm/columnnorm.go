@@ -12,10 +12,9 @@ import (
 // there is a column is read, and written, once for all of them.
 type columnKernel struct {
 	field, signature string
-	strips           []string // the matrices; of those that stream, the first is written
+	strips           []string // the matrices
 	perColumn        []string // slices with an element a column
 	written          int      // so many of them, the first ones, are results
-	streams          bool
 
 	// row works on a vector of a row; at addresses it in a strip, c are the
 	// registers that go with perColumn.
@@ -24,7 +23,7 @@ type columnKernel struct {
 
 func (g gen) columnNorms() {
 	g.columns(columnKernel{
-		field: "ColumnSums", signature: "func(sum, squares, pilot, x []T, rows, stride int)",
+		field: "ColumnSums", signature: "func(sum, squares, pilot, x []T, rows, stride int, stream bool)",
 		strips: []string{"x"}, perColumn: []string{"sum", "squares", "pilot"}, written: 2,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
 			v := g.load(at("x"), t)
@@ -35,7 +34,7 @@ func (g gen) columnNorms() {
 	})
 	g.columns(columnKernel{
 		field: "ColumnNorm", signature: "func(y, x, mean, scale, offset []T, rows, stride int, stream bool)",
-		strips: []string{"y", "x"}, perColumn: []string{"mean", "scale", "offset"}, streams: true,
+		strips: []string{"y", "x"}, perColumn: []string{"mean", "scale", "offset"},
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
 			v := g.load(at("x"), t)
 			g.sub(v, c[0], v)
@@ -44,7 +43,7 @@ func (g gen) columnNorms() {
 		},
 	})
 	g.columns(columnKernel{
-		field: "ColumnGradientSums", signature: "func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)",
+		field: "ColumnGradientSums", signature: "func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, stream bool)",
 		strips: []string{"x", "dy"}, perColumn: []string{"dgamma", "dbeta", "mean", "rstd"}, written: 2,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
 			v, d := g.load(at("x"), t), g.load(at("dy"), t)
@@ -56,7 +55,7 @@ func (g gen) columnNorms() {
 	})
 	g.columns(columnKernel{
 		field: "ColumnNormBackward", signature: "func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)",
-		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"}, streams: true,
+		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"},
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
 			v, d := g.load(at("x"), t), g.load(at("dy"), t)
 			g.sub(v, c[0], v)
@@ -76,18 +75,14 @@ func (g gen) columns(k columnKernel) {
 		for _, name := range k.strips {
 			strips = append(strips, ptr(name))
 		}
-		groups(row, address(Param("rows")), 4, func(rows int) {
-			sweep := func(stream bool) { g.columnSweep(k, cols, t, s, strips, rows, stream) }
-			if k.streams {
-				eitherWay(sweep)
-			} else {
-				sweep(false)
-			}
-			s.skip(rows, strips...)
-		})
-		if k.streams {
-			fence()
+		run := func(max int, t *tail, stream bool) {
+			groups(row, address(Param("rows")), max, func(rows int) {
+				g.columnSweep(k, cols, t, s, strips, rows, stream)
+				s.skip(rows, strips...)
+			})
 		}
+		// Memory is read fastest in sequence.
+		eitherWay(func() { run(1, nil, true) }, func() { run(4, t, false) })
 	})
 }
 
@@ -101,7 +96,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		running[name] = ptr(name)
 		pointers = append(pointers, running[name])
 	}
-	g.sweep(cols, t, func(t *tail) {
+	g.sweep(cols, t, work{func(t *tail) {
 		var c []reg.VecVirtual
 		for _, name := range k.perColumn {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
@@ -112,7 +107,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		for i, name := range k.perColumn[:k.written] {
 			g.store(c[i], Mem{Base: running[name]}, t)
 		}
-	}, pointers...)
+	}, pointers})
 	// There are too few registers to keep where the strips began.
 	full := copyOf(cols)
 	ANDQ(I32(-g.lanes()), full)

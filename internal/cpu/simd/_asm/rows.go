@@ -45,40 +45,67 @@ func (s pitch) skip(rows int, pointers ...reg.Register) {
 // at a time. row, the index of the first, counts up to end.
 func groups(row reg.GPVirtual, end Op, max int, body func(rows int)) {
 	XORQ(row, row)
-	for _, rows := range []int{max, 1} {
-		loop, done := label("rows"), label("done")
-		next := GP64()
-		Label(loop)
-		LEAQ(Mem{Base: row, Disp: rows}, next)
-		CMPQ(next, end)
-		JG(LabelRef(done))
-		body(rows)
-		ADDQ(U8(rows), row)
-		JMP(LabelRef(loop))
-		Label(done)
+	while(row, end, max, body)
+	if max > 1 {
+		while(row, end, 1, body)
 	}
 }
 
-// sweep runs body over the columns of a row: for each full vector with t nil,
-// then, where columns are left, once with the tail. The pointers move along.
-func (g gen) sweep(cols reg.Register, t *tail, body func(t *tail), pointers ...reg.Register) {
+// while runs body as long as so many rows are left.
+func while(row reg.GPVirtual, end Op, rows int, body func(rows int)) {
+	loop, done := label("rows"), label("done")
+	Label(loop)
+	unless(row, end, rows, done)
+	body(rows)
+	ADDQ(U8(rows), row)
+	JMP(LabelRef(loop))
+	Label(done)
+}
+
+// unless jumps if fewer rows are left.
+func unless(row reg.GPVirtual, end Op, rows int, to string) {
+	next := GP64()
+	LEAQ(Mem{Base: row, Disp: rows}, next)
+	CMPQ(next, end)
+	JG(LabelRef(to))
+}
+
+// work is done over the columns of rows, a vector at a time, on elements that the
+// pointers are at. t is nil for full vectors.
+type work struct {
+	do       func(t *tail)
+	pointers []reg.Register
+}
+
+// sweep does work side by side for each full vector and then, where columns are
+// left, once with the tail. The pointers move past the full vectors. A nil tail
+// says that there are no other columns.
+func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 	loop, rest, done := label("vectors"), label("rest"), label("done")
-	left := GP64()
-	MOVQ(cols, left)
+	all := func(t *tail) {
+		for _, w := range works {
+			w.do(t)
+		}
+	}
+	left := copyOf(cols)
 	SUBQ(U8(g.lanes()), left)
 	JL(LabelRef(rest))
 	Label(loop)
-	body(nil)
-	for _, p := range pointers {
-		ADDQ(I32(g.width()), p)
+	all(nil)
+	for _, w := range works {
+		for _, p := range w.pointers {
+			ADDQ(I32(g.width()), p)
+		}
 	}
 	SUBQ(U8(g.lanes()), left)
 	JGE(LabelRef(loop))
 	Label(rest)
-	ADDQ(U8(g.lanes()), left)
-	JZ(LabelRef(done))
-	body(t)
-	Label(done)
+	if t != nil {
+		ADDQ(U8(g.lanes()), left)
+		JZ(LabelRef(done))
+		all(t)
+		Label(done)
+	}
 }
 
 // from is a row's elements as an operand: memory itself, or a tail's lanes in a
@@ -90,7 +117,7 @@ func (g gen) from(m Mem, t *tail) Op {
 	return g.load(m, t)
 }
 
-// put writes through the caches or past them.
+// put writes through the caches or past them, which is for full vectors.
 func (g gen) put(v Op, m Mem, t *tail, stream bool) {
 	if stream && t == nil {
 		g.stream(v, m)
@@ -100,24 +127,16 @@ func (g gen) put(v Op, m Mem, t *tail, stream bool) {
 }
 
 // eitherWay writes code for the two values of the parameter stream. Streamed
-// rows are whole vectors.
-func eitherWay(body func(stream bool)) {
-	plain, done := label("plain"), label("done")
+// rows are whole vectors, and nobody sees what follows before them.
+func eitherWay(streamed, plain func()) {
+	otherwise, done := label("plain"), label("done")
 	CMPB(address(Param("stream")), U8(0))
-	JE(LabelRef(plain))
-	body(true)
-	JMP(LabelRef(done))
-	Label(plain)
-	body(false)
-	Label(done)
-}
-
-// fence lets nobody see what follows before what was streamed.
-func fence() {
-	done := label("done")
-	CMPB(address(Param("stream")), U8(0))
-	JE(LabelRef(done))
+	JE(LabelRef(otherwise))
+	streamed()
 	SFENCE()
+	JMP(LabelRef(done))
+	Label(otherwise)
+	plain()
 	Label(done)
 }
 

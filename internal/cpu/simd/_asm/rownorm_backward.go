@@ -1,0 +1,130 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// backward reads γ and reads and writes the sums dγ and dβ once for a group.
+func (n rowNorm) backward() {
+	x, dy, dx := ptr("x"), ptr("dy"), ptr("dx")
+	slope := AllocLocal(2 * 32)
+	eitherWay(
+		func() { n.streamBackward(dx, x, dy, slope) },
+		func() {
+			groups(n.row, n.rows(), n.group(), func(rows int) {
+				p, q := copyOf(x), copyOf(dy)
+				n.gradientSums(p, q, rows, slope)
+				for r := range rows {
+					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false))
+					n.nextRow(x, dy, dx)
+				}
+			})
+		})
+}
+
+// gradientSums adds to dγ and dβ, and takes what a row of dx is made of: with means
+// over its columns,
+//
+//	dx = rstd·(g − (x−mean)·a − b)    a = rstd·mean(g·x̂)    b = mean(g) − shift·mean(g·x̂)
+//
+// a and b are kept in local memory. x and dy move along.
+func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ...work) {
+	rstd, sumGX := n.ofRows(n.statistic("rstd"), rows), n.zeros(rows)
+	gamma, dgamma := ptr("gamma"), ptr("dgamma")
+	pointers := []reg.Register{x, dy, gamma, dgamma}
+	var mean, shift, sumG []reg.VecVirtual
+	var dbeta reg.GPVirtual
+	if n.centred {
+		mean, shift = n.ofRows(n.statistic("mean"), rows), n.ofRows(n.statistic("shift"), rows)
+		sumG, dbeta = n.zeros(rows), ptr("dbeta")
+		pointers = append(pointers, dbeta)
+	}
+	n.sweep(n.cols, n.tail, append(beside, work{func(t *tail) {
+		gam, dg := n.load(Mem{Base: gamma}, t), n.load(Mem{Base: dgamma}, t)
+		var db reg.VecVirtual
+		if n.centred {
+			db = n.load(Mem{Base: dbeta}, t)
+		}
+		for r := range rows {
+			xhat, g := n.load(n.pitch.row(x, r), t), n.load(n.pitch.row(dy, r), t)
+			if n.centred {
+				n.sub(xhat, mean[r], xhat)
+				n.fms(rstd[r], shift[r], xhat)
+				n.add(g, db, db)
+			} else {
+				n.mul(rstd[r], xhat, xhat)
+			}
+			n.fma(g, xhat, dg)
+			n.mul(gam, g, g)
+			n.fma(g, xhat, sumGX[r])
+			if n.centred {
+				n.add(g, sumG[r], sumG[r])
+			}
+		}
+		n.store(dg, Mem{Base: dgamma}, t)
+		if n.centred {
+			n.store(db, Mem{Base: dbeta}, t)
+		}
+	}, pointers})...)
+
+	d, count := n.doubles(), n.count()
+	a := n.sums(sumGX)
+	d.div(a, count, a)
+	if n.centred {
+		b := n.sums(sumG)
+		d.div(b, count, b)
+		d.fnma(n.rowsOf(n.statistic("shift"), rows), a, b)
+		n.keepRows(b, slope.Offset(32), rows)
+	}
+	d.mul(n.rowsOf(n.statistic("rstd"), rows), a, a)
+	n.keepRows(a, slope, rows)
+}
+
+// rowsOf loads statistics as float64, one lane a row; lanes without one are zero.
+func (n rowNorm) rowsOf(m Mem, rows int) reg.VecVirtual {
+	v := blank()
+	switch {
+	case n.double && rows == 4:
+		VMOVUPD(m, v)
+	case n.double && rows == 2:
+		VMOVUPD(m, v.AsX())
+	case n.double:
+		VMOVSD(m, v.AsX())
+	default:
+		x := XMM()
+		switch rows {
+		case 4:
+			VMOVUPS(m, x)
+		case 2:
+			VMOVSD(m, x)
+		case 1:
+			VMOVSS(m, x)
+		}
+		VCVTPS2PD(x, v)
+	}
+	return v
+}
+
+// inputGradient writes dx for the row that x and dy are at, the group's row r.
+func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream bool) work {
+	rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
+	at := slope.Offset(max(r, 0) * n.size())
+	a := n.broadcast(at)
+	var mean, b reg.VecVirtual
+	if n.centred {
+		mean, b = n.ofRow("mean", r), n.broadcast(at.Offset(32))
+	}
+	return work{func(t *tail) {
+		v, g := n.load(Mem{Base: x}, t), n.load(Mem{Base: dy}, t)
+		n.mul(n.from(Mem{Base: gamma}, t), g, g)
+		if n.centred {
+			n.sub(v, mean, v)
+			n.sub(g, b, g)
+		}
+		n.fnma(v, a, g)
+		n.mul(rstd, g, g)
+		n.put(g, Mem{Base: dx}, t, stream)
+	}, []reg.Register{x, dy, dx, gamma}}
+}
