@@ -525,9 +525,9 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
 	JE      plain23
-	XORQ    DI, DI
-	LEAQ    (DI)(DX*2), DI
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, DI
+	ADDQ    DI, DI
+	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
 	CMOVQCS CX, DI
 	XORQ    CX, CX
@@ -1147,83 +1147,87 @@ done64:
 	MOVQ         shift_base+120(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSD       X1, (DI)(CX*4)
-	MOVQ         rstd_base+144(FP), DI
-	VBROADCASTSS (DI)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest66
 
 vectors65:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (DI), Y5
-	VFMADD213PS (R8), Y5, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
 	JGE         vectors65
 
 rest66:
-	ADDQ        $0x08, R9
+	ADDQ        $0x08, R10
 	JZ          done67
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (DI), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done67:
-	MOVQ         AX, DI
-	ANDQ         $0x00000007, DI
-	SHLQ         $0x02, DI
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	MOVQ         rstd_base+144(FP), DI
-	VBROADCASTSS 4(DI)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest69
 
 vectors68:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (DI), Y5
-	VFMADD213PS (R8), Y5, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
 	JGE         vectors68
 
 rest69:
-	ADDQ        $0x08, R9
+	ADDQ        $0x08, R10
 	JZ          done70
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (DI), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
@@ -1238,25 +1242,25 @@ done70:
 
 done58:
 rows71:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
 	JG     done72
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x08, DI
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
 	JL     rest74
 
 vectors73:
-	VADDPS (DX), Y1, Y1
-	ADDQ   $+32, DX
-	SUBQ   $0x08, DI
+	VADDPS (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
 	JGE    vectors73
 
 rest74:
-	ADDQ       $0x08, DI
+	ADDQ       $0x08, R8
 	JZ         done75
-	VMASKMOVPS (DX), Y0, Y2
+	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
 done75:
@@ -1277,31 +1281,31 @@ done75:
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         mean_base+96(FP), DX
+	MOVQ         mean_base+96(FP), DI
 	VCVTPD2PSY   Y1, X1
-	VMOVSS       X1, (DX)(CX*4)
-	MOVQ         mean_base+96(FP), DX
-	VBROADCASTSS (DX)(CX*4), Y1
+	VMOVSS       X1, (DI)(CX*4)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	MOVQ         BX, DX
-	MOVQ         AX, DI
-	SUBQ         $0x08, DI
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
 	JL           rest77
 
 vectors76:
-	VMOVUPS     (DX), Y4
+	VMOVUPS     (DI), Y4
 	VSUBPS      Y1, Y4, Y4
 	VADDPS      Y4, Y2, Y2
 	VFMADD231PS Y4, Y4, Y3
-	ADDQ        $+32, DX
-	SUBQ        $0x08, DI
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
 	JGE         vectors76
 
 rest77:
-	ADDQ        $0x08, DI
+	ADDQ        $0x08, R8
 	JZ          done78
-	VMASKMOVPS  (DX), Y0, Y4
+	VMASKMOVPS  (DI), Y0, Y4
 	VSUBPS      Y1, Y4, Y4
 	VANDPS      Y0, Y4, Y4
 	VADDPS      Y4, Y2, Y2
@@ -1347,56 +1351,58 @@ done78:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y3
 	VDIVPD       Y2, Y3, Y3
-	MOVQ         rstd_base+144(FP), DX
+	MOVQ         rstd_base+144(FP), DI
 	VCVTPD2PSY   Y3, X2
-	VMOVSS       X2, (DX)(CX*4)
+	VMOVSS       X2, (DI)(CX*4)
 	VMULPD       Y1, Y3, Y1
-	MOVQ         shift_base+120(FP), DX
-	VCVTPD2PSY   Y1, X1
-	VMOVSS       X1, (DX)(CX*4)
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSS (DX)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSS (DI)(CX*4), Y2
 	MOVQ         shift_base+120(FP), DI
-	VBROADCASTSS (DI)(CX*4), Y3
-	MOVQ         beta_base+72(FP), DI
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest80
 
 vectors79:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (DX), Y5
-	VFMADD213PS (DI), Y5, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
 	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DX
-	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
 	JGE         vectors79
 
 rest80:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R10
 	JZ          done81
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (DX), Y0, Y1
-	VMASKMOVPS  (DI), Y0, Y2
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done81:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x02, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 	ADDQ $0x01, CX
 	JMP  rows71
 
@@ -1424,9 +1430,8 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
 	JE      plain82
-	XORQ    DI, DI
-	LEAQ    (DI)(DX*1), DI
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, DI
+	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
 	CMOVQCS CX, DI
 	XORQ    CX, CX
@@ -1685,63 +1690,67 @@ done108:
 	MOVQ         rstd_base+72(FP), DI
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (DI)(CX*4)
-	MOVQ         rstd_base+72(FP), DI
-	VBROADCASTSS (DI)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
 	JL           rest110
 
 vectors109:
-	VMOVUPS (BX), Y2
-	VMULPS  Y1, Y2, Y2
-	VMULPS  (DI), Y2, Y2
-	VMOVUPS Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DI
-	SUBQ    $0x08, R8
-	JGE     vectors109
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors109
 
 rest110:
-	ADDQ       $0x08, R8
+	ADDQ       $0x08, R9
 	JZ         done111
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (DI), Y0, Y1
+	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
 done111:
-	MOVQ         AX, DI
-	ANDQ         $0x00000007, DI
-	SHLQ         $0x02, DI
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	MOVQ         rstd_base+72(FP), DI
-	VBROADCASTSS 4(DI)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DI
 	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
 	JL           rest113
 
 vectors112:
-	VMOVUPS (BX), Y2
-	VMULPS  Y1, Y2, Y2
-	VMULPS  (DI), Y2, Y2
-	VMOVUPS Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DI
-	SUBQ    $0x08, R8
-	JGE     vectors112
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors112
 
 rest113:
-	ADDQ       $0x08, R8
+	ADDQ       $0x08, R9
 	JZ         done114
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (DI), Y0, Y1
+	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
@@ -1756,26 +1765,26 @@ done114:
 
 done105:
 rows115:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
 	JG     done116
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x08, DI
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
 	JL     rest118
 
 vectors117:
-	VMOVUPS     (DX), Y2
+	VMOVUPS     (DI), Y2
 	VFMADD231PS Y2, Y2, Y1
-	ADDQ        $+32, DX
-	SUBQ        $0x08, DI
+	ADDQ        $+32, DI
+	SUBQ        $0x08, R8
 	JGE         vectors117
 
 rest118:
-	ADDQ        $0x08, DI
+	ADDQ        $0x08, R8
 	JZ          done119
-	VMASKMOVPS  (DX), Y0, Y2
+	VMASKMOVPS  (DI), Y0, Y2
 	VFMADD231PS Y2, Y2, Y1
 
 done119:
@@ -1801,42 +1810,44 @@ done119:
 	VSQRTPD      Y1, Y1
 	VBROADCASTSD literal64_0<>+0(SB), Y2
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         rstd_base+72(FP), DX
+	MOVQ         rstd_base+72(FP), DI
 	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, (DX)(CX*4)
-	MOVQ         rstd_base+72(FP), DX
-	VBROADCASTSS (DX)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         AX, DI
-	SUBQ         $0x08, DI
+	VMOVSS       X1, (DI)(CX*4)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
 	JL           rest121
 
 vectors120:
-	VMOVUPS (BX), Y2
-	VMULPS  Y1, Y2, Y2
-	VMULPS  (DX), Y2, Y2
-	VMOVUPS Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DX
-	SUBQ    $0x08, DI
-	JGE     vectors120
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors120
 
 rest121:
-	ADDQ       $0x08, DI
+	ADDQ       $0x08, R9
 	JZ         done122
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
-	VMASKMOVPS (DX), Y0, Y1
+	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
 done122:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x02, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 	ADDQ $0x01, CX
 	JMP  rows115
 
@@ -1862,16 +1873,14 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
 	JE           plain123
-	XORQ         R8, R8
-	LEAQ         (R8)(DX*1), R8
-	MOVQ         $0x00001000, CX
-	CMPQ         R8, CX
-	CMOVQCS      CX, R8
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
 	JG           done127
-	MOVQ         BX, DX
+	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y0
@@ -1986,9 +1995,9 @@ loop125:
 	JL           rest132
 
 vectors131:
-	PREFETCHT1   (BX)(R8*1)
-	PREFETCHT1   (SI)(R8*1)
-	VMOVUPS      (DX), Y9
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPS      (R8), Y9
 	VMOVUPS      (R9), Y10
 	VMULPS       (R10), Y10, Y10
 	VSUBPS       Y2, Y9, Y9
@@ -2010,7 +2019,7 @@ vectors131:
 	VADDPS       Y13, Y8, Y8
 	VMOVUPS      Y10, (R12)
 	VMOVUPS      Y11, (R13)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
@@ -2072,29 +2081,29 @@ rest132:
 	JMP          loop125
 
 last126:
-	MOVQ         rstd_base+144(FP), BX
-	VBROADCASTSS -4(BX)(CX*4), Y0
-	MOVQ         gamma_base+72(FP), BX
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Y0
+	MOVQ         gamma_base+72(FP), DX
 	VBROADCASTSS (SP), Y1
-	MOVQ         mean_base+96(FP), SI
-	VBROADCASTSS -4(SI)(CX*4), Y2
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y2
 	VBROADCASTSS 32(SP), Y3
 	SUBQ         $0x08, AX
 	JL           rest135
 
 vectors134:
-	VMOVUPS      (DX), Y4
+	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
-	VMULPS       (BX), Y5, Y5
+	VMULPS       (DX), Y5, Y5
 	VSUBPS       Y2, Y4, Y4
 	VSUBPS       Y3, Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
 	VMULPS       Y0, Y5, Y5
 	VMOVNTPS     Y5, (DI)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, BX
+	ADDQ         $+32, DX
 	SUBQ         $0x08, AX
 	JGE          vectors134
 
@@ -2241,39 +2250,43 @@ done141:
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (SP)
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R8
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS (SP), Y2
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
 	VBROADCASTSS 32(SP), Y4
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest143
 
 vectors142:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R8), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y1, Y6, Y6
 	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors142
 
 rest143:
-	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
 	JZ           done144
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R8), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
@@ -2282,45 +2295,47 @@ rest143:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done144:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R8
-	VBROADCASTSS 4(SP), Y2
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
-	VBROADCASTSS 36(SP), Y4
 	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 4(SP), Y2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y3
+	VBROADCASTSS 36(SP), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest146
 
 vectors145:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (R8), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y1, Y6, Y6
 	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors145
 
 rest146:
-	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
 	JZ           done147
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (R8), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
@@ -2340,32 +2355,32 @@ done147:
 
 done138:
 rows148:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
 	JG           done149
-	MOVQ         BX, DX
-	MOVQ         SI, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+168(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y3
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest151
 
 vectors150:
-	VMOVUPS     (R9), Y6
-	VMOVUPS     (R10), Y7
-	VMOVUPS     (R11), Y8
-	VMOVUPS     (DX), Y9
-	VMOVUPS     (R8), Y10
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
 	VSUBPS      Y3, Y9, Y9
 	VFMSUB213PS Y4, Y1, Y9
 	VADDPS      Y10, Y8, Y8
@@ -2373,24 +2388,24 @@ vectors150:
 	VMULPS      Y6, Y10, Y10
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
-	VMOVUPS     Y7, (R10)
-	VMOVUPS     Y8, (R11)
-	ADDQ        $+32, DX
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
 	JGE         vectors150
 
 rest151:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R13
 	JZ          done152
-	VMASKMOVPS  (R9), Y0, Y6
-	VMASKMOVPS  (R10), Y0, Y7
-	VMASKMOVPS  (R11), Y0, Y8
-	VMASKMOVPS  (DX), Y0, Y9
-	VMASKMOVPS  (R8), Y0, Y10
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
 	VSUBPS      Y3, Y9, Y9
 	VFMSUB213PS Y4, Y1, Y9
 	VADDPS      Y10, Y8, Y8
@@ -2398,8 +2413,8 @@ rest151:
 	VMULPS      Y6, Y10, Y10
 	VFMADD231PS Y10, Y9, Y2
 	VADDPS      Y10, Y5, Y5
-	VMASKMOVPS  Y7, Y0, (R10)
-	VMASKMOVPS  Y8, Y0, (R11)
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
 
 done152:
 	VXORPD       X1, X1, X1
@@ -2433,53 +2448,56 @@ done152:
 	VADDPS       X3, X5, X5
 	VCVTPS2PD    X5, Y3
 	VDIVPD       Y1, Y3, Y3
-	MOVQ         shift_base+120(FP), DX
+	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSS       (DX)(CX*4), X1
+	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
 	VFNMADD231PD Y1, Y2, Y3
 	VCVTPD2PSY   Y3, X1
 	VMOVSS       X1, 32(SP)
-	MOVQ         rstd_base+144(FP), DX
+	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSS       (DX)(CX*4), X1
+	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (SP)
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSS (DX)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         DX, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS (SP), Y2
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y3
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
 	VBROADCASTSS 32(SP), Y4
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest154
 
 vectors153:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
-	VMULPS       (DX), Y6, Y6
+	VMULPS       (R9), Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
 	VFNMADD231PS Y5, Y2, Y6
 	VMULPS       Y1, Y6, Y6
 	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, DX
-	SUBQ         $0x08, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors153
 
 rest154:
-	ADDQ         $0x08, R8
+	ADDQ         $0x08, R10
 	JZ           done155
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
-	VMASKMOVPS   (DX), Y0, Y7
+	VMASKMOVPS   (R9), Y0, Y7
 	VMULPS       Y7, Y6, Y6
 	VSUBPS       Y3, Y5, Y5
 	VSUBPS       Y4, Y6, Y6
@@ -2488,12 +2506,12 @@ rest154:
 	VMASKMOVPS   Y6, Y0, (DI)
 
 done155:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x02, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x01, CX
 	JMP  rows148
 
@@ -2519,16 +2537,14 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
 	JE           plain156
-	XORQ         R8, R8
-	LEAQ         (R8)(DX*1), R8
-	MOVQ         $0x00001000, CX
-	CMPQ         R8, CX
-	CMOVQCS      CX, R8
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
 	JG           done160
-	MOVQ         BX, DX
+	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y0
@@ -2601,9 +2617,9 @@ loop158:
 	JL           rest165
 
 vectors164:
-	PREFETCHT1   (BX)(R8*1)
-	PREFETCHT1   (SI)(R8*1)
-	VMOVUPS      (DX), Y4
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMULPS       (R10), Y5, Y5
 	VFNMADD231PS Y4, Y1, Y5
@@ -2618,7 +2634,7 @@ vectors164:
 	VMULPS       Y4, Y7, Y7
 	VFMADD231PS  Y7, Y6, Y3
 	VMOVUPS      Y5, (R12)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
@@ -2658,21 +2674,21 @@ rest165:
 	JMP          loop158
 
 last159:
-	MOVQ         rstd_base+96(FP), BX
-	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Y1
 	SUBQ         $0x08, AX
 	JL           rest168
 
 vectors167:
-	VMOVUPS      (DX), Y2
+	VMOVUPS      (R8), Y2
 	VMOVUPS      (R9), Y3
 	VMULPS       (CX), Y3, Y3
 	VFNMADD231PS Y2, Y1, Y3
 	VMULPS       Y0, Y3, Y3
 	VMOVNTPS     Y3, (DI)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
@@ -2773,74 +2789,80 @@ done174:
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (SP)
-	MOVQ         rstd_base+96(FP), R8
-	VBROADCASTSS (R8)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R8
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS (SP), Y2
-	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest176
 
 vectors175:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R8), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors175
 
 rest176:
-	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
 	JZ           done177
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R8), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done177:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+96(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), R8
-	VBROADCASTSS 4(SP), Y2
 	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 4(SP), Y2
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest179
 
 vectors178:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (R8), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x08, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors178
 
 rest179:
-	ADDQ         $0x08, R9
+	ADDQ         $0x08, R10
 	JZ           done180
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (R8), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
@@ -2858,49 +2880,49 @@ done180:
 
 done171:
 rows181:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
 	JG           done182
-	MOVQ         BX, DX
-	MOVQ         SI, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest184
 
 vectors183:
-	VMOVUPS     (R9), Y3
-	VMOVUPS     (R10), Y4
-	VMOVUPS     (DX), Y5
-	VMOVUPS     (R8), Y6
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (R8), Y5
+	VMOVUPS     (R9), Y6
 	VMULPS      Y1, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     Y4, (R10)
-	ADDQ        $+32, DX
+	VMOVUPS     Y4, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
 	JGE         vectors183
 
 rest184:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done185
-	VMASKMOVPS  (R9), Y0, Y3
-	VMASKMOVPS  (R10), Y0, Y4
-	VMASKMOVPS  (DX), Y0, Y5
-	VMASKMOVPS  (R8), Y0, Y6
+	VMASKMOVPS  (R10), Y0, Y3
+	VMASKMOVPS  (R11), Y0, Y4
+	VMASKMOVPS  (R8), Y0, Y5
+	VMASKMOVPS  (R9), Y0, Y6
 	VMULPS      Y1, Y5, Y5
 	VFMADD231PS Y6, Y5, Y4
 	VMULPS      Y3, Y6, Y6
 	VFMADD231PS Y6, Y5, Y2
-	VMASKMOVPS  Y4, Y0, (R10)
+	VMASKMOVPS  Y4, Y0, (R11)
 
 done185:
 	VXORPD       X1, X1, X1
@@ -2920,53 +2942,56 @@ done185:
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         rstd_base+96(FP), DX
+	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSS       (DX)(CX*4), X1
+	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (SP)
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSS (DX)(CX*4), Y1
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         DX, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSS (SP), Y2
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest187
 
 vectors186:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
-	VMULPS       (DX), Y4, Y4
+	VMULPS       (R9), Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, DX
-	SUBQ         $0x08, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x08, R10
 	JGE          vectors186
 
 rest187:
-	ADDQ         $0x08, R8
+	ADDQ         $0x08, R10
 	JZ           done188
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
-	VMASKMOVPS   (DX), Y0, Y5
+	VMASKMOVPS   (R9), Y0, Y5
 	VMULPS       Y5, Y4, Y4
 	VFNMADD231PS Y3, Y2, Y4
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
 done188:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x02, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x01, CX
 	JMP  rows181
 
@@ -4903,9 +4928,9 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
 	JE      plain304
-	XORQ    DI, DI
-	LEAQ    (DI)(DX*2), DI
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, DI
+	ADDQ    DI, DI
+	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
 	CMOVQCS CX, DI
 	XORQ    CX, CX
@@ -5489,83 +5514,87 @@ done345:
 	VMULPD       Y1, Y3, Y1
 	MOVQ         shift_base+120(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
-	MOVQ         rstd_base+144(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest347
 
 vectors346:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (DI), Y5
-	VFMADD213PD (R8), Y5, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
 	JGE         vectors346
 
 rest347:
-	ADDQ        $0x04, R9
+	ADDQ        $0x04, R10
 	JZ          done348
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (DI), Y0, Y1
-	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
 done348:
-	MOVQ         AX, DI
-	ANDQ         $0x00000003, DI
-	SHLQ         $0x03, DI
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	MOVQ         rstd_base+144(FP), DI
-	VBROADCASTSD 8(DI)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y2
-	MOVQ         shift_base+120(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y3
-	MOVQ         beta_base+72(FP), R8
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest350
 
 vectors349:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (DI), Y5
-	VFMADD213PD (R8), Y5, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DI
 	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
 	JGE         vectors349
 
 rest350:
-	ADDQ        $0x04, R9
+	ADDQ        $0x04, R10
 	JZ          done351
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (DI), Y0, Y1
-	VMASKMOVPD  (R8), Y0, Y2
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
@@ -5580,25 +5609,25 @@ done351:
 
 done339:
 rows352:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+152(FP)
 	JG     done353
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x04, DI
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
 	JL     rest355
 
 vectors354:
-	VADDPD (DX), Y1, Y1
-	ADDQ   $+32, DX
-	SUBQ   $0x04, DI
+	VADDPD (DI), Y1, Y1
+	ADDQ   $+32, DI
+	SUBQ   $0x04, R8
 	JGE    vectors354
 
 rest355:
-	ADDQ       $0x04, DI
+	ADDQ       $0x04, R8
 	JZ         done356
-	VMASKMOVPD (DX), Y0, Y2
+	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
 done356:
@@ -5617,30 +5646,30 @@ done356:
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         mean_base+96(FP), DX
-	VMOVSD       X2, (DX)(CX*8)
-	MOVQ         mean_base+96(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y1
+	MOVQ         mean_base+96(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
-	MOVQ         BX, DX
-	MOVQ         AX, DI
-	SUBQ         $0x04, DI
+	MOVQ         BX, DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
 	JL           rest358
 
 vectors357:
-	VMOVUPD     (DX), Y4
+	VMOVUPD     (DI), Y4
 	VSUBPD      Y1, Y4, Y4
 	VADDPD      Y4, Y2, Y2
 	VFMADD231PD Y4, Y4, Y3
-	ADDQ        $+32, DX
-	SUBQ        $0x04, DI
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
 	JGE         vectors357
 
 rest358:
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, R8
 	JZ          done359
-	VMASKMOVPD  (DX), Y0, Y4
+	VMASKMOVPD  (DI), Y0, Y4
 	VSUBPD      Y1, Y4, Y4
 	VANDPD      Y0, Y4, Y4
 	VADDPD      Y4, Y2, Y2
@@ -5682,54 +5711,56 @@ done359:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y3
 	VDIVPD       Y2, Y3, Y3
-	MOVQ         rstd_base+144(FP), DX
-	VMOVSD       X3, (DX)(CX*8)
+	MOVQ         rstd_base+144(FP), DI
+	VMOVSD       X3, (DI)(CX*8)
 	VMULPD       Y1, Y3, Y1
-	MOVQ         shift_base+120(FP), DX
-	VMOVSD       X1, (DX)(CX*8)
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y2
 	MOVQ         shift_base+120(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y3
-	MOVQ         beta_base+72(FP), DI
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	VMOVSD       X1, (DI)(CX*8)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest361
 
 vectors360:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMOVUPD     (DX), Y5
-	VFMADD213PD (DI), Y5, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
 	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
-	ADDQ        $+32, DX
-	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
 	JGE         vectors360
 
 rest361:
-	ADDQ        $0x04, R8
+	ADDQ        $0x04, R10
 	JZ          done362
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
-	VMASKMOVPD  (DX), Y0, Y1
-	VMASKMOVPD  (DI), Y0, Y2
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
 done362:
-	MOVQ AX, DX
-	ANDQ $0x00000003, DX
-	SHLQ $0x03, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 	ADDQ $0x01, CX
 	JMP  rows352
 
@@ -5754,9 +5785,8 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
 	JE      plain363
-	XORQ    DI, DI
-	LEAQ    (DI)(DX*1), DI
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, DI
+	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
 	CMOVQCS CX, DI
 	XORQ    CX, CX
@@ -6003,63 +6033,67 @@ done389:
 	VDIVPD       Y3, Y1, Y1
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
-	MOVQ         rstd_base+72(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DI
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
 	JL           rest391
 
 vectors390:
-	VMOVUPD (BX), Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (DI), Y2, Y2
-	VMOVUPD Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DI
-	SUBQ    $0x04, R8
-	JGE     vectors390
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors390
 
 rest391:
-	ADDQ       $0x04, R8
+	ADDQ       $0x04, R9
 	JZ         done392
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (DI), Y0, Y1
+	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
 done392:
-	MOVQ         AX, DI
-	ANDQ         $0x00000003, DI
-	SHLQ         $0x03, DI
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	MOVQ         rstd_base+72(FP), DI
-	VBROADCASTSD 8(DI)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DI
 	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
 	JL           rest394
 
 vectors393:
-	VMOVUPD (BX), Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (DI), Y2, Y2
-	VMOVUPD Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DI
-	SUBQ    $0x04, R8
-	JGE     vectors393
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors393
 
 rest394:
-	ADDQ       $0x04, R8
+	ADDQ       $0x04, R9
 	JZ         done395
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (DI), Y0, Y1
+	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
@@ -6074,26 +6108,26 @@ done395:
 
 done386:
 rows396:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
+	LEAQ   1(CX), DI
+	CMPQ   DI, rstd_len+80(FP)
 	JG     done397
 	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x04, DI
+	MOVQ   BX, DI
+	MOVQ   AX, R8
+	SUBQ   $0x04, R8
 	JL     rest399
 
 vectors398:
-	VMOVUPD     (DX), Y2
+	VMOVUPD     (DI), Y2
 	VFMADD231PD Y2, Y2, Y1
-	ADDQ        $+32, DX
-	SUBQ        $0x04, DI
+	ADDQ        $+32, DI
+	SUBQ        $0x04, R8
 	JGE         vectors398
 
 rest399:
-	ADDQ        $0x04, DI
+	ADDQ        $0x04, R8
 	JZ          done400
-	VMASKMOVPD  (DX), Y0, Y2
+	VMASKMOVPD  (DI), Y0, Y2
 	VFMADD231PD Y2, Y2, Y1
 
 done400:
@@ -6117,41 +6151,43 @@ done400:
 	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_0<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
-	MOVQ         rstd_base+72(FP), DX
-	VMOVSD       X1, (DX)(CX*8)
-	MOVQ         rstd_base+72(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y1
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         AX, DI
-	SUBQ         $0x04, DI
+	MOVQ         rstd_base+72(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
 	JL           rest402
 
 vectors401:
-	VMOVUPD (BX), Y2
-	VMULPD  Y1, Y2, Y2
-	VMULPD  (DX), Y2, Y2
-	VMOVUPD Y2, (SI)
-	ADDQ    $+32, BX
-	ADDQ    $+32, SI
-	ADDQ    $+32, DX
-	SUBQ    $0x04, DI
-	JGE     vectors401
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors401
 
 rest402:
-	ADDQ       $0x04, DI
+	ADDQ       $0x04, R9
 	JZ         done403
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
-	VMASKMOVPD (DX), Y0, Y1
+	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
 done403:
-	MOVQ AX, DX
-	ANDQ $0x00000003, DX
-	SHLQ $0x03, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
 	ADDQ $0x01, CX
 	JMP  rows396
 
@@ -6177,16 +6213,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
 	JE           plain404
-	XORQ         R8, R8
-	LEAQ         (R8)(DX*1), R8
-	MOVQ         $0x00001000, CX
-	CMPQ         R8, CX
-	CMOVQCS      CX, R8
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
 	JG           done408
-	MOVQ         BX, DX
+	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y0
@@ -6293,9 +6327,9 @@ loop406:
 	JL           rest413
 
 vectors412:
-	PREFETCHT1   (BX)(R8*1)
-	PREFETCHT1   (SI)(R8*1)
-	VMOVUPD      (DX), Y9
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPD      (R8), Y9
 	VMOVUPD      (R9), Y10
 	VMULPD       (R10), Y10, Y10
 	VSUBPD       Y2, Y9, Y9
@@ -6317,7 +6351,7 @@ vectors412:
 	VADDPD       Y13, Y8, Y8
 	VMOVUPD      Y10, (R12)
 	VMOVUPD      Y11, (R13)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
@@ -6371,29 +6405,29 @@ rest413:
 	JMP          loop406
 
 last407:
-	MOVQ         rstd_base+144(FP), BX
-	VBROADCASTSD -8(BX)(CX*8), Y0
-	MOVQ         gamma_base+72(FP), BX
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Y0
+	MOVQ         gamma_base+72(FP), DX
 	VBROADCASTSD (SP), Y1
-	MOVQ         mean_base+96(FP), SI
-	VBROADCASTSD -8(SI)(CX*8), Y2
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y2
 	VBROADCASTSD 32(SP), Y3
 	SUBQ         $0x04, AX
 	JL           rest416
 
 vectors415:
-	VMOVUPD      (DX), Y4
+	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
-	VMULPD       (BX), Y5, Y5
+	VMULPD       (DX), Y5, Y5
 	VSUBPD       Y2, Y4, Y4
 	VSUBPD       Y3, Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
 	VMULPD       Y0, Y5, Y5
 	VMOVNTPD     Y5, (DI)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
-	ADDQ         $+32, BX
+	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
 	JGE          vectors415
 
@@ -6532,39 +6566,43 @@ done422:
 	VMOVUPD      (R8)(CX*8), X1
 	VMULPD       Y1, Y2, Y2
 	VMOVUPD      X2, (SP)
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R8
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD (SP), Y2
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
 	VBROADCASTSD 32(SP), Y4
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest424
 
 vectors423:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R8), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
 	VMULPD       Y1, Y6, Y6
 	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors423
 
 rest424:
-	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
 	JZ           done425
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R8), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
@@ -6573,45 +6611,47 @@ rest424:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done425:
-	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R8
-	VBROADCASTSD 8(SP), Y2
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Y3
-	VBROADCASTSD 40(SP), Y4
 	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 8(SP), Y2
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y3
+	VBROADCASTSD 40(SP), Y4
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest427
 
 vectors426:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (R8), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
 	VMULPD       Y1, Y6, Y6
 	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors426
 
 rest427:
-	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
 	JZ           done428
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (R8), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
@@ -6631,32 +6671,32 @@ done428:
 
 done419:
 rows429:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+152(FP)
 	JG           done430
-	MOVQ         BX, DX
-	MOVQ         SI, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+168(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y3
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Y4
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dbeta_base+192(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x04, R13
 	JL           rest432
 
 vectors431:
-	VMOVUPD     (R9), Y6
-	VMOVUPD     (R10), Y7
-	VMOVUPD     (R11), Y8
-	VMOVUPD     (DX), Y9
-	VMOVUPD     (R8), Y10
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
 	VSUBPD      Y3, Y9, Y9
 	VFMSUB213PD Y4, Y1, Y9
 	VADDPD      Y10, Y8, Y8
@@ -6664,24 +6704,24 @@ vectors431:
 	VMULPD      Y6, Y10, Y10
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
-	VMOVUPD     Y7, (R10)
-	VMOVUPD     Y8, (R11)
-	ADDQ        $+32, DX
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
 	JGE         vectors431
 
 rest432:
-	ADDQ        $0x04, R12
+	ADDQ        $0x04, R13
 	JZ          done433
-	VMASKMOVPD  (R9), Y0, Y6
-	VMASKMOVPD  (R10), Y0, Y7
-	VMASKMOVPD  (R11), Y0, Y8
-	VMASKMOVPD  (DX), Y0, Y9
-	VMASKMOVPD  (R8), Y0, Y10
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
 	VSUBPD      Y3, Y9, Y9
 	VFMSUB213PD Y4, Y1, Y9
 	VADDPD      Y10, Y8, Y8
@@ -6689,8 +6729,8 @@ rest432:
 	VMULPD      Y6, Y10, Y10
 	VFMADD231PD Y10, Y9, Y2
 	VADDPD      Y10, Y5, Y5
-	VMASKMOVPD  Y7, Y0, (R10)
-	VMASKMOVPD  Y8, Y0, (R11)
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
 
 done433:
 	VXORPD       X1, X1, X1
@@ -6720,49 +6760,52 @@ done433:
 	VADDPD       X5, X4, X4
 	VINSERTF128  $0x01, X4, Y2, Y2
 	VDIVPD       Y1, Y2, Y2
-	MOVQ         shift_base+120(FP), DX
+	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSD       (DX)(CX*8), X1
+	VMOVSD       (R8)(CX*8), X1
 	VFNMADD231PD Y1, Y3, Y2
 	VMOVSD       X2, 32(SP)
-	MOVQ         rstd_base+144(FP), DX
+	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSD       (DX)(CX*8), X1
+	VMOVSD       (R8)(CX*8), X1
 	VMULPD       Y1, Y3, Y3
 	VMOVSD       X3, (SP)
-	MOVQ         rstd_base+144(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         DX, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD (SP), Y2
-	MOVQ         mean_base+96(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y3
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
 	VBROADCASTSD 32(SP), Y4
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest435
 
 vectors434:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
-	VMULPD       (DX), Y6, Y6
+	VMULPD       (R9), Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
 	VFNMADD231PD Y5, Y2, Y6
 	VMULPD       Y1, Y6, Y6
 	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, DX
-	SUBQ         $0x04, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors434
 
 rest435:
-	ADDQ         $0x04, R8
+	ADDQ         $0x04, R10
 	JZ           done436
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
-	VMASKMOVPD   (DX), Y0, Y7
+	VMASKMOVPD   (R9), Y0, Y7
 	VMULPD       Y7, Y6, Y6
 	VSUBPD       Y3, Y5, Y5
 	VSUBPD       Y4, Y6, Y6
@@ -6771,12 +6814,12 @@ rest435:
 	VMASKMOVPD   Y6, Y0, (DI)
 
 done436:
-	MOVQ AX, DX
-	ANDQ $0x00000003, DX
-	SHLQ $0x03, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x01, CX
 	JMP  rows429
 
@@ -6802,16 +6845,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
 	JE           plain437
-	XORQ         R8, R8
-	LEAQ         (R8)(DX*1), R8
-	MOVQ         $0x00001000, CX
-	CMPQ         R8, CX
-	CMOVQCS      CX, R8
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
 	JG           done441
-	MOVQ         BX, DX
+	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y0
@@ -6880,9 +6921,9 @@ loop439:
 	JL           rest446
 
 vectors445:
-	PREFETCHT1   (BX)(R8*1)
-	PREFETCHT1   (SI)(R8*1)
-	VMOVUPD      (DX), Y4
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (R10), Y5, Y5
 	VFNMADD231PD Y4, Y1, Y5
@@ -6897,7 +6938,7 @@ vectors445:
 	VMULPD       Y4, Y7, Y7
 	VFMADD231PD  Y7, Y6, Y3
 	VMOVUPD      Y5, (R12)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
@@ -6933,21 +6974,21 @@ rest446:
 	JMP          loop439
 
 last440:
-	MOVQ         rstd_base+96(FP), BX
-	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Y1
 	SUBQ         $0x04, AX
 	JL           rest449
 
 vectors448:
-	VMOVUPD      (DX), Y2
+	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
 	VFNMADD231PD Y2, Y1, Y3
 	VMULPD       Y0, Y3, Y3
 	VMOVNTPD     Y3, (DI)
-	ADDQ         $+32, DX
+	ADDQ         $+32, R8
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
@@ -7044,74 +7085,80 @@ done455:
 	VMOVUPD      (R8)(CX*8), X1
 	VMULPD       Y1, Y2, Y2
 	VMOVUPD      X2, (SP)
-	MOVQ         rstd_base+96(FP), R8
-	VBROADCASTSD (R8)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R8
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD (SP), Y2
-	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest457
 
 vectors456:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R8), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors456
 
 rest457:
-	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
 	JZ           done458
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R8), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done458:
-	MOVQ         AX, R8
-	ANDQ         $0x00000003, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+96(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), R8
-	VBROADCASTSD 8(SP), Y2
 	MOVQ         AX, R9
-	SUBQ         $0x04, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 8(SP), Y2
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest460
 
 vectors459:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (R8), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, R8
-	SUBQ         $0x04, R9
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors459
 
 rest460:
-	ADDQ         $0x04, R9
+	ADDQ         $0x04, R10
 	JZ           done461
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (R8), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
@@ -7129,49 +7176,49 @@ done461:
 
 done452:
 rows462:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+104(FP)
 	JG           done463
-	MOVQ         BX, DX
-	MOVQ         SI, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
 	VXORPS       Y2, Y2, Y2
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x04, R11
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x04, R12
 	JL           rest465
 
 vectors464:
-	VMOVUPD     (R9), Y3
-	VMOVUPD     (R10), Y4
-	VMOVUPD     (DX), Y5
-	VMOVUPD     (R8), Y6
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (R8), Y5
+	VMOVUPD     (R9), Y6
 	VMULPD      Y1, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y2
-	VMOVUPD     Y4, (R10)
-	ADDQ        $+32, DX
+	VMOVUPD     Y4, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
-	SUBQ        $0x04, R11
+	ADDQ        $+32, R11
+	SUBQ        $0x04, R12
 	JGE         vectors464
 
 rest465:
-	ADDQ        $0x04, R11
+	ADDQ        $0x04, R12
 	JZ          done466
-	VMASKMOVPD  (R9), Y0, Y3
-	VMASKMOVPD  (R10), Y0, Y4
-	VMASKMOVPD  (DX), Y0, Y5
-	VMASKMOVPD  (R8), Y0, Y6
+	VMASKMOVPD  (R10), Y0, Y3
+	VMASKMOVPD  (R11), Y0, Y4
+	VMASKMOVPD  (R8), Y0, Y5
+	VMASKMOVPD  (R9), Y0, Y6
 	VMULPD      Y1, Y5, Y5
 	VFMADD231PD Y6, Y5, Y4
 	VMULPD      Y3, Y6, Y6
 	VFMADD231PD Y6, Y5, Y2
-	VMASKMOVPD  Y4, Y0, (R10)
+	VMASKMOVPD  Y4, Y0, (R11)
 
 done466:
 	VXORPD       X1, X1, X1
@@ -7189,51 +7236,54 @@ done466:
 	VADDPD       X2, X4, X4
 	VINSERTF128  $0x01, X4, Y3, Y3
 	VDIVPD       Y1, Y3, Y3
-	MOVQ         rstd_base+96(FP), DX
+	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
-	VMOVSD       (DX)(CX*8), X1
+	VMOVSD       (R8)(CX*8), X1
 	VMULPD       Y1, Y3, Y3
 	VMOVSD       X3, (SP)
-	MOVQ         rstd_base+96(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y1
-	MOVQ         gamma_base+72(FP), DX
+	MOVQ         DX, R8
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+72(FP), R9
 	VBROADCASTSD (SP), Y2
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
 	JL           rest468
 
 vectors467:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
-	VMULPD       (DX), Y4, Y4
+	VMULPD       (R9), Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
-	ADDQ         $+32, DX
-	SUBQ         $0x04, R8
+	ADDQ         $+32, R9
+	SUBQ         $0x04, R10
 	JGE          vectors467
 
 rest468:
-	ADDQ         $0x04, R8
+	ADDQ         $0x04, R10
 	JZ           done469
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
-	VMASKMOVPD   (DX), Y0, Y5
+	VMASKMOVPD   (R9), Y0, Y5
 	VMULPD       Y5, Y4, Y4
 	VFNMADD231PD Y3, Y2, Y4
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
 done469:
-	MOVQ AX, DX
-	ANDQ $0x00000003, DX
-	SHLQ $0x03, DX
-	ADDQ DX, BX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
 	ADDQ $0x01, CX
 	JMP  rows462
 
@@ -9400,9 +9450,9 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
 	JE      plain585
-	XORQ    BX, BX
-	LEAQ    (BX)(DX*2), BX
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, BX
+	ADDQ    BX, BX
+	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
 	CMOVQCS CX, BX
 	XORQ    CX, CX
@@ -10120,169 +10170,176 @@ done626:
 	MOVQ          shift_base+120(FP), R8
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z16
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z17
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest628
 
 vectors627:
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R8), Z19
-	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
 	VMOVUPS     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
 	JGE         vectors627
 
 rest628:
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	JZ          done629
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R8), K1, Z4
-	VMOVUPS.Z   (R9), K1, Z16
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
 done629:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest631
 
 vectors630:
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R8), Z19
-	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
 	VMOVUPS     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
 	JGE         vectors630
 
 rest631:
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	JZ          done632
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R8), K1, Z4
-	VMOVUPS.Z   (R9), K1, Z16
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
 done632:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 8(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest634
 
 vectors633:
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R8), Z19
-	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
 	VMOVUPS     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
 	JGE         vectors633
 
 rest634:
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	JZ          done635
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R8), K1, Z4
-	VMOVUPS.Z   (R9), K1, Z16
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
 done635:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 12(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest637
 
 vectors636:
 	VMOVUPS     (SI), Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R8), Z19
-	VFMADD213PS (R9), Z19, Z18
+	VMOVUPS     (R9), Z19
+	VFMADD213PS (R10), Z19, Z18
 	VMOVUPS     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
 	JGE         vectors636
 
 rest637:
-	ADDQ        $0x10, R10
+	ADDQ        $0x10, R11
 	JZ          done638
 	VMOVUPS.Z   (SI), K1, Z18
 	VSUBPS      Z16, Z18, Z18
 	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS.Z   (R8), K1, Z4
-	VMOVUPS.Z   (R9), K1, Z16
+	VMOVUPS.Z   (R9), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z16
 	VFMADD213PS Z16, Z4, Z18
 	VMOVUPS     Z18, K1, (DI)
 
@@ -10297,25 +10354,25 @@ done638:
 
 done620:
 rows639:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
 	JG     done640
 	VPXORD Z13, Z13, Z13
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x10, BX
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
 	JL     rest642
 
 vectors641:
-	VADDPS (DX), Z13, Z13
-	ADDQ   $+64, DX
-	SUBQ   $0x10, BX
+	VADDPS (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x10, R8
 	JGE    vectors641
 
 rest642:
-	ADDQ      $0x10, BX
+	ADDQ      $0x10, R8
 	JZ        done643
-	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z13, Z13
 
 done643:
@@ -10338,31 +10395,31 @@ done643:
 	VCVTSI2SDQ    AX, X1, X1
 	VBROADCASTSD  X1, Y1
 	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), DX
+	MOVQ          mean_base+96(FP), BX
 	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          mean_base+96(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
+	VMOVSS        X0, (BX)(CX*4)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSS  (BX)(CX*4), Z0
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
-	MOVQ          SI, DX
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x10, R8
 	JL            rest645
 
 vectors644:
-	VMOVUPS     (DX), Z1
+	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z14, Z14
 	VFMADD231PS Z1, Z1, Z15
-	ADDQ        $+64, DX
-	SUBQ        $0x10, BX
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
 	JGE         vectors644
 
 rest645:
-	ADDQ        $0x10, BX
+	ADDQ        $0x10, R8
 	JZ          done646
-	VMOVUPS.Z   (DX), K1, Z1
+	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z14, Z14
@@ -10412,56 +10469,58 @@ done646:
 	VSQRTPD       Y1, Y1
 	VBROADCASTSD  literal64_0<>+0(SB), Y2
 	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), DX
+	MOVQ          rstd_base+144(FP), BX
 	VCVTPD2PSY    Y2, X1
-	VMOVSS        X1, (DX)(CX*4)
+	VMOVSS        X1, (BX)(CX*4)
 	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), DX
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z1
 	MOVQ          shift_base+120(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z2
-	MOVQ          beta_base+72(FP), BX
-	MOVQ          AX, R8
-	SUBQ          $0x10, R8
+	VCVTPD2PSY    Y0, X0
+	VMOVSS        X0, (BX)(CX*4)
+	MOVQ          DX, BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest648
 
 vectors647:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (DX), Z4
-	VFMADD213PS (BX), Z4, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
 	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, DX
-	ADDQ        $+64, BX
-	SUBQ        $0x10, R8
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
 	JGE         vectors647
 
 rest648:
-	ADDQ        $0x10, R8
+	ADDQ        $0x10, R10
 	JZ          done649
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS.Z   (DX), K1, Z0
-	VMOVUPS.Z   (BX), K1, Z1
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
 done649:
-	MOVQ AX, DX
-	ANDQ $0x0000000f, DX
-	SHLQ $0x02, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
 	ADDQ $0x01, CX
 	JMP  rows639
 
@@ -10486,9 +10545,8 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
 	JE      plain650
-	XORQ    BX, BX
-	LEAQ    (BX)(DX*1), BX
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, BX
+	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
 	CMOVQCS CX, BX
 	XORQ    CX, CX
@@ -10775,129 +10833,136 @@ done676:
 	MOVQ          rstd_base+72(FP), R8
 	VCVTPD2PSY    Y6, X4
 	VMOVUPS       X4, (R8)(CX*4)
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest678
 
 vectors677:
-	VMOVUPS (SI), Z6
-	VMULPS  Z4, Z6, Z6
-	VMULPS  (R8), Z6, Z6
-	VMOVUPS Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x10, R9
-	JGE     vectors677
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors677
 
 rest678:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R10
 	JZ        done679
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
 done679:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x10, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
 	JL           rest681
 
 vectors680:
-	VMOVUPS (SI), Z6
-	VMULPS  Z4, Z6, Z6
-	VMULPS  (R8), Z6, Z6
-	VMOVUPS Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x10, R9
-	JGE     vectors680
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors680
 
 rest681:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R10
 	JZ        done682
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
 done682:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 8(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x10, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
 	JL           rest684
 
 vectors683:
-	VMOVUPS (SI), Z6
-	VMULPS  Z4, Z6, Z6
-	VMULPS  (R8), Z6, Z6
-	VMOVUPS Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x10, R9
-	JGE     vectors683
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors683
 
 rest684:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R10
 	JZ        done685
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
 done685:
-	MOVQ         AX, R8
-	ANDQ         $0x0000000f, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSS 12(R8)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x10, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
 	JL           rest687
 
 vectors686:
-	VMOVUPS (SI), Z6
-	VMULPS  Z4, Z6, Z6
-	VMULPS  (R8), Z6, Z6
-	VMOVUPS Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x10, R9
-	JGE     vectors686
+	VMOVUPS    (SI), Z6
+	VMULPS     Z4, Z6, Z6
+	VMULPS     (R9), Z6, Z6
+	VMOVUPS    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors686
 
 rest687:
-	ADDQ      $0x10, R9
+	ADDQ      $0x10, R10
 	JZ        done688
 	VMOVUPS.Z (SI), K1, Z6
 	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R8), K1, Z4
+	VMOVUPS.Z (R9), K1, Z4
 	VMULPS    Z4, Z6, Z6
 	VMOVUPS   Z6, K1, (DI)
 
@@ -10912,26 +10977,26 @@ done688:
 
 done673:
 rows689:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
 	JG     done690
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x10, BX
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
 	JL     rest692
 
 vectors691:
-	VMOVUPS     (DX), Z0
+	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z5
-	ADDQ        $+64, DX
-	SUBQ        $0x10, BX
+	ADDQ        $+64, BX
+	SUBQ        $0x10, R8
 	JGE         vectors691
 
 rest692:
-	ADDQ        $0x10, BX
+	ADDQ        $0x10, R8
 	JZ          done693
-	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z5
 
 done693:
@@ -10959,42 +11024,44 @@ done693:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
+	MOVQ          rstd_base+72(FP), BX
 	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
+	VMOVSS        X0, (BX)(CX*4)
+	MOVQ          DX, BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSS  (R8)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x10, R9
 	JL            rest695
 
 vectors694:
-	VMOVUPS (SI), Z1
-	VMULPS  Z0, Z1, Z1
-	VMULPS  (DX), Z1, Z1
-	VMOVUPS Z1, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, DX
-	SUBQ    $0x10, BX
-	JGE     vectors694
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(BX*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	SUBQ       $0x10, R9
+	JGE        vectors694
 
 rest695:
-	ADDQ      $0x10, BX
+	ADDQ      $0x10, R9
 	JZ        done696
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
-	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
 done696:
-	MOVQ AX, DX
-	ANDQ $0x0000000f, DX
-	SHLQ $0x02, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
 	ADDQ $0x01, CX
 	JMP  rows689
 
@@ -11020,16 +11087,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
 	JE           plain697
-	XORQ         BX, BX
-	LEAQ         (BX)(DX*1), BX
-	MOVQ         $0x00001000, CX
-	CMPQ         BX, CX
-	CMOVQCS      CX, BX
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
 	JG           done701
-	MOVQ         SI, DX
+	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
@@ -11148,9 +11213,9 @@ loop699:
 	JL           rest706
 
 vectors705:
-	PREFETCHT1   (SI)(BX*1)
-	PREFETCHT1   (DI)(BX*1)
-	VMOVUPS      (DX), Z7
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPS      (BX), Z7
 	VMOVUPS      (R9), Z8
 	VMULPS       (R10), Z8, Z8
 	VSUBPS       Z2, Z7, Z7
@@ -11172,7 +11237,7 @@ vectors705:
 	VADDPS       Z13, Z11, Z11
 	VMOVUPS      Z8, (R12)
 	VMOVUPS      Z9, (R13)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
@@ -11238,9 +11303,9 @@ rest706:
 	JMP           loop699
 
 last700:
-	MOVQ         rstd_base+144(FP), BX
-	VBROADCASTSS -4(BX)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), BX
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), DX
 	VBROADCASTSS (SP), Z1
 	MOVQ         mean_base+96(FP), SI
 	VBROADCASTSS -4(SI)(CX*4), Z2
@@ -11249,18 +11314,18 @@ last700:
 	JL           rest709
 
 vectors708:
-	VMOVUPS      (DX), Z4
+	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
-	VMULPS       (BX), Z5, Z5
+	VMULPS       (DX), Z5, Z5
 	VSUBPS       Z2, Z4, Z4
 	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
 	VMOVNTPS     Z5, (R8)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
-	ADDQ         $+64, BX
+	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
 	JGE          vectors708
 
@@ -11477,39 +11542,44 @@ done715:
 	VMULPD        Y0, Y1, Y1
 	VCVTPD2PSY    Y1, X0
 	VMOVUPS       X0, (SP)
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R9
+	MOVQ          DX, R9
+	ADDQ          R9, R9
+	ADDQ          R9, R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), R10
 	VBROADCASTSS  (SP), Z1
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z2
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSS  (R11)(CX*4), Z2
 	VBROADCASTSS  32(SP), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest717
 
 vectors716:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R9), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors716
 
 rest717:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done718
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R9), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
@@ -11518,45 +11588,47 @@ rest717:
 	VMOVUPS      Z9, K1, (R8)
 
 done718:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 4(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z2
-	VBROADCASTSS 36(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 4(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z2
+	VBROADCASTSS 36(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest720
 
 vectors719:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R9), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors719
 
 rest720:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done721
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R9), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
@@ -11565,45 +11637,47 @@ rest720:
 	VMOVUPS      Z9, K1, (R8)
 
 done721:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 8(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z2
-	VBROADCASTSS 40(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 8(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 40(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest723
 
 vectors722:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R9), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors722
 
 rest723:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done724
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R9), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
@@ -11612,45 +11686,47 @@ rest723:
 	VMOVUPS      Z9, K1, (R8)
 
 done724:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 12(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z2
-	VBROADCASTSS 44(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 12(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z2
+	VBROADCASTSS 44(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest726
 
 vectors725:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
-	VMULPS       (R9), Z9, Z9
+	VMULPS       (R10), Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
 	VFNMADD231PS Z8, Z1, Z9
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors725
 
 rest726:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done727
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R9), K1, Z10
+	VMOVUPS.Z    (R10), K1, Z10
 	VMULPS       Z10, Z9, Z9
 	VSUBPS       Z2, Z8, Z8
 	VSUBPS       Z3, Z9, Z9
@@ -11670,32 +11746,32 @@ done727:
 
 done712:
 rows728:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
 	JG           done729
-	MOVQ         SI, DX
-	MOVQ         DI, BX
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+168(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z1
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSS (R11)(CX*4), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x10, R13
 	JL           rest731
 
 vectors730:
-	VMOVUPS     (R9), Z3
-	VMOVUPS     (R10), Z4
-	VMOVUPS     (R11), Z5
-	VMOVUPS     (DX), Z6
-	VMOVUPS     (BX), Z7
+	VMOVUPS     (R10), Z3
+	VMOVUPS     (R11), Z4
+	VMOVUPS     (R12), Z5
+	VMOVUPS     (BX), Z6
+	VMOVUPS     (R9), Z7
 	VSUBPS      Z1, Z6, Z6
 	VFMSUB213PS Z2, Z0, Z6
 	VADDPS      Z7, Z5, Z5
@@ -11703,24 +11779,24 @@ vectors730:
 	VMULPS      Z3, Z7, Z7
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, (R10)
-	VMOVUPS     Z5, (R11)
-	ADDQ        $+64, DX
+	VMOVUPS     Z4, (R11)
+	VMOVUPS     Z5, (R12)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
 	JGE         vectors730
 
 rest731:
-	ADDQ        $0x10, R12
+	ADDQ        $0x10, R13
 	JZ          done732
-	VMOVUPS.Z   (R9), K1, Z3
-	VMOVUPS.Z   (R10), K1, Z4
-	VMOVUPS.Z   (R11), K1, Z5
-	VMOVUPS.Z   (DX), K1, Z6
-	VMOVUPS.Z   (BX), K1, Z7
+	VMOVUPS.Z   (R10), K1, Z3
+	VMOVUPS.Z   (R11), K1, Z4
+	VMOVUPS.Z   (R12), K1, Z5
+	VMOVUPS.Z   (BX), K1, Z6
+	VMOVUPS.Z   (R9), K1, Z7
 	VSUBPS      Z1, Z6, Z6
 	VFMSUB213PS Z2, Z0, Z6
 	VADDPS      Z7, Z5, Z5
@@ -11728,8 +11804,8 @@ rest731:
 	VMULPS      Z3, Z7, Z7
 	VFMADD231PS Z7, Z6, Z25
 	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, K1, (R10)
-	VMOVUPS     Z5, K1, (R11)
+	VMOVUPS     Z4, K1, (R11)
+	VMOVUPS     Z5, K1, (R12)
 
 done732:
 	VXORPD        X0, X0, X0
@@ -11767,53 +11843,56 @@ done732:
 	VADDPS        X2, X4, X4
 	VCVTPS2PD     X4, Y2
 	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), DX
+	MOVQ          shift_base+120(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSS        (DX)(CX*4), X0
+	VMOVSS        (BX)(CX*4), X0
 	VCVTPS2PD     X0, Y0
 	VFNMADD231PD  Y0, Y1, Y2
 	VCVTPD2PSY    Y2, X0
 	VMOVSS        X0, 32(SP)
-	MOVQ          rstd_base+144(FP), DX
+	MOVQ          rstd_base+144(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSS        (DX)(CX*4), X0
+	VMOVSS        (BX)(CX*4), X0
 	VCVTPS2PD     X0, Y0
 	VMULPD        Y0, Y1, Y1
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), DX
+	MOVQ          DX, BX
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), R9
 	VBROADCASTSS  (SP), Z1
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z2
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z2
 	VBROADCASTSS  32(SP), Z3
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest734
 
 vectors733:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
-	VMULPS       (DX), Z5, Z5
+	VMULPS       (R9), Z5, Z5
 	VSUBPS       Z2, Z4, Z4
 	VSUBPS       Z3, Z5, Z5
 	VFNMADD231PS Z4, Z1, Z5
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, DX
-	SUBQ         $0x10, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
 	JGE          vectors733
 
 rest734:
-	ADDQ         $0x10, BX
+	ADDQ         $0x10, R10
 	JZ           done735
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
-	VMOVUPS.Z    (DX), K1, Z6
+	VMOVUPS.Z    (R9), K1, Z6
 	VMULPS       Z6, Z5, Z5
 	VSUBPS       Z2, Z4, Z4
 	VSUBPS       Z3, Z5, Z5
@@ -11822,12 +11901,12 @@ rest734:
 	VMOVUPS      Z5, K1, (R8)
 
 done735:
-	MOVQ AX, DX
-	ANDQ $0x0000000f, DX
-	SHLQ $0x02, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
-	ADDQ DX, R8
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
 	ADDQ $0x01, CX
 	JMP  rows728
 
@@ -11853,16 +11932,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
 	JE           plain736
-	XORQ         BX, BX
-	LEAQ         (BX)(DX*1), BX
-	MOVQ         $0x00001000, CX
-	CMPQ         BX, CX
-	CMOVQCS      CX, BX
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
 	JG           done740
-	MOVQ         SI, DX
+	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
@@ -11937,9 +12014,9 @@ loop738:
 	JL           rest745
 
 vectors744:
-	PREFETCHT1   (SI)(BX*1)
-	PREFETCHT1   (DI)(BX*1)
-	VMOVUPS      (DX), Z3
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPS      (BX), Z3
 	VMOVUPS      (R9), Z4
 	VMULPS       (R10), Z4, Z4
 	VFNMADD231PS Z3, Z1, Z4
@@ -11954,7 +12031,7 @@ vectors744:
 	VMULPS       Z3, Z7, Z7
 	VFMADD231PS  Z7, Z5, Z6
 	VMOVUPS      Z4, (R12)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
@@ -11996,21 +12073,21 @@ rest745:
 	JMP           loop738
 
 last739:
-	MOVQ         rstd_base+96(FP), BX
-	VBROADCASTSS -4(BX)(CX*4), Z0
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Z1
 	SUBQ         $0x10, AX
 	JL           rest748
 
 vectors747:
-	VMOVUPS      (DX), Z2
+	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVNTPS     Z3, (R8)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
@@ -12151,154 +12228,165 @@ done754:
 	VMULPD        Y0, Y1, Y1
 	VCVTPD2PSY    Y1, X0
 	VMOVUPS       X0, (SP)
-	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R9
+	MOVQ          DX, R9
+	ADDQ          R9, R9
+	ADDQ          R9, R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), R10
 	VBROADCASTSS  (SP), Z1
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
+	MOVQ          AX, R11
+	SUBQ          $0x10, R11
 	JL            rest756
 
 vectors755:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R9), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors755
 
 rest756:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done757
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done757:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 4(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 4(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest759
 
 vectors758:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R9), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors758
 
 rest759:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done760
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done760:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 8(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 8(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest762
 
 vectors761:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R9), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors761
 
 rest762:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done763
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done763:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 12(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x10, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 12(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
 	JL           rest765
 
 vectors764:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (R9), Z3, Z3
+	VMULPS       (R10), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x10, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
 	JGE          vectors764
 
 rest765:
-	ADDQ         $0x10, R10
+	ADDQ         $0x10, R11
 	JZ           done766
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R9), K1, Z8
+	VMOVUPS.Z    (R10), K1, Z8
 	VMULPS       Z8, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
@@ -12316,49 +12404,49 @@ done766:
 
 done751:
 rows767:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
 	JG           done768
-	MOVQ         SI, DX
-	MOVQ         DI, BX
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
 	VPXORD       Z12, Z12, Z12
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x10, R11
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
 	JL           rest770
 
 vectors769:
-	VMOVUPS     (R9), Z1
-	VMOVUPS     (R10), Z2
-	VMOVUPS     (DX), Z3
-	VMOVUPS     (BX), Z4
+	VMOVUPS     (R10), Z1
+	VMOVUPS     (R11), Z2
+	VMOVUPS     (BX), Z3
+	VMOVUPS     (R9), Z4
 	VMULPS      Z0, Z3, Z3
 	VFMADD231PS Z4, Z3, Z2
 	VMULPS      Z1, Z4, Z4
 	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, (R10)
-	ADDQ        $+64, DX
+	VMOVUPS     Z2, (R11)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
 	JGE         vectors769
 
 rest770:
-	ADDQ        $0x10, R11
+	ADDQ        $0x10, R12
 	JZ          done771
-	VMOVUPS.Z   (R9), K1, Z1
-	VMOVUPS.Z   (R10), K1, Z2
-	VMOVUPS.Z   (DX), K1, Z3
-	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (R10), K1, Z1
+	VMOVUPS.Z   (R11), K1, Z2
+	VMOVUPS.Z   (BX), K1, Z3
+	VMOVUPS.Z   (R9), K1, Z4
 	VMULPS      Z0, Z3, Z3
 	VFMADD231PS Z4, Z3, Z2
 	VMULPS      Z1, Z4, Z4
 	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, K1, (R10)
+	VMOVUPS     Z2, K1, (R11)
 
 done771:
 	VXORPD        X0, X0, X0
@@ -12380,53 +12468,56 @@ done771:
 	VADDPS        X1, X3, X3
 	VCVTPS2PD     X3, Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), DX
+	MOVQ          rstd_base+96(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSS        (DX)(CX*4), X0
+	VMOVSS        (BX)(CX*4), X0
 	VCVTPS2PD     X0, Y0
 	VMULPD        Y0, Y1, Y1
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
-	MOVQ          rstd_base+96(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), DX
+	MOVQ          DX, BX
+	MOVQ          rstd_base+96(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z0
+	MOVQ          gamma_base+72(FP), R9
 	VBROADCASTSS  (SP), Z1
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
 	JL            rest773
 
 vectors772:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
-	VMULPS       (DX), Z3, Z3
+	VMULPS       (R9), Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, DX
-	SUBQ         $0x10, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x10, R10
 	JGE          vectors772
 
 rest773:
-	ADDQ         $0x10, BX
+	ADDQ         $0x10, R10
 	JZ           done774
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (DX), K1, Z4
+	VMOVUPS.Z    (R9), K1, Z4
 	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
 done774:
-	MOVQ AX, DX
-	ANDQ $0x0000000f, DX
-	SHLQ $0x02, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
-	ADDQ DX, R8
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
 	ADDQ $0x01, CX
 	JMP  rows767
 
@@ -14414,9 +14505,9 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
 	JE      plain890
-	XORQ    BX, BX
-	LEAQ    (BX)(DX*2), BX
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, BX
+	ADDQ    BX, BX
+	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
 	CMOVQCS CX, BX
 	XORQ    CX, CX
@@ -15098,169 +15189,176 @@ done931:
 	VMULPD        Y4, Y17, Y4
 	MOVQ          shift_base+120(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z16
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z17
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z16
+	MOVQ          shift_base+120(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z17
+	MOVQ          beta_base+72(FP), R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest933
 
 vectors932:
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R8), Z19
-	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
 	VMOVUPD     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
 	JGE         vectors932
 
 rest933:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done934
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R8), K1, Z4
-	VMOVUPD.Z   (R9), K1, Z16
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
 done934:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest936
 
 vectors935:
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R8), Z19
-	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
 	VMOVUPD     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
 	JGE         vectors935
 
 rest936:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done937
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R8), K1, Z4
-	VMOVUPD.Z   (R9), K1, Z16
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
 done937:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 16(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest939
 
 vectors938:
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R8), Z19
-	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
 	VMOVUPD     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
 	JGE         vectors938
 
 rest939:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done940
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R8), K1, Z4
-	VMOVUPD.Z   (R9), K1, Z16
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
 done940:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSD 24(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z16
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z17
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z16
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z17
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest942
 
 vectors941:
 	VMOVUPD     (SI), Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R8), Z19
-	VFMADD213PD (R9), Z19, Z18
+	VMOVUPD     (R9), Z19
+	VFMADD213PD (R10), Z19, Z18
 	VMOVUPD     Z18, (DI)
+	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
 	JGE         vectors941
 
 rest942:
-	ADDQ        $0x08, R10
+	ADDQ        $0x08, R11
 	JZ          done943
 	VMOVUPD.Z   (SI), K1, Z18
 	VSUBPD      Z16, Z18, Z18
 	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD.Z   (R8), K1, Z4
-	VMOVUPD.Z   (R9), K1, Z16
+	VMOVUPD.Z   (R9), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z16
 	VFMADD213PD Z16, Z4, Z18
 	VMOVUPD     Z18, K1, (DI)
 
@@ -15275,25 +15373,25 @@ done943:
 
 done925:
 rows944:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+152(FP)
 	JG     done945
 	VPXORD Z13, Z13, Z13
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x08, BX
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
 	JL     rest947
 
 vectors946:
-	VADDPD (DX), Z13, Z13
-	ADDQ   $+64, DX
-	SUBQ   $0x08, BX
+	VADDPD (BX), Z13, Z13
+	ADDQ   $+64, BX
+	SUBQ   $0x08, R8
 	JGE    vectors946
 
 rest947:
-	ADDQ      $0x08, BX
+	ADDQ      $0x08, R8
 	JZ        done948
-	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z13, Z13
 
 done948:
@@ -15314,30 +15412,30 @@ done948:
 	VCVTSI2SDQ    AX, X1, X1
 	VBROADCASTSD  X1, Y1
 	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), DX
-	VMOVSD        X0, (DX)(CX*8)
-	MOVQ          mean_base+96(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          mean_base+96(FP), BX
+	VMOVSD        X0, (BX)(CX*8)
+	MOVQ          mean_base+96(FP), BX
+	VBROADCASTSD  (BX)(CX*8), Z0
 	VPXORD        Z14, Z14, Z14
 	VPXORD        Z15, Z15, Z15
-	MOVQ          SI, DX
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
+	MOVQ          SI, BX
+	MOVQ          AX, R8
+	SUBQ          $0x08, R8
 	JL            rest950
 
 vectors949:
-	VMOVUPD     (DX), Z1
+	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z14, Z14
 	VFMADD231PD Z1, Z1, Z15
-	ADDQ        $+64, DX
-	SUBQ        $0x08, BX
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
 	JGE         vectors949
 
 rest950:
-	ADDQ        $0x08, BX
+	ADDQ        $0x08, R8
 	JZ          done951
-	VMOVUPD.Z   (DX), K1, Z1
+	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z14, Z14
@@ -15383,54 +15481,56 @@ done951:
 	VSQRTPD       Y1, Y1
 	VBROADCASTSD  literal64_0<>+0(SB), Y2
 	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), DX
-	VMOVSD        X2, (DX)(CX*8)
+	MOVQ          rstd_base+144(FP), BX
+	VMOVSD        X2, (BX)(CX*8)
 	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), DX
-	VMOVSD        X0, (DX)(CX*8)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z1
 	MOVQ          shift_base+120(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z2
-	MOVQ          beta_base+72(FP), BX
-	MOVQ          AX, R8
-	SUBQ          $0x08, R8
+	VMOVSD        X0, (BX)(CX*8)
+	MOVQ          DX, BX
+	MOVQ          rstd_base+144(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          mean_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z1
+	MOVQ          shift_base+120(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z2
+	MOVQ          beta_base+72(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest953
 
 vectors952:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (DX), Z4
-	VFMADD213PD (BX), Z4, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
 	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
-	ADDQ        $+64, DX
-	ADDQ        $+64, BX
-	SUBQ        $0x08, R8
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
 	JGE         vectors952
 
 rest953:
-	ADDQ        $0x08, R8
+	ADDQ        $0x08, R10
 	JZ          done954
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD.Z   (DX), K1, Z0
-	VMOVUPD.Z   (BX), K1, Z1
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
 done954:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x03, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
 	ADDQ $0x01, CX
 	JMP  rows944
 
@@ -15455,9 +15555,8 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
 	JE      plain955
-	XORQ    BX, BX
-	LEAQ    (BX)(DX*1), BX
-	MOVQ    $0x00001000, CX
+	MOVQ    DX, BX
+	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
 	CMOVQCS CX, BX
 	XORQ    CX, CX
@@ -15732,129 +15831,136 @@ done981:
 	VDIVPD        Y4, Y6, Y6
 	MOVQ          rstd_base+72(FP), R8
 	VMOVUPD       Y6, (R8)(CX*8)
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z4
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest983
 
 vectors982:
-	VMOVUPD (SI), Z6
-	VMULPD  Z4, Z6, Z6
-	VMULPD  (R8), Z6, Z6
-	VMOVUPD Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x08, R9
-	JGE     vectors982
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors982
 
 rest983:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R10
 	JZ        done984
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R8), K1, Z4
+	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
 done984:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD 8(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest986
 
 vectors985:
-	VMOVUPD (SI), Z6
-	VMULPD  Z4, Z6, Z6
-	VMULPD  (R8), Z6, Z6
-	VMOVUPD Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x08, R9
-	JGE     vectors985
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors985
 
 rest986:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R10
 	JZ        done987
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R8), K1, Z4
+	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
 done987:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD 16(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest989
 
 vectors988:
-	VMOVUPD (SI), Z6
-	VMULPD  Z4, Z6, Z6
-	VMULPD  (R8), Z6, Z6
-	VMOVUPD Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x08, R9
-	JGE     vectors988
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors988
 
 rest989:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R10
 	JZ        done990
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R8), K1, Z4
+	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
 done990:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x03, R8
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	MOVQ         rstd_base+72(FP), R8
-	VBROADCASTSD 24(R8)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
-	SUBQ         $0x08, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
 	JL           rest992
 
 vectors991:
-	VMOVUPD (SI), Z6
-	VMULPD  Z4, Z6, Z6
-	VMULPD  (R8), Z6, Z6
-	VMOVUPD Z6, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, R8
-	SUBQ    $0x08, R9
-	JGE     vectors991
+	VMOVUPD    (SI), Z6
+	VMULPD     Z4, Z6, Z6
+	VMULPD     (R9), Z6, Z6
+	VMOVUPD    Z6, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors991
 
 rest992:
-	ADDQ      $0x08, R9
+	ADDQ      $0x08, R10
 	JZ        done993
 	VMOVUPD.Z (SI), K1, Z6
 	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R8), K1, Z4
+	VMOVUPD.Z (R9), K1, Z4
 	VMULPD    Z4, Z6, Z6
 	VMOVUPD   Z6, K1, (DI)
 
@@ -15869,26 +15975,26 @@ done993:
 
 done978:
 rows994:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
 	JG     done995
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x08, BX
+	MOVQ   SI, BX
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
 	JL     rest997
 
 vectors996:
-	VMOVUPD     (DX), Z0
+	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z5
-	ADDQ        $+64, DX
-	SUBQ        $0x08, BX
+	ADDQ        $+64, BX
+	SUBQ        $0x08, R8
 	JGE         vectors996
 
 rest997:
-	ADDQ        $0x08, BX
+	ADDQ        $0x08, R8
 	JZ          done998
-	VMOVUPD.Z   (DX), K1, Z0
+	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z5
 
 done998:
@@ -15914,41 +16020,43 @@ done998:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
-	VMOVSD        X1, (DX)(CX*8)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
+	MOVQ          rstd_base+72(FP), BX
+	VMOVSD        X1, (BX)(CX*8)
+	MOVQ          DX, BX
+	MOVQ          rstd_base+72(FP), R8
+	VBROADCASTSD  (R8)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), R8
+	MOVQ          AX, R9
+	SUBQ          $0x08, R9
 	JL            rest1000
 
 vectors999:
-	VMOVUPD (SI), Z1
-	VMULPD  Z0, Z1, Z1
-	VMULPD  (DX), Z1, Z1
-	VMOVUPD Z1, (DI)
-	ADDQ    $+64, SI
-	ADDQ    $+64, DI
-	ADDQ    $+64, DX
-	SUBQ    $0x08, BX
-	JGE     vectors999
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(BX*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	SUBQ       $0x08, R9
+	JGE        vectors999
 
 rest1000:
-	ADDQ      $0x08, BX
+	ADDQ      $0x08, R9
 	JZ        done1001
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
-	VMOVUPD.Z (DX), K1, Z0
+	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
 done1001:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x03, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
 	ADDQ $0x01, CX
 	JMP  rows994
 
@@ -15974,16 +16082,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
 	JE           plain1002
-	XORQ         BX, BX
-	LEAQ         (BX)(DX*1), BX
-	MOVQ         $0x00001000, CX
-	CMPQ         BX, CX
-	CMOVQCS      CX, BX
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
 	JG           done1006
-	MOVQ         SI, DX
+	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
@@ -16094,9 +16200,9 @@ loop1004:
 	JL           rest1011
 
 vectors1010:
-	PREFETCHT1   (SI)(BX*1)
-	PREFETCHT1   (DI)(BX*1)
-	VMOVUPD      (DX), Z7
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPD      (BX), Z7
 	VMOVUPD      (R9), Z8
 	VMULPD       (R10), Z8, Z8
 	VSUBPD       Z2, Z7, Z7
@@ -16118,7 +16224,7 @@ vectors1010:
 	VADDPD       Z13, Z11, Z11
 	VMOVUPD      Z8, (R12)
 	VMOVUPD      Z9, (R13)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
@@ -16176,9 +16282,9 @@ rest1011:
 	JMP           loop1004
 
 last1005:
-	MOVQ         rstd_base+144(FP), BX
-	VBROADCASTSD -8(BX)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), BX
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), DX
 	VBROADCASTSD (SP), Z1
 	MOVQ         mean_base+96(FP), SI
 	VBROADCASTSD -8(SI)(CX*8), Z2
@@ -16187,18 +16293,18 @@ last1005:
 	JL           rest1014
 
 vectors1013:
-	VMOVUPD      (DX), Z4
+	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
-	VMULPD       (BX), Z5, Z5
+	VMULPD       (DX), Z5, Z5
 	VSUBPD       Z2, Z4, Z4
 	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
 	VMOVNTPD     Z5, (R8)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
-	ADDQ         $+64, BX
+	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
 	JGE          vectors1013
 
@@ -16407,39 +16513,44 @@ done1020:
 	VMOVUPD       (R9)(CX*8), Y0
 	VMULPD        Y0, Y1, Y1
 	VMOVUPD       Y1, (SP)
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R9
+	MOVQ          DX, R9
+	ADDQ          R9, R9
+	ADDQ          R9, R9
+	MOVQ          rstd_base+144(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), R10
 	VBROADCASTSD  (SP), Z1
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z2
+	MOVQ          mean_base+96(FP), R11
+	VBROADCASTSD  (R11)(CX*8), Z2
 	VBROADCASTSD  32(SP), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest1022
 
 vectors1021:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R9), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1021
 
 rest1022:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1023
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R9), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
@@ -16448,45 +16559,47 @@ rest1022:
 	VMOVUPD      Z9, K1, (R8)
 
 done1023:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 8(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z2
-	VBROADCASTSD 40(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 8(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z2
+	VBROADCASTSD 40(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1025
 
 vectors1024:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R9), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1024
 
 rest1025:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1026
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R9), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
@@ -16495,45 +16608,47 @@ rest1025:
 	VMOVUPD      Z9, K1, (R8)
 
 done1026:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 16(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z2
-	VBROADCASTSD 48(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 16(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 48(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1028
 
 vectors1027:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R9), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1027
 
 rest1028:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1029
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R9), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
@@ -16542,45 +16657,47 @@ rest1028:
 	VMOVUPD      Z9, K1, (R8)
 
 done1029:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 24(SP), Z1
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z2
-	VBROADCASTSD 56(SP), Z3
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 24(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z2
+	VBROADCASTSD 56(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1031
 
 vectors1030:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
-	VMULPD       (R9), Z9, Z9
+	VMULPD       (R10), Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
 	VFNMADD231PD Z8, Z1, Z9
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1030
 
 rest1031:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1032
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R9), K1, Z10
+	VMOVUPD.Z    (R10), K1, Z10
 	VMULPD       Z10, Z9, Z9
 	VSUBPD       Z2, Z8, Z8
 	VSUBPD       Z3, Z9, Z9
@@ -16600,32 +16717,32 @@ done1032:
 
 done1017:
 rows1033:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+152(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+152(FP)
 	JG           done1034
-	MOVQ         SI, DX
-	MOVQ         DI, BX
-	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
 	VPXORD       Z25, Z25, Z25
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+168(FP), R10
-	MOVQ         mean_base+96(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z1
-	MOVQ         shift_base+120(FP), R11
-	VBROADCASTSD (R11)(CX*8), Z2
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+168(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
 	VPXORD       Z26, Z26, Z26
-	MOVQ         dbeta_base+192(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
+	MOVQ         dbeta_base+192(FP), R12
+	MOVQ         AX, R13
+	SUBQ         $0x08, R13
 	JL           rest1036
 
 vectors1035:
-	VMOVUPD     (R9), Z3
-	VMOVUPD     (R10), Z4
-	VMOVUPD     (R11), Z5
-	VMOVUPD     (DX), Z6
-	VMOVUPD     (BX), Z7
+	VMOVUPD     (R10), Z3
+	VMOVUPD     (R11), Z4
+	VMOVUPD     (R12), Z5
+	VMOVUPD     (BX), Z6
+	VMOVUPD     (R9), Z7
 	VSUBPD      Z1, Z6, Z6
 	VFMSUB213PD Z2, Z0, Z6
 	VADDPD      Z7, Z5, Z5
@@ -16633,24 +16750,24 @@ vectors1035:
 	VMULPD      Z3, Z7, Z7
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, (R10)
-	VMOVUPD     Z5, (R11)
-	ADDQ        $+64, DX
+	VMOVUPD     Z4, (R11)
+	VMOVUPD     Z5, (R12)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
 	JGE         vectors1035
 
 rest1036:
-	ADDQ        $0x08, R12
+	ADDQ        $0x08, R13
 	JZ          done1037
-	VMOVUPD.Z   (R9), K1, Z3
-	VMOVUPD.Z   (R10), K1, Z4
-	VMOVUPD.Z   (R11), K1, Z5
-	VMOVUPD.Z   (DX), K1, Z6
-	VMOVUPD.Z   (BX), K1, Z7
+	VMOVUPD.Z   (R10), K1, Z3
+	VMOVUPD.Z   (R11), K1, Z4
+	VMOVUPD.Z   (R12), K1, Z5
+	VMOVUPD.Z   (BX), K1, Z6
+	VMOVUPD.Z   (R9), K1, Z7
 	VSUBPD      Z1, Z6, Z6
 	VFMSUB213PD Z2, Z0, Z6
 	VADDPD      Z7, Z5, Z5
@@ -16658,8 +16775,8 @@ rest1036:
 	VMULPD      Z3, Z7, Z7
 	VFMADD231PD Z7, Z6, Z25
 	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, K1, (R10)
-	VMOVUPD     Z5, K1, (R11)
+	VMOVUPD     Z4, K1, (R11)
+	VMOVUPD     Z5, K1, (R12)
 
 done1037:
 	VXORPD        X0, X0, X0
@@ -16693,49 +16810,52 @@ done1037:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y2, Y2
 	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), DX
+	MOVQ          shift_base+120(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSD        (DX)(CX*8), X0
+	VMOVSD        (BX)(CX*8), X0
 	VFNMADD231PD  Y0, Y1, Y2
 	VMOVSD        X2, 32(SP)
-	MOVQ          rstd_base+144(FP), DX
+	MOVQ          rstd_base+144(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSD        (DX)(CX*8), X0
+	VMOVSD        (BX)(CX*8), X0
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), DX
+	MOVQ          DX, BX
+	MOVQ          rstd_base+144(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), R9
 	VBROADCASTSD  (SP), Z1
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z2
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z2
 	VBROADCASTSD  32(SP), Z3
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest1039
 
 vectors1038:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
-	VMULPD       (DX), Z5, Z5
+	VMULPD       (R9), Z5, Z5
 	VSUBPD       Z2, Z4, Z4
 	VSUBPD       Z3, Z5, Z5
 	VFNMADD231PD Z4, Z1, Z5
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, DX
-	SUBQ         $0x08, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
 	JGE          vectors1038
 
 rest1039:
-	ADDQ         $0x08, BX
+	ADDQ         $0x08, R10
 	JZ           done1040
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
-	VMOVUPD.Z    (DX), K1, Z6
+	VMOVUPD.Z    (R9), K1, Z6
 	VMULPD       Z6, Z5, Z5
 	VSUBPD       Z2, Z4, Z4
 	VSUBPD       Z3, Z5, Z5
@@ -16744,12 +16864,12 @@ rest1039:
 	VMOVUPD      Z5, K1, (R8)
 
 done1040:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x03, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
-	ADDQ DX, R8
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
 	ADDQ $0x01, CX
 	JMP  rows1033
 
@@ -16775,16 +16895,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
 	JE           plain1041
-	XORQ         BX, BX
-	LEAQ         (BX)(DX*1), BX
-	MOVQ         $0x00001000, CX
-	CMPQ         BX, CX
-	CMOVQCS      CX, BX
+	MOVQ         $0x00002000, CX
+	CMPQ         DX, CX
+	CMOVQCS      CX, DX
 	XORQ         CX, CX
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
 	JG           done1045
-	MOVQ         SI, DX
+	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
@@ -16855,9 +16973,9 @@ loop1043:
 	JL           rest1050
 
 vectors1049:
-	PREFETCHT1   (SI)(BX*1)
-	PREFETCHT1   (DI)(BX*1)
-	VMOVUPD      (DX), Z3
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPD      (BX), Z3
 	VMOVUPD      (R9), Z4
 	VMULPD       (R10), Z4, Z4
 	VFNMADD231PD Z3, Z1, Z4
@@ -16872,7 +16990,7 @@ vectors1049:
 	VMULPD       Z3, Z7, Z7
 	VFMADD231PD  Z7, Z5, Z6
 	VMOVUPD      Z4, (R12)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
@@ -16910,21 +17028,21 @@ rest1050:
 	JMP           loop1043
 
 last1044:
-	MOVQ         rstd_base+96(FP), BX
-	VBROADCASTSD -8(BX)(CX*8), Z0
+	MOVQ         rstd_base+96(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Z1
 	SUBQ         $0x08, AX
 	JL           rest1053
 
 vectors1052:
-	VMOVUPD      (DX), Z2
+	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVNTPD     Z3, (R8)
-	ADDQ         $+64, DX
+	ADDQ         $+64, BX
 	ADDQ         $+64, R9
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
@@ -17061,154 +17179,165 @@ done1059:
 	VMOVUPD       (R9)(CX*8), Y0
 	VMULPD        Y0, Y1, Y1
 	VMOVUPD       Y1, (SP)
-	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R9
+	MOVQ          DX, R9
+	ADDQ          R9, R9
+	ADDQ          R9, R9
+	MOVQ          rstd_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), R10
 	VBROADCASTSD  (SP), Z1
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
+	MOVQ          AX, R11
+	SUBQ          $0x08, R11
 	JL            rest1061
 
 vectors1060:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R9), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1060
 
 rest1061:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1062
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done1062:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 8(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 8(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1064
 
 vectors1063:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R9), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1063
 
 rest1064:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1065
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done1065:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 16(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 16(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1067
 
 vectors1066:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R9), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1066
 
 rest1067:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1068
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done1068:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	ADDQ         R9, R8
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z0
-	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 24(SP), Z1
 	MOVQ         AX, R10
-	SUBQ         $0x08, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 24(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
 	JL           rest1070
 
 vectors1069:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (R9), Z3, Z3
+	VMULPD       (R10), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	SUBQ         $0x08, R10
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
 	JGE          vectors1069
 
 rest1070:
-	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
 	JZ           done1071
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R9), K1, Z8
+	VMOVUPD.Z    (R10), K1, Z8
 	VMULPD       Z8, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
@@ -17226,49 +17355,49 @@ done1071:
 
 done1056:
 rows1072:
-	LEAQ         1(CX), DX
-	CMPQ         DX, rstd_len+104(FP)
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+104(FP)
 	JG           done1073
-	MOVQ         SI, DX
-	MOVQ         DI, BX
-	MOVQ         rstd_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
 	VPXORD       Z12, Z12, Z12
-	MOVQ         gamma_base+72(FP), R9
-	MOVQ         dgamma_base+120(FP), R10
-	MOVQ         AX, R11
-	SUBQ         $0x08, R11
+	MOVQ         gamma_base+72(FP), R10
+	MOVQ         dgamma_base+120(FP), R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
 	JL           rest1075
 
 vectors1074:
-	VMOVUPD     (R9), Z1
-	VMOVUPD     (R10), Z2
-	VMOVUPD     (DX), Z3
-	VMOVUPD     (BX), Z4
+	VMOVUPD     (R10), Z1
+	VMOVUPD     (R11), Z2
+	VMOVUPD     (BX), Z3
+	VMOVUPD     (R9), Z4
 	VMULPD      Z0, Z3, Z3
 	VFMADD231PD Z4, Z3, Z2
 	VMULPD      Z1, Z4, Z4
 	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, (R10)
-	ADDQ        $+64, DX
+	VMOVUPD     Z2, (R11)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
 	JGE         vectors1074
 
 rest1075:
-	ADDQ        $0x08, R11
+	ADDQ        $0x08, R12
 	JZ          done1076
-	VMOVUPD.Z   (R9), K1, Z1
-	VMOVUPD.Z   (R10), K1, Z2
-	VMOVUPD.Z   (DX), K1, Z3
-	VMOVUPD.Z   (BX), K1, Z4
+	VMOVUPD.Z   (R10), K1, Z1
+	VMOVUPD.Z   (R11), K1, Z2
+	VMOVUPD.Z   (BX), K1, Z3
+	VMOVUPD.Z   (R9), K1, Z4
 	VMULPD      Z0, Z3, Z3
 	VFMADD231PD Z4, Z3, Z2
 	VMULPD      Z1, Z4, Z4
 	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, K1, (R10)
+	VMOVUPD     Z2, K1, (R11)
 
 done1076:
 	VXORPD        X0, X0, X0
@@ -17288,51 +17417,54 @@ done1076:
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), DX
+	MOVQ          rstd_base+96(FP), BX
 	VXORPS        Y0, Y0, Y0
-	VMOVSD        (DX)(CX*8), X0
+	VMOVSD        (BX)(CX*8), X0
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
-	MOVQ          rstd_base+96(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), DX
+	MOVQ          DX, BX
+	MOVQ          rstd_base+96(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z0
+	MOVQ          gamma_base+72(FP), R9
 	VBROADCASTSD  (SP), Z1
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
 	JL            rest1078
 
 vectors1077:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
-	VMULPD       (DX), Z3, Z3
+	VMULPD       (R9), Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R8
-	ADDQ         $+64, DX
-	SUBQ         $0x08, BX
+	ADDQ         $+64, R9
+	SUBQ         $0x08, R10
 	JGE          vectors1077
 
 rest1078:
-	ADDQ         $0x08, BX
+	ADDQ         $0x08, R10
 	JZ           done1079
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (DX), K1, Z4
+	VMOVUPD.Z    (R9), K1, Z4
 	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
 done1079:
-	MOVQ AX, DX
-	ANDQ $0x00000007, DX
-	SHLQ $0x03, DX
-	ADDQ DX, SI
-	ADDQ DX, DI
-	ADDQ DX, R8
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
 	ADDQ $0x01, CX
 	JMP  rows1072
 

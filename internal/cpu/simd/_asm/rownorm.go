@@ -104,8 +104,9 @@ func (n rowNorm) forward() {
 		func() {
 			groups(n.row, n.rows(), n.group(), func(rows int) {
 				n.statistics(x, rows, n.nothing)
+				next := n.rowsAhead(rows)
 				for r := range rows {
-					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false))
+					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(PREFETCHT0, next, x))
 					n.nextRow(x, y)
 				}
 			})

@@ -16,8 +16,9 @@ func (n rowNorm) backward() {
 			groups(n.row, n.rows(), n.group(), func(rows int) {
 				p, q := copyOf(x), copyOf(dy)
 				n.gradientSums(p, q, rows, slope)
+				next := n.rowsAhead(rows)
 				for r := range rows {
-					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false))
+					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false), ask(PREFETCHT0, next, x, dy))
 					n.nextRow(x, dy, dx)
 				}
 			})

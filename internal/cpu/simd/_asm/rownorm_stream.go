@@ -61,12 +61,7 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	INCQ(n.row)
 	Label(loop)
 	unless(n.row, n.rows(), 1, last)
-	w := n.inputGradient(dx, xBefore, dyBefore, -1, slope, true)
-	n.gradientSums(x, dy, 1, slope, work{func(t *tail) {
-		PREFETCHT1(Mem{Base: x, Index: ahead, Scale: 1})
-		PREFETCHT1(Mem{Base: dy, Index: ahead, Scale: 1})
-		w.do(t)
-	}, w.pointers})
+	n.gradientSums(x, dy, 1, slope, ask(PREFETCHT1, ahead, x, dy), n.inputGradient(dx, xBefore, dyBefore, -1, slope, true))
 	INCQ(n.row)
 	JMP(LabelRef(loop))
 	Label(last)
@@ -74,13 +69,33 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	Label(done)
 }
 
-// distance is how many bytes ahead to ask for: so many rows, but at least a page.
+// distance is how many bytes ahead to ask for: so many rows, but at least two
+// pages.
 func (n rowNorm) distance(rows int) reg.GPVirtual {
-	d, page := GP64(), GP64()
-	XORQ(d, d)
-	LEAQ(Mem{Base: d, Index: n.pitch.one, Scale: uint8(rows)}, d)
-	MOVQ(U32(4096), page)
-	CMPQ(d, page)
-	CMOVQCS(page, d)
+	d, least := n.rowsAhead(rows), GP64()
+	MOVQ(U32(8192), least)
+	CMPQ(d, least)
+	CMOVQCS(least, d)
 	return d
+}
+
+// rowsAhead is how many bytes 1, 2 or 4 rows are.
+func (n rowNorm) rowsAhead(rows int) reg.GPVirtual {
+	d := copyOf(n.pitch.one)
+	for k := 1; k < rows; k *= 2 {
+		ADDQ(d, d)
+	}
+	return d
+}
+
+// ask is the work of a prefetch of what lies that many bytes after the pointers,
+// which other work moves.
+func ask(prefetch func(Op), distance reg.Register, pointers ...reg.Register) work {
+	return work{do: func(t *tail) {
+		for _, p := range pointers {
+			if t == nil {
+				prefetch(Mem{Base: p, Index: distance, Scale: 1})
+			}
+		}
+	}}
 }
