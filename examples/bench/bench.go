@@ -36,7 +36,7 @@ func (o options) measure(ctx context.Context, stdout, stderr io.Writer) (err err
 			fmt.Fprintf(b.out, "PyTorch is left out: %v\n\n", err)
 		}
 	}
-	fmt.Fprintf(b.out, "Processor: %s. Go: %s, our kernels: %s.%s\n", processor(), runtime.Version(), implementation(), b.peers)
+	fmt.Fprintf(b.out, "Processor: %s. Go: %s, our kernels: %s.%s%s\n", processor(), runtime.Version(), implementation(), b.peers, coresLine(o.threads))
 	for i, s := range o.sections {
 		b.progress.section = fmt.Sprintf("%s (%d of %d)", s.name, i+1, len(o.sections))
 		if err := s.run(b); err != nil {
