@@ -96,7 +96,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		running[name] = ptr(name)
 		pointers = append(pointers, running[name])
 	}
-	g.sweep(cols, t, work{func(t *tail) {
+	g.sweep(cols, t, work{do: func(t *tail) {
 		var c []reg.VecVirtual
 		for _, name := range k.perColumn {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
@@ -107,7 +107,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		for i, name := range k.perColumn[:k.written] {
 			g.store(c[i], Mem{Base: running[name]}, t)
 		}
-	}, pointers})
+	}, pointers: pointers})
 	// There are too few registers to keep where the strips began.
 	full := copyOf(cols)
 	ANDQ(I32(-g.lanes()), full)
