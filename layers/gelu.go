@@ -47,16 +47,16 @@ func (l *GELU) Fwd(x G.Input) G.Result { return fwd(l, x) }
 func (l *GELU) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }
 
 type gelu[T op.Float] struct {
-	sigmoid []T
+	tails []T
 }
 
 func (k *gelu[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	k.sigmoid = cpu.Grow(k.sigmoid, len(out.Data))
-	cpu.GELU(out.Data, in[0].Data, k.sigmoid)
+	k.tails = cpu.Grow(k.tails, len(out.Data))
+	cpu.GELU(out.Data, in[0].Data, k.tails)
 	return nil
 }
 
 func (k *gelu[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	cpu.GELUBackward(din[0].Data, in[0].Data, k.sigmoid, dout.Data)
+	cpu.GELUBackward(din[0].Data, in[0].Data, k.tails, dout.Data)
 	return nil
 }

@@ -13,51 +13,23 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"gorgonorm/examples/internal/cli"
 )
 
-// Exit statuses.
-const (
-	failed      = 1
-	misused     = 2
-	interrupted = 130 // as shells have it for a program stopped by Ctrl-C
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// usageError is a command line that cannot be.
-type usageError struct{ error }
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stdout)
 	if err == nil {
 		err = o.measure(ctx, stdout, stderr)
 	}
-	switch usage := (usageError{}); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "bench: stopped")
-		return interrupted
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "bench: %v (-h explains the flags)\n", err)
-		return misused
-	default:
-		fmt.Fprintf(stderr, "bench: %v\n", err)
-		return failed
-	}
+	return cli.Status("bench", err, "stopped", stderr)
 }
 
 // section is a part of the benchmark with a table of its own.
@@ -124,23 +96,23 @@ func parse(args []string, help io.Writer) (o options, err error) {
 			f.PrintDefaults()
 			return o, err
 		}
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	}
 	if f.NArg() > 0 {
-		return o, usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+		return o, cli.Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	}
 	o.sizes = full
 	if *quick {
 		o.sizes = tiny
 	}
 	if o.meter.rounds < 1 {
-		return o, usageError{fmt.Errorf("-rounds is %d, want 1 or more", o.meter.rounds)}
+		return o, cli.Usage(fmt.Errorf("-rounds is %d, want 1 or more", o.meter.rounds))
 	}
 	if o.sections, err = choose(*only); err != nil {
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	}
 	if o.threads, err = counts(*onThreads); err != nil {
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	}
 	o.python = list(*python)
 	return o, nil

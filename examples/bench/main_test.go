@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/examples/internal/cli"
 )
 
 // quick are flags with which everything is measured in no time.
@@ -57,7 +59,7 @@ func TestStoppingKeepsWhatWasPrinted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stdout := &stopAt{text: "### Norms on a graph", stop: cancel}
 	var stderr bytes.Buffer
-	require.Equal(t, interrupted, run(ctx, quick("-only", "copy,gorgonia,gemm"), stdout, &stderr))
+	require.Equal(t, cli.Interrupted, run(ctx, quick("-only", "copy,gorgonia,gemm"), stdout, &stderr))
 	require.Contains(t, stdout.String(), "### Norm kernels")
 	require.NotContains(t, stdout.String(), "### Matrix products")
 	require.Contains(t, stderr.String(), "bench: stopped\n")
@@ -69,7 +71,7 @@ func TestStoppingEndsPyTorch(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var stdout, stderr bytes.Buffer
 	time.AfterFunc(time.Second/2, cancel)
-	require.Equal(t, interrupted, run(ctx, quick("-only", "norms", "-python", python), &stdout, &stderr))
+	require.Equal(t, cli.Interrupted, run(ctx, quick("-only", "norms", "-python", python), &stdout, &stderr))
 	require.Contains(t, stdout.String(), "PyTorch: 9.9")
 	require.NotContains(t, stderr.String(), "ended")
 }
@@ -94,7 +96,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
-			require.Equal(t, misused, run(context.Background(), quick(c.args...), &stdout, &stderr))
+			require.Equal(t, cli.Misused, run(context.Background(), quick(c.args...), &stdout, &stderr))
 			require.Empty(t, stdout.String())
 			require.Contains(t, stderr.String(), c.want)
 			require.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())

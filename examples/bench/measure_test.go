@@ -54,7 +54,7 @@ func TestCalibrationFillsTheSample(t *testing.T) {
 	for _, c := range []struct {
 		seconds  float64
 		min, max int
-	}{{1, 1, 1}, {10e-3, 1, 1}, {9e-3, 2, 2}, {1e-3, 10, 15}, {1e-6, 1e4, 2e4}, {0, 1, 1 << 40}} {
+	}{{1, 1, 1}, {10e-3, 1, 1}, {9e-3, 2, 2}, {1e-3, 10, 15}, {1e-6, 1e4, 2e4}, {0, 1, math.MaxInt}} {
 		calls := 0
 		repeat, err := m.calibrate(context.Background(), func(repeat int) (float64, error) {
 			calls++

@@ -15,52 +15,24 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
+	"gorgonorm/examples/internal/cli"
 	"gorgonorm/models/transformer"
 	"gorgonorm/report"
 	"gorgonorm/train"
 )
 
-// Exit statuses.
-const (
-	failed      = 1
-	misused     = 2
-	interrupted = 130 // as shells have it for a program stopped by Ctrl-C
-)
-
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-}
-
-// usageError is a command line that cannot be.
-type usageError struct{ error }
+func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parse(args, stdout)
 	if err == nil {
 		err = o.train(ctx, stdout, stderr)
 	}
-	switch usage := (usageError{}); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "stability: stopped; what was finished is in", o.out)
-		return interrupted
-	case errors.As(err, &usage):
-		fmt.Fprintf(stderr, "stability: %v (-h explains the flags)\n", err)
-		return misused
-	default:
-		fmt.Fprintf(stderr, "stability: %v\n", err)
-		return failed
-	}
+	return cli.Status("stability", err, "stopped; what was finished is in "+o.out, stderr)
 }
 
 // page is the report's name in the output directory.
@@ -108,13 +80,13 @@ func parse(args []string, help io.Writer) (o options, err error) {
 			f.PrintDefaults()
 			return o, err
 		}
-		return o, usageError{err}
+		return o, cli.Usage(err)
 	}
 	if f.NArg() > 0 {
-		return o, usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+		return o, cli.Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	}
 	if o.out == "" {
-		return o, usageError{errors.New("-out is empty, want a directory")}
+		return o, cli.Usage(errors.New("-out is empty, want a directory"))
 	}
 	c.MinLR = c.LR / 10
 	given := make(map[string]bool)
@@ -125,10 +97,10 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	for name := range strings.SplitSeq(*norms, ",") {
 		name = strings.TrimSpace(name)
 		if _, err := transformer.NormByName(name); err != nil {
-			return o, usageError{err}
+			return o, cli.Usage(err)
 		}
 		if slices.Contains(o.norms, name) {
-			return o, usageError{fmt.Errorf("the norm %q is given twice", name)}
+			return o, cli.Usage(fmt.Errorf("the norm %q is given twice", name))
 		}
 		o.norms = append(o.norms, name)
 	}
@@ -153,7 +125,7 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 		c := o.config
 		c.Norm = norm
 		if err := train.Check(c, text); err != nil {
-			return usageError{err}
+			return cli.Usage(err)
 		}
 	}
 	if err := o.writable(); err != nil {

@@ -10,6 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"gorgonorm/examples/internal/cli"
+
 	"gorgonorm/train"
 )
 
@@ -84,7 +86,7 @@ func TestStoppingWritesWhatWasFinished(t *testing.T) {
 	stderr := &stopAfter{lines: 5, stop: cancel} // the text, then step 1, step 4 and the end of none; step 1 of batch
 	args, out := small(t)
 	var stdout bytes.Buffer
-	require.Equal(t, interrupted, run(ctx, args, &stdout, stderr))
+	require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
 	require.Contains(t, stderr.String(), "batch  stopped at step 1")
 	none, err := train.ReadRun(filepath.Join(out, "none"))
 	require.NoError(t, err)
@@ -105,22 +107,22 @@ func TestBadInput(t *testing.T) {
 		status int
 		want   string
 	}{
-		{"empty text", []string{"-data", textFile(t, "")}, failed, "is empty"},
-		{"short text", []string{"-data", textFile(t, "too short")}, misused, "is too short"},
-		{"no such text", []string{"-data", "/no/such/file"}, failed, "no such file"},
-		{"not text", []string{"-data", textFile(t, "\xff\xfe")}, failed, "not valid UTF-8"},
-		{"context longer than the text", []string{"-context", "5000"}, misused, "a context of 5000 needs 5001"},
-		{"heads", []string{"-heads", "3"}, misused, "3 heads do not divide 8 channels"},
-		{"norm", []string{"-norms", "layer,group"}, misused, `unknown norm "group"`},
-		{"no norm", []string{"-norms", ""}, misused, `unknown norm ""`},
-		{"norm twice", []string{"-norms", "rms,rms"}, misused, `the norm "rms" is given twice`},
-		{"steps", []string{"-steps", "0"}, misused, "steps is 0, want 1 or more"},
-		{"no number", []string{"-lr", "fast"}, misused, `invalid value "fast" for flag -lr`},
-		{"unknown flag", []string{"-speed", "9"}, misused, "flag provided but not defined: -speed"},
-		{"no out", []string{"-out", ""}, misused, "-out is empty"},
-		{"absurd batch", []string{"-batch", "4611686018427387904"}, misused, "is more than 16777216 tokens"},
-		{"argument", []string{"layer"}, misused, `unexpected argument "layer"`},
-		{"one token under batch", []string{"-batch", "1", "-context", "1"}, misused, "needs a batch of 2 tokens or more"},
+		{"empty text", []string{"-data", textFile(t, "")}, cli.Failed, "is empty"},
+		{"short text", []string{"-data", textFile(t, "too short")}, cli.Misused, "is too short"},
+		{"no such text", []string{"-data", "/no/such/file"}, cli.Failed, "no such file"},
+		{"not text", []string{"-data", textFile(t, "\xff\xfe")}, cli.Failed, "not valid UTF-8"},
+		{"context longer than the text", []string{"-context", "5000"}, cli.Misused, "a context of 5000 needs 5001"},
+		{"heads", []string{"-heads", "3"}, cli.Misused, "3 heads do not divide 8 channels"},
+		{"norm", []string{"-norms", "layer,group"}, cli.Misused, `unknown norm "group"`},
+		{"no norm", []string{"-norms", ""}, cli.Misused, `unknown norm ""`},
+		{"norm twice", []string{"-norms", "rms,rms"}, cli.Misused, `the norm "rms" is given twice`},
+		{"steps", []string{"-steps", "0"}, cli.Misused, "steps is 0, want 1 or more"},
+		{"no number", []string{"-lr", "fast"}, cli.Misused, `invalid value "fast" for flag -lr`},
+		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
+		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
+		{"absurd batch", []string{"-batch", "4611686018427387904"}, cli.Misused, "is more than 16777216 tokens"},
+		{"argument", []string{"layer"}, cli.Misused, `unexpected argument "layer"`},
+		{"one token under batch", []string{"-batch", "1", "-context", "1"}, cli.Misused, "needs a batch of 2 tokens or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args, out := small(t, c.args...)
@@ -138,13 +140,13 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run("out is "+name, func(t *testing.T) {
 			args, _ := small(t, "-out", out)
-			requireRefusal(t, args, failed, "cannot write to -out")
+			requireRefusal(t, args, cli.Failed, "cannot write to -out")
 		})
 	}
 	t.Run("GOROOT without the text", func(t *testing.T) {
 		t.Setenv("GOROOT", t.TempDir())
 		args, out := small(t, "-data", "")
-		requireRefusal(t, args, failed, "give a text with -data")
+		requireRefusal(t, args, cli.Failed, "give a text with -data")
 		require.NoDirExists(t, out)
 	})
 }

@@ -59,10 +59,10 @@ func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
 func softmaxBackwardF32AVX2(dp []float32, p []float32)
 
 //go:noescape
-func geluF32AVX2(y []float32, s []float32, x []float32)
+func geluF32AVX2(y []float32, h []float32, x []float32)
 
 //go:noescape
-func geluBackwardF32AVX2(dx []float32, x []float32, s []float32, dy []float32)
+func geluBackwardF32AVX2(dx []float32, x []float32, h []float32, dy []float32)
 
 //go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
@@ -119,10 +119,10 @@ func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
 func softmaxBackwardF64AVX2(dp []float64, p []float64)
 
 //go:noescape
-func geluF64AVX2(y []float64, s []float64, x []float64)
+func geluF64AVX2(y []float64, h []float64, x []float64)
 
 //go:noescape
-func geluBackwardF64AVX2(dx []float64, x []float64, s []float64, dy []float64)
+func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
 
 //go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
@@ -179,10 +179,10 @@ func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
 func softmaxBackwardF32AVX512(dp []float32, p []float32)
 
 //go:noescape
-func geluF32AVX512(y []float32, s []float32, x []float32)
+func geluF32AVX512(y []float32, h []float32, x []float32)
 
 //go:noescape
-func geluBackwardF32AVX512(dx []float32, x []float32, s []float32, dy []float32)
+func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
 
 //go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
@@ -239,7 +239,7 @@ func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
 func softmaxBackwardF64AVX512(dp []float64, p []float64)
 
 //go:noescape
-func geluF64AVX512(y []float64, s []float64, x []float64)
+func geluF64AVX512(y []float64, h []float64, x []float64)
 
 //go:noescape
-func geluBackwardF64AVX512(dx []float64, x []float64, s []float64, dy []float64)
+func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)

@@ -4331,11 +4331,11 @@ done285:
 	VZEROUPPER
 	RET
 
-// func geluF32AVX2(y []float32, s []float32, x []float32)
+// func geluF32AVX2(y []float32, h []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	MOVQ    y_base+0(FP), AX
-	MOVQ    s_base+24(FP), CX
+	MOVQ    h_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
 	MOVQ    y_len+8(FP), BX
 	MOVQ    BX, SI
@@ -4351,9 +4351,10 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 vectors286:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_16<>+0(SB), Y3
-	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_17<>+0(SB), Y3
+	VFMADD231PS  literal32_18<>+0(SB), Y2, Y3
 	VMULPS       Y3, Y1, Y2
+	VORPS        literal32_16<>+0(SB), Y2, Y2
 	VMOVUPS      literal32_2<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
@@ -4372,12 +4373,15 @@ vectors286:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
 	VANDPS       Y5, Y4, Y4
-	VADDPS       literal32_15<>+0(SB), Y4, Y4
-	VMOVUPS      literal32_15<>+0(SB), Y2
-	VDIVPS       Y4, Y2, Y4
+	VADDPS       literal32_15<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y4
 	VMOVUPS      Y4, (CX)(SI*4)
-	VMULPS       Y4, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y2
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VANDNPS      Y1, Y3, Y1
+	VFNMADD231PS Y1, Y4, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
 	JL           vectors286
@@ -4387,9 +4391,10 @@ rest287:
 	JGE          done288
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_16<>+0(SB), Y3
-	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_17<>+0(SB), Y3
+	VFMADD231PS  literal32_18<>+0(SB), Y2, Y3
 	VMULPS       Y3, Y1, Y2
+	VORPS        literal32_16<>+0(SB), Y2, Y2
 	VMOVUPS      literal32_2<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
@@ -4408,12 +4413,15 @@ rest287:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
 	VANDPS       Y5, Y4, Y4
-	VADDPS       literal32_15<>+0(SB), Y4, Y4
-	VMOVUPS      literal32_15<>+0(SB), Y2
-	VDIVPS       Y4, Y2, Y4
+	VADDPS       literal32_15<>+0(SB), Y4, Y2
+	VDIVPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)(SI*4)
-	VMULPS       Y4, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+	VXORPS       Y2, Y2, Y2
+	VMAXPS       Y1, Y2, Y2
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VANDNPS      Y1, Y3, Y1
+	VFNMADD231PS Y1, Y4, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 done288:
 	VZEROUPPER
@@ -4429,62 +4437,78 @@ DATA literal32_15<>+24(SB)/4, $0x3f800000
 DATA literal32_15<>+28(SB)/4, $0x3f800000
 GLOBL literal32_15<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_16<>+0(SB)/4, $0xbfcc422a
-DATA literal32_16<>+4(SB)/4, $0xbfcc422a
-DATA literal32_16<>+8(SB)/4, $0xbfcc422a
-DATA literal32_16<>+12(SB)/4, $0xbfcc422a
-DATA literal32_16<>+16(SB)/4, $0xbfcc422a
-DATA literal32_16<>+20(SB)/4, $0xbfcc422a
-DATA literal32_16<>+24(SB)/4, $0xbfcc422a
-DATA literal32_16<>+28(SB)/4, $0xbfcc422a
+DATA literal32_16<>+0(SB)/4, $0x80000000
+DATA literal32_16<>+4(SB)/4, $0x80000000
+DATA literal32_16<>+8(SB)/4, $0x80000000
+DATA literal32_16<>+12(SB)/4, $0x80000000
+DATA literal32_16<>+16(SB)/4, $0x80000000
+DATA literal32_16<>+20(SB)/4, $0x80000000
+DATA literal32_16<>+24(SB)/4, $0x80000000
+DATA literal32_16<>+28(SB)/4, $0x80000000
 GLOBL literal32_16<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_17<>+0(SB)/4, $0xbd922279
-DATA literal32_17<>+4(SB)/4, $0xbd922279
-DATA literal32_17<>+8(SB)/4, $0xbd922279
-DATA literal32_17<>+12(SB)/4, $0xbd922279
-DATA literal32_17<>+16(SB)/4, $0xbd922279
-DATA literal32_17<>+20(SB)/4, $0xbd922279
-DATA literal32_17<>+24(SB)/4, $0xbd922279
-DATA literal32_17<>+28(SB)/4, $0xbd922279
+DATA literal32_17<>+0(SB)/4, $0x3fcc422a
+DATA literal32_17<>+4(SB)/4, $0x3fcc422a
+DATA literal32_17<>+8(SB)/4, $0x3fcc422a
+DATA literal32_17<>+12(SB)/4, $0x3fcc422a
+DATA literal32_17<>+16(SB)/4, $0x3fcc422a
+DATA literal32_17<>+20(SB)/4, $0x3fcc422a
+DATA literal32_17<>+24(SB)/4, $0x3fcc422a
+DATA literal32_17<>+28(SB)/4, $0x3fcc422a
 GLOBL literal32_17<>(SB), RODATA|NOPTR, $32
 
-// func geluBackwardF32AVX2(dx []float32, x []float32, s []float32, dy []float32)
+DATA literal32_18<>+0(SB)/4, $0x3d922279
+DATA literal32_18<>+4(SB)/4, $0x3d922279
+DATA literal32_18<>+8(SB)/4, $0x3d922279
+DATA literal32_18<>+12(SB)/4, $0x3d922279
+DATA literal32_18<>+16(SB)/4, $0x3d922279
+DATA literal32_18<>+20(SB)/4, $0x3d922279
+DATA literal32_18<>+24(SB)/4, $0x3d922279
+DATA literal32_18<>+28(SB)/4, $0x3d922279
+GLOBL literal32_18<>(SB), RODATA|NOPTR, $32
+
+// func geluBackwardF32AVX2(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, FMA3
 TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         s_base+48(FP), DX
+	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_18<>+0(SB), Y0
-	VBROADCASTSS literal32_14<>+0(SB), Y1
-	VBROADCASTSS literal32_19<>+0(SB), Y2
-	VBROADCASTSS literal32_20<>+0(SB), Y3
+	VBROADCASTSS literal32_19<>+0(SB), Y0
+	VBROADCASTSS literal32_20<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y2
+	VBROADCASTSS literal32_21<>+0(SB), Y3
+	VBROADCASTSS literal32_22<>+0(SB), Y4
+	VBROADCASTSS literal32_23<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
 	NEGQ         DI
-	VMOVUPS      32(R8)(DI*4), Y4
+	VMOVUPS      32(R8)(DI*4), Y6
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
 	JZ           rest290
 
 vectors289:
-	VMOVUPS     (CX)(DI*4), Y5
-	VMOVUPS     (DX)(DI*4), Y6
-	VMULPS      Y5, Y5, Y7
-	VMINPS      Y7, Y0, Y7
-	VMOVUPS     Y2, Y8
-	VFMADD231PS Y3, Y7, Y8
-	VMULPS      Y6, Y5, Y5
-	VSUBPS      Y6, Y1, Y7
-	VMULPS      Y7, Y5, Y5
-	VFMADD231PS Y5, Y8, Y6
-	VMOVUPS     (BX)(DI*4), Y5
-	VMULPS      Y5, Y6, Y6
-	VMOVUPS     Y6, (AX)(DI*4)
+	VMOVUPS     (CX)(DI*4), Y7
+	VMOVUPS     (DX)(DI*4), Y8
+	VMULPS      Y7, Y7, Y9
+	VMINPS      Y9, Y0, Y9
+	VMOVUPS     Y4, Y10
+	VFMADD231PS Y5, Y9, Y10
+	VSUBPS      Y8, Y2, Y9
+	VMULPS      Y9, Y8, Y9
+	VMULPS      Y9, Y7, Y9
+	VSUBPS      Y8, Y3, Y8
+	VANDPS      Y1, Y7, Y7
+	VORPS       Y7, Y8, Y8
+	VADDPS      Y3, Y8, Y8
+	VFMADD231PS Y9, Y10, Y8
+	VMOVUPS     (BX)(DI*4), Y7
+	VMULPS      Y7, Y8, Y8
+	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
 	JL          vectors289
@@ -4492,32 +4516,42 @@ vectors289:
 rest290:
 	CMPQ        DI, SI
 	JGE         done291
-	VMASKMOVPS  (CX)(DI*4), Y4, Y5
-	VMASKMOVPS  (DX)(DI*4), Y4, Y6
-	VMULPS      Y5, Y5, Y7
-	VMINPS      Y7, Y0, Y7
-	VMOVUPS     Y2, Y0
-	VFMADD231PS Y3, Y7, Y0
-	VMULPS      Y6, Y5, Y5
-	VSUBPS      Y6, Y1, Y7
-	VMULPS      Y7, Y5, Y5
-	VFMADD231PS Y5, Y0, Y6
-	VMASKMOVPS  (BX)(DI*4), Y4, Y0
-	VMULPS      Y0, Y6, Y6
-	VMASKMOVPS  Y6, Y4, (AX)(DI*4)
+	VMASKMOVPS  (CX)(DI*4), Y6, Y7
+	VMASKMOVPS  (DX)(DI*4), Y6, Y8
+	VMULPS      Y7, Y7, Y9
+	VMINPS      Y9, Y0, Y9
+	VMOVUPS     Y4, Y0
+	VFMADD231PS Y5, Y9, Y0
+	VSUBPS      Y8, Y2, Y9
+	VMULPS      Y9, Y8, Y9
+	VMULPS      Y9, Y7, Y9
+	VSUBPS      Y8, Y3, Y2
+	VANDPS      Y1, Y7, Y7
+	VORPS       Y7, Y2, Y2
+	VADDPS      Y3, Y2, Y2
+	VFMADD231PS Y9, Y0, Y2
+	VMASKMOVPS  (BX)(DI*4), Y6, Y0
+	VMULPS      Y0, Y2, Y2
+	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
 done291:
 	VZEROUPPER
 	RET
 
-DATA literal32_18<>+0(SB)/4, $0x461c4000
-GLOBL literal32_18<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_19<>+0(SB)/4, $0x3fcc422a
+DATA literal32_19<>+0(SB)/4, $0x461c4000
 GLOBL literal32_19<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_20<>+0(SB)/4, $0x3e5b33b6
+DATA literal32_20<>+0(SB)/4, $0x80000000
 GLOBL literal32_20<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_21<>+0(SB)/4, $0x3f000000
+GLOBL literal32_21<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_22<>+0(SB)/4, $0x3fcc422a
+GLOBL literal32_22<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_23<>+0(SB)/4, $0x3e5b33b6
+GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
 
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
@@ -8366,7 +8400,7 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	LEAQ         onesThenZeros<>+0(SB), SI
 	NEGQ         BX
 	VMOVUPS      32(SI)(BX*8), Y0
-	VBROADCASTSD literal64_21<>+0(SB), Y1
+	VBROADCASTSD literal64_24<>+0(SB), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
@@ -8402,18 +8436,15 @@ done564:
 vectors565:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y3
-	VMOVUPD      literal64_22<>+0(SB), Y4
-	VMINPD       Y3, Y4, Y3
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y3, Y6
 	VMOVUPD      literal64_25<>+0(SB), Y4
-	VFMADD231PD  literal64_24<>+0(SB), Y3, Y4
-	VSUBPD       literal64_25<>+0(SB), Y4, Y5
-	VFNMADD231PD literal64_26<>+0(SB), Y5, Y3
-	VFNMADD231PD literal64_27<>+0(SB), Y5, Y3
-	VMOVUPD      literal64_28<>+0(SB), Y5
-	VFMADD213PD  literal64_29<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_30<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_31<>+0(SB), Y3, Y5
+	VMINPD       Y3, Y4, Y3
+	VCMPPD       $0x15, literal64_26<>+0(SB), Y3, Y6
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD231PD  literal64_27<>+0(SB), Y3, Y4
+	VSUBPD       literal64_28<>+0(SB), Y4, Y5
+	VFNMADD231PD literal64_29<>+0(SB), Y5, Y3
+	VFNMADD231PD literal64_30<>+0(SB), Y5, Y3
+	VMOVUPD      literal64_31<>+0(SB), Y5
 	VFMADD213PD  literal64_32<>+0(SB), Y3, Y5
 	VFMADD213PD  literal64_33<>+0(SB), Y3, Y5
 	VFMADD213PD  literal64_34<>+0(SB), Y3, Y5
@@ -8421,7 +8452,10 @@ vectors565:
 	VFMADD213PD  literal64_36<>+0(SB), Y3, Y5
 	VFMADD213PD  literal64_37<>+0(SB), Y3, Y5
 	VFMADD213PD  literal64_38<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_39<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_40<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_41<>+0(SB), Y3, Y5
+	VFMADD213PD  literal64_41<>+0(SB), Y3, Y5
 	VPSLLQ       $0x34, Y4, Y4
 	VMULPD       Y4, Y5, Y5
 	VANDPD       Y6, Y5, Y5
@@ -8436,18 +8470,15 @@ rest566:
 	JGE          done567
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y3
-	VMOVUPD      literal64_22<>+0(SB), Y1
+	VMOVUPD      literal64_25<>+0(SB), Y1
 	VMINPD       Y3, Y1, Y1
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y1, Y5
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y1, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_26<>+0(SB), Y4, Y1
-	VFNMADD231PD literal64_27<>+0(SB), Y4, Y1
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD213PD  literal64_29<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_30<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_31<>+0(SB), Y1, Y4
+	VCMPPD       $0x15, literal64_26<>+0(SB), Y1, Y5
+	VMOVUPD      literal64_28<>+0(SB), Y3
+	VFMADD231PD  literal64_27<>+0(SB), Y1, Y3
+	VSUBPD       literal64_28<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_29<>+0(SB), Y4, Y1
+	VFNMADD231PD literal64_30<>+0(SB), Y4, Y1
+	VMOVUPD      literal64_31<>+0(SB), Y4
 	VFMADD213PD  literal64_32<>+0(SB), Y1, Y4
 	VFMADD213PD  literal64_33<>+0(SB), Y1, Y4
 	VFMADD213PD  literal64_34<>+0(SB), Y1, Y4
@@ -8455,7 +8486,10 @@ rest566:
 	VFMADD213PD  literal64_36<>+0(SB), Y1, Y4
 	VFMADD213PD  literal64_37<>+0(SB), Y1, Y4
 	VFMADD213PD  literal64_38<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_39<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_40<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y1, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y1, Y4
 	VPSLLQ       $0x34, Y3, Y3
 	VMULPD       Y3, Y4, Y4
 	VANDPD       Y5, Y4, Y4
@@ -8496,110 +8530,110 @@ done570:
 	VZEROUPPER
 	RET
 
-DATA literal64_21<>+0(SB)/8, $0xfff0000000000000
-GLOBL literal64_21<>(SB), RODATA|NOPTR, $8
+DATA literal64_24<>+0(SB)/8, $0xfff0000000000000
+GLOBL literal64_24<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_22<>+0(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_22<>+8(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_22<>+16(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_22<>+24(SB)/8, $0x4086307ad27a1fc2
-GLOBL literal64_22<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_23<>+0(SB)/8, $0xc0861da04cbafe44
-DATA literal64_23<>+8(SB)/8, $0xc0861da04cbafe44
-DATA literal64_23<>+16(SB)/8, $0xc0861da04cbafe44
-DATA literal64_23<>+24(SB)/8, $0xc0861da04cbafe44
-GLOBL literal64_23<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_24<>+0(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+8(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+16(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+24(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_24<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_25<>+0(SB)/8, $0x43380000000003fe
-DATA literal64_25<>+8(SB)/8, $0x43380000000003fe
-DATA literal64_25<>+16(SB)/8, $0x43380000000003fe
-DATA literal64_25<>+24(SB)/8, $0x43380000000003fe
+DATA literal64_25<>+0(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_25<>+8(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_25<>+16(SB)/8, $0x4086307ad27a1fc2
+DATA literal64_25<>+24(SB)/8, $0x4086307ad27a1fc2
 GLOBL literal64_25<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_26<>+0(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_26<>+8(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_26<>+16(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_26<>+24(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_26<>+0(SB)/8, $0xc0861da04cbafe44
+DATA literal64_26<>+8(SB)/8, $0xc0861da04cbafe44
+DATA literal64_26<>+16(SB)/8, $0xc0861da04cbafe44
+DATA literal64_26<>+24(SB)/8, $0xc0861da04cbafe44
 GLOBL literal64_26<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_27<>+0(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_27<>+8(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_27<>+16(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_27<>+24(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_27<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_27<>+8(SB)/8, $0x3ff71547652b82fe
+DATA literal64_27<>+16(SB)/8, $0x3ff71547652b82fe
+DATA literal64_27<>+24(SB)/8, $0x3ff71547652b82fe
 GLOBL literal64_27<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_28<>+0(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_28<>+8(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_28<>+16(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_28<>+24(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_28<>+0(SB)/8, $0x43380000000003fe
+DATA literal64_28<>+8(SB)/8, $0x43380000000003fe
+DATA literal64_28<>+16(SB)/8, $0x43380000000003fe
+DATA literal64_28<>+24(SB)/8, $0x43380000000003fe
 GLOBL literal64_28<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_29<>+0(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_29<>+8(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_29<>+16(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_29<>+24(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_29<>+0(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_29<>+8(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_29<>+16(SB)/8, $0x3fe62e42fefa39ef
+DATA literal64_29<>+24(SB)/8, $0x3fe62e42fefa39ef
 GLOBL literal64_29<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_30<>+0(SB)/8, $0x3ed71df257a124e6
-DATA literal64_30<>+8(SB)/8, $0x3ed71df257a124e6
-DATA literal64_30<>+16(SB)/8, $0x3ed71df257a124e6
-DATA literal64_30<>+24(SB)/8, $0x3ed71df257a124e6
+DATA literal64_30<>+0(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_30<>+8(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_30<>+16(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_30<>+24(SB)/8, $0x3c7abc9e3b39803f
 GLOBL literal64_30<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_31<>+0(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_31<>+8(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_31<>+16(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_31<>+24(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_31<>+0(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_31<>+8(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_31<>+16(SB)/8, $0x3e6ad7f286f853ac
+DATA literal64_31<>+24(SB)/8, $0x3e6ad7f286f853ac
 GLOBL literal64_31<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_32<>+0(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_32<>+8(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_32<>+16(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_32<>+24(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_32<>+0(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_32<>+8(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_32<>+16(SB)/8, $0x3ea28ad724f633e8
+DATA literal64_32<>+24(SB)/8, $0x3ea28ad724f633e8
 GLOBL literal64_32<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_33<>+0(SB)/8, $0x3f66c16c18429d92
-DATA literal64_33<>+8(SB)/8, $0x3f66c16c18429d92
-DATA literal64_33<>+16(SB)/8, $0x3f66c16c18429d92
-DATA literal64_33<>+24(SB)/8, $0x3f66c16c18429d92
+DATA literal64_33<>+0(SB)/8, $0x3ed71df257a124e6
+DATA literal64_33<>+8(SB)/8, $0x3ed71df257a124e6
+DATA literal64_33<>+16(SB)/8, $0x3ed71df257a124e6
+DATA literal64_33<>+24(SB)/8, $0x3ed71df257a124e6
 GLOBL literal64_33<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_34<>+0(SB)/8, $0x3f91111111127c04
-DATA literal64_34<>+8(SB)/8, $0x3f91111111127c04
-DATA literal64_34<>+16(SB)/8, $0x3f91111111127c04
-DATA literal64_34<>+24(SB)/8, $0x3f91111111127c04
+DATA literal64_34<>+0(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_34<>+8(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_34<>+16(SB)/8, $0x3f0a0199a0cf44e1
+DATA literal64_34<>+24(SB)/8, $0x3f0a0199a0cf44e1
 GLOBL literal64_34<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_35<>+0(SB)/8, $0x3fb555555555087e
-DATA literal64_35<>+8(SB)/8, $0x3fb555555555087e
-DATA literal64_35<>+16(SB)/8, $0x3fb555555555087e
-DATA literal64_35<>+24(SB)/8, $0x3fb555555555087e
+DATA literal64_35<>+0(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_35<>+8(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_35<>+16(SB)/8, $0x3f3a01a012a48e87
+DATA literal64_35<>+24(SB)/8, $0x3f3a01a012a48e87
 GLOBL literal64_35<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_36<>+0(SB)/8, $0x3fd55555555554fa
-DATA literal64_36<>+8(SB)/8, $0x3fd55555555554fa
-DATA literal64_36<>+16(SB)/8, $0x3fd55555555554fa
-DATA literal64_36<>+24(SB)/8, $0x3fd55555555554fa
+DATA literal64_36<>+0(SB)/8, $0x3f66c16c18429d92
+DATA literal64_36<>+8(SB)/8, $0x3f66c16c18429d92
+DATA literal64_36<>+16(SB)/8, $0x3f66c16c18429d92
+DATA literal64_36<>+24(SB)/8, $0x3f66c16c18429d92
 GLOBL literal64_36<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_37<>+0(SB)/8, $0x3ff000000000000a
-DATA literal64_37<>+8(SB)/8, $0x3ff000000000000a
-DATA literal64_37<>+16(SB)/8, $0x3ff000000000000a
-DATA literal64_37<>+24(SB)/8, $0x3ff000000000000a
+DATA literal64_37<>+0(SB)/8, $0x3f91111111127c04
+DATA literal64_37<>+8(SB)/8, $0x3f91111111127c04
+DATA literal64_37<>+16(SB)/8, $0x3f91111111127c04
+DATA literal64_37<>+24(SB)/8, $0x3f91111111127c04
 GLOBL literal64_37<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_38<>+0(SB)/8, $0x4000000000000000
-DATA literal64_38<>+8(SB)/8, $0x4000000000000000
-DATA literal64_38<>+16(SB)/8, $0x4000000000000000
-DATA literal64_38<>+24(SB)/8, $0x4000000000000000
+DATA literal64_38<>+0(SB)/8, $0x3fb555555555087e
+DATA literal64_38<>+8(SB)/8, $0x3fb555555555087e
+DATA literal64_38<>+16(SB)/8, $0x3fb555555555087e
+DATA literal64_38<>+24(SB)/8, $0x3fb555555555087e
 GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_39<>+0(SB)/8, $0x3fd55555555554fa
+DATA literal64_39<>+8(SB)/8, $0x3fd55555555554fa
+DATA literal64_39<>+16(SB)/8, $0x3fd55555555554fa
+DATA literal64_39<>+24(SB)/8, $0x3fd55555555554fa
+GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_40<>+0(SB)/8, $0x3ff000000000000a
+DATA literal64_40<>+8(SB)/8, $0x3ff000000000000a
+DATA literal64_40<>+16(SB)/8, $0x3ff000000000000a
+DATA literal64_40<>+24(SB)/8, $0x3ff000000000000a
+GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_41<>+0(SB)/8, $0x4000000000000000
+DATA literal64_41<>+8(SB)/8, $0x4000000000000000
+DATA literal64_41<>+16(SB)/8, $0x4000000000000000
+DATA literal64_41<>+24(SB)/8, $0x4000000000000000
+GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
 
 // func softmaxBackwardF64AVX2(dp []float64, p []float64)
 // Requires: AVX, AVX2, FMA3
@@ -8667,11 +8701,11 @@ done576:
 	VZEROUPPER
 	RET
 
-// func geluF64AVX2(y []float64, s []float64, x []float64)
+// func geluF64AVX2(y []float64, h []float64, x []float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	MOVQ    y_base+0(FP), AX
-	MOVQ    s_base+24(FP), CX
+	MOVQ    h_base+24(FP), CX
 	MOVQ    x_base+48(FP), DX
 	MOVQ    y_len+8(FP), BX
 	MOVQ    BX, SI
@@ -8687,21 +8721,19 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 vectors577:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_40<>+0(SB), Y3
-	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_44<>+0(SB), Y3
+	VFMADD231PD  literal64_45<>+0(SB), Y2, Y3
 	VMULPD       Y3, Y1, Y2
-	VMOVUPD      literal64_22<>+0(SB), Y3
-	VMINPD       Y2, Y3, Y2
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y5
+	VORPD        literal64_43<>+0(SB), Y2, Y2
 	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y2, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_26<>+0(SB), Y4, Y2
-	VFNMADD231PD literal64_27<>+0(SB), Y4, Y2
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD213PD  literal64_29<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_30<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_31<>+0(SB), Y2, Y4
+	VMINPD       Y2, Y3, Y2
+	VCMPPD       $0x15, literal64_26<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_28<>+0(SB), Y3
+	VFMADD231PD  literal64_27<>+0(SB), Y2, Y3
+	VSUBPD       literal64_28<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_29<>+0(SB), Y4, Y2
+	VFNMADD231PD literal64_30<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_31<>+0(SB), Y4
 	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
@@ -8709,16 +8741,22 @@ vectors577:
 	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_39<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_40<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
 	VPSLLQ       $0x34, Y3, Y3
 	VMULPD       Y3, Y4, Y4
 	VANDPD       Y5, Y4, Y4
-	VADDPD       literal64_39<>+0(SB), Y4, Y4
-	VMOVUPD      literal64_39<>+0(SB), Y2
-	VDIVPD       Y4, Y2, Y4
+	VADDPD       literal64_42<>+0(SB), Y4, Y2
+	VDIVPD       Y2, Y4, Y4
 	VMOVUPD      Y4, (CX)(SI*8)
-	VMULPD       Y4, Y1, Y1
-	VMOVUPD      Y1, (AX)(SI*8)
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y2
+	VMOVUPD      literal64_43<>+0(SB), Y3
+	VANDNPD      Y1, Y3, Y1
+	VFNMADD231PD Y1, Y4, Y2
+	VMOVUPD      Y2, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
 	JL           vectors577
@@ -8728,21 +8766,19 @@ rest578:
 	JGE          done579
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_40<>+0(SB), Y3
-	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_44<>+0(SB), Y3
+	VFMADD231PD  literal64_45<>+0(SB), Y2, Y3
 	VMULPD       Y3, Y1, Y2
-	VMOVUPD      literal64_22<>+0(SB), Y3
-	VMINPD       Y2, Y3, Y2
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y5
+	VORPD        literal64_43<>+0(SB), Y2, Y2
 	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y2, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_26<>+0(SB), Y4, Y2
-	VFNMADD231PD literal64_27<>+0(SB), Y4, Y2
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD213PD  literal64_29<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_30<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_31<>+0(SB), Y2, Y4
+	VMINPD       Y2, Y3, Y2
+	VCMPPD       $0x15, literal64_26<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_28<>+0(SB), Y3
+	VFMADD231PD  literal64_27<>+0(SB), Y2, Y3
+	VSUBPD       literal64_28<>+0(SB), Y3, Y4
+	VFNMADD231PD literal64_29<>+0(SB), Y4, Y2
+	VFNMADD231PD literal64_30<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_31<>+0(SB), Y4
 	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
@@ -8750,75 +8786,93 @@ rest578:
 	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
 	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_39<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_40<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
+	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
 	VPSLLQ       $0x34, Y3, Y3
 	VMULPD       Y3, Y4, Y4
 	VANDPD       Y5, Y4, Y4
-	VADDPD       literal64_39<>+0(SB), Y4, Y4
-	VMOVUPD      literal64_39<>+0(SB), Y2
-	VDIVPD       Y4, Y2, Y4
+	VADDPD       literal64_42<>+0(SB), Y4, Y2
+	VDIVPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (CX)(SI*8)
-	VMULPD       Y4, Y1, Y1
-	VMASKMOVPD   Y1, Y0, (AX)(SI*8)
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y1, Y2, Y2
+	VMOVUPD      literal64_43<>+0(SB), Y3
+	VANDNPD      Y1, Y3, Y1
+	VFNMADD231PD Y1, Y4, Y2
+	VMASKMOVPD   Y2, Y0, (AX)(SI*8)
 
 done579:
 	VZEROUPPER
 	RET
 
-DATA literal64_39<>+0(SB)/8, $0x3ff0000000000000
-DATA literal64_39<>+8(SB)/8, $0x3ff0000000000000
-DATA literal64_39<>+16(SB)/8, $0x3ff0000000000000
-DATA literal64_39<>+24(SB)/8, $0x3ff0000000000000
-GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
+DATA literal64_42<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_42<>+8(SB)/8, $0x3ff0000000000000
+DATA literal64_42<>+16(SB)/8, $0x3ff0000000000000
+DATA literal64_42<>+24(SB)/8, $0x3ff0000000000000
+GLOBL literal64_42<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_40<>+0(SB)/8, $0xbff9884533d43651
-DATA literal64_40<>+8(SB)/8, $0xbff9884533d43651
-DATA literal64_40<>+16(SB)/8, $0xbff9884533d43651
-DATA literal64_40<>+24(SB)/8, $0xbff9884533d43651
-GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
+DATA literal64_43<>+0(SB)/8, $0x8000000000000000
+DATA literal64_43<>+8(SB)/8, $0x8000000000000000
+DATA literal64_43<>+16(SB)/8, $0x8000000000000000
+DATA literal64_43<>+24(SB)/8, $0x8000000000000000
+GLOBL literal64_43<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_41<>+0(SB)/8, $0xbfb2444f2a4d8b4b
-DATA literal64_41<>+8(SB)/8, $0xbfb2444f2a4d8b4b
-DATA literal64_41<>+16(SB)/8, $0xbfb2444f2a4d8b4b
-DATA literal64_41<>+24(SB)/8, $0xbfb2444f2a4d8b4b
-GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
+DATA literal64_44<>+0(SB)/8, $0x3ff9884533d43651
+DATA literal64_44<>+8(SB)/8, $0x3ff9884533d43651
+DATA literal64_44<>+16(SB)/8, $0x3ff9884533d43651
+DATA literal64_44<>+24(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_44<>(SB), RODATA|NOPTR, $32
 
-// func geluBackwardF64AVX2(dx []float64, x []float64, s []float64, dy []float64)
+DATA literal64_45<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_45<>+8(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_45<>+16(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_45<>+24(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_45<>(SB), RODATA|NOPTR, $32
+
+// func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, FMA3
 TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         s_base+48(FP), DX
+	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_42<>+0(SB), Y0
-	VBROADCASTSD literal64_0<>+0(SB), Y1
-	VBROADCASTSD literal64_43<>+0(SB), Y2
-	VBROADCASTSD literal64_44<>+0(SB), Y3
+	VBROADCASTSD literal64_46<>+0(SB), Y0
+	VBROADCASTSD literal64_47<>+0(SB), Y1
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VBROADCASTSD literal64_48<>+0(SB), Y3
+	VBROADCASTSD literal64_49<>+0(SB), Y4
+	VBROADCASTSD literal64_50<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000003, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
 	NEGQ         DI
-	VMOVUPS      32(R8)(DI*8), Y4
+	VMOVUPS      32(R8)(DI*8), Y6
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
 	JZ           rest581
 
 vectors580:
-	VMOVUPD     (CX)(DI*8), Y5
-	VMOVUPD     (DX)(DI*8), Y6
-	VMULPD      Y5, Y5, Y7
-	VMINPD      Y7, Y0, Y7
-	VMOVUPD     Y2, Y8
-	VFMADD231PD Y3, Y7, Y8
-	VMULPD      Y6, Y5, Y5
-	VSUBPD      Y6, Y1, Y7
-	VMULPD      Y7, Y5, Y5
-	VFMADD231PD Y5, Y8, Y6
-	VMOVUPD     (BX)(DI*8), Y5
-	VMULPD      Y5, Y6, Y6
-	VMOVUPD     Y6, (AX)(DI*8)
+	VMOVUPD     (CX)(DI*8), Y7
+	VMOVUPD     (DX)(DI*8), Y8
+	VMULPD      Y7, Y7, Y9
+	VMINPD      Y9, Y0, Y9
+	VMOVUPD     Y4, Y10
+	VFMADD231PD Y5, Y9, Y10
+	VSUBPD      Y8, Y2, Y9
+	VMULPD      Y9, Y8, Y9
+	VMULPD      Y9, Y7, Y9
+	VSUBPD      Y8, Y3, Y8
+	VANDPD      Y1, Y7, Y7
+	VORPD       Y7, Y8, Y8
+	VADDPD      Y3, Y8, Y8
+	VFMADD231PD Y9, Y10, Y8
+	VMOVUPD     (BX)(DI*8), Y7
+	VMULPD      Y7, Y8, Y8
+	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
 	JL          vectors580
@@ -8826,32 +8880,42 @@ vectors580:
 rest581:
 	CMPQ        DI, SI
 	JGE         done582
-	VMASKMOVPD  (CX)(DI*8), Y4, Y5
-	VMASKMOVPD  (DX)(DI*8), Y4, Y6
-	VMULPD      Y5, Y5, Y7
-	VMINPD      Y7, Y0, Y7
-	VMOVUPD     Y2, Y0
-	VFMADD231PD Y3, Y7, Y0
-	VMULPD      Y6, Y5, Y5
-	VSUBPD      Y6, Y1, Y7
-	VMULPD      Y7, Y5, Y5
-	VFMADD231PD Y5, Y0, Y6
-	VMASKMOVPD  (BX)(DI*8), Y4, Y0
-	VMULPD      Y0, Y6, Y6
-	VMASKMOVPD  Y6, Y4, (AX)(DI*8)
+	VMASKMOVPD  (CX)(DI*8), Y6, Y7
+	VMASKMOVPD  (DX)(DI*8), Y6, Y8
+	VMULPD      Y7, Y7, Y9
+	VMINPD      Y9, Y0, Y9
+	VMOVUPD     Y4, Y0
+	VFMADD231PD Y5, Y9, Y0
+	VSUBPD      Y8, Y2, Y9
+	VMULPD      Y9, Y8, Y9
+	VMULPD      Y9, Y7, Y9
+	VSUBPD      Y8, Y3, Y2
+	VANDPD      Y1, Y7, Y7
+	VORPD       Y7, Y2, Y2
+	VADDPD      Y3, Y2, Y2
+	VFMADD231PD Y9, Y0, Y2
+	VMASKMOVPD  (BX)(DI*8), Y6, Y0
+	VMULPD      Y0, Y2, Y2
+	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
 done582:
 	VZEROUPPER
 	RET
 
-DATA literal64_42<>+0(SB)/8, $0x40c3880000000000
-GLOBL literal64_42<>(SB), RODATA|NOPTR, $8
+DATA literal64_46<>+0(SB)/8, $0x40c3880000000000
+GLOBL literal64_46<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_43<>+0(SB)/8, $0x3ff9884533d43651
-GLOBL literal64_43<>(SB), RODATA|NOPTR, $8
+DATA literal64_47<>+0(SB)/8, $0x8000000000000000
+GLOBL literal64_47<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_44<>+0(SB)/8, $0x3fcb6676bf7450f1
-GLOBL literal64_44<>(SB), RODATA|NOPTR, $8
+DATA literal64_48<>+0(SB)/8, $0x3fe0000000000000
+GLOBL literal64_48<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_49<>+0(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_49<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_50<>+0(SB)/8, $0x3fcb6676bf7450f1
+GLOBL literal64_50<>(SB), RODATA|NOPTR, $8
 
 // func addF32AVX512(z []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
@@ -13714,17 +13778,17 @@ done879:
 	VMAXPS        X0, X1, X0
 	VMOVSS        X0, top+48(FP)
 	VBROADCASTSS  X0, Z0
-	VBROADCASTSS  literal32_45<>+0(SB), Z1
-	VBROADCASTSS  literal32_46<>+0(SB), Z3
-	VBROADCASTSS  literal32_47<>+0(SB), Z4
-	VBROADCASTSS  literal32_48<>+0(SB), Z5
-	VBROADCASTSS  literal32_49<>+0(SB), Z6
-	VBROADCASTSS  literal32_50<>+0(SB), Z7
-	VBROADCASTSS  literal32_51<>+0(SB), Z8
-	VBROADCASTSS  literal32_52<>+0(SB), Z9
-	VBROADCASTSS  literal32_53<>+0(SB), Z10
-	VBROADCASTSS  literal32_54<>+0(SB), Z11
-	VBROADCASTSS  literal32_55<>+0(SB), Z12
+	VBROADCASTSS  literal32_51<>+0(SB), Z1
+	VBROADCASTSS  literal32_52<>+0(SB), Z3
+	VBROADCASTSS  literal32_53<>+0(SB), Z4
+	VBROADCASTSS  literal32_54<>+0(SB), Z5
+	VBROADCASTSS  literal32_55<>+0(SB), Z6
+	VBROADCASTSS  literal32_56<>+0(SB), Z7
+	VBROADCASTSS  literal32_57<>+0(SB), Z8
+	VBROADCASTSS  literal32_58<>+0(SB), Z9
+	VBROADCASTSS  literal32_59<>+0(SB), Z10
+	VBROADCASTSS  literal32_60<>+0(SB), Z11
+	VBROADCASTSS  literal32_61<>+0(SB), Z12
 	VBROADCASTSS  literal32_14<>+0(SB), Z13
 	VBROADCASTSS  literal32_14<>+0(SB), Z14
 	VPXORD        Z2, Z2, Z2
@@ -13818,38 +13882,38 @@ done885:
 	VZEROUPPER
 	RET
 
-DATA literal32_45<>+0(SB)/4, $0x42b2000d
-GLOBL literal32_45<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_46<>+0(SB)/4, $0xc2d15498
-GLOBL literal32_46<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_47<>+0(SB)/4, $0x3fb8aa3b
-GLOBL literal32_47<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_48<>+0(SB)/4, $0x4b400000
-GLOBL literal32_48<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_49<>+0(SB)/4, $0x3f317218
-GLOBL literal32_49<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_50<>+0(SB)/4, $0xb102e308
-GLOBL literal32_50<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_51<>+0(SB)/4, $0x3ab51218
+DATA literal32_51<>+0(SB)/4, $0x42b2000d
 GLOBL literal32_51<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_52<>+0(SB)/4, $0x3c091cf2
+DATA literal32_52<>+0(SB)/4, $0xc2d15498
 GLOBL literal32_52<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_53<>+0(SB)/4, $0x3d2aac79
+DATA literal32_53<>+0(SB)/4, $0x3fb8aa3b
 GLOBL literal32_53<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_54<>+0(SB)/4, $0x3e2aaa49
+DATA literal32_54<>+0(SB)/4, $0x4b400000
 GLOBL literal32_54<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_55<>+0(SB)/4, $0x3efffffe
+DATA literal32_55<>+0(SB)/4, $0x3f317218
 GLOBL literal32_55<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_56<>+0(SB)/4, $0xb102e308
+GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_57<>+0(SB)/4, $0x3ab51218
+GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_58<>+0(SB)/4, $0x3c091cf2
+GLOBL literal32_58<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_59<>+0(SB)/4, $0x3d2aac79
+GLOBL literal32_59<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_60<>+0(SB)/4, $0x3e2aaa49
+GLOBL literal32_60<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_61<>+0(SB)/4, $0x3efffffe
+GLOBL literal32_61<>(SB), RODATA|NOPTR, $4
 
 // func softmaxBackwardF32AVX512(dp []float32, p []float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -13921,29 +13985,30 @@ done891:
 	VZEROUPPER
 	RET
 
-// func geluF32AVX512(y []float32, s []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// func geluF32AVX512(y []float32, h []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         y_base+0(FP), AX
-	MOVQ         s_base+24(FP), CX
+	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSS literal32_45<>+0(SB), Z0
-	VBROADCASTSS literal32_46<>+0(SB), Z1
-	VBROADCASTSS literal32_47<>+0(SB), Z2
-	VBROADCASTSS literal32_48<>+0(SB), Z3
-	VBROADCASTSS literal32_49<>+0(SB), Z4
-	VBROADCASTSS literal32_50<>+0(SB), Z5
-	VBROADCASTSS literal32_51<>+0(SB), Z6
-	VBROADCASTSS literal32_52<>+0(SB), Z7
-	VBROADCASTSS literal32_53<>+0(SB), Z8
-	VBROADCASTSS literal32_54<>+0(SB), Z9
-	VBROADCASTSS literal32_55<>+0(SB), Z10
+	VBROADCASTSS literal32_51<>+0(SB), Z0
+	VBROADCASTSS literal32_52<>+0(SB), Z1
+	VBROADCASTSS literal32_53<>+0(SB), Z2
+	VBROADCASTSS literal32_54<>+0(SB), Z3
+	VBROADCASTSS literal32_55<>+0(SB), Z4
+	VBROADCASTSS literal32_56<>+0(SB), Z5
+	VBROADCASTSS literal32_57<>+0(SB), Z6
+	VBROADCASTSS literal32_58<>+0(SB), Z7
+	VBROADCASTSS literal32_59<>+0(SB), Z8
+	VBROADCASTSS literal32_60<>+0(SB), Z9
+	VBROADCASTSS literal32_61<>+0(SB), Z10
 	VBROADCASTSS literal32_14<>+0(SB), Z11
 	VBROADCASTSS literal32_14<>+0(SB), Z12
 	VBROADCASTSS literal32_14<>+0(SB), Z13
-	VBROADCASTSS literal32_56<>+0(SB), Z14
-	VBROADCASTSS literal32_57<>+0(SB), Z15
+	VBROADCASTSS literal32_20<>+0(SB), Z14
+	VBROADCASTSS literal32_22<>+0(SB), Z15
+	VBROADCASTSS literal32_62<>+0(SB), Z16
 	MOVQ         BX, SI
 	ANDQ         $0x0000000f, SI
 	MOVL         $0x0000ffff, DI
@@ -13955,31 +14020,35 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	JZ           rest893
 
 vectors892:
-	VMOVUPS      (DX)(SI*4), Z16
-	VMULPS       Z16, Z16, Z17
-	VMOVUPS      Z14, Z18
-	VFMADD231PS  Z15, Z17, Z18
-	VMULPS       Z18, Z16, Z17
-	VMINPS       Z17, Z0, Z17
-	VMAXPS       Z17, Z1, Z17
-	VMOVUPS      Z3, Z18
-	VFMADD231PS  Z2, Z17, Z18
-	VSUBPS       Z3, Z18, Z18
-	VFNMADD231PS Z4, Z18, Z17
-	VFNMADD231PS Z5, Z18, Z17
-	VMOVUPS      Z6, Z19
-	VFMADD213PS  Z7, Z17, Z19
-	VFMADD213PS  Z8, Z17, Z19
-	VFMADD213PS  Z9, Z17, Z19
-	VFMADD213PS  Z10, Z17, Z19
-	VFMADD213PS  Z11, Z17, Z19
-	VFMADD213PS  Z12, Z17, Z19
-	VSCALEFPS    Z18, Z19, Z19
-	VADDPS       Z13, Z19, Z19
-	VDIVPS       Z19, Z13, Z19
-	VMOVUPS      Z19, (CX)(SI*4)
-	VMULPS       Z19, Z16, Z16
-	VMOVUPS      Z16, (AX)(SI*4)
+	VMOVUPS      (DX)(SI*4), Z17
+	VMULPS       Z17, Z17, Z18
+	VMOVUPS      Z15, Z19
+	VFMADD231PS  Z16, Z18, Z19
+	VMULPS       Z19, Z17, Z18
+	VORPS        Z14, Z18, Z18
+	VMINPS       Z18, Z0, Z18
+	VMAXPS       Z18, Z1, Z18
+	VMOVUPS      Z3, Z19
+	VFMADD231PS  Z2, Z18, Z19
+	VSUBPS       Z3, Z19, Z19
+	VFNMADD231PS Z4, Z19, Z18
+	VFNMADD231PS Z5, Z19, Z18
+	VMOVUPS      Z6, Z22
+	VFMADD213PS  Z7, Z18, Z22
+	VFMADD213PS  Z8, Z18, Z22
+	VFMADD213PS  Z9, Z18, Z22
+	VFMADD213PS  Z10, Z18, Z22
+	VFMADD213PS  Z11, Z18, Z22
+	VFMADD213PS  Z12, Z18, Z22
+	VSCALEFPS    Z19, Z22, Z22
+	VADDPS       Z13, Z22, Z18
+	VDIVPS       Z18, Z22, Z22
+	VMOVUPS      Z22, (CX)(SI*4)
+	VPXORD       Z20, Z20, Z20
+	VMAXPS       Z17, Z20, Z18
+	VANDNPS      Z17, Z14, Z17
+	VFNMADD231PS Z17, Z22, Z18
+	VMOVUPS      Z18, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
 	JL           vectors892
@@ -13987,12 +14056,13 @@ vectors892:
 rest893:
 	CMPQ         SI, BX
 	JGE          done894
-	VMOVUPS.Z    (DX)(SI*4), K1, Z16
-	VMULPS       Z16, Z16, Z17
-	VMOVUPS      Z14, Z14
-	VFMADD231PS  Z15, Z17, Z14
-	VMULPS       Z14, Z16, Z17
-	VMINPS       Z17, Z0, Z0
+	VMOVUPS.Z    (DX)(SI*4), K1, Z17
+	VMULPS       Z17, Z17, Z18
+	VMOVUPS      Z15, Z15
+	VFMADD231PS  Z16, Z18, Z15
+	VMULPS       Z15, Z17, Z18
+	VORPS        Z14, Z18, Z18
+	VMINPS       Z18, Z0, Z0
 	VMAXPS       Z0, Z1, Z0
 	VMOVUPS      Z3, Z1
 	VFMADD231PS  Z2, Z0, Z1
@@ -14007,34 +14077,36 @@ rest893:
 	VFMADD213PS  Z11, Z0, Z2
 	VFMADD213PS  Z12, Z0, Z2
 	VSCALEFPS    Z1, Z2, Z2
-	VADDPS       Z13, Z2, Z2
-	VDIVPS       Z2, Z13, Z2
+	VADDPS       Z13, Z2, Z0
+	VDIVPS       Z0, Z2, Z2
 	VMOVUPS      Z2, K1, (CX)(SI*4)
-	VMULPS       Z2, Z16, Z16
-	VMOVUPS      Z16, K1, (AX)(SI*4)
+	VPXORD       Z21, Z21, Z21
+	VMAXPS       Z17, Z21, Z0
+	VANDNPS      Z17, Z14, Z1
+	VFNMADD231PS Z1, Z2, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
 
 done894:
 	VZEROUPPER
 	RET
 
-DATA literal32_56<>+0(SB)/4, $0xbfcc422a
-GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
+DATA literal32_62<>+0(SB)/4, $0x3d922279
+GLOBL literal32_62<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_57<>+0(SB)/4, $0xbd922279
-GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
-
-// func geluBackwardF32AVX512(dx []float32, x []float32, s []float32, dy []float32)
-// Requires: AVX, AVX512F, BMI2
+// func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         s_base+48(FP), DX
+	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_18<>+0(SB), Z0
-	VBROADCASTSS literal32_14<>+0(SB), Z1
-	VBROADCASTSS literal32_19<>+0(SB), Z2
-	VBROADCASTSS literal32_20<>+0(SB), Z3
+	VBROADCASTSS literal32_19<>+0(SB), Z0
+	VBROADCASTSS literal32_20<>+0(SB), Z1
+	VBROADCASTSS literal32_14<>+0(SB), Z2
+	VBROADCASTSS literal32_21<>+0(SB), Z3
+	VBROADCASTSS literal32_22<>+0(SB), Z4
+	VBROADCASTSS literal32_23<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x0000000f, DI
 	MOVL         $0x0000ffff, R8
@@ -14046,19 +14118,23 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	JZ           rest896
 
 vectors895:
-	VMOVUPS     (CX)(DI*4), Z4
-	VMOVUPS     (DX)(DI*4), Z5
-	VMULPS      Z4, Z4, Z6
-	VMINPS      Z6, Z0, Z6
-	VMOVUPS     Z2, Z7
-	VFMADD231PS Z3, Z6, Z7
-	VMULPS      Z5, Z4, Z4
-	VSUBPS      Z5, Z1, Z6
-	VMULPS      Z6, Z4, Z4
-	VFMADD231PS Z4, Z7, Z5
-	VMOVUPS     (BX)(DI*4), Z4
-	VMULPS      Z4, Z5, Z5
-	VMOVUPS     Z5, (AX)(DI*4)
+	VMOVUPS     (CX)(DI*4), Z6
+	VMOVUPS     (DX)(DI*4), Z7
+	VMULPS      Z6, Z6, Z8
+	VMINPS      Z8, Z0, Z8
+	VMOVUPS     Z4, Z9
+	VFMADD231PS Z5, Z8, Z9
+	VSUBPS      Z7, Z2, Z8
+	VMULPS      Z8, Z7, Z8
+	VMULPS      Z8, Z6, Z8
+	VSUBPS      Z7, Z3, Z7
+	VANDPS      Z1, Z6, Z6
+	VORPS       Z6, Z7, Z7
+	VADDPS      Z3, Z7, Z7
+	VFMADD231PS Z8, Z9, Z7
+	VMOVUPS     (BX)(DI*4), Z6
+	VMULPS      Z6, Z7, Z7
+	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
 	JL          vectors895
@@ -14066,19 +14142,23 @@ vectors895:
 rest896:
 	CMPQ        DI, SI
 	JGE         done897
-	VMOVUPS.Z   (CX)(DI*4), K1, Z4
-	VMOVUPS.Z   (DX)(DI*4), K1, Z5
-	VMULPS      Z4, Z4, Z6
-	VMINPS      Z6, Z0, Z6
-	VMOVUPS     Z2, Z0
-	VFMADD231PS Z3, Z6, Z0
-	VMULPS      Z5, Z4, Z4
-	VSUBPS      Z5, Z1, Z6
-	VMULPS      Z6, Z4, Z4
-	VFMADD231PS Z4, Z0, Z5
+	VMOVUPS.Z   (CX)(DI*4), K1, Z6
+	VMOVUPS.Z   (DX)(DI*4), K1, Z7
+	VMULPS      Z6, Z6, Z8
+	VMINPS      Z8, Z0, Z8
+	VMOVUPS     Z4, Z0
+	VFMADD231PS Z5, Z8, Z0
+	VSUBPS      Z7, Z2, Z8
+	VMULPS      Z8, Z7, Z8
+	VMULPS      Z8, Z6, Z8
+	VSUBPS      Z7, Z3, Z2
+	VANDPS      Z1, Z6, Z6
+	VORPS       Z6, Z2, Z2
+	VADDPS      Z3, Z2, Z2
+	VFMADD231PS Z8, Z0, Z2
 	VMOVUPS.Z   (BX)(DI*4), K1, Z0
-	VMULPS      Z0, Z5, Z5
-	VMOVUPS     Z5, K1, (AX)(DI*4)
+	VMULPS      Z0, Z2, Z2
+	VMOVUPS     Z2, K1, (AX)(DI*4)
 
 done897:
 	VZEROUPPER
@@ -18725,7 +18805,7 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	MOVL         $0x0000ffff, SI
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
-	VBROADCASTSD literal64_21<>+0(SB), Z0
+	VBROADCASTSD literal64_24<>+0(SB), Z0
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
@@ -18754,22 +18834,22 @@ done1194:
 	VMAXPD        X0, X1, X0
 	VMOVSD        X0, top+48(FP)
 	VBROADCASTSD  X0, Z0
-	VBROADCASTSD  literal64_58<>+0(SB), Z1
-	VBROADCASTSD  literal64_59<>+0(SB), Z3
-	VBROADCASTSD  literal64_60<>+0(SB), Z4
-	VBROADCASTSD  literal64_61<>+0(SB), Z5
-	VBROADCASTSD  literal64_62<>+0(SB), Z6
-	VBROADCASTSD  literal64_63<>+0(SB), Z7
-	VBROADCASTSD  literal64_64<>+0(SB), Z8
-	VBROADCASTSD  literal64_65<>+0(SB), Z9
-	VBROADCASTSD  literal64_66<>+0(SB), Z10
-	VBROADCASTSD  literal64_67<>+0(SB), Z11
-	VBROADCASTSD  literal64_68<>+0(SB), Z12
-	VBROADCASTSD  literal64_69<>+0(SB), Z13
-	VBROADCASTSD  literal64_70<>+0(SB), Z14
-	VBROADCASTSD  literal64_71<>+0(SB), Z15
-	VBROADCASTSD  literal64_72<>+0(SB), Z16
-	VBROADCASTSD  literal64_73<>+0(SB), Z17
+	VBROADCASTSD  literal64_63<>+0(SB), Z1
+	VBROADCASTSD  literal64_64<>+0(SB), Z3
+	VBROADCASTSD  literal64_65<>+0(SB), Z4
+	VBROADCASTSD  literal64_66<>+0(SB), Z5
+	VBROADCASTSD  literal64_67<>+0(SB), Z6
+	VBROADCASTSD  literal64_68<>+0(SB), Z7
+	VBROADCASTSD  literal64_69<>+0(SB), Z8
+	VBROADCASTSD  literal64_70<>+0(SB), Z9
+	VBROADCASTSD  literal64_71<>+0(SB), Z10
+	VBROADCASTSD  literal64_72<>+0(SB), Z11
+	VBROADCASTSD  literal64_73<>+0(SB), Z12
+	VBROADCASTSD  literal64_74<>+0(SB), Z13
+	VBROADCASTSD  literal64_75<>+0(SB), Z14
+	VBROADCASTSD  literal64_76<>+0(SB), Z15
+	VBROADCASTSD  literal64_77<>+0(SB), Z16
+	VBROADCASTSD  literal64_78<>+0(SB), Z17
 	VBROADCASTSD  literal64_0<>+0(SB), Z18
 	VBROADCASTSD  literal64_0<>+0(SB), Z19
 	VPXORD        Z2, Z2, Z2
@@ -18871,53 +18951,53 @@ done1200:
 	VZEROUPPER
 	RET
 
-DATA literal64_58<>+0(SB)/8, $0x4086307ad27a1fc2
-GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_59<>+0(SB)/8, $0xc0874e9c65eceee0
-GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_60<>+0(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_61<>+0(SB)/8, $0x4338000000000000
-GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_62<>+0(SB)/8, $0x3fe62e42fefa39ef
-GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_63<>+0(SB)/8, $0x3c7abc9e3b39803f
+DATA literal64_63<>+0(SB)/8, $0x4086307ad27a1fc2
 GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_64<>+0(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_64<>+0(SB)/8, $0xc0874e9c65eceee0
 GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_65<>+0(SB)/8, $0x3e928ad724f633e8
+DATA literal64_65<>+0(SB)/8, $0x3ff71547652b82fe
 GLOBL literal64_65<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_66<>+0(SB)/8, $0x3ec71df257a124e6
+DATA literal64_66<>+0(SB)/8, $0x4338000000000000
 GLOBL literal64_66<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_67<>+0(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_67<>+0(SB)/8, $0x3fe62e42fefa39ef
 GLOBL literal64_67<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_68<>+0(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_68<>+0(SB)/8, $0x3c7abc9e3b39803f
 GLOBL literal64_68<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_69<>+0(SB)/8, $0x3f56c16c18429d92
+DATA literal64_69<>+0(SB)/8, $0x3e5ad7f286f853ac
 GLOBL literal64_69<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_70<>+0(SB)/8, $0x3f81111111127c04
+DATA literal64_70<>+0(SB)/8, $0x3e928ad724f633e8
 GLOBL literal64_70<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_71<>+0(SB)/8, $0x3fa555555555087e
+DATA literal64_71<>+0(SB)/8, $0x3ec71df257a124e6
 GLOBL literal64_71<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_72<>+0(SB)/8, $0x3fc55555555554fa
+DATA literal64_72<>+0(SB)/8, $0x3efa0199a0cf44e1
 GLOBL literal64_72<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_73<>+0(SB)/8, $0x3fe000000000000a
+DATA literal64_73<>+0(SB)/8, $0x3f2a01a012a48e87
 GLOBL literal64_73<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_74<>+0(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_74<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_75<>+0(SB)/8, $0x3f81111111127c04
+GLOBL literal64_75<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_76<>+0(SB)/8, $0x3fa555555555087e
+GLOBL literal64_76<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_77<>+0(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_77<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_78<>+0(SB)/8, $0x3fe000000000000a
+GLOBL literal64_78<>(SB), RODATA|NOPTR, $8
 
 // func softmaxBackwardF64AVX512(dp []float64, p []float64)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -18987,34 +19067,35 @@ done1206:
 	VZEROUPPER
 	RET
 
-// func geluF64AVX512(y []float64, s []float64, x []float64)
-// Requires: AVX, AVX512F, BMI2
+// func geluF64AVX512(y []float64, h []float64, x []float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	MOVQ         y_base+0(FP), AX
-	MOVQ         s_base+24(FP), CX
+	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSD literal64_58<>+0(SB), Z0
-	VBROADCASTSD literal64_59<>+0(SB), Z1
-	VBROADCASTSD literal64_60<>+0(SB), Z2
-	VBROADCASTSD literal64_61<>+0(SB), Z3
-	VBROADCASTSD literal64_62<>+0(SB), Z4
-	VBROADCASTSD literal64_63<>+0(SB), Z5
-	VBROADCASTSD literal64_64<>+0(SB), Z6
-	VBROADCASTSD literal64_65<>+0(SB), Z7
-	VBROADCASTSD literal64_66<>+0(SB), Z8
-	VBROADCASTSD literal64_67<>+0(SB), Z9
-	VBROADCASTSD literal64_68<>+0(SB), Z10
-	VBROADCASTSD literal64_69<>+0(SB), Z11
-	VBROADCASTSD literal64_70<>+0(SB), Z12
-	VBROADCASTSD literal64_71<>+0(SB), Z13
-	VBROADCASTSD literal64_72<>+0(SB), Z14
-	VBROADCASTSD literal64_73<>+0(SB), Z15
+	VBROADCASTSD literal64_63<>+0(SB), Z0
+	VBROADCASTSD literal64_64<>+0(SB), Z1
+	VBROADCASTSD literal64_65<>+0(SB), Z2
+	VBROADCASTSD literal64_66<>+0(SB), Z3
+	VBROADCASTSD literal64_67<>+0(SB), Z4
+	VBROADCASTSD literal64_68<>+0(SB), Z5
+	VBROADCASTSD literal64_69<>+0(SB), Z6
+	VBROADCASTSD literal64_70<>+0(SB), Z7
+	VBROADCASTSD literal64_71<>+0(SB), Z8
+	VBROADCASTSD literal64_72<>+0(SB), Z9
+	VBROADCASTSD literal64_73<>+0(SB), Z10
+	VBROADCASTSD literal64_74<>+0(SB), Z11
+	VBROADCASTSD literal64_75<>+0(SB), Z12
+	VBROADCASTSD literal64_76<>+0(SB), Z13
+	VBROADCASTSD literal64_77<>+0(SB), Z14
+	VBROADCASTSD literal64_78<>+0(SB), Z15
 	VBROADCASTSD literal64_0<>+0(SB), Z16
 	VBROADCASTSD literal64_0<>+0(SB), Z17
 	VBROADCASTSD literal64_0<>+0(SB), Z18
-	VBROADCASTSD literal64_74<>+0(SB), Z19
-	VBROADCASTSD literal64_75<>+0(SB), Z20
+	VBROADCASTSD literal64_47<>+0(SB), Z19
+	VBROADCASTSD literal64_49<>+0(SB), Z20
+	VBROADCASTSD literal64_79<>+0(SB), Z21
 	MOVQ         BX, SI
 	ANDQ         $0x00000007, SI
 	MOVL         $0x0000ffff, DI
@@ -19026,36 +19107,40 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	JZ           rest1208
 
 vectors1207:
-	VMOVUPD      (DX)(SI*8), Z21
-	VMULPD       Z21, Z21, Z22
-	VMOVUPD      Z19, Z23
-	VFMADD231PD  Z20, Z22, Z23
-	VMULPD       Z23, Z21, Z22
-	VMINPD       Z22, Z0, Z22
-	VMAXPD       Z22, Z1, Z22
-	VMOVUPD      Z3, Z23
-	VFMADD231PD  Z2, Z22, Z23
-	VSUBPD       Z3, Z23, Z23
-	VFNMADD231PD Z4, Z23, Z22
-	VFNMADD231PD Z5, Z23, Z22
-	VMOVUPD      Z6, Z24
-	VFMADD213PD  Z7, Z22, Z24
-	VFMADD213PD  Z8, Z22, Z24
-	VFMADD213PD  Z9, Z22, Z24
-	VFMADD213PD  Z10, Z22, Z24
-	VFMADD213PD  Z11, Z22, Z24
-	VFMADD213PD  Z12, Z22, Z24
-	VFMADD213PD  Z13, Z22, Z24
-	VFMADD213PD  Z14, Z22, Z24
-	VFMADD213PD  Z15, Z22, Z24
-	VFMADD213PD  Z16, Z22, Z24
-	VFMADD213PD  Z17, Z22, Z24
-	VSCALEFPD    Z23, Z24, Z24
-	VADDPD       Z18, Z24, Z24
-	VDIVPD       Z24, Z18, Z24
-	VMOVUPD      Z24, (CX)(SI*8)
-	VMULPD       Z24, Z21, Z21
-	VMOVUPD      Z21, (AX)(SI*8)
+	VMOVUPD      (DX)(SI*8), Z22
+	VMULPD       Z22, Z22, Z23
+	VMOVUPD      Z20, Z24
+	VFMADD231PD  Z21, Z23, Z24
+	VMULPD       Z24, Z22, Z23
+	VORPD        Z19, Z23, Z23
+	VMINPD       Z23, Z0, Z23
+	VMAXPD       Z23, Z1, Z23
+	VMOVUPD      Z3, Z24
+	VFMADD231PD  Z2, Z23, Z24
+	VSUBPD       Z3, Z24, Z24
+	VFNMADD231PD Z4, Z24, Z23
+	VFNMADD231PD Z5, Z24, Z23
+	VMOVUPD      Z6, Z27
+	VFMADD213PD  Z7, Z23, Z27
+	VFMADD213PD  Z8, Z23, Z27
+	VFMADD213PD  Z9, Z23, Z27
+	VFMADD213PD  Z10, Z23, Z27
+	VFMADD213PD  Z11, Z23, Z27
+	VFMADD213PD  Z12, Z23, Z27
+	VFMADD213PD  Z13, Z23, Z27
+	VFMADD213PD  Z14, Z23, Z27
+	VFMADD213PD  Z15, Z23, Z27
+	VFMADD213PD  Z16, Z23, Z27
+	VFMADD213PD  Z17, Z23, Z27
+	VSCALEFPD    Z24, Z27, Z27
+	VADDPD       Z18, Z27, Z23
+	VDIVPD       Z23, Z27, Z27
+	VMOVUPD      Z27, (CX)(SI*8)
+	VPXORD       Z25, Z25, Z25
+	VMAXPD       Z22, Z25, Z23
+	VANDNPD      Z22, Z19, Z22
+	VFNMADD231PD Z22, Z27, Z23
+	VMOVUPD      Z23, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
 	JL           vectors1207
@@ -19063,12 +19148,13 @@ vectors1207:
 rest1208:
 	CMPQ         SI, BX
 	JGE          done1209
-	VMOVUPD.Z    (DX)(SI*8), K1, Z21
-	VMULPD       Z21, Z21, Z22
-	VMOVUPD      Z19, Z19
-	VFMADD231PD  Z20, Z22, Z19
-	VMULPD       Z19, Z21, Z22
-	VMINPD       Z22, Z0, Z0
+	VMOVUPD.Z    (DX)(SI*8), K1, Z22
+	VMULPD       Z22, Z22, Z23
+	VMOVUPD      Z20, Z20
+	VFMADD231PD  Z21, Z23, Z20
+	VMULPD       Z20, Z22, Z23
+	VORPD        Z19, Z23, Z23
+	VMINPD       Z23, Z0, Z0
 	VMAXPD       Z0, Z1, Z0
 	VMOVUPD      Z3, Z1
 	VFMADD231PD  Z2, Z0, Z1
@@ -19088,34 +19174,36 @@ rest1208:
 	VFMADD213PD  Z16, Z0, Z2
 	VFMADD213PD  Z17, Z0, Z2
 	VSCALEFPD    Z1, Z2, Z2
-	VADDPD       Z18, Z2, Z2
-	VDIVPD       Z2, Z18, Z2
+	VADDPD       Z18, Z2, Z0
+	VDIVPD       Z0, Z2, Z2
 	VMOVUPD      Z2, K1, (CX)(SI*8)
-	VMULPD       Z2, Z21, Z21
-	VMOVUPD      Z21, K1, (AX)(SI*8)
+	VPXORD       Z26, Z26, Z26
+	VMAXPD       Z22, Z26, Z0
+	VANDNPD      Z22, Z19, Z1
+	VFNMADD231PD Z1, Z2, Z0
+	VMOVUPD      Z0, K1, (AX)(SI*8)
 
 done1209:
 	VZEROUPPER
 	RET
 
-DATA literal64_74<>+0(SB)/8, $0xbff9884533d43651
-GLOBL literal64_74<>(SB), RODATA|NOPTR, $8
+DATA literal64_79<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_79<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_75<>+0(SB)/8, $0xbfb2444f2a4d8b4b
-GLOBL literal64_75<>(SB), RODATA|NOPTR, $8
-
-// func geluBackwardF64AVX512(dx []float64, x []float64, s []float64, dy []float64)
-// Requires: AVX, AVX512F, BMI2
+// func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
-	MOVQ         s_base+48(FP), DX
+	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_42<>+0(SB), Z0
-	VBROADCASTSD literal64_0<>+0(SB), Z1
-	VBROADCASTSD literal64_43<>+0(SB), Z2
-	VBROADCASTSD literal64_44<>+0(SB), Z3
+	VBROADCASTSD literal64_46<>+0(SB), Z0
+	VBROADCASTSD literal64_47<>+0(SB), Z1
+	VBROADCASTSD literal64_0<>+0(SB), Z2
+	VBROADCASTSD literal64_48<>+0(SB), Z3
+	VBROADCASTSD literal64_49<>+0(SB), Z4
+	VBROADCASTSD literal64_50<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	MOVL         $0x0000ffff, R8
@@ -19127,19 +19215,23 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	JZ           rest1211
 
 vectors1210:
-	VMOVUPD     (CX)(DI*8), Z4
-	VMOVUPD     (DX)(DI*8), Z5
-	VMULPD      Z4, Z4, Z6
-	VMINPD      Z6, Z0, Z6
-	VMOVUPD     Z2, Z7
-	VFMADD231PD Z3, Z6, Z7
-	VMULPD      Z5, Z4, Z4
-	VSUBPD      Z5, Z1, Z6
-	VMULPD      Z6, Z4, Z4
-	VFMADD231PD Z4, Z7, Z5
-	VMOVUPD     (BX)(DI*8), Z4
-	VMULPD      Z4, Z5, Z5
-	VMOVUPD     Z5, (AX)(DI*8)
+	VMOVUPD     (CX)(DI*8), Z6
+	VMOVUPD     (DX)(DI*8), Z7
+	VMULPD      Z6, Z6, Z8
+	VMINPD      Z8, Z0, Z8
+	VMOVUPD     Z4, Z9
+	VFMADD231PD Z5, Z8, Z9
+	VSUBPD      Z7, Z2, Z8
+	VMULPD      Z8, Z7, Z8
+	VMULPD      Z8, Z6, Z8
+	VSUBPD      Z7, Z3, Z7
+	VANDPD      Z1, Z6, Z6
+	VORPD       Z6, Z7, Z7
+	VADDPD      Z3, Z7, Z7
+	VFMADD231PD Z8, Z9, Z7
+	VMOVUPD     (BX)(DI*8), Z6
+	VMULPD      Z6, Z7, Z7
+	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
 	JL          vectors1210
@@ -19147,19 +19239,23 @@ vectors1210:
 rest1211:
 	CMPQ        DI, SI
 	JGE         done1212
-	VMOVUPD.Z   (CX)(DI*8), K1, Z4
-	VMOVUPD.Z   (DX)(DI*8), K1, Z5
-	VMULPD      Z4, Z4, Z6
-	VMINPD      Z6, Z0, Z6
-	VMOVUPD     Z2, Z0
-	VFMADD231PD Z3, Z6, Z0
-	VMULPD      Z5, Z4, Z4
-	VSUBPD      Z5, Z1, Z6
-	VMULPD      Z6, Z4, Z4
-	VFMADD231PD Z4, Z0, Z5
+	VMOVUPD.Z   (CX)(DI*8), K1, Z6
+	VMOVUPD.Z   (DX)(DI*8), K1, Z7
+	VMULPD      Z6, Z6, Z8
+	VMINPD      Z8, Z0, Z8
+	VMOVUPD     Z4, Z0
+	VFMADD231PD Z5, Z8, Z0
+	VSUBPD      Z7, Z2, Z8
+	VMULPD      Z8, Z7, Z8
+	VMULPD      Z8, Z6, Z8
+	VSUBPD      Z7, Z3, Z2
+	VANDPD      Z1, Z6, Z6
+	VORPD       Z6, Z2, Z2
+	VADDPD      Z3, Z2, Z2
+	VFMADD231PD Z8, Z0, Z2
 	VMOVUPD.Z   (BX)(DI*8), K1, Z0
-	VMULPD      Z0, Z5, Z5
-	VMOVUPD     Z5, K1, (AX)(DI*8)
+	VMULPD      Z0, Z2, Z2
+	VMOVUPD     Z2, K1, (AX)(DI*8)
 
 done1212:
 	VZEROUPPER

@@ -32,21 +32,28 @@ const (
 	geluCubic = 0.044715
 )
 
-func gelu[T Float](y, s, x []T) {
+func gelu[T Float](y, h, x []T) {
 	for i, v := range x {
-		z := v * (-geluScale - geluScale*geluCubic*(v*v))
-		s[i] = T(1 / (1 + math.Exp(float64(z))))
-		y[i] = v * s[i]
+		z := -abs(v * (geluScale + geluScale*geluCubic*(v*v)))
+		e := math.Exp(float64(z))
+		h[i] = T(e / (1 + e))
+		y[i] = max(v, 0) - abs(v)*h[i]
 	}
 }
 
-func geluBackward[T Float](dx, x, s, dy []T) {
+func geluBackward[T Float](dx, x, h, dy []T) {
 	for i, v := range x {
-		// Where v² is larger, s·(1 − s) is zero.
+		// Where v² is larger, h is zero.
 		slope := geluScale + 3*geluScale*geluCubic*min(v*v, 1e4)
-		dx[i] = dy[i] * (s[i] + v*s[i]*(1-s[i])*slope)
+		s := h[i]
+		if v > 0 {
+			s = 1 - h[i]
+		}
+		dx[i] = dy[i] * (s + v*h[i]*(1-h[i])*slope)
 	}
 }
+
+func abs[T Float](v T) T { return T(math.Abs(float64(v))) }
 
 func adamW[T Float](w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T) {
 	for i, d := range g {

@@ -80,14 +80,15 @@ type Kernels[T Float] struct {
 	AdamW func(w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T)
 
 	// Softmax: p = exp(x − top)/sum, with top the largest of x and sum = Σexp(x − top).
-	// Its exp of less than −87 (float64: −708) may be 0.
+	// What is below 2^-125 (float64: 2^-1021) may become 0.
 	Softmax func(p, x []T) (top, sum T)
 	// SoftmaxBackward: dp = p·(dp − Σp·dp).
 	SoftmaxBackward func(dp, p []T)
-	// GELU: s = 1/(1 + exp(−2u)) with u = √(2/π)·(x + 0.044715·x³), and y = x·s.
-	GELU func(y, s, x []T)
-	// GELUBackward: dx = dy·(s + 2·x·s·(1 − s)·du/dx).
-	GELUBackward func(dx, x, s, dy []T)
+	// GELU: h = 1/(1 + exp(|2u|)) with u = √(2/π)·(x + 0.044715·x³), and
+	// y = max(x, 0) − |x|·h.
+	GELU func(y, h, x []T)
+	// GELUBackward: dx = dy·(s + 2·x·h·(1 − h)·du/dx) with s = h, or 1 − h where x > 0.
+	GELUBackward func(dx, x, h, dy []T)
 }
 
 // Of gives the fastest implementation that the machine can run.

@@ -1,0 +1,53 @@
+// Package cli is what the example programs have in common as commands.
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	Failed      = 1
+	Misused     = 2
+	Interrupted = 130 // as shells have it for a program stopped by Ctrl-C
+)
+
+// UsageError is a command line that cannot be.
+type UsageError struct{ error }
+
+// Usage makes an error one of usage.
+func Usage(err error) error { return UsageError{err} }
+
+// Main runs a program whose context ends with Ctrl-C; a second one ends the
+// program at once.
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// Status writes what came of the program called name to stderr and gives its exit
+// status. stopped is what to say after Ctrl-C.
+func Status(name string, err error, stopped string, stderr io.Writer) int {
+	switch usage := (UsageError{}); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintf(stderr, "%s: %s\n", name, stopped)
+		return Interrupted
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "%s: %v (-h explains the flags)\n", name, err)
+		return Misused
+	default:
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return Failed
+	}
+}

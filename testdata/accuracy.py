@@ -1,0 +1,63 @@
+"""Prints the errors of PyTorch's float32 kernels against float64, on the data of
+internal/cpu/accuracy_test.go, which has these figures beside its own. Run it with
+a Python that has torch; figures in the repository are from 1.13.0."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+torch.set_num_threads(1)
+ROWS, COLS = 64, 500
+
+
+def data(seed, n, mean, deviation):
+    """n numbers of that mean and deviation, sums of four uniform ones: the same in
+    any language."""
+    state, out = seed, np.empty(n)
+    for i in range(n):
+        total = 0.0
+        for _ in range(4):
+            state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+            total += (state >> 40) / 2**24 - 0.5
+        out[i] = mean + deviation * total * 3**0.5
+    return out.astype(np.float32)
+
+
+def tensor(seed, shape, mean=0.0, deviation=1.0):
+    return torch.from_numpy(data(seed, int(np.prod(shape)), mean, deviation).reshape(shape))
+
+
+def rms_norm(x, gamma):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-5) * gamma
+
+
+def batch_norm(x, gamma, beta):
+    return F.batch_norm(x, None, None, gamma, beta, training=True, eps=1e-5)
+
+
+def report(name, f, inputs, dy):
+    """The largest errors of f's output and gradients over their largest values."""
+
+    def run(dtype):
+        leaves = [t.to(dtype).requires_grad_() for t in inputs]
+        y = f(*leaves)
+        return [y, *torch.autograd.grad(y, leaves, dy.to(dtype))]
+
+    errors = [
+        ((got.double() - want).abs().max() / want.abs().max()).item()
+        for got, want in zip(run(torch.float32), run(torch.float64))
+    ]
+    print(f'{name:20}', ' '.join(f'{e:.2e}' for e in errors))
+
+
+dy = tensor(2, (ROWS, COLS))
+gamma, beta = tensor(3, (COLS,)), tensor(4, (COLS,))
+for mean in 0, 1e4, 1e6:
+    x = tensor(1, (ROWS, COLS), mean)
+    report(f'LayerNorm {mean:g}', lambda x, g, b: F.layer_norm(x, (COLS,), g, b, 1e-5), [x, gamma, beta], dy)
+    report(f'RMSNorm {mean:g}', rms_norm, [x, gamma], dy)
+    report(f'BatchNorm {mean:g}', batch_norm, [x, gamma, beta], dy)
+x = tensor(1, (ROWS, COLS), 0, 3)
+report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
+targets = torch.arange(ROWS) * 7 % COLS
+report('CrossEntropy', lambda x: F.cross_entropy(x, targets), [x], torch.tensor(1.0))
