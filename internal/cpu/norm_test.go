@@ -156,24 +156,41 @@ func clone(r normResults) normResults {
 
 // runner gives a function that takes the norm forward and backward.
 func (p *normProblem) runner(norm string, eps float64) func() normResults {
+	forward, backward := p.passes(norm, eps)
+	return func() normResults {
+		forward()
+		return backward()
+	}
+}
+
+// passes gives the two; the second goes on from what the first has kept.
+func (p *normProblem) passes(norm string, eps float64) (forward func(), backward func() normResults) {
 	n := len(p.x)
-	y, dx, dgamma, dbeta := make([]float32, n), make([]float32, n), make([]float32, p.cols), make([]float32, p.cols)
+	r := normResults{make([]float32, n), make([]float32, n), make([]float32, p.cols), make([]float32, p.cols)}
+	y, dx, dgamma, dbeta := r[0], r[1], r[2], r[3]
 	mean, shift, rstd := make([]float32, p.rows), make([]float32, p.rows), make([]float32, p.rows)
 	columnMean, variance := make([]float64, p.cols), make([]float64, p.cols)
-	return func() normResults {
-		switch norm {
-		case "LayerNorm":
-			LayerNorm(y, p.x, p.gamma, p.beta, mean, shift, rstd, p.rows, p.cols, eps)
+	switch norm {
+	case "LayerNorm":
+		forward = func() { LayerNorm(y, p.x, p.gamma, p.beta, mean, shift, rstd, p.rows, p.cols, eps) }
+		backward = func() normResults {
 			LayerNormBackward(dx, dgamma, dbeta, p.x, p.gamma, mean, shift, rstd, p.dy, p.rows, p.cols)
-		case "RMSNorm":
-			RMSNorm(y, p.x, p.gamma, rstd, p.rows, p.cols, eps)
-			RMSNormBackward(dx, dgamma, p.x, p.gamma, rstd, p.dy, p.rows, p.cols)
-		case "BatchNorm":
-			BatchNorm(y, p.x, p.gamma, p.beta, columnMean, variance, p.rows, p.cols, eps)
-			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, eps, true)
+			return r
 		}
-		return normResults{y, dx, dgamma, dbeta}
+	case "RMSNorm":
+		forward = func() { RMSNorm(y, p.x, p.gamma, rstd, p.rows, p.cols, eps) }
+		backward = func() normResults {
+			RMSNormBackward(dx, dgamma, p.x, p.gamma, rstd, p.dy, p.rows, p.cols)
+			return r
+		}
+	case "BatchNorm":
+		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, variance, p.rows, p.cols, eps) }
+		backward = func() normResults {
+			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, eps, true)
+			return r
+		}
 	}
+	return forward, backward
 }
 
 // normErrors are those of y, dx, dγ and dβ: the largest, beside the root mean square
