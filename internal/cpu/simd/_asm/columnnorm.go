@@ -101,6 +101,11 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		for _, name := range k.perColumn {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
 		}
+		if stream && slices.Contains(k.strips, "dy") {
+			// The processor's own foresight is enough for one sequence, not for two.
+			PREFETCHT1(Mem{Base: running["x"], Disp: 2048})
+			PREFETCHT1(Mem{Base: running["dy"], Disp: 2048})
+		}
 		for r := range rows {
 			k.row(func(strip string) Mem { return s.row(running[strip], r) }, c, t, stream)
 		}
