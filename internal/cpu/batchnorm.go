@@ -15,9 +15,8 @@ type columnNorm[T Float] struct {
 	x, y, dx, dy []T
 	stream       bool
 
-	pilot, mean, rstd, scale, offset, slope []T // an element a column
-	partial                                 []T // two sums a column, for each chunk of rows
-	total                                   []float64
+	pilot, mean, rstd, scale, offset, slope []T          // an element a column
+	total                                   blockSums[T] // two sums a column
 }
 
 type (
@@ -80,25 +79,18 @@ func (c *columnNorm[T]) release() {
 
 func (c *columnNorm[T]) chunks() int { return ceilDiv(c.rows, rowsAt(c.rows, c.cols)) }
 
-// chunk is where a chunk of rows begins, and how many they are.
-func (c *columnNorm[T]) chunk(i int) (at, rows int) {
+// chunk is where a chunk of rows begins and ends.
+func (c *columnNorm[T]) chunk(i int) (from, to int) {
 	n := rowsAt(c.rows, c.cols)
-	return i * n * c.cols, min(n, c.rows-i*n)
+	return i * n, min((i+1)*n, c.rows)
 }
 
-// sums runs a task that fills partial, and adds that up.
+// sums runs a task that takes two sums a column.
 func (c *columnNorm[T]) sums(t task) (first, second []float64) {
-	c.partial, c.total = Grow(c.partial, 2*c.cols*c.chunks()), Grow(c.total, 2*c.cols)
+	c.total.resize(c.chunks(), 2*c.cols)
 	parallel(t, c.chunks())
-	addUp(c.total, c.partial)
-	return c.total[:c.cols], c.total[c.cols:]
-}
-
-// sumsOf are a chunk's two rows of sums, at zero.
-func (c *columnNorm[T]) sumsOf(chunk int) (first, second []T) {
-	s := c.partial[2*c.cols*chunk : 2*c.cols*(chunk+1)]
-	clear(s)
-	return s[:c.cols], s[c.cols:]
+	c.total.add()
+	return c.total.total[:c.cols], c.total.total[c.cols:]
 }
 
 // moments takes sums of differences from a pilot, the mean of some of the rows:
@@ -117,7 +109,9 @@ func (c *columnNorm[T]) moments(mean, variance []float64) {
 			d := sum[j] / n
 			mean[j] = float64(p) + d
 			variance[j] = max(0, squares[j]/n-d*d)
-			if !(squares[j] < math.MaxFloat32) { // the sums are in T
+			const tiny = 1e-30 // a deviation's square, of those that vanish in float32
+			constant := squares[j] == 0 && d == 0
+			if !(squares[j] < math.MaxFloat32) || variance[j] < tiny && !constant { // the sums are in T
 				c.careful(j, &mean[j], &variance[j])
 			} else if d*d > 16*variance[j] && T(mean[j]) != p {
 				far = true
@@ -137,9 +131,10 @@ func (c *columnNorm[T]) choosePilot() {
 	const most = 16
 	n := min(most, c.rows)
 	kernels := simd.Of[T]()
-	c.partial = Grow(c.partial, 2*c.cols)
 	copy(c.pilot, c.x)
-	sum, squares := c.sumsOf(0)
+	sum, squares := c.scale, c.offset
+	clear(sum)
+	clear(squares)
 	for i := range n {
 		kernels.ColumnSums(sum, squares, c.pilot, c.x[i*c.rows/n*c.cols:], 1, c.cols, false)
 	}
@@ -216,26 +211,31 @@ func (c *columnNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []flo
 
 func (c *columnSums[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(chunk)
-	sum, squares := n.sumsOf(chunk)
-	simd.Of[T]().ColumnSums(sum, squares, n.pilot, n.x[at:], rows, n.cols, n.stream)
+	from, to := n.chunk(chunk)
+	n.total.run(chunk, from, to, func(sums []T, from, to int) {
+		simd.Of[T]().ColumnSums(sums[:n.cols], sums[n.cols:], n.pilot, n.x[from*n.cols:], to-from, n.cols, n.stream)
+	})
 }
 
 func (c *columnApply[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(n.chunks() - 1 - chunk) // the last rows read are in the caches
-	simd.Of[T]().ColumnNorm(n.y[at:], n.x[at:], n.mean, n.scale, n.offset, rows, n.cols, n.stream)
+	from, to := n.chunk(n.chunks() - 1 - chunk) // the last rows read are in the caches
+	at := from * n.cols
+	simd.Of[T]().ColumnNorm(n.y[at:], n.x[at:], n.mean, n.scale, n.offset, to-from, n.cols, n.stream)
 }
 
 func (c *columnGradientSums[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(chunk)
-	dgamma, dbeta := n.sumsOf(chunk)
-	simd.Of[T]().ColumnGradientSums(dgamma, dbeta, n.mean, n.rstd, n.x[at:], n.dy[at:], rows, n.cols, n.stream)
+	from, to := n.chunk(chunk)
+	n.total.run(chunk, from, to, func(sums []T, from, to int) {
+		at := from * n.cols
+		simd.Of[T]().ColumnGradientSums(sums[:n.cols], sums[n.cols:], n.mean, n.rstd, n.x[at:], n.dy[at:], to-from, n.cols, n.stream)
+	})
 }
 
 func (c *columnGradientApply[T]) run(chunk int) {
 	n := (*columnNorm[T])(c)
-	at, rows := n.chunk(n.chunks() - 1 - chunk)
-	simd.Of[T]().ColumnNormBackward(n.dx[at:], n.x[at:], n.dy[at:], n.mean, n.rstd, n.scale, n.offset, n.slope, rows, n.cols, n.stream)
+	from, to := n.chunk(n.chunks() - 1 - chunk)
+	at := from * n.cols
+	simd.Of[T]().ColumnNormBackward(n.dx[at:], n.x[at:], n.dy[at:], n.mean, n.rstd, n.scale, n.offset, n.slope, to-from, n.cols, n.stream)
 }

@@ -11,9 +11,8 @@ type rowNorm[T Float] struct {
 	y, x, gamma, beta []T
 	mean, shift, rstd []T
 	dx, dy            []T
-	ones, zeros       []T // what a missing γ and β stand for
-	partial           []T // dγ and dβ, 2·cols a chunk
-	total             []float64
+	ones, zeros       []T          // what a missing γ and β stand for
+	sums              blockSums[T] // dγ and dβ
 }
 
 type (
@@ -81,7 +80,7 @@ func newRowNorm[T Float](x, gamma []T, rows, cols int) *rowNorm[T] {
 
 // release forgets the caller's memory and keeps the scratch.
 func (n *rowNorm[T]) release() {
-	*n = rowNorm[T]{ones: n.ones, zeros: n.zeros, partial: n.partial, total: n.total}
+	*n = rowNorm[T]{ones: n.ones, zeros: n.zeros, sums: n.sums}
 	listOf[rowNorm[T]](&rowNorms).put(n)
 }
 
@@ -105,12 +104,12 @@ func (n *rowNorm[T]) forward() {
 
 func (n *rowNorm[T]) backward(dgamma, dbeta []T) {
 	chunks := ceilDiv(n.rows, rowsAt(n.rows, n.cols))
-	n.partial, n.total = Grow(n.partial, 2*n.cols*chunks), Grow(n.total, 2*n.cols)
+	n.sums.resize(chunks, 2*n.cols)
 	n.stream = streams(n.dx, n.cols)
 	parallel((*rowNormBackward[T])(n), chunks)
-	addUp(n.total, n.partial)
-	store(dgamma, n.total[:n.cols])
-	store(dbeta, n.total[n.cols:])
+	n.sums.add()
+	store(dgamma, n.sums.total[:n.cols])
+	store(dbeta, n.sums.total[n.cols:])
 	n.release()
 }
 
@@ -159,13 +158,14 @@ func (n *rowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
 
 func (b *rowNormBackward[T]) run(chunk int) {
 	n := (*rowNorm[T])(b)
-	sums := n.partial[2*n.cols*chunk : 2*n.cols*(chunk+1)]
-	clear(sums)
-	dgamma, dbeta := sums[:n.cols], sums[n.cols:]
-	p := n.part(n.chunk(chunk))
-	if n.centred {
-		simd.Of[T]().LayerNormBackward(p.dx, p.x, p.dy, p.gamma, p.mean, p.shift, p.rstd, dgamma, dbeta, p.stream)
-	} else {
-		simd.Of[T]().RMSNormBackward(p.dx, p.x, p.dy, p.gamma, p.rstd, dgamma, p.stream)
-	}
+	from, to := n.chunk(chunk)
+	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
+		p := n.part(from, to)
+		dgamma, dbeta := sums[:n.cols], sums[n.cols:]
+		if n.centred {
+			simd.Of[T]().LayerNormBackward(p.dx, p.x, p.dy, p.gamma, p.mean, p.shift, p.rstd, dgamma, dbeta, p.stream)
+		} else {
+			simd.Of[T]().RMSNormBackward(p.dx, p.x, p.dy, p.gamma, p.rstd, dgamma, p.stream)
+		}
+	})
 }

@@ -2,18 +2,52 @@ package cpu
 
 import "gorgonorm/internal/cpu/simd"
 
-// Sums over rows are taken in T within a chunk of them, and over the chunks, of
-// which there are at most rowChunks, in float64.
+// rowChunks is the most tasks that rows are cut into where there are sums over them.
 const rowChunks = 64
 
 // rowsAt is how many of the rows one task takes.
 func rowsAt(rows, cols int) int { return max(1, span/cols, ceilDiv(rows, rowChunks)) }
 
+// blockRows is how many rows are summed in T before float64 goes on: sums in T of
+// many rows are less and less exact.
+const blockRows = 128
+
+// blockSums are sums over rows, as many side by side as total is long: in T over a
+// block of rows, in float64 over the blocks of a chunk and over the chunks.
+type blockSums[T Float] struct {
+	block  []T       // of each chunk, the block at hand
+	chunks []float64 // of each chunk, its blocks so far
+	total  []float64
+}
+
+func (s *blockSums[T]) resize(chunks, width int) {
+	s.block, s.chunks, s.total = Grow(s.block, chunks*width), Grow(s.chunks, chunks*width), Grow(s.total, width)
+}
+
+// run takes the sums of a chunk: kernel adds those of rows to block.
+func (s *blockSums[T]) run(chunk, from, to int, kernel func(block []T, from, to int)) {
+	width := len(s.total)
+	block, sums := s.block[chunk*width:(chunk+1)*width], s.chunks[chunk*width:(chunk+1)*width]
+	clear(sums)
+	for ; from < to; from += blockRows {
+		clear(block)
+		kernel(block, from, min(from+blockRows, to))
+		simd.Of[T]().Accumulate(sums, block)
+	}
+}
+
+// add sums the chunks in their order.
+func (s *blockSums[T]) add() {
+	clear(s.total)
+	for chunks := s.chunks; len(chunks) > 0; chunks = chunks[len(s.total):] {
+		simd.Of[float64]().Accumulate(s.total, chunks[:len(s.total)])
+	}
+}
+
 type sumRows[T Float] struct {
 	x          []T
 	rows, cols int
-	partial    []T // cols a chunk
-	total      []float64
+	sums       blockSums[T]
 }
 
 var rowSums lists[sumRows[float32], sumRows[float64]]
@@ -24,29 +58,21 @@ func SumRows[T Float](sum, x []T, rows, cols int) {
 	s := list.get()
 	s.x, s.rows, s.cols = x, rows, cols
 	chunks := ceilDiv(rows, rowsAt(rows, cols))
-	s.partial, s.total = Grow(s.partial, chunks*cols), Grow(s.total, cols)
+	s.sums.resize(chunks, cols)
 	parallel(s, chunks)
-	addUp(s.total, s.partial)
-	store(sum, s.total)
+	s.sums.add()
+	store(sum, s.sums.total)
 	s.x = nil
 	list.put(s)
 }
 
 func (s *sumRows[T]) run(chunk int) {
-	sum := s.partial[chunk*s.cols : (chunk+1)*s.cols]
-	clear(sum)
 	at := rowsAt(s.rows, s.cols)
-	for r := chunk * at; r < min((chunk+1)*at, s.rows); r++ {
-		simd.Of[T]().Add(sum, sum, s.x[r*s.cols:(r+1)*s.cols])
-	}
-}
-
-// addUp sums the chunks' parts, each as long as total, in their order.
-func addUp[T Float](total []float64, parts []T) {
-	clear(total)
-	for ; len(parts) > 0; parts = parts[len(total):] {
-		simd.Of[T]().Accumulate(total, parts[:len(total)])
-	}
+	s.sums.run(chunk, chunk*at, min((chunk+1)*at, s.rows), func(block []T, from, to int) {
+		for r := from; r < to; r++ {
+			simd.Of[T]().Add(block, block, s.x[r*s.cols:(r+1)*s.cols])
+		}
+	})
 }
 
 // store converts sums to dst's element type; a nil dst takes none.

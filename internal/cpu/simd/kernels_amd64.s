@@ -580,24 +580,36 @@ rest29:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	MOVQ         BX, R9
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
 	JL           rest32
 
 vectors31:
-	VMOVUPS     (R9), Y6
-	VSUBPS      Y0, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VFMADD231PS Y6, Y6, Y4
-	VMOVUPS     (R9)(DX*1), Y6
-	VSUBPS      Y1, Y6, Y6
-	VADDPS      Y6, Y3, Y3
-	VFMADD231PS Y6, Y6, Y5
+	VMOVUPS     (R9), Y8
+	VSUBPS      Y0, Y8, Y8
+	VADDPS      Y8, Y2, Y2
+	VFMADD231PS Y8, Y8, Y4
+	VMOVUPS     (R9)(DX*1), Y8
+	VSUBPS      Y1, Y8, Y8
+	VADDPS      Y8, Y3, Y3
+	VFMADD231PS Y8, Y8, Y5
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors31
+	TESTQ       $0x00000038, R10
+	JNZ         further34
+	VADDPS      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPS      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
+
+further34:
+	SUBQ $0x08, R10
+	JGE  vectors31
 
 rest32:
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VEXTRACTF128 $0x01, Y3, X0
@@ -669,9 +681,9 @@ loop25:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest35
+	JL           rest36
 
-vectors34:
+vectors35:
 	VADDPS      (R10), Y0, Y0
 	VADDPS      (R10)(DX*1), Y1, Y1
 	PREFETCHT1  (R9)
@@ -688,9 +700,9 @@ vectors34:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R13
-	JGE         vectors34
+	JGE         vectors35
 
-rest35:
+rest36:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPS       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -721,44 +733,56 @@ rest35:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	MOVQ         BX, R10
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y6
+	VBROADCASTSS -4(R11)(CX*4), Y8
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y7
+	VBROADCASTSS -4(R12)(CX*4), Y9
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y8
+	VBROADCASTSS -4(R12)(CX*4), Y10
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest38
+	JL           rest39
 
-vectors37:
-	VMOVUPS     (R10), Y9
-	VSUBPS      Y0, Y9, Y9
-	VADDPS      Y9, Y2, Y2
-	VFMADD231PS Y9, Y9, Y4
-	VMOVUPS     (R10)(DX*1), Y9
-	VSUBPS      Y1, Y9, Y9
-	VADDPS      Y9, Y3, Y3
-	VFMADD231PS Y9, Y9, Y5
+vectors38:
+	VMOVUPS     (R10), Y11
+	VSUBPS      Y0, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMOVUPS     (R10)(DX*1), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y3, Y3
+	VFMADD231PS Y11, Y11, Y5
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Y9
-	VSUBPS      Y7, Y9, Y9
-	VFMSUB213PS Y8, Y6, Y9
-	VMOVUPS     (R11), Y10
-	VFMADD213PS (R12), Y10, Y9
-	VMOVNTPS    Y9, (SI)
+	VMOVUPS     (R8), Y11
+	VSUBPS      Y9, Y11, Y11
+	VFMSUB213PS Y10, Y8, Y11
+	VMOVUPS     (R11), Y12
+	VFMADD213PS (R12), Y12, Y11
+	VMOVNTPS    Y11, (SI)
 	ADDQ        $+32, R10
-	ADDQ        $+32, R8
-	ADDQ        $+32, SI
-	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R13
-	JGE         vectors37
+	TESTQ       $0x00000038, R13
+	JNZ         further41
+	VADDPS      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPS      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
 
-rest38:
+further41:
+	ADDQ $+32, R8
+	ADDQ $+32, SI
+	ADDQ $+32, R11
+	ADDQ $+32, R12
+	ADDQ $+32, R9
+	SUBQ $0x08, R13
+	JGE  vectors38
+
+rest39:
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VEXTRACTF128 $0x01, Y3, X0
@@ -824,9 +848,9 @@ last26:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest41
+	JL           rest43
 
-vectors40:
+vectors42:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -838,9 +862,9 @@ vectors40:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors40
+	JGE         vectors42
 
-rest41:
+rest43:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -851,9 +875,9 @@ rest41:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest44
+	JL           rest46
 
-vectors43:
+vectors45:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -865,27 +889,27 @@ vectors43:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors43
+	JGE         vectors45
 
-rest44:
+rest46:
 rest27:
-rows46:
+rows48:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done47
+	JG     done49
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	MOVQ   AX, DI
 	SUBQ   $0x08, DI
-	JL     rest49
+	JL     rest51
 
-vectors48:
+vectors50:
 	VADDPS (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x08, DI
-	JGE    vectors48
+	JGE    vectors50
 
-rest49:
+rest51:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
@@ -911,20 +935,28 @@ rest49:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	MOVQ         BX, DX
+	VXORPS       Y3, Y3, Y3
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest52
+	JL           rest54
 
-vectors51:
-	VMOVUPS     (DX), Y3
-	VSUBPS      Y0, Y3, Y3
-	VADDPS      Y3, Y1, Y1
-	VFMADD231PS Y3, Y3, Y2
+vectors53:
+	VMOVUPS     (DX), Y4
+	VSUBPS      Y0, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
 	ADDQ        $+32, DX
-	SUBQ        $0x08, DI
-	JGE         vectors51
+	TESTQ       $0x00000038, DI
+	JNZ         further56
+	VADDPS      Y2, Y3, Y3
+	VXORPS      Y2, Y2, Y2
 
-rest52:
+further56:
+	SUBQ $0x08, DI
+	JGE  vectors53
+
+rest54:
+	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPS       X0, X1, X1
 	VUNPCKLPS    X1, X1, X0
@@ -981,9 +1013,9 @@ rest52:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest55
+	JL           rest58
 
-vectors54:
+vectors57:
 	VMOVUPS     (BX), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -995,46 +1027,46 @@ vectors54:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors54
+	JGE         vectors57
 
-rest55:
+rest58:
 	ADDQ $0x01, CX
-	JMP  rows46
+	JMP  rows48
 
-done47:
+done49:
 	SFENCE
 	JMP done24
 
 plain23:
 	XORQ CX, CX
 
-rows57:
+rows60:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done58
+	JG     done61
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest60
+	JL     rest63
 
-vectors59:
+vectors62:
 	VADDPS (DI), Y1, Y1
 	VADDPS (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors59
+	JGE    vectors62
 
-rest60:
+rest63:
 	ADDQ       $0x08, R8
-	JZ         done61
+	JZ         done64
 	VMASKMOVPS (DI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS (DI)(DX*1), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-done61:
+done64:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -1065,38 +1097,50 @@ done61:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest63
+	JL           rest66
 
-vectors62:
-	VMOVUPS     (DI), Y7
-	VSUBPS      Y1, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VFMADD231PS Y7, Y7, Y5
-	VMOVUPS     (DI)(DX*1), Y7
-	VSUBPS      Y2, Y7, Y7
-	VADDPS      Y7, Y4, Y4
-	VFMADD231PS Y7, Y7, Y6
+vectors65:
+	VMOVUPS     (DI), Y9
+	VSUBPS      Y1, Y9, Y9
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y9, Y9, Y5
+	VMOVUPS     (DI)(DX*1), Y9
+	VSUBPS      Y2, Y9, Y9
+	VADDPS      Y9, Y4, Y4
+	VFMADD231PS Y9, Y9, Y6
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
-	JGE         vectors62
+	TESTQ       $0x00000038, R8
+	JNZ         further68
+	VADDPS      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
+	VADDPS      Y6, Y8, Y8
+	VXORPS      Y6, Y6, Y6
 
-rest63:
+further68:
+	SUBQ $0x08, R8
+	JGE  vectors65
+
+rest66:
 	ADDQ        $0x08, R8
-	JZ          done64
-	VMASKMOVPS  (DI), Y0, Y7
-	VSUBPS      Y1, Y7, Y7
-	VANDPS      Y0, Y7, Y7
-	VADDPS      Y7, Y3, Y3
-	VFMADD231PS Y7, Y7, Y5
+	JZ          done67
+	VMASKMOVPS  (DI), Y0, Y9
+	VSUBPS      Y1, Y9, Y9
+	VANDPS      Y0, Y9, Y9
+	VADDPS      Y9, Y3, Y3
+	VFMADD231PS Y9, Y9, Y5
 	VMASKMOVPS  (DI)(DX*1), Y0, Y1
 	VSUBPS      Y2, Y1, Y1
 	VANDPS      Y0, Y1, Y1
 	VADDPS      Y1, Y4, Y4
 	VFMADD231PS Y1, Y1, Y6
 
-done64:
+done67:
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y6, Y6
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPS       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -1159,9 +1203,9 @@ done64:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest66
+	JL           rest70
 
-vectors65:
+vectors69:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1174,11 +1218,11 @@ vectors65:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors65
+	JGE         vectors69
 
-rest66:
+rest70:
 	ADDQ        $0x08, R10
-	JZ          done67
+	JZ          done71
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1187,7 +1231,7 @@ rest66:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done67:
+done71:
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -1203,9 +1247,9 @@ done67:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest69
+	JL           rest73
 
-vectors68:
+vectors72:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1218,11 +1262,11 @@ vectors68:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors68
+	JGE         vectors72
 
-rest69:
+rest73:
 	ADDQ        $0x08, R10
-	JZ          done70
+	JZ          done74
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1231,39 +1275,39 @@ rest69:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done70:
+done74:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows57
+	JMP  rows60
 
-done58:
-rows71:
+done61:
+rows75:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done72
+	JG     done76
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest74
+	JL     rest78
 
-vectors73:
+vectors77:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors73
+	JGE    vectors77
 
-rest74:
+rest78:
 	ADDQ       $0x08, R8
-	JZ         done75
+	JZ         done79
 	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
-done75:
+done79:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1289,29 +1333,37 @@ done75:
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	MOVQ         BX, DI
+	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest77
+	JL           rest81
 
-vectors76:
-	VMOVUPS     (DI), Y4
-	VSUBPS      Y1, Y4, Y4
-	VADDPS      Y4, Y2, Y2
-	VFMADD231PS Y4, Y4, Y3
+vectors80:
+	VMOVUPS     (DI), Y5
+	VSUBPS      Y1, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
-	JGE         vectors76
+	TESTQ       $0x00000038, R8
+	JNZ         further83
+	VADDPS      Y3, Y4, Y4
+	VXORPS      Y3, Y3, Y3
 
-rest77:
+further83:
+	SUBQ $0x08, R8
+	JGE  vectors80
+
+rest81:
 	ADDQ        $0x08, R8
-	JZ          done78
-	VMASKMOVPS  (DI), Y0, Y4
-	VSUBPS      Y1, Y4, Y4
-	VANDPS      Y0, Y4, Y4
-	VADDPS      Y4, Y2, Y2
-	VFMADD231PS Y4, Y4, Y3
+	JZ          done82
+	VMASKMOVPS  (DI), Y0, Y5
+	VSUBPS      Y1, Y5, Y5
+	VANDPS      Y0, Y5, Y5
+	VADDPS      Y5, Y2, Y2
+	VFMADD231PS Y5, Y5, Y3
 
-done78:
+done82:
+	VADDPS       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VUNPCKLPS    X2, X2, X1
@@ -1369,9 +1421,9 @@ done78:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest80
+	JL           rest85
 
-vectors79:
+vectors84:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1384,11 +1436,11 @@ vectors79:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors79
+	JGE         vectors84
 
-rest80:
+rest85:
 	ADDQ        $0x08, R10
-	JZ          done81
+	JZ          done86
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1397,16 +1449,16 @@ rest80:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done81:
+done86:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows71
+	JMP  rows75
 
-done72:
+done76:
 done24:
 	VZEROUPPER
 	RET
@@ -1429,7 +1481,7 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain82
+	JE      plain87
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -1437,22 +1489,30 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest86
+	JG      rest91
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
+	VXORPS  Y1, Y1, Y1
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest88
+	JL      rest93
 
-vectors87:
-	VMOVUPS     (R9), Y1
-	VFMADD231PS Y1, Y1, Y0
+vectors92:
+	VMOVUPS     (R9), Y2
+	VFMADD231PS Y2, Y2, Y0
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors87
+	TESTQ       $0x00000038, R10
+	JNZ         further95
+	VADDPS      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest88:
+further95:
+	SUBQ $0x08, R10
+	JGE  vectors92
+
+rest93:
+	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
@@ -1481,37 +1541,45 @@ rest88:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop84:
+loop89:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last85
+	JG           last90
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
+	VXORPS       Y1, Y1, Y1
 	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y1
+	VBROADCASTSS -4(R11)(CX*4), Y2
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest91
+	JL           rest97
 
-vectors90:
-	VMOVUPS     (R10), Y2
-	VFMADD231PS Y2, Y2, Y0
+vectors96:
+	VMOVUPS     (R10), Y3
+	VFMADD231PS Y3, Y3, Y0
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Y2
-	VMULPS      Y1, Y2, Y2
-	VMULPS      (R11), Y2, Y2
-	VMOVNTPS    Y2, (SI)
+	VMOVUPS     (R8), Y3
+	VMULPS      Y2, Y3, Y3
+	VMULPS      (R11), Y3, Y3
+	VMOVNTPS    Y3, (SI)
 	ADDQ        $+32, R10
-	ADDQ        $+32, R8
-	ADDQ        $+32, SI
-	ADDQ        $+32, R11
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R12
-	JGE         vectors90
+	TESTQ       $0x00000038, R12
+	JNZ         further99
+	VADDPS      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest91:
+further99:
+	ADDQ $+32, R8
+	ADDQ $+32, SI
+	ADDQ $+32, R11
+	ADDQ $+32, R9
+	SUBQ $0x08, R12
+	JGE  vectors96
+
+rest97:
+	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
@@ -1539,17 +1607,17 @@ rest91:
 	VMOVSS       X0, (R9)(CX*4)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop84
+	JMP          loop89
 
-last85:
+last90:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest94
+	JL           rest101
 
-vectors93:
+vectors100:
 	VMOVUPS  (R8), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -1558,28 +1626,36 @@ vectors93:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors93
+	JGE      vectors100
 
-rest94:
-rest86:
-rows96:
+rest101:
+rest91:
+rows103:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done97
+	JG     done104
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
+	VXORPS Y1, Y1, Y1
 	MOVQ   AX, DI
 	SUBQ   $0x08, DI
-	JL     rest99
+	JL     rest106
 
-vectors98:
-	VMOVUPS     (DX), Y1
-	VFMADD231PS Y1, Y1, Y0
+vectors105:
+	VMOVUPS     (DX), Y2
+	VFMADD231PS Y2, Y2, Y0
 	ADDQ        $+32, DX
-	SUBQ        $0x08, DI
-	JGE         vectors98
+	TESTQ       $0x00000038, DI
+	JNZ         further108
+	VADDPS      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest99:
+further108:
+	SUBQ $0x08, DI
+	JGE  vectors105
+
+rest106:
+	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
@@ -1610,9 +1686,9 @@ rest99:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest102
+	JL           rest110
 
-vectors101:
+vectors109:
 	VMOVUPS  (BX), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -1621,48 +1697,60 @@ vectors101:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors101
+	JGE      vectors109
 
-rest102:
+rest110:
 	ADDQ $0x01, CX
-	JMP  rows96
+	JMP  rows103
 
-done97:
+done104:
 	SFENCE
-	JMP done83
+	JMP done88
 
-plain82:
+plain87:
 	XORQ CX, CX
 
-rows104:
+rows112:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done105
+	JG     done113
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest107
+	JL     rest115
 
-vectors106:
-	VMOVUPS     (DI), Y3
-	VFMADD231PS Y3, Y3, Y1
-	VMOVUPS     (DI)(DX*1), Y3
-	VFMADD231PS Y3, Y3, Y2
+vectors114:
+	VMOVUPS     (DI), Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (DI)(DX*1), Y5
+	VFMADD231PS Y5, Y5, Y2
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
-	JGE         vectors106
+	TESTQ       $0x00000038, R8
+	JNZ         further117
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-rest107:
+further117:
+	SUBQ $0x08, R8
+	JGE  vectors114
+
+rest115:
 	ADDQ        $0x08, R8
-	JZ          done108
-	VMASKMOVPS  (DI), Y0, Y3
-	VFMADD231PS Y3, Y3, Y1
-	VMASKMOVPS  (DI)(DX*1), Y0, Y3
-	VFMADD231PS Y3, Y3, Y2
+	JZ          done116
+	VMASKMOVPS  (DI), Y0, Y5
+	VFMADD231PS Y5, Y5, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y5
+	VFMADD231PS Y5, Y5, Y2
 
-done108:
+done116:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -1697,9 +1785,9 @@ done108:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest110
+	JL           rest119
 
-vectors109:
+vectors118:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1709,18 +1797,18 @@ vectors109:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors109
+	JGE        vectors118
 
-rest110:
+rest119:
 	ADDQ       $0x08, R9
-	JZ         done111
+	JZ         done120
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done111:
+done120:
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -1731,9 +1819,9 @@ done111:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest113
+	JL           rest122
 
-vectors112:
+vectors121:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1743,51 +1831,59 @@ vectors112:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors112
+	JGE        vectors121
 
-rest113:
+rest122:
 	ADDQ       $0x08, R9
-	JZ         done114
+	JZ         done123
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done114:
+done123:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows104
+	JMP  rows112
 
-done105:
-rows115:
+done113:
+rows124:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done116
+	JG     done125
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
+	VXORPS Y2, Y2, Y2
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest118
+	JL     rest127
 
-vectors117:
-	VMOVUPS     (DI), Y2
-	VFMADD231PS Y2, Y2, Y1
+vectors126:
+	VMOVUPS     (DI), Y3
+	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $+32, DI
-	SUBQ        $0x08, R8
-	JGE         vectors117
+	TESTQ       $0x00000038, R8
+	JNZ         further129
+	VADDPS      Y1, Y2, Y2
+	VXORPS      Y1, Y1, Y1
 
-rest118:
+further129:
+	SUBQ $0x08, R8
+	JGE  vectors126
+
+rest127:
 	ADDQ        $0x08, R8
-	JZ          done119
-	VMASKMOVPS  (DI), Y0, Y2
-	VFMADD231PS Y2, Y2, Y1
+	JZ          done128
+	VMASKMOVPS  (DI), Y0, Y3
+	VFMADD231PS Y3, Y3, Y1
 
-done119:
+done128:
+	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1819,9 +1915,9 @@ done119:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest121
+	JL           rest131
 
-vectors120:
+vectors130:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1831,28 +1927,28 @@ vectors120:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors120
+	JGE        vectors130
 
-rest121:
+rest131:
 	ADDQ       $0x08, R9
-	JZ         done122
+	JZ         done132
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done122:
+done132:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows115
+	JMP  rows124
 
-done116:
-done83:
+done125:
+done88:
 	VZEROUPPER
 	RET
 
@@ -1872,14 +1968,14 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain123
+	JE           plain133
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done127
+	JG           done137
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -1895,9 +1991,9 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest129
+	JL           rest139
 
-vectors128:
+vectors138:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R12), Y7
@@ -1918,9 +2014,9 @@ vectors128:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors128
+	JGE         vectors138
 
-rest129:
+rest139:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -1968,10 +2064,10 @@ rest129:
 	VMOVSS       X0, (SP)
 	INCQ         CX
 
-loop125:
+loop135:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last126
+	JG           last136
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -1992,9 +2088,9 @@ loop125:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest132
+	JL           rest142
 
-vectors131:
+vectors141:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPS      (R8), Y9
@@ -2029,9 +2125,9 @@ vectors131:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors131
+	JGE          vectors141
 
-rest132:
+rest142:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -2078,9 +2174,9 @@ rest132:
 	VCVTPD2PSY   Y1, X0
 	VMOVSS       X0, (SP)
 	INCQ         CX
-	JMP          loop125
+	JMP          loop135
 
-last126:
+last136:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -2089,9 +2185,9 @@ last126:
 	VBROADCASTSS -4(BX)(CX*4), Y2
 	VBROADCASTSS 32(SP), Y3
 	SUBQ         $0x08, AX
-	JL           rest135
+	JL           rest145
 
-vectors134:
+vectors144:
 	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMULPS       (DX), Y5, Y5
@@ -2105,20 +2201,20 @@ vectors134:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x08, AX
-	JGE          vectors134
+	JGE          vectors144
 
-rest135:
-done127:
+rest145:
+done137:
 	SFENCE
-	JMP done124
+	JMP done134
 
-plain123:
+plain133:
 	XORQ CX, CX
 
-rows137:
+rows147:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done138
+	JG           done148
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2139,9 +2235,9 @@ rows137:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest140
+	JL           rest150
 
-vectors139:
+vectors149:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
@@ -2171,11 +2267,11 @@ vectors139:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors139
+	JGE         vectors149
 
-rest140:
+rest150:
 	ADDQ        $0x08, R13
-	JZ          done141
+	JZ          done151
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
@@ -2200,7 +2296,7 @@ rest140:
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
 
-done141:
+done151:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -2261,9 +2357,9 @@ done141:
 	VBROADCASTSS 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest143
+	JL           rest153
 
-vectors142:
+vectors152:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2279,11 +2375,11 @@ vectors142:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors142
+	JGE          vectors152
 
-rest143:
+rest153:
 	ADDQ         $0x08, R10
-	JZ           done144
+	JZ           done154
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2294,7 +2390,7 @@ rest143:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done144:
+done154:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -2310,9 +2406,9 @@ done144:
 	VBROADCASTSS 36(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest146
+	JL           rest156
 
-vectors145:
+vectors155:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2328,11 +2424,11 @@ vectors145:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors145
+	JGE          vectors155
 
-rest146:
+rest156:
 	ADDQ         $0x08, R10
-	JZ           done147
+	JZ           done157
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2343,7 +2439,7 @@ rest146:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done147:
+done157:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2351,13 +2447,13 @@ done147:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows137
+	JMP  rows147
 
-done138:
-rows148:
+done148:
+rows158:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done149
+	JG           done159
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2373,9 +2469,9 @@ rows148:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest151
+	JL           rest161
 
-vectors150:
+vectors160:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
@@ -2396,11 +2492,11 @@ vectors150:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors150
+	JGE         vectors160
 
-rest151:
+rest161:
 	ADDQ        $0x08, R13
-	JZ          done152
+	JZ          done162
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
@@ -2416,7 +2512,7 @@ rest151:
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
 
-done152:
+done162:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -2472,9 +2568,9 @@ done152:
 	VBROADCASTSS 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest154
+	JL           rest164
 
-vectors153:
+vectors163:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2490,11 +2586,11 @@ vectors153:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors153
+	JGE          vectors163
 
-rest154:
+rest164:
 	ADDQ         $0x08, R10
-	JZ           done155
+	JZ           done165
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2505,7 +2601,7 @@ rest154:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done155:
+done165:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2513,10 +2609,10 @@ done155:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows148
+	JMP  rows158
 
-done149:
-done124:
+done159:
+done134:
 	VZEROUPPER
 	RET
 
@@ -2536,14 +2632,14 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain156
+	JE           plain166
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done160
+	JG           done170
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2553,9 +2649,9 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest162
+	JL           rest172
 
-vectors161:
+vectors171:
 	VMOVUPS     (R10), Y2
 	VMOVUPS     (R11), Y3
 	VMOVUPS     (BX), Y4
@@ -2570,9 +2666,9 @@ vectors161:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors161
+	JGE         vectors171
 
-rest162:
+rest172:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -2599,10 +2695,10 @@ rest162:
 	VMOVSS       X0, (SP)
 	INCQ         CX
 
-loop158:
+loop168:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last159
+	JG           last169
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -2614,9 +2710,9 @@ loop158:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest165
+	JL           rest175
 
-vectors164:
+vectors174:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPS      (R8), Y4
@@ -2643,9 +2739,9 @@ vectors164:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors164
+	JGE          vectors174
 
-rest165:
+rest175:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -2671,17 +2767,17 @@ rest165:
 	VCVTPD2PSY   Y1, X0
 	VMOVSS       X0, (SP)
 	INCQ         CX
-	JMP          loop158
+	JMP          loop168
 
-last159:
+last169:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Y1
 	SUBQ         $0x08, AX
-	JL           rest168
+	JL           rest178
 
-vectors167:
+vectors177:
 	VMOVUPS      (R8), Y2
 	VMOVUPS      (R9), Y3
 	VMULPS       (CX), Y3, Y3
@@ -2693,20 +2789,20 @@ vectors167:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x08, AX
-	JGE          vectors167
+	JGE          vectors177
 
-rest168:
-done160:
+rest178:
+done170:
 	SFENCE
-	JMP done157
+	JMP done167
 
-plain156:
+plain166:
 	XORQ CX, CX
 
-rows170:
+rows180:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done171
+	JG           done181
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2718,9 +2814,9 @@ rows170:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest173
+	JL           rest183
 
-vectors172:
+vectors182:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -2741,11 +2837,11 @@ vectors172:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors172
+	JGE         vectors182
 
-rest173:
+rest183:
 	ADDQ        $0x08, R12
-	JZ          done174
+	JZ          done184
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
 	VMASKMOVPS  (R8), Y0, Y7
@@ -2762,7 +2858,7 @@ rest173:
 	VFMADD231PS Y7, Y1, Y4
 	VMASKMOVPS  Y6, Y0, (R11)
 
-done174:
+done184:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -2797,9 +2893,9 @@ done174:
 	VBROADCASTSS (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest176
+	JL           rest186
 
-vectors175:
+vectors185:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -2813,11 +2909,11 @@ vectors175:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors175
+	JGE          vectors185
 
-rest176:
+rest186:
 	ADDQ         $0x08, R10
-	JZ           done177
+	JZ           done187
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -2826,7 +2922,7 @@ rest176:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done177:
+done187:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -2839,9 +2935,9 @@ done177:
 	VBROADCASTSS 4(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest179
+	JL           rest189
 
-vectors178:
+vectors188:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -2855,11 +2951,11 @@ vectors178:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors178
+	JGE          vectors188
 
-rest179:
+rest189:
 	ADDQ         $0x08, R10
-	JZ           done180
+	JZ           done190
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -2868,7 +2964,7 @@ rest179:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done180:
+done190:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2876,13 +2972,13 @@ done180:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows170
+	JMP  rows180
 
-done171:
-rows181:
+done181:
+rows191:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done182
+	JG           done192
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -2892,9 +2988,9 @@ rows181:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest184
+	JL           rest194
 
-vectors183:
+vectors193:
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (R8), Y5
@@ -2909,11 +3005,11 @@ vectors183:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors183
+	JGE         vectors193
 
-rest184:
+rest194:
 	ADDQ        $0x08, R12
-	JZ          done185
+	JZ          done195
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
 	VMASKMOVPS  (R8), Y0, Y5
@@ -2924,7 +3020,7 @@ rest184:
 	VFMADD231PS Y6, Y5, Y2
 	VMASKMOVPS  Y4, Y0, (R11)
 
-done185:
+done195:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -2956,9 +3052,9 @@ done185:
 	VBROADCASTSS (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest187
+	JL           rest197
 
-vectors186:
+vectors196:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -2972,11 +3068,11 @@ vectors186:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors186
+	JGE          vectors196
 
-rest187:
+rest197:
 	ADDQ         $0x08, R10
-	JZ           done188
+	JZ           done198
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -2985,7 +3081,7 @@ rest187:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done188:
+done198:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2993,10 +3089,10 @@ done188:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows181
+	JMP  rows191
 
-done182:
-done157:
+done192:
+done167:
 	VZEROUPPER
 	RET
 
@@ -3014,21 +3110,21 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-113
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
 	CMPB    stream+112(FP), $0x00
-	JE      plain189
+	JE      plain199
 	XORQ    CX, CX
 
-rows191:
+rows201:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done192
+	JG   done202
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest194
+	JL   rest204
 
-vectors193:
+vectors203:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (DI), Y1
 	VMOVUPS     (R8), Y2
@@ -3043,36 +3139,36 @@ vectors193:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors193
+	JGE         vectors203
 
-rest194:
+rest204:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows191
+	JMP  rows201
 
-done192:
+done202:
 	SFENCE
-	JMP done190
+	JMP done200
 
-plain189:
+plain199:
 	XORQ CX, CX
 
-rows196:
+rows206:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done197
+	JG   done207
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest199
+	JL   rest209
 
-vectors198:
+vectors208:
 	VMOVUPS     (DI), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -3099,11 +3195,11 @@ vectors198:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors198
+	JGE         vectors208
 
-rest199:
+rest209:
 	ADDQ        $0x08, R10
-	JZ          done200
+	JZ          done210
 	VMASKMOVPS  (DI), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3126,28 +3222,28 @@ rest199:
 	VMASKMOVPS  Y1, Y0, (DI)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done200:
+done210:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows196
+	JMP  rows206
 
-done197:
-rows201:
+done207:
+rows211:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done202
+	JG   done212
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest204
+	JL   rest214
 
-vectors203:
+vectors213:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (DI), Y2
 	VMOVUPS     (R8), Y3
@@ -3162,11 +3258,11 @@ vectors203:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors203
+	JGE         vectors213
 
-rest204:
+rest214:
 	ADDQ        $0x08, R9
-	JZ          done205
+	JZ          done215
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (DI), Y0, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -3177,17 +3273,17 @@ rest204:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done205:
+done215:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows201
+	JMP  rows211
 
-done202:
-done190:
+done212:
+done200:
 	VZEROUPPER
 	RET
 
@@ -3206,21 +3302,21 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain206
+	JE      plain216
 	XORQ    CX, CX
 
-rows208:
+rows218:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done209
+	JG   done219
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest211
+	JL   rest221
 
-vectors210:
+vectors220:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
@@ -3234,9 +3330,9 @@ vectors210:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors210
+	JGE         vectors220
 
-rest211:
+rest221:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3245,27 +3341,27 @@ rest211:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows208
+	JMP  rows218
 
-done209:
+done219:
 	SFENCE
-	JMP done207
+	JMP done217
 
-plain206:
+plain216:
 	XORQ CX, CX
 
-rows213:
+rows223:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done214
+	JG   done224
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest216
+	JL   rest226
 
-vectors215:
+vectors225:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -3291,11 +3387,11 @@ vectors215:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors215
+	JGE         vectors225
 
-rest216:
+rest226:
 	ADDQ        $0x08, R11
-	JZ          done217
+	JZ          done227
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -3316,7 +3412,7 @@ rest216:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done217:
+done227:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -3325,21 +3421,21 @@ done217:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows213
+	JMP  rows223
 
-done214:
-rows218:
+done224:
+rows228:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done219
+	JG   done229
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest221
+	JL   rest231
 
-vectors220:
+vectors230:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -3353,11 +3449,11 @@ vectors220:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors220
+	JGE         vectors230
 
-rest221:
+rest231:
 	ADDQ        $0x08, R10
-	JZ          done222
+	JZ          done232
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3366,7 +3462,7 @@ rest221:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done222:
+done232:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3375,10 +3471,10 @@ done222:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows218
+	JMP  rows228
 
-done219:
-done207:
+done229:
+done217:
 	VZEROUPPER
 	RET
 
@@ -3397,26 +3493,28 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-161
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
 	CMPB    stream+160(FP), $0x00
-	JE      plain223
+	JE      plain233
 	XORQ    CX, CX
 
-rows225:
+rows235:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done226
+	JG   done236
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest228
+	JL   rest238
 
-vectors227:
+vectors237:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
+	PREFETCHT1  2048(SI)
+	PREFETCHT1  2048(DI)
 	VMOVUPS     (SI), Y4
 	VMOVUPS     (DI), Y5
 	VSUBPS      Y2, Y4, Y4
@@ -3432,9 +3530,9 @@ vectors227:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors227
+	JGE         vectors237
 
-rest228:
+rest238:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3443,28 +3541,28 @@ rest228:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows225
+	JMP  rows235
 
-done226:
+done236:
 	SFENCE
-	JMP done224
+	JMP done234
 
-plain223:
+plain233:
 	XORQ CX, CX
 
-rows230:
+rows240:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done231
+	JG   done241
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest233
+	JL   rest243
 
-vectors232:
+vectors242:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -3502,11 +3600,11 @@ vectors232:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors232
+	JGE         vectors242
 
-rest233:
+rest243:
 	ADDQ        $0x08, R12
-	JZ          done234
+	JZ          done244
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -3538,7 +3636,7 @@ rest233:
 	VMASKMOVPS  Y1, Y0, (R8)
 	VMASKMOVPS  Y2, Y0, (R9)
 
-done234:
+done244:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -3547,22 +3645,22 @@ done234:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows230
+	JMP  rows240
 
-done231:
-rows235:
+done241:
+rows245:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done236
+	JG   done246
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest238
+	JL   rest248
 
-vectors237:
+vectors247:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -3582,11 +3680,11 @@ vectors237:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors237
+	JGE         vectors247
 
-rest238:
+rest248:
 	ADDQ        $0x08, R11
-	JZ          done239
+	JZ          done249
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3600,7 +3698,7 @@ rest238:
 	VMASKMOVPS  Y1, Y0, (BX)
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done239:
+done249:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3609,10 +3707,10 @@ done239:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows235
+	JMP  rows245
 
-done236:
-done224:
+done246:
+done234:
 	VZEROUPPER
 	RET
 
@@ -3632,13 +3730,13 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain240
+	JE      plain250
 	XORQ    CX, CX
 
-rows242:
+rows252:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done243
+	JG   done253
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3646,14 +3744,16 @@ rows242:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest245
+	JL   rest255
 
-vectors244:
+vectors254:
 	VMOVUPS      (BX), Y0
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
 	VMOVUPS      (R12), Y4
+	PREFETCHT1   2048(DI)
+	PREFETCHT1   2048(R8)
 	VMOVUPS      (DI), Y5
 	VMOVUPS      (R8), Y6
 	VSUBPS       Y0, Y5, Y5
@@ -3670,9 +3770,9 @@ vectors244:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors244
+	JGE          vectors254
 
-rest245:
+rest255:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3683,19 +3783,19 @@ rest245:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows242
+	JMP  rows252
 
-done243:
+done253:
 	SFENCE
-	JMP done241
+	JMP done251
 
-plain240:
+plain250:
 	XORQ CX, CX
 
-rows247:
+rows257:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done248
+	JG   done258
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -3703,9 +3803,9 @@ rows247:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest250
+	JL   rest260
 
-vectors249:
+vectors259:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -3748,11 +3848,11 @@ vectors249:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors249
+	JGE          vectors259
 
-rest250:
+rest260:
 	ADDQ         $0x08, R14
-	JZ           done251
+	JZ           done261
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -3787,7 +3887,7 @@ rest250:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done251:
+done261:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
@@ -3798,13 +3898,13 @@ done251:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows247
+	JMP  rows257
 
-done248:
-rows252:
+done258:
+rows262:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done253
+	JG   done263
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3812,9 +3912,9 @@ rows252:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest255
+	JL   rest265
 
-vectors254:
+vectors264:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -3836,11 +3936,11 @@ vectors254:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors254
+	JGE          vectors264
 
-rest255:
+rest265:
 	ADDQ         $0x08, R13
-	JZ           done256
+	JZ           done266
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -3854,7 +3954,7 @@ rest255:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done256:
+done266:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3865,10 +3965,10 @@ done256:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows252
+	JMP  rows262
 
-done253:
-done241:
+done263:
+done251:
 	VZEROUPPER
 	RET
 
@@ -3880,29 +3980,29 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop257:
+loop267:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done258
+	JG        done268
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop257
+	JMP       loop267
 
-done258:
-loop259:
+done268:
+loop269:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done260
+	JG        done270
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop259
+	JMP       loop269
 
-done260:
+done270:
 	VZEROUPPER
 	RET
 
@@ -3921,23 +4021,23 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest262
+	JZ           rest272
 
-vectors261:
+vectors271:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors261
+	JL      vectors271
 
-rest262:
+rest272:
 	CMPQ       BX, DX
-	JGE        done263
+	JGE        done273
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done263:
+done273:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -3950,9 +4050,9 @@ done263:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest265
+	JZ           rest275
 
-vectors264:
+vectors274:
 	VMOVUPS      (CX)(BX*4), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMOVUPS      literal32_2<>+0(SB), Y4
@@ -3977,11 +4077,11 @@ vectors264:
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors264
+	JL           vectors274
 
-rest265:
+rest275:
 	CMPQ         BX, DX
-	JGE          done266
+	JGE          done276
 	VMASKMOVPS   (CX)(BX*4), Y0, Y3
 	VSUBPS       Y1, Y3, Y3
 	VMOVUPS      literal32_2<>+0(SB), Y1
@@ -4006,7 +4106,7 @@ rest265:
 	VANDPS       Y0, Y4, Y4
 	VADDPS       Y4, Y2, Y2
 
-done266:
+done276:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -4020,24 +4120,24 @@ done266:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest268
+	JZ           rest278
 
-vectors267:
+vectors277:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors267
+	JL      vectors277
 
-rest268:
+rest278:
 	CMPQ       CX, DX
-	JGE        done269
+	JGE        done279
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done269:
+done279:
 	VZEROUPPER
 	RET
 
@@ -4182,24 +4282,24 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-8, SI
-	JZ      rest271
+	JZ      rest281
 
-vectors270:
+vectors280:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors270
+	JL          vectors280
 
-rest271:
+rest281:
 	CMPQ        BX, DX
-	JGE         done272
+	JGE         done282
 	VMASKMOVPS  (CX)(BX*4), Y0, Y2
 	VMASKMOVPS  (AX)(BX*4), Y0, Y3
 	VFMADD231PS Y3, Y2, Y1
 
-done272:
+done282:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -4210,9 +4310,9 @@ done272:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest274
+	JZ           rest284
 
-vectors273:
+vectors283:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -4220,18 +4320,18 @@ vectors273:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors273
+	JL      vectors283
 
-rest274:
+rest284:
 	CMPQ       BX, DX
-	JGE        done275
+	JGE        done285
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done275:
+done285:
 	VZEROUPPER
 	RET
 
@@ -4250,9 +4350,9 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest277
+	JZ      rest287
 
-vectors276:
+vectors286:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_17<>+0(SB), Y3
@@ -4288,11 +4388,11 @@ vectors276:
 	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors276
+	JL           vectors286
 
-rest277:
+rest287:
 	CMPQ         SI, BX
-	JGE          done278
+	JGE          done288
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_17<>+0(SB), Y3
@@ -4327,7 +4427,7 @@ rest277:
 	VFNMADD231PS Y1, Y4, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-done278:
+done288:
 	VZEROUPPER
 	RET
 
@@ -4393,9 +4493,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest280
+	JZ           rest290
 
-vectors279:
+vectors289:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -4415,11 +4515,11 @@ vectors279:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors279
+	JL          vectors289
 
-rest280:
+rest290:
 	CMPQ        DI, SI
-	JGE         done281
+	JGE         done291
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -4438,7 +4538,7 @@ rest280:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done281:
+done291:
 	VZEROUPPER
 	RET
 
@@ -4472,26 +4572,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest283
+	JZ      rest293
 
-vectors282:
+vectors292:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors282
+	JL      vectors292
 
-rest283:
+rest293:
 	CMPQ       SI, BX
-	JGE        done284
+	JGE        done294
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done284:
+done294:
 	VZEROUPPER
 	RET
 
@@ -4510,24 +4610,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest286
+	JZ           rest296
 
-vectors285:
+vectors295:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors285
+	JL      vectors295
 
-rest286:
+rest296:
 	CMPQ       BX, DX
-	JGE        done287
+	JGE        done297
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done287:
+done297:
 	VZEROUPPER
 	RET
 
@@ -4555,9 +4655,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest289
+	JZ           rest299
 
-vectors288:
+vectors298:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -4579,11 +4679,11 @@ vectors288:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors288
+	JL          vectors298
 
-rest289:
+rest299:
 	CMPQ        DI, SI
-	JGE         done290
+	JGE         done300
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -4604,7 +4704,7 @@ rest289:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done290:
+done300:
 	VZEROUPPER
 	RET
 
@@ -4623,22 +4723,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest292
+	JZ      rest302
 
-vectors291:
+vectors301:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors291
+	JL          vectors301
 
-rest292:
+rest302:
 	CMPQ        DX, CX
-	JGE         done293
+	JGE         done303
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done293:
+done303:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4686,9 +4786,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done295
+	JZ         done305
 
-k294:
+k304:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -4713,9 +4813,9 @@ k294:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k294
+	JNZ          k304
 
-done295:
+done305:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4737,10 +4837,10 @@ done295:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone297
-	JEQ          overwrite296
+	JPS          readCdone307
+	JEQ          overwrite306
 
-readCdone297:
+readCdone307:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -4765,9 +4865,9 @@ readCdone297:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done297
+	JMP         done307
 
-overwrite296:
+overwrite306:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -4781,7 +4881,7 @@ overwrite296:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done297:
+done307:
 	VZEROUPPER
 	RET
 
@@ -4809,9 +4909,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done299
+	JZ         done309
 
-k298:
+k308:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -4823,9 +4923,9 @@ k298:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k298
+	JNZ          k308
 
-done299:
+done309:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4838,10 +4938,10 @@ done299:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone301
-	JEQ          overwrite300
+	JPS          readCdone311
+	JEQ          overwrite310
 
-readCdone301:
+readCdone311:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -4850,15 +4950,15 @@ readCdone301:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done301
+	JMP         done311
 
-overwrite300:
+overwrite310:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done301:
+done311:
 	VZEROUPPER
 	RET
 
@@ -4873,9 +4973,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks302:
+blocks312:
 	SUBQ       $0x00000004, SI
-	JL         done303
+	JL         done313
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -4906,9 +5006,9 @@ blocks302:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks302
+	JMP        blocks312
 
-done303:
+done313:
 	VZEROUPPER
 	RET
 
@@ -4927,7 +5027,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain304
+	JE      plain314
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -4936,23 +5036,23 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest308
+	JG      rest318
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	MOVQ    BX, R9
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest310
+	JL      rest320
 
-vectors309:
+vectors319:
 	VADDPD (R9), Y0, Y0
 	VADDPD (R9)(DX*1), Y1, Y1
 	ADDQ   $+32, R9
 	SUBQ   $0x04, R10
-	JGE    vectors309
+	JGE    vectors319
 
-rest310:
+rest320:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -4980,24 +5080,36 @@ rest310:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	MOVQ         BX, R9
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest313
+	JL           rest323
 
-vectors312:
-	VMOVUPD     (R9), Y6
-	VSUBPD      Y0, Y6, Y6
-	VADDPD      Y6, Y2, Y2
-	VFMADD231PD Y6, Y6, Y4
-	VMOVUPD     (R9)(DX*1), Y6
-	VSUBPD      Y1, Y6, Y6
-	VADDPD      Y6, Y3, Y3
-	VFMADD231PD Y6, Y6, Y5
+vectors322:
+	VMOVUPD     (R9), Y8
+	VSUBPD      Y0, Y8, Y8
+	VADDPD      Y8, Y2, Y2
+	VFMADD231PD Y8, Y8, Y4
+	VMOVUPD     (R9)(DX*1), Y8
+	VSUBPD      Y1, Y8, Y8
+	VADDPD      Y8, Y3, Y3
+	VFMADD231PD Y8, Y8, Y5
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors312
+	TESTQ       $0x0000001c, R10
+	JNZ         further325
+	VADDPD      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPD      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
 
-rest313:
+further325:
+	SUBQ $0x04, R10
+	JGE  vectors322
+
+rest323:
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VEXTRACTF128 $0x01, Y3, X0
@@ -5045,10 +5157,10 @@ rest313:
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop306:
+loop316:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last307
+	JG           last317
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
@@ -5063,9 +5175,9 @@ loop306:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest316
+	JL           rest327
 
-vectors315:
+vectors326:
 	VADDPD      (R10), Y0, Y0
 	VADDPD      (R10)(DX*1), Y1, Y1
 	PREFETCHT1  (R9)
@@ -5082,9 +5194,9 @@ vectors315:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R13
-	JGE         vectors315
+	JGE         vectors326
 
-rest316:
+rest327:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5112,44 +5224,56 @@ rest316:
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
 	MOVQ         BX, R10
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y6
+	VBROADCASTSD -8(R11)(CX*8), Y8
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y7
+	VBROADCASTSD -8(R12)(CX*8), Y9
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y8
+	VBROADCASTSD -8(R12)(CX*8), Y10
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest319
+	JL           rest330
 
-vectors318:
-	VMOVUPD     (R10), Y9
-	VSUBPD      Y0, Y9, Y9
-	VADDPD      Y9, Y2, Y2
-	VFMADD231PD Y9, Y9, Y4
-	VMOVUPD     (R10)(DX*1), Y9
-	VSUBPD      Y1, Y9, Y9
-	VADDPD      Y9, Y3, Y3
-	VFMADD231PD Y9, Y9, Y5
+vectors329:
+	VMOVUPD     (R10), Y11
+	VSUBPD      Y0, Y11, Y11
+	VADDPD      Y11, Y2, Y2
+	VFMADD231PD Y11, Y11, Y4
+	VMOVUPD     (R10)(DX*1), Y11
+	VSUBPD      Y1, Y11, Y11
+	VADDPD      Y11, Y3, Y3
+	VFMADD231PD Y11, Y11, Y5
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Y9
-	VSUBPD      Y7, Y9, Y9
-	VFMSUB213PD Y8, Y6, Y9
-	VMOVUPD     (R11), Y10
-	VFMADD213PD (R12), Y10, Y9
-	VMOVNTPD    Y9, (SI)
+	VMOVUPD     (R8), Y11
+	VSUBPD      Y9, Y11, Y11
+	VFMSUB213PD Y10, Y8, Y11
+	VMOVUPD     (R11), Y12
+	VFMADD213PD (R12), Y12, Y11
+	VMOVNTPD    Y11, (SI)
 	ADDQ        $+32, R10
-	ADDQ        $+32, R8
-	ADDQ        $+32, SI
-	ADDQ        $+32, R11
-	ADDQ        $+32, R12
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R13
-	JGE         vectors318
+	TESTQ       $0x0000001c, R13
+	JNZ         further332
+	VADDPD      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPD      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
 
-rest319:
+further332:
+	ADDQ $+32, R8
+	ADDQ $+32, SI
+	ADDQ $+32, R11
+	ADDQ $+32, R12
+	ADDQ $+32, R9
+	SUBQ $0x04, R13
+	JGE  vectors329
+
+rest330:
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VEXTRACTF128 $0x01, Y3, X0
@@ -5196,9 +5320,9 @@ rest319:
 	VMOVUPD      X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop306
+	JMP          loop316
 
-last307:
+last317:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5209,9 +5333,9 @@ last307:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest322
+	JL           rest334
 
-vectors321:
+vectors333:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5223,9 +5347,9 @@ vectors321:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors321
+	JGE         vectors333
 
-rest322:
+rest334:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5236,9 +5360,9 @@ rest322:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest325
+	JL           rest337
 
-vectors324:
+vectors336:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5250,27 +5374,27 @@ vectors324:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors324
+	JGE         vectors336
 
-rest325:
-rest308:
-rows327:
+rest337:
+rest318:
+rows339:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done328
+	JG     done340
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest330
+	JL     rest342
 
-vectors329:
+vectors341:
 	VADDPD (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x04, DI
-	JGE    vectors329
+	JGE    vectors341
 
-rest330:
+rest342:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5293,20 +5417,28 @@ rest330:
 	VXORPS       Y1, Y1, Y1
 	VXORPS       Y2, Y2, Y2
 	MOVQ         BX, DX
+	VXORPS       Y3, Y3, Y3
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest333
+	JL           rest345
 
-vectors332:
-	VMOVUPD     (DX), Y3
-	VSUBPD      Y0, Y3, Y3
-	VADDPD      Y3, Y1, Y1
-	VFMADD231PD Y3, Y3, Y2
+vectors344:
+	VMOVUPD     (DX), Y4
+	VSUBPD      Y0, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
 	ADDQ        $+32, DX
-	SUBQ        $0x04, DI
-	JGE         vectors332
+	TESTQ       $0x0000001c, DI
+	JNZ         further347
+	VADDPD      Y2, Y3, Y3
+	VXORPS      Y2, Y2, Y2
 
-rest333:
+further347:
+	SUBQ $0x04, DI
+	JGE  vectors344
+
+rest345:
+	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPD       X0, X1, X1
 	VXORPS       Y0, Y0, Y0
@@ -5357,9 +5489,9 @@ rest333:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest336
+	JL           rest349
 
-vectors335:
+vectors348:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5371,46 +5503,46 @@ vectors335:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors335
+	JGE         vectors348
 
-rest336:
+rest349:
 	ADDQ $0x01, CX
-	JMP  rows327
+	JMP  rows339
 
-done328:
+done340:
 	SFENCE
-	JMP done305
+	JMP done315
 
-plain304:
+plain314:
 	XORQ CX, CX
 
-rows338:
+rows351:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done339
+	JG     done352
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest341
+	JL     rest354
 
-vectors340:
+vectors353:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors340
+	JGE    vectors353
 
-rest341:
+rest354:
 	ADDQ       $0x04, R8
-	JZ         done342
+	JZ         done355
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done342:
+done355:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -5438,38 +5570,50 @@ done342:
 	VXORPS       Y5, Y5, Y5
 	VXORPS       Y6, Y6, Y6
 	MOVQ         BX, DI
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest344
+	JL           rest357
 
-vectors343:
-	VMOVUPD     (DI), Y7
-	VSUBPD      Y1, Y7, Y7
-	VADDPD      Y7, Y3, Y3
-	VFMADD231PD Y7, Y7, Y5
-	VMOVUPD     (DI)(DX*1), Y7
-	VSUBPD      Y2, Y7, Y7
-	VADDPD      Y7, Y4, Y4
-	VFMADD231PD Y7, Y7, Y6
+vectors356:
+	VMOVUPD     (DI), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y9, Y9, Y5
+	VMOVUPD     (DI)(DX*1), Y9
+	VSUBPD      Y2, Y9, Y9
+	VADDPD      Y9, Y4, Y4
+	VFMADD231PD Y9, Y9, Y6
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
-	JGE         vectors343
+	TESTQ       $0x0000001c, R8
+	JNZ         further359
+	VADDPD      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
+	VADDPD      Y6, Y8, Y8
+	VXORPS      Y6, Y6, Y6
 
-rest344:
+further359:
+	SUBQ $0x04, R8
+	JGE  vectors356
+
+rest357:
 	ADDQ        $0x04, R8
-	JZ          done345
-	VMASKMOVPD  (DI), Y0, Y7
-	VSUBPD      Y1, Y7, Y7
-	VANDPD      Y0, Y7, Y7
-	VADDPD      Y7, Y3, Y3
-	VFMADD231PD Y7, Y7, Y5
+	JZ          done358
+	VMASKMOVPD  (DI), Y0, Y9
+	VSUBPD      Y1, Y9, Y9
+	VANDPD      Y0, Y9, Y9
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y9, Y9, Y5
 	VMASKMOVPD  (DI)(DX*1), Y0, Y1
 	VSUBPD      Y2, Y1, Y1
 	VANDPD      Y0, Y1, Y1
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done345:
+done358:
+	VADDPD       Y7, Y5, Y5
+	VADDPD       Y8, Y6, Y6
 	VEXTRACTF128 $0x01, Y3, X1
 	VADDPD       X1, X3, X3
 	VEXTRACTF128 $0x01, Y4, X1
@@ -5526,9 +5670,9 @@ done345:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest347
+	JL           rest361
 
-vectors346:
+vectors360:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5541,11 +5685,11 @@ vectors346:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors346
+	JGE         vectors360
 
-rest347:
+rest361:
 	ADDQ        $0x04, R10
-	JZ          done348
+	JZ          done362
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5554,7 +5698,7 @@ rest347:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done348:
+done362:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -5570,9 +5714,9 @@ done348:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest350
+	JL           rest364
 
-vectors349:
+vectors363:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5585,11 +5729,11 @@ vectors349:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors349
+	JGE         vectors363
 
-rest350:
+rest364:
 	ADDQ        $0x04, R10
-	JZ          done351
+	JZ          done365
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5598,39 +5742,39 @@ rest350:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done351:
+done365:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows338
+	JMP  rows351
 
-done339:
-rows352:
+done352:
+rows366:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done353
+	JG     done367
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest355
+	JL     rest369
 
-vectors354:
+vectors368:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors354
+	JGE    vectors368
 
-rest355:
+rest369:
 	ADDQ       $0x04, R8
-	JZ         done356
+	JZ         done370
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done356:
+done370:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -5653,29 +5797,37 @@ done356:
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	MOVQ         BX, DI
+	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest358
+	JL           rest372
 
-vectors357:
-	VMOVUPD     (DI), Y4
-	VSUBPD      Y1, Y4, Y4
-	VADDPD      Y4, Y2, Y2
-	VFMADD231PD Y4, Y4, Y3
+vectors371:
+	VMOVUPD     (DI), Y5
+	VSUBPD      Y1, Y5, Y5
+	VADDPD      Y5, Y2, Y2
+	VFMADD231PD Y5, Y5, Y3
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
-	JGE         vectors357
+	TESTQ       $0x0000001c, R8
+	JNZ         further374
+	VADDPD      Y3, Y4, Y4
+	VXORPS      Y3, Y3, Y3
 
-rest358:
+further374:
+	SUBQ $0x04, R8
+	JGE  vectors371
+
+rest372:
 	ADDQ        $0x04, R8
-	JZ          done359
-	VMASKMOVPD  (DI), Y0, Y4
-	VSUBPD      Y1, Y4, Y4
-	VANDPD      Y0, Y4, Y4
-	VADDPD      Y4, Y2, Y2
-	VFMADD231PD Y4, Y4, Y3
+	JZ          done373
+	VMASKMOVPD  (DI), Y0, Y5
+	VSUBPD      Y1, Y5, Y5
+	VANDPD      Y0, Y5, Y5
+	VADDPD      Y5, Y2, Y2
+	VFMADD231PD Y5, Y5, Y3
 
-done359:
+done373:
+	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
@@ -5727,9 +5879,9 @@ done359:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest361
+	JL           rest376
 
-vectors360:
+vectors375:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5742,11 +5894,11 @@ vectors360:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors360
+	JGE         vectors375
 
-rest361:
+rest376:
 	ADDQ        $0x04, R10
-	JZ          done362
+	JZ          done377
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5755,17 +5907,17 @@ rest361:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done362:
+done377:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows352
+	JMP  rows366
 
-done353:
-done305:
+done367:
+done315:
 	VZEROUPPER
 	RET
 
@@ -5784,7 +5936,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain363
+	JE      plain378
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -5792,22 +5944,30 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest367
+	JG      rest382
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
+	VXORPS  Y1, Y1, Y1
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest369
+	JL      rest384
 
-vectors368:
-	VMOVUPD     (R9), Y1
-	VFMADD231PD Y1, Y1, Y0
+vectors383:
+	VMOVUPD     (R9), Y2
+	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors368
+	TESTQ       $0x0000001c, R10
+	JNZ         further386
+	VADDPD      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest369:
+further386:
+	SUBQ $0x04, R10
+	JGE  vectors383
+
+rest384:
+	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5833,37 +5993,45 @@ rest369:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop365:
+loop380:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last366
+	JG           last381
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
+	VXORPS       Y1, Y1, Y1
 	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y1
+	VBROADCASTSD -8(R11)(CX*8), Y2
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest372
+	JL           rest388
 
-vectors371:
-	VMOVUPD     (R10), Y2
-	VFMADD231PD Y2, Y2, Y0
+vectors387:
+	VMOVUPD     (R10), Y3
+	VFMADD231PD Y3, Y3, Y0
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Y2
-	VMULPD      Y1, Y2, Y2
-	VMULPD      (R11), Y2, Y2
-	VMOVNTPD    Y2, (SI)
+	VMOVUPD     (R8), Y3
+	VMULPD      Y2, Y3, Y3
+	VMULPD      (R11), Y3, Y3
+	VMOVNTPD    Y3, (SI)
 	ADDQ        $+32, R10
-	ADDQ        $+32, R8
-	ADDQ        $+32, SI
-	ADDQ        $+32, R11
-	ADDQ        $+32, R9
-	SUBQ        $0x04, R12
-	JGE         vectors371
+	TESTQ       $0x0000001c, R12
+	JNZ         further390
+	VADDPD      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest372:
+further390:
+	ADDQ $+32, R8
+	ADDQ $+32, SI
+	ADDQ $+32, R11
+	ADDQ $+32, R9
+	SUBQ $0x04, R12
+	JGE  vectors387
+
+rest388:
+	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5888,17 +6056,17 @@ rest372:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop365
+	JMP          loop380
 
-last366:
+last381:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest375
+	JL           rest392
 
-vectors374:
+vectors391:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -5907,28 +6075,36 @@ vectors374:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors374
+	JGE      vectors391
 
-rest375:
-rest367:
-rows377:
+rest392:
+rest382:
+rows394:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done378
+	JG     done395
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
+	VXORPS Y1, Y1, Y1
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest380
+	JL     rest397
 
-vectors379:
-	VMOVUPD     (DX), Y1
-	VFMADD231PD Y1, Y1, Y0
+vectors396:
+	VMOVUPD     (DX), Y2
+	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, DX
-	SUBQ        $0x04, DI
-	JGE         vectors379
+	TESTQ       $0x0000001c, DI
+	JNZ         further399
+	VADDPD      Y0, Y1, Y1
+	VXORPS      Y0, Y0, Y0
 
-rest380:
+further399:
+	SUBQ $0x04, DI
+	JGE  vectors396
+
+rest397:
+	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5956,9 +6132,9 @@ rest380:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest383
+	JL           rest401
 
-vectors382:
+vectors400:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -5967,48 +6143,60 @@ vectors382:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors382
+	JGE      vectors400
 
-rest383:
+rest401:
 	ADDQ $0x01, CX
-	JMP  rows377
+	JMP  rows394
 
-done378:
+done395:
 	SFENCE
-	JMP done364
+	JMP done379
 
-plain363:
+plain378:
 	XORQ CX, CX
 
-rows385:
+rows403:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done386
+	JG     done404
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest388
+	JL     rest406
 
-vectors387:
-	VMOVUPD     (DI), Y3
-	VFMADD231PD Y3, Y3, Y1
-	VMOVUPD     (DI)(DX*1), Y3
-	VFMADD231PD Y3, Y3, Y2
+vectors405:
+	VMOVUPD     (DI), Y5
+	VFMADD231PD Y5, Y5, Y1
+	VMOVUPD     (DI)(DX*1), Y5
+	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
-	JGE         vectors387
+	TESTQ       $0x0000001c, R8
+	JNZ         further408
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-rest388:
+further408:
+	SUBQ $0x04, R8
+	JGE  vectors405
+
+rest406:
 	ADDQ        $0x04, R8
-	JZ          done389
-	VMASKMOVPD  (DI), Y0, Y3
-	VFMADD231PD Y3, Y3, Y1
-	VMASKMOVPD  (DI)(DX*1), Y0, Y3
-	VFMADD231PD Y3, Y3, Y2
+	JZ          done407
+	VMASKMOVPD  (DI), Y0, Y5
+	VFMADD231PD Y5, Y5, Y1
+	VMASKMOVPD  (DI)(DX*1), Y0, Y5
+	VFMADD231PD Y5, Y5, Y2
 
-done389:
+done407:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -6040,9 +6228,9 @@ done389:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest391
+	JL           rest410
 
-vectors390:
+vectors409:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6052,18 +6240,18 @@ vectors390:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors390
+	JGE        vectors409
 
-rest391:
+rest410:
 	ADDQ       $0x04, R9
-	JZ         done392
+	JZ         done411
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done392:
+done411:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -6074,9 +6262,9 @@ done392:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest394
+	JL           rest413
 
-vectors393:
+vectors412:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6086,51 +6274,59 @@ vectors393:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors393
+	JGE        vectors412
 
-rest394:
+rest413:
 	ADDQ       $0x04, R9
-	JZ         done395
+	JZ         done414
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done395:
+done414:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows385
+	JMP  rows403
 
-done386:
-rows396:
+done404:
+rows415:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done397
+	JG     done416
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
+	VXORPS Y2, Y2, Y2
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest399
+	JL     rest418
 
-vectors398:
-	VMOVUPD     (DI), Y2
-	VFMADD231PD Y2, Y2, Y1
+vectors417:
+	VMOVUPD     (DI), Y3
+	VFMADD231PD Y3, Y3, Y1
 	ADDQ        $+32, DI
-	SUBQ        $0x04, R8
-	JGE         vectors398
+	TESTQ       $0x0000001c, R8
+	JNZ         further420
+	VADDPD      Y1, Y2, Y2
+	VXORPS      Y1, Y1, Y1
 
-rest399:
+further420:
+	SUBQ $0x04, R8
+	JGE  vectors417
+
+rest418:
 	ADDQ        $0x04, R8
-	JZ          done400
-	VMASKMOVPD  (DI), Y0, Y2
-	VFMADD231PD Y2, Y2, Y1
+	JZ          done419
+	VMASKMOVPD  (DI), Y0, Y3
+	VFMADD231PD Y3, Y3, Y1
 
-done400:
+done419:
+	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -6159,9 +6355,9 @@ done400:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest402
+	JL           rest422
 
-vectors401:
+vectors421:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6171,28 +6367,28 @@ vectors401:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors401
+	JGE        vectors421
 
-rest402:
+rest422:
 	ADDQ       $0x04, R9
-	JZ         done403
+	JZ         done423
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done403:
+done423:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows396
+	JMP  rows415
 
-done397:
-done364:
+done416:
+done379:
 	VZEROUPPER
 	RET
 
@@ -6212,14 +6408,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain404
+	JE           plain424
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done408
+	JG           done428
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6235,9 +6431,9 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest410
+	JL           rest430
 
-vectors409:
+vectors429:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
@@ -6258,9 +6454,9 @@ vectors409:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors409
+	JGE         vectors429
 
-rest410:
+rest430:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6300,10 +6496,10 @@ rest410:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop406:
+loop426:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last407
+	JG           last427
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -6324,9 +6520,9 @@ loop406:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x04, R14
-	JL           rest413
+	JL           rest433
 
-vectors412:
+vectors432:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y9
@@ -6361,9 +6557,9 @@ vectors412:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors412
+	JGE          vectors432
 
-rest413:
+rest433:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6402,9 +6598,9 @@ rest413:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop406
+	JMP          loop426
 
-last407:
+last427:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -6413,9 +6609,9 @@ last407:
 	VBROADCASTSD -8(BX)(CX*8), Y2
 	VBROADCASTSD 32(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest416
+	JL           rest436
 
-vectors415:
+vectors435:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -6429,20 +6625,20 @@ vectors415:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors415
+	JGE          vectors435
 
-rest416:
-done408:
+rest436:
+done428:
 	SFENCE
-	JMP done405
+	JMP done425
 
-plain404:
+plain424:
 	XORQ CX, CX
 
-rows418:
+rows438:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done419
+	JG           done439
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6463,9 +6659,9 @@ rows418:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest421
+	JL           rest441
 
-vectors420:
+vectors440:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -6495,11 +6691,11 @@ vectors420:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors420
+	JGE         vectors440
 
-rest421:
+rest441:
 	ADDQ        $0x04, R13
-	JZ          done422
+	JZ          done442
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -6524,7 +6720,7 @@ rest421:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done422:
+done442:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6577,9 +6773,9 @@ done422:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest424
+	JL           rest444
 
-vectors423:
+vectors443:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6595,11 +6791,11 @@ vectors423:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors423
+	JGE          vectors443
 
-rest424:
+rest444:
 	ADDQ         $0x04, R10
-	JZ           done425
+	JZ           done445
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6610,7 +6806,7 @@ rest424:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done425:
+done445:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -6626,9 +6822,9 @@ done425:
 	VBROADCASTSD 40(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest427
+	JL           rest447
 
-vectors426:
+vectors446:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6644,11 +6840,11 @@ vectors426:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors426
+	JGE          vectors446
 
-rest427:
+rest447:
 	ADDQ         $0x04, R10
-	JZ           done428
+	JZ           done448
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6659,7 +6855,7 @@ rest427:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done428:
+done448:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -6667,13 +6863,13 @@ done428:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows418
+	JMP  rows438
 
-done419:
-rows429:
+done439:
+rows449:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done430
+	JG           done450
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6689,9 +6885,9 @@ rows429:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest432
+	JL           rest452
 
-vectors431:
+vectors451:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -6712,11 +6908,11 @@ vectors431:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors431
+	JGE         vectors451
 
-rest432:
+rest452:
 	ADDQ        $0x04, R13
-	JZ          done433
+	JZ          done453
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -6732,7 +6928,7 @@ rest432:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done433:
+done453:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6780,9 +6976,9 @@ done433:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest435
+	JL           rest455
 
-vectors434:
+vectors454:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6798,11 +6994,11 @@ vectors434:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors434
+	JGE          vectors454
 
-rest435:
+rest455:
 	ADDQ         $0x04, R10
-	JZ           done436
+	JZ           done456
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6813,7 +7009,7 @@ rest435:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done436:
+done456:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -6821,10 +7017,10 @@ done436:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows429
+	JMP  rows449
 
-done430:
-done405:
+done450:
+done425:
 	VZEROUPPER
 	RET
 
@@ -6844,14 +7040,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain437
+	JE           plain457
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done441
+	JG           done461
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -6861,9 +7057,9 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest443
+	JL           rest463
 
-vectors442:
+vectors462:
 	VMOVUPD     (R10), Y2
 	VMOVUPD     (R11), Y3
 	VMOVUPD     (BX), Y4
@@ -6878,9 +7074,9 @@ vectors442:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors442
+	JGE         vectors462
 
-rest443:
+rest463:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6903,10 +7099,10 @@ rest443:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop439:
+loop459:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last440
+	JG           last460
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -6918,9 +7114,9 @@ loop439:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest446
+	JL           rest466
 
-vectors445:
+vectors465:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y4
@@ -6947,9 +7143,9 @@ vectors445:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors445
+	JGE          vectors465
 
-rest446:
+rest466:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6971,17 +7167,17 @@ rest446:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop439
+	JMP          loop459
 
-last440:
+last460:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest449
+	JL           rest469
 
-vectors448:
+vectors468:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -6993,20 +7189,20 @@ vectors448:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors448
+	JGE          vectors468
 
-rest449:
-done441:
+rest469:
+done461:
 	SFENCE
-	JMP done438
+	JMP done458
 
-plain437:
+plain457:
 	XORQ CX, CX
 
-rows451:
+rows471:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done452
+	JG           done472
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7018,9 +7214,9 @@ rows451:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest454
+	JL           rest474
 
-vectors453:
+vectors473:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -7041,11 +7237,11 @@ vectors453:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors453
+	JGE         vectors473
 
-rest454:
+rest474:
 	ADDQ        $0x04, R12
-	JZ          done455
+	JZ          done475
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -7062,7 +7258,7 @@ rest454:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done455:
+done475:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7093,9 +7289,9 @@ done455:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest457
+	JL           rest477
 
-vectors456:
+vectors476:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7109,11 +7305,11 @@ vectors456:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors456
+	JGE          vectors476
 
-rest457:
+rest477:
 	ADDQ         $0x04, R10
-	JZ           done458
+	JZ           done478
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7122,7 +7318,7 @@ rest457:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done458:
+done478:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -7135,9 +7331,9 @@ done458:
 	VBROADCASTSD 8(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest460
+	JL           rest480
 
-vectors459:
+vectors479:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7151,11 +7347,11 @@ vectors459:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors459
+	JGE          vectors479
 
-rest460:
+rest480:
 	ADDQ         $0x04, R10
-	JZ           done461
+	JZ           done481
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7164,7 +7360,7 @@ rest460:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done461:
+done481:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7172,13 +7368,13 @@ done461:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows451
+	JMP  rows471
 
-done452:
-rows462:
+done472:
+rows482:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done463
+	JG           done483
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7188,9 +7384,9 @@ rows462:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest465
+	JL           rest485
 
-vectors464:
+vectors484:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -7205,11 +7401,11 @@ vectors464:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors464
+	JGE         vectors484
 
-rest465:
+rest485:
 	ADDQ        $0x04, R12
-	JZ          done466
+	JZ          done486
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -7220,7 +7416,7 @@ rest465:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done466:
+done486:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7248,9 +7444,9 @@ done466:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest468
+	JL           rest488
 
-vectors467:
+vectors487:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7264,11 +7460,11 @@ vectors467:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors467
+	JGE          vectors487
 
-rest468:
+rest488:
 	ADDQ         $0x04, R10
-	JZ           done469
+	JZ           done489
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7277,7 +7473,7 @@ rest468:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done469:
+done489:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7285,10 +7481,10 @@ done469:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows462
+	JMP  rows482
 
-done463:
-done438:
+done483:
+done458:
 	VZEROUPPER
 	RET
 
@@ -7306,21 +7502,21 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
 	CMPB    stream+112(FP), $0x00
-	JE      plain470
+	JE      plain490
 	XORQ    CX, CX
 
-rows472:
+rows492:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done473
+	JG   done493
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest475
+	JL   rest495
 
-vectors474:
+vectors494:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
@@ -7335,36 +7531,36 @@ vectors474:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors474
+	JGE         vectors494
 
-rest475:
+rest495:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows472
+	JMP  rows492
 
-done473:
+done493:
 	SFENCE
-	JMP done471
+	JMP done491
 
-plain470:
+plain490:
 	XORQ CX, CX
 
-rows477:
+rows497:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done478
+	JG   done498
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest480
+	JL   rest500
 
-vectors479:
+vectors499:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7391,11 +7587,11 @@ vectors479:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors479
+	JGE         vectors499
 
-rest480:
+rest500:
 	ADDQ        $0x04, R10
-	JZ          done481
+	JZ          done501
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7418,28 +7614,28 @@ rest480:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done481:
+done501:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows477
+	JMP  rows497
 
-done478:
-rows482:
+done498:
+rows502:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done483
+	JG   done503
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest485
+	JL   rest505
 
-vectors484:
+vectors504:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -7454,11 +7650,11 @@ vectors484:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors484
+	JGE         vectors504
 
-rest485:
+rest505:
 	ADDQ        $0x04, R9
-	JZ          done486
+	JZ          done506
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -7469,17 +7665,17 @@ rest485:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done486:
+done506:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows482
+	JMP  rows502
 
-done483:
-done471:
+done503:
+done491:
 	VZEROUPPER
 	RET
 
@@ -7498,21 +7694,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain487
+	JE      plain507
 	XORQ    CX, CX
 
-rows489:
+rows509:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done490
+	JG   done510
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest492
+	JL   rest512
 
-vectors491:
+vectors511:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -7526,9 +7722,9 @@ vectors491:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors491
+	JGE         vectors511
 
-rest492:
+rest512:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7537,27 +7733,27 @@ rest492:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows489
+	JMP  rows509
 
-done490:
+done510:
 	SFENCE
-	JMP done488
+	JMP done508
 
-plain487:
+plain507:
 	XORQ CX, CX
 
-rows494:
+rows514:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done495
+	JG   done515
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest497
+	JL   rest517
 
-vectors496:
+vectors516:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -7583,11 +7779,11 @@ vectors496:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors496
+	JGE         vectors516
 
-rest497:
+rest517:
 	ADDQ        $0x04, R11
-	JZ          done498
+	JZ          done518
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -7608,7 +7804,7 @@ rest497:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done498:
+done518:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -7617,21 +7813,21 @@ done498:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows494
+	JMP  rows514
 
-done495:
-rows499:
+done515:
+rows519:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done500
+	JG   done520
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest502
+	JL   rest522
 
-vectors501:
+vectors521:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7645,11 +7841,11 @@ vectors501:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors501
+	JGE         vectors521
 
-rest502:
+rest522:
 	ADDQ        $0x04, R10
-	JZ          done503
+	JZ          done523
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7658,7 +7854,7 @@ rest502:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done503:
+done523:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7667,10 +7863,10 @@ done503:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows499
+	JMP  rows519
 
-done500:
-done488:
+done520:
+done508:
 	VZEROUPPER
 	RET
 
@@ -7689,26 +7885,28 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
 	CMPB    stream+160(FP), $0x00
-	JE      plain504
+	JE      plain524
 	XORQ    CX, CX
 
-rows506:
+rows526:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done507
+	JG   done527
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest509
+	JL   rest529
 
-vectors508:
+vectors528:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
+	PREFETCHT1  2048(SI)
+	PREFETCHT1  2048(DI)
 	VMOVUPD     (SI), Y4
 	VMOVUPD     (DI), Y5
 	VSUBPD      Y2, Y4, Y4
@@ -7724,9 +7922,9 @@ vectors508:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors508
+	JGE         vectors528
 
-rest509:
+rest529:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7735,28 +7933,28 @@ rest509:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows506
+	JMP  rows526
 
-done507:
+done527:
 	SFENCE
-	JMP done505
+	JMP done525
 
-plain504:
+plain524:
 	XORQ CX, CX
 
-rows511:
+rows531:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done512
+	JG   done532
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest514
+	JL   rest534
 
-vectors513:
+vectors533:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -7794,11 +7992,11 @@ vectors513:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors513
+	JGE         vectors533
 
-rest514:
+rest534:
 	ADDQ        $0x04, R12
-	JZ          done515
+	JZ          done535
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -7830,7 +8028,7 @@ rest514:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done515:
+done535:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -7839,22 +8037,22 @@ done515:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows511
+	JMP  rows531
 
-done512:
-rows516:
+done532:
+rows536:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done517
+	JG   done537
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest519
+	JL   rest539
 
-vectors518:
+vectors538:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7874,11 +8072,11 @@ vectors518:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors518
+	JGE         vectors538
 
-rest519:
+rest539:
 	ADDQ        $0x04, R11
-	JZ          done520
+	JZ          done540
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7892,7 +8090,7 @@ rest519:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done520:
+done540:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7901,10 +8099,10 @@ done520:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows516
+	JMP  rows536
 
-done517:
-done505:
+done537:
+done525:
 	VZEROUPPER
 	RET
 
@@ -7924,13 +8122,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain521
+	JE      plain541
 	XORQ    CX, CX
 
-rows523:
+rows543:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done524
+	JG   done544
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -7938,14 +8136,16 @@ rows523:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest526
+	JL   rest546
 
-vectors525:
+vectors545:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
 	VMOVUPD      (R12), Y4
+	PREFETCHT1   2048(DI)
+	PREFETCHT1   2048(R8)
 	VMOVUPD      (DI), Y5
 	VMOVUPD      (R8), Y6
 	VSUBPD       Y0, Y5, Y5
@@ -7962,9 +8162,9 @@ vectors525:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors525
+	JGE          vectors545
 
-rest526:
+rest546:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7975,19 +8175,19 @@ rest526:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows523
+	JMP  rows543
 
-done524:
+done544:
 	SFENCE
-	JMP done522
+	JMP done542
 
-plain521:
+plain541:
 	XORQ CX, CX
 
-rows528:
+rows548:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done529
+	JG   done549
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -7995,9 +8195,9 @@ rows528:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest531
+	JL   rest551
 
-vectors530:
+vectors550:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -8040,11 +8240,11 @@ vectors530:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors530
+	JGE          vectors550
 
-rest531:
+rest551:
 	ADDQ         $0x04, R14
-	JZ           done532
+	JZ           done552
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -8079,7 +8279,7 @@ rest531:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done532:
+done552:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -8090,13 +8290,13 @@ done532:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows528
+	JMP  rows548
 
-done529:
-rows533:
+done549:
+rows553:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done534
+	JG   done554
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8104,9 +8304,9 @@ rows533:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest536
+	JL   rest556
 
-vectors535:
+vectors555:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -8128,11 +8328,11 @@ vectors535:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors535
+	JGE          vectors555
 
-rest536:
+rest556:
 	ADDQ         $0x04, R13
-	JZ           done537
+	JZ           done557
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -8146,7 +8346,7 @@ rest536:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done537:
+done557:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8157,10 +8357,10 @@ done537:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows533
+	JMP  rows553
 
-done534:
-done522:
+done554:
+done542:
 	VZEROUPPER
 	RET
 
@@ -8172,28 +8372,28 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop538:
+loop558:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done539
+	JG      done559
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop538
+	JMP     loop558
 
-done539:
-loop540:
+done559:
+loop560:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done541
+	JG     done561
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop540
+	JMP    loop560
 
-done541:
+done561:
 	VZEROUPPER
 	RET
 
@@ -8212,23 +8412,23 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest543
+	JZ           rest563
 
-vectors542:
+vectors562:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors542
+	JL      vectors562
 
-rest543:
+rest563:
 	CMPQ       BX, DX
-	JGE        done544
+	JGE        done564
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done544:
+done564:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -8239,9 +8439,9 @@ done544:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest546
+	JZ           rest566
 
-vectors545:
+vectors565:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y3
 	VMOVUPD      literal64_25<>+0(SB), Y4
@@ -8271,11 +8471,11 @@ vectors545:
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors545
+	JL           vectors565
 
-rest546:
+rest566:
 	CMPQ         BX, DX
-	JGE          done547
+	JGE          done567
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y3
 	VMOVUPD      literal64_25<>+0(SB), Y1
@@ -8305,7 +8505,7 @@ rest546:
 	VANDPD       Y0, Y4, Y4
 	VADDPD       Y4, Y2, Y2
 
-done547:
+done567:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -8317,24 +8517,24 @@ done547:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest549
+	JZ           rest569
 
-vectors548:
+vectors568:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors548
+	JL      vectors568
 
-rest549:
+rest569:
 	CMPQ       CX, DX
-	JGE        done550
+	JGE        done570
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done550:
+done570:
 	VZEROUPPER
 	RET
 
@@ -8458,24 +8658,24 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-4, SI
-	JZ      rest552
+	JZ      rest572
 
-vectors551:
+vectors571:
 	VMOVUPD     (CX)(BX*8), Y2
 	VMOVUPD     (AX)(BX*8), Y3
 	VFMADD231PD Y3, Y2, Y1
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors551
+	JL          vectors571
 
-rest552:
+rest572:
 	CMPQ        BX, DX
-	JGE         done553
+	JGE         done573
 	VMASKMOVPD  (CX)(BX*8), Y0, Y2
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VFMADD231PD Y3, Y2, Y1
 
-done553:
+done573:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -8484,9 +8684,9 @@ done553:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest555
+	JZ           rest575
 
-vectors554:
+vectors574:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -8494,18 +8694,18 @@ vectors554:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors554
+	JL      vectors574
 
-rest555:
+rest575:
 	CMPQ       BX, DX
-	JGE        done556
+	JGE        done576
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done556:
+done576:
 	VZEROUPPER
 	RET
 
@@ -8524,9 +8724,9 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest558
+	JZ      rest578
 
-vectors557:
+vectors577:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_44<>+0(SB), Y3
@@ -8567,11 +8767,11 @@ vectors557:
 	VMOVUPD      Y2, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors557
+	JL           vectors577
 
-rest558:
+rest578:
 	CMPQ         SI, BX
-	JGE          done559
+	JGE          done579
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_44<>+0(SB), Y3
@@ -8611,7 +8811,7 @@ rest558:
 	VFNMADD231PD Y1, Y4, Y2
 	VMASKMOVPD   Y2, Y0, (AX)(SI*8)
 
-done559:
+done579:
 	VZEROUPPER
 	RET
 
@@ -8661,9 +8861,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest561
+	JZ           rest581
 
-vectors560:
+vectors580:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -8683,11 +8883,11 @@ vectors560:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors560
+	JL          vectors580
 
-rest561:
+rest581:
 	CMPQ        DI, SI
-	JGE         done562
+	JGE         done582
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -8706,7 +8906,7 @@ rest561:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done562:
+done582:
 	VZEROUPPER
 	RET
 
@@ -8740,26 +8940,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest564
+	JZ    rest584
 
-vectors563:
+vectors583:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors563
+	JL      vectors583
 
-rest564:
+rest584:
 	CMPQ      SI, BX
-	JGE       done565
+	JGE       done585
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done565:
+done585:
 	VZEROUPPER
 	RET
 
@@ -8778,24 +8978,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest567
+	JZ           rest587
 
-vectors566:
+vectors586:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors566
+	JL      vectors586
 
-rest567:
+rest587:
 	CMPQ      BX, DX
-	JGE       done568
+	JGE       done588
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done568:
+done588:
 	VZEROUPPER
 	RET
 
@@ -8823,9 +9023,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest570
+	JZ           rest590
 
-vectors569:
+vectors589:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -8847,11 +9047,11 @@ vectors569:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors569
+	JL          vectors589
 
-rest570:
+rest590:
 	CMPQ        DI, SI
-	JGE         done571
+	JGE         done591
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -8872,7 +9072,7 @@ rest570:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done571:
+done591:
 	VZEROUPPER
 	RET
 
@@ -8891,9 +9091,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest573
+	JZ     rest593
 
-vectors572:
+vectors592:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -8902,11 +9102,11 @@ vectors572:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors572
+	JL            vectors592
 
-rest573:
+rest593:
 	CMPQ          DX, CX
-	JGE           done574
+	JGE           done594
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -8914,7 +9114,7 @@ rest573:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done574:
+done594:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -8998,9 +9198,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done576
+	JZ         done596
 
-k575:
+k595:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -9045,9 +9245,9 @@ k575:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k575
+	JNZ          k595
 
-done576:
+done596:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9083,10 +9283,10 @@ done576:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone578
-	JEQ          overwrite577
+	JPS          readCdone598
+	JEQ          overwrite597
 
-readCdone578:
+readCdone598:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -9135,9 +9335,9 @@ readCdone578:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done578
+	JMP         done598
 
-overwrite577:
+overwrite597:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9163,7 +9363,7 @@ overwrite577:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done578:
+done598:
 	VZEROUPPER
 	RET
 
@@ -9203,9 +9403,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done580
+	JZ         done600
 
-k579:
+k599:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -9224,9 +9424,9 @@ k579:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k579
+	JNZ          k599
 
-done580:
+done600:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9244,10 +9444,10 @@ done580:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone582
-	JEQ          overwrite581
+	JPS          readCdone602
+	JEQ          overwrite601
 
-readCdone582:
+readCdone602:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -9264,9 +9464,9 @@ readCdone582:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done582
+	JMP         done602
 
-overwrite581:
+overwrite601:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9276,7 +9476,7 @@ overwrite581:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done582:
+done602:
 	VZEROUPPER
 	RET
 
@@ -9291,9 +9491,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks583:
+blocks603:
 	SUBQ       $0x00000010, SI
-	JL         done584
+	JL         done604
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -9428,9 +9628,9 @@ blocks583:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks583
+	JMP        blocks603
 
-done584:
+done604:
 	VZEROUPPER
 	RET
 
@@ -9449,7 +9649,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain585
+	JE      plain605
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -9458,23 +9658,23 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest589
+	JG      rest609
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest591
+	JL      rest611
 
-vectors590:
+vectors610:
 	VADDPS (R9), Z0, Z0
 	VADDPS (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x10, R10
-	JGE    vectors590
+	JGE    vectors610
 
-rest591:
+rest611:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -9509,11 +9709,13 @@ rest591:
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	MOVQ          SI, R9
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest594
+	JL            rest614
 
-vectors593:
+vectors613:
 	VMOVUPS     (R9), Z2
 	VSUBPS      Z0, Z2, Z2
 	VADDPS      Z2, Z3, Z3
@@ -9523,10 +9725,20 @@ vectors593:
 	VADDPS      Z2, Z4, Z4
 	VFMADD231PS Z2, Z2, Z6
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors593
+	TESTQ       $0x00000070, R10
+	JNZ         further616
+	VADDPS      Z5, Z7, Z7
+	VPXORD      Z5, Z5, Z5
+	VADDPS      Z6, Z8, Z8
+	VPXORD      Z6, Z6, Z6
 
-rest594:
+further616:
+	SUBQ $0x10, R10
+	JGE  vectors613
+
+rest614:
+	VADDPS        Z7, Z5, Z5
+	VADDPS        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X0
@@ -9588,13 +9800,13 @@ rest594:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop587:
+loop607:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last588
+	JG           last608
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSS -8(R11)(CX*4), Z0
@@ -9606,11 +9818,11 @@ loop587:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest597
+	JL           rest618
 
-vectors596:
-	VADDPS      (R10), Z7, Z7
-	VADDPS      (R10)(DX*1), Z8, Z8
+vectors617:
+	VADDPS      (R10), Z9, Z9
+	VADDPS      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
@@ -9625,81 +9837,9 @@ vectors596:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors596
+	JGE         vectors617
 
-rest597:
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPS        Y0, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X0
-	VADDPS        X0, X7, X7
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPS        Y0, Y8, Y8
-	VEXTRACTF64X2 $0x01, Y8, X0
-	VADDPS        X0, X8, X8
-	VUNPCKLPS     X8, X7, X0
-	VUNPCKHPS     X8, X7, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X8, X8, X1
-	VUNPCKHPS     X8, X8, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), R10
-	VCVTPD2PSY    Y0, X0
-	VMOVSD        X0, (R10)(CX*4)
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z0
-	VBROADCASTSS  4(R10)(CX*4), Z1
-	VPXORD        Z9, Z9, Z9
-	VPXORD        Z10, Z10, Z10
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	MOVQ          SI, R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSS  -4(R11)(CX*4), Z2
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSS  -4(R12)(CX*4), Z3
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSS  -4(R12)(CX*4), Z4
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x10, R13
-	JL            rest600
-
-vectors599:
-	VMOVUPS     (R10), Z5
-	VSUBPS      Z0, Z5, Z5
-	VADDPS      Z5, Z9, Z9
-	VFMADD231PS Z5, Z5, Z11
-	VMOVUPS     (R10)(DX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VADDPS      Z5, Z10, Z10
-	VFMADD231PS Z5, Z5, Z12
-	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Z5
-	VSUBPS      Z3, Z5, Z5
-	VFMSUB213PS Z4, Z2, Z5
-	VMOVUPS     (R11), Z6
-	VFMADD213PS (R12), Z6, Z5
-	VMOVNTPS    Z5, (DI)
-	ADDQ        $+64, R10
-	ADDQ        $+64, R8
-	ADDQ        $+64, DI
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R13
-	JGE         vectors599
-
-rest600:
+rest618:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -9719,19 +9859,103 @@ rest600:
 	VUNPCKHPD     X1, X0, X0
 	VADDPS        X0, X2, X2
 	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z11, Y1
-	VADDPS        Y1, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X1
-	VADDPS        X1, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y1
-	VADDPS        Y1, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X1
-	VADDPS        X1, X12, X12
-	VUNPCKLPS     X12, X11, X1
-	VUNPCKHPS     X12, X11, X2
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), R10
+	VCVTPD2PSY    Y0, X0
+	VMOVSD        X0, (R10)(CX*4)
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSS  (R10)(CX*4), Z0
+	VBROADCASTSS  4(R10)(CX*4), Z1
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	VPXORD        Z13, Z13, Z13
+	VPXORD        Z14, Z14, Z14
+	MOVQ          SI, R10
+	VPXORD        Z15, Z15, Z15
+	VPXORD        Z16, Z16, Z16
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSS  -4(R11)(CX*4), Z2
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSS  -4(R12)(CX*4), Z3
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSS  -4(R12)(CX*4), Z4
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x10, R13
+	JL            rest621
+
+vectors620:
+	VMOVUPS     (R10), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z11, Z11
+	VFMADD231PS Z5, Z5, Z13
+	VMOVUPS     (R10)(DX*1), Z5
+	VSUBPS      Z1, Z5, Z5
+	VADDPS      Z5, Z12, Z12
+	VFMADD231PS Z5, Z5, Z14
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMSUB213PS Z4, Z2, Z5
+	VMOVUPS     (R11), Z6
+	VFMADD213PS (R12), Z6, Z5
+	VMOVNTPS    Z5, (DI)
+	ADDQ        $+64, R10
+	TESTQ       $0x00000070, R13
+	JNZ         further623
+	VADDPS      Z13, Z15, Z15
+	VPXORD      Z13, Z13, Z13
+	VADDPS      Z14, Z16, Z16
+	VPXORD      Z14, Z14, Z14
+
+further623:
+	ADDQ $+64, R8
+	ADDQ $+64, DI
+	ADDQ $+64, R11
+	ADDQ $+64, R12
+	ADDQ $+64, R9
+	SUBQ $0x10, R13
+	JGE  vectors620
+
+rest621:
+	VADDPS        Z15, Z13, Z13
+	VADDPS        Z16, Z14, Z14
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPS        Y0, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X0
+	VADDPS        X0, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPS        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPS        X0, X12, X12
+	VUNPCKLPS     X12, X11, X0
+	VUNPCKHPS     X12, X11, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X12, X12, X1
+	VUNPCKHPS     X12, X12, X2
 	VADDPS        X2, X1, X1
-	VUNPCKLPS     X12, X12, X2
-	VUNPCKHPS     X12, X12, X3
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VEXTRACTF64X4 $0x01, Z13, Y1
+	VADDPS        Y1, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X1
+	VADDPS        X1, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y1
+	VADDPS        Y1, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X1
+	VADDPS        X1, X14, X14
+	VUNPCKLPS     X14, X13, X1
+	VUNPCKHPS     X14, X13, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X14, X14, X2
+	VUNPCKHPS     X14, X14, X3
 	VADDPS        X3, X2, X2
 	VXORPS        Y3, Y3, Y3
 	VUNPCKLPD     X2, X1, X3
@@ -9760,9 +9984,9 @@ rest600:
 	VMOVSD        X0, (R9)(CX*4)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop587
+	JMP           loop607
 
-last588:
+last608:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -9773,9 +9997,9 @@ last588:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest603
+	JL           rest625
 
-vectors602:
+vectors624:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -9787,9 +10011,9 @@ vectors602:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors602
+	JGE         vectors624
 
-rest603:
+rest625:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -9800,9 +10024,9 @@ rest603:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest606
+	JL           rest628
 
-vectors605:
+vectors627:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -9814,36 +10038,36 @@ vectors605:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors605
+	JGE         vectors627
 
-rest606:
-rest589:
-rows608:
+rest628:
+rest609:
+rows630:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done609
-	VPXORD Z13, Z13, Z13
+	JG     done631
+	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x10, BX
-	JL     rest611
+	JL     rest633
 
-vectors610:
-	VADDPS (DX), Z13, Z13
+vectors632:
+	VADDPS (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x10, BX
-	JGE    vectors610
+	JGE    vectors632
 
-rest611:
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPS        Y0, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X0
-	VADDPS        X0, X13, X13
-	VUNPCKLPS     X13, X13, X0
-	VUNPCKHPS     X13, X13, X1
+rest633:
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPS        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPS        X0, X17, X17
+	VUNPCKLPS     X17, X17, X0
+	VUNPCKHPS     X17, X17, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X13, X13, X1
-	VUNPCKHPS     X13, X13, X2
+	VUNPCKLPS     X17, X17, X1
+	VUNPCKHPS     X17, X17, X2
 	VADDPS        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
 	VUNPCKLPD     X1, X0, X2
@@ -9859,47 +10083,55 @@ rest611:
 	VMOVSS        X0, (DX)(CX*4)
 	MOVQ          mean_base+96(FP), DX
 	VBROADCASTSS  (DX)(CX*4), Z0
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
+	VPXORD        Z18, Z18, Z18
+	VPXORD        Z19, Z19, Z19
 	MOVQ          SI, DX
+	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x10, BX
-	JL            rest614
+	JL            rest636
 
-vectors613:
+vectors635:
 	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
-	VADDPS      Z1, Z14, Z14
-	VFMADD231PS Z1, Z1, Z15
+	VADDPS      Z1, Z18, Z18
+	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, DX
-	SUBQ        $0x10, BX
-	JGE         vectors613
+	TESTQ       $0x00000070, BX
+	JNZ         further638
+	VADDPS      Z19, Z20, Z20
+	VPXORD      Z19, Z19, Z19
 
-rest614:
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPS        Y0, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X0
-	VADDPS        X0, X14, X14
-	VUNPCKLPS     X14, X14, X0
-	VUNPCKHPS     X14, X14, X1
+further638:
+	SUBQ $0x10, BX
+	JGE  vectors635
+
+rest636:
+	VADDPS        Z20, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPS        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPS        X0, X18, X18
+	VUNPCKLPS     X18, X18, X0
+	VUNPCKHPS     X18, X18, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X14, X14, X1
-	VUNPCKHPS     X14, X14, X2
+	VUNPCKLPS     X18, X18, X1
+	VUNPCKHPS     X18, X18, X2
 	VADDPS        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
 	VUNPCKLPD     X1, X0, X2
 	VUNPCKHPD     X1, X0, X0
 	VADDPS        X0, X2, X2
 	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z15, Y1
-	VADDPS        Y1, Y15, Y15
-	VEXTRACTF64X2 $0x01, Y15, X1
-	VADDPS        X1, X15, X15
-	VUNPCKLPS     X15, X15, X1
-	VUNPCKHPS     X15, X15, X2
+	VEXTRACTF64X4 $0x01, Z19, Y1
+	VADDPS        Y1, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X1
+	VADDPS        X1, X19, X19
+	VUNPCKLPS     X19, X19, X1
+	VUNPCKHPS     X19, X19, X2
 	VADDPS        X2, X1, X1
-	VUNPCKLPS     X15, X15, X2
-	VUNPCKHPS     X15, X15, X3
+	VUNPCKLPS     X19, X19, X2
+	VUNPCKHPS     X19, X19, X3
 	VADDPS        X3, X2, X2
 	VXORPS        Y3, Y3, Y3
 	VUNPCKLPD     X2, X1, X3
@@ -9936,9 +10168,9 @@ rest614:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest617
+	JL            rest640
 
-vectors616:
+vectors639:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -9950,23 +10182,23 @@ vectors616:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors616
+	JGE         vectors639
 
-rest617:
+rest640:
 	ADDQ $0x01, CX
-	JMP  rows608
+	JMP  rows630
 
-done609:
+done631:
 	SFENCE
-	JMP done586
+	JMP done606
 
-plain585:
+plain605:
 	XORQ CX, CX
 
-rows619:
+rows642:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done620
+	JG     done643
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -9974,20 +10206,20 @@ rows619:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest622
+	JL     rest645
 
-vectors621:
+vectors644:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors621
+	JGE    vectors644
 
-rest622:
+rest645:
 	ADDQ      $0x10, R9
-	JZ        done623
+	JZ        done646
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -9997,7 +10229,7 @@ rest622:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done623:
+done646:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -10015,28 +10247,28 @@ done623:
 	VEXTRACTF64X2 $0x01, Y3, X4
 	VADDPS        X4, X3, X3
 	VUNPCKLPS     X1, X0, X4
-	VUNPCKHPS     X1, X0, X16
-	VADDPS        X16, X4, X4
-	VUNPCKLPS     X3, X2, X16
-	VUNPCKHPS     X3, X2, X17
-	VADDPS        X17, X16, X16
-	VXORPS        Y17, Y17, Y17
-	VUNPCKLPD     X16, X4, X17
-	VUNPCKHPD     X16, X4, X4
-	VADDPS        X4, X17, X17
-	VCVTPS2PD     X17, Y4
-	VXORPD        X16, X16, X16
-	VCVTSI2SDQ    AX, X16, X16
-	VBROADCASTSD  X16, Y16
-	VDIVPD        Y16, Y4, Y4
+	VUNPCKHPS     X1, X0, X21
+	VADDPS        X21, X4, X4
+	VUNPCKLPS     X3, X2, X21
+	VUNPCKHPS     X3, X2, X22
+	VADDPS        X22, X21, X21
+	VXORPS        Y22, Y22, Y22
+	VUNPCKLPD     X21, X4, X22
+	VUNPCKHPD     X21, X4, X4
+	VADDPS        X4, X22, X22
+	VCVTPS2PD     X22, Y4
+	VXORPD        X21, X21, X21
+	VCVTSI2SDQ    AX, X21, X21
+	VBROADCASTSD  X21, Y21
+	VDIVPD        Y21, Y4, Y4
 	MOVQ          mean_base+96(FP), R8
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
 	MOVQ          mean_base+96(FP), R8
 	VBROADCASTSS  (R8)(CX*4), Z4
-	VBROADCASTSS  4(R8)(CX*4), Z16
-	VBROADCASTSS  8(R8)(CX*4), Z17
-	VBROADCASTSS  12(R8)(CX*4), Z18
+	VBROADCASTSS  4(R8)(CX*4), Z21
+	VBROADCASTSS  8(R8)(CX*4), Z22
+	VBROADCASTSS  12(R8)(CX*4), Z23
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	VPXORD        Z7, Z7, Z7
@@ -10046,56 +10278,76 @@ done623:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
+	VPXORD        Z13, Z13, Z13
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest625
+	JL            rest648
 
-vectors624:
-	VMOVUPS     (R8), Z19
-	VSUBPS      Z4, Z19, Z19
-	VADDPS      Z19, Z5, Z5
-	VFMADD231PS Z19, Z19, Z9
-	VMOVUPS     (R8)(DX*1), Z19
-	VSUBPS      Z16, Z19, Z19
-	VADDPS      Z19, Z6, Z6
-	VFMADD231PS Z19, Z19, Z10
-	VMOVUPS     (R8)(DX*2), Z19
-	VSUBPS      Z17, Z19, Z19
-	VADDPS      Z19, Z7, Z7
-	VFMADD231PS Z19, Z19, Z11
-	VMOVUPS     (R8)(BX*1), Z19
-	VSUBPS      Z18, Z19, Z19
-	VADDPS      Z19, Z8, Z8
-	VFMADD231PS Z19, Z19, Z12
+vectors647:
+	VMOVUPS     (R8), Z24
+	VSUBPS      Z4, Z24, Z24
+	VADDPS      Z24, Z5, Z5
+	VFMADD231PS Z24, Z24, Z9
+	VMOVUPS     (R8)(DX*1), Z24
+	VSUBPS      Z21, Z24, Z24
+	VADDPS      Z24, Z6, Z6
+	VFMADD231PS Z24, Z24, Z10
+	VMOVUPS     (R8)(DX*2), Z24
+	VSUBPS      Z22, Z24, Z24
+	VADDPS      Z24, Z7, Z7
+	VFMADD231PS Z24, Z24, Z11
+	VMOVUPS     (R8)(BX*1), Z24
+	VSUBPS      Z23, Z24, Z24
+	VADDPS      Z24, Z8, Z8
+	VFMADD231PS Z24, Z24, Z12
 	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
-	JGE         vectors624
+	TESTQ       $0x00000070, R9
+	JNZ         further650
+	VADDPS      Z9, Z13, Z13
+	VPXORD      Z9, Z9, Z9
+	VADDPS      Z10, Z14, Z14
+	VPXORD      Z10, Z10, Z10
+	VADDPS      Z11, Z15, Z15
+	VPXORD      Z11, Z11, Z11
+	VADDPS      Z12, Z16, Z16
+	VPXORD      Z12, Z12, Z12
 
-rest625:
+further650:
+	SUBQ $0x10, R9
+	JGE  vectors647
+
+rest648:
 	ADDQ        $0x10, R9
-	JZ          done626
-	VMOVUPS.Z   (R8), K1, Z19
-	VSUBPS      Z4, Z19, Z19
-	VMOVAPS.Z   Z19, K1, Z19
-	VADDPS      Z19, Z5, Z5
-	VFMADD231PS Z19, Z19, Z9
+	JZ          done649
+	VMOVUPS.Z   (R8), K1, Z24
+	VSUBPS      Z4, Z24, Z24
+	VMOVAPS.Z   Z24, K1, Z24
+	VADDPS      Z24, Z5, Z5
+	VFMADD231PS Z24, Z24, Z9
 	VMOVUPS.Z   (R8)(DX*1), K1, Z4
-	VSUBPS      Z16, Z4, Z4
+	VSUBPS      Z21, Z4, Z4
 	VMOVAPS.Z   Z4, K1, Z4
 	VADDPS      Z4, Z6, Z6
 	VFMADD231PS Z4, Z4, Z10
 	VMOVUPS.Z   (R8)(DX*2), K1, Z4
-	VSUBPS      Z17, Z4, Z4
+	VSUBPS      Z22, Z4, Z4
 	VMOVAPS.Z   Z4, K1, Z4
 	VADDPS      Z4, Z7, Z7
 	VFMADD231PS Z4, Z4, Z11
 	VMOVUPS.Z   (R8)(BX*1), K1, Z4
-	VSUBPS      Z18, Z4, Z4
+	VSUBPS      Z23, Z4, Z4
 	VMOVAPS.Z   Z4, K1, Z4
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done626:
+done649:
+	VADDPS        Z13, Z9, Z9
+	VADDPS        Z14, Z10, Z10
+	VADDPS        Z15, Z11, Z11
+	VADDPS        Z16, Z12, Z12
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPS        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -10113,60 +10365,60 @@ done626:
 	VEXTRACTF64X2 $0x01, Y8, X4
 	VADDPS        X4, X8, X8
 	VUNPCKLPS     X6, X5, X4
-	VUNPCKHPS     X6, X5, X16
-	VADDPS        X16, X4, X4
-	VUNPCKLPS     X8, X7, X16
-	VUNPCKHPS     X8, X7, X17
-	VADDPS        X17, X16, X16
-	VXORPS        Y17, Y17, Y17
-	VUNPCKLPD     X16, X4, X17
-	VUNPCKHPD     X16, X4, X4
-	VADDPS        X4, X17, X17
-	VCVTPS2PD     X17, Y4
-	VEXTRACTF64X4 $0x01, Z9, Y16
-	VADDPS        Y16, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X16
-	VADDPS        X16, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y16
-	VADDPS        Y16, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X16
-	VADDPS        X16, X10, X10
-	VEXTRACTF64X4 $0x01, Z11, Y16
-	VADDPS        Y16, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X16
-	VADDPS        X16, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y16
-	VADDPS        Y16, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X16
-	VADDPS        X16, X12, X12
-	VUNPCKLPS     X10, X9, X16
-	VUNPCKHPS     X10, X9, X17
-	VADDPS        X17, X16, X16
-	VUNPCKLPS     X12, X11, X17
-	VUNPCKHPS     X12, X11, X18
-	VADDPS        X18, X17, X17
-	VXORPS        Y18, Y18, Y18
-	VUNPCKLPD     X17, X16, X18
-	VUNPCKHPD     X17, X16, X16
-	VADDPS        X16, X18, X18
-	VCVTPS2PD     X18, Y16
-	VXORPD        X17, X17, X17
-	VCVTSI2SDQ    AX, X17, X17
-	VBROADCASTSD  X17, Y17
-	VDIVPD        Y17, Y4, Y4
-	VDIVPD        Y17, Y16, Y16
-	VFNMADD231PD  Y4, Y4, Y16
-	VXORPS        Y17, Y17, Y17
-	VMAXPD        Y16, Y17, Y16
-	VBROADCASTSD  eps+168(FP), Y17
-	VADDPD        Y17, Y16, Y16
-	VSQRTPD       Y16, Y16
-	VBROADCASTSD  literal64_0<>+0(SB), Y17
-	VDIVPD        Y16, Y17, Y17
+	VUNPCKHPS     X6, X5, X21
+	VADDPS        X21, X4, X4
+	VUNPCKLPS     X8, X7, X21
+	VUNPCKHPS     X8, X7, X22
+	VADDPS        X22, X21, X21
+	VXORPS        Y22, Y22, Y22
+	VUNPCKLPD     X21, X4, X22
+	VUNPCKHPD     X21, X4, X4
+	VADDPS        X4, X22, X22
+	VCVTPS2PD     X22, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y21
+	VADDPS        Y21, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X21
+	VADDPS        X21, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y21
+	VADDPS        Y21, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X21
+	VADDPS        X21, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y21
+	VADDPS        Y21, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X21
+	VADDPS        X21, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y21
+	VADDPS        Y21, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X21
+	VADDPS        X21, X12, X12
+	VUNPCKLPS     X10, X9, X21
+	VUNPCKHPS     X10, X9, X22
+	VADDPS        X22, X21, X21
+	VUNPCKLPS     X12, X11, X22
+	VUNPCKHPS     X12, X11, X23
+	VADDPS        X23, X22, X22
+	VXORPS        Y23, Y23, Y23
+	VUNPCKLPD     X22, X21, X23
+	VUNPCKHPD     X22, X21, X21
+	VADDPS        X21, X23, X23
+	VCVTPS2PD     X23, Y21
+	VXORPD        X22, X22, X22
+	VCVTSI2SDQ    AX, X22, X22
+	VBROADCASTSD  X22, Y22
+	VDIVPD        Y22, Y4, Y4
+	VDIVPD        Y22, Y21, Y21
+	VFNMADD231PD  Y4, Y4, Y21
+	VXORPS        Y22, Y22, Y22
+	VMAXPD        Y21, Y22, Y21
+	VBROADCASTSD  eps+168(FP), Y22
+	VADDPD        Y22, Y21, Y21
+	VSQRTPD       Y21, Y21
+	VBROADCASTSD  literal64_0<>+0(SB), Y22
+	VDIVPD        Y21, Y22, Y22
 	MOVQ          rstd_base+144(FP), R8
-	VCVTPD2PSY    Y17, X16
-	VMOVUPS       X16, (R8)(CX*4)
-	VMULPD        Y4, Y17, Y4
+	VCVTPD2PSY    Y22, X21
+	VMOVUPS       X21, (R8)(CX*4)
+	VMULPD        Y4, Y22, Y4
 	MOVQ          shift_base+120(FP), R8
 	VCVTPD2PSY    Y4, X4
 	VMOVUPS       X4, (R8)(CX*4)
@@ -10177,41 +10429,41 @@ done626:
 	VBROADCASTSS  (R9)(CX*4), Z4
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z16
+	VBROADCASTSS  (R10)(CX*4), Z21
 	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z17
+	VBROADCASTSS  (R10)(CX*4), Z22
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest628
+	JL            rest652
 
-vectors627:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVUPS     Z18, (DI)
+vectors651:
+	VMOVUPS     (SI), Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
+	VMOVUPS     (R9), Z24
+	VFMADD213PS (R10), Z24, Z23
+	VMOVUPS     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors627
+	JGE         vectors651
 
-rest628:
+rest652:
 	ADDQ        $0x10, R11
-	JZ          done629
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
+	JZ          done653
+	VMOVUPS.Z   (SI), K1, Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
+	VMOVUPS.Z   (R10), K1, Z21
+	VFMADD213PS Z21, Z4, Z23
+	VMOVUPS     Z23, K1, (DI)
 
-done629:
+done653:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10221,41 +10473,41 @@ done629:
 	VBROADCASTSS 4(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z16
+	VBROADCASTSS 4(R10)(CX*4), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z17
+	VBROADCASTSS 4(R10)(CX*4), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest631
+	JL           rest655
 
-vectors630:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVUPS     Z18, (DI)
+vectors654:
+	VMOVUPS     (SI), Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
+	VMOVUPS     (R9), Z24
+	VFMADD213PS (R10), Z24, Z23
+	VMOVUPS     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors630
+	JGE         vectors654
 
-rest631:
+rest655:
 	ADDQ        $0x10, R11
-	JZ          done632
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
+	JZ          done656
+	VMOVUPS.Z   (SI), K1, Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
+	VMOVUPS.Z   (R10), K1, Z21
+	VFMADD213PS Z21, Z4, Z23
+	VMOVUPS     Z23, K1, (DI)
 
-done632:
+done656:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10265,41 +10517,41 @@ done632:
 	VBROADCASTSS 8(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z16
+	VBROADCASTSS 8(R10)(CX*4), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z17
+	VBROADCASTSS 8(R10)(CX*4), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest634
+	JL           rest658
 
-vectors633:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVUPS     Z18, (DI)
+vectors657:
+	VMOVUPS     (SI), Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
+	VMOVUPS     (R9), Z24
+	VFMADD213PS (R10), Z24, Z23
+	VMOVUPS     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors633
+	JGE         vectors657
 
-rest634:
+rest658:
 	ADDQ        $0x10, R11
-	JZ          done635
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
+	JZ          done659
+	VMOVUPS.Z   (SI), K1, Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
+	VMOVUPS.Z   (R10), K1, Z21
+	VFMADD213PS Z21, Z4, Z23
+	VMOVUPS     Z23, K1, (DI)
 
-done635:
+done659:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10309,82 +10561,82 @@ done635:
 	VBROADCASTSS 12(R9)(CX*4), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z16
+	VBROADCASTSS 12(R10)(CX*4), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z17
+	VBROADCASTSS 12(R10)(CX*4), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest637
+	JL           rest661
 
-vectors636:
-	VMOVUPS     (SI), Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
-	VMOVUPS     (R9), Z19
-	VFMADD213PS (R10), Z19, Z18
-	VMOVUPS     Z18, (DI)
+vectors660:
+	VMOVUPS     (SI), Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
+	VMOVUPS     (R9), Z24
+	VFMADD213PS (R10), Z24, Z23
+	VMOVUPS     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors636
+	JGE         vectors660
 
-rest637:
+rest661:
 	ADDQ        $0x10, R11
-	JZ          done638
-	VMOVUPS.Z   (SI), K1, Z18
-	VSUBPS      Z16, Z18, Z18
-	VFMSUB213PS Z17, Z4, Z18
+	JZ          done662
+	VMOVUPS.Z   (SI), K1, Z23
+	VSUBPS      Z21, Z23, Z23
+	VFMSUB213PS Z22, Z4, Z23
 	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z16
-	VFMADD213PS Z16, Z4, Z18
-	VMOVUPS     Z18, K1, (DI)
+	VMOVUPS.Z   (R10), K1, Z21
+	VFMADD213PS Z21, Z4, Z23
+	VMOVUPS     Z23, K1, (DI)
 
-done638:
+done662:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows619
+	JMP  rows642
 
-done620:
-rows639:
+done643:
+rows663:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done640
-	VPXORD Z13, Z13, Z13
+	JG     done664
+	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest642
+	JL     rest666
 
-vectors641:
-	VADDPS (BX), Z13, Z13
+vectors665:
+	VADDPS (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors641
+	JGE    vectors665
 
-rest642:
+rest666:
 	ADDQ      $0x10, R8
-	JZ        done643
+	JZ        done667
 	VMOVUPS.Z (BX), K1, Z0
-	VADDPS    Z0, Z13, Z13
+	VADDPS    Z0, Z17, Z17
 
-done643:
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPS        Y0, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X0
-	VADDPS        X0, X13, X13
-	VUNPCKLPS     X13, X13, X0
-	VUNPCKHPS     X13, X13, X1
+done667:
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPS        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPS        X0, X17, X17
+	VUNPCKLPS     X17, X17, X0
+	VUNPCKHPS     X17, X17, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X13, X13, X1
-	VUNPCKHPS     X13, X13, X2
+	VUNPCKLPS     X17, X17, X1
+	VUNPCKHPS     X17, X17, X2
 	VADDPS        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
 	VUNPCKLPD     X1, X0, X2
@@ -10400,56 +10652,64 @@ done643:
 	VMOVSS        X0, (BX)(CX*4)
 	MOVQ          mean_base+96(FP), BX
 	VBROADCASTSS  (BX)(CX*4), Z0
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
+	VPXORD        Z18, Z18, Z18
+	VPXORD        Z19, Z19, Z19
 	MOVQ          SI, BX
+	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest645
+	JL            rest669
 
-vectors644:
+vectors668:
 	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
-	VADDPS      Z1, Z14, Z14
-	VFMADD231PS Z1, Z1, Z15
+	VADDPS      Z1, Z18, Z18
+	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, BX
-	SUBQ        $0x10, R8
-	JGE         vectors644
+	TESTQ       $0x00000070, R8
+	JNZ         further671
+	VADDPS      Z19, Z20, Z20
+	VPXORD      Z19, Z19, Z19
 
-rest645:
+further671:
+	SUBQ $0x10, R8
+	JGE  vectors668
+
+rest669:
 	ADDQ        $0x10, R8
-	JZ          done646
+	JZ          done670
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
-	VADDPS      Z1, Z14, Z14
-	VFMADD231PS Z1, Z1, Z15
+	VADDPS      Z1, Z18, Z18
+	VFMADD231PS Z1, Z1, Z19
 
-done646:
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPS        Y0, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X0
-	VADDPS        X0, X14, X14
-	VUNPCKLPS     X14, X14, X0
-	VUNPCKHPS     X14, X14, X1
+done670:
+	VADDPS        Z20, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPS        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPS        X0, X18, X18
+	VUNPCKLPS     X18, X18, X0
+	VUNPCKHPS     X18, X18, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X14, X14, X1
-	VUNPCKHPS     X14, X14, X2
+	VUNPCKLPS     X18, X18, X1
+	VUNPCKHPS     X18, X18, X2
 	VADDPS        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
 	VUNPCKLPD     X1, X0, X2
 	VUNPCKHPD     X1, X0, X0
 	VADDPS        X0, X2, X2
 	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z15, Y1
-	VADDPS        Y1, Y15, Y15
-	VEXTRACTF64X2 $0x01, Y15, X1
-	VADDPS        X1, X15, X15
-	VUNPCKLPS     X15, X15, X1
-	VUNPCKHPS     X15, X15, X2
+	VEXTRACTF64X4 $0x01, Z19, Y1
+	VADDPS        Y1, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X1
+	VADDPS        X1, X19, X19
+	VUNPCKLPS     X19, X19, X1
+	VUNPCKHPS     X19, X19, X2
 	VADDPS        X2, X1, X1
-	VUNPCKLPS     X15, X15, X2
-	VUNPCKHPS     X15, X15, X3
+	VUNPCKLPS     X19, X19, X2
+	VUNPCKHPS     X19, X19, X3
 	VADDPS        X3, X2, X2
 	VXORPS        Y3, Y3, Y3
 	VUNPCKLPD     X2, X1, X3
@@ -10487,9 +10747,9 @@ done646:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest648
+	JL            rest673
 
-vectors647:
+vectors672:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10502,11 +10762,11 @@ vectors647:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors647
+	JGE         vectors672
 
-rest648:
+rest673:
 	ADDQ        $0x10, R10
-	JZ          done649
+	JZ          done674
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10515,17 +10775,17 @@ rest648:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done649:
+done674:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows639
+	JMP  rows663
 
-done640:
-done586:
+done664:
+done606:
 	VZEROUPPER
 	RET
 
@@ -10544,7 +10804,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain650
+	JE      plain675
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -10552,35 +10812,43 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest654
+	JG      rest679
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
+	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest656
+	JL      rest681
 
-vectors655:
-	VMOVUPS     (R9), Z1
-	VFMADD231PS Z1, Z1, Z0
+vectors680:
+	VMOVUPS     (R9), Z2
+	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors655
+	TESTQ       $0x00000070, R10
+	JNZ         further683
+	VADDPS      Z0, Z1, Z1
+	VPXORD      Z0, Z0, Z0
 
-rest656:
+further683:
+	SUBQ $0x10, R10
+	JGE  vectors680
+
+rest681:
+	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VUNPCKLPS     X0, X0, X1
-	VUNPCKHPS     X0, X0, X4
-	VADDPS        X4, X1, X1
-	VUNPCKLPS     X0, X0, X4
+	VUNPCKHPS     X0, X0, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X0, X0, X2
 	VUNPCKHPS     X0, X0, X0
-	VADDPS        X0, X4, X4
+	VADDPS        X0, X2, X2
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X4, X1, X0
-	VUNPCKHPD     X4, X1, X1
+	VUNPCKLPD     X2, X1, X0
+	VUNPCKHPD     X2, X1, X1
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	VXORPD        X1, X1, X1
@@ -10598,107 +10866,45 @@ rest656:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop652:
+loop677:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last653
+	JG           last678
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
+	VPXORD       Z4, Z4, Z4
 	MOVQ         rstd_base+72(FP), R11
 	VBROADCASTSS -4(R11)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest659
+	JL           rest685
 
-vectors658:
+vectors684:
 	VMOVUPS     (R10), Z1
-	VFMADD231PS Z1, Z1, Z2
+	VFMADD231PS Z1, Z1, Z3
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Z1
 	VMULPS      Z0, Z1, Z1
 	VMULPS      (R11), Z1, Z1
 	VMOVNTPS    Z1, (DI)
 	ADDQ        $+64, R10
-	ADDQ        $+64, R8
-	ADDQ        $+64, DI
-	ADDQ        $+64, R11
-	ADDQ        $+64, R9
-	SUBQ        $0x10, R12
-	JGE         vectors658
+	TESTQ       $0x00000070, R12
+	JNZ         further687
+	VADDPS      Z3, Z4, Z4
+	VPXORD      Z3, Z3, Z3
 
-rest659:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPS        Y0, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X0
-	VADDPS        X0, X2, X2
-	VUNPCKLPS     X2, X2, X0
-	VUNPCKHPS     X2, X2, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X2, X2, X1
-	VUNPCKHPS     X2, X2, X4
-	VADDPS        X4, X1, X1
-	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X1, X0, X4
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X4, X4
-	VCVTPS2PD     X4, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), R9
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (R9)(CX*4)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
-	JMP           loop652
+further687:
+	ADDQ $+64, R8
+	ADDQ $+64, DI
+	ADDQ $+64, R11
+	ADDQ $+64, R9
+	SUBQ $0x10, R12
+	JGE  vectors684
 
-last653:
-	MOVQ         rstd_base+72(FP), DX
-	VBROADCASTSS -4(DX)(CX*4), Z0
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         AX, BX
-	SUBQ         $0x10, BX
-	JL           rest662
-
-vectors661:
-	VMOVUPS  (R8), Z1
-	VMULPS   Z0, Z1, Z1
-	VMULPS   (DX), Z1, Z1
-	VMOVNTPS Z1, (DI)
-	ADDQ     $+64, R8
-	ADDQ     $+64, DI
-	ADDQ     $+64, DX
-	SUBQ     $0x10, BX
-	JGE      vectors661
-
-rest662:
-rest654:
-rows664:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done665
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x10, BX
-	JL     rest667
-
-vectors666:
-	VMOVUPS     (DX), Z0
-	VFMADD231PS Z0, Z0, Z3
-	ADDQ        $+64, DX
-	SUBQ        $0x10, BX
-	JGE         vectors666
-
-rest667:
+rest685:
+	VADDPS        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X0
@@ -10723,283 +10929,60 @@ rest667:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
+	MOVQ          rstd_base+72(FP), R9
 	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
-	JL            rest670
+	VMOVSS        X0, (R9)(CX*4)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+	JMP           loop677
 
-vectors669:
-	VMOVUPS  (SI), Z1
+last678:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS -4(DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x10, BX
+	JL           rest689
+
+vectors688:
+	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
 	VMOVNTPS Z1, (DI)
-	ADDQ     $+64, SI
+	ADDQ     $+64, R8
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors669
+	JGE      vectors688
 
-rest670:
-	ADDQ $0x01, CX
-	JMP  rows664
-
-done665:
-	SFENCE
-	JMP done651
-
-plain650:
-	XORQ CX, CX
-
-rows672:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+80(FP)
-	JG     done673
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
-	JL     rest675
-
-vectors674:
-	VMOVUPS     (R8), Z4
-	VFMADD231PS Z4, Z4, Z0
-	VMOVUPS     (R8)(DX*1), Z4
-	VFMADD231PS Z4, Z4, Z1
-	VMOVUPS     (R8)(DX*2), Z4
-	VFMADD231PS Z4, Z4, Z2
-	VMOVUPS     (R8)(BX*1), Z4
-	VFMADD231PS Z4, Z4, Z3
-	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
-	JGE         vectors674
-
-rest675:
-	ADDQ        $0x10, R9
-	JZ          done676
-	VMOVUPS.Z   (R8), K1, Z4
-	VFMADD231PS Z4, Z4, Z0
-	VMOVUPS.Z   (R8)(DX*1), K1, Z4
-	VFMADD231PS Z4, Z4, Z1
-	VMOVUPS.Z   (R8)(DX*2), K1, Z4
-	VFMADD231PS Z4, Z4, Z2
-	VMOVUPS.Z   (R8)(BX*1), K1, Z4
-	VFMADD231PS Z4, Z4, Z3
-
-done676:
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPS        Y4, Y0, Y0
-	VEXTRACTF64X2 $0x01, Y0, X4
-	VADDPS        X4, X0, X0
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VADDPS        Y4, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X4
-	VADDPS        X4, X1, X1
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VADDPS        Y4, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X4
-	VADDPS        X4, X2, X2
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VADDPS        Y4, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X4
-	VADDPS        X4, X3, X3
-	VUNPCKLPS     X1, X0, X4
-	VUNPCKHPS     X1, X0, X6
-	VADDPS        X6, X4, X4
-	VUNPCKLPS     X3, X2, X6
-	VUNPCKHPS     X3, X2, X7
-	VADDPS        X7, X6, X6
-	VXORPS        Y7, Y7, Y7
-	VUNPCKLPD     X6, X4, X7
-	VUNPCKHPD     X6, X4, X4
-	VADDPS        X4, X7, X7
-	VCVTPS2PD     X7, Y4
-	VXORPD        X6, X6, X6
-	VCVTSI2SDQ    AX, X6, X6
-	VBROADCASTSD  X6, Y6
-	VDIVPD        Y6, Y4, Y4
-	VBROADCASTSD  eps+96(FP), Y6
-	VADDPD        Y6, Y4, Y4
-	VSQRTPD       Y4, Y4
-	VBROADCASTSD  literal64_0<>+0(SB), Y6
-	VDIVPD        Y4, Y6, Y6
-	MOVQ          rstd_base+72(FP), R8
-	VCVTPD2PSY    Y6, X4
-	VMOVUPS       X4, (R8)(CX*4)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest678
-
-vectors677:
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors677
-
-rest678:
-	ADDQ      $0x10, R10
-	JZ        done679
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done679:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest681
-
-vectors680:
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors680
-
-rest681:
-	ADDQ      $0x10, R10
-	JZ        done682
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done682:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest684
-
-vectors683:
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors683
-
-rest684:
-	ADDQ      $0x10, R10
-	JZ        done685
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done685:
-	MOVQ         AX, R9
-	ANDQ         $0x0000000f, R9
-	SHLQ         $0x02, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x10, R10
-	JL           rest687
-
-vectors686:
-	VMOVUPS    (SI), Z6
-	VMULPS     Z4, Z6, Z6
-	VMULPS     (R9), Z6, Z6
-	VMOVUPS    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x10, R10
-	JGE        vectors686
-
-rest687:
-	ADDQ      $0x10, R10
-	JZ        done688
-	VMOVUPS.Z (SI), K1, Z6
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS.Z (R9), K1, Z4
-	VMULPS    Z4, Z6, Z6
-	VMOVUPS   Z6, K1, (DI)
-
-done688:
-	MOVQ AX, R8
-	ANDQ $0x0000000f, R8
-	SHLQ $0x02, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-	ADDQ $0x04, CX
-	JMP  rows672
-
-done673:
-rows689:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done690
+rest689:
+rest679:
+rows691:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done692
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x10, R8
-	JL     rest692
+	MOVQ   SI, DX
+	VPXORD Z6, Z6, Z6
+	MOVQ   AX, BX
+	SUBQ   $0x10, BX
+	JL     rest694
 
-vectors691:
-	VMOVUPS     (BX), Z0
+vectors693:
+	VMOVUPS     (DX), Z0
 	VFMADD231PS Z0, Z0, Z5
-	ADDQ        $+64, BX
-	SUBQ        $0x10, R8
-	JGE         vectors691
+	ADDQ        $+64, DX
+	TESTQ       $0x00000070, BX
+	JNZ         further696
+	VADDPS      Z5, Z6, Z6
+	VPXORD      Z5, Z5, Z5
 
-rest692:
-	ADDQ        $0x10, R8
-	JZ          done693
-	VMOVUPS.Z   (BX), K1, Z0
-	VFMADD231PS Z0, Z0, Z5
+further696:
+	SUBQ $0x10, BX
+	JGE  vectors693
 
-done693:
+rest694:
+	VADDPS        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -11024,6 +11007,335 @@ done693:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), DX
+	VCVTPD2PSY    Y1, X0
+	VMOVSS        X0, (DX)(CX*4)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSS  (DX)(CX*4), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x10, BX
+	JL            rest698
+
+vectors697:
+	VMOVUPS  (SI), Z1
+	VMULPS   Z0, Z1, Z1
+	VMULPS   (DX), Z1, Z1
+	VMOVNTPS Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x10, BX
+	JGE      vectors697
+
+rest698:
+	ADDQ $0x01, CX
+	JMP  rows691
+
+done692:
+	SFENCE
+	JMP done676
+
+plain675:
+	XORQ CX, CX
+
+rows700:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done701
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   AX, R9
+	SUBQ   $0x10, R9
+	JL     rest703
+
+vectors702:
+	VMOVUPS     (R8), Z8
+	VFMADD231PS Z8, Z8, Z0
+	VMOVUPS     (R8)(DX*1), Z8
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS     (R8)(DX*2), Z8
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS     (R8)(BX*1), Z8
+	VFMADD231PS Z8, Z8, Z3
+	ADDQ        $+64, R8
+	TESTQ       $0x00000070, R9
+	JNZ         further705
+	VADDPS      Z0, Z4, Z4
+	VPXORD      Z0, Z0, Z0
+	VADDPS      Z1, Z5, Z5
+	VPXORD      Z1, Z1, Z1
+	VADDPS      Z2, Z6, Z6
+	VPXORD      Z2, Z2, Z2
+	VADDPS      Z3, Z7, Z7
+	VPXORD      Z3, Z3, Z3
+
+further705:
+	SUBQ $0x10, R9
+	JGE  vectors702
+
+rest703:
+	ADDQ        $0x10, R9
+	JZ          done704
+	VMOVUPS.Z   (R8), K1, Z8
+	VFMADD231PS Z8, Z8, Z0
+	VMOVUPS.Z   (R8)(DX*1), K1, Z8
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS.Z   (R8)(DX*2), K1, Z8
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS.Z   (R8)(BX*1), K1, Z8
+	VFMADD231PS Z8, Z8, Z3
+
+done704:
+	VADDPS        Z4, Z0, Z0
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPS        Y8, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X8
+	VADDPS        X8, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VADDPS        Y8, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X8
+	VADDPS        X8, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPS        Y8, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X8
+	VADDPS        X8, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPS        Y8, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X8
+	VADDPS        X8, X3, X3
+	VUNPCKLPS     X1, X0, X8
+	VUNPCKHPS     X1, X0, X11
+	VADDPS        X11, X8, X8
+	VUNPCKLPS     X3, X2, X11
+	VUNPCKHPS     X3, X2, X12
+	VADDPS        X12, X11, X11
+	VXORPS        Y12, Y12, Y12
+	VUNPCKLPD     X11, X8, X12
+	VUNPCKHPD     X11, X8, X8
+	VADDPS        X8, X12, X12
+	VCVTPS2PD     X12, Y8
+	VXORPD        X11, X11, X11
+	VCVTSI2SDQ    AX, X11, X11
+	VBROADCASTSD  X11, Y11
+	VDIVPD        Y11, Y8, Y8
+	VBROADCASTSD  eps+96(FP), Y11
+	VADDPD        Y11, Y8, Y8
+	VSQRTPD       Y8, Y8
+	VBROADCASTSD  literal64_0<>+0(SB), Y11
+	VDIVPD        Y8, Y11, Y11
+	MOVQ          rstd_base+72(FP), R8
+	VCVTPD2PSY    Y11, X8
+	VMOVUPS       X8, (R8)(CX*4)
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSS  (R9)(CX*4), Z8
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x10, R10
+	JL            rest707
+
+vectors706:
+	VMOVUPS    (SI), Z11
+	VMULPS     Z8, Z11, Z11
+	VMULPS     (R9), Z11, Z11
+	VMOVUPS    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors706
+
+rest707:
+	ADDQ      $0x10, R10
+	JZ        done708
+	VMOVUPS.Z (SI), K1, Z11
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS.Z (R9), K1, Z8
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS   Z11, K1, (DI)
+
+done708:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest710
+
+vectors709:
+	VMOVUPS    (SI), Z11
+	VMULPS     Z8, Z11, Z11
+	VMULPS     (R9), Z11, Z11
+	VMOVUPS    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors709
+
+rest710:
+	ADDQ      $0x10, R10
+	JZ        done711
+	VMOVUPS.Z (SI), K1, Z11
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS.Z (R9), K1, Z8
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS   Z11, K1, (DI)
+
+done711:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest713
+
+vectors712:
+	VMOVUPS    (SI), Z11
+	VMULPS     Z8, Z11, Z11
+	VMULPS     (R9), Z11, Z11
+	VMOVUPS    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors712
+
+rest713:
+	ADDQ      $0x10, R10
+	JZ        done714
+	VMOVUPS.Z (SI), K1, Z11
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS.Z (R9), K1, Z8
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS   Z11, K1, (DI)
+
+done714:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest716
+
+vectors715:
+	VMOVUPS    (SI), Z11
+	VMULPS     Z8, Z11, Z11
+	VMULPS     (R9), Z11, Z11
+	VMOVUPS    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors715
+
+rest716:
+	ADDQ      $0x10, R10
+	JZ        done717
+	VMOVUPS.Z (SI), K1, Z11
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS.Z (R9), K1, Z8
+	VMULPS    Z8, Z11, Z11
+	VMOVUPS   Z11, K1, (DI)
+
+done717:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows700
+
+done701:
+rows718:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done719
+	VPXORD Z9, Z9, Z9
+	MOVQ   SI, BX
+	VPXORD Z10, Z10, Z10
+	MOVQ   AX, R8
+	SUBQ   $0x10, R8
+	JL     rest721
+
+vectors720:
+	VMOVUPS     (BX), Z0
+	VFMADD231PS Z0, Z0, Z9
+	ADDQ        $+64, BX
+	TESTQ       $0x00000070, R8
+	JNZ         further723
+	VADDPS      Z9, Z10, Z10
+	VPXORD      Z9, Z9, Z9
+
+further723:
+	SUBQ $0x10, R8
+	JGE  vectors720
+
+rest721:
+	ADDQ        $0x10, R8
+	JZ          done722
+	VMOVUPS.Z   (BX), K1, Z0
+	VFMADD231PS Z0, Z0, Z9
+
+done722:
+	VADDPS        Z10, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPS        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPS        X0, X9, X9
+	VUNPCKLPS     X9, X9, X0
+	VUNPCKHPS     X9, X9, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X9, X9, X1
+	VUNPCKHPS     X9, X9, X2
+	VADDPS        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VCVTPS2PD     X2, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
 	MOVQ          rstd_base+72(FP), BX
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (BX)(CX*4)
@@ -11033,9 +11345,9 @@ done693:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest695
+	JL            rest725
 
-vectors694:
+vectors724:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -11045,28 +11357,28 @@ vectors694:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors694
+	JGE        vectors724
 
-rest695:
+rest725:
 	ADDQ      $0x10, R9
-	JZ        done696
+	JZ        done726
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done696:
+done726:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows689
+	JMP  rows718
 
-done690:
-done651:
+done719:
+done676:
 	VZEROUPPER
 	RET
 
@@ -11086,14 +11398,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain697
+	JE           plain727
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done701
+	JG           done731
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -11109,9 +11421,9 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest703
+	JL           rest733
 
-vectors702:
+vectors732:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -11132,9 +11444,9 @@ vectors702:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors702
+	JGE         vectors732
 
-rest703:
+rest733:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11186,10 +11498,10 @@ rest703:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop699:
+loop729:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last700
+	JG           last730
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -11210,9 +11522,9 @@ loop699:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest706
+	JL           rest736
 
-vectors705:
+vectors735:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z7
@@ -11247,9 +11559,9 @@ vectors705:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors705
+	JGE          vectors735
 
-rest706:
+rest736:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11300,9 +11612,9 @@ rest706:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop699
+	JMP           loop729
 
-last700:
+last730:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -11311,9 +11623,9 @@ last700:
 	VBROADCASTSS -4(SI)(CX*4), Z2
 	VBROADCASTSS 32(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest709
+	JL           rest739
 
-vectors708:
+vectors738:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -11327,20 +11639,20 @@ vectors708:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors708
+	JGE          vectors738
 
-rest709:
-done701:
+rest739:
+done731:
 	SFENCE
-	JMP done698
+	JMP done728
 
-plain697:
+plain727:
 	XORQ CX, CX
 
-rows711:
+rows741:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done712
+	JG           done742
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -11371,9 +11683,9 @@ rows711:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest714
+	JL           rest744
 
-vectors713:
+vectors743:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -11421,11 +11733,11 @@ vectors713:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors713
+	JGE         vectors743
 
-rest714:
+rest744:
 	ADDQ        $0x10, R14
-	JZ          done715
+	JZ          done745
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -11468,7 +11780,7 @@ rest714:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done715:
+done745:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11554,9 +11866,9 @@ done715:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest717
+	JL            rest747
 
-vectors716:
+vectors746:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11572,11 +11884,11 @@ vectors716:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors716
+	JGE          vectors746
 
-rest717:
+rest747:
 	ADDQ         $0x10, R11
-	JZ           done718
+	JZ           done748
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11587,7 +11899,7 @@ rest717:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done718:
+done748:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -11603,9 +11915,9 @@ done718:
 	VBROADCASTSS 36(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest720
+	JL           rest750
 
-vectors719:
+vectors749:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11621,11 +11933,11 @@ vectors719:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors719
+	JGE          vectors749
 
-rest720:
+rest750:
 	ADDQ         $0x10, R11
-	JZ           done721
+	JZ           done751
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11636,7 +11948,7 @@ rest720:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done721:
+done751:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -11652,9 +11964,9 @@ done721:
 	VBROADCASTSS 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest723
+	JL           rest753
 
-vectors722:
+vectors752:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11670,11 +11982,11 @@ vectors722:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors722
+	JGE          vectors752
 
-rest723:
+rest753:
 	ADDQ         $0x10, R11
-	JZ           done724
+	JZ           done754
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11685,7 +11997,7 @@ rest723:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done724:
+done754:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -11701,9 +12013,9 @@ done724:
 	VBROADCASTSS 44(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest726
+	JL           rest756
 
-vectors725:
+vectors755:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11719,11 +12031,11 @@ vectors725:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors725
+	JGE          vectors755
 
-rest726:
+rest756:
 	ADDQ         $0x10, R11
-	JZ           done727
+	JZ           done757
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11734,7 +12046,7 @@ rest726:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done727:
+done757:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -11742,13 +12054,13 @@ done727:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows711
+	JMP  rows741
 
-done712:
-rows728:
+done742:
+rows758:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done729
+	JG           done759
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -11764,9 +12076,9 @@ rows728:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest731
+	JL           rest761
 
-vectors730:
+vectors760:
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
 	VMOVUPS     (R12), Z5
@@ -11787,11 +12099,11 @@ vectors730:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors730
+	JGE         vectors760
 
-rest731:
+rest761:
 	ADDQ        $0x10, R13
-	JZ          done732
+	JZ          done762
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -11807,7 +12119,7 @@ rest731:
 	VMOVUPS     Z4, K1, (R11)
 	VMOVUPS     Z5, K1, (R12)
 
-done732:
+done762:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11867,9 +12179,9 @@ done732:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest734
+	JL            rest764
 
-vectors733:
+vectors763:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -11885,11 +12197,11 @@ vectors733:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors733
+	JGE          vectors763
 
-rest734:
+rest764:
 	ADDQ         $0x10, R10
-	JZ           done735
+	JZ           done765
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -11900,7 +12212,7 @@ rest734:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done735:
+done765:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -11908,10 +12220,10 @@ done735:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows728
+	JMP  rows758
 
-done729:
-done698:
+done759:
+done728:
 	VZEROUPPER
 	RET
 
@@ -11931,14 +12243,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain736
+	JE           plain766
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done740
+	JG           done770
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -11948,9 +12260,9 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest742
+	JL           rest772
 
-vectors741:
+vectors771:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -11965,9 +12277,9 @@ vectors741:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors741
+	JGE         vectors771
 
-rest742:
+rest772:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11996,10 +12308,10 @@ rest742:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop738:
+loop768:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last739
+	JG           last769
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -12011,9 +12323,9 @@ loop738:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest745
+	JL           rest775
 
-vectors744:
+vectors774:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z3
@@ -12040,9 +12352,9 @@ vectors744:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors744
+	JGE          vectors774
 
-rest745:
+rest775:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12070,17 +12382,17 @@ rest745:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop738
+	JMP           loop768
 
-last739:
+last769:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest748
+	JL           rest778
 
-vectors747:
+vectors777:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -12092,20 +12404,20 @@ vectors747:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors747
+	JGE          vectors777
 
-rest748:
-done740:
+rest778:
+done770:
 	SFENCE
-	JMP done737
+	JMP done767
 
-plain736:
+plain766:
 	XORQ CX, CX
 
-rows750:
+rows780:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done751
+	JG           done781
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -12121,9 +12433,9 @@ rows750:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest753
+	JL           rest783
 
-vectors752:
+vectors782:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -12156,11 +12468,11 @@ vectors752:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors752
+	JGE         vectors782
 
-rest753:
+rest783:
 	ADDQ        $0x10, R13
-	JZ          done754
+	JZ          done784
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -12189,7 +12501,7 @@ rest753:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done754:
+done784:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12237,9 +12549,9 @@ done754:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest756
+	JL            rest786
 
-vectors755:
+vectors785:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12253,11 +12565,11 @@ vectors755:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors755
+	JGE          vectors785
 
-rest756:
+rest786:
 	ADDQ         $0x10, R11
-	JZ           done757
+	JZ           done787
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12266,7 +12578,7 @@ rest756:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done757:
+done787:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12279,9 +12591,9 @@ done757:
 	VBROADCASTSS 4(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest759
+	JL           rest789
 
-vectors758:
+vectors788:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12295,11 +12607,11 @@ vectors758:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors758
+	JGE          vectors788
 
-rest759:
+rest789:
 	ADDQ         $0x10, R11
-	JZ           done760
+	JZ           done790
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12308,7 +12620,7 @@ rest759:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done760:
+done790:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12321,9 +12633,9 @@ done760:
 	VBROADCASTSS 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest762
+	JL           rest792
 
-vectors761:
+vectors791:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12337,11 +12649,11 @@ vectors761:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors761
+	JGE          vectors791
 
-rest762:
+rest792:
 	ADDQ         $0x10, R11
-	JZ           done763
+	JZ           done793
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12350,7 +12662,7 @@ rest762:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done763:
+done793:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12363,9 +12675,9 @@ done763:
 	VBROADCASTSS 12(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest765
+	JL           rest795
 
-vectors764:
+vectors794:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12379,11 +12691,11 @@ vectors764:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors764
+	JGE          vectors794
 
-rest765:
+rest795:
 	ADDQ         $0x10, R11
-	JZ           done766
+	JZ           done796
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12392,7 +12704,7 @@ rest765:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done766:
+done796:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -12400,13 +12712,13 @@ done766:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows750
+	JMP  rows780
 
-done751:
-rows767:
+done781:
+rows797:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done768
+	JG           done798
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -12416,9 +12728,9 @@ rows767:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest770
+	JL           rest800
 
-vectors769:
+vectors799:
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -12433,11 +12745,11 @@ vectors769:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors769
+	JGE         vectors799
 
-rest770:
+rest800:
 	ADDQ        $0x10, R12
-	JZ          done771
+	JZ          done801
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
@@ -12448,7 +12760,7 @@ rest770:
 	VFMADD231PS Z4, Z3, Z12
 	VMOVUPS     Z2, K1, (R11)
 
-done771:
+done801:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12482,9 +12794,9 @@ done771:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest773
+	JL            rest803
 
-vectors772:
+vectors802:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -12498,11 +12810,11 @@ vectors772:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors772
+	JGE          vectors802
 
-rest773:
+rest803:
 	ADDQ         $0x10, R10
-	JZ           done774
+	JZ           done804
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -12511,7 +12823,7 @@ rest773:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done774:
+done804:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -12519,10 +12831,10 @@ done774:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows767
+	JMP  rows797
 
-done768:
-done737:
+done798:
+done767:
 	VZEROUPPER
 	RET
 
@@ -12540,21 +12852,21 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain775
+	JE    plain805
 	XORQ  CX, CX
 
-rows777:
+rows807:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done778
+	JG   done808
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest780
+	JL   rest810
 
-vectors779:
+vectors809:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -12569,36 +12881,36 @@ vectors779:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors779
+	JGE         vectors809
 
-rest780:
+rest810:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows777
+	JMP  rows807
 
-done778:
+done808:
 	SFENCE
-	JMP done776
+	JMP done806
 
-plain775:
+plain805:
 	XORQ CX, CX
 
-rows782:
+rows812:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done783
+	JG   done813
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest785
+	JL   rest815
 
-vectors784:
+vectors814:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12625,11 +12937,11 @@ vectors784:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors784
+	JGE         vectors814
 
-rest785:
+rest815:
 	ADDQ        $0x10, R10
-	JZ          done786
+	JZ          done816
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -12652,28 +12964,28 @@ rest785:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done786:
+done816:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows782
+	JMP  rows812
 
-done783:
-rows787:
+done813:
+rows817:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done788
+	JG   done818
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest790
+	JL   rest820
 
-vectors789:
+vectors819:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -12688,11 +13000,11 @@ vectors789:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors789
+	JGE         vectors819
 
-rest790:
+rest820:
 	ADDQ        $0x10, R9
-	JZ          done791
+	JZ          done821
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -12703,17 +13015,17 @@ rest790:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done791:
+done821:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows787
+	JMP  rows817
 
-done788:
-done776:
+done818:
+done806:
 	VZEROUPPER
 	RET
 
@@ -12732,21 +13044,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain792
+	JE    plain822
 	XORQ  CX, CX
 
-rows794:
+rows824:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done795
+	JG   done825
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest797
+	JL   rest827
 
-vectors796:
+vectors826:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12760,9 +13072,9 @@ vectors796:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors796
+	JGE         vectors826
 
-rest797:
+rest827:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -12771,27 +13083,27 @@ rest797:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows794
+	JMP  rows824
 
-done795:
+done825:
 	SFENCE
-	JMP done793
+	JMP done823
 
-plain792:
+plain822:
 	XORQ CX, CX
 
-rows799:
+rows829:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done800
+	JG   done830
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest802
+	JL   rest832
 
-vectors801:
+vectors831:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -12817,11 +13129,11 @@ vectors801:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors801
+	JGE         vectors831
 
-rest802:
+rest832:
 	ADDQ        $0x10, R11
-	JZ          done803
+	JZ          done833
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -12842,7 +13154,7 @@ rest802:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done803:
+done833:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -12851,21 +13163,21 @@ done803:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows799
+	JMP  rows829
 
-done800:
-rows804:
+done830:
+rows834:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done805
+	JG   done835
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest807
+	JL   rest837
 
-vectors806:
+vectors836:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12879,11 +13191,11 @@ vectors806:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors806
+	JGE         vectors836
 
-rest807:
+rest837:
 	ADDQ        $0x10, R10
-	JZ          done808
+	JZ          done838
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -12892,7 +13204,7 @@ rest807:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done808:
+done838:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -12901,10 +13213,10 @@ done808:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows804
+	JMP  rows834
 
-done805:
-done793:
+done835:
+done823:
 	VZEROUPPER
 	RET
 
@@ -12923,26 +13235,28 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain809
+	JE    plain839
 	XORQ  CX, CX
 
-rows811:
+rows841:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done812
+	JG   done842
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest814
+	JL   rest844
 
-vectors813:
+vectors843:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
 	VMOVUPS     (R10), Z3
+	PREFETCHT1  2048(SI)
+	PREFETCHT1  2048(DI)
 	VMOVUPS     (SI), Z4
 	VMOVUPS     (DI), Z5
 	VSUBPS      Z2, Z4, Z4
@@ -12958,9 +13272,9 @@ vectors813:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors813
+	JGE         vectors843
 
-rest814:
+rest844:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -12969,28 +13283,28 @@ rest814:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows811
+	JMP  rows841
 
-done812:
+done842:
 	SFENCE
-	JMP done810
+	JMP done840
 
-plain809:
+plain839:
 	XORQ CX, CX
 
-rows816:
+rows846:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done817
+	JG   done847
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest819
+	JL   rest849
 
-vectors818:
+vectors848:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -13028,11 +13342,11 @@ vectors818:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors818
+	JGE         vectors848
 
-rest819:
+rest849:
 	ADDQ        $0x10, R12
-	JZ          done820
+	JZ          done850
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -13064,7 +13378,7 @@ rest819:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done820:
+done850:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -13073,22 +13387,22 @@ done820:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows816
+	JMP  rows846
 
-done817:
-rows821:
+done847:
+rows851:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done822
+	JG   done852
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest824
+	JL   rest854
 
-vectors823:
+vectors853:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13108,11 +13422,11 @@ vectors823:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors823
+	JGE         vectors853
 
-rest824:
+rest854:
 	ADDQ        $0x10, R11
-	JZ          done825
+	JZ          done855
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13126,7 +13440,7 @@ rest824:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done825:
+done855:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13135,10 +13449,10 @@ done825:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows821
+	JMP  rows851
 
-done822:
-done810:
+done852:
+done840:
 	VZEROUPPER
 	RET
 
@@ -13158,13 +13472,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain826
+	JE    plain856
 	XORQ  CX, CX
 
-rows828:
+rows858:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done829
+	JG   done859
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13172,14 +13486,16 @@ rows828:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest831
+	JL   rest861
 
-vectors830:
+vectors860:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
 	VMOVUPS      (R11), Z3
 	VMOVUPS      (R12), Z4
+	PREFETCHT1   2048(DI)
+	PREFETCHT1   2048(R8)
 	VMOVUPS      (DI), Z5
 	VMOVUPS      (R8), Z6
 	VSUBPS       Z0, Z5, Z5
@@ -13196,9 +13512,9 @@ vectors830:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors830
+	JGE          vectors860
 
-rest831:
+rest861:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13209,19 +13525,19 @@ rest831:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows828
+	JMP  rows858
 
-done829:
+done859:
 	SFENCE
-	JMP done827
+	JMP done857
 
-plain826:
+plain856:
 	XORQ CX, CX
 
-rows833:
+rows863:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done834
+	JG   done864
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -13229,9 +13545,9 @@ rows833:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest836
+	JL   rest866
 
-vectors835:
+vectors865:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -13274,11 +13590,11 @@ vectors835:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors835
+	JGE          vectors865
 
-rest836:
+rest866:
 	ADDQ         $0x10, R14
-	JZ           done837
+	JZ           done867
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -13313,7 +13629,7 @@ rest836:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done837:
+done867:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -13324,13 +13640,13 @@ done837:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows833
+	JMP  rows863
 
-done834:
-rows838:
+done864:
+rows868:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done839
+	JG   done869
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13338,9 +13654,9 @@ rows838:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest841
+	JL   rest871
 
-vectors840:
+vectors870:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -13362,11 +13678,11 @@ vectors840:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors840
+	JGE          vectors870
 
-rest841:
+rest871:
 	ADDQ         $0x10, R13
-	JZ           done842
+	JZ           done872
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -13380,7 +13696,7 @@ rest841:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done842:
+done872:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13391,10 +13707,10 @@ done842:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows838
+	JMP  rows868
 
-done839:
-done827:
+done869:
+done857:
 	VZEROUPPER
 	RET
 
@@ -13406,29 +13722,29 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop843:
+loop873:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done844
+	JG        done874
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop843
+	JMP       loop873
 
-done844:
-loop845:
+done874:
+loop875:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done846
+	JG        done876
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop845
+	JMP       loop875
 
-done846:
+done876:
 	VZEROUPPER
 	RET
 
@@ -13447,23 +13763,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest848
+	JZ           rest878
 
-vectors847:
+vectors877:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors847
+	JL      vectors877
 
-rest848:
+rest878:
 	CMPQ    BX, DX
-	JGE     done849
+	JGE     done879
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done849:
+done879:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -13491,9 +13807,9 @@ done849:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest851
+	JZ            rest881
 
-vectors850:
+vectors880:
 	VMOVUPS      (CX)(BX*4), Z15
 	VSUBPS       Z0, Z15, Z15
 	VMINPS       Z15, Z1, Z15
@@ -13515,11 +13831,11 @@ vectors850:
 	VADDPS       Z17, Z2, Z2
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors850
+	JL           vectors880
 
-rest851:
+rest881:
 	CMPQ         BX, DX
-	JGE          done852
+	JGE          done882
 	VMOVUPS.Z    (CX)(BX*4), K1, Z15
 	VSUBPS       Z0, Z15, Z15
 	VMINPS       Z15, Z1, Z0
@@ -13541,7 +13857,7 @@ rest851:
 	VMOVAPS.Z    Z3, K1, Z3
 	VADDPS       Z3, Z2, Z2
 
-done852:
+done882:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -13557,24 +13873,24 @@ done852:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest854
+	JZ            rest884
 
-vectors853:
+vectors883:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors853
+	JL      vectors883
 
-rest854:
+rest884:
 	CMPQ      CX, DX
-	JGE       done855
+	JGE       done885
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done855:
+done885:
 	VZEROUPPER
 	RET
 
@@ -13626,24 +13942,24 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest857
+	JZ     rest887
 
-vectors856:
+vectors886:
 	VMOVUPS     (CX)(BX*4), Z1
 	VMOVUPS     (AX)(BX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x00000010, BX
 	CMPQ        BX, SI
-	JL          vectors856
+	JL          vectors886
 
-rest857:
+rest887:
 	CMPQ        BX, DX
-	JGE         done858
+	JGE         done888
 	VMOVUPS.Z   (CX)(BX*4), K1, Z1
 	VMOVUPS.Z   (AX)(BX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done858:
+done888:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -13656,9 +13972,9 @@ done858:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest860
+	JZ            rest890
 
-vectors859:
+vectors889:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -13666,18 +13982,18 @@ vectors859:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors859
+	JL      vectors889
 
-rest860:
+rest890:
 	CMPQ      BX, DX
-	JGE       done861
+	JGE       done891
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done861:
+done891:
 	VZEROUPPER
 	RET
 
@@ -13713,9 +14029,9 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest863
+	JZ           rest893
 
-vectors862:
+vectors892:
 	VMOVUPS      (DX)(SI*4), Z17
 	VMULPS       Z17, Z17, Z18
 	VMOVUPS      Z15, Z19
@@ -13747,11 +14063,11 @@ vectors862:
 	VMOVUPS      Z18, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors862
+	JL           vectors892
 
-rest863:
+rest893:
 	CMPQ         SI, BX
-	JGE          done864
+	JGE          done894
 	VMOVUPS.Z    (DX)(SI*4), K1, Z17
 	VMULPS       Z17, Z17, Z18
 	VMOVUPS      Z15, Z15
@@ -13782,7 +14098,7 @@ rest863:
 	VFNMADD231PS Z1, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done864:
+done894:
 	VZEROUPPER
 	RET
 
@@ -13811,9 +14127,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest866
+	JZ           rest896
 
-vectors865:
+vectors895:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -13833,11 +14149,11 @@ vectors865:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors865
+	JL          vectors895
 
-rest866:
+rest896:
 	CMPQ        DI, SI
-	JGE         done867
+	JGE         done897
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -13856,7 +14172,7 @@ rest866:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done867:
+done897:
 	VZEROUPPER
 	RET
 
@@ -13875,26 +14191,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest869
+	JZ    rest899
 
-vectors868:
+vectors898:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors868
+	JL      vectors898
 
-rest869:
+rest899:
 	CMPQ      SI, BX
-	JGE       done870
+	JGE       done900
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done870:
+done900:
 	VZEROUPPER
 	RET
 
@@ -13913,24 +14229,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest872
+	JZ           rest902
 
-vectors871:
+vectors901:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors871
+	JL      vectors901
 
-rest872:
+rest902:
 	CMPQ      BX, DX
-	JGE       done873
+	JGE       done903
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done873:
+done903:
 	VZEROUPPER
 	RET
 
@@ -13958,9 +14274,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest875
+	JZ           rest905
 
-vectors874:
+vectors904:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -13982,11 +14298,11 @@ vectors874:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors874
+	JL          vectors904
 
-rest875:
+rest905:
 	CMPQ        DI, SI
-	JGE         done876
+	JGE         done906
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -14007,7 +14323,7 @@ rest875:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done876:
+done906:
 	VZEROUPPER
 	RET
 
@@ -14026,22 +14342,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest878
+	JZ     rest908
 
-vectors877:
+vectors907:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors877
+	JL          vectors907
 
-rest878:
+rest908:
 	CMPQ        DX, CX
-	JGE         done879
+	JGE         done909
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done879:
+done909:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14125,9 +14441,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done881
+	JZ         done911
 
-k880:
+k910:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -14172,9 +14488,9 @@ k880:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k880
+	JNZ          k910
 
-done881:
+done911:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14210,10 +14526,10 @@ done881:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone883
-	JEQ          overwrite882
+	JPS          readCdone913
+	JEQ          overwrite912
 
-readCdone883:
+readCdone913:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -14262,9 +14578,9 @@ readCdone883:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done883
+	JMP         done913
 
-overwrite882:
+overwrite912:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -14290,7 +14606,7 @@ overwrite882:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done883:
+done913:
 	VZEROUPPER
 	RET
 
@@ -14330,9 +14646,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done885
+	JZ         done915
 
-k884:
+k914:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -14351,9 +14667,9 @@ k884:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k884
+	JNZ          k914
 
-done885:
+done915:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14371,10 +14687,10 @@ done885:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone887
-	JEQ          overwrite886
+	JPS          readCdone917
+	JEQ          overwrite916
 
-readCdone887:
+readCdone917:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -14391,9 +14707,9 @@ readCdone887:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done887
+	JMP         done917
 
-overwrite886:
+overwrite916:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -14403,7 +14719,7 @@ overwrite886:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done887:
+done917:
 	VZEROUPPER
 	RET
 
@@ -14418,9 +14734,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks888:
+blocks918:
 	SUBQ       $0x00000008, SI
-	JL         done889
+	JL         done919
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -14483,9 +14799,9 @@ blocks888:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks888
+	JMP        blocks918
 
-done889:
+done919:
 	VZEROUPPER
 	RET
 
@@ -14504,7 +14820,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain890
+	JE      plain920
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -14513,23 +14829,23 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest894
+	JG      rest924
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest896
+	JL      rest926
 
-vectors895:
+vectors925:
 	VADDPD (R9), Z0, Z0
 	VADDPD (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x08, R10
-	JGE    vectors895
+	JGE    vectors925
 
-rest896:
+rest926:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -14561,11 +14877,13 @@ rest896:
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	MOVQ          SI, R9
+	VPXORD        Z7, Z7, Z7
+	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest899
+	JL            rest929
 
-vectors898:
+vectors928:
 	VMOVUPD     (R9), Z2
 	VSUBPD      Z0, Z2, Z2
 	VADDPD      Z2, Z3, Z3
@@ -14575,10 +14893,20 @@ vectors898:
 	VADDPD      Z2, Z4, Z4
 	VFMADD231PD Z2, Z2, Z6
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors898
+	TESTQ       $0x00000038, R10
+	JNZ         further931
+	VADDPD      Z5, Z7, Z7
+	VPXORD      Z5, Z5, Z5
+	VADDPD      Z6, Z8, Z8
+	VPXORD      Z6, Z6, Z6
 
-rest899:
+further931:
+	SUBQ $0x08, R10
+	JGE  vectors928
+
+rest929:
+	VADDPD        Z7, Z5, Z5
+	VADDPD        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPD        Y0, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X0
@@ -14634,13 +14962,13 @@ rest899:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop892:
+loop922:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last893
+	JG           last923
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z7, Z7, Z7
-	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	VPXORD       Z10, Z10, Z10
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSD -16(R11)(CX*8), Z0
@@ -14652,11 +14980,11 @@ loop892:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest902
+	JL           rest933
 
-vectors901:
-	VADDPD      (R10), Z7, Z7
-	VADDPD      (R10)(DX*1), Z8, Z8
+vectors932:
+	VADDPD      (R10), Z9, Z9
+	VADDPD      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
@@ -14671,78 +14999,9 @@ vectors901:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors901
+	JGE         vectors932
 
-rest902:
-	VEXTRACTF64X4 $0x01, Z7, Y0
-	VADDPD        Y0, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X0
-	VADDPD        X0, X7, X7
-	VEXTRACTF64X4 $0x01, Z8, Y0
-	VADDPD        Y0, Y8, Y8
-	VEXTRACTF64X2 $0x01, Y8, X0
-	VADDPD        X0, X8, X8
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X8, X7, X0
-	VUNPCKHPD     X8, X7, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X8, X8, X1
-	VUNPCKHPD     X8, X8, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), R10
-	VMOVUPD       X0, (R10)(CX*8)
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z0
-	VBROADCASTSD  8(R10)(CX*8), Z1
-	VPXORD        Z9, Z9, Z9
-	VPXORD        Z10, Z10, Z10
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	MOVQ          SI, R10
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSD  -8(R11)(CX*8), Z2
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSD  -8(R12)(CX*8), Z3
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSD  -8(R12)(CX*8), Z4
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x08, R13
-	JL            rest905
-
-vectors904:
-	VMOVUPD     (R10), Z5
-	VSUBPD      Z0, Z5, Z5
-	VADDPD      Z5, Z9, Z9
-	VFMADD231PD Z5, Z5, Z11
-	VMOVUPD     (R10)(DX*1), Z5
-	VSUBPD      Z1, Z5, Z5
-	VADDPD      Z5, Z10, Z10
-	VFMADD231PD Z5, Z5, Z12
-	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Z5
-	VSUBPD      Z3, Z5, Z5
-	VFMSUB213PD Z4, Z2, Z5
-	VMOVUPD     (R11), Z6
-	VFMADD213PD (R12), Z6, Z5
-	VMOVNTPD    Z5, (DI)
-	ADDQ        $+64, R10
-	ADDQ        $+64, R8
-	ADDQ        $+64, DI
-	ADDQ        $+64, R11
-	ADDQ        $+64, R12
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R13
-	JGE         vectors904
-
-rest905:
+rest933:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPD        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -14760,21 +15019,102 @@ rest905:
 	VUNPCKHPD     X10, X10, X2
 	VADDPD        X2, X1, X1
 	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z11, Y1
-	VADDPD        Y1, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X1
-	VADDPD        X1, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y1
-	VADDPD        Y1, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X1
-	VADDPD        X1, X12, X12
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	MOVQ          mean_base+96(FP), R10
+	VMOVUPD       X0, (R10)(CX*8)
+	MOVQ          mean_base+96(FP), R10
+	VBROADCASTSD  (R10)(CX*8), Z0
+	VBROADCASTSD  8(R10)(CX*8), Z1
+	VPXORD        Z11, Z11, Z11
+	VPXORD        Z12, Z12, Z12
+	VPXORD        Z13, Z13, Z13
+	VPXORD        Z14, Z14, Z14
+	MOVQ          SI, R10
+	VPXORD        Z15, Z15, Z15
+	VPXORD        Z16, Z16, Z16
+	MOVQ          rstd_base+144(FP), R11
+	VBROADCASTSD  -8(R11)(CX*8), Z2
+	MOVQ          gamma_base+48(FP), R11
+	MOVQ          mean_base+96(FP), R12
+	VBROADCASTSD  -8(R12)(CX*8), Z3
+	MOVQ          shift_base+120(FP), R12
+	VBROADCASTSD  -8(R12)(CX*8), Z4
+	MOVQ          beta_base+72(FP), R12
+	MOVQ          AX, R13
+	SUBQ          $0x08, R13
+	JL            rest936
+
+vectors935:
+	VMOVUPD     (R10), Z5
+	VSUBPD      Z0, Z5, Z5
+	VADDPD      Z5, Z11, Z11
+	VFMADD231PD Z5, Z5, Z13
+	VMOVUPD     (R10)(DX*1), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z12, Z12
+	VFMADD231PD Z5, Z5, Z14
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Z5
+	VSUBPD      Z3, Z5, Z5
+	VFMSUB213PD Z4, Z2, Z5
+	VMOVUPD     (R11), Z6
+	VFMADD213PD (R12), Z6, Z5
+	VMOVNTPD    Z5, (DI)
+	ADDQ        $+64, R10
+	TESTQ       $0x00000038, R13
+	JNZ         further938
+	VADDPD      Z13, Z15, Z15
+	VPXORD      Z13, Z13, Z13
+	VADDPD      Z14, Z16, Z16
+	VPXORD      Z14, Z14, Z14
+
+further938:
+	ADDQ $+64, R8
+	ADDQ $+64, DI
+	ADDQ $+64, R11
+	ADDQ $+64, R12
+	ADDQ $+64, R9
+	SUBQ $0x08, R13
+	JGE  vectors935
+
+rest936:
+	VADDPD        Z15, Z13, Z13
+	VADDPD        Z16, Z14, Z14
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X0
+	VADDPD        X0, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X12, X11, X0
+	VUNPCKHPD     X12, X11, X1
+	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X12, X11, X1
-	VUNPCKHPD     X12, X11, X2
+	VUNPCKLPD     X12, X12, X1
+	VUNPCKHPD     X12, X12, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z13, Y1
+	VADDPD        Y1, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X1
+	VADDPD        X1, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y1
+	VADDPD        Y1, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X1
+	VADDPD        X1, X14, X14
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X14, X13, X1
+	VUNPCKHPD     X14, X13, X2
 	VADDPD        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X12, X12, X2
-	VUNPCKHPD     X12, X12, X3
+	VUNPCKLPD     X14, X14, X2
+	VUNPCKHPD     X14, X14, X3
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
 	VXORPD        X2, X2, X2
@@ -14797,9 +15137,9 @@ rest905:
 	VMOVUPD       X0, (R9)(CX*8)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop892
+	JMP           loop922
 
-last893:
+last923:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -14810,9 +15150,9 @@ last893:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest908
+	JL           rest940
 
-vectors907:
+vectors939:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -14824,9 +15164,9 @@ vectors907:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors907
+	JGE         vectors939
 
-rest908:
+rest940:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -14837,9 +15177,9 @@ rest908:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest911
+	JL           rest943
 
-vectors910:
+vectors942:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -14851,38 +15191,38 @@ vectors910:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors910
+	JGE         vectors942
 
-rest911:
-rest894:
-rows913:
+rest943:
+rest924:
+rows945:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done914
-	VPXORD Z13, Z13, Z13
+	JG     done946
+	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x08, BX
-	JL     rest916
+	JL     rest948
 
-vectors915:
-	VADDPD (DX), Z13, Z13
+vectors947:
+	VADDPD (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x08, BX
-	JGE    vectors915
+	JGE    vectors947
 
-rest916:
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPD        Y0, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X0
-	VADDPD        X0, X13, X13
+rest948:
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPD        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPD        X0, X17, X17
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X13, X13, X0
-	VUNPCKHPD     X13, X13, X1
+	VUNPCKLPD     X17, X17, X0
+	VUNPCKHPD     X17, X17, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X13, X13, X1
-	VUNPCKHPD     X13, X13, X2
+	VUNPCKLPD     X17, X17, X1
+	VUNPCKHPD     X17, X17, X2
 	VADDPD        X2, X1, X1
 	VINSERTF64X2  $0x01, X1, Y0, Y0
 	VXORPD        X1, X1, X1
@@ -14893,47 +15233,55 @@ rest916:
 	VMOVSD        X0, (DX)(CX*8)
 	MOVQ          mean_base+96(FP), DX
 	VBROADCASTSD  (DX)(CX*8), Z0
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
+	VPXORD        Z18, Z18, Z18
+	VPXORD        Z19, Z19, Z19
 	MOVQ          SI, DX
+	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x08, BX
-	JL            rest919
+	JL            rest951
 
-vectors918:
+vectors950:
 	VMOVUPD     (DX), Z1
 	VSUBPD      Z0, Z1, Z1
-	VADDPD      Z1, Z14, Z14
-	VFMADD231PD Z1, Z1, Z15
+	VADDPD      Z1, Z18, Z18
+	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, DX
-	SUBQ        $0x08, BX
-	JGE         vectors918
+	TESTQ       $0x00000038, BX
+	JNZ         further953
+	VADDPD      Z19, Z20, Z20
+	VPXORD      Z19, Z19, Z19
 
-rest919:
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPD        Y0, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X0
-	VADDPD        X0, X14, X14
+further953:
+	SUBQ $0x08, BX
+	JGE  vectors950
+
+rest951:
+	VADDPD        Z20, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X14, X14, X0
-	VUNPCKHPD     X14, X14, X1
+	VUNPCKLPD     X18, X18, X0
+	VUNPCKHPD     X18, X18, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X14, X14, X1
-	VUNPCKHPD     X14, X14, X2
+	VUNPCKLPD     X18, X18, X1
+	VUNPCKHPD     X18, X18, X2
 	VADDPD        X2, X1, X1
 	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z15, Y1
-	VADDPD        Y1, Y15, Y15
-	VEXTRACTF64X2 $0x01, Y15, X1
-	VADDPD        X1, X15, X15
+	VEXTRACTF64X4 $0x01, Z19, Y1
+	VADDPD        Y1, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X1
+	VADDPD        X1, X19, X19
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X15, X15, X1
-	VUNPCKHPD     X15, X15, X2
+	VUNPCKLPD     X19, X19, X1
+	VUNPCKHPD     X19, X19, X2
 	VADDPD        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X15, X15, X2
-	VUNPCKHPD     X15, X15, X3
+	VUNPCKLPD     X19, X19, X2
+	VUNPCKHPD     X19, X19, X3
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
 	VXORPD        X2, X2, X2
@@ -14964,9 +15312,9 @@ rest919:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest922
+	JL            rest955
 
-vectors921:
+vectors954:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -14978,23 +15326,23 @@ vectors921:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors921
+	JGE         vectors954
 
-rest922:
+rest955:
 	ADDQ $0x01, CX
-	JMP  rows913
+	JMP  rows945
 
-done914:
+done946:
 	SFENCE
-	JMP done891
+	JMP done921
 
-plain890:
+plain920:
 	XORQ CX, CX
 
-rows924:
+rows957:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done925
+	JG     done958
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -15002,20 +15350,20 @@ rows924:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest927
+	JL     rest960
 
-vectors926:
+vectors959:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors926
+	JGE    vectors959
 
-rest927:
+rest960:
 	ADDQ      $0x08, R9
-	JZ        done928
+	JZ        done961
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -15025,7 +15373,7 @@ rest927:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done928:
+done961:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -15044,24 +15392,24 @@ done928:
 	VADDPD        X4, X3, X3
 	VXORPS        Y4, Y4, Y4
 	VUNPCKLPD     X1, X0, X4
-	VUNPCKHPD     X1, X0, X16
-	VADDPD        X16, X4, X4
-	VXORPS        Y16, Y16, Y16
-	VUNPCKLPD     X3, X2, X16
-	VUNPCKHPD     X3, X2, X17
-	VADDPD        X17, X16, X16
-	VINSERTF64X2  $0x01, X16, Y4, Y4
-	VXORPD        X16, X16, X16
-	VCVTSI2SDQ    AX, X16, X16
-	VBROADCASTSD  X16, Y16
-	VDIVPD        Y16, Y4, Y4
+	VUNPCKHPD     X1, X0, X21
+	VADDPD        X21, X4, X4
+	VXORPS        Y21, Y21, Y21
+	VUNPCKLPD     X3, X2, X21
+	VUNPCKHPD     X3, X2, X22
+	VADDPD        X22, X21, X21
+	VINSERTF64X2  $0x01, X21, Y4, Y4
+	VXORPD        X21, X21, X21
+	VCVTSI2SDQ    AX, X21, X21
+	VBROADCASTSD  X21, Y21
+	VDIVPD        Y21, Y4, Y4
 	MOVQ          mean_base+96(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
 	MOVQ          mean_base+96(FP), R8
 	VBROADCASTSD  (R8)(CX*8), Z4
-	VBROADCASTSD  8(R8)(CX*8), Z16
-	VBROADCASTSD  16(R8)(CX*8), Z17
-	VBROADCASTSD  24(R8)(CX*8), Z18
+	VBROADCASTSD  8(R8)(CX*8), Z21
+	VBROADCASTSD  16(R8)(CX*8), Z22
+	VBROADCASTSD  24(R8)(CX*8), Z23
 	VPXORD        Z5, Z5, Z5
 	VPXORD        Z6, Z6, Z6
 	VPXORD        Z7, Z7, Z7
@@ -15071,56 +15419,76 @@ done928:
 	VPXORD        Z11, Z11, Z11
 	VPXORD        Z12, Z12, Z12
 	MOVQ          SI, R8
+	VPXORD        Z13, Z13, Z13
+	VPXORD        Z14, Z14, Z14
+	VPXORD        Z15, Z15, Z15
+	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest930
+	JL            rest963
 
-vectors929:
-	VMOVUPD     (R8), Z19
-	VSUBPD      Z4, Z19, Z19
-	VADDPD      Z19, Z5, Z5
-	VFMADD231PD Z19, Z19, Z9
-	VMOVUPD     (R8)(DX*1), Z19
-	VSUBPD      Z16, Z19, Z19
-	VADDPD      Z19, Z6, Z6
-	VFMADD231PD Z19, Z19, Z10
-	VMOVUPD     (R8)(DX*2), Z19
-	VSUBPD      Z17, Z19, Z19
-	VADDPD      Z19, Z7, Z7
-	VFMADD231PD Z19, Z19, Z11
-	VMOVUPD     (R8)(BX*1), Z19
-	VSUBPD      Z18, Z19, Z19
-	VADDPD      Z19, Z8, Z8
-	VFMADD231PD Z19, Z19, Z12
+vectors962:
+	VMOVUPD     (R8), Z24
+	VSUBPD      Z4, Z24, Z24
+	VADDPD      Z24, Z5, Z5
+	VFMADD231PD Z24, Z24, Z9
+	VMOVUPD     (R8)(DX*1), Z24
+	VSUBPD      Z21, Z24, Z24
+	VADDPD      Z24, Z6, Z6
+	VFMADD231PD Z24, Z24, Z10
+	VMOVUPD     (R8)(DX*2), Z24
+	VSUBPD      Z22, Z24, Z24
+	VADDPD      Z24, Z7, Z7
+	VFMADD231PD Z24, Z24, Z11
+	VMOVUPD     (R8)(BX*1), Z24
+	VSUBPD      Z23, Z24, Z24
+	VADDPD      Z24, Z8, Z8
+	VFMADD231PD Z24, Z24, Z12
 	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
-	JGE         vectors929
+	TESTQ       $0x00000038, R9
+	JNZ         further965
+	VADDPD      Z9, Z13, Z13
+	VPXORD      Z9, Z9, Z9
+	VADDPD      Z10, Z14, Z14
+	VPXORD      Z10, Z10, Z10
+	VADDPD      Z11, Z15, Z15
+	VPXORD      Z11, Z11, Z11
+	VADDPD      Z12, Z16, Z16
+	VPXORD      Z12, Z12, Z12
 
-rest930:
+further965:
+	SUBQ $0x08, R9
+	JGE  vectors962
+
+rest963:
 	ADDQ        $0x08, R9
-	JZ          done931
-	VMOVUPD.Z   (R8), K1, Z19
-	VSUBPD      Z4, Z19, Z19
-	VMOVAPD.Z   Z19, K1, Z19
-	VADDPD      Z19, Z5, Z5
-	VFMADD231PD Z19, Z19, Z9
+	JZ          done964
+	VMOVUPD.Z   (R8), K1, Z24
+	VSUBPD      Z4, Z24, Z24
+	VMOVAPD.Z   Z24, K1, Z24
+	VADDPD      Z24, Z5, Z5
+	VFMADD231PD Z24, Z24, Z9
 	VMOVUPD.Z   (R8)(DX*1), K1, Z4
-	VSUBPD      Z16, Z4, Z4
+	VSUBPD      Z21, Z4, Z4
 	VMOVAPD.Z   Z4, K1, Z4
 	VADDPD      Z4, Z6, Z6
 	VFMADD231PD Z4, Z4, Z10
 	VMOVUPD.Z   (R8)(DX*2), K1, Z4
-	VSUBPD      Z17, Z4, Z4
+	VSUBPD      Z22, Z4, Z4
 	VMOVAPD.Z   Z4, K1, Z4
 	VADDPD      Z4, Z7, Z7
 	VFMADD231PD Z4, Z4, Z11
 	VMOVUPD.Z   (R8)(BX*1), K1, Z4
-	VSUBPD      Z18, Z4, Z4
+	VSUBPD      Z23, Z4, Z4
 	VMOVAPD.Z   Z4, K1, Z4
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done931:
+done964:
+	VADDPD        Z13, Z9, Z9
+	VADDPD        Z14, Z10, Z10
+	VADDPD        Z15, Z11, Z11
+	VADDPD        Z16, Z12, Z12
 	VEXTRACTF64X4 $0x01, Z5, Y4
 	VADDPD        Y4, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X4
@@ -15139,54 +15507,54 @@ done931:
 	VADDPD        X4, X8, X8
 	VXORPS        Y4, Y4, Y4
 	VUNPCKLPD     X6, X5, X4
-	VUNPCKHPD     X6, X5, X16
-	VADDPD        X16, X4, X4
-	VXORPS        Y16, Y16, Y16
-	VUNPCKLPD     X8, X7, X16
-	VUNPCKHPD     X8, X7, X17
-	VADDPD        X17, X16, X16
-	VINSERTF64X2  $0x01, X16, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z9, Y16
-	VADDPD        Y16, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X16
-	VADDPD        X16, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y16
-	VADDPD        Y16, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X16
-	VADDPD        X16, X10, X10
-	VEXTRACTF64X4 $0x01, Z11, Y16
-	VADDPD        Y16, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X16
-	VADDPD        X16, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y16
-	VADDPD        Y16, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X16
-	VADDPD        X16, X12, X12
-	VXORPS        Y16, Y16, Y16
-	VUNPCKLPD     X10, X9, X16
-	VUNPCKHPD     X10, X9, X17
-	VADDPD        X17, X16, X16
-	VXORPS        Y17, Y17, Y17
-	VUNPCKLPD     X12, X11, X17
-	VUNPCKHPD     X12, X11, X18
-	VADDPD        X18, X17, X17
-	VINSERTF64X2  $0x01, X17, Y16, Y16
-	VXORPD        X17, X17, X17
-	VCVTSI2SDQ    AX, X17, X17
-	VBROADCASTSD  X17, Y17
-	VDIVPD        Y17, Y4, Y4
-	VDIVPD        Y17, Y16, Y16
-	VFNMADD231PD  Y4, Y4, Y16
-	VXORPS        Y17, Y17, Y17
-	VMAXPD        Y16, Y17, Y16
-	VBROADCASTSD  eps+168(FP), Y17
-	VADDPD        Y17, Y16, Y16
-	VSQRTPD       Y16, Y16
-	VBROADCASTSD  literal64_0<>+0(SB), Y17
-	VDIVPD        Y16, Y17, Y17
+	VUNPCKHPD     X6, X5, X21
+	VADDPD        X21, X4, X4
+	VXORPS        Y21, Y21, Y21
+	VUNPCKLPD     X8, X7, X21
+	VUNPCKHPD     X8, X7, X22
+	VADDPD        X22, X21, X21
+	VINSERTF64X2  $0x01, X21, Y4, Y4
+	VEXTRACTF64X4 $0x01, Z9, Y21
+	VADDPD        Y21, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X21
+	VADDPD        X21, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y21
+	VADDPD        Y21, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X21
+	VADDPD        X21, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y21
+	VADDPD        Y21, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X21
+	VADDPD        X21, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y21
+	VADDPD        Y21, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X21
+	VADDPD        X21, X12, X12
+	VXORPS        Y21, Y21, Y21
+	VUNPCKLPD     X10, X9, X21
+	VUNPCKHPD     X10, X9, X22
+	VADDPD        X22, X21, X21
+	VXORPS        Y22, Y22, Y22
+	VUNPCKLPD     X12, X11, X22
+	VUNPCKHPD     X12, X11, X23
+	VADDPD        X23, X22, X22
+	VINSERTF64X2  $0x01, X22, Y21, Y21
+	VXORPD        X22, X22, X22
+	VCVTSI2SDQ    AX, X22, X22
+	VBROADCASTSD  X22, Y22
+	VDIVPD        Y22, Y4, Y4
+	VDIVPD        Y22, Y21, Y21
+	VFNMADD231PD  Y4, Y4, Y21
+	VXORPS        Y22, Y22, Y22
+	VMAXPD        Y21, Y22, Y21
+	VBROADCASTSD  eps+168(FP), Y22
+	VADDPD        Y22, Y21, Y21
+	VSQRTPD       Y21, Y21
+	VBROADCASTSD  literal64_0<>+0(SB), Y22
+	VDIVPD        Y21, Y22, Y22
 	MOVQ          rstd_base+144(FP), R8
-	VMOVUPD       Y17, (R8)(CX*8)
-	VMULPD        Y4, Y17, Y4
+	VMOVUPD       Y22, (R8)(CX*8)
+	VMULPD        Y4, Y22, Y4
 	MOVQ          shift_base+120(FP), R8
 	VMOVUPD       Y4, (R8)(CX*8)
 	MOVQ          DX, R8
@@ -15196,41 +15564,41 @@ done931:
 	VBROADCASTSD  (R9)(CX*8), Z4
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z16
+	VBROADCASTSD  (R10)(CX*8), Z21
 	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z17
+	VBROADCASTSD  (R10)(CX*8), Z22
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest933
+	JL            rest967
 
-vectors932:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVUPD     Z18, (DI)
+vectors966:
+	VMOVUPD     (SI), Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
+	VMOVUPD     (R9), Z24
+	VFMADD213PD (R10), Z24, Z23
+	VMOVUPD     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors932
+	JGE         vectors966
 
-rest933:
+rest967:
 	ADDQ        $0x08, R11
-	JZ          done934
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
+	JZ          done968
+	VMOVUPD.Z   (SI), K1, Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
+	VMOVUPD.Z   (R10), K1, Z21
+	VFMADD213PD Z21, Z4, Z23
+	VMOVUPD     Z23, K1, (DI)
 
-done934:
+done968:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15240,41 +15608,41 @@ done934:
 	VBROADCASTSD 8(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z16
+	VBROADCASTSD 8(R10)(CX*8), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z17
+	VBROADCASTSD 8(R10)(CX*8), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest936
+	JL           rest970
 
-vectors935:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVUPD     Z18, (DI)
+vectors969:
+	VMOVUPD     (SI), Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
+	VMOVUPD     (R9), Z24
+	VFMADD213PD (R10), Z24, Z23
+	VMOVUPD     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors935
+	JGE         vectors969
 
-rest936:
+rest970:
 	ADDQ        $0x08, R11
-	JZ          done937
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
+	JZ          done971
+	VMOVUPD.Z   (SI), K1, Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
+	VMOVUPD.Z   (R10), K1, Z21
+	VFMADD213PD Z21, Z4, Z23
+	VMOVUPD     Z23, K1, (DI)
 
-done937:
+done971:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15284,41 +15652,41 @@ done937:
 	VBROADCASTSD 16(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z16
+	VBROADCASTSD 16(R10)(CX*8), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z17
+	VBROADCASTSD 16(R10)(CX*8), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest939
+	JL           rest973
 
-vectors938:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVUPD     Z18, (DI)
+vectors972:
+	VMOVUPD     (SI), Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
+	VMOVUPD     (R9), Z24
+	VFMADD213PD (R10), Z24, Z23
+	VMOVUPD     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors938
+	JGE         vectors972
 
-rest939:
+rest973:
 	ADDQ        $0x08, R11
-	JZ          done940
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
+	JZ          done974
+	VMOVUPD.Z   (SI), K1, Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
+	VMOVUPD.Z   (R10), K1, Z21
+	VFMADD213PD Z21, Z4, Z23
+	VMOVUPD     Z23, K1, (DI)
 
-done940:
+done974:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15328,84 +15696,84 @@ done940:
 	VBROADCASTSD 24(R9)(CX*8), Z4
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z16
+	VBROADCASTSD 24(R10)(CX*8), Z21
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z17
+	VBROADCASTSD 24(R10)(CX*8), Z22
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest942
+	JL           rest976
 
-vectors941:
-	VMOVUPD     (SI), Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
-	VMOVUPD     (R9), Z19
-	VFMADD213PD (R10), Z19, Z18
-	VMOVUPD     Z18, (DI)
+vectors975:
+	VMOVUPD     (SI), Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
+	VMOVUPD     (R9), Z24
+	VFMADD213PD (R10), Z24, Z23
+	VMOVUPD     Z23, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors941
+	JGE         vectors975
 
-rest942:
+rest976:
 	ADDQ        $0x08, R11
-	JZ          done943
-	VMOVUPD.Z   (SI), K1, Z18
-	VSUBPD      Z16, Z18, Z18
-	VFMSUB213PD Z17, Z4, Z18
+	JZ          done977
+	VMOVUPD.Z   (SI), K1, Z23
+	VSUBPD      Z21, Z23, Z23
+	VFMSUB213PD Z22, Z4, Z23
 	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z16
-	VFMADD213PD Z16, Z4, Z18
-	VMOVUPD     Z18, K1, (DI)
+	VMOVUPD.Z   (R10), K1, Z21
+	VFMADD213PD Z21, Z4, Z23
+	VMOVUPD     Z23, K1, (DI)
 
-done943:
+done977:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows924
+	JMP  rows957
 
-done925:
-rows944:
+done958:
+rows978:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done945
-	VPXORD Z13, Z13, Z13
+	JG     done979
+	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest947
+	JL     rest981
 
-vectors946:
-	VADDPD (BX), Z13, Z13
+vectors980:
+	VADDPD (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors946
+	JGE    vectors980
 
-rest947:
+rest981:
 	ADDQ      $0x08, R8
-	JZ        done948
+	JZ        done982
 	VMOVUPD.Z (BX), K1, Z0
-	VADDPD    Z0, Z13, Z13
+	VADDPD    Z0, Z17, Z17
 
-done948:
-	VEXTRACTF64X4 $0x01, Z13, Y0
-	VADDPD        Y0, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X0
-	VADDPD        X0, X13, X13
+done982:
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPD        Y0, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X0
+	VADDPD        X0, X17, X17
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X13, X13, X0
-	VUNPCKHPD     X13, X13, X1
+	VUNPCKLPD     X17, X17, X0
+	VUNPCKHPD     X17, X17, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X13, X13, X1
-	VUNPCKHPD     X13, X13, X2
+	VUNPCKLPD     X17, X17, X1
+	VUNPCKHPD     X17, X17, X2
 	VADDPD        X2, X1, X1
 	VINSERTF64X2  $0x01, X1, Y0, Y0
 	VXORPD        X1, X1, X1
@@ -15416,56 +15784,64 @@ done948:
 	VMOVSD        X0, (BX)(CX*8)
 	MOVQ          mean_base+96(FP), BX
 	VBROADCASTSD  (BX)(CX*8), Z0
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
+	VPXORD        Z18, Z18, Z18
+	VPXORD        Z19, Z19, Z19
 	MOVQ          SI, BX
+	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest950
+	JL            rest984
 
-vectors949:
+vectors983:
 	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
-	VADDPD      Z1, Z14, Z14
-	VFMADD231PD Z1, Z1, Z15
+	VADDPD      Z1, Z18, Z18
+	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, BX
-	SUBQ        $0x08, R8
-	JGE         vectors949
+	TESTQ       $0x00000038, R8
+	JNZ         further986
+	VADDPD      Z19, Z20, Z20
+	VPXORD      Z19, Z19, Z19
 
-rest950:
+further986:
+	SUBQ $0x08, R8
+	JGE  vectors983
+
+rest984:
 	ADDQ        $0x08, R8
-	JZ          done951
+	JZ          done985
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
-	VADDPD      Z1, Z14, Z14
-	VFMADD231PD Z1, Z1, Z15
+	VADDPD      Z1, Z18, Z18
+	VFMADD231PD Z1, Z1, Z19
 
-done951:
-	VEXTRACTF64X4 $0x01, Z14, Y0
-	VADDPD        Y0, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X0
-	VADDPD        X0, X14, X14
+done985:
+	VADDPD        Z20, Z19, Z19
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X14, X14, X0
-	VUNPCKHPD     X14, X14, X1
+	VUNPCKLPD     X18, X18, X0
+	VUNPCKHPD     X18, X18, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X14, X14, X1
-	VUNPCKHPD     X14, X14, X2
+	VUNPCKLPD     X18, X18, X1
+	VUNPCKHPD     X18, X18, X2
 	VADDPD        X2, X1, X1
 	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z15, Y1
-	VADDPD        Y1, Y15, Y15
-	VEXTRACTF64X2 $0x01, Y15, X1
-	VADDPD        X1, X15, X15
+	VEXTRACTF64X4 $0x01, Z19, Y1
+	VADDPD        Y1, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X1
+	VADDPD        X1, X19, X19
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X15, X15, X1
-	VUNPCKHPD     X15, X15, X2
+	VUNPCKLPD     X19, X19, X1
+	VUNPCKHPD     X19, X19, X2
 	VADDPD        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X15, X15, X2
-	VUNPCKHPD     X15, X15, X3
+	VUNPCKLPD     X19, X19, X2
+	VUNPCKHPD     X19, X19, X3
 	VADDPD        X3, X2, X2
 	VINSERTF64X2  $0x01, X2, Y1, Y1
 	VXORPD        X2, X2, X2
@@ -15497,9 +15873,9 @@ done951:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest953
+	JL            rest988
 
-vectors952:
+vectors987:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15512,11 +15888,11 @@ vectors952:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors952
+	JGE         vectors987
 
-rest953:
+rest988:
 	ADDQ        $0x08, R10
-	JZ          done954
+	JZ          done989
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15525,17 +15901,17 @@ rest953:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done954:
+done989:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows944
+	JMP  rows978
 
-done945:
-done891:
+done979:
+done921:
 	VZEROUPPER
 	RET
 
@@ -15554,7 +15930,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain955
+	JE      plain990
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -15562,35 +15938,43 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest959
+	JG      rest994
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
+	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest961
+	JL      rest996
 
-vectors960:
-	VMOVUPD     (R9), Z1
-	VFMADD231PD Z1, Z1, Z0
+vectors995:
+	VMOVUPD     (R9), Z2
+	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors960
+	TESTQ       $0x00000038, R10
+	JNZ         further998
+	VADDPD      Z0, Z1, Z1
+	VPXORD      Z0, Z0, Z0
 
-rest961:
+further998:
+	SUBQ $0x08, R10
+	JGE  vectors995
+
+rest996:
+	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
 	VUNPCKLPD     X0, X0, X1
-	VUNPCKHPD     X0, X0, X4
-	VADDPD        X4, X1, X1
-	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X0, X0, X4
+	VUNPCKHPD     X0, X0, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X0, X0, X2
 	VUNPCKHPD     X0, X0, X0
-	VADDPD        X0, X4, X4
-	VINSERTF64X2  $0x01, X4, Y1, Y1
+	VADDPD        X0, X2, X2
+	VINSERTF64X2  $0x01, X2, Y1, Y1
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -15605,104 +15989,45 @@ rest961:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop957:
+loop992:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last958
+	JG           last993
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
+	VPXORD       Z4, Z4, Z4
 	MOVQ         rstd_base+72(FP), R11
 	VBROADCASTSD -8(R11)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest964
+	JL           rest1000
 
-vectors963:
+vectors999:
 	VMOVUPD     (R10), Z1
-	VFMADD231PD Z1, Z1, Z2
+	VFMADD231PD Z1, Z1, Z3
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Z1
 	VMULPD      Z0, Z1, Z1
 	VMULPD      (R11), Z1, Z1
 	VMOVNTPD    Z1, (DI)
 	ADDQ        $+64, R10
-	ADDQ        $+64, R8
-	ADDQ        $+64, DI
-	ADDQ        $+64, R11
-	ADDQ        $+64, R9
-	SUBQ        $0x08, R12
-	JGE         vectors963
+	TESTQ       $0x00000038, R12
+	JNZ         further1002
+	VADDPD      Z3, Z4, Z4
+	VPXORD      Z3, Z3, Z3
 
-rest964:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPD        Y0, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X2, X2, X0
-	VUNPCKHPD     X2, X2, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X2, X2, X1
-	VUNPCKHPD     X2, X2, X4
-	VADDPD        X4, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), R9
-	VMOVSD        X1, (R9)(CX*8)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
-	JMP           loop957
+further1002:
+	ADDQ $+64, R8
+	ADDQ $+64, DI
+	ADDQ $+64, R11
+	ADDQ $+64, R9
+	SUBQ $0x08, R12
+	JGE  vectors999
 
-last958:
-	MOVQ         rstd_base+72(FP), DX
-	VBROADCASTSD -8(DX)(CX*8), Z0
-	MOVQ         gamma_base+48(FP), DX
-	MOVQ         AX, BX
-	SUBQ         $0x08, BX
-	JL           rest967
-
-vectors966:
-	VMOVUPD  (R8), Z1
-	VMULPD   Z0, Z1, Z1
-	VMULPD   (DX), Z1, Z1
-	VMOVNTPD Z1, (DI)
-	ADDQ     $+64, R8
-	ADDQ     $+64, DI
-	ADDQ     $+64, DX
-	SUBQ     $0x08, BX
-	JGE      vectors966
-
-rest967:
-rest959:
-rows969:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done970
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x08, BX
-	JL     rest972
-
-vectors971:
-	VMOVUPD     (DX), Z0
-	VFMADD231PD Z0, Z0, Z3
-	ADDQ        $+64, DX
-	SUBQ        $0x08, BX
-	JGE         vectors971
-
-rest972:
+rest1000:
+	VADDPD        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPD        Y0, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X0
@@ -15725,279 +16050,59 @@ rest972:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
-	VMOVSD        X1, (DX)(CX*8)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
-	JL            rest975
+	MOVQ          rstd_base+72(FP), R9
+	VMOVSD        X1, (R9)(CX*8)
+	LEAQ          (SI)(DX*1), SI
+	ADDQ          $0x01, CX
+	JMP           loop992
 
-vectors974:
-	VMOVUPD  (SI), Z1
+last993:
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD -8(DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x08, BX
+	JL           rest1004
+
+vectors1003:
+	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
 	VMOVNTPD Z1, (DI)
-	ADDQ     $+64, SI
+	ADDQ     $+64, R8
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors974
+	JGE      vectors1003
 
-rest975:
-	ADDQ $0x01, CX
-	JMP  rows969
-
-done970:
-	SFENCE
-	JMP done956
-
-plain955:
-	XORQ CX, CX
-
-rows977:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+80(FP)
-	JG     done978
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest980
-
-vectors979:
-	VMOVUPD     (R8), Z4
-	VFMADD231PD Z4, Z4, Z0
-	VMOVUPD     (R8)(DX*1), Z4
-	VFMADD231PD Z4, Z4, Z1
-	VMOVUPD     (R8)(DX*2), Z4
-	VFMADD231PD Z4, Z4, Z2
-	VMOVUPD     (R8)(BX*1), Z4
-	VFMADD231PD Z4, Z4, Z3
-	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
-	JGE         vectors979
-
-rest980:
-	ADDQ        $0x08, R9
-	JZ          done981
-	VMOVUPD.Z   (R8), K1, Z4
-	VFMADD231PD Z4, Z4, Z0
-	VMOVUPD.Z   (R8)(DX*1), K1, Z4
-	VFMADD231PD Z4, Z4, Z1
-	VMOVUPD.Z   (R8)(DX*2), K1, Z4
-	VFMADD231PD Z4, Z4, Z2
-	VMOVUPD.Z   (R8)(BX*1), K1, Z4
-	VFMADD231PD Z4, Z4, Z3
-
-done981:
-	VEXTRACTF64X4 $0x01, Z0, Y4
-	VADDPD        Y4, Y0, Y0
-	VEXTRACTF64X2 $0x01, Y0, X4
-	VADDPD        X4, X0, X0
-	VEXTRACTF64X4 $0x01, Z1, Y4
-	VADDPD        Y4, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X4
-	VADDPD        X4, X1, X1
-	VEXTRACTF64X4 $0x01, Z2, Y4
-	VADDPD        Y4, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X4
-	VADDPD        X4, X2, X2
-	VEXTRACTF64X4 $0x01, Z3, Y4
-	VADDPD        Y4, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X4
-	VADDPD        X4, X3, X3
-	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X1, X0, X4
-	VUNPCKHPD     X1, X0, X6
-	VADDPD        X6, X4, X4
-	VXORPS        Y6, Y6, Y6
-	VUNPCKLPD     X3, X2, X6
-	VUNPCKHPD     X3, X2, X7
-	VADDPD        X7, X6, X6
-	VINSERTF64X2  $0x01, X6, Y4, Y4
-	VXORPD        X6, X6, X6
-	VCVTSI2SDQ    AX, X6, X6
-	VBROADCASTSD  X6, Y6
-	VDIVPD        Y6, Y4, Y4
-	VBROADCASTSD  eps+96(FP), Y6
-	VADDPD        Y6, Y4, Y4
-	VSQRTPD       Y4, Y4
-	VBROADCASTSD  literal64_0<>+0(SB), Y6
-	VDIVPD        Y4, Y6, Y6
-	MOVQ          rstd_base+72(FP), R8
-	VMOVUPD       Y6, (R8)(CX*8)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest983
-
-vectors982:
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors982
-
-rest983:
-	ADDQ      $0x08, R10
-	JZ        done984
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done984:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest986
-
-vectors985:
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors985
-
-rest986:
-	ADDQ      $0x08, R10
-	JZ        done987
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done987:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest989
-
-vectors988:
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors988
-
-rest989:
-	ADDQ      $0x08, R10
-	JZ        done990
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done990:
-	MOVQ         AX, R9
-	ANDQ         $0x00000007, R9
-	SHLQ         $0x03, R9
-	ADDQ         R9, SI
-	ADDQ         R9, DI
-	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
-	MOVQ         gamma_base+48(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest992
-
-vectors991:
-	VMOVUPD    (SI), Z6
-	VMULPD     Z4, Z6, Z6
-	VMULPD     (R9), Z6, Z6
-	VMOVUPD    Z6, (DI)
-	PREFETCHT0 (SI)(R8*1)
-	ADDQ       $+64, SI
-	ADDQ       $+64, DI
-	ADDQ       $+64, R9
-	SUBQ       $0x08, R10
-	JGE        vectors991
-
-rest992:
-	ADDQ      $0x08, R10
-	JZ        done993
-	VMOVUPD.Z (SI), K1, Z6
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD.Z (R9), K1, Z4
-	VMULPD    Z4, Z6, Z6
-	VMOVUPD   Z6, K1, (DI)
-
-done993:
-	MOVQ AX, R8
-	ANDQ $0x00000007, R8
-	SHLQ $0x03, R8
-	ADDQ R8, SI
-	ADDQ R8, DI
-	ADDQ $0x04, CX
-	JMP  rows977
-
-done978:
-rows994:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done995
+rest1004:
+rest994:
+rows1006:
+	LEAQ   1(CX), DX
+	CMPQ   DX, rstd_len+80(FP)
+	JG     done1007
 	VPXORD Z5, Z5, Z5
-	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest997
+	MOVQ   SI, DX
+	VPXORD Z6, Z6, Z6
+	MOVQ   AX, BX
+	SUBQ   $0x08, BX
+	JL     rest1009
 
-vectors996:
-	VMOVUPD     (BX), Z0
+vectors1008:
+	VMOVUPD     (DX), Z0
 	VFMADD231PD Z0, Z0, Z5
-	ADDQ        $+64, BX
-	SUBQ        $0x08, R8
-	JGE         vectors996
+	ADDQ        $+64, DX
+	TESTQ       $0x00000038, BX
+	JNZ         further1011
+	VADDPD      Z5, Z6, Z6
+	VPXORD      Z5, Z5, Z5
 
-rest997:
-	ADDQ        $0x08, R8
-	JZ          done998
-	VMOVUPD.Z   (BX), K1, Z0
-	VFMADD231PD Z0, Z0, Z5
+further1011:
+	SUBQ $0x08, BX
+	JGE  vectors1008
 
-done998:
+rest1009:
+	VADDPD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
 	VEXTRACTF64X2 $0x01, Y5, X0
@@ -16020,6 +16125,329 @@ done998:
 	VSQRTPD       Y0, Y0
 	VBROADCASTSD  literal64_0<>+0(SB), Y1
 	VDIVPD        Y0, Y1, Y1
+	MOVQ          rstd_base+72(FP), DX
+	VMOVSD        X1, (DX)(CX*8)
+	MOVQ          rstd_base+72(FP), DX
+	VBROADCASTSD  (DX)(CX*8), Z0
+	MOVQ          gamma_base+48(FP), DX
+	MOVQ          AX, BX
+	SUBQ          $0x08, BX
+	JL            rest1013
+
+vectors1012:
+	VMOVUPD  (SI), Z1
+	VMULPD   Z0, Z1, Z1
+	VMULPD   (DX), Z1, Z1
+	VMOVNTPD Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, DX
+	SUBQ     $0x08, BX
+	JGE      vectors1012
+
+rest1013:
+	ADDQ $0x01, CX
+	JMP  rows1006
+
+done1007:
+	SFENCE
+	JMP done991
+
+plain990:
+	XORQ CX, CX
+
+rows1015:
+	LEAQ   4(CX), R8
+	CMPQ   R8, rstd_len+80(FP)
+	JG     done1016
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   SI, R8
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   AX, R9
+	SUBQ   $0x08, R9
+	JL     rest1018
+
+vectors1017:
+	VMOVUPD     (R8), Z8
+	VFMADD231PD Z8, Z8, Z0
+	VMOVUPD     (R8)(DX*1), Z8
+	VFMADD231PD Z8, Z8, Z1
+	VMOVUPD     (R8)(DX*2), Z8
+	VFMADD231PD Z8, Z8, Z2
+	VMOVUPD     (R8)(BX*1), Z8
+	VFMADD231PD Z8, Z8, Z3
+	ADDQ        $+64, R8
+	TESTQ       $0x00000038, R9
+	JNZ         further1020
+	VADDPD      Z0, Z4, Z4
+	VPXORD      Z0, Z0, Z0
+	VADDPD      Z1, Z5, Z5
+	VPXORD      Z1, Z1, Z1
+	VADDPD      Z2, Z6, Z6
+	VPXORD      Z2, Z2, Z2
+	VADDPD      Z3, Z7, Z7
+	VPXORD      Z3, Z3, Z3
+
+further1020:
+	SUBQ $0x08, R9
+	JGE  vectors1017
+
+rest1018:
+	ADDQ        $0x08, R9
+	JZ          done1019
+	VMOVUPD.Z   (R8), K1, Z8
+	VFMADD231PD Z8, Z8, Z0
+	VMOVUPD.Z   (R8)(DX*1), K1, Z8
+	VFMADD231PD Z8, Z8, Z1
+	VMOVUPD.Z   (R8)(DX*2), K1, Z8
+	VFMADD231PD Z8, Z8, Z2
+	VMOVUPD.Z   (R8)(BX*1), K1, Z8
+	VFMADD231PD Z8, Z8, Z3
+
+done1019:
+	VADDPD        Z4, Z0, Z0
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VADDPD        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z0, Y8
+	VADDPD        Y8, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X8
+	VADDPD        X8, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y8
+	VADDPD        Y8, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X8
+	VADDPD        X8, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPD        Y8, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X8
+	VADDPD        X8, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPD        Y8, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X8
+	VADDPD        X8, X3, X3
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X1, X0, X8
+	VUNPCKHPD     X1, X0, X11
+	VADDPD        X11, X8, X8
+	VXORPS        Y11, Y11, Y11
+	VUNPCKLPD     X3, X2, X11
+	VUNPCKHPD     X3, X2, X12
+	VADDPD        X12, X11, X11
+	VINSERTF64X2  $0x01, X11, Y8, Y8
+	VXORPD        X11, X11, X11
+	VCVTSI2SDQ    AX, X11, X11
+	VBROADCASTSD  X11, Y11
+	VDIVPD        Y11, Y8, Y8
+	VBROADCASTSD  eps+96(FP), Y11
+	VADDPD        Y11, Y8, Y8
+	VSQRTPD       Y8, Y8
+	VBROADCASTSD  literal64_0<>+0(SB), Y11
+	VDIVPD        Y8, Y11, Y11
+	MOVQ          rstd_base+72(FP), R8
+	VMOVUPD       Y11, (R8)(CX*8)
+	MOVQ          DX, R8
+	ADDQ          R8, R8
+	ADDQ          R8, R8
+	MOVQ          rstd_base+72(FP), R9
+	VBROADCASTSD  (R9)(CX*8), Z8
+	MOVQ          gamma_base+48(FP), R9
+	MOVQ          AX, R10
+	SUBQ          $0x08, R10
+	JL            rest1022
+
+vectors1021:
+	VMOVUPD    (SI), Z11
+	VMULPD     Z8, Z11, Z11
+	VMULPD     (R9), Z11, Z11
+	VMOVUPD    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors1021
+
+rest1022:
+	ADDQ      $0x08, R10
+	JZ        done1023
+	VMOVUPD.Z (SI), K1, Z11
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD.Z (R9), K1, Z8
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD   Z11, K1, (DI)
+
+done1023:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1025
+
+vectors1024:
+	VMOVUPD    (SI), Z11
+	VMULPD     Z8, Z11, Z11
+	VMULPD     (R9), Z11, Z11
+	VMOVUPD    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors1024
+
+rest1025:
+	ADDQ      $0x08, R10
+	JZ        done1026
+	VMOVUPD.Z (SI), K1, Z11
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD.Z (R9), K1, Z8
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD   Z11, K1, (DI)
+
+done1026:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1028
+
+vectors1027:
+	VMOVUPD    (SI), Z11
+	VMULPD     Z8, Z11, Z11
+	VMULPD     (R9), Z11, Z11
+	VMOVUPD    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors1027
+
+rest1028:
+	ADDQ      $0x08, R10
+	JZ        done1029
+	VMOVUPD.Z (SI), K1, Z11
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD.Z (R9), K1, Z8
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD   Z11, K1, (DI)
+
+done1029:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z8
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1031
+
+vectors1030:
+	VMOVUPD    (SI), Z11
+	VMULPD     Z8, Z11, Z11
+	VMULPD     (R9), Z11, Z11
+	VMOVUPD    Z11, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors1030
+
+rest1031:
+	ADDQ      $0x08, R10
+	JZ        done1032
+	VMOVUPD.Z (SI), K1, Z11
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD.Z (R9), K1, Z8
+	VMULPD    Z8, Z11, Z11
+	VMOVUPD   Z11, K1, (DI)
+
+done1032:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows1015
+
+done1016:
+rows1033:
+	LEAQ   1(CX), BX
+	CMPQ   BX, rstd_len+80(FP)
+	JG     done1034
+	VPXORD Z9, Z9, Z9
+	MOVQ   SI, BX
+	VPXORD Z10, Z10, Z10
+	MOVQ   AX, R8
+	SUBQ   $0x08, R8
+	JL     rest1036
+
+vectors1035:
+	VMOVUPD     (BX), Z0
+	VFMADD231PD Z0, Z0, Z9
+	ADDQ        $+64, BX
+	TESTQ       $0x00000038, R8
+	JNZ         further1038
+	VADDPD      Z9, Z10, Z10
+	VPXORD      Z9, Z9, Z9
+
+further1038:
+	SUBQ $0x08, R8
+	JGE  vectors1035
+
+rest1036:
+	ADDQ        $0x08, R8
+	JZ          done1037
+	VMOVUPD.Z   (BX), K1, Z0
+	VFMADD231PD Z0, Z0, Z9
+
+done1037:
+	VADDPD        Z10, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPD        X0, X9, X9
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X9, X9, X0
+	VUNPCKHPD     X9, X9, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X9, X9, X1
+	VUNPCKHPD     X9, X9, X2
+	VADDPD        X2, X1, X1
+	VINSERTF64X2  $0x01, X1, Y0, Y0
+	VXORPD        X1, X1, X1
+	VCVTSI2SDQ    AX, X1, X1
+	VBROADCASTSD  X1, Y1
+	VDIVPD        Y1, Y0, Y0
+	VBROADCASTSD  eps+96(FP), Y1
+	VADDPD        Y1, Y0, Y0
+	VSQRTPD       Y0, Y0
+	VBROADCASTSD  literal64_0<>+0(SB), Y1
+	VDIVPD        Y0, Y1, Y1
 	MOVQ          rstd_base+72(FP), BX
 	VMOVSD        X1, (BX)(CX*8)
 	MOVQ          DX, BX
@@ -16028,9 +16456,9 @@ done998:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest1000
+	JL            rest1040
 
-vectors999:
+vectors1039:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -16040,28 +16468,28 @@ vectors999:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors999
+	JGE        vectors1039
 
-rest1000:
+rest1040:
 	ADDQ      $0x08, R9
-	JZ        done1001
+	JZ        done1041
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1001:
+done1041:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows994
+	JMP  rows1033
 
-done995:
-done956:
+done1034:
+done991:
 	VZEROUPPER
 	RET
 
@@ -16081,14 +16509,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1002
+	JE           plain1042
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1006
+	JG           done1046
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -16104,9 +16532,9 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1008
+	JL           rest1048
 
-vectors1007:
+vectors1047:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -16127,9 +16555,9 @@ vectors1007:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1007
+	JGE         vectors1047
 
-rest1008:
+rest1048:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16173,10 +16601,10 @@ rest1008:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1004:
+loop1044:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1005
+	JG           last1045
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -16197,9 +16625,9 @@ loop1004:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1011
+	JL           rest1051
 
-vectors1010:
+vectors1050:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z7
@@ -16234,9 +16662,9 @@ vectors1010:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1010
+	JGE          vectors1050
 
-rest1011:
+rest1051:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16279,9 +16707,9 @@ rest1011:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1004
+	JMP           loop1044
 
-last1005:
+last1045:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -16290,9 +16718,9 @@ last1005:
 	VBROADCASTSD -8(SI)(CX*8), Z2
 	VBROADCASTSD 32(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1014
+	JL           rest1054
 
-vectors1013:
+vectors1053:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -16306,20 +16734,20 @@ vectors1013:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1013
+	JGE          vectors1053
 
-rest1014:
-done1006:
+rest1054:
+done1046:
 	SFENCE
-	JMP done1003
+	JMP done1043
 
-plain1002:
+plain1042:
 	XORQ CX, CX
 
-rows1016:
+rows1056:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1017
+	JG           done1057
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -16350,9 +16778,9 @@ rows1016:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1019
+	JL           rest1059
 
-vectors1018:
+vectors1058:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -16400,11 +16828,11 @@ vectors1018:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1018
+	JGE         vectors1058
 
-rest1019:
+rest1059:
 	ADDQ        $0x08, R14
-	JZ          done1020
+	JZ          done1060
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -16447,7 +16875,7 @@ rest1019:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1020:
+done1060:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16525,9 +16953,9 @@ done1020:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1022
+	JL            rest1062
 
-vectors1021:
+vectors1061:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -16543,11 +16971,11 @@ vectors1021:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1021
+	JGE          vectors1061
 
-rest1022:
+rest1062:
 	ADDQ         $0x08, R11
-	JZ           done1023
+	JZ           done1063
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -16558,7 +16986,7 @@ rest1022:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1023:
+done1063:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -16574,9 +17002,9 @@ done1023:
 	VBROADCASTSD 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1025
+	JL           rest1065
 
-vectors1024:
+vectors1064:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -16592,11 +17020,11 @@ vectors1024:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1024
+	JGE          vectors1064
 
-rest1025:
+rest1065:
 	ADDQ         $0x08, R11
-	JZ           done1026
+	JZ           done1066
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -16607,7 +17035,7 @@ rest1025:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1026:
+done1066:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -16623,9 +17051,9 @@ done1026:
 	VBROADCASTSD 48(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1028
+	JL           rest1068
 
-vectors1027:
+vectors1067:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -16641,11 +17069,11 @@ vectors1027:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1027
+	JGE          vectors1067
 
-rest1028:
+rest1068:
 	ADDQ         $0x08, R11
-	JZ           done1029
+	JZ           done1069
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -16656,7 +17084,7 @@ rest1028:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1029:
+done1069:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -16672,9 +17100,9 @@ done1029:
 	VBROADCASTSD 56(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1031
+	JL           rest1071
 
-vectors1030:
+vectors1070:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -16690,11 +17118,11 @@ vectors1030:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1030
+	JGE          vectors1070
 
-rest1031:
+rest1071:
 	ADDQ         $0x08, R11
-	JZ           done1032
+	JZ           done1072
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -16705,7 +17133,7 @@ rest1031:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1032:
+done1072:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -16713,13 +17141,13 @@ done1032:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1016
+	JMP  rows1056
 
-done1017:
-rows1033:
+done1057:
+rows1073:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1034
+	JG           done1074
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -16735,9 +17163,9 @@ rows1033:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1036
+	JL           rest1076
 
-vectors1035:
+vectors1075:
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
 	VMOVUPD     (R12), Z5
@@ -16758,11 +17186,11 @@ vectors1035:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1035
+	JGE         vectors1075
 
-rest1036:
+rest1076:
 	ADDQ        $0x08, R13
-	JZ          done1037
+	JZ          done1077
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
 	VMOVUPD.Z   (R12), K1, Z5
@@ -16778,7 +17206,7 @@ rest1036:
 	VMOVUPD     Z4, K1, (R11)
 	VMOVUPD     Z5, K1, (R12)
 
-done1037:
+done1077:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16830,9 +17258,9 @@ done1037:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1039
+	JL            rest1079
 
-vectors1038:
+vectors1078:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -16848,11 +17276,11 @@ vectors1038:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1038
+	JGE          vectors1078
 
-rest1039:
+rest1079:
 	ADDQ         $0x08, R10
-	JZ           done1040
+	JZ           done1080
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -16863,7 +17291,7 @@ rest1039:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1040:
+done1080:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -16871,10 +17299,10 @@ done1040:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1033
+	JMP  rows1073
 
-done1034:
-done1003:
+done1074:
+done1043:
 	VZEROUPPER
 	RET
 
@@ -16894,14 +17322,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1041
+	JE           plain1081
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1045
+	JG           done1085
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -16911,9 +17339,9 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1047
+	JL           rest1087
 
-vectors1046:
+vectors1086:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -16928,9 +17356,9 @@ vectors1046:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1046
+	JGE         vectors1086
 
-rest1047:
+rest1087:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16955,10 +17383,10 @@ rest1047:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1043:
+loop1083:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1044
+	JG           last1084
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -16970,9 +17398,9 @@ loop1043:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1050
+	JL           rest1090
 
-vectors1049:
+vectors1089:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z3
@@ -16999,9 +17427,9 @@ vectors1049:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1049
+	JGE          vectors1089
 
-rest1050:
+rest1090:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17025,17 +17453,17 @@ rest1050:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1043
+	JMP           loop1083
 
-last1044:
+last1084:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1053
+	JL           rest1093
 
-vectors1052:
+vectors1092:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -17047,20 +17475,20 @@ vectors1052:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1052
+	JGE          vectors1092
 
-rest1053:
-done1045:
+rest1093:
+done1085:
 	SFENCE
-	JMP done1042
+	JMP done1082
 
-plain1041:
+plain1081:
 	XORQ CX, CX
 
-rows1055:
+rows1095:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1056
+	JG           done1096
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -17076,9 +17504,9 @@ rows1055:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1058
+	JL           rest1098
 
-vectors1057:
+vectors1097:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -17111,11 +17539,11 @@ vectors1057:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1057
+	JGE         vectors1097
 
-rest1058:
+rest1098:
 	ADDQ        $0x08, R13
-	JZ          done1059
+	JZ          done1099
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -17144,7 +17572,7 @@ rest1058:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1059:
+done1099:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17188,9 +17616,9 @@ done1059:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1061
+	JL            rest1101
 
-vectors1060:
+vectors1100:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17204,11 +17632,11 @@ vectors1060:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1060
+	JGE          vectors1100
 
-rest1061:
+rest1101:
 	ADDQ         $0x08, R11
-	JZ           done1062
+	JZ           done1102
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17217,7 +17645,7 @@ rest1061:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1062:
+done1102:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17230,9 +17658,9 @@ done1062:
 	VBROADCASTSD 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1064
+	JL           rest1104
 
-vectors1063:
+vectors1103:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17246,11 +17674,11 @@ vectors1063:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1063
+	JGE          vectors1103
 
-rest1064:
+rest1104:
 	ADDQ         $0x08, R11
-	JZ           done1065
+	JZ           done1105
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17259,7 +17687,7 @@ rest1064:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1065:
+done1105:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17272,9 +17700,9 @@ done1065:
 	VBROADCASTSD 16(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1067
+	JL           rest1107
 
-vectors1066:
+vectors1106:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17288,11 +17716,11 @@ vectors1066:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1066
+	JGE          vectors1106
 
-rest1067:
+rest1107:
 	ADDQ         $0x08, R11
-	JZ           done1068
+	JZ           done1108
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17301,7 +17729,7 @@ rest1067:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1068:
+done1108:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17314,9 +17742,9 @@ done1068:
 	VBROADCASTSD 24(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1070
+	JL           rest1110
 
-vectors1069:
+vectors1109:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17330,11 +17758,11 @@ vectors1069:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1069
+	JGE          vectors1109
 
-rest1070:
+rest1110:
 	ADDQ         $0x08, R11
-	JZ           done1071
+	JZ           done1111
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17343,7 +17771,7 @@ rest1070:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1071:
+done1111:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -17351,13 +17779,13 @@ done1071:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1055
+	JMP  rows1095
 
-done1056:
-rows1072:
+done1096:
+rows1112:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1073
+	JG           done1113
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -17367,9 +17795,9 @@ rows1072:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1075
+	JL           rest1115
 
-vectors1074:
+vectors1114:
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -17384,11 +17812,11 @@ vectors1074:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1074
+	JGE         vectors1114
 
-rest1075:
+rest1115:
 	ADDQ        $0x08, R12
-	JZ          done1076
+	JZ          done1116
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
 	VMOVUPD.Z   (BX), K1, Z3
@@ -17399,7 +17827,7 @@ rest1075:
 	VFMADD231PD Z4, Z3, Z12
 	VMOVUPD     Z2, K1, (R11)
 
-done1076:
+done1116:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17429,9 +17857,9 @@ done1076:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1078
+	JL            rest1118
 
-vectors1077:
+vectors1117:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -17445,11 +17873,11 @@ vectors1077:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1077
+	JGE          vectors1117
 
-rest1078:
+rest1118:
 	ADDQ         $0x08, R10
-	JZ           done1079
+	JZ           done1119
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -17458,7 +17886,7 @@ rest1078:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1079:
+done1119:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -17466,10 +17894,10 @@ done1079:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1072
+	JMP  rows1112
 
-done1073:
-done1042:
+done1113:
+done1082:
 	VZEROUPPER
 	RET
 
@@ -17487,21 +17915,21 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain1080
+	JE    plain1120
 	XORQ  CX, CX
 
-rows1082:
+rows1122:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1083
+	JG   done1123
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1085
+	JL   rest1125
 
-vectors1084:
+vectors1124:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -17516,36 +17944,36 @@ vectors1084:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1084
+	JGE         vectors1124
 
-rest1085:
+rest1125:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1082
+	JMP  rows1122
 
-done1083:
+done1123:
 	SFENCE
-	JMP done1081
+	JMP done1121
 
-plain1080:
+plain1120:
 	XORQ CX, CX
 
-rows1087:
+rows1127:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1088
+	JG   done1128
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1090
+	JL   rest1130
 
-vectors1089:
+vectors1129:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -17572,11 +18000,11 @@ vectors1089:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1089
+	JGE         vectors1129
 
-rest1090:
+rest1130:
 	ADDQ        $0x08, R10
-	JZ          done1091
+	JZ          done1131
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -17599,28 +18027,28 @@ rest1090:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done1091:
+done1131:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows1087
+	JMP  rows1127
 
-done1088:
-rows1092:
+done1128:
+rows1132:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1093
+	JG   done1133
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1095
+	JL   rest1135
 
-vectors1094:
+vectors1134:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -17635,11 +18063,11 @@ vectors1094:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1094
+	JGE         vectors1134
 
-rest1095:
+rest1135:
 	ADDQ        $0x08, R9
-	JZ          done1096
+	JZ          done1136
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -17650,17 +18078,17 @@ rest1095:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done1096:
+done1136:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1092
+	JMP  rows1132
 
-done1093:
-done1081:
+done1133:
+done1121:
 	VZEROUPPER
 	RET
 
@@ -17679,21 +18107,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1097
+	JE    plain1137
 	XORQ  CX, CX
 
-rows1099:
+rows1139:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1100
+	JG   done1140
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1102
+	JL   rest1142
 
-vectors1101:
+vectors1141:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -17707,9 +18135,9 @@ vectors1101:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1101
+	JGE         vectors1141
 
-rest1102:
+rest1142:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -17718,27 +18146,27 @@ rest1102:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1099
+	JMP  rows1139
 
-done1100:
+done1140:
 	SFENCE
-	JMP done1098
+	JMP done1138
 
-plain1097:
+plain1137:
 	XORQ CX, CX
 
-rows1104:
+rows1144:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1105
+	JG   done1145
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1107
+	JL   rest1147
 
-vectors1106:
+vectors1146:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -17764,11 +18192,11 @@ vectors1106:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1106
+	JGE         vectors1146
 
-rest1107:
+rest1147:
 	ADDQ        $0x08, R11
-	JZ          done1108
+	JZ          done1148
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -17789,7 +18217,7 @@ rest1107:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1108:
+done1148:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -17798,21 +18226,21 @@ done1108:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1104
+	JMP  rows1144
 
-done1105:
-rows1109:
+done1145:
+rows1149:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1110
+	JG   done1150
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1112
+	JL   rest1152
 
-vectors1111:
+vectors1151:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -17826,11 +18254,11 @@ vectors1111:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1111
+	JGE         vectors1151
 
-rest1112:
+rest1152:
 	ADDQ        $0x08, R10
-	JZ          done1113
+	JZ          done1153
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -17839,7 +18267,7 @@ rest1112:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1113:
+done1153:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -17848,10 +18276,10 @@ done1113:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1109
+	JMP  rows1149
 
-done1110:
-done1098:
+done1150:
+done1138:
 	VZEROUPPER
 	RET
 
@@ -17870,26 +18298,28 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain1114
+	JE    plain1154
 	XORQ  CX, CX
 
-rows1116:
+rows1156:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1117
+	JG   done1157
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1119
+	JL   rest1159
 
-vectors1118:
+vectors1158:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
 	VMOVUPD     (R10), Z3
+	PREFETCHT1  2048(SI)
+	PREFETCHT1  2048(DI)
 	VMOVUPD     (SI), Z4
 	VMOVUPD     (DI), Z5
 	VSUBPD      Z2, Z4, Z4
@@ -17905,9 +18335,9 @@ vectors1118:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1118
+	JGE         vectors1158
 
-rest1119:
+rest1159:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -17916,28 +18346,28 @@ rest1119:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1116
+	JMP  rows1156
 
-done1117:
+done1157:
 	SFENCE
-	JMP done1115
+	JMP done1155
 
-plain1114:
+plain1154:
 	XORQ CX, CX
 
-rows1121:
+rows1161:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1122
+	JG   done1162
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest1124
+	JL   rest1164
 
-vectors1123:
+vectors1163:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -17975,11 +18405,11 @@ vectors1123:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1123
+	JGE         vectors1163
 
-rest1124:
+rest1164:
 	ADDQ        $0x08, R12
-	JZ          done1125
+	JZ          done1165
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -18011,7 +18441,7 @@ rest1124:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done1125:
+done1165:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -18020,22 +18450,22 @@ done1125:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1121
+	JMP  rows1161
 
-done1122:
-rows1126:
+done1162:
+rows1166:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1127
+	JG   done1167
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1129
+	JL   rest1169
 
-vectors1128:
+vectors1168:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18055,11 +18485,11 @@ vectors1128:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1128
+	JGE         vectors1168
 
-rest1129:
+rest1169:
 	ADDQ        $0x08, R11
-	JZ          done1130
+	JZ          done1170
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18073,7 +18503,7 @@ rest1129:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done1130:
+done1170:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18082,10 +18512,10 @@ done1130:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1126
+	JMP  rows1166
 
-done1127:
-done1115:
+done1167:
+done1155:
 	VZEROUPPER
 	RET
 
@@ -18105,13 +18535,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1131
+	JE    plain1171
 	XORQ  CX, CX
 
-rows1133:
+rows1173:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1134
+	JG   done1174
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -18119,14 +18549,16 @@ rows1133:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1136
+	JL   rest1176
 
-vectors1135:
+vectors1175:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
 	VMOVUPD      (R11), Z3
 	VMOVUPD      (R12), Z4
+	PREFETCHT1   2048(DI)
+	PREFETCHT1   2048(R8)
 	VMOVUPD      (DI), Z5
 	VMOVUPD      (R8), Z6
 	VSUBPD       Z0, Z5, Z5
@@ -18143,9 +18575,9 @@ vectors1135:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1135
+	JGE          vectors1175
 
-rest1136:
+rest1176:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18156,19 +18588,19 @@ rest1136:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1133
+	JMP  rows1173
 
-done1134:
+done1174:
 	SFENCE
-	JMP done1132
+	JMP done1172
 
-plain1131:
+plain1171:
 	XORQ CX, CX
 
-rows1138:
+rows1178:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1139
+	JG   done1179
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -18176,9 +18608,9 @@ rows1138:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1141
+	JL   rest1181
 
-vectors1140:
+vectors1180:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -18221,11 +18653,11 @@ vectors1140:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1140
+	JGE          vectors1180
 
-rest1141:
+rest1181:
 	ADDQ         $0x08, R14
-	JZ           done1142
+	JZ           done1182
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -18260,7 +18692,7 @@ rest1141:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1142:
+done1182:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -18271,13 +18703,13 @@ done1142:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1138
+	JMP  rows1178
 
-done1139:
-rows1143:
+done1179:
+rows1183:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1144
+	JG   done1184
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -18285,9 +18717,9 @@ rows1143:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1146
+	JL   rest1186
 
-vectors1145:
+vectors1185:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -18309,11 +18741,11 @@ vectors1145:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1145
+	JGE          vectors1185
 
-rest1146:
+rest1186:
 	ADDQ         $0x08, R13
-	JZ           done1147
+	JZ           done1187
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -18327,7 +18759,7 @@ rest1146:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1147:
+done1187:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18338,10 +18770,10 @@ done1147:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1143
+	JMP  rows1183
 
-done1144:
-done1132:
+done1184:
+done1172:
 	VZEROUPPER
 	RET
 
@@ -18353,28 +18785,28 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1148:
+loop1188:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1149
+	JG      done1189
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1148
+	JMP     loop1188
 
-done1149:
-loop1150:
+done1189:
+loop1190:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1151
+	JG     done1191
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1150
+	JMP    loop1190
 
-done1151:
+done1191:
 	VZEROUPPER
 	RET
 
@@ -18393,23 +18825,23 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1153
+	JZ           rest1193
 
-vectors1152:
+vectors1192:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1152
+	JL      vectors1192
 
-rest1153:
+rest1193:
 	CMPQ    BX, DX
-	JGE     done1154
+	JGE     done1194
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1154:
+done1194:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -18440,9 +18872,9 @@ done1154:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1156
+	JZ            rest1196
 
-vectors1155:
+vectors1195:
 	VMOVUPD      (CX)(BX*8), Z20
 	VSUBPD       Z0, Z20, Z20
 	VMINPD       Z20, Z1, Z20
@@ -18469,11 +18901,11 @@ vectors1155:
 	VADDPD       Z22, Z2, Z2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1155
+	JL           vectors1195
 
-rest1156:
+rest1196:
 	CMPQ         BX, DX
-	JGE          done1157
+	JGE          done1197
 	VMOVUPD.Z    (CX)(BX*8), K1, Z20
 	VSUBPD       Z0, Z20, Z20
 	VMINPD       Z20, Z1, Z0
@@ -18500,7 +18932,7 @@ rest1156:
 	VMOVAPD.Z    Z3, K1, Z3
 	VADDPD       Z3, Z2, Z2
 
-done1157:
+done1197:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPD        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -18514,24 +18946,24 @@ done1157:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1159
+	JZ            rest1199
 
-vectors1158:
+vectors1198:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1158
+	JL      vectors1198
 
-rest1159:
+rest1199:
 	CMPQ      CX, DX
-	JGE       done1160
+	JGE       done1200
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1160:
+done1200:
 	VZEROUPPER
 	RET
 
@@ -18598,24 +19030,24 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1162
+	JZ     rest1202
 
-vectors1161:
+vectors1201:
 	VMOVUPD     (CX)(BX*8), Z1
 	VMOVUPD     (AX)(BX*8), Z2
 	VFMADD231PD Z2, Z1, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1161
+	JL          vectors1201
 
-rest1162:
+rest1202:
 	CMPQ        BX, DX
-	JGE         done1163
+	JGE         done1203
 	VMOVUPD.Z   (CX)(BX*8), K1, Z1
 	VMOVUPD.Z   (AX)(BX*8), K1, Z2
 	VFMADD231PD Z2, Z1, Z0
 
-done1163:
+done1203:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -18626,9 +19058,9 @@ done1163:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1165
+	JZ            rest1205
 
-vectors1164:
+vectors1204:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -18636,18 +19068,18 @@ vectors1164:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1164
+	JL      vectors1204
 
-rest1165:
+rest1205:
 	CMPQ      BX, DX
-	JGE       done1166
+	JGE       done1206
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1166:
+done1206:
 	VZEROUPPER
 	RET
 
@@ -18688,9 +19120,9 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1168
+	JZ           rest1208
 
-vectors1167:
+vectors1207:
 	VMOVUPD      (DX)(SI*8), Z22
 	VMULPD       Z22, Z22, Z23
 	VMOVUPD      Z20, Z24
@@ -18727,11 +19159,11 @@ vectors1167:
 	VMOVUPD      Z23, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1167
+	JL           vectors1207
 
-rest1168:
+rest1208:
 	CMPQ         SI, BX
-	JGE          done1169
+	JGE          done1209
 	VMOVUPD.Z    (DX)(SI*8), K1, Z22
 	VMULPD       Z22, Z22, Z23
 	VMOVUPD      Z20, Z20
@@ -18767,7 +19199,7 @@ rest1168:
 	VFNMADD231PD Z1, Z2, Z0
 	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1169:
+done1209:
 	VZEROUPPER
 	RET
 
@@ -18796,9 +19228,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1171
+	JZ           rest1211
 
-vectors1170:
+vectors1210:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -18818,11 +19250,11 @@ vectors1170:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1170
+	JL          vectors1210
 
-rest1171:
+rest1211:
 	CMPQ        DI, SI
-	JGE         done1172
+	JGE         done1212
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -18841,6 +19273,6 @@ rest1171:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1172:
+done1212:
 	VZEROUPPER
 	RET

@@ -59,7 +59,9 @@ type Kernels[T Float] struct {
 	RMSNormBackward func(dx, x, dy, gamma, rstd, dgamma []T, stream bool)
 
 	// The next four work on strips: rows of as many columns as the first slice
-	// with one element a column has, stride elements apart.
+	// with one element a column has, stride elements apart. With stream, which is
+	// for matrices larger than the caches, these are whole lines of 64 bytes; what
+	// is written begins at multiples of 64 bytes and goes past the caches.
 	//
 	// ColumnSums: sum += Σ(x−pilot), squares += Σ(x−pilot)².
 	ColumnSums func(sum, squares, pilot, x []T, rows, stride int, stream bool)

@@ -96,10 +96,15 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		running[name] = ptr(name)
 		pointers = append(pointers, running[name])
 	}
-	g.sweep(cols, t, work{func(t *tail) {
+	g.sweep(cols, t, work{do: func(t *tail) {
 		var c []reg.VecVirtual
 		for _, name := range k.perColumn {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
+		}
+		if stream && slices.Contains(k.strips, "dy") {
+			// The processor's own foresight is enough for one sequence, not for two.
+			PREFETCHT1(Mem{Base: running["x"], Disp: 2048})
+			PREFETCHT1(Mem{Base: running["dy"], Disp: 2048})
 		}
 		for r := range rows {
 			k.row(func(strip string) Mem { return s.row(running[strip], r) }, c, t, stream)
@@ -107,7 +112,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		for i, name := range k.perColumn[:k.written] {
 			g.store(c[i], Mem{Base: running[name]}, t)
 		}
-	}, pointers})
+	}, pointers: pointers})
 	// There are too few registers to keep where the strips began.
 	full := copyOf(cols)
 	ANDQ(I32(-g.lanes()), full)

@@ -139,11 +139,11 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 	d := n.doubles()
 	sum := n.zeros(rows)
 	p := copyOf(x)
-	n.sweep(n.cols, n.tail, work{func(t *tail) {
+	n.sweep(n.cols, n.tail, work{do: func(t *tail) {
 		for r := range rows {
 			n.add(n.from(n.pitch.row(p, r), t), sum[r], sum[r])
 		}
-	}, []reg.Register{p}}, beside(0))
+	}, pointers: []reg.Register{p}}, beside(0))
 	mean := n.sums(sum)
 	d.div(mean, n.count(), mean)
 	n.keepRows(mean, n.statistic("mean"), rows)
@@ -151,7 +151,7 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 	m := n.ofRows(n.statistic("mean"), rows)
 	sum, squares := n.zeros(rows), n.zeros(rows)
 	p = copyOf(x)
-	n.sweep(n.cols, n.tail, work{func(t *tail) {
+	w, total := n.folded(work{do: func(t *tail) {
 		for r := range rows {
 			v := n.load(n.pitch.row(p, r), t)
 			n.sub(v, m[r], v)
@@ -159,7 +159,11 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 			n.add(v, sum[r], sum[r])
 			n.fma(v, v, squares[r])
 		}
-	}, []reg.Register{p}}, beside(1))
+	}, pointers: []reg.Register{p}}, squares)
+	n.sweep(n.cols, n.tail, w, beside(1))
+	for r := range rows {
+		n.add(total[r], squares[r], squares[r])
+	}
 	delta, variance, count := n.sums(sum), n.sums(squares), n.count()
 	d.div(delta, count, delta)
 	d.div(variance, count, variance)
@@ -174,12 +178,16 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) work) {
 	squares := n.zeros(rows)
 	p := copyOf(x)
-	n.sweep(n.cols, n.tail, work{func(t *tail) {
+	w, total := n.folded(work{do: func(t *tail) {
 		for r := range rows {
 			v := n.load(n.pitch.row(p, r), t)
 			n.fma(v, v, squares[r])
 		}
-	}, []reg.Register{p}}, beside(0))
+	}, pointers: []reg.Register{p}}, squares)
+	n.sweep(n.cols, n.tail, w, beside(0))
+	for r := range rows {
+		n.add(total[r], squares[r], squares[r])
+	}
 	square := n.sums(squares)
 	n.doubles().div(square, n.count(), square)
 	n.rstd(square, rows)
@@ -207,7 +215,7 @@ func (n rowNorm) normalize(y, x reg.Register, r int, stream bool) work {
 		mean, shift, beta = n.ofRow("mean", r), n.ofRow("shift", r), ptr("beta")
 		pointers = append(pointers, beta)
 	}
-	return work{func(t *tail) {
+	return work{do: func(t *tail) {
 		v := n.load(Mem{Base: x}, t)
 		if n.centred {
 			n.sub(v, mean, v)
@@ -219,7 +227,7 @@ func (n rowNorm) normalize(y, x reg.Register, r int, stream bool) work {
 			n.mul(n.from(Mem{Base: gamma}, t), v, v)
 		}
 		n.put(v, Mem{Base: y}, t, stream)
-	}, pointers}
+	}, pointers: pointers}
 }
 
 // nextRow completes a sweep: it left pointers where the full vectors end.

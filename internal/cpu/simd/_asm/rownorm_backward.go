@@ -42,7 +42,7 @@ func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ..
 		sumG, dbeta = n.zeros(rows), ptr("dbeta")
 		pointers = append(pointers, dbeta)
 	}
-	n.sweep(n.cols, n.tail, append(beside, work{func(t *tail) {
+	n.sweep(n.cols, n.tail, append(beside, work{do: func(t *tail) {
 		gam, dg := n.load(Mem{Base: gamma}, t), n.load(Mem{Base: dgamma}, t)
 		var db reg.VecVirtual
 		if n.centred {
@@ -68,7 +68,7 @@ func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ..
 		if n.centred {
 			n.store(db, Mem{Base: dbeta}, t)
 		}
-	}, pointers})...)
+	}, pointers: pointers})...)
 
 	d, count := n.doubles(), n.count()
 	a := n.sums(sumGX)
@@ -117,7 +117,7 @@ func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream 
 	if n.centred {
 		mean, b = n.ofRow("mean", r), n.broadcast(at.Offset(32))
 	}
-	return work{func(t *tail) {
+	return work{do: func(t *tail) {
 		v, g := n.load(Mem{Base: x}, t), n.load(Mem{Base: dy}, t)
 		n.mul(n.from(Mem{Base: gamma}, t), g, g)
 		if n.centred {
@@ -127,5 +127,5 @@ func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream 
 		n.fnma(v, a, g)
 		n.mul(rstd, g, g)
 		n.put(g, Mem{Base: dx}, t, stream)
-	}, []reg.Register{x, dy, dx, gamma}}
+	}, pointers: []reg.Register{x, dy, dx, gamma}}
 }

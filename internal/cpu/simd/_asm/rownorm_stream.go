@@ -31,10 +31,10 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	LEAQ(Mem{Base: x, Index: ahead, Scale: 1}, asked)
 	n.statistics(x, group, func(pass int) work {
 		w := n.normalize(y, before, pass-group, true)
-		return work{func(t *tail) {
+		return work{do: func(t *tail) {
 			PREFETCHT1(Mem{Base: asked})
 			w.do(t)
-		}, append(w.pointers, asked)}
+		}, pointers: append(w.pointers, asked)}
 	})
 	next()
 	JMP(LabelRef(loop))

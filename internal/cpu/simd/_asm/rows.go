@@ -75,6 +75,7 @@ func unless(row reg.GPVirtual, end Op, rows int, to string) {
 type work struct {
 	do       func(t *tail)
 	pointers []reg.Register
+	fold     func() // done after each eighth vector
 }
 
 // sweep does work side by side for each full vector and then, where columns are
@@ -96,6 +97,13 @@ func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 		for _, p := range w.pointers {
 			ADDQ(I32(g.width()), p)
 		}
+		if w.fold != nil {
+			further := label("further")
+			TESTQ(U32(7*g.lanes()), left)
+			JNZ(LabelRef(further))
+			w.fold()
+			Label(further)
+		}
 	}
 	SUBQ(U8(g.lanes()), left)
 	JGE(LabelRef(loop))
@@ -106,6 +114,20 @@ func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 		all(t)
 		Label(done)
 	}
+}
+
+// folded is the work of sums that are moved to others after every few vectors. A
+// sum of many equal terms is rounded the same way each time; this way there are
+// few of them.
+func (g gen) folded(w work, sums []reg.VecVirtual) (folding work, totals []reg.VecVirtual) {
+	totals = g.zeros(len(sums))
+	w.fold = func() {
+		for i, s := range sums {
+			g.add(s, totals[i], totals[i])
+			g.clear(s)
+		}
+	}
+	return w, totals
 }
 
 // from is a row's elements as an operand: memory itself, or a tail's lanes in a

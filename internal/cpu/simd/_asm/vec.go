@@ -94,12 +94,16 @@ func (g gen) reg() reg.VecVirtual {
 
 func (g gen) zero() reg.VecVirtual {
 	v := g.reg()
+	g.clear(v)
+	return v
+}
+
+func (g gen) clear(v reg.VecVirtual) {
 	if g.wide {
 		VPXORD(v, v, v)
 	} else {
 		VXORPS(v, v, v)
 	}
-	return v
 }
 
 // zeros are n new registers of zero.
