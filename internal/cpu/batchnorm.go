@@ -8,8 +8,8 @@ import (
 
 // columnNorm is a pass of BatchNorm under way. It goes through the rows twice: for
 // sums over them, and for what is made of those. (Where the rows do not fit the
-// caches, to do so strip by strip of columns, which do, is slower by half: each row
-// of a strip is another page of memory.)
+// caches, to do so strip by strip of columns, which do, is slower by half: memory is
+// fast in sequence only.)
 type columnNorm[T Float] struct {
 	rows, cols   int
 	x, y, dx, dy []T
