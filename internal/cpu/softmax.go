@@ -64,8 +64,8 @@ func (e *crossEntropyForward[T]) run(chunk int) {
 	kernels := simd.Of[T]()
 	for r := from; r < to; r++ {
 		row := e.logits[r*e.cols : (r+1)*e.cols]
-		top, sum := kernels.Softmax(e.probs[r*e.cols:(r+1)*e.cols], row)
-		e.losses[r] = math.Log(float64(sum)) + float64(top) - float64(row[e.targets[r]])
+		top, sum := softmax(kernels, e.probs[r*e.cols:(r+1)*e.cols], row)
+		e.losses[r] = math.Log(sum) + (float64(top) - float64(row[e.targets[r]]))
 	}
 }
 
@@ -75,4 +75,23 @@ func (e *crossEntropyBackward[T]) run(chunk int) {
 	for r := from; r < to; r++ {
 		e.dlogits[r*e.cols+e.targets[r]] -= e.scale
 	}
+}
+
+// softmaxBlock is so long that a sum in T over its few dozen lanes is still good
+// to a unit or two in the last place.
+const softmaxBlock = 1024
+
+// softmax is that of one row of any length: p = exp(x − top)/sum.
+func softmax[T Float](k *simd.Kernels[T], p, x []T) (top T, sum float64) {
+	if len(x) <= softmaxBlock {
+		top, s := k.Softmax(p, x)
+		return top, float64(s)
+	}
+	top = k.Max(x)
+	for i := 0; i < len(x); i += softmaxBlock {
+		end := min(i+softmaxBlock, len(x))
+		sum += float64(k.ExpSum(p[i:end], x[i:end], top))
+	}
+	k.Scale(p, p, T(1/sum))
+	return top, sum
 }

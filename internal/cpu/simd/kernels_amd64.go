@@ -53,6 +53,12 @@ func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []f
 func accumulateF32AVX2(sum []float64, x []float32)
 
 //go:noescape
+func maxF32AVX2(x []float32) float32
+
+//go:noescape
+func expSumF32AVX2(p []float32, x []float32, top float32) float32
+
+//go:noescape
 func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
 
 //go:noescape
@@ -111,6 +117,12 @@ func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []f
 
 //go:noescape
 func accumulateF64AVX2(sum []float64, x []float64)
+
+//go:noescape
+func maxF64AVX2(x []float64) float64
+
+//go:noescape
+func expSumF64AVX2(p []float64, x []float64, top float64) float64
 
 //go:noescape
 func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
@@ -173,6 +185,12 @@ func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean [
 func accumulateF32AVX512(sum []float64, x []float32)
 
 //go:noescape
+func maxF32AVX512(x []float32) float32
+
+//go:noescape
+func expSumF32AVX512(p []float32, x []float32, top float32) float32
+
+//go:noescape
 func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
 
 //go:noescape
@@ -231,6 +249,12 @@ func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean [
 
 //go:noescape
 func accumulateF64AVX512(sum []float64, x []float64)
+
+//go:noescape
+func maxF64AVX512(x []float64) float64
+
+//go:noescape
+func expSumF64AVX512(p []float64, x []float64, top float64) float64
 
 //go:noescape
 func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)

@@ -4006,6 +4006,245 @@ done270:
 	VZEROUPPER
 	RET
 
+// func maxF32AVX2(x []float32) float32
+// Requires: AVX
+TEXT ·maxF32AVX2(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $0x00000007, DX
+	LEAQ         onesThenZeros<>+0(SB), BX
+	NEGQ         DX
+	VMOVUPS      32(BX)(DX*4), Y0
+	VBROADCASTSS literal32_1<>+0(SB), Y1
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-8, BX
+	JZ           rest272
+
+vectors271:
+	VMOVUPS (AX)(DX*4), Y2
+	VMAXPS  Y1, Y2, Y1
+	ADDQ    $0x00000008, DX
+	CMPQ    DX, BX
+	JL      vectors271
+
+rest272:
+	CMPQ       DX, CX
+	JGE        done273
+	VMASKMOVPS (AX)(DX*4), Y0, Y2
+	VBLENDVPS  Y0, Y2, Y1, Y2
+	VMAXPS     Y1, Y2, Y1
+
+done273:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPS       X1, X0, X1
+	VPERMILPD    $0x01, X1, X0
+	VMAXPS       X1, X0, X1
+	VMOVSHDUP    X1, X0
+	VMAXPS       X1, X0, X1
+	VMOVSS       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA literal32_1<>+0(SB)/4, $0xff800000
+GLOBL literal32_1<>(SB), RODATA|NOPTR, $4
+
+// func expSumF32AVX2(p []float32, x []float32, top float32) float32
+// Requires: AVX, AVX2, FMA3
+TEXT ·expSumF32AVX2(SB), NOSPLIT, $0-60
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*4), Y0
+	VBROADCASTSS top+48(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest275
+
+vectors274:
+	VMOVUPS      (CX)(BX*4), Y3
+	VSUBPS       Y1, Y3, Y4
+	VADDPS       Y4, Y1, Y5
+	VSUBPS       Y5, Y3, Y5
+	VMOVUPS      literal32_4<>+0(SB), Y3
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
+	VSUBPS       literal32_4<>+0(SB), Y3, Y6
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y7
+	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
+	VADDPS       Y5, Y4, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
+	VMOVUPS      literal32_7<>+0(SB), Y5
+	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VANDPS       Y7, Y5, Y5
+	VMOVUPS      Y5, (AX)(BX*4)
+	VADDPS       Y5, Y2, Y2
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, SI
+	JL           vectors274
+
+rest275:
+	CMPQ         BX, DX
+	JGE          done276
+	VMASKMOVPS   (CX)(BX*4), Y0, Y3
+	VSUBPS       Y1, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VSUBPS       Y1, Y3, Y1
+	VMOVUPS      literal32_4<>+0(SB), Y3
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
+	VSUBPS       literal32_4<>+0(SB), Y3, Y5
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y6
+	VFNMADD231PS literal32_5<>+0(SB), Y5, Y4
+	VADDPS       Y1, Y4, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_7<>+0(SB), Y1
+	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VANDPS       Y6, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VANDPS       Y0, Y1, Y1
+	VADDPS       Y1, Y2, Y2
+
+done276:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPS       X0, X2, X2
+	VPERMILPD    $0x01, X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSHDUP    X2, X0
+	VADDPS       X0, X2, X2
+	VMOVSS       X2, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA literal32_2<>+0(SB)/4, $0xc2aeac50
+DATA literal32_2<>+4(SB)/4, $0xc2aeac50
+DATA literal32_2<>+8(SB)/4, $0xc2aeac50
+DATA literal32_2<>+12(SB)/4, $0xc2aeac50
+DATA literal32_2<>+16(SB)/4, $0xc2aeac50
+DATA literal32_2<>+20(SB)/4, $0xc2aeac50
+DATA literal32_2<>+24(SB)/4, $0xc2aeac50
+DATA literal32_2<>+28(SB)/4, $0xc2aeac50
+GLOBL literal32_2<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_3<>+0(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+4(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+8(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+12(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+16(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+20(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+24(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+28(SB)/4, $0x3fb8aa3b
+GLOBL literal32_3<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_4<>+0(SB)/4, $0x4b40007f
+DATA literal32_4<>+4(SB)/4, $0x4b40007f
+DATA literal32_4<>+8(SB)/4, $0x4b40007f
+DATA literal32_4<>+12(SB)/4, $0x4b40007f
+DATA literal32_4<>+16(SB)/4, $0x4b40007f
+DATA literal32_4<>+20(SB)/4, $0x4b40007f
+DATA literal32_4<>+24(SB)/4, $0x4b40007f
+DATA literal32_4<>+28(SB)/4, $0x4b40007f
+GLOBL literal32_4<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_5<>+0(SB)/4, $0x3f317200
+DATA literal32_5<>+4(SB)/4, $0x3f317200
+DATA literal32_5<>+8(SB)/4, $0x3f317200
+DATA literal32_5<>+12(SB)/4, $0x3f317200
+DATA literal32_5<>+16(SB)/4, $0x3f317200
+DATA literal32_5<>+20(SB)/4, $0x3f317200
+DATA literal32_5<>+24(SB)/4, $0x3f317200
+DATA literal32_5<>+28(SB)/4, $0x3f317200
+GLOBL literal32_5<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_6<>+0(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+4(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+8(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+12(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+16(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+20(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+24(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+28(SB)/4, $0x35bfbe8e
+GLOBL literal32_6<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_7<>+0(SB)/4, $0x3ab51218
+DATA literal32_7<>+4(SB)/4, $0x3ab51218
+DATA literal32_7<>+8(SB)/4, $0x3ab51218
+DATA literal32_7<>+12(SB)/4, $0x3ab51218
+DATA literal32_7<>+16(SB)/4, $0x3ab51218
+DATA literal32_7<>+20(SB)/4, $0x3ab51218
+DATA literal32_7<>+24(SB)/4, $0x3ab51218
+DATA literal32_7<>+28(SB)/4, $0x3ab51218
+GLOBL literal32_7<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_8<>+0(SB)/4, $0x3c091cf2
+DATA literal32_8<>+4(SB)/4, $0x3c091cf2
+DATA literal32_8<>+8(SB)/4, $0x3c091cf2
+DATA literal32_8<>+12(SB)/4, $0x3c091cf2
+DATA literal32_8<>+16(SB)/4, $0x3c091cf2
+DATA literal32_8<>+20(SB)/4, $0x3c091cf2
+DATA literal32_8<>+24(SB)/4, $0x3c091cf2
+DATA literal32_8<>+28(SB)/4, $0x3c091cf2
+GLOBL literal32_8<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_9<>+0(SB)/4, $0x3d2aac79
+DATA literal32_9<>+4(SB)/4, $0x3d2aac79
+DATA literal32_9<>+8(SB)/4, $0x3d2aac79
+DATA literal32_9<>+12(SB)/4, $0x3d2aac79
+DATA literal32_9<>+16(SB)/4, $0x3d2aac79
+DATA literal32_9<>+20(SB)/4, $0x3d2aac79
+DATA literal32_9<>+24(SB)/4, $0x3d2aac79
+DATA literal32_9<>+28(SB)/4, $0x3d2aac79
+GLOBL literal32_9<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_10<>+0(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+4(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+8(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+12(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+16(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+20(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+24(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+28(SB)/4, $0x3e2aaa49
+GLOBL literal32_10<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_11<>+0(SB)/4, $0x3efffffe
+DATA literal32_11<>+4(SB)/4, $0x3efffffe
+DATA literal32_11<>+8(SB)/4, $0x3efffffe
+DATA literal32_11<>+12(SB)/4, $0x3efffffe
+DATA literal32_11<>+16(SB)/4, $0x3efffffe
+DATA literal32_11<>+20(SB)/4, $0x3efffffe
+DATA literal32_11<>+24(SB)/4, $0x3efffffe
+DATA literal32_11<>+28(SB)/4, $0x3efffffe
+GLOBL literal32_11<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_12<>+0(SB)/4, $0x3f800000
+DATA literal32_12<>+4(SB)/4, $0x3f800000
+DATA literal32_12<>+8(SB)/4, $0x3f800000
+DATA literal32_12<>+12(SB)/4, $0x3f800000
+DATA literal32_12<>+16(SB)/4, $0x3f800000
+DATA literal32_12<>+20(SB)/4, $0x3f800000
+DATA literal32_12<>+24(SB)/4, $0x3f800000
+DATA literal32_12<>+28(SB)/4, $0x3f800000
+GLOBL literal32_12<>(SB), RODATA|NOPTR, $32
+
 // func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
@@ -4021,23 +4260,23 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest272
+	JZ           rest278
 
-vectors271:
+vectors277:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors271
+	JL      vectors277
 
-rest272:
+rest278:
 	CMPQ       BX, DX
-	JGE        done273
+	JGE        done279
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done273:
+done279:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -4050,63 +4289,65 @@ done273:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest275
+	JZ           rest281
 
-vectors274:
+vectors280:
 	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      literal32_2<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y3, Y6
-	VMOVUPS      literal32_5<>+0(SB), Y4
-	VFMADD231PS  literal32_4<>+0(SB), Y3, Y4
-	VSUBPS       literal32_5<>+0(SB), Y4, Y5
-	VFNMADD231PS literal32_6<>+0(SB), Y5, Y3
-	VFNMADD231PS literal32_7<>+0(SB), Y5, Y3
-	VMOVUPS      literal32_8<>+0(SB), Y5
-	VFMADD213PS  literal32_9<>+0(SB), Y3, Y5
-	VFMADD213PS  literal32_10<>+0(SB), Y3, Y5
-	VFMADD213PS  literal32_11<>+0(SB), Y3, Y5
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y3, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y3, Y5
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VANDPS       Y6, Y5, Y5
+	VSUBPS       Y1, Y3, Y4
+	VADDPS       Y4, Y1, Y5
+	VSUBPS       Y5, Y3, Y5
+	VMOVUPS      literal32_4<>+0(SB), Y3
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
+	VSUBPS       literal32_4<>+0(SB), Y3, Y6
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y7
+	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
+	VADDPS       Y5, Y4, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
+	VMOVUPS      literal32_7<>+0(SB), Y5
+	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y5, Y5
+	VANDPS       Y7, Y5, Y5
 	VMOVUPS      Y5, (AX)(BX*4)
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors274
+	JL           vectors280
 
-rest275:
+rest281:
 	CMPQ         BX, DX
-	JGE          done276
+	JGE          done282
 	VMASKMOVPS   (CX)(BX*4), Y0, Y3
-	VSUBPS       Y1, Y3, Y3
-	VMOVUPS      literal32_2<>+0(SB), Y1
-	VMINPS       Y3, Y1, Y1
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y1, Y5
-	VMOVUPS      literal32_5<>+0(SB), Y3
-	VFMADD231PS  literal32_4<>+0(SB), Y1, Y3
-	VSUBPS       literal32_5<>+0(SB), Y3, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y4, Y1
-	VFNMADD231PS literal32_7<>+0(SB), Y4, Y1
-	VMOVUPS      literal32_8<>+0(SB), Y4
-	VFMADD213PS  literal32_9<>+0(SB), Y1, Y4
-	VFMADD213PS  literal32_10<>+0(SB), Y1, Y4
-	VFMADD213PS  literal32_11<>+0(SB), Y1, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y1, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y1, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y1, Y4
+	VSUBPS       Y1, Y3, Y4
+	VADDPS       Y4, Y1, Y1
+	VSUBPS       Y1, Y3, Y1
+	VMOVUPS      literal32_4<>+0(SB), Y3
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
+	VSUBPS       literal32_4<>+0(SB), Y3, Y5
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y6
+	VFNMADD231PS literal32_5<>+0(SB), Y5, Y4
+	VADDPS       Y1, Y4, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_7<>+0(SB), Y1
+	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
 	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VANDPS       Y5, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (AX)(BX*4)
-	VANDPS       Y0, Y4, Y4
-	VADDPS       Y4, Y2, Y2
+	VMULPS       Y3, Y1, Y1
+	VANDPS       Y6, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VANDPS       Y0, Y1, Y1
+	VADDPS       Y1, Y2, Y2
 
-done276:
+done282:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -4114,158 +4355,35 @@ done276:
 	VMOVSHDUP    X2, X1
 	VADDPS       X1, X2, X2
 	VMOVSS       X2, sum+52(FP)
-	VBROADCASTSS literal32_14<>+0(SB), Y1
+	VBROADCASTSS literal32_13<>+0(SB), Y1
 	VBROADCASTSS X2, Y2
 	VDIVPS       Y2, Y1, Y1
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest278
+	JZ           rest284
 
-vectors277:
+vectors283:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors277
+	JL      vectors283
 
-rest278:
+rest284:
 	CMPQ       CX, DX
-	JGE        done279
+	JGE        done285
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done279:
+done285:
 	VZEROUPPER
 	RET
 
-DATA literal32_1<>+0(SB)/4, $0xff800000
-GLOBL literal32_1<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_2<>+0(SB)/4, $0x42b2000d
-DATA literal32_2<>+4(SB)/4, $0x42b2000d
-DATA literal32_2<>+8(SB)/4, $0x42b2000d
-DATA literal32_2<>+12(SB)/4, $0x42b2000d
-DATA literal32_2<>+16(SB)/4, $0x42b2000d
-DATA literal32_2<>+20(SB)/4, $0x42b2000d
-DATA literal32_2<>+24(SB)/4, $0x42b2000d
-DATA literal32_2<>+28(SB)/4, $0x42b2000d
-GLOBL literal32_2<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_3<>+0(SB)/4, $0xc2ad496b
-DATA literal32_3<>+4(SB)/4, $0xc2ad496b
-DATA literal32_3<>+8(SB)/4, $0xc2ad496b
-DATA literal32_3<>+12(SB)/4, $0xc2ad496b
-DATA literal32_3<>+16(SB)/4, $0xc2ad496b
-DATA literal32_3<>+20(SB)/4, $0xc2ad496b
-DATA literal32_3<>+24(SB)/4, $0xc2ad496b
-DATA literal32_3<>+28(SB)/4, $0xc2ad496b
-GLOBL literal32_3<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_4<>+0(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+4(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+8(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+12(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+16(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+20(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+24(SB)/4, $0x3fb8aa3b
-DATA literal32_4<>+28(SB)/4, $0x3fb8aa3b
-GLOBL literal32_4<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_5<>+0(SB)/4, $0x4b40007e
-DATA literal32_5<>+4(SB)/4, $0x4b40007e
-DATA literal32_5<>+8(SB)/4, $0x4b40007e
-DATA literal32_5<>+12(SB)/4, $0x4b40007e
-DATA literal32_5<>+16(SB)/4, $0x4b40007e
-DATA literal32_5<>+20(SB)/4, $0x4b40007e
-DATA literal32_5<>+24(SB)/4, $0x4b40007e
-DATA literal32_5<>+28(SB)/4, $0x4b40007e
-GLOBL literal32_5<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_6<>+0(SB)/4, $0x3f317218
-DATA literal32_6<>+4(SB)/4, $0x3f317218
-DATA literal32_6<>+8(SB)/4, $0x3f317218
-DATA literal32_6<>+12(SB)/4, $0x3f317218
-DATA literal32_6<>+16(SB)/4, $0x3f317218
-DATA literal32_6<>+20(SB)/4, $0x3f317218
-DATA literal32_6<>+24(SB)/4, $0x3f317218
-DATA literal32_6<>+28(SB)/4, $0x3f317218
-GLOBL literal32_6<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_7<>+0(SB)/4, $0xb102e308
-DATA literal32_7<>+4(SB)/4, $0xb102e308
-DATA literal32_7<>+8(SB)/4, $0xb102e308
-DATA literal32_7<>+12(SB)/4, $0xb102e308
-DATA literal32_7<>+16(SB)/4, $0xb102e308
-DATA literal32_7<>+20(SB)/4, $0xb102e308
-DATA literal32_7<>+24(SB)/4, $0xb102e308
-DATA literal32_7<>+28(SB)/4, $0xb102e308
-GLOBL literal32_7<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_8<>+0(SB)/4, $0x3b351218
-DATA literal32_8<>+4(SB)/4, $0x3b351218
-DATA literal32_8<>+8(SB)/4, $0x3b351218
-DATA literal32_8<>+12(SB)/4, $0x3b351218
-DATA literal32_8<>+16(SB)/4, $0x3b351218
-DATA literal32_8<>+20(SB)/4, $0x3b351218
-DATA literal32_8<>+24(SB)/4, $0x3b351218
-DATA literal32_8<>+28(SB)/4, $0x3b351218
-GLOBL literal32_8<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_9<>+0(SB)/4, $0x3c891cf2
-DATA literal32_9<>+4(SB)/4, $0x3c891cf2
-DATA literal32_9<>+8(SB)/4, $0x3c891cf2
-DATA literal32_9<>+12(SB)/4, $0x3c891cf2
-DATA literal32_9<>+16(SB)/4, $0x3c891cf2
-DATA literal32_9<>+20(SB)/4, $0x3c891cf2
-DATA literal32_9<>+24(SB)/4, $0x3c891cf2
-DATA literal32_9<>+28(SB)/4, $0x3c891cf2
-GLOBL literal32_9<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_10<>+0(SB)/4, $0x3daaac79
-DATA literal32_10<>+4(SB)/4, $0x3daaac79
-DATA literal32_10<>+8(SB)/4, $0x3daaac79
-DATA literal32_10<>+12(SB)/4, $0x3daaac79
-DATA literal32_10<>+16(SB)/4, $0x3daaac79
-DATA literal32_10<>+20(SB)/4, $0x3daaac79
-DATA literal32_10<>+24(SB)/4, $0x3daaac79
-DATA literal32_10<>+28(SB)/4, $0x3daaac79
-GLOBL literal32_10<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_11<>+0(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+4(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+8(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+12(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+16(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+20(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+24(SB)/4, $0x3eaaaa49
-DATA literal32_11<>+28(SB)/4, $0x3eaaaa49
-GLOBL literal32_11<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_12<>+0(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+4(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+8(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+12(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+16(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+20(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+24(SB)/4, $0x3f7ffffe
-DATA literal32_12<>+28(SB)/4, $0x3f7ffffe
-GLOBL literal32_12<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_13<>+0(SB)/4, $0x40000000
-DATA literal32_13<>+4(SB)/4, $0x40000000
-DATA literal32_13<>+8(SB)/4, $0x40000000
-DATA literal32_13<>+12(SB)/4, $0x40000000
-DATA literal32_13<>+16(SB)/4, $0x40000000
-DATA literal32_13<>+20(SB)/4, $0x40000000
-DATA literal32_13<>+24(SB)/4, $0x40000000
-DATA literal32_13<>+28(SB)/4, $0x40000000
-GLOBL literal32_13<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_14<>+0(SB)/4, $0x3f800000
-GLOBL literal32_14<>(SB), RODATA|NOPTR, $4
+DATA literal32_13<>+0(SB)/4, $0x3f800000
+GLOBL literal32_13<>(SB), RODATA|NOPTR, $4
 
 // func softmaxBackwardF32AVX2(dp []float32, p []float32)
 // Requires: AVX, AVX2, FMA3
@@ -4282,24 +4400,24 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-8, SI
-	JZ      rest281
+	JZ      rest287
 
-vectors280:
+vectors286:
 	VMOVUPS     (CX)(BX*4), Y2
 	VMOVUPS     (AX)(BX*4), Y3
 	VFMADD231PS Y3, Y2, Y1
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors280
+	JL          vectors286
 
-rest281:
+rest287:
 	CMPQ        BX, DX
-	JGE         done282
+	JGE         done288
 	VMASKMOVPS  (CX)(BX*4), Y0, Y2
 	VMASKMOVPS  (AX)(BX*4), Y0, Y3
 	VFMADD231PS Y3, Y2, Y1
 
-done282:
+done288:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -4310,9 +4428,9 @@ done282:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest284
+	JZ           rest290
 
-vectors283:
+vectors289:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -4320,18 +4438,18 @@ vectors283:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors283
+	JL      vectors289
 
-rest284:
+rest290:
 	CMPQ       BX, DX
-	JGE        done285
+	JGE        done291
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done285:
+done291:
 	VZEROUPPER
 	RET
 
@@ -4350,126 +4468,114 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest287
+	JZ      rest293
 
-vectors286:
+vectors292:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_17<>+0(SB), Y3
-	VFMADD231PS  literal32_18<>+0(SB), Y2, Y3
-	VMULPS       Y3, Y1, Y2
-	VORPS        literal32_16<>+0(SB), Y2, Y2
-	VMOVUPS      literal32_2<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
-	VMOVUPS      literal32_5<>+0(SB), Y3
-	VFMADD231PS  literal32_4<>+0(SB), Y2, Y3
-	VSUBPS       literal32_5<>+0(SB), Y3, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y4, Y2
-	VFNMADD231PS literal32_7<>+0(SB), Y4, Y2
-	VMOVUPS      literal32_8<>+0(SB), Y4
-	VFMADD213PS  literal32_9<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_10<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_11<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VANDPS       Y5, Y4, Y4
-	VADDPS       literal32_15<>+0(SB), Y4, Y2
+	VMOVUPS      literal32_15<>+0(SB), Y3
+	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
+	VORPS        literal32_14<>+0(SB), Y1, Y4
+	VMULPS       Y3, Y4, Y2
+	VMOVUPS      literal32_4<>+0(SB), Y5
+	VFMADD231PS  literal32_3<>+0(SB), Y2, Y5
+	VSUBPS       literal32_4<>+0(SB), Y5, Y6
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y2
+	VMULPS       literal32_5<>+0(SB), Y6, Y7
+	VFMSUB213PS  Y7, Y4, Y3
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y3
+	VMOVUPS      literal32_7<>+0(SB), Y4
+	VFMADD213PS  literal32_8<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_9<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_10<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_11<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VANDPS       Y2, Y4, Y4
+	VADDPS       literal32_12<>+0(SB), Y4, Y2
 	VDIVPS       Y2, Y4, Y4
 	VMOVUPS      Y4, (CX)(SI*4)
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y1, Y2, Y2
-	VMOVUPS      literal32_16<>+0(SB), Y3
+	VMOVUPS      literal32_14<>+0(SB), Y3
 	VANDNPS      Y1, Y3, Y1
 	VFNMADD231PS Y1, Y4, Y2
 	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors286
+	JL           vectors292
 
-rest287:
+rest293:
 	CMPQ         SI, BX
-	JGE          done288
+	JGE          done294
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_17<>+0(SB), Y3
-	VFMADD231PS  literal32_18<>+0(SB), Y2, Y3
-	VMULPS       Y3, Y1, Y2
-	VORPS        literal32_16<>+0(SB), Y2, Y2
-	VMOVUPS      literal32_2<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
-	VMOVUPS      literal32_5<>+0(SB), Y3
-	VFMADD231PS  literal32_4<>+0(SB), Y2, Y3
-	VSUBPS       literal32_5<>+0(SB), Y3, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y4, Y2
-	VFNMADD231PS literal32_7<>+0(SB), Y4, Y2
-	VMOVUPS      literal32_8<>+0(SB), Y4
-	VFMADD213PS  literal32_9<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_10<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_11<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
-	VFMADD213PS  literal32_13<>+0(SB), Y2, Y4
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VANDPS       Y5, Y4, Y4
-	VADDPS       literal32_15<>+0(SB), Y4, Y2
+	VMOVUPS      literal32_15<>+0(SB), Y3
+	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
+	VORPS        literal32_14<>+0(SB), Y1, Y4
+	VMULPS       Y3, Y4, Y2
+	VMOVUPS      literal32_4<>+0(SB), Y5
+	VFMADD231PS  literal32_3<>+0(SB), Y2, Y5
+	VSUBPS       literal32_4<>+0(SB), Y5, Y6
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y2
+	VMULPS       literal32_5<>+0(SB), Y6, Y7
+	VFMSUB213PS  Y7, Y4, Y3
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y3
+	VMOVUPS      literal32_7<>+0(SB), Y4
+	VFMADD213PS  literal32_8<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_9<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_10<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_11<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y4, Y4
+	VANDPS       Y2, Y4, Y4
+	VADDPS       literal32_12<>+0(SB), Y4, Y2
 	VDIVPS       Y2, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (CX)(SI*4)
 	VXORPS       Y2, Y2, Y2
 	VMAXPS       Y1, Y2, Y2
-	VMOVUPS      literal32_16<>+0(SB), Y3
+	VMOVUPS      literal32_14<>+0(SB), Y3
 	VANDNPS      Y1, Y3, Y1
 	VFNMADD231PS Y1, Y4, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-done288:
+done294:
 	VZEROUPPER
 	RET
 
-DATA literal32_15<>+0(SB)/4, $0x3f800000
-DATA literal32_15<>+4(SB)/4, $0x3f800000
-DATA literal32_15<>+8(SB)/4, $0x3f800000
-DATA literal32_15<>+12(SB)/4, $0x3f800000
-DATA literal32_15<>+16(SB)/4, $0x3f800000
-DATA literal32_15<>+20(SB)/4, $0x3f800000
-DATA literal32_15<>+24(SB)/4, $0x3f800000
-DATA literal32_15<>+28(SB)/4, $0x3f800000
+DATA literal32_14<>+0(SB)/4, $0x80000000
+DATA literal32_14<>+4(SB)/4, $0x80000000
+DATA literal32_14<>+8(SB)/4, $0x80000000
+DATA literal32_14<>+12(SB)/4, $0x80000000
+DATA literal32_14<>+16(SB)/4, $0x80000000
+DATA literal32_14<>+20(SB)/4, $0x80000000
+DATA literal32_14<>+24(SB)/4, $0x80000000
+DATA literal32_14<>+28(SB)/4, $0x80000000
+GLOBL literal32_14<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_15<>+0(SB)/4, $0x3fcc422a
+DATA literal32_15<>+4(SB)/4, $0x3fcc422a
+DATA literal32_15<>+8(SB)/4, $0x3fcc422a
+DATA literal32_15<>+12(SB)/4, $0x3fcc422a
+DATA literal32_15<>+16(SB)/4, $0x3fcc422a
+DATA literal32_15<>+20(SB)/4, $0x3fcc422a
+DATA literal32_15<>+24(SB)/4, $0x3fcc422a
+DATA literal32_15<>+28(SB)/4, $0x3fcc422a
 GLOBL literal32_15<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_16<>+0(SB)/4, $0x80000000
-DATA literal32_16<>+4(SB)/4, $0x80000000
-DATA literal32_16<>+8(SB)/4, $0x80000000
-DATA literal32_16<>+12(SB)/4, $0x80000000
-DATA literal32_16<>+16(SB)/4, $0x80000000
-DATA literal32_16<>+20(SB)/4, $0x80000000
-DATA literal32_16<>+24(SB)/4, $0x80000000
-DATA literal32_16<>+28(SB)/4, $0x80000000
+DATA literal32_16<>+0(SB)/4, $0x3d922279
+DATA literal32_16<>+4(SB)/4, $0x3d922279
+DATA literal32_16<>+8(SB)/4, $0x3d922279
+DATA literal32_16<>+12(SB)/4, $0x3d922279
+DATA literal32_16<>+16(SB)/4, $0x3d922279
+DATA literal32_16<>+20(SB)/4, $0x3d922279
+DATA literal32_16<>+24(SB)/4, $0x3d922279
+DATA literal32_16<>+28(SB)/4, $0x3d922279
 GLOBL literal32_16<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_17<>+0(SB)/4, $0x3fcc422a
-DATA literal32_17<>+4(SB)/4, $0x3fcc422a
-DATA literal32_17<>+8(SB)/4, $0x3fcc422a
-DATA literal32_17<>+12(SB)/4, $0x3fcc422a
-DATA literal32_17<>+16(SB)/4, $0x3fcc422a
-DATA literal32_17<>+20(SB)/4, $0x3fcc422a
-DATA literal32_17<>+24(SB)/4, $0x3fcc422a
-DATA literal32_17<>+28(SB)/4, $0x3fcc422a
-GLOBL literal32_17<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_18<>+0(SB)/4, $0x3d922279
-DATA literal32_18<>+4(SB)/4, $0x3d922279
-DATA literal32_18<>+8(SB)/4, $0x3d922279
-DATA literal32_18<>+12(SB)/4, $0x3d922279
-DATA literal32_18<>+16(SB)/4, $0x3d922279
-DATA literal32_18<>+20(SB)/4, $0x3d922279
-DATA literal32_18<>+24(SB)/4, $0x3d922279
-DATA literal32_18<>+28(SB)/4, $0x3d922279
-GLOBL literal32_18<>(SB), RODATA|NOPTR, $32
 
 // func geluBackwardF32AVX2(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, FMA3
@@ -4479,12 +4585,12 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_19<>+0(SB), Y0
-	VBROADCASTSS literal32_20<>+0(SB), Y1
-	VBROADCASTSS literal32_14<>+0(SB), Y2
-	VBROADCASTSS literal32_21<>+0(SB), Y3
-	VBROADCASTSS literal32_22<>+0(SB), Y4
-	VBROADCASTSS literal32_23<>+0(SB), Y5
+	VBROADCASTSS literal32_17<>+0(SB), Y0
+	VBROADCASTSS literal32_18<>+0(SB), Y1
+	VBROADCASTSS literal32_13<>+0(SB), Y2
+	VBROADCASTSS literal32_19<>+0(SB), Y3
+	VBROADCASTSS literal32_20<>+0(SB), Y4
+	VBROADCASTSS literal32_21<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
@@ -4493,9 +4599,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest290
+	JZ           rest296
 
-vectors289:
+vectors295:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -4515,11 +4621,11 @@ vectors289:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors289
+	JL          vectors295
 
-rest290:
+rest296:
 	CMPQ        DI, SI
-	JGE         done291
+	JGE         done297
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -4538,24 +4644,24 @@ rest290:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done291:
+done297:
 	VZEROUPPER
 	RET
 
-DATA literal32_19<>+0(SB)/4, $0x461c4000
+DATA literal32_17<>+0(SB)/4, $0x461c4000
+GLOBL literal32_17<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_18<>+0(SB)/4, $0x80000000
+GLOBL literal32_18<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_19<>+0(SB)/4, $0x3f000000
 GLOBL literal32_19<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_20<>+0(SB)/4, $0x80000000
+DATA literal32_20<>+0(SB)/4, $0x3fcc422a
 GLOBL literal32_20<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_21<>+0(SB)/4, $0x3f000000
+DATA literal32_21<>+0(SB)/4, $0x3e5b33b6
 GLOBL literal32_21<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_22<>+0(SB)/4, $0x3fcc422a
-GLOBL literal32_22<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_23<>+0(SB)/4, $0x3e5b33b6
-GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
 
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
@@ -4572,26 +4678,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest293
+	JZ      rest299
 
-vectors292:
+vectors298:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors292
+	JL      vectors298
 
-rest293:
+rest299:
 	CMPQ       SI, BX
-	JGE        done294
+	JGE        done300
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done294:
+done300:
 	VZEROUPPER
 	RET
 
@@ -4610,24 +4716,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest296
+	JZ           rest302
 
-vectors295:
+vectors301:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors295
+	JL      vectors301
 
-rest296:
+rest302:
 	CMPQ       BX, DX
-	JGE        done297
+	JGE        done303
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done297:
+done303:
 	VZEROUPPER
 	RET
 
@@ -4655,9 +4761,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest299
+	JZ           rest305
 
-vectors298:
+vectors304:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -4679,11 +4785,11 @@ vectors298:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors298
+	JL          vectors304
 
-rest299:
+rest305:
 	CMPQ        DI, SI
-	JGE         done300
+	JGE         done306
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -4704,7 +4810,7 @@ rest299:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done300:
+done306:
 	VZEROUPPER
 	RET
 
@@ -4723,22 +4829,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest302
+	JZ      rest308
 
-vectors301:
+vectors307:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors301
+	JL          vectors307
 
-rest302:
+rest308:
 	CMPQ        DX, CX
-	JGE         done303
+	JGE         done309
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done303:
+done309:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4786,9 +4892,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done305
+	JZ         done311
 
-k304:
+k310:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -4813,9 +4919,9 @@ k304:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k304
+	JNZ          k310
 
-done305:
+done311:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4837,10 +4943,10 @@ done305:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone307
-	JEQ          overwrite306
+	JPS          readCdone313
+	JEQ          overwrite312
 
-readCdone307:
+readCdone313:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -4865,9 +4971,9 @@ readCdone307:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done307
+	JMP         done313
 
-overwrite306:
+overwrite312:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -4881,7 +4987,7 @@ overwrite306:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done307:
+done313:
 	VZEROUPPER
 	RET
 
@@ -4909,9 +5015,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done309
+	JZ         done315
 
-k308:
+k314:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -4923,9 +5029,9 @@ k308:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k308
+	JNZ          k314
 
-done309:
+done315:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4938,10 +5044,10 @@ done309:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone311
-	JEQ          overwrite310
+	JPS          readCdone317
+	JEQ          overwrite316
 
-readCdone311:
+readCdone317:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -4950,15 +5056,15 @@ readCdone311:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done311
+	JMP         done317
 
-overwrite310:
+overwrite316:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done311:
+done317:
 	VZEROUPPER
 	RET
 
@@ -4973,9 +5079,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks312:
+blocks318:
 	SUBQ       $0x00000004, SI
-	JL         done313
+	JL         done319
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -5006,9 +5112,9 @@ blocks312:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks312
+	JMP        blocks318
 
-done313:
+done319:
 	VZEROUPPER
 	RET
 
@@ -5027,7 +5133,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain314
+	JE      plain320
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -5036,23 +5142,23 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest318
+	JG      rest324
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	MOVQ    BX, R9
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest320
+	JL      rest326
 
-vectors319:
+vectors325:
 	VADDPD (R9), Y0, Y0
 	VADDPD (R9)(DX*1), Y1, Y1
 	ADDQ   $+32, R9
 	SUBQ   $0x04, R10
-	JGE    vectors319
+	JGE    vectors325
 
-rest320:
+rest326:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5084,9 +5190,9 @@ rest320:
 	VXORPS       Y7, Y7, Y7
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest323
+	JL           rest329
 
-vectors322:
+vectors328:
 	VMOVUPD     (R9), Y8
 	VSUBPD      Y0, Y8, Y8
 	VADDPD      Y8, Y2, Y2
@@ -5097,17 +5203,17 @@ vectors322:
 	VFMADD231PD Y8, Y8, Y5
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further325
+	JNZ         further331
 	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 
-further325:
+further331:
 	SUBQ $0x04, R10
-	JGE  vectors322
+	JGE  vectors328
 
-rest323:
+rest329:
 	VADDPD       Y6, Y4, Y4
 	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
@@ -5157,10 +5263,10 @@ rest323:
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop316:
+loop322:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last317
+	JG           last323
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
@@ -5175,9 +5281,9 @@ loop316:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest327
+	JL           rest333
 
-vectors326:
+vectors332:
 	VADDPD      (R10), Y0, Y0
 	VADDPD      (R10)(DX*1), Y1, Y1
 	PREFETCHT1  (R9)
@@ -5194,9 +5300,9 @@ vectors326:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R13
-	JGE         vectors326
+	JGE         vectors332
 
-rest327:
+rest333:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5236,9 +5342,9 @@ rest327:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest330
+	JL           rest336
 
-vectors329:
+vectors335:
 	VMOVUPD     (R10), Y11
 	VSUBPD      Y0, Y11, Y11
 	VADDPD      Y11, Y2, Y2
@@ -5256,22 +5362,22 @@ vectors329:
 	VMOVNTPD    Y11, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R13
-	JNZ         further332
+	JNZ         further338
 	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 
-further332:
+further338:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R12
 	ADDQ $+32, R9
 	SUBQ $0x04, R13
-	JGE  vectors329
+	JGE  vectors335
 
-rest330:
+rest336:
 	VADDPD       Y6, Y4, Y4
 	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
@@ -5320,9 +5426,9 @@ rest330:
 	VMOVUPD      X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop316
+	JMP          loop322
 
-last317:
+last323:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5333,9 +5439,9 @@ last317:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest334
+	JL           rest340
 
-vectors333:
+vectors339:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5347,9 +5453,9 @@ vectors333:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors333
+	JGE         vectors339
 
-rest334:
+rest340:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5360,9 +5466,9 @@ rest334:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest337
+	JL           rest343
 
-vectors336:
+vectors342:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5374,27 +5480,27 @@ vectors336:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors336
+	JGE         vectors342
 
-rest337:
-rest318:
-rows339:
+rest343:
+rest324:
+rows345:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done340
+	JG     done346
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest342
+	JL     rest348
 
-vectors341:
+vectors347:
 	VADDPD (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x04, DI
-	JGE    vectors341
+	JGE    vectors347
 
-rest342:
+rest348:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5420,24 +5526,24 @@ rest342:
 	VXORPS       Y3, Y3, Y3
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest345
+	JL           rest351
 
-vectors344:
+vectors350:
 	VMOVUPD     (DX), Y4
 	VSUBPD      Y0, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further347
+	JNZ         further353
 	VADDPD      Y2, Y3, Y3
 	VXORPS      Y2, Y2, Y2
 
-further347:
+further353:
 	SUBQ $0x04, DI
-	JGE  vectors344
+	JGE  vectors350
 
-rest345:
+rest351:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPD       X0, X1, X1
@@ -5489,9 +5595,9 @@ rest345:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest349
+	JL           rest355
 
-vectors348:
+vectors354:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5503,46 +5609,46 @@ vectors348:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors348
+	JGE         vectors354
 
-rest349:
+rest355:
 	ADDQ $0x01, CX
-	JMP  rows339
+	JMP  rows345
 
-done340:
+done346:
 	SFENCE
-	JMP done315
+	JMP done321
 
-plain314:
+plain320:
 	XORQ CX, CX
 
-rows351:
+rows357:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done352
+	JG     done358
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest354
+	JL     rest360
 
-vectors353:
+vectors359:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors353
+	JGE    vectors359
 
-rest354:
+rest360:
 	ADDQ       $0x04, R8
-	JZ         done355
+	JZ         done361
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done355:
+done361:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -5574,9 +5680,9 @@ done355:
 	VXORPS       Y8, Y8, Y8
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest357
+	JL           rest363
 
-vectors356:
+vectors362:
 	VMOVUPD     (DI), Y9
 	VSUBPD      Y1, Y9, Y9
 	VADDPD      Y9, Y3, Y3
@@ -5587,19 +5693,19 @@ vectors356:
 	VFMADD231PD Y9, Y9, Y6
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further359
+	JNZ         further365
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 	VADDPD      Y6, Y8, Y8
 	VXORPS      Y6, Y6, Y6
 
-further359:
+further365:
 	SUBQ $0x04, R8
-	JGE  vectors356
+	JGE  vectors362
 
-rest357:
+rest363:
 	ADDQ        $0x04, R8
-	JZ          done358
+	JZ          done364
 	VMASKMOVPD  (DI), Y0, Y9
 	VSUBPD      Y1, Y9, Y9
 	VANDPD      Y0, Y9, Y9
@@ -5611,7 +5717,7 @@ rest357:
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done358:
+done364:
 	VADDPD       Y7, Y5, Y5
 	VADDPD       Y8, Y6, Y6
 	VEXTRACTF128 $0x01, Y3, X1
@@ -5670,9 +5776,9 @@ done358:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest361
+	JL           rest367
 
-vectors360:
+vectors366:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5685,11 +5791,11 @@ vectors360:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors360
+	JGE         vectors366
 
-rest361:
+rest367:
 	ADDQ        $0x04, R10
-	JZ          done362
+	JZ          done368
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5698,7 +5804,7 @@ rest361:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done362:
+done368:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -5714,9 +5820,9 @@ done362:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest364
+	JL           rest370
 
-vectors363:
+vectors369:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5729,11 +5835,11 @@ vectors363:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors363
+	JGE         vectors369
 
-rest364:
+rest370:
 	ADDQ        $0x04, R10
-	JZ          done365
+	JZ          done371
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5742,39 +5848,39 @@ rest364:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done365:
+done371:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows351
+	JMP  rows357
 
-done352:
-rows366:
+done358:
+rows372:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done367
+	JG     done373
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest369
+	JL     rest375
 
-vectors368:
+vectors374:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors368
+	JGE    vectors374
 
-rest369:
+rest375:
 	ADDQ       $0x04, R8
-	JZ         done370
+	JZ         done376
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done370:
+done376:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -5800,33 +5906,33 @@ done370:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest372
+	JL           rest378
 
-vectors371:
+vectors377:
 	VMOVUPD     (DI), Y5
 	VSUBPD      Y1, Y5, Y5
 	VADDPD      Y5, Y2, Y2
 	VFMADD231PD Y5, Y5, Y3
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further374
+	JNZ         further380
 	VADDPD      Y3, Y4, Y4
 	VXORPS      Y3, Y3, Y3
 
-further374:
+further380:
 	SUBQ $0x04, R8
-	JGE  vectors371
+	JGE  vectors377
 
-rest372:
+rest378:
 	ADDQ        $0x04, R8
-	JZ          done373
+	JZ          done379
 	VMASKMOVPD  (DI), Y0, Y5
 	VSUBPD      Y1, Y5, Y5
 	VANDPD      Y0, Y5, Y5
 	VADDPD      Y5, Y2, Y2
 	VFMADD231PD Y5, Y5, Y3
 
-done373:
+done379:
 	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
@@ -5879,9 +5985,9 @@ done373:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest376
+	JL           rest382
 
-vectors375:
+vectors381:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5894,11 +6000,11 @@ vectors375:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors375
+	JGE         vectors381
 
-rest376:
+rest382:
 	ADDQ        $0x04, R10
-	JZ          done377
+	JZ          done383
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5907,17 +6013,17 @@ rest376:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done377:
+done383:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows366
+	JMP  rows372
 
-done367:
-done315:
+done373:
+done321:
 	VZEROUPPER
 	RET
 
@@ -5936,7 +6042,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain378
+	JE      plain384
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -5944,29 +6050,29 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest382
+	JG      rest388
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
 	VXORPS  Y1, Y1, Y1
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest384
+	JL      rest390
 
-vectors383:
+vectors389:
 	VMOVUPD     (R9), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further386
+	JNZ         further392
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further386:
+further392:
 	SUBQ $0x04, R10
-	JGE  vectors383
+	JGE  vectors389
 
-rest384:
+rest390:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -5993,10 +6099,10 @@ rest384:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop380:
+loop386:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last381
+	JG           last387
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
@@ -6006,9 +6112,9 @@ loop380:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest388
+	JL           rest394
 
-vectors387:
+vectors393:
 	VMOVUPD     (R10), Y3
 	VFMADD231PD Y3, Y3, Y0
 	PREFETCHT1  (R9)
@@ -6018,19 +6124,19 @@ vectors387:
 	VMOVNTPD    Y3, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R12
-	JNZ         further390
+	JNZ         further396
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further390:
+further396:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R9
 	SUBQ $0x04, R12
-	JGE  vectors387
+	JGE  vectors393
 
-rest388:
+rest394:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6056,17 +6162,17 @@ rest388:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop380
+	JMP          loop386
 
-last381:
+last387:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest392
+	JL           rest398
 
-vectors391:
+vectors397:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6075,35 +6181,35 @@ vectors391:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors391
+	JGE      vectors397
 
-rest392:
-rest382:
-rows394:
+rest398:
+rest388:
+rows400:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done395
+	JG     done401
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	VXORPS Y1, Y1, Y1
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest397
+	JL     rest403
 
-vectors396:
+vectors402:
 	VMOVUPD     (DX), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further399
+	JNZ         further405
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further399:
+further405:
 	SUBQ $0x04, DI
-	JGE  vectors396
+	JGE  vectors402
 
-rest397:
+rest403:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6132,9 +6238,9 @@ rest397:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest401
+	JL           rest407
 
-vectors400:
+vectors406:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6143,23 +6249,23 @@ vectors400:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors400
+	JGE      vectors406
 
-rest401:
+rest407:
 	ADDQ $0x01, CX
-	JMP  rows394
+	JMP  rows400
 
-done395:
+done401:
 	SFENCE
-	JMP done379
+	JMP done385
 
-plain378:
+plain384:
 	XORQ CX, CX
 
-rows403:
+rows409:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done404
+	JG     done410
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
@@ -6167,34 +6273,34 @@ rows403:
 	VXORPS Y4, Y4, Y4
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest406
+	JL     rest412
 
-vectors405:
+vectors411:
 	VMOVUPD     (DI), Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMOVUPD     (DI)(DX*1), Y5
 	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further408
+	JNZ         further414
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further408:
+further414:
 	SUBQ $0x04, R8
-	JGE  vectors405
+	JGE  vectors411
 
-rest406:
+rest412:
 	ADDQ        $0x04, R8
-	JZ          done407
+	JZ          done413
 	VMASKMOVPD  (DI), Y0, Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y5
 	VFMADD231PD Y5, Y5, Y2
 
-done407:
+done413:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
@@ -6228,9 +6334,9 @@ done407:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest410
+	JL           rest416
 
-vectors409:
+vectors415:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6240,18 +6346,18 @@ vectors409:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors409
+	JGE        vectors415
 
-rest410:
+rest416:
 	ADDQ       $0x04, R9
-	JZ         done411
+	JZ         done417
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done411:
+done417:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -6262,9 +6368,9 @@ done411:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest413
+	JL           rest419
 
-vectors412:
+vectors418:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6274,58 +6380,58 @@ vectors412:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors412
+	JGE        vectors418
 
-rest413:
+rest419:
 	ADDQ       $0x04, R9
-	JZ         done414
+	JZ         done420
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done414:
+done420:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows403
+	JMP  rows409
 
-done404:
-rows415:
+done410:
+rows421:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done416
+	JG     done422
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	VXORPS Y2, Y2, Y2
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest418
+	JL     rest424
 
-vectors417:
+vectors423:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further420
+	JNZ         further426
 	VADDPD      Y1, Y2, Y2
 	VXORPS      Y1, Y1, Y1
 
-further420:
+further426:
 	SUBQ $0x04, R8
-	JGE  vectors417
+	JGE  vectors423
 
-rest418:
+rest424:
 	ADDQ        $0x04, R8
-	JZ          done419
+	JZ          done425
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 
-done419:
+done425:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -6355,9 +6461,9 @@ done419:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest422
+	JL           rest428
 
-vectors421:
+vectors427:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6367,28 +6473,28 @@ vectors421:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors421
+	JGE        vectors427
 
-rest422:
+rest428:
 	ADDQ       $0x04, R9
-	JZ         done423
+	JZ         done429
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done423:
+done429:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows415
+	JMP  rows421
 
-done416:
-done379:
+done422:
+done385:
 	VZEROUPPER
 	RET
 
@@ -6408,14 +6514,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain424
+	JE           plain430
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done428
+	JG           done434
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6431,9 +6537,9 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest430
+	JL           rest436
 
-vectors429:
+vectors435:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
@@ -6454,9 +6560,9 @@ vectors429:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors429
+	JGE         vectors435
 
-rest430:
+rest436:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6496,10 +6602,10 @@ rest430:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop426:
+loop432:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last427
+	JG           last433
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -6520,9 +6626,9 @@ loop426:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x04, R14
-	JL           rest433
+	JL           rest439
 
-vectors432:
+vectors438:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y9
@@ -6557,9 +6663,9 @@ vectors432:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors432
+	JGE          vectors438
 
-rest433:
+rest439:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6598,9 +6704,9 @@ rest433:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop426
+	JMP          loop432
 
-last427:
+last433:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -6609,9 +6715,9 @@ last427:
 	VBROADCASTSD -8(BX)(CX*8), Y2
 	VBROADCASTSD 32(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest436
+	JL           rest442
 
-vectors435:
+vectors441:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -6625,20 +6731,20 @@ vectors435:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors435
+	JGE          vectors441
 
-rest436:
-done428:
+rest442:
+done434:
 	SFENCE
-	JMP done425
+	JMP done431
 
-plain424:
+plain430:
 	XORQ CX, CX
 
-rows438:
+rows444:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done439
+	JG           done445
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6659,9 +6765,9 @@ rows438:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest441
+	JL           rest447
 
-vectors440:
+vectors446:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -6691,11 +6797,11 @@ vectors440:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors440
+	JGE         vectors446
 
-rest441:
+rest447:
 	ADDQ        $0x04, R13
-	JZ          done442
+	JZ          done448
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -6720,7 +6826,7 @@ rest441:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done442:
+done448:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6773,9 +6879,9 @@ done442:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest444
+	JL           rest450
 
-vectors443:
+vectors449:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6791,11 +6897,11 @@ vectors443:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors443
+	JGE          vectors449
 
-rest444:
+rest450:
 	ADDQ         $0x04, R10
-	JZ           done445
+	JZ           done451
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6806,7 +6912,7 @@ rest444:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done445:
+done451:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -6822,9 +6928,9 @@ done445:
 	VBROADCASTSD 40(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest447
+	JL           rest453
 
-vectors446:
+vectors452:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6840,11 +6946,11 @@ vectors446:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors446
+	JGE          vectors452
 
-rest447:
+rest453:
 	ADDQ         $0x04, R10
-	JZ           done448
+	JZ           done454
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6855,7 +6961,7 @@ rest447:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done448:
+done454:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -6863,13 +6969,13 @@ done448:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows438
+	JMP  rows444
 
-done439:
-rows449:
+done445:
+rows455:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done450
+	JG           done456
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6885,9 +6991,9 @@ rows449:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest452
+	JL           rest458
 
-vectors451:
+vectors457:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -6908,11 +7014,11 @@ vectors451:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors451
+	JGE         vectors457
 
-rest452:
+rest458:
 	ADDQ        $0x04, R13
-	JZ          done453
+	JZ          done459
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -6928,7 +7034,7 @@ rest452:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done453:
+done459:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6976,9 +7082,9 @@ done453:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest455
+	JL           rest461
 
-vectors454:
+vectors460:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6994,11 +7100,11 @@ vectors454:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors454
+	JGE          vectors460
 
-rest455:
+rest461:
 	ADDQ         $0x04, R10
-	JZ           done456
+	JZ           done462
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -7009,7 +7115,7 @@ rest455:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done456:
+done462:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7017,10 +7123,10 @@ done456:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows449
+	JMP  rows455
 
-done450:
-done425:
+done456:
+done431:
 	VZEROUPPER
 	RET
 
@@ -7040,14 +7146,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain457
+	JE           plain463
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done461
+	JG           done467
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7057,9 +7163,9 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest463
+	JL           rest469
 
-vectors462:
+vectors468:
 	VMOVUPD     (R10), Y2
 	VMOVUPD     (R11), Y3
 	VMOVUPD     (BX), Y4
@@ -7074,9 +7180,9 @@ vectors462:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors462
+	JGE         vectors468
 
-rest463:
+rest469:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7099,10 +7205,10 @@ rest463:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop459:
+loop465:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last460
+	JG           last466
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -7114,9 +7220,9 @@ loop459:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest466
+	JL           rest472
 
-vectors465:
+vectors471:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y4
@@ -7143,9 +7249,9 @@ vectors465:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors465
+	JGE          vectors471
 
-rest466:
+rest472:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7167,17 +7273,17 @@ rest466:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop459
+	JMP          loop465
 
-last460:
+last466:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest469
+	JL           rest475
 
-vectors468:
+vectors474:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -7189,20 +7295,20 @@ vectors468:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors468
+	JGE          vectors474
 
-rest469:
-done461:
+rest475:
+done467:
 	SFENCE
-	JMP done458
+	JMP done464
 
-plain457:
+plain463:
 	XORQ CX, CX
 
-rows471:
+rows477:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done472
+	JG           done478
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7214,9 +7320,9 @@ rows471:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest474
+	JL           rest480
 
-vectors473:
+vectors479:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -7237,11 +7343,11 @@ vectors473:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors473
+	JGE         vectors479
 
-rest474:
+rest480:
 	ADDQ        $0x04, R12
-	JZ          done475
+	JZ          done481
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -7258,7 +7364,7 @@ rest474:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done475:
+done481:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7289,9 +7395,9 @@ done475:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest477
+	JL           rest483
 
-vectors476:
+vectors482:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7305,11 +7411,11 @@ vectors476:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors476
+	JGE          vectors482
 
-rest477:
+rest483:
 	ADDQ         $0x04, R10
-	JZ           done478
+	JZ           done484
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7318,7 +7424,7 @@ rest477:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done478:
+done484:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -7331,9 +7437,9 @@ done478:
 	VBROADCASTSD 8(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest480
+	JL           rest486
 
-vectors479:
+vectors485:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7347,11 +7453,11 @@ vectors479:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors479
+	JGE          vectors485
 
-rest480:
+rest486:
 	ADDQ         $0x04, R10
-	JZ           done481
+	JZ           done487
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7360,7 +7466,7 @@ rest480:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done481:
+done487:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7368,13 +7474,13 @@ done481:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows471
+	JMP  rows477
 
-done472:
-rows482:
+done478:
+rows488:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done483
+	JG           done489
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7384,9 +7490,9 @@ rows482:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest485
+	JL           rest491
 
-vectors484:
+vectors490:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -7401,11 +7507,11 @@ vectors484:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors484
+	JGE         vectors490
 
-rest485:
+rest491:
 	ADDQ        $0x04, R12
-	JZ          done486
+	JZ          done492
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -7416,7 +7522,7 @@ rest485:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done486:
+done492:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7444,9 +7550,9 @@ done486:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest488
+	JL           rest494
 
-vectors487:
+vectors493:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7460,11 +7566,11 @@ vectors487:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors487
+	JGE          vectors493
 
-rest488:
+rest494:
 	ADDQ         $0x04, R10
-	JZ           done489
+	JZ           done495
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7473,7 +7579,7 @@ rest488:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done489:
+done495:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7481,10 +7587,10 @@ done489:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows482
+	JMP  rows488
 
-done483:
-done458:
+done489:
+done464:
 	VZEROUPPER
 	RET
 
@@ -7502,21 +7608,21 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
 	CMPB    stream+112(FP), $0x00
-	JE      plain490
+	JE      plain496
 	XORQ    CX, CX
 
-rows492:
+rows498:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done493
+	JG   done499
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest495
+	JL   rest501
 
-vectors494:
+vectors500:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
@@ -7531,36 +7637,36 @@ vectors494:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors494
+	JGE         vectors500
 
-rest495:
+rest501:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows492
+	JMP  rows498
 
-done493:
+done499:
 	SFENCE
-	JMP done491
+	JMP done497
 
-plain490:
+plain496:
 	XORQ CX, CX
 
-rows497:
+rows503:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done498
+	JG   done504
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest500
+	JL   rest506
 
-vectors499:
+vectors505:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7587,11 +7693,11 @@ vectors499:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors499
+	JGE         vectors505
 
-rest500:
+rest506:
 	ADDQ        $0x04, R10
-	JZ          done501
+	JZ          done507
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7614,28 +7720,28 @@ rest500:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done501:
+done507:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows497
+	JMP  rows503
 
-done498:
-rows502:
+done504:
+rows508:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done503
+	JG   done509
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest505
+	JL   rest511
 
-vectors504:
+vectors510:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -7650,11 +7756,11 @@ vectors504:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors504
+	JGE         vectors510
 
-rest505:
+rest511:
 	ADDQ        $0x04, R9
-	JZ          done506
+	JZ          done512
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -7665,17 +7771,17 @@ rest505:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done506:
+done512:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows502
+	JMP  rows508
 
-done503:
-done491:
+done509:
+done497:
 	VZEROUPPER
 	RET
 
@@ -7694,21 +7800,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain507
+	JE      plain513
 	XORQ    CX, CX
 
-rows509:
+rows515:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done510
+	JG   done516
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest512
+	JL   rest518
 
-vectors511:
+vectors517:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -7722,9 +7828,9 @@ vectors511:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors511
+	JGE         vectors517
 
-rest512:
+rest518:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7733,27 +7839,27 @@ rest512:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows509
+	JMP  rows515
 
-done510:
+done516:
 	SFENCE
-	JMP done508
+	JMP done514
 
-plain507:
+plain513:
 	XORQ CX, CX
 
-rows514:
+rows520:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done515
+	JG   done521
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest517
+	JL   rest523
 
-vectors516:
+vectors522:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -7779,11 +7885,11 @@ vectors516:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors516
+	JGE         vectors522
 
-rest517:
+rest523:
 	ADDQ        $0x04, R11
-	JZ          done518
+	JZ          done524
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -7804,7 +7910,7 @@ rest517:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done518:
+done524:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -7813,21 +7919,21 @@ done518:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows514
+	JMP  rows520
 
-done515:
-rows519:
+done521:
+rows525:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done520
+	JG   done526
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest522
+	JL   rest528
 
-vectors521:
+vectors527:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7841,11 +7947,11 @@ vectors521:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors521
+	JGE         vectors527
 
-rest522:
+rest528:
 	ADDQ        $0x04, R10
-	JZ          done523
+	JZ          done529
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7854,7 +7960,7 @@ rest522:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done523:
+done529:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7863,10 +7969,10 @@ done523:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows519
+	JMP  rows525
 
-done520:
-done508:
+done526:
+done514:
 	VZEROUPPER
 	RET
 
@@ -7885,22 +7991,22 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
 	CMPB    stream+160(FP), $0x00
-	JE      plain524
+	JE      plain530
 	XORQ    CX, CX
 
-rows526:
+rows532:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done527
+	JG   done533
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest529
+	JL   rest535
 
-vectors528:
+vectors534:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -7922,9 +8028,9 @@ vectors528:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors528
+	JGE         vectors534
 
-rest529:
+rest535:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7933,28 +8039,28 @@ rest529:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows526
+	JMP  rows532
 
-done527:
+done533:
 	SFENCE
-	JMP done525
+	JMP done531
 
-plain524:
+plain530:
 	XORQ CX, CX
 
-rows531:
+rows537:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done532
+	JG   done538
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest534
+	JL   rest540
 
-vectors533:
+vectors539:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -7992,11 +8098,11 @@ vectors533:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors533
+	JGE         vectors539
 
-rest534:
+rest540:
 	ADDQ        $0x04, R12
-	JZ          done535
+	JZ          done541
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -8028,7 +8134,7 @@ rest534:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done535:
+done541:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -8037,22 +8143,22 @@ done535:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows531
+	JMP  rows537
 
-done532:
-rows536:
+done538:
+rows542:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done537
+	JG   done543
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest539
+	JL   rest545
 
-vectors538:
+vectors544:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -8072,11 +8178,11 @@ vectors538:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors538
+	JGE         vectors544
 
-rest539:
+rest545:
 	ADDQ        $0x04, R11
-	JZ          done540
+	JZ          done546
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -8090,7 +8196,7 @@ rest539:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done540:
+done546:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8099,10 +8205,10 @@ done540:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows536
+	JMP  rows542
 
-done537:
-done525:
+done543:
+done531:
 	VZEROUPPER
 	RET
 
@@ -8122,13 +8228,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain541
+	JE      plain547
 	XORQ    CX, CX
 
-rows543:
+rows549:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done544
+	JG   done550
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8136,9 +8242,9 @@ rows543:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest546
+	JL   rest552
 
-vectors545:
+vectors551:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
@@ -8162,9 +8268,9 @@ vectors545:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors545
+	JGE          vectors551
 
-rest546:
+rest552:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8175,19 +8281,19 @@ rest546:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows543
+	JMP  rows549
 
-done544:
+done550:
 	SFENCE
-	JMP done542
+	JMP done548
 
-plain541:
+plain547:
 	XORQ CX, CX
 
-rows548:
+rows554:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done549
+	JG   done555
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -8195,9 +8301,9 @@ rows548:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest551
+	JL   rest557
 
-vectors550:
+vectors556:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -8240,11 +8346,11 @@ vectors550:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors550
+	JGE          vectors556
 
-rest551:
+rest557:
 	ADDQ         $0x04, R14
-	JZ           done552
+	JZ           done558
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -8279,7 +8385,7 @@ rest551:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done552:
+done558:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -8290,13 +8396,13 @@ done552:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows548
+	JMP  rows554
 
-done549:
-rows553:
+done555:
+rows559:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done554
+	JG   done560
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8304,9 +8410,9 @@ rows553:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest556
+	JL   rest562
 
-vectors555:
+vectors561:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -8328,11 +8434,11 @@ vectors555:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors555
+	JGE          vectors561
 
-rest556:
+rest562:
 	ADDQ         $0x04, R13
-	JZ           done557
+	JZ           done563
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -8346,7 +8452,7 @@ rest556:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done557:
+done563:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8357,10 +8463,10 @@ done557:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows553
+	JMP  rows559
 
-done554:
-done542:
+done560:
+done548:
 	VZEROUPPER
 	RET
 
@@ -8372,30 +8478,261 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop558:
+loop564:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done559
+	JG      done565
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop558
+	JMP     loop564
 
-done559:
-loop560:
+done565:
+loop566:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done561
+	JG     done567
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop560
+	JMP    loop566
 
-done561:
+done567:
 	VZEROUPPER
 	RET
+
+// func maxF64AVX2(x []float64) float64
+// Requires: AVX
+TEXT ·maxF64AVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $0x00000003, DX
+	LEAQ         onesThenZeros<>+0(SB), BX
+	NEGQ         DX
+	VMOVUPS      32(BX)(DX*8), Y0
+	VBROADCASTSD literal64_22<>+0(SB), Y1
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-4, BX
+	JZ           rest569
+
+vectors568:
+	VMOVUPD (AX)(DX*8), Y2
+	VMAXPD  Y1, Y2, Y1
+	ADDQ    $0x00000004, DX
+	CMPQ    DX, BX
+	JL      vectors568
+
+rest569:
+	CMPQ       DX, CX
+	JGE        done570
+	VMASKMOVPD (AX)(DX*8), Y0, Y2
+	VBLENDVPD  Y0, Y2, Y1, Y2
+	VMAXPD     Y1, Y2, Y1
+
+done570:
+	VEXTRACTF128 $0x01, Y1, X0
+	VMAXPD       X1, X0, X1
+	VPERMILPD    $0x01, X1, X0
+	VMAXPD       X1, X0, X1
+	VMOVSD       X1, ret+24(FP)
+	VZEROUPPER
+	RET
+
+DATA literal64_22<>+0(SB)/8, $0xfff0000000000000
+GLOBL literal64_22<>(SB), RODATA|NOPTR, $8
+
+// func expSumF64AVX2(p []float64, x []float64, top float64) float64
+// Requires: AVX, AVX2, FMA3
+TEXT ·expSumF64AVX2(SB), NOSPLIT, $0-64
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000003, BX
+	LEAQ         onesThenZeros<>+0(SB), SI
+	NEGQ         BX
+	VMOVUPS      32(SI)(BX*8), Y0
+	VBROADCASTSD top+48(FP), Y1
+	VXORPS       Y2, Y2, Y2
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-4, SI
+	JZ           rest572
+
+vectors571:
+	VMOVUPD      (CX)(BX*8), Y3
+	VSUBPD       Y1, Y3, Y4
+	VADDPD       Y4, Y1, Y5
+	VSUBPD       Y5, Y3, Y5
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y6
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y7
+	VFNMADD231PD literal64_26<>+0(SB), Y6, Y4
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD literal64_27<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_28<>+0(SB), Y5
+	VFMADD213PD  literal64_29<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_30<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_31<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_32<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_33<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_34<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_35<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_36<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_37<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y5, Y5
+	VANDPD       Y7, Y5, Y5
+	VMOVUPD      Y5, (AX)(BX*8)
+	VADDPD       Y5, Y2, Y2
+	ADDQ         $0x00000004, BX
+	CMPQ         BX, SI
+	JL           vectors571
+
+rest572:
+	CMPQ         BX, DX
+	JGE          done573
+	VMASKMOVPD   (CX)(BX*8), Y0, Y3
+	VSUBPD       Y1, Y3, Y4
+	VADDPD       Y4, Y1, Y1
+	VSUBPD       Y1, Y3, Y1
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y5
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y6
+	VFNMADD231PD literal64_26<>+0(SB), Y5, Y4
+	VADDPD       Y1, Y4, Y4
+	VFNMADD231PD literal64_27<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_28<>+0(SB), Y1
+	VFMADD213PD  literal64_29<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_30<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_31<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_32<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_33<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_34<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_35<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_36<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_37<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y1, Y1
+	VANDPD       Y6, Y1, Y1
+	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
+	VANDPD       Y0, Y1, Y1
+	VADDPD       Y1, Y2, Y2
+
+done573:
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VPERMILPD    $0x01, X2, X0
+	VADDPD       X0, X2, X2
+	VMOVSD       X2, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA literal64_23<>+0(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_23<>+8(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_23<>+16(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_23<>+24(SB)/8, $0xc086232bdd7abcd2
+GLOBL literal64_23<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_24<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+8(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+16(SB)/8, $0x3ff71547652b82fe
+DATA literal64_24<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_24<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_25<>+0(SB)/8, $0x43380000000003ff
+DATA literal64_25<>+8(SB)/8, $0x43380000000003ff
+DATA literal64_25<>+16(SB)/8, $0x43380000000003ff
+DATA literal64_25<>+24(SB)/8, $0x43380000000003ff
+GLOBL literal64_25<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_26<>+0(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_26<>+8(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_26<>+16(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_26<>+24(SB)/8, $0x3fe62e42fefa4000
+GLOBL literal64_26<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_27<>+0(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_27<>+8(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_27<>+16(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_27<>+24(SB)/8, $0xbd48432a1b0e2634
+GLOBL literal64_27<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_28<>+0(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_28<>+8(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_28<>+16(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_28<>+24(SB)/8, $0x3e5ad7f286f853ac
+GLOBL literal64_28<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_29<>+0(SB)/8, $0x3e928ad724f633e8
+DATA literal64_29<>+8(SB)/8, $0x3e928ad724f633e8
+DATA literal64_29<>+16(SB)/8, $0x3e928ad724f633e8
+DATA literal64_29<>+24(SB)/8, $0x3e928ad724f633e8
+GLOBL literal64_29<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_30<>+0(SB)/8, $0x3ec71df257a124e6
+DATA literal64_30<>+8(SB)/8, $0x3ec71df257a124e6
+DATA literal64_30<>+16(SB)/8, $0x3ec71df257a124e6
+DATA literal64_30<>+24(SB)/8, $0x3ec71df257a124e6
+GLOBL literal64_30<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_31<>+0(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_31<>+8(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_31<>+16(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_31<>+24(SB)/8, $0x3efa0199a0cf44e1
+GLOBL literal64_31<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_32<>+0(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_32<>+8(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_32<>+16(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_32<>+24(SB)/8, $0x3f2a01a012a48e87
+GLOBL literal64_32<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_33<>+0(SB)/8, $0x3f56c16c18429d92
+DATA literal64_33<>+8(SB)/8, $0x3f56c16c18429d92
+DATA literal64_33<>+16(SB)/8, $0x3f56c16c18429d92
+DATA literal64_33<>+24(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_33<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_34<>+0(SB)/8, $0x3f81111111127c04
+DATA literal64_34<>+8(SB)/8, $0x3f81111111127c04
+DATA literal64_34<>+16(SB)/8, $0x3f81111111127c04
+DATA literal64_34<>+24(SB)/8, $0x3f81111111127c04
+GLOBL literal64_34<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_35<>+0(SB)/8, $0x3fa555555555087e
+DATA literal64_35<>+8(SB)/8, $0x3fa555555555087e
+DATA literal64_35<>+16(SB)/8, $0x3fa555555555087e
+DATA literal64_35<>+24(SB)/8, $0x3fa555555555087e
+GLOBL literal64_35<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_36<>+0(SB)/8, $0x3fc55555555554fa
+DATA literal64_36<>+8(SB)/8, $0x3fc55555555554fa
+DATA literal64_36<>+16(SB)/8, $0x3fc55555555554fa
+DATA literal64_36<>+24(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_36<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_37<>+0(SB)/8, $0x3fe000000000000a
+DATA literal64_37<>+8(SB)/8, $0x3fe000000000000a
+DATA literal64_37<>+16(SB)/8, $0x3fe000000000000a
+DATA literal64_37<>+24(SB)/8, $0x3fe000000000000a
+GLOBL literal64_37<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_38<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_38<>+8(SB)/8, $0x3ff0000000000000
+DATA literal64_38<>+16(SB)/8, $0x3ff0000000000000
+DATA literal64_38<>+24(SB)/8, $0x3ff0000000000000
+GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
 
 // func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
 // Requires: AVX, AVX2, FMA3
@@ -8408,27 +8745,27 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	LEAQ         onesThenZeros<>+0(SB), SI
 	NEGQ         BX
 	VMOVUPS      32(SI)(BX*8), Y0
-	VBROADCASTSD literal64_24<>+0(SB), Y1
+	VBROADCASTSD literal64_22<>+0(SB), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest563
+	JZ           rest575
 
-vectors562:
+vectors574:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors562
+	JL      vectors574
 
-rest563:
+rest575:
 	CMPQ       BX, DX
-	JGE        done564
+	JGE        done576
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done564:
+done576:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -8439,73 +8776,75 @@ done564:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest566
+	JZ           rest578
 
-vectors565:
+vectors577:
 	VMOVUPD      (CX)(BX*8), Y3
-	VSUBPD       Y1, Y3, Y3
-	VMOVUPD      literal64_25<>+0(SB), Y4
-	VMINPD       Y3, Y4, Y3
-	VCMPPD       $0x15, literal64_26<>+0(SB), Y3, Y6
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD231PD  literal64_27<>+0(SB), Y3, Y4
-	VSUBPD       literal64_28<>+0(SB), Y4, Y5
-	VFNMADD231PD literal64_29<>+0(SB), Y5, Y3
-	VFNMADD231PD literal64_30<>+0(SB), Y5, Y3
-	VMOVUPD      literal64_31<>+0(SB), Y5
-	VFMADD213PD  literal64_32<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_33<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_34<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_35<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_36<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_37<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_39<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_40<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_41<>+0(SB), Y3, Y5
-	VFMADD213PD  literal64_41<>+0(SB), Y3, Y5
-	VPSLLQ       $0x34, Y4, Y4
-	VMULPD       Y4, Y5, Y5
-	VANDPD       Y6, Y5, Y5
+	VSUBPD       Y1, Y3, Y4
+	VADDPD       Y4, Y1, Y5
+	VSUBPD       Y5, Y3, Y5
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y6
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y7
+	VFNMADD231PD literal64_26<>+0(SB), Y6, Y4
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD literal64_27<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_28<>+0(SB), Y5
+	VFMADD213PD  literal64_29<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_30<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_31<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_32<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_33<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_34<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_35<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_36<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_37<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
+	VPSLLQ       $0x34, Y3, Y3
+	VMULPD       Y3, Y5, Y5
+	VANDPD       Y7, Y5, Y5
 	VMOVUPD      Y5, (AX)(BX*8)
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors565
+	JL           vectors577
 
-rest566:
+rest578:
 	CMPQ         BX, DX
-	JGE          done567
+	JGE          done579
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
-	VSUBPD       Y1, Y3, Y3
-	VMOVUPD      literal64_25<>+0(SB), Y1
-	VMINPD       Y3, Y1, Y1
-	VCMPPD       $0x15, literal64_26<>+0(SB), Y1, Y5
-	VMOVUPD      literal64_28<>+0(SB), Y3
-	VFMADD231PD  literal64_27<>+0(SB), Y1, Y3
-	VSUBPD       literal64_28<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_29<>+0(SB), Y4, Y1
-	VFNMADD231PD literal64_30<>+0(SB), Y4, Y1
-	VMOVUPD      literal64_31<>+0(SB), Y4
-	VFMADD213PD  literal64_32<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_33<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_34<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_35<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_36<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_37<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_39<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_40<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y1, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y1, Y4
+	VSUBPD       Y1, Y3, Y4
+	VADDPD       Y4, Y1, Y1
+	VSUBPD       Y1, Y3, Y1
+	VMOVUPD      literal64_25<>+0(SB), Y3
+	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
+	VSUBPD       literal64_25<>+0(SB), Y3, Y5
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y6
+	VFNMADD231PD literal64_26<>+0(SB), Y5, Y4
+	VADDPD       Y1, Y4, Y4
+	VFNMADD231PD literal64_27<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_28<>+0(SB), Y1
+	VFMADD213PD  literal64_29<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_30<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_31<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_32<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_33<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_34<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_35<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_36<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_37<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
 	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y4, Y4
-	VANDPD       Y5, Y4, Y4
-	VMASKMOVPD   Y4, Y0, (AX)(BX*8)
-	VANDPD       Y0, Y4, Y4
-	VADDPD       Y4, Y2, Y2
+	VMULPD       Y3, Y1, Y1
+	VANDPD       Y6, Y1, Y1
+	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
+	VANDPD       Y0, Y1, Y1
+	VADDPD       Y1, Y2, Y2
 
-done567:
+done579:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -8517,131 +8856,26 @@ done567:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest569
+	JZ           rest581
 
-vectors568:
+vectors580:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors568
+	JL      vectors580
 
-rest569:
+rest581:
 	CMPQ       CX, DX
-	JGE        done570
+	JGE        done582
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done570:
+done582:
 	VZEROUPPER
 	RET
-
-DATA literal64_24<>+0(SB)/8, $0xfff0000000000000
-GLOBL literal64_24<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_25<>+0(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_25<>+8(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_25<>+16(SB)/8, $0x4086307ad27a1fc2
-DATA literal64_25<>+24(SB)/8, $0x4086307ad27a1fc2
-GLOBL literal64_25<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_26<>+0(SB)/8, $0xc0861da04cbafe44
-DATA literal64_26<>+8(SB)/8, $0xc0861da04cbafe44
-DATA literal64_26<>+16(SB)/8, $0xc0861da04cbafe44
-DATA literal64_26<>+24(SB)/8, $0xc0861da04cbafe44
-GLOBL literal64_26<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_27<>+0(SB)/8, $0x3ff71547652b82fe
-DATA literal64_27<>+8(SB)/8, $0x3ff71547652b82fe
-DATA literal64_27<>+16(SB)/8, $0x3ff71547652b82fe
-DATA literal64_27<>+24(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_27<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_28<>+0(SB)/8, $0x43380000000003fe
-DATA literal64_28<>+8(SB)/8, $0x43380000000003fe
-DATA literal64_28<>+16(SB)/8, $0x43380000000003fe
-DATA literal64_28<>+24(SB)/8, $0x43380000000003fe
-GLOBL literal64_28<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_29<>+0(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_29<>+8(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_29<>+16(SB)/8, $0x3fe62e42fefa39ef
-DATA literal64_29<>+24(SB)/8, $0x3fe62e42fefa39ef
-GLOBL literal64_29<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_30<>+0(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_30<>+8(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_30<>+16(SB)/8, $0x3c7abc9e3b39803f
-DATA literal64_30<>+24(SB)/8, $0x3c7abc9e3b39803f
-GLOBL literal64_30<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_31<>+0(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_31<>+8(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_31<>+16(SB)/8, $0x3e6ad7f286f853ac
-DATA literal64_31<>+24(SB)/8, $0x3e6ad7f286f853ac
-GLOBL literal64_31<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_32<>+0(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_32<>+8(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_32<>+16(SB)/8, $0x3ea28ad724f633e8
-DATA literal64_32<>+24(SB)/8, $0x3ea28ad724f633e8
-GLOBL literal64_32<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_33<>+0(SB)/8, $0x3ed71df257a124e6
-DATA literal64_33<>+8(SB)/8, $0x3ed71df257a124e6
-DATA literal64_33<>+16(SB)/8, $0x3ed71df257a124e6
-DATA literal64_33<>+24(SB)/8, $0x3ed71df257a124e6
-GLOBL literal64_33<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_34<>+0(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_34<>+8(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_34<>+16(SB)/8, $0x3f0a0199a0cf44e1
-DATA literal64_34<>+24(SB)/8, $0x3f0a0199a0cf44e1
-GLOBL literal64_34<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_35<>+0(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_35<>+8(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_35<>+16(SB)/8, $0x3f3a01a012a48e87
-DATA literal64_35<>+24(SB)/8, $0x3f3a01a012a48e87
-GLOBL literal64_35<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_36<>+0(SB)/8, $0x3f66c16c18429d92
-DATA literal64_36<>+8(SB)/8, $0x3f66c16c18429d92
-DATA literal64_36<>+16(SB)/8, $0x3f66c16c18429d92
-DATA literal64_36<>+24(SB)/8, $0x3f66c16c18429d92
-GLOBL literal64_36<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_37<>+0(SB)/8, $0x3f91111111127c04
-DATA literal64_37<>+8(SB)/8, $0x3f91111111127c04
-DATA literal64_37<>+16(SB)/8, $0x3f91111111127c04
-DATA literal64_37<>+24(SB)/8, $0x3f91111111127c04
-GLOBL literal64_37<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_38<>+0(SB)/8, $0x3fb555555555087e
-DATA literal64_38<>+8(SB)/8, $0x3fb555555555087e
-DATA literal64_38<>+16(SB)/8, $0x3fb555555555087e
-DATA literal64_38<>+24(SB)/8, $0x3fb555555555087e
-GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_39<>+0(SB)/8, $0x3fd55555555554fa
-DATA literal64_39<>+8(SB)/8, $0x3fd55555555554fa
-DATA literal64_39<>+16(SB)/8, $0x3fd55555555554fa
-DATA literal64_39<>+24(SB)/8, $0x3fd55555555554fa
-GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_40<>+0(SB)/8, $0x3ff000000000000a
-DATA literal64_40<>+8(SB)/8, $0x3ff000000000000a
-DATA literal64_40<>+16(SB)/8, $0x3ff000000000000a
-DATA literal64_40<>+24(SB)/8, $0x3ff000000000000a
-GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_41<>+0(SB)/8, $0x4000000000000000
-DATA literal64_41<>+8(SB)/8, $0x4000000000000000
-DATA literal64_41<>+16(SB)/8, $0x4000000000000000
-DATA literal64_41<>+24(SB)/8, $0x4000000000000000
-GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
 
 // func softmaxBackwardF64AVX2(dp []float64, p []float64)
 // Requires: AVX, AVX2, FMA3
@@ -8658,24 +8892,24 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-4, SI
-	JZ      rest572
+	JZ      rest584
 
-vectors571:
+vectors583:
 	VMOVUPD     (CX)(BX*8), Y2
 	VMOVUPD     (AX)(BX*8), Y3
 	VFMADD231PD Y3, Y2, Y1
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors571
+	JL          vectors583
 
-rest572:
+rest584:
 	CMPQ        BX, DX
-	JGE         done573
+	JGE         done585
 	VMASKMOVPD  (CX)(BX*8), Y0, Y2
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VFMADD231PD Y3, Y2, Y1
 
-done573:
+done585:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VPERMILPD    $0x01, X1, X2
@@ -8684,9 +8918,9 @@ done573:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest575
+	JZ           rest587
 
-vectors574:
+vectors586:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -8694,18 +8928,18 @@ vectors574:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors574
+	JL      vectors586
 
-rest575:
+rest587:
 	CMPQ       BX, DX
-	JGE        done576
+	JGE        done588
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done576:
+done588:
 	VZEROUPPER
 	RET
 
@@ -8724,120 +8958,112 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest578
+	JZ      rest590
 
-vectors577:
+vectors589:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_44<>+0(SB), Y3
-	VFMADD231PD  literal64_45<>+0(SB), Y2, Y3
-	VMULPD       Y3, Y1, Y2
-	VORPD        literal64_43<>+0(SB), Y2, Y2
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VMINPD       Y2, Y3, Y2
-	VCMPPD       $0x15, literal64_26<>+0(SB), Y2, Y5
-	VMOVUPD      literal64_28<>+0(SB), Y3
-	VFMADD231PD  literal64_27<>+0(SB), Y2, Y3
-	VSUBPD       literal64_28<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_29<>+0(SB), Y4, Y2
-	VFNMADD231PD literal64_30<>+0(SB), Y4, Y2
-	VMOVUPD      literal64_31<>+0(SB), Y4
-	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_35<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_39<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_40<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y4, Y4
-	VANDPD       Y5, Y4, Y4
-	VADDPD       literal64_42<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_40<>+0(SB), Y3
+	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VORPD        literal64_39<>+0(SB), Y1, Y4
+	VMULPD       Y3, Y4, Y2
+	VMOVUPD      literal64_25<>+0(SB), Y5
+	VFMADD231PD  literal64_24<>+0(SB), Y2, Y5
+	VSUBPD       literal64_25<>+0(SB), Y5, Y6
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y2
+	VMULPD       literal64_26<>+0(SB), Y6, Y7
+	VFMSUB213PD  Y7, Y4, Y3
+	VFNMADD231PD literal64_27<>+0(SB), Y6, Y3
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD213PD  literal64_29<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_30<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_31<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_32<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_33<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_34<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_35<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_36<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_37<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y4, Y4
+	VANDPD       Y2, Y4, Y4
+	VADDPD       literal64_38<>+0(SB), Y4, Y2
 	VDIVPD       Y2, Y4, Y4
 	VMOVUPD      Y4, (CX)(SI*8)
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y1, Y2, Y2
-	VMOVUPD      literal64_43<>+0(SB), Y3
+	VMOVUPD      literal64_39<>+0(SB), Y3
 	VANDNPD      Y1, Y3, Y1
 	VFNMADD231PD Y1, Y4, Y2
 	VMOVUPD      Y2, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors577
+	JL           vectors589
 
-rest578:
+rest590:
 	CMPQ         SI, BX
-	JGE          done579
+	JGE          done591
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_44<>+0(SB), Y3
-	VFMADD231PD  literal64_45<>+0(SB), Y2, Y3
-	VMULPD       Y3, Y1, Y2
-	VORPD        literal64_43<>+0(SB), Y2, Y2
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VMINPD       Y2, Y3, Y2
-	VCMPPD       $0x15, literal64_26<>+0(SB), Y2, Y5
-	VMOVUPD      literal64_28<>+0(SB), Y3
-	VFMADD231PD  literal64_27<>+0(SB), Y2, Y3
-	VSUBPD       literal64_28<>+0(SB), Y3, Y4
-	VFNMADD231PD literal64_29<>+0(SB), Y4, Y2
-	VFNMADD231PD literal64_30<>+0(SB), Y4, Y2
-	VMOVUPD      literal64_31<>+0(SB), Y4
-	VFMADD213PD  literal64_32<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_33<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_34<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_35<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_36<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_37<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_39<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_40<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
-	VFMADD213PD  literal64_41<>+0(SB), Y2, Y4
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y4, Y4
-	VANDPD       Y5, Y4, Y4
-	VADDPD       literal64_42<>+0(SB), Y4, Y2
+	VMOVUPD      literal64_40<>+0(SB), Y3
+	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
+	VORPD        literal64_39<>+0(SB), Y1, Y4
+	VMULPD       Y3, Y4, Y2
+	VMOVUPD      literal64_25<>+0(SB), Y5
+	VFMADD231PD  literal64_24<>+0(SB), Y2, Y5
+	VSUBPD       literal64_25<>+0(SB), Y5, Y6
+	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y2
+	VMULPD       literal64_26<>+0(SB), Y6, Y7
+	VFMSUB213PD  Y7, Y4, Y3
+	VFNMADD231PD literal64_27<>+0(SB), Y6, Y3
+	VMOVUPD      literal64_28<>+0(SB), Y4
+	VFMADD213PD  literal64_29<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_30<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_31<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_32<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_33<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_34<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_35<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_36<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_37<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
+	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y4, Y4
+	VANDPD       Y2, Y4, Y4
+	VADDPD       literal64_38<>+0(SB), Y4, Y2
 	VDIVPD       Y2, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (CX)(SI*8)
 	VXORPS       Y2, Y2, Y2
 	VMAXPD       Y1, Y2, Y2
-	VMOVUPD      literal64_43<>+0(SB), Y3
+	VMOVUPD      literal64_39<>+0(SB), Y3
 	VANDNPD      Y1, Y3, Y1
 	VFNMADD231PD Y1, Y4, Y2
 	VMASKMOVPD   Y2, Y0, (AX)(SI*8)
 
-done579:
+done591:
 	VZEROUPPER
 	RET
 
-DATA literal64_42<>+0(SB)/8, $0x3ff0000000000000
-DATA literal64_42<>+8(SB)/8, $0x3ff0000000000000
-DATA literal64_42<>+16(SB)/8, $0x3ff0000000000000
-DATA literal64_42<>+24(SB)/8, $0x3ff0000000000000
-GLOBL literal64_42<>(SB), RODATA|NOPTR, $32
+DATA literal64_39<>+0(SB)/8, $0x8000000000000000
+DATA literal64_39<>+8(SB)/8, $0x8000000000000000
+DATA literal64_39<>+16(SB)/8, $0x8000000000000000
+DATA literal64_39<>+24(SB)/8, $0x8000000000000000
+GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_43<>+0(SB)/8, $0x8000000000000000
-DATA literal64_43<>+8(SB)/8, $0x8000000000000000
-DATA literal64_43<>+16(SB)/8, $0x8000000000000000
-DATA literal64_43<>+24(SB)/8, $0x8000000000000000
-GLOBL literal64_43<>(SB), RODATA|NOPTR, $32
+DATA literal64_40<>+0(SB)/8, $0x3ff9884533d43651
+DATA literal64_40<>+8(SB)/8, $0x3ff9884533d43651
+DATA literal64_40<>+16(SB)/8, $0x3ff9884533d43651
+DATA literal64_40<>+24(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_44<>+0(SB)/8, $0x3ff9884533d43651
-DATA literal64_44<>+8(SB)/8, $0x3ff9884533d43651
-DATA literal64_44<>+16(SB)/8, $0x3ff9884533d43651
-DATA literal64_44<>+24(SB)/8, $0x3ff9884533d43651
-GLOBL literal64_44<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_45<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_45<>+8(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_45<>+16(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_45<>+24(SB)/8, $0x3fb2444f2a4d8b4b
-GLOBL literal64_45<>(SB), RODATA|NOPTR, $32
+DATA literal64_41<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_41<>+8(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_41<>+16(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_41<>+24(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
 
 // func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, FMA3
@@ -8847,12 +9073,12 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_46<>+0(SB), Y0
-	VBROADCASTSD literal64_47<>+0(SB), Y1
+	VBROADCASTSD literal64_42<>+0(SB), Y0
+	VBROADCASTSD literal64_43<>+0(SB), Y1
 	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VBROADCASTSD literal64_48<>+0(SB), Y3
-	VBROADCASTSD literal64_49<>+0(SB), Y4
-	VBROADCASTSD literal64_50<>+0(SB), Y5
+	VBROADCASTSD literal64_44<>+0(SB), Y3
+	VBROADCASTSD literal64_45<>+0(SB), Y4
+	VBROADCASTSD literal64_46<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000003, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
@@ -8861,9 +9087,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest581
+	JZ           rest593
 
-vectors580:
+vectors592:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -8883,11 +9109,11 @@ vectors580:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors580
+	JL          vectors592
 
-rest581:
+rest593:
 	CMPQ        DI, SI
-	JGE         done582
+	JGE         done594
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -8906,24 +9132,24 @@ rest581:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done582:
+done594:
 	VZEROUPPER
 	RET
 
-DATA literal64_46<>+0(SB)/8, $0x40c3880000000000
+DATA literal64_42<>+0(SB)/8, $0x40c3880000000000
+GLOBL literal64_42<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_43<>+0(SB)/8, $0x8000000000000000
+GLOBL literal64_43<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_44<>+0(SB)/8, $0x3fe0000000000000
+GLOBL literal64_44<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_45<>+0(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_45<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_46<>+0(SB)/8, $0x3fcb6676bf7450f1
 GLOBL literal64_46<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_47<>+0(SB)/8, $0x8000000000000000
-GLOBL literal64_47<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_48<>+0(SB)/8, $0x3fe0000000000000
-GLOBL literal64_48<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_49<>+0(SB)/8, $0x3ff9884533d43651
-GLOBL literal64_49<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_50<>+0(SB)/8, $0x3fcb6676bf7450f1
-GLOBL literal64_50<>(SB), RODATA|NOPTR, $8
 
 // func addF32AVX512(z []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
@@ -8940,26 +9166,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest584
+	JZ    rest596
 
-vectors583:
+vectors595:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors583
+	JL      vectors595
 
-rest584:
+rest596:
 	CMPQ      SI, BX
-	JGE       done585
+	JGE       done597
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done585:
+done597:
 	VZEROUPPER
 	RET
 
@@ -8978,24 +9204,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest587
+	JZ           rest599
 
-vectors586:
+vectors598:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors586
+	JL      vectors598
 
-rest587:
+rest599:
 	CMPQ      BX, DX
-	JGE       done588
+	JGE       done600
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done588:
+done600:
 	VZEROUPPER
 	RET
 
@@ -9023,9 +9249,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest590
+	JZ           rest602
 
-vectors589:
+vectors601:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -9047,11 +9273,11 @@ vectors589:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors589
+	JL          vectors601
 
-rest590:
+rest602:
 	CMPQ        DI, SI
-	JGE         done591
+	JGE         done603
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -9072,7 +9298,7 @@ rest590:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done591:
+done603:
 	VZEROUPPER
 	RET
 
@@ -9091,9 +9317,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest593
+	JZ     rest605
 
-vectors592:
+vectors604:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -9102,11 +9328,11 @@ vectors592:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors592
+	JL            vectors604
 
-rest593:
+rest605:
 	CMPQ          DX, CX
-	JGE           done594
+	JGE           done606
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -9114,7 +9340,7 @@ rest593:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done594:
+done606:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -9198,9 +9424,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done596
+	JZ         done608
 
-k595:
+k607:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -9245,9 +9471,9 @@ k595:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k595
+	JNZ          k607
 
-done596:
+done608:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9283,10 +9509,10 @@ done596:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone598
-	JEQ          overwrite597
+	JPS          readCdone610
+	JEQ          overwrite609
 
-readCdone598:
+readCdone610:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -9335,9 +9561,9 @@ readCdone598:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done598
+	JMP         done610
 
-overwrite597:
+overwrite609:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9363,7 +9589,7 @@ overwrite597:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done598:
+done610:
 	VZEROUPPER
 	RET
 
@@ -9403,9 +9629,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done600
+	JZ         done612
 
-k599:
+k611:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -9424,9 +9650,9 @@ k599:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k599
+	JNZ          k611
 
-done600:
+done612:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9444,10 +9670,10 @@ done600:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone602
-	JEQ          overwrite601
+	JPS          readCdone614
+	JEQ          overwrite613
 
-readCdone602:
+readCdone614:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -9464,9 +9690,9 @@ readCdone602:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done602
+	JMP         done614
 
-overwrite601:
+overwrite613:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9476,7 +9702,7 @@ overwrite601:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done602:
+done614:
 	VZEROUPPER
 	RET
 
@@ -9491,9 +9717,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks603:
+blocks615:
 	SUBQ       $0x00000010, SI
-	JL         done604
+	JL         done616
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -9628,9 +9854,9 @@ blocks603:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks603
+	JMP        blocks615
 
-done604:
+done616:
 	VZEROUPPER
 	RET
 
@@ -9649,7 +9875,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain605
+	JE      plain617
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -9658,23 +9884,23 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest609
+	JG      rest621
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest611
+	JL      rest623
 
-vectors610:
+vectors622:
 	VADDPS (R9), Z0, Z0
 	VADDPS (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x10, R10
-	JGE    vectors610
+	JGE    vectors622
 
-rest611:
+rest623:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -9713,9 +9939,9 @@ rest611:
 	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest614
+	JL            rest626
 
-vectors613:
+vectors625:
 	VMOVUPS     (R9), Z2
 	VSUBPS      Z0, Z2, Z2
 	VADDPS      Z2, Z3, Z3
@@ -9726,17 +9952,17 @@ vectors613:
 	VFMADD231PS Z2, Z2, Z6
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further616
+	JNZ         further628
 	VADDPS      Z5, Z7, Z7
 	VPXORD      Z5, Z5, Z5
 	VADDPS      Z6, Z8, Z8
 	VPXORD      Z6, Z6, Z6
 
-further616:
+further628:
 	SUBQ $0x10, R10
-	JGE  vectors613
+	JGE  vectors625
 
-rest614:
+rest626:
 	VADDPS        Z7, Z5, Z5
 	VADDPS        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -9800,10 +10026,10 @@ rest614:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop607:
+loop619:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last608
+	JG           last620
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z9, Z9, Z9
 	VPXORD       Z10, Z10, Z10
@@ -9818,9 +10044,9 @@ loop607:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest618
+	JL           rest630
 
-vectors617:
+vectors629:
 	VADDPS      (R10), Z9, Z9
 	VADDPS      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
@@ -9837,9 +10063,9 @@ vectors617:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors617
+	JGE         vectors629
 
-rest618:
+rest630:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -9886,9 +10112,9 @@ rest618:
 	MOVQ          beta_base+72(FP), R12
 	MOVQ          AX, R13
 	SUBQ          $0x10, R13
-	JL            rest621
+	JL            rest633
 
-vectors620:
+vectors632:
 	VMOVUPS     (R10), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z11, Z11
@@ -9906,22 +10132,22 @@ vectors620:
 	VMOVNTPS    Z5, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R13
-	JNZ         further623
+	JNZ         further635
 	VADDPS      Z13, Z15, Z15
 	VPXORD      Z13, Z13, Z13
 	VADDPS      Z14, Z16, Z16
 	VPXORD      Z14, Z14, Z14
 
-further623:
+further635:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x10, R13
-	JGE  vectors620
+	JGE  vectors632
 
-rest621:
+rest633:
 	VADDPS        Z15, Z13, Z13
 	VADDPS        Z16, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z11, Y0
@@ -9984,9 +10210,9 @@ rest621:
 	VMOVSD        X0, (R9)(CX*4)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop607
+	JMP           loop619
 
-last608:
+last620:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -9997,9 +10223,9 @@ last608:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest625
+	JL           rest637
 
-vectors624:
+vectors636:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10011,9 +10237,9 @@ vectors624:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors624
+	JGE         vectors636
 
-rest625:
+rest637:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -10024,9 +10250,9 @@ rest625:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest628
+	JL           rest640
 
-vectors627:
+vectors639:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10038,27 +10264,27 @@ vectors627:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors627
+	JGE         vectors639
 
-rest628:
-rest609:
-rows630:
+rest640:
+rest621:
+rows642:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done631
+	JG     done643
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x10, BX
-	JL     rest633
+	JL     rest645
 
-vectors632:
+vectors644:
 	VADDPS (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x10, BX
-	JGE    vectors632
+	JGE    vectors644
 
-rest633:
+rest645:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPS        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -10089,24 +10315,24 @@ rest633:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x10, BX
-	JL            rest636
+	JL            rest648
 
-vectors635:
+vectors647:
 	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further638
+	JNZ         further650
 	VADDPS      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further638:
+further650:
 	SUBQ $0x10, BX
-	JGE  vectors635
+	JGE  vectors647
 
-rest636:
+rest648:
 	VADDPS        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPS        Y0, Y18, Y18
@@ -10168,9 +10394,9 @@ rest636:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest640
+	JL            rest652
 
-vectors639:
+vectors651:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10182,23 +10408,23 @@ vectors639:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors639
+	JGE         vectors651
 
-rest640:
+rest652:
 	ADDQ $0x01, CX
-	JMP  rows630
+	JMP  rows642
 
-done631:
+done643:
 	SFENCE
-	JMP done606
+	JMP done618
 
-plain605:
+plain617:
 	XORQ CX, CX
 
-rows642:
+rows654:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done643
+	JG     done655
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10206,20 +10432,20 @@ rows642:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest645
+	JL     rest657
 
-vectors644:
+vectors656:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors644
+	JGE    vectors656
 
-rest645:
+rest657:
 	ADDQ      $0x10, R9
-	JZ        done646
+	JZ        done658
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -10229,7 +10455,7 @@ rest645:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done646:
+done658:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -10284,9 +10510,9 @@ done646:
 	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest648
+	JL            rest660
 
-vectors647:
+vectors659:
 	VMOVUPS     (R8), Z24
 	VSUBPS      Z4, Z24, Z24
 	VADDPS      Z24, Z5, Z5
@@ -10305,7 +10531,7 @@ vectors647:
 	VFMADD231PS Z24, Z24, Z12
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further650
+	JNZ         further662
 	VADDPS      Z9, Z13, Z13
 	VPXORD      Z9, Z9, Z9
 	VADDPS      Z10, Z14, Z14
@@ -10315,13 +10541,13 @@ vectors647:
 	VADDPS      Z12, Z16, Z16
 	VPXORD      Z12, Z12, Z12
 
-further650:
+further662:
 	SUBQ $0x10, R9
-	JGE  vectors647
+	JGE  vectors659
 
-rest648:
+rest660:
 	ADDQ        $0x10, R9
-	JZ          done649
+	JZ          done661
 	VMOVUPS.Z   (R8), K1, Z24
 	VSUBPS      Z4, Z24, Z24
 	VMOVAPS.Z   Z24, K1, Z24
@@ -10343,7 +10569,7 @@ rest648:
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done649:
+done661:
 	VADDPS        Z13, Z9, Z9
 	VADDPS        Z14, Z10, Z10
 	VADDPS        Z15, Z11, Z11
@@ -10435,9 +10661,9 @@ done649:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest652
+	JL            rest664
 
-vectors651:
+vectors663:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10450,11 +10676,11 @@ vectors651:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors651
+	JGE         vectors663
 
-rest652:
+rest664:
 	ADDQ        $0x10, R11
-	JZ          done653
+	JZ          done665
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10463,7 +10689,7 @@ rest652:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done653:
+done665:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10479,9 +10705,9 @@ done653:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest655
+	JL           rest667
 
-vectors654:
+vectors666:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10494,11 +10720,11 @@ vectors654:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors654
+	JGE         vectors666
 
-rest655:
+rest667:
 	ADDQ        $0x10, R11
-	JZ          done656
+	JZ          done668
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10507,7 +10733,7 @@ rest655:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done656:
+done668:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10523,9 +10749,9 @@ done656:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest658
+	JL           rest670
 
-vectors657:
+vectors669:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10538,11 +10764,11 @@ vectors657:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors657
+	JGE         vectors669
 
-rest658:
+rest670:
 	ADDQ        $0x10, R11
-	JZ          done659
+	JZ          done671
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10551,7 +10777,7 @@ rest658:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done659:
+done671:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10567,9 +10793,9 @@ done659:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest661
+	JL           rest673
 
-vectors660:
+vectors672:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10582,11 +10808,11 @@ vectors660:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors660
+	JGE         vectors672
 
-rest661:
+rest673:
 	ADDQ        $0x10, R11
-	JZ          done662
+	JZ          done674
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10595,39 +10821,39 @@ rest661:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done662:
+done674:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows642
+	JMP  rows654
 
-done643:
-rows663:
+done655:
+rows675:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done664
+	JG     done676
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest666
+	JL     rest678
 
-vectors665:
+vectors677:
 	VADDPS (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors665
+	JGE    vectors677
 
-rest666:
+rest678:
 	ADDQ      $0x10, R8
-	JZ        done667
+	JZ        done679
 	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z17, Z17
 
-done667:
+done679:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPS        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -10658,33 +10884,33 @@ done667:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest669
+	JL            rest681
 
-vectors668:
+vectors680:
 	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further671
+	JNZ         further683
 	VADDPS      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further671:
+further683:
 	SUBQ $0x10, R8
-	JGE  vectors668
+	JGE  vectors680
 
-rest669:
+rest681:
 	ADDQ        $0x10, R8
-	JZ          done670
+	JZ          done682
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 
-done670:
+done682:
 	VADDPS        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPS        Y0, Y18, Y18
@@ -10747,9 +10973,9 @@ done670:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest673
+	JL            rest685
 
-vectors672:
+vectors684:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10762,11 +10988,11 @@ vectors672:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors672
+	JGE         vectors684
 
-rest673:
+rest685:
 	ADDQ        $0x10, R10
-	JZ          done674
+	JZ          done686
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10775,17 +11001,17 @@ rest673:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done674:
+done686:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows663
+	JMP  rows675
 
-done664:
-done606:
+done676:
+done618:
 	VZEROUPPER
 	RET
 
@@ -10804,7 +11030,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain675
+	JE      plain687
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -10812,29 +11038,29 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest679
+	JG      rest691
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
 	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest681
+	JL      rest693
 
-vectors680:
+vectors692:
 	VMOVUPS     (R9), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further683
+	JNZ         further695
 	VADDPS      Z0, Z1, Z1
 	VPXORD      Z0, Z0, Z0
 
-further683:
+further695:
 	SUBQ $0x10, R10
-	JGE  vectors680
+	JGE  vectors692
 
-rest681:
+rest693:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -10866,10 +11092,10 @@ rest681:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop677:
+loop689:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last678
+	JG           last690
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
@@ -10879,9 +11105,9 @@ loop677:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest685
+	JL           rest697
 
-vectors684:
+vectors696:
 	VMOVUPS     (R10), Z1
 	VFMADD231PS Z1, Z1, Z3
 	PREFETCHT1  (R9)
@@ -10891,19 +11117,19 @@ vectors684:
 	VMOVNTPS    Z1, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R12
-	JNZ         further687
+	JNZ         further699
 	VADDPS      Z3, Z4, Z4
 	VPXORD      Z3, Z3, Z3
 
-further687:
+further699:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x10, R12
-	JGE  vectors684
+	JGE  vectors696
 
-rest685:
+rest697:
 	VADDPS        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
@@ -10934,17 +11160,17 @@ rest685:
 	VMOVSS        X0, (R9)(CX*4)
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
-	JMP           loop677
+	JMP           loop689
 
-last678:
+last690:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest689
+	JL           rest701
 
-vectors688:
+vectors700:
 	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -10953,35 +11179,35 @@ vectors688:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors688
+	JGE      vectors700
 
-rest689:
-rest679:
-rows691:
+rest701:
+rest691:
+rows703:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done692
+	JG     done704
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, DX
 	VPXORD Z6, Z6, Z6
 	MOVQ   AX, BX
 	SUBQ   $0x10, BX
-	JL     rest694
+	JL     rest706
 
-vectors693:
+vectors705:
 	VMOVUPS     (DX), Z0
 	VFMADD231PS Z0, Z0, Z5
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further696
+	JNZ         further708
 	VADDPS      Z5, Z6, Z6
 	VPXORD      Z5, Z5, Z5
 
-further696:
+further708:
 	SUBQ $0x10, BX
-	JGE  vectors693
+	JGE  vectors705
 
-rest694:
+rest706:
 	VADDPS        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
@@ -11015,9 +11241,9 @@ rest694:
 	MOVQ          gamma_base+48(FP), DX
 	MOVQ          AX, BX
 	SUBQ          $0x10, BX
-	JL            rest698
+	JL            rest710
 
-vectors697:
+vectors709:
 	VMOVUPS  (SI), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -11026,23 +11252,23 @@ vectors697:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors697
+	JGE      vectors709
 
-rest698:
+rest710:
 	ADDQ $0x01, CX
-	JMP  rows691
+	JMP  rows703
 
-done692:
+done704:
 	SFENCE
-	JMP done676
+	JMP done688
 
-plain675:
+plain687:
 	XORQ CX, CX
 
-rows700:
+rows712:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done701
+	JG     done713
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11054,9 +11280,9 @@ rows700:
 	VPXORD Z7, Z7, Z7
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest703
+	JL     rest715
 
-vectors702:
+vectors714:
 	VMOVUPS     (R8), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     (R8)(DX*1), Z8
@@ -11067,7 +11293,7 @@ vectors702:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further705
+	JNZ         further717
 	VADDPS      Z0, Z4, Z4
 	VPXORD      Z0, Z0, Z0
 	VADDPS      Z1, Z5, Z5
@@ -11077,13 +11303,13 @@ vectors702:
 	VADDPS      Z3, Z7, Z7
 	VPXORD      Z3, Z3, Z3
 
-further705:
+further717:
 	SUBQ $0x10, R9
-	JGE  vectors702
+	JGE  vectors714
 
-rest703:
+rest715:
 	ADDQ        $0x10, R9
-	JZ          done704
+	JZ          done716
 	VMOVUPS.Z   (R8), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z8
@@ -11093,7 +11319,7 @@ rest703:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PS Z8, Z8, Z3
 
-done704:
+done716:
 	VADDPS        Z4, Z0, Z0
 	VADDPS        Z5, Z1, Z1
 	VADDPS        Z6, Z2, Z2
@@ -11145,9 +11371,9 @@ done704:
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest707
+	JL            rest719
 
-vectors706:
+vectors718:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11157,18 +11383,18 @@ vectors706:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors706
+	JGE        vectors718
 
-rest707:
+rest719:
 	ADDQ      $0x10, R10
-	JZ        done708
+	JZ        done720
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done708:
+done720:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11179,9 +11405,9 @@ done708:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest710
+	JL           rest722
 
-vectors709:
+vectors721:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11191,18 +11417,18 @@ vectors709:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors709
+	JGE        vectors721
 
-rest710:
+rest722:
 	ADDQ      $0x10, R10
-	JZ        done711
+	JZ        done723
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done711:
+done723:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11213,9 +11439,9 @@ done711:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest713
+	JL           rest725
 
-vectors712:
+vectors724:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11225,18 +11451,18 @@ vectors712:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors712
+	JGE        vectors724
 
-rest713:
+rest725:
 	ADDQ      $0x10, R10
-	JZ        done714
+	JZ        done726
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done714:
+done726:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11247,9 +11473,9 @@ done714:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest716
+	JL           rest728
 
-vectors715:
+vectors727:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11259,58 +11485,58 @@ vectors715:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors715
+	JGE        vectors727
 
-rest716:
+rest728:
 	ADDQ      $0x10, R10
-	JZ        done717
+	JZ        done729
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done717:
+done729:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows700
+	JMP  rows712
 
-done701:
-rows718:
+done713:
+rows730:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done719
+	JG     done731
 	VPXORD Z9, Z9, Z9
 	MOVQ   SI, BX
 	VPXORD Z10, Z10, Z10
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest721
+	JL     rest733
 
-vectors720:
+vectors732:
 	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z9
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further723
+	JNZ         further735
 	VADDPS      Z9, Z10, Z10
 	VPXORD      Z9, Z9, Z9
 
-further723:
+further735:
 	SUBQ $0x10, R8
-	JGE  vectors720
+	JGE  vectors732
 
-rest721:
+rest733:
 	ADDQ        $0x10, R8
-	JZ          done722
+	JZ          done734
 	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z9
 
-done722:
+done734:
 	VADDPS        Z10, Z9, Z9
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
@@ -11345,9 +11571,9 @@ done722:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest725
+	JL            rest737
 
-vectors724:
+vectors736:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -11357,28 +11583,28 @@ vectors724:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors724
+	JGE        vectors736
 
-rest725:
+rest737:
 	ADDQ      $0x10, R9
-	JZ        done726
+	JZ        done738
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done726:
+done738:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows718
+	JMP  rows730
 
-done719:
-done676:
+done731:
+done688:
 	VZEROUPPER
 	RET
 
@@ -11398,14 +11624,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain727
+	JE           plain739
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done731
+	JG           done743
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -11421,9 +11647,9 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest733
+	JL           rest745
 
-vectors732:
+vectors744:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -11444,9 +11670,9 @@ vectors732:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors732
+	JGE         vectors744
 
-rest733:
+rest745:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11498,10 +11724,10 @@ rest733:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop729:
+loop741:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last730
+	JG           last742
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -11522,9 +11748,9 @@ loop729:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest736
+	JL           rest748
 
-vectors735:
+vectors747:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z7
@@ -11559,9 +11785,9 @@ vectors735:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors735
+	JGE          vectors747
 
-rest736:
+rest748:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11612,9 +11838,9 @@ rest736:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop729
+	JMP           loop741
 
-last730:
+last742:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -11623,9 +11849,9 @@ last730:
 	VBROADCASTSS -4(SI)(CX*4), Z2
 	VBROADCASTSS 32(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest739
+	JL           rest751
 
-vectors738:
+vectors750:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -11639,20 +11865,20 @@ vectors738:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors738
+	JGE          vectors750
 
-rest739:
-done731:
+rest751:
+done743:
 	SFENCE
-	JMP done728
+	JMP done740
 
-plain727:
+plain739:
 	XORQ CX, CX
 
-rows741:
+rows753:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done742
+	JG           done754
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -11683,9 +11909,9 @@ rows741:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest744
+	JL           rest756
 
-vectors743:
+vectors755:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -11733,11 +11959,11 @@ vectors743:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors743
+	JGE         vectors755
 
-rest744:
+rest756:
 	ADDQ        $0x10, R14
-	JZ          done745
+	JZ          done757
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -11780,7 +12006,7 @@ rest744:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done745:
+done757:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11866,9 +12092,9 @@ done745:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest747
+	JL            rest759
 
-vectors746:
+vectors758:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11884,11 +12110,11 @@ vectors746:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors746
+	JGE          vectors758
 
-rest747:
+rest759:
 	ADDQ         $0x10, R11
-	JZ           done748
+	JZ           done760
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11899,7 +12125,7 @@ rest747:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done748:
+done760:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -11915,9 +12141,9 @@ done748:
 	VBROADCASTSS 36(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest750
+	JL           rest762
 
-vectors749:
+vectors761:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11933,11 +12159,11 @@ vectors749:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors749
+	JGE          vectors761
 
-rest750:
+rest762:
 	ADDQ         $0x10, R11
-	JZ           done751
+	JZ           done763
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11948,7 +12174,7 @@ rest750:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done751:
+done763:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -11964,9 +12190,9 @@ done751:
 	VBROADCASTSS 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest753
+	JL           rest765
 
-vectors752:
+vectors764:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -11982,11 +12208,11 @@ vectors752:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors752
+	JGE          vectors764
 
-rest753:
+rest765:
 	ADDQ         $0x10, R11
-	JZ           done754
+	JZ           done766
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -11997,7 +12223,7 @@ rest753:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done754:
+done766:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12013,9 +12239,9 @@ done754:
 	VBROADCASTSS 44(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest756
+	JL           rest768
 
-vectors755:
+vectors767:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -12031,11 +12257,11 @@ vectors755:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors755
+	JGE          vectors767
 
-rest756:
+rest768:
 	ADDQ         $0x10, R11
-	JZ           done757
+	JZ           done769
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -12046,7 +12272,7 @@ rest756:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done757:
+done769:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -12054,13 +12280,13 @@ done757:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows741
+	JMP  rows753
 
-done742:
-rows758:
+done754:
+rows770:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done759
+	JG           done771
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -12076,9 +12302,9 @@ rows758:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest761
+	JL           rest773
 
-vectors760:
+vectors772:
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
 	VMOVUPS     (R12), Z5
@@ -12099,11 +12325,11 @@ vectors760:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors760
+	JGE         vectors772
 
-rest761:
+rest773:
 	ADDQ        $0x10, R13
-	JZ          done762
+	JZ          done774
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -12119,7 +12345,7 @@ rest761:
 	VMOVUPS     Z4, K1, (R11)
 	VMOVUPS     Z5, K1, (R12)
 
-done762:
+done774:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12179,9 +12405,9 @@ done762:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest764
+	JL            rest776
 
-vectors763:
+vectors775:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -12197,11 +12423,11 @@ vectors763:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors763
+	JGE          vectors775
 
-rest764:
+rest776:
 	ADDQ         $0x10, R10
-	JZ           done765
+	JZ           done777
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -12212,7 +12438,7 @@ rest764:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done765:
+done777:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -12220,10 +12446,10 @@ done765:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows758
+	JMP  rows770
 
-done759:
-done728:
+done771:
+done740:
 	VZEROUPPER
 	RET
 
@@ -12243,14 +12469,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain766
+	JE           plain778
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done770
+	JG           done782
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -12260,9 +12486,9 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest772
+	JL           rest784
 
-vectors771:
+vectors783:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -12277,9 +12503,9 @@ vectors771:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors771
+	JGE         vectors783
 
-rest772:
+rest784:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12308,10 +12534,10 @@ rest772:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop768:
+loop780:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last769
+	JG           last781
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -12323,9 +12549,9 @@ loop768:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest775
+	JL           rest787
 
-vectors774:
+vectors786:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z3
@@ -12352,9 +12578,9 @@ vectors774:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors774
+	JGE          vectors786
 
-rest775:
+rest787:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12382,17 +12608,17 @@ rest775:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop768
+	JMP           loop780
 
-last769:
+last781:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest778
+	JL           rest790
 
-vectors777:
+vectors789:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -12404,20 +12630,20 @@ vectors777:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors777
+	JGE          vectors789
 
-rest778:
-done770:
+rest790:
+done782:
 	SFENCE
-	JMP done767
+	JMP done779
 
-plain766:
+plain778:
 	XORQ CX, CX
 
-rows780:
+rows792:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done781
+	JG           done793
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -12433,9 +12659,9 @@ rows780:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest783
+	JL           rest795
 
-vectors782:
+vectors794:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -12468,11 +12694,11 @@ vectors782:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors782
+	JGE         vectors794
 
-rest783:
+rest795:
 	ADDQ        $0x10, R13
-	JZ          done784
+	JZ          done796
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -12501,7 +12727,7 @@ rest783:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done784:
+done796:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12549,9 +12775,9 @@ done784:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest786
+	JL            rest798
 
-vectors785:
+vectors797:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12565,11 +12791,11 @@ vectors785:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors785
+	JGE          vectors797
 
-rest786:
+rest798:
 	ADDQ         $0x10, R11
-	JZ           done787
+	JZ           done799
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12578,7 +12804,7 @@ rest786:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done787:
+done799:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12591,9 +12817,9 @@ done787:
 	VBROADCASTSS 4(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest789
+	JL           rest801
 
-vectors788:
+vectors800:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12607,11 +12833,11 @@ vectors788:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors788
+	JGE          vectors800
 
-rest789:
+rest801:
 	ADDQ         $0x10, R11
-	JZ           done790
+	JZ           done802
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12620,7 +12846,7 @@ rest789:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done790:
+done802:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12633,9 +12859,9 @@ done790:
 	VBROADCASTSS 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest792
+	JL           rest804
 
-vectors791:
+vectors803:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12649,11 +12875,11 @@ vectors791:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors791
+	JGE          vectors803
 
-rest792:
+rest804:
 	ADDQ         $0x10, R11
-	JZ           done793
+	JZ           done805
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12662,7 +12888,7 @@ rest792:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done793:
+done805:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12675,9 +12901,9 @@ done793:
 	VBROADCASTSS 12(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest795
+	JL           rest807
 
-vectors794:
+vectors806:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12691,11 +12917,11 @@ vectors794:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors794
+	JGE          vectors806
 
-rest795:
+rest807:
 	ADDQ         $0x10, R11
-	JZ           done796
+	JZ           done808
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12704,7 +12930,7 @@ rest795:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done796:
+done808:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -12712,13 +12938,13 @@ done796:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows780
+	JMP  rows792
 
-done781:
-rows797:
+done793:
+rows809:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done798
+	JG           done810
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -12728,9 +12954,9 @@ rows797:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest800
+	JL           rest812
 
-vectors799:
+vectors811:
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -12745,11 +12971,11 @@ vectors799:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors799
+	JGE         vectors811
 
-rest800:
+rest812:
 	ADDQ        $0x10, R12
-	JZ          done801
+	JZ          done813
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
@@ -12760,7 +12986,7 @@ rest800:
 	VFMADD231PS Z4, Z3, Z12
 	VMOVUPS     Z2, K1, (R11)
 
-done801:
+done813:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12794,9 +13020,9 @@ done801:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest803
+	JL            rest815
 
-vectors802:
+vectors814:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -12810,11 +13036,11 @@ vectors802:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors802
+	JGE          vectors814
 
-rest803:
+rest815:
 	ADDQ         $0x10, R10
-	JZ           done804
+	JZ           done816
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -12823,7 +13049,7 @@ rest803:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done804:
+done816:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -12831,10 +13057,10 @@ done804:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows797
+	JMP  rows809
 
-done798:
-done767:
+done810:
+done779:
 	VZEROUPPER
 	RET
 
@@ -12852,21 +13078,21 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain805
+	JE    plain817
 	XORQ  CX, CX
 
-rows807:
+rows819:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done808
+	JG   done820
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest810
+	JL   rest822
 
-vectors809:
+vectors821:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -12881,36 +13107,36 @@ vectors809:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors809
+	JGE         vectors821
 
-rest810:
+rest822:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows807
+	JMP  rows819
 
-done808:
+done820:
 	SFENCE
-	JMP done806
+	JMP done818
 
-plain805:
+plain817:
 	XORQ CX, CX
 
-rows812:
+rows824:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done813
+	JG   done825
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest815
+	JL   rest827
 
-vectors814:
+vectors826:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -12937,11 +13163,11 @@ vectors814:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors814
+	JGE         vectors826
 
-rest815:
+rest827:
 	ADDQ        $0x10, R10
-	JZ          done816
+	JZ          done828
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -12964,28 +13190,28 @@ rest815:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done816:
+done828:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows812
+	JMP  rows824
 
-done813:
-rows817:
+done825:
+rows829:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done818
+	JG   done830
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest820
+	JL   rest832
 
-vectors819:
+vectors831:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -13000,11 +13226,11 @@ vectors819:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors819
+	JGE         vectors831
 
-rest820:
+rest832:
 	ADDQ        $0x10, R9
-	JZ          done821
+	JZ          done833
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -13015,17 +13241,17 @@ rest820:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done821:
+done833:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows817
+	JMP  rows829
 
+done830:
 done818:
-done806:
 	VZEROUPPER
 	RET
 
@@ -13044,21 +13270,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain822
+	JE    plain834
 	XORQ  CX, CX
 
-rows824:
+rows836:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done825
+	JG   done837
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest827
+	JL   rest839
 
-vectors826:
+vectors838:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13072,9 +13298,9 @@ vectors826:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors826
+	JGE         vectors838
 
-rest827:
+rest839:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13083,27 +13309,27 @@ rest827:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows824
+	JMP  rows836
 
-done825:
+done837:
 	SFENCE
-	JMP done823
+	JMP done835
 
-plain822:
+plain834:
 	XORQ CX, CX
 
-rows829:
+rows841:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done830
+	JG   done842
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest832
+	JL   rest844
 
-vectors831:
+vectors843:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -13129,11 +13355,11 @@ vectors831:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors831
+	JGE         vectors843
 
-rest832:
+rest844:
 	ADDQ        $0x10, R11
-	JZ          done833
+	JZ          done845
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -13154,7 +13380,7 @@ rest832:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done833:
+done845:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -13163,21 +13389,21 @@ done833:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows829
+	JMP  rows841
 
-done830:
-rows834:
+done842:
+rows846:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done835
+	JG   done847
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest837
+	JL   rest849
 
-vectors836:
+vectors848:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13191,11 +13417,11 @@ vectors836:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors836
+	JGE         vectors848
 
-rest837:
+rest849:
 	ADDQ        $0x10, R10
-	JZ          done838
+	JZ          done850
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13204,7 +13430,7 @@ rest837:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done838:
+done850:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13213,10 +13439,10 @@ done838:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows834
+	JMP  rows846
 
+done847:
 done835:
-done823:
 	VZEROUPPER
 	RET
 
@@ -13235,22 +13461,22 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain839
+	JE    plain851
 	XORQ  CX, CX
 
-rows841:
+rows853:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done842
+	JG   done854
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest844
+	JL   rest856
 
-vectors843:
+vectors855:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13272,9 +13498,9 @@ vectors843:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors843
+	JGE         vectors855
 
-rest844:
+rest856:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13283,28 +13509,28 @@ rest844:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows841
+	JMP  rows853
 
-done842:
+done854:
 	SFENCE
-	JMP done840
+	JMP done852
 
-plain839:
+plain851:
 	XORQ CX, CX
 
-rows846:
+rows858:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done847
+	JG   done859
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest849
+	JL   rest861
 
-vectors848:
+vectors860:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -13342,11 +13568,11 @@ vectors848:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors848
+	JGE         vectors860
 
-rest849:
+rest861:
 	ADDQ        $0x10, R12
-	JZ          done850
+	JZ          done862
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -13378,7 +13604,7 @@ rest849:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done850:
+done862:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -13387,22 +13613,22 @@ done850:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows846
+	JMP  rows858
 
-done847:
-rows851:
+done859:
+rows863:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done852
+	JG   done864
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest854
+	JL   rest866
 
-vectors853:
+vectors865:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13422,11 +13648,11 @@ vectors853:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors853
+	JGE         vectors865
 
-rest854:
+rest866:
 	ADDQ        $0x10, R11
-	JZ          done855
+	JZ          done867
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13440,7 +13666,7 @@ rest854:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done855:
+done867:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13449,10 +13675,10 @@ done855:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows851
+	JMP  rows863
 
+done864:
 done852:
-done840:
 	VZEROUPPER
 	RET
 
@@ -13472,13 +13698,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain856
+	JE    plain868
 	XORQ  CX, CX
 
-rows858:
+rows870:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done859
+	JG   done871
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13486,9 +13712,9 @@ rows858:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest861
+	JL   rest873
 
-vectors860:
+vectors872:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -13512,9 +13738,9 @@ vectors860:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors860
+	JGE          vectors872
 
-rest861:
+rest873:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13525,19 +13751,19 @@ rest861:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows858
+	JMP  rows870
 
-done859:
+done871:
 	SFENCE
-	JMP done857
+	JMP done869
 
-plain856:
+plain868:
 	XORQ CX, CX
 
-rows863:
+rows875:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done864
+	JG   done876
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -13545,9 +13771,9 @@ rows863:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest866
+	JL   rest878
 
-vectors865:
+vectors877:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -13590,11 +13816,11 @@ vectors865:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors865
+	JGE          vectors877
 
-rest866:
+rest878:
 	ADDQ         $0x10, R14
-	JZ           done867
+	JZ           done879
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -13629,7 +13855,7 @@ rest866:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done867:
+done879:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -13640,13 +13866,13 @@ done867:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows863
+	JMP  rows875
 
-done864:
-rows868:
+done876:
+rows880:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done869
+	JG   done881
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13654,9 +13880,9 @@ rows868:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest871
+	JL   rest883
 
-vectors870:
+vectors882:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -13678,11 +13904,11 @@ vectors870:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors870
+	JGE          vectors882
 
-rest871:
+rest883:
 	ADDQ         $0x10, R13
-	JZ           done872
+	JZ           done884
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -13696,7 +13922,7 @@ rest871:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done872:
+done884:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13707,10 +13933,10 @@ done872:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows868
+	JMP  rows880
 
+done881:
 done869:
-done857:
 	VZEROUPPER
 	RET
 
@@ -13722,31 +13948,199 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop873:
+loop885:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done874
+	JG        done886
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop873
+	JMP       loop885
 
-done874:
-loop875:
+done886:
+loop887:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done876
+	JG        done888
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop875
+	JMP       loop887
 
-done876:
+done888:
 	VZEROUPPER
 	RET
+
+// func maxF32AVX512(x []float32) float32
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·maxF32AVX512(SB), NOSPLIT, $0-28
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $0x0000000f, DX
+	MOVL         $0x0000ffff, BX
+	BZHIL        DX, BX, BX
+	KMOVW        BX, K1
+	VBROADCASTSS literal32_1<>+0(SB), Z0
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-16, BX
+	JZ           rest890
+
+vectors889:
+	VMOVUPS (AX)(DX*4), Z1
+	VMAXPS  Z0, Z1, Z0
+	ADDQ    $0x00000010, DX
+	CMPQ    DX, BX
+	JL      vectors889
+
+rest890:
+	CMPQ    DX, CX
+	JGE     done891
+	VMOVUPS Z0, Z1
+	VMOVUPS (AX)(DX*4), K1, Z1
+	VMAXPS  Z0, Z1, Z0
+
+done891:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VMAXPS        X0, X1, X0
+	VPERMILPD     $0x01, X0, X1
+	VMAXPS        X0, X1, X0
+	VMOVSHDUP     X0, X1
+	VMAXPS        X0, X1, X0
+	VMOVSS        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func expSumF32AVX512(p []float32, x []float32, top float32) float32
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x0000000f, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSS top+48(FP), Z0
+	VBROADCASTSS literal32_47<>+0(SB), Z1
+	VBROADCASTSS literal32_48<>+0(SB), Z2
+	VBROADCASTSS literal32_49<>+0(SB), Z3
+	VBROADCASTSS literal32_50<>+0(SB), Z4
+	VBROADCASTSS literal32_51<>+0(SB), Z5
+	VBROADCASTSS literal32_52<>+0(SB), Z6
+	VBROADCASTSS literal32_53<>+0(SB), Z7
+	VBROADCASTSS literal32_54<>+0(SB), Z8
+	VBROADCASTSS literal32_55<>+0(SB), Z9
+	VBROADCASTSS literal32_56<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z11
+	VBROADCASTSS literal32_13<>+0(SB), Z12
+	VPXORD       Z13, Z13, Z13
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-16, SI
+	JZ           rest893
+
+vectors892:
+	VMOVUPS      (CX)(BX*4), Z14
+	VSUBPS       Z0, Z14, Z15
+	VADDPS       Z15, Z0, Z16
+	VSUBPS       Z16, Z14, Z16
+	VMOVUPS      Z3, Z14
+	VFMADD231PS  Z2, Z15, Z14
+	VSUBPS       Z3, Z14, Z14
+	VCMPPS       $0x15, Z1, Z15, K2
+	VFNMADD231PS Z4, Z14, Z15
+	VADDPS       Z16, Z15, Z15
+	VFNMADD231PS Z5, Z14, Z15
+	VMOVUPS      Z6, Z16
+	VFMADD213PS  Z7, Z15, Z16
+	VFMADD213PS  Z8, Z15, Z16
+	VFMADD213PS  Z9, Z15, Z16
+	VFMADD213PS  Z10, Z15, Z16
+	VFMADD213PS  Z11, Z15, Z16
+	VFMADD213PS  Z12, Z15, Z16
+	VSCALEFPS.Z  Z14, Z16, K2, Z16
+	VMOVUPS      Z16, (AX)(BX*4)
+	VADDPS       Z16, Z13, Z13
+	ADDQ         $0x00000010, BX
+	CMPQ         BX, SI
+	JL           vectors892
+
+rest893:
+	CMPQ         BX, DX
+	JGE          done894
+	VMOVUPS.Z    (CX)(BX*4), K1, Z14
+	VSUBPS       Z0, Z14, Z15
+	VADDPS       Z15, Z0, Z0
+	VSUBPS       Z0, Z14, Z0
+	VMOVUPS      Z3, Z14
+	VFMADD231PS  Z2, Z15, Z14
+	VSUBPS       Z3, Z14, Z2
+	VCMPPS       $0x15, Z1, Z15, K2
+	VFNMADD231PS Z4, Z2, Z15
+	VADDPS       Z0, Z15, Z15
+	VFNMADD231PS Z5, Z2, Z15
+	VMOVUPS      Z6, Z0
+	VFMADD213PS  Z7, Z15, Z0
+	VFMADD213PS  Z8, Z15, Z0
+	VFMADD213PS  Z9, Z15, Z0
+	VFMADD213PS  Z10, Z15, Z0
+	VFMADD213PS  Z11, Z15, Z0
+	VFMADD213PS  Z12, Z15, Z0
+	VSCALEFPS.Z  Z2, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+	VMOVAPS.Z    Z0, K1, Z0
+	VADDPS       Z0, Z13, Z13
+
+done894:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF32X4 $0x01, Y13, X0
+	VADDPS        X0, X13, X13
+	VPERMILPD     $0x01, X13, X0
+	VADDPS        X0, X13, X13
+	VMOVSHDUP     X13, X0
+	VADDPS        X0, X13, X13
+	VMOVSS        X13, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA literal32_47<>+0(SB)/4, $0xc2aeac50
+GLOBL literal32_47<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_48<>+0(SB)/4, $0x3fb8aa3b
+GLOBL literal32_48<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_49<>+0(SB)/4, $0x4b40007f
+GLOBL literal32_49<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_50<>+0(SB)/4, $0x3f317200
+GLOBL literal32_50<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_51<>+0(SB)/4, $0x35bfbe8e
+GLOBL literal32_51<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_52<>+0(SB)/4, $0x3ab51218
+GLOBL literal32_52<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_53<>+0(SB)/4, $0x3c091cf2
+GLOBL literal32_53<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_54<>+0(SB)/4, $0x3d2aac79
+GLOBL literal32_54<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_55<>+0(SB)/4, $0x3e2aaa49
+GLOBL literal32_55<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_56<>+0(SB)/4, $0x3efffffe
+GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
 
 // func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -13763,23 +14157,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest878
+	JZ           rest896
 
-vectors877:
+vectors895:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors877
+	JL      vectors895
 
-rest878:
+rest896:
 	CMPQ    BX, DX
-	JGE     done879
+	JGE     done897
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done879:
+done897:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -13790,74 +14184,77 @@ done879:
 	VMAXPS        X0, X1, X0
 	VMOVSS        X0, top+48(FP)
 	VBROADCASTSS  X0, Z0
-	VBROADCASTSS  literal32_51<>+0(SB), Z1
-	VBROADCASTSS  literal32_52<>+0(SB), Z3
-	VBROADCASTSS  literal32_53<>+0(SB), Z4
-	VBROADCASTSS  literal32_54<>+0(SB), Z5
-	VBROADCASTSS  literal32_55<>+0(SB), Z6
-	VBROADCASTSS  literal32_56<>+0(SB), Z7
-	VBROADCASTSS  literal32_57<>+0(SB), Z8
-	VBROADCASTSS  literal32_58<>+0(SB), Z9
-	VBROADCASTSS  literal32_59<>+0(SB), Z10
-	VBROADCASTSS  literal32_60<>+0(SB), Z11
-	VBROADCASTSS  literal32_61<>+0(SB), Z12
-	VBROADCASTSS  literal32_14<>+0(SB), Z13
-	VBROADCASTSS  literal32_14<>+0(SB), Z14
+	VBROADCASTSS  literal32_47<>+0(SB), Z1
+	VBROADCASTSS  literal32_48<>+0(SB), Z3
+	VBROADCASTSS  literal32_49<>+0(SB), Z4
+	VBROADCASTSS  literal32_50<>+0(SB), Z5
+	VBROADCASTSS  literal32_51<>+0(SB), Z6
+	VBROADCASTSS  literal32_52<>+0(SB), Z7
+	VBROADCASTSS  literal32_53<>+0(SB), Z8
+	VBROADCASTSS  literal32_54<>+0(SB), Z9
+	VBROADCASTSS  literal32_55<>+0(SB), Z10
+	VBROADCASTSS  literal32_56<>+0(SB), Z11
+	VBROADCASTSS  literal32_13<>+0(SB), Z12
+	VBROADCASTSS  literal32_13<>+0(SB), Z13
 	VPXORD        Z2, Z2, Z2
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest881
+	JZ            rest899
 
-vectors880:
-	VMOVUPS      (CX)(BX*4), Z15
-	VSUBPS       Z0, Z15, Z15
-	VMINPS       Z15, Z1, Z15
-	VMAXPS       Z15, Z3, Z15
-	VMOVUPS      Z5, Z16
-	VFMADD231PS  Z4, Z15, Z16
-	VSUBPS       Z5, Z16, Z16
-	VFNMADD231PS Z6, Z16, Z15
-	VFNMADD231PS Z7, Z16, Z15
-	VMOVUPS      Z8, Z17
-	VFMADD213PS  Z9, Z15, Z17
-	VFMADD213PS  Z10, Z15, Z17
-	VFMADD213PS  Z11, Z15, Z17
-	VFMADD213PS  Z12, Z15, Z17
-	VFMADD213PS  Z13, Z15, Z17
-	VFMADD213PS  Z14, Z15, Z17
-	VSCALEFPS    Z16, Z17, Z17
-	VMOVUPS      Z17, (AX)(BX*4)
-	VADDPS       Z17, Z2, Z2
+vectors898:
+	VMOVUPS      (CX)(BX*4), Z14
+	VSUBPS       Z0, Z14, Z15
+	VADDPS       Z15, Z0, Z16
+	VSUBPS       Z16, Z14, Z16
+	VMOVUPS      Z4, Z14
+	VFMADD231PS  Z3, Z15, Z14
+	VSUBPS       Z4, Z14, Z14
+	VCMPPS       $0x15, Z1, Z15, K2
+	VFNMADD231PS Z5, Z14, Z15
+	VADDPS       Z16, Z15, Z15
+	VFNMADD231PS Z6, Z14, Z15
+	VMOVUPS      Z7, Z16
+	VFMADD213PS  Z8, Z15, Z16
+	VFMADD213PS  Z9, Z15, Z16
+	VFMADD213PS  Z10, Z15, Z16
+	VFMADD213PS  Z11, Z15, Z16
+	VFMADD213PS  Z12, Z15, Z16
+	VFMADD213PS  Z13, Z15, Z16
+	VSCALEFPS.Z  Z14, Z16, K2, Z16
+	VMOVUPS      Z16, (AX)(BX*4)
+	VADDPS       Z16, Z2, Z2
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors880
+	JL           vectors898
 
-rest881:
+rest899:
 	CMPQ         BX, DX
-	JGE          done882
-	VMOVUPS.Z    (CX)(BX*4), K1, Z15
-	VSUBPS       Z0, Z15, Z15
-	VMINPS       Z15, Z1, Z0
-	VMAXPS       Z0, Z3, Z0
-	VMOVUPS      Z5, Z1
-	VFMADD231PS  Z4, Z0, Z1
-	VSUBPS       Z5, Z1, Z1
-	VFNMADD231PS Z6, Z1, Z0
-	VFNMADD231PS Z7, Z1, Z0
-	VMOVUPS      Z8, Z3
-	VFMADD213PS  Z9, Z0, Z3
-	VFMADD213PS  Z10, Z0, Z3
-	VFMADD213PS  Z11, Z0, Z3
-	VFMADD213PS  Z12, Z0, Z3
-	VFMADD213PS  Z13, Z0, Z3
-	VFMADD213PS  Z14, Z0, Z3
-	VSCALEFPS    Z1, Z3, Z3
-	VMOVUPS      Z3, K1, (AX)(BX*4)
-	VMOVAPS.Z    Z3, K1, Z3
-	VADDPS       Z3, Z2, Z2
+	JGE          done900
+	VMOVUPS.Z    (CX)(BX*4), K1, Z14
+	VSUBPS       Z0, Z14, Z15
+	VADDPS       Z15, Z0, Z0
+	VSUBPS       Z0, Z14, Z0
+	VMOVUPS      Z4, Z14
+	VFMADD231PS  Z3, Z15, Z14
+	VSUBPS       Z4, Z14, Z3
+	VCMPPS       $0x15, Z1, Z15, K2
+	VFNMADD231PS Z5, Z3, Z15
+	VADDPS       Z0, Z15, Z15
+	VFNMADD231PS Z6, Z3, Z15
+	VMOVUPS      Z7, Z0
+	VFMADD213PS  Z8, Z15, Z0
+	VFMADD213PS  Z9, Z15, Z0
+	VFMADD213PS  Z10, Z15, Z0
+	VFMADD213PS  Z11, Z15, Z0
+	VFMADD213PS  Z12, Z15, Z0
+	VFMADD213PS  Z13, Z15, Z0
+	VSCALEFPS.Z  Z3, Z0, K2, Z0
+	VMOVUPS      Z0, K1, (AX)(BX*4)
+	VMOVAPS.Z    Z0, K1, Z0
+	VADDPS       Z0, Z2, Z2
 
-done882:
+done900:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -13867,65 +14264,32 @@ done882:
 	VMOVSHDUP     X2, X0
 	VADDPS        X0, X2, X2
 	VMOVSS        X2, sum+52(FP)
-	VBROADCASTSS  literal32_14<>+0(SB), Z0
+	VBROADCASTSS  literal32_13<>+0(SB), Z0
 	VBROADCASTSS  X2, Z1
 	VDIVPS        Z1, Z0, Z0
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest884
+	JZ            rest902
 
-vectors883:
+vectors901:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors883
+	JL      vectors901
 
-rest884:
+rest902:
 	CMPQ      CX, DX
-	JGE       done885
+	JGE       done903
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done885:
+done903:
 	VZEROUPPER
 	RET
-
-DATA literal32_51<>+0(SB)/4, $0x42b2000d
-GLOBL literal32_51<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_52<>+0(SB)/4, $0xc2d15498
-GLOBL literal32_52<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_53<>+0(SB)/4, $0x3fb8aa3b
-GLOBL literal32_53<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_54<>+0(SB)/4, $0x4b400000
-GLOBL literal32_54<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_55<>+0(SB)/4, $0x3f317218
-GLOBL literal32_55<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_56<>+0(SB)/4, $0xb102e308
-GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_57<>+0(SB)/4, $0x3ab51218
-GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_58<>+0(SB)/4, $0x3c091cf2
-GLOBL literal32_58<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_59<>+0(SB)/4, $0x3d2aac79
-GLOBL literal32_59<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_60<>+0(SB)/4, $0x3e2aaa49
-GLOBL literal32_60<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_61<>+0(SB)/4, $0x3efffffe
-GLOBL literal32_61<>(SB), RODATA|NOPTR, $4
 
 // func softmaxBackwardF32AVX512(dp []float32, p []float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -13942,24 +14306,24 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest887
+	JZ     rest905
 
-vectors886:
+vectors904:
 	VMOVUPS     (CX)(BX*4), Z1
 	VMOVUPS     (AX)(BX*4), Z2
 	VFMADD231PS Z2, Z1, Z0
 	ADDQ        $0x00000010, BX
 	CMPQ        BX, SI
-	JL          vectors886
+	JL          vectors904
 
-rest887:
+rest905:
 	CMPQ        BX, DX
-	JGE         done888
+	JGE         done906
 	VMOVUPS.Z   (CX)(BX*4), K1, Z1
 	VMOVUPS.Z   (AX)(BX*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done888:
+done906:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -13972,9 +14336,9 @@ done888:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest890
+	JZ            rest908
 
-vectors889:
+vectors907:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -13982,18 +14346,18 @@ vectors889:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors889
+	JL      vectors907
 
-rest890:
+rest908:
 	CMPQ      BX, DX
-	JGE       done891
+	JGE       done909
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done891:
+done909:
 	VZEROUPPER
 	RET
 
@@ -14004,23 +14368,22 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSS literal32_51<>+0(SB), Z0
-	VBROADCASTSS literal32_52<>+0(SB), Z1
-	VBROADCASTSS literal32_53<>+0(SB), Z2
-	VBROADCASTSS literal32_54<>+0(SB), Z3
-	VBROADCASTSS literal32_55<>+0(SB), Z4
-	VBROADCASTSS literal32_56<>+0(SB), Z5
-	VBROADCASTSS literal32_57<>+0(SB), Z6
-	VBROADCASTSS literal32_58<>+0(SB), Z7
-	VBROADCASTSS literal32_59<>+0(SB), Z8
-	VBROADCASTSS literal32_60<>+0(SB), Z9
-	VBROADCASTSS literal32_61<>+0(SB), Z10
-	VBROADCASTSS literal32_14<>+0(SB), Z11
-	VBROADCASTSS literal32_14<>+0(SB), Z12
-	VBROADCASTSS literal32_14<>+0(SB), Z13
+	VBROADCASTSS literal32_47<>+0(SB), Z0
+	VBROADCASTSS literal32_48<>+0(SB), Z1
+	VBROADCASTSS literal32_49<>+0(SB), Z2
+	VBROADCASTSS literal32_50<>+0(SB), Z3
+	VBROADCASTSS literal32_51<>+0(SB), Z4
+	VBROADCASTSS literal32_52<>+0(SB), Z5
+	VBROADCASTSS literal32_53<>+0(SB), Z6
+	VBROADCASTSS literal32_54<>+0(SB), Z7
+	VBROADCASTSS literal32_55<>+0(SB), Z8
+	VBROADCASTSS literal32_56<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z11
+	VBROADCASTSS literal32_13<>+0(SB), Z12
+	VBROADCASTSS literal32_18<>+0(SB), Z13
 	VBROADCASTSS literal32_20<>+0(SB), Z14
-	VBROADCASTSS literal32_22<>+0(SB), Z15
-	VBROADCASTSS literal32_62<>+0(SB), Z16
+	VBROADCASTSS literal32_57<>+0(SB), Z15
 	MOVQ         BX, SI
 	ANDQ         $0x0000000f, SI
 	MOVL         $0x0000ffff, DI
@@ -14029,81 +14392,81 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest893
+	JZ           rest911
 
-vectors892:
-	VMOVUPS      (DX)(SI*4), Z17
-	VMULPS       Z17, Z17, Z18
-	VMOVUPS      Z15, Z19
-	VFMADD231PS  Z16, Z18, Z19
-	VMULPS       Z19, Z17, Z18
-	VORPS        Z14, Z18, Z18
-	VMINPS       Z18, Z0, Z18
-	VMAXPS       Z18, Z1, Z18
-	VMOVUPS      Z3, Z19
-	VFMADD231PS  Z2, Z18, Z19
-	VSUBPS       Z3, Z19, Z19
-	VFNMADD231PS Z4, Z19, Z18
-	VFNMADD231PS Z5, Z19, Z18
-	VMOVUPS      Z6, Z22
-	VFMADD213PS  Z7, Z18, Z22
-	VFMADD213PS  Z8, Z18, Z22
-	VFMADD213PS  Z9, Z18, Z22
-	VFMADD213PS  Z10, Z18, Z22
-	VFMADD213PS  Z11, Z18, Z22
-	VFMADD213PS  Z12, Z18, Z22
-	VSCALEFPS    Z19, Z22, Z22
-	VADDPS       Z13, Z22, Z18
-	VDIVPS       Z18, Z22, Z22
-	VMOVUPS      Z22, (CX)(SI*4)
-	VPXORD       Z20, Z20, Z20
-	VMAXPS       Z17, Z20, Z18
-	VANDNPS      Z17, Z14, Z17
-	VFNMADD231PS Z17, Z22, Z18
+vectors910:
+	VMOVUPS      (DX)(SI*4), Z16
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z14, Z18
+	VFMADD231PS  Z15, Z17, Z18
+	VORPS        Z13, Z16, Z19
+	VMULPS       Z18, Z19, Z17
+	VMOVUPS      Z2, Z20
+	VFMADD231PS  Z1, Z17, Z20
+	VSUBPS       Z2, Z20, Z20
+	VCMPPS       $0x15, Z0, Z17, K2
+	VMULPS       Z3, Z20, Z17
+	VFMSUB213PS  Z17, Z19, Z18
+	VFNMADD231PS Z4, Z20, Z18
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z18, Z17
+	VFMADD213PS  Z7, Z18, Z17
+	VFMADD213PS  Z8, Z18, Z17
+	VFMADD213PS  Z9, Z18, Z17
+	VFMADD213PS  Z10, Z18, Z17
+	VFMADD213PS  Z11, Z18, Z17
+	VSCALEFPS.Z  Z20, Z17, K2, Z17
+	VADDPS       Z12, Z17, Z18
+	VDIVPS       Z18, Z17, Z17
+	VMOVUPS      Z17, (CX)(SI*4)
+	VPXORD       Z21, Z21, Z21
+	VMAXPS       Z16, Z21, Z18
+	VANDNPS      Z16, Z13, Z16
+	VFNMADD231PS Z16, Z17, Z18
 	VMOVUPS      Z18, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors892
+	JL           vectors910
 
-rest893:
+rest911:
 	CMPQ         SI, BX
-	JGE          done894
-	VMOVUPS.Z    (DX)(SI*4), K1, Z17
-	VMULPS       Z17, Z17, Z18
-	VMOVUPS      Z15, Z15
-	VFMADD231PS  Z16, Z18, Z15
-	VMULPS       Z15, Z17, Z18
-	VORPS        Z14, Z18, Z18
-	VMINPS       Z18, Z0, Z0
-	VMAXPS       Z0, Z1, Z0
-	VMOVUPS      Z3, Z1
-	VFMADD231PS  Z2, Z0, Z1
-	VSUBPS       Z3, Z1, Z1
-	VFNMADD231PS Z4, Z1, Z0
-	VFNMADD231PS Z5, Z1, Z0
-	VMOVUPS      Z6, Z2
-	VFMADD213PS  Z7, Z0, Z2
-	VFMADD213PS  Z8, Z0, Z2
-	VFMADD213PS  Z9, Z0, Z2
-	VFMADD213PS  Z10, Z0, Z2
-	VFMADD213PS  Z11, Z0, Z2
-	VFMADD213PS  Z12, Z0, Z2
-	VSCALEFPS    Z1, Z2, Z2
-	VADDPS       Z13, Z2, Z0
-	VDIVPS       Z0, Z2, Z2
-	VMOVUPS      Z2, K1, (CX)(SI*4)
-	VPXORD       Z21, Z21, Z21
-	VMAXPS       Z17, Z21, Z0
-	VANDNPS      Z17, Z14, Z1
-	VFNMADD231PS Z1, Z2, Z0
-	VMOVUPS      Z0, K1, (AX)(SI*4)
+	JGE          done912
+	VMOVUPS.Z    (DX)(SI*4), K1, Z16
+	VMULPS       Z16, Z16, Z17
+	VMOVUPS      Z14, Z14
+	VFMADD231PS  Z15, Z17, Z14
+	VORPS        Z13, Z16, Z15
+	VMULPS       Z14, Z15, Z17
+	VMOVUPS      Z2, Z18
+	VFMADD231PS  Z1, Z17, Z18
+	VSUBPS       Z2, Z18, Z1
+	VCMPPS       $0x15, Z0, Z17, K2
+	VMULPS       Z3, Z1, Z0
+	VFMSUB213PS  Z0, Z15, Z14
+	VFNMADD231PS Z4, Z1, Z14
+	VMOVUPS      Z5, Z0
+	VFMADD213PS  Z6, Z14, Z0
+	VFMADD213PS  Z7, Z14, Z0
+	VFMADD213PS  Z8, Z14, Z0
+	VFMADD213PS  Z9, Z14, Z0
+	VFMADD213PS  Z10, Z14, Z0
+	VFMADD213PS  Z11, Z14, Z0
+	VSCALEFPS.Z  Z1, Z0, K2, Z0
+	VADDPS       Z12, Z0, Z1
+	VDIVPS       Z1, Z0, Z0
+	VMOVUPS      Z0, K1, (CX)(SI*4)
+	VPXORD       Z22, Z22, Z22
+	VMAXPS       Z16, Z22, Z1
+	VANDNPS      Z16, Z13, Z2
+	VFNMADD231PS Z2, Z0, Z1
+	VMOVUPS      Z1, K1, (AX)(SI*4)
 
-done894:
+done912:
 	VZEROUPPER
 	RET
 
-DATA literal32_62<>+0(SB)/4, $0x3d922279
-GLOBL literal32_62<>(SB), RODATA|NOPTR, $4
+DATA literal32_57<>+0(SB)/4, $0x3d922279
+GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
 
 // func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -14113,12 +14476,12 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_19<>+0(SB), Z0
-	VBROADCASTSS literal32_20<>+0(SB), Z1
-	VBROADCASTSS literal32_14<>+0(SB), Z2
-	VBROADCASTSS literal32_21<>+0(SB), Z3
-	VBROADCASTSS literal32_22<>+0(SB), Z4
-	VBROADCASTSS literal32_23<>+0(SB), Z5
+	VBROADCASTSS literal32_17<>+0(SB), Z0
+	VBROADCASTSS literal32_18<>+0(SB), Z1
+	VBROADCASTSS literal32_13<>+0(SB), Z2
+	VBROADCASTSS literal32_19<>+0(SB), Z3
+	VBROADCASTSS literal32_20<>+0(SB), Z4
+	VBROADCASTSS literal32_21<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x0000000f, DI
 	MOVL         $0x0000ffff, R8
@@ -14127,9 +14490,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest896
+	JZ           rest914
 
-vectors895:
+vectors913:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -14149,11 +14512,11 @@ vectors895:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors895
+	JL          vectors913
 
-rest896:
+rest914:
 	CMPQ        DI, SI
-	JGE         done897
+	JGE         done915
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -14172,7 +14535,7 @@ rest896:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done897:
+done915:
 	VZEROUPPER
 	RET
 
@@ -14191,26 +14554,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest899
+	JZ    rest917
 
-vectors898:
+vectors916:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors898
+	JL      vectors916
 
-rest899:
+rest917:
 	CMPQ      SI, BX
-	JGE       done900
+	JGE       done918
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done900:
+done918:
 	VZEROUPPER
 	RET
 
@@ -14229,24 +14592,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest902
+	JZ           rest920
 
-vectors901:
+vectors919:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors901
+	JL      vectors919
 
-rest902:
+rest920:
 	CMPQ      BX, DX
-	JGE       done903
+	JGE       done921
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done903:
+done921:
 	VZEROUPPER
 	RET
 
@@ -14274,9 +14637,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest905
+	JZ           rest923
 
-vectors904:
+vectors922:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -14298,11 +14661,11 @@ vectors904:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors904
+	JL          vectors922
 
-rest905:
+rest923:
 	CMPQ        DI, SI
-	JGE         done906
+	JGE         done924
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -14323,7 +14686,7 @@ rest905:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done906:
+done924:
 	VZEROUPPER
 	RET
 
@@ -14342,22 +14705,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest908
+	JZ     rest926
 
-vectors907:
+vectors925:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors907
+	JL          vectors925
 
-rest908:
+rest926:
 	CMPQ        DX, CX
-	JGE         done909
+	JGE         done927
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done909:
+done927:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14441,9 +14804,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done911
+	JZ         done929
 
-k910:
+k928:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -14488,9 +14851,9 @@ k910:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k910
+	JNZ          k928
 
-done911:
+done929:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14526,10 +14889,10 @@ done911:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone913
-	JEQ          overwrite912
+	JPS          readCdone931
+	JEQ          overwrite930
 
-readCdone913:
+readCdone931:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -14578,9 +14941,9 @@ readCdone913:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done913
+	JMP         done931
 
-overwrite912:
+overwrite930:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -14606,7 +14969,7 @@ overwrite912:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done913:
+done931:
 	VZEROUPPER
 	RET
 
@@ -14646,9 +15009,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done915
+	JZ         done933
 
-k914:
+k932:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -14667,9 +15030,9 @@ k914:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k914
+	JNZ          k932
 
-done915:
+done933:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14687,10 +15050,10 @@ done915:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone917
-	JEQ          overwrite916
+	JPS          readCdone935
+	JEQ          overwrite934
 
-readCdone917:
+readCdone935:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -14707,9 +15070,9 @@ readCdone917:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done917
+	JMP         done935
 
-overwrite916:
+overwrite934:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -14719,7 +15082,7 @@ overwrite916:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done917:
+done935:
 	VZEROUPPER
 	RET
 
@@ -14734,9 +15097,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks918:
+blocks936:
 	SUBQ       $0x00000008, SI
-	JL         done919
+	JL         done937
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -14799,9 +15162,9 @@ blocks918:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks918
+	JMP        blocks936
 
-done919:
+done937:
 	VZEROUPPER
 	RET
 
@@ -14820,7 +15183,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain920
+	JE      plain938
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -14829,23 +15192,23 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest924
+	JG      rest942
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest926
+	JL      rest944
 
-vectors925:
+vectors943:
 	VADDPD (R9), Z0, Z0
 	VADDPD (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x08, R10
-	JGE    vectors925
+	JGE    vectors943
 
-rest926:
+rest944:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -14881,9 +15244,9 @@ rest926:
 	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest929
+	JL            rest947
 
-vectors928:
+vectors946:
 	VMOVUPD     (R9), Z2
 	VSUBPD      Z0, Z2, Z2
 	VADDPD      Z2, Z3, Z3
@@ -14894,17 +15257,17 @@ vectors928:
 	VFMADD231PD Z2, Z2, Z6
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further931
+	JNZ         further949
 	VADDPD      Z5, Z7, Z7
 	VPXORD      Z5, Z5, Z5
 	VADDPD      Z6, Z8, Z8
 	VPXORD      Z6, Z6, Z6
 
-further931:
+further949:
 	SUBQ $0x08, R10
-	JGE  vectors928
+	JGE  vectors946
 
-rest929:
+rest947:
 	VADDPD        Z7, Z5, Z5
 	VADDPD        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -14962,10 +15325,10 @@ rest929:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop922:
+loop940:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last923
+	JG           last941
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z9, Z9, Z9
 	VPXORD       Z10, Z10, Z10
@@ -14980,9 +15343,9 @@ loop922:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest933
+	JL           rest951
 
-vectors932:
+vectors950:
 	VADDPD      (R10), Z9, Z9
 	VADDPD      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
@@ -14999,9 +15362,9 @@ vectors932:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors932
+	JGE         vectors950
 
-rest933:
+rest951:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPD        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -15045,9 +15408,9 @@ rest933:
 	MOVQ          beta_base+72(FP), R12
 	MOVQ          AX, R13
 	SUBQ          $0x08, R13
-	JL            rest936
+	JL            rest954
 
-vectors935:
+vectors953:
 	VMOVUPD     (R10), Z5
 	VSUBPD      Z0, Z5, Z5
 	VADDPD      Z5, Z11, Z11
@@ -15065,22 +15428,22 @@ vectors935:
 	VMOVNTPD    Z5, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R13
-	JNZ         further938
+	JNZ         further956
 	VADDPD      Z13, Z15, Z15
 	VPXORD      Z13, Z13, Z13
 	VADDPD      Z14, Z16, Z16
 	VPXORD      Z14, Z14, Z14
 
-further938:
+further956:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x08, R13
-	JGE  vectors935
+	JGE  vectors953
 
-rest936:
+rest954:
 	VADDPD        Z15, Z13, Z13
 	VADDPD        Z16, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z11, Y0
@@ -15137,9 +15500,9 @@ rest936:
 	VMOVUPD       X0, (R9)(CX*8)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop922
+	JMP           loop940
 
-last923:
+last941:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15150,9 +15513,9 @@ last923:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest940
+	JL           rest958
 
-vectors939:
+vectors957:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15164,9 +15527,9 @@ vectors939:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors939
+	JGE         vectors957
 
-rest940:
+rest958:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15177,9 +15540,9 @@ rest940:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest943
+	JL           rest961
 
-vectors942:
+vectors960:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15191,27 +15554,27 @@ vectors942:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors942
+	JGE         vectors960
 
-rest943:
-rest924:
-rows945:
+rest961:
+rest942:
+rows963:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done946
+	JG     done964
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x08, BX
-	JL     rest948
+	JL     rest966
 
-vectors947:
+vectors965:
 	VADDPD (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x08, BX
-	JGE    vectors947
+	JGE    vectors965
 
-rest948:
+rest966:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPD        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -15239,24 +15602,24 @@ rest948:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x08, BX
-	JL            rest951
+	JL            rest969
 
-vectors950:
+vectors968:
 	VMOVUPD     (DX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further953
+	JNZ         further971
 	VADDPD      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further953:
+further971:
 	SUBQ $0x08, BX
-	JGE  vectors950
+	JGE  vectors968
 
-rest951:
+rest969:
 	VADDPD        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
@@ -15312,9 +15675,9 @@ rest951:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest955
+	JL            rest973
 
-vectors954:
+vectors972:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15326,23 +15689,23 @@ vectors954:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors954
+	JGE         vectors972
 
-rest955:
+rest973:
 	ADDQ $0x01, CX
-	JMP  rows945
+	JMP  rows963
 
-done946:
+done964:
 	SFENCE
-	JMP done921
+	JMP done939
 
-plain920:
+plain938:
 	XORQ CX, CX
 
-rows957:
+rows975:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done958
+	JG     done976
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -15350,20 +15713,20 @@ rows957:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest960
+	JL     rest978
 
-vectors959:
+vectors977:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors959
+	JGE    vectors977
 
-rest960:
+rest978:
 	ADDQ      $0x08, R9
-	JZ        done961
+	JZ        done979
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -15373,7 +15736,7 @@ rest960:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done961:
+done979:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -15425,9 +15788,9 @@ done961:
 	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest963
+	JL            rest981
 
-vectors962:
+vectors980:
 	VMOVUPD     (R8), Z24
 	VSUBPD      Z4, Z24, Z24
 	VADDPD      Z24, Z5, Z5
@@ -15446,7 +15809,7 @@ vectors962:
 	VFMADD231PD Z24, Z24, Z12
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further965
+	JNZ         further983
 	VADDPD      Z9, Z13, Z13
 	VPXORD      Z9, Z9, Z9
 	VADDPD      Z10, Z14, Z14
@@ -15456,13 +15819,13 @@ vectors962:
 	VADDPD      Z12, Z16, Z16
 	VPXORD      Z12, Z12, Z12
 
-further965:
+further983:
 	SUBQ $0x08, R9
-	JGE  vectors962
+	JGE  vectors980
 
-rest963:
+rest981:
 	ADDQ        $0x08, R9
-	JZ          done964
+	JZ          done982
 	VMOVUPD.Z   (R8), K1, Z24
 	VSUBPD      Z4, Z24, Z24
 	VMOVAPD.Z   Z24, K1, Z24
@@ -15484,7 +15847,7 @@ rest963:
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done964:
+done982:
 	VADDPD        Z13, Z9, Z9
 	VADDPD        Z14, Z10, Z10
 	VADDPD        Z15, Z11, Z11
@@ -15570,9 +15933,9 @@ done964:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest967
+	JL            rest985
 
-vectors966:
+vectors984:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15585,11 +15948,11 @@ vectors966:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors966
+	JGE         vectors984
 
-rest967:
+rest985:
 	ADDQ        $0x08, R11
-	JZ          done968
+	JZ          done986
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15598,7 +15961,7 @@ rest967:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done968:
+done986:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15614,9 +15977,9 @@ done968:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest970
+	JL           rest988
 
-vectors969:
+vectors987:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15629,11 +15992,11 @@ vectors969:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors969
+	JGE         vectors987
 
-rest970:
+rest988:
 	ADDQ        $0x08, R11
-	JZ          done971
+	JZ          done989
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15642,7 +16005,7 @@ rest970:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done971:
+done989:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15658,9 +16021,9 @@ done971:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest973
+	JL           rest991
 
-vectors972:
+vectors990:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15673,11 +16036,11 @@ vectors972:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors972
+	JGE         vectors990
 
-rest973:
+rest991:
 	ADDQ        $0x08, R11
-	JZ          done974
+	JZ          done992
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15686,7 +16049,7 @@ rest973:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done974:
+done992:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -15702,9 +16065,9 @@ done974:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest976
+	JL           rest994
 
-vectors975:
+vectors993:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15717,11 +16080,11 @@ vectors975:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors975
+	JGE         vectors993
 
-rest976:
+rest994:
 	ADDQ        $0x08, R11
-	JZ          done977
+	JZ          done995
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15730,39 +16093,39 @@ rest976:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done977:
+done995:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows957
+	JMP  rows975
 
-done958:
-rows978:
+done976:
+rows996:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done979
+	JG     done997
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest981
+	JL     rest999
 
-vectors980:
+vectors998:
 	VADDPD (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors980
+	JGE    vectors998
 
-rest981:
+rest999:
 	ADDQ      $0x08, R8
-	JZ        done982
+	JZ        done1000
 	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z17, Z17
 
-done982:
+done1000:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPD        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -15790,33 +16153,33 @@ done982:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest984
+	JL            rest1002
 
-vectors983:
+vectors1001:
 	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further986
+	JNZ         further1004
 	VADDPD      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further986:
+further1004:
 	SUBQ $0x08, R8
-	JGE  vectors983
+	JGE  vectors1001
 
-rest984:
+rest1002:
 	ADDQ        $0x08, R8
-	JZ          done985
+	JZ          done1003
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 
-done985:
+done1003:
 	VADDPD        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
@@ -15873,9 +16236,9 @@ done985:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest988
+	JL            rest1006
 
-vectors987:
+vectors1005:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15888,11 +16251,11 @@ vectors987:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors987
+	JGE         vectors1005
 
-rest988:
+rest1006:
 	ADDQ        $0x08, R10
-	JZ          done989
+	JZ          done1007
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15901,17 +16264,17 @@ rest988:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done989:
+done1007:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows978
+	JMP  rows996
 
-done979:
-done921:
+done997:
+done939:
 	VZEROUPPER
 	RET
 
@@ -15930,7 +16293,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain990
+	JE      plain1008
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -15938,29 +16301,29 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest994
+	JG      rest1012
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
 	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest996
+	JL      rest1014
 
-vectors995:
+vectors1013:
 	VMOVUPD     (R9), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further998
+	JNZ         further1016
 	VADDPD      Z0, Z1, Z1
 	VPXORD      Z0, Z0, Z0
 
-further998:
+further1016:
 	SUBQ $0x08, R10
-	JGE  vectors995
+	JGE  vectors1013
 
-rest996:
+rest1014:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -15989,10 +16352,10 @@ rest996:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop992:
+loop1010:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last993
+	JG           last1011
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
@@ -16002,9 +16365,9 @@ loop992:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1000
+	JL           rest1018
 
-vectors999:
+vectors1017:
 	VMOVUPD     (R10), Z1
 	VFMADD231PD Z1, Z1, Z3
 	PREFETCHT1  (R9)
@@ -16014,19 +16377,19 @@ vectors999:
 	VMOVNTPD    Z1, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R12
-	JNZ         further1002
+	JNZ         further1020
 	VADDPD      Z3, Z4, Z4
 	VPXORD      Z3, Z3, Z3
 
-further1002:
+further1020:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x08, R12
-	JGE  vectors999
+	JGE  vectors1017
 
-rest1000:
+rest1018:
 	VADDPD        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPD        Y0, Y3, Y3
@@ -16054,17 +16417,17 @@ rest1000:
 	VMOVSD        X1, (R9)(CX*8)
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
-	JMP           loop992
+	JMP           loop1010
 
-last993:
+last1011:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1004
+	JL           rest1022
 
-vectors1003:
+vectors1021:
 	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -16073,35 +16436,35 @@ vectors1003:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1003
+	JGE      vectors1021
 
-rest1004:
-rest994:
-rows1006:
+rest1022:
+rest1012:
+rows1024:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done1007
+	JG     done1025
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, DX
 	VPXORD Z6, Z6, Z6
 	MOVQ   AX, BX
 	SUBQ   $0x08, BX
-	JL     rest1009
+	JL     rest1027
 
-vectors1008:
+vectors1026:
 	VMOVUPD     (DX), Z0
 	VFMADD231PD Z0, Z0, Z5
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1011
+	JNZ         further1029
 	VADDPD      Z5, Z6, Z6
 	VPXORD      Z5, Z5, Z5
 
-further1011:
+further1029:
 	SUBQ $0x08, BX
-	JGE  vectors1008
+	JGE  vectors1026
 
-rest1009:
+rest1027:
 	VADDPD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
@@ -16132,9 +16495,9 @@ rest1009:
 	MOVQ          gamma_base+48(FP), DX
 	MOVQ          AX, BX
 	SUBQ          $0x08, BX
-	JL            rest1013
+	JL            rest1031
 
-vectors1012:
+vectors1030:
 	VMOVUPD  (SI), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -16143,23 +16506,23 @@ vectors1012:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1012
+	JGE      vectors1030
 
-rest1013:
+rest1031:
 	ADDQ $0x01, CX
-	JMP  rows1006
+	JMP  rows1024
 
-done1007:
+done1025:
 	SFENCE
-	JMP done991
+	JMP done1009
 
-plain990:
+plain1008:
 	XORQ CX, CX
 
-rows1015:
+rows1033:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done1016
+	JG     done1034
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -16171,9 +16534,9 @@ rows1015:
 	VPXORD Z7, Z7, Z7
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest1018
+	JL     rest1036
 
-vectors1017:
+vectors1035:
 	VMOVUPD     (R8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD     (R8)(DX*1), Z8
@@ -16184,7 +16547,7 @@ vectors1017:
 	VFMADD231PD Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1020
+	JNZ         further1038
 	VADDPD      Z0, Z4, Z4
 	VPXORD      Z0, Z0, Z0
 	VADDPD      Z1, Z5, Z5
@@ -16194,13 +16557,13 @@ vectors1017:
 	VADDPD      Z3, Z7, Z7
 	VPXORD      Z3, Z3, Z3
 
-further1020:
+further1038:
 	SUBQ $0x08, R9
-	JGE  vectors1017
+	JGE  vectors1035
 
-rest1018:
+rest1036:
 	ADDQ        $0x08, R9
-	JZ          done1019
+	JZ          done1037
 	VMOVUPD.Z   (R8), K1, Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z8
@@ -16210,7 +16573,7 @@ rest1018:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PD Z8, Z8, Z3
 
-done1019:
+done1037:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
@@ -16259,9 +16622,9 @@ done1019:
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1022
+	JL            rest1040
 
-vectors1021:
+vectors1039:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16271,18 +16634,18 @@ vectors1021:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1021
+	JGE        vectors1039
 
-rest1022:
+rest1040:
 	ADDQ      $0x08, R10
-	JZ        done1023
+	JZ        done1041
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1023:
+done1041:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16293,9 +16656,9 @@ done1023:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1025
+	JL           rest1043
 
-vectors1024:
+vectors1042:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16305,18 +16668,18 @@ vectors1024:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1024
+	JGE        vectors1042
 
-rest1025:
+rest1043:
 	ADDQ      $0x08, R10
-	JZ        done1026
+	JZ        done1044
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1026:
+done1044:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16327,9 +16690,9 @@ done1026:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1028
+	JL           rest1046
 
-vectors1027:
+vectors1045:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16339,18 +16702,18 @@ vectors1027:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1027
+	JGE        vectors1045
 
-rest1028:
+rest1046:
 	ADDQ      $0x08, R10
-	JZ        done1029
+	JZ        done1047
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1029:
+done1047:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16361,9 +16724,9 @@ done1029:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1031
+	JL           rest1049
 
-vectors1030:
+vectors1048:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16373,58 +16736,58 @@ vectors1030:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1030
+	JGE        vectors1048
 
-rest1031:
+rest1049:
 	ADDQ      $0x08, R10
-	JZ        done1032
+	JZ        done1050
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1032:
+done1050:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1015
+	JMP  rows1033
 
-done1016:
-rows1033:
+done1034:
+rows1051:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done1034
+	JG     done1052
 	VPXORD Z9, Z9, Z9
 	MOVQ   SI, BX
 	VPXORD Z10, Z10, Z10
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest1036
+	JL     rest1054
 
-vectors1035:
+vectors1053:
 	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z9
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1038
+	JNZ         further1056
 	VADDPD      Z9, Z10, Z10
 	VPXORD      Z9, Z9, Z9
 
-further1038:
+further1056:
 	SUBQ $0x08, R8
-	JGE  vectors1035
+	JGE  vectors1053
 
-rest1036:
+rest1054:
 	ADDQ        $0x08, R8
-	JZ          done1037
+	JZ          done1055
 	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z9
 
-done1037:
+done1055:
 	VADDPD        Z10, Z9, Z9
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPD        Y0, Y9, Y9
@@ -16456,9 +16819,9 @@ done1037:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest1040
+	JL            rest1058
 
-vectors1039:
+vectors1057:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -16468,28 +16831,28 @@ vectors1039:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors1039
+	JGE        vectors1057
 
-rest1040:
+rest1058:
 	ADDQ      $0x08, R9
-	JZ        done1041
+	JZ        done1059
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1041:
+done1059:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1033
+	JMP  rows1051
 
-done1034:
-done991:
+done1052:
+done1009:
 	VZEROUPPER
 	RET
 
@@ -16509,14 +16872,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1042
+	JE           plain1060
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1046
+	JG           done1064
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -16532,9 +16895,9 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1048
+	JL           rest1066
 
-vectors1047:
+vectors1065:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -16555,9 +16918,9 @@ vectors1047:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1047
+	JGE         vectors1065
 
-rest1048:
+rest1066:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16601,10 +16964,10 @@ rest1048:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1044:
+loop1062:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1045
+	JG           last1063
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -16625,9 +16988,9 @@ loop1044:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1051
+	JL           rest1069
 
-vectors1050:
+vectors1068:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z7
@@ -16662,9 +17025,9 @@ vectors1050:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1050
+	JGE          vectors1068
 
-rest1051:
+rest1069:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16707,9 +17070,9 @@ rest1051:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1044
+	JMP           loop1062
 
-last1045:
+last1063:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -16718,9 +17081,9 @@ last1045:
 	VBROADCASTSD -8(SI)(CX*8), Z2
 	VBROADCASTSD 32(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1054
+	JL           rest1072
 
-vectors1053:
+vectors1071:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -16734,20 +17097,20 @@ vectors1053:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1053
+	JGE          vectors1071
 
-rest1054:
-done1046:
+rest1072:
+done1064:
 	SFENCE
-	JMP done1043
+	JMP done1061
 
-plain1042:
+plain1060:
 	XORQ CX, CX
 
-rows1056:
+rows1074:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1057
+	JG           done1075
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -16778,9 +17141,9 @@ rows1056:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1059
+	JL           rest1077
 
-vectors1058:
+vectors1076:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -16828,11 +17191,11 @@ vectors1058:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1058
+	JGE         vectors1076
 
-rest1059:
+rest1077:
 	ADDQ        $0x08, R14
-	JZ          done1060
+	JZ          done1078
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -16875,7 +17238,7 @@ rest1059:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1060:
+done1078:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16953,9 +17316,9 @@ done1060:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1062
+	JL            rest1080
 
-vectors1061:
+vectors1079:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -16971,11 +17334,11 @@ vectors1061:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1061
+	JGE          vectors1079
 
-rest1062:
+rest1080:
 	ADDQ         $0x08, R11
-	JZ           done1063
+	JZ           done1081
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -16986,7 +17349,7 @@ rest1062:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1063:
+done1081:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17002,9 +17365,9 @@ done1063:
 	VBROADCASTSD 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1065
+	JL           rest1083
 
-vectors1064:
+vectors1082:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17020,11 +17383,11 @@ vectors1064:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1064
+	JGE          vectors1082
 
-rest1065:
+rest1083:
 	ADDQ         $0x08, R11
-	JZ           done1066
+	JZ           done1084
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17035,7 +17398,7 @@ rest1065:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1066:
+done1084:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17051,9 +17414,9 @@ done1066:
 	VBROADCASTSD 48(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1068
+	JL           rest1086
 
-vectors1067:
+vectors1085:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17069,11 +17432,11 @@ vectors1067:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1067
+	JGE          vectors1085
 
-rest1068:
+rest1086:
 	ADDQ         $0x08, R11
-	JZ           done1069
+	JZ           done1087
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17084,7 +17447,7 @@ rest1068:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1069:
+done1087:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17100,9 +17463,9 @@ done1069:
 	VBROADCASTSD 56(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1071
+	JL           rest1089
 
-vectors1070:
+vectors1088:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17118,11 +17481,11 @@ vectors1070:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1070
+	JGE          vectors1088
 
-rest1071:
+rest1089:
 	ADDQ         $0x08, R11
-	JZ           done1072
+	JZ           done1090
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17133,7 +17496,7 @@ rest1071:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1072:
+done1090:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -17141,13 +17504,13 @@ done1072:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1056
+	JMP  rows1074
 
-done1057:
-rows1073:
+done1075:
+rows1091:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1074
+	JG           done1092
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -17163,9 +17526,9 @@ rows1073:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1076
+	JL           rest1094
 
-vectors1075:
+vectors1093:
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
 	VMOVUPD     (R12), Z5
@@ -17186,11 +17549,11 @@ vectors1075:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1075
+	JGE         vectors1093
 
-rest1076:
+rest1094:
 	ADDQ        $0x08, R13
-	JZ          done1077
+	JZ          done1095
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
 	VMOVUPD.Z   (R12), K1, Z5
@@ -17206,7 +17569,7 @@ rest1076:
 	VMOVUPD     Z4, K1, (R11)
 	VMOVUPD     Z5, K1, (R12)
 
-done1077:
+done1095:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17258,9 +17621,9 @@ done1077:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1079
+	JL            rest1097
 
-vectors1078:
+vectors1096:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -17276,11 +17639,11 @@ vectors1078:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1078
+	JGE          vectors1096
 
-rest1079:
+rest1097:
 	ADDQ         $0x08, R10
-	JZ           done1080
+	JZ           done1098
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -17291,7 +17654,7 @@ rest1079:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1080:
+done1098:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -17299,10 +17662,10 @@ done1080:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1073
+	JMP  rows1091
 
-done1074:
-done1043:
+done1092:
+done1061:
 	VZEROUPPER
 	RET
 
@@ -17322,14 +17685,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1081
+	JE           plain1099
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1085
+	JG           done1103
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -17339,9 +17702,9 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1087
+	JL           rest1105
 
-vectors1086:
+vectors1104:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -17356,9 +17719,9 @@ vectors1086:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1086
+	JGE         vectors1104
 
-rest1087:
+rest1105:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17383,10 +17746,10 @@ rest1087:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1083:
+loop1101:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1084
+	JG           last1102
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -17398,9 +17761,9 @@ loop1083:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1090
+	JL           rest1108
 
-vectors1089:
+vectors1107:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z3
@@ -17427,9 +17790,9 @@ vectors1089:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1089
+	JGE          vectors1107
 
-rest1090:
+rest1108:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17453,17 +17816,17 @@ rest1090:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1083
+	JMP           loop1101
 
-last1084:
+last1102:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1093
+	JL           rest1111
 
-vectors1092:
+vectors1110:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -17475,20 +17838,20 @@ vectors1092:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1092
+	JGE          vectors1110
 
-rest1093:
-done1085:
+rest1111:
+done1103:
 	SFENCE
-	JMP done1082
+	JMP done1100
 
-plain1081:
+plain1099:
 	XORQ CX, CX
 
-rows1095:
+rows1113:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1096
+	JG           done1114
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -17504,9 +17867,9 @@ rows1095:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1098
+	JL           rest1116
 
-vectors1097:
+vectors1115:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -17539,11 +17902,11 @@ vectors1097:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1097
+	JGE         vectors1115
 
-rest1098:
+rest1116:
 	ADDQ        $0x08, R13
-	JZ          done1099
+	JZ          done1117
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -17572,7 +17935,7 @@ rest1098:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1099:
+done1117:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17616,9 +17979,9 @@ done1099:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1101
+	JL            rest1119
 
-vectors1100:
+vectors1118:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17632,11 +17995,11 @@ vectors1100:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1100
+	JGE          vectors1118
 
-rest1101:
+rest1119:
 	ADDQ         $0x08, R11
-	JZ           done1102
+	JZ           done1120
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17645,7 +18008,7 @@ rest1101:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1102:
+done1120:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17658,9 +18021,9 @@ done1102:
 	VBROADCASTSD 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1104
+	JL           rest1122
 
-vectors1103:
+vectors1121:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17674,11 +18037,11 @@ vectors1103:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1103
+	JGE          vectors1121
 
-rest1104:
+rest1122:
 	ADDQ         $0x08, R11
-	JZ           done1105
+	JZ           done1123
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17687,7 +18050,7 @@ rest1104:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1105:
+done1123:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17700,9 +18063,9 @@ done1105:
 	VBROADCASTSD 16(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1107
+	JL           rest1125
 
-vectors1106:
+vectors1124:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17716,11 +18079,11 @@ vectors1106:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1106
+	JGE          vectors1124
 
-rest1107:
+rest1125:
 	ADDQ         $0x08, R11
-	JZ           done1108
+	JZ           done1126
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17729,7 +18092,7 @@ rest1107:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1108:
+done1126:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17742,9 +18105,9 @@ done1108:
 	VBROADCASTSD 24(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1110
+	JL           rest1128
 
-vectors1109:
+vectors1127:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -17758,11 +18121,11 @@ vectors1109:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1109
+	JGE          vectors1127
 
-rest1110:
+rest1128:
 	ADDQ         $0x08, R11
-	JZ           done1111
+	JZ           done1129
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -17771,7 +18134,7 @@ rest1110:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1111:
+done1129:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -17779,13 +18142,13 @@ done1111:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1095
+	JMP  rows1113
 
-done1096:
-rows1112:
+done1114:
+rows1130:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1113
+	JG           done1131
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -17795,9 +18158,9 @@ rows1112:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1115
+	JL           rest1133
 
-vectors1114:
+vectors1132:
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -17812,11 +18175,11 @@ vectors1114:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1114
+	JGE         vectors1132
 
-rest1115:
+rest1133:
 	ADDQ        $0x08, R12
-	JZ          done1116
+	JZ          done1134
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
 	VMOVUPD.Z   (BX), K1, Z3
@@ -17827,7 +18190,7 @@ rest1115:
 	VFMADD231PD Z4, Z3, Z12
 	VMOVUPD     Z2, K1, (R11)
 
-done1116:
+done1134:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17857,9 +18220,9 @@ done1116:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1118
+	JL            rest1136
 
-vectors1117:
+vectors1135:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -17873,11 +18236,11 @@ vectors1117:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1117
+	JGE          vectors1135
 
-rest1118:
+rest1136:
 	ADDQ         $0x08, R10
-	JZ           done1119
+	JZ           done1137
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -17886,7 +18249,7 @@ rest1118:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1119:
+done1137:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -17894,10 +18257,10 @@ done1119:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1112
+	JMP  rows1130
 
-done1113:
-done1082:
+done1131:
+done1100:
 	VZEROUPPER
 	RET
 
@@ -17915,21 +18278,21 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain1120
+	JE    plain1138
 	XORQ  CX, CX
 
-rows1122:
+rows1140:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1123
+	JG   done1141
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1125
+	JL   rest1143
 
-vectors1124:
+vectors1142:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -17944,36 +18307,36 @@ vectors1124:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1124
+	JGE         vectors1142
 
-rest1125:
+rest1143:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1122
+	JMP  rows1140
 
-done1123:
+done1141:
 	SFENCE
-	JMP done1121
+	JMP done1139
 
-plain1120:
+plain1138:
 	XORQ CX, CX
 
-rows1127:
+rows1145:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1128
+	JG   done1146
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1130
+	JL   rest1148
 
-vectors1129:
+vectors1147:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18000,11 +18363,11 @@ vectors1129:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1129
+	JGE         vectors1147
 
-rest1130:
+rest1148:
 	ADDQ        $0x08, R10
-	JZ          done1131
+	JZ          done1149
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18027,28 +18390,28 @@ rest1130:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done1131:
+done1149:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows1127
+	JMP  rows1145
 
-done1128:
-rows1132:
+done1146:
+rows1150:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1133
+	JG   done1151
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1135
+	JL   rest1153
 
-vectors1134:
+vectors1152:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -18063,11 +18426,11 @@ vectors1134:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1134
+	JGE         vectors1152
 
-rest1135:
+rest1153:
 	ADDQ        $0x08, R9
-	JZ          done1136
+	JZ          done1154
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -18078,17 +18441,17 @@ rest1135:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done1136:
+done1154:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1132
+	JMP  rows1150
 
-done1133:
-done1121:
+done1151:
+done1139:
 	VZEROUPPER
 	RET
 
@@ -18107,21 +18470,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1137
+	JE    plain1155
 	XORQ  CX, CX
 
-rows1139:
+rows1157:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1140
+	JG   done1158
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1142
+	JL   rest1160
 
-vectors1141:
+vectors1159:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18135,9 +18498,9 @@ vectors1141:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1141
+	JGE         vectors1159
 
-rest1142:
+rest1160:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18146,27 +18509,27 @@ rest1142:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1139
+	JMP  rows1157
 
-done1140:
+done1158:
 	SFENCE
-	JMP done1138
+	JMP done1156
 
-plain1137:
+plain1155:
 	XORQ CX, CX
 
-rows1144:
+rows1162:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1145
+	JG   done1163
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1147
+	JL   rest1165
 
-vectors1146:
+vectors1164:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -18192,11 +18555,11 @@ vectors1146:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1146
+	JGE         vectors1164
 
-rest1147:
+rest1165:
 	ADDQ        $0x08, R11
-	JZ          done1148
+	JZ          done1166
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -18217,7 +18580,7 @@ rest1147:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1148:
+done1166:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -18226,21 +18589,21 @@ done1148:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1144
+	JMP  rows1162
 
-done1145:
-rows1149:
+done1163:
+rows1167:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1150
+	JG   done1168
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1152
+	JL   rest1170
 
-vectors1151:
+vectors1169:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18254,11 +18617,11 @@ vectors1151:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1151
+	JGE         vectors1169
 
-rest1152:
+rest1170:
 	ADDQ        $0x08, R10
-	JZ          done1153
+	JZ          done1171
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18267,7 +18630,7 @@ rest1152:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1153:
+done1171:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18276,10 +18639,10 @@ done1153:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1149
+	JMP  rows1167
 
-done1150:
-done1138:
+done1168:
+done1156:
 	VZEROUPPER
 	RET
 
@@ -18298,22 +18661,22 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain1154
+	JE    plain1172
 	XORQ  CX, CX
 
-rows1156:
+rows1174:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1157
+	JG   done1175
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1159
+	JL   rest1177
 
-vectors1158:
+vectors1176:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18335,9 +18698,9 @@ vectors1158:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1158
+	JGE         vectors1176
 
-rest1159:
+rest1177:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18346,28 +18709,28 @@ rest1159:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1156
+	JMP  rows1174
 
-done1157:
+done1175:
 	SFENCE
-	JMP done1155
+	JMP done1173
 
-plain1154:
+plain1172:
 	XORQ CX, CX
 
-rows1161:
+rows1179:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1162
+	JG   done1180
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest1164
+	JL   rest1182
 
-vectors1163:
+vectors1181:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -18405,11 +18768,11 @@ vectors1163:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1163
+	JGE         vectors1181
 
-rest1164:
+rest1182:
 	ADDQ        $0x08, R12
-	JZ          done1165
+	JZ          done1183
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -18441,7 +18804,7 @@ rest1164:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done1165:
+done1183:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -18450,22 +18813,22 @@ done1165:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1161
+	JMP  rows1179
 
-done1162:
-rows1166:
+done1180:
+rows1184:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1167
+	JG   done1185
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1169
+	JL   rest1187
 
-vectors1168:
+vectors1186:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18485,11 +18848,11 @@ vectors1168:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1168
+	JGE         vectors1186
 
-rest1169:
+rest1187:
 	ADDQ        $0x08, R11
-	JZ          done1170
+	JZ          done1188
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18503,7 +18866,7 @@ rest1169:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done1170:
+done1188:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18512,10 +18875,10 @@ done1170:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1166
+	JMP  rows1184
 
-done1167:
-done1155:
+done1185:
+done1173:
 	VZEROUPPER
 	RET
 
@@ -18535,13 +18898,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1171
+	JE    plain1189
 	XORQ  CX, CX
 
-rows1173:
+rows1191:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1174
+	JG   done1192
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -18549,9 +18912,9 @@ rows1173:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1176
+	JL   rest1194
 
-vectors1175:
+vectors1193:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -18575,9 +18938,9 @@ vectors1175:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1175
+	JGE          vectors1193
 
-rest1176:
+rest1194:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18588,19 +18951,19 @@ rest1176:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1173
+	JMP  rows1191
 
-done1174:
+done1192:
 	SFENCE
-	JMP done1172
+	JMP done1190
 
-plain1171:
+plain1189:
 	XORQ CX, CX
 
-rows1178:
+rows1196:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1179
+	JG   done1197
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -18608,9 +18971,9 @@ rows1178:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1181
+	JL   rest1199
 
-vectors1180:
+vectors1198:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -18653,11 +19016,11 @@ vectors1180:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1180
+	JGE          vectors1198
 
-rest1181:
+rest1199:
 	ADDQ         $0x08, R14
-	JZ           done1182
+	JZ           done1200
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -18692,7 +19055,7 @@ rest1181:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1182:
+done1200:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -18703,13 +19066,13 @@ done1182:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1178
+	JMP  rows1196
 
-done1179:
-rows1183:
+done1197:
+rows1201:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1184
+	JG   done1202
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -18717,9 +19080,9 @@ rows1183:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1186
+	JL   rest1204
 
-vectors1185:
+vectors1203:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -18741,11 +19104,11 @@ vectors1185:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1185
+	JGE          vectors1203
 
-rest1186:
+rest1204:
 	ADDQ         $0x08, R13
-	JZ           done1187
+	JZ           done1205
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -18759,7 +19122,7 @@ rest1186:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1187:
+done1205:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18770,10 +19133,10 @@ done1187:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1183
+	JMP  rows1201
 
-done1184:
-done1172:
+done1202:
+done1190:
 	VZEROUPPER
 	RET
 
@@ -18785,30 +19148,224 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1188:
+loop1206:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1189
+	JG      done1207
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1188
+	JMP     loop1206
 
-done1189:
-loop1190:
+done1207:
+loop1208:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1191
+	JG     done1209
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1190
+	JMP    loop1208
 
-done1191:
+done1209:
 	VZEROUPPER
 	RET
+
+// func maxF64AVX512(x []float64) float64
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·maxF64AVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVQ         CX, DX
+	ANDQ         $0x00000007, DX
+	MOVL         $0x0000ffff, BX
+	BZHIL        DX, BX, BX
+	KMOVW        BX, K1
+	VBROADCASTSD literal64_22<>+0(SB), Z0
+	XORQ         DX, DX
+	MOVQ         CX, BX
+	ANDQ         $-8, BX
+	JZ           rest1211
+
+vectors1210:
+	VMOVUPD (AX)(DX*8), Z1
+	VMAXPD  Z0, Z1, Z0
+	ADDQ    $0x00000008, DX
+	CMPQ    DX, BX
+	JL      vectors1210
+
+rest1211:
+	CMPQ    DX, CX
+	JGE     done1212
+	VMOVUPD Z0, Z1
+	VMOVUPD (AX)(DX*8), K1, Z1
+	VMAXPD  Z0, Z1, Z0
+
+done1212:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPD        Y0, Y1, Y0
+	VEXTRACTF32X4 $0x01, Y0, X1
+	VMAXPD        X0, X1, X0
+	VPERMILPD     $0x01, X0, X1
+	VMAXPD        X0, X1, X0
+	VMOVSD        X0, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func expSumF64AVX512(p []float64, x []float64, top float64) float64
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
+	MOVQ         p_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $0x00000007, BX
+	MOVL         $0x0000ffff, SI
+	BZHIL        BX, SI, SI
+	KMOVW        SI, K1
+	VBROADCASTSD top+48(FP), Z0
+	VBROADCASTSD literal64_58<>+0(SB), Z1
+	VBROADCASTSD literal64_59<>+0(SB), Z2
+	VBROADCASTSD literal64_60<>+0(SB), Z3
+	VBROADCASTSD literal64_61<>+0(SB), Z4
+	VBROADCASTSD literal64_62<>+0(SB), Z5
+	VBROADCASTSD literal64_63<>+0(SB), Z6
+	VBROADCASTSD literal64_64<>+0(SB), Z7
+	VBROADCASTSD literal64_65<>+0(SB), Z8
+	VBROADCASTSD literal64_66<>+0(SB), Z9
+	VBROADCASTSD literal64_67<>+0(SB), Z10
+	VBROADCASTSD literal64_68<>+0(SB), Z11
+	VBROADCASTSD literal64_69<>+0(SB), Z12
+	VBROADCASTSD literal64_70<>+0(SB), Z13
+	VBROADCASTSD literal64_71<>+0(SB), Z14
+	VBROADCASTSD literal64_72<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z16
+	VBROADCASTSD literal64_0<>+0(SB), Z17
+	VPXORD       Z18, Z18, Z18
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	ANDQ         $-8, SI
+	JZ           rest1214
+
+vectors1213:
+	VMOVUPD      (CX)(BX*8), Z19
+	VSUBPD       Z0, Z19, Z20
+	VADDPD       Z20, Z0, Z21
+	VSUBPD       Z21, Z19, Z21
+	VMOVUPD      Z3, Z19
+	VFMADD231PD  Z2, Z20, Z19
+	VSUBPD       Z3, Z19, Z19
+	VCMPPD       $0x15, Z1, Z20, K2
+	VFNMADD231PD Z4, Z19, Z20
+	VADDPD       Z21, Z20, Z20
+	VFNMADD231PD Z5, Z19, Z20
+	VMOVUPD      Z6, Z21
+	VFMADD213PD  Z7, Z20, Z21
+	VFMADD213PD  Z8, Z20, Z21
+	VFMADD213PD  Z9, Z20, Z21
+	VFMADD213PD  Z10, Z20, Z21
+	VFMADD213PD  Z11, Z20, Z21
+	VFMADD213PD  Z12, Z20, Z21
+	VFMADD213PD  Z13, Z20, Z21
+	VFMADD213PD  Z14, Z20, Z21
+	VFMADD213PD  Z15, Z20, Z21
+	VFMADD213PD  Z16, Z20, Z21
+	VFMADD213PD  Z17, Z20, Z21
+	VSCALEFPD.Z  Z19, Z21, K2, Z21
+	VMOVUPD      Z21, (AX)(BX*8)
+	VADDPD       Z21, Z18, Z18
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, SI
+	JL           vectors1213
+
+rest1214:
+	CMPQ         BX, DX
+	JGE          done1215
+	VMOVUPD.Z    (CX)(BX*8), K1, Z19
+	VSUBPD       Z0, Z19, Z20
+	VADDPD       Z20, Z0, Z0
+	VSUBPD       Z0, Z19, Z0
+	VMOVUPD      Z3, Z19
+	VFMADD231PD  Z2, Z20, Z19
+	VSUBPD       Z3, Z19, Z2
+	VCMPPD       $0x15, Z1, Z20, K2
+	VFNMADD231PD Z4, Z2, Z20
+	VADDPD       Z0, Z20, Z20
+	VFNMADD231PD Z5, Z2, Z20
+	VMOVUPD      Z6, Z0
+	VFMADD213PD  Z7, Z20, Z0
+	VFMADD213PD  Z8, Z20, Z0
+	VFMADD213PD  Z9, Z20, Z0
+	VFMADD213PD  Z10, Z20, Z0
+	VFMADD213PD  Z11, Z20, Z0
+	VFMADD213PD  Z12, Z20, Z0
+	VFMADD213PD  Z13, Z20, Z0
+	VFMADD213PD  Z14, Z20, Z0
+	VFMADD213PD  Z15, Z20, Z0
+	VFMADD213PD  Z16, Z20, Z0
+	VFMADD213PD  Z17, Z20, Z0
+	VSCALEFPD.Z  Z2, Z0, K2, Z0
+	VMOVUPD      Z0, K1, (AX)(BX*8)
+	VMOVAPD.Z    Z0, K1, Z0
+	VADDPD       Z0, Z18, Z18
+
+done1215:
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF32X4 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
+	VPERMILPD     $0x01, X18, X0
+	VADDPD        X0, X18, X18
+	VMOVSD        X18, ret+56(FP)
+	VZEROUPPER
+	RET
+
+DATA literal64_58<>+0(SB)/8, $0xc086232bdd7abcd2
+GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_59<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_60<>+0(SB)/8, $0x43380000000003ff
+GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_61<>+0(SB)/8, $0x3fe62e42fefa4000
+GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_62<>+0(SB)/8, $0xbd48432a1b0e2634
+GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_63<>+0(SB)/8, $0x3e5ad7f286f853ac
+GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_64<>+0(SB)/8, $0x3e928ad724f633e8
+GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_65<>+0(SB)/8, $0x3ec71df257a124e6
+GLOBL literal64_65<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_66<>+0(SB)/8, $0x3efa0199a0cf44e1
+GLOBL literal64_66<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_67<>+0(SB)/8, $0x3f2a01a012a48e87
+GLOBL literal64_67<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_68<>+0(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_68<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_69<>+0(SB)/8, $0x3f81111111127c04
+GLOBL literal64_69<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_70<>+0(SB)/8, $0x3fa555555555087e
+GLOBL literal64_70<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_71<>+0(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_71<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_72<>+0(SB)/8, $0x3fe000000000000a
+GLOBL literal64_72<>(SB), RODATA|NOPTR, $8
 
 // func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -18821,27 +19378,27 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	MOVL         $0x0000ffff, SI
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
-	VBROADCASTSD literal64_24<>+0(SB), Z0
+	VBROADCASTSD literal64_22<>+0(SB), Z0
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1193
+	JZ           rest1217
 
-vectors1192:
+vectors1216:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1192
+	JL      vectors1216
 
-rest1193:
+rest1217:
 	CMPQ    BX, DX
-	JGE     done1194
+	JGE     done1218
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1194:
+done1218:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -18850,89 +19407,92 @@ done1194:
 	VMAXPD        X0, X1, X0
 	VMOVSD        X0, top+48(FP)
 	VBROADCASTSD  X0, Z0
-	VBROADCASTSD  literal64_63<>+0(SB), Z1
-	VBROADCASTSD  literal64_64<>+0(SB), Z3
-	VBROADCASTSD  literal64_65<>+0(SB), Z4
-	VBROADCASTSD  literal64_66<>+0(SB), Z5
-	VBROADCASTSD  literal64_67<>+0(SB), Z6
-	VBROADCASTSD  literal64_68<>+0(SB), Z7
-	VBROADCASTSD  literal64_69<>+0(SB), Z8
-	VBROADCASTSD  literal64_70<>+0(SB), Z9
-	VBROADCASTSD  literal64_71<>+0(SB), Z10
-	VBROADCASTSD  literal64_72<>+0(SB), Z11
-	VBROADCASTSD  literal64_73<>+0(SB), Z12
-	VBROADCASTSD  literal64_74<>+0(SB), Z13
-	VBROADCASTSD  literal64_75<>+0(SB), Z14
-	VBROADCASTSD  literal64_76<>+0(SB), Z15
-	VBROADCASTSD  literal64_77<>+0(SB), Z16
-	VBROADCASTSD  literal64_78<>+0(SB), Z17
+	VBROADCASTSD  literal64_58<>+0(SB), Z1
+	VBROADCASTSD  literal64_59<>+0(SB), Z3
+	VBROADCASTSD  literal64_60<>+0(SB), Z4
+	VBROADCASTSD  literal64_61<>+0(SB), Z5
+	VBROADCASTSD  literal64_62<>+0(SB), Z6
+	VBROADCASTSD  literal64_63<>+0(SB), Z7
+	VBROADCASTSD  literal64_64<>+0(SB), Z8
+	VBROADCASTSD  literal64_65<>+0(SB), Z9
+	VBROADCASTSD  literal64_66<>+0(SB), Z10
+	VBROADCASTSD  literal64_67<>+0(SB), Z11
+	VBROADCASTSD  literal64_68<>+0(SB), Z12
+	VBROADCASTSD  literal64_69<>+0(SB), Z13
+	VBROADCASTSD  literal64_70<>+0(SB), Z14
+	VBROADCASTSD  literal64_71<>+0(SB), Z15
+	VBROADCASTSD  literal64_72<>+0(SB), Z16
+	VBROADCASTSD  literal64_0<>+0(SB), Z17
 	VBROADCASTSD  literal64_0<>+0(SB), Z18
-	VBROADCASTSD  literal64_0<>+0(SB), Z19
 	VPXORD        Z2, Z2, Z2
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1196
+	JZ            rest1220
 
-vectors1195:
-	VMOVUPD      (CX)(BX*8), Z20
-	VSUBPD       Z0, Z20, Z20
-	VMINPD       Z20, Z1, Z20
-	VMAXPD       Z20, Z3, Z20
-	VMOVUPD      Z5, Z21
-	VFMADD231PD  Z4, Z20, Z21
-	VSUBPD       Z5, Z21, Z21
-	VFNMADD231PD Z6, Z21, Z20
-	VFNMADD231PD Z7, Z21, Z20
-	VMOVUPD      Z8, Z22
-	VFMADD213PD  Z9, Z20, Z22
-	VFMADD213PD  Z10, Z20, Z22
-	VFMADD213PD  Z11, Z20, Z22
-	VFMADD213PD  Z12, Z20, Z22
-	VFMADD213PD  Z13, Z20, Z22
-	VFMADD213PD  Z14, Z20, Z22
-	VFMADD213PD  Z15, Z20, Z22
-	VFMADD213PD  Z16, Z20, Z22
-	VFMADD213PD  Z17, Z20, Z22
-	VFMADD213PD  Z18, Z20, Z22
-	VFMADD213PD  Z19, Z20, Z22
-	VSCALEFPD    Z21, Z22, Z22
-	VMOVUPD      Z22, (AX)(BX*8)
-	VADDPD       Z22, Z2, Z2
+vectors1219:
+	VMOVUPD      (CX)(BX*8), Z19
+	VSUBPD       Z0, Z19, Z20
+	VADDPD       Z20, Z0, Z21
+	VSUBPD       Z21, Z19, Z21
+	VMOVUPD      Z4, Z19
+	VFMADD231PD  Z3, Z20, Z19
+	VSUBPD       Z4, Z19, Z19
+	VCMPPD       $0x15, Z1, Z20, K2
+	VFNMADD231PD Z5, Z19, Z20
+	VADDPD       Z21, Z20, Z20
+	VFNMADD231PD Z6, Z19, Z20
+	VMOVUPD      Z7, Z21
+	VFMADD213PD  Z8, Z20, Z21
+	VFMADD213PD  Z9, Z20, Z21
+	VFMADD213PD  Z10, Z20, Z21
+	VFMADD213PD  Z11, Z20, Z21
+	VFMADD213PD  Z12, Z20, Z21
+	VFMADD213PD  Z13, Z20, Z21
+	VFMADD213PD  Z14, Z20, Z21
+	VFMADD213PD  Z15, Z20, Z21
+	VFMADD213PD  Z16, Z20, Z21
+	VFMADD213PD  Z17, Z20, Z21
+	VFMADD213PD  Z18, Z20, Z21
+	VSCALEFPD.Z  Z19, Z21, K2, Z21
+	VMOVUPD      Z21, (AX)(BX*8)
+	VADDPD       Z21, Z2, Z2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1195
+	JL           vectors1219
 
-rest1196:
+rest1220:
 	CMPQ         BX, DX
-	JGE          done1197
-	VMOVUPD.Z    (CX)(BX*8), K1, Z20
-	VSUBPD       Z0, Z20, Z20
-	VMINPD       Z20, Z1, Z0
-	VMAXPD       Z0, Z3, Z0
-	VMOVUPD      Z5, Z1
-	VFMADD231PD  Z4, Z0, Z1
-	VSUBPD       Z5, Z1, Z1
-	VFNMADD231PD Z6, Z1, Z0
-	VFNMADD231PD Z7, Z1, Z0
-	VMOVUPD      Z8, Z3
-	VFMADD213PD  Z9, Z0, Z3
-	VFMADD213PD  Z10, Z0, Z3
-	VFMADD213PD  Z11, Z0, Z3
-	VFMADD213PD  Z12, Z0, Z3
-	VFMADD213PD  Z13, Z0, Z3
-	VFMADD213PD  Z14, Z0, Z3
-	VFMADD213PD  Z15, Z0, Z3
-	VFMADD213PD  Z16, Z0, Z3
-	VFMADD213PD  Z17, Z0, Z3
-	VFMADD213PD  Z18, Z0, Z3
-	VFMADD213PD  Z19, Z0, Z3
-	VSCALEFPD    Z1, Z3, Z3
-	VMOVUPD      Z3, K1, (AX)(BX*8)
-	VMOVAPD.Z    Z3, K1, Z3
-	VADDPD       Z3, Z2, Z2
+	JGE          done1221
+	VMOVUPD.Z    (CX)(BX*8), K1, Z19
+	VSUBPD       Z0, Z19, Z20
+	VADDPD       Z20, Z0, Z0
+	VSUBPD       Z0, Z19, Z0
+	VMOVUPD      Z4, Z19
+	VFMADD231PD  Z3, Z20, Z19
+	VSUBPD       Z4, Z19, Z3
+	VCMPPD       $0x15, Z1, Z20, K2
+	VFNMADD231PD Z5, Z3, Z20
+	VADDPD       Z0, Z20, Z20
+	VFNMADD231PD Z6, Z3, Z20
+	VMOVUPD      Z7, Z0
+	VFMADD213PD  Z8, Z20, Z0
+	VFMADD213PD  Z9, Z20, Z0
+	VFMADD213PD  Z10, Z20, Z0
+	VFMADD213PD  Z11, Z20, Z0
+	VFMADD213PD  Z12, Z20, Z0
+	VFMADD213PD  Z13, Z20, Z0
+	VFMADD213PD  Z14, Z20, Z0
+	VFMADD213PD  Z15, Z20, Z0
+	VFMADD213PD  Z16, Z20, Z0
+	VFMADD213PD  Z17, Z20, Z0
+	VFMADD213PD  Z18, Z20, Z0
+	VSCALEFPD.Z  Z3, Z0, K2, Z0
+	VMOVUPD      Z0, K1, (AX)(BX*8)
+	VMOVAPD.Z    Z0, K1, Z0
+	VADDPD       Z0, Z2, Z2
 
-done1197:
+done1221:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPD        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -18946,74 +19506,26 @@ done1197:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1199
+	JZ            rest1223
 
-vectors1198:
+vectors1222:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1198
+	JL      vectors1222
 
-rest1199:
+rest1223:
 	CMPQ      CX, DX
-	JGE       done1200
+	JGE       done1224
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1200:
+done1224:
 	VZEROUPPER
 	RET
-
-DATA literal64_63<>+0(SB)/8, $0x4086307ad27a1fc2
-GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_64<>+0(SB)/8, $0xc0874e9c65eceee0
-GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_65<>+0(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_65<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_66<>+0(SB)/8, $0x4338000000000000
-GLOBL literal64_66<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_67<>+0(SB)/8, $0x3fe62e42fefa39ef
-GLOBL literal64_67<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_68<>+0(SB)/8, $0x3c7abc9e3b39803f
-GLOBL literal64_68<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_69<>+0(SB)/8, $0x3e5ad7f286f853ac
-GLOBL literal64_69<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_70<>+0(SB)/8, $0x3e928ad724f633e8
-GLOBL literal64_70<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_71<>+0(SB)/8, $0x3ec71df257a124e6
-GLOBL literal64_71<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_72<>+0(SB)/8, $0x3efa0199a0cf44e1
-GLOBL literal64_72<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_73<>+0(SB)/8, $0x3f2a01a012a48e87
-GLOBL literal64_73<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_74<>+0(SB)/8, $0x3f56c16c18429d92
-GLOBL literal64_74<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_75<>+0(SB)/8, $0x3f81111111127c04
-GLOBL literal64_75<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_76<>+0(SB)/8, $0x3fa555555555087e
-GLOBL literal64_76<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_77<>+0(SB)/8, $0x3fc55555555554fa
-GLOBL literal64_77<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_78<>+0(SB)/8, $0x3fe000000000000a
-GLOBL literal64_78<>(SB), RODATA|NOPTR, $8
 
 // func softmaxBackwardF64AVX512(dp []float64, p []float64)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -19030,24 +19542,24 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1202
+	JZ     rest1226
 
-vectors1201:
+vectors1225:
 	VMOVUPD     (CX)(BX*8), Z1
 	VMOVUPD     (AX)(BX*8), Z2
 	VFMADD231PD Z2, Z1, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1201
+	JL          vectors1225
 
-rest1202:
+rest1226:
 	CMPQ        BX, DX
-	JGE         done1203
+	JGE         done1227
 	VMOVUPD.Z   (CX)(BX*8), K1, Z1
 	VMOVUPD.Z   (AX)(BX*8), K1, Z2
 	VFMADD231PD Z2, Z1, Z0
 
-done1203:
+done1227:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -19058,9 +19570,9 @@ done1203:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1205
+	JZ            rest1229
 
-vectors1204:
+vectors1228:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -19068,18 +19580,18 @@ vectors1204:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1204
+	JL      vectors1228
 
-rest1205:
+rest1229:
 	CMPQ      BX, DX
-	JGE       done1206
+	JGE       done1230
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1206:
+done1230:
 	VZEROUPPER
 	RET
 
@@ -19090,28 +19602,27 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSD literal64_63<>+0(SB), Z0
-	VBROADCASTSD literal64_64<>+0(SB), Z1
-	VBROADCASTSD literal64_65<>+0(SB), Z2
-	VBROADCASTSD literal64_66<>+0(SB), Z3
-	VBROADCASTSD literal64_67<>+0(SB), Z4
-	VBROADCASTSD literal64_68<>+0(SB), Z5
-	VBROADCASTSD literal64_69<>+0(SB), Z6
-	VBROADCASTSD literal64_70<>+0(SB), Z7
-	VBROADCASTSD literal64_71<>+0(SB), Z8
-	VBROADCASTSD literal64_72<>+0(SB), Z9
-	VBROADCASTSD literal64_73<>+0(SB), Z10
-	VBROADCASTSD literal64_74<>+0(SB), Z11
-	VBROADCASTSD literal64_75<>+0(SB), Z12
-	VBROADCASTSD literal64_76<>+0(SB), Z13
-	VBROADCASTSD literal64_77<>+0(SB), Z14
-	VBROADCASTSD literal64_78<>+0(SB), Z15
+	VBROADCASTSD literal64_58<>+0(SB), Z0
+	VBROADCASTSD literal64_59<>+0(SB), Z1
+	VBROADCASTSD literal64_60<>+0(SB), Z2
+	VBROADCASTSD literal64_61<>+0(SB), Z3
+	VBROADCASTSD literal64_62<>+0(SB), Z4
+	VBROADCASTSD literal64_63<>+0(SB), Z5
+	VBROADCASTSD literal64_64<>+0(SB), Z6
+	VBROADCASTSD literal64_65<>+0(SB), Z7
+	VBROADCASTSD literal64_66<>+0(SB), Z8
+	VBROADCASTSD literal64_67<>+0(SB), Z9
+	VBROADCASTSD literal64_68<>+0(SB), Z10
+	VBROADCASTSD literal64_69<>+0(SB), Z11
+	VBROADCASTSD literal64_70<>+0(SB), Z12
+	VBROADCASTSD literal64_71<>+0(SB), Z13
+	VBROADCASTSD literal64_72<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z15
 	VBROADCASTSD literal64_0<>+0(SB), Z16
 	VBROADCASTSD literal64_0<>+0(SB), Z17
-	VBROADCASTSD literal64_0<>+0(SB), Z18
-	VBROADCASTSD literal64_47<>+0(SB), Z19
-	VBROADCASTSD literal64_49<>+0(SB), Z20
-	VBROADCASTSD literal64_79<>+0(SB), Z21
+	VBROADCASTSD literal64_43<>+0(SB), Z18
+	VBROADCASTSD literal64_45<>+0(SB), Z19
+	VBROADCASTSD literal64_73<>+0(SB), Z20
 	MOVQ         BX, SI
 	ANDQ         $0x00000007, SI
 	MOVL         $0x0000ffff, DI
@@ -19120,91 +19631,91 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1208
+	JZ           rest1232
 
-vectors1207:
-	VMOVUPD      (DX)(SI*8), Z22
-	VMULPD       Z22, Z22, Z23
-	VMOVUPD      Z20, Z24
-	VFMADD231PD  Z21, Z23, Z24
-	VMULPD       Z24, Z22, Z23
-	VORPD        Z19, Z23, Z23
-	VMINPD       Z23, Z0, Z23
-	VMAXPD       Z23, Z1, Z23
-	VMOVUPD      Z3, Z24
-	VFMADD231PD  Z2, Z23, Z24
-	VSUBPD       Z3, Z24, Z24
-	VFNMADD231PD Z4, Z24, Z23
-	VFNMADD231PD Z5, Z24, Z23
-	VMOVUPD      Z6, Z27
-	VFMADD213PD  Z7, Z23, Z27
-	VFMADD213PD  Z8, Z23, Z27
-	VFMADD213PD  Z9, Z23, Z27
-	VFMADD213PD  Z10, Z23, Z27
-	VFMADD213PD  Z11, Z23, Z27
-	VFMADD213PD  Z12, Z23, Z27
-	VFMADD213PD  Z13, Z23, Z27
-	VFMADD213PD  Z14, Z23, Z27
-	VFMADD213PD  Z15, Z23, Z27
-	VFMADD213PD  Z16, Z23, Z27
-	VFMADD213PD  Z17, Z23, Z27
-	VSCALEFPD    Z24, Z27, Z27
-	VADDPD       Z18, Z27, Z23
-	VDIVPD       Z23, Z27, Z27
-	VMOVUPD      Z27, (CX)(SI*8)
-	VPXORD       Z25, Z25, Z25
-	VMAXPD       Z22, Z25, Z23
-	VANDNPD      Z22, Z19, Z22
-	VFNMADD231PD Z22, Z27, Z23
+vectors1231:
+	VMOVUPD      (DX)(SI*8), Z21
+	VMULPD       Z21, Z21, Z22
+	VMOVUPD      Z19, Z23
+	VFMADD231PD  Z20, Z22, Z23
+	VORPD        Z18, Z21, Z24
+	VMULPD       Z23, Z24, Z22
+	VMOVUPD      Z2, Z25
+	VFMADD231PD  Z1, Z22, Z25
+	VSUBPD       Z2, Z25, Z25
+	VCMPPD       $0x15, Z0, Z22, K2
+	VMULPD       Z3, Z25, Z22
+	VFMSUB213PD  Z22, Z24, Z23
+	VFNMADD231PD Z4, Z25, Z23
+	VMOVUPD      Z5, Z22
+	VFMADD213PD  Z6, Z23, Z22
+	VFMADD213PD  Z7, Z23, Z22
+	VFMADD213PD  Z8, Z23, Z22
+	VFMADD213PD  Z9, Z23, Z22
+	VFMADD213PD  Z10, Z23, Z22
+	VFMADD213PD  Z11, Z23, Z22
+	VFMADD213PD  Z12, Z23, Z22
+	VFMADD213PD  Z13, Z23, Z22
+	VFMADD213PD  Z14, Z23, Z22
+	VFMADD213PD  Z15, Z23, Z22
+	VFMADD213PD  Z16, Z23, Z22
+	VSCALEFPD.Z  Z25, Z22, K2, Z22
+	VADDPD       Z17, Z22, Z23
+	VDIVPD       Z23, Z22, Z22
+	VMOVUPD      Z22, (CX)(SI*8)
+	VPXORD       Z26, Z26, Z26
+	VMAXPD       Z21, Z26, Z23
+	VANDNPD      Z21, Z18, Z21
+	VFNMADD231PD Z21, Z22, Z23
 	VMOVUPD      Z23, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1207
+	JL           vectors1231
 
-rest1208:
+rest1232:
 	CMPQ         SI, BX
-	JGE          done1209
-	VMOVUPD.Z    (DX)(SI*8), K1, Z22
-	VMULPD       Z22, Z22, Z23
-	VMOVUPD      Z20, Z20
-	VFMADD231PD  Z21, Z23, Z20
-	VMULPD       Z20, Z22, Z23
-	VORPD        Z19, Z23, Z23
-	VMINPD       Z23, Z0, Z0
-	VMAXPD       Z0, Z1, Z0
-	VMOVUPD      Z3, Z1
-	VFMADD231PD  Z2, Z0, Z1
-	VSUBPD       Z3, Z1, Z1
-	VFNMADD231PD Z4, Z1, Z0
-	VFNMADD231PD Z5, Z1, Z0
-	VMOVUPD      Z6, Z2
-	VFMADD213PD  Z7, Z0, Z2
-	VFMADD213PD  Z8, Z0, Z2
-	VFMADD213PD  Z9, Z0, Z2
-	VFMADD213PD  Z10, Z0, Z2
-	VFMADD213PD  Z11, Z0, Z2
-	VFMADD213PD  Z12, Z0, Z2
-	VFMADD213PD  Z13, Z0, Z2
-	VFMADD213PD  Z14, Z0, Z2
-	VFMADD213PD  Z15, Z0, Z2
-	VFMADD213PD  Z16, Z0, Z2
-	VFMADD213PD  Z17, Z0, Z2
-	VSCALEFPD    Z1, Z2, Z2
-	VADDPD       Z18, Z2, Z0
-	VDIVPD       Z0, Z2, Z2
-	VMOVUPD      Z2, K1, (CX)(SI*8)
-	VPXORD       Z26, Z26, Z26
-	VMAXPD       Z22, Z26, Z0
-	VANDNPD      Z22, Z19, Z1
-	VFNMADD231PD Z1, Z2, Z0
-	VMOVUPD      Z0, K1, (AX)(SI*8)
+	JGE          done1233
+	VMOVUPD.Z    (DX)(SI*8), K1, Z21
+	VMULPD       Z21, Z21, Z22
+	VMOVUPD      Z19, Z19
+	VFMADD231PD  Z20, Z22, Z19
+	VORPD        Z18, Z21, Z20
+	VMULPD       Z19, Z20, Z22
+	VMOVUPD      Z2, Z23
+	VFMADD231PD  Z1, Z22, Z23
+	VSUBPD       Z2, Z23, Z1
+	VCMPPD       $0x15, Z0, Z22, K2
+	VMULPD       Z3, Z1, Z0
+	VFMSUB213PD  Z0, Z20, Z19
+	VFNMADD231PD Z4, Z1, Z19
+	VMOVUPD      Z5, Z0
+	VFMADD213PD  Z6, Z19, Z0
+	VFMADD213PD  Z7, Z19, Z0
+	VFMADD213PD  Z8, Z19, Z0
+	VFMADD213PD  Z9, Z19, Z0
+	VFMADD213PD  Z10, Z19, Z0
+	VFMADD213PD  Z11, Z19, Z0
+	VFMADD213PD  Z12, Z19, Z0
+	VFMADD213PD  Z13, Z19, Z0
+	VFMADD213PD  Z14, Z19, Z0
+	VFMADD213PD  Z15, Z19, Z0
+	VFMADD213PD  Z16, Z19, Z0
+	VSCALEFPD.Z  Z1, Z0, K2, Z0
+	VADDPD       Z17, Z0, Z1
+	VDIVPD       Z1, Z0, Z0
+	VMOVUPD      Z0, K1, (CX)(SI*8)
+	VPXORD       Z27, Z27, Z27
+	VMAXPD       Z21, Z27, Z1
+	VANDNPD      Z21, Z18, Z2
+	VFNMADD231PD Z2, Z0, Z1
+	VMOVUPD      Z1, K1, (AX)(SI*8)
 
-done1209:
+done1233:
 	VZEROUPPER
 	RET
 
-DATA literal64_79<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-GLOBL literal64_79<>(SB), RODATA|NOPTR, $8
+DATA literal64_73<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_73<>(SB), RODATA|NOPTR, $8
 
 // func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -19214,12 +19725,12 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_46<>+0(SB), Z0
-	VBROADCASTSD literal64_47<>+0(SB), Z1
+	VBROADCASTSD literal64_42<>+0(SB), Z0
+	VBROADCASTSD literal64_43<>+0(SB), Z1
 	VBROADCASTSD literal64_0<>+0(SB), Z2
-	VBROADCASTSD literal64_48<>+0(SB), Z3
-	VBROADCASTSD literal64_49<>+0(SB), Z4
-	VBROADCASTSD literal64_50<>+0(SB), Z5
+	VBROADCASTSD literal64_44<>+0(SB), Z3
+	VBROADCASTSD literal64_45<>+0(SB), Z4
+	VBROADCASTSD literal64_46<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	MOVL         $0x0000ffff, R8
@@ -19228,9 +19739,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1211
+	JZ           rest1235
 
-vectors1210:
+vectors1234:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -19250,11 +19761,11 @@ vectors1210:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1210
+	JL          vectors1234
 
-rest1211:
+rest1235:
 	CMPQ        DI, SI
-	JGE         done1212
+	JGE         done1236
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -19273,6 +19784,6 @@ rest1211:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1212:
+done1236:
 	VZEROUPPER
 	RET

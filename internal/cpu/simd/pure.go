@@ -24,6 +24,8 @@ func pure[T Float]() *Kernels[T] {
 		ColumnNormBackward: columnNormBackward[T],
 		Accumulate:         accumulate[T],
 		AdamW:              adamW[T],
+		Max:                maximum[T],
+		ExpSum:             expSum[T],
 		Softmax:            softmax[T],
 		SoftmaxBackward:    softmaxBackward[T],
 		GELU:               gelu[T],

@@ -2,17 +2,27 @@ package simd
 
 import "math"
 
-func softmax[T Float](p, x []T) (top, sum T) {
-	top = T(math.Inf(-1))
+func maximum[T Float](x []T) T {
+	top := T(math.Inf(-1))
 	for _, v := range x {
 		top = max(top, v)
 	}
-	var z float64
+	return top
+}
+
+func expSum[T Float](p, x []T, top T) T {
+	var sum float64
 	for i, v := range x {
-		p[i] = T(math.Exp(float64(v - top)))
-		z += float64(p[i])
+		e := math.Exp(float64(v) - float64(top))
+		p[i] = T(e)
+		sum += e
 	}
-	sum = T(z)
+	return T(sum)
+}
+
+func softmax[T Float](p, x []T) (top, sum T) {
+	top = maximum(x)
+	sum = expSum(p, x, top)
 	scale(p, p, 1/sum)
 	return top, sum
 }
@@ -34,8 +44,8 @@ const (
 
 func gelu[T Float](y, h, x []T) {
 	for i, v := range x {
-		z := -abs(v * (geluScale + geluScale*geluCubic*(v*v)))
-		e := math.Exp(float64(z))
+		x := float64(v)
+		e := math.Exp(-math.Abs(x * (geluScale + geluScale*geluCubic*(x*x))))
 		h[i] = T(e / (1 + e))
 		y[i] = max(v, 0) - abs(v)*h[i]
 	}

@@ -81,6 +81,10 @@ type Kernels[T Float] struct {
 	//	w = keep·w − lr·m/(√v/bias2 + eps)
 	AdamW func(w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T)
 
+	// Max is the largest element, -Inf of none; where there is a NaN, it is anything.
+	Max func(x []T) T
+	// ExpSum: p = exp(x − top), and Σp, for a top that none of x exceeds.
+	ExpSum func(p, x []T, top T) T
 	// Softmax: p = exp(x − top)/sum, with top the largest of x and sum = Σexp(x − top).
 	// What is below 2^-125 (float64: 2^-1021) may become 0.
 	Softmax func(p, x []T) (top, sum T)

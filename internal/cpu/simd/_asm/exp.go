@@ -9,16 +9,16 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// exponential holds the constants of exp on vectors.
+// exponential holds the constants of exp on vectors of numbers up to 0.
 //
 // With k = round(x/ln 2) and r = x − k·ln 2, |r| ≤ ln 2/2, exp(x) is 2^k·exp(r).
-// Adding magic to x/ln 2 rounds it to an integer in the sum's last bits, and
-// subtracting magic gives k as a number. ln 2 is taken away in two parts (Cody &
-// Waite 1980): k times the first is exact within an FMA, and so is the
-// difference.
+// Adding magic to x/ln 2 rounds it to an integer in the sum's last bits, where
+// magic has put the exponent of 2^0, and subtracting magic gives k as a number.
+// ln 2 is taken away in two parts (Cody & Waite 1980), the first so short that k
+// times it is exact.
 type exponential struct {
 	gen
-	high, low    Op // x is held to this range
+	low          Op // below this, results would not have all their digits
 	log2e, magic Op
 	ln2, ln2Rest Op
 	poly         []Op // of exp(r), highest power first
@@ -42,60 +42,54 @@ var expPolynomials = map[bool][]float64{
 
 // exponential loads the constants, outside of the loop that uses them.
 func (g gen) exponential() exponential {
-	mantissa, top, ln2, ln2Rest := 23, 128, float64(float32(math.Ln2)), math.Ln2-float64(float32(math.Ln2))
+	mantissa, bias, ln2, ln2Rest := 23, 127.0, 45426.0/(1<<16), 1.4286068203094172321e-6
 	if g.double {
-		mantissa, top, ln2, ln2Rest = 52, 1024, math.Ln2, 2.3190468138462996e-17
-	}
-	magic, bottom, c := math.Ldexp(1.5, mantissa), -top-mantissa, append([]float64{1, 1}, expPolynomials[g.double]...)
-	if !g.wide {
-		// The sum's last bits are the exponent of 2^(k−1), and the polynomial has the
-		// other 2, for 2^top is no number but exp(r)·2^top may be one.
-		magic, bottom = magic+float64(top-2), 3-top
-		for i := range c {
-			c[i] *= 2
-		}
+		mantissa, bias, ln2, ln2Rest = 52, 1023.0, 762123384786.0/(1<<40), -1.7239444525614834773e-13
 	}
 	e := exponential{gen: g}
-	e.high = g.number((float64(top) + 0.4) * math.Ln2) // is Inf, and k still top
-	e.low = g.number(float64(bottom) * math.Ln2)
-	e.log2e, e.magic = g.number(math.Log2E), g.number(magic)
+	e.low = g.number((1 - bias) * math.Ln2)
+	e.log2e, e.magic = g.number(math.Log2E), g.number(math.Ldexp(1.5, mantissa)+bias)
 	e.ln2, e.ln2Rest = g.number(ln2), g.number(ln2Rest)
-	for _, c := range slices.Backward(c) {
+	for _, c := range slices.Backward(append([]float64{1, 1}, expPolynomials[g.double]...)) {
 		e.poly = append(e.poly, g.number(c))
 	}
 	return e
 }
 
-// of gives exp of each lane: NaN of NaN, Inf where the result is too large. With
-// AVX2, results below 2^-125 (float64: 2^-1021) are zero.
-func (e exponential) of(x reg.VecVirtual) reg.VecVirtual {
-	r, t, k, p := e.reg(), e.reg(), e.reg(), e.reg()
-	var kept reg.VecVirtual
-	e.min(e.held(e.high), x, r)
-	if e.wide {
-		e.max(e.held(e.low), r, r)
-	} else {
-		kept = e.atLeast(r, e.low)
-	}
+// of gives exp of each lane: NaN of NaN, and zero where it is less than 2^-126
+// (float64: 2^-1022). An error of x is one of exp(x) times x, so where x is itself
+// the result of a sum or product, reduce takes k·e.ln2 away from what it is the
+// result of, before it is rounded.
+func (e exponential) of(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) reg.VecVirtual {
+	t, k, p := e.reg(), e.reg(), e.reg()
 	e.move(e.magic, t)
-	e.fma(e.log2e, r, t)
+	e.fma(e.log2e, x, t)
 	e.sub(t, e.magic, k)
-	e.fnma(e.ln2, k, r)
+	kept := e.atLeast(x, e.low)
+	r := reduce(k)
 	e.fnma(e.ln2Rest, k, r)
 	e.move(e.poly[0], p)
 	for _, c := range e.poly[1:] {
 		e.fam(r, c, p)
 	}
-	if e.wide {
-		e.pick(VSCALEFPS, VSCALEFPD, k, p, p)
-		return p
-	}
-	if e.double {
+	e.scale(p, k, t, kept)
+	return p
+}
+
+// scale makes p p·2^k in the kept lanes, with 2^k as the last bits of t have it.
+func (e exponential) scale(p, k, t reg.VecVirtual, kept *tail) {
+	switch {
+	case e.wide && e.double:
+		VSCALEFPD_Z(k, p, kept.mask, p)
+		return
+	case e.wide:
+		VSCALEFPS_Z(k, p, kept.mask, p)
+		return
+	case e.double:
 		VPSLLQ(U8(52), t, t)
-	} else {
+	default:
 		VPSLLD(U8(23), t, t)
 	}
 	e.mul(t, p, p)
-	e.pick(VANDPS, VANDPD, kept, p, p)
-	return p
+	e.keep(p, kept)
 }

@@ -20,13 +20,19 @@ func (g gen) gelu() {
 		a, b := g.number(geluScale), g.number(geluScale*geluCubic)
 		g.over(n, g.tailOf(n), func(i reg.Register, t *tail) {
 			v := g.load(g.at(x, i), t)
-			z, w := g.reg(), g.reg()
+			z, w, minus := g.reg(), g.reg(), g.reg()
 			g.mul(v, v, z)
 			g.move(a, w)
 			g.fma(b, z, w)
-			g.mul(w, v, z)
-			g.pick(VORPS, VORPD, sign, z, z)
-			e, d := exp.of(z), g.reg()
+			g.pick(VORPS, VORPD, sign, v, minus)
+			g.mul(w, minus, z)
+			e := exp.of(z, func(k reg.VecVirtual) reg.VecVirtual {
+				whole := g.reg()
+				g.mul(exp.ln2, k, whole)
+				g.fms(minus, whole, w)
+				return w
+			})
+			d := g.reg()
 			g.add(one, e, d)
 			g.div(e, d, e)
 			g.store(e, g.at(h, i), t)

@@ -7,6 +7,16 @@ import (
 )
 
 func (g gen) softmax() {
+	g.kernel("Max", "func(x []T) T", func() {
+		x, n := ptr("x"), length("x")
+		g.result(g.maximum(x, n, g.tailOf(n)), 0)
+	})
+
+	g.kernel("ExpSum", "func(p, x []T, top T) T", func() {
+		p, x, n := ptr("p"), ptr("x"), length("x")
+		g.result(g.expSum(p, x, n, g.tailOf(n), g.scalar("top")), 0)
+	})
+
 	g.kernel("Softmax", "func(p, x []T) (top, sum T)", func() {
 		p, x, n := ptr("p"), ptr("x"), length("x")
 		t := g.tailOf(n)
@@ -54,9 +64,16 @@ func (g gen) maximum(x, n reg.Register, t *tail) reg.VecVirtual {
 func (g gen) expSum(p, x, n reg.Register, t *tail, top reg.VecVirtual) reg.VecVirtual {
 	exp, sum := g.exponential(), g.zero()
 	g.over(n, t, func(i reg.Register, t *tail) {
-		v := g.load(g.at(x, i), t)
-		g.sub(v, top, v)
-		v = exp.of(v)
+		v, shifted, lost := g.load(g.at(x, i), t), g.reg(), g.reg()
+		g.sub(v, top, shifted)
+		// What the difference has lost, exactly so where |x| ≤ |top| (Dekker 1971).
+		g.add(shifted, top, lost)
+		g.sub(v, lost, lost)
+		v = exp.of(shifted, func(k reg.VecVirtual) reg.VecVirtual {
+			g.fnma(exp.ln2, k, shifted)
+			g.add(lost, shifted, shifted)
+			return shifted
+		})
 		g.store(v, g.at(p, i), t)
 		g.keep(v, t)
 		g.add(v, sum, sum)

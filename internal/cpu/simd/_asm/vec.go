@@ -295,12 +295,15 @@ func (g gen) loadOr(m Mem, t *tail, other reg.VecVirtual) reg.VecVirtual {
 	return v
 }
 
-// atLeast is a mask for AVX2 of the lanes in which x is bound or more, or NaN.
-func (g gen) atLeast(x reg.VecVirtual, bound Op) reg.VecVirtual {
-	const notLessQuiet = 0x15
-	m := g.reg()
-	g.pick(VCMPPS, VCMPPD, U8(notLessQuiet), bound, x, m)
-	return m
+// atLeast is the lanes in which x is bound or more, or NaN.
+func (g gen) atLeast(x reg.VecVirtual, bound Op) *tail {
+	const notLess = 0x15
+	var mask reg.Register = g.reg()
+	if g.wide {
+		mask = K()
+	}
+	g.pick(VCMPPS, VCMPPD, U8(notLess), bound, x, mask)
+	return &tail{mask}
 }
 
 // store writes a vector, or a tail's lanes.
