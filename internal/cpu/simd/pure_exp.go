@@ -28,12 +28,12 @@ func softmax[T Float](p, x []T) (top, sum T) {
 }
 
 func softmaxBackward[T Float](dp, p []T) {
-	var dot T
+	var dot float64
 	for i, v := range p {
-		dot += v * dp[i]
+		dot += float64(v) * float64(dp[i])
 	}
 	for i, v := range p {
-		dp[i] = v * (dp[i] - dot)
+		dp[i] = v * (dp[i] - T(dot))
 	}
 }
 

@@ -88,7 +88,7 @@ type Kernels[T Float] struct {
 	// Softmax: p = exp(x − top)/sum, with top the largest of x and sum = Σexp(x − top).
 	// What is below 2^-125 (float64: 2^-1021) may become 0.
 	Softmax func(p, x []T) (top, sum T)
-	// SoftmaxBackward: dp = p·(dp − Σp·dp).
+	// SoftmaxBackward: dp = p·(dp − Σp·dp), the sum taken in float64.
 	SoftmaxBackward func(dp, p []T)
 	// GELU: h = 1/(1 + exp(|2u|)) with u = √(2/π)·(x + 0.044715·x³), and
 	// y = max(x, 0) − |x|·h.

@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 
+	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -36,12 +37,8 @@ func (g gen) softmax() {
 
 	g.kernel("SoftmaxBackward", "func(dp, p []T)", func() {
 		dp, p, n := ptr("dp"), ptr("p"), length("dp")
-		t, dot := g.tailOf(n), g.zero()
-		g.over(n, t, func(i reg.Register, t *tail) {
-			v := g.load(g.at(p, i), t)
-			g.fma(g.load(g.at(dp, i), t), v, dot)
-		})
-		dot = g.broadcast(g.sum(dot).AsX())
+		t := g.tailOf(n)
+		dot := g.broadcast(g.dot(dp, p, n, t).AsX())
 		g.over(n, t, func(i reg.Register, t *tail) {
 			v := g.load(g.at(dp, i), t)
 			g.sub(v, dot, v)
@@ -49,6 +46,29 @@ func (g gen) softmax() {
 			g.store(v, g.at(dp, i), t)
 		})
 	})
+}
+
+// dot is Σx·y in the first lane, taken in float64.
+func (g gen) dot(x, y, n reg.Register, t *tail) reg.VecVirtual {
+	d := gen{double: true, wide: g.wide}
+	acc := d.zeros(2)
+	g.over(n, t, func(i reg.Register, t *tail) {
+		v, w := g.load(g.at(x, i), t), g.load(g.at(y, i), t)
+		if g.double {
+			g.fma(v, w, acc[0])
+			return
+		}
+		v0, v1 := g.doubles(v)
+		w0, w1 := g.doubles(w)
+		d.fma(v0, w0, acc[0])
+		d.fma(v1, w1, acc[1])
+	})
+	d.add(acc[1], acc[0], acc[0])
+	sum := d.sum(acc[0])
+	if !g.double {
+		VCVTSD2SS(sum.AsX(), sum.AsX(), sum.AsX())
+	}
+	return sum
 }
 
 // maximum of x in the first lane.
