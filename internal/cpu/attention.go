@@ -30,6 +30,7 @@ const causalBlock = 64
 type attention[T Float] struct {
 	Heads
 	y, probs, qkv, dqkv, dy []T
+	largest                 []T // logits, one a chunk
 	scratch                 freeList[[]T]
 }
 

@@ -67,6 +67,62 @@ func naiveAttention(qkv, dy []float64, h Heads) (y, dqkv []float64) {
 	return y, dqkv
 }
 
+// TestMaxAttentionLogitIsItsFormula puts large logits and NaN at both ends of what
+// a token sees, and where no token sees them.
+func TestMaxAttentionLogitIsItsFormula(t *testing.T) {
+	for _, tokens := range []int{1, 7, causalBlock, causalBlock + 1, 2*causalBlock + 9} {
+		t.Run(fmt.Sprint("time ", tokens), func(t *testing.T) {
+			h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
+			x := normals[float64](h.B*h.T*3*h.C, 0, 1)
+			require.InEpsilon(t, naiveMaxLogit(x, h), MaxAttentionLogit(x, h), 1e-12)
+			for _, query := range []int{0, tokens / 2, tokens - 1} {
+				for _, key := range []int{0, query, min(query+1, tokens-1), tokens - 1} {
+					for _, v := range []float64{100, math.NaN()} {
+						y := append([]float64(nil), x...)
+						second := func(token int) int { return (h.T+token)*3*h.C + h.size() } // sequence and head
+						y[second(query)], y[second(key)+h.C] = 100, v
+						want, got := naiveMaxLogit(y, h), MaxAttentionLogit(y, h)
+						if math.IsNaN(want) {
+							require.True(t, math.IsNaN(got), "query %d, key %d", query, key)
+							continue
+						}
+						require.InEpsilon(t, want, got, 1e-12, "query %d, key %d, %v", query, key, v)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestMaxAttentionLogitMayBeNegative has queries and keys that point apart, and
+// float32.
+func TestMaxAttentionLogitMayBeNegative(t *testing.T) {
+	h := Heads{B: 1, T: causalBlock + 3, C: 4, Heads: 1}
+	x := make([]float32, h.T*3*h.C)
+	for token := range h.T {
+		x[token*3*h.C], x[token*3*h.C+h.C] = -float32(token+1), 2
+	}
+	require.Equal(t, float32(-1), MaxAttentionLogit(x, h))
+}
+
+func naiveMaxLogit(qkv []float64, h Heads) float64 {
+	n, largest := h.size(), math.Inf(-1)
+	for chunk := range h.B * h.Heads {
+		b, i := chunk/h.Heads, chunk%h.Heads
+		for query := range h.T {
+			for key := range query + 1 {
+				q, k := qkv[(b*h.T+query)*3*h.C+i*n:], qkv[(b*h.T+key)*3*h.C+h.C+i*n:]
+				var logit float64
+				for c := range n {
+					logit += q[c] * k[c] / math.Sqrt(float64(n))
+				}
+				largest = max(largest, logit)
+			}
+		}
+	}
+	return largest
+}
+
 // TestGemmIsTheSameOnAnyNumberOfThreads compares bit for bit.
 func TestGemmIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -91,6 +147,7 @@ func TestMatrixKernelsAllocateNothing(t *testing.T) {
 	run := func() {
 		CausalAttention(y, probs, x, h)
 		CausalAttentionBackward(dqkv, x, probs, y, h)
+		MaxAttentionLogit(x, h)
 		Gemm(true, true, 50, 60, 90, 1, probs, 50, probs, 90, 1, probs[5000:], 60)
 	}
 	run()
