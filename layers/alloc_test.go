@@ -50,6 +50,12 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 			require.NoError(t, err)
 			return attention.Forward(G.Must(qkv.Forward(x)))
 		},
+		"QKNorm of LayerNorms": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			return newQKNorm(t, g, 4, layerNorms(16, dt)).Forward(G.Must(G.Concat(2, x, x, x)))
+		},
+		"QKNorm of RMSNorms": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			return newQKNorm(t, g, 4, rmsNorms(16, dt)).Forward(G.Must(G.Concat(2, x, x, x)))
+		},
 		"Embedding and CrossEntropy": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
 			ids := make([]int, batch*time)
 			for i := range ids {

@@ -77,6 +77,7 @@ func (m *module) taken() bool {
 func (m *module) Name() string        { return m.name }
 func (m *module) Learnables() G.Nodes { return m.learnables }
 func (m *module) Model() G.Nodes      { return m.learnables }
+func (m *module) self() *module       { return m }
 
 // label starts the layer's errors: its kind, and its name where that says more.
 func (m *module) label() string {

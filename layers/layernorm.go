@@ -62,7 +62,12 @@ func (l *LayerNorm) Forward(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.features); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label(), x.Shape(), &layerNorm[float32]{eps: l.eps}, &layerNorm[float64]{eps: l.eps}, l.with(x)...)
+	f32, f64, _ := l.rowKernels()
+	return op.Apply(l.label(), x.Shape(), f32, f64, l.with(x)...)
+}
+
+func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
+	return &layerNorm[float32]{eps: l.eps}, &layerNorm[float64]{eps: l.eps}, l.features
 }
 
 // Fwd is Forward in Gorgonia's composable form.

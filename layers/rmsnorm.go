@@ -54,7 +54,12 @@ func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.features); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label(), x.Shape(), &rmsNorm[float32]{eps: l.eps}, &rmsNorm[float64]{eps: l.eps}, l.with(x)...)
+	f32, f64, _ := l.rowKernels()
+	return op.Apply(l.label(), x.Shape(), f32, f64, l.with(x)...)
+}
+
+func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
+	return &rmsNorm[float32]{eps: l.eps}, &rmsNorm[float64]{eps: l.eps}, l.features
 }
 
 // Fwd is Forward in Gorgonia's composable form.

@@ -1,0 +1,187 @@
+package layers
+
+import (
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// RowNorm is a norm that treats each row by itself: LayerNorm and RMSNorm.
+type RowNorm interface {
+	Layer
+	self() *module
+	// rowKernels are the norm's pair of kernels, for one node, and its features.
+	rowKernels() (f32 op.Kernel[float32], f64 op.Kernel[float64], features int)
+}
+
+// QKNorm normalizes each head's queries and keys, so that attention's logits stay
+// bounded however far its weights grow (Henry et al. 2020, arXiv 2010.04245;
+// Dehghani et al. 2023, arXiv 2302.05442):
+//
+//	q' = norm_q(q)    k' = norm_k(k)    v' = v
+//
+// Its input is CausalSelfAttention's, of shape (batch, time, 3·channels), and so
+// is its output. The norms are over the channels/heads features of a head's query
+// or key, and every head shares their learnables. Backward is the norms' own.
+type QKNorm struct {
+	module
+	heads, size int
+	query, key  RowNorm
+}
+
+// NewQKNorm makes a QKNorm of two norms that stand on one graph. Learnables are
+// the query's, then the key's. It takes WithName.
+func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
+	m, err := newStateless("QKNorm", opts)
+	if err != nil {
+		return nil, err
+	}
+	if heads < 1 {
+		return nil, m.errorf("has %d heads, want 1 or more", heads)
+	}
+	if query == nil || key == nil {
+		return nil, m.errorf("the query's or the key's norm is nil")
+	}
+	q, k := query.self(), key.self()
+	if q == k {
+		return nil, m.errorf("the query's and the key's norm are one layer, want two")
+	}
+	if q.g != k.g {
+		return nil, m.errorf("the key's norm stands on another graph than the query's")
+	}
+	if q.dtype != k.dtype {
+		return nil, m.errorf("the key's norm is of type %v, want %v as the query's", k.dtype, q.dtype)
+	}
+	_, _, size := query.rowKernels()
+	if _, _, n := key.rowKernels(); n != size {
+		return nil, m.errorf("the key's norm has %d features, want %d as the query's", n, size)
+	}
+	m.g, m.dtype = q.g, q.dtype
+	m.learnables = slices.Concat(q.learnables, k.learnables)
+	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
+}
+
+// Forward gives qkv with queries and keys normalized, in its shape.
+func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
+	if err := l.check(qkv); err != nil {
+		return nil, err
+	}
+	s, channels := qkv.Shape(), l.heads*l.size
+	if s.Dims() != 3 || s[2] != 3*channels {
+		return nil, l.errorf("input shape is %v, want (batch, time, %d) for %d heads of %d features", s, 3*channels, l.heads, l.size)
+	}
+	if qkv.Dtype() != l.dtype {
+		return nil, l.errorf("the input is of type %v, want %v", qkv.Dtype(), l.dtype)
+	}
+	q32, q64, _ := l.query.rowKernels()
+	k32, k64, _ := l.key.rowKernels()
+	tokens, learnables := s[0]*s[1], len(l.query.Learnables())
+	return op.Apply(l.label(), s,
+		newQKNormKernel(q32, k32, tokens, l.heads, l.size, learnables),
+		newQKNormKernel(q64, k64, tokens, l.heads, l.size, learnables),
+		l.with(qkv)...)
+}
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
+
+// On places both norms, and the layer with them, on another graph.
+func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	query, err := l.query.On(g, mode)
+	if err != nil {
+		return nil, err
+	}
+	key, err := l.key.On(g, mode)
+	if err != nil {
+		return nil, err
+	}
+	return NewQKNorm(l.heads, query.(RowNorm), key.(RowNorm), WithName(l.name))
+}
+
+// qkNorm is the kernel; in is qkv, the query's learnables and the key's.
+type qkNorm[T op.Float] struct {
+	channels   int
+	learnables int // of the query
+	query, key packed[T]
+}
+
+func newQKNormKernel[T op.Float](query, key op.Kernel[T], tokens, heads, size, learnables int) *qkNorm[T] {
+	rows := tensor.Shape{tokens * heads, size}
+	return &qkNorm[T]{
+		channels:   heads * size,
+		learnables: learnables,
+		query:      packed[T]{norm: query, rows: rows},
+		key:        packed[T]{norm: key, rows: rows},
+	}
+}
+
+func (k *qkNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	qkv, c := in[0].Data, k.channels
+	copyColumns(out.Data[2*c:], 3*c, qkv[2*c:], 3*c, c)
+	split := 1 + k.learnables
+	if err := k.query.forward(out.Data, qkv, c, in[1:split]); err != nil {
+		return err
+	}
+	return k.key.forward(out.Data[c:], qkv[c:], c, in[split:])
+}
+
+func (k *qkNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	dqkv, c := din[0].Data, k.channels
+	copyColumns(dqkv[2*c:], 3*c, dout.Data[2*c:], 3*c, c)
+	split := 1 + k.learnables
+	if err := k.query.backward(dqkv, dout.Data, c, din[1:split], in[1:split]); err != nil {
+		return err
+	}
+	return k.key.backward(dqkv[c:], dout.Data[c:], c, din[split:], in[split:])
+}
+
+// packed is a norm at work on the queries, or the keys, of all tokens and heads,
+// copied together to be rows of a matrix.
+type packed[T op.Float] struct {
+	norm         op.Kernel[T]
+	rows         tensor.Shape
+	x, y, dx, dy []T
+	in, din      []op.Array[T] // reused
+}
+
+func (p *packed[T]) array(data *[]T) op.Array[T] {
+	*data = cpu.Grow(*data, p.rows.TotalSize())
+	return op.Array[T]{Shape: p.rows, Data: *data}
+}
+
+// forward normalizes what begins each token's 3·channels elements of qkv.
+func (p *packed[T]) forward(out, qkv []T, channels int, learnables []op.Array[T]) error {
+	x, y := p.array(&p.x), p.array(&p.y)
+	copyColumns(x.Data, channels, qkv, 3*channels, channels)
+	p.in = append(append(p.in[:0], x), learnables...)
+	if err := p.norm.Forward(y, p.in); err != nil {
+		return err
+	}
+	copyColumns(out, 3*channels, y.Data, channels, channels)
+	return nil
+}
+
+// backward is forward's, on the rows that it has left packed.
+func (p *packed[T]) backward(dqkv, dout []T, channels int, dlearnables, learnables []op.Array[T]) error {
+	dx, dy := p.array(&p.dx), p.array(&p.dy)
+	copyColumns(dy.Data, channels, dout, 3*channels, channels)
+	p.in = append(append(p.in[:0], p.array(&p.x)), learnables...)
+	p.din = append(append(p.din[:0], dx), dlearnables...)
+	if err := p.norm.Backward(p.din, p.in, p.array(&p.y), dy); err != nil {
+		return err
+	}
+	copyColumns(dqkv, 3*channels, dx.Data, channels, channels)
+	return nil
+}
+
+// copyColumns copies the first cols elements of each row, rows being ldd and lds
+// elements apart, until dst ends.
+func copyColumns[T op.Float](dst []T, ldd int, src []T, lds, cols int) {
+	for d, s := 0, 0; d < len(dst); d, s = d+ldd, s+lds {
+		copy(dst[d:d+cols], src[s:s+cols])
+	}
+}
