@@ -222,7 +222,11 @@ func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, 
 		v := tensor.New(tensor.WithShape(batch, context), tensor.WithBacking(ids))
 		return G.NewTensor(g, tensor.Int, 2, G.WithShape(batch, context), G.WithName(name), G.WithValue(v))
 	}
-	p.loss, err = m.Loss(input("ids", p.ids), input("targets", p.targets))
+	logits, err := m.Logits(input("ids", p.ids))
+	if err != nil {
+		return p, err
+	}
+	p.loss, err = m.Loss(logits, input("targets", p.targets))
 	return p, err
 }
 

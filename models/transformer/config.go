@@ -2,11 +2,9 @@ package transformer
 
 import (
 	"fmt"
+	"slices"
 
-	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
-
-	"gorgonorm/layers"
 )
 
 // Config is a model's size and kind.
@@ -17,52 +15,12 @@ type Config struct {
 	Heads    int // of attention; they divide the channels
 	Channels int // features of a token
 
-	Norm  Norm         // of every block and before the head
-	Bias  bool         // of linear layers and norms, where the norm can have one
-	Dtype tensor.Dtype // float32 if not set
-	Seed  uint64       // of the initial weights
-}
-
-// Norm is a kind of normalization layer that a model can be built with.
-type Norm struct {
-	Name    string
-	MinRows int // tokens that a training batch must have
-	New     func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
-}
-
-// Norms are the kinds there are.
-var Norms = []Norm{
-	{"none", 1, func(*G.ExprGraph, int, bool, ...layers.Option) (layers.Layer, error) {
-		return layers.NewIdentity()
-	}},
-	{"batch", 2, func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewBatchNorm(g, channels, biased(bias, opts)...)
-	}},
-	{"layer", 1, func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewLayerNorm(g, channels, biased(bias, opts)...)
-	}},
-	{"rms", 1, func(g *G.ExprGraph, channels int, _ bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewRMSNorm(g, channels, opts...)
-	}},
-}
-
-// NormByName finds one of Norms.
-func NormByName(name string) (Norm, error) {
-	var names []string
-	for _, n := range Norms {
-		if n.Name == name {
-			return n, nil
-		}
-		names = append(names, n.Name)
-	}
-	return Norm{}, fmt.Errorf("transformer: unknown norm %q, want one of %q", name, names)
-}
-
-func biased(bias bool, opts []layers.Option) []layers.Option {
-	if bias {
-		return opts
-	}
-	return append(opts[:len(opts):len(opts)], layers.WithoutBias())
+	Norm      Norm
+	Placement Placement    // of the norms, Pre if not set
+	QKNorm    bool         // normalize each head's queries and keys
+	Bias      bool         // of linear layers and norms, where the norm can have one
+	Dtype     tensor.Dtype // float32 if not set
+	Seed      uint64       // of the initial weights
 }
 
 // maxParameters is far above what one machine trains; beyond it a size is a slip.
@@ -94,6 +52,12 @@ func (c Config) Validate() error {
 	}
 	if c.Norm.New == nil {
 		return fmt.Errorf("transformer: no norm is chosen, want one of Norms")
+	}
+	if c.QKNorm && c.Norm.NewQK == nil {
+		return fmt.Errorf("transformer: the norm %q has none for queries and keys", c.Norm.Name)
+	}
+	if c.Placement != "" && !slices.Contains(Placements, c.Placement) {
+		return fmt.Errorf("transformer: unknown placement %q, want one of %q", c.Placement, Placements)
 	}
 	return nil
 }

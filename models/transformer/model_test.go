@@ -1,6 +1,8 @@
 package transformer
 
 import (
+	"cmp"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -14,8 +16,9 @@ import (
 )
 
 type goldenModel struct {
+	Placement                               Placement
+	QKNorm, Bias                            bool
 	Norm                                    string
-	Bias                                    bool
 	Vocab, Context, Layers, Heads, Channels int
 	Eps                                     float64
 	Params, Grads                           map[string]golden.Tensor
@@ -27,14 +30,29 @@ type goldenModel struct {
 func (m goldenModel) config(t *testing.T) Config {
 	norm, err := NormByName(m.Norm)
 	require.NoError(t, err)
-	build := norm.New
-	norm.New = func(g *G.ExprGraph, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return build(g, channels, bias, append(opts, layers.WithEps(m.Eps))...)
+	build, buildQK := norm.New, norm.NewQK
+	norm.New = func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+		return build(g, name, channels, bias, append(opts, layers.WithEps(m.Eps))...)
+	}
+	norm.NewQK = func(g *G.ExprGraph, name string, size int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {
+		return buildQK(g, name, size, bias, append(opts, layers.WithEps(m.Eps))...)
 	}
 	return Config{
 		Vocab: m.Vocab, Context: m.Context, Layers: m.Layers, Heads: m.Heads, Channels: m.Channels,
-		Norm: norm, Bias: m.Bias, Dtype: tensor.Float64,
+		Norm: norm, Placement: m.Placement, QKNorm: m.QKNorm, Bias: m.Bias, Dtype: tensor.Float64,
 	}
+}
+
+// String names the model's test.
+func (m goldenModel) String() string {
+	name := string(cmp.Or(m.Placement, Pre)) + " " + m.Norm
+	if m.QKNorm {
+		name += "+qknorm"
+	}
+	if m.Bias {
+		name += "+bias"
+	}
+	return name
 }
 
 func ints(g *G.ExprGraph, name string, v golden.Ints) *G.Node {
@@ -49,16 +67,14 @@ var tolerance = golden.Within{Rel: 1e-10, Abs: 1e-15}
 // TestModelEqualsPyTorch compares logits, loss and every parameter's gradient
 // with those of the same model in PyTorch (testdata/golden.py), in float64.
 func TestModelEqualsPyTorch(t *testing.T) {
-	var f struct{ Models []goldenModel }
+	var f, placements struct{ Models []goldenModel }
 	golden.Read(t, "transformer.json", &f)
+	golden.Read(t, "placements.json", &placements)
 	require.NotEmpty(t, f.Models)
-	for _, want := range f.Models {
+	require.NotEmpty(t, placements.Models)
+	for _, want := range append(f.Models, placements.Models...) {
 		for _, machine := range []string{"tape", "lisp"} {
-			name := want.Norm + "/" + machine
-			if want.Bias {
-				name = want.Norm + "+bias/" + machine
-			}
-			t.Run(name, func(t *testing.T) {
+			t.Run(want.String()+"/"+machine, func(t *testing.T) {
 				g := G.NewGraph()
 				m, err := New(g, want.config(t))
 				require.NoError(t, err)
@@ -72,7 +88,7 @@ func TestModelEqualsPyTorch(t *testing.T) {
 				ids, targets := ints(g, "ids", want.Ids), ints(g, "targets", want.Targets)
 				logits, err := m.Logits(ids)
 				require.NoError(t, err)
-				loss, err := m.loss.Forward(logits, targets)
+				loss, err := m.Loss(logits, targets)
 				require.NoError(t, err)
 
 				vm := G.VM(G.NewLispMachine(g))
@@ -103,15 +119,31 @@ func tiny(norm string) Config {
 	return Config{Vocab: 7, Context: 6, Layers: 2, Heads: 2, Channels: 8, Norm: n, Seed: 3}
 }
 
+// arrangements are tiny models of every norm, placement, and with and without
+// QKNorm, by name.
+func arrangements() map[string]Config {
+	all := make(map[string]Config)
+	for _, n := range Norms {
+		for _, p := range Placements {
+			for _, qk := range []bool{false, true} {
+				c := tiny(n.Name)
+				c.Placement, c.QKNorm = p, qk
+				all[fmt.Sprintf("%s/%s/qknorm=%v", n.Name, p, qk)] = c
+			}
+		}
+	}
+	return all
+}
+
 func TestWeightsStartTheSameUnderEveryNorm(t *testing.T) {
 	first := make(map[string][]float32)
-	for _, n := range Norms {
-		m, err := New(G.NewGraph(), tiny(n.Name))
+	for name, c := range arrangements() {
+		m, err := New(G.NewGraph(), c)
 		require.NoError(t, err)
 		for _, w := range m.Learnables() {
 			v := w.Value().Data().([]float32)
 			if f, ok := first[w.Name()]; ok {
-				require.Equal(t, f, v, "%s under %s", w.Name(), n.Name)
+				require.Equal(t, f, v, "%s under %s", w.Name(), name)
 			}
 			first[w.Name()] = v
 		}
@@ -153,10 +185,10 @@ func TestInitialisation(t *testing.T) {
 // does, and compares logits of both graphs.
 func TestEvaluationPlacement(t *testing.T) {
 	ids := golden.Ints{Shape: []int{2, 3}, Data: []int{1, 6, 2, 0, 3, 5}}
-	for _, n := range Norms {
-		t.Run(n.Name, func(t *testing.T) {
+	for name, c := range arrangements() {
+		t.Run(name, func(t *testing.T) {
 			g, eg := G.NewGraph(), G.NewGraph()
-			m, err := New(g, tiny(n.Name))
+			m, err := New(g, c)
 			require.NoError(t, err)
 			e, err := m.On(eg, layers.Evaluation)
 			require.NoError(t, err)
@@ -171,7 +203,7 @@ func TestEvaluationPlacement(t *testing.T) {
 			changed := eval()
 			require.NotEqual(t, before, changed, "weights are shared")
 			trained := train()
-			if n.Name != "batch" {
+			if c.Norm.Name != "batch" {
 				require.Equal(t, trained, changed)
 				return
 			}
@@ -199,9 +231,9 @@ func logits(t *testing.T, g *G.ExprGraph, m *Model, ids golden.Ints) func() []fl
 // TestNoTokenSeesTheFuture changes the last token and compares the logits of
 // those before it.
 func TestNoTokenSeesTheFuture(t *testing.T) {
-	for _, n := range Norms {
+	for name, c := range arrangements() {
 		with := func(lastID int) []float32 {
-			m, err := New(G.NewGraph(), tiny(n.Name))
+			m, err := New(G.NewGraph(), c)
 			require.NoError(t, err)
 			g := G.NewGraph()
 			e, err := m.On(g, layers.Evaluation)
@@ -209,8 +241,8 @@ func TestNoTokenSeesTheFuture(t *testing.T) {
 			return logits(t, g, e, golden.Ints{Shape: []int{1, 4}, Data: []int{1, 2, 3, lastID}})()
 		}
 		a, b := with(4), with(5)
-		require.Equal(t, a[:3*7], b[:3*7], n.Name)
-		require.NotEqual(t, a[3*7:], b[3*7:], n.Name)
+		require.Equal(t, a[:3*7], b[:3*7], name)
+		require.NotEqual(t, a[3*7:], b[3*7:], name)
 	}
 }
 
@@ -220,6 +252,8 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 		"transformer: context is 0, want 1 or more":                                             func(c *Config) { c.Context = 0 },
 		"transformer: layers is -1, want 1 or more":                                             func(c *Config) { c.Layers = -1 },
 		"transformer: no norm is chosen, want one of Norms":                                     func(c *Config) { c.Norm = Norm{} },
+		`transformer: unknown placement "x", want one of ["pre" "post" "peri"]`:                 func(c *Config) { c.Placement = "x" },
+		`transformer: the norm "layer" has none for queries and keys`:                           func(c *Config) { c.QKNorm, c.Norm.NewQK = true, nil },
 		"transformer: layers: Embedding transformer.wte: dtype is int, want float32 or float64": func(c *Config) { c.Dtype = tensor.Int },
 	} {
 		c := tiny("layer")

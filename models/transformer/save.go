@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
@@ -39,11 +40,11 @@ func (m *Model) Save(w io.Writer) error {
 	return nil
 }
 
-func (m *Model) norms() (n []layers.Layer) {
+func (m *Model) norms() (n stack) {
 	for _, b := range m.blocks {
-		n = append(n, b.norm1, b.norm2)
+		n = slices.Concat(n, b.norm1, b.norm2)
 	}
-	return append(n, m.finalNorm)
+	return append(n, m.finalNorm...)
 }
 
 func view(d *tensor.Dense) (safetensors.TensorView, error) {

@@ -1,0 +1,141 @@
+package transformer
+
+import (
+	"math"
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/layers"
+)
+
+// Placement says where a block's norms stand around its branches f, which are
+// attention and the MLP.
+type Placement string
+
+const (
+	// Pre is x + f(norm(x)), and a norm before the head (Xiong et al. 2020, arXiv
+	// 2002.04745; GPT-2).
+	Pre Placement = "pre"
+	// Post is norm(x + f(x)) (Vaswani et al. 2017, arXiv 1706.03762).
+	Post Placement = "post"
+	// Peri is x + norm(f(norm(x))), and a norm before the head (Kim et al. 2025,
+	// arXiv 2502.02732, without the norm of the embedding that they leave open).
+	Peri Placement = "peri"
+)
+
+// Placements are those there are.
+var Placements = []Placement{Pre, Post, Peri}
+
+// block is attention and the MLP, each in a residual connection.
+type block struct {
+	norm1       stack
+	qkv         layers.Layer
+	qkNorm      layers.Layer // Identity in a model without
+	attention   layers.Layer
+	attentionTo layers.Layer
+	norm2       stack
+	expand      layers.Layer
+	gelu        layers.Layer
+	contract    layers.Layer
+}
+
+// stack is layers in the order of the forward pass.
+type stack []layers.Layer
+
+func (b *builder) block(prefix string) block {
+	residual := 0.02 / math.Sqrt(2*float64(b.Layers))
+	attention, err := layers.NewCausalSelfAttention(b.Heads, layers.WithName(prefix+"attn"))
+	b.keep(err)
+	gelu, err := layers.NewGELU(layers.WithName(prefix + "mlp.gelu"))
+	b.keep(err)
+	c := b.Channels
+	return block{
+		norm1:       b.norms(prefix + "ln_1"),
+		qkv:         b.linear(prefix+"attn.c_attn", c, 3*c, 0.02),
+		qkNorm:      b.qkNorm(prefix + "attn."),
+		attention:   attention,
+		attentionTo: b.linear(prefix+"attn.c_proj", c, c, residual),
+		norm2:       b.norms(prefix + "ln_2"),
+		expand:      b.linear(prefix+"mlp.c_fc", c, 4*c, 0.02),
+		gelu:        gelu,
+		contract:    b.linear(prefix+"mlp.c_proj", 4*c, c, residual),
+	}
+}
+
+// norms are those of one residual connection.
+func (b *builder) norms(name string) stack {
+	if b.Placement == Peri {
+		return stack{b.norm(name), b.norm(name + "_post")}
+	}
+	return stack{b.norm(name)}
+}
+
+func (b *builder) norm(name string) layers.Layer {
+	l, err := b.Norm.New(b.g, name, b.Channels, b.Bias, layers.WithDtype(b.Dtype))
+	b.keep(err)
+	return l
+}
+
+func (b *builder) qkNorm(prefix string) layers.Layer {
+	if !b.QKNorm {
+		l, err := layers.NewIdentity(layers.WithName(prefix + "qk_norm"))
+		b.keep(err)
+		return l
+	}
+	query, err := b.Norm.NewQK(b.g, prefix+"q_norm", b.Channels/b.Heads, b.Bias, layers.WithDtype(b.Dtype))
+	b.keep(err)
+	key, err := b.Norm.NewQK(b.g, prefix+"k_norm", b.Channels/b.Heads, b.Bias, layers.WithDtype(b.Dtype))
+	b.keep(err)
+	if b.err != nil {
+		return nil
+	}
+	l, err := layers.NewQKNorm(b.Heads, query, key, layers.WithName(prefix+"qk_norm"))
+	b.keep(err)
+	return l
+}
+
+func (b block) on(place func(layers.Layer) layers.Layer) block {
+	return block{
+		norm1:       b.norm1.on(place),
+		qkv:         place(b.qkv),
+		qkNorm:      place(b.qkNorm),
+		attention:   place(b.attention),
+		attentionTo: place(b.attentionTo),
+		norm2:       b.norm2.on(place),
+		expand:      place(b.expand),
+		gelu:        place(b.gelu),
+		contract:    place(b.contract),
+	}
+}
+
+func (s stack) on(place func(layers.Layer) layers.Layer) (placed stack) {
+	for _, l := range s {
+		placed = append(placed, place(l))
+	}
+	return placed
+}
+
+func (s stack) learnables() (n G.Nodes) {
+	for _, l := range s {
+		n = append(n, l.Learnables()...)
+	}
+	return n
+}
+
+func (b block) learnables() G.Nodes {
+	attention, mlp := stack{b.qkv, b.qkNorm, b.attentionTo}, stack{b.expand, b.contract}
+	return slices.Concat(b.norm1, attention, b.norm2, mlp).learnables()
+}
+
+// attend is the branch of attention.
+func (b block) attend(f *forward, x *G.Node) *G.Node {
+	qkv := f.of(b.qkNorm, f.of(b.qkv, x))
+	f.QKV = append(f.QKV, qkv)
+	return f.of(b.attentionTo, f.of(b.attention, qkv))
+}
+
+// mlp is the branch of the MLP.
+func (b block) mlp(f *forward, x *G.Node) *G.Node {
+	return f.of(b.contract, f.of(b.gelu, f.of(b.expand, x)))
+}

@@ -1,0 +1,122 @@
+package transformer
+
+import (
+	"fmt"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/layers"
+)
+
+// Activations are the nodes of a forward pass.
+type Activations struct {
+	Logits   *G.Node     // (B, T, vocabulary)
+	Residual []*G.Node   // the residual stream (B, T, C): the embedding, and each block's output
+	Norms    []NormNodes // of every norm but those of queries and keys, in the order they are applied
+	QKV      []*G.Node   // what each block's attention is given, (B, T, 3C)
+}
+
+// NormNodes are a norm's input and output. In a model without norms they are one
+// node, and the layer is an Identity.
+type NormNodes struct {
+	Layer   layers.Layer
+	In, Out *G.Node
+}
+
+// Forward adds a forward pass to the graph: ids of shape (B, T), of type
+// tensor.Int, T being any length up to the context.
+func (m *Model) Forward(ids *G.Node) (*Activations, error) {
+	s := ids.Shape()
+	if s.Dims() != 2 || s[1] > m.config.Context {
+		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time) with time up to the context of %d", s, m.config.Context)
+	}
+	f := forward{placement: m.config.Placement, residual: m.residual}
+	x := f.add(f.of(m.wte, ids), f.of(m.wpe, m.positions(s)))
+	f.Residual = append(f.Residual, x)
+	for _, b := range m.blocks {
+		x = f.connect(b.norm1, x, func(x *G.Node) *G.Node { return b.attend(&f, x) })
+		x = f.connect(b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(&f, x) })
+		f.Residual = append(f.Residual, x)
+	}
+	for _, l := range m.finalNorm {
+		x = f.norm(l, x)
+	}
+	if f.err == nil {
+		f.Logits, f.err = m.wte.Attend(x)
+	}
+	if f.err != nil {
+		return nil, fmt.Errorf("transformer: %w", f.err)
+	}
+	return &f.Activations, nil
+}
+
+// Logits gives the scores of each next token, of shape (B, T, vocabulary).
+func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
+	a, err := m.Forward(ids)
+	if err != nil {
+		return nil, err
+	}
+	return a.Logits, nil
+}
+
+// Loss is the mean cross-entropy of the next tokens, in nats, a scalar; targets
+// have shape (B, T).
+func (m *Model) Loss(logits, targets *G.Node) (*G.Node, error) {
+	loss, err := m.loss.Forward(logits, targets)
+	if err != nil {
+		return nil, fmt.Errorf("transformer: %w", err)
+	}
+	return loss, nil
+}
+
+// positions is an input that holds 0…T−1 for each sequence.
+func (m *Model) positions(s tensor.Shape) *G.Node {
+	p := make([]int, s.TotalSize())
+	for i := range p {
+		p[i] = i % s[1]
+	}
+	v := tensor.New(tensor.WithShape(s...), tensor.WithBacking(p))
+	return G.NewTensor(m.g, tensor.Int, 2, G.WithShape(s...), G.WithName("transformer.positions"), G.WithValue(v))
+}
+
+// forward applies layers until the first error.
+type forward struct {
+	Activations
+	placement Placement
+	residual  *layers.Residual
+	err       error
+}
+
+// connect is the residual connection around a branch, with the norms of its
+// placement.
+func (f *forward) connect(n stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
+	switch f.placement {
+	case Post:
+		return f.norm(n[0], f.add(x, branch(x)))
+	case Peri:
+		return f.add(x, f.norm(n[1], branch(f.norm(n[0], x))))
+	default:
+		return f.add(x, branch(f.norm(n[0], x)))
+	}
+}
+
+func (f *forward) norm(l layers.Layer, x *G.Node) *G.Node {
+	y := f.of(l, x)
+	f.Norms = append(f.Norms, NormNodes{l, x, y})
+	return y
+}
+
+func (f *forward) of(l layers.Layer, x *G.Node) (y *G.Node) {
+	if f.err == nil {
+		y, f.err = l.Forward(x)
+	}
+	return y
+}
+
+func (f *forward) add(x, branch *G.Node) (y *G.Node) {
+	if f.err == nil {
+		y, f.err = f.residual.Forward(x, branch)
+	}
+	return y
+}
