@@ -102,8 +102,9 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	var err error
 	place := func(l layers.Layer) layers.Layer {
 		placed, e := l.On(g, mode)
-		if err == nil {
-			err = e
+		if e != nil {
+			err = cmp.Or(err, e)
+			return l
 		}
 		return placed
 	}
