@@ -12,10 +12,26 @@ import (
 // threads, and so does every result.
 type task interface{ run(chunk int) }
 
-// parallel runs all chunks of the task, on up to GOMAXPROCS threads. A panic of a
-// chunk is the caller's.
+// maxThreads is the most threads that a kernel runs on; 0 means GOMAXPROCS.
+var maxThreads atomic.Int32
+
+// SetThreads bounds the threads that each kernel's call runs on from now on, for
+// programs that make several calls side by side; 0 takes the bound away. Results
+// do not depend on it.
+func SetThreads(n int) { maxThreads.Store(int32(n)) }
+
+func threads() int {
+	n := runtime.GOMAXPROCS(0)
+	if most := int(maxThreads.Load()); most > 0 {
+		n = min(n, most)
+	}
+	return n
+}
+
+// parallel runs all chunks of the task, on up to as many threads as there may be.
+// A panic of a chunk is the caller's.
 func parallel(t task, chunks int) {
-	helpers := min(runtime.GOMAXPROCS(0), chunks) - 1
+	helpers := min(threads(), chunks) - 1
 	// The workers serve one caller at a time; another one works alone.
 	if helpers < 1 || !workers.caller.TryLock() {
 		for c := range chunks {
