@@ -58,7 +58,7 @@ func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.features); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label(), replaceLast(x.Shape(), l.count), linear[float32]{}, linear[float64]{}, l.with(x)...)
+	return op.Apply(l.label()+" head", replaceLast(x.Shape(), l.count), linear[float32]{}, linear[float64]{}, l.with(x)...)
 }
 
 // Fwd is Forward in Gorgonia's composable form.
