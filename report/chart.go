@@ -11,40 +11,68 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// The size of a figure in points; the page scales it to its width.
+// The size of a figure in points; the page scales it to its width. A long legend
+// makes it higher.
 const (
-	width    vg.Length = 800
-	height   vg.Length = 380
-	fontSize vg.Length = 13
+	width     vg.Length = 800
+	minHeight vg.Length = 380
+	fontSize  vg.Length = 13
 )
 
-// chart is a plot over steps whose legend stands beside it, where no curve can
-// run under it.
+// chart is a plot whose legend stands beside it, where no curve can run under it.
 type chart struct {
 	plot   *plot.Plot
 	legend plot.Legend
+	labels []string // of the legend
 	frame
 }
 
-// frame is what a chart shows of the plane: steps from 0, values from lo to hi.
-type frame struct {
-	steps, lo, hi float64
-	log           bool // logarithmic values
+// frame is what a chart shows of the plane.
+type frame struct{ x, y axis }
+
+// axis is a range of values. On the plot an axis is always linear: gonum
+// misplaces the label of a logarithmic one.
+type axis struct {
+	label  string
+	lo, hi float64
+	log    bool // logarithmic values
+	whole  bool // whole numbers
 }
 
-func newChart(label string, f frame) *chart {
-	c := &chart{plot.New(), plot.NewLegend(), f}
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans", Size: fontSize}
-	for _, axis := range []*plot.Axis{&c.plot.X, &c.plot.Y} {
-		axis.Label.Padding = 6
-		axis.Label.TextStyle.Font = sans
-		axis.Tick.Label.Font = sans
-		axis.Tick.Marker = plot.TickerFunc(linearTicks)
-		axis.Padding = 0
+// at is where on the plot's axis a value stands. Values far beyond the frame are
+// brought nearer, or clipping a curve would lose all digits.
+func (a axis) at(v float64) float64 {
+	if a.log {
+		return math.Log10(v)
 	}
-	c.plot.X.Label.Text, c.plot.Y.Label.Text = "step", label
-	if f.log {
-		c.plot.Y.Tick.Marker = plot.TickerFunc(logTicks)
+	far := 1e6 * (a.hi - a.lo)
+	return max(a.lo-far, min(v, a.hi+far))
+}
+
+func (a axis) ticks() plot.TickerFunc {
+	switch {
+	case a.log:
+		return logTicks
+	case a.whole:
+		return wholeTicks
+	default:
+		return linearTicks
+	}
+}
+
+func newChart(f frame) *chart {
+	c := &chart{plot: plot.New(), legend: plot.NewLegend(), frame: f}
+	sans := font.Font{Typeface: "Liberation", Variant: "Sans", Size: fontSize}
+	for _, a := range []struct {
+		*plot.Axis
+		axis
+	}{{&c.plot.X, f.x}, {&c.plot.Y, f.y}} {
+		a.Label.Text = a.axis.label
+		a.Label.Padding = 6
+		a.Label.TextStyle.Font = sans
+		a.Tick.Label.Font = sans
+		a.Tick.Marker = a.axis.ticks()
+		a.Padding = 0
 	}
 	c.legend.TextStyle.Font = sans
 	c.legend.Top, c.legend.Left = true, true
@@ -60,20 +88,16 @@ func newChart(label string, f frame) *chart {
 	return c
 }
 
-// y is where on the plot's axis a value stands. The axis itself is always
-// linear: gonum misplaces the label of a logarithmic one. Values far beyond the
-// frame are brought nearer, or clipping a curve would lose all digits.
-func (f frame) y(v float64) float64 {
-	if f.log {
-		return math.Log10(v)
-	}
-	return min(v, f.hi+1e6*(f.hi-f.lo))
+// entry adds one to the legend.
+func (c *chart) entry(label string, look ...plot.Thumbnailer) {
+	c.legend.Add(label, look...)
+	c.labels = append(c.labels, label)
 }
 
 func (f frame) place(points plotter.XYs) plotter.XYs {
 	placed := make(plotter.XYs, len(points))
 	for i, p := range points {
-		placed[i] = plotter.XY{X: p.X, Y: f.y(p.Y)}
+		placed[i] = plotter.XY{X: f.x.at(p.X), Y: f.y.at(p.Y)}
 	}
 	return placed
 }
@@ -102,11 +126,11 @@ func (c *chart) marks(color color.Color, glyph draw.GlyphDrawer, radius vg.Lengt
 
 // level draws a grey horizontal line if v is in the frame.
 func (c *chart) level(v float64) (drawn bool) {
-	if v <= c.lo || v >= c.hi {
+	if v <= c.y.lo || v >= c.y.hi {
 		return false
 	}
 	c.plot.Add(&plotter.Line{
-		XYs:       c.place(plotter.XYs{{X: 0, Y: v}, {X: c.steps, Y: v}}),
+		XYs:       c.place(plotter.XYs{{X: c.x.lo, Y: v}, {X: c.x.hi, Y: v}}),
 		LineStyle: draw.LineStyle{Color: color.Gray{0x99}, Width: 1.5},
 	})
 	return true
@@ -120,9 +144,17 @@ func (c *chart) ends(ts []trace) (n int) {
 			continue
 		}
 		at := last(t.points)
-		at.Y = min(at.Y, c.hi)
+		at.Y = min(at.Y, c.y.hi)
 		c.marks(t.Color, cross{}, 5, plotter.XYs{at})
 		n++
 	}
 	return n
+}
+
+// along is the value that stands a share of the axis to the right of v.
+func (a axis) along(v, share float64) float64 {
+	if a.log {
+		return v * math.Pow(a.hi/a.lo, share)
+	}
+	return v + (a.hi-a.lo)*share
 }

@@ -1,4 +1,7 @@
 // Package report turns the records of training runs into a table for the
 // terminal and into one HTML page. It reads what package train writes and knows
 // nothing of how runs are made.
+//
+// Runs that share norm, placement and qk-norm are one variant. Where a variant has
+// several, over learning rates and seeds, it is the variants that are compared.
 package report

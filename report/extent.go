@@ -14,7 +14,7 @@ func lossFrame(rows []row, training, validation []trace) (f frame, cut bool) {
 	if pad == 0 {
 		pad = 0.5
 	}
-	return frame{steps: lastStep(rows), lo: lo - pad, hi: top + pad}, top < hi
+	return frame{stepAxis(rows), axis{label: "loss (nats per token)", lo: lo - pad, hi: top + pad}}, top < hi
 }
 
 // ceiling is where a loss axis may be cut: well above where learning starts,
@@ -36,8 +36,8 @@ func ceiling(ts []trace, none float64) float64 {
 	return max(1.5*first, 1.2*visible)
 }
 
-// gradFrame holds all gradient norms, and at least a factor of four.
-func gradFrame(rows []row, ts []trace) frame {
+// logAxis holds all values, and at least a factor of four.
+func logAxis(label string, ts []trace) axis {
 	lo, hi, ok := extent(ts)
 	if !ok {
 		lo, hi = 0.1, 10
@@ -45,7 +45,30 @@ func gradFrame(rows []row, ts []trace) frame {
 	if hi < 4*lo {
 		lo, hi = lo/2, hi*2
 	}
-	return frame{steps: lastStep(rows), lo: lo / 1.1, hi: hi * 1.1, log: true}
+	return axis{label: label, lo: lo / 1.1, hi: hi * 1.1, log: true}
+}
+
+// linearAxis holds all values of the runs that did not diverge, or else of all.
+func linearAxis(label string, ts []trace) (a axis, cut bool) {
+	var stayed []trace
+	for _, t := range ts {
+		if t.Summary.DivergedAt == 0 {
+			stayed = append(stayed, t)
+		}
+	}
+	least, most, ok := extent(ts)
+	lo, hi, some := extent(stayed)
+	switch {
+	case !ok:
+		lo, hi = 0, 1
+	case !some:
+		lo, hi = least, most
+	}
+	pad := (hi - lo) / 20
+	if pad == 0 {
+		pad = 0.5
+	}
+	return axis{label: label, lo: lo - pad, hi: hi + pad}, ok && (least < lo || most > hi)
 }
 
 // extent is the range of the traces' values, if there are any.
@@ -59,14 +82,13 @@ func extent(ts []trace) (lo, hi float64, ok bool) {
 	return lo, hi, lo <= hi
 }
 
-// lastStep is that of all runs, but no fewer than four, below which an axis
-// would be labelled in fractions of a step.
-func lastStep(rows []row) float64 {
-	n := 4
+// stepAxis is from 0 to the last step of all runs.
+func stepAxis(rows []row) axis {
+	n := 1
 	for _, r := range rows {
 		for _, s := range r.Steps {
 			n = max(n, s.Step)
 		}
 	}
-	return float64(n)
+	return axis{label: "step", hi: float64(n), whole: true}
 }

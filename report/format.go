@@ -39,11 +39,47 @@ func speed(f train.Float) string {
 	return thousands(int(math.Round(float64(f))))
 }
 
-func diverged(step int) string {
-	if step == 0 {
-		return "no"
+// rate is a learning rate, with the digits it was given in.
+func rate(f train.Float) string {
+	if !f.Finite() {
+		return missing
 	}
-	return fmt.Sprintf("step %d", step)
+	return strconv.FormatFloat(float64(f), 'g', -1, 64)
+}
+
+// plusMinus is a loss with its standard deviation, if there is one.
+func plusMinus(mean, std train.Float) string {
+	if !std.Finite() {
+		return loss(mean)
+	}
+	return loss(mean) + " ± " + loss(std)
+}
+
+// pair is two shares in per cent.
+func pair(a, b train.Float) string {
+	if !a.Finite() && !b.Finite() {
+		return missing
+	}
+	return percent(a) + " / " + percent(b)
+}
+
+func percent(f train.Float) string {
+	if !f.Finite() {
+		return missing
+	}
+	return fmt.Sprintf("%.1f", 100*float64(f))
+}
+
+// diverged says at which step a run did, and how if its values stayed finite.
+func diverged(s train.Summary) string {
+	switch {
+	case s.DivergedAt == 0:
+		return "no"
+	case s.Divergence == train.NotLearning:
+		return fmt.Sprintf("step %d, %s", s.DivergedAt, s.Divergence)
+	default:
+		return fmt.Sprintf("step %d", s.DivergedAt)
+	}
 }
 
 // thousands puts a comma before every third digit from the right.
@@ -62,4 +98,12 @@ func list(names []string) string {
 		return strings.Join(names, "")
 	}
 	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// fromTo is a range of numbers as written, or the one number it is.
+func fromTo(lo, hi string) string {
+	if lo == hi {
+		return lo
+	}
+	return lo + " to " + hi
 }

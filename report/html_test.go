@@ -26,14 +26,14 @@ func render(t *testing.T, runs []train.Run) string {
 }
 
 // svgs are the page's pictures, each well-formed.
-func svgs(t *testing.T, page string) (out []string) {
+func svgs(t *testing.T, page string, count int) (out []string) {
 	t.Helper()
 	for _, rest := range strings.Split(page, "<svg")[1:] {
 		body, _, closed := strings.Cut(rest, "</svg>")
 		require.True(t, closed)
 		out = append(out, "<svg"+body+"</svg>")
 	}
-	require.Len(t, out, 2)
+	require.Len(t, out, count)
 	for _, s := range out {
 		require.NoError(t, wellFormed(s))
 	}
@@ -61,7 +61,7 @@ func TestHTML(t *testing.T) {
 	assert.NotContains(t, page, " id=")
 	assert.Contains(t, page, "29 characters")
 
-	for _, svg := range svgs(t, page) {
+	for _, svg := range svgs(t, page, 2) {
 		for _, color := range colors[:len(runs)] {
 			r, g, b, _ := color.RGBA()
 			curve := fmt.Sprintf("stroke:#%02X%02X%02X", r>>8, g>>8, b>>8)
@@ -80,7 +80,7 @@ func TestHTMLAgreesWithTable(t *testing.T) {
 	page := html.UnescapeString(render(t, someRuns()))
 	s, err := summarize(someRuns())
 	require.NoError(t, err)
-	for _, cells := range s.Cells() {
+	for _, cells := range s.table(true).Body {
 		assert.Contains(t, page, ">"+cells[0]+"</th><td>"+strings.Join(cells[1:], "</td><td>")+"</td></tr>")
 	}
 	for _, sentence := range append(s.Verdict, s.Notes...) {
@@ -92,10 +92,84 @@ func TestHTMLOfEdges(t *testing.T) {
 	for name, runs := range edgeRuns() {
 		t.Run(name, func(t *testing.T) {
 			page := render(t, runs)
-			svgs(t, page)
+			svgs(t, page, 2)
 			assert.NotContains(t, page, "NaN")
 			assert.NotContains(t, page, "Inf")
 			assert.NotContains(t, page, "<b>", "mark-up in a name is not escaped")
+		})
+	}
+}
+
+// A grid's page has what its table has, a table of all runs, the axes, and its
+// figures.
+func TestHTMLOfGrid(t *testing.T) {
+	page := html.UnescapeString(render(t, someGrid()))
+	pictures := svgs(t, render(t, someGrid()), 12)
+	s, err := summarize(someGrid())
+	require.NoError(t, err)
+	for _, cells := range append(s.table(true).Body, tabulate(runColumns, true, s.Rows).Body...) {
+		assert.Contains(t, page, ">"+cells[0]+"</th><td>"+strings.Join(cells[1:], "</td><td>")+"</td></tr>")
+	}
+	for _, sentence := range append(s.Verdict, s.Notes...) {
+		assert.Contains(t, page, sentence)
+	}
+	for _, f := range s.Facts {
+		for _, said := range []string{f.Claim, f.Source, f.Found, f.Outcome} {
+			assert.Contains(t, page, said)
+		}
+	}
+	for _, axis := range []string{
+		"norm</dt><dd>none, batch, layer, rms", "placement</dt><dd>pre, post", "qk norm</dt><dd>false, true",
+		"lr</dt><dd>0.001, 0.01, 0.1", "min lr</dt><dd>0.0001, 0.001, 0.01", "seed</dt><dd>1, 2",
+	} {
+		assert.Contains(t, page, "<dt>"+axis+"</dd>")
+	}
+	assert.NotContains(t, page, "In which the runs differ")
+	assert.NotContains(t, page, "NaN")
+
+	for i, want := range []string{"Final validation loss", "Loss by step: none pre, lr 0.001; batch pre, lr 0.01; layer pre, lr 0.01;", "Loss at the largest learning rate by step: none pre, diverged at step 12; batch pre; ", "Gradient norm", "Residual stream by depth by block"} {
+		assert.Contains(t, pictures[i], `aria-label="`+want)
+	}
+	assert.Contains(t, pictures[9], "batch pre")
+	assert.NotContains(t, pictures[9], "layer", "BatchNorm's figure shows others")
+}
+
+func TestHTMLOfOddGrids(t *testing.T) {
+	rates := map[float64][]train.Float{0.01: {2, 2.1}, 0.1: {3, inf}}
+	change := func(runs []train.Run, change func(*train.Run)) []train.Run {
+		for i := range runs {
+			change(&runs[i])
+		}
+		return runs
+	}
+	for _, c := range []struct {
+		name    string
+		runs    []train.Run
+		figures int
+	}{
+		{"few runs", plainRuns("layer", rates), 3},
+		{"an unknown norm", plainRuns("<b>odd</b>", rates), 3},
+		{"nothing finite", plainRuns("none", map[float64][]train.Float{0.01: {nan, nan}, 0.1: {inf, nan}}), 3},
+		{"one rate", plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2, 2, 2, 2, 2}}), 2},
+		{"a rate of zero", plainRuns("layer", map[float64][]train.Float{0: {4}, 0.01: {2}}), 2},
+		{"many runs", plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}), 4},
+		{"many runs, none at its end", change(plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}),
+			func(r *train.Run) { r.Summary.Interrupted = true }), 1},
+		{"no loss at initialisation", change(plainRuns("layer", rates), func(r *train.Run) { r.Summary.InitVal = nan }), 3},
+		{"empty probes", change(plainRuns("layer", rates), func(r *train.Run) { r.Probes = make([]train.Probe, 3) }), 4},
+		{"probes that are not finite", change(plainRuns("layer", rates), func(r *train.Run) {
+			*r = probed(*r, []train.Float{nan, inf}, []train.Float{nan, inf})
+		}), 7},
+		{"bare records", make([]train.Run, 3), 2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			page := render(t, c.runs)
+			svgs(t, page, c.figures)
+			assert.NotContains(t, page, "NaN")
+			assert.NotContains(t, page, "<b>")
+			var b bytes.Buffer
+			require.NoError(t, Table(&b, c.runs))
+			assert.NotContains(t, b.String(), "NaN")
 		})
 	}
 }
@@ -110,7 +184,7 @@ func TestCurveStaysInFrame(t *testing.T) {
 	run := made("batch", 1)
 	run.Steps[3].Loss, run.Steps[3].GradNorm = 3e38, 3e38
 	const axis = 40 // less than the labels below the axis take
-	for _, svg := range svgs(t, render(t, []train.Run{run})) {
+	for _, svg := range svgs(t, render(t, []train.Run{run}), 2) {
 		paths := orange.FindAllStringSubmatch(svg, -1)
 		require.NotEmpty(t, paths)
 		for _, path := range paths {
@@ -118,7 +192,7 @@ func TestCurveStaysInFrame(t *testing.T) {
 				x, errX := strconv.ParseFloat(m[1], 64)
 				y, errY := strconv.ParseFloat(m[2], 64)
 				require.NoError(t, errors.Join(errX, errY), m[0])
-				require.True(t, x >= axis && x <= float64(width) && y >= axis && y <= float64(height), m[0])
+				require.True(t, x >= axis && x <= float64(width) && y >= axis && y <= float64(minHeight), m[0])
 			}
 		}
 	}

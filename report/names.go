@@ -1,22 +1,27 @@
 package report
 
 import (
-	"cmp"
 	"fmt"
+	"slices"
 
 	"gorgonorm/train"
 )
 
-// names gives each run its norm's name. Runs that share a norm get the one or
-// two settings that tell them apart, or else a number.
+// names gives each run its variant's name. Runs of one variant get learning rate
+// and seed where they differ, the one or two other settings that tell them apart,
+// or else a number.
 func names(runs []train.Run) []string {
-	byNorm := map[string][]int{}
-	out := make([]string, len(runs))
+	kinds := make([]kind, len(runs))
+	byKind := map[kind][]int{}
 	for i, r := range runs {
-		out[i] = cmp.Or(r.Summary.Norm, r.Config.Norm, "unnamed")
-		byNorm[out[i]] = append(byNorm[out[i]], i)
+		kinds[i] = kindOf(r)
+		byKind[kinds[i]] = append(byKind[kinds[i]], i)
 	}
-	for _, same := range byNorm {
+	out := make([]string, len(runs))
+	for i, k := range kinds {
+		out[i] = k.name(kinds)
+	}
+	for _, same := range byKind {
 		if len(same) > 1 {
 			tellApart(out, runs, same)
 		}
@@ -24,27 +29,50 @@ func names(runs []train.Run) []string {
 	return out
 }
 
-// tellApart completes the names of the given runs, all of one norm.
+// tellApart completes the names of the given runs, all of one variant.
 func tellApart(names []string, runs []train.Run, same []int) {
 	group := make([]train.Run, len(same))
 	for k, i := range same {
 		group[k] = runs[i]
 	}
 	_, differ := compare(group)
-	long := make([]string, len(same))
+	var cell, rest []setting
+	for _, s := range differ {
+		switch s.Name {
+		case "lr":
+			cell = slices.Insert(cell, 0, s)
+		case "seed":
+			cell = append(cell, s)
+		case "min lr": // follows from the rate
+		default:
+			rest = append(rest, s)
+		}
+	}
+	for _, settings := range [][]setting{cell, append(cell, rest...)} {
+		long, unique := lengthened(names, same, settings)
+		if unique && len(settings) <= len(cell)+2 {
+			for k, i := range same {
+				names[i] = long[k]
+			}
+			return
+		}
+	}
+	for k, i := range same {
+		names[i] = fmt.Sprintf("%s (%d)", names[i], k+1)
+	}
+}
+
+// lengthened adds settings to the names of the same runs, and says whether that
+// tells all of them apart.
+func lengthened(names []string, same []int, settings []setting) (long []string, unique bool) {
 	seen := map[string]bool{}
 	for k, i := range same {
-		long[k] = names[i]
-		for _, s := range differ {
-			long[k] += fmt.Sprintf(", %s %s", s.Name, s.Values[k])
+		name := names[i]
+		for _, s := range settings {
+			name += fmt.Sprintf(", %s %s", s.Name, s.Values[k])
 		}
-		seen[long[k]] = true
+		long = append(long, name)
+		seen[name] = true
 	}
-	numbered := len(differ) > 2 || len(seen) < len(same)
-	for k, i := range same {
-		if numbered {
-			long[k] = fmt.Sprintf("%s (%d)", names[i], k+1)
-		}
-		names[i] = long[k]
-	}
+	return long, len(seen) == len(same)
 }

@@ -7,7 +7,7 @@ import (
 	"gorgonorm/train"
 )
 
-var nan = train.Float(math.NaN())
+var nan = notANumber
 
 // someRuns are four runs as a lab leaves them: one diverged, one interrupted,
 // one without validation.
@@ -30,7 +30,9 @@ func someRuns() []train.Run {
 	for i := range runs {
 		sum(&runs[i])
 	}
-	runs[0].Summary.DivergedAt = 57
+	runs[0].Summary.DivergedAt, runs[0].Summary.Divergence = 57, train.NonFinite
+	runs[0].Summary.NonFinite = "GELU transformer.h.0.mlp.gelu forward: +Inf"
+	runs[0].Summary.SpikeWindow, runs[0].Summary.LossSpikes, runs[0].Summary.GradSpikes = 14, 0.07, 0.093
 	runs[1].Summary.Interrupted = true
 	return runs
 }
@@ -38,11 +40,12 @@ func someRuns() []train.Run {
 // made is a run of 300 steps with noise that is the same in every test.
 func made(norm string, seed int) train.Run {
 	r := train.Run{Config: train.Defaults()}
-	r.Config.Norm = norm
+	r.Config.Norm, r.Config.Steps = norm, 300
 	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
 	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
 	r.Config.Vocabulary = "\n abcdefghijklmnopqrstuvwxyzé"
-	r.Summary = train.Summary{Norm: norm, Parameters: 804_096 + 128*seed, TokensPerSec: train.Float(21_000 + 137*seed), Seconds: 11}
+	r.Summary = train.Summary{Norm: norm, Parameters: 804_096 + 128*seed, InitVal: train.Float(3.5 + 0.05*float64(seed)), SpikeWindow: 75}
+	r.Speed = train.Speed{TokensPerSec: train.Float(21_000 + 137*seed), Seconds: 11}
 	for i := range r.Config.Steps {
 		x, wave := float64(i), math.Sin(float64(seed*i*i))
 		s := train.Step{
@@ -50,7 +53,6 @@ func made(norm string, seed int) train.Run {
 			Loss:     train.Float(1.6 + 0.05*float64(seed) + 1.8*math.Exp(-x/60) + 0.08*wave),
 			GradNorm: train.Float((0.4 + 2*math.Exp(-x/25)) * math.Exp(0.2*wave)),
 			LR:       1e-3,
-			Seconds:  train.Float(x / 30),
 		}
 		if (i+1)%r.Config.EvalEvery == 0 {
 			v := s.Loss + 0.1

@@ -1,9 +1,12 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -66,4 +69,48 @@ func dataName(path string) string {
 		return missing
 	}
 	return filepath.Base(path)
+}
+
+// axes are the settings in which the runs of a grid differ by design.
+var axes = []string{"placement", "qk norm", "lr", "min lr", "seed"}
+
+// settings are those that all rows share, the axes along which a grid's rows
+// differ, each with its values, and the others in which they differ.
+func (s summary) settings() (shared, along, differ []setting) {
+	runs := make([]train.Run, len(s.Rows))
+	for i, r := range s.Rows {
+		runs[i] = r.Run
+	}
+	shared, differ = compare(runs)
+	if !s.Grid {
+		return shared, nil, differ
+	}
+	norm := setting{Name: "norm"}
+	for _, r := range s.Rows {
+		norm.Values = append(norm.Values, kindOf(r.Run).norm)
+	}
+	for _, d := range append([]setting{norm}, differ...) {
+		if d.Name == "norm" || slices.Contains(axes, d.Name) {
+			along = append(along, setting{d.Name, distinct(d.Values)})
+		}
+	}
+	return shared, along, slices.DeleteFunc(differ, func(d setting) bool { return slices.Contains(axes, d.Name) })
+}
+
+// distinct are the values without repetition: numbers by size, others in the
+// order of their first appearance.
+func distinct(values []string) (out []string) {
+	numbers := map[string]float64{}
+	for _, v := range values {
+		if f, err := strconv.ParseFloat(v, 64); err == nil {
+			numbers[v] = f
+		}
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	if len(numbers) == len(out) {
+		slices.SortFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
+	}
+	return out
 }

@@ -1,8 +1,8 @@
 package report
 
 import (
-	"cmp"
 	"image/color"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -28,29 +28,42 @@ var (
 		color.RGBA{0xe6, 0x9f, 0x00, 0xff},
 		color.RGBA{0x56, 0xb4, 0xe9, 0xff},
 	}
-	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}}
-	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}}
+	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}, {2, 2}, {14, 3, 4, 3}}
+	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}}
 )
 
-// styles gives each norm its colour, and each further run of a norm the next
-// dashes and the next glyph.
+// styles gives each norm its colour; dashes and glyph are each placement's and
+// qk-norm's where there are several, or else each norm's too. Each further run of
+// a variant gets the next dashes and the next glyph.
 func styles(rows []row) []style {
+	kinds := make([]kind, len(rows))
+	var wheres []kind
+	for i, r := range rows {
+		kinds[i] = kindOf(r.Run)
+		if w := kinds[i].where(); !slices.Contains(wheres, w) {
+			wheres = append(wheres, w)
+		}
+	}
+	slices.SortFunc(wheres, compareKinds)
 	place := map[string]int{}
 	for i, n := range norms {
 		place[n] = i
 	}
-	runs := map[string]int{}
+	runs := map[kind]int{}
 	out := make([]style, len(rows))
-	for i, r := range rows {
-		n := cmp.Or(r.Summary.Norm, r.Config.Norm)
-		p, known := place[n]
+	for i, k := range kinds {
+		p, known := place[k.norm]
 		if !known {
 			p = len(place)
-			place[n] = p
+			place[k.norm] = p
 		}
-		variant := p + runs[n]
-		runs[n]++
-		out[i] = style{colors[p%len(colors)], dashes[variant%len(dashes)], glyphs[variant%len(glyphs)]}
+		look := p
+		if len(wheres) > 1 {
+			look = slices.Index(wheres, k.where())
+		}
+		look += runs[k]
+		runs[k]++
+		out[i] = style{colors[p%len(colors)], dashes[look%len(dashes)], glyphs[look%len(glyphs)]}
 	}
 	return out
 }

@@ -2,8 +2,6 @@ package report
 
 import (
 	"errors"
-	"fmt"
-	"math"
 
 	"gorgonorm/train"
 )
@@ -11,9 +9,12 @@ import (
 // summary is all that is said about runs in words and numbers. Table and page
 // render the same one, so they never disagree.
 type summary struct {
-	Rows    []row
-	Verdict []string // sentences
-	Notes   []string // sentences that the table needs to be read rightly
+	Rows     []row
+	Variants []variant
+	Grid     bool     // some variant has several runs
+	Verdict  []string // sentences
+	Notes    []string // sentences that the table needs to be read rightly
+	Facts    []fact
 }
 
 // row is one run under the name that tells it from the others.
@@ -22,63 +23,38 @@ type row struct {
 	train.Run
 }
 
-// column is one measure of a run.
-type column struct {
-	Head string
-	Cell func(row) string
-}
-
-// columns are those of the table, the run's name first.
-var columns = []column{
-	{"norm", func(r row) string { return r.Name }},
-	{"parameters", func(r row) string { return thousands(r.Summary.Parameters) }},
-	{"first loss", func(r row) string { return loss(r.Summary.FirstLoss) }},
-	{"last loss", func(r row) string { return loss(r.Summary.LastLoss) }},
-	{"best val", func(r row) string { return loss(r.Summary.BestVal) }},
-	{"last val", func(r row) string { return loss(r.Summary.LastVal) }},
-	{"max grad norm", func(r row) string { return significant(r.Summary.MaxGradNorm) }},
-	{"diverged", func(r row) string { return diverged(r.Summary.DivergedAt) }},
-	{"tokens/s", func(r row) string { return speed(r.Summary.TokensPerSec) }},
-}
-
 func summarize(runs []train.Run) (summary, error) {
 	if len(runs) == 0 {
 		return summary{}, errors.New("report: no runs")
 	}
+	runs = sorted(runs)
 	var s summary
 	for i, name := range names(runs) {
 		r := row{name, runs[i]}
 		if m := &r.Summary; m.Steps == 0 { // its zeros were not measured
-			nan := train.Float(math.NaN())
-			m.FirstLoss, m.LastLoss, m.MaxGradNorm, m.TokensPerSec = nan, nan, nan, nan
+			m.FirstLoss, m.LastLoss, m.MedianGradNorm, m.MaxGradNorm = notANumber, notANumber, notANumber, notANumber
+		}
+		if m := &r.Summary; m.SpikeWindow == 0 {
+			m.LossSpikes, m.GradSpikes = notANumber, notANumber
 		}
 		s.Rows = append(s.Rows, r)
 	}
-	s.Verdict = verdict(s.Rows)
-	s.Notes = notes(s.Rows)
+	s.Variants = variants(s.Rows)
+	s.Grid = len(s.Variants) < len(s.Rows)
+	s.Facts = facts(s)
+	if s.Grid {
+		s.Verdict = gridVerdict(s)
+	} else {
+		s.Verdict = verdict(s.Rows)
+	}
+	s.Notes = notes(s)
 	return s, nil
 }
 
-// Cells is the table's body, a string for each of columns.
-func (s summary) Cells() [][]string {
-	body := make([][]string, len(s.Rows))
-	for i, r := range s.Rows {
-		for _, c := range columns {
-			body[i] = append(body[i], c.Cell(r))
-		}
+// table is the main one: a line a variant of a grid, or else a line a run.
+func (s summary) table(wide bool) table {
+	if s.Grid {
+		return tabulate(variantColumns, wide, s.Variants)
 	}
-	return body
-}
-
-func notes(rows []row) []string {
-	out := []string{
-		"Losses in nats per token, gradient norms before clipping; – is not measured or not a number.",
-		fmt.Sprintf("Stable: all is finite, no training loss is above %d times the first, the last is not above the first.", explosion),
-	}
-	for _, r := range rows {
-		if r.Summary.Interrupted {
-			out = append(out, fmt.Sprintf("%q was stopped at step %d of %d.", r.Name, r.Summary.Steps, r.Config.Steps))
-		}
-	}
-	return out
+	return tabulate(runColumns, wide, s.Rows)
 }

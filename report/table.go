@@ -12,24 +12,21 @@ import (
 
 const terminal = 100 // columns of text
 
-// Table writes one aligned line a run, and below it what the runs show.
+// Table writes one aligned line a run or, of a grid, one a variant, and below it
+// what the runs show. It depends on neither the runs' order nor their speed.
 func Table(w io.Writer, runs []train.Run) error {
 	s, err := summarize(runs)
 	if err != nil {
 		return err
 	}
-	lines := [][]string{make([]string, len(columns))}
-	for i, c := range columns {
-		lines[0][i] = c.Head
-	}
-	lines = append(lines, s.Cells()...)
-
 	var b bytes.Buffer
-	writeAligned(&b, lines)
+	writeAligned(&b, s.table(false))
 	b.WriteByte('\n')
 	for _, sentence := range s.Notes {
 		b.WriteString(wrap(sentence, terminal))
 	}
+	b.WriteByte('\n')
+	writeFacts(&b, s.Facts)
 	b.WriteByte('\n')
 	for _, sentence := range s.Verdict {
 		b.WriteString(wrap(sentence, terminal))
@@ -42,8 +39,9 @@ func Table(w io.Writer, runs []train.Run) error {
 
 // writeAligned sets the first column flush left and the others, numbers, flush
 // right, which text/tabwriter cannot do in one table.
-func writeAligned(b *bytes.Buffer, lines [][]string) {
-	width := make([]int, len(lines[0]))
+func writeAligned(b *bytes.Buffer, t table) {
+	lines := append([][]string{t.Head}, t.Body...)
+	width := make([]int, len(t.Head))
 	for _, line := range lines {
 		for i, cell := range line {
 			width[i] = max(width[i], utf8.RuneCountInString(cell))
@@ -56,6 +54,28 @@ func writeAligned(b *bytes.Buffer, lines [][]string) {
 		}
 		b.WriteByte('\n')
 	}
+}
+
+// writeFacts lists what could be judged, and counts the rest.
+func writeFacts(b *bytes.Buffer, fs []fact) {
+	b.WriteString("What the literature predicts:\n")
+	unjudged := 0
+	for _, f := range fs {
+		if f.Outcome == cannotBeJudged {
+			unjudged++
+			continue
+		}
+		b.WriteString(item(f.String()))
+	}
+	if unjudged > 0 {
+		b.WriteString(item(fmt.Sprintf("%d of the %d predictions cannot be judged by these runs; the page says what that takes.", unjudged, len(fs))))
+	}
+}
+
+// item is a sentence of a list, wrapped and indented.
+func item(s string) string {
+	lines := strings.TrimSuffix(wrap(s, terminal-2), "\n")
+	return "- " + strings.ReplaceAll(lines, "\n", "\n  ") + "\n"
 }
 
 // wrap breaks s between words into lines of at most width characters.

@@ -19,17 +19,25 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestTable(t *testing.T) {
-	var b bytes.Buffer
-	require.NoError(t, Table(&b, someRuns()))
-	golden := filepath.Join("testdata", "table.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
-	}
-	want, err := os.ReadFile(golden)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), b.String())
-	for line := range strings.Lines(b.String()) {
-		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), terminal, line)
+	for file, runs := range map[string][]train.Run{"table.txt": someRuns(), "grid.txt": someGrid()} {
+		t.Run(file, func(t *testing.T) {
+			var b bytes.Buffer
+			require.NoError(t, Table(&b, runs))
+			golden := filepath.Join("testdata", file)
+			if *update {
+				require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
+			}
+			want, err := os.ReadFile(golden)
+			require.NoError(t, err)
+			assert.Equal(t, string(want), b.String())
+			table, text, _ := strings.Cut(b.String(), "\n\n")
+			for line := range strings.Lines(table) {
+				assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), 110, line)
+			}
+			for line := range strings.Lines(text) {
+				assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimSuffix(line, "\n")), terminal, line)
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -23,6 +24,11 @@ func linearTicks(lo, hi float64) []plot.Tick {
 		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.5g", v)})
 	}
 	return ticks
+}
+
+// wholeTicks are the linear ones that are whole numbers.
+func wholeTicks(lo, hi float64) []plot.Tick {
+	return slices.DeleteFunc(linearTicks(lo, hi), func(t plot.Tick) bool { return t.Value != math.Trunc(t.Value) })
 }
 
 // logTicks labels powers of ten, and 2 and 5 between them where there are few.

@@ -21,6 +21,8 @@ type trace struct {
 // label is the run's entry in a legend.
 func (t trace) label() string {
 	switch {
+	case t.Summary.DivergedAt > 0 && t.Summary.Divergence == train.NotLearning:
+		return fmt.Sprintf("%s, %s", t.Name, t.Summary.Divergence)
 	case t.Summary.DivergedAt > 0:
 		return fmt.Sprintf("%s, diverged at step %d", t.Name, t.Summary.DivergedAt)
 	case len(t.points) == 0:
@@ -37,7 +39,7 @@ func traces(rows []row, value func(train.Step) train.Float, positive bool) (ts [
 		t := trace{row: rows[i], style: s}
 		for _, step := range rows[i].Steps {
 			v := float64(value(step))
-			if !(math.Abs(v) < 1e100) || positive && v < 1e-100 {
+			if !drawable(v, positive) {
 				leftOut++
 				continue
 			}
@@ -46,6 +48,11 @@ func traces(rows []row, value func(train.Step) train.Float, positive bool) (ts [
 		ts = append(ts, t)
 	}
 	return ts, leftOut
+}
+
+// drawable says that a value is of a size that an axis can show.
+func drawable(v float64, positive bool) bool {
+	return math.Abs(v) < 1e100 && !(positive && v < 1e-100)
 }
 
 // The points of a trace that captions tell of.

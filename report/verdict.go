@@ -18,28 +18,39 @@ func verdict(rows []row) []string {
 
 // stability says which runs stayed stable and which did not.
 func stability(rows []row) string {
-	var outcomes []string // in the order of the rows
-	who := map[string][]string{}
+	var names, outcomes []string
 	for _, r := range rows {
-		o := outcome(r)
-		if who[o] == nil {
-			outcomes = append(outcomes, o)
-		}
-		who[o] = append(who[o], strconv.Quote(r.Name))
+		names, outcomes = append(names, r.Name), append(outcomes, outcome(r))
 	}
-	if len(outcomes) == 1 && len(rows) > 1 {
-		return fmt.Sprintf("All %d runs %s.", len(rows), outcomes[0])
-	}
+	return grouped(names, outcomes, "runs")
+}
+
+// grouped is a sentence in which those of the same outcome share a clause, in
+// the order of the first of each.
+func grouped(names, outcomes []string, many string) string {
+	var clauses []string
+	who := map[string][]string{}
 	for i, o := range outcomes {
-		outcomes[i] = list(who[o]) + " " + o
+		if who[o] == nil {
+			clauses = append(clauses, o)
+		}
+		who[o] = append(who[o], strconv.Quote(names[i]))
 	}
-	return strings.Join(outcomes, "; ") + "."
+	if len(clauses) == 1 && len(names) > 1 {
+		return fmt.Sprintf("All %d %s %s.", len(names), many, clauses[0])
+	}
+	for i, o := range clauses {
+		clauses[i] = list(who[o]) + " " + o
+	}
+	return strings.Join(clauses, "; ") + "."
 }
 
 // outcome is what became of a run, in words that fit one run and many.
 func outcome(r row) string {
 	s, top := r.Summary, highestLoss(r.Steps)
 	switch {
+	case s.DivergedAt > 0 && s.Divergence == train.NotLearning:
+		return fmt.Sprintf("diverged: at step %d it was %s", s.DivergedAt, s.Divergence)
 	case s.DivergedAt > 0:
 		return fmt.Sprintf("diverged at step %d", s.DivergedAt)
 	case s.Steps == 0:
@@ -109,7 +120,10 @@ func best(rows []row) string {
 // called is a run's quoted name; a best loss from before a divergence says so.
 func called(r row) string {
 	s := strconv.Quote(r.Name)
-	if r.Summary.DivergedAt > 0 {
+	switch {
+	case r.Summary.DivergedAt > 0 && r.Summary.Divergence == train.NotLearning:
+		s += " (though it ended no better than its start)"
+	case r.Summary.DivergedAt > 0:
 		s += " (before it diverged)"
 	}
 	return s

@@ -13,11 +13,13 @@ func TestStability(t *testing.T) {
 	fine := train.Summary{Steps: 9, FirstLoss: 4, LastLoss: 2}
 	worse := train.Summary{Steps: 9, FirstLoss: 4, LastLoss: 5}
 	exploded := train.Summary{Steps: 9, FirstLoss: 4, LastLoss: nan, DivergedAt: 9}
+	stuck := train.Summary{Steps: 9, FirstLoss: 4, LastLoss: 5, DivergedAt: 9, Divergence: train.NotLearning}
 	stopped := train.Summary{Steps: 5, FirstLoss: 4, LastLoss: 2, Interrupted: true}
 	for want, s := range map[string][]train.Summary{
 		`"none" stayed stable.`:     {fine},
 		`All 2 runs stayed stable.`: {fine, fine},
 		`"none" and "layer" stayed stable; "batch" diverged at step 9.`: {fine, exploded, fine},
+		`"none" diverged: at step 9 it was no better than its start.`:   {stuck},
 		`"none" did not diverge, but ended above the first loss.`:       {worse},
 		`"none" stayed stable until stopped at step 5.`:                 {stopped},
 		`"none" took no step; "batch" left no finite loss to judge by.`: {{}, {Steps: 2, FirstLoss: nan, LastLoss: nan}},
@@ -77,6 +79,10 @@ func TestNames(t *testing.T) {
 	}
 	keep := func(*train.Config) {}
 	lr := func(v float64) func(*train.Config) { return func(c *train.Config) { c.LR = v } }
+	long := func(c *train.Config) { c.Steps = 60 }
+	post := func(c *train.Config) { c.Placement = "post" }
+	qk := func(c *train.Config) { c.QKNorm = true }
+	other := func(c *train.Config) { c.Steps, c.Batch, c.Layers = 60, 3, 2 }
 	many := func(c *train.Config) { c.LR, c.Seed, c.Batch = 1, 2, 3 }
 	for _, c := range []struct {
 		name string
@@ -87,7 +93,16 @@ func TestNames(t *testing.T) {
 		{"no norm", []train.Run{{}}, []string{"unnamed"}},
 		{"one setting", []train.Run{run("rms", lr(0.1)), run("none", keep), run("rms", lr(0.01))}, []string{"rms, lr 0.1", "none", "rms, lr 0.01"}},
 		{"twice the same", []train.Run{run("rms", keep), run("rms", keep)}, []string{"rms (1)", "rms (2)"}},
-		{"many settings", []train.Run{run("rms", keep), run("rms", many)}, []string{"rms (1)", "rms (2)"}},
+		{"many settings", []train.Run{run("rms", keep), run("rms", many)}, []string{"rms, lr 0.001, seed 1", "rms, lr 1, seed 2"}},
+		{"settings beside the axes", []train.Run{run("rms", keep), run("rms", long)}, []string{"rms, steps 200", "rms, steps 60"}},
+		{"the same cell twice", []train.Run{run("rms", lr(0.1)), run("rms", lr(0.1)), run("rms", keep)}, []string{"rms (1)", "rms (2)", "rms (3)"}},
+		{"three settings beside them", []train.Run{run("rms", keep), run("rms", other)}, []string{"rms (1)", "rms (2)"}},
+		{"a placement", []train.Run{run("layer", keep), run("layer", post), run("none", keep)}, []string{"layer pre", "layer post", "none pre"}},
+		{"qk-norm", []train.Run{run("layer", keep), run("layer", qk)}, []string{"layer", "layer qk"}},
+		{"shared by all", []train.Run{run("layer", post), run("rms", post)}, []string{"layer", "rms"}},
+		{"a grid", runsOf(
+			cell{"layer", "post", true, 0.01, 2, 2}, cell{"layer", "post", true, 0.01, 1, 2}, cell{"layer", "pre", false, 0.01, 1, 2}, cell{"layer", "pre", false, 0.1, 1, 2},
+		), []string{"layer post qk, seed 2", "layer post qk, seed 1", "layer pre, lr 0.01", "layer pre, lr 0.1"}},
 	} {
 		assert.Equal(t, c.want, names(c.runs), c.name)
 	}

@@ -2,12 +2,18 @@
 // schedule, the loop, and the record it leaves.
 package train
 
-import "fmt"
+import (
+	"fmt"
+
+	"gorgonorm/models/transformer"
+)
 
 // Config is everything that a run depends on. The same Config on the same text
 // gives the same run.
 type Config struct {
-	Norm string `json:"norm"` // a name that transformer.NormByName knows
+	Norm      string                `json:"norm"`      // a name that transformer.NormByName knows
+	Placement transformer.Placement `json:"placement"` // of the norms
+	QKNorm    bool                  `json:"qk_norm"`   // of queries and keys, inside attention
 
 	Layers   int  `json:"layers"`
 	Heads    int  `json:"heads"`
@@ -29,6 +35,9 @@ type Config struct {
 
 	EvalEvery   int `json:"eval_every"`   // steps from one evaluation to the next
 	EvalBatches int `json:"eval_batches"` // batches that an evaluation reads at the most
+	ProbeEvery  int `json:"probe_every"`  // steps from one probe of the network to the next; 0 for none
+
+	StopOnDivergence bool `json:"stop_on_divergence"` // end a lost run early
 
 	Data       string `json:"data"`        // the text's path
 	DataSHA256 string `json:"data_sha256"` // and its hash
@@ -39,12 +48,18 @@ type Config struct {
 // shorter time.
 func Defaults() Config {
 	return Config{
-		Norm:   "layer",
+		Norm: "layer", Placement: transformer.Pre,
 		Layers: 4, Heads: 4, Channels: 128, Context: 64,
-		Batch: 12, Steps: 300, Seed: 1, Warmup: 100,
+		Batch: 12, Steps: 200, Seed: 1, Warmup: 100,
 		LR: 1e-3, MinLR: 1e-4, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.1, Clip: 1,
-		EvalEvery: 50, EvalBatches: 20,
+		EvalEvery: 50, EvalBatches: 20, ProbeEvery: 10,
 	}
+}
+
+// on is the config of a run on the text.
+func (c Config) on(text *Corpus) Config {
+	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
+	return c
 }
 
 // Validate finds the first setting that cannot be.
@@ -59,6 +74,7 @@ func (c Config) Validate() error {
 		{"eval-every", c.EvalEvery, 1},
 		{"eval-batches", c.EvalBatches, 1},
 		{"warmup", c.Warmup, 0},
+		{"probe-every", c.ProbeEvery, 0},
 	} {
 		if s.v < s.min {
 			return fmt.Errorf("train: %s is %d, want %d or more", s.name, s.v, s.min)

@@ -22,16 +22,16 @@ func TestAStepLeavesNoGarbage(t *testing.T) {
 	for _, n := range transformer.Norms {
 		t.Run(n.Name, func(t *testing.T) {
 			c := Defaults()
-			c.Norm, c.EvalBatches = n.Name, 1
+			c.Norm, c.EvalBatches, c.ProbeEvery = n.Name, 1, 0
 			l, err := newLoop(c, text)
 			require.NoError(t, err)
 			defer l.close()
 			require.Less(t, allocated(func() {
-				_, err := l.step(0)
+				_, err := l.step(&Run{})
 				require.NoError(t, err)
 			}), uint64(most), "a step")
 			require.Less(t, allocated(func() {
-				_, err := l.evaluate()
+				_, err := l.evaluate(&l.eval)
 				require.NoError(t, err)
 			}), uint64(most), "a batch of validation")
 		})

@@ -37,64 +37,29 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 	return transformer.Config{
 		Vocab: len(text.Vocabulary), Context: c.Context,
 		Layers: c.Layers, Heads: c.Heads, Channels: c.Channels,
-		Norm: norm, Bias: c.Bias, Seed: c.Seed,
+		Norm: norm, Placement: c.Placement, QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
 	}, err
 }
 
 // Train trains one model on the text. onStep, if not nil, is called after every
-// step. A gradient or a loss, the validation's too, that is not finite ends the
-// run: it has diverged, which is a result and no error. So is a cancelled context,
-// after the step at hand; the model and the record are then those so far.
-func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
-	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
-	run := Run{Config: c}
+// step. A step whose loss or gradient is not finite changes no weights: the run has
+// diverged, which is a result and no error, and goes on unless the config asks to
+// stop. A cancelled context ends it after the step at hand; the model and the
+// record are then those so far.
+func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step, Speed)) (*transformer.Model, Run, error) {
+	run := Run{Config: c.on(text)}
 	if err := Check(c, text); err != nil {
 		return nil, run, err
 	}
 	l, err := newLoop(c, text)
-	if err != nil {
-		return nil, run, fmt.Errorf("train: %w", err)
+	if err == nil {
+		defer l.close()
+		err = l.run(ctx, &run, onStep)
 	}
-	defer l.close()
-	run.Summary = Summary{Norm: c.Norm, Parameters: l.model.Parameters(), BestVal: Float(math.NaN()), LastVal: Float(math.NaN())}
-	for len(run.Steps) < c.Steps && run.Summary.DivergedAt == 0 {
-		if ctx.Err() != nil {
-			run.Summary.Interrupted = true
-			break
-		}
-		s, err := l.step(len(run.Steps))
-		if err != nil {
-			return nil, run, fmt.Errorf("train: norm %s, step %d: %w", c.Norm, len(run.Steps)+1, err)
-		}
-		run.Steps = append(run.Steps, s)
-		run.Summary.add(s)
-		if onStep != nil {
-			onStep(s)
-		}
+	if err != nil {
+		return nil, run, fmt.Errorf("train: norm %s, step %d: %w", c.Norm, len(run.Steps)+1, err)
 	}
 	return l.model, run, nil
-}
-
-// add takes a step into the summary.
-func (s *Summary) add(step Step) {
-	if s.Steps == 0 {
-		s.FirstLoss = step.Loss
-	}
-	s.Steps, s.LastLoss, s.TokensPerSec, s.Seconds = step.Step, step.Loss, step.TokensPerSec, step.Seconds
-	if step.GradNorm > s.MaxGradNorm || !step.GradNorm.Finite() {
-		s.MaxGradNorm = step.GradNorm
-	}
-	finite := step.Loss.Finite() && step.GradNorm.Finite()
-	if step.ValLoss != nil {
-		s.LastVal = *step.ValLoss
-		finite = finite && s.LastVal.Finite()
-		if s.LastVal.Finite() && !(s.BestVal <= s.LastVal) { // BestVal is NaN at first
-			s.BestVal = s.LastVal
-		}
-	}
-	if !finite {
-		s.DivergedAt = step.Step
-	}
 }
 
 // loop is a model on a training and on an evaluation graph.
@@ -108,8 +73,9 @@ type loop struct {
 	windows  []int // and the places in it that are evaluated
 	train    pass
 	eval     pass
+	prober   *prober
 	start    time.Time
-	training time.Duration // spent on steps, not on evaluation
+	training time.Duration // spent on steps and probes, not on evaluation
 }
 
 func newLoop(c Config, text *Corpus) (*loop, error) {
@@ -140,66 +106,125 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	// Without BindDualValues a weight's gradient is the value of the node that Grad
 	// made for it, neither copied nor added to the last step's.
 	l.train.vm = G.NewTapeMachine(g)
+	l.prober = newProber(l.train.activations, c.Heads, learnables)
+	l.eval, err = l.placed(layers.Evaluation)
+	return l, err
+}
 
-	eg := G.NewGraph()
-	em, err := l.model.On(eg, layers.Evaluation)
+// placed is the model on a graph of its own, to compute the loss of validation
+// batches in the given mode.
+func (l *loop) placed(mode layers.Mode) (pass, error) {
+	g := G.NewGraph()
+	m, err := l.model.On(g, mode)
 	if err != nil {
-		return nil, err
+		return pass{}, err
 	}
-	if l.eval, err = newPass(eg, em, min(c.Batch, len(l.windows)), c.Context); err != nil {
-		return nil, err
-	}
-	l.eval.vm = G.NewTapeMachine(eg)
-	return l, nil
+	p, err := newPass(g, m, min(l.Batch, len(l.windows)), l.Context)
+	p.vm = G.NewTapeMachine(g)
+	return p, err
 }
 
 func (l *loop) close() {
-	l.train.vm.Close()
-	l.eval.vm.Close()
+	l.train.close()
+	l.eval.close()
 }
 
-// step trains on one batch and, where it is time, evaluates.
-func (l *loop) step(i int) (s Step, err error) {
+// run does all steps that are left and takes their record.
+func (l *loop) run(ctx context.Context, run *Run, onStep func(Step, Speed)) (err error) {
+	s := &run.Summary
+	s.Norm, s.Parameters = l.Norm, l.model.Parameters()
+	if s.InitVal, err = l.evaluate(&l.eval); err != nil {
+		return err
+	}
+	for len(run.Steps) < l.Steps && !s.Stopped && !s.Interrupted {
+		if ctx.Err() != nil {
+			s.Interrupted = true
+			break
+		}
+		step, err := l.step(run)
+		if err != nil {
+			return err
+		}
+		run.Steps = append(run.Steps, step)
+		if !step.Finite() && s.NonFinite == "" {
+			s.NonFinite = l.nonFinite(step)
+		}
+		s.Stopped = l.StopOnDivergence && lost(run.Steps, l.Warmup, s.InitVal)
+		run.Speed = l.speed(len(run.Steps))
+		if onStep != nil {
+			onStep(step, run.Speed)
+		}
+	}
+	if s.TrainModeVal, err = l.trainModeLoss(run); err != nil {
+		return err
+	}
+	run.Speed = l.speed(len(run.Steps))
+	s.measure(run.Steps)
+	return nil
+}
+
+// speed is that of the first steps.
+func (l *loop) speed(steps int) Speed {
+	return Speed{
+		TokensPerSec: Float(float64(steps*l.Batch*l.Context) / l.training.Seconds()),
+		Seconds:      Float(time.Since(l.start).Seconds()),
+	}
+}
+
+// step trains on one batch and, where it is time, probes and evaluates.
+func (l *loop) step(run *Run) (s Step, err error) {
 	began := time.Now()
+	i := len(run.Steps)
 	l.batches.next(l.train.ids, l.train.targets)
 	s = Step{Step: i + 1, LR: Float(l.Rate(i))}
 	if s.Loss, err = l.train.run(); err != nil {
 		return s, err
+	}
+	probe := l.probes(s.Step)
+	if probe {
+		run.Probes = append(run.Probes, l.prober.read(s.Step))
 	}
 	norm, err := ClipGradNorm(l.weights, l.Clip)
 	if err != nil {
 		return s, err
 	}
 	s.GradNorm = Float(norm)
-	if s.Loss.Finite() && s.GradNorm.Finite() {
+	if s.Finite() {
 		l.solver.LR = float64(s.LR)
 		if err := l.solver.Step(l.weights); err != nil {
 			return s, err
 		}
 	}
+	if probe {
+		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
+	}
 	l.training += time.Since(began)
-	s.TokensPerSec = Float(float64(s.Step*l.Batch*l.Context) / l.training.Seconds())
 	if s.Step%l.EvalEvery == 0 || s.Step == l.Steps {
-		v, err := l.evaluate()
+		v, err := l.evaluate(&l.eval)
 		if err != nil {
 			return s, err
 		}
 		s.ValLoss = &v
 	}
-	s.Seconds = Float(time.Since(l.start).Seconds())
 	return s, nil
 }
 
-// evaluate is the mean loss over the validation windows.
-func (l *loop) evaluate() (Float, error) {
+// probes says whether the network is looked into at a step: the first, every
+// ProbeEvery-th and the last.
+func (l *loop) probes(step int) bool {
+	return l.ProbeEvery > 0 && (step == 1 || step%l.ProbeEvery == 0 || step == l.Steps)
+}
+
+// evaluate is the mean loss of a pass over the validation windows.
+func (l *loop) evaluate(p *pass) (Float, error) {
 	var sum Float
-	batch := len(l.eval.ids) / l.Context
+	batch := len(p.ids) / l.Context
 	for i := 0; i < len(l.windows); i += batch {
 		for j, at := range l.windows[i : i+batch] {
-			copy(l.eval.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
-			copy(l.eval.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
+			copy(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
+			copy(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
 		}
-		loss, err := l.eval.run()
+		loss, err := p.run()
 		if err != nil {
 			return 0, err
 		}
@@ -208,32 +233,36 @@ func (l *loop) evaluate() (Float, error) {
 	return sum / Float(len(l.windows)/batch), nil
 }
 
-// pass is a machine that computes the loss of a batch; ids and targets are the
-// memory that it reads.
-type pass struct {
-	ids, targets []int
-	loss         *G.Node
-	vm           G.VM
-}
-
-func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, err error) {
-	p.ids, p.targets = make([]int, batch*context), make([]int, batch*context)
-	input := func(name string, ids []int) *G.Node {
-		v := tensor.New(tensor.WithShape(batch, context), tensor.WithBacking(ids))
-		return G.NewTensor(g, tensor.Int, 2, G.WithShape(batch, context), G.WithName(name), G.WithValue(v))
+// trainModeLoss is the validation loss of the last weights with each batch's own
+// statistics, where the run has come to its end.
+func (l *loop) trainModeLoss(run *Run) (Float, error) {
+	if len(run.Steps) < l.Steps {
+		return Float(math.NaN()), nil
 	}
-	logits, err := m.Logits(input("ids", p.ids))
+	defer keepStatistics(l.train.activations)()
+	p, err := l.placed(layers.Training)
 	if err != nil {
-		return p, err
-	}
-	p.loss, err = m.Loss(logits, input("targets", p.targets))
-	return p, err
-}
-
-func (p *pass) run() (Float, error) {
-	defer p.vm.Reset()
-	if err := p.vm.RunAll(); err != nil {
 		return 0, err
 	}
-	return Float(p.loss.Value().Data().(float32)), nil
+	defer p.close()
+	return l.evaluate(&p)
+}
+
+// keepStatistics copies BatchNorm's running statistics; the function it returns
+// puts them back.
+func keepStatistics(a *transformer.Activations) func() {
+	var back []func()
+	for _, n := range a.Norms {
+		if b, ok := n.Layer.(*layers.BatchNorm); ok {
+			for _, now := range []*tensor.Dense{b.RunningMean(), b.RunningVar()} {
+				kept := now.Clone().(*tensor.Dense)
+				back = append(back, func() { copy(now.Float32s(), kept.Float32s()) })
+			}
+		}
+	}
+	return func() {
+		for _, b := range back {
+			b()
+		}
+	}
 }

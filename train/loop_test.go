@@ -123,8 +123,9 @@ func TestEveryNormSeesTheSameBatches(t *testing.T) {
 	for _, n := range transformer.Norms {
 		l, err := newLoop(tiny(n.Name), text)
 		require.NoError(t, err)
+		var run Run
 		for range 5 {
-			_, err := l.step(0)
+			_, err := l.step(&run)
 			require.NoError(t, err)
 		}
 		if first == nil {
@@ -136,7 +137,6 @@ func TestEveryNormSeesTheSameBatches(t *testing.T) {
 }
 
 func TestSummaryOfSteps(t *testing.T) {
-	nan, inf := Float(math.NaN()), Float(math.Inf(1))
 	val := func(v Float) *Float { return &v }
 	for _, c := range []struct {
 		name  string
@@ -146,37 +146,43 @@ func TestSummaryOfSteps(t *testing.T) {
 		{
 			"the best is not the last",
 			[]Step{
-				{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(3), TokensPerSec: 5, Seconds: 1},
-				{Step: 2, Loss: 2, GradNorm: 7, ValLoss: val(1), TokensPerSec: 6, Seconds: 2},
-				{Step: 3, Loss: 3, GradNorm: 2, ValLoss: val(2), TokensPerSec: 4, Seconds: 3},
-				{Step: 4, Loss: 2.5, GradNorm: 2, TokensPerSec: 4, Seconds: 4},
+				{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(3)},
+				{Step: 2, Loss: 2, GradNorm: 7, ValLoss: val(1)},
+				{Step: 3, Loss: 3, GradNorm: 2, ValLoss: val(2)},
+				{Step: 4, Loss: 2.5, GradNorm: 2},
 			},
-			Summary{Steps: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2, MaxGradNorm: 7, TokensPerSec: 4, Seconds: 4},
+			Summary{Steps: 4, InitVal: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2,
+				MedianGradNorm: 2, MaxGradNorm: 7, GradNormCV: Float(math.Sqrt(5.5) / 3), LossSpikes: nan, GradSpikes: nan},
 		},
 		{
 			"the loss diverges",
 			[]Step{{Step: 1, Loss: 4, GradNorm: 1}, {Step: 2, Loss: nan, GradNorm: nan}},
-			Summary{Steps: 2, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan, MaxGradNorm: nan, DivergedAt: 2},
+			Summary{Steps: 2, InitVal: 4, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan,
+				MedianGradNorm: inf, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, DivergedAt: 2, Divergence: NonFinite},
 		},
 		{
-			"the gradient diverges",
-			[]Step{{Step: 1, Loss: 4, GradNorm: inf}},
-			Summary{Steps: 1, FirstLoss: 4, LastLoss: 4, BestVal: nan, LastVal: nan, MaxGradNorm: inf, DivergedAt: 1},
-		},
-		{
-			"only validation shows that the last update diverged",
-			[]Step{{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(2)}, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(nan)}},
-			Summary{Steps: 2, FirstLoss: 4, LastLoss: 3, BestVal: 2, LastVal: nan, MaxGradNorm: 1, DivergedAt: 2},
+			"no step",
+			nil,
+			Summary{InitVal: 4, FirstLoss: nan, LastLoss: nan, BestVal: nan, LastVal: nan,
+				MedianGradNorm: nan, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got := Summary{BestVal: nan, LastVal: nan}
-			for _, s := range c.steps {
-				got.add(s)
-			}
+			got := Summary{InitVal: 4}
+			got.measure(c.steps)
 			require.Equal(t, written(t, c.want), written(t, got))
 		})
 	}
+	long := make([]Step, 80)
+	for i := range long {
+		long[i] = Step{Step: i + 1, Loss: wave(80)[i], GradNorm: 1}
+	}
+	long[70].Loss, long[75].GradNorm = 50, 2
+	var s Summary
+	s.measure(long)
+	require.Equal(t, 20, s.SpikeWindow)
+	same(t, 1./60, s.LossSpikes, "loss spikes")
+	same(t, 1./60, s.GradSpikes, "gradient spikes")
 }
 
 // written is a summary's text: unlike NaN, that is equal to itself.

@@ -7,83 +7,19 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"gorgonorm/models/transformer"
 )
-
-// Run is the record of one training run: the files of its directory.
-type Run struct {
-	Config  Config  // config.json
-	Steps   []Step  // metrics.jsonl, one line a step
-	Summary Summary // summary.json
-}
-
-// Step is what was measured in one step.
-type Step struct {
-	Step     int    `json:"step"`               // from 1
-	Loss     Float  `json:"loss"`               // training loss before the update, nats a token
-	GradNorm Float  `json:"grad_norm"`          // global gradient norm before clipping
-	LR       Float  `json:"lr"`                 // learning rate of the update
-	ValLoss  *Float `json:"val_loss,omitempty"` // validation loss after the update, at the steps that evaluate
-
-	TokensPerSec Float `json:"tokens_per_s"` // of training so far, evaluation left out
-	Seconds      Float `json:"seconds"`      // since the run began, evaluation and all
-}
-
-// Summary is a run's result.
-type Summary struct {
-	Norm         string `json:"norm"`
-	Parameters   int    `json:"parameters"` // learnable numbers
-	Steps        int    `json:"steps"`      // steps done
-	FirstLoss    Float  `json:"first_loss"` // training loss of the first step
-	LastLoss     Float  `json:"last_loss"`  // training loss of the last step
-	BestVal      Float  `json:"best_val"`   // lowest validation loss; NaN if none was taken
-	LastVal      Float  `json:"last_val"`   // last validation loss; NaN if none was taken
-	MaxGradNorm  Float  `json:"max_grad_norm"`
-	DivergedAt   int    `json:"diverged_at"`  // the step at which a loss or the gradient was not finite, 0 for none
-	Interrupted  bool   `json:"interrupted"`  // ended before its time by the user
-	TokensPerSec Float  `json:"tokens_per_s"` // of training, evaluation left out
-	Seconds      Float  `json:"seconds"`      // evaluation and all
-}
-
-// Float is a float64 whose NaN and infinities survive JSON, as the strings
-// "NaN", "+Inf" and "-Inf".
-type Float float64
-
-// Finite says that f is neither NaN nor infinite.
-func (f Float) Finite() bool { return !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0) }
-
-// MarshalJSON writes a number, or a string where JSON has no number.
-func (f Float) MarshalJSON() ([]byte, error) {
-	if !f.Finite() {
-		return strconv.AppendQuote(nil, strconv.FormatFloat(float64(f), 'g', -1, 64)), nil
-	}
-	return json.Marshal(float64(f))
-}
-
-// UnmarshalJSON reads what MarshalJSON writes.
-func (f *Float) UnmarshalJSON(b []byte) error {
-	s := string(b)
-	if u, err := strconv.Unquote(s); err == nil {
-		s = u
-	}
-	v, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return fmt.Errorf("train: %s is no number", b)
-	}
-	*f = Float(v)
-	return nil
-}
 
 // The files of a run's directory.
 const (
 	configFile  = "config.json"
 	metricsFile = "metrics.jsonl"
+	probesFile  = "probes.jsonl"
 	weightsFile = "model.safetensors"
+	speedFile   = "speed.json"
 	summaryFile = "summary.json"
 )
 
@@ -97,22 +33,15 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 	if err := os.Remove(filepath.Join(dir, summaryFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("train: %w", err)
 	}
-	metrics := func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		for _, s := range r.Steps {
-			if err := enc.Encode(s); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
 	}{
 		{configFile, indented(r.Config)},
-		{metricsFile, metrics},
+		{metricsFile, lines(r.Steps)},
+		{probesFile, lines(r.Probes)},
 		{weightsFile, m.Save},
+		{speedFile, indented(r.Speed)},
 		{summaryFile, indented(r.Summary)},
 	} {
 		if err := WriteFile(filepath.Join(dir, f.name), f.write); err != nil {
@@ -127,6 +56,19 @@ func indented(v any) func(io.Writer) error {
 		enc := json.NewEncoder(w)
 		enc.SetIndent("", "  ")
 		return enc.Encode(v)
+	}
+}
+
+// lines writes items in JSON, one a line.
+func lines[T any](items []T) func(io.Writer) error {
+	return func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		for _, item := range items {
+			if err := enc.Encode(item); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 }
 
@@ -164,27 +106,87 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 }
 
 // ReadRun reads a run's directory.
-func ReadRun(dir string) (Run, error) {
-	var r Run
-	if err := readJSON(filepath.Join(dir, configFile), &r.Config); err != nil {
+func ReadRun(dir string) (r Run, err error) {
+	for _, f := range []struct {
+		name string
+		into any
+	}{{summaryFile, &r.Summary}, {configFile, &r.Config}, {speedFile, &r.Speed}} {
+		if err := readJSON(filepath.Join(dir, f.name), f.into); err != nil {
+			return r, err
+		}
+	}
+	if r.Steps, err = readLines[Step](filepath.Join(dir, metricsFile)); err != nil {
 		return r, err
 	}
-	if err := readJSON(filepath.Join(dir, summaryFile), &r.Summary); err != nil {
-		return r, err
-	}
-	f, err := os.Open(filepath.Join(dir, metricsFile))
+	r.Probes, err = readLines[Probe](filepath.Join(dir, probesFile))
+	return r, err
+}
+
+// ReadRuns reads all runs that stand in a directory, finished or interrupted, in
+// the order of their names. It is an error if they are not of one grid. A run that
+// is being written, or whose writing was cut off, is passed over.
+func ReadRuns(dir string) (runs []Run, err error) {
+	found, err := findRuns(dir)
 	if err != nil {
-		return r, fmt.Errorf("train: %w", err)
+		return nil, err
+	}
+	for _, f := range found {
+		r, err := ReadRun(f.dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := SameGrid(f.Config, found[0].Config); err != nil {
+			return nil, fmt.Errorf("train: %s is of another grid than %s: %w", f.dir, found[0].dir, err)
+		}
+		runs = append(runs, r)
+	}
+	return runs, nil
+}
+
+// found is a run's directory and what is to be run there.
+type found struct {
+	dir string
+	Config
+}
+
+// findRuns finds the runs in a directory, which need not be there.
+func findRuns(dir string) (runs []found, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("train: %w", err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue
+		}
+		f := found{dir: filepath.Join(dir, e.Name())}
+		if err := readJSON(filepath.Join(f.dir, configFile), &f.Config); err == nil {
+			runs = append(runs, f)
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
+// readLines reads what lines writes.
+func readLines[T any](path string) (items []T, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("train: %w", err)
 	}
 	defer f.Close()
 	for dec := json.NewDecoder(bufio.NewReader(f)); ; {
-		var s Step
-		if err := dec.Decode(&s); err == io.EOF {
-			return r, nil
+		var item T
+		if err := dec.Decode(&item); err == io.EOF {
+			return items, nil
 		} else if err != nil {
-			return r, fmt.Errorf("train: %s, after step %d: %w", f.Name(), len(r.Steps), err)
+			return items, fmt.Errorf("train: %s, line %d: %w", path, len(items)+1, err)
 		}
-		r.Steps = append(r.Steps, s)
+		items = append(items, item)
 	}
 }
 

@@ -21,9 +21,15 @@ func TestRunsAreReadBackAsWritten(t *testing.T) {
 	run := Run{
 		Config: c,
 		Steps: []Step{
-			{Step: 1, Loss: 3.5, GradNorm: 0.1, LR: 1e-3, Seconds: 0.5},
-			{Step: 2, Loss: Float(math.Inf(1)), GradNorm: Float(math.Inf(-1)), LR: 2e-3, ValLoss: &val, Seconds: 1},
+			{Step: 1, Loss: 3.5, GradNorm: 0.1, LR: 1e-3},
+			{Step: 2, Loss: Float(math.Inf(1)), GradNorm: Float(math.Inf(-1)), LR: 2e-3, ValLoss: &val},
 		},
+		Probes: []Probe{{
+			Step: 1, Residual: []Spread{{RMS: 1, Max: 2}}, Attention: []Float{inf}, Logits: Moments{Mean: 1, Std: 2}, LogZ: Moments{Mean: 3},
+			Norms:  []NormProbe{{Name: "ln_f", In: Spread{RMS: 3}, Drift: &Drift{Shift: 1}, Batch: &Batch{Var: 1}}, {Name: "ln_1"}},
+			Groups: []GroupProbe{{Name: "wte", Grad: 1, Weight: 2, Update: 3}},
+		}},
+		Speed:   Speed{TokensPerSec: 3, Seconds: 4},
 		Summary: Summary{Norm: "layer", Steps: 2, DivergedAt: 2, MaxGradNorm: Float(math.Inf(1)), Interrupted: true},
 	}
 	norm, err := transformer.NormByName("layer")
@@ -43,7 +49,7 @@ func TestRunsAreReadBackAsWritten(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name())
 	}
-	require.Equal(t, []string{"config.json", "metrics.jsonl", "model.safetensors", "summary.json"}, names)
+	require.Equal(t, []string{"config.json", "metrics.jsonl", "model.safetensors", "probes.jsonl", "speed.json", "summary.json"}, names)
 }
 
 func TestNaNIsReadBack(t *testing.T) {
@@ -77,9 +83,9 @@ func TestDamagedRunsAreErrors(t *testing.T) {
 	dir := t.TempDir()
 	_, err := ReadRun(dir)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	for name, content := range map[string]string{configFile: "{}", summaryFile: "{}", metricsFile: `{"step":1,"loss":2}` + "\n" + `{"step":2,"loss":"x"}`} {
+	for name, content := range map[string]string{configFile: "{}", summaryFile: "{}", speedFile: "{}", probesFile: "", metricsFile: `{"step":1,"loss":2}` + "\n" + `{"step":2,"loss":"x"}`} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
 	}
 	_, err = ReadRun(dir)
-	require.ErrorContains(t, err, "metrics.jsonl, after step 1: train: \"x\" is no number")
+	require.ErrorContains(t, err, "metrics.jsonl, line 2: train: \"x\" is no number")
 }

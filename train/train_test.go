@@ -54,6 +54,7 @@ func TestLossFallsUnderEveryNorm(t *testing.T) {
 	}
 }
 
+// TestDivergenceIsAResult trains at an absurd rate, to the end and under watch.
 func TestDivergenceIsAResult(t *testing.T) {
 	c := tiny("none")
 	c.LR, c.Warmup, c.Steps = 1e3, 0, 200
@@ -61,14 +62,24 @@ func TestDivergenceIsAResult(t *testing.T) {
 	require.NoError(t, err)
 	s := run.Summary
 	require.Positive(t, s.DivergedAt)
-	require.Equal(t, s.DivergedAt, s.Steps, "the run ends there")
-	last := run.Steps[len(run.Steps)-1]
-	require.False(t, last.Loss.Finite() && last.GradNorm.Finite())
+	require.Equal(t, NonFinite, s.Divergence)
+	require.Len(t, run.Steps, 200, "the run goes on")
+	require.False(t, run.Steps[s.DivergedAt-1].Finite())
+	require.Contains(t, s.NonFinite, "transformer.", "it says at which node")
+
+	c.StopOnDivergence = true
+	_, stopped, err := Train(context.Background(), c, corpus(t, verse), nil)
+	require.NoError(t, err)
+	require.True(t, stopped.Summary.Stopped)
+	require.LessOrEqual(t, len(stopped.Steps), s.DivergedAt)
+	for i, step := range stopped.Steps {
+		require.Equal(t, fmt.Sprint(run.Steps[i].Loss, run.Steps[i].GradNorm), fmt.Sprint(step.Loss, step.GradNorm))
+	}
 }
 
 func TestCancellingKeepsWhatIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step) {
+	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step, _ Speed) {
 		if s.Step == 3 {
 			cancel()
 		}

@@ -53,7 +53,7 @@ func model(layers, heads, channels, context, batch int) train.Config {
 	c := train.Defaults()
 	c.Layers, c.Heads, c.Channels, c.Context, c.Batch = layers, heads, channels, context, batch
 	c.Steps = 1 << 30 // more than will be taken
-	c.EvalEvery, c.EvalBatches = c.Steps, 1
+	c.EvalEvery, c.EvalBatches, c.ProbeEvery = c.Steps, 1, 0
 	return c
 }
 

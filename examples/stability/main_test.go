@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,26 +26,35 @@ func textFile(t *testing.T, text string) string {
 
 var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
 
-// small are flags of a model that trains in no time.
+// small are flags of models that train in no time, at two rates.
 func small(t *testing.T, more ...string) (args []string, out string) {
 	out = filepath.Join(t.TempDir(), "deep", "runs")
-	return append([]string{"-data", textFile(t, verse), "-out", out, "-steps", "4", "-eval-every", "2",
+	return append([]string{"-data", textFile(t, verse), "-out", out, "-steps", "4", "-eval-every", "2", "-probe-every", "2", "-lr", "1e-3,1e-2",
 		"-layers", "1", "-heads", "2", "-channels", "8", "-context", "8", "-batch", "2"}, more...), out
+}
+
+// succeed runs the program and returns what it printed.
+func succeed(t *testing.T, args []string) (stdout, stderr string) {
+	t.Helper()
+	var out, err bytes.Buffer
+	require.Zero(t, run(context.Background(), args, &out, &err), err.String())
+	return out.String(), err.String()
 }
 
 func TestRunUnderEveryNorm(t *testing.T) {
 	args, out := small(t)
-	var stdout, stderr bytes.Buffer
-	require.Zero(t, run(context.Background(), args, &stdout, &stderr), stderr.String())
+	stdout, stderr := succeed(t, args)
+	require.Contains(t, stderr, "8 runs of 4 steps: 4 norms (none, batch, layer, rms) × 2 learning rates (0.001, 0.01)\n8 to do, ")
+	require.Contains(t, stderr, "[8/8]  ")
 	for _, norm := range []string{"none", "batch", "layer", "rms"} {
-		require.Contains(t, stdout.String(), norm)
-		require.Contains(t, stderr.String(), "step 4/4")
-		r, err := train.ReadRun(filepath.Join(out, norm))
+		require.Contains(t, stdout, norm)
+		r, err := train.ReadRun(filepath.Join(out, norm+"-pre-lr0.01-seed1"))
 		require.NoError(t, err)
 		require.Equal(t, norm, r.Config.Norm)
 		require.Len(t, r.Steps, 4)
+		require.Len(t, r.Probes, 3)
 	}
-	c, err := train.ReadRun(filepath.Join(out, "layer"))
+	c, err := train.ReadRun(filepath.Join(out, "layer-pre-lr0.001-seed1"))
 	require.NoError(t, err)
 	require.Equal(t, 1e-3, c.Config.LR)
 	require.Equal(t, 1e-4, c.Config.MinLR)
@@ -51,51 +62,138 @@ func TestRunUnderEveryNorm(t *testing.T) {
 
 	page, err := os.ReadFile(filepath.Join(out, "report.html"))
 	require.NoError(t, err)
-	require.Equal(t, 2, strings.Count(string(page), "<svg"))
+	require.Contains(t, string(page), "<svg")
+}
+
+// leftBy is all that a grid leaves and says that does not tell of its speed.
+func leftBy(t *testing.T, out, stdout string) map[string]string {
+	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Curves).*\n").ReplaceAllString(stdout, "")}
+	require.NoError(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "speed.json" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		files[strings.TrimPrefix(path, out)] = string(b)
+		return err
+	}))
+	return files
+}
+
+// TestSharesMakeTheSameReport does a grid at once, and in three shares.
+func TestSharesMakeTheSameReport(t *testing.T) {
+	args, out := small(t, "-norms", "batch,rms", "-seeds", "2", "-jobs", "1")
+	stdout, _ := succeed(t, args)
+	want := leftBy(t, out, stdout)
+
+	shared := filepath.Join(t.TempDir(), "shared")
+	args = append(args, "-out", shared)
+	for _, s := range []string{"3/3", "1/3", "2/3"} {
+		stdout, stderr := succeed(t, append(args, "-shard", s))
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, "share "+s+" is done")
+		require.NoFileExists(t, filepath.Join(shared, page))
+	}
+	stdout, _ = succeed(t, []string{"-report-only", "-out", shared})
+	require.Equal(t, want, leftBy(t, shared, stdout))
+}
+
+func TestSlurmTasksTakeTheirShare(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		env  map[string]string
+		want shard
+		err  string
+	}{
+		{"no Slurm", nil, shard{}, ""},
+		{"from 0", map[string]string{"ID": "7", "COUNT": "8", "MIN": "0", "STEP": "1"}, shard{8, 8}, ""},
+		{"from 1", map[string]string{"ID": "1", "COUNT": "8", "MIN": "1", "STEP": "1"}, shard{1, 8}, ""},
+		{"in steps", map[string]string{"ID": "14", "COUNT": "4", "MIN": "2", "STEP": "4"}, shard{4, 4}, ""},
+		{"a list with gaps", map[string]string{"ID": "9", "COUNT": "2", "MIN": "1", "STEP": "1"}, shard{9, 2}, "SLURM_ARRAY_TASK_ID is 9, which is none of 2 tasks from 1 in steps of 1: give -shard"},
+		{"no number", map[string]string{"ID": "x"}, shard{}, `SLURM_ARRAY_TASK_ID is "x", want a number`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := slurmShard(func(name string) string { return c.env[strings.TrimPrefix(name, "SLURM_ARRAY_TASK_")] })
+			if c.err != "" {
+				require.EqualError(t, err, c.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.want, got)
+		})
+	}
+	t.Setenv("SLURM_ARRAY_TASK_ID", "1")
+	t.Setenv("SLURM_ARRAY_TASK_COUNT", "4")
+	args, out := small(t, "-norms", "rms", "-seeds", "2")
+	_, stderr := succeed(t, args)
+	require.Contains(t, stderr, "share 2/4: 1 run\n")
+	done, err := filepath.Glob(filepath.Join(out, "*"))
+	require.NoError(t, err)
+	require.Len(t, done, 1)
+}
+
+// TestFinishedRunsAreNotRunAgain, and further values of an axis join them.
+func TestFinishedRunsAreNotRunAgain(t *testing.T) {
+	args, _ := small(t, "-norms", "layer")
+	first, _ := succeed(t, args)
+	again, stderr := succeed(t, args)
+	require.Equal(t, first, again, "speeds and all")
+	require.Contains(t, stderr, "all are finished already")
+
+	more, stderr := succeed(t, append(args, "-norms", "layer,rms", "-lr", "1e-2"))
+	require.Contains(t, stderr, "1 finished already, 1 to do")
+	require.Contains(t, more, "rms")
+	require.Contains(t, more, "0 of 2", "the report is on all runs there")
 }
 
 func TestDivergedRunsDoNotStopTheOthers(t *testing.T) {
-	args, out := small(t, "-norms", "none,layer", "-lr", "1000", "-warmup", "0", "-steps", "200")
-	var stdout, stderr bytes.Buffer
-	require.Zero(t, run(context.Background(), args, &stdout, &stderr), stderr.String())
-	none, err := train.ReadRun(filepath.Join(out, "none"))
+	args, out := small(t, "-norms", "none,layer", "-lr", "1000", "-warmup", "0", "-steps", "200", "-stop-on-divergence")
+	stdout, stderr := succeed(t, args)
+	none, err := train.ReadRun(filepath.Join(out, "none-pre-lr1000-seed1"))
 	require.NoError(t, err)
 	require.Positive(t, none.Summary.DivergedAt)
-	require.Contains(t, stderr.String(), "diverged at step")
-	_, err = train.ReadRun(filepath.Join(out, "layer"))
+	require.Less(t, none.Summary.Steps, 200)
+	require.Contains(t, stderr, "none-pre-lr1000-seed1  diverged")
+	require.Contains(t, stdout, "diverged")
+	_, err = train.ReadRun(filepath.Join(out, "layer-pre-lr1000-seed1"))
 	require.NoError(t, err)
 }
 
-// stopAfter cancels a context once enough lines have been written.
+// stopAfter cancels a context once a text has been written.
 type stopAfter struct {
 	bytes.Buffer
-	lines int
-	stop  func()
+	text string
+	stop func()
 }
 
 func (s *stopAfter) Write(p []byte) (int, error) {
 	n, err := s.Buffer.Write(p)
-	if strings.Count(s.String(), "\n") >= s.lines {
+	if strings.Contains(s.String(), s.text) {
 		s.stop()
 	}
 	return n, err
 }
 
-func TestStoppingWritesWhatWasFinished(t *testing.T) {
+func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	stderr := &stopAfter{lines: 5, stop: cancel} // the text, then step 1, step 4 and the end of none; step 1 of batch
-	args, out := small(t)
+	args, out := small(t, "-jobs", "1")
+	stderr := &stopAfter{text: "[2/8]", stop: cancel}
 	var stdout bytes.Buffer
 	require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
-	require.Contains(t, stderr.String(), "batch  stopped at step 1")
-	none, err := train.ReadRun(filepath.Join(out, "none"))
+	require.Contains(t, stderr.String(), "the same command goes on from there")
+	require.Contains(t, stdout.String(), "none")
+	require.FileExists(t, filepath.Join(out, page))
+	done, err := train.ReadRuns(out)
 	require.NoError(t, err)
-	require.Equal(t, 4, none.Summary.Steps)
-	batch, err := train.ReadRun(filepath.Join(out, "batch"))
-	require.NoError(t, err)
-	require.True(t, batch.Summary.Interrupted)
-	require.NoDirExists(t, filepath.Join(out, "layer"))
-	require.FileExists(t, filepath.Join(out, "report.html"))
+	require.GreaterOrEqual(t, len(done), 2)
+	require.Less(t, len(done), 8)
+
+	_, again := succeed(t, args)
+	require.Contains(t, again, "2 finished already, 6 to do")
+}
+
+func TestReportOnlyNeedsRuns(t *testing.T) {
+	out := t.TempDir()
+	requireRefusal(t, []string{"-report-only", "-out", out}, cli.Failed, "there are no runs in "+out)
 }
 
 // TestBadInput: one clear line, exit status 1 or 2, and nothing written.
@@ -115,9 +213,19 @@ func TestBadInput(t *testing.T) {
 		{"heads", []string{"-heads", "3"}, cli.Misused, "3 heads do not divide 8 channels"},
 		{"norm", []string{"-norms", "layer,group"}, cli.Misused, `unknown norm "group"`},
 		{"no norm", []string{"-norms", ""}, cli.Misused, `unknown norm ""`},
-		{"norm twice", []string{"-norms", "rms,rms"}, cli.Misused, `the norm "rms" is given twice`},
+		{"norm twice", []string{"-norms", "rms,rms"}, cli.Misused, `for flag -norms: rms is given twice`},
+		{"placement", []string{"-placement", "pre,mid"}, cli.Misused, `unknown placement "mid", want one of ["pre" "post" "peri"]`},
+		{"qknorm", []string{"-qknorm", "maybe"}, cli.Misused, `"maybe" is neither on nor off`},
+		{"no rate", []string{"-lr", "1e-3,"}, cli.Misused, `"" is no number`},
+		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want it from 0 to 1000"},
+		{"seeds", []string{"-seeds", "0"}, cli.Misused, "-seeds is 0, want 1 or more"},
+		{"jobs", []string{"-jobs", "-1"}, cli.Misused, "-jobs is -1, want 0 or more"},
+		{"probes", []string{"-probe-every", "-1"}, cli.Misused, "probe-every is -1, want 0 or more"},
+		{"shard", []string{"-shard", "0/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
+		{"shard of too many", []string{"-shard", "4/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
+		{"shard with more", []string{"-shard", "1/3x"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
 		{"steps", []string{"-steps", "0"}, cli.Misused, "steps is 0, want 1 or more"},
-		{"no number", []string{"-lr", "fast"}, cli.Misused, `invalid value "fast" for flag -lr`},
+		{"no number", []string{"-lr", "fast"}, cli.Misused, `invalid value "fast" for flag -lr: "fast" is no number`},
 		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
 		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
 		{"absurd batch", []string{"-batch", "4611686018427387904"}, cli.Misused, "is more than 16777216 tokens"},
@@ -131,7 +239,7 @@ func TestBadInput(t *testing.T) {
 		})
 	}
 	taken := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(taken, "rms"), nil, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(taken, "rms-pre-lr0.01-seed1"), nil, 0o666))
 	pageTaken := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(pageTaken, "report.html"), 0o777))
 	for name, out := range map[string]string{
@@ -164,7 +272,7 @@ func TestHelpTeaches(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(context.Background(), []string{"-h"}, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, flag := range strings.Fields("norms steps batch context layers heads channels lr warmup seed eval-every data out") {
+	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup eval-every probe-every stop-on-divergence jobs shard report-only data out") {
 		require.Contains(t, stdout.String(), "  -"+flag)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/term"
@@ -11,22 +12,28 @@ import (
 	"gorgonorm/train"
 )
 
-// progress shows how a run gets on: a line that changes on a terminal, a plain
-// line now and then elsewhere.
+// progress shows how the runs get on: a line that changes on a terminal, a plain
+// line now and then elsewhere, and a line for each run that ends.
 type progress struct {
 	w     io.Writer
-	norm  string
-	steps int
 	live  bool
-	fd    int       // of a terminal
-	last  time.Time // of the last line shown
+	fd    int // of a terminal
+	began time.Time
+	shown time.Time // when the last line was
+
+	runs, ended      int
+	steps, stepsDone int
+	order            []string // of the runs at hand
+	at               map[string]train.Step
+	perRun           int
 }
 
 // plainEvery is the time between two plain lines.
 const plainEvery = 10 * time.Second
 
-func newProgress(w io.Writer, c train.Config) *progress {
-	p := &progress{w: w, norm: c.Norm, steps: c.Steps}
+func newProgress(w io.Writer, runs []train.Config) *progress {
+	p := &progress{w: w, runs: len(runs), began: time.Now(), shown: time.Now(), at: make(map[string]train.Step), perRun: runs[0].Steps}
+	p.steps = len(runs) * p.perRun
 	if f, ok := w.(*os.File); ok {
 		p.fd = int(f.Fd())
 		p.live = term.IsTerminal(p.fd)
@@ -35,17 +42,26 @@ func newProgress(w io.Writer, c train.Config) *progress {
 }
 
 // step shows a step, if it is time to.
-func (p *progress) step(s train.Step) {
+func (p *progress) step(c train.Config, s train.Step, _ train.Speed) {
+	id := c.ID()
+	if _, ok := p.at[id]; !ok {
+		p.order = append(p.order, id)
+	}
+	p.at[id] = s
+	p.stepsDone++
 	every := plainEvery
 	if p.live {
 		every = time.Second / 10
 	}
-	if time.Since(p.last) < every && s.Step < p.steps && s.Step > 1 {
+	if time.Since(p.shown) < every {
 		return
 	}
-	p.last = time.Now()
-	line := fmt.Sprintf("%-5s  step %d/%d  loss %.4f  grad norm %.3f  %.0f tokens/s  %s left",
-		p.norm, s.Step, p.steps, float64(s.Loss), float64(s.GradNorm), float64(s.TokensPerSec), p.left(s))
+	p.shown = time.Now()
+	line := fmt.Sprintf("[%d/%d]", p.ended, p.runs)
+	for _, id := range p.order {
+		line += fmt.Sprintf("  %s %d/%d loss %.4g", id, p.at[id].Step, p.perRun, float64(p.at[id].Loss))
+	}
+	line += "  " + short(p.left()) + " left"
 	if !p.live {
 		fmt.Fprintln(p.w, line)
 		return
@@ -53,25 +69,56 @@ func (p *progress) step(s train.Step) {
 	if width, _, err := term.GetSize(p.fd); err == nil && width > 0 && len(line) >= width { // a line that wraps cannot be taken back
 		line = line[:width-1]
 	}
-	fmt.Fprintf(p.w, "\r\x1b[K%s", line)
+	p.clear()
+	fmt.Fprint(p.w, line)
 }
 
-func (p *progress) left(s train.Step) time.Duration {
-	perStep := float64(s.Seconds) / float64(s.Step)
-	return time.Duration(perStep * float64(p.steps-s.Step) * float64(time.Second)).Round(time.Second)
-}
-
-// done ends the run's line with its result.
-func (p *progress) done(s train.Summary) {
-	result := fmt.Sprintf("done in %.0f s", float64(s.Seconds))
-	switch {
-	case s.DivergedAt > 0:
-		result = fmt.Sprintf("diverged at step %d", s.DivergedAt)
-	case s.Interrupted:
-		result = fmt.Sprintf("stopped at step %d", s.Steps)
-	}
+func (p *progress) clear() {
 	if p.live {
-		fmt.Fprintln(p.w)
+		fmt.Fprint(p.w, "\r\x1b[K")
 	}
-	fmt.Fprintf(p.w, "%-5s  %s\n", p.norm, result)
 }
+
+func (p *progress) left() time.Duration {
+	return time.Since(p.began) * time.Duration(p.steps-p.stepsDone) / time.Duration(p.stepsDone)
+}
+
+// done ends a run's lines with its result.
+func (p *progress) done(r train.Run) {
+	id := r.Config.ID()
+	p.ended++
+	p.steps -= r.Config.Steps - r.Summary.Steps
+	delete(p.at, id)
+	for i, o := range p.order {
+		if o == id {
+			p.order = append(p.order[:i:i], p.order[i+1:]...)
+			break
+		}
+	}
+	p.clear()
+	fmt.Fprintf(p.w, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))
+}
+
+func result(r train.Run) string {
+	s := r.Summary
+	var what []string
+	switch {
+	case s.DivergedAt > 0 && s.Divergence == train.NonFinite:
+		what = append(what, fmt.Sprintf("diverged at step %d", s.DivergedAt))
+		if s.NonFinite != "" {
+			what = append(what, "first not finite: "+s.NonFinite)
+		}
+	case s.DivergedAt > 0:
+		what = append(what, "diverged: "+string(s.Divergence))
+	}
+	if s.Interrupted || s.Stopped {
+		what = append(what, fmt.Sprintf("stopped at step %d", s.Steps))
+	}
+	if s.LastVal.Finite() {
+		what = append(what, fmt.Sprintf("validation loss %.4g", float64(s.LastVal)))
+	}
+	return strings.Join(append(what, fmt.Sprintf("in %.0f s", float64(r.Speed.Seconds))), ", ")
+}
+
+// end takes the changing line away.
+func (p *progress) end() { p.clear() }

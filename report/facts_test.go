@@ -1,0 +1,191 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/models/transformer"
+	"gorgonorm/train"
+)
+
+// checks of one fact on hand-made runs.
+type checks []struct {
+	name    string
+	runs    []train.Run
+	outcome string
+	found   string // in part
+}
+
+func (cs checks) run(t *testing.T, which func([]variant) fact) {
+	t.Helper()
+	for _, c := range cs {
+		t.Run(c.name, func(t *testing.T) {
+			s, err := summarize(c.runs)
+			require.NoError(t, err)
+			f := which(s.Variants)
+			assert.Equal(t, c.outcome, f.Outcome)
+			assert.Contains(t, f.Found, c.found)
+			assert.NotEmpty(t, f.Claim)
+			assert.NotEmpty(t, f.Source)
+			assert.Contains(t, s.Facts, f)
+		})
+	}
+}
+
+type sizes = []train.Float
+
+func residual(norm string, placement transformer.Placement, seed uint64, first, end sizes) train.Run {
+	return probed(cell{norm, placement, false, 0.01, seed, 2}.run(), first, end)
+}
+
+func TestGrowthWithoutNorm(t *testing.T) {
+	none := residual("none", "pre", 1, sizes{1, 2, 4}, sizes{1, 5, 40})    // 40 times, 10 times
+	none2 := residual("none", "pre", 2, sizes{1, 2, 4}, sizes{4.5, 5, 40}) // 8.9 times
+	layer := residual("layer", "pre", 1, sizes{1, 2, 4}, sizes{1, 5, 20})
+	deep := residual("layer", "pre", 1, sizes{1, 2, 10}, sizes{0.1, 5, 20})
+	climbing := residual("layer", "pre", 1, sizes{1, 2, 1}, sizes{1, 5, 20}) // 20 times, 20 times
+	lost := residual("none", "pre", 2, sizes{1, 2, 4}, sizes{1, 5, inf})
+	post := residual("layer", "post", 1, sizes{1, 2, 4}, sizes{1, 5, 1e6})
+	bare := cell{"none", "pre", false, 0.01, 1, 2}.run()
+	cut := layer
+	cut.Summary.Interrupted = true
+	once := layer
+	once.Probes = once.Probes[:1]
+	checks{
+		{"in both", []train.Run{none, layer}, asPredicted, `last block: "none" 40, "layer" 20; from the first probe to the last: "none" 10, "layer" 5.`},
+		{"geometric mean", []train.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
+		{"in training alone", []train.Run{none, deep}, notAsPredicted, `"none" 40, "layer" 200; from the first probe to the last: "none" 10, "layer" 2.`},
+		{"with depth alone", []train.Run{none, climbing}, notAsPredicted, `"none" 40, "layer" 20; from the first probe to the last: "none" 10, "layer" 20.`},
+		{"a lost run", []train.Run{none, lost, layer}, asPredicted, "Runs left out as without two finite probes: 1."},
+		{"another placement does not count", []train.Run{none, layer, post}, asPredicted, `"none" 40, "layer" 20;`},
+		{"no other norm", []train.Run{none, post}, cannotBeJudged, "under none and under a norm"},
+		{"no none", []train.Run{layer}, cannotBeJudged, "under none and under a norm"},
+		{"no probes of none", []train.Run{bare, layer}, cannotBeJudged, "under none and under a norm"},
+		{"interrupted", []train.Run{none, cut}, cannotBeJudged, "under none and under a norm"},
+		{"one probe", []train.Run{none, once}, cannotBeJudged, "under none and under a norm"},
+	}.run(t, growthWithoutNorm)
+}
+
+func TestPreNormAtStart(t *testing.T) {
+	end := sizes{1, 1, 1}
+	within := residual("layer", "pre", 1, sizes{1, 1.5, 1.9}, end) // squares 2.25, 3.61 in 1.5…2.5, 2…4
+	above := residual("rms", "pre", 1, sizes{1, 1.6, 1.9}, end)    // 2.56
+	below := residual("rms", "pre", 1, sizes{1, 1.5, 1.4}, end)    // 1.96
+	small := residual("layer", "pre", 2, sizes{0.03, 0.04, 0.05}, end)
+	near := residual("layer", "pre", 3, sizes{1.04, 1.5, 1.9}, end) // 1.08
+	far := residual("layer", "pre", 3, sizes{1.06, 1.5, 1.9}, end)  // 1.12
+	late := within
+	late.Probes = late.Probes[1:]
+	checks{
+		{"within", []train.Run{within}, asPredicted, "In 1 of 1 runs all blocks are within; after the last of 2, E‖x‖²/d is 3.61."},
+		{"above", []train.Run{within, above}, notAsPredicted, "In 1 of 2 runs"},
+		{"below", []train.Run{within, below}, notAsPredicted, "is 1.96 to 3.61."},
+		{"where the assumption holds", []train.Run{within, small}, asPredicted, "In 1 of 1 runs"},
+		{"just within the assumption", []train.Run{near}, asPredicted, "In 1 of 1 runs"},
+		{"just out of it", []train.Run{far}, cannotBeJudged, "which is 1.12 here"},
+		{"small", []train.Run{small}, cannotBeJudged, "which is 0.0009 here (nanoGPT's initialisation gives about 0.0008); `go test ./models/transformer -run Initialisation`"},
+		{"no probe of step 1", []train.Run{late}, cannotBeJudged, "needs a probe of step 1"},
+		{"other norms", []train.Run{residual("batch", "pre", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+		{"post-norm", []train.Run{residual("layer", "post", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+		{"not finite", []train.Run{residual("layer", "pre", 1, sizes{1, nan, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+	}.run(t, preNormAtStart)
+}
+
+func TestPostNormAtStart(t *testing.T) {
+	end := sizes{1, 1, 1}
+	steady := residual("layer", "post", 1, sizes{0.03, 1, 1.0049}, end)  // squares 0.98 % apart
+	growing := residual("rms", "post", 1, sizes{0.03, 1, 1.0051}, end)   // 1.02 %
+	shallow := residual("layer", "post", 1, sizes{0.03, 1}, sizes{1, 1}) // one block
+	checks{
+		{"steady", []train.Run{steady}, asPredicted, "is 0.982 %, of 1 runs."},
+		{"one is not", []train.Run{steady, growing}, notAsPredicted, "is 1.02 %, of 2 runs."},
+		{"one block", []train.Run{shallow}, cannotBeJudged, "of two blocks or more"},
+		{"no post-norm", []train.Run{residual("layer", "pre", 1, sizes{1, 1, 1}, end)}, cannotBeJudged, "of two blocks or more"},
+	}.run(t, postNormAtStart)
+}
+
+// sensitive are runs over two rates: seeds with the sensitivity (ℓ − 2)/2 for
+// each of the losses at the second.
+func sensitive(norm string, placement transformer.Placement, qk bool, losses ...train.Float) (runs []train.Run) {
+	for i, l := range losses {
+		runs = append(runs, cell{norm, placement, qk, 0.01, uint64(i + 1), 2}.run(), cell{norm, placement, qk, 0.1, uint64(i + 1), l}.run())
+	}
+	return runs
+}
+
+func join(groups ...[]train.Run) (runs []train.Run) {
+	for _, g := range groups {
+		runs = append(runs, g...)
+	}
+	return runs
+}
+
+func TestQKNormSensitivity(t *testing.T) {
+	checks{
+		{
+			"lower", join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 2.6)),
+			asPredicted, `Lower for 1 of 1: "layer" 0.550 to 0.275 (seeds apart).`,
+		},
+		{
+			"overlapping", join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 3.1)),
+			asPredicted, `"layer" 0.550 to 0.400 (seeds overlap).`,
+		},
+		{
+			"one seed", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 2.5)),
+			asPredicted, `"layer" 0.500 to 0.250.`,
+		},
+		{
+			"lower for one of two", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 2.5), sensitive("rms", "post", false, 3), sensitive("rms", "post", true, 3.5)),
+			notAsPredicted, `Lower for 1 of 2: "layer pre" 0.500 to 0.250, "rms post" 0.500 to 0.750.`,
+		},
+		{"equal", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 3)), notAsPredicted, "Lower for 0 of 1"},
+		{"no pair", join(sensitive("layer", "pre", false, 3), sensitive("layer", "post", true, 2.5)), cannotBeJudged, "needs a norm with and without"},
+		{"one rate", runsOf(cell{"rms", "pre", false, 1, 1, 2}, cell{"rms", "pre", true, 1, 1, 2}), cannotBeJudged, "two or more"},
+		{"other rates", append(sensitive("rms", "pre", false, 3), runsOf(cell{"rms", "pre", true, 0.01, 1, 2}, cell{"rms", "pre", true, 1, 1, 2})...), cannotBeJudged, "the same learning rates"},
+		{"no learning", append(sensitive("rms", "pre", false, 3), runsOf(cell{"rms", "pre", true, 0.01, 1, 5}, cell{"rms", "pre", true, 0.1, 1, nan})...), cannotBeJudged, "learning at some"},
+	}.run(t, qkNormSensitivity)
+}
+
+func TestLayerLikeRMS(t *testing.T) {
+	losses := func(norm string, placement transformer.Placement, ls ...train.Float) (runs []train.Run) {
+		for i, l := range ls {
+			runs = append(runs, cell{norm, placement, false, 0.01, uint64(i + 1), l}.run())
+		}
+		return runs
+	}
+	checks{
+		{
+			"overlapping", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1, 2.3)),
+			asPredicted, `Seeds overlap in 1 of 1 pairs: "layer" 2.100 ± 0.141 and "rms" 2.200 ± 0.141.`,
+		},
+		{"layer lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.3, 2.4)), notAsPredicted, "in 0 of 1"},
+		{"rms lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 1.8, 1.9)), notAsPredicted, "in 0 of 1"},
+		{
+			"at one of two placements", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1, 2.3), losses("layer", "peri", 2, 2.2), losses("rms", "peri", 1.8, 1.9)),
+			notAsPredicted, "in 1 of 2",
+		},
+		{"one seed", join(losses("layer", "pre", 2), losses("rms", "pre", 2.1)), cannotBeJudged, "two seeds each"},
+		{"one seed of one", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1)), cannotBeJudged, "two seeds each"},
+		{"different placements", join(losses("layer", "pre", 2, 2.2), losses("rms", "post", 2.1, 2.3)), cannotBeJudged, "at the same placement"},
+		{"nothing finite", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", nan, nan)), cannotBeJudged, "two seeds each"},
+	}.run(t, layerLikeRMS)
+}
+
+func TestBatchGap(t *testing.T) {
+	gap := func(norm string, qk bool, g train.Float) train.Run {
+		r := cell{norm, "pre", qk, 0.01, 1, 2}.run()
+		r.Summary.TrainModeVal = r.Summary.LastVal - g
+		return r
+	}
+	checks{
+		{"largest", []train.Run{gap("batch", false, 0.5), gap("layer", false, 0.25)}, asPredicted, `Nats: "batch" 0.5, "layer" 0.25.`},
+		{"the other way", []train.Run{gap("batch", false, -0.5), gap("layer", false, 0.25)}, asPredicted, `"batch" 0.5`},
+		{"smaller", []train.Run{gap("batch", false, 0.125), gap("layer", false, -0.25)}, notAsPredicted, `"layer" 0.25`},
+		{"none at all", []train.Run{gap("batch", false, 0), gap("layer", false, 0)}, notAsPredicted, `"batch" 0, "layer" 0`},
+		{"no other", []train.Run{gap("batch", false, 0.5), gap("layer", true, 0.25)}, cannotBeJudged, "under another norm"},
+		{"no batch", []train.Run{gap("none", false, 0.5), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
+		{"not measured", []train.Run{gap("batch", false, nan), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
+	}.run(t, batchGap)
+}

@@ -1,0 +1,34 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"gorgonorm/train"
+)
+
+func TestFormats(t *testing.T) {
+	for _, c := range []struct{ got, want string }{
+		{diverged(train.Summary{}), "no"},
+		{diverged(train.Summary{DivergedAt: 57, Divergence: train.NonFinite}), "step 57"},
+		{diverged(train.Summary{DivergedAt: 200, Divergence: train.NotLearning}), "step 200, no better than its start"},
+		{rate(0.3), "0.3"},
+		{rate(3e-5), "3e-05"},
+		{rate(nan), "–"},
+		{plusMinus(1.5, 0.0125), "1.500 ± 0.013"},
+		{plusMinus(1.5, nan), "1.500"},
+		{plusMinus(nan, nan), "–"},
+		{pair(0.001, 0.25), "0.1 / 25.0"},
+		{pair(nan, 0.25), "– / 25.0"},
+		{pair(nan, nan), "–"},
+		{place(0), "–"},
+		{place(3), "3"},
+		{fromTo("1", "1"), "1"},
+		{fromTo("1", "2"), "1 to 2"},
+		{significant(inf), "inf"},
+		{thousands(1_234_567), "1,234,567"},
+	} {
+		assert.Equal(t, c.want, c.got)
+	}
+}

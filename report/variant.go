@@ -1,0 +1,186 @@
+package report
+
+import (
+	"math"
+	"slices"
+
+	"gorgonorm/train"
+)
+
+// variant is all runs of one kind, those that the user interrupted left out, and
+// what they measure together. A run's loss is its final one; the seeds are the
+// samples.
+type variant struct {
+	Name string
+	kind
+	Rows  []row         // by learning rate, then seed
+	rates []train.Float // ascending
+	means []train.Float // loss at each rate, mean over seeds; not finite if one is not
+
+	Lowest           []train.Float // loss over the rates, of each seed
+	Best, BestStd    train.Float   // mean and standard deviation of those
+	BestLR           train.Float   // with the lowest mean loss
+	Sensitivities    []train.Float // train.LRSensitivity of each seed with two rates or more
+	Sensitivity      train.Float   // mean of those
+	SensitivityStd   train.Float
+	LargestLR        train.Float // that trains to within tolerance of the best
+	Diverged         int         // runs
+	MedianGradNorm   train.Float // median over runs
+	MaxGradNorm      train.Float // of all runs
+	GradNormCV       train.Float // median over runs
+	LossSpikes       train.Float // mean over runs
+	GradSpikes       train.Float // mean over runs
+	Gap              train.Float // loss in evaluation mode minus that in training mode, median over runs
+	Place            int         // train.Places by the lowest losses; 0 with fewer than two seeds
+	SensitivityPlace int
+}
+
+// tolerance is how many nats above a variant's best loss a rate still trains
+// well.
+const tolerance = 0.1
+
+// final is a run's loss ℓ: the validation loss of its last step, or not a number
+// if the watchdog ended it before.
+func final(r row) train.Float {
+	if r.Summary.Steps < r.Config.Steps {
+		return notANumber
+	}
+	return r.Summary.LastVal
+}
+
+// variants groups the rows, which are in order, by kind and measures each group.
+func variants(rows []row) []variant {
+	var vs []variant
+	kinds := make([]kind, len(rows))
+	for i, r := range rows {
+		kinds[i] = kindOf(r.Run)
+	}
+	for i, r := range rows {
+		if i == 0 || kinds[i] != kinds[i-1] {
+			vs = append(vs, variant{Name: kinds[i].name(kinds), kind: kinds[i]})
+		}
+		if v := &vs[len(vs)-1]; !r.Summary.Interrupted {
+			v.Rows = append(v.Rows, r)
+		}
+	}
+	for i := range vs {
+		vs[i].measure()
+	}
+	places(vs, func(v *variant) ([]train.Float, *int) { return v.Lowest, &v.Place })
+	places(vs, func(v *variant) ([]train.Float, *int) { return v.Sensitivities, &v.SensitivityPlace })
+	return vs
+}
+
+func (v *variant) measure() {
+	v.byRate()
+	v.bySeed()
+	sum := func(of func(train.Summary) train.Float) (values []train.Float) {
+		for _, r := range v.Rows {
+			values = append(values, of(r.Summary))
+		}
+		return values
+	}
+	spikes := func(of func(train.Summary) train.Float) train.Float {
+		mean, _ := train.MeanStd(finite(sum(of))) // they are NaN where not measured
+		return mean
+	}
+	v.MedianGradNorm = train.Median(sum(func(s train.Summary) train.Float { return s.MedianGradNorm }))
+	v.MaxGradNorm = train.Largest(sum(func(s train.Summary) train.Float { return s.MaxGradNorm }))
+	v.GradNormCV = train.Median(finite(sum(func(s train.Summary) train.Float { return s.GradNormCV })))
+	v.LossSpikes = spikes(func(s train.Summary) train.Float { return s.LossSpikes })
+	v.GradSpikes = spikes(func(s train.Summary) train.Float { return s.GradSpikes })
+	v.Gap = train.Median(finite(sum(func(s train.Summary) train.Float { return s.LastVal - s.TrainModeVal })))
+	for _, r := range v.Rows {
+		if r.Summary.DivergedAt > 0 {
+			v.Diverged++
+		}
+	}
+}
+
+// byRate measures over the learning rates: the loss at each, the best, and the
+// largest that still trains well.
+func (v *variant) byRate() {
+	for _, r := range v.Rows {
+		if lr := train.Float(r.Config.LR); !slices.Contains(v.rates, lr) {
+			v.rates = append(v.rates, lr)
+		}
+	}
+	v.BestLR = notANumber
+	best := train.Float(math.Inf(1))
+	for _, lr := range v.rates {
+		mean, _ := train.MeanStd(v.losses(lr))
+		v.means = append(v.means, mean)
+		if mean < best {
+			best, v.BestLR = mean, lr
+		}
+	}
+	v.LargestLR = train.LargestRate(v.rates, v.means, tolerance)
+}
+
+// losses are those at a learning rate, in the order of the seeds.
+func (v *variant) losses(lr train.Float) (losses []train.Float) {
+	for _, r := range v.Rows {
+		if train.Float(r.Config.LR) == lr {
+			losses = append(losses, final(r))
+		}
+	}
+	return losses
+}
+
+// bySeed measures what has each seed as a sample.
+func (v *variant) bySeed() {
+	for _, seed := range v.seeds() {
+		var losses []train.Float
+		init, lowest := notANumber, notANumber
+		rates := map[float64]bool{}
+		for _, r := range v.Rows {
+			if r.Config.Seed != seed {
+				continue
+			}
+			l := final(r)
+			losses = append(losses, l)
+			rates[r.Config.LR] = true
+			if l.Finite() && !(lowest <= l) {
+				lowest = l
+			}
+			if !init.Finite() {
+				init = r.Summary.InitVal // the same weights at every rate
+			}
+		}
+		v.Lowest = append(v.Lowest, lowest)
+		if len(rates) > 1 {
+			v.Sensitivities = append(v.Sensitivities, train.LRSensitivity(losses, init))
+		}
+	}
+	v.Best, v.BestStd = train.MeanStd(v.Lowest)
+	v.Sensitivity, v.SensitivityStd = train.MeanStd(v.Sensitivities)
+}
+
+// seeds are those of the variant's runs, ascending.
+func (v *variant) seeds() (seeds []uint64) {
+	for _, r := range v.Rows {
+		if !slices.Contains(seeds, r.Config.Seed) {
+			seeds = append(seeds, r.Config.Seed)
+		}
+	}
+	slices.Sort(seeds)
+	return seeds
+}
+
+// places gives each variant with two samples or more its place among those, if
+// there are others.
+func places(vs []variant, by func(*variant) (values []train.Float, place *int)) {
+	var samples [][]train.Float
+	var at []*int
+	for i := range vs {
+		if values, place := by(&vs[i]); len(values) > 1 {
+			samples, at = append(samples, values), append(at, place)
+		}
+	}
+	if len(samples) < 2 {
+		return
+	}
+	for i, place := range train.Places(samples) {
+		*at[i] = place
+	}
+}

@@ -1,0 +1,169 @@
+package train
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/models/transformer"
+)
+
+// Estimate is how a grid's runs are to be done and how long that will take.
+type Estimate struct {
+	Jobs int // runs side by side
+	Time time.Duration
+}
+
+// Estimate trains a few steps of every kind of model among the runs, as many side
+// by side as there are to be, and adds up what those say about all of them. Where
+// jobs is 0 it finds out first whether the cores are used better by one run after
+// the other, on all threads, or by a run for each, and chooses that.
+func (l *Lab) Estimate(ctx context.Context, cs []Config, jobs int) (e Estimate, err error) {
+	defer cpu.SetThreads(0)
+	costs := make(map[kind]cost)
+	e.Jobs = jobs
+	if jobs == 0 {
+		if e.Jobs, err = l.bestJobs(ctx, cs); err != nil {
+			return e, err
+		}
+	}
+	var times []time.Duration
+	for _, c := range cs {
+		k := c.kind()
+		if _, ok := costs[k]; !ok {
+			if costs[k], err = l.measure(ctx, c, e.Jobs); err != nil {
+				return e, err
+			}
+		}
+		times = append(times, costs[k].of(c))
+	}
+	e.Time = makespan(times, e.Jobs)
+	return e, ctx.Err()
+}
+
+// kind is what runs share that take the same time.
+type kind struct {
+	norm      string
+	placement transformer.Placement
+	qkNorm    bool
+}
+
+func (c Config) kind() kind { return kind{c.Norm, c.Placement, c.QKNorm} }
+
+// bestJobs compares the time that a step takes alone with that of steps side by
+// side, a thread each, shared by as many.
+func (l *Lab) bestJobs(ctx context.Context, cs []Config) (int, error) {
+	most := min(runtime.GOMAXPROCS(0), len(cs))
+	if most < 2 {
+		return 1, nil
+	}
+	alone, err := l.measure(ctx, cs[0], 1)
+	if err != nil {
+		return 0, err
+	}
+	beside, err := l.measure(ctx, cs[0], most)
+	if err != nil {
+		return 0, err
+	}
+	if beside.step/time.Duration(most) < alone.step {
+		return most, nil
+	}
+	return 1, nil
+}
+
+// cost is the time that the parts of a run take.
+type cost struct{ setup, step, probe, evaluation time.Duration }
+
+// of adds up a run: it evaluates before the first step and, in training mode,
+// after the last, too.
+func (t cost) of(c Config) time.Duration {
+	probes, evaluations := 0, 2+(c.Steps+c.EvalEvery-1)/c.EvalEvery
+	if c.ProbeEvery > 0 {
+		probes = 2 + c.Steps/c.ProbeEvery
+	}
+	return t.setup + time.Duration(c.Steps)*t.step + time.Duration(probes)*t.probe + time.Duration(evaluations)*t.evaluation
+}
+
+// measure takes the mean cost of runs of one kind, jobs of them side by side.
+func (l *Lab) measure(ctx context.Context, c Config, jobs int) (mean cost, err error) {
+	share(jobs)
+	costs, errs := make([]cost, jobs), make([]error, jobs)
+	var runs sync.WaitGroup
+	for i := range jobs {
+		runs.Go(func() { costs[i], errs[i] = trial(ctx, c, l.Text) })
+	}
+	runs.Wait()
+	for i, t := range costs {
+		if errs[i] != nil {
+			return mean, errs[i]
+		}
+		n := time.Duration(jobs)
+		mean.setup += t.setup / n
+		mean.step += t.step / n
+		mean.probe += t.probe / n
+		mean.evaluation += t.evaluation / n
+	}
+	return mean, nil
+}
+
+// A trial takes so many steps, or at least a few if those take long.
+const (
+	trialSteps    = 12
+	fewTrialSteps = 2
+	trialTime     = time.Second
+)
+
+// trial measures the parts of one run. The first step, in which memory is taken,
+// does not count.
+func trial(ctx context.Context, c Config, text *Corpus) (t cost, err error) {
+	began := time.Now()
+	c.Steps, c.EvalEvery, c.ProbeEvery = trialSteps+2, trialSteps+2, 0 // nothing but steps
+	loop, err := newLoop(c, text)
+	if err != nil {
+		return t, err
+	}
+	defer loop.close()
+	t.setup = time.Since(began)
+
+	var run Run
+	step := func() {
+		if err == nil {
+			var s Step
+			s, err = loop.step(&run)
+			run.Steps = append(run.Steps, s)
+		}
+	}
+	step()
+	t.probe = timed(func() { loop.prober.read(1) })
+	n := 0
+	t.step = timed(func() {
+		for began := time.Now(); n < trialSteps && (n < fewTrialSteps || time.Since(began) < trialTime) && ctx.Err() == nil && err == nil; n++ {
+			step()
+		}
+	}) / time.Duration(max(1, n))
+	t.evaluation = timed(func() {
+		if err == nil {
+			_, err = loop.evaluate(&loop.eval)
+		}
+	})
+	return t, err
+}
+
+func timed(f func()) time.Duration {
+	began := time.Now()
+	f()
+	return time.Since(began)
+}
+
+// makespan is when the last of tasks ends that so many workers take in order.
+func makespan(tasks []time.Duration, workers int) time.Duration {
+	free := make([]time.Duration, workers)
+	for _, t := range tasks {
+		first := slices.Index(free, slices.Min(free))
+		free[first] += t
+	}
+	return slices.Max(free)
+}

@@ -1,0 +1,78 @@
+package train
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"gorgonorm/models/transformer"
+)
+
+// Grid is a set of runs: one for every combination of its axes, with all other
+// settings those of Base. The lowest learning rate of a run is a tenth of its
+// highest.
+type Grid struct {
+	Base       Config
+	Norms      []string
+	Placements []transformer.Placement
+	QKNorms    []bool
+	LRs        []float64
+	Seeds      int // how many, from Base.Seed on
+}
+
+// Configs are the runs' settings, the whole grid of one seed before the next, and
+// all kinds of model at one learning rate before the next.
+func (g Grid) Configs() (cs []Config) {
+	for i := range g.Seeds {
+		for _, lr := range g.LRs {
+			for _, placement := range g.Placements {
+				for _, qk := range g.QKNorms {
+					for _, norm := range g.Norms {
+						c := g.Base
+						c.Norm, c.Placement, c.QKNorm = norm, placement, qk
+						c.LR, c.MinLR, c.Seed = lr, lr/10, g.Base.Seed+uint64(i)
+						cs = append(cs, c)
+					}
+				}
+			}
+		}
+	}
+	return cs
+}
+
+// Shard is the i-th of n shares of the runs, i from 1: every n-th of them.
+func Shard(cs []Config, i, n int) (share []Config) {
+	for at := i - 1; at < len(cs); at += n {
+		share = append(share, cs[at])
+	}
+	return share
+}
+
+// ID names a run by its place in a grid: "layer-pre-lr0.001-seed1".
+func (c Config) ID() string {
+	qk := ""
+	if c.QKNorm {
+		qk = "-qk"
+	}
+	return fmt.Sprintf("%s-%s%s-lr%g-seed%d", c.Norm, c.Placement, qk, c.LR, c.Seed)
+}
+
+// base is the config without what differs within a grid, and without the text's
+// path, which differs between machines.
+func (c Config) base() Config {
+	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed, c.Data = "", "", false, 0, 0, 0, ""
+	return c
+}
+
+// SameGrid says whether runs of two configs can stand in one grid; if not, the
+// error names the first setting in which they differ.
+func SameGrid(got, want Config) error {
+	a, b := reflect.ValueOf(got.base()), reflect.ValueOf(want.base())
+	for i := range a.NumField() {
+		if a.Field(i).Interface() != b.Field(i).Interface() {
+			name := strings.ReplaceAll(a.Type().Field(i).Tag.Get("json"), "_", "-")
+			return fmt.Errorf("%s is %v, want %v", name, a.Field(i), b.Field(i))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package train
+
+import (
+	"runtime"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/models/transformer"
+)
+
+// pass is a machine that computes the loss of a batch; ids and targets are the
+// memory that it reads.
+type pass struct {
+	ids, targets []int
+	g            *G.ExprGraph
+	activations  *transformer.Activations
+	loss         *G.Node
+	vm           G.VM
+}
+
+func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, err error) {
+	p.g = g
+	p.ids, p.targets = make([]int, batch*context), make([]int, batch*context)
+	input := func(name string, ids []int) *G.Node {
+		v := tensor.New(tensor.WithShape(batch, context), tensor.WithBacking(ids))
+		return G.NewTensor(g, tensor.Int, 2, G.WithShape(batch, context), G.WithName(name), G.WithValue(v))
+	}
+	if p.activations, err = m.Forward(input("ids", p.ids)); err != nil {
+		return p, err
+	}
+	p.loss, err = m.Loss(p.activations.Logits, input("targets", p.targets))
+	return p, err
+}
+
+// close ends the machine. Gorgonia has set a finalizer on it, which does nothing
+// but keep all that the machine holds through one more garbage collection.
+func (p *pass) close() {
+	p.vm.Close()
+	runtime.SetFinalizer(p.vm, nil)
+}
+
+func (p *pass) run() (Float, error) {
+	defer p.vm.Reset()
+	if err := p.vm.RunAll(); err != nil {
+		return 0, err
+	}
+	return Float(p.loss.Value().Data().(float32)), nil
+}

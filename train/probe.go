@@ -1,0 +1,188 @@
+package train
+
+import (
+	"math"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/layers"
+	"gorgonorm/models/transformer"
+)
+
+// prober reads a training graph's nodes once they have been computed. It changes
+// nothing: a run is the same with it and without.
+type prober struct {
+	nodes  *transformer.Activations
+	heads  int
+	inputs []distribution // of each norm, at the last probe
+	groups []*group
+}
+
+// distribution is that of each feature over the rows of a batch.
+type distribution struct{ mean, variance []float64 }
+
+// group is a part of the model's parameters.
+type group struct {
+	name   string
+	params G.Nodes
+	before [][]float32 // the weights before the update
+}
+
+func newProber(nodes *transformer.Activations, heads int, learnables G.Nodes) *prober {
+	p := &prober{nodes: nodes, heads: heads}
+	byName := make(map[string]*group)
+	for _, n := range learnables {
+		name := groupName(n.Name())
+		g := byName[name]
+		if g == nil {
+			g = &group{name: name}
+			byName[name] = g
+			p.groups = append(p.groups, g)
+		}
+		g.params = append(g.params, n)
+	}
+	return p
+}
+
+// groupName is the part of the model that a parameter belongs to:
+// transformer.h.0.attn.c_attn.weight is of h.0.attn, both norms of the block are
+// of h.0.ln.
+func groupName(parameter string) string {
+	parts := strings.Split(strings.TrimPrefix(parameter, "transformer."), ".")
+	if parts[0] != "h" {
+		return parts[0]
+	}
+	part, _, _ := strings.Cut(parts[2], "_")
+	return strings.Join([]string{"h", parts[1], part}, ".")
+}
+
+// read takes a probe after the backward pass of a step, before its gradients are
+// clipped.
+func (p *prober) read(step int) Probe {
+	sizes := make(map[*G.Node]Spread) // a node is often one norm's input and more
+	spread := func(n *G.Node) Spread {
+		if _, ok := sizes[n]; !ok {
+			sizes[n] = spreadOf(values(n))
+		}
+		return sizes[n]
+	}
+	r := Probe{Step: step}
+	for _, n := range p.nodes.Residual {
+		r.Residual = append(r.Residual, spread(n))
+	}
+	inputs := make([]distribution, len(p.nodes.Norms))
+	for i, n := range p.nodes.Norms {
+		inputs[i] = distributionOf(n.In)
+		np := NormProbe{
+			Name: strings.TrimPrefix(n.Layer.Name(), "transformer."),
+			In:   spread(n.In), Out: spread(n.Out),
+		}
+		if p.inputs != nil {
+			np.Drift = driftOf(p.inputs[i], inputs[i])
+		}
+		if b, ok := n.Layer.(*layers.BatchNorm); ok {
+			np.Batch = &Batch{
+				Mean: distance(inputs[i].mean, b.RunningMean().Float32s()),
+				Var:  distance(inputs[i].variance, b.RunningVar().Float32s()),
+			}
+		}
+		r.Norms = append(r.Norms, np)
+	}
+	p.inputs = inputs
+	for _, n := range p.nodes.QKV {
+		s := n.Shape()
+		r.Attention = append(r.Attention, Float(cpu.MaxAttentionLogit(values(n), cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: p.heads})))
+	}
+	r.Logits, r.LogZ = outputs(p.nodes.Logits)
+	for _, g := range p.groups {
+		r.Groups = append(r.Groups, g.read())
+	}
+	return r
+}
+
+// readUpdates completes the probe after the update.
+func (p *prober) readUpdates(r *Probe) {
+	for i, g := range p.groups {
+		var squares float64
+		for j, n := range g.params {
+			squares += cpu.SquaredDistance(values(n), g.before[j])
+		}
+		r.Groups[i].Update = Float(math.Sqrt(squares)) / r.Groups[i].Weight
+	}
+}
+
+// read takes the norms of the group's gradient and weights, and keeps the weights.
+func (g *group) read() GroupProbe {
+	var grad, weight float64
+	for i, n := range g.params {
+		w := values(n)
+		if g.before == nil {
+			g.before = make([][]float32, len(g.params))
+		}
+		g.before[i] = append(g.before[i][:0], w...)
+		weight += cpu.SumSquares(w)
+		if d, err := n.Grad(); err == nil {
+			grad += cpu.SumSquares(d.(*tensor.Dense).Float32s())
+		}
+	}
+	return GroupProbe{Name: g.name, Grad: Float(math.Sqrt(grad)), Weight: Float(math.Sqrt(weight))}
+}
+
+func values(n *G.Node) []float32 { return n.Value().(*tensor.Dense).Float32s() }
+
+func spreadOf(x []float32) Spread {
+	return Spread{RMS: Float(math.Sqrt(cpu.SumSquares(x) / float64(len(x)))), Max: Float(cpu.MaxAbs(x))}
+}
+
+func distributionOf(n *G.Node) distribution {
+	x := values(n)
+	s := n.Shape()
+	cols := s[len(s)-1]
+	d := distribution{make([]float64, cols), make([]float64, cols)}
+	cpu.ColumnMoments(d.mean, d.variance, x, len(x)/cols, cols)
+	return d
+}
+
+// driftOf compares two distributions. A feature without spread in either is left
+// out; where all are, nothing is known.
+func driftOf(before, now distribution) *Drift {
+	var shift, ratio float64
+	n := 0
+	for j, m := range now.mean {
+		if before.variance[j] == 0 || now.variance[j] == 0 {
+			continue
+		}
+		n++
+		shift += math.Abs(m-before.mean[j]) / math.Sqrt(before.variance[j])
+		ratio += math.Abs(math.Log(now.variance[j]/before.variance[j])) / 2
+	}
+	return &Drift{Shift: Float(shift / float64(n)), LogRatio: Float(ratio / float64(n))}
+}
+
+// distance is ‖a − b‖ over the number of features.
+func distance(a []float64, b []float32) Float {
+	var squares float64
+	for j, v := range a {
+		d := v - float64(b[j])
+		squares += d * d
+	}
+	return Float(math.Sqrt(squares) / float64(len(a)))
+}
+
+// outputs are the moments of all logits, and of log Z over the tokens.
+func outputs(logits *G.Node) (all, logZ Moments) {
+	x := values(logits)
+	s := logits.Shape()
+	z := make([]float64, len(x)/s[len(s)-1])
+	cpu.LogSumExp(z, x, make([]float32, s[len(s)-1]))
+	return momentsOf(x), momentsOf(z)
+}
+
+func momentsOf[T cpu.Float](x []T) Moments {
+	var mean, variance [1]float64
+	cpu.ColumnMoments(mean[:], variance[:], x, len(x), 1)
+	return Moments{Mean: Float(mean[0]), Std: Float(math.Sqrt(variance[0]))}
+}

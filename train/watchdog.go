@@ -1,0 +1,94 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+)
+
+// patience is how many validations in a row, after warm-up, may find a run no
+// better than its start before it is given up.
+const patience = 3
+
+// lost says that a run need not go on: something in its last step was not finite,
+// or its last validations after warm-up all found the loss no lower than that of
+// the initial weights.
+func lost(steps []Step, warmup int, initVal Float) bool {
+	if !steps[len(steps)-1].Finite() {
+		return true
+	}
+	if steps[len(steps)-1].ValLoss == nil {
+		return false
+	}
+	for i, left := len(steps)-1, patience; left > 0; i-- {
+		if i < 0 || steps[i].Step <= warmup {
+			return false
+		}
+		if v := steps[i].ValLoss; v != nil {
+			if *v < initVal {
+				return false
+			}
+			left--
+		}
+	}
+	return true
+}
+
+// nonFinite names where the first NaN or infinity of a step that has one arose.
+func (l *loop) nonFinite(s Step) string {
+	if !s.Loss.Finite() || !s.GradNorm.Finite() {
+		return firstNonFinite(l.train.g)
+	}
+	return firstNonFinite(l.eval.g)
+}
+
+// firstNonFinite names the first node of the graph, in the order in which it was
+// run, whose value holds a NaN or an infinity, and says which; "" where all is
+// finite. What a node takes in was finite, so it is there that it arose.
+func firstNonFinite(g *G.ExprGraph) string {
+	nodes, err := G.Sort(g)
+	if err != nil {
+		return ""
+	}
+	for i := len(nodes) - 1; i >= 0; i-- { // Sort has what is computed last first
+		if v, ok := nonFiniteValue(nodes[i].Value()); ok {
+			return fmt.Sprintf("%s: %v", nodeName(nodes[i]), v)
+		}
+	}
+	return ""
+}
+
+func nodeName(n *G.Node) string {
+	if n.Op() == nil {
+		return n.Name()
+	}
+	return fmt.Sprint(n.Op())
+}
+
+// nonFiniteValue finds the first NaN or infinity among a value's elements.
+func nonFiniteValue(v G.Value) (float64, bool) {
+	switch v := v.(type) {
+	case *G.F32:
+		return float64(*v), notFinite(float64(*v))
+	case *tensor.Dense:
+		if v.Dtype() != tensor.Float32 {
+			return 0, false
+		}
+		data := v.Float32s()
+		if !notFinite(float64(cpu.MaxAbs(data))) {
+			return 0, false
+		}
+		for _, x := range data {
+			if notFinite(float64(x)) {
+				return float64(x), true
+			}
+		}
+	}
+	return 0, false
+}
+
+func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }
