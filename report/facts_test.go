@@ -53,12 +53,16 @@ func TestGrowthWithoutNorm(t *testing.T) {
 	cut.Summary.Interrupted = true
 	once := layer
 	once.Probes = once.Probes[:1]
+	at := func(lr float64, r train.Run) train.Run { r.Config.LR = lr; return r }
 	checks{
-		{"in both", []train.Run{none, layer}, asPredicted, `last block: "none" 40, "layer" 20; from the first probe to the last: "none" 10, "layer" 5.`},
-		{"geometric mean", []train.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
-		{"in training alone", []train.Run{none, deep}, notAsPredicted, `"none" 40, "layer" 200; from the first probe to the last: "none" 10, "layer" 2.`},
-		{"with depth alone", []train.Run{none, climbing}, notAsPredicted, `"none" 40, "layer" 20; from the first probe to the last: "none" 10, "layer" 20.`},
-		{"a lost run", []train.Run{none, lost, layer}, asPredicted, "Runs left out as without two finite probes: 1."},
+		{"in both", []train.Run{none, layer}, asPredicted, `Of 1 learning rates, it grows most with depth at 1, with training at 1. At lr 0.01 it is, from the embedding to the last block, times "none" 40, "layer" 20; from the first probe to the last, times "none" 10, "layer" 5.`},
+		{"geometric mean over seeds", []train.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
+		{"in training alone", []train.Run{none, deep}, notAsPredicted, `most with depth at 0, with training at 1.`},
+		{"with depth alone", []train.Run{none, climbing}, notAsPredicted, `most with depth at 1, with training at 0.`},
+		{"at one rate of two", []train.Run{none, layer, at(0.1, none), at(0.1, deep)}, notAsPredicted, `Of 2 learning rates, it grows most with depth at 1 (0.01), with training at 2.`},
+		{"at both", []train.Run{none, layer, at(0.1, none), at(0.1, layer)}, asPredicted, `most with depth at 2, with training at 2.`},
+		{"a rate without the others does not count", []train.Run{none, layer, at(0.1, none2)}, asPredicted, "Of 1 learning rates"},
+		{"a lost run does not count", []train.Run{none, lost, layer}, asPredicted, `"none" 40, "layer" 20;`},
 		{"another placement does not count", []train.Run{none, layer, post}, asPredicted, `"none" 40, "layer" 20;`},
 		{"no other norm", []train.Run{none, post}, cannotBeJudged, "under none and under a norm"},
 		{"no none", []train.Run{layer}, cannotBeJudged, "under none and under a norm"},

@@ -6,15 +6,52 @@ import (
 	"gorgonorm/train"
 )
 
-// growthWithoutNorm compares, in the plain runs of each norm, the growth of the
-// residual stream's RMS over the blocks and over the training.
+// growthWithoutNorm compares, at each learning rate, the growth of the residual
+// stream's RMS over the blocks and over the training in the plain runs of each
+// norm: rates are not averaged, for one run that explodes would outweigh all
+// others.
 func growthWithoutNorm(vs []variant) fact {
 	f := fact{
 		Claim:  "without a norm the residual stream's RMS grows most with depth and with training",
 		Source: "Bjorck et al. 2018, arXiv 1806.02375",
 	}
-	var depth, training values
-	leftOut := 0
+	without, _ := find(vs, kind{"none", "pre", false})
+	compared := 0
+	var deepest, most []string // the rates at which none is first
+	var example string
+	for _, lr := range without.rates {
+		depth, training := growthAt(vs, lr)
+		first, known := depth.top("none")
+		if !known {
+			continue
+		}
+		compared++
+		if first {
+			deepest = append(deepest, rate(lr))
+		}
+		if first, _ := training.top("none"); first {
+			most = append(most, rate(lr))
+		}
+		if example == "" || lr == without.BestLR {
+			example = fmt.Sprintf("At lr %s it is, from the embedding to the last block, times %s; from the first probe to the last, times %s.", rate(lr), depth, training)
+		}
+	}
+	if compared == 0 {
+		return f.needs("It needs finite probes of pre-norm runs under none and under a norm at the same learning rate.")
+	}
+	at := func(rates []string) string {
+		if n := len(rates); n > 0 && n < compared {
+			return fmt.Sprintf("%d (%s)", n, list(rates))
+		}
+		return fmt.Sprint(len(rates))
+	}
+	return f.judged(len(deepest) == compared && len(most) == compared, fmt.Sprintf(
+		"Of %d learning rates, it grows most with depth at %s, with training at %s. %s", compared, at(deepest), at(most), example))
+}
+
+// growthAt is the growth at a learning rate under each norm of the plain runs, the
+// geometric mean over those with finite probes.
+func growthAt(vs []variant, lr train.Float) (depth, training values) {
 	for _, v := range vs {
 		if !v.plain() {
 			continue
@@ -22,27 +59,16 @@ func growthWithoutNorm(vs []variant) fact {
 		var d, t []train.Float
 		for _, r := range v.Rows {
 			byDepth, byTraining := growth(r.Probes)
-			if !byDepth.Finite() || !byTraining.Finite() || !(byDepth > 0 && byTraining > 0) {
-				leftOut++
-				continue
+			if train.Float(r.Config.LR) == lr && byDepth.Finite() && byTraining.Finite() && byDepth > 0 && byTraining > 0 {
+				d, t = append(d, byDepth), append(t, byTraining)
 			}
-			d, t = append(d, byDepth), append(t, byTraining)
 		}
 		if len(d) > 0 {
 			depth.add(v.norm, geometricMean(d))
 			training.add(v.norm, geometricMean(t))
 		}
 	}
-	deepest, known := depth.top("none")
-	if !known {
-		return f.needs("It needs finite probes of pre-norm runs under none and under a norm.")
-	}
-	most, _ := training.top("none")
-	found := fmt.Sprintf("Times, from the embedding to the last block: %s; from the first probe to the last: %s.", depth, training)
-	if leftOut > 0 {
-		found += fmt.Sprintf(" Runs left out as without two finite probes: %d.", leftOut)
-	}
-	return f.judged(deepest && most, found)
+	return depth, training
 }
 
 // growth is how many times the residual stream's RMS is larger after the last
