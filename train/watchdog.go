@@ -12,7 +12,7 @@ import (
 
 // patience is how many validations in a row, after warm-up, may find a run no
 // better than its start before it is given up.
-const patience = 3
+const patience = 2
 
 // lost says that a run need not go on: something in its last step was not finite,
 // or its last validations after warm-up all found the loss no lower than that of

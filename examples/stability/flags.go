@@ -78,7 +78,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&c.Warmup, "warmup", c.Warmup, "`steps` in which the learning rate rises; a third of all if those are few and this is not given")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps from one look into the network to the next; 0 for none")
-	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once three validations after warm-up found it no better than its start; otherwise it goes on to its last step")
+	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it no better than its start; otherwise it goes on to its last step")
 	f.IntVar(&o.jobs, "jobs", 0, "`runs` side by side; 0 measures whether one after the other, on all threads, is faster")
 	f.Var(&o.shard, "shard", "do the `i/n`-th share of the runs, as 2/8, and no report; a task of a Slurm job array takes its share by itself")
 	f.BoolVar(&o.reportOnly, "report-only", false, "train nothing, report on all runs in -out")
