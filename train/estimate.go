@@ -23,13 +23,13 @@ type Estimate struct {
 // the other, on all threads, or by a run for each, and chooses that.
 func (l *Lab) Estimate(ctx context.Context, cs []Config, jobs int) (e Estimate, err error) {
 	defer cpu.SetThreads(0)
-	costs := make(map[kind]cost)
-	e.Jobs = jobs
+	e.Jobs = min(jobs, len(cs))
 	if jobs == 0 {
 		if e.Jobs, err = l.bestJobs(ctx, cs); err != nil {
 			return e, err
 		}
 	}
+	costs := make(map[kind]cost)
 	var times []time.Duration
 	for _, c := range cs {
 		k := c.kind()
@@ -41,7 +41,7 @@ func (l *Lab) Estimate(ctx context.Context, cs []Config, jobs int) (e Estimate, 
 		times = append(times, costs[k].of(c))
 	}
 	e.Time = makespan(times, e.Jobs)
-	return e, ctx.Err()
+	return e, nil
 }
 
 // kind is what runs share that take the same time.
@@ -68,10 +68,16 @@ func (l *Lab) bestJobs(ctx context.Context, cs []Config) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	if beside.step/time.Duration(most) < alone.step {
-		return most, nil
+	return faster(alone.step, beside.step, most), nil
+}
+
+// faster is how many runs to do at a time, one or n, given the time of a step alone
+// and of one among n.
+func faster(alone, beside time.Duration, n int) int {
+	if beside/time.Duration(n) < alone {
+		return n
 	}
-	return 1, nil
+	return 1
 }
 
 // cost is the time that the parts of a run take.
@@ -109,53 +115,56 @@ func (l *Lab) measure(ctx context.Context, c Config, jobs int) (mean cost, err e
 	return mean, nil
 }
 
-// A trial takes so many steps, or at least a few if those take long.
+// A trial takes so many steps, or one if that takes long.
 const (
-	trialSteps    = 12
-	fewTrialSteps = 2
-	trialTime     = time.Second
+	trialSteps = 12
+	trialTime  = time.Second
 )
 
-// trial measures the parts of one run. The first step, in which memory is taken,
-// does not count.
+// trial measures the parts of one run, until the context ends. The first step, in
+// which memory is taken, does not count.
 func trial(ctx context.Context, c Config, text *Corpus) (t cost, err error) {
-	began := time.Now()
 	c.Steps, c.EvalEvery, c.ProbeEvery = trialSteps+2, trialSteps+2, 0 // nothing but steps
-	loop, err := newLoop(c, text)
-	if err != nil {
-		return t, err
-	}
-	defer loop.close()
-	t.setup = time.Since(began)
-
+	var l *loop
+	defer func() {
+		if l != nil {
+			l.close()
+		}
+	}()
 	var run Run
-	step := func() {
-		if err == nil {
-			var s Step
-			s, err = loop.step(&run)
-			run.Steps = append(run.Steps, s)
-		}
+	steps := 0
+	step := func() error {
+		s, err := l.step(&run)
+		run.Steps = append(run.Steps, s)
+		return err
 	}
-	step()
-	t.probe = timed(func() { loop.prober.read(1) })
-	n := 0
-	t.step = timed(func() {
-		for began := time.Now(); n < trialSteps && (n < fewTrialSteps || time.Since(began) < trialTime) && ctx.Err() == nil && err == nil; n++ {
-			step()
+	for _, part := range []struct {
+		took *time.Duration
+		do   func() error
+	}{
+		{&t.setup, func() (err error) { l, err = newLoop(c, text); return err }},
+		{new(time.Duration), step},
+		{&t.step, func() (err error) {
+			for began := time.Now(); steps < trialSteps && (steps == 0 || time.Since(began) < trialTime) && ctx.Err() == nil && err == nil; steps++ {
+				err = step()
+			}
+			return err
+		}},
+		{&t.probe, func() error { l.prober.read(1); return nil }},
+		{&t.evaluation, func() error { _, err := l.loss(&l.eval, 0); return err }},
+	} {
+		if err := ctx.Err(); err != nil {
+			return t, err
 		}
-	}) / time.Duration(max(1, n))
-	t.evaluation = timed(func() {
-		if err == nil {
-			_, err = loop.evaluate(&loop.eval)
+		began := time.Now()
+		if err := part.do(); err != nil {
+			return t, err
 		}
-	})
-	return t, err
-}
-
-func timed(f func()) time.Duration {
-	began := time.Now()
-	f()
-	return time.Since(began)
+		*part.took = time.Since(began)
+	}
+	t.step /= time.Duration(steps)
+	t.evaluation *= time.Duration(l.batchesOf(&l.eval))
+	return t, nil
 }
 
 // makespan is when the last of tasks ends that so many workers take in order.

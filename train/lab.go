@@ -1,8 +1,8 @@
 package train
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -30,26 +30,28 @@ func (l *Lab) Pending(cs []Config) (pending []Config, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, f := range there {
-		if err := SameGrid(f.Config, cs[0].on(l.Text)); err != nil {
-			return nil, fmt.Errorf("train: %s is a run of another grid: %w (give another -out, or remove it)", f.dir, err)
-		}
-	}
 	for _, c := range cs {
-		var s Summary
-		if err := readJSON(filepath.Join(l.Dir, c.ID(), summaryFile), &s); err != nil || s.Interrupted {
+		for _, f := range there {
+			if err := SameGrid(f.Config, c.on(l.Text)); err != nil {
+				return nil, fmt.Errorf("train: %s is a run of another grid: %w (give another -out, or remove it)", f.dir, err)
+			}
+		}
+		if !finished(l.path(c)) {
 			pending = append(pending, c)
 		}
 	}
 	return pending, nil
 }
 
-// Run trains and writes the runs, Jobs at a time. A cancelled context ends those
-// at hand, which are written as interrupted, and is no error; an error of a run
-// ends the others in the same way.
+func (l *Lab) path(c Config) string { return filepath.Join(l.Dir, c.ID()) }
+
+// Run trains and writes the runs, Jobs at a time, but for those that another
+// process has finished meanwhile. A cancelled context ends those at hand, which are
+// written as interrupted, and is no error; an error of a run ends the others in the
+// same way.
 func (l *Lab) Run(ctx context.Context, cs []Config) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	share(l.Jobs)
 	defer cpu.SetThreads(0)
 
@@ -58,7 +60,8 @@ func (l *Lab) Run(ctx context.Context, cs []Config) error {
 		todo <- c
 	}
 	close(todo)
-	var mu sync.Mutex // held by callbacks
+	var mu sync.Mutex // held by callbacks and for the error
+	var first error
 	var workers sync.WaitGroup
 	for range l.Jobs {
 		workers.Go(func() {
@@ -67,37 +70,25 @@ func (l *Lab) Run(ctx context.Context, cs []Config) error {
 					return
 				}
 				if err := l.one(ctx, c, &mu); err != nil {
-					cancel(err)
+					mu.Lock()
+					first = cmp.Or(first, err)
+					mu.Unlock()
+					cancel()
 				}
 				runtime.GC() // or the next run takes memory while this one's still counts
 			}
 		})
 	}
 	workers.Wait()
-	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
+	return first
 }
 
 // share gives each of so many callers its part of the threads.
 func share(jobs int) { cpu.SetThreads(max(1, runtime.GOMAXPROCS(0)/jobs)) }
 
 func (l *Lab) one(ctx context.Context, c Config, mu *sync.Mutex) error {
-	model, run, err := Train(ctx, c, l.Text, func(s Step, speed Speed) {
-		if l.OnStep != nil {
-			mu.Lock()
-			defer mu.Unlock()
-			l.OnStep(c, s, speed)
-		}
-	})
-	if err != nil {
-		return err
-	}
-	if run.Summary.Steps == 0 { // interrupted at once
-		return nil
-	}
-	if err := WriteRun(filepath.Join(l.Dir, c.ID()), run, model); err != nil {
+	run, err := l.trained(ctx, c, mu)
+	if err != nil || run.Summary.Steps == 0 { // interrupted at once
 		return err
 	}
 	if l.OnDone != nil {
@@ -106,4 +97,22 @@ func (l *Lab) one(ctx context.Context, c Config, mu *sync.Mutex) error {
 		l.OnDone(run)
 	}
 	return nil
+}
+
+// trained is the run as it was found, or made and written.
+func (l *Lab) trained(ctx context.Context, c Config, mu *sync.Mutex) (Run, error) {
+	if finished(l.path(c)) {
+		return ReadRun(l.path(c))
+	}
+	model, run, err := Train(ctx, c, l.Text, func(s Step, speed Speed) {
+		if l.OnStep != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			l.OnStep(c, s, speed)
+		}
+	})
+	if err != nil || run.Summary.Steps == 0 {
+		return run, err
+	}
+	return run, WriteRun(l.path(c), run, model)
 }

@@ -182,6 +182,15 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 	cs := grid(2000).Configs()[:4]
 	cs[1].Heads = 3
 	require.EqualError(t, lab.Run(t.Context(), cs), "transformer: 3 heads do not divide 16 channels")
+
+	// and is told where the user has stopped the runs, too
+	ctx, cancel := context.WithCancel(t.Context())
+	lab.OnStep = func(Config, Step, Speed) {
+		require.NoError(t, os.RemoveAll(lab.Dir))
+		require.NoError(t, os.WriteFile(lab.Dir, nil, 0o666))
+		cancel()
+	}
+	require.ErrorContains(t, lab.Run(ctx, cs[:1]), "not a directory")
 }
 
 func TestEstimate(t *testing.T) {
@@ -204,6 +213,84 @@ func TestEstimate(t *testing.T) {
 	cancel()
 	_, err = lab.Estimate(ctx, cs, 1)
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestFaster(t *testing.T) {
+	require.Equal(t, 4, faster(10, 39, 4), "four in the time of 3.9")
+	require.Equal(t, 1, faster(10, 40, 4), "no gain")
+}
+
+func TestNoMoreJobsThanRuns(t *testing.T) {
+	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir()}
+	e, err := lab.Estimate(t.Context(), grid(200).Configs()[:2], 1000)
+	require.NoError(t, err)
+	require.Equal(t, 2, e.Jobs)
+}
+
+func TestAnEmptyShareHasNothingToDo(t *testing.T) {
+	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 1}
+	cs := grid(4).Configs()[:1]
+	require.NoError(t, lab.Run(t.Context(), cs))
+	pending, err := lab.Pending(Shard(cs, 2, 2))
+	require.NoError(t, err)
+	require.Empty(t, pending)
+}
+
+// TestTwoProcessesInOneDirectory: what one has finished the other neither makes
+// again nor replaces by less.
+func TestTwoProcessesInOneDirectory(t *testing.T) {
+	text := corpus(t, verse)
+	cs := grid(6).Configs()[:2]
+	one := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	other := Lab{Text: text, Dir: one.Dir, Jobs: 1}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	steps, done := 0, 0
+	other.OnDone = func(Run) { done++ }
+	other.OnStep = func(c Config, s Step, _ Speed) {
+		if steps++; steps == 3 { // the other is amid its first run
+			require.NoError(t, one.Run(t.Context(), cs))
+		}
+	}
+	require.NoError(t, other.Run(ctx, cs))
+	require.Equal(t, 6, steps, "the second run was there")
+	require.Equal(t, 2, done)
+	want := files(t, one.Dir)
+
+	cs[0].Seed, cs[1].Seed = 5, 6
+	other.OnStep = func(_ Config, s Step, _ Speed) {
+		if s.Step == 3 {
+			require.NoError(t, one.Run(t.Context(), cs[:1]))
+			cancel()
+		}
+	}
+	require.NoError(t, other.Run(ctx, cs))
+	pending, err := one.Pending(cs)
+	require.NoError(t, err)
+	require.Equal(t, cs[1:], pending, "a finished run is not replaced by an interrupted one")
+	for name, content := range want {
+		require.Equal(t, content, files(t, one.Dir)[name])
+	}
+}
+
+// TestKilledProcessesLeaveNoRuns, and what they leave is taken away in time.
+func TestKilledProcessesLeaveNoRuns(t *testing.T) {
+	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 1}
+	c := grid(4).Configs()[0]
+	old, fresh := filepath.Join(lab.Dir, "."+c.ID()+".1"), filepath.Join(lab.Dir, "."+c.ID()+".2")
+	for _, dir := range []string{old, fresh} {
+		require.NoError(t, os.Mkdir(dir, 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, configFile), []byte("{"), 0o666))
+	}
+	long := time.Now().Add(-2 * stale)
+	require.NoError(t, os.Chtimes(old, long, long))
+	runs, err := ReadRuns(lab.Dir)
+	require.NoError(t, err)
+	require.Empty(t, runs)
+	require.NoError(t, lab.Run(t.Context(), []Config{c}))
+	require.NoDirExists(t, old)
+	require.DirExists(t, fresh, "another process may be at it")
 }
 
 func TestCostOfARun(t *testing.T) {

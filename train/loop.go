@@ -149,7 +149,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step, Speed)) (err
 		if !step.Finite() && s.NonFinite == "" {
 			s.NonFinite = l.nonFinite(step)
 		}
-		s.Stopped = l.StopOnDivergence && lost(run.Steps, l.Warmup, s.InitVal)
+		s.Stopped = l.StopOnDivergence && len(run.Steps) < l.Steps && lost(run.Steps, l.Warmup, s.InitVal)
 		run.Speed = l.speed(len(run.Steps))
 		if onStep != nil {
 			onStep(step, run.Speed)
@@ -177,10 +177,13 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	i := len(run.Steps)
 	l.batches.next(l.train.ids, l.train.targets)
 	s = Step{Step: i + 1, LR: Float(l.Rate(i))}
+	probe := l.probes(s.Step)
+	if probe {
+		l.prober.before()
+	}
 	if s.Loss, err = l.train.run(); err != nil {
 		return s, err
 	}
-	probe := l.probes(s.Step)
 	if probe {
 		run.Probes = append(run.Probes, l.prober.read(s.Step))
 	}
@@ -215,22 +218,32 @@ func (l *loop) probes(step int) bool {
 	return l.ProbeEvery > 0 && (step == 1 || step%l.ProbeEvery == 0 || step == l.Steps)
 }
 
-// evaluate is the mean loss of a pass over the validation windows.
+// evaluate is the mean loss of a pass over the validation windows, or the first
+// batch's that is not finite.
 func (l *loop) evaluate(p *pass) (Float, error) {
 	var sum Float
-	batch := len(p.ids) / l.Context
-	for i := 0; i < len(l.windows); i += batch {
-		for j, at := range l.windows[i : i+batch] {
-			copy(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
-			copy(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
-		}
-		loss, err := p.run()
-		if err != nil {
-			return 0, err
+	n := l.batchesOf(p)
+	for i := range n {
+		loss, err := l.loss(p, i)
+		if err != nil || !loss.Finite() {
+			return loss, err
 		}
 		sum += loss
 	}
-	return sum / Float(len(l.windows)/batch), nil
+	return sum / Float(n), nil
+}
+
+// batchesOf is how many of a pass's batches the validation windows fill.
+func (l *loop) batchesOf(p *pass) int { return len(l.windows) * l.Context / len(p.ids) }
+
+// loss is that of a pass over one batch of the validation windows.
+func (l *loop) loss(p *pass, batch int) (Float, error) {
+	n := len(p.ids) / l.Context
+	for j, at := range l.windows[batch*n : (batch+1)*n] {
+		copy(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
+		copy(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
+	}
+	return p.run()
 }
 
 // trainModeLoss is the validation loss of the last weights with each batch's own

@@ -60,7 +60,7 @@ func TestTrainDoesWhatItsPartsSay(t *testing.T) {
 				}
 			}
 			for i, n := range model.Learnables() {
-				golden.RequireClose(t, floats(want.Learnables()[i]), floats(n), golden.Within{Rel: 1e-5, Abs: 1e-7}, "%s", n.Name())
+				golden.RequireClose(t, elements(want.Learnables()[i]), elements(n), golden.Within{Rel: 1e-5, Abs: 1e-7}, "%s", n.Name())
 			}
 
 			require.InEpsilon(t, validation(t, want, text.Val, c), float64(*run.Steps[2].ValLoss), 1e-5)
@@ -88,7 +88,7 @@ func adamw(c Config, n *G.Node, grad []float32, scale, rate float64, step int, m
 	}
 }
 
-func floats(n *G.Node) (f []float64) {
+func elements(n *G.Node) (f []float64) {
 	for _, v := range n.Value().Data().([]float32) {
 		f = append(f, float64(v))
 	}

@@ -152,6 +152,21 @@ func TestLost(t *testing.T) {
 	} {
 		require.Equal(t, c.want, lost(c.steps, 1, 4), c.name)
 	}
+
+	// By default, with warm-up in a third of the steps, there is something to be saved.
+	c := Defaults()
+	c.Warmup = c.Steps / 3
+	var steps []Step
+	for i := range c.Steps {
+		s := Step{Step: i + 1, Loss: 5, GradNorm: 1}
+		if s.Step%c.EvalEvery == 0 {
+			s.ValLoss = &s.Loss
+		}
+		if steps = append(steps, s); lost(steps, c.Warmup, 4) {
+			break
+		}
+	}
+	require.Less(t, len(steps), c.Steps)
 }
 
 func TestLRSensitivity(t *testing.T) {

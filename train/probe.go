@@ -4,6 +4,7 @@ import (
 	"math"
 	"strings"
 
+	"gonum.org/v1/gonum/floats"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -15,10 +16,12 @@ import (
 // prober reads a training graph's nodes once they have been computed. It changes
 // nothing: a run is the same with it and without.
 type prober struct {
-	nodes  *transformer.Activations
-	heads  int
-	inputs []distribution // of each norm, at the last probe
-	groups []*group
+	nodes   *transformer.Activations
+	heads   int
+	inputs  []distribution // of each norm, at the last probe
+	running []distribution // of each BatchNorm, before the step; empty for other norms
+	groups  []*group
+	part    []float32 // scratch
 }
 
 // distribution is that of each feature over the rows of a batch.
@@ -59,35 +62,39 @@ func groupName(parameter string) string {
 	return strings.Join([]string{"h", parts[1], part}, ".")
 }
 
+// before keeps what a step that is to be probed will change: BatchNorm's running
+// statistics.
+func (p *prober) before() {
+	p.running = make([]distribution, len(p.nodes.Norms))
+	for i, n := range p.nodes.Norms {
+		if b, ok := n.Layer.(*layers.BatchNorm); ok {
+			p.running[i] = distribution{float64s(b.RunningMean()), float64s(b.RunningVar())}
+		}
+	}
+}
+
 // read takes a probe after the backward pass of a step, before its gradients are
 // clipped.
 func (p *prober) read(step int) Probe {
-	sizes := make(map[*G.Node]Spread) // a node is often one norm's input and more
-	spread := func(n *G.Node) Spread {
-		if _, ok := sizes[n]; !ok {
-			sizes[n] = spreadOf(values(n))
-		}
-		return sizes[n]
-	}
 	r := Probe{Step: step}
 	for _, n := range p.nodes.Residual {
-		r.Residual = append(r.Residual, spread(n))
+		r.Residual = append(r.Residual, spreadOf(values(n)))
 	}
 	inputs := make([]distribution, len(p.nodes.Norms))
 	for i, n := range p.nodes.Norms {
-		inputs[i] = distributionOf(n.In)
-		np := NormProbe{
-			Name: strings.TrimPrefix(n.Layer.Name(), "transformer."),
-			In:   spread(n.In), Out: spread(n.Out),
+		x, cols := p.seen(n.Layer, n.In)
+		inputs[i] = distributionOf(x, cols)
+		np := NormProbe{Name: strings.TrimPrefix(n.Layer.Name(), "transformer."), In: spreadOf(x)}
+		np.Out = np.In
+		if n.Out != n.In {
+			y, _ := p.seen(n.Layer, n.Out)
+			np.Out = spreadOf(y)
 		}
 		if p.inputs != nil {
 			np.Drift = driftOf(p.inputs[i], inputs[i])
 		}
-		if b, ok := n.Layer.(*layers.BatchNorm); ok {
-			np.Batch = &Batch{
-				Mean: distance(inputs[i].mean, b.RunningMean().Float32s()),
-				Var:  distance(inputs[i].variance, b.RunningVar().Float32s()),
-			}
+		if i < len(p.running) && p.running[i].mean != nil {
+			np.Batch = batchOf(inputs[i], p.running[i], len(x)/cols)
 		}
 		r.Norms = append(r.Norms, np)
 	}
@@ -137,10 +144,22 @@ func spreadOf(x []float32) Spread {
 	return Spread{RMS: Float(math.Sqrt(cpu.SumSquares(x) / float64(len(x)))), Max: Float(cpu.MaxAbs(x))}
 }
 
-func distributionOf(n *G.Node) distribution {
-	x := values(n)
-	s := n.Shape()
-	cols := s[len(s)-1]
+// seen is what a norm has of a node, and its features: queries and keys, side by
+// side, of what QKNorm is given, and all there is for any other.
+func (p *prober) seen(l layers.Layer, n *G.Node) (x []float32, cols int) {
+	x, s := values(n), n.Shape()
+	cols = s[len(s)-1]
+	if _, ok := l.(*layers.QKNorm); !ok {
+		return x, cols
+	}
+	p.part = p.part[:0]
+	for ; len(x) > 0; x = x[cols:] {
+		p.part = append(p.part, x[:cols/3*2]...)
+	}
+	return p.part, cols / 3 * 2
+}
+
+func distributionOf(x []float32, cols int) distribution {
 	d := distribution{make([]float64, cols), make([]float64, cols)}
 	cpu.ColumnMoments(d.mean, d.variance, x, len(x)/cols, cols)
 	return d
@@ -162,14 +181,25 @@ func driftOf(before, now distribution) *Drift {
 	return &Drift{Shift: Float(shift / float64(n)), LogRatio: Float(ratio / float64(n))}
 }
 
-// distance is ‖a − b‖ over the number of features.
-func distance(a []float64, b []float32) Float {
-	var squares float64
-	for j, v := range a {
-		d := v - float64(b[j])
-		squares += d * d
+// batchOf compares a batch with BatchNorm's running statistics, whose variance is
+// the unbiased one.
+func batchOf(batch, running distribution, rows int) *Batch {
+	unbiased := make([]float64, len(batch.variance))
+	for j, v := range batch.variance {
+		unbiased[j] = v * float64(rows) / float64(rows-1)
 	}
-	return Float(math.Sqrt(squares) / float64(len(a)))
+	n := float64(len(unbiased))
+	return &Batch{
+		Mean: Float(floats.Distance(batch.mean, running.mean, 2) / n),
+		Var:  Float(floats.Distance(unbiased, running.variance, 2) / n),
+	}
+}
+
+func float64s(d *tensor.Dense) (f []float64) {
+	for _, v := range d.Float32s() {
+		f = append(f, float64(v))
+	}
+	return f
 }
 
 // outputs are the moments of all logits, and of log Z over the tokens.

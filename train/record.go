@@ -83,7 +83,7 @@ type Moments struct {
 }
 
 // NormProbe tells of one norm, or of the place where a model without norms has
-// none.
+// none. That of queries and keys, qk_norm, has both side by side.
 type NormProbe struct {
 	Name  string `json:"name"`
 	In    Spread `json:"in"`
@@ -101,9 +101,9 @@ type Drift struct {
 	LogRatio Float `json:"log_ratio"` // |ln(s/s₀)|
 }
 
-// Batch is the distance between a BatchNorm's batch and its running statistics,
-// ‖batch − running‖/features, as PowerNorm measures it (Shen et al. 2020, arXiv
-// 2003.07845, figure 2). The batch has gone into the running ones already.
+// Batch is the distance between a BatchNorm's batch and its running statistics
+// before that batch, ‖batch − running‖/features, as PowerNorm measures it (Shen et
+// al. 2020, arXiv 2003.07845, figure 2).
 type Batch struct {
 	Mean Float `json:"mean"`
 	Var  Float `json:"var"`

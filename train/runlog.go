@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"gorgonorm/models/transformer"
 )
@@ -23,16 +25,21 @@ const (
 	summaryFile = "summary.json"
 )
 
-// WriteRun writes the run's files, and the model's weights, into dir, which it
-// makes. Each file appears whole or not at all. The summary is taken away first
-// and comes last, so that it never stands beside files of another run.
-func WriteRun(dir string, r Run, m *transformer.Model) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+// WriteRun writes the run's files, and the model's weights, into dir, which
+// appears whole or not at all: the files are written beside it and the directory
+// renamed. It takes the place of a run that did not come to its end; a finished
+// one, which another process may have written meanwhile, is left as it is.
+func WriteRun(dir string, r Run, m *transformer.Model) (err error) {
+	parent, name := filepath.Split(filepath.Clean(dir))
+	if err := os.MkdirAll(filepath.Clean(parent), 0o777); err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
-	if err := os.Remove(filepath.Join(dir, summaryFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	removeStale(parent, name)
+	temp, err := os.MkdirTemp(parent, hidden(name)+"*")
+	if err != nil {
 		return fmt.Errorf("train: %w", err)
 	}
+	defer os.RemoveAll(temp)
 	for _, f := range []struct {
 		name  string
 		write func(io.Writer) error
@@ -44,11 +51,53 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 		{speedFile, indented(r.Speed)},
 		{summaryFile, indented(r.Summary)},
 	} {
-		if err := WriteFile(filepath.Join(dir, f.name), f.write); err != nil {
+		if err := WriteFile(filepath.Join(temp, f.name), f.write); err != nil {
 			return err
 		}
 	}
-	return nil
+	if err := os.Chmod(temp, 0o755); err != nil {
+		return fmt.Errorf("train: %w", err)
+	}
+	return replace(temp, dir)
+}
+
+// replace renames a run's directory unless a finished run stands there.
+func replace(temp, dir string) (err error) {
+	const tries = 10 // another process may put a run there in between
+	for range tries {
+		if finished(dir) {
+			return nil
+		}
+		if err = os.RemoveAll(dir); err != nil {
+			break
+		}
+		if err = os.Rename(temp, dir); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("train: %w", err)
+}
+
+// finished says that a run in dir has come to its end.
+func finished(dir string) bool {
+	var s Summary
+	return readJSON(filepath.Join(dir, summaryFile), &s) == nil && !s.Interrupted
+}
+
+// hidden begins the names of the directories that a run is written in.
+func hidden(name string) string { return "." + name + "." }
+
+// stale is how old the directory of a process that was killed amid its writing
+// is, which takes a fraction of a second.
+const stale = time.Hour
+
+func removeStale(parent, name string) {
+	left, _ := filepath.Glob(filepath.Join(parent, hidden(name)+"*"))
+	for _, dir := range left {
+		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > stale {
+			os.RemoveAll(dir)
+		}
+	}
 }
 
 func indented(v any) func(io.Writer) error {
@@ -159,7 +208,7 @@ func findRuns(dir string) (runs []found, err error) {
 		return nil, fmt.Errorf("train: %w", err)
 	}
 	for _, e := range entries {
-		if !e.IsDir() {
+		if !e.IsDir() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
 		f := found{dir: filepath.Join(dir, e.Name())}

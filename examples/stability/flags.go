@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -65,7 +66,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	list(f, &o.grid.Placements, "placement", "`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), peri (before and after each sublayer)", placement, itself)
 	list(f, &o.grid.QKNorms, "qknorm", "whether queries and keys are normalized inside attention: `off` or on", onOff, inWords)
 	list(f, &o.grid.LRs, "lr", "learning `rates` after warm-up; a cosine takes each down to a tenth", number, numeral)
-	f.IntVar(&o.grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; of one seed no difference is certain")
+	f.IntVar(&o.grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
 	f.StringVar(&o.data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
 	f.StringVar(&o.out, "out", "runs", "the `directory` to write to, one for each grid")
@@ -102,6 +103,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	return o, o.check()
 }
 
+// maxRuns is far above what anyone waits for; beyond it a number is a slip.
+const maxRuns = 100_000
+
 // check refuses what no flag can refuse by itself.
 func (o *options) check() error {
 	switch {
@@ -109,6 +113,12 @@ func (o *options) check() error {
 		return cli.Usage(errors.New("-out is empty, want a directory"))
 	case o.grid.Seeds < 1:
 		return cli.Usage(fmt.Errorf("-seeds is %d, want 1 or more", o.grid.Seeds))
+	case o.grid.Seeds > maxRuns/(len(o.grid.Norms)*len(o.grid.Placements)*len(o.grid.QKNorms)*len(o.grid.LRs)):
+		return cli.Usage(fmt.Errorf("-seeds is %d, which makes more than %d runs", o.grid.Seeds, maxRuns))
+	case o.grid.Base.Seed > math.MaxUint64-uint64(o.grid.Seeds-1):
+		return cli.Usage(fmt.Errorf("-seed is %d, too large for %d more", o.grid.Base.Seed, o.grid.Seeds-1))
+	case o.reportOnly && o.shard.n > 0:
+		return cli.Usage(errors.New("-report-only reports on all runs in -out, not on a -shard"))
 	case o.jobs < 0:
 		return cli.Usage(fmt.Errorf("-jobs is %d, want 0 or more", o.jobs))
 	}

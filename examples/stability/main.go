@@ -48,6 +48,7 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 		return err
 	}
 	planned := o.grid.Configs()
+	total := len(planned)
 	for _, c := range planned {
 		if err := train.Check(c, lab.Text); err != nil {
 			return cli.Usage(err)
@@ -63,14 +64,18 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := o.work(ctx, lab, plan{o.grid, o.shard, len(planned), pending}, stderr); err != nil {
+	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending}, stderr); err != nil {
 		return err
 	}
-	if o.shard.n > 0 {
+	switch {
+	case o.shard.n == 0:
+		if err := o.report(stdout); err != nil && (ctx.Err() == nil || !errors.Is(err, errNoRuns)) {
+			return err
+		}
+	case ctx.Err() == nil:
 		fmt.Fprintf(stderr, "share %v is done; -report-only reports on all runs in %s\n", &o.shard, o.out)
-		return ctx.Err()
 	}
-	return errors.Join(ctx.Err(), o.report(stdout))
+	return ctx.Err()
 }
 
 // lab reads the text and the environment.
@@ -95,10 +100,15 @@ func (o *options) lab() (*train.Lab, error) {
 // work tells the plan and does it.
 func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Writer) error {
 	fmt.Fprintln(stderr, p.what(lab.Text))
-	if len(p.pending) == 0 {
+	switch {
+	case p.planned == 0:
+		fmt.Fprintln(stderr, "there is nothing to do")
+		return nil
+	case len(p.pending) == 0:
 		fmt.Fprintln(stderr, "all are finished already")
 		return nil
 	}
+	fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
 	estimate, err := lab.Estimate(ctx, p.pending, o.jobs)
 	if err != nil {
 		return ignoreCancelled(err)
@@ -126,6 +136,8 @@ func ignoreCancelled(err error) error {
 	return err
 }
 
+var errNoRuns = errors.New("there are no runs")
+
 // report reads the runs back from their files and shows them.
 func (o options) report(stdout io.Writer) error {
 	runs, err := train.ReadRuns(o.out)
@@ -133,18 +145,18 @@ func (o options) report(stdout io.Writer) error {
 		return err
 	}
 	if len(runs) == 0 {
-		return fmt.Errorf("there are no runs in %s to report on", o.out)
-	}
-	path := filepath.Join(o.out, page)
-	err = train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs) })
-	if err != nil {
-		return err
+		return fmt.Errorf("%w in %s to report on", errNoRuns, o.out)
 	}
 	if err := report.Table(stdout, runs); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout)
 	if err := report.Speed(stdout, runs); err != nil {
+		return err
+	}
+	path := filepath.Join(o.out, page)
+	err = train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs) })
+	if err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "Curves: %s\n", path)

@@ -44,7 +44,8 @@ func succeed(t *testing.T, args []string) (stdout, stderr string) {
 func TestRunUnderEveryNorm(t *testing.T) {
 	args, out := small(t)
 	stdout, stderr := succeed(t, args)
-	require.Contains(t, stderr, "8 runs of 4 steps: 4 norms (none, batch, layer, rms) × 2 learning rates (0.001, 0.01)\n8 to do, ")
+	require.Contains(t, stderr, "8 runs of 4 steps: 4 norms (none, batch, layer, rms) × 2 learning rates (0.001, 0.01)\n")
+	require.Contains(t, stderr, "\n8 to do, ")
 	require.Contains(t, stderr, "[8/8]  ")
 	for _, norm := range []string{"none", "batch", "layer", "rms"} {
 		require.Contains(t, stdout, norm)
@@ -191,6 +192,33 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	require.Contains(t, again, "2 finished already, 6 to do")
 }
 
+// TestAShareWithoutRuns has more tasks than runs.
+func TestAShareWithoutRuns(t *testing.T) {
+	args, out := small(t, "-norms", "rms", "-lr", "1e-3")
+	succeed(t, append(args, "-shard", "1/2"))
+	_, stderr := succeed(t, append(args, "-shard", "2/2"))
+	require.Contains(t, stderr, "share 2/2: 0 runs\nthere is nothing to do\n")
+	runs, err := train.ReadRuns(out)
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+}
+
+// TestStoppingDuringTheEstimate, and of a share.
+func TestStoppingDuringTheEstimate(t *testing.T) {
+	for _, more := range [][]string{nil, {"-shard", "1/2"}} {
+		ctx, cancel := context.WithCancel(context.Background())
+		args, out := small(t, more...)
+		stderr := &stopAfter{text: "a few steps", stop: cancel}
+		var stdout bytes.Buffer
+		require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
+		require.Empty(t, stdout.String())
+		require.NotContains(t, stderr.String(), "done")
+		left, err := os.ReadDir(out)
+		require.NoError(t, err)
+		require.Empty(t, left)
+	}
+}
+
 func TestReportOnlyNeedsRuns(t *testing.T) {
 	out := t.TempDir()
 	requireRefusal(t, []string{"-report-only", "-out", out}, cli.Failed, "there are no runs in "+out)
@@ -219,6 +247,9 @@ func TestBadInput(t *testing.T) {
 		{"no rate", []string{"-lr", "1e-3,"}, cli.Misused, `"" is no number`},
 		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want it from 0 to 1000"},
 		{"seeds", []string{"-seeds", "0"}, cli.Misused, "-seeds is 0, want 1 or more"},
+		{"too many seeds", []string{"-seeds", "100000000"}, cli.Misused, "-seeds is 100000000, which makes more than 100000 runs"},
+		{"seeds beyond the last", []string{"-seed", "18446744073709551615", "-seeds", "2"}, cli.Misused, "too large for 1 more"},
+		{"share of a report", []string{"-report-only", "-shard", "1/2"}, cli.Misused, "-report-only reports on all runs in -out"},
 		{"jobs", []string{"-jobs", "-1"}, cli.Misused, "-jobs is -1, want 0 or more"},
 		{"probes", []string{"-probe-every", "-1"}, cli.Misused, "probe-every is -1, want 0 or more"},
 		{"shard", []string{"-shard", "0/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},

@@ -80,14 +80,15 @@ func (p *progress) clear() {
 }
 
 func (p *progress) left() time.Duration {
-	return time.Since(p.began) * time.Duration(p.steps-p.stepsDone) / time.Duration(p.stepsDone)
+	perStep := time.Since(p.began) / time.Duration(p.stepsDone)
+	return perStep * time.Duration(p.steps-p.stepsDone)
 }
 
 // done ends a run's lines with its result.
 func (p *progress) done(r train.Run) {
 	id := r.Config.ID()
 	p.ended++
-	p.steps -= r.Config.Steps - r.Summary.Steps
+	p.steps -= p.perRun - p.at[id].Step // those it did not take, or not here
 	delete(p.at, id)
 	for i, o := range p.order {
 		if o == id {

@@ -50,17 +50,29 @@ func TestActivations(t *testing.T) {
 					require.Equal(t, fmt.Sprintf(maker, i), x.Op().String())
 				}
 
-				var names []string
+				var names, qkNames []string
+				var norms []NormNodes // of the stream and the branches
 				for _, n := range a.Norms {
+					if _, ok := n.Layer.(*layers.QKNorm); ok {
+						require.True(t, n.Out == a.QKV[len(qkNames)])
+						qkNames = append(qkNames, n.Layer.Name())
+						continue
+					}
+					norms = append(norms, n)
 					names = append(names, n.Layer.Name())
 					_, identity := n.Layer.(*layers.Identity)
 					require.Equal(t, c.Norm.Name == "none", identity)
 					require.Equal(t, identity, n.In == n.Out)
 				}
 				require.Equal(t, normNames[c.Placement], names)
+				if c.QKNorm {
+					require.Equal(t, []string{"transformer.h.0.attn.qk_norm", "transformer.h.1.attn.qk_norm"}, qkNames)
+				} else {
+					require.Empty(t, qkNames)
+				}
 
 				require.Len(t, a.Residual, c.Layers+1)
-				n, stream := a.Norms, a.Residual[1:]
+				n, stream := norms, a.Residual[1:]
 				ends := map[Placement][]*G.Node{
 					Pre:  {n[len(n)/2].In, n[len(n)-1].In},
 					Post: {n[len(n)/2-1].Out, n[len(n)-1].Out},

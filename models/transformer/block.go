@@ -31,7 +31,7 @@ var Placements = []Placement{Pre, Post, Peri}
 type block struct {
 	norm1       stack
 	qkv         layers.Layer
-	qkNorm      layers.Layer // Identity in a model without
+	qkNorm      stack // none in a model without
 	attention   layers.Layer
 	attentionTo layers.Layer
 	norm2       stack
@@ -77,11 +77,9 @@ func (b *builder) norm(name string) layers.Layer {
 	return l
 }
 
-func (b *builder) qkNorm(prefix string) layers.Layer {
+func (b *builder) qkNorm(prefix string) stack {
 	if !b.QKNorm {
-		l, err := layers.NewIdentity(layers.WithName(prefix + "qk_norm"))
-		b.keep(err)
-		return l
+		return nil
 	}
 	query, err := b.Norm.NewQK(b.g, prefix+"q_norm", b.Channels/b.Heads, b.Bias, layers.WithDtype(b.Dtype))
 	b.keep(err)
@@ -92,14 +90,14 @@ func (b *builder) qkNorm(prefix string) layers.Layer {
 	}
 	l, err := layers.NewQKNorm(b.Heads, query, key, layers.WithName(prefix+"qk_norm"))
 	b.keep(err)
-	return l
+	return stack{l}
 }
 
 func (b block) on(place func(layers.Layer) layers.Layer) block {
 	return block{
 		norm1:       b.norm1.on(place),
 		qkv:         place(b.qkv),
-		qkNorm:      place(b.qkNorm),
+		qkNorm:      b.qkNorm.on(place),
 		attention:   place(b.attention),
 		attentionTo: place(b.attentionTo),
 		norm2:       b.norm2.on(place),
@@ -124,13 +122,16 @@ func (s stack) learnables() (n G.Nodes) {
 }
 
 func (b block) learnables() G.Nodes {
-	attention, mlp := stack{b.qkv, b.qkNorm, b.attentionTo}, stack{b.expand, b.contract}
+	attention, mlp := slices.Concat(stack{b.qkv}, b.qkNorm, stack{b.attentionTo}), stack{b.expand, b.contract}
 	return slices.Concat(b.norm1, attention, b.norm2, mlp).learnables()
 }
 
 // attend is the branch of attention.
 func (b block) attend(f *forward, x *G.Node) *G.Node {
-	qkv := f.of(b.qkNorm, f.of(b.qkv, x))
+	qkv := f.of(b.qkv, x)
+	for _, l := range b.qkNorm {
+		qkv = f.norm(l, qkv)
+	}
 	f.QKV = append(f.QKV, qkv)
 	return f.of(b.attentionTo, f.of(b.attention, qkv))
 }

@@ -13,7 +13,7 @@ import (
 type Activations struct {
 	Logits   *G.Node     // (B, T, vocabulary)
 	Residual []*G.Node   // the residual stream (B, T, C): the embedding, and each block's output
-	Norms    []NormNodes // of every norm but those of queries and keys, in the order they are applied
+	Norms    []NormNodes // of every norm, in the order they are applied; QKNorm's are of queries, keys and values
 	QKV      []*G.Node   // what each block's attention is given, (B, T, 3C)
 }
 
