@@ -31,8 +31,8 @@ type variant struct {
 	LossSpikes       train.Float // mean over runs
 	GradSpikes       train.Float // mean over runs
 	Gap              train.Float // loss in evaluation mode minus that in training mode, median over runs
-	Place            int         // train.Places by the lowest losses; 0 with fewer than two seeds
-	SensitivityPlace int
+	Place            train.Place // train.Places by the lowest losses; zero with fewer than two seeds
+	SensitivityPlace train.Place
 }
 
 // tolerance is how many nats above a variant's best loss a rate still trains
@@ -66,8 +66,8 @@ func variants(rows []row) []variant {
 	for i := range vs {
 		vs[i].measure()
 	}
-	places(vs, func(v *variant) ([]train.Float, *int) { return v.Lowest, &v.Place })
-	places(vs, func(v *variant) ([]train.Float, *int) { return v.Sensitivities, &v.SensitivityPlace })
+	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.Lowest, &v.Place })
+	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.Sensitivities, &v.SensitivityPlace })
 	return vs
 }
 
@@ -169,9 +169,9 @@ func (v *variant) seeds() (seeds []uint64) {
 
 // places gives each variant with two samples or more its place among those, if
 // there are others.
-func places(vs []variant, by func(*variant) (values []train.Float, place *int)) {
+func places(vs []variant, by func(*variant) (values []train.Float, place *train.Place)) {
 	var samples [][]train.Float
-	var at []*int
+	var at []*train.Place
 	for i := range vs {
 		if values, place := by(&vs[i]); len(values) > 1 {
 			samples, at = append(samples, values), append(at, place)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -161,18 +162,24 @@ func TestPlaces(t *testing.T) {
 	)
 	s, err := summarize(runs)
 	require.NoError(t, err)
-	var places []int
+	var places []train.Place
 	for _, v := range s.Variants {
 		places = append(places, v.Place)
 		assert.Zero(t, v.SensitivityPlace, "of one rate")
 	}
-	assert.Equal(t, []int{4, 3, 1, 1, 0}, places)
-	assert.Contains(t, s.Notes, "Place: one more than the number of variants all of whose seeds are lower; a variant with fewer than two seeds has none.")
+	single := func(n int) train.Place { return train.Place{Best: n, Worst: n} }
+	shared := train.Place{Best: 1, Worst: 2}
+	assert.Equal(t, []train.Place{single(4), single(3), shared, shared, {}}, places)
+	assert.Contains(t, s.Notes, "Place: from one more than the number of variants all of whose seeds are lower, to the number of all less those all of whose seeds are higher; a variant with fewer than two seeds has none, and counts for none.")
+	assert.Contains(t, s.Notes, "With 2 seeds each, two variants that do not differ come apart by chance, in one order or the other, in 33 % of cases. That is for each pair: among many pairs some come apart by chance.")
+	assert.Contains(t, s.Verdict[2], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.")
 
 	s, err = summarize(runsOf(cell{"layer", "pre", false, 0.1, 1, 2}, cell{"layer", "pre", false, 1, 1, 2}, cell{"rms", "pre", false, 0.1, 1, 1}, cell{"rms", "pre", false, 1, 1, 1}))
 	require.NoError(t, err)
-	assert.Zero(t, s.Variants[0].Place+s.Variants[1].Place)
-	assert.Contains(t, s.Notes, "One seed a variant gives no places: it takes two to tell a difference.")
+	assert.Zero(t, s.Variants[0].Place)
+	assert.Zero(t, s.Variants[1].Place)
+	assert.Contains(t, s.Notes, "No places: it takes two variants with two seeds each to tell a difference.")
+	assert.NotContains(t, strings.Join(s.Verdict, " "), "by chance")
 }
 
 func TestSpikeNote(t *testing.T) {
