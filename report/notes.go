@@ -29,7 +29,7 @@ func variantNotes(vs []variant) []string {
 	out := []string{
 		"Best loss: the lowest last validation loss over the learning rates, mean ± standard deviation over the seeds; at lr: the rate where its mean is lowest.",
 		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise.",
-		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that was stopped early has no loss.", tolerance),
+		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that diverged as not finite, or was stopped early, has no loss.", tolerance),
 		"Grad norm: median over the steps, then over the runs. Gap: loss in evaluation mode minus loss in training mode, of the same last weights on the same text, median over the runs.",
 	}
 	return append(out, placeNotes(vs)...)

@@ -39,10 +39,11 @@ type variant struct {
 // well.
 const tolerance = 0.1
 
-// final is a run's loss ℓ: the validation loss of its last step, or not a number
-// if the watchdog ended it before.
+// final is a run's loss ℓ: the validation loss of its last step. It is not a number
+// if the watchdog ended the run before, nor if anything in the run was not finite,
+// whether or not there was a watchdog to end it.
 func final(r row) train.Float {
-	if r.Summary.Steps < r.Config.Steps {
+	if r.Summary.Steps < r.Config.Steps || r.Summary.Divergence == train.NonFinite {
 		return notANumber
 	}
 	return r.Summary.LastVal
@@ -89,12 +90,14 @@ func (v *variant) measure() {
 	v.GradNormCV = train.Median(finite(sum(func(s train.Summary) train.Float { return s.GradNormCV })))
 	v.LossSpikes = spikes(func(s train.Summary) train.Float { return s.LossSpikes })
 	v.GradSpikes = spikes(func(s train.Summary) train.Float { return s.GradSpikes })
-	v.Gap = train.Median(finite(sum(func(s train.Summary) train.Float { return s.LastVal - s.TrainModeVal })))
+	var gaps []train.Float
 	for _, r := range v.Rows {
+		gaps = append(gaps, final(r)-r.Summary.TrainModeVal)
 		if r.Summary.DivergedAt > 0 {
 			v.Diverged++
 		}
 	}
+	v.Gap = train.Median(finite(gaps))
 }
 
 // byRate measures over the learning rates: the loss at each, the best, and the

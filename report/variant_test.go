@@ -88,15 +88,37 @@ func TestVariantByRateAndSeed(t *testing.T) {
 	}
 }
 
-// A run that the watchdog stopped has no loss, even where its last validation
-// was finite.
-func TestStoppedRunHasNoLoss(t *testing.T) {
-	r := cell{"layer", "pre", false, 0.1, 1, 2}.run()
-	r.Steps, r.Summary.Steps = r.Steps[:15], 15
-	r.Summary.LastVal = 4.5
-	assert.True(t, final(row{Run: r}) != final(row{Run: r}))
-	r.Summary.Steps = 20
-	assert.EqualValues(t, 4.5, final(row{Run: r}))
+// A run that was not finite, or that the watchdog stopped, has no loss, even where
+// its last validation was finite.
+func TestLostRunHasNoLoss(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		steps int
+		how   train.Divergence
+		want  train.Float
+	}{
+		{"to its end", 20, "", 4.5},
+		{"stopped", 15, "", nan},
+		{"no better than its start", 20, train.NotLearning, 4.5},
+		{"stopped for it", 15, train.NotLearning, nan},
+		{"not finite, stopped", 15, train.NonFinite, nan},
+		{"not finite, and no watchdog", 20, train.NonFinite, nan},
+	} {
+		r := cell{"layer", "pre", false, 0.1, 1, 2}.run()
+		s := &r.Summary
+		s.Steps, s.Divergence, s.LastVal, s.TrainModeVal = c.steps, c.how, 4.5, 4.25
+		v := one(t, []train.Run{r})
+		for what, f := range map[string]struct{ got, want train.Float }{
+			"loss": {final(row{Run: r}), c.want},
+			"gap":  {v.Gap, c.want - 4.25},
+		} {
+			if math.IsNaN(float64(f.want)) {
+				assert.False(t, f.got.Finite(), "%s: %s", c.name, what)
+				continue
+			}
+			assert.Equal(t, f.want, f.got, "%s: %s", c.name, what)
+		}
+	}
 }
 
 func TestVariantOverRuns(t *testing.T) {
