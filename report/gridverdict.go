@@ -11,13 +11,13 @@ import (
 // they rank, and what that is worth.
 func gridVerdict(s summary) []string {
 	out := []string{divergence(s.Variants)}
-	before := false
+	most, before := mostRates(s.Variants), false
 	for _, by := range []struct {
 		what   string
 		values func(variant) []train.Float
 	}{
 		{"By the loss at its best rate", func(v variant) []train.Float { return v.Lowest }},
-		{"By LR sensitivity", func(v variant) []train.Float { return v.Sensitivities }},
+		{"By LR sensitivity", func(v variant) []train.Float { return v.sensitivitiesOver(most) }},
 	} {
 		if said := ranking(by.what, s.Variants, by.values); said != "" {
 			out = append(out, said)

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,7 +29,7 @@ func notes(s summary) []string {
 func variantNotes(vs []variant) []string {
 	out := []string{
 		"Best loss: the lowest last validation loss over the learning rates, mean ± standard deviation over the seeds; at lr: the rate where its mean is lowest.",
-		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise.",
+		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise. It is low, too, where no rate trains well: read it beside the best loss.",
 		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that diverged as not finite, or was stopped early, has no loss.", tolerance),
 		"Grad norm: median over the steps, then over the runs. Gap: loss in evaluation mode minus loss in training mode, of the same last weights on the same text, median over the runs.",
 	}
@@ -52,6 +53,11 @@ func placeNotes(vs []variant) []string {
 	what := "Place: from one more than the number of variants all of whose seeds are lower, to the number of all less those all of whose seeds are higher"
 	if ranked < len(vs) {
 		what += "; a variant with fewer than two seeds has none, and counts for none"
+	}
+	most := mostRates(vs)
+	lacks := func(v variant) bool { return len(v.sensitivitiesOver(most)) < len(v.Lowest) }
+	if len(most) > 1 && slices.ContainsFunc(vs, lacks) {
+		what += "; by LR sensitivity, a seed without a run at each of the learning rates does not count"
 	}
 	n := fewest(samples(vs)...)
 	return []string{what + ".", fmt.Sprintf(

@@ -20,7 +20,7 @@ type variant struct {
 	Lowest           []train.Float // loss over the rates, of each seed
 	Best, BestStd    train.Float   // mean and standard deviation of those
 	BestLR           train.Float   // with the lowest mean loss
-	Sensitivities    []train.Float // train.LRSensitivity of each seed with two rates or more
+	Sensitivities    []train.Float // train.LRSensitivity of each seed with all of the rates, two or more
 	Sensitivity      train.Float   // mean of those
 	SensitivityStd   train.Float
 	LargestLR        train.Float // that trains to within tolerance of the best
@@ -68,7 +68,8 @@ func variants(rows []row) []variant {
 		vs[i].measure()
 	}
 	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.Lowest, &v.Place })
-	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.Sensitivities, &v.SensitivityPlace })
+	most := mostRates(vs)
+	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.sensitivitiesOver(most), &v.SensitivityPlace })
 	return vs
 }
 
@@ -151,12 +152,32 @@ func (v *variant) bySeed() {
 			}
 		}
 		v.Lowest = append(v.Lowest, lowest)
-		if len(rates) > 1 {
+		if len(rates) > 1 && len(rates) == len(v.rates) {
 			v.Sensitivities = append(v.Sensitivities, train.LRSensitivity(losses, init))
 		}
 	}
 	v.Best, v.BestStd = train.MeanStd(v.Lowest)
 	v.Sensitivity, v.SensitivityStd = train.MeanStd(v.Sensitivities)
+}
+
+// mostRates are the learning rates of the variant that has most, the first of
+// several.
+func mostRates(vs []variant) (rates []train.Float) {
+	for _, v := range vs {
+		if len(v.rates) > len(rates) {
+			rates = v.rates
+		}
+	}
+	return rates
+}
+
+// sensitivitiesOver are the variant's if they are means over the given rates: those
+// over others do not compare.
+func (v variant) sensitivitiesOver(rates []train.Float) []train.Float {
+	if !slices.Equal(v.rates, rates) {
+		return nil
+	}
+	return v.Sensitivities
 }
 
 // seeds are those of the variant's runs, ascending.

@@ -204,6 +204,43 @@ func TestPlaces(t *testing.T) {
 	assert.NotContains(t, strings.Join(s.Verdict, " "), "by chance")
 }
 
+// A mean over other learning rates is no lower or higher: it does not compare.
+func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
+	few := "by LR sensitivity, a seed without a run at each of the learning rates does not count"
+	sensitivities := func(runs []train.Run) (places []train.Place, said, noted string) {
+		s, err := summarize(runs)
+		require.NoError(t, err)
+		for _, v := range s.Variants {
+			places = append(places, v.SensitivityPlace)
+		}
+		return places, s.Verdict[2], strings.Join(s.Notes, " ")
+	}
+	three := func(norm string, top train.Float) []train.Run {
+		return plainRuns(norm, map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.5, 2.6}, 1: {top, top + 0.1}})
+	}
+	two := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}})
+	other := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}, 2: {2, 2}})
+
+	places, said, noted := sensitivities(join(three("batch", 3), three("layer", 4), three("rms", 3.5)))
+	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, `By LR sensitivity: "batch" before "rms" before "layer".`, said)
+	assert.NotContains(t, noted, few)
+
+	places, said, noted = sensitivities(join(two, three("layer", 4), three("rms", 3.5)))
+	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
+	assert.Contains(t, noted, few)
+
+	places, said, _ = sensitivities(join(three("layer", 4), three("rms", 3.5), other, three("none", 3)))
+	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, `By LR sensitivity: "none" before "rms" before "layer"; no place for "batch".`, said)
+
+	places, said, noted = sensitivities(join(three("batch", 3)[:5], three("layer", 4), three("rms", 3.5))) // a seed lacks a rate
+	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
+	assert.Contains(t, noted, few)
+}
+
 func TestSpikeNote(t *testing.T) {
 	rows := func(windows ...int) (rs []row) {
 		for _, w := range windows {
