@@ -41,7 +41,10 @@ func (c cell) run() train.Run {
 	*s = train.Summary{
 		Norm: c.norm, Parameters: 804_096, InitVal: initVal,
 		MedianGradNorm: train.Float(c.lr), MaxGradNorm: 10 * train.Float(c.lr), GradNormCV: 0.5,
-		LossSpikes: 0.02, GradSpikes: 0.04, SpikeWindow: 50, TrainModeVal: c.loss - 0.01,
+		LossSpikes: 0.02, GradSpikes: 0.04, SpikeWindow: 50, TrainModeVal: c.loss,
+	}
+	if c.norm == "batch" {
+		s.TrainModeVal -= 0.02
 	}
 	if !c.loss.Finite() {
 		steps = 12
