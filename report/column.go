@@ -3,6 +3,8 @@ package report
 import (
 	"fmt"
 	"strconv"
+
+	"gorgonorm/train"
 )
 
 // column is one measure of a run or of a variant.
@@ -43,11 +45,16 @@ var variantColumns = []column[variant]{
 	{Head: "gap", Cell: func(v variant) string { return loss(v.Gap) }},
 }
 
-func place(n int) string {
-	if n == 0 {
+// place is a rank, or the range in which it lies.
+func place(p train.Place) string {
+	switch {
+	case p == train.Place{}:
 		return missing
+	case p.Best == p.Worst:
+		return strconv.Itoa(p.Best)
+	default:
+		return fmt.Sprintf("%d–%d", p.Best, p.Worst)
 	}
-	return strconv.Itoa(n)
 }
 
 // table is what terminal and page set out in lines and columns.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 const (
 	asPredicted    = "as predicted"
 	notAsPredicted = "not as predicted"
+	noDifference   = "no difference"
 	cannotBeJudged = "cannot be judged"
 )
 
@@ -74,15 +76,18 @@ func (v values) String() string {
 	return strings.Join(told, ", ")
 }
 
+// of is the number of that name, not a number if it is not there.
+func (v values) of(name string) train.Float {
+	if i := slices.Index(v.names, name); i >= 0 {
+		return v.numbers[i]
+	}
+	return notANumber
+}
+
 // top says that the named number is there, larger than all others, and that
 // there are others.
 func (v values) top(name string) (is, known bool) {
-	at := -1
-	for i, n := range v.names {
-		if n == name {
-			at = i
-		}
-	}
+	at := slices.Index(v.names, name)
 	if at < 0 || len(v.names) < 2 {
 		return false, false
 	}

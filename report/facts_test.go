@@ -127,24 +127,40 @@ func join(groups ...[]train.Run) (runs []train.Run) {
 }
 
 func TestQKNormSensitivity(t *testing.T) {
+	const numbers = `"layer" 0.550 to 0.400 (seeds overlap)`
+	higher := join(sensitive("rms", "pre", false, 2.5, 2.6), sensitive("rms", "pre", true, 3, 3.2))
+	lower := join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 2.6))
+	overlapping := join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 3.1))
+	single := join(sensitive("none", "pre", false, 2.5), sensitive("none", "pre", true, 3.5))
 	checks{
 		{
-			"lower", join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 2.6)),
-			asPredicted, `Lower for 1 of 1: "layer" 0.550 to 0.275 (seeds apart).`,
+			"lower", lower, asPredicted,
+			`Of 1 pairs with two seeds or more, the seeds of 1 are apart, lower with qk-norm in 1: "layer" 0.550 to 0.275 (seeds apart). With 2 seeds, 33 % of pairs that do not differ come apart by chance.`,
+		},
+		{"higher", higher, notAsPredicted, `the seeds of 1 are apart, lower with qk-norm in 0: "rms" 0.275 to 0.550 (seeds apart).`},
+		{
+			"overlapping, though lower", overlapping, noDifference,
+			"Of 1 pairs with two seeds or more, the seeds of 0 are apart, lower with qk-norm in 0: " + numbers + ". That 2 seeds overlap proves little.",
+		},
+		{"overlapping, though higher", join(sensitive("layer", "pre", false, 2.5, 3.1), sensitive("layer", "pre", true, 3, 3.2)), noDifference, "(seeds overlap)"},
+		{
+			"lower for one, higher for one", join(lower, higher), notAsPredicted,
+			`Of 2 pairs with two seeds or more, the seeds of 2 are apart, lower with qk-norm in 1: "layer" 0.550 to 0.275 (seeds apart), "rms" 0.275 to 0.550 (seeds apart).`,
 		},
 		{
-			"overlapping", join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5, 3.1)),
-			asPredicted, `"layer" 0.550 to 0.400 (seeds overlap).`,
+			"lower for one, no difference for one", join(overlapping, sensitive("rms", "pre", false, 3, 3.2), sensitive("rms", "pre", true, 2.5, 2.6)), asPredicted,
+			"Of 2 pairs with two seeds or more, the seeds of 1 are apart, lower with qk-norm in 1: " + numbers,
 		},
 		{
-			"one seed", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 2.5)),
-			asPredicted, `"layer" 0.500 to 0.250.`,
+			"one seed does not count", join(lower, single), asPredicted,
+			`Of 1 pairs with two seeds or more, the seeds of 1 are apart, lower with qk-norm in 1: "none" 0.250 to 0.750 (one seed), "layer" 0.550 to 0.275 (seeds apart).`,
 		},
+		{"one seed", single, cannotBeJudged, `It needs two seeds each: "none" 0.250 to 0.750 (one seed).`},
 		{
-			"lower for one of two", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 2.5), sensitive("rms", "post", false, 3), sensitive("rms", "post", true, 3.5)),
-			notAsPredicted, `Lower for 1 of 2: "layer pre" 0.500 to 0.250, "rms post" 0.500 to 0.750.`,
+			"one seed of one", join(sensitive("layer", "pre", false, 3, 3.2), sensitive("layer", "pre", true, 2.5)), cannotBeJudged,
+			`It needs two seeds each: "layer" 0.550 to 0.250 (one seed).`,
 		},
-		{"equal", join(sensitive("layer", "pre", false, 3), sensitive("layer", "pre", true, 3)), notAsPredicted, "Lower for 0 of 1"},
+		{"equal", join(sensitive("layer", "pre", false, 3, 3), sensitive("layer", "pre", true, 3, 3)), noDifference, "the seeds of 0 are apart"},
 		{"no pair", join(sensitive("layer", "pre", false, 3), sensitive("layer", "post", true, 2.5)), cannotBeJudged, "needs a norm with and without"},
 		{"one rate", runsOf(cell{"rms", "pre", false, 1, 1, 2}, cell{"rms", "pre", true, 1, 1, 2}), cannotBeJudged, "two or more"},
 		{"other rates", append(sensitive("rms", "pre", false, 3), runsOf(cell{"rms", "pre", true, 0.01, 1, 2}, cell{"rms", "pre", true, 1, 1, 2})...), cannotBeJudged, "the same learning rates"},
@@ -162,9 +178,16 @@ func TestLayerLikeRMS(t *testing.T) {
 	checks{
 		{
 			"overlapping", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1, 2.3)),
-			asPredicted, `Seeds overlap in 1 of 1 pairs: "layer" 2.100 ± 0.141 and "rms" 2.200 ± 0.141.`,
+			asPredicted, `Seeds overlap in 1 of 1 pairs: "layer" 2.100 ± 0.141 and "rms" 2.200 ± 0.141. That 2 seeds overlap proves little.`,
 		},
-		{"layer lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.3, 2.4)), notAsPredicted, "in 0 of 1"},
+		{
+			"the fewest seeds", join(losses("layer", "pre", 2, 2.2, 2.3, 2.2), losses("rms", "pre", 2.1, 2.3, 2.4)),
+			asPredicted, "That 3 seeds overlap proves little.",
+		},
+		{
+			"layer lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.3, 2.4)),
+			notAsPredicted, `in 0 of 1 pairs: "layer" 2.100 ± 0.141 and "rms" 2.350 ± 0.071. With 2 seeds, 33 % of pairs that do not differ come apart by chance.`,
+		},
 		{"rms lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 1.8, 1.9)), notAsPredicted, "in 0 of 1"},
 		{
 			"at one of two placements", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1, 2.3), losses("layer", "peri", 2, 2.2), losses("rms", "peri", 1.8, 1.9)),
@@ -183,11 +206,16 @@ func TestBatchGap(t *testing.T) {
 		r.Summary.TrainModeVal = r.Summary.LastVal - g
 		return r
 	}
+	seed := func(n uint64, r train.Run) train.Run { r.Config.Seed = n; return r }
 	checks{
-		{"largest", []train.Run{gap("batch", false, 0.5), gap("layer", false, 0.25)}, asPredicted, `Nats: "batch" 0.5, "layer" 0.25.`},
-		{"the other way", []train.Run{gap("batch", false, -0.5), gap("layer", false, 0.25)}, asPredicted, `"batch" 0.5`},
-		{"smaller", []train.Run{gap("batch", false, 0.125), gap("layer", false, -0.25)}, notAsPredicted, `"layer" 0.25`},
-		{"none at all", []train.Run{gap("batch", false, 0), gap("layer", false, 0)}, notAsPredicted, `"batch" 0, "layer" 0`},
+		{"larger", []train.Run{gap("batch", false, 0.5), gap("layer", false, 0)}, asPredicted, `runs: "batch" 0.500, "layer" 0.000. Without BatchNorm the modes compute the same, and the gap is 0 by construction;`},
+		{"the other way", []train.Run{gap("batch", false, -0.5), gap("layer", false, 0.25)}, asPredicted, `"batch" -0.500, "layer" 0.250. Under BatchNorm evaluation mode is the better one. Without`},
+		{"the median, with its sign", []train.Run{gap("batch", false, -0.5), seed(2, gap("batch", false, -0.25)), seed(3, gap("batch", false, 0.25)), gap("layer", false, 0)}, asPredicted, `"batch" -0.250,`},
+		{"smaller", []train.Run{gap("batch", false, 0.125), gap("layer", false, -0.25)}, notAsPredicted, `"layer" -0.250. Without`},
+		{"just enough", []train.Run{gap("batch", false, -0.0101), gap("layer", false, 0)}, asPredicted, `"batch" -0.010`},
+		{"too little, the other way", []train.Run{gap("batch", false, -0.0099), gap("layer", false, 0)}, notAsPredicted, `"layer" 0.000. Without`},
+		{"too little", []train.Run{gap("batch", false, 0.0099), gap("layer", false, 0)}, notAsPredicted, "a gap below 0.01 counts as none."},
+		{"none at all", []train.Run{gap("batch", false, 0), gap("layer", false, 0)}, notAsPredicted, `"batch" 0.000, "layer" 0.000. Without`},
 		{"no other", []train.Run{gap("batch", false, 0.5), gap("layer", true, 0.25)}, cannotBeJudged, "under another norm"},
 		{"no batch", []train.Run{gap("none", false, 0.5), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
 		{"not measured", []train.Run{gap("batch", false, nan), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},

@@ -63,6 +63,21 @@ func TestMeasuresOfProbe(t *testing.T) {
 	}
 }
 
+// The probe of queries and keys is a norm among the others.
+func TestProbeOfQKNorm(t *testing.T) {
+	p := probed(cell{"batch", "pre", true, 1, 1, 2}.run(), []train.Float{1}, []train.Float{1, 5}).Probes[1]
+	assert.Equal(t, "h.0.attn.qk_norm", p.Norms[1].Name)
+	assert.EqualValues(t, 1, shift(p), "mean of 0.5 and 1.5")
+	assert.EqualValues(t, 0.1, batchMean(p), "it has no running statistics")
+
+	captions := map[string]string{}
+	for _, v := range views {
+		captions[v.Title] = v.Caption
+	}
+	assert.Contains(t, captions["Drift of the norms' inputs"], "QKNorms included")
+	assert.Contains(t, captions["BatchNorm's means"], "before the step")
+}
+
 var viewBox = regexp.MustCompile(`viewBox="0 0 800 ([0-9.]+)"`)
 
 // A legend that is longer than the figure makes it higher.

@@ -41,7 +41,10 @@ func (c cell) run() train.Run {
 	*s = train.Summary{
 		Norm: c.norm, Parameters: 804_096, InitVal: initVal,
 		MedianGradNorm: train.Float(c.lr), MaxGradNorm: 10 * train.Float(c.lr), GradNormCV: 0.5,
-		LossSpikes: 0.02, GradSpikes: 0.04, SpikeWindow: 50, TrainModeVal: c.loss - 0.01,
+		LossSpikes: 0.02, GradSpikes: 0.04, SpikeWindow: 50, TrainModeVal: c.loss,
+	}
+	if c.norm == "batch" {
+		s.TrainModeVal -= 0.02
 	}
 	if !c.loss.Finite() {
 		steps = 12
@@ -97,6 +100,13 @@ func probed(r train.Run, first, end []train.Float) train.Run {
 			p.Residual = append(p.Residual, train.Spread{RMS: s, Max: 4 * s})
 		}
 		p.Norms = []train.NormProbe{n}
+		if r.Config.QKNorm {
+			q := train.NormProbe{Name: "h.0.attn.qk_norm"}
+			if i > 0 {
+				q.Drift = &train.Drift{Shift: 1.5}
+			}
+			p.Norms = append(p.Norms, q)
+		}
 		p.Groups = []train.GroupProbe{{Name: "wte", Update: 0.01}, {Name: "wpe", Update: 0.03}}
 		r.Probes = append(r.Probes, p)
 	}

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"gorgonorm/train"
 )
@@ -10,18 +11,24 @@ import (
 // they rank, and what that is worth.
 func gridVerdict(s summary) []string {
 	out := []string{divergence(s.Variants)}
+	most, before := mostRates(s.Variants), false
 	for _, by := range []struct {
 		what   string
 		values func(variant) []train.Float
 	}{
 		{"By the loss at its best rate", func(v variant) []train.Float { return v.Lowest }},
-		{"By LR sensitivity", func(v variant) []train.Float { return v.Sensitivities }},
+		{"By LR sensitivity", func(v variant) []train.Float { return v.sensitivitiesOver(most) }},
 	} {
 		if said := ranking(by.what, s.Variants, by.values); said != "" {
 			out = append(out, said)
+			before = before || strings.Contains(said, "before")
 		}
 	}
-	return append(out, caveat(s.Rows))
+	worth := caveat(s.Rows)
+	if before {
+		worth += fmt.Sprintf(" Of two variants that do not differ, one comes before the other by chance in %s of cases.", chance(fewest(samples(s.Variants)...)))
+	}
+	return append(out, worth)
 }
 
 // divergence says which variants never diverged, and how many runs of the others

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,10 +29,15 @@ func notes(s summary) []string {
 func variantNotes(vs []variant) []string {
 	out := []string{
 		"Best loss: the lowest last validation loss over the learning rates, mean ± standard deviation over the seeds; at lr: the rate where its mean is lowest.",
-		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise.",
-		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that was stopped early has no loss.", tolerance),
+		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise. It is low, too, where no rate trains well: read it beside the best loss.",
+		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that diverged as not finite, or was stopped early, has no loss.", tolerance),
 		"Grad norm: median over the steps, then over the runs. Gap: loss in evaluation mode minus loss in training mode, of the same last weights on the same text, median over the runs.",
 	}
+	return append(out, placeNotes(vs)...)
+}
+
+// placeNotes say what a place is, and how much of it is chance.
+func placeNotes(vs []variant) []string {
 	ranked := 0
 	for _, v := range vs {
 		if len(v.Lowest) > 1 {
@@ -40,14 +46,30 @@ func variantNotes(vs []variant) []string {
 	}
 	switch {
 	case len(vs) == 1:
-	case ranked == 0:
-		out = append(out, "One seed a variant gives no places: it takes two to tell a difference.")
-	case ranked < len(vs):
-		out = append(out, "Place: one more than the number of variants all of whose seeds are lower; a variant with fewer than two seeds has none.")
-	default:
-		out = append(out, "Place: one more than the number of variants all of whose seeds are lower.")
+		return nil
+	case ranked < 2:
+		return []string{"No places: it takes two variants with two seeds each to tell a difference."}
 	}
-	return out
+	what := "Place: from one more than the number of variants all of whose seeds are lower, to the number of all less those all of whose seeds are higher"
+	if ranked < len(vs) {
+		what += "; a variant with fewer than two seeds has none, and counts for none"
+	}
+	most := mostRates(vs)
+	lacks := func(v variant) bool { return len(v.sensitivitiesOver(most)) < len(v.Lowest) }
+	if len(most) > 1 && slices.ContainsFunc(vs, lacks) {
+		what += "; by LR sensitivity, a seed without a run at each of the learning rates does not count"
+	}
+	n := fewest(samples(vs)...)
+	return []string{what + ".", fmt.Sprintf(
+		"With %d seeds each, two variants that do not differ come apart by chance, in one order or the other, in %s of cases. That is for each pair: among many pairs some come apart by chance.", n, chance(n))}
+}
+
+// samples are what the variants are placed by.
+func samples(vs []variant) (all [][]train.Float) {
+	for _, v := range vs {
+		all = append(all, v.Lowest, v.Sensitivities)
+	}
+	return all
 }
 
 // spikeNote says what a spike is, and the window, which depends on how long a

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -26,6 +27,31 @@ func extremes(values []train.Float) (lo, hi train.Float) {
 		return notANumber, notANumber
 	}
 	return slices.Min(values), slices.Max(values)
+}
+
+// chance is the probability, in per cent, that all of n values are below all of n
+// others of the same distribution, or all above:
+//
+//	2 / C(2n, n)
+//
+// for each of the orders of the 2n is as likely: the two-sided level of U = 0 in
+// the test of Mann & Whitney 1947 (Ann. Math. Statist. 18).
+func chance(n int) string {
+	p := 200.0
+	for i := 1; i <= n; i++ {
+		p *= float64(i) / float64(n+i)
+	}
+	return fmt.Sprintf("%.2g %%", p)
+}
+
+// fewest is the size of the smallest of the samples of two or more, 0 for none.
+func fewest(samples ...[]train.Float) (n int) {
+	for _, s := range samples {
+		if len(s) > 1 && (n == 0 || len(s) < n) {
+			n = len(s)
+		}
+	}
+	return n
 }
 
 var notANumber = train.Float(math.NaN())

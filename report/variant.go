@@ -20,7 +20,7 @@ type variant struct {
 	Lowest           []train.Float // loss over the rates, of each seed
 	Best, BestStd    train.Float   // mean and standard deviation of those
 	BestLR           train.Float   // with the lowest mean loss
-	Sensitivities    []train.Float // train.LRSensitivity of each seed with two rates or more
+	Sensitivities    []train.Float // train.LRSensitivity of each seed with all of the rates, two or more
 	Sensitivity      train.Float   // mean of those
 	SensitivityStd   train.Float
 	LargestLR        train.Float // that trains to within tolerance of the best
@@ -31,18 +31,19 @@ type variant struct {
 	LossSpikes       train.Float // mean over runs
 	GradSpikes       train.Float // mean over runs
 	Gap              train.Float // loss in evaluation mode minus that in training mode, median over runs
-	Place            int         // train.Places by the lowest losses; 0 with fewer than two seeds
-	SensitivityPlace int
+	Place            train.Place // train.Places by the lowest losses; zero with fewer than two seeds
+	SensitivityPlace train.Place
 }
 
 // tolerance is how many nats above a variant's best loss a rate still trains
 // well.
 const tolerance = 0.1
 
-// final is a run's loss ℓ: the validation loss of its last step, or not a number
-// if the watchdog ended it before.
+// final is a run's loss ℓ: the validation loss of its last step. It is not a number
+// if the watchdog ended the run before, nor if anything in the run was not finite,
+// whether or not there was a watchdog to end it.
 func final(r row) train.Float {
-	if r.Summary.Steps < r.Config.Steps {
+	if r.Summary.Steps < r.Config.Steps || r.Summary.Divergence == train.NonFinite {
 		return notANumber
 	}
 	return r.Summary.LastVal
@@ -66,8 +67,9 @@ func variants(rows []row) []variant {
 	for i := range vs {
 		vs[i].measure()
 	}
-	places(vs, func(v *variant) ([]train.Float, *int) { return v.Lowest, &v.Place })
-	places(vs, func(v *variant) ([]train.Float, *int) { return v.Sensitivities, &v.SensitivityPlace })
+	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.Lowest, &v.Place })
+	most := mostRates(vs)
+	places(vs, func(v *variant) ([]train.Float, *train.Place) { return v.sensitivitiesOver(most), &v.SensitivityPlace })
 	return vs
 }
 
@@ -89,12 +91,14 @@ func (v *variant) measure() {
 	v.GradNormCV = train.Median(finite(sum(func(s train.Summary) train.Float { return s.GradNormCV })))
 	v.LossSpikes = spikes(func(s train.Summary) train.Float { return s.LossSpikes })
 	v.GradSpikes = spikes(func(s train.Summary) train.Float { return s.GradSpikes })
-	v.Gap = train.Median(finite(sum(func(s train.Summary) train.Float { return s.LastVal - s.TrainModeVal })))
+	var gaps []train.Float
 	for _, r := range v.Rows {
+		gaps = append(gaps, final(r)-r.Summary.TrainModeVal)
 		if r.Summary.DivergedAt > 0 {
 			v.Diverged++
 		}
 	}
+	v.Gap = train.Median(finite(gaps))
 }
 
 // byRate measures over the learning rates: the loss at each, the best, and the
@@ -148,12 +152,32 @@ func (v *variant) bySeed() {
 			}
 		}
 		v.Lowest = append(v.Lowest, lowest)
-		if len(rates) > 1 {
+		if len(rates) > 1 && len(rates) == len(v.rates) {
 			v.Sensitivities = append(v.Sensitivities, train.LRSensitivity(losses, init))
 		}
 	}
 	v.Best, v.BestStd = train.MeanStd(v.Lowest)
 	v.Sensitivity, v.SensitivityStd = train.MeanStd(v.Sensitivities)
+}
+
+// mostRates are the learning rates of the variant that has most, the first of
+// several.
+func mostRates(vs []variant) (rates []train.Float) {
+	for _, v := range vs {
+		if len(v.rates) > len(rates) {
+			rates = v.rates
+		}
+	}
+	return rates
+}
+
+// sensitivitiesOver are the variant's if they are means over the given rates: those
+// over others do not compare.
+func (v variant) sensitivitiesOver(rates []train.Float) []train.Float {
+	if !slices.Equal(v.rates, rates) {
+		return nil
+	}
+	return v.Sensitivities
 }
 
 // seeds are those of the variant's runs, ascending.
@@ -169,9 +193,9 @@ func (v *variant) seeds() (seeds []uint64) {
 
 // places gives each variant with two samples or more its place among those, if
 // there are others.
-func places(vs []variant, by func(*variant) (values []train.Float, place *int)) {
+func places(vs []variant, by func(*variant) (values []train.Float, place *train.Place)) {
 	var samples [][]train.Float
-	var at []*int
+	var at []*train.Place
 	for i := range vs {
 		if values, place := by(&vs[i]); len(values) > 1 {
 			samples, at = append(samples, values), append(at, place)

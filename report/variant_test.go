@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -87,15 +88,37 @@ func TestVariantByRateAndSeed(t *testing.T) {
 	}
 }
 
-// A run that the watchdog stopped has no loss, even where its last validation
-// was finite.
-func TestStoppedRunHasNoLoss(t *testing.T) {
-	r := cell{"layer", "pre", false, 0.1, 1, 2}.run()
-	r.Steps, r.Summary.Steps = r.Steps[:15], 15
-	r.Summary.LastVal = 4.5
-	assert.True(t, final(row{Run: r}) != final(row{Run: r}))
-	r.Summary.Steps = 20
-	assert.EqualValues(t, 4.5, final(row{Run: r}))
+// A run that was not finite, or that the watchdog stopped, has no loss, even where
+// its last validation was finite.
+func TestLostRunHasNoLoss(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		steps int
+		how   train.Divergence
+		want  train.Float
+	}{
+		{"to its end", 20, "", 4.5},
+		{"stopped", 15, "", nan},
+		{"no better than its start", 20, train.NotLearning, 4.5},
+		{"stopped for it", 15, train.NotLearning, nan},
+		{"not finite, stopped", 15, train.NonFinite, nan},
+		{"not finite, and no watchdog", 20, train.NonFinite, nan},
+	} {
+		r := cell{"layer", "pre", false, 0.1, 1, 2}.run()
+		s := &r.Summary
+		s.Steps, s.Divergence, s.LastVal, s.TrainModeVal = c.steps, c.how, 4.5, 4.25
+		v := one(t, []train.Run{r})
+		for what, f := range map[string]struct{ got, want train.Float }{
+			"loss": {final(row{Run: r}), c.want},
+			"gap":  {v.Gap, c.want - 4.25},
+		} {
+			if math.IsNaN(float64(f.want)) {
+				assert.False(t, f.got.Finite(), "%s: %s", c.name, what)
+				continue
+			}
+			assert.Equal(t, f.want, f.got, "%s: %s", c.name, what)
+		}
+	}
 }
 
 func TestVariantOverRuns(t *testing.T) {
@@ -161,18 +184,61 @@ func TestPlaces(t *testing.T) {
 	)
 	s, err := summarize(runs)
 	require.NoError(t, err)
-	var places []int
+	var places []train.Place
 	for _, v := range s.Variants {
 		places = append(places, v.Place)
 		assert.Zero(t, v.SensitivityPlace, "of one rate")
 	}
-	assert.Equal(t, []int{4, 3, 1, 1, 0}, places)
-	assert.Contains(t, s.Notes, "Place: one more than the number of variants all of whose seeds are lower; a variant with fewer than two seeds has none.")
+	single := func(n int) train.Place { return train.Place{Best: n, Worst: n} }
+	shared := train.Place{Best: 1, Worst: 2}
+	assert.Equal(t, []train.Place{single(4), single(3), shared, shared, {}}, places)
+	assert.Contains(t, s.Notes, "Place: from one more than the number of variants all of whose seeds are lower, to the number of all less those all of whose seeds are higher; a variant with fewer than two seeds has none, and counts for none.")
+	assert.Contains(t, s.Notes, "With 2 seeds each, two variants that do not differ come apart by chance, in one order or the other, in 33 % of cases. That is for each pair: among many pairs some come apart by chance.")
+	assert.Contains(t, s.Verdict[2], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.")
 
 	s, err = summarize(runsOf(cell{"layer", "pre", false, 0.1, 1, 2}, cell{"layer", "pre", false, 1, 1, 2}, cell{"rms", "pre", false, 0.1, 1, 1}, cell{"rms", "pre", false, 1, 1, 1}))
 	require.NoError(t, err)
-	assert.Zero(t, s.Variants[0].Place+s.Variants[1].Place)
-	assert.Contains(t, s.Notes, "One seed a variant gives no places: it takes two to tell a difference.")
+	assert.Zero(t, s.Variants[0].Place)
+	assert.Zero(t, s.Variants[1].Place)
+	assert.Contains(t, s.Notes, "No places: it takes two variants with two seeds each to tell a difference.")
+	assert.NotContains(t, strings.Join(s.Verdict, " "), "by chance")
+}
+
+// A mean over other learning rates is no lower or higher: it does not compare.
+func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
+	few := "by LR sensitivity, a seed without a run at each of the learning rates does not count"
+	sensitivities := func(runs []train.Run) (places []train.Place, said, noted string) {
+		s, err := summarize(runs)
+		require.NoError(t, err)
+		for _, v := range s.Variants {
+			places = append(places, v.SensitivityPlace)
+		}
+		return places, s.Verdict[2], strings.Join(s.Notes, " ")
+	}
+	three := func(norm string, top train.Float) []train.Run {
+		return plainRuns(norm, map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.5, 2.6}, 1: {top, top + 0.1}})
+	}
+	two := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}})
+	other := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}, 2: {2, 2}})
+
+	places, said, noted := sensitivities(join(three("batch", 3), three("layer", 4), three("rms", 3.5)))
+	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, `By LR sensitivity: "batch" before "rms" before "layer".`, said)
+	assert.NotContains(t, noted, few)
+
+	places, said, noted = sensitivities(join(two, three("layer", 4), three("rms", 3.5)))
+	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
+	assert.Contains(t, noted, few)
+
+	places, said, _ = sensitivities(join(three("layer", 4), three("rms", 3.5), other, three("none", 3)))
+	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, `By LR sensitivity: "none" before "rms" before "layer"; no place for "batch".`, said)
+
+	places, said, noted = sensitivities(join(three("batch", 3)[:5], three("layer", 4), three("rms", 3.5))) // a seed lacks a rate
+	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
+	assert.Contains(t, noted, few)
 }
 
 func TestSpikeNote(t *testing.T) {

@@ -31,7 +31,7 @@ var views = []view{
 	},
 	{
 		Title: "Drift of the norms' inputs", Label: "shift (standard deviations)", log: true, points: byStep(shift),
-		Caption: "How far the mean of a norm's input has moved since the last probe, in its standard deviations, mean over features and norms, on a logarithmic axis: the internal covariate shift of Ioffe & Szegedy 2015 (arXiv 1502.03167).",
+		Caption: "How far the mean of a norm's input has moved since the last probe, in its standard deviations, mean over features and norms, QKNorms included, on a logarithmic axis: the internal covariate shift of Ioffe & Szegedy 2015 (arXiv 1502.03167).",
 	},
 	{
 		Title: "Update size", Label: "‖update‖ / ‖weights‖", log: true, points: byStep(updateRatio),
@@ -39,11 +39,11 @@ var views = []view{
 	},
 	{
 		Title: "BatchNorm's means", Label: "‖batch − running‖ / features", log: true, points: byStep(batchMean),
-		Caption: "Distance from BatchNorm's batch means to its running means, mean over the norms, on a logarithmic axis (Shen et al. 2020, arXiv 2003.07845, figure 2).",
+		Caption: "Distance from BatchNorm's batch means to its running means before the step, mean over the norms, on a logarithmic axis (Shen et al. 2020, arXiv 2003.07845, figure 2).",
 	},
 	{
 		Title: "BatchNorm's variances", Label: "‖batch − running‖ / features", log: true, points: byStep(batchVar),
-		Caption: "Distance from BatchNorm's batch variances to its running variances, likewise.",
+		Caption: "Distance from BatchNorm's batch variances, unbiased, to its running variances, likewise.",
 	},
 	{
 		Title: "Output normalizer", Label: "mean log Z (nats)", points: byStep(func(p train.Probe) train.Float { return p.LogZ.Mean }),

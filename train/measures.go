@@ -188,18 +188,31 @@ func MeanStd(values []Float) (mean, std Float) {
 	return Float(m), Float(s)
 }
 
-// Places ranks groups of values, lower better: a group's place is one more than
-// the number of groups all of whose values lie below all of its own, so groups
-// that overlap say nothing about their order and can share a place. Each group is
-// one kind of run and its values those of the seeds; of a single seed nothing
-// follows, and every place is 1. NaN counts as the largest.
-func Places(groups [][]Float) []int {
-	places := make([]int, len(groups))
+// Place is what is known of a group's rank, 1 the lowest: from Best to Worst.
+type Place struct{ Best, Worst int }
+
+// Places ranks n groups of values, lower better. A group's place is from
+//
+//	1 + groups all of whose values lie below all of its own
+//
+// to
+//
+//	n − groups all of whose values lie above all of its own
+//
+// so groups that overlap say nothing about their order, and one that is spread
+// wide is placed as wide. Each group is one kind of run and its values those of
+// the seeds; of a single seed nothing follows, and its place is 1 to n. NaN
+// counts as the largest.
+func Places(groups [][]Float) []Place {
+	places := make([]Place, len(groups))
 	for i, g := range groups {
-		places[i] = 1
+		places[i] = Place{1, len(groups)}
 		for _, other := range groups {
 			if Below(other, g) {
-				places[i]++
+				places[i].Best++
+			}
+			if Below(g, other) {
+				places[i].Worst--
 			}
 		}
 	}

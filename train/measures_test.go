@@ -219,14 +219,17 @@ func TestPlaces(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		groups [][]Float
-		want   []int
+		want   []Place
 	}{
-		{"apart", [][]Float{{3, 4}, {1, 2}, {5, 6}}, []int{2, 1, 3}},
-		{"overlapping", [][]Float{{1, 3}, {2, 4}, {5, 6}}, []int{1, 1, 3}},
-		{"touching", [][]Float{{1, 2}, {2, 3}}, []int{1, 1}},
-		{"a chain: the ends are apart", [][]Float{{1, 3}, {2, 5}, {4, 6}}, []int{1, 1, 2}},
-		{"one seed tells nothing", [][]Float{{1}, {2}}, []int{1, 1}},
-		{"not a number is last", [][]Float{{nan, 9}, {1, 2}}, []int{2, 1}},
+		{"apart", [][]Float{{3, 4}, {1, 2}, {5, 6}}, []Place{{2, 2}, {1, 1}, {3, 3}}},
+		{"overlapping", [][]Float{{1, 3}, {2, 4}, {5, 6}}, []Place{{1, 2}, {1, 2}, {3, 3}}},
+		{"touching", [][]Float{{1, 2}, {2, 3}}, []Place{{1, 2}, {1, 2}}},
+		{"a chain: the ends are apart", [][]Float{{1, 3}, {2, 5}, {4, 6}}, []Place{{1, 2}, {1, 3}, {2, 3}}},
+		{"a wide spread gains nothing", [][]Float{{1, 2}, {3, 4}, {1, 6}, {5, 6}}, []Place{{1, 2}, {2, 3}, {1, 4}, {3, 4}}},
+		{"one seed tells nothing", [][]Float{{1}, {2}}, []Place{{1, 2}, {1, 2}}},
+		{"one seed beside others", [][]Float{{1}, {2, 3}, {4, 5}}, []Place{{1, 3}, {1, 2}, {2, 3}}},
+		{"not a number is last", [][]Float{{nan, 9}, {1, 2}}, []Place{{2, 2}, {1, 1}}},
+		{"none", nil, []Place{}},
 	} {
 		require.Equal(t, c.want, Places(c.groups), c.name)
 	}

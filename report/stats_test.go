@@ -1,0 +1,57 @@
+package report
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"gorgonorm/train"
+)
+
+func TestChance(t *testing.T) {
+	for n, want := range map[int]string{2: "33 %", 3: "10 %", 4: "2.9 %", 5: "0.79 %"} {
+		assert.Equal(t, want, chance(n), "%d seeds", n)
+	}
+}
+
+// The probability that chance tells of, by counting: of all ways to part 2n ranks
+// into two halves, those in which the halves are apart.
+func TestChanceByCounting(t *testing.T) {
+	for _, n := range []int{2, 3, 4} {
+		all, apart := 0, 0
+		for mask := range 1 << (2 * n) {
+			var a, b []train.Float
+			for i := range 2 * n {
+				if mask>>i&1 == 1 {
+					a = append(a, train.Float(i))
+				} else {
+					b = append(b, train.Float(i))
+				}
+			}
+			if len(a) != n {
+				continue
+			}
+			all++
+			if train.Below(a, b) || train.Below(b, a) {
+				apart++
+			}
+		}
+		assert.Equal(t, fmt.Sprintf("%.2g %%", 100*float64(apart)/float64(all)), chance(n), "%d seeds", n)
+	}
+}
+
+func TestFewest(t *testing.T) {
+	type f = []train.Float
+	for _, c := range []struct {
+		samples []f
+		want    int
+	}{
+		{nil, 0},
+		{[]f{nil, {1}}, 0},
+		{[]f{{1, 2, 3}, {1}, {1, 2}, nil}, 2},
+		{[]f{{1, 2, 3}, {1, 2, 3, 4}}, 3},
+	} {
+		assert.Equal(t, c.want, fewest(c.samples...))
+	}
+}
