@@ -122,7 +122,8 @@ const (
 )
 
 // trial measures the parts of one run, until the context ends. The first step, in
-// which memory is taken, does not count.
+// which memory is taken, does not count, and of the others the median: a few of
+// them are too short to average over what else the machine does.
 func trial(ctx context.Context, c Config, text *Corpus) (t cost, err error) {
 	c.Steps, c.EvalEvery, c.ProbeEvery = trialSteps+2, trialSteps+2, 0 // nothing but steps
 	var l *loop
@@ -132,37 +133,36 @@ func trial(ctx context.Context, c Config, text *Corpus) (t cost, err error) {
 		}
 	}()
 	var run Run
-	steps := 0
 	step := func() error {
 		s, err := l.step(&run)
 		run.Steps = append(run.Steps, s)
 		return err
 	}
-	for _, part := range []struct {
-		took *time.Duration
-		do   func() error
-	}{
-		{&t.setup, func() (err error) { l, err = newLoop(c, text); return err }},
-		{new(time.Duration), step},
-		{&t.step, func() (err error) {
-			for began := time.Now(); steps < trialSteps && (steps == 0 || time.Since(began) < trialTime) && ctx.Err() == nil && err == nil; steps++ {
-				err = step()
-			}
-			return err
-		}},
-		{&t.probe, func() error { l.prober.read(1); return nil }},
-		{&t.evaluation, func() error { _, err := l.loss(&l.eval, 0); return err }},
-	} {
-		if err := ctx.Err(); err != nil {
-			return t, err
+	took := func(f func() error) (d time.Duration) {
+		if err == nil {
+			err = ctx.Err()
 		}
-		began := time.Now()
-		if err := part.do(); err != nil {
-			return t, err
+		if err == nil {
+			began := time.Now()
+			err = f()
+			d = time.Since(began)
 		}
-		*part.took = time.Since(began)
+		return d
 	}
-	t.step /= time.Duration(steps)
+	t.setup = took(func() (err error) { l, err = newLoop(c, text); return err })
+	took(step)
+	runtime.GC() // what setting up has left is not for the steps to clear away
+	var steps []time.Duration
+	for began := time.Now(); err == nil && len(steps) < trialSteps && (len(steps) == 0 || time.Since(began) < trialTime); {
+		steps = append(steps, took(step))
+	}
+	t.probe = took(func() error { l.prober.read(1); return nil })
+	t.evaluation = took(func() error { _, err := l.loss(&l.eval, 0); return err })
+	if err != nil {
+		return cost{}, err
+	}
+	slices.Sort(steps)
+	t.step = steps[len(steps)/2]
 	t.evaluation *= time.Duration(l.batchesOf(&l.eval))
 	return t, nil
 }

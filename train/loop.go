@@ -107,8 +107,10 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	// made for it, neither copied nor added to the last step's.
 	l.train.vm = G.NewTapeMachine(g)
 	l.prober = newProber(l.train.activations, c.Heads, learnables)
-	l.eval, err = l.placed(layers.Evaluation)
-	return l, err
+	if l.eval, err = l.placed(layers.Evaluation); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // placed is the model on a graph of its own, to compute the loss of validation
@@ -120,7 +122,9 @@ func (l *loop) placed(mode layers.Mode) (pass, error) {
 		return pass{}, err
 	}
 	p, err := newPass(g, m, min(l.Batch, len(l.windows)), l.Context)
-	p.vm = G.NewTapeMachine(g)
+	if err == nil {
+		p.vm = G.NewTapeMachine(g)
+	}
 	return p, err
 }
 

@@ -13,20 +13,25 @@ func ColumnMoments[T Float](mean, variance []float64, x []T, rows, cols int) {
 	c.release()
 }
 
-// MaxAbs is the largest |x|, or NaN if there is one.
-func MaxAbs[T Float](x []T) (top T) {
-	for _, v := range x {
-		if v < 0 {
-			v = -v
+// MaxAbs is the largest |x|, or NaN if there is one. Without their sign, the bits
+// of floats are in the floats' order, NaN above infinity, and are compared without
+// a branch, which a random sign would mislead half the time.
+func MaxAbs[T Float](x []T) T {
+	if x, ok := any(x).([]float32); ok {
+		var a, b uint32
+		for ; len(x) >= 2; x = x[2:] {
+			a, b = max(a, math.Float32bits(x[0])<<1), max(b, math.Float32bits(x[1])<<1)
 		}
-		if !(v <= top) {
-			top = v
-			if math.IsNaN(float64(v)) {
-				return v
-			}
+		for _, v := range x {
+			a = max(a, math.Float32bits(v)<<1)
 		}
+		return T(math.Float32frombits(max(a, b) >> 1))
 	}
-	return top
+	var a uint64
+	for _, v := range any(x).([]float64) {
+		a = max(a, math.Float64bits(v)<<1)
+	}
+	return T(math.Float64frombits(a >> 1))
 }
 
 // LogSumExp is log Σ exp(x) of each row; scratch is as long as a row.

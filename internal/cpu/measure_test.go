@@ -18,17 +18,23 @@ func TestColumnMoments(t *testing.T) {
 }
 
 func TestMaxAbs(t *testing.T) {
-	nan, inf := math.NaN(), math.Inf(-1)
+	t.Run("float32", testMaxAbs[float32])
+	t.Run("float64", testMaxAbs[float64])
+}
+
+func testMaxAbs[T Float](t *testing.T) {
+	nan, inf := T(math.NaN()), T(math.Inf(-1))
 	for _, c := range []struct {
-		x    []float64
-		want float64
+		x    []T
+		want T
 	}{
-		{nil, 0}, {[]float64{-3, 2}, 3}, {[]float64{1, 2, -1}, 2}, {[]float64{1, inf}, math.Inf(1)},
+		{nil, 0}, {[]T{-3, 2}, 3}, {[]T{1, 2, -1}, 2}, {[]T{1, 1, -7}, 7}, {[]T{1, 5, 2, 3}, 5},
+		{[]T{1, inf}, -inf}, {[]T{inf, 1, 2}, -inf}, {[]T{-1e-40, 1e-41}, 1e-40},
 	} {
 		require.Equal(t, c.want, MaxAbs(c.x))
 	}
-	for _, x := range [][]float64{{nan}, {nan, 1}, {1, nan, 2}} {
-		require.True(t, math.IsNaN(MaxAbs(x)), x)
+	for _, x := range [][]T{{nan}, {nan, 1}, {1, nan, 2}, {1, 2, -nan}, {inf, nan}} {
+		require.True(t, math.IsNaN(float64(MaxAbs(x))), x)
 	}
 }
 
