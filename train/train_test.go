@@ -57,7 +57,7 @@ func TestLossFallsUnderEveryNorm(t *testing.T) {
 // TestDivergenceIsAResult trains at an absurd rate, to the end and under watch.
 func TestDivergenceIsAResult(t *testing.T) {
 	c := tiny("none")
-	c.LR, c.Warmup, c.Steps = 1e3, 0, 200
+	c.LR, c.MinLR, c.Warmup, c.Steps = 1e3, 1e3, 0, 200
 	_, run, err := Train(context.Background(), c, corpus(t, verse), nil)
 	require.NoError(t, err)
 	s := run.Summary
@@ -75,6 +75,12 @@ func TestDivergenceIsAResult(t *testing.T) {
 	for i, step := range stopped.Steps {
 		require.Equal(t, fmt.Sprint(run.Steps[i].Loss, run.Steps[i].GradNorm), fmt.Sprint(step.Loss, step.GradNorm))
 	}
+
+	c.Steps = len(stopped.Steps)
+	_, whole, err := Train(context.Background(), c, corpus(t, verse), nil)
+	require.NoError(t, err)
+	require.Len(t, whole.Steps, c.Steps)
+	require.False(t, whole.Summary.Stopped, "there was nothing left to stop")
 }
 
 func TestCancellingKeepsWhatIsDone(t *testing.T) {

@@ -78,28 +78,18 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		threads = append(threads, strconv.Itoa(n))
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	only := f.String("only", strings.Join(names, ","), "the `sections` to measure, with commas between")
 	onThreads := f.String("threads", strings.Join(threads, ","), "the `numbers` of threads to measure with, with commas between")
 	python := f.String("python", "python3,/usr/bin/python3", "Python `interpreters` to look for PyTorch in; \"\" leaves PyTorch out")
 	f.IntVar(&o.meter.rounds, "rounds", 15, "rounds of each comparison; a slow one has fewer")
 	f.DurationVar(&o.meter.sample, "sample", 10*time.Millisecond, "`time` that each contestant works in a round, at least")
 	quick := f.Bool("quick", false, "tiny sizes, to see that all of it works; the figures mean little")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(help, usage)
-			for _, s := range sections {
-				fmt.Fprintf(help, "  %-9s %s\n", s.name, s.about)
-			}
-			fmt.Fprint(help, "\nFlags:\n")
-			f.SetOutput(help)
-			f.PrintDefaults()
-			return o, err
-		}
-		return o, cli.Usage(err)
+	about := usage
+	for _, s := range sections {
+		about += fmt.Sprintf("  %-9s %s\n", s.name, s.about)
 	}
-	if f.NArg() > 0 {
-		return o, cli.Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	if err := cli.Parse(f, args, about+"\nFlags:\n", help); err != nil {
+		return o, err
 	}
 	o.sizes = full
 	if *quick {

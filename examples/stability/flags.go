@@ -61,10 +61,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	}
 	c := &o.grid.Base
 	f := flag.NewFlagSet("stability", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	list(f, &o.grid.Norms, "norms", "the `norms` to train under: none, batch, layer, rms", norm, itself)
 	list(f, &o.grid.Placements, "placement", "`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), peri (before and after each sublayer)", placement, itself)
-	list(f, &o.grid.QKNorms, "qknorm", "whether queries and keys are normalized inside attention: `off` or on", onOff, inWords)
+	list(f, &o.grid.QKNorms, "qknorm", "`off,on`, whether queries and keys are normalized inside attention", onOff, inWords)
 	list(f, &o.grid.LRs, "lr", "learning `rates` after warm-up; a cosine takes each down to a tenth", number, numeral)
 	f.IntVar(&o.grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
@@ -83,17 +82,8 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&o.jobs, "jobs", 0, "`runs` side by side; 0 measures whether one after the other, on all threads, is faster")
 	f.Var(&o.shard, "shard", "do the `i/n`-th share of the runs, as 2/8, and no report; a task of a Slurm job array takes its share by itself")
 	f.BoolVar(&o.reportOnly, "report-only", false, "train nothing, report on all runs in -out")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			fmt.Fprint(help, usage)
-			f.SetOutput(help)
-			f.PrintDefaults()
-			return o, err
-		}
-		return o, cli.Usage(err)
-	}
-	if f.NArg() > 0 {
-		return o, cli.Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	if err := cli.Parse(f, args, usage, help); err != nil {
+		return o, err
 	}
 	given := make(map[string]bool)
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })

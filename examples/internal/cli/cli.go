@@ -25,6 +25,24 @@ type UsageError struct{ error }
 // Usage makes an error one of usage.
 func Usage(err error) error { return UsageError{err} }
 
+// Parse reads a command line that has flags only. Asked for help, it writes the
+// usage and the flags to help and returns flag.ErrHelp.
+func Parse(f *flag.FlagSet, args []string, usage string, help io.Writer) error {
+	f.SetOutput(io.Discard)
+	switch err := f.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(help, usage)
+		f.SetOutput(help)
+		f.PrintDefaults()
+		return err
+	case err != nil:
+		return Usage(err)
+	case f.NArg() > 0:
+		return Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
+	}
+	return nil
+}
+
 // Main runs a program whose context ends with Ctrl-C; a second one ends the
 // program at once.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
