@@ -20,22 +20,20 @@ func shift(p train.Probe) train.Float {
 
 // batchMean and batchVar are the means over the BatchNorms of Batch.Mean and
 // Batch.Var.
-func batchMean(p train.Probe) train.Float {
-	return meanOver(p.Norms, func(n train.NormProbe) (train.Float, bool) {
-		if n.Batch == nil {
-			return 0, false
-		}
-		return n.Batch.Mean, true
-	})
-}
+var (
+	batchMean = overBatches(func(b train.Batch) train.Float { return b.Mean })
+	batchVar  = overBatches(func(b train.Batch) train.Float { return b.Var })
+)
 
-func batchVar(p train.Probe) train.Float {
-	return meanOver(p.Norms, func(n train.NormProbe) (train.Float, bool) {
-		if n.Batch == nil {
-			return 0, false
-		}
-		return n.Batch.Var, true
-	})
+func overBatches(distance func(train.Batch) train.Float) func(train.Probe) train.Float {
+	return func(p train.Probe) train.Float {
+		return meanOver(p.Norms, func(n train.NormProbe) (train.Float, bool) {
+			if n.Batch == nil {
+				return 0, false
+			}
+			return distance(*n.Batch), true
+		})
+	}
 }
 
 // updateRatio is the mean over the groups of parameters of the update's norm over the

@@ -156,7 +156,7 @@ func trial(ctx context.Context, c Config, text *Corpus) (t cost, err error) {
 	for began := time.Now(); err == nil && len(steps) < trialSteps && (len(steps) == 0 || time.Since(began) < trialTime); {
 		steps = append(steps, took(step))
 	}
-	t.probe = took(func() error { l.prober.read(1); return nil })
+	t.probe = took(func() error { l.prober.before(); l.prober.read(1); return nil })
 	t.evaluation = took(func() error { _, err := l.loss(&l.eval, 0); return err })
 	if err != nil {
 		return cost{}, err

@@ -19,7 +19,7 @@ type Lab struct {
 
 	// OnStep and OnDone, if not nil, are called after each step and when a run is
 	// written, by one run at a time.
-	OnStep func(Config, Step, Speed)
+	OnStep func(Config, Step)
 	OnDone func(Run)
 }
 
@@ -104,11 +104,11 @@ func (l *Lab) trained(ctx context.Context, c Config, mu *sync.Mutex) (Run, error
 	if finished(l.path(c)) {
 		return ReadRun(l.path(c))
 	}
-	model, run, err := Train(ctx, c, l.Text, func(s Step, speed Speed) {
+	model, run, err := Train(ctx, c, l.Text, func(s Step) {
 		if l.OnStep != nil {
 			mu.Lock()
 			defer mu.Unlock()
-			l.OnStep(c, s, speed)
+			l.OnStep(c, s)
 		}
 	})
 	if err != nil || run.Summary.Steps == 0 {

@@ -115,7 +115,7 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
 	done := 0
 	lab.OnDone = func(Run) { done++ }
-	lab.OnStep = func(c Config, s Step, _ Speed) {
+	lab.OnStep = func(c Config, s Step) {
 		if c.ID() == cs[2].ID() && s.Step == 3 {
 			cancel()
 		}
@@ -185,7 +185,7 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 
 	// and is told where the user has stopped the runs, too
 	ctx, cancel := context.WithCancel(t.Context())
-	lab.OnStep = func(Config, Step, Speed) {
+	lab.OnStep = func(Config, Step) {
 		require.NoError(t, os.RemoveAll(lab.Dir))
 		require.NoError(t, os.WriteFile(lab.Dir, nil, 0o666))
 		cancel()
@@ -248,7 +248,7 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	defer cancel()
 	steps, done := 0, 0
 	other.OnDone = func(Run) { done++ }
-	other.OnStep = func(c Config, s Step, _ Speed) {
+	other.OnStep = func(c Config, s Step) {
 		if steps++; steps == 3 { // the other is amid its first run
 			require.NoError(t, one.Run(t.Context(), cs))
 		}
@@ -259,7 +259,7 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	want := files(t, one.Dir)
 
 	cs[0].Seed, cs[1].Seed = 5, 6
-	other.OnStep = func(_ Config, s Step, _ Speed) {
+	other.OnStep = func(_ Config, s Step) {
 		if s.Step == 3 {
 			require.NoError(t, one.Run(t.Context(), cs[:1]))
 			cancel()
@@ -332,7 +332,7 @@ func TestTrainingModeLoss(t *testing.T) {
 	}
 	c := tiny("layer")
 	ctx, cancel := context.WithCancel(t.Context())
-	_, run, err := Train(ctx, c, text, func(Step, Speed) { cancel() })
+	_, run, err := Train(ctx, c, text, func(Step) { cancel() })
 	require.NoError(t, err)
 	require.True(t, math.IsNaN(float64(run.Summary.TrainModeVal)), "not at the end")
 }

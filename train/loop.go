@@ -46,7 +46,7 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 // diverged, which is a result and no error, and goes on unless the config asks to
 // stop. A cancelled context ends it after the step at hand; the model and the
 // record are then those so far.
-func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step, Speed)) (*transformer.Model, Run, error) {
+func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
 	run := Run{Config: c.on(text)}
 	if err := Check(c, text); err != nil {
 		return nil, run, err
@@ -134,7 +134,7 @@ func (l *loop) close() {
 }
 
 // run does all steps that are left and takes their record.
-func (l *loop) run(ctx context.Context, run *Run, onStep func(Step, Speed)) (err error) {
+func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error) {
 	s := &run.Summary
 	s.Norm, s.Parameters = l.Norm, l.model.Parameters()
 	if s.InitVal, err = l.evaluate(&l.eval); err != nil {
@@ -154,25 +154,19 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step, Speed)) (err
 			s.NonFinite = l.nonFinite(step)
 		}
 		s.Stopped = l.StopOnDivergence && len(run.Steps) < l.Steps && lost(run.Steps, l.Warmup, s.InitVal)
-		run.Speed = l.speed(len(run.Steps))
 		if onStep != nil {
-			onStep(step, run.Speed)
+			onStep(step)
 		}
 	}
 	if s.TrainModeVal, err = l.trainModeLoss(run); err != nil {
 		return err
 	}
-	run.Speed = l.speed(len(run.Steps))
-	s.measure(run.Steps)
-	return nil
-}
-
-// speed is that of the first steps.
-func (l *loop) speed(steps int) Speed {
-	return Speed{
-		TokensPerSec: Float(float64(steps*l.Batch*l.Context) / l.training.Seconds()),
+	run.Speed = Speed{
+		TokensPerSec: Float(float64(len(run.Steps)*l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      Float(time.Since(l.start).Seconds()),
 	}
+	s.measure(run.Steps)
+	return nil
 }
 
 // step trains on one batch and, where it is time, probes and evaluates.

@@ -21,7 +21,7 @@ type prober struct {
 	inputs  []distribution // of each norm, at the last probe
 	running []distribution // of each BatchNorm, before the step; empty for other norms
 	groups  []*group
-	part    []float32 // scratch
+	part    []float32 // scratch of seen
 }
 
 // distribution is that of each feature over the rows of a batch.
@@ -45,7 +45,7 @@ func newProber(nodes *transformer.Activations, heads int, learnables G.Nodes) *p
 			byName[name] = g
 			p.groups = append(p.groups, g)
 		}
-		g.params = append(g.params, n)
+		g.params, g.before = append(g.params, n), append(g.before, nil)
 	}
 	return p
 }
@@ -73,8 +73,8 @@ func (p *prober) before() {
 	}
 }
 
-// read takes a probe after the backward pass of a step, before its gradients are
-// clipped.
+// read takes a probe after the backward pass of a step for which before was called,
+// before its gradients are clipped.
 func (p *prober) read(step int) Probe {
 	r := Probe{Step: step}
 	for _, n := range p.nodes.Residual {
@@ -93,7 +93,7 @@ func (p *prober) read(step int) Probe {
 		if p.inputs != nil {
 			np.Drift = driftOf(p.inputs[i], inputs[i])
 		}
-		if i < len(p.running) && p.running[i].mean != nil {
+		if p.running[i].mean != nil {
 			np.Batch = batchOf(inputs[i], p.running[i], len(x)/cols)
 		}
 		r.Norms = append(r.Norms, np)
@@ -126,12 +126,9 @@ func (g *group) read() GroupProbe {
 	var grad, weight float64
 	for i, n := range g.params {
 		w := values(n)
-		if g.before == nil {
-			g.before = make([][]float32, len(g.params))
-		}
 		g.before[i] = append(g.before[i][:0], w...)
 		weight += cpu.SumSquares(w)
-		if d, err := n.Grad(); err == nil {
+		if d, err := n.Grad(); err == nil { // clipping, which comes next, tells of one that is missing
 			grad += cpu.SumSquares(d.(*tensor.Dense).Float32s())
 		}
 	}

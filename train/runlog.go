@@ -29,7 +29,7 @@ const (
 // appears whole or not at all: the files are written beside it and the directory
 // renamed. It takes the place of a run that did not come to its end; a finished
 // one, which another process may have written meanwhile, is left as it is.
-func WriteRun(dir string, r Run, m *transformer.Model) (err error) {
+func WriteRun(dir string, r Run, m *transformer.Model) error {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	if err := os.MkdirAll(filepath.Clean(parent), 0o777); err != nil {
 		return fmt.Errorf("train: %w", err)

@@ -85,7 +85,7 @@ func TestDivergenceIsAResult(t *testing.T) {
 
 func TestCancellingKeepsWhatIsDone(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
-	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step, _ Speed) {
+	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step) {
 		if s.Step == 3 {
 			cancel()
 		}

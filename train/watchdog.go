@@ -2,7 +2,6 @@ package train
 
 import (
 	"fmt"
-	"math"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -73,22 +72,20 @@ func nodeName(n *G.Node) string {
 func nonFiniteValue(v G.Value) (float64, bool) {
 	switch v := v.(type) {
 	case *G.F32:
-		return float64(*v), notFinite(float64(*v))
+		return float64(*v), !Float(*v).Finite()
 	case *tensor.Dense:
 		if v.Dtype() != tensor.Float32 {
 			return 0, false
 		}
 		data := v.Float32s()
-		if !notFinite(float64(cpu.MaxAbs(data))) {
+		if Float(cpu.MaxAbs(data)).Finite() {
 			return 0, false
 		}
 		for _, x := range data {
-			if notFinite(float64(x)) {
+			if !Float(x).Finite() {
 				return float64(x), true
 			}
 		}
 	}
 	return 0, false
 }
-
-func notFinite(v float64) bool { return math.IsNaN(v) || math.IsInf(v, 0) }

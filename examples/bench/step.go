@@ -23,7 +23,7 @@ func newTrainer(c train.Config, vocabulary int) (*trainer, error) {
 	t.next, t.stop = iter.Pull(func(yield func(error) bool) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		_, _, err := train.Train(ctx, c, noise(c, vocabulary), func(train.Step, train.Speed) {
+		_, _, err := train.Train(ctx, c, noise(c, vocabulary), func(train.Step) {
 			if !yield(nil) {
 				cancel()
 			}

@@ -43,14 +43,21 @@ const page = "report.html"
 // others', reports on all. All that can be wrong with the command line is found
 // before anything is written.
 func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
-	lab, err := o.lab()
+	if o.shard.n == 0 {
+		var err error
+		if o.shard, err = slurmShard(os.Getenv); err != nil {
+			return err
+		}
+	}
+	text, err := o.text()
 	if err != nil {
 		return err
 	}
+	lab := &train.Lab{Text: text, Dir: o.out}
 	planned := o.grid.Configs()
 	total := len(planned)
 	for _, c := range planned {
-		if err := train.Check(c, lab.Text); err != nil {
+		if err := train.Check(c, text); err != nil {
 			return cli.Usage(err)
 		}
 	}
@@ -78,14 +85,8 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 	return ctx.Err()
 }
 
-// lab reads the text and the environment.
-func (o *options) lab() (*train.Lab, error) {
-	if o.shard.n == 0 {
-		var err error
-		if o.shard, err = slurmShard(os.Getenv); err != nil {
-			return nil, err
-		}
-	}
+// text reads what is to be learned.
+func (o options) text() (*train.Corpus, error) {
 	path := o.data
 	if path == "" {
 		var err error
@@ -93,8 +94,7 @@ func (o *options) lab() (*train.Lab, error) {
 			return nil, err
 		}
 	}
-	text, err := train.ReadCorpus(path)
-	return &train.Lab{Text: text, Dir: o.out}, err
+	return train.ReadCorpus(path)
 }
 
 // work tells the plan and does it.
@@ -110,8 +110,11 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 	}
 	fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
 	estimate, err := lab.Estimate(ctx, p.pending, o.jobs)
-	if err != nil {
-		return ignoreCancelled(err)
+	switch {
+	case errors.Is(err, context.Canceled): // which the caller sees by the context
+		return nil
+	case err != nil:
+		return err
 	}
 	fmt.Fprintln(stderr, p.how(estimate, o.jobs))
 	lab.Jobs = estimate.Jobs
@@ -121,19 +124,11 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 	if err := lab.Run(ctx, p.pending); err != nil {
 		return err
 	}
-	progress.end()
+	progress.clear()
 	if ctx.Err() == nil {
 		fmt.Fprintf(stderr, "took %s, estimated %s\n", short(time.Since(began)), short(estimate.Time))
 	}
 	return nil
-}
-
-// ignoreCancelled leaves it to the caller to see that the context has ended.
-func ignoreCancelled(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 var errNoRuns = errors.New("there are no runs")

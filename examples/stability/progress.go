@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,7 +43,7 @@ func newProgress(w io.Writer, runs []train.Config) *progress {
 }
 
 // step shows a step, if it is time to.
-func (p *progress) step(c train.Config, s train.Step, _ train.Speed) {
+func (p *progress) step(c train.Config, s train.Step) {
 	id := c.ID()
 	if _, ok := p.at[id]; !ok {
 		p.order = append(p.order, id)
@@ -73,6 +74,7 @@ func (p *progress) step(c train.Config, s train.Step, _ train.Speed) {
 	fmt.Fprint(p.w, line)
 }
 
+// clear takes the changing line away.
 func (p *progress) clear() {
 	if p.live {
 		fmt.Fprint(p.w, "\r\x1b[K")
@@ -90,12 +92,7 @@ func (p *progress) done(r train.Run) {
 	p.ended++
 	p.steps -= p.perRun - p.at[id].Step // those it did not take, or not here
 	delete(p.at, id)
-	for i, o := range p.order {
-		if o == id {
-			p.order = append(p.order[:i:i], p.order[i+1:]...)
-			break
-		}
-	}
+	p.order = slices.DeleteFunc(p.order, func(o string) bool { return o == id })
 	p.clear()
 	fmt.Fprintf(p.w, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))
 }
@@ -120,6 +117,3 @@ func result(r train.Run) string {
 	}
 	return strings.Join(append(what, fmt.Sprintf("in %.0f s", float64(r.Speed.Seconds))), ", ")
 }
-
-// end takes the changing line away.
-func (p *progress) end() { p.clear() }
