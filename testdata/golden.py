@@ -24,12 +24,14 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import batchnorm, rownorms, training, transformer
+from oracle import batchnorm, groupnorm, rownorms, training, transformer
 
 FILES = [  # each NAME.json is made by the function NAME
     rownorms.layernorm,
     rownorms.rmsnorm,
     batchnorm.batchnorm,
+    groupnorm.groupnorm,
+    groupnorm.instancenorm,
     training.adamw,
     training.crossentropy,
     transformer.gelu,

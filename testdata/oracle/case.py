@@ -75,3 +75,15 @@ def run(fn, dy, **inputs):
     y.backward(dy)
     grads = {"d" + name: t if t is None else t.grad for name, t in inputs.items()}
     return {name: tensor(t) for name, t in {**inputs, "dy": dy, "y": y, **grads}.items()}
+
+
+def affine(rnd, params, *shape):
+    """A random weight and bias: params is "both", "nobias" or "noaffine"."""
+    weight = None if params == "noaffine" else rnd.gamma(*shape)
+    bias = rnd.beta(*shape) if params == "both" else None
+    return {"weight": weight, "bias": bias}
+
+
+def along(axis, x, fn):
+    """fn(x), where fn wants the channels on axis 1 and x has them on another."""
+    return fn(x.movedim(axis, 1)).movedim(1, axis)
