@@ -24,12 +24,13 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import batchnorm, groupnorm, rownorms, training, transformer
+from oracle import batchnorm, batchnorm_options, groupnorm, rownorms, training, transformer
 
 FILES = [  # each NAME.json is made by the function NAME
     rownorms.layernorm,
     rownorms.rmsnorm,
     batchnorm.batchnorm,
+    batchnorm_options.batchnorm_options,
     groupnorm.groupnorm,
     groupnorm.instancenorm,
     training.adamw,
