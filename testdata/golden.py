@@ -29,6 +29,8 @@ from oracle import batchnorm, batchnorm_options, groupnorm, rownorms, training, 
 FILES = [  # each NAME.json is made by the function NAME
     rownorms.layernorm,
     rownorms.rmsnorm,
+    rownorms.layernorm_shape,
+    rownorms.rmsnorm_options,
     batchnorm.batchnorm,
     batchnorm_options.batchnorm_options,
     groupnorm.groupnorm,
