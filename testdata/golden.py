@@ -24,7 +24,8 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import batchnorm, batchnorm_options, groupnorm, rownorms, training, transformer
+from oracle import (batchnorm, batchnorm_options, elementwise, groupnorm, rownorms, second, training,
+                    transformer)
 
 FILES = [  # each NAME.json is made by the function NAME
     rownorms.layernorm,
@@ -35,6 +36,9 @@ FILES = [  # each NAME.json is made by the function NAME
     batchnorm_options.batchnorm_options,
     groupnorm.groupnorm,
     groupnorm.instancenorm,
+    elementwise.dyt_json,
+    elementwise.derf_json,
+    second.second,
     training.adamw,
     training.crossentropy,
     transformer.gelu,
