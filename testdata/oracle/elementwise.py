@@ -12,14 +12,6 @@ def scaled(curve, weight, bias):
     return y if bias is None else y + bias
 
 
-def dyt(x, alpha, weight, bias):
-    return scaled(torch.tanh(alpha * x), weight, bias)
-
-
-def derf(x, alpha, shift, weight, bias):
-    return scaled(torch.erf(alpha * x + shift), weight, bias)
-
-
 VARIANTS = [
     # shape, affine, mean of alpha, (std, decimals) of x
     ((5, 7), "both", 0.5, (1.5, 2)),
@@ -36,14 +28,17 @@ def cases(kind, fn, scalars):
     for shape, params, alpha, (std, decimals), *notes in VARIANTS:
         for rnd, head in each_dtype(kind, shape, params, *notes):
             given = {"alpha": rnd.normal((1,), alpha, 0.1, 3), "shift": rnd.normal((1,), 0, min(0.3, std), 6)}
+            given = {name: given[name] for name in scalars}
             out = run(fn, rnd.normal(shape), x=rnd.normal(shape, 0, std, decimals),
-                      **{name: given[name] for name in scalars}, **affine(rnd, params, shape[-1]))
+                      **given, **affine(rnd, params, shape[-1]))
             yield {**head, **out}
 
 
-def dyt_json():
-    write("dyt.json", "cases", cases("dyt", dyt, ["alpha"]))
+def dyt():
+    write("dyt.json", "cases", cases("dyt", lambda x, alpha, weight, bias: scaled(
+        torch.tanh(alpha * x), weight, bias), ["alpha"]))
 
 
-def derf_json():
-    write("derf.json", "cases", cases("derf", derf, ["alpha", "shift"]))
+def derf():
+    write("derf.json", "cases", cases("derf", lambda x, alpha, shift, weight, bias: scaled(
+        torch.erf(alpha * x + shift), weight, bias), ["alpha", "shift"]))
