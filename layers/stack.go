@@ -3,6 +3,8 @@ package layers
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 )
@@ -59,14 +61,19 @@ func (c compound) state() State {
 
 func (c compound) load(s State) error {
 	own, before := make(State), make([]State, len(c))
+	var twice []string
 	for i, part := range c {
 		before[i] = part.layer.State()
 		for name, d := range before[i] {
 			if _, ok := own[part.prefix+name]; ok {
-				return fmt.Errorf("cannot load the state: two layers have a %s", part.prefix+name)
+				twice = append(twice, part.prefix+name)
 			}
 			own[part.prefix+name] = d
 		}
+	}
+	if len(twice) > 0 {
+		slices.Sort(twice)
+		return fmt.Errorf("cannot load the state: more than one layer has %s", strings.Join(twice, ", "))
 	}
 	if err := own.admits(s); err != nil {
 		return err

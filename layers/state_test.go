@@ -317,6 +317,10 @@ func TestStack(t *testing.T) {
 	}, slices.Sorted(maps.Keys(state)))
 	require.NoError(t, b.Load(state))
 	require.Equal(t, stackValues(a), stackValues(b))
+	qk := b[3].(*QKNorm)
+	require.Equal(t, Stack{qk.query, qk.key}, qk.Norms())
+	require.Equal(t, qk.query.Learnables()[1].Value().Data(), state["QKNorm.query.bias"].Data())
+	require.Equal(t, qk.key.Learnables()[0].Value().Data(), state["QKNorm.key.weight"].Data())
 	var names []string
 	for _, n := range b.Learnables() {
 		names = append(names, n.Name())
@@ -340,7 +344,7 @@ func TestStackLoadsAllOrNothing(t *testing.T) {
 	require.Equal(t, before, stackValues(s))
 
 	s = append(s, s[0])
-	require.EqualError(t, s.Load(s.State()), "layers: cannot load the state: two layers have a fc.weight")
+	require.EqualError(t, s.Load(s.State()), "layers: cannot load the state: more than one layer has fc.bias, fc.weight")
 }
 
 // refusing is a layer of someone else's, with reasons of its own.

@@ -44,6 +44,16 @@ func TestCopyBetweenLayouts(t *testing.T) {
 	require.Equal(t, []float64{1, -1, 3, 4, -2, 6, 7, -3, 9}, big.Float64s(), "what is beside a view is left alone")
 }
 
+// TestAKernelGetsNoMoreThanTheTensorHolds: the memory of such a slice is that of all
+// rows.
+func TestAKernelGetsNoMoreThanTheTensorHolds(t *testing.T) {
+	rows := tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6, 7, 8}))
+	first, err := rows.Slice(G.S(0, 4, 4))
+	require.NoError(t, err)
+	d := first.(*tensor.Dense)
+	require.Equal(t, []float64{1, 2}, contiguous(d, d.Float64s(), new([]float64)))
+}
+
 func TestCloneOfEveryType(t *testing.T) {
 	for _, d := range []*tensor.Dense{
 		tensor.New(tensor.WithShape(2, 1), tensor.WithBacking([]float32{1, 2})),

@@ -153,6 +153,8 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 	require.NoError(t, m.Load(state))
 	require.Contains(t, state, head, "the caller's map is left alone")
 	require.NotContains(t, m.State(), head)
+	state["gain"] = nil
+	require.EqualError(t, m.Load(state), "transformer: layers: cannot load the state: gain is unexpected")
 
 	m, err = New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
@@ -169,6 +171,7 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 		{before[wte], nil, refused + hint},
 		{before[wte], new(tensor.Dense), refused + hint},
 		{before[wte], tensor.New(tensor.WithShape(8, 7), tensor.WithBacking(before[wte].Data())), refused + hint},
+		{new(tensor.Dense), new(tensor.Dense), refused + "; transformer.wte.weight is nil" + hint},
 		{nil, before[wte], refused + "; transformer.wte.weight is nil" + hint},
 	} {
 		state := m.State()
