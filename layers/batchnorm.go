@@ -44,7 +44,7 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	if err != nil {
 		return nil, err
 	}
-	m, err := newNorm("BatchNorm", g, features, c)
+	m, _, err := newNorm("BatchNorm", g, features, c)
 	if err != nil {
 		return nil, err
 	}
@@ -132,17 +132,18 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	if k.evalMachine {
 		return errEvalMachine
 	}
-	rows, cols := rowsCols(in)
+	cols := len(k.runningMean)
+	rows := len(in[0].Data) / cols
 	k.mean, k.variance = cpu.Grow(k.mean, cols), cpu.Grow(k.variance, cols)
 	if k.mode == Training {
-		cpu.BatchNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.variance, rows, cols, 1, k.eps)
+		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 		k.track(rows)
 		return nil
 	}
 	for j, m := range k.runningMean {
 		k.mean[j], k.variance[j] = float64(m), float64(k.runningVar[j])
 	}
-	cpu.ColumnNorm(out.Data, in[0].Data, in[1].Data, bias(in), k.mean, k.variance, rows, cols, 1, k.eps)
+	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 	return nil
 }
 
@@ -156,7 +157,8 @@ func (k *batchNorm[T]) track(rows int) {
 }
 
 func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	rows, cols := rowsCols(in)
-	cpu.ColumnNormBackward(din[0].Data, din[1].Data, bias(din), in[0].Data, in[1].Data, k.mean, k.variance, dout.Data, rows, cols, 1, k.eps, k.mode == Training)
+	cols := len(k.runningMean)
+	rows := len(in[0].Data) / cols
+	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, 1, k.eps, k.mode == Training)
 	return nil
 }

@@ -3,6 +3,7 @@ package layers
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	G "gorgonia.org/gorgonia"
@@ -141,17 +142,32 @@ func (m *module) with(x *G.Node) []*G.Node { return append([]*G.Node{x}, m.learn
 
 // rows checks x and counts its rows of the given number of features.
 func (m *module) rows(x *G.Node, features int) (int, error) {
-	if err := m.check(x); err != nil {
+	if err := m.endsWith(x, tensor.Shape{features}); err != nil {
 		return 0, err
 	}
+	return x.Shape().TotalSize() / features, nil
+}
+
+// endsWith checks that x's last dimensions are the given ones.
+func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
+	if err := m.check(x); err != nil {
+		return err
+	}
 	shape := x.Shape()
-	if shape.Dims() == 0 || shape[shape.Dims()-1] != features {
-		return 0, m.errorf("last dimension is %s, want %d (input shape %v)", last(shape), features, shape)
+	end := shape[max(0, len(shape)-len(dims)):]
+	switch {
+	case slices.Equal(end, dims):
+	case len(dims) == 1 && len(end) == 1:
+		return m.errorf("last dimension is %d, want %d (input shape %v)", end[0], dims[0], shape)
+	case len(dims) == 1:
+		return m.errorf("last dimension is missing, want %d (input shape %v)", dims[0], shape)
+	default:
+		return m.errorf("last dimensions are %v, want %v (input shape %v)", end, dims, shape)
 	}
 	if x.Dtype() != m.dtype {
-		return 0, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+		return m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
 	}
-	return shape.TotalSize() / features, nil
+	return nil
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer
@@ -164,13 +180,6 @@ func (m *module) check(x *G.Node) error {
 		return m.errorf("the input is a node of another graph: place the layer there with On")
 	}
 	return nil
-}
-
-func last(s tensor.Shape) string {
-	if s.Dims() == 0 {
-		return "missing"
-	}
-	return fmt.Sprint(s[s.Dims()-1])
 }
 
 // fwd is Forward in Gorgonia's composable form.

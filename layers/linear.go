@@ -22,7 +22,7 @@ type Linear struct {
 // of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
 // shape (out), from 0. It takes WithName, WithDtype and WithoutBias.
 func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
-	c, err := configure("Linear", opts, "WithDtype", "WithoutBias")
+	c, err := configure("Linear", opts, "WithDtype", "WithoutBias", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +37,7 @@ func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Li
 		return nil, err
 	}
 	if c.bias {
-		if err := m.learn("bias", constant(0), out); err != nil {
+		if err := m.learn("bias", initOr(c.biasInit, constant(0)), out); err != nil {
 			return nil, err
 		}
 	}
@@ -74,7 +74,7 @@ func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
 
 func (linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows, nin, nout := sizes(in)
-	cpu.GemmBias(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout, bias(in))
+	cpu.GemmBias(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout, data(in, 2))
 	return nil
 }
 
@@ -82,7 +82,7 @@ func (linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	rows, nin, nout := sizes(in)
 	cpu.Gemm(false, false, rows, nin, nout, 1, dout.Data, nout, in[1].Data, nin, 0, din[0].Data, nin)
 	cpu.Gemm(true, false, nout, nin, rows, 1, dout.Data, nout, in[0].Data, nin, 0, din[1].Data, nin)
-	if db := bias(din); db != nil {
+	if db := data(din, 2); db != nil {
 		cpu.SumRows(db, dout.Data, rows, nout)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )
 
@@ -15,11 +16,25 @@ type Option struct {
 }
 
 type config struct {
-	name     string
-	dtype    tensor.Dtype
-	eps      *float64 // nil: the layer's default
-	momentum float64
-	bias     bool
+	name  string
+	dtype tensor.Dtype
+
+	// of norms
+	eps                  *float64 // nil: the layer's default
+	affine, bias         bool
+	weightInit, biasInit G.InitWFn // nil: the layer's default
+	axis                 int
+	shape                []int // nil: the number of features
+
+	momentum                   float64
+	cumulative, biasedVariance bool
+	tracking, frozen           bool
+	positions                  int // 0: one statistic for all
+
+	zeroCentred bool
+	partial     float64
+
+	alpha float64
 }
 
 // WithName names the layer, as nanoGPT does: "transformer.h.0.ln_1".
@@ -32,37 +47,154 @@ func WithDtype(dt tensor.Dtype) Option {
 	return Option{"WithDtype", func(c *config) { c.dtype = dt }}
 }
 
-// WithEps sets what a norm adds to the variance, inside the square root.
+// WithEps sets what a norm adds to the variance, inside the square root: a number
+// above 0.
 func WithEps(eps float64) Option {
 	return Option{"WithEps", func(c *config) { c.eps = &eps }}
 }
 
-// WithMomentum sets the weight of the newest batch in BatchNorm's running
-// statistics, in (0, 1].
-func WithMomentum(momentum float64) Option {
-	return Option{"WithMomentum", func(c *config) { c.momentum = momentum }}
-}
-
-// WithoutBias leaves out the learnable that is added (beta of a norm).
+// WithoutBias leaves out the learnable that is added (β of a norm).
 func WithoutBias() Option {
 	return Option{"WithoutBias", func(c *config) { c.bias = false }}
+}
+
+// WithoutAffine leaves out all learnables of a norm: y = x̂ (PyTorch's
+// elementwise_affine=False and affine=False).
+func WithoutAffine() Option {
+	return Option{"WithoutAffine", func(c *config) { c.affine, c.bias = false, false }}
+}
+
+// WithWeightInit sets the initial weight (γ of a norm).
+func WithWeightInit(init G.InitWFn) Option {
+	return Option{"WithWeightInit", func(c *config) { c.weightInit = init }}
+}
+
+// WithBiasInit sets the initial bias (β of a norm).
+func WithBiasInit(init G.InitWFn) Option {
+	return Option{"WithBiasInit", func(c *config) { c.biasInit = init }}
+}
+
+// WithAxis says which axis of the input the features are: 1 for images of shape
+// (N, C, H, W). A negative one counts from the end, -1 being the last.
+func WithAxis(axis int) Option {
+	return Option{"WithAxis", func(c *config) { c.axis = axis }}
+}
+
+// WithShape normalizes over several last dimensions at once, whose sizes have the
+// layer's features as their product; learnables have that shape (PyTorch's
+// normalized_shape).
+func WithShape(dims ...int) Option {
+	return Option{"WithShape", func(c *config) { c.shape = dims }}
+}
+
+// WithMomentum sets the weight of the newest batch in BatchNorm's running
+// statistics, in [0, 1], as PyTorch means it. (Flax and Keras give that of the old
+// ones.)
+func WithMomentum(momentum float64) Option {
+	return Option{"WithMomentum", func(c *config) { c.momentum, c.cumulative = momentum, false }}
+}
+
+// WithCumulativeAverage makes BatchNorm's running statistics the plain mean over
+// all batches so far (PyTorch's momentum=None).
+func WithCumulativeAverage() Option {
+	return Option{"WithCumulativeAverage", func(c *config) { c.cumulative = true }}
+}
+
+// WithBiasedVariance takes the batch's variance into BatchNorm's running variance
+// as it is, divided by the number of rows N, as Flax and Keras do. PyTorch divides
+// by N−1 there.
+func WithBiasedVariance() Option {
+	return Option{"WithBiasedVariance", func(c *config) { c.biasedVariance = true }}
+}
+
+// WithoutTracking gives BatchNorm no running statistics: those of the batch are
+// used in evaluation too (PyTorch's track_running_stats=False).
+func WithoutTracking() Option {
+	return Option{"WithoutTracking", func(c *config) { c.tracking = false }}
+}
+
+// WithFrozenStatistics makes BatchNorm use its running statistics in training
+// too and leave them alone, as when a trained network is fine-tuned (a PyTorch
+// module in eval mode inside a training one). They are loaded with Load.
+func WithFrozenStatistics() Option {
+	return Option{"WithFrozenStatistics", func(c *config) { c.frozen = true }}
+}
+
+// WithPositions takes BatchNorm's statistics over the batch alone, at each of that
+// many positions by itself: x is (batch, positions, features), running statistics
+// are (positions, features). So no token sees the ones after it through the
+// statistics.
+func WithPositions(positions int) Option {
+	return Option{"WithPositions", func(c *config) { c.positions = positions }}
+}
+
+// WithZeroCentredGain makes RMSNorm's gain 1 + weight, the weight starting at 0, so
+// that weight decay pulls the gain to 1 (Gemma).
+func WithZeroCentredGain() Option {
+	return Option{"WithZeroCentredGain", func(c *config) { c.zeroCentred = true }}
+}
+
+// WithPartial takes RMSNorm's root mean square over the first ⌈p·features⌉ alone,
+// p in (0, 1] (pRMSNorm, Zhang & Sennrich 2019, who propose 1/16).
+func WithPartial(p float64) Option {
+	return Option{"WithPartial", func(c *config) { c.partial = p }}
+}
+
+// WithAlpha sets the initial α of DyT and Derf.
+func WithAlpha(alpha float64) Option {
+	return Option{"WithAlpha", func(c *config) { c.alpha = alpha }}
 }
 
 // configure applies options to the defaults. A layer allows WithName and those it
 // lists.
 func configure(kind string, opts []Option, allowed ...string) (config, error) {
-	c := config{dtype: tensor.Float32, momentum: 0.1, bias: true}
+	c := config{
+		dtype:    tensor.Float32,
+		affine:   true,
+		bias:     true,
+		axis:     -1,
+		momentum: 0.1,
+		tracking: true,
+		partial:  1,
+		alpha:    0.5,
+	}
+	wrong := func(format string, args ...any) (config, error) {
+		return c, fmt.Errorf("layers: %s: %w", kind, fmt.Errorf(format, args...))
+	}
+	given := make(map[string]bool)
 	for _, o := range opts {
-		if o.name != "WithName" && !slices.Contains(allowed, o.name) {
-			return c, fmt.Errorf("layers: %s: has no option %s", kind, o.name)
+		if o.apply == nil {
+			return wrong("an option is the zero Option, want one made by a With… function")
 		}
+		if o.name != "WithName" && !slices.Contains(allowed, o.name) {
+			return wrong("has no option %s", o.name)
+		}
+		given[o.name] = true
 		o.apply(&c)
 	}
-	if c.eps != nil && !(*c.eps >= 0 && *c.eps < math.Inf(1)) {
-		return c, fmt.Errorf("layers: %s: eps is %g, want a number of 0 or more", kind, *c.eps)
-	}
-	if !(c.momentum > 0 && c.momentum <= 1) {
-		return c, fmt.Errorf("layers: %s: momentum is %g, want it in (0, 1]", kind, c.momentum)
+	switch {
+	case c.eps != nil && !(*c.eps > 0 && *c.eps < math.Inf(1)):
+		return wrong("eps is %g, want a finite number above 0", *c.eps)
+	case !(c.momentum >= 0 && c.momentum <= 1):
+		return wrong("momentum is %g, want it in [0, 1]", c.momentum)
+	case !(c.partial > 0 && c.partial <= 1):
+		return wrong("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
+	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0):
+		return wrong("alpha is %g, want a finite number", c.alpha)
+	case given["WithPositions"] && c.positions < 1:
+		return wrong("has statistics at %d positions, want 1 or more", c.positions)
+	case c.frozen && !c.tracking:
+		return wrong("WithoutTracking leaves no statistics to freeze")
+	case given["WithWeightInit"] && c.weightInit == nil, given["WithBiasInit"] && c.biasInit == nil:
+		return wrong("a function for initial values is nil")
+	case c.weightInit != nil && !c.affine:
+		return wrong("WithoutAffine leaves no weight for WithWeightInit")
+	case c.zeroCentred && !c.affine:
+		return wrong("WithoutAffine leaves no weight for WithZeroCentredGain")
+	case given["WithShape"] && len(c.shape) == 0:
+		return wrong("WithShape was given no dimensions")
+	case c.biasInit != nil && !c.bias:
+		return wrong("there is no bias for WithBiasInit")
 	}
 	return c, nil
 }
@@ -70,6 +202,13 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 func (c config) epsOr(def float64) float64 {
 	if c.eps != nil {
 		return *c.eps
+	}
+	return def
+}
+
+func initOr(init, def G.InitWFn) G.InitWFn {
+	if init != nil {
+		return init
 	}
 	return def
 }

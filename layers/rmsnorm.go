@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"math"
+
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -18,27 +20,40 @@ import (
 //
 //	dx = rstd·(g − x̂·mean(g·x̂))    dγ = Σ_rows dy·x̂
 //
-// rstd is kept for the backward pass.
+// With WithZeroCentredGain, γ is 1 + weight. With WithPartial(p), rstd is that of
+// the first P = ⌈p·C⌉ features, and x̂·mean(g·x̂) is x̂·Σ(g·x̂)/P for those and 0 for
+// the others. Values are those of torch.nn.RMSNorm (PyTorch 2.4). rstd is kept for
+// the backward pass, which can itself be differentiated.
 type RMSNorm struct {
 	module
-	features int
-	eps      float64
+	shape       tensor.Shape // of the features
+	eps         float64
+	zeroCentred bool
+	part        int // how many of the features the root mean square is over
 }
 
-// NewRMSNorm makes an RMSNorm over the given number of features. Its learnable
-// is weight (γ, from 1), of shape (features). It takes WithName, WithDtype and
-// WithEps; eps is the dtype's machine epsilon by default, as in PyTorch.
+// NewRMSNorm makes an RMSNorm over the given number of features, the last dimension
+// or, with WithShape, several. Its learnable is weight (γ, from 1), of the features'
+// shape. It takes WithName, WithDtype, WithEps, WithShape, WithoutAffine,
+// WithWeightInit, WithZeroCentredGain and WithPartial; eps is the dtype's machine
+// epsilon by default, as in PyTorch.
 func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) {
-	c, err := configure("RMSNorm", opts, "WithDtype", "WithEps")
+	c, err := configure("RMSNorm", opts, "WithDtype", "WithEps", "WithShape", "WithoutAffine", "WithWeightInit", "WithZeroCentredGain", "WithPartial")
 	if err != nil {
 		return nil, err
 	}
 	c.bias = false
-	m, err := newNorm("RMSNorm", g, features, c)
+	m, shape, err := newNorm("RMSNorm", g, features, c)
 	if err != nil {
 		return nil, err
 	}
-	return &RMSNorm{module: m, features: features, eps: c.epsOr(machineEps(c.dtype))}, nil
+	return &RMSNorm{
+		module:      m,
+		shape:       shape,
+		eps:         c.epsOr(machineEps(c.dtype)),
+		zeroCentred: c.zeroCentred,
+		part:        int(math.Ceil(c.partial * float64(features))),
+	}, nil
 }
 
 // machineEps is the distance from 1 to the next number of the type.
@@ -51,7 +66,7 @@ func machineEps(dt tensor.Dtype) float64 {
 
 // Forward gives x scaled, in x's shape.
 func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
-	if _, err := l.rows(x, l.features); err != nil {
+	if err := l.endsWith(x, l.shape); err != nil {
 		return nil, err
 	}
 	f32, f64, _ := l.rowKernels()
@@ -59,7 +74,7 @@ func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
 }
 
 func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
-	return &rmsNorm[float32]{eps: l.eps}, &rmsNorm[float64]{eps: l.eps}, l.features
+	return newRMSNormKernel[float32](l), newRMSNormKernel[float64](l), l.shape.TotalSize()
 }
 
 // Fwd is Forward in Gorgonia's composable form.
@@ -71,24 +86,53 @@ func (l *RMSNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &RMSNorm{module: m, features: l.features, eps: l.eps}, nil
+	c := *l
+	c.module = m
+	return &c, nil
 }
 
-// rmsNorm is the kernel; in is x and γ.
+// rmsNorm is the kernel; in is x and, where it is, the weight.
 type rmsNorm[T op.Float] struct {
-	eps  float64
-	rstd []T
+	cols, part  int
+	eps         float64
+	zeroCentred bool
+	gain, rstd  []T
+}
+
+func newRMSNormKernel[T op.Float](l *RMSNorm) *rmsNorm[T] {
+	return &rmsNorm[T]{cols: l.shape.TotalSize(), part: l.part, eps: l.eps, zeroCentred: l.zeroCentred}
+}
+
+// gamma is the gain, nil where it is 1.
+func (k *rmsNorm[T]) gamma(in []op.Array[T]) []T {
+	weight := gamma(in)
+	if !k.zeroCentred {
+		return weight
+	}
+	k.gain = cpu.Grow(k.gain, k.cols)
+	for j, w := range weight {
+		k.gain[j] = 1 + w
+	}
+	return k.gain
 }
 
 func (k *rmsNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	rows, cols := rowsCols(in)
+	rows := len(out.Data) / k.cols
 	k.rstd = cpu.Grow(k.rstd, rows)
-	cpu.RMSNorm(out.Data, in[0].Data, in[1].Data, k.rstd, rows, cols, k.eps)
+	if k.part < k.cols {
+		cpu.PartialRMSNorm(out.Data, in[0].Data, k.gamma(in), k.rstd, rows, k.cols, k.part, k.eps)
+		return nil
+	}
+	cpu.RMSNorm(out.Data, in[0].Data, k.gamma(in), k.rstd, rows, k.cols, k.eps)
 	return nil
 }
 
 func (k *rmsNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	rows, cols := rowsCols(in)
-	cpu.RMSNormBackward(din[0].Data, din[1].Data, in[0].Data, in[1].Data, k.rstd, dout.Data, rows, cols)
+	rows := len(dout.Data) / k.cols
+	if k.part < k.cols {
+		cpu.PartialRMSNormBackward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), k.rstd, dout.Data, rows, k.cols, k.part)
+		return nil
+	}
+	cpu.RMSNormBackward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), k.rstd, dout.Data, rows, k.cols)
 	return nil
 }

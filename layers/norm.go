@@ -1,0 +1,58 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
+)
+
+// newNorm makes what norms have in common: gamma and beta, unless they are to have
+// none, in the shape of the features.
+func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tensor.Shape, error) {
+	shape := tensor.Shape{features}
+	if c.shape != nil {
+		shape = tensor.Shape(c.shape).Clone()
+	}
+	m, err := newModule(kind, g, c)
+	if err != nil {
+		return m, shape, err
+	}
+	if features < 1 {
+		return m, shape, m.errorf("features is %d, want 1 or more", features)
+	}
+	for _, n := range shape {
+		if n < 1 {
+			return m, shape, m.errorf("the features' shape is %v, want sizes of 1 or more", shape)
+		}
+	}
+	if n := shape.TotalSize(); n != features {
+		return m, shape, m.errorf("the features' shape %v has %d elements, want %d", shape, n, features)
+	}
+	one := 1.0
+	if c.zeroCentred {
+		one = 0
+	}
+	if c.affine {
+		if err := m.learn("weight", initOr(c.weightInit, constant(one)), shape...); err != nil {
+			return m, shape, err
+		}
+	}
+	if c.bias {
+		err = m.learn("bias", initOr(c.biasInit, constant(0)), shape...)
+	}
+	return m, shape, err
+}
+
+// gamma is the second array's elements, nil if there is none.
+func gamma[T op.Float](arrays []op.Array[T]) []T { return data(arrays, 1) }
+
+// beta is the third array's elements, nil if there is none.
+func beta[T op.Float](arrays []op.Array[T]) []T { return data(arrays, 2) }
+
+func data[T op.Float](arrays []op.Array[T], i int) []T {
+	if i >= len(arrays) {
+		return nil
+	}
+	return arrays[i].Data
+}
