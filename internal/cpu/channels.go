@@ -1,6 +1,10 @@
 package cpu
 
-import "gorgonorm/internal/cpu/simd"
+import (
+	"sync/atomic"
+
+	"gorgonorm/internal/cpu/simd"
+)
 
 // channelNorm is a pass under way over x of shape (samples, outer, channels, inner),
 // in which each channel of a sample is normalized for itself: over outer and inner.
@@ -20,11 +24,14 @@ type channelNorm[T Float] struct {
 
 	pilot, mean, rstd, scale, offset, slope []T       // an element a channel of a sample
 	parts, total                            []float64 // two sums a channel: of a part of a sample, of a sample
+	means, variances                        []float64 // an element a channel of a sample
+	far                                     atomic.Bool
 }
 
 // What is done chunk by chunk.
 type (
 	channelPilots[T Float]        channelNorm[T]
+	channelMoments[T Float]       channelNorm[T]
 	channelSums[T Float]          channelNorm[T]
 	channelApply[T Float]         channelNorm[T]
 	channelGradientSums[T Float]  channelNorm[T]
@@ -46,7 +53,7 @@ func newChannelNorm[T Float](x []T, samples, outer, channels, inner int) *channe
 }
 
 func (c *channelNorm[T]) release() {
-	c.x, c.y, c.dx, c.dy = nil, nil, nil, nil
+	c.x, c.y, c.dx, c.dy, c.means, c.variances = nil, nil, nil, nil, nil, nil
 	listOf[channelNorm[T]](&channelNorms).put(c)
 }
 
@@ -125,8 +132,8 @@ func (c *channelNorm[T]) panel(i int) (p panel) {
 
 // lanes is a task's memory for a panel.
 type lanes[T Float] struct {
-	vectors [5][]T
-	block   []T
+	vectors     [5][]T
+	ones, block []T
 }
 
 var laneLists lists[lanes[float32], lanes[float64]]
@@ -143,21 +150,13 @@ func (l *lanes[T]) spread(n int, p panel, elements []T) []T {
 	}
 	v := Grow(l.vectors[n], len(elements)*p.lanes)
 	l.vectors[n] = v
+	if len(l.ones) < p.lanes {
+		l.ones = constant(l.ones, p.lanes, 1)
+	}
 	for i, e := range elements {
-		repeat(v[i*p.lanes:(i+1)*p.lanes], e)
+		simd.Of[T]().Scale(v[i*p.lanes:(i+1)*p.lanes], l.ones, e)
 	}
 	return v
-}
-
-func repeat[T Float](v []T, e T) {
-	const few = 8
-	n := min(few, len(v))
-	for i := range v[:n] {
-		v[i] = e
-	}
-	for ; n < len(v); n *= 2 {
-		copy(v[n:], v[:n])
-	}
 }
 
 // sums has a kernel, which adds to two sums a column, go through a panel, and gives
@@ -210,6 +209,11 @@ func (c *channelNorm[T]) sums(t task) {
 	}
 }
 
+// sampleChannels is where a sample's channels are, counted through all samples.
+func (c *channelNorm[T]) sampleChannels(sample int) (from, to int) {
+	return sample * c.channels, (sample + 1) * c.channels
+}
+
 // totals are the two sums of a sample's channels.
 func (c *channelNorm[T]) totals(sample int) (first, second []float64) {
 	t := c.total[2*sample*c.channels:][:2*c.channels]
@@ -221,56 +225,6 @@ func (c *channelNorm[T]) partSums(p panel) (first, second []float64) {
 	sums := c.parts[2*p.part*c.channels:][:2*c.channels]
 	from, to := p.from-p.sample*c.channels, p.to-p.sample*c.channels
 	return sums[from:to], sums[c.channels+from : c.channels+to]
-}
-
-// sampled is how many elements of each channel its pilot is made of.
-func (c *channelNorm[T]) sampled() int {
-	const most = 16
-	return min(most, c.outer*c.inner)
-}
-
-// sample is where the i-th of them begin, a channel every inner elements.
-func (c *channelNorm[T]) sample(sample, i int) int {
-	k := i * (c.outer * c.inner) / c.sampled()
-	return (sample*c.outer+k/c.inner)*c.channels*c.inner + k%c.inner
-}
-
-// alike says that all that a channel's pilot is made of is one number.
-func (c *channelNorm[T]) alike(sample, channel int) bool {
-	for i := range c.sampled() {
-		if c.x[c.sample(sample, i)+channel*c.inner] != c.x[c.sample(sample, 0)+channel*c.inner] {
-			return false
-		}
-	}
-	return true
-}
-
-// run of pilots takes a sample a chunk: the mean of some elements from all over each
-// channel.
-func (t *channelPilots[T]) run(sample int) {
-	c := (*channelNorm[T])(t)
-	from, to := sample*c.channels, (sample+1)*c.channels
-	pilot, sum, squares := c.pilot[from:to], c.scale[from:to], c.offset[from:to]
-	first := c.x[c.sample(sample, 0):]
-	for j := range pilot {
-		pilot[j] = first[j*c.inner]
-	}
-	clear(sum)
-	clear(squares)
-	for i := range c.sampled() {
-		x := c.x[c.sample(sample, i):]
-		if c.inner == 1 {
-			simd.Of[T]().ColumnSums(sum, squares, pilot, x, 1, c.channels, false)
-			continue
-		}
-		for j, p := range pilot {
-			sum[j] += x[j*c.inner] - p
-		}
-	}
-	n := T(c.sampled())
-	for j, s := range sum {
-		pilot[j] += s / n
-	}
 }
 
 func (t *channelSums[T]) run(chunk int) {
