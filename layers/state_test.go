@@ -16,6 +16,7 @@ import (
 var stateNames = map[string][]string{
 	"BatchNorm": {"bias", "num_batches_tracked", "running_mean", "running_var", "weight"},
 	"LayerNorm": {"bias", "weight"}, "RMSNorm": {"weight"},
+	"GroupNorm": {"bias", "weight"}, "InstanceNorm": {"bias", "weight"},
 	"Linear": {"bias", "weight"}, "Embedding": {"weight"},
 	"QKNorm": {"key.bias", "key.weight", "query.bias", "query.weight"},
 }
