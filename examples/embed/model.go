@@ -24,6 +24,7 @@ type model struct {
 
 	x, y         *G.Node // byte counts (rows, 256) and classes (rows)
 	logits, cost *G.Node // (rows, classes) and a scalar
+	predicted    G.Value // in evaluation, the logits of the last run
 }
 
 // newModel makes a model to train, on a graph of its own.
@@ -63,7 +64,11 @@ func (m *model) evaluation(rows int) (*model, error) {
 		}
 		e.norms = append(e.norms, norm)
 	}
-	return e, e.connect(rows)
+	if err := e.connect(rows); err != nil {
+		return nil, err
+	}
+	G.Read(e.logits, &e.predicted) // a node's own memory Gorgonia may use again for what comes behind it
+	return e, nil
 }
 
 // connect builds the graph from the input to the cost.
@@ -118,9 +123,9 @@ func (m *model) feed(rng *rand.Rand, files [][]file, log bool) {
 }
 
 // accuracy is the share of rows whose largest logit is that of their class, after
-// the graph has run.
+// an evaluation has run.
 func (m *model) accuracy() float64 {
-	logits, right := m.logits.Value().Data().([]float32), 0
+	logits, right := m.predicted.Data().([]float32), 0
 	classOf := m.y.Value().Data().([]int)
 	for row, class := range classOf {
 		best := 0
