@@ -51,14 +51,17 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	statistic := func(v float64) *tensor.Dense {
 		return tensor.New(tensor.WithShape(features), tensor.WithBacking(constant(v)(c.dtype, features)))
 	}
-	return &BatchNorm{
+	l := &BatchNorm{
 		module:      m,
 		features:    features,
 		eps:         c.epsOr(1e-5),
 		momentum:    c.momentum,
 		runningMean: statistic(0),
 		runningVar:  statistic(1),
-	}, nil
+	}
+	l.buffer("running_mean", l.runningMean)
+	l.buffer("running_var", l.runningVar)
+	return l, nil
 }
 
 // RunningMean is the layer's running mean, of shape (features): the tensor it
