@@ -91,6 +91,19 @@ func TestEveryNormLearnsAndTheSameFromTheSameSeed(t *testing.T) {
 	}
 }
 
+func TestNormsAreTrainedAndPlacedForEvaluation(t *testing.T) {
+	for _, norm := range norms {
+		m, err := newModel(norm.make, batchRows, 1)
+		require.NoError(t, err)
+		require.Len(t, m.norms, 3)
+		for _, n := range m.norms {
+			require.Subset(t, m.learnables(), n.Learnables(), norm.name)
+		}
+		_, err = m.evaluation(1) // in training BatchNorm refuses a single row
+		require.NoError(t, err, norm.name)
+	}
+}
+
 func TestLogScalesTheInput(t *testing.T) {
 	m, err := newModel(norms[0].make, 2, 1)
 	require.NoError(t, err)
