@@ -139,14 +139,14 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows := len(in[0].Data) / cols
 	k.mean, k.variance = cpu.Grow(k.mean, cols), cpu.Grow(k.variance, cols)
 	if k.mode == Training {
-		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, k.eps)
+		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 		k.track(rows)
 		return nil
 	}
 	for j, m := range k.runningMean {
 		k.mean[j], k.variance[j] = float64(m), float64(k.runningVar[j])
 	}
-	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, k.eps)
+	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 	return nil
 }
 
@@ -162,6 +162,6 @@ func (k *batchNorm[T]) track(rows int) {
 func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	cols := len(k.runningMean)
 	rows := len(in[0].Data) / cols
-	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, k.eps, k.mode == Training)
+	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, 1, k.eps, k.mode == Training)
 	return nil
 }

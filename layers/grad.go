@@ -6,6 +6,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
 // Grad gives the gradients of a scalar cost with respect to nodes of its graph, as
@@ -70,9 +72,9 @@ func (b *backpropagation) visit(n *G.Node) bool {
 		return d
 	}
 	depends := slices.Contains(b.wrt, n)
-	operands, differentiable := b.operands(n)
+	operands, wrt := op.Operands(n)
 	for i, c := range operands {
-		if differentiable[i] && b.visit(c) {
+		if wrt[i] && b.visit(c) {
 			depends = true
 		}
 	}
@@ -81,21 +83,6 @@ func (b *backpropagation) visit(n *G.Node) bool {
 		b.order = append(b.order, n)
 	}
 	return depends
-}
-
-// operands are the node's, and which of them there is a gradient for.
-func (b *backpropagation) operands(n *G.Node) (operands G.Nodes, differentiable []bool) {
-	below := b.g.From(n.ID())
-	if below == nil {
-		return nil, nil
-	}
-	for below.Next() {
-		operands = append(operands, below.Node().(*G.Node))
-	}
-	if o, ok := n.Op().(G.SDOp); ok {
-		return operands, o.DiffWRT(len(operands))
-	}
-	return nil, nil
 }
 
 // pullBack adds the node's gradient up, all of whose terms are there, and hands it
@@ -109,7 +96,7 @@ func (b *backpropagation) pullBack(n *G.Node) error {
 		return err
 	}
 	b.terms[n] = G.Nodes{grad}
-	operands, differentiable := b.operands(n)
+	operands, wrt := op.Operands(n)
 	if !slices.ContainsFunc(operands, func(c *G.Node) bool { return b.depends[c] }) {
 		return nil
 	}
@@ -118,7 +105,7 @@ func (b *backpropagation) pullBack(n *G.Node) error {
 		return err
 	}
 	for i, c := range operands {
-		if differentiable[i] && b.depends[c] {
+		if wrt[i] && b.depends[c] {
 			b.terms[c] = append(b.terms[c], grads[i])
 		}
 	}

@@ -3,6 +3,7 @@ package op
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 )
@@ -27,61 +28,45 @@ func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several
 		return f.kernel.Backward(din, in[:n], in[n], in[n+1])
 	})
 	if k, ok := f.kernel.(Twice[T]); ok {
-		b.gradients = func(i int, children G.Nodes, u *G.Node) (G.Nodes, error) {
-			return second(f.label, k, i, children, u)
+		b.second = func(i int, children G.Nodes, u *G.Node) *several[T] {
+			of := append(append(G.Nodes{}, children[:n]...), children[n+1])
+			return newSeveral(f.label, "second backward", of, append(append(G.Nodes{}, children...), u), func(dd, in []Array[T]) error {
+				return k.Second(i, dd[:n], dd[n], in[:n], in[n+1], in[n+2])
+			})
 		}
 	}
 	return b, nil
 }
 
-// second adds the gradients of Σ u∘din[i] to the graph. Children are the backward
-// operation's, the output and its gradient the last two.
-func second[T Float](label string, k Twice[T], i int, children G.Nodes, u *G.Node) (G.Nodes, error) {
-	if err := differentiable(children); err != nil {
-		return nil, err
-	}
-	n := len(children) - 2
-	of := append(append(G.Nodes{}, children[:n]...), children[n+1])
-	s := newSeveral(label, "second backward", of, append(append(G.Nodes{}, children...), u), func(dd, in []Array[T]) error {
-		return k.Second(i, dd[:n], dd[n], in[:n], in[n+1], in[n+2])
-	})
-	grads, err := s.apply()
-	if err != nil {
-		return nil, err
-	}
-	return append(append(G.Nodes{}, grads[:n]...), nil, grads[n]), nil // the output has none of its own
-}
-
-// differentiable refuses nodes of which Gorgonia would lose gradients without a
-// word: gorgonia.Grad passes over every node that an earlier one has differentiated.
-func differentiable(children G.Nodes) error {
-	uses := make(map[*G.Node]int)
-	g := children[0].Graph()
-	var visit func(n *G.Node, seen map[*G.Node]bool) *G.Node
-	visit = func(n *G.Node, seen map[*G.Node]bool) *G.Node {
-		if n == nil || seen[n] {
+// once refuses nodes of whose gradients Gorgonia would lose some without a word:
+// gorgonia.Grad passes over what an earlier one has differentiated, and gives one
+// term alone of the gradient of an input that an earlier one was with respect to.
+// Uses counts the nodes' over several calls.
+func once(uses map[*G.Node]int, nodes G.Nodes) error {
+	var visit func(n *G.Node, seen map[*G.Node]bool) error
+	visit = func(n *G.Node, seen map[*G.Node]bool) error {
+		if seen[n] {
 			return nil
 		}
 		seen[n] = true
 		uses[n]++
-		below := g.From(n.ID())
-		leaf := below == nil || below.Len() == 0
-		if n.Deriv() != nil && (!leaf || uses[n] > 1) {
-			return n
+		operands, wrt := Operands(n)
+		if n.Deriv() != nil && (len(operands) > 0 || uses[n] > 1) {
+			return fmt.Errorf("a second gorgonia.Grad would lose what comes by way of %q, which the first has differentiated: take the first with layers.Grad", n.Name())
 		}
-		for below != nil && below.Next() {
-			if found := visit(below.Node().(*G.Node), seen); found != nil {
-				return found
+		for i, o := range operands {
+			if !wrt[i] {
+				continue
+			}
+			if err := visit(o, seen); err != nil {
+				return err
 			}
 		}
 		return nil
 	}
-	for i, c := range children {
-		if i == len(children)-2 { // the output, which gets no gradient from here
-			continue
-		}
-		if n := visit(c, make(map[*G.Node]bool)); n != nil {
-			return fmt.Errorf("a second gorgonia.Grad would leave out what passes through %q, which the first has differentiated: take the first with layers.Grad", n.Name())
+	for _, n := range nodes {
+		if err := visit(n, make(map[*G.Node]bool)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -99,8 +84,11 @@ type several[T Float] struct {
 	first    int
 	compute  func(results, in []Array[T]) error
 
-	// gradients of Σ u∘result i with respect to the children, nil where there are none.
-	gradients func(i int, children G.Nodes, u *G.Node) (G.Nodes, error)
+	// second is the operation of the gradients of Σ u∘result i with respect to all
+	// children but the last but one, the forward operation's output, which has none
+	// from here; nil where there is no second derivative.
+	second func(i int, children G.Nodes, u *G.Node) *several[T]
+	uses   map[*G.Node]int // by second
 
 	arrays []Array[T] // of the results, reused
 }
@@ -114,6 +102,7 @@ func newSeveral[T Float](label, role string, of, children G.Nodes, compute func(
 		arrays:   make([]Array[T], len(of)),
 		first:    -1,
 		compute:  compute,
+		uses:     make(map[*G.Node]int),
 	}
 	s.float = newReader[T](of).float
 	for i, n := range of {
@@ -177,7 +166,7 @@ func (s *several[T]) run(inputs []G.Value) error {
 func (s *several[T]) DiffWRT(inputs int) []bool {
 	wrt := make([]bool, inputs)
 	copy(wrt, s.in.float)
-	if s.gradients != nil {
+	if s.second != nil {
 		wrt[len(s.children)-2] = false
 	}
 	return wrt
@@ -188,12 +177,32 @@ func (s *several[T]) SymDiff(inputs G.Nodes, _, u *G.Node) (G.Nodes, error) {
 	return s.symDiff(s.first, inputs, u)
 }
 
+// DoDiff refuses second derivatives to a LispMachine, which would otherwise go on
+// without them; Gorgonia's own operations have none there.
+func (s *several[T]) DoDiff(G.ExecutionContext, G.Nodes, *G.Node) (err error) {
+	defer s.guard(&err)
+	return errLisp
+}
+
+var (
+	errNoSecond = errors.New("has no second derivative")
+	errLisp     = errors.New("has no gradient on a LispMachine: use gorgonia.Grad and a TapeMachine")
+)
+
 func (s *several[T]) symDiff(i int, children G.Nodes, u *G.Node) (_ G.Nodes, err error) {
 	defer s.guard(&err)
-	if s.gradients == nil {
-		return nil, errors.New("has no second derivative")
+	if s.second == nil {
+		return nil, errNoSecond
 	}
-	return s.gradients(i, children, u)
+	second := s.second(i, children, u)
+	if err := once(s.uses, second.of); err != nil {
+		return nil, err
+	}
+	grads, err := second.apply()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(grads, len(children)-2, nil), nil // the output has none
 }
 
 // pick returns another result of the operation that it depends on. Where that one
@@ -207,7 +216,7 @@ type pick[T Float] struct {
 
 func newPick[T Float](s *several[T], index int, first *G.Node) *pick[T] {
 	children := G.Nodes{first}
-	if s.gradients != nil {
+	if s.second != nil {
 		children = append(append(G.Nodes{}, s.children...), first)
 	}
 	of := s.of[index]
@@ -225,7 +234,7 @@ func (p *pick[T]) Do(...G.Value) (G.Value, error) { return p.from.results[p.inde
 // DiffWRT leaves the node that it depends on out: that one's value is another
 // result. If nothing can be differentiated it is not left out, for SymDiff to say so.
 func (p *pick[T]) DiffWRT(inputs int) []bool {
-	if p.from.gradients == nil {
+	if p.from.second == nil {
 		return []bool{true}
 	}
 	return p.from.DiffWRT(inputs)
@@ -233,9 +242,15 @@ func (p *pick[T]) DiffWRT(inputs int) []bool {
 
 // SymDiff adds gradients of the result, or refuses to.
 func (p *pick[T]) SymDiff(inputs G.Nodes, _, u *G.Node) (G.Nodes, error) {
-	if p.from.gradients == nil {
+	if p.from.second == nil {
 		return p.from.symDiff(p.index, inputs, u)
 	}
 	grads, err := p.from.symDiff(p.index, inputs[:len(inputs)-1], u)
 	return append(grads, nil), err
+}
+
+// DoDiff is several's.
+func (p *pick[T]) DoDiff(G.ExecutionContext, G.Nodes, *G.Node) (err error) {
+	defer p.guard(&err)
+	return errLisp
 }
