@@ -24,7 +24,7 @@ their standard deviation; chance is 17 %.
   go run . -lr 0.003 -seeds 10        one rate, more seeds
   go run . -src /path/to/go/src       the source of another Go
 
-The same Go distribution gives the same numbers, but for times.
+On one kind of processor the same source gives the same numbers, but for times.
 
 Flags:
 `
