@@ -1,0 +1,110 @@
+"""Norms of each row: LayerNorm and RMSNorm."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+from .case import affine, each_dtype, run, write
+
+# Shapes that layernorm and rmsnorm share.
+SHAPES = [(5, 7), (1, 16), (6, 1), (3, 4, 8), (33, 17)]
+
+
+def layernorm():
+    variants = [(shape, 1e-5, True, 0.5, 1.5) for shape in SHAPES] + [
+        ((5, 7), 1e-5, False, 0.5, 1.5, "nobias"),
+        ((5, 7), 1e-3, True, 0.5, 1.5, "eps"),
+        ((4, 9), 1e-5, True, 1e3, 1, "mean1000"),
+    ]
+    cases = []
+    for shape, eps, has_bias, mean, std, *notes in variants:
+        n = shape[-1]
+        for rnd, head in each_dtype("layernorm", shape, *notes):
+            out = run(lambda x, w, b: F.layer_norm(x, (n,), w, b, eps), rnd.normal(shape),
+                      x=rnd.normal(shape, mean, std), weight=rnd.gamma(n),
+                      bias=rnd.beta(n) if has_bias else None)
+            cases.append({**head, "eps": eps, **out})
+    write("layernorm.json", "cases", cases)
+
+
+def rms_norm(x, weight, eps):
+    return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
+
+
+def rmsnorm():
+    variants = [(shape, 1e-6) for shape in SHAPES] + [
+        ((5, 7), 1e-2, "eps"),
+        ((5, 7), None, "finfo"),  # None: the eps of the dtype
+    ]
+    cases = []
+    for shape, variant_eps, *notes in variants:
+        for rnd, head in each_dtype("rmsnorm", shape, *notes):
+            eps = variant_eps or torch.finfo(rnd.dtype).eps
+            out = run(lambda x, w: rms_norm(x, w, eps), rnd.normal(shape),
+                      x=rnd.normal(shape), weight=rnd.gamma(shape[-1]))
+            cases.append({**head, "eps": eps, **out})
+    write("rmsnorm.json", "cases", cases)
+
+
+def layernorm_shape():
+    """Fields: shape (the last dimensions, those of a row), eps, weight and bias of that
+    shape (null where none)."""
+    variants = [
+        # shape of x, of a row, eps, affine
+        ((4, 3, 5), (3, 5), 1e-5, "both"),
+        ((2, 3, 3, 4), (3, 4), 1e-3, "both"),
+        ((3, 2, 3, 4), (2, 3, 4), 1e-5, "both"),
+        ((4, 3, 5), (3, 5), 1e-5, "nobias"),
+        ((4, 3, 5), (3, 5), 1e-5, "noaffine"),
+        ((3, 2, 3, 4), (2, 3, 4), 1e-5, "nobias"),
+        ((3, 2, 3, 4), (2, 3, 4), 1e-5, "noaffine"),
+        ((5, 7), (7,), 1e-5, "noaffine"),
+    ]
+    cases = []
+    for shape, row, eps, params in variants:
+        for rnd, head in each_dtype("layernorm_shape", shape, f"{len(row)}dims", params):
+            out = run(lambda x, w, b: F.layer_norm(x, row, w, b, eps), rnd.normal(shape),
+                      x=rnd.normal(shape), **affine(rnd, params, *row))
+            cases.append({**head, "shape": row, "eps": eps, **out})
+    write("layernorm_shape.json", "cases", cases)
+
+
+def rms_norm_options(x, weight, row, eps, zero_centred, partial):
+    """RMSNorm with its options. PyTorch 1.13 has none of it."""
+    flat = x.flatten(-len(row))
+    first = flat[..., :math.ceil(partial * flat.shape[-1])]  # pRMSNorm, arXiv 1910.07467
+    y = (flat * torch.rsqrt(first.pow(2).mean(-1, keepdim=True) + eps)).view(x.shape)
+    if weight is None:
+        return y
+    return y * (1 + weight) if zero_centred else y * weight
+
+
+def rmsnorm_options():
+    """Fields: shape (the last dimensions, those of a row), eps, zero_centred (the gain is
+    1+weight), partial (the share of a row whose square mean is taken), weight of that
+    shape (null where none)."""
+    variants = [
+        # shape of x, of a row, eps, what the weight is, partial
+        ((4, 3, 5), (3, 5), 1e-6, "gain", 1),
+        ((4, 3, 5), (3, 5), 1e-6, "zero_centred", 1),
+        ((4, 3, 5), (3, 5), 1e-6, "noaffine", 1),
+        ((5, 7), (7,), 1e-6, "noaffine", 1),
+        ((5, 7), (7,), 1e-6, "zero_centred", 1),
+        ((5, 7), (7,), 1e-2, "gain", 0.25),  # the first 2
+        ((5, 7), (7,), 1e-2, "gain", 0.5),  # the first 4
+        ((2, 3, 8), (8,), 1e-2, "gain", 0.25),
+        ((5, 7), (7,), 1e-2, "zero_centred", 0.5),
+        ((5, 7), (7,), 1e-2, "noaffine", 0.5),
+        ((4, 3, 5), (3, 5), 1e-2, "gain", 0.5),  # the first 8
+    ]
+    cases = []
+    for shape, row, eps, kind, partial in variants:
+        for rnd, head in each_dtype("rmsnorm_options", shape, f"{len(row)}dims", kind, f"p{partial}"):
+            weight = {"gain": rnd.gamma, "zero_centred": rnd.beta, "noaffine": lambda *_: None}[kind](*row)
+            zero_centred = kind == "zero_centred"
+            out = run(lambda x, w: rms_norm_options(x, w, row, eps, zero_centred, partial),
+                      rnd.normal(shape), x=rnd.normal(shape), weight=weight)
+            cases.append({**head, "shape": row, "eps": eps, "zero_centred": zero_centred,
+                          "partial": partial, **out})
+    write("rmsnorm_options.json", "cases", cases)
