@@ -51,14 +51,17 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	statistic := func(v float64) *tensor.Dense {
 		return tensor.New(tensor.WithShape(features), tensor.WithBacking(constant(v)(c.dtype, features)))
 	}
-	return &BatchNorm{
+	l := &BatchNorm{
 		module:      m,
 		features:    features,
 		eps:         c.epsOr(1e-5),
 		momentum:    c.momentum,
 		runningMean: statistic(0),
 		runningVar:  statistic(1),
-	}, nil
+	}
+	l.buffer("running_mean", l.runningMean)
+	l.buffer("running_var", l.runningVar)
+	return l, nil
 }
 
 // RunningMean is the layer's running mean, of shape (features): the tensor it
@@ -136,14 +139,14 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	rows := len(in[0].Data) / cols
 	k.mean, k.variance = cpu.Grow(k.mean, cols), cpu.Grow(k.variance, cols)
 	if k.mode == Training {
-		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, k.eps)
+		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 		k.track(rows)
 		return nil
 	}
 	for j, m := range k.runningMean {
 		k.mean[j], k.variance[j] = float64(m), float64(k.runningVar[j])
 	}
-	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, k.eps)
+	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
 	return nil
 }
 
@@ -159,6 +162,6 @@ func (k *batchNorm[T]) track(rows int) {
 func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	cols := len(k.runningMean)
 	rows := len(in[0].Data) / cols
-	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, k.eps, k.mode == Training)
+	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, 1, k.eps, k.mode == Training)
 	return nil
 }

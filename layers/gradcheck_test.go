@@ -114,6 +114,10 @@ func dot(t *testing.T, y *G.Node, upstream []float64) *G.Node {
 // with central differences of the forward pass. build makes the layer on a fresh
 // graph from the given values of its inputs.
 func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
+	checkGradientsOn(t, machines, values, build)
+}
+
+func checkGradientsOn(t *testing.T, machines []string, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	forward := func() []float64 {
 		l := build(t, G.NewGraph(), values)

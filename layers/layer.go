@@ -20,6 +20,14 @@ type Layer interface {
 	// On places the layer on another graph with the same weights and statistics.
 	On(g *G.ExprGraph, mode Mode) (Layer, error)
 
+	// State is a copy of the learnables' values and of the statistics.
+	State() State
+	// Load gives the layer, and thereby all its placements, the values of a state,
+	// whose names, shapes and types must be the layer's own: if any is not, that is
+	// an error that names them all, and nothing is changed. No graph that the layer
+	// stands on may run meanwhile.
+	Load(State) error
+
 	// Fwd is Forward for anything that holds one node.
 	Fwd(x G.Input) G.Result
 	// Model is Learnables.
@@ -42,6 +50,7 @@ type module struct {
 	dtype      tensor.Dtype
 	g          *G.ExprGraph
 	learnables G.Nodes
+	buffers    []buffer
 }
 
 // newModule names a layer on its graph: kind, kind_1, … unless an option has.

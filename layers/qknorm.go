@@ -102,6 +102,22 @@ func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	return NewQKNorm(l.heads, query.(RowNorm), key.(RowNorm), WithName(l.name))
 }
 
+// Norms are the query's norm and the key's.
+func (l *QKNorm) Norms() Stack { return Stack{l.query, l.key} }
+
+// State is the norms' states, their names behind "query." and "key.".
+func (l *QKNorm) State() State { return l.parts().state() }
+
+// Load is Layer's; a state that one norm cannot load is loaded by neither.
+func (l *QKNorm) Load(s State) error {
+	if err := l.parts().load(s); err != nil {
+		return l.errorf("%w", err)
+	}
+	return nil
+}
+
+func (l *QKNorm) parts() compound { return compound{{"query.", l.query}, {"key.", l.key}} }
+
 // qkNorm is the kernel; in is qkv, the query's learnables and the key's.
 type qkNorm[T op.Float] struct {
 	channels   int

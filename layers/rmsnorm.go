@@ -117,22 +117,30 @@ func (k *rmsNorm[T]) gamma(in []op.Array[T]) []T {
 }
 
 func (k *rmsNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	rows := len(out.Data) / k.cols
-	k.rstd = cpu.Grow(k.rstd, rows)
-	if k.part < k.cols {
-		cpu.PartialRMSNorm(out.Data, in[0].Data, k.gamma(in), k.rstd, rows, k.cols, k.part, k.eps)
-		return nil
-	}
-	cpu.RMSNorm(out.Data, in[0].Data, k.gamma(in), k.rstd, rows, k.cols, k.eps)
+	k.forward(out.Data, in[0].Data, k.gamma(in))
 	return nil
 }
 
 func (k *rmsNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	rows := len(dout.Data) / k.cols
-	if k.part < k.cols {
-		cpu.PartialRMSNormBackward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), k.rstd, dout.Data, rows, k.cols, k.part)
-		return nil
-	}
-	cpu.RMSNormBackward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), k.rstd, dout.Data, rows, k.cols)
+	k.backward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), dout.Data)
 	return nil
+}
+
+func (k *rmsNorm[T]) forward(y, x, gamma []T) {
+	rows := len(y) / k.cols
+	k.rstd = cpu.Grow(k.rstd, rows)
+	if k.part < k.cols {
+		cpu.PartialRMSNorm(y, x, gamma, k.rstd, rows, k.cols, k.part, k.eps)
+		return
+	}
+	cpu.RMSNorm(y, x, gamma, k.rstd, rows, k.cols, k.eps)
+}
+
+func (k *rmsNorm[T]) backward(dx, dgamma, x, gamma, dy []T) {
+	rows := len(dy) / k.cols
+	if k.part < k.cols {
+		cpu.PartialRMSNormBackward(dx, dgamma, x, gamma, k.rstd, dy, rows, k.cols, k.part)
+		return
+	}
+	cpu.RMSNormBackward(dx, dgamma, x, gamma, k.rstd, dy, rows, k.cols)
 }

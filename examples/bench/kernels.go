@@ -60,9 +60,9 @@ var kernels = []kernel{
 		cpu.RMSNormBackward(o.dx, o.dgamma, o.x, o.gamma, o.rstd, o.dy, o.rows, o.cols)
 	}},
 	{"BatchNorm", func(o *operands) {
-		cpu.BatchNorm(o.y, o.x, o.gamma, o.beta, o.batchMean, o.batchVar, o.rows, o.cols, eps)
+		cpu.BatchNorm(o.y, o.x, o.gamma, o.beta, o.batchMean, o.batchVar, o.rows, o.cols, 1, eps)
 	}, func(o *operands) {
-		cpu.ColumnNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.batchMean, o.batchVar, o.dy, o.rows, o.cols, eps, true)
+		cpu.ColumnNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.batchMean, o.batchVar, o.dy, o.rows, o.cols, 1, eps, true)
 	}},
 }
 

@@ -45,8 +45,8 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		case "BatchNorm":
 			o.byColumn = true
 			mean, variance := make([]float64, cols), make([]float64, cols)
-			BatchNorm(y, x, gamma, beta, mean, variance, rows, cols, eps)
-			ColumnNormBackward(dx, dgamma, dbeta, x, gamma, mean, variance, dy, rows, cols, eps, true)
+			BatchNorm(y, x, gamma, beta, mean, variance, rows, cols, 1, eps)
+			ColumnNormBackward(dx, dgamma, dbeta, x, gamma, mean, variance, dy, rows, cols, 1, eps, true)
 		}
 		wantY, wantDx, wantDgamma, wantDbeta := o.compute()
 		ours := []float64{largestError(wantY, y), largestError(wantDx, dx), largestError(wantDgamma, dgamma)}

@@ -8,7 +8,7 @@ import (
 
 // ColumnMoments takes the mean and the variance of each column's rows.
 func ColumnMoments[T Float](mean, variance []float64, x []T, rows, cols int) {
-	c := newColumnNorm(x, rows, cols)
+	c := newChannelNorm(x, 1, rows, cols, 1)
 	c.moments(mean, variance)
 	c.release()
 }

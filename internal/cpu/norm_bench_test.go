@@ -35,6 +35,63 @@ func benchmarkNorm(b *testing.B, norm string) {
 	}
 }
 
+// BenchmarkBatchNormOfImages: channels first, from large images to small ones.
+func BenchmarkBatchNormOfImages(b *testing.B) {
+	for _, shape := range [][3]int{{32, 64, 56 * 56}, {32, 256, 14 * 14}, {32, 512, 7 * 7}, {32, 512, 2 * 2}, {1, 64, 128 * 128}, {1, 512, 7 * 7}} {
+		p := newBatchProblem[float32](shape, 0, 1)
+		r := p.runner(1e-5, nil)()
+		for _, pass := range []struct {
+			name string
+			run  func()
+		}{
+			{"forward", func() {
+				BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.variance, p.outer, p.channels, p.inner, 1e-5)
+			}},
+			{"backward", func() {
+				ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.variance, p.dy, p.outer, p.channels, p.inner, 1e-5, true)
+			}},
+		} {
+			b.Run(fmt.Sprintf("outer=%d/channels=%d/inner=%d/%s", p.outer, p.channels, p.inner, pass.name), func(b *testing.B) {
+				b.SetBytes(4 * int64(len(p.x)))
+				for b.Loop() {
+					pass.run()
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkGroupNorm: of rows, of images with channels last and first, and of
+// InstanceNorm's groups of one channel.
+func BenchmarkGroupNorm(b *testing.B) {
+	for _, shape := range [][5]int{
+		{2048, 1, 256, 1, 8}, {32, 56 * 56, 64, 1, 8}, {32, 7 * 7, 512, 1, 32},
+		{32, 1, 64, 56 * 56, 8}, {32, 1, 512, 7 * 7, 32}, {1, 1, 512, 32 * 32, 32}, {32, 1, 64, 56 * 56, 64},
+	} {
+		p := newGroupProblem[float32](shape, 0, 1)
+		r := p.runner(1e-5)()
+		mean, shift := make([]float32, len(r.rstd)), make([]float32, len(r.rstd))
+		forward := func() {
+			GroupNorm(r.y, p.x, p.gamma, p.beta, mean, shift, r.rstd, p.samples, p.outer, p.channels, p.inner, p.groups, 1e-5)
+		}
+		backward := func() {
+			GroupNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, mean, shift, r.rstd, p.dy, p.samples, p.outer, p.channels, p.inner, p.groups, 1e-5)
+		}
+		for _, pass := range []struct {
+			name string
+			run  func()
+		}{{"forward", forward}, {"backward", backward}} {
+			b.Run(fmt.Sprintf("samples=%d/outer=%d/channels=%d/inner=%d/groups=%d/%s", p.samples, p.outer, p.channels, p.inner, p.groups, pass.name), func(b *testing.B) {
+				b.SetBytes(4 * int64(len(p.x)))
+				forward()
+				for b.Loop() {
+					pass.run()
+				}
+			})
+		}
+	}
+}
+
 // BenchmarkCopy copies in as many parts as there are threads.
 func BenchmarkCopy(b *testing.B) {
 	for _, size := range benchmarkSizes {

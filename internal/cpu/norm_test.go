@@ -184,9 +184,9 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 			return r
 		}
 	case "BatchNorm":
-		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, variance, p.rows, p.cols, eps) }
+		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, variance, p.rows, p.cols, 1, eps) }
 		backward = func() normResults {
-			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, eps, true)
+			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, 1, eps, true)
 			return r
 		}
 	}

@@ -2,102 +2,255 @@ package op
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 )
 
-// gradient is an operation that a gradient is made of. It refuses a second
-// derivative while the graph is built. (Were it no SDOp, Gorgonia would refuse
-// every further Grad on the graph.)
-type gradient struct{ base }
-
-func (g *gradient) DiffWRT(inputs int) []bool {
-	all := make([]bool, inputs)
-	for i := range all {
-		all[i] = true
-	}
-	return all
+// Twice is a kernel whose gradients have gradients.
+type Twice[T Float] interface {
+	Kernel[T]
+	// Second overwrites ddin and ddout, the gradients of Σ u∘din[i] with respect to
+	// in and dout, after Forward has run on the same in.
+	Second(i int, ddin []Array[T], ddout Array[T], in []Array[T], dout, u Array[T]) error
 }
 
-func (g *gradient) SymDiff(G.Nodes, *G.Node, *G.Node) (_ G.Nodes, err error) {
-	defer g.guard(&err)
-	return nil, errors.New("has no second derivative")
-}
-
-// backward computes all of a kernel's gradients at once and returns the first.
-// Its inputs are the forward operation's, its output and that one's gradient:
-// they order it after the forward run whose state it uses.
-type backward[T Float] struct {
-	gradient
-	kernel Kernel[T]
-	in     reader[T]
-	din    []value[T]
-	first  int // index of the first float input
-
-	arrays []Array[T] // of din, reused
-}
-
-// newBackward also returns the nodes that the operation is to be applied to.
-func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*backward[T], G.Nodes, error) {
-	children := append(append(G.Nodes{}, inputs...), output, grad)
+// newBackward is the operation of all of a kernel's gradients. Its children are the
+// forward operation's inputs, its output and that one's gradient: they order it
+// after the forward run whose state it uses.
+func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several[T], error) {
 	if !grad.Shape().Eq(f.shape) {
-		return nil, nil, shapeError("the output's gradient", grad.Shape(), f.shape)
+		return nil, shapeError("the output's gradient", grad.Shape(), f.shape)
 	}
-	b := &backward[T]{
-		kernel: f.kernel,
-		in:     newReader[T](children),
-		din:    make([]value[T], len(inputs)),
-		arrays: make([]Array[T], len(inputs)),
-		first:  -1,
-	}
-	for i, in := range inputs {
-		b.din[i].shape = in.Shape()
-		if f.in.float[i] && b.first < 0 {
-			b.first = i
+	n := len(inputs)
+	b := newSeveral(f.label, "backward", inputs, append(append(G.Nodes{}, inputs...), output, grad), func(din, in []Array[T]) error {
+		return f.kernel.Backward(din, in[:n], in[n], in[n+1])
+	})
+	if k, ok := f.kernel.(Twice[T]); ok {
+		b.second = func(i int, children G.Nodes, u *G.Node) *several[T] {
+			of := append(append(G.Nodes{}, children[:n]...), children[n+1])
+			return newSeveral(f.label, "second backward", of, append(append(G.Nodes{}, children...), u), func(dd, in []Array[T]) error {
+				return k.Second(i, dd[:n], dd[n], in[:n], in[n+1], in[n+2])
+			})
 		}
 	}
-	first := inputs[b.first]
-	b.gradient = gradient{newBase(f.label, "backward", first.Shape(), first.Type(), children)}
-	return b, children, nil
+	return b, nil
 }
 
-// Do runs the kernel's backward function.
-func (b *backward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
-	defer b.guard(&err)
-	if err := b.run(inputs); err != nil {
+// once refuses nodes of whose gradients Gorgonia would lose some without a word:
+// gorgonia.Grad passes over what an earlier one has differentiated, and gives one
+// term alone of the gradient of an input that an earlier one was with respect to.
+// Uses counts the nodes' over several calls.
+func once(uses map[*G.Node]int, nodes G.Nodes) error {
+	var visit func(n *G.Node, seen map[*G.Node]bool) error
+	visit = func(n *G.Node, seen map[*G.Node]bool) error {
+		if seen[n] {
+			return nil
+		}
+		seen[n] = true
+		uses[n]++
+		operands, wrt := Operands(n)
+		if n.Deriv() != nil && (len(operands) > 0 || uses[n] > 1) {
+			return fmt.Errorf("a second gorgonia.Grad would lose what comes by way of %q, which the first has differentiated: take the first with layers.Grad", n.Name())
+		}
+		for i, o := range operands {
+			if !wrt[i] {
+				continue
+			}
+			if err := visit(o, seen); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, n := range nodes {
+		if err := visit(n, make(map[*G.Node]bool)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// several is an operation of several results. Its node returns the first; picks,
+// which depend on it, return the others.
+type several[T Float] struct {
+	base
+	of       G.Nodes // what the results are gradients of
+	children G.Nodes
+	in       reader[T]
+	results  []value[T]
+	float    []bool // which results there are: integers have none
+	first    int
+	compute  func(results, in []Array[T]) error
+
+	// second is the operation of the gradients of Σ u∘result i with respect to all
+	// children but the last but one, the forward operation's output, which has none
+	// from here; nil where there is no second derivative.
+	second func(i int, children G.Nodes, u *G.Node) *several[T]
+	uses   map[*G.Node]int // by second
+
+	arrays []Array[T] // of the results, reused
+}
+
+func newSeveral[T Float](label, role string, of, children G.Nodes, compute func(results, in []Array[T]) error) *several[T] {
+	s := &several[T]{
+		of:       of,
+		children: children,
+		in:       newReader[T](children),
+		results:  make([]value[T], len(of)),
+		arrays:   make([]Array[T], len(of)),
+		first:    -1,
+		compute:  compute,
+		uses:     make(map[*G.Node]int),
+	}
+	s.float = newReader[T](of).float
+	for i, n := range of {
+		s.results[i].shape = n.Shape()
+		if s.float[i] && s.first < 0 {
+			s.first = i
+		}
+	}
+	first := of[s.first]
+	s.base = newBase(label, role, first.Shape(), first.Type(), children)
+	return s
+}
+
+// apply adds a node for each result; that of an integer is nil.
+func (s *several[T]) apply() (G.Nodes, error) {
+	first, err := apply(s, s.children)
+	if err != nil {
 		return nil, err
 	}
-	return b.din[b.first].value(), nil
+	nodes := make(G.Nodes, len(s.of))
+	for i := range nodes {
+		switch {
+		case !s.float[i]:
+		case i == s.first:
+			nodes[i] = first
+		default:
+			p := newPick(s, i, first)
+			if nodes[i], err = apply(p, p.children); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nodes, nil
 }
 
-func (b *backward[T]) run(inputs []G.Value) error {
-	in, err := b.in.read(inputs)
+// Do computes all results and returns the first.
+func (s *several[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
+	defer s.guard(&err)
+	if err := s.run(inputs); err != nil {
+		return nil, err
+	}
+	return s.results[s.first].value(), nil
+}
+
+func (s *several[T]) run(inputs []G.Value) error {
+	in, err := s.in.read(inputs)
 	if err != nil {
 		return err
 	}
-	for i := range b.din {
-		if b.in.float[i] {
-			b.arrays[i] = b.din[i].array()
+	for i := range s.results {
+		if s.float[i] {
+			s.arrays[i] = s.results[i].array()
 		}
 	}
-	n := len(b.din)
-	return b.kernel.Backward(b.arrays, in[:n], in[n], in[n+1])
+	return s.compute(s.arrays, in)
 }
 
-// pick returns another gradient of the backward operation that it depends on.
+// DiffWRT says that every float child has a gradient but the forward operation's
+// output. (Were this no SDOp, or without, Gorgonia would refuse every further Grad
+// on the graph.)
+func (s *several[T]) DiffWRT(inputs int) []bool {
+	wrt := make([]bool, inputs)
+	copy(wrt, s.in.float)
+	if s.second != nil {
+		wrt[len(s.children)-2] = false
+	}
+	return wrt
+}
+
+// SymDiff adds gradients of the first result, or refuses to.
+func (s *several[T]) SymDiff(inputs G.Nodes, _, u *G.Node) (G.Nodes, error) {
+	return s.symDiff(s.first, inputs, u)
+}
+
+// DoDiff refuses second derivatives to a LispMachine, which would otherwise go on
+// without them; Gorgonia's own operations have none there.
+func (s *several[T]) DoDiff(G.ExecutionContext, G.Nodes, *G.Node) (err error) {
+	defer s.guard(&err)
+	return errLisp
+}
+
+var (
+	errNoSecond = errors.New("has no second derivative")
+	errLisp     = errors.New("has no gradient on a LispMachine: use gorgonia.Grad and a TapeMachine")
+)
+
+func (s *several[T]) symDiff(i int, children G.Nodes, u *G.Node) (_ G.Nodes, err error) {
+	defer s.guard(&err)
+	if s.second == nil {
+		return nil, errNoSecond
+	}
+	second := s.second(i, children, u)
+	if err := once(s.uses, second.of); err != nil {
+		return nil, err
+	}
+	grads, err := second.apply()
+	if err != nil {
+		return nil, err
+	}
+	return slices.Insert(grads, len(children)-2, nil), nil // the output has none
+}
+
+// pick returns another result of the operation that it depends on. Where that one
+// can be differentiated it has its children too, which its own gradients are of.
 type pick[T Float] struct {
-	gradient
-	from  *backward[T]
-	index int
+	base
+	from     *several[T]
+	index    int
+	children G.Nodes
 }
 
-func newPick[T Float](b *backward[T], index int, first, input *G.Node) *pick[T] {
+func newPick[T Float](s *several[T], index int, first *G.Node) *pick[T] {
+	children := G.Nodes{first}
+	if s.second != nil {
+		children = append(append(G.Nodes{}, s.children...), first)
+	}
+	of := s.of[index]
 	return &pick[T]{
-		gradient: gradient{newBase(b.label, "gradient of "+input.Name(), input.Shape(), input.Type(), []*G.Node{first})},
-		from:     b,
+		base:     newBase(s.label, s.role+" of "+of.Name(), of.Shape(), of.Type(), children),
+		from:     s,
 		index:    index,
+		children: children,
 	}
 }
 
-// Do returns what the backward operation has computed.
-func (p *pick[T]) Do(...G.Value) (G.Value, error) { return p.from.din[p.index].value(), nil }
+// Do returns what has been computed.
+func (p *pick[T]) Do(...G.Value) (G.Value, error) { return p.from.results[p.index].value(), nil }
+
+// DiffWRT leaves the node that it depends on out: that one's value is another
+// result. If nothing can be differentiated it is not left out, for SymDiff to say so.
+func (p *pick[T]) DiffWRT(inputs int) []bool {
+	if p.from.second == nil {
+		return []bool{true}
+	}
+	return p.from.DiffWRT(inputs)
+}
+
+// SymDiff adds gradients of the result, or refuses to.
+func (p *pick[T]) SymDiff(inputs G.Nodes, _, u *G.Node) (G.Nodes, error) {
+	if p.from.second == nil {
+		return p.from.symDiff(p.index, inputs, u)
+	}
+	grads, err := p.from.symDiff(p.index, inputs[:len(inputs)-1], u)
+	return append(grads, nil), err
+}
+
+// DoDiff is several's.
+func (p *pick[T]) DoDiff(G.ExecutionContext, G.Nodes, *G.Node) (err error) {
+	defer p.guard(&err)
+	return errLisp
+}

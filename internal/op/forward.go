@@ -12,7 +12,7 @@ type forward[T Float] struct {
 	in     reader[T]
 	out    value[T]
 
-	auto *backward[T] // LispMachine's gradient, made when first asked for
+	auto *several[T] // LispMachine's gradient, made when first asked for
 }
 
 func newForward[T Float](label string, shape tensor.Shape, k Kernel[T], inputs []*G.Node) *forward[T] {
@@ -51,27 +51,11 @@ func (f *forward[T]) DiffWRT(int) []bool { return f.in.float }
 // SymDiff adds the backward operation, which returns the first input's
 // gradient, and a pick for each of the others.
 func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
-	b, children, err := f.newBackward(inputs, output, grad)
+	b, err := f.newBackward(inputs, output, grad)
 	if err != nil {
 		return nil, err
 	}
-	first, err := apply(b, children)
-	if err != nil {
-		return nil, err
-	}
-	grads := make(G.Nodes, len(inputs))
-	for i, float := range f.in.float {
-		switch {
-		case !float:
-		case i == b.first:
-			grads[i] = first
-		default:
-			if grads[i], err = apply(newPick(b, i, first, inputs[i]), G.Nodes{first}); err != nil {
-				return nil, err
-			}
-		}
-	}
-	return grads, nil
+	return b.apply()
 }
 
 // DoDiff adds the inputs' gradients to those LispMachine keeps beside each
@@ -79,7 +63,7 @@ func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, err
 func (f *forward[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) (err error) {
 	defer f.guard(&err)
 	if f.auto == nil {
-		if f.auto, _, err = f.newBackward(inputs, output, output); err != nil {
+		if f.auto, err = f.newBackward(inputs, output, output); err != nil {
 			return err
 		}
 	}
@@ -102,7 +86,7 @@ func (f *forward[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node
 		if err != nil {
 			return err
 		}
-		if err := accumulate(d, f.auto.din[i].data); err != nil {
+		if err := accumulate(d, f.auto.results[i].data); err != nil {
 			return err
 		}
 	}

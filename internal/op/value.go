@@ -110,16 +110,24 @@ func scalar[T Float](v G.Value) T {
 }
 
 // inOrder says that a tensor's memory holds its elements in row-major order
-// without gaps.
+// without gaps. It looks at the strides alone: a slice of a transposed tensor
+// passes for contiguous by its flags.
 func inOrder(d *tensor.Dense) bool {
-	return !d.RequiresIterator() && !d.DataOrder().IsColMajor()
+	shape, strides, next := d.Shape(), d.Strides(), 1
+	for axis := len(shape) - 1; axis >= 0; axis-- {
+		if shape[axis] != 1 && strides[axis] != next {
+			return false
+		}
+		next *= shape[axis]
+	}
+	return true
 }
 
 // contiguous returns the tensor's elements in row-major order: its own memory
 // where that is so already, else a copy in scratch.
 func contiguous[E any](d *tensor.Dense, memory []E, scratch *[]E) []E {
 	if inOrder(d) {
-		return memory
+		return memory[:d.Shape().TotalSize()] // a slice may hold more
 	}
 	s := (*scratch)[:0]
 	walk(d, func(i int) { s = append(s, memory[i]) })

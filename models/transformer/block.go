@@ -29,19 +29,16 @@ var Placements = []Placement{Pre, Post, Peri}
 
 // block is attention and the MLP, each in a residual connection.
 type block struct {
-	norm1       stack
+	norm1       layers.Stack
 	qkv         layers.Layer
-	qkNorm      stack // none in a model without
+	qkNorm      layers.Stack // none in a model without
 	attention   layers.Layer
 	attentionTo layers.Layer
-	norm2       stack
+	norm2       layers.Stack
 	expand      layers.Layer
 	gelu        layers.Layer
 	contract    layers.Layer
 }
-
-// stack is layers in the order of the forward pass.
-type stack []layers.Layer
 
 func (b *builder) block(prefix string) block {
 	residual := 0.02 / math.Sqrt(2*float64(b.Layers))
@@ -64,11 +61,11 @@ func (b *builder) block(prefix string) block {
 }
 
 // norms are those of one residual connection.
-func (b *builder) norms(name string) stack {
+func (b *builder) norms(name string) layers.Stack {
 	if b.Placement == Peri {
-		return stack{b.norm(name), b.norm(name + "_post")}
+		return layers.Stack{b.norm(name), b.norm(name + "_post")}
 	}
-	return stack{b.norm(name)}
+	return layers.Stack{b.norm(name)}
 }
 
 func (b *builder) norm(name string) layers.Layer {
@@ -77,7 +74,7 @@ func (b *builder) norm(name string) layers.Layer {
 	return l
 }
 
-func (b *builder) qkNorm(prefix string) stack {
+func (b *builder) qkNorm(prefix string) layers.Stack {
 	if !b.QKNorm {
 		return nil
 	}
@@ -90,40 +87,39 @@ func (b *builder) qkNorm(prefix string) stack {
 	}
 	l, err := layers.NewQKNorm(b.Heads, query, key, layers.WithName(prefix+"qk_norm"))
 	b.keep(err)
-	return stack{l}
+	return layers.Stack{l}
 }
 
 func (b block) on(place func(layers.Layer) layers.Layer) block {
 	return block{
-		norm1:       b.norm1.on(place),
+		norm1:       onEach(b.norm1, place),
 		qkv:         place(b.qkv),
-		qkNorm:      b.qkNorm.on(place),
+		qkNorm:      onEach(b.qkNorm, place),
 		attention:   place(b.attention),
 		attentionTo: place(b.attentionTo),
-		norm2:       b.norm2.on(place),
+		norm2:       onEach(b.norm2, place),
 		expand:      place(b.expand),
 		gelu:        place(b.gelu),
 		contract:    place(b.contract),
 	}
 }
 
-func (s stack) on(place func(layers.Layer) layers.Layer) (placed stack) {
+func onEach(s layers.Stack, place func(layers.Layer) layers.Layer) (placed layers.Stack) {
 	for _, l := range s {
 		placed = append(placed, place(l))
 	}
 	return placed
 }
 
-func (s stack) learnables() (n G.Nodes) {
-	for _, l := range s {
-		n = append(n, l.Learnables()...)
+// stateful are the block's layers that have a state, in nanoGPT's order; QKNorm's
+// norms are there in its place, for they have names in the model.
+func (b block) stateful() layers.Stack {
+	attention, mlp := layers.Stack{b.qkv}, layers.Stack{b.expand, b.contract}
+	for _, l := range b.qkNorm {
+		attention = append(attention, l.(*layers.QKNorm).Norms()...)
 	}
-	return n
-}
-
-func (b block) learnables() G.Nodes {
-	attention, mlp := slices.Concat(stack{b.qkv}, b.qkNorm, stack{b.attentionTo}), stack{b.expand, b.contract}
-	return slices.Concat(b.norm1, attention, b.norm2, mlp).learnables()
+	attention = append(attention, b.attentionTo)
+	return slices.Concat(b.norm1, attention, b.norm2, mlp)
 }
 
 // attend is the branch of attention.

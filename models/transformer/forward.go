@@ -90,7 +90,7 @@ type forward struct {
 
 // connect is the residual connection around a branch, with the norms of its
 // placement.
-func (f *forward) connect(n stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
+func (f *forward) connect(n layers.Stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
 	switch f.placement {
 	case Post:
 		return f.norm(n[0], f.add(x, branch(x)))

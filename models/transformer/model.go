@@ -23,7 +23,7 @@ type Model struct {
 	g         *G.ExprGraph
 	wte, wpe  *layers.Embedding
 	blocks    []block
-	finalNorm stack // before the head; none where the last block ends in a norm
+	finalNorm layers.Stack // before the head; none where the last block ends in a norm
 	residual  *layers.Residual
 	loss      *layers.CrossEntropy
 }
@@ -52,7 +52,7 @@ func New(g *G.ExprGraph, c Config) (*Model, error) {
 		m.blocks = append(m.blocks, b.block(fmt.Sprintf("transformer.h.%d.", i)))
 	}
 	if c.Placement != Post {
-		m.finalNorm = stack{b.norm("transformer.ln_f")}
+		m.finalNorm = layers.Stack{b.norm("transformer.ln_f")}
 	}
 	var err error
 	m.residual, err = layers.NewResidual()
@@ -114,7 +114,7 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	for _, b := range m.blocks {
 		c.blocks = append(c.blocks, b.on(place))
 	}
-	c.finalNorm = m.finalNorm.on(place)
+	c.finalNorm = onEach(m.finalNorm, place)
 	if err != nil {
 		return nil, fmt.Errorf("transformer: %w", err)
 	}
@@ -123,13 +123,7 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 
 // Learnables are the model's weights, in nanoGPT's order and by its names. The
 // head shares transformer.wte.weight.
-func (m *Model) Learnables() G.Nodes {
-	n := append(m.wte.Learnables(), m.wpe.Learnables()...)
-	for _, b := range m.blocks {
-		n = append(n, b.learnables()...)
-	}
-	return append(n, m.finalNorm.learnables()...)
-}
+func (m *Model) Learnables() G.Nodes { return m.stateful().Learnables() }
 
 // Parameters counts the learnable numbers.
 func (m *Model) Parameters() (n int) {

@@ -4,35 +4,19 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
-
-	"gorgonorm/layers"
 )
 
-// Save writes the weights, and BatchNorm's running statistics, in the
-// safetensors format, under nanoGPT's names and PyTorch's running_mean and
-// running_var.
+// Save writes the model's State in the safetensors format.
 func (m *Model) Save(w io.Writer) error {
-	tensors := make(map[string]*tensor.Dense)
-	for _, n := range m.Learnables() {
-		tensors[n.Name()] = n.Value().(*tensor.Dense)
-	}
-	for _, l := range m.norms() {
-		if b, ok := l.(*layers.BatchNorm); ok {
-			tensors[b.Name()+".running_mean"] = b.RunningMean()
-			tensors[b.Name()+".running_var"] = b.RunningVar()
+	views := make(map[string]view)
+	for name, d := range m.State() {
+		if d == nil {
+			return fmt.Errorf("transformer: saving: %s has no value, its graph has been unbound", name)
 		}
-	}
-	views := make(map[string]safetensors.TensorView, len(tensors))
-	for name, d := range tensors {
-		v, err := view(d)
-		if err != nil {
-			return fmt.Errorf("transformer: saving %s: %w", name, err)
-		}
-		views[name] = v
+		views[name] = view{d}
 	}
 	if err := safetensors.SerializeToWriter(views, map[string]string{"format": "pt"}, w); err != nil {
 		return fmt.Errorf("transformer: saving: %w", err)
@@ -40,25 +24,31 @@ func (m *Model) Save(w io.Writer) error {
 	return nil
 }
 
-func (m *Model) norms() (n stack) {
-	for _, b := range m.blocks {
-		n = slices.Concat(n, b.norm1, b.norm2)
-	}
-	return append(n, m.finalNorm...)
+// view is a tensor in row-major order as the format wants it; the library's own
+// takes no scalars.
+type view struct{ d *tensor.Dense }
+
+var dtypes = map[tensor.Dtype]safetensors.DType{
+	tensor.Float32: safetensors.F32,
+	tensor.Float64: safetensors.F64,
+	tensor.Int64:   safetensors.I64,
 }
 
-func view(d *tensor.Dense) (safetensors.TensorView, error) {
-	shape := make([]uint64, d.Dims())
-	for i, n := range d.Shape() {
+func (v view) DType() safetensors.DType { return dtypes[v.d.Dtype()] }
+
+func (v view) Shape() []uint64 {
+	shape := make([]uint64, v.d.Dims())
+	for i, n := range v.d.Shape() {
 		shape[i] = uint64(n)
 	}
-	dt := safetensors.F32
-	if d.Dtype() == tensor.Float64 {
-		dt = safetensors.F64
-	}
-	data, err := binary.Append(nil, binary.LittleEndian, d.Data())
-	if err != nil {
-		return safetensors.TensorView{}, err
-	}
-	return safetensors.NewTensorView(dt, shape, data)
+	return shape
+}
+
+func (v view) Data() []byte {
+	b, _ := binary.Append(nil, binary.LittleEndian, v.d.Data()) // numbers of a fixed size, which it takes
+	return b
+}
+
+func (v view) DataLen() uint64 {
+	return uint64(v.d.Shape().TotalSize()) * v.DType().Size()
 }
