@@ -37,7 +37,12 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 			return l.On(g, Evaluation)
 		}),
 		"LayerNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewLayerNorm(g, features, dt) }),
-		"RMSNorm":   of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
+		"GroupNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewGroupNorm(g, 8, features, dt) }),
+		"GroupNorm along axis 1": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
+			return NewGroupNorm(g, 4, time, dt, WithAxis(1))
+		}),
+		"InstanceNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewInstanceNorm(g, features, dt) }),
+		"RMSNorm":      of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
 		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewLinear(g, features, 4*features, normal(), dt)
 		}),

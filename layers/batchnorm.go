@@ -1,12 +1,11 @@
 package layers
 
 import (
-	"errors"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
 )
 
@@ -21,26 +20,33 @@ import (
 // and in evaluation they are the running ones, which start at 0 and 1. Backward:
 //
 //	dγ = Σ_rows dy·x̂    dβ = Σ_rows dy
-//	dx = γ·rstd·(dy − dβ/N − x̂·dγ/N)   in training
-//	dx = γ·rstd·dy                     in evaluation
+//	dx = γ·rstd·(dy − dβ/N − x̂·dγ/N)   where the statistics are the batch's own
+//	dx = γ·rstd·dy                     where they are the running ones
 //
-// Values are those of torch.nn.BatchNorm1d over a (N, features) input. The
-// running statistics belong to the layer and to all its placements; only running
-// a training graph changes them.
+// Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
+// 3d. The running statistics belong to the layer and to all its placements; only
+// running a training graph changes them.
 type BatchNorm struct {
 	module
-	features                int
-	eps, momentum           float64
-	mode                    Mode
-	runningMean, runningVar *tensor.Dense // of shape (features)
+	features, axis int
+	positions      int // 0: statistics are over all rows
+	eps            float64
+	mode           Mode
+	frozen         bool
+	running        *running
+	last           *Moments // of the placement's last batch
 }
 
 // NewBatchNorm makes a BatchNorm in training mode over the given number of
 // features. Learnables are weight (γ, from 1) and bias (β, from 0), of shape
-// (features). It takes WithName, WithDtype, WithEps, WithMomentum and
-// WithoutBias.
+// (features); its state has running_mean, running_var and num_batches_tracked
+// besides. It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1, the last),
+// WithMomentum (0.1), WithCumulativeAverage, WithBiasedVariance, WithoutTracking,
+// WithFrozenStatistics, WithPositions, WithoutAffine, WithoutBias, WithWeightInit and
+// WithBiasInit.
 func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, error) {
-	c, err := configure("BatchNorm", opts, "WithDtype", "WithEps", "WithMomentum", "WithoutBias")
+	c, err := configure("BatchNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithMomentum", "WithCumulativeAverage", "WithBiasedVariance",
+		"WithoutTracking", "WithFrozenStatistics", "WithPositions", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -48,120 +54,125 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	if err != nil {
 		return nil, err
 	}
-	statistic := func(v float64) *tensor.Dense {
-		return tensor.New(tensor.WithShape(features), tensor.WithBacking(constant(v)(c.dtype, features)))
+	if c.positions > 0 && c.axis != -1 {
+		return nil, m.errorf("WithPositions needs the features last, not on axis %d", c.axis)
 	}
 	l := &BatchNorm{
-		module:      m,
-		features:    features,
-		eps:         c.epsOr(1e-5),
-		momentum:    c.momentum,
-		runningMean: statistic(0),
-		runningVar:  statistic(1),
+		module:    m,
+		features:  features,
+		axis:      c.axis,
+		positions: c.positions,
+		eps:       c.epsOr(1e-5),
+		frozen:    c.frozen,
+		last:      new(Moments),
 	}
-	l.buffer("running_mean", l.runningMean)
-	l.buffer("running_var", l.runningVar)
+	if c.tracking {
+		l.running = newRunning(features, c)
+		l.buffer("running_mean", l.running.mean)
+		l.buffer("running_var", l.running.variance)
+		l.buffer("num_batches_tracked", l.running.batches)
+	}
 	return l, nil
 }
 
-// RunningMean is the layer's running mean, of shape (features): the tensor it
-// works with, not a copy.
-func (l *BatchNorm) RunningMean() *tensor.Dense { return l.runningMean }
+// RunningMean is the layer's running mean, of shape (features), or with
+// WithPositions (positions, features): the tensor it works with, not a copy. It is
+// nil with WithoutTracking.
+func (l *BatchNorm) RunningMean() *tensor.Dense {
+	if l.running == nil {
+		return nil
+	}
+	return l.running.mean
+}
 
-// RunningVar is the layer's running variance, of shape (features): the tensor it
-// works with, not a copy.
-func (l *BatchNorm) RunningVar() *tensor.Dense { return l.runningVar }
+// RunningVar is the layer's running variance, as RunningMean is its mean.
+func (l *BatchNorm) RunningVar() *tensor.Dense {
+	if l.running == nil {
+		return nil
+	}
+	return l.running.variance
+}
 
-// Forward gives x normalized, in x's shape. In training a batch of one row is an
-// error: its variance is zero, whatever it holds.
+// Moments are the statistics of the last batch that this placement has normalized by
+// the batch's own, for Sync to combine; their Count is 0 before.
+func (l *BatchNorm) Moments() Moments { return l.last.clone() }
+
+// Forward gives x normalized, in x's shape. To take statistics over one row is an
+// error: the variance is zero, whatever it holds. With WithPositions x has shape
+// (batch, positions, features), and may have fewer positions in evaluation.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
-	rows, err := l.rows(x, l.features)
+	s, err := l.size(x)
 	if err != nil {
 		return nil, err
 	}
-	if l.mode == Training && rows < 2 {
-		return nil, l.errorf("training needs 2 rows or more to take statistics over, the input has %d (shape %v)", rows, x.Shape())
+	if n := s.outer * s.inner; l.ownStatistics() && n < 2 {
+		return nil, l.errorf("training needs 2 rows or more to take statistics over, the input has %d (shape %v)", n, x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l), newBatchNorm[float64](l), l.with(x)...)
+	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x)...)
+}
+
+// ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
+// sentences of several lengths in one batch, say. The others have no part in the
+// statistics, their y is 0, and they get and give no gradient, whatever they hold. The
+// mask is of type tensor.Int and has x's shape without the feature axis. That it leaves
+// less than 2 rows to take statistics over is an error when the graph runs.
+func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
+	s, err := l.size(x)
+	if err != nil {
+		return nil, err
+	}
+	if l.positions > 0 {
+		return nil, l.errorf("WithPositions and a mask cannot be had together")
+	}
+	if err := l.check(mask); err != nil {
+		return nil, err
+	}
+	if mask.Dtype() != tensor.Int {
+		return nil, l.errorf("the mask is of type %v, want int", mask.Dtype())
+	}
+	at := (l.axis + x.Dims()) % x.Dims()
+	want := slices.Delete(x.Shape().Clone(), at, at+1)
+	if !slices.Equal(mask.Shape(), want) {
+		return nil, l.errorf("the mask has shape %v, want %v (input shape %v)", mask.Shape(), want, x.Shape())
+	}
+	return op.Apply(l.label(), x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask)...)
+}
+
+// batchSize is x as the kernel sees it, (outer, channels, inner), with statistics of
+// each channel.
+type batchSize struct{ outer, channels, inner int }
+
+func (l *BatchNorm) size(x *G.Node) (batchSize, error) {
+	before, after, err := l.channels(x, l.axis, l.features)
+	if err != nil || l.positions == 0 {
+		return batchSize{before, l.features, after}, err
+	}
+	shape := x.Shape()
+	if len(shape) != 3 {
+		return batchSize{}, l.errorf("input shape is %v, want (batch, %d, %d)", shape, l.positions, l.features)
+	}
+	if n := shape[1]; n != l.positions && (l.ownStatistics() || n > l.positions) {
+		return batchSize{}, l.errorf("the input has %d positions, want %d (shape %v)", n, l.positions, shape)
+	}
+	return batchSize{shape[0], shape[1] * l.features, 1}, nil
+}
+
+func (l *BatchNorm) ownStatistics() bool {
+	return l.running == nil || l.mode == Training && !l.frozen
 }
 
 // Fwd is Forward in Gorgonia's composable form.
 func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on another graph in the given mode, with the same weights
-// and running statistics.
+// and running statistics. In Evaluation a training graph may have it too, which
+// freezes its statistics there.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g)
 	if err != nil {
 		return nil, err
 	}
 	c := *l
-	c.module, c.mode = m, mode
+	c.module, c.mode, c.last = m, mode, new(Moments)
 	return &c, nil
-}
-
-// batchNorm is the kernel; in is x, γ and, if there is one, β.
-type batchNorm[T op.Float] struct {
-	eps, momentum           float64
-	mode                    Mode
-	evalMachine             bool // a machine made with EvalMode runs this training graph
-	runningMean, runningVar []T
-
-	mean, variance []float64 // of the last forward pass
-}
-
-// newBatchNorm makes the kernel of the layer's element type; one of the other
-// type is never run and has no statistics.
-func newBatchNorm[T op.Float](l *BatchNorm) *batchNorm[T] {
-	mean, _ := l.runningMean.Data().([]T)
-	variance, _ := l.runningVar.Data().([]T)
-	return &batchNorm[T]{eps: l.eps, momentum: l.momentum, mode: l.mode, runningMean: mean, runningVar: variance}
-}
-
-// SetTraining is called by a new machine for every operation on its graph. The
-// mode belongs to the graph; all that is left is to notice a machine that
-// believes otherwise.
-func (k *batchNorm[T]) SetTraining(training bool) error {
-	if !training && k.mode == Training {
-		k.evalMachine = true
-	}
-	return nil
-}
-
-var errEvalMachine = errors.New("a machine made with gorgonia.EvalMode has been set on a training graph, whose mode it cannot change for itself alone: " +
-	"build an evaluation graph and place the layer there with On(g, layers.Evaluation)")
-
-func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	if k.evalMachine {
-		return errEvalMachine
-	}
-	cols := len(k.runningMean)
-	rows := len(in[0].Data) / cols
-	k.mean, k.variance = cpu.Grow(k.mean, cols), cpu.Grow(k.variance, cols)
-	if k.mode == Training {
-		cpu.BatchNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
-		k.track(rows)
-		return nil
-	}
-	for j, m := range k.runningMean {
-		k.mean[j], k.variance[j] = float64(m), float64(k.runningVar[j])
-	}
-	cpu.ColumnNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.variance, rows, cols, 1, k.eps)
-	return nil
-}
-
-// track takes the batch's statistics into the running ones.
-func (k *batchNorm[T]) track(rows int) {
-	unbiased := float64(rows) / float64(rows-1)
-	for j, mean := range k.mean {
-		k.runningMean[j] = T((1-k.momentum)*float64(k.runningMean[j]) + k.momentum*mean)
-		k.runningVar[j] = T((1-k.momentum)*float64(k.runningVar[j]) + k.momentum*k.variance[j]*unbiased)
-	}
-}
-
-func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	cols := len(k.runningMean)
-	rows := len(in[0].Data) / cols
-	cpu.ColumnNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.variance, dout.Data, rows, cols, 1, k.eps, k.mode == Training)
-	return nil
 }

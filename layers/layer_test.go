@@ -13,9 +13,11 @@ import (
 
 // every makes each layer for 4 features.
 var every = map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
-	"BatchNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, 4, opts...) },
-	"LayerNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 4, opts...) },
-	"RMSNorm":   func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, 4, opts...) },
+	"BatchNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, 4, opts...) },
+	"LayerNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 4, opts...) },
+	"RMSNorm":      func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, 4, opts...) },
+	"GroupNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 2, 4, opts...) },
+	"InstanceNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, 4, opts...) },
 	"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 		return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 	},
@@ -31,6 +33,7 @@ var errSample = errors.New("sample")
 
 var learnables = map[string][]string{
 	"BatchNorm": {"weight", "bias"}, "LayerNorm": {"weight", "bias"}, "RMSNorm": {"weight"},
+	"GroupNorm": {"weight", "bias"}, "InstanceNorm": {"weight", "bias"},
 	"Linear": {"weight", "bias"}, "Embedding": {"weight"},
 }
 

@@ -14,8 +14,9 @@ import (
 
 // stateNames are the keys of torch.nn's state_dict(), in order of the alphabet.
 var stateNames = map[string][]string{
-	"BatchNorm": {"bias", "running_mean", "running_var", "weight"},
+	"BatchNorm": {"bias", "num_batches_tracked", "running_mean", "running_var", "weight"},
 	"LayerNorm": {"bias", "weight"}, "RMSNorm": {"weight"},
+	"GroupNorm": {"bias", "weight"}, "InstanceNorm": {"bias", "weight"},
 	"Linear": {"bias", "weight"}, "Embedding": {"weight"},
 	"QKNorm": {"key.bias", "key.weight", "query.bias", "query.weight"},
 }
@@ -231,7 +232,7 @@ func TestWhatCannotBeLoadedChangesNothing(t *testing.T) {
 		{every["LayerNorm"], nil, State{"weight": ones, "bias": ones, "LayerNorm.bias": ones, "running_mean": ones},
 			"layers: LayerNorm: cannot load the state: LayerNorm.bias is unexpected; running_mean is unexpected"},
 		{every["BatchNorm"], nil, State{"weight": ones, "bias": ones, "running_mean": float32s(0)},
-			"layers: BatchNorm: cannot load the state: running_mean has shape (1), want (4); running_var is missing"},
+			"layers: BatchNorm: cannot load the state: num_batches_tracked is missing; running_mean has shape (1), want (4); running_var is missing"},
 		{every["GELU"], nil, State{"weight": ones}, "layers: GELU: cannot load the state: weight is unexpected"},
 		{qk, nil, State{"query.weight": ones, "query.bias": ones, "key.weight": double, "bias": ones},
 			"layers: QKNorm: cannot load the state: bias is unexpected; key.bias is missing; key.weight is of type float64, want float32"},
@@ -312,7 +313,7 @@ func TestStack(t *testing.T) {
 	state := a.State()
 	require.Equal(t, []string{
 		"QKNorm.key.bias", "QKNorm.key.weight", "QKNorm.query.bias", "QKNorm.query.weight",
-		"fc.bias", "fc.norm.bias", "fc.norm.running_mean", "fc.norm.running_var", "fc.norm.weight", "fc.weight",
+		"fc.bias", "fc.norm.bias", "fc.norm.num_batches_tracked", "fc.norm.running_mean", "fc.norm.running_var", "fc.norm.weight", "fc.weight",
 		"ln_1.weight",
 	}, slices.Sorted(maps.Keys(state)))
 	require.NoError(t, b.Load(state))

@@ -86,15 +86,15 @@ type panels struct {
 
 func cut(samples, outer, channels, inner int) (p panels) {
 	const fewRows = 8
-	p.high, p.wide, p.each = max(blockRows, ceilDiv(outer, rowChunks)), max(1, panelLanes/inner), 1
+	p.high, p.wide = max(blockRows, ceilDiv(outer, rowChunks)), max(1, panelLanes/inner)
 	switch {
 	case inner == 1:
 		p.high, p.wide = rowsAt(outer, channels), channels
 	case inner >= longSegment || inner >= 2*segmentLanes && outer < fewRows:
-		p.segmented, p.high, p.wide, p.each = true, 1, 1, max(1, span/inner)
+		p.segmented, p.high, p.wide = true, 1, 1
 	}
 	p.down, p.across = ceilDiv(outer, p.high), ceilDiv(channels, p.wide)
-	p.count = samples * p.down * p.across
+	p.count, p.each = samples*p.down*p.across, max(1, span/(min(p.high, outer)*min(p.wide, channels)*inner))
 	return p
 }
 
@@ -154,7 +154,7 @@ func (l *lanes[T]) spread(n int, p panel, elements []T) []T {
 		l.ones = constant(l.ones, p.lanes, 1)
 	}
 	for i, e := range elements {
-		simd.Of[T]().Scale(v[i*p.lanes:(i+1)*p.lanes], l.ones, e)
+		simd.Of[T]().Scale(v[i*p.lanes:(i+1)*p.lanes], l.ones[:p.lanes], e)
 	}
 	return v
 }

@@ -172,20 +172,25 @@ func TestGroupNormOfHardNumbers(t *testing.T) {
 	}
 }
 
-// TestNaNStaysInItsGroup.
+// TestNaNStaysInItsGroup, at the beginning of x and at its end.
 func TestNaNStaysInItsGroup(t *testing.T) {
 	for _, shape := range groupShapes {
-		p := newGroupProblem[float32](shape, 0, 1)
-		want := p.runner(1e-5)()
-		sample, group := p.samples-1, p.groups/2
-		hit, _ := p.group(sample, group)
-		p.x[hit[len(hit)-1]] = float32(math.NaN())
-		got := p.runner(1e-5)()
-		for k := range p.x {
-			if slices.Contains(hit, k) {
-				require.True(t, math.IsNaN(float64(got.y[k])) && math.IsNaN(float64(got.dx[k])), "%v", shape)
+		for _, where := range []struct{ sample, group int }{{0, 0}, {shape[0] - 1, shape[4] - 1}} {
+			p := newGroupProblem[float32](shape, 0, 1)
+			want := p.runner(1e-5)()
+			hit, _ := p.group(where.sample, where.group)
+			if where.sample == 0 {
+				p.x[hit[0]] = float32(math.NaN())
 			} else {
-				require.Equal(t, [2]float32{want.y[k], want.dx[k]}, [2]float32{got.y[k], got.dx[k]}, "%v", shape)
+				p.x[hit[len(hit)-1]] = float32(math.NaN())
+			}
+			got := p.runner(1e-5)()
+			for k := range p.x {
+				if slices.Contains(hit, k) {
+					require.True(t, math.IsNaN(float64(got.y[k])) && math.IsNaN(float64(got.dx[k])), "%v", shape)
+				} else {
+					require.Equal(t, [2]float32{want.y[k], want.dx[k]}, [2]float32{got.y[k], got.dx[k]}, "%v", shape)
+				}
 			}
 		}
 	}

@@ -56,7 +56,14 @@ func TestSaveHoldsEveryWeight(t *testing.T) {
 			require.NoError(t, m.Save(&b))
 			st, err := safetensors.Deserialize(b.Bytes())
 			require.NoError(t, err)
-			require.Equal(t, len(want), st.Len())
+			for _, b := range batchNorms(m) {
+				v, ok := st.Tensor(b.Name() + ".num_batches_tracked")
+				require.True(t, ok)
+				require.Equal(t, safetensors.I64, v.DType())
+				require.Empty(t, v.Shape())
+				require.Equal(t, make([]byte, 8), v.Data())
+			}
+			require.Equal(t, len(want)+len(batchNorms(m)), st.Len())
 			for name, values := range want {
 				v, ok := st.Tensor(name)
 				require.True(t, ok, name)

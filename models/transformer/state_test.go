@@ -87,7 +87,7 @@ func TestStateGoesFromModelToModel(t *testing.T) {
 				names = append(names, n.Name())
 			}
 			for _, l := range batchNorms(a) {
-				names = append(names, l.Name()+".running_mean", l.Name()+".running_var")
+				names = append(names, l.Name()+".running_mean", l.Name()+".running_var", l.Name()+".num_batches_tracked")
 			}
 			require.ElementsMatch(t, names, slices.Collect(maps.Keys(state)))
 			require.NotEqual(t, want, yb())

@@ -1,0 +1,181 @@
+// Embed is how a Gorgonia user puts our norms into a model of her own: the graph,
+// its weights, the machine and the solver are Gorgonia's, and each norm is one
+// line in the table below.
+//
+//	cd examples/embed && go run .
+//
+// The model tells from the byte counts of a snippet of Go's own source in which
+// language it is written. data.go has the snippets, model.go the model.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/blas"
+	"gorgonorm/layers"
+)
+
+// newNorm makes a norm over the given number of features on a graph.
+type newNorm func(g *G.ExprGraph, features int) (layers.Layer, error)
+
+var norms = []struct {
+	name string
+	make newNorm
+}{
+	{"none", func(*G.ExprGraph, int) (layers.Layer, error) { return layers.NewIdentity() }},
+	{"BatchNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewBatchNorm(g, n) }},
+	{"LayerNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewLayerNorm(g, n) }},
+	{"RMSNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewRMSNorm(g, n) }},
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
+	o, err := parse(os.Args[1:], os.Stdout)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "embed: %v (-h explains the flags)\n", err)
+		os.Exit(2)
+	}
+	G.Use(blas.Implementation{}) // Gorgonia's own products at gorgonorm's speed
+	switch err := o.run(ctx, os.Stdout, os.Stderr); {
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "embed: stopped")
+		os.Exit(130)
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "embed: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// run trains the model with each norm, at each rate, from each seed, and prints
+// the norms that were done. Progress goes to stderr.
+func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
+	src, err := o.source()
+	if err != nil {
+		return err
+	}
+	d, err := readData(os.DirFS(src))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", src, err)
+	}
+	t := table{rates: o.rates}
+	for _, norm := range norms {
+		var runs []result
+		if runs, err = o.trainAll(ctx, d, norm.make); err != nil {
+			err = fmt.Errorf("%s: %w", norm.name, err)
+			break
+		}
+		t.add(norm.name, runs)
+		fmt.Fprintf(stderr, "%s: %d runs in %.1f s\n", norm.name, len(runs), total(runs).Seconds())
+	}
+	return errors.Join(err, t.print(stdout))
+}
+
+// source is the folder of Go's source.
+func (o options) source() (string, error) {
+	if o.src != "" {
+		return o.src, nil
+	}
+	out, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOROOT failed (%w): give the src folder of a Go distribution as -src", err)
+	}
+	return filepath.Join(strings.TrimSpace(string(out)), "src"), nil
+}
+
+// result is what came of a run.
+type result struct {
+	lr       float64
+	loss     float64 // in training, the mean of the last steps, in nats
+	accuracy float64 // in the test
+	time     time.Duration
+}
+
+// trainAll does all runs with a norm, by rate and seed.
+func (o options) trainAll(ctx context.Context, d *data, norm newNorm) ([]result, error) {
+	var runs []result
+	for _, lr := range o.rates {
+		for seed := range o.seeds {
+			r, err := o.train(ctx, d, norm, lr, uint64(seed+1))
+			if err != nil {
+				return nil, err
+			}
+			runs = append(runs, r)
+		}
+	}
+	return runs, nil
+}
+
+const (
+	batchRows = 64
+	testRows  = 3000
+	lossSteps = 20 // the last ones, whose mean is the training loss
+)
+
+// train trains a model and tests it.
+func (o options) train(ctx context.Context, d *data, norm newNorm, lr float64, seed uint64) (result, error) {
+	r, began := result{lr: lr}, time.Now()
+	m, err := newModel(norm, batchRows, seed)
+	if err != nil {
+		return r, err
+	}
+	learnables := m.learnables()
+	if _, err := G.Grad(m.cost, learnables...); err != nil {
+		return r, err
+	}
+	vm := G.NewTapeMachine(m.g, G.BindDualValues(learnables...))
+	defer vm.Close()
+	solver := G.NewAdamSolver(G.WithLearnRate(lr))
+	batches := rand.New(rand.NewPCG(seed, 0))
+	last := min(lossSteps, o.steps)
+	for step := range o.steps {
+		if err := ctx.Err(); err != nil {
+			return r, err
+		}
+		m.feed(batches, d.train, o.log)
+		if err := vm.RunAll(); err != nil {
+			return r, err
+		}
+		if step >= o.steps-last {
+			r.loss += float64(m.cost.Value().Data().(float32)) / float64(last)
+		}
+		if err := solver.Step(G.NodesToValueGrads(learnables)); err != nil {
+			return r, err
+		}
+		vm.Reset()
+	}
+	r.accuracy, err = o.test(m, d)
+	r.time = time.Since(began)
+	return r, err
+}
+
+// test gives the accuracy on snippets that are the same for all models.
+func (o options) test(m *model, d *data) (float64, error) {
+	e, err := m.evaluation(testRows)
+	if err != nil {
+		return 0, err
+	}
+	vm := G.NewTapeMachine(e.g)
+	defer vm.Close()
+	e.feed(rand.New(rand.NewPCG(0, 0)), d.test, o.log)
+	if err := vm.RunAll(); err != nil {
+		return 0, err
+	}
+	return e.accuracy(), nil
+}

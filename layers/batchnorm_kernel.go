@@ -1,0 +1,155 @@
+package layers
+
+import (
+	"errors"
+
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// running are BatchNorm's running statistics, of all placements of a layer.
+type running struct {
+	momentum           float64
+	cumulative, biased bool
+	mean, variance     *tensor.Dense
+	batches            *tensor.Dense // how many batches are in them, an int64
+}
+
+func newRunning(features int, c config) *running {
+	shape := tensor.Shape{features}
+	if c.positions > 0 {
+		shape = tensor.Shape{c.positions, features}
+	}
+	statistic := func(v float64) *tensor.Dense {
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(constant(v)(c.dtype, shape...)))
+	}
+	return &running{
+		momentum:   c.momentum,
+		cumulative: c.cumulative,
+		biased:     c.biasedVariance,
+		mean:       statistic(0),
+		variance:   statistic(1),
+		batches:    tensor.New(tensor.FromScalar(int64(0))),
+	}
+}
+
+// batchNorm is the kernel; in is x and, where they are, γ and β.
+type batchNorm[T op.Float] struct {
+	batchSize
+	features      int // γ's; less than channels where positions have their own statistics
+	eps           float64
+	ownStatistics bool
+	evalMachine   bool // a machine made with EvalMode runs this training graph
+	running       *running
+	last          *Moments
+
+	runningMean, runningVar []T
+
+	mean, variance             []float64 // of the last forward pass
+	gamma, beta, dgamma, dbeta []T       // of each channel, where these are more than the features
+}
+
+// newBatchNorm makes the kernel of the layer's element type; one of the other
+// type is never run and has no statistics.
+func newBatchNorm[T op.Float](l *BatchNorm, s batchSize) *batchNorm[T] {
+	k := &batchNorm[T]{batchSize: s, features: l.features, eps: l.eps, ownStatistics: l.ownStatistics(), running: l.running, last: l.last}
+	if l.running != nil {
+		k.runningMean, _ = l.running.mean.Data().([]T)
+		k.runningVar, _ = l.running.variance.Data().([]T)
+	}
+	return k
+}
+
+// SetTraining is called by a new machine for every operation on its graph. The
+// mode belongs to the graph; all that is left is to notice a machine that
+// believes otherwise.
+func (k *batchNorm[T]) SetTraining(training bool) error {
+	if !training && k.ownStatistics && k.running != nil {
+		k.evalMachine = true
+	}
+	return nil
+}
+
+var errEvalMachine = errors.New("a machine made with gorgonia.EvalMode has been set on a training graph, whose mode it cannot change for itself alone: " +
+	"build an evaluation graph and place the layer there with On(g, layers.Evaluation)")
+
+func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	return k.forward(out.Data, in[0].Data, gamma(in), beta(in))
+}
+
+func (k *batchNorm[T]) forward(y, x, gamma, beta []T) error {
+	if k.evalMachine {
+		return errEvalMachine
+	}
+	gamma, beta = k.tile(&k.gamma, gamma), k.tile(&k.beta, beta)
+	k.mean, k.variance = cpu.Grow(k.mean, k.channels), cpu.Grow(k.variance, k.channels)
+	if k.ownStatistics {
+		cpu.BatchNorm(y, x, gamma, beta, k.mean, k.variance, k.outer, k.channels, k.inner, k.eps)
+		k.track()
+		return nil
+	}
+	for j := range k.mean {
+		k.mean[j], k.variance[j] = float64(k.runningMean[j]), float64(k.runningVar[j])
+	}
+	cpu.ColumnNorm(y, x, gamma, beta, k.mean, k.variance, k.outer, k.channels, k.inner, k.eps)
+	return nil
+}
+
+// track takes the batch's statistics into the running ones.
+func (k *batchNorm[T]) track() {
+	rows := k.outer * k.inner
+	k.last.set(rows, k.mean, k.variance)
+	r := k.running
+	if r == nil {
+		return
+	}
+	batches := r.batches.Int64s()
+	batches[0]++
+	momentum, correction := r.momentum, 1.0
+	if r.cumulative {
+		momentum = 1 / float64(batches[0])
+	}
+	if !r.biased {
+		correction = float64(rows) / float64(rows-1)
+	}
+	for j, mean := range k.mean {
+		k.runningMean[j] = T((1-momentum)*float64(k.runningMean[j]) + momentum*mean)
+		k.runningVar[j] = T((1-momentum)*float64(k.runningVar[j]) + momentum*k.variance[j]*correction)
+	}
+}
+
+func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	k.backward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), dout.Data)
+	return nil
+}
+
+func (k *batchNorm[T]) backward(dx, dgamma, dbeta, x, gamma, dy []T) {
+	gamma = k.tile(&k.gamma, gamma)
+	dg, db := k.tile(&k.dgamma, dgamma), k.tile(&k.dbeta, dbeta)
+	cpu.ColumnNormBackward(dx, dg, db, x, gamma, k.mean, k.variance, dy, k.outer, k.channels, k.inner, k.eps, k.ownStatistics)
+	if k.channels > k.features {
+		k.sum(dgamma, dg)
+		k.sum(dbeta, db)
+	}
+}
+
+// tile is s once for each position; s itself where positions share their statistics.
+func (k *batchNorm[T]) tile(scratch *[]T, s []T) []T {
+	if s == nil || k.channels == k.features {
+		return s
+	}
+	*scratch = cpu.Grow(*scratch, k.channels)
+	for at := 0; at < k.channels; at += k.features {
+		copy((*scratch)[at:], s)
+	}
+	return *scratch
+}
+
+// sum adds up what positions have of s.
+func (k *batchNorm[T]) sum(s, tiles []T) {
+	if s != nil {
+		cpu.SumRows(s, tiles, k.channels/k.features, k.features)
+	}
+}

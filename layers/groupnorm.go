@@ -1,0 +1,111 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// GroupNorm normalizes each sample of x by itself, a group of neighbouring features at
+// a time, to mean 0 and variance 1 (Wu & He 2018, arXiv 1803.08494). Axis 0 of x is the
+// samples; the features are the last axis or, with WithAxis, another one but that, in
+// as many groups of as many. A group's statistics are over its features and over all
+// the axes that are neither, M numbers:
+//
+//	μ = Σx/M    rstd = 1/√(Σ(x−μ)²/M + eps)    x̂ = (x−μ)·rstd    y = γ·x̂ + β
+//
+// with γ and β an element a feature. Backward, with g = dy·γ and means over a sample's
+// group:
+//
+//	dx = rstd·(g − mean(g) − x̂·mean(g·x̂))    dγ = Σdy·x̂    dβ = Σdy
+//
+// with sums over all axes but the features'. The variance is the biased one and values
+// are those of torch.nn.functional.group_norm, whose features are axis 1. That refuses
+// groups of one number, M = 1; here their x̂ is 0 and they have no gradient. With one
+// group and x of shape (N, features) it is LayerNorm. μ and rstd are kept for the
+// backward pass.
+type GroupNorm struct {
+	module
+	groups, features, axis int
+	eps                    float64
+}
+
+// NewGroupNorm makes a GroupNorm of the given number of features in the given number of
+// groups, which divides it. Learnables are weight (γ, from 1) and bias (β, from 0), of
+// shape (features). It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1),
+// WithoutAffine, WithoutBias, WithWeightInit and WithBiasInit.
+func NewGroupNorm(g *G.ExprGraph, groups, features int, opts ...Option) (*GroupNorm, error) {
+	return newGroupNorm("GroupNorm", g, groups, features, opts)
+}
+
+func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, opts []Option) (*GroupNorm, error) {
+	c, err := configure(kind, opts, "WithDtype", "WithEps", "WithAxis", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	if err != nil {
+		return nil, err
+	}
+	unmade := module{kind: kind, name: c.name} // an error leaves nothing on the graph
+	if features > 0 && (groups < 1 || features%groups != 0) {
+		return nil, unmade.errorf("groups is %d, want a divisor of %d features", groups, features)
+	}
+	if c.axis == 0 {
+		return nil, unmade.errorf("axis is 0, want another: that one is the samples'")
+	}
+	m, _, err := newNorm(kind, g, features, c)
+	if err != nil {
+		return nil, err
+	}
+	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis, eps: c.epsOr(1e-5)}, nil
+}
+
+// Forward gives x normalized, in x's shape.
+func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
+	before, after, err := l.channels(x, l.axis, l.features)
+	if err != nil {
+		return nil, err
+	}
+	shape := x.Shape()
+	if l.axis == -shape.Dims() || shape.Dims() == 1 {
+		return nil, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
+	}
+	s := groupShape{samples: shape[0], outer: before / shape[0], features: l.features, inner: after, groups: l.groups, eps: l.eps}
+	return op.Apply(l.label(), shape, &groupNorm[float32]{groupShape: s}, &groupNorm[float64]{groupShape: s}, l.with(x)...)
+}
+
+// Fwd is Forward in Gorgonia's composable form.
+func (l *GroupNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
+
+// On places the layer on another graph. The mode makes no difference.
+func (l *GroupNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
+	m, err := l.on(g)
+	if err != nil {
+		return nil, err
+	}
+	c := *l
+	c.module = m
+	return &c, nil
+}
+
+// groupShape is how the kernel sees x: (samples, outer, features, inner).
+type groupShape struct {
+	samples, outer, features, inner, groups int
+	eps                                     float64
+}
+
+// groupNorm is the kernel; in is x and, where they are, γ and β.
+type groupNorm[T op.Float] struct {
+	groupShape
+	mean, shift, rstd []T
+}
+
+func (k *groupNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	n := k.samples * k.groups
+	k.mean, k.shift, k.rstd = cpu.Grow(k.mean, n), cpu.Grow(k.shift, n), cpu.Grow(k.rstd, n)
+	cpu.GroupNorm(out.Data, in[0].Data, gamma(in), beta(in), k.mean, k.shift, k.rstd, k.samples, k.outer, k.features, k.inner, k.groups, k.eps)
+	return nil
+}
+
+func (k *groupNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	cpu.GroupNormBackward(din[0].Data, gamma(din), beta(din), in[0].Data, gamma(in), k.mean, k.shift, k.rstd, dout.Data, k.samples, k.outer, k.features, k.inner, k.groups, k.eps)
+	return nil
+}

@@ -1,0 +1,300 @@
+package layers
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
+)
+
+func TestGroupNormAndInstanceNormEqualPyTorch(t *testing.T) {
+	for _, file := range []string{"groupnorm.json", "instancenorm.json"} {
+		var f struct {
+			Cases []struct {
+				Name, Dtype    string
+				Groups, Axis   int
+				Eps            float64
+				X, Dy, Y, Dx   golden.Tensor
+				Weight, Bias   *golden.Tensor
+				Dweight, Dbias *golden.Tensor
+			}
+		}
+		golden.Read(t, file, &f)
+		require.NotEmpty(t, f.Cases)
+		for _, c := range f.Cases {
+			t.Run(file+"/"+c.Name, func(t *testing.T) {
+				opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps), WithAxis(c.Axis)}
+				switch {
+				case c.Weight == nil:
+					opts = append(opts, WithoutAffine())
+				case c.Bias == nil:
+					opts = append(opts, WithoutBias())
+				}
+				want := [][]float64{c.Dx.Data}
+				for _, d := range []*golden.Tensor{c.Dweight, c.Dbias} {
+					if d != nil {
+						want = append(want, d.Data)
+					}
+				}
+				features := c.X.Shape[(c.Axis+len(c.X.Shape))%len(c.X.Shape)]
+				for _, machine := range machines {
+					g := G.NewGraph()
+					l, err := groupOrInstance(g, c.Groups, features, opts...)
+					require.NoError(t, err)
+					for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
+						set(t, l.Learnables()[i], v.Data)
+					}
+					y, grads := runOnce(t, machine, g, l, dtypes[c.Dtype], c.X.Data, c.Dy.Data, c.X.Shape...)
+					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
+					require.Len(t, grads, len(want))
+					for i := range want {
+						golden.RequireClose(t, want[i], grads[i], tolerance[c.Dtype], "gradient %d", i)
+					}
+				}
+			})
+		}
+	}
+}
+
+// groupOrInstance makes an InstanceNorm for no groups.
+func groupOrInstance(g *G.ExprGraph, groups, features int, opts ...Option) (Layer, error) {
+	if groups == 0 {
+		return NewInstanceNorm(g, features, opts...)
+	}
+	return NewGroupNorm(g, groups, features, opts...)
+}
+
+// runOnce gives y and the gradients of x and of the learnables.
+func runOnce(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, x, dy []float64, shape ...int) (y []float64, grads [][]float64) {
+	t.Helper()
+	in := input(g, "x", dt, x, shape...)
+	return gradients(t, machine, testLayer{
+		inputs:  append(G.Nodes{in}, l.Learnables()...),
+		forward: func() (*G.Node, error) { return l.Forward(in) },
+	}, dy)
+}
+
+func TestGroupNormGradients(t *testing.T) {
+	for _, c := range []struct {
+		shape        []int
+		axis, groups int // 0: InstanceNorm
+		opts         []Option
+	}{
+		{[]int{3, 6}, -1, 2, nil},
+		{[]int{3, 6}, 1, 3, []Option{WithoutBias()}},
+		{[]int{2, 3, 4}, -1, 2, nil},
+		{[]int{2, 4, 3}, 1, 2, nil},
+		{[]int{2, 4, 3}, -2, 1, []Option{WithoutAffine()}},
+		{[]int{2, 3, 4, 2}, 2, 2, nil},
+		{[]int{2, 3, 2, 2}, 1, 0, nil},
+		{[]int{2, 5, 3}, -1, 0, []Option{WithEps(0.5)}},
+	} {
+		t.Run(fmt.Sprint(c.shape, c.axis, c.groups), func(t *testing.T) {
+			features := c.shape[(c.axis+len(c.shape))%len(c.shape)]
+			rng := rand.New(rand.NewPCG(3, uint64(features)))
+			opts := append([]Option{f64, WithAxis(c.axis)}, c.opts...)
+			values := []any{normals(rng, tensor.Shape(c.shape).TotalSize(), 0.5, 1.5), normals(rng, features, 0.7, 0.5), normals(rng, features, 0.7, 0.5)}
+			probe, err := groupOrInstance(G.NewGraph(), c.groups, features, opts...)
+			require.NoError(t, err)
+			checkGradients(t, values[:1+len(probe.Learnables())], func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
+				l, err := groupOrInstance(g, c.groups, features, opts...)
+				require.NoError(t, err)
+				x := input(g, "x", tensor.Float64, values[0], c.shape...)
+				for i, w := range l.Learnables() {
+					set(t, w, values[i+1].([]float64))
+				}
+				return testLayer{
+					inputs:  append(G.Nodes{x}, l.Learnables()...),
+					forward: func() (*G.Node, error) { return l.Forward(x) },
+				}
+			})
+		})
+	}
+}
+
+// groupNormCase is values of y and gradients that two layers are to agree in.
+type groupNormCase struct {
+	new   func(g *G.ExprGraph, opts ...Option) (Layer, error)
+	shape []int
+	axis  int
+}
+
+// requireSame runs both on one x, dy, γ and β, those of b in the order that gather
+// gives: b's element i is a's element gather[i].
+func requireSame(t *testing.T, a, b groupNormCase, gather []int, learnables bool) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(5, 6))
+	size := tensor.Shape(a.shape).TotalSize()
+	x, dy := normals(rng, size, 1, 2), normals(rng, size, 0, 1)
+	moved := func(v []float64) []float64 {
+		w := make([]float64, len(v))
+		for i, k := range gather {
+			w[i] = v[k]
+		}
+		return w
+	}
+	run := func(c groupNormCase, x, dy []float64) ([]float64, [][]float64) {
+		g := G.NewGraph()
+		opts := []Option{f64}
+		if c.axis != -1 {
+			opts = append(opts, WithAxis(c.axis))
+		}
+		if !learnables {
+			opts = append(opts, WithoutAffine())
+		}
+		l, err := c.new(g, opts...)
+		require.NoError(t, err)
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, w := range l.Learnables() {
+			set(t, w, normals(rng, w.Shape().TotalSize(), 1, 0.5))
+		}
+		return runOnce(t, "tape", g, l, tensor.Float64, x, dy, c.shape...)
+	}
+	y, grads := run(a, x, dy)
+	got, gotGrads := run(b, moved(x), moved(dy))
+	within := golden.Within{Rel: 1e-11, Abs: 1e-13} // sums in another order
+	golden.RequireClose(t, moved(y), got, within, "y")
+	golden.RequireClose(t, moved(grads[0]), gotGrads[0], within, "dx")
+	require.Len(t, gotGrads, len(grads))
+	for i := 1; i < len(grads); i++ {
+		golden.RequireClose(t, grads[i], gotGrads[i], within, "gradient %d", i)
+	}
+}
+
+func inPlace(n int) (gather []int) {
+	for i := range n {
+		gather = append(gather, i)
+	}
+	return gather
+}
+
+func TestGroupNormOfOneGroupIsLayerNorm(t *testing.T) {
+	layerNorm := func(n int) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, n, opts...) }
+	}
+	one := func(n int) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 1, n, opts...) }
+	}
+	requireSame(t, groupNormCase{layerNorm(12), []int{5, 12}, -1}, groupNormCase{one(12), []int{5, 12}, -1}, inPlace(60), true)
+	// Of images it is LayerNorm of each as one row, but for the shape of γ and β.
+	requireSame(t, groupNormCase{layerNorm(60), []int{3, 60}, -1}, groupNormCase{one(4), []int{3, 4, 5, 3}, 1}, inPlace(180), false)
+}
+
+func TestInstanceNormIsGroupNormOfGroupsOfOne(t *testing.T) {
+	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 4, 4, opts...) }
+	instance := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, 4, opts...) }
+	requireSame(t, groupNormCase{group, []int{3, 4, 5, 3}, 1}, groupNormCase{instance, []int{3, 4, 5, 3}, 1}, inPlace(180), true)
+}
+
+// TestGroupNormAlongAnyAxis: the axis says where the features are and no more.
+func TestGroupNormAlongAnyAxis(t *testing.T) {
+	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 2, 4, opts...) }
+	const samples, h, w, features = 3, 5, 2, 4
+	var first, middle []int // of an element there, where it is with the features last
+	for n := range samples {
+		last := func(i, j, c int) int { return ((n*h+i)*w+j)*features + c }
+		for c := range features {
+			for i := range h {
+				for j := range w {
+					first = append(first, last(i, j, c))
+				}
+			}
+		}
+		for i := range h {
+			for c := range features {
+				for j := range w {
+					middle = append(middle, last(i, j, c))
+				}
+			}
+		}
+	}
+	last := groupNormCase{group, []int{samples, h, w, features}, -1}
+	requireSame(t, last, groupNormCase{group, []int{samples, features, h, w}, 1}, first, true)
+	requireSame(t, last, groupNormCase{group, []int{samples, features, h, w}, -3}, first, true)
+	requireSame(t, last, groupNormCase{group, []int{samples, h, features, w}, 2}, middle, true)
+}
+
+// TestGroupOfOneNumber: its x̂ is 0, whatever the number.
+func TestGroupOfOneNumber(t *testing.T) {
+	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+		g := G.NewGraph()
+		l, err := NewInstanceNorm(g, 2, WithDtype(dt))
+		require.NoError(t, err)
+		set(t, l.Learnables()[1], []float64{3, -4})
+		y, grads := runOnce(t, "tape", g, l, dt, []float64{1e6, 0.1, -7, 1e-8}, []float64{1, 2, 3, 4}, 2, 2)
+		require.Equal(t, []float64{3, -4, 3, -4}, y)
+		require.Equal(t, [][]float64{{0, 0, 0, 0}, {0, 0}, {4, 6}}, grads)
+	}
+}
+
+func TestGroupNormErrors(t *testing.T) {
+	g := G.NewGraph()
+	for _, c := range []struct {
+		groups, features int
+		opts             []Option
+		want             string
+	}{
+		{0, 4, nil, "layers: GroupNorm: groups is 0, want a divisor of 4 features"},
+		{-2, 4, nil, "layers: GroupNorm: groups is -2, want a divisor of 4 features"},
+		{3, 4, []Option{WithName("gn")}, "layers: GroupNorm gn: groups is 3, want a divisor of 4 features"},
+		{8, 4, nil, "layers: GroupNorm: groups is 8, want a divisor of 4 features"},
+		{1, 0, nil, "layers: GroupNorm: features is 0, want 1 or more"},
+		{2, 4, []Option{WithAxis(0)}, "layers: GroupNorm: axis is 0, want another: that one is the samples'"},
+		{2, 4, []Option{WithMomentum(0.1)}, "layers: GroupNorm: has no option WithMomentum"},
+	} {
+		_, err := NewGroupNorm(g, c.groups, c.features, c.opts...)
+		require.EqualError(t, err, c.want)
+	}
+	_, err := NewInstanceNorm(g, 0)
+	require.EqualError(t, err, "layers: InstanceNorm: features is 0, want 1 or more")
+	_, err = NewInstanceNorm(nil, 4)
+	require.EqualError(t, err, "layers: InstanceNorm: the graph is nil")
+	require.Empty(t, g.AllNodes())
+
+	for _, c := range []struct {
+		axis  int
+		dt    tensor.Dtype
+		shape []int
+		want  string
+	}{
+		{-1, tensor.Float32, []int{4}, "layers: GroupNorm: the features are axis 0, want samples there (input shape (4))"},
+		{-2, tensor.Float32, []int{4, 3}, "layers: GroupNorm: the features are axis 0, want samples there (input shape (4, 3))"},
+		{-1, tensor.Float32, []int{2, 3}, "layers: GroupNorm: last dimension is 3, want 4 (input shape (2, 3))"},
+		{1, tensor.Float32, []int{2, 3, 5}, "layers: GroupNorm: axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
+		{2, tensor.Float32, []int{2, 4}, "layers: GroupNorm: axis is 2, want one of the input's, -2 to 1 (input shape (2, 4))"},
+		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32"},
+	} {
+		g := G.NewGraph()
+		l, err := NewGroupNorm(g, 2, 4, WithAxis(c.axis))
+		require.NoError(t, err)
+		_, err = l.Forward(input(g, "x", c.dt, make([]float64, tensor.Shape(c.shape).TotalSize()), c.shape...))
+		require.EqualError(t, err, c.want)
+	}
+}
+
+func TestGroupNormOnAnotherGraph(t *testing.T) {
+	for _, groups := range []int{0, 2} {
+		l, err := groupOrInstance(G.NewGraph(), groups, 4, f64, WithAxis(1), WithEps(0.1), WithWeightInit(constant(2)), WithBiasInit(constant(-1)))
+		require.NoError(t, err)
+		rng := rand.New(rand.NewPCG(9, 9))
+		x, dy := normals(rng, 24, 0, 1), normals(rng, 24, 0, 1)
+		g := G.NewGraph()
+		placed, err := l.On(g, Evaluation)
+		require.NoError(t, err)
+		require.IsType(t, l, placed)
+		y, grads := runOnce(t, "tape", l.Learnables()[0].Graph(), l, tensor.Float64, x, dy, 2, 4, 3)
+		gotY, gotGrads := runOnce(t, "tape", g, placed, tensor.Float64, x, dy, 2, 4, 3)
+		require.Equal(t, y, gotY)
+		require.Equal(t, grads, gotGrads)
+		var mean float64
+		for _, v := range y {
+			mean += v / 24
+		}
+		require.InDelta(t, -1, mean, 1e-12) // β, for x̂ has mean 0
+	}
+}

@@ -1,0 +1,70 @@
+package layers
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonorm/internal/cpu"
+)
+
+// Moments are the statistics of each feature over some rows: how many there are, each
+// feature's mean, and M2, the sum of squared distances from it. Unlike variances, those
+// of parts give those of the whole.
+type Moments struct {
+	Count    int
+	Mean, M2 []float64 // an element a feature
+}
+
+// Var is the biased variance of each feature, M2/Count, by which BatchNorm normalizes.
+func (m Moments) Var() []float64 {
+	v := make([]float64, len(m.M2))
+	for j, m2 := range m.M2 {
+		v[j] = m2 / float64(m.Count)
+	}
+	return v
+}
+
+// Sync combines the moments of the parts of a batch, whatever their sizes, into the
+// whole batch's, to rounding (Chan, Golub & LeVeque 1979, Updating formulae and a
+// pairwise algorithm for computing sample variances):
+//
+//	n = n₁ + n₂    δ = mean₂ − mean₁    mean = mean₁ + δ·n₂/n    M2 = M2₁ + M2₂ + δ²·n₁·n₂/n
+//
+// The parts may be micro-batches, or shards of a batch on several machines; BatchNorm's
+// Moments has those of each. A part of no rows is passed over. Parts of other numbers of
+// features than the first are an error.
+func Sync(parts ...Moments) (Moments, error) {
+	parts = slices.DeleteFunc(slices.Clone(parts), func(p Moments) bool { return p.Count == 0 })
+	if len(parts) == 0 {
+		return Moments{}, nil
+	}
+	features := len(parts[0].Mean)
+	whole := Moments{Mean: make([]float64, features), M2: make([]float64, features)}
+	for i, p := range parts {
+		if p.Count < 0 || len(p.Mean) != features || len(p.M2) != features {
+			return Moments{}, fmt.Errorf("layers: Sync: part %d of those with rows has a count of %d, %d means and %d M2, want a count of 1 or more and %d of each", i, p.Count, len(p.Mean), len(p.M2), features)
+		}
+		whole.Count += p.Count
+	}
+	for j := range features {
+		var m cpu.Moments
+		for _, p := range parts {
+			m.Add(cpu.Moments{Count: float64(p.Count), Mean: p.Mean[j], M2: p.M2[j]})
+		}
+		whole.Mean[j], whole.M2[j] = m.Mean, m.M2
+	}
+	return whole, nil
+}
+
+func (m *Moments) set(count int, mean, variance []float64) {
+	m.Count = count
+	m.Mean = append(m.Mean[:0], mean...)
+	m.M2 = m.M2[:0]
+	for _, v := range variance {
+		m.M2 = append(m.M2, v*float64(count))
+	}
+}
+
+func (m Moments) clone() Moments {
+	return Moments{m.Count, slices.Clone(m.Mean), slices.Clone(m.M2)}
+}
