@@ -132,7 +132,6 @@ func (p pointwise) backward(f gradient) {
 			p.store(db, at(dbeta), t)
 			p.mul(p.from(at(gamma), t), g, g)
 			p.mul(slope, g, g)
-			p.keep(g, t)
 			p.fma(v, g, sums[0])
 			if f.shift {
 				p.add(g, sums[1], sums[1])
