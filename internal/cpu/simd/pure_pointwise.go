@@ -2,6 +2,8 @@ package simd
 
 import "math"
 
+// dγ's terms are rounded once, with their sum, as in the assembly.
+
 func dyT[T Float](y, x, gamma, beta []T, alpha T, rows int) {
 	cols := len(gamma)
 	for r := range rows {
@@ -20,7 +22,7 @@ func dyTBackward[T Float](dx, x, dy, gamma, dgamma, dbeta []T, alpha T, rows int
 			u := float64(alpha) * float64(v)
 			e := math.Exp(-2 * math.Abs(u)) // 1 − tanh² to all its digits, of large u too
 			slope := 4 * e / ((1 + e) * (1 + e))
-			dgamma[j] += g[j] * T(math.Tanh(u))
+			dgamma[j] = T(math.FMA(float64(g[j]), math.Tanh(u), float64(dgamma[j])))
 			dbeta[j] += g[j]
 			h := float64(g[j]) * float64(gamma[j]) * slope
 			dalpha += h * float64(v)
@@ -47,7 +49,7 @@ func derfBackward[T Float](dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shif
 		g, d, kept := dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols], erf[r*cols:(r+1)*cols]
 		for j, v := range x[r*cols : (r+1)*cols] {
 			u := math.FMA(float64(alpha), float64(v), float64(shift))
-			dgamma[j] += g[j] * kept[j]
+			dgamma[j] = T(math.FMA(float64(g[j]), float64(kept[j]), float64(dgamma[j])))
 			dbeta[j] += g[j]
 			h := float64(g[j]) * float64(gamma[j]) * (2 / math.SqrtPi) * math.Exp(-u*u)
 			dalpha += h * float64(v)
