@@ -36,6 +36,21 @@ func Read(t *testing.T, file string, into any) {
 	}
 }
 
+// Made gives n numbers of a mean and a deviation, sums of four uniform ones: those of
+// data in testdata/accuracy.py, so that PyTorch can be had on the same.
+func Made(seed uint64, n int, mean, deviation float64) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		var total float64
+		for range 4 {
+			seed = seed*6364136223846793005 + 1442695040888963407
+			total += float64(seed>>40)/(1<<24) - 0.5
+		}
+		x[i] = mean + float64(deviation*total)*math.Sqrt(3)
+	}
+	return x
+}
+
 // Within is how far values may be from what they should be: Rel of the largest
 // of them, and Abs for those that are what is left after cancellation.
 type Within struct{ Rel, Abs float64 }
