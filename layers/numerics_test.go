@@ -47,9 +47,9 @@ func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 
 // TestHardRows holds the errors of norms on rows, or what else is normalized together,
 // that are all far from 0, or constant, or zeros, or large or small beyond squaring:
-// to PyTorch's on the same numbers, and to four units in the last place.
+// to PyTorch's on the same numbers, and to some units in the last place.
 func TestHardRows(t *testing.T) {
-	t.Logf("%-41s errors of y, dx, dγ and dβ, ours %26s and PyTorch's", "", "")
+	t.Logf("%-41s %-36s  %s", "errors", "  y, dx, dγ and dβ, ours", "  PyTorch's")
 	for _, c := range hardRows {
 		for _, h := range normCases {
 			if h.name != c.norm {

@@ -1,5 +1,5 @@
 // Package golden is for tests: it reads the values that testdata/golden.py has
-// made with PyTorch, and compares.
+// made with PyTorch, makes numbers that PyTorch can be had on, and compares.
 package golden
 
 import (
