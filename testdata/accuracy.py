@@ -10,7 +10,7 @@ torch.set_num_threads(1)
 ROWS, COLS = 64, 500
 
 
-def data(seed, n, mean, deviation):
+def data(seed, n, mean, deviation, dtype=np.float32):
     """n numbers of that mean and deviation, sums of four uniform ones: the same in
     any language."""
     state, out = seed, np.empty(n)
@@ -20,7 +20,7 @@ def data(seed, n, mean, deviation):
             state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
             total += (state >> 40) / 2**24 - 0.5
         out[i] = mean + deviation * total * 3**0.5
-    return out.astype(np.float32)
+    return out.astype(dtype)
 
 
 def tensor(seed, shape, mean=0.0, deviation=1.0):
@@ -50,19 +50,24 @@ def report(name, f, inputs, dy):
     print(f'{name:20}', ' '.join(f'{e:.2e}' for e in errors))
 
 
-dy = tensor(2, (ROWS, COLS))
-gamma, beta = tensor(3, (COLS,)), tensor(4, (COLS,))
-for mean in 0, 1e4, 1e6:
-    x = tensor(1, (ROWS, COLS), mean)
-    report(f'LayerNorm {mean:g}', lambda x, g, b: F.layer_norm(x, (COLS,), g, b, 1e-5), [x, gamma, beta], dy)
-    report(f'RMSNorm {mean:g}', rms_norm, [x, gamma], dy)
-    report(f'BatchNorm {mean:g}', batch_norm, [x, gamma, beta], dy)
-alpha, shift = torch.tensor([0.5]), torch.tensor([0.25])
-for deviation in 1, 1e-3, 10:
-    x = tensor(1, (ROWS, COLS), 0, deviation)
-    report(f'DyT x {deviation:g}', lambda x, g, b, a: torch.tanh(a * x) * g + b, [x, gamma, beta, alpha], dy)
-    report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b, [x, gamma, beta, alpha, shift], dy)
-x = tensor(1, (ROWS, COLS), 0, 3)
-report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
-targets = torch.arange(ROWS) * 7 % COLS
-report('CrossEntropy', lambda x: F.cross_entropy(x, targets), [x], torch.tensor(1.0))
+def main():
+    dy = tensor(2, (ROWS, COLS))
+    gamma, beta = tensor(3, (COLS,)), tensor(4, (COLS,))
+    for mean in 0, 1e4, 1e6:
+        x = tensor(1, (ROWS, COLS), mean)
+        report(f'LayerNorm {mean:g}', lambda x, g, b: F.layer_norm(x, (COLS,), g, b, 1e-5), [x, gamma, beta], dy)
+        report(f'RMSNorm {mean:g}', rms_norm, [x, gamma], dy)
+        report(f'BatchNorm {mean:g}', batch_norm, [x, gamma, beta], dy)
+    alpha, shift = torch.tensor([0.5]), torch.tensor([0.25])
+    for deviation in 1, 1e-3, 10:
+        x = tensor(1, (ROWS, COLS), 0, deviation)
+        report(f'DyT x {deviation:g}', lambda x, g, b, a: torch.tanh(a * x) * g + b, [x, gamma, beta, alpha], dy)
+        report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b, [x, gamma, beta, alpha, shift], dy)
+    x = tensor(1, (ROWS, COLS), 0, 3)
+    report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
+    targets = torch.arange(ROWS) * 7 % COLS
+    report('CrossEntropy', lambda x: F.cross_entropy(x, targets), [x], torch.tensor(1.0))
+
+
+if __name__ == '__main__':
+    main()

@@ -5,19 +5,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/internal/golden"
 )
 
-// made gives n numbers of a mean and a deviation, the same that
-// testdata/accuracy.py makes.
+// made gives numbers that testdata/accuracy.py makes too.
 func made(seed uint64, n int, mean, deviation float64) []float32 {
 	x := make([]float32, n)
-	for i := range x {
-		var total float64
-		for range 4 {
-			seed = seed*6364136223846793005 + 1442695040888963407
-			total += float64(seed>>40)/(1<<24) - 0.5
-		}
-		x[i] = float32(mean + float64(deviation*total)*math.Sqrt(3))
+	for i, v := range golden.Made(seed, n, mean, deviation) {
+		x[i] = float32(v)
 	}
 	return x
 }

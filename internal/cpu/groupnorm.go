@@ -110,12 +110,12 @@ func (t *groupForward[T]) run(sample int) {
 	count := float64(n.outer * n.inner)
 	for g := range n.groups {
 		first, last := g*n.size(), (g+1)*n.size()
-		var m Moments
+		var m Moments // about the first channel's mean, beside which they may be small
 		for j := first; j < last; j++ {
-			m.Add(Moments{Count: count, Mean: means[j], M2: variances[j] * count})
+			m.Add(Moments{Count: count, Mean: means[j] - means[first], M2: variances[j] * count})
 		}
-		rstd, mean := 1/math.Sqrt(m.Variance()+n.eps), T(m.Mean)
-		rounding := m.Mean - float64(mean)
+		rstd, mean := 1/math.Sqrt(m.Variance()+n.eps), T(means[first]+m.Mean)
+		rounding := m.Mean - (float64(mean) - means[first])
 		i := sample*n.groups + g
 		n.mean[i], n.shift[i], n.rstd[i] = mean, T(rounding*rstd), T(rstd)
 		for j := first; j < last; j++ {

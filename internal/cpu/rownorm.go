@@ -1,6 +1,10 @@
 package cpu
 
-import "gorgonorm/internal/cpu/simd"
+import (
+	"math"
+
+	"gorgonorm/internal/cpu/simd"
+)
 
 // rowNorm is a pass of LayerNorm or RMSNorm under way, some rows a chunk.
 type rowNorm[T Float] struct {
@@ -142,8 +146,28 @@ func (f *rowNormForward[T]) run(chunk int) {
 		// Squares in T have overflowed, or vanished, where rstd is out of this range.
 		const large = 1e15
 		if s := n.rstd[r]; !(s > 0 && s < large) {
-			n.normalize(simd.Pure[T](), r, r+1)
+			n.careful(r)
 		}
+	}
+}
+
+// careful normalizes a row with squares in float64 and, where they overflow that, of
+// the row times 2^-600, which is exact but for what is nothing beside the others.
+func (n *rowNorm[T]) careful(r int) {
+	n.normalize(simd.Pure[T](), r, r+1)
+	row := n.x[r*n.cols : (r+1)*n.cols]
+	if n.rstd[r] > 0 || !(float64(MaxAbs(row)) <= math.MaxFloat64) {
+		return
+	}
+	up, down := math.Ldexp(1, 600), math.Ldexp(1, -600)
+	scaled := *n
+	scaled.eps *= down * down
+	simd.Pure[T]().Scale(n.y[r*n.cols:(r+1)*n.cols], row, T(down))
+	scaled.x = n.y
+	scaled.normalize(simd.Pure[T](), r, r+1)
+	n.rstd[r] *= T(down)
+	if n.centred {
+		n.mean[r] *= T(up)
 	}
 }
 

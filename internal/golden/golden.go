@@ -1,5 +1,5 @@
 // Package golden is for tests: it reads the values that testdata/golden.py has
-// made with PyTorch, and compares.
+// made with PyTorch, makes numbers that PyTorch can be had on, and compares.
 package golden
 
 import (
@@ -34,6 +34,21 @@ func Read(t *testing.T, file string, into any) {
 	if err != nil {
 		t.Fatalf("golden: %s: %v", file, err)
 	}
+}
+
+// Made gives n numbers of a mean and a deviation, sums of four uniform ones: those of
+// data in testdata/accuracy.py, so that PyTorch can be had on the same.
+func Made(seed uint64, n int, mean, deviation float64) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		var total float64
+		for range 4 {
+			seed = seed*6364136223846793005 + 1442695040888963407
+			total += float64(seed>>40)/(1<<24) - 0.5
+		}
+		x[i] = mean + float64(deviation*total)*math.Sqrt(3)
+	}
+	return x
 }
 
 // Within is how far values may be from what they should be: Rel of the largest

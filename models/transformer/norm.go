@@ -33,12 +33,17 @@ var Norms = []Norm{
 		return rmsNorm(g, name, channels, bias, opts...)
 	}, rmsNorm},
 	{"dyt", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDyT(g, channels, options(name, bias, opts)...)
+		return layers.NewDyT(g, channels, append(options(name, bias, opts), layers.WithAlpha(alpha))...)
 	}, layerNorm},
 	{"derf", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDerf(g, channels, options(name, bias, opts)...)
+		return layers.NewDerf(g, channels, append(options(name, bias, opts), layers.WithAlpha(alpha))...)
 	}, layerNorm},
 }
+
+// alpha is DyT's and Derf's usual 0.5 for embeddings that start with a standard
+// deviation of 0.02, not 1: unlike norms, they do not scale up what is small. (Zhu et
+// al. 2025 scale the embeddings up instead.)
+const alpha = 0.5 / 0.02
 
 func layerNorm(g *G.ExprGraph, name string, features int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {
 	return layers.NewLayerNorm(g, features, options(name, bias, opts)...)

@@ -1,0 +1,209 @@
+package layers
+
+import (
+	"math"
+	"math/big"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// The norms' x has shape (4, 8, 120), GroupNorm's four groups having 30 features each.
+// testdata/numerics.py has the same sizes.
+const (
+	caseSamples, caseOuter, caseFeatures, caseGroups = 4, 8, 120, 4
+
+	caseSize = caseSamples * caseOuter * caseFeatures
+)
+
+// normCase is a norm on x of one of the shapes that rows of features have.
+type normCase struct {
+	name, layout string
+	new          func(g *G.ExprGraph, opts ...Option) (Layer, error)
+	set          func(sample, outer, feature int) int // which numbers are normalized together
+	shape        []int
+}
+
+var normCases = func() (norms []normCase) {
+	const perGroup = caseFeatures / caseGroups
+	row := func(n, i, _ int) int { return n*caseOuter + i }
+	column := func(_, _, j int) int { return j }
+	last, images := []int{caseSamples, caseOuter, caseFeatures}, []int{caseSamples, caseFeatures, caseOuter}
+	add := func(name, layout string, shape []int, set func(n, i, j int) int, new func(g *G.ExprGraph, opts ...Option) (Layer, error)) {
+		norms = append(norms, normCase{name, layout, new, set, shape})
+	}
+	add("LayerNorm", "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, caseFeatures, opts...) })
+	add("RMSNorm", "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, caseFeatures, opts...) })
+	batch := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, caseFeatures, opts...) }
+	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+		return NewGroupNorm(g, caseGroups, caseFeatures, opts...)
+	}
+	instance := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, caseFeatures, opts...) }
+	for _, layout := range []string{"", "axis 1"} {
+		shape := last
+		if layout != "" {
+			shape = images
+		}
+		add("BatchNorm", layout, shape, column, batch)
+		add("GroupNorm", layout, shape, func(n, _, j int) int { return n*caseGroups + j/perGroup }, group)
+		add("InstanceNorm", layout, shape, func(n, _, j int) int { return n*caseFeatures + j }, instance)
+	}
+	add("GroupNorm of rows", "", []int{caseSamples * caseOuter, caseFeatures}, func(n, i, j int) int {
+		return row(n, i, j)*caseGroups + j/perGroup
+	}, group)
+	return norms
+}()
+
+func (c normCase) centred() bool { return c.name != "RMSNorm" }
+
+// sets is of each number of x the set that it is normalized in.
+func (c normCase) sets() []int {
+	sets := make([]int, caseSize)
+	for i := range sets {
+		row, feature := i/caseFeatures, i%caseFeatures
+		sets[i] = c.set(row/caseOuter, row%caseOuter, feature)
+	}
+	return sets
+}
+
+// normInputs are of a type's precision.
+type normInputs struct{ x, dy, gamma, beta []float64 }
+
+// run gives y, dx, dγ and, where it is, dβ, with the features last.
+func (c normCase) run(t *testing.T, dt tensor.Dtype, eps float64, in normInputs) [][]float64 {
+	t.Helper()
+	g := G.NewGraph()
+	opts, images := []Option{WithDtype(dt), WithEps(eps)}, c.layout != ""
+	if images {
+		opts = append(opts, WithAxis(1))
+		in.x, in.dy = transposed(in.x, caseOuter), transposed(in.dy, caseOuter)
+	}
+	l, err := c.new(g, opts...)
+	require.NoError(t, err)
+	for i, v := range [][]float64{in.gamma, in.beta}[:len(l.Learnables())] {
+		set(t, l.Learnables()[i], v)
+	}
+	y, grads := runOnce(t, "tape", g, l, dt, in.x, in.dy, c.shape...)
+	if images {
+		y, grads[0] = transposed(y, caseFeatures), transposed(grads[0], caseFeatures)
+	}
+	return append([][]float64{y}, grads...)
+}
+
+// transposed is of each sample its rows as columns.
+func transposed(x []float64, rows int) []float64 {
+	const size = caseOuter * caseFeatures
+	y, cols := make([]float64, len(x)), size/rows
+	for i, v := range x {
+		y[i/size*size+i%cols*rows+i%size/cols] = v
+	}
+	return y
+}
+
+// rounded rounds values to the type.
+func rounded(dt tensor.Dtype, values ...[]float64) {
+	for _, v := range values {
+		for i := range v {
+			if dt == tensor.Float32 {
+				v[i] = float64(float32(v[i]))
+			}
+		}
+	}
+}
+
+// exact gives what run does by the formula, with 200 bits and any exponent.
+func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
+	number := func(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
+	zeros := func(n int) []*big.Float {
+		z := make([]*big.Float, n)
+		for i := range z {
+			z[i] = number(0)
+		}
+		return z
+	}
+	add := func(sum, v *big.Float) { sum.Add(sum, v) }
+	times := func(a, b *big.Float) *big.Float { return number(0).Mul(a, b) }
+	minus := func(a, b *big.Float) *big.Float { return number(0).Sub(a, b) }
+
+	sets := c.sets()
+	count := slices.Max(sets) + 1
+	n := number(float64(caseSize / count))
+	// means gives of each set the mean of v.
+	means := func(v func(i int) *big.Float) []*big.Float {
+		m := zeros(count)
+		for i, s := range sets {
+			add(m[s], v(i))
+		}
+		for _, v := range m {
+			v.Quo(v, n)
+		}
+		return m
+	}
+	mean := zeros(count)
+	if c.centred() {
+		mean = means(func(i int) *big.Float { return number(in.x[i]) })
+	}
+	xhat := make([]*big.Float, caseSize)
+	for i, s := range sets {
+		xhat[i] = minus(number(in.x[i]), mean[s])
+	}
+	rstd := means(func(i int) *big.Float { return times(xhat[i], xhat[i]) })
+	for _, v := range rstd {
+		add(v, number(eps))
+		v.Quo(number(1), v.Sqrt(v))
+	}
+	y, g, dx := make([]*big.Float, caseSize), make([]*big.Float, caseSize), make([]*big.Float, caseSize)
+	dgamma, dbeta := zeros(caseFeatures), zeros(caseFeatures)
+	for i, s := range sets {
+		j, d := i%caseFeatures, number(in.dy[i])
+		xhat[i].Mul(xhat[i], rstd[s])
+		y[i] = times(xhat[i], number(in.gamma[j]))
+		if c.centred() {
+			add(y[i], number(in.beta[j]))
+		}
+		g[i] = times(d, number(in.gamma[j]))
+		add(dgamma[j], times(d, xhat[i]))
+		add(dbeta[j], d)
+	}
+	meanG := zeros(count)
+	if c.centred() {
+		meanG = means(func(i int) *big.Float { return g[i] })
+	}
+	meanGX := means(func(i int) *big.Float { return times(g[i], xhat[i]) })
+	for i, s := range sets {
+		dx[i] = times(rstd[s], minus(minus(g[i], meanG[s]), times(xhat[i], meanGX[s])))
+	}
+	results := [][]*big.Float{y, dx, dgamma}
+	if c.centred() {
+		results = append(results, dbeta)
+	}
+	return results
+}
+
+// exactError is the largest error over the largest value, 0 being as good as 1 for
+// that; it is lost where a result is no number.
+func exactError(want []*big.Float, got []float64) float64 {
+	worst, size := new(big.Float), new(big.Float)
+	for i, w := range want {
+		if math.IsNaN(got[i]) || math.IsInf(got[i], 0) {
+			return lost
+		}
+		d := new(big.Float).Sub(new(big.Float).SetFloat64(got[i]), w)
+		if d.Abs(d).Cmp(worst) > 0 {
+			worst = d
+		}
+		if a := new(big.Float).Abs(w); a.Cmp(size) > 0 {
+			size = a
+		}
+	}
+	if size.Sign() > 0 {
+		worst.Quo(worst, size)
+	}
+	e, _ := worst.Float64()
+	return e
+}
+
+var lost = math.Inf(1)

@@ -1,0 +1,212 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
+)
+
+const hardEps = 1e-5
+
+// hardKinds are how the numbers of x are spread.
+var hardKinds = map[string]struct{ mean, deviation float64 }{
+	"usual": {0, 1}, "mean 1e4": {1e4, 1}, "mean 1e6": {1e6, 1}, "zero": {0, 0}, "denormal": {0, 1e-310}, "1e30": {0, 1e30}, "1e200": {0, 1e200},
+}
+
+// hardData makes the inputs of a case: all x of one kind.
+func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
+	k := hardKinds[kind]
+	if kind == "denormal" && dt == tensor.Float32 {
+		k.deviation = 1e-40
+	}
+	in := normInputs{
+		x:     golden.Made(1, caseSize, k.mean, k.deviation),
+		dy:    golden.Made(2, caseSize, 0, 1),
+		gamma: golden.Made(3, caseFeatures, 0, 1),
+		beta:  golden.Made(4, caseFeatures, 0, 1),
+	}
+	switch kind {
+	case "denormal":
+		clear(in.beta) // beside which x̂ is nothing
+	case "constant":
+		sets := h.sets()
+		constants := golden.Made(5, slices.Max(sets)+1, 1000, 1)
+		for i, s := range sets {
+			in.x[i] = constants[s]
+		}
+	}
+	rounded(dt, in.x, in.dy, in.gamma, in.beta)
+	return in
+}
+
+// TestHardRows holds the errors of norms on rows, or what else is normalized together,
+// that are all far from 0, or constant, or zeros, or large or small beyond squaring:
+// to PyTorch's on the same numbers, and to some units in the last place.
+func TestHardRows(t *testing.T) {
+	t.Logf("%-41s %-36s  %s", "errors", "  y, dx, dγ and dβ, ours", "  PyTorch's")
+	for _, c := range hardRows {
+		for _, h := range normCases {
+			if h.name != c.norm {
+				continue
+			}
+			for i, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+				pytorch := c.pytorch[i]
+				if pytorch == nil {
+					continue
+				}
+				in := hardData(c.rows, h, dt)
+				got, want := h.run(t, dt, hardEps, in), h.exact(hardEps, in)
+				require.Len(t, got, len(want))
+				require.Len(t, pytorch, len(want))
+				var ours []float64
+				for i := range want {
+					ours = append(ours, exactError(want[i], got[i]))
+				}
+				what := fmt.Sprintf("%-8s  %-19s  %v", c.rows, h.name+" "+h.layout, dt)
+				t.Logf("%-41s %s  %s", what, columns(ours), columns(pytorch))
+				for i, e := range ours {
+					most, slack := h.mostError(c.rows, dt)
+					require.LessOrEqual(t, e, most, "%s, result %d", what, i)
+					require.LessOrEqual(t, e, pytorch[i]+slack, "%s, result %d beside PyTorch's", what, i)
+				}
+			}
+		}
+	}
+}
+
+// mostError is what errors may be, and how much larger than PyTorch's: by one rounding,
+// where that was luckier, and in float64 by some more: where there is no assembly, sums
+// in float64 are taken one after the other.
+func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) {
+	if dt == tensor.Float32 {
+		return 4 * 0x1p-23, 0x1p-23
+	}
+	const unit = 0x1p-52
+	k := hardKinds[kind]
+	byRow := c.name == "LayerNorm" || c.name == "RMSNorm" || c.name == "GroupNorm of rows"
+	switch {
+	case kind == "denormal": // a mean is of whole units of 2^-1074
+		few := 4 * 0x1p-1074 / k.deviation
+		return few, few
+	case kind == "1e200" && !byRow: // the variance is beyond float64, and x̂ is 0
+		return 1.2, 0.2
+	case k.mean > 0 && !byRow: // the mean is rounded to float64
+		return 4 * unit * k.mean / k.deviation, 8 * unit
+	}
+	return 8 * unit, 8 * unit
+}
+
+// TestNaNAndInfinityStayWhereTheyAre: one in x makes NaN of what is normalized together
+// with it, and everything else is what it was, to the bit.
+func TestNaNAndInfinityStayWhereTheyAre(t *testing.T) {
+	for _, h := range normCases {
+		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+			in, sets := hardData("usual", h, dt), h.sets()
+			want := h.run(t, dt, hardEps, in)
+			for _, bad := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+				for _, at := range []int{0, 1717, caseSize - 1} {
+					what := fmt.Sprintf("%s %s, %v, %g at %d", h.name, h.layout, dt, bad, at)
+					in.x = hardData("usual", h, dt).x
+					in.x[at] = bad
+					got := h.run(t, dt, hardEps, in)
+					// rstd is 0 where a mean square is infinite: 0 = x·0, but for Inf·0.
+					zeros := h.name == "RMSNorm" && math.IsInf(bad, 0)
+					lostFeatures := make([]bool, caseFeatures)
+					for i, s := range sets {
+						switch y, dx := got[0][i], got[1][i]; {
+						case s != sets[at]:
+							require.Equal(t, want[0][i], y, "%s: y %d", what, i)
+							require.Equal(t, want[1][i], dx, "%s: dx %d", what, i)
+						case zeros && i != at:
+							require.Zero(t, y, "%s: y %d", what, i)
+							require.True(t, math.IsNaN(dx), "%s: dx %d is %g", what, i, dx)
+							require.False(t, math.IsNaN(got[2][i%caseFeatures]), "%s: dγ %d", what, i%caseFeatures)
+						default:
+							require.True(t, math.IsNaN(y), "%s: y %d is %g", what, i, y)
+							require.True(t, math.IsNaN(dx), "%s: dx %d is %g", what, i, dx)
+							lostFeatures[i%caseFeatures] = true
+						}
+					}
+					for j, is := range lostFeatures {
+						if is {
+							require.True(t, math.IsNaN(got[2][j]), "%s: dγ %d is %g", what, j, got[2][j])
+						} else if !zeros {
+							require.Equal(t, want[2][j], got[2][j], "%s: dγ %d", what, j)
+						}
+					}
+					if h.centred() {
+						require.Equal(t, want[3], got[3], "%s: dβ", what)
+					}
+				}
+			}
+		}
+	}
+}
+
+func columns(errors []float64) (s string) {
+	for _, e := range errors {
+		if e == lost {
+			s += "     lost"
+		} else {
+			s += fmt.Sprintf("  %.1e", e)
+		}
+	}
+	return fmt.Sprintf("%-36s", s)
+}
+
+// hardRows are PyTorch's errors of y, dx, dγ and dβ, relative to the largest value, as
+// python3 -B testdata/numerics.py prints them, with PyTorch 1.13.0 on a CPU, where
+// RMSNorm is composed. The first are float32's, the second float64's.
+var hardRows = []struct {
+	rows, norm string
+	pytorch    [2][]float64
+}{
+	{"mean 1e4", "LayerNorm", [2][]float64{{5.1e-04, 2.2e-04, 8.4e-04, 1.3e-07}, {9.0e-13, 2.9e-13, 1.1e-12, 4.1e-16}}},
+	{"mean 1e4", "RMSNorm", [2][]float64{{1.5e-07, 1.1e-07, 1.4e-07}, {2.7e-16, 2.4e-16, 3.5e-16}}},
+	{"mean 1e4", "BatchNorm", [2][]float64{{6.3e-04, 2.9e-04, 1.3e-03, 1.3e-07}, {8.4e-13, 5.5e-13, 2.3e-12, 4.1e-16}}},
+	{"mean 1e4", "GroupNorm", [2][]float64{{5.0e-04, 8.8e-05, 1.4e-03, 1.3e-07}, {8.5e-13, 1.7e-13, 3.0e-12, 1.3e-16}}},
+	{"mean 1e4", "GroupNorm of rows", [2][]float64{{9.9e-04, 2.5e-04, 7.5e-04, 1.3e-07}, {9.5e-13, 6.3e-13, 1.1e-12, 4.1e-16}}},
+	{"mean 1e4", "InstanceNorm", [2][]float64{{3.7e-04, 5.2e-04, 4.5e-04, 8.2e-08}, {9.7e-13, 2.4e-12, 2.5e-12, 1.3e-16}}},
+	{"mean 1e6", "LayerNorm", [2][]float64{{3.1e-02, 1.1e-02, 5.0e-02, 1.3e-07}, {5.9e-11, 2.2e-11, 6.0e-11, 4.1e-16}}},
+	{"mean 1e6", "RMSNorm", [2][]float64{{1.5e-07, 1.3e-07, 1.2e-07}, {3.3e-16, 2.6e-16, 2.0e-16}}},
+	{"mean 1e6", "BatchNorm", [2][]float64{{5.5e-02, 2.1e-02, 1.3e-01, 1.3e-07}, {1.2e-10, 5.6e-11, 1.9e-10, 4.1e-16}}},
+	{"mean 1e6", "GroupNorm", [2][]float64{{4.7e-02, 1.0e-02, 9.4e-02, 1.3e-07}, {6.2e-11, 1.9e-11, 1.9e-10, 1.3e-16}}},
+	{"mean 1e6", "GroupNorm of rows", [2][]float64{{5.7e-02, 3.0e-02, 4.7e-02, 1.3e-07}, {9.6e-11, 4.2e-11, 8.5e-11, 4.1e-16}}},
+	{"mean 1e6", "InstanceNorm", [2][]float64{{3.0e-02, 4.9e-02, 2.4e-02, 8.2e-08}, {9.7e-11, 6.3e-11, 1.0e-10, 1.3e-16}}},
+	{"constant", "LayerNorm", [2][]float64{{1.8e-02, 3.8e-05, 1.6e-01, 1.3e-07}, {3.3e-11, 1.5e-16, 2.5e-10, 4.1e-16}}},
+	{"constant", "RMSNorm", [2][]float64{{8.3e-08, 1.5e-07, 1.2e-07}, {3.0e-16, 2.0e-16, 3.0e-16}}},
+	{"constant", "BatchNorm", [2][]float64{{1.5e-01, 9.7e-03, 1.2e+00, 1.3e-07}, {2.5e-10, 1.8e-16, 2.6e-09, 4.1e-16}}},
+	{"constant", "GroupNorm", [2][]float64{{2.3e-02, 3.7e-05, 4.0e-01, 1.3e-07}, {4.7e-11, 1.6e-16, 8.6e-10, 1.3e-16}}},
+	{"constant", "GroupNorm of rows", [2][]float64{{2.5e-02, 1.3e-04, 1.1e-01, 1.3e-07}, {4.7e-11, 1.8e-16, 2.0e-10, 4.1e-16}}},
+	{"constant", "InstanceNorm", [2][]float64{{1.3e-02, 7.5e-08, 0.0e+00, 8.2e-08}, {8.8e-11, 1.5e-16, 6.2e-10, 1.3e-16}}},
+	{"zero", "LayerNorm", [2][]float64{{0.0e+00, 1.1e-07, 0.0e+00, 1.3e-07}, {0.0e+00, 1.8e-16, 0.0e+00, 4.1e-16}}},
+	{"zero", "RMSNorm", [2][]float64{{0.0e+00, 8.9e-08, 0.0e+00}, {0.0e+00, 1.3e-16, 0.0e+00}}},
+	{"zero", "BatchNorm", [2][]float64{{0.0e+00, 1.2e-07, 0.0e+00, 1.3e-07}, {0.0e+00, 1.8e-16, 0.0e+00, 4.1e-16}}},
+	{"zero", "GroupNorm", [2][]float64{{0.0e+00, 9.4e-08, 0.0e+00, 1.3e-07}, {0.0e+00, 1.6e-16, 0.0e+00, 1.3e-16}}},
+	{"zero", "GroupNorm of rows", [2][]float64{{0.0e+00, 1.1e-07, 0.0e+00, 1.3e-07}, {0.0e+00, 1.7e-16, 0.0e+00, 4.1e-16}}},
+	{"zero", "InstanceNorm", [2][]float64{{0.0e+00, 7.5e-08, 0.0e+00, 8.2e-08}, {0.0e+00, 1.5e-16, 0.0e+00, 1.3e-16}}},
+	{"denormal", "LayerNorm", [2][]float64{{7.5e-06, 1.1e-07, 1.2e-05, 1.3e-07}, {2.2e-14, 1.8e-16, 2.8e-14, 4.1e-16}}},
+	{"denormal", "RMSNorm", [2][]float64{{1.0e-07, 8.9e-08, 1.5e-07}, {1.8e-16, 1.3e-16, 2.3e-16}}},
+	{"denormal", "BatchNorm", [2][]float64{{1.7e-06, 1.2e-07, 6.7e-06, 1.3e-07}, {8.1e-15, 1.8e-16, 2.8e-14, 4.1e-16}}},
+	{"denormal", "GroupNorm", [2][]float64{{5.6e-06, 9.4e-08, 1.4e-05, 1.3e-07}, {1.1e-14, 1.6e-16, 2.6e-14, 1.3e-16}}},
+	{"denormal", "GroupNorm of rows", [2][]float64{{7.1e-06, 1.1e-07, 1.2e-05, 1.3e-07}, {1.7e-14, 1.7e-16, 3.4e-14, 4.1e-16}}},
+	{"denormal", "InstanceNorm", [2][]float64{{2.5e-06, 7.5e-08, 4.7e-06, 8.2e-08}, {8.9e-15, 1.5e-16, 2.7e-14, 1.3e-16}}},
+	{"1e30", "LayerNorm", [2][]float64{{lost, lost, lost, 1.3e-07}, {2.1e-16, 3.4e-16, 2.4e-16, 4.1e-16}}},
+	{"1e30", "RMSNorm", [2][]float64{{1.0e+00, 1.0e+00, 1.0e+00}, {2.1e-16, 2.0e-16, 2.7e-16}}},
+	{"1e30", "BatchNorm", [2][]float64{{1.1e+00, 1.0e+00, 1.0e+00, 1.3e-07}, {2.3e-16, 2.6e-16, 4.4e-16, 4.1e-16}}},
+	{"1e30", "GroupNorm", [2][]float64{{lost, lost, lost, 1.3e-07}, {1.9e-16, 1.8e-16, 2.5e-16, 1.3e-16}}},
+	{"1e30", "GroupNorm of rows", [2][]float64{{lost, lost, lost, 1.3e-07}, {2.1e-16, 2.3e-16, 3.9e-16, 4.1e-16}}},
+	{"1e30", "InstanceNorm", [2][]float64{{1.1e+00, 1.0e+00, 1.0e+00, 8.2e-08}, {1.6e-16, 2.7e-16, 2.0e-16, 1.3e-16}}},
+	{"1e200", "LayerNorm", [2][]float64{nil, {lost, lost, lost, 4.1e-16}}},
+	{"1e200", "RMSNorm", [2][]float64{nil, {1.0e+00, 1.0e+00, 1.0e+00}}},
+	{"1e200", "BatchNorm", [2][]float64{nil, {1.1e+00, 1.0e+00, 1.0e+00, 4.1e-16}}},
+	{"1e200", "GroupNorm", [2][]float64{nil, {lost, lost, lost, 1.3e-16}}},
+	{"1e200", "GroupNorm of rows", [2][]float64{nil, {lost, lost, lost, 4.1e-16}}},
+	{"1e200", "InstanceNorm", [2][]float64{nil, {1.1e+00, 1.0e+00, 1.0e+00, 1.3e-16}}},
+}
