@@ -101,14 +101,41 @@ func (m *module) errorf(format string, args ...any) error {
 	return fmt.Errorf("layers: %s: %w", m.label(), fmt.Errorf(format, args...))
 }
 
+// learnable is one to be made.
+type learnable struct {
+	suffix string
+	init   G.InitWFn
+	shape  tensor.Shape
+}
+
 // learn adds a learnable with its first value to the graph.
 func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
-	if init == nil {
-		return m.errorf("there is no function for the initial %s", suffix)
+	return m.learnAll(learnable{suffix, init, shape})
+}
+
+// learnAll adds learnables with their first values to the graph, or none.
+func (m *module) learnAll(all ...learnable) error {
+	values := make([]any, len(all))
+	for i, l := range all {
+		var err error
+		if values[i], err = m.initial(l); err != nil {
+			return err
+		}
 	}
-	n := tensor.Shape(shape).TotalSize()
+	for i, l := range all {
+		m.place(m.name+"."+l.suffix, values[i], l.shape)
+	}
+	return nil
+}
+
+// initial is a learnable's first value.
+func (m *module) initial(l learnable) (any, error) {
+	if l.init == nil {
+		return nil, m.errorf("there is no function for the initial %s", l.suffix)
+	}
+	n := l.shape.TotalSize()
 	var ok bool
-	values := init(m.dtype, shape...)
+	values := l.init(m.dtype, l.shape...)
 	switch v := values.(type) {
 	case []float32:
 		ok = m.dtype == tensor.Float32 && len(v) == n
@@ -116,10 +143,9 @@ func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
 		ok = m.dtype == tensor.Float64 && len(v) == n
 	}
 	if !ok {
-		return m.errorf("the initial %s is not a []%v of %d elements", suffix, m.dtype, n)
+		return nil, m.errorf("the initial %s is not a []%v of %d elements", l.suffix, m.dtype, n)
 	}
-	m.place(m.name+"."+suffix, values, shape)
-	return nil
+	return values, nil
 }
 
 // place adds a learnable that works in the given memory.
@@ -180,13 +206,16 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer
-// stands on one.
+// stands on one, or has no elements.
 func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
 	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
+	}
+	if slices.Contains(x.Shape(), 0) { // Gorgonia's machines panic at those
+		return m.errorf("the input has no elements (shape %v)", x.Shape())
 	}
 	return nil
 }
