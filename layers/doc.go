@@ -9,8 +9,18 @@
 //	y, err := norm.Forward(x) // x has shape (..., 128)
 //	grads, err := gorgonia.Grad(cost, norm.Learnables()...)
 //
-// Features are the last axis; all axes before it are rows. An activation may
-// thus be (rows, features) or (batch, time, features).
+// Features are the last axis, unless WithAxis says otherwise; all axes before it are
+// rows. An activation may thus be (rows, features) or (batch, time, features).
+//
+// # Which norm
+//
+//	BatchNorm     a feature over all rows: needs batches that look like the data
+//	LayerNorm     a row over its features: mean 0, variance 1
+//	RMSNorm       a row over its features: length √features, the mean left as it is
+//	GroupNorm     a sample's features, in groups, over positions: for images
+//	InstanceNorm  GroupNorm with a group for each feature
+//	DyT, Derf     no norm: a tanh, or an erf, of each element, in a norm's place
+//	QKNorm        row norms of attention's queries and keys
 //
 // # Training and evaluation
 //
@@ -28,24 +38,60 @@
 //
 // # Options and defaults
 //
-//	option         layers                        default
-//	WithName       all                           the kind: LayerNorm, and where the graph has
-//	                                             that already LayerNorm_1, …
-//	WithDtype      all that have learnables      float32
-//	WithEps        BatchNorm, LayerNorm          1e-5
-//	               RMSNorm                       machine epsilon of the dtype, as PyTorch
-//	WithMomentum   BatchNorm                     0.1, the weight of the new value, as PyTorch
-//	WithoutBias    BatchNorm, LayerNorm, Linear  a bias is there
+//	option                 layers                                    default
+//	WithName               all                                       the kind: LayerNorm, and where the graph
+//	                                                                 has that already LayerNorm_1, …
+//	WithDtype              all that have learnables                  float32
+//	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
+//	                       InstanceNorm
+//	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
+//	WithAxis               BatchNorm, GroupNorm, InstanceNorm        -1, the last axis
+//	WithShape              LayerNorm, RMSNorm                        the last dimension alone
+//	WithoutAffine          norms, DyT, Derf                          weight and bias are there
+//	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there
+//	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
+//	WithBiasInit           norms but RMSNorm, DyT, Derf, Linear      0
+//	WithMomentum           BatchNorm                                 0.1, the new value's weight, as PyTorch
+//	WithCumulativeAverage  BatchNorm                                 an average by momentum
+//	WithBiasedVariance     BatchNorm                                 running variance by N−1, as PyTorch
+//	WithoutTracking        BatchNorm                                 running statistics in evaluation
+//	WithFrozenStatistics   BatchNorm                                 the batch's statistics in training
+//	WithPositions          BatchNorm                                 statistics over all axes but the features'
+//	WithZeroCentredGain    RMSNorm                                   the gain is weight, not 1 + weight
+//	WithPartial            RMSNorm                                   the root mean square of all features
+//	WithAlpha              DyT, Derf                                 0.5
 //
-// gamma starts at 1 and beta and biases at 0. An option that a layer does not
-// have is an error. Learnables are named as PyTorch names them, <name>.weight
-// and <name>.bias, and a name can be used once on a graph.
+// An option that a layer does not have is an error, and of options that exclude each
+// other: of WithMomentum and WithCumulativeAverage the last counts. Learnables are
+// named as PyTorch names them, <name>.weight and <name>.bias, and a name can be used
+// once on a graph.
+//
+// # State
+//
+// State is a copy of a layer's weights and statistics by PyTorch's names, as its
+// state_dict has them; Load gives such values back to the layer and all its placements,
+// between runs:
+//
+//	best := norm.State()
+//	err := norm.Load(best)
+//
+// Load is strict: names, shapes and types must be the layer's. Every fault is in one
+// error, after which nothing has changed. A Stack does so for several layers, with each
+// layer's name before its entries. BatchNorm's statistics of parts of a batch, its
+// Moments, are combined by Sync.
+//
+// # Gradients of gradients
+//
+// LayerNorm and RMSNorm can be differentiated twice, for a gradient penalty or a product
+// with a Hessian; the inner gradient is taken with Grad, of this package. Of other
+// layers, second derivatives are an error while the graph is built.
 //
 // # Memory
 //
 // Operations own their outputs and reuse them: a value read from a node, a
 // scalar loss too, is valid until the graph runs again, so copy what is to be
-// kept. For the same reason machines on one graph, or on a graph and its Clone,
-// must not run at the same time, nor two training graphs with one BatchNorm. To
-// have a layer twice, place it with On.
+// kept. Gorgonia may compute later operations in an earlier one's memory: to see a
+// value from amid a graph, read it with gorgonia.Read. For the same reason machines
+// on one graph, or on a graph and its Clone, must not run at the same time, nor two
+// training graphs with one BatchNorm. To have a layer twice, place it with On.
 package layers

@@ -85,3 +85,52 @@ func ExampleBatchNorm_On() {
 	// statistics [2.00 20.00] [1.00 100.00]
 	// evaluation [2.00 0.00]
 }
+
+// A gradient penalty: the squared norm of a critic's gradient in its input, trained
+// together with the critic. Grad takes the inner gradient, gorgonia.Grad the outer.
+func ExampleGrad() {
+	g := G.NewGraph()
+	x := G.NewMatrix(g, tensor.Float64, G.WithShape(2, 3), G.WithName("x"),
+		G.WithValue(tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, 2, 4, 3, 2, 0}))))
+	norm, err := layers.NewLayerNorm(g, 3, layers.WithDtype(tensor.Float64))
+	if err != nil {
+		log.Fatal(err)
+	}
+	y, err := norm.Forward(x)
+	if err != nil {
+		log.Fatal(err)
+	}
+	critic := G.Must(G.Sum(G.Must(G.Tanh(y))))
+
+	dx, err := layers.Grad(critic, x)
+	if err != nil {
+		log.Fatal(err)
+	}
+	penalty := G.Must(G.Sum(G.Must(G.Square(dx[0]))))
+	var value G.Value
+	G.Read(penalty, &value)
+	cost := G.Must(G.Sub(penalty, critic))
+	if _, err := G.Grad(cost, norm.Learnables()...); err != nil {
+		log.Fatal(err)
+	}
+
+	vm := G.NewTapeMachine(g, G.BindDualValues(norm.Learnables()...))
+	defer vm.Close()
+	solver := G.NewVanillaSolver(G.WithLearnRate(0.1))
+	for step := range 51 {
+		if err := vm.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		if step%25 == 0 {
+			fmt.Printf("step %2d  penalty %.4f\n", step, value.Data())
+		}
+		if err := solver.Step(G.NodesToValueGrads(norm.Learnables())); err != nil {
+			log.Fatal(err)
+		}
+		vm.Reset()
+	}
+	// Output:
+	// step  0  penalty 0.2973
+	// step 25  penalty 0.0029
+	// step 50  penalty 0.0007
+}

@@ -123,6 +123,74 @@ func TestRowNormsEqualPyTorch(t *testing.T) {
 	}
 }
 
+// TestRowNormsOptionsEqualPyTorch: normalized shapes of several dimensions, no
+// learnables, and RMSNorm's gain and part.
+func TestRowNormsOptionsEqualPyTorch(t *testing.T) {
+	for _, file := range []string{"layernorm_shape.json", "rmsnorm_options.json"} {
+		var f struct {
+			Cases []struct {
+				Name, Dtype  string
+				Shape        []int
+				Eps, Partial float64
+				ZeroCentred  bool `json:"zero_centred"`
+				Weight, Bias *golden.Tensor
+				Dweight      *golden.Tensor
+				goldenPass
+			}
+		}
+		golden.Read(t, file, &f)
+		require.NotEmpty(t, f.Cases)
+		for _, c := range f.Cases {
+			t.Run(file+"/"+c.Name, func(t *testing.T) {
+				opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps), WithShape(c.Shape...)}
+				layerNorm := file == "layernorm_shape.json"
+				want := [][]float64{c.Dx.Data}
+				switch {
+				case c.Weight == nil:
+					opts = append(opts, WithoutAffine())
+				case c.Bias == nil && layerNorm:
+					opts = append(opts, WithoutBias())
+					fallthrough
+				default:
+					want = append(want, c.Dweight.Data)
+				}
+				if c.Dbias != nil {
+					want = append(want, c.Dbias.Data)
+				}
+				if c.ZeroCentred {
+					opts = append(opts, WithZeroCentredGain())
+				}
+				if !layerNorm {
+					opts = append(opts, WithPartial(c.Partial))
+				}
+				for _, machine := range machines {
+					g := G.NewGraph()
+					var l Layer
+					var err error
+					if features := tensor.Shape(c.Shape).TotalSize(); layerNorm {
+						l, err = NewLayerNorm(g, features, opts...)
+					} else {
+						l, err = NewRMSNorm(g, features, opts...)
+					}
+					require.NoError(t, err)
+					for _, n := range l.Learnables() {
+						require.Equal(t, tensor.Shape(c.Shape), n.Shape())
+					}
+					if c.Weight != nil {
+						setAll(t, l, *c.Weight, c.Bias)
+					}
+					y, grads := c.run(t, machine, g, l, dtypes[c.Dtype])
+					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
+					require.Len(t, grads, len(want))
+					for i := range want {
+						golden.RequireClose(t, want[i], grads[i], tolerance[c.Dtype], "gradient %d", i)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestBatchNormEqualsPyTorch(t *testing.T) {
 	var f struct {
 		Cases []struct {

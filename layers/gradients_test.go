@@ -27,6 +27,13 @@ func TestGradients(t *testing.T) {
 		{"LayerNorm/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64, WithoutBias()) }, 1},
 		{"RMSNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64) }, 1},
 		{"RMSNorm/eps", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithEps(0.5)) }, 1},
+		{"LayerNorm/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64, WithoutAffine()) }, 1},
+		{"RMSNorm/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithoutAffine()) }, 1},
+		{"RMSNorm/zero-centred", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithZeroCentredGain()) }, 1},
+		{"RMSNorm/partial", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithPartial(0.4)) }, 1},
+		{"RMSNorm/partial, no affine", func(g *G.ExprGraph, n int) (Layer, error) {
+			return NewRMSNorm(g, n, f64, WithPartial(0.4), WithoutAffine())
+		}, 1},
 		{"BatchNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64) }, 2},
 		{"BatchNorm/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64, WithoutBias()) }, 2},
 		{"BatchNorm/evaluation", evaluatedBatchNorm, 1},

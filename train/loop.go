@@ -2,12 +2,12 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
@@ -250,30 +250,12 @@ func (l *loop) trainModeLoss(run *Run) (Float, error) {
 	if len(run.Steps) < l.Steps {
 		return Float(math.NaN()), nil
 	}
-	defer keepStatistics(l.train.activations)()
 	p, err := l.placed(layers.Training)
 	if err != nil {
 		return 0, err
 	}
 	defer p.close()
-	return l.evaluate(&p)
-}
-
-// keepStatistics copies BatchNorm's running statistics; the function it returns
-// puts them back.
-func keepStatistics(a *transformer.Activations) func() {
-	var back []func()
-	for _, n := range a.Norms {
-		if b, ok := n.Layer.(*layers.BatchNorm); ok {
-			for _, now := range []*tensor.Dense{b.RunningMean(), b.RunningVar()} {
-				kept := now.Clone().(*tensor.Dense)
-				back = append(back, func() { copy(now.Float32s(), kept.Float32s()) })
-			}
-		}
-	}
-	return func() {
-		for _, b := range back {
-			b()
-		}
-	}
+	before := l.model.State() // training mode changes BatchNorm's running statistics
+	loss, err := l.evaluate(&p)
+	return loss, errors.Join(err, l.model.Load(before))
 }

@@ -39,6 +39,7 @@ var norms = []struct {
 	{"BatchNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewBatchNorm(g, n) }},
 	{"LayerNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewLayerNorm(g, n) }},
 	{"RMSNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewRMSNorm(g, n) }},
+	{"GroupNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewGroupNorm(g, 8, n) }},
 }
 
 func main() {
