@@ -59,6 +59,9 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	if g == nil {
 		return m, m.errorf("the graph is nil")
 	}
+	if c.dtype.Type == nil {
+		return m, m.errorf("dtype is none, want float32 or float64")
+	}
 	if c.dtype != tensor.Float32 && c.dtype != tensor.Float64 {
 		return m, m.errorf("dtype is %v, want float32 or float64", c.dtype)
 	}
@@ -155,15 +158,22 @@ func (m *module) place(name string, memory any, shape tensor.Shape) {
 	m.learnables = append(m.learnables, n)
 }
 
+// admitted says why the module cannot be placed on another graph.
+func (m *module) admitted(g *G.ExprGraph) error {
+	if g == nil {
+		return m.errorf("the graph is nil")
+	}
+	c := *m
+	c.g = g
+	return c.free()
+}
+
 // on is the module on another graph, with the same memory. Each graph has
 // tensor headers of its own: UnbindAll on one gives its headers away.
 func (m *module) on(g *G.ExprGraph) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
-	if g == nil {
-		return c, c.errorf("the graph is nil")
-	}
-	if err := c.free(); err != nil {
+	if err := m.admitted(g); err != nil {
 		return c, err
 	}
 	for _, n := range m.learnables {
@@ -224,6 +234,9 @@ func (m *module) check(x *G.Node) error {
 func fwd(l interface {
 	Forward(*G.Node) (*G.Node, error)
 }, x G.Input) G.Result {
+	if x == nil {
+		return G.LiftResult(l.Forward(nil))
+	}
 	if err := G.CheckOne(x); err != nil {
 		return G.Err(err)
 	}

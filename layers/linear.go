@@ -21,7 +21,7 @@ type Linear struct {
 
 // NewLinear makes a Linear layer from in to out features. Learnables are weight,
 // of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
-// shape (out), from 0. It takes WithName, WithDtype and WithoutBias.
+// shape (out), from 0. It takes WithName, WithDtype, WithoutBias and WithBiasInit.
 func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts, "WithDtype", "WithoutBias", "WithBiasInit")
 	if err != nil {

@@ -91,9 +91,8 @@ func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
 // On places both norms, and the layer with them, on another graph.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	if g != nil {
-		k := module{kind: l.key.self().kind, name: l.key.Name(), g: g}
-		if err := k.free(); err != nil { // before the query's norm is there
+	for _, norm := range []RowNorm{l.query, l.key} { // ask for both before one is there
+		if err := norm.self().admitted(g); err != nil {
 			return nil, err
 		}
 	}
