@@ -43,6 +43,8 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 		}),
 		"InstanceNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewInstanceNorm(g, features, dt) }),
 		"RMSNorm":      of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
+		"DyT":          of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewDyT(g, features, dt) }),
+		"Derf":         of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewDerf(g, features, dt) }),
 		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewLinear(g, features, 4*features, normal(), dt)
 		}),

@@ -37,6 +37,12 @@ func TestGradients(t *testing.T) {
 		{"BatchNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64) }, 2},
 		{"BatchNorm/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64, WithoutBias()) }, 2},
 		{"BatchNorm/evaluation", evaluatedBatchNorm, 1},
+		{"DyT", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64) }, 1},
+		{"DyT/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64, WithoutBias()) }, 1},
+		{"DyT/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64, WithoutAffine()) }, 1},
+		{"Derf", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64) }, 1},
+		{"Derf/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64, WithoutBias()) }, 1},
+		{"Derf/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64, WithoutAffine()) }, 1},
 		{"Linear", func(g *G.ExprGraph, n int) (Layer, error) { return NewLinear(g, n, 3, constant(0), f64) }, 1},
 		{"Linear/no bias", func(g *G.ExprGraph, n int) (Layer, error) {
 			return NewLinear(g, n, 3, constant(0), f64, WithoutBias())

@@ -67,7 +67,7 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	}
 	if m.name == "" {
 		m.name = kind
-		for i := 1; m.taken(); i++ {
+		for i := 1; m.taken() != ""; i++ {
 			m.name = fmt.Sprintf("%s_%d", kind, i)
 		}
 	}
@@ -77,14 +77,20 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 // free refuses a name that the graph has: Gorgonia would silently take two inputs
 // of one name and shape for one.
 func (m *module) free() error {
-	if m.taken() {
-		return m.errorf("the graph has a node %s.weight or %[1]s.bias already, give the layer another name", m.name)
+	if node := m.taken(); node != "" {
+		return m.errorf("the graph has a node %s already, give the layer another name", node)
 	}
 	return nil
 }
 
-func (m *module) taken() bool {
-	return len(m.g.ByName(m.name+".weight")) > 0 || len(m.g.ByName(m.name+".bias")) > 0
+// taken is the node that another layer of that name has on the graph.
+func (m *module) taken() string {
+	for _, suffix := range []string{".weight", ".bias", ".alpha"} {
+		if len(m.g.ByName(m.name+suffix)) > 0 {
+			return m.name + suffix
+		}
+	}
+	return ""
 }
 
 func (m *module) Name() string        { return m.name }

@@ -17,6 +17,8 @@ var every = map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
 	"RMSNorm":      func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, 4, opts...) },
 	"GroupNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 2, 4, opts...) },
 	"InstanceNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, 4, opts...) },
+	"DyT":          func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewDyT(g, 4, opts...) },
+	"Derf":         func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewDerf(g, 4, opts...) },
 	"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 		return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 	},
@@ -33,6 +35,7 @@ var errSample = errors.New("sample")
 var learnables = map[string][]string{
 	"BatchNorm": {"weight", "bias"}, "LayerNorm": {"weight", "bias"}, "RMSNorm": {"weight"},
 	"GroupNorm": {"weight", "bias"}, "InstanceNorm": {"weight", "bias"},
+	"DyT": {"weight", "bias", "alpha"}, "Derf": {"weight", "bias", "alpha", "shift"},
 	"Linear": {"weight", "bias"}, "Embedding": {"weight"},
 }
 
@@ -65,11 +68,11 @@ func TestLearnablesAreNamedAndNumbered(t *testing.T) {
 			}
 			if len(learnables[kind]) > 0 {
 				_, err := build(g, WithName("mine"))
-				require.ErrorContains(t, err, "the graph has a node mine.weight or mine.bias already")
+				require.ErrorContains(t, err, "the graph has a node mine.weight already")
 				l, err := build(G.NewGraph(), WithName("mine"))
 				require.NoError(t, err)
 				_, err = l.On(g, Training)
-				require.ErrorContains(t, err, "the graph has a node mine.weight or mine.bias already")
+				require.ErrorContains(t, err, "the graph has a node mine.weight already")
 			}
 		})
 	}

@@ -46,6 +46,9 @@ func TestQKNormGradients(t *testing.T) {
 		"LayerNorm":         func(size int) newRowNorm { return layerNorms(size, f64) },
 		"LayerNorm/no bias": func(size int) newRowNorm { return layerNorms(size, f64, WithoutBias()) },
 		"RMSNorm":           func(size int) newRowNorm { return rmsNorms(size, f64) },
+		"Derf": func(size int) newRowNorm {
+			return func(g *G.ExprGraph, name string) (RowNorm, error) { return NewDerf(g, size, WithName(name), f64) }
+		},
 	} {
 		for _, s := range []struct{ batch, time, heads, size int }{
 			{1, 1, 1, 5}, {2, 3, 2, 4}, {1, 4, 3, 2}, {3, 1, 2, 3},
@@ -54,8 +57,8 @@ func TestQKNormGradients(t *testing.T) {
 				shape := []int{s.batch, s.time, 3 * s.heads * s.size}
 				rng := rand.New(rand.NewPCG(10, uint64(s.size)))
 				values := []any{normals(rng, tensor.Shape(shape).TotalSize(), 0.5, 1.5)}
-				for range newQKNorm(t, G.NewGraph(), s.heads, norm(s.size)).Learnables() {
-					values = append(values, normals(rng, s.size, 0.7, 0.5))
+				for _, w := range newQKNorm(t, G.NewGraph(), s.heads, norm(s.size)).Learnables() {
+					values = append(values, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 				}
 				checkGradients(t, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 					l := newQKNorm(t, g, s.heads, norm(s.size))
@@ -255,7 +258,7 @@ func TestQKNormRefuses(t *testing.T) {
 		{forward(tensor.Float32, g, 2, 3, 8), "layers: QKNorm attn: input shape is (2, 3, 8), want (batch, time, 24) for 2 heads of 4 features"},
 		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32"},
 		{forward(tensor.Float32, G.NewGraph(), 2, 3, 24), "layers: QKNorm attn: the input is a node of another graph: place the layer there with On"},
-		{second(l.On(g, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight or RMSNorm.bias already, give the layer another name"},
+		{second(l.On(g, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
 		{second(l.On(nil, Training)), "layers: RMSNorm: the graph is nil"},
 	} {
 		require.EqualError(t, c.err, c.want)

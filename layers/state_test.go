@@ -17,6 +17,7 @@ var stateNames = map[string][]string{
 	"BatchNorm": {"bias", "num_batches_tracked", "running_mean", "running_var", "weight"},
 	"LayerNorm": {"bias", "weight"}, "RMSNorm": {"weight"},
 	"GroupNorm": {"bias", "weight"}, "InstanceNorm": {"bias", "weight"},
+	"DyT": {"alpha", "bias", "weight"}, "Derf": {"alpha", "bias", "shift", "weight"},
 	"Linear": {"bias", "weight"}, "Embedding": {"weight"},
 	"QKNorm": {"key.bias", "key.weight", "query.bias", "query.weight"},
 }

@@ -18,7 +18,7 @@ type style struct {
 // colors are those of Okabe and Ito, which the colour-blind tell apart: first
 // one for each norm, whatever runs there are, then some for norms unknown here.
 var (
-	norms  = []string{"none", "batch", "layer", "rms"}
+	norms  = []string{"none", "batch", "layer", "rms", "dyt", "derf"}
 	colors = []color.Color{
 		color.RGBA{0x00, 0x00, 0x00, 0xff},
 		color.RGBA{0xd5, 0x5e, 0x00, 0xff},

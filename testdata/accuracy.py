@@ -57,6 +57,11 @@ for mean in 0, 1e4, 1e6:
     report(f'LayerNorm {mean:g}', lambda x, g, b: F.layer_norm(x, (COLS,), g, b, 1e-5), [x, gamma, beta], dy)
     report(f'RMSNorm {mean:g}', rms_norm, [x, gamma], dy)
     report(f'BatchNorm {mean:g}', batch_norm, [x, gamma, beta], dy)
+alpha, shift = torch.tensor([0.5]), torch.tensor([0.25])
+for deviation in 1, 1e-3, 10:
+    x = tensor(1, (ROWS, COLS), 0, deviation)
+    report(f'DyT x {deviation:g}', lambda x, g, b, a: torch.tanh(a * x) * g + b, [x, gamma, beta, alpha], dy)
+    report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b, [x, gamma, beta, alpha, shift], dy)
 x = tensor(1, (ROWS, COLS), 0, 3)
 report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
 targets = torch.arange(ROWS) * 7 % COLS

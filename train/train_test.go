@@ -45,8 +45,12 @@ func TestLossFallsUnderEveryNorm(t *testing.T) {
 			require.Len(t, run.Steps, c.Steps)
 			uniform := math.Log(float64(len(text.Vocabulary)))
 			require.InDelta(t, uniform, float64(s.FirstLoss), 0.2, "the first loss is that of guessing")
-			require.Less(t, float64(s.LastLoss), 0.7*uniform)
-			require.Less(t, float64(s.BestVal), 0.8*uniform)
+			last, best := 0.7, 0.8
+			if n.Name == "dyt" || n.Name == "derf" { // embeddings start small, and these leave them so
+				last, best = 0.85, 0.85
+			}
+			require.Less(t, float64(s.LastLoss), last*uniform)
+			require.Less(t, float64(s.BestVal), best*uniform)
 			for _, step := range run.Steps {
 				require.Equal(t, step.Step%c.EvalEvery == 0, step.ValLoss != nil)
 			}
@@ -99,11 +103,11 @@ func TestCancellingKeepsWhatIsDone(t *testing.T) {
 func TestWhatCannotBeRun(t *testing.T) {
 	text := corpus(t, verse)
 	for want, change := range map[string]func(*Config){
-		"train: steps is 0, want 1 or more":                                         func(c *Config) { c.Steps = 0 },
-		"train: batch is -1, want 1 or more":                                        func(c *Config) { c.Batch = -1 },
-		"train: lr is NaN, want it from 0 to 1000":                                  func(c *Config) { c.LR = math.NaN() },
-		"transformer: 3 heads do not divide 16 channels":                            func(c *Config) { c.Heads = 3 },
-		`transformer: unknown norm "x", want one of ["none" "batch" "layer" "rms"]`: func(c *Config) { c.Norm = "x" },
+		"train: steps is 0, want 1 or more":                                                      func(c *Config) { c.Steps = 0 },
+		"train: batch is -1, want 1 or more":                                                     func(c *Config) { c.Batch = -1 },
+		"train: lr is NaN, want it from 0 to 1000":                                               func(c *Config) { c.LR = math.NaN() },
+		"transformer: 3 heads do not divide 16 channels":                                         func(c *Config) { c.Heads = 3 },
+		`transformer: unknown norm "x", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`: func(c *Config) { c.Norm = "x" },
 		"train: the norm batch needs a batch of 2 tokens or more, batch 1 of context 1 has 1": func(c *Config) {
 			c.Norm, c.Batch, c.Context = "batch", 1, 1
 		},

@@ -40,6 +40,8 @@ var norms = []struct {
 	{"LayerNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewLayerNorm(g, n) }},
 	{"RMSNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewRMSNorm(g, n) }},
 	{"GroupNorm", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewGroupNorm(g, 8, n) }},
+	{"DyT", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewDyT(g, n) }},
+	{"Derf", func(g *G.ExprGraph, n int) (layers.Layer, error) { return layers.NewDerf(g, n) }},
 }
 
 func main() {

@@ -61,7 +61,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	}
 	c := &o.grid.Base
 	f := flag.NewFlagSet("stability", flag.ContinueOnError)
-	list(f, &o.grid.Norms, "norms", "the `norms` to train under: none, batch, layer, rms", norm, itself)
+	list(f, &o.grid.Norms, "norms", "the `norms` to train under, of none, batch, layer, rms, dyt and derf", norm, itself)
 	list(f, &o.grid.Placements, "placement", "`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), peri (before and after each sublayer)", placement, itself)
 	list(f, &o.grid.QKNorms, "qknorm", "`off,on`, whether queries and keys are normalized inside attention", onOff, inWords)
 	list(f, &o.grid.LRs, "lr", "learning `rates` after warm-up; a cosine takes each down to a tenth", number, numeral)

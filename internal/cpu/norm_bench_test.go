@@ -12,6 +12,8 @@ import (
 func BenchmarkLayerNorm(b *testing.B) { benchmarkNorm(b, "LayerNorm") }
 func BenchmarkRMSNorm(b *testing.B)   { benchmarkNorm(b, "RMSNorm") }
 func BenchmarkBatchNorm(b *testing.B) { benchmarkNorm(b, "BatchNorm") }
+func BenchmarkDyT(b *testing.B)       { benchmarkNorm(b, "DyT") }
+func BenchmarkDerf(b *testing.B)      { benchmarkNorm(b, "Derf") }
 
 var benchmarkSizes = [][2]int{{768, 128}, {2048, 256}, {8192, 768}, {32768, 1024}}
 

@@ -189,6 +189,19 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, 1, eps, true)
 			return r
 		}
+	case "DyT":
+		forward = func() { DyT(y, p.x, p.gamma, p.beta, 0.5, p.rows, p.cols) }
+		backward = func() normResults {
+			DyTBackward(dx, dgamma, dbeta, p.x, p.gamma, p.dy, 0.5, p.rows, p.cols)
+			return r
+		}
+	case "Derf":
+		erf := make([]float32, n)
+		forward = func() { Derf(y, erf, p.x, p.gamma, p.beta, 0.5, 0.1, p.rows, p.cols) }
+		backward = func() normResults {
+			DerfBackward(dx, dgamma, dbeta, p.x, erf, p.gamma, p.dy, 0.5, 0.1, p.rows, p.cols)
+			return r
+		}
 	}
 	return forward, backward
 }

@@ -107,6 +107,18 @@ func TestLearnablesAreNanoGPTs(t *testing.T) {
 	}, with("layer", func(*Config) {}))
 	require.Equal(t, []string{
 		"wte.weight", "wpe.weight",
+		"h.0.ln_1.weight", "h.0.ln_1.alpha", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight",
+		"h.0.ln_2.weight", "h.0.ln_2.alpha", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight",
+		"ln_f.weight", "ln_f.alpha",
+	}, with("dyt", func(*Config) {}))
+	require.Equal(t, []string{
+		"wte.weight", "wpe.weight",
+		"h.0.ln_1.weight", "h.0.ln_1.alpha", "h.0.ln_1.shift", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight",
+		"h.0.ln_2.weight", "h.0.ln_2.alpha", "h.0.ln_2.shift", "h.0.mlp.c_fc.weight", "h.0.mlp.c_proj.weight",
+		"ln_f.weight", "ln_f.alpha", "ln_f.shift",
+	}, with("derf", func(*Config) {}))
+	require.Equal(t, []string{
+		"wte.weight", "wpe.weight",
 		"h.0.attn.c_attn.weight", "h.0.attn.c_attn.bias",
 		"h.0.attn.q_norm.weight", "h.0.attn.q_norm.bias", "h.0.attn.k_norm.weight", "h.0.attn.k_norm.bias",
 		"h.0.attn.c_proj.weight", "h.0.attn.c_proj.bias",

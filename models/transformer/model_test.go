@@ -268,13 +268,13 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	_, err := NormByName("group")
-	require.EqualError(t, err, `transformer: unknown norm "group", want one of ["none" "batch" "layer" "rms"]`)
+	require.EqualError(t, err, `transformer: unknown norm "group", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`)
 
 	g := G.NewGraph()
 	m, err := New(g, tiny("layer"))
 	require.NoError(t, err)
 	_, err = m.On(g, layers.Training)
-	require.EqualError(t, err, "transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight or transformer.wte.bias already, give the layer another name")
+	require.EqualError(t, err, "transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight already, give the layer another name")
 	_, err = m.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 7}, Data: make([]int, 7)}))
 	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time) with time up to the context of 6")
 }

@@ -17,8 +17,8 @@ type Norm struct {
 	NewQK func(g *G.ExprGraph, name string, size int, bias bool, opts ...layers.Option) (layers.RowNorm, error)
 }
 
-// Norms are the kinds there are. BatchNorm is no norm of a row, so queries and keys
-// of its models have LayerNorm.
+// Norms are the kinds there are. Where one does not normalize a row, queries and
+// keys have LayerNorm.
 var Norms = []Norm{
 	{"none", 1, func(_ *G.ExprGraph, name string, _ int, _ bool, _ ...layers.Option) (layers.Layer, error) {
 		return layers.NewIdentity(layers.WithName(name))
@@ -32,6 +32,12 @@ var Norms = []Norm{
 	{"rms", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return rmsNorm(g, name, channels, bias, opts...)
 	}, rmsNorm},
+	{"dyt", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+		return layers.NewDyT(g, channels, options(name, bias, opts)...)
+	}, layerNorm},
+	{"derf", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+		return layers.NewDerf(g, channels, options(name, bias, opts)...)
+	}, layerNorm},
 }
 
 func layerNorm(g *G.ExprGraph, name string, features int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {

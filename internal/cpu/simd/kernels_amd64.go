@@ -71,6 +71,18 @@ func geluF32AVX2(y []float32, h []float32, x []float32)
 func geluBackwardF32AVX2(dx []float32, x []float32, h []float32, dy []float32)
 
 //go:noescape
+func dyTF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, alpha float32, rows int)
+
+//go:noescape
+func dyTBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
+
+//go:noescape
+func derfF32AVX2(y []float32, erf []float32, x []float32, gamma []float32, beta []float32, alpha float32, shift float32, rows int)
+
+//go:noescape
+func derfBackwardF32AVX2(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
+
+//go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -135,6 +147,18 @@ func geluF64AVX2(y []float64, h []float64, x []float64)
 
 //go:noescape
 func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
+
+//go:noescape
+func dyTF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, alpha float64, rows int)
+
+//go:noescape
+func dyTBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
+
+//go:noescape
+func derfF64AVX2(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
+
+//go:noescape
+func derfBackwardF64AVX2(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
 
 //go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
@@ -203,6 +227,18 @@ func geluF32AVX512(y []float32, h []float32, x []float32)
 func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
 
 //go:noescape
+func dyTF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, alpha float32, rows int)
+
+//go:noescape
+func dyTBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
+
+//go:noescape
+func derfF32AVX512(y []float32, erf []float32, x []float32, gamma []float32, beta []float32, alpha float32, shift float32, rows int)
+
+//go:noescape
+func derfBackwardF32AVX512(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
+
+//go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -267,3 +303,15 @@ func geluF64AVX512(y []float64, h []float64, x []float64)
 
 //go:noescape
 func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)
+
+//go:noescape
+func dyTF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, alpha float64, rows int)
+
+//go:noescape
+func dyTBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
+
+//go:noescape
+func derfF64AVX512(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
+
+//go:noescape
+func derfBackwardF64AVX512(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)

@@ -4073,13 +4073,13 @@ vectors274:
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y5
 	VSUBPS       Y5, Y3, Y5
-	VMOVUPS      literal32_4<>+0(SB), Y3
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
-	VSUBPS       literal32_4<>+0(SB), Y3, Y6
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y7
-	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_5<>+0(SB), Y7, Y4
 	VADDPS       Y5, Y4, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
 	VMOVUPS      literal32_7<>+0(SB), Y5
 	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
@@ -4087,9 +4087,9 @@ vectors274:
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y7, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VANDPS       Y3, Y5, Y5
 	VMOVUPS      Y5, (AX)(BX*4)
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
@@ -4103,13 +4103,13 @@ rest275:
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y1
 	VSUBPS       Y1, Y3, Y1
-	VMOVUPS      literal32_4<>+0(SB), Y3
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
-	VSUBPS       literal32_4<>+0(SB), Y3, Y5
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y6
-	VFNMADD231PS literal32_5<>+0(SB), Y5, Y4
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_4<>+0(SB), Y5
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y5
+	VSUBPS       literal32_4<>+0(SB), Y5, Y6
+	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
 	VADDPS       Y1, Y4, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y5, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
 	VMOVUPS      literal32_7<>+0(SB), Y1
 	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
@@ -4117,9 +4117,9 @@ rest275:
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VANDPS       Y6, Y1, Y1
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VANDPS       Y3, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
@@ -4296,13 +4296,13 @@ vectors280:
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y5
 	VSUBPS       Y5, Y3, Y5
-	VMOVUPS      literal32_4<>+0(SB), Y3
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
-	VSUBPS       literal32_4<>+0(SB), Y3, Y6
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y7
-	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_5<>+0(SB), Y7, Y4
 	VADDPS       Y5, Y4, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
 	VMOVUPS      literal32_7<>+0(SB), Y5
 	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
@@ -4310,9 +4310,9 @@ vectors280:
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VANDPS       Y7, Y5, Y5
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VANDPS       Y3, Y5, Y5
 	VMOVUPS      Y5, (AX)(BX*4)
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
@@ -4326,13 +4326,13 @@ rest281:
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y1
 	VSUBPS       Y1, Y3, Y1
-	VMOVUPS      literal32_4<>+0(SB), Y3
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y3
-	VSUBPS       literal32_4<>+0(SB), Y3, Y5
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y6
-	VFNMADD231PS literal32_5<>+0(SB), Y5, Y4
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_4<>+0(SB), Y5
+	VFMADD231PS  literal32_3<>+0(SB), Y4, Y5
+	VSUBPS       literal32_4<>+0(SB), Y5, Y6
+	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
 	VADDPS       Y1, Y4, Y4
-	VFNMADD231PS literal32_6<>+0(SB), Y5, Y4
+	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
 	VMOVUPS      literal32_7<>+0(SB), Y1
 	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
@@ -4340,9 +4340,9 @@ rest281:
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y1, Y1
-	VANDPS       Y6, Y1, Y1
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VANDPS       Y3, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
@@ -4492,32 +4492,32 @@ vectors292:
 	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
 	VORPS        literal32_14<>+0(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y2
-	VMOVUPS      literal32_4<>+0(SB), Y5
-	VFMADD231PS  literal32_3<>+0(SB), Y2, Y5
-	VSUBPS       literal32_4<>+0(SB), Y5, Y6
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y2
-	VMULPS       literal32_5<>+0(SB), Y6, Y7
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y2, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y2
+	VMULPS       literal32_5<>+0(SB), Y2, Y7
 	VFMSUB213PS  Y7, Y4, Y3
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y3
-	VMOVUPS      literal32_7<>+0(SB), Y4
-	VFMADD213PS  literal32_8<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_9<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_10<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_11<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VANDPS       Y2, Y4, Y4
-	VADDPS       literal32_12<>+0(SB), Y4, Y2
-	VDIVPS       Y2, Y4, Y4
-	VMOVUPS      Y4, (CX)(SI*4)
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VMOVUPS      literal32_14<>+0(SB), Y3
-	VANDNPS      Y1, Y3, Y1
-	VFNMADD231PS Y1, Y4, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
+	VFNMADD231PS literal32_6<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_7<>+0(SB), Y2
+	VFMADD213PS  literal32_8<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_9<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_10<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_11<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y2, Y2
+	VANDPS       Y5, Y2, Y2
+	VADDPS       literal32_12<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMOVUPS      Y2, (CX)(SI*4)
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y1, Y3, Y3
+	VMOVUPS      literal32_14<>+0(SB), Y4
+	VANDNPS      Y1, Y4, Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
 	JL           vectors292
@@ -4531,32 +4531,32 @@ rest293:
 	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
 	VORPS        literal32_14<>+0(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y2
-	VMOVUPS      literal32_4<>+0(SB), Y5
-	VFMADD231PS  literal32_3<>+0(SB), Y2, Y5
-	VSUBPS       literal32_4<>+0(SB), Y5, Y6
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y2
-	VMULPS       literal32_5<>+0(SB), Y6, Y7
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y2, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y2
+	VMULPS       literal32_5<>+0(SB), Y2, Y7
 	VFMSUB213PS  Y7, Y4, Y3
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y3
-	VMOVUPS      literal32_7<>+0(SB), Y4
-	VFMADD213PS  literal32_8<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_9<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_10<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_11<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y4
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VANDPS       Y2, Y4, Y4
-	VADDPS       literal32_12<>+0(SB), Y4, Y2
-	VDIVPS       Y2, Y4, Y4
-	VMASKMOVPS   Y4, Y0, (CX)(SI*4)
-	VXORPS       Y2, Y2, Y2
-	VMAXPS       Y1, Y2, Y2
-	VMOVUPS      literal32_14<>+0(SB), Y3
-	VANDNPS      Y1, Y3, Y1
-	VFNMADD231PS Y1, Y4, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VFNMADD231PS literal32_6<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_7<>+0(SB), Y2
+	VFMADD213PS  literal32_8<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_9<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_10<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_11<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y2, Y2
+	VANDPS       Y5, Y2, Y2
+	VADDPS       literal32_12<>+0(SB), Y2, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (CX)(SI*4)
+	VXORPS       Y3, Y3, Y3
+	VMAXPS       Y1, Y3, Y3
+	VMOVUPS      literal32_14<>+0(SB), Y4
+	VANDNPS      Y1, Y4, Y1
+	VFNMADD231PS Y1, Y2, Y3
+	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
 
 done294:
 	VZEROUPPER
@@ -4678,6 +4678,709 @@ GLOBL literal32_20<>(SB), RODATA|NOPTR, $4
 DATA literal32_21<>+0(SB)/4, $0x3e5b33b6
 GLOBL literal32_21<>(SB), RODATA|NOPTR, $4
 
+// func dyTF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, alpha float32, rows int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dyTF32AVX2(SB), NOSPLIT, $0-112
+	MOVQ         gamma_len+56(FP), AX
+	VBROADCASTSS literal32_13<>+0(SB), Y0
+	VBROADCASTSS literal32_18<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y2
+	VBROADCASTSS alpha+96(FP), Y3
+	VBROADCASTSS literal32_22<>+0(SB), Y4
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      literal32_2<>+0(SB), Y5
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+0(FP), BX
+	XORQ         CX, CX
+
+rows298:
+	LEAQ 1(CX), SI
+	CMPQ SI, rows+104(FP)
+	JG   done299
+	MOVQ gamma_base+48(FP), SI
+	MOVQ beta_base+72(FP), DI
+	MOVQ AX, R8
+	SUBQ $0x08, R8
+	JL   rest301
+
+vectors300:
+	VMOVUPS      (DX), Y6
+	VMULPS       Y3, Y6, Y6
+	VORPS        Y1, Y6, Y7
+	VMAXPS       Y7, Y5, Y7
+	VMOVUPS      literal32_4<>+0(SB), Y8
+	VFMADD231PS  literal32_3<>+0(SB), Y7, Y8
+	VSUBPS       literal32_4<>+0(SB), Y8, Y9
+	VFNMADD231PS literal32_5<>+0(SB), Y9, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_7<>+0(SB), Y9
+	VFMADD213PS  literal32_8<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_9<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_10<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_11<>+0(SB), Y7, Y9
+	VMULPS       Y7, Y9, Y9
+	VFMADD213PS  Y7, Y7, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VSUBPS       Y8, Y0, Y7
+	VFNMADD231PS Y8, Y9, Y7
+	VSUBPS       Y7, Y4, Y8
+	VDIVPS       Y8, Y7, Y7
+	VANDPS       Y1, Y6, Y6
+	VORPS        Y6, Y7, Y7
+	VMOVUPS      (SI), Y6
+	VFMADD213PS  (DI), Y6, Y7
+	VMOVUPS      Y7, (BX)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	SUBQ         $0x08, R8
+	JGE          vectors300
+
+rest301:
+	ADDQ         $0x08, R8
+	JZ           done302
+	VMASKMOVPS   (DX), Y2, Y6
+	VMULPS       Y3, Y6, Y6
+	VORPS        Y1, Y6, Y7
+	VMAXPS       Y7, Y5, Y7
+	VMOVUPS      literal32_4<>+0(SB), Y8
+	VFMADD231PS  literal32_3<>+0(SB), Y7, Y8
+	VSUBPS       literal32_4<>+0(SB), Y8, Y9
+	VFNMADD231PS literal32_5<>+0(SB), Y9, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_7<>+0(SB), Y9
+	VFMADD213PS  literal32_8<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_9<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_10<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_11<>+0(SB), Y7, Y9
+	VMULPS       Y7, Y9, Y9
+	VFMADD213PS  Y7, Y7, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VSUBPS       Y8, Y0, Y7
+	VFNMADD231PS Y8, Y9, Y7
+	VSUBPS       Y7, Y4, Y8
+	VDIVPS       Y8, Y7, Y7
+	VANDPS       Y1, Y6, Y6
+	VORPS        Y6, Y7, Y7
+	VMASKMOVPS   (SI), Y2, Y6
+	VMASKMOVPS   (DI), Y2, Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VMASKMOVPS   Y7, Y2, (BX)
+
+done302:
+	MOVQ AX, SI
+	ANDQ $0x00000007, SI
+	SHLQ $0x02, SI
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x01, CX
+	JMP  rows298
+
+done299:
+	VZEROUPPER
+	RET
+
+DATA literal32_22<>+0(SB)/4, $0x40000000
+GLOBL literal32_22<>(SB), RODATA|NOPTR, $4
+
+// func dyTBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $0-168
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSS literal32_13<>+0(SB), Y0
+	VBROADCASTSS literal32_18<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y2
+	VBROADCASTSS alpha+144(FP), Y3
+	VBROADCASTSS literal32_22<>+0(SB), Y4
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      literal32_2<>+0(SB), Y5
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         dx_base+0(FP), SI
+	VBROADCASTSS literal32_23<>+0(SB), Y6
+	VBROADCASTSS alpha+144(FP), Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	XORQ         CX, CX
+
+rows303:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+152(FP)
+	JG   done304
+	MOVQ gamma_base+72(FP), DI
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest306
+
+vectors305:
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (BX), Y10
+	VMULPS       Y3, Y9, Y11
+	VORPS        Y1, Y11, Y12
+	VCMPPS       $0x15, Y5, Y12, Y13
+	VMAXPS       Y12, Y5, Y12
+	VMOVUPS      literal32_4<>+0(SB), Y14
+	VFMADD231PS  literal32_3<>+0(SB), Y12, Y14
+	VSUBPS       literal32_4<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_5<>+0(SB), Y15, Y12
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_7<>+0(SB), Y15
+	VFMADD213PS  literal32_8<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VMULPS       Y12, Y15, Y15
+	VFMADD213PS  Y12, Y12, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VSUBPS       Y14, Y0, Y12
+	VFNMADD231PS Y14, Y15, Y12
+	VFMADD213PS  Y14, Y14, Y15
+	VANDPS       Y13, Y15, Y15
+	VSUBPS       Y12, Y4, Y13
+	VDIVPS       Y13, Y0, Y13
+	VMULPS       Y13, Y12, Y12
+	VMULPS       Y13, Y15, Y15
+	VMULPS       Y13, Y15, Y15
+	VANDPS       Y1, Y11, Y11
+	VORPS        Y11, Y12, Y12
+	VFMADD213PS  (R8), Y10, Y12
+	VMOVUPS      Y12, (R8)
+	VMOVUPS      (R9), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R9)
+	VMULPS       (DI), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VMULPS       Y6, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        $0x00000038, R10
+	JNZ          further308
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y7, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+
+further308:
+	SUBQ $0x08, R10
+	JGE  vectors305
+
+rest306:
+	ADDQ         $0x08, R10
+	JZ           done307
+	VMASKMOVPS   (DX), Y2, Y9
+	VMASKMOVPS   (BX), Y2, Y10
+	VMULPS       Y3, Y9, Y11
+	VORPS        Y1, Y11, Y12
+	VCMPPS       $0x15, Y5, Y12, Y13
+	VMAXPS       Y12, Y5, Y12
+	VMOVUPS      literal32_4<>+0(SB), Y14
+	VFMADD231PS  literal32_3<>+0(SB), Y12, Y14
+	VSUBPS       literal32_4<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_5<>+0(SB), Y15, Y12
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_7<>+0(SB), Y15
+	VFMADD213PS  literal32_8<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VMULPS       Y12, Y15, Y15
+	VFMADD213PS  Y12, Y12, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VSUBPS       Y14, Y0, Y12
+	VFNMADD231PS Y14, Y15, Y12
+	VFMADD213PS  Y14, Y14, Y15
+	VANDPS       Y13, Y15, Y15
+	VSUBPS       Y12, Y4, Y13
+	VDIVPS       Y13, Y0, Y13
+	VMULPS       Y13, Y12, Y12
+	VMULPS       Y13, Y15, Y15
+	VMULPS       Y13, Y15, Y15
+	VANDPS       Y1, Y11, Y11
+	VORPS        Y11, Y12, Y12
+	VMASKMOVPS   (R8), Y2, Y11
+	VFMADD213PS  Y11, Y10, Y12
+	VMASKMOVPS   Y12, Y2, (R8)
+	VMASKMOVPS   (R9), Y2, Y11
+	VADDPS       Y10, Y11, Y11
+	VMASKMOVPS   Y11, Y2, (R9)
+	VMASKMOVPS   (DI), Y2, Y11
+	VMULPS       Y11, Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VMULPS       Y6, Y10, Y10
+	VMASKMOVPS   Y10, Y2, (SI)
+
+done307:
+	VEXTRACTF128 $0x01, Y7, X9
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y7, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+	MOVQ         AX, DI
+	ANDQ         $0x00000007, DI
+	SHLQ         $0x02, DI
+	ADDQ         DI, DX
+	ADDQ         DI, BX
+	ADDQ         DI, SI
+	ADDQ         $0x01, CX
+	JMP          rows303
+
+done304:
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPD       X0, X8, X8
+	VPERMILPD    $0x01, X8, X0
+	VADDPD       X0, X8, X8
+	VBROADCASTSD literal64_24<>+0(SB), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVSD       X8, dalpha+160(FP)
+	VZEROUPPER
+	RET
+
+DATA literal32_23<>+0(SB)/4, $0x40800000
+GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
+
+DATA literal64_24<>+0(SB)/8, $0x4010000000000000
+GLOBL literal64_24<>(SB), RODATA|NOPTR, $8
+
+// func derfF32AVX2(y []float32, erf []float32, x []float32, gamma []float32, beta []float32, alpha float32, shift float32, rows int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·derfF32AVX2(SB), NOSPLIT, $0-136
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSS literal32_13<>+0(SB), Y0
+	VBROADCASTSS literal32_18<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y2
+	VBROADCASTSS alpha+120(FP), Y3
+	VBROADCASTSS shift+124(FP), Y4
+	VBROADCASTSS literal32_23<>+0(SB), Y5
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_base+0(FP), BX
+	MOVQ         erf_base+24(FP), SI
+	XORQ         CX, CX
+
+rows309:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+128(FP)
+	JG   done310
+	MOVQ gamma_base+72(FP), DI
+	MOVQ beta_base+96(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest312
+
+vectors311:
+	VMOVUPS      (DX), Y6
+	VMOVUPS      Y4, Y7
+	VFMADD231PS  Y3, Y6, Y7
+	VANDNPS      Y7, Y1, Y6
+	VMINPS       Y6, Y5, Y6
+	VSUBPS       literal32_25<>+0(SB), Y6, Y8
+	VMOVUPS      literal32_26<>+0(SB), Y9
+	VFMADD213PS  literal32_27<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_28<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_29<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_30<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_31<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_32<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_33<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_34<>+0(SB), Y6, Y9
+	VORPS        Y1, Y6, Y6
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y9, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y8
+	VFNMADD231PS literal32_5<>+0(SB), Y8, Y9
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_7<>+0(SB), Y8
+	VFMADD213PS  literal32_8<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_9<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_10<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_11<>+0(SB), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VPSLLD       $0x17, Y6, Y6
+	VSUBPS       Y6, Y0, Y9
+	VFNMADD231PS Y6, Y8, Y9
+	VANDPS       Y1, Y7, Y7
+	VORPS        Y7, Y9, Y9
+	VMOVUPS      Y9, (SI)
+	VMOVUPS      (DI), Y6
+	VFMADD213PS  (R8), Y6, Y9
+	VMOVUPS      Y9, (BX)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x08, R9
+	JGE          vectors311
+
+rest312:
+	ADDQ         $0x08, R9
+	JZ           done313
+	VMASKMOVPS   (DX), Y2, Y6
+	VMOVUPS      Y4, Y7
+	VFMADD231PS  Y3, Y6, Y7
+	VANDNPS      Y7, Y1, Y6
+	VMINPS       Y6, Y5, Y6
+	VSUBPS       literal32_25<>+0(SB), Y6, Y8
+	VMOVUPS      literal32_26<>+0(SB), Y9
+	VFMADD213PS  literal32_27<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_28<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_29<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_30<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_31<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_32<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_33<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_34<>+0(SB), Y6, Y9
+	VORPS        Y1, Y6, Y6
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      literal32_4<>+0(SB), Y6
+	VFMADD231PS  literal32_3<>+0(SB), Y9, Y6
+	VSUBPS       literal32_4<>+0(SB), Y6, Y8
+	VFNMADD231PS literal32_5<>+0(SB), Y8, Y9
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_7<>+0(SB), Y8
+	VFMADD213PS  literal32_8<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_9<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_10<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_11<>+0(SB), Y9, Y8
+	VMULPS       Y9, Y8, Y8
+	VFMADD213PS  Y9, Y9, Y8
+	VPSLLD       $0x17, Y6, Y6
+	VSUBPS       Y6, Y0, Y9
+	VFNMADD231PS Y6, Y8, Y9
+	VANDPS       Y1, Y7, Y7
+	VORPS        Y7, Y9, Y9
+	VMASKMOVPS   Y9, Y2, (SI)
+	VMASKMOVPS   (DI), Y2, Y6
+	VMASKMOVPS   (R8), Y2, Y7
+	VFMADD213PS  Y7, Y6, Y9
+	VMASKMOVPS   Y9, Y2, (BX)
+
+done313:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, DX
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows309
+
+done310:
+	VZEROUPPER
+	RET
+
+DATA literal32_25<>+0(SB)/4, $0x3fc00000
+DATA literal32_25<>+4(SB)/4, $0x3fc00000
+DATA literal32_25<>+8(SB)/4, $0x3fc00000
+DATA literal32_25<>+12(SB)/4, $0x3fc00000
+DATA literal32_25<>+16(SB)/4, $0x3fc00000
+DATA literal32_25<>+20(SB)/4, $0x3fc00000
+DATA literal32_25<>+24(SB)/4, $0x3fc00000
+DATA literal32_25<>+28(SB)/4, $0x3fc00000
+GLOBL literal32_25<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_26<>+0(SB)/4, $0xb71cb73b
+DATA literal32_26<>+4(SB)/4, $0xb71cb73b
+DATA literal32_26<>+8(SB)/4, $0xb71cb73b
+DATA literal32_26<>+12(SB)/4, $0xb71cb73b
+DATA literal32_26<>+16(SB)/4, $0xb71cb73b
+DATA literal32_26<>+20(SB)/4, $0xb71cb73b
+DATA literal32_26<>+24(SB)/4, $0xb71cb73b
+DATA literal32_26<>+28(SB)/4, $0xb71cb73b
+GLOBL literal32_26<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_27<>+0(SB)/4, $0x37aab062
+DATA literal32_27<>+4(SB)/4, $0x37aab062
+DATA literal32_27<>+8(SB)/4, $0x37aab062
+DATA literal32_27<>+12(SB)/4, $0x37aab062
+DATA literal32_27<>+16(SB)/4, $0x37aab062
+DATA literal32_27<>+20(SB)/4, $0x37aab062
+DATA literal32_27<>+24(SB)/4, $0x37aab062
+DATA literal32_27<>+28(SB)/4, $0x37aab062
+GLOBL literal32_27<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_28<>+0(SB)/4, $0xb73d2623
+DATA literal32_28<>+4(SB)/4, $0xb73d2623
+DATA literal32_28<>+8(SB)/4, $0xb73d2623
+DATA literal32_28<>+12(SB)/4, $0xb73d2623
+DATA literal32_28<>+16(SB)/4, $0xb73d2623
+DATA literal32_28<>+20(SB)/4, $0xb73d2623
+DATA literal32_28<>+24(SB)/4, $0xb73d2623
+DATA literal32_28<>+28(SB)/4, $0xb73d2623
+GLOBL literal32_28<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_29<>+0(SB)/4, $0xb953dcf1
+DATA literal32_29<>+4(SB)/4, $0xb953dcf1
+DATA literal32_29<>+8(SB)/4, $0xb953dcf1
+DATA literal32_29<>+12(SB)/4, $0xb953dcf1
+DATA literal32_29<>+16(SB)/4, $0xb953dcf1
+DATA literal32_29<>+20(SB)/4, $0xb953dcf1
+DATA literal32_29<>+24(SB)/4, $0xb953dcf1
+DATA literal32_29<>+28(SB)/4, $0xb953dcf1
+GLOBL literal32_29<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_30<>+0(SB)/4, $0x3af98247
+DATA literal32_30<>+4(SB)/4, $0x3af98247
+DATA literal32_30<>+8(SB)/4, $0x3af98247
+DATA literal32_30<>+12(SB)/4, $0x3af98247
+DATA literal32_30<>+16(SB)/4, $0x3af98247
+DATA literal32_30<>+20(SB)/4, $0x3af98247
+DATA literal32_30<>+24(SB)/4, $0x3af98247
+DATA literal32_30<>+28(SB)/4, $0x3af98247
+GLOBL literal32_30<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_31<>+0(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+4(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+8(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+12(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+16(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+20(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+24(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+28(SB)/4, $0xbc38a9f6
+GLOBL literal32_31<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_32<>+0(SB)/4, $0x3d62b087
+DATA literal32_32<>+4(SB)/4, $0x3d62b087
+DATA literal32_32<>+8(SB)/4, $0x3d62b087
+DATA literal32_32<>+12(SB)/4, $0x3d62b087
+DATA literal32_32<>+16(SB)/4, $0x3d62b087
+DATA literal32_32<>+20(SB)/4, $0x3d62b087
+DATA literal32_32<>+24(SB)/4, $0x3d62b087
+DATA literal32_32<>+28(SB)/4, $0x3d62b087
+GLOBL literal32_32<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_33<>+0(SB)/4, $0x3f4080d8
+DATA literal32_33<>+4(SB)/4, $0x3f4080d8
+DATA literal32_33<>+8(SB)/4, $0x3f4080d8
+DATA literal32_33<>+12(SB)/4, $0x3f4080d8
+DATA literal32_33<>+16(SB)/4, $0x3f4080d8
+DATA literal32_33<>+20(SB)/4, $0x3f4080d8
+DATA literal32_33<>+24(SB)/4, $0x3f4080d8
+DATA literal32_33<>+28(SB)/4, $0x3f4080d8
+GLOBL literal32_33<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_34<>+0(SB)/4, $0x3f906ebb
+DATA literal32_34<>+4(SB)/4, $0x3f906ebb
+DATA literal32_34<>+8(SB)/4, $0x3f906ebb
+DATA literal32_34<>+12(SB)/4, $0x3f906ebb
+DATA literal32_34<>+16(SB)/4, $0x3f906ebb
+DATA literal32_34<>+20(SB)/4, $0x3f906ebb
+DATA literal32_34<>+24(SB)/4, $0x3f906ebb
+DATA literal32_34<>+28(SB)/4, $0x3f906ebb
+GLOBL literal32_34<>(SB), RODATA|NOPTR, $32
+
+// func derfBackwardF32AVX2(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
+	MOVQ         gamma_len+104(FP), AX
+	VBROADCASTSS literal32_13<>+0(SB), Y0
+	VBROADCASTSS literal32_18<>+0(SB), Y0
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y1
+	VBROADCASTSS alpha+168(FP), Y2
+	VBROADCASTSS shift+172(FP), Y3
+	MOVQ         erf_base+48(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	VBROADCASTSS literal32_35<>+0(SB), Y4
+	VBROADCASTSS alpha+168(FP), Y5
+	VMULPS       Y5, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	XORQ         CX, CX
+
+rows314:
+	LEAQ 1(CX), R8
+	CMPQ R8, rows+176(FP)
+	JG   done315
+	MOVQ gamma_base+96(FP), R8
+	MOVQ dgamma_base+120(FP), R9
+	MOVQ dbeta_base+144(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest317
+
+vectors316:
+	VMOVUPS      (BX), Y9
+	VMOVUPS      (SI), Y10
+	VMOVUPS      Y3, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMULPS       Y11, Y11, Y11
+	VORPS        Y0, Y11, Y11
+	VMOVUPS      (DX), Y12
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_4<>+0(SB), Y14
+	VFMADD231PS  literal32_3<>+0(SB), Y11, Y14
+	VSUBPS       literal32_4<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_5<>+0(SB), Y15, Y11
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_7<>+0(SB), Y15
+	VFMADD213PS  literal32_8<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y14, Y15, Y15
+	VANDPS       Y13, Y15, Y15
+	VFMADD213PS  (R9), Y10, Y12
+	VMOVUPS      Y12, (R9)
+	VMOVUPS      (R10), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R10)
+	VMULPS       (R8), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VADDPS       Y10, Y6, Y6
+	VMULPS       Y4, Y10, Y10
+	VMOVUPS      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        $0x00000038, R11
+	JNZ          further319
+	VEXTRACTF128 $0x01, Y5, X9
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y5, Y7, Y7
+	VADDPD       Y9, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	VEXTRACTF128 $0x01, Y6, X9
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y6, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+
+further319:
+	SUBQ $0x08, R11
+	JGE  vectors316
+
+rest317:
+	ADDQ         $0x08, R11
+	JZ           done318
+	VMASKMOVPS   (BX), Y1, Y9
+	VMASKMOVPS   (SI), Y1, Y10
+	VMOVUPS      Y3, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMULPS       Y11, Y11, Y11
+	VORPS        Y0, Y11, Y11
+	VMASKMOVPS   (DX), Y1, Y12
+	VCMPPS       $0x15, literal32_2<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_4<>+0(SB), Y14
+	VFMADD231PS  literal32_3<>+0(SB), Y11, Y14
+	VSUBPS       literal32_4<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_5<>+0(SB), Y15, Y11
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_7<>+0(SB), Y15
+	VFMADD213PS  literal32_8<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y14, Y15, Y15
+	VANDPS       Y13, Y15, Y15
+	VMASKMOVPS   (R9), Y1, Y11
+	VFMADD213PS  Y11, Y10, Y12
+	VMASKMOVPS   Y12, Y1, (R9)
+	VMASKMOVPS   (R10), Y1, Y11
+	VADDPS       Y10, Y11, Y11
+	VMASKMOVPS   Y11, Y1, (R10)
+	VMASKMOVPS   (R8), Y1, Y11
+	VMULPS       Y11, Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VADDPS       Y10, Y6, Y6
+	VMULPS       Y4, Y10, Y10
+	VMASKMOVPS   Y10, Y1, (DI)
+
+done318:
+	VEXTRACTF128 $0x01, Y5, X9
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y5, Y7, Y7
+	VADDPD       Y9, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	VEXTRACTF128 $0x01, Y6, X9
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X9, Y9
+	VADDPD       Y6, Y8, Y8
+	VADDPD       Y9, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	ADDQ         R8, DI
+	ADDQ         R8, DX
+	ADDQ         $0x01, CX
+	JMP          rows314
+
+done315:
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPD       X0, X7, X7
+	VPERMILPD    $0x01, X7, X0
+	VADDPD       X0, X7, X7
+	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VMULPD       Y0, Y7, Y7
+	VMOVSD       X7, dalpha+184(FP)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPD       X0, X8, X8
+	VPERMILPD    $0x01, X8, X0
+	VADDPD       X0, X8, X8
+	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVSD       X8, dshift+192(FP)
+	VZEROUPPER
+	RET
+
+DATA literal32_35<>+0(SB)/4, $0x3f906ebb
+GLOBL literal32_35<>(SB), RODATA|NOPTR, $4
+
+DATA literal64_36<>+0(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_36<>(SB), RODATA|NOPTR, $8
+
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
 TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
@@ -4693,26 +5396,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest299
+	JZ      rest321
 
-vectors298:
+vectors320:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors298
+	JL      vectors320
 
-rest299:
+rest321:
 	CMPQ       SI, BX
-	JGE        done300
+	JGE        done322
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done300:
+done322:
 	VZEROUPPER
 	RET
 
@@ -4731,24 +5434,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest302
+	JZ           rest324
 
-vectors301:
+vectors323:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors301
+	JL      vectors323
 
-rest302:
+rest324:
 	CMPQ       BX, DX
-	JGE        done303
+	JGE        done325
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done303:
+done325:
 	VZEROUPPER
 	RET
 
@@ -4776,9 +5479,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest305
+	JZ           rest327
 
-vectors304:
+vectors326:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -4800,11 +5503,11 @@ vectors304:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors304
+	JL          vectors326
 
-rest305:
+rest327:
 	CMPQ        DI, SI
-	JGE         done306
+	JGE         done328
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -4825,7 +5528,7 @@ rest305:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done306:
+done328:
 	VZEROUPPER
 	RET
 
@@ -4844,22 +5547,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest308
+	JZ      rest330
 
-vectors307:
+vectors329:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors307
+	JL          vectors329
 
-rest308:
+rest330:
 	CMPQ        DX, CX
-	JGE         done309
+	JGE         done331
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done309:
+done331:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -4907,9 +5610,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done311
+	JZ         done333
 
-k310:
+k332:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -4934,9 +5637,9 @@ k310:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k310
+	JNZ          k332
 
-done311:
+done333:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -4958,10 +5661,10 @@ done311:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone313
-	JEQ          overwrite312
+	JPS          readCdone335
+	JEQ          overwrite334
 
-readCdone313:
+readCdone335:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -4986,9 +5689,9 @@ readCdone313:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done313
+	JMP         done335
 
-overwrite312:
+overwrite334:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -5002,7 +5705,7 @@ overwrite312:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done313:
+done335:
 	VZEROUPPER
 	RET
 
@@ -5030,9 +5733,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done315
+	JZ         done337
 
-k314:
+k336:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -5044,9 +5747,9 @@ k314:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k314
+	JNZ          k336
 
-done315:
+done337:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -5059,10 +5762,10 @@ done315:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone317
-	JEQ          overwrite316
+	JPS          readCdone339
+	JEQ          overwrite338
 
-readCdone317:
+readCdone339:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -5071,15 +5774,15 @@ readCdone317:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done317
+	JMP         done339
 
-overwrite316:
+overwrite338:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done317:
+done339:
 	VZEROUPPER
 	RET
 
@@ -5094,9 +5797,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks318:
+blocks340:
 	SUBQ       $0x00000004, SI
-	JL         done319
+	JL         done341
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -5127,9 +5830,9 @@ blocks318:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks318
+	JMP        blocks340
 
-done319:
+done341:
 	VZEROUPPER
 	RET
 
@@ -5148,7 +5851,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain320
+	JE      plain342
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -5157,23 +5860,23 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest324
+	JG      rest346
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	MOVQ    BX, R9
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest326
+	JL      rest348
 
-vectors325:
+vectors347:
 	VADDPD (R9), Y0, Y0
 	VADDPD (R9)(DX*1), Y1, Y1
 	ADDQ   $+32, R9
 	SUBQ   $0x04, R10
-	JGE    vectors325
+	JGE    vectors347
 
-rest326:
+rest348:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5205,9 +5908,9 @@ rest326:
 	VXORPS       Y7, Y7, Y7
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest329
+	JL           rest351
 
-vectors328:
+vectors350:
 	VMOVUPD     (R9), Y8
 	VSUBPD      Y0, Y8, Y8
 	VADDPD      Y8, Y2, Y2
@@ -5218,17 +5921,17 @@ vectors328:
 	VFMADD231PD Y8, Y8, Y5
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further331
+	JNZ         further353
 	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 
-further331:
+further353:
 	SUBQ $0x04, R10
-	JGE  vectors328
+	JGE  vectors350
 
-rest329:
+rest351:
 	VADDPD       Y6, Y4, Y4
 	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
@@ -5278,10 +5981,10 @@ rest329:
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop322:
+loop344:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last323
+	JG           last345
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	VXORPS       Y1, Y1, Y1
@@ -5296,9 +5999,9 @@ loop322:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest333
+	JL           rest355
 
-vectors332:
+vectors354:
 	VADDPD      (R10), Y0, Y0
 	VADDPD      (R10)(DX*1), Y1, Y1
 	PREFETCHT1  (R9)
@@ -5315,9 +6018,9 @@ vectors332:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R13
-	JGE         vectors332
+	JGE         vectors354
 
-rest333:
+rest355:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5357,9 +6060,9 @@ rest333:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest336
+	JL           rest358
 
-vectors335:
+vectors357:
 	VMOVUPD     (R10), Y11
 	VSUBPD      Y0, Y11, Y11
 	VADDPD      Y11, Y2, Y2
@@ -5377,22 +6080,22 @@ vectors335:
 	VMOVNTPD    Y11, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R13
-	JNZ         further338
+	JNZ         further360
 	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 
-further338:
+further360:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R12
 	ADDQ $+32, R9
 	SUBQ $0x04, R13
-	JGE  vectors335
+	JGE  vectors357
 
-rest336:
+rest358:
 	VADDPD       Y6, Y4, Y4
 	VADDPD       Y7, Y5, Y5
 	VEXTRACTF128 $0x01, Y2, X0
@@ -5441,9 +6144,9 @@ rest336:
 	VMOVUPD      X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop322
+	JMP          loop344
 
-last323:
+last345:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5454,9 +6157,9 @@ last323:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest340
+	JL           rest362
 
-vectors339:
+vectors361:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5468,9 +6171,9 @@ vectors339:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors339
+	JGE         vectors361
 
-rest340:
+rest362:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -5481,9 +6184,9 @@ rest340:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest343
+	JL           rest365
 
-vectors342:
+vectors364:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5495,27 +6198,27 @@ vectors342:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors342
+	JGE         vectors364
 
-rest343:
-rest324:
-rows345:
+rest365:
+rest346:
+rows367:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done346
+	JG     done368
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest348
+	JL     rest370
 
-vectors347:
+vectors369:
 	VADDPD (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x04, DI
-	JGE    vectors347
+	JGE    vectors369
 
-rest348:
+rest370:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -5541,24 +6244,24 @@ rest348:
 	VXORPS       Y3, Y3, Y3
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest351
+	JL           rest373
 
-vectors350:
+vectors372:
 	VMOVUPD     (DX), Y4
 	VSUBPD      Y0, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further353
+	JNZ         further375
 	VADDPD      Y2, Y3, Y3
 	VXORPS      Y2, Y2, Y2
 
-further353:
+further375:
 	SUBQ $0x04, DI
-	JGE  vectors350
+	JGE  vectors372
 
-rest351:
+rest373:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X0
 	VADDPD       X0, X1, X1
@@ -5610,9 +6313,9 @@ rest351:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest355
+	JL           rest377
 
-vectors354:
+vectors376:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -5624,46 +6327,46 @@ vectors354:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors354
+	JGE         vectors376
 
-rest355:
+rest377:
 	ADDQ $0x01, CX
-	JMP  rows345
+	JMP  rows367
 
-done346:
+done368:
 	SFENCE
-	JMP done321
+	JMP done343
 
-plain320:
+plain342:
 	XORQ CX, CX
 
-rows357:
+rows379:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done358
+	JG     done380
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest360
+	JL     rest382
 
-vectors359:
+vectors381:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors359
+	JGE    vectors381
 
-rest360:
+rest382:
 	ADDQ       $0x04, R8
-	JZ         done361
+	JZ         done383
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done361:
+done383:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -5695,9 +6398,9 @@ done361:
 	VXORPS       Y8, Y8, Y8
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest363
+	JL           rest385
 
-vectors362:
+vectors384:
 	VMOVUPD     (DI), Y9
 	VSUBPD      Y1, Y9, Y9
 	VADDPD      Y9, Y3, Y3
@@ -5708,19 +6411,19 @@ vectors362:
 	VFMADD231PD Y9, Y9, Y6
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further365
+	JNZ         further387
 	VADDPD      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
 	VADDPD      Y6, Y8, Y8
 	VXORPS      Y6, Y6, Y6
 
-further365:
+further387:
 	SUBQ $0x04, R8
-	JGE  vectors362
+	JGE  vectors384
 
-rest363:
+rest385:
 	ADDQ        $0x04, R8
-	JZ          done364
+	JZ          done386
 	VMASKMOVPD  (DI), Y0, Y9
 	VSUBPD      Y1, Y9, Y9
 	VANDPD      Y0, Y9, Y9
@@ -5732,7 +6435,7 @@ rest363:
 	VADDPD      Y1, Y4, Y4
 	VFMADD231PD Y1, Y1, Y6
 
-done364:
+done386:
 	VADDPD       Y7, Y5, Y5
 	VADDPD       Y8, Y6, Y6
 	VEXTRACTF128 $0x01, Y3, X1
@@ -5791,9 +6494,9 @@ done364:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest367
+	JL           rest389
 
-vectors366:
+vectors388:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5806,11 +6509,11 @@ vectors366:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors366
+	JGE         vectors388
 
-rest367:
+rest389:
 	ADDQ        $0x04, R10
-	JZ          done368
+	JZ          done390
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5819,7 +6522,7 @@ rest367:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done368:
+done390:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -5835,9 +6538,9 @@ done368:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest370
+	JL           rest392
 
-vectors369:
+vectors391:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5850,11 +6553,11 @@ vectors369:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors369
+	JGE         vectors391
 
-rest370:
+rest392:
 	ADDQ        $0x04, R10
-	JZ          done371
+	JZ          done393
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -5863,39 +6566,39 @@ rest370:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done371:
+done393:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows357
+	JMP  rows379
 
-done358:
-rows372:
+done380:
+rows394:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+152(FP)
-	JG     done373
+	JG     done395
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest375
+	JL     rest397
 
-vectors374:
+vectors396:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors374
+	JGE    vectors396
 
-rest375:
+rest397:
 	ADDQ       $0x04, R8
-	JZ         done376
+	JZ         done398
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done376:
+done398:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -5921,33 +6624,33 @@ done376:
 	VXORPS       Y4, Y4, Y4
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest378
+	JL           rest400
 
-vectors377:
+vectors399:
 	VMOVUPD     (DI), Y5
 	VSUBPD      Y1, Y5, Y5
 	VADDPD      Y5, Y2, Y2
 	VFMADD231PD Y5, Y5, Y3
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further380
+	JNZ         further402
 	VADDPD      Y3, Y4, Y4
 	VXORPS      Y3, Y3, Y3
 
-further380:
+further402:
 	SUBQ $0x04, R8
-	JGE  vectors377
+	JGE  vectors399
 
-rest378:
+rest400:
 	ADDQ        $0x04, R8
-	JZ          done379
+	JZ          done401
 	VMASKMOVPD  (DI), Y0, Y5
 	VSUBPD      Y1, Y5, Y5
 	VANDPD      Y0, Y5, Y5
 	VADDPD      Y5, Y2, Y2
 	VFMADD231PD Y5, Y5, Y3
 
-done379:
+done401:
 	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
@@ -6000,9 +6703,9 @@ done379:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest382
+	JL           rest404
 
-vectors381:
+vectors403:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6015,11 +6718,11 @@ vectors381:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors381
+	JGE         vectors403
 
-rest382:
+rest404:
 	ADDQ        $0x04, R10
-	JZ          done383
+	JZ          done405
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6028,17 +6731,17 @@ rest382:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done383:
+done405:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows372
+	JMP  rows394
 
-done373:
-done321:
+done395:
+done343:
 	VZEROUPPER
 	RET
 
@@ -6057,7 +6760,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain384
+	JE      plain406
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -6065,29 +6768,29 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest388
+	JG      rest410
 	MOVQ    BX, R8
 	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
 	VXORPS  Y1, Y1, Y1
 	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest390
+	JL      rest412
 
-vectors389:
+vectors411:
 	VMOVUPD     (R9), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further392
+	JNZ         further414
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further392:
+further414:
 	SUBQ $0x04, R10
-	JGE  vectors389
+	JGE  vectors411
 
-rest390:
+rest412:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6114,10 +6817,10 @@ rest390:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop386:
+loop408:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last387
+	JG           last409
 	LEAQ         (BX)(DI*1), R9
 	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
@@ -6127,9 +6830,9 @@ loop386:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest394
+	JL           rest416
 
-vectors393:
+vectors415:
 	VMOVUPD     (R10), Y3
 	VFMADD231PD Y3, Y3, Y0
 	PREFETCHT1  (R9)
@@ -6139,19 +6842,19 @@ vectors393:
 	VMOVNTPD    Y3, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R12
-	JNZ         further396
+	JNZ         further418
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further396:
+further418:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R9
 	SUBQ $0x04, R12
-	JGE  vectors393
+	JGE  vectors415
 
-rest394:
+rest416:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6177,17 +6880,17 @@ rest394:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop386
+	JMP          loop408
 
-last387:
+last409:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest398
+	JL           rest420
 
-vectors397:
+vectors419:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6196,35 +6899,35 @@ vectors397:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors397
+	JGE      vectors419
 
-rest398:
-rest388:
-rows400:
+rest420:
+rest410:
+rows422:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done401
+	JG     done423
 	VXORPS Y0, Y0, Y0
 	MOVQ   BX, DX
 	VXORPS Y1, Y1, Y1
 	MOVQ   AX, DI
 	SUBQ   $0x04, DI
-	JL     rest403
+	JL     rest425
 
-vectors402:
+vectors424:
 	VMOVUPD     (DX), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further405
+	JNZ         further427
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further405:
+further427:
 	SUBQ $0x04, DI
-	JGE  vectors402
+	JGE  vectors424
 
-rest403:
+rest425:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6253,9 +6956,9 @@ rest403:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest407
+	JL           rest429
 
-vectors406:
+vectors428:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6264,23 +6967,23 @@ vectors406:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors406
+	JGE      vectors428
 
-rest407:
+rest429:
 	ADDQ $0x01, CX
-	JMP  rows400
+	JMP  rows422
 
-done401:
+done423:
 	SFENCE
-	JMP done385
+	JMP done407
 
-plain384:
+plain406:
 	XORQ CX, CX
 
-rows409:
+rows431:
 	LEAQ   2(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done410
+	JG     done432
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   BX, DI
@@ -6288,34 +6991,34 @@ rows409:
 	VXORPS Y4, Y4, Y4
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest412
+	JL     rest434
 
-vectors411:
+vectors433:
 	VMOVUPD     (DI), Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMOVUPD     (DI)(DX*1), Y5
 	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further414
+	JNZ         further436
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further414:
+further436:
 	SUBQ $0x04, R8
-	JGE  vectors411
+	JGE  vectors433
 
-rest412:
+rest434:
 	ADDQ        $0x04, R8
-	JZ          done413
+	JZ          done435
 	VMASKMOVPD  (DI), Y0, Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y5
 	VFMADD231PD Y5, Y5, Y2
 
-done413:
+done435:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
@@ -6349,9 +7052,9 @@ done413:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest416
+	JL           rest438
 
-vectors415:
+vectors437:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6361,18 +7064,18 @@ vectors415:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors415
+	JGE        vectors437
 
-rest416:
+rest438:
 	ADDQ       $0x04, R9
-	JZ         done417
+	JZ         done439
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done417:
+done439:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -6383,9 +7086,9 @@ done417:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest419
+	JL           rest441
 
-vectors418:
+vectors440:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6395,58 +7098,58 @@ vectors418:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors418
+	JGE        vectors440
 
-rest419:
+rest441:
 	ADDQ       $0x04, R9
-	JZ         done420
+	JZ         done442
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done420:
+done442:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows409
+	JMP  rows431
 
-done410:
-rows421:
+done432:
+rows443:
 	LEAQ   1(CX), DI
 	CMPQ   DI, rstd_len+80(FP)
-	JG     done422
+	JG     done444
 	VXORPS Y1, Y1, Y1
 	MOVQ   BX, DI
 	VXORPS Y2, Y2, Y2
 	MOVQ   AX, R8
 	SUBQ   $0x04, R8
-	JL     rest424
+	JL     rest446
 
-vectors423:
+vectors445:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further426
+	JNZ         further448
 	VADDPD      Y1, Y2, Y2
 	VXORPS      Y1, Y1, Y1
 
-further426:
+further448:
 	SUBQ $0x04, R8
-	JGE  vectors423
+	JGE  vectors445
 
-rest424:
+rest446:
 	ADDQ        $0x04, R8
-	JZ          done425
+	JZ          done447
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 
-done425:
+done447:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -6476,9 +7179,9 @@ done425:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest428
+	JL           rest450
 
-vectors427:
+vectors449:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -6488,28 +7191,28 @@ vectors427:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors427
+	JGE        vectors449
 
-rest428:
+rest450:
 	ADDQ       $0x04, R9
-	JZ         done429
+	JZ         done451
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done429:
+done451:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows421
+	JMP  rows443
 
-done422:
-done385:
+done444:
+done407:
 	VZEROUPPER
 	RET
 
@@ -6529,14 +7232,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain430
+	JE           plain452
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done434
+	JG           done456
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6552,9 +7255,9 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest436
+	JL           rest458
 
-vectors435:
+vectors457:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
@@ -6575,9 +7278,9 @@ vectors435:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors435
+	JGE         vectors457
 
-rest436:
+rest458:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6617,10 +7320,10 @@ rest436:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop432:
+loop454:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last433
+	JG           last455
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -6641,9 +7344,9 @@ loop432:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x04, R14
-	JL           rest439
+	JL           rest461
 
-vectors438:
+vectors460:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y9
@@ -6678,9 +7381,9 @@ vectors438:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors438
+	JGE          vectors460
 
-rest439:
+rest461:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6719,9 +7422,9 @@ rest439:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop432
+	JMP          loop454
 
-last433:
+last455:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -6730,9 +7433,9 @@ last433:
 	VBROADCASTSD -8(BX)(CX*8), Y2
 	VBROADCASTSD 32(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest442
+	JL           rest464
 
-vectors441:
+vectors463:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -6746,20 +7449,20 @@ vectors441:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors441
+	JGE          vectors463
 
-rest442:
-done434:
+rest464:
+done456:
 	SFENCE
-	JMP done431
+	JMP done453
 
-plain430:
+plain452:
 	XORQ CX, CX
 
-rows444:
+rows466:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done445
+	JG           done467
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -6780,9 +7483,9 @@ rows444:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest447
+	JL           rest469
 
-vectors446:
+vectors468:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -6812,11 +7515,11 @@ vectors446:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors446
+	JGE         vectors468
 
-rest447:
+rest469:
 	ADDQ        $0x04, R13
-	JZ          done448
+	JZ          done470
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -6841,7 +7544,7 @@ rest447:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done448:
+done470:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6894,9 +7597,9 @@ done448:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest450
+	JL           rest472
 
-vectors449:
+vectors471:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6912,11 +7615,11 @@ vectors449:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors449
+	JGE          vectors471
 
-rest450:
+rest472:
 	ADDQ         $0x04, R10
-	JZ           done451
+	JZ           done473
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6927,7 +7630,7 @@ rest450:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done451:
+done473:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -6943,9 +7646,9 @@ done451:
 	VBROADCASTSD 40(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest453
+	JL           rest475
 
-vectors452:
+vectors474:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -6961,11 +7664,11 @@ vectors452:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors452
+	JGE          vectors474
 
-rest453:
+rest475:
 	ADDQ         $0x04, R10
-	JZ           done454
+	JZ           done476
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -6976,7 +7679,7 @@ rest453:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done454:
+done476:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -6984,13 +7687,13 @@ done454:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows444
+	JMP  rows466
 
-done445:
-rows455:
+done467:
+rows477:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done456
+	JG           done478
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -7006,9 +7709,9 @@ rows455:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest458
+	JL           rest480
 
-vectors457:
+vectors479:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -7029,11 +7732,11 @@ vectors457:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors457
+	JGE         vectors479
 
-rest458:
+rest480:
 	ADDQ        $0x04, R13
-	JZ          done459
+	JZ          done481
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -7049,7 +7752,7 @@ rest458:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done459:
+done481:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7097,9 +7800,9 @@ done459:
 	VBROADCASTSD 32(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest461
+	JL           rest483
 
-vectors460:
+vectors482:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -7115,11 +7818,11 @@ vectors460:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors460
+	JGE          vectors482
 
-rest461:
+rest483:
 	ADDQ         $0x04, R10
-	JZ           done462
+	JZ           done484
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -7130,7 +7833,7 @@ rest461:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done462:
+done484:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7138,10 +7841,10 @@ done462:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows455
+	JMP  rows477
 
-done456:
-done431:
+done478:
+done453:
 	VZEROUPPER
 	RET
 
@@ -7161,14 +7864,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain463
+	JE           plain485
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done467
+	JG           done489
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7178,9 +7881,9 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest469
+	JL           rest491
 
-vectors468:
+vectors490:
 	VMOVUPD     (R10), Y2
 	VMOVUPD     (R11), Y3
 	VMOVUPD     (BX), Y4
@@ -7195,9 +7898,9 @@ vectors468:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors468
+	JGE         vectors490
 
-rest469:
+rest491:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7220,10 +7923,10 @@ rest469:
 	VMOVSD       X2, (SP)
 	INCQ         CX
 
-loop465:
+loop487:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last466
+	JG           last488
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -7235,9 +7938,9 @@ loop465:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x04, R13
-	JL           rest472
+	JL           rest494
 
-vectors471:
+vectors493:
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y4
@@ -7264,9 +7967,9 @@ vectors471:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors471
+	JGE          vectors493
 
-rest472:
+rest494:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7288,17 +7991,17 @@ rest472:
 	VMULPD       Y0, Y1, Y1
 	VMOVSD       X1, (SP)
 	INCQ         CX
-	JMP          loop465
+	JMP          loop487
 
-last466:
+last488:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest475
+	JL           rest497
 
-vectors474:
+vectors496:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -7310,20 +8013,20 @@ vectors474:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors474
+	JGE          vectors496
 
-rest475:
-done467:
+rest497:
+done489:
 	SFENCE
-	JMP done464
+	JMP done486
 
-plain463:
+plain485:
 	XORQ CX, CX
 
-rows477:
+rows499:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done478
+	JG           done500
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7335,9 +8038,9 @@ rows477:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest480
+	JL           rest502
 
-vectors479:
+vectors501:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -7358,11 +8061,11 @@ vectors479:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors479
+	JGE         vectors501
 
-rest480:
+rest502:
 	ADDQ        $0x04, R12
-	JZ          done481
+	JZ          done503
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -7379,7 +8082,7 @@ rest480:
 	VFMADD231PD Y7, Y1, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done481:
+done503:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7410,9 +8113,9 @@ done481:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest483
+	JL           rest505
 
-vectors482:
+vectors504:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7426,11 +8129,11 @@ vectors482:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors482
+	JGE          vectors504
 
-rest483:
+rest505:
 	ADDQ         $0x04, R10
-	JZ           done484
+	JZ           done506
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7439,7 +8142,7 @@ rest483:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done484:
+done506:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -7452,9 +8155,9 @@ done484:
 	VBROADCASTSD 8(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest486
+	JL           rest508
 
-vectors485:
+vectors507:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7468,11 +8171,11 @@ vectors485:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors485
+	JGE          vectors507
 
-rest486:
+rest508:
 	ADDQ         $0x04, R10
-	JZ           done487
+	JZ           done509
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7481,7 +8184,7 @@ rest486:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done487:
+done509:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7489,13 +8192,13 @@ done487:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows477
+	JMP  rows499
 
-done478:
-rows488:
+done500:
+rows510:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done489
+	JG           done511
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -7505,9 +8208,9 @@ rows488:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x04, R12
-	JL           rest491
+	JL           rest513
 
-vectors490:
+vectors512:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -7522,11 +8225,11 @@ vectors490:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors490
+	JGE         vectors512
 
-rest491:
+rest513:
 	ADDQ        $0x04, R12
-	JZ          done492
+	JZ          done514
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -7537,7 +8240,7 @@ rest491:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done492:
+done514:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7565,9 +8268,9 @@ done492:
 	VBROADCASTSD (SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest494
+	JL           rest516
 
-vectors493:
+vectors515:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -7581,11 +8284,11 @@ vectors493:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors493
+	JGE          vectors515
 
-rest494:
+rest516:
 	ADDQ         $0x04, R10
-	JZ           done495
+	JZ           done517
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -7594,7 +8297,7 @@ rest494:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done495:
+done517:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7602,10 +8305,10 @@ done495:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows488
+	JMP  rows510
 
-done489:
-done464:
+done511:
+done486:
 	VZEROUPPER
 	RET
 
@@ -7623,21 +8326,21 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
 	CMPB    stream+112(FP), $0x00
-	JE      plain496
+	JE      plain518
 	XORQ    CX, CX
 
-rows498:
+rows520:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done499
+	JG   done521
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest501
+	JL   rest523
 
-vectors500:
+vectors522:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
@@ -7652,36 +8355,36 @@ vectors500:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors500
+	JGE         vectors522
 
-rest501:
+rest523:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows498
+	JMP  rows520
 
-done499:
+done521:
 	SFENCE
-	JMP done497
+	JMP done519
 
-plain496:
+plain518:
 	XORQ CX, CX
 
-rows503:
+rows525:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done504
+	JG   done526
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest506
+	JL   rest528
 
-vectors505:
+vectors527:
 	VMOVUPD     (DI), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7708,11 +8411,11 @@ vectors505:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors505
+	JGE         vectors527
 
-rest506:
+rest528:
 	ADDQ        $0x04, R10
-	JZ          done507
+	JZ          done529
 	VMASKMOVPD  (DI), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7735,28 +8438,28 @@ rest506:
 	VMASKMOVPD  Y1, Y0, (DI)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done507:
+done529:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows503
+	JMP  rows525
 
-done504:
-rows508:
+done526:
+rows530:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done509
+	JG   done531
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest511
+	JL   rest533
 
-vectors510:
+vectors532:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (DI), Y2
 	VMOVUPD     (R8), Y3
@@ -7771,11 +8474,11 @@ vectors510:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors510
+	JGE         vectors532
 
-rest511:
+rest533:
 	ADDQ        $0x04, R9
-	JZ          done512
+	JZ          done534
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (DI), Y0, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -7786,17 +8489,17 @@ rest511:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done512:
+done534:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows508
+	JMP  rows530
 
-done509:
-done497:
+done531:
+done519:
 	VZEROUPPER
 	RET
 
@@ -7815,21 +8518,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain513
+	JE      plain535
 	XORQ    CX, CX
 
-rows515:
+rows537:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done516
+	JG   done538
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest518
+	JL   rest540
 
-vectors517:
+vectors539:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -7843,9 +8546,9 @@ vectors517:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors517
+	JGE         vectors539
 
-rest518:
+rest540:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7854,27 +8557,27 @@ rest518:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows515
+	JMP  rows537
 
-done516:
+done538:
 	SFENCE
-	JMP done514
+	JMP done536
 
-plain513:
+plain535:
 	XORQ CX, CX
 
-rows520:
+rows542:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done521
+	JG   done543
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest523
+	JL   rest545
 
-vectors522:
+vectors544:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -7900,11 +8603,11 @@ vectors522:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors522
+	JGE         vectors544
 
-rest523:
+rest545:
 	ADDQ        $0x04, R11
-	JZ          done524
+	JZ          done546
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -7925,7 +8628,7 @@ rest523:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done524:
+done546:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -7934,21 +8637,21 @@ done524:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows520
+	JMP  rows542
 
-done521:
-rows525:
+done543:
+rows547:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done526
+	JG   done548
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest528
+	JL   rest550
 
-vectors527:
+vectors549:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -7962,11 +8665,11 @@ vectors527:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors527
+	JGE         vectors549
 
-rest528:
+rest550:
 	ADDQ        $0x04, R10
-	JZ          done529
+	JZ          done551
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -7975,7 +8678,7 @@ rest528:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done529:
+done551:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -7984,10 +8687,10 @@ done529:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows525
+	JMP  rows547
 
-done526:
-done514:
+done548:
+done536:
 	VZEROUPPER
 	RET
 
@@ -8006,22 +8709,22 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
 	CMPB    stream+160(FP), $0x00
-	JE      plain530
+	JE      plain552
 	XORQ    CX, CX
 
-rows532:
+rows554:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done533
+	JG   done555
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest535
+	JL   rest557
 
-vectors534:
+vectors556:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -8043,9 +8746,9 @@ vectors534:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors534
+	JGE         vectors556
 
-rest535:
+rest557:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8054,28 +8757,28 @@ rest535:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows532
+	JMP  rows554
 
-done533:
+done555:
 	SFENCE
-	JMP done531
+	JMP done553
 
-plain530:
+plain552:
 	XORQ CX, CX
 
-rows537:
+rows559:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done538
+	JG   done560
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x04, R12
-	JL   rest540
+	JL   rest562
 
-vectors539:
+vectors561:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -8113,11 +8816,11 @@ vectors539:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors539
+	JGE         vectors561
 
-rest540:
+rest562:
 	ADDQ        $0x04, R12
-	JZ          done541
+	JZ          done563
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -8149,7 +8852,7 @@ rest540:
 	VMASKMOVPD  Y1, Y0, (R8)
 	VMASKMOVPD  Y2, Y0, (R9)
 
-done541:
+done563:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -8158,22 +8861,22 @@ done541:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows537
+	JMP  rows559
 
-done538:
-rows542:
+done560:
+rows564:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done543
+	JG   done565
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest545
+	JL   rest567
 
-vectors544:
+vectors566:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -8193,11 +8896,11 @@ vectors544:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors544
+	JGE         vectors566
 
-rest545:
+rest567:
 	ADDQ        $0x04, R11
-	JZ          done546
+	JZ          done568
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -8211,7 +8914,7 @@ rest545:
 	VMASKMOVPD  Y1, Y0, (BX)
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done546:
+done568:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8220,10 +8923,10 @@ done546:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows542
+	JMP  rows564
 
-done543:
-done531:
+done565:
+done553:
 	VZEROUPPER
 	RET
 
@@ -8243,13 +8946,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain547
+	JE      plain569
 	XORQ    CX, CX
 
-rows549:
+rows571:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done550
+	JG   done572
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8257,9 +8960,9 @@ rows549:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest552
+	JL   rest574
 
-vectors551:
+vectors573:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
@@ -8283,9 +8986,9 @@ vectors551:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors551
+	JGE          vectors573
 
-rest552:
+rest574:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8296,19 +8999,19 @@ rest552:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows549
+	JMP  rows571
 
-done550:
+done572:
 	SFENCE
-	JMP done548
+	JMP done570
 
-plain547:
+plain569:
 	XORQ CX, CX
 
-rows554:
+rows576:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done555
+	JG   done577
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -8316,9 +9019,9 @@ rows554:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest557
+	JL   rest579
 
-vectors556:
+vectors578:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -8361,11 +9064,11 @@ vectors556:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors556
+	JGE          vectors578
 
-rest557:
+rest579:
 	ADDQ         $0x04, R14
-	JZ           done558
+	JZ           done580
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -8400,7 +9103,7 @@ rest557:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done558:
+done580:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -8411,13 +9114,13 @@ done558:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows554
+	JMP  rows576
 
-done555:
-rows559:
+done577:
+rows581:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done560
+	JG   done582
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8425,9 +9128,9 @@ rows559:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest562
+	JL   rest584
 
-vectors561:
+vectors583:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -8449,11 +9152,11 @@ vectors561:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors561
+	JGE          vectors583
 
-rest562:
+rest584:
 	ADDQ         $0x04, R13
-	JZ           done563
+	JZ           done585
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -8467,7 +9170,7 @@ rest562:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done563:
+done585:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8478,10 +9181,10 @@ done563:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows559
+	JMP  rows581
 
-done560:
-done548:
+done582:
+done570:
 	VZEROUPPER
 	RET
 
@@ -8493,28 +9196,28 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop564:
+loop586:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done565
+	JG      done587
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop564
+	JMP     loop586
 
-done565:
-loop566:
+done587:
+loop588:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done567
+	JG     done589
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop566
+	JMP    loop588
 
-done567:
+done589:
 	VZEROUPPER
 	RET
 
@@ -8528,27 +9231,27 @@ TEXT ·maxF64AVX2(SB), NOSPLIT, $0-32
 	LEAQ         onesThenZeros<>+0(SB), BX
 	NEGQ         DX
 	VMOVUPS      32(BX)(DX*8), Y0
-	VBROADCASTSD literal64_22<>+0(SB), Y1
+	VBROADCASTSD literal64_37<>+0(SB), Y1
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest569
+	JZ           rest591
 
-vectors568:
+vectors590:
 	VMOVUPD (AX)(DX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors568
+	JL      vectors590
 
-rest569:
+rest591:
 	CMPQ       DX, CX
-	JGE        done570
+	JGE        done592
 	VMASKMOVPD (AX)(DX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done570:
+done592:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPD       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -8557,8 +9260,8 @@ done570:
 	VZEROUPPER
 	RET
 
-DATA literal64_22<>+0(SB)/8, $0xfff0000000000000
-GLOBL literal64_22<>(SB), RODATA|NOPTR, $8
+DATA literal64_37<>+0(SB)/8, $0xfff0000000000000
+GLOBL literal64_37<>(SB), RODATA|NOPTR, $8
 
 // func expSumF64AVX2(p []float64, x []float64, top float64) float64
 // Requires: AVX, AVX2, FMA3
@@ -8576,75 +9279,75 @@ TEXT ·expSumF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest572
+	JZ           rest594
 
-vectors571:
+vectors593:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y5
 	VSUBPD       Y5, Y3, Y5
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y6
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y7
-	VFNMADD231PD literal64_26<>+0(SB), Y6, Y4
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y4, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_41<>+0(SB), Y7, Y4
 	VADDPD       Y5, Y4, Y4
-	VFNMADD231PD literal64_27<>+0(SB), Y6, Y4
-	VMOVUPD      literal64_28<>+0(SB), Y5
-	VFMADD213PD  literal64_29<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_30<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_31<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_32<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_33<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_34<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_35<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_36<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_37<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y5, Y5
-	VANDPD       Y7, Y5, Y5
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
+	VMOVUPD      literal64_43<>+0(SB), Y5
+	VFMADD213PD  literal64_44<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_48<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_49<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_50<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y5, Y5
+	VANDPD       Y3, Y5, Y5
 	VMOVUPD      Y5, (AX)(BX*8)
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors571
+	JL           vectors593
 
-rest572:
+rest594:
 	CMPQ         BX, DX
-	JGE          done573
+	JGE          done595
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VSUBPD       Y1, Y3, Y1
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y5
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y6
-	VFNMADD231PD literal64_26<>+0(SB), Y5, Y4
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_40<>+0(SB), Y5
+	VFMADD231PD  literal64_39<>+0(SB), Y4, Y5
+	VSUBPD       literal64_40<>+0(SB), Y5, Y6
+	VFNMADD231PD literal64_41<>+0(SB), Y6, Y4
 	VADDPD       Y1, Y4, Y4
-	VFNMADD231PD literal64_27<>+0(SB), Y5, Y4
-	VMOVUPD      literal64_28<>+0(SB), Y1
-	VFMADD213PD  literal64_29<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_30<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_31<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_32<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_33<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_34<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_35<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_36<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_37<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y1, Y1
-	VANDPD       Y6, Y1, Y1
+	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_43<>+0(SB), Y1
+	VFMADD213PD  literal64_44<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y1, Y1
+	VANDPD       Y3, Y1, Y1
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done573:
+done595:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -8653,101 +9356,101 @@ done573:
 	VZEROUPPER
 	RET
 
-DATA literal64_23<>+0(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_23<>+8(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_23<>+16(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_23<>+24(SB)/8, $0xc086232bdd7abcd2
-GLOBL literal64_23<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_24<>+0(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+8(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+16(SB)/8, $0x3ff71547652b82fe
-DATA literal64_24<>+24(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_24<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_25<>+0(SB)/8, $0x43380000000003ff
-DATA literal64_25<>+8(SB)/8, $0x43380000000003ff
-DATA literal64_25<>+16(SB)/8, $0x43380000000003ff
-DATA literal64_25<>+24(SB)/8, $0x43380000000003ff
-GLOBL literal64_25<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_26<>+0(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_26<>+8(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_26<>+16(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_26<>+24(SB)/8, $0x3fe62e42fefa4000
-GLOBL literal64_26<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_27<>+0(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_27<>+8(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_27<>+16(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_27<>+24(SB)/8, $0xbd48432a1b0e2634
-GLOBL literal64_27<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_28<>+0(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_28<>+8(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_28<>+16(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_28<>+24(SB)/8, $0x3e5ad7f286f853ac
-GLOBL literal64_28<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_29<>+0(SB)/8, $0x3e928ad724f633e8
-DATA literal64_29<>+8(SB)/8, $0x3e928ad724f633e8
-DATA literal64_29<>+16(SB)/8, $0x3e928ad724f633e8
-DATA literal64_29<>+24(SB)/8, $0x3e928ad724f633e8
-GLOBL literal64_29<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_30<>+0(SB)/8, $0x3ec71df257a124e6
-DATA literal64_30<>+8(SB)/8, $0x3ec71df257a124e6
-DATA literal64_30<>+16(SB)/8, $0x3ec71df257a124e6
-DATA literal64_30<>+24(SB)/8, $0x3ec71df257a124e6
-GLOBL literal64_30<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_31<>+0(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_31<>+8(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_31<>+16(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_31<>+24(SB)/8, $0x3efa0199a0cf44e1
-GLOBL literal64_31<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_32<>+0(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_32<>+8(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_32<>+16(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_32<>+24(SB)/8, $0x3f2a01a012a48e87
-GLOBL literal64_32<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_33<>+0(SB)/8, $0x3f56c16c18429d92
-DATA literal64_33<>+8(SB)/8, $0x3f56c16c18429d92
-DATA literal64_33<>+16(SB)/8, $0x3f56c16c18429d92
-DATA literal64_33<>+24(SB)/8, $0x3f56c16c18429d92
-GLOBL literal64_33<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_34<>+0(SB)/8, $0x3f81111111127c04
-DATA literal64_34<>+8(SB)/8, $0x3f81111111127c04
-DATA literal64_34<>+16(SB)/8, $0x3f81111111127c04
-DATA literal64_34<>+24(SB)/8, $0x3f81111111127c04
-GLOBL literal64_34<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_35<>+0(SB)/8, $0x3fa555555555087e
-DATA literal64_35<>+8(SB)/8, $0x3fa555555555087e
-DATA literal64_35<>+16(SB)/8, $0x3fa555555555087e
-DATA literal64_35<>+24(SB)/8, $0x3fa555555555087e
-GLOBL literal64_35<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_36<>+0(SB)/8, $0x3fc55555555554fa
-DATA literal64_36<>+8(SB)/8, $0x3fc55555555554fa
-DATA literal64_36<>+16(SB)/8, $0x3fc55555555554fa
-DATA literal64_36<>+24(SB)/8, $0x3fc55555555554fa
-GLOBL literal64_36<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_37<>+0(SB)/8, $0x3fe000000000000a
-DATA literal64_37<>+8(SB)/8, $0x3fe000000000000a
-DATA literal64_37<>+16(SB)/8, $0x3fe000000000000a
-DATA literal64_37<>+24(SB)/8, $0x3fe000000000000a
-GLOBL literal64_37<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_38<>+0(SB)/8, $0x3ff0000000000000
-DATA literal64_38<>+8(SB)/8, $0x3ff0000000000000
-DATA literal64_38<>+16(SB)/8, $0x3ff0000000000000
-DATA literal64_38<>+24(SB)/8, $0x3ff0000000000000
+DATA literal64_38<>+0(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_38<>+8(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_38<>+16(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_38<>+24(SB)/8, $0xc086232bdd7abcd2
 GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_39<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_39<>+8(SB)/8, $0x3ff71547652b82fe
+DATA literal64_39<>+16(SB)/8, $0x3ff71547652b82fe
+DATA literal64_39<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_40<>+0(SB)/8, $0x43380000000003ff
+DATA literal64_40<>+8(SB)/8, $0x43380000000003ff
+DATA literal64_40<>+16(SB)/8, $0x43380000000003ff
+DATA literal64_40<>+24(SB)/8, $0x43380000000003ff
+GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_41<>+0(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_41<>+8(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_41<>+16(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_41<>+24(SB)/8, $0x3fe62e42fefa4000
+GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_42<>+0(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_42<>+8(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_42<>+16(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_42<>+24(SB)/8, $0xbd48432a1b0e2634
+GLOBL literal64_42<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_43<>+0(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_43<>+8(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_43<>+16(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_43<>+24(SB)/8, $0x3e5ad7f286f853ac
+GLOBL literal64_43<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_44<>+0(SB)/8, $0x3e928ad724f633e8
+DATA literal64_44<>+8(SB)/8, $0x3e928ad724f633e8
+DATA literal64_44<>+16(SB)/8, $0x3e928ad724f633e8
+DATA literal64_44<>+24(SB)/8, $0x3e928ad724f633e8
+GLOBL literal64_44<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_45<>+0(SB)/8, $0x3ec71df257a124e6
+DATA literal64_45<>+8(SB)/8, $0x3ec71df257a124e6
+DATA literal64_45<>+16(SB)/8, $0x3ec71df257a124e6
+DATA literal64_45<>+24(SB)/8, $0x3ec71df257a124e6
+GLOBL literal64_45<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_46<>+0(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_46<>+8(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_46<>+16(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_46<>+24(SB)/8, $0x3efa0199a0cf44e1
+GLOBL literal64_46<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_47<>+0(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_47<>+8(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_47<>+16(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_47<>+24(SB)/8, $0x3f2a01a012a48e87
+GLOBL literal64_47<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_48<>+0(SB)/8, $0x3f56c16c18429d92
+DATA literal64_48<>+8(SB)/8, $0x3f56c16c18429d92
+DATA literal64_48<>+16(SB)/8, $0x3f56c16c18429d92
+DATA literal64_48<>+24(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_48<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_49<>+0(SB)/8, $0x3f81111111127c04
+DATA literal64_49<>+8(SB)/8, $0x3f81111111127c04
+DATA literal64_49<>+16(SB)/8, $0x3f81111111127c04
+DATA literal64_49<>+24(SB)/8, $0x3f81111111127c04
+GLOBL literal64_49<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_50<>+0(SB)/8, $0x3fa555555555087e
+DATA literal64_50<>+8(SB)/8, $0x3fa555555555087e
+DATA literal64_50<>+16(SB)/8, $0x3fa555555555087e
+DATA literal64_50<>+24(SB)/8, $0x3fa555555555087e
+GLOBL literal64_50<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_51<>+0(SB)/8, $0x3fc55555555554fa
+DATA literal64_51<>+8(SB)/8, $0x3fc55555555554fa
+DATA literal64_51<>+16(SB)/8, $0x3fc55555555554fa
+DATA literal64_51<>+24(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_51<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_52<>+0(SB)/8, $0x3fe000000000000a
+DATA literal64_52<>+8(SB)/8, $0x3fe000000000000a
+DATA literal64_52<>+16(SB)/8, $0x3fe000000000000a
+DATA literal64_52<>+24(SB)/8, $0x3fe000000000000a
+GLOBL literal64_52<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_53<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_53<>+8(SB)/8, $0x3ff0000000000000
+DATA literal64_53<>+16(SB)/8, $0x3ff0000000000000
+DATA literal64_53<>+24(SB)/8, $0x3ff0000000000000
+GLOBL literal64_53<>(SB), RODATA|NOPTR, $32
 
 // func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
 // Requires: AVX, AVX2, FMA3
@@ -8760,27 +9463,27 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	LEAQ         onesThenZeros<>+0(SB), SI
 	NEGQ         BX
 	VMOVUPS      32(SI)(BX*8), Y0
-	VBROADCASTSD literal64_22<>+0(SB), Y1
+	VBROADCASTSD literal64_37<>+0(SB), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest575
+	JZ           rest597
 
-vectors574:
+vectors596:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors574
+	JL      vectors596
 
-rest575:
+rest597:
 	CMPQ       BX, DX
-	JGE        done576
+	JGE        done598
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done576:
+done598:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -8791,75 +9494,75 @@ done576:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest578
+	JZ           rest600
 
-vectors577:
+vectors599:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y5
 	VSUBPD       Y5, Y3, Y5
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y6
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y7
-	VFNMADD231PD literal64_26<>+0(SB), Y6, Y4
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y4, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_41<>+0(SB), Y7, Y4
 	VADDPD       Y5, Y4, Y4
-	VFNMADD231PD literal64_27<>+0(SB), Y6, Y4
-	VMOVUPD      literal64_28<>+0(SB), Y5
-	VFMADD213PD  literal64_29<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_30<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_31<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_32<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_33<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_34<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_35<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_36<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_37<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y5
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y5, Y5
-	VANDPD       Y7, Y5, Y5
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
+	VMOVUPD      literal64_43<>+0(SB), Y5
+	VFMADD213PD  literal64_44<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_48<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_49<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_50<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y5, Y5
+	VANDPD       Y3, Y5, Y5
 	VMOVUPD      Y5, (AX)(BX*8)
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors577
+	JL           vectors599
 
-rest578:
+rest600:
 	CMPQ         BX, DX
-	JGE          done579
+	JGE          done601
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VSUBPD       Y1, Y3, Y1
-	VMOVUPD      literal64_25<>+0(SB), Y3
-	VFMADD231PD  literal64_24<>+0(SB), Y4, Y3
-	VSUBPD       literal64_25<>+0(SB), Y3, Y5
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y4, Y6
-	VFNMADD231PD literal64_26<>+0(SB), Y5, Y4
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_40<>+0(SB), Y5
+	VFMADD231PD  literal64_39<>+0(SB), Y4, Y5
+	VSUBPD       literal64_40<>+0(SB), Y5, Y6
+	VFNMADD231PD literal64_41<>+0(SB), Y6, Y4
 	VADDPD       Y1, Y4, Y4
-	VFNMADD231PD literal64_27<>+0(SB), Y5, Y4
-	VMOVUPD      literal64_28<>+0(SB), Y1
-	VFMADD213PD  literal64_29<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_30<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_31<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_32<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_33<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_34<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_35<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_36<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_37<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_38<>+0(SB), Y4, Y1
-	VPSLLQ       $0x34, Y3, Y3
-	VMULPD       Y3, Y1, Y1
-	VANDPD       Y6, Y1, Y1
+	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_43<>+0(SB), Y1
+	VFMADD213PD  literal64_44<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y5, Y1, Y1
+	VANDPD       Y3, Y1, Y1
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done579:
+done601:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -8871,24 +9574,24 @@ done579:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest581
+	JZ           rest603
 
-vectors580:
+vectors602:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors580
+	JL      vectors602
 
-rest581:
+rest603:
 	CMPQ       CX, DX
-	JGE        done582
+	JGE        done604
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done582:
+done604:
 	VZEROUPPER
 	RET
 
@@ -8908,24 +9611,24 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-4, SI
-	JZ      rest584
+	JZ      rest606
 
-vectors583:
+vectors605:
 	VMOVUPD     (AX)(BX*8), Y3
 	VMOVUPD     (CX)(BX*8), Y4
 	VFMADD231PD Y3, Y4, Y1
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors583
+	JL          vectors605
 
-rest584:
+rest606:
 	CMPQ        BX, DX
-	JGE         done585
+	JGE         done607
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VMASKMOVPD  (CX)(BX*8), Y0, Y4
 	VFMADD231PD Y3, Y4, Y1
 
-done585:
+done607:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -8935,9 +9638,9 @@ done585:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest587
+	JZ           rest609
 
-vectors586:
+vectors608:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -8945,18 +9648,18 @@ vectors586:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors586
+	JL      vectors608
 
-rest587:
+rest609:
 	CMPQ       BX, DX
-	JGE        done588
+	JGE        done610
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done588:
+done610:
 	VZEROUPPER
 	RET
 
@@ -8975,112 +9678,112 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest590
+	JZ      rest612
 
-vectors589:
+vectors611:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_40<>+0(SB), Y3
-	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
-	VORPD        literal64_39<>+0(SB), Y1, Y4
+	VMOVUPD      literal64_55<>+0(SB), Y3
+	VFMADD231PD  literal64_56<>+0(SB), Y2, Y3
+	VORPD        literal64_54<>+0(SB), Y1, Y4
 	VMULPD       Y3, Y4, Y2
-	VMOVUPD      literal64_25<>+0(SB), Y5
-	VFMADD231PD  literal64_24<>+0(SB), Y2, Y5
-	VSUBPD       literal64_25<>+0(SB), Y5, Y6
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y2
-	VMULPD       literal64_26<>+0(SB), Y6, Y7
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y2, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y2
+	VMULPD       literal64_41<>+0(SB), Y2, Y7
 	VFMSUB213PD  Y7, Y4, Y3
-	VFNMADD231PD literal64_27<>+0(SB), Y6, Y3
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD213PD  literal64_29<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_30<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_31<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_32<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_33<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_34<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_35<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_36<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_37<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
-	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y4, Y4
-	VANDPD       Y2, Y4, Y4
-	VADDPD       literal64_38<>+0(SB), Y4, Y2
-	VDIVPD       Y2, Y4, Y4
-	VMOVUPD      Y4, (CX)(SI*8)
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y2
-	VMOVUPD      literal64_39<>+0(SB), Y3
-	VANDNPD      Y1, Y3, Y1
-	VFNMADD231PD Y1, Y4, Y2
-	VMOVUPD      Y2, (AX)(SI*8)
+	VFNMADD231PD literal64_42<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_43<>+0(SB), Y2
+	VFMADD213PD  literal64_44<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_45<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_46<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_47<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_48<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_49<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_50<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_51<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_52<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y2, Y2
+	VANDPD       Y5, Y2, Y2
+	VADDPD       literal64_53<>+0(SB), Y2, Y3
+	VDIVPD       Y3, Y2, Y2
+	VMOVUPD      Y2, (CX)(SI*8)
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y1, Y3, Y3
+	VMOVUPD      literal64_54<>+0(SB), Y4
+	VANDNPD      Y1, Y4, Y1
+	VFNMADD231PD Y1, Y2, Y3
+	VMOVUPD      Y3, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors589
+	JL           vectors611
 
-rest590:
+rest612:
 	CMPQ         SI, BX
-	JGE          done591
+	JGE          done613
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_40<>+0(SB), Y3
-	VFMADD231PD  literal64_41<>+0(SB), Y2, Y3
-	VORPD        literal64_39<>+0(SB), Y1, Y4
+	VMOVUPD      literal64_55<>+0(SB), Y3
+	VFMADD231PD  literal64_56<>+0(SB), Y2, Y3
+	VORPD        literal64_54<>+0(SB), Y1, Y4
 	VMULPD       Y3, Y4, Y2
-	VMOVUPD      literal64_25<>+0(SB), Y5
-	VFMADD231PD  literal64_24<>+0(SB), Y2, Y5
-	VSUBPD       literal64_25<>+0(SB), Y5, Y6
-	VCMPPD       $0x15, literal64_23<>+0(SB), Y2, Y2
-	VMULPD       literal64_26<>+0(SB), Y6, Y7
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y2, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y2
+	VMULPD       literal64_41<>+0(SB), Y2, Y7
 	VFMSUB213PD  Y7, Y4, Y3
-	VFNMADD231PD literal64_27<>+0(SB), Y6, Y3
-	VMOVUPD      literal64_28<>+0(SB), Y4
-	VFMADD213PD  literal64_29<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_30<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_31<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_32<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_33<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_34<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_35<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_36<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_37<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
-	VFMADD213PD  literal64_38<>+0(SB), Y3, Y4
-	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y4, Y4
-	VANDPD       Y2, Y4, Y4
-	VADDPD       literal64_38<>+0(SB), Y4, Y2
-	VDIVPD       Y2, Y4, Y4
-	VMASKMOVPD   Y4, Y0, (CX)(SI*8)
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y2
-	VMOVUPD      literal64_39<>+0(SB), Y3
-	VANDNPD      Y1, Y3, Y1
-	VFNMADD231PD Y1, Y4, Y2
-	VMASKMOVPD   Y2, Y0, (AX)(SI*8)
+	VFNMADD231PD literal64_42<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_43<>+0(SB), Y2
+	VFMADD213PD  literal64_44<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_45<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_46<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_47<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_48<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_49<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_50<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_51<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_52<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y2, Y2
+	VANDPD       Y5, Y2, Y2
+	VADDPD       literal64_53<>+0(SB), Y2, Y3
+	VDIVPD       Y3, Y2, Y2
+	VMASKMOVPD   Y2, Y0, (CX)(SI*8)
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y1, Y3, Y3
+	VMOVUPD      literal64_54<>+0(SB), Y4
+	VANDNPD      Y1, Y4, Y1
+	VFNMADD231PD Y1, Y2, Y3
+	VMASKMOVPD   Y3, Y0, (AX)(SI*8)
 
-done591:
+done613:
 	VZEROUPPER
 	RET
 
-DATA literal64_39<>+0(SB)/8, $0x8000000000000000
-DATA literal64_39<>+8(SB)/8, $0x8000000000000000
-DATA literal64_39<>+16(SB)/8, $0x8000000000000000
-DATA literal64_39<>+24(SB)/8, $0x8000000000000000
-GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
+DATA literal64_54<>+0(SB)/8, $0x8000000000000000
+DATA literal64_54<>+8(SB)/8, $0x8000000000000000
+DATA literal64_54<>+16(SB)/8, $0x8000000000000000
+DATA literal64_54<>+24(SB)/8, $0x8000000000000000
+GLOBL literal64_54<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_40<>+0(SB)/8, $0x3ff9884533d43651
-DATA literal64_40<>+8(SB)/8, $0x3ff9884533d43651
-DATA literal64_40<>+16(SB)/8, $0x3ff9884533d43651
-DATA literal64_40<>+24(SB)/8, $0x3ff9884533d43651
-GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
+DATA literal64_55<>+0(SB)/8, $0x3ff9884533d43651
+DATA literal64_55<>+8(SB)/8, $0x3ff9884533d43651
+DATA literal64_55<>+16(SB)/8, $0x3ff9884533d43651
+DATA literal64_55<>+24(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_55<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_41<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_41<>+8(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_41<>+16(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_41<>+24(SB)/8, $0x3fb2444f2a4d8b4b
-GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
+DATA literal64_56<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_56<>+8(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_56<>+16(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_56<>+24(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_56<>(SB), RODATA|NOPTR, $32
 
 // func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, FMA3
@@ -9090,12 +9793,12 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_42<>+0(SB), Y0
-	VBROADCASTSD literal64_43<>+0(SB), Y1
+	VBROADCASTSD literal64_57<>+0(SB), Y0
+	VBROADCASTSD literal64_58<>+0(SB), Y1
 	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VBROADCASTSD literal64_44<>+0(SB), Y3
-	VBROADCASTSD literal64_45<>+0(SB), Y4
-	VBROADCASTSD literal64_46<>+0(SB), Y5
+	VBROADCASTSD literal64_59<>+0(SB), Y3
+	VBROADCASTSD literal64_60<>+0(SB), Y4
+	VBROADCASTSD literal64_61<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000003, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
@@ -9104,9 +9807,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest593
+	JZ           rest615
 
-vectors592:
+vectors614:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -9126,11 +9829,11 @@ vectors592:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors592
+	JL          vectors614
 
-rest593:
+rest615:
 	CMPQ        DI, SI
-	JGE         done594
+	JGE         done616
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -9149,24 +9852,830 @@ rest593:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done594:
+done616:
 	VZEROUPPER
 	RET
 
-DATA literal64_42<>+0(SB)/8, $0x40c3880000000000
-GLOBL literal64_42<>(SB), RODATA|NOPTR, $8
+DATA literal64_57<>+0(SB)/8, $0x40c3880000000000
+GLOBL literal64_57<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_43<>+0(SB)/8, $0x8000000000000000
-GLOBL literal64_43<>(SB), RODATA|NOPTR, $8
+DATA literal64_58<>+0(SB)/8, $0x8000000000000000
+GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_44<>+0(SB)/8, $0x3fe0000000000000
-GLOBL literal64_44<>(SB), RODATA|NOPTR, $8
+DATA literal64_59<>+0(SB)/8, $0x3fe0000000000000
+GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_45<>+0(SB)/8, $0x3ff9884533d43651
-GLOBL literal64_45<>(SB), RODATA|NOPTR, $8
+DATA literal64_60<>+0(SB)/8, $0x3ff9884533d43651
+GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_46<>+0(SB)/8, $0x3fcb6676bf7450f1
-GLOBL literal64_46<>(SB), RODATA|NOPTR, $8
+DATA literal64_61<>+0(SB)/8, $0x3fcb6676bf7450f1
+GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
+
+// func dyTF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, alpha float64, rows int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dyTF64AVX2(SB), NOSPLIT, $0-112
+	MOVQ         gamma_len+56(FP), AX
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_58<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y2
+	VBROADCASTSD alpha+96(FP), Y3
+	VBROADCASTSD literal64_62<>+0(SB), Y4
+	VADDPD       Y3, Y3, Y3
+	VMOVUPD      literal64_38<>+0(SB), Y5
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+0(FP), BX
+	XORQ         CX, CX
+
+rows617:
+	LEAQ 1(CX), SI
+	CMPQ SI, rows+104(FP)
+	JG   done618
+	MOVQ gamma_base+48(FP), SI
+	MOVQ beta_base+72(FP), DI
+	MOVQ AX, R8
+	SUBQ $0x04, R8
+	JL   rest620
+
+vectors619:
+	VMOVUPD      (DX), Y6
+	VMULPD       Y3, Y6, Y6
+	VORPD        Y1, Y6, Y7
+	VMAXPD       Y7, Y5, Y7
+	VMOVUPD      literal64_40<>+0(SB), Y8
+	VFMADD231PD  literal64_39<>+0(SB), Y7, Y8
+	VSUBPD       literal64_40<>+0(SB), Y8, Y9
+	VFNMADD231PD literal64_41<>+0(SB), Y9, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_43<>+0(SB), Y9
+	VFMADD213PD  literal64_44<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_45<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_46<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_47<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_48<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_49<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_50<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_51<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_52<>+0(SB), Y7, Y9
+	VMULPD       Y7, Y9, Y9
+	VFMADD213PD  Y7, Y7, Y9
+	VPSLLQ       $0x34, Y8, Y8
+	VSUBPD       Y8, Y0, Y7
+	VFNMADD231PD Y8, Y9, Y7
+	VSUBPD       Y7, Y4, Y8
+	VDIVPD       Y8, Y7, Y7
+	VANDPD       Y1, Y6, Y6
+	VORPD        Y6, Y7, Y7
+	VMOVUPD      (SI), Y6
+	VFMADD213PD  (DI), Y6, Y7
+	VMOVUPD      Y7, (BX)
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	SUBQ         $0x04, R8
+	JGE          vectors619
+
+rest620:
+	ADDQ         $0x04, R8
+	JZ           done621
+	VMASKMOVPD   (DX), Y2, Y6
+	VMULPD       Y3, Y6, Y6
+	VORPD        Y1, Y6, Y7
+	VMAXPD       Y7, Y5, Y7
+	VMOVUPD      literal64_40<>+0(SB), Y8
+	VFMADD231PD  literal64_39<>+0(SB), Y7, Y8
+	VSUBPD       literal64_40<>+0(SB), Y8, Y9
+	VFNMADD231PD literal64_41<>+0(SB), Y9, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_43<>+0(SB), Y9
+	VFMADD213PD  literal64_44<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_45<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_46<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_47<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_48<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_49<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_50<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_51<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_52<>+0(SB), Y7, Y9
+	VMULPD       Y7, Y9, Y9
+	VFMADD213PD  Y7, Y7, Y9
+	VPSLLQ       $0x34, Y8, Y8
+	VSUBPD       Y8, Y0, Y7
+	VFNMADD231PD Y8, Y9, Y7
+	VSUBPD       Y7, Y4, Y8
+	VDIVPD       Y8, Y7, Y7
+	VANDPD       Y1, Y6, Y6
+	VORPD        Y6, Y7, Y7
+	VMASKMOVPD   (SI), Y2, Y6
+	VMASKMOVPD   (DI), Y2, Y8
+	VFMADD213PD  Y8, Y6, Y7
+	VMASKMOVPD   Y7, Y2, (BX)
+
+done621:
+	MOVQ AX, SI
+	ANDQ $0x00000003, SI
+	SHLQ $0x03, SI
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x01, CX
+	JMP  rows617
+
+done618:
+	VZEROUPPER
+	RET
+
+DATA literal64_62<>+0(SB)/8, $0x4000000000000000
+GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
+
+// func dyTBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $0-168
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_58<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y2
+	VBROADCASTSD alpha+144(FP), Y3
+	VBROADCASTSD literal64_62<>+0(SB), Y4
+	VADDPD       Y3, Y3, Y3
+	VMOVUPD      literal64_38<>+0(SB), Y5
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         dx_base+0(FP), SI
+	VBROADCASTSD literal64_24<>+0(SB), Y6
+	VBROADCASTSD alpha+144(FP), Y7
+	VMULPD       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	XORQ         CX, CX
+
+rows622:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+152(FP)
+	JG   done623
+	MOVQ gamma_base+72(FP), DI
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x04, R10
+	JL   rest625
+
+vectors624:
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (BX), Y10
+	VMULPD       Y3, Y9, Y11
+	VORPD        Y1, Y11, Y12
+	VCMPPD       $0x15, Y5, Y12, Y13
+	VMAXPD       Y12, Y5, Y12
+	VMOVUPD      literal64_40<>+0(SB), Y14
+	VFMADD231PD  literal64_39<>+0(SB), Y12, Y14
+	VSUBPD       literal64_40<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_41<>+0(SB), Y15, Y12
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_43<>+0(SB), Y15
+	VFMADD213PD  literal64_44<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VMULPD       Y12, Y15, Y15
+	VFMADD213PD  Y12, Y12, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VSUBPD       Y14, Y0, Y12
+	VFNMADD231PD Y14, Y15, Y12
+	VFMADD213PD  Y14, Y14, Y15
+	VANDPD       Y13, Y15, Y15
+	VSUBPD       Y12, Y4, Y13
+	VDIVPD       Y13, Y0, Y13
+	VMULPD       Y13, Y12, Y12
+	VMULPD       Y13, Y15, Y15
+	VMULPD       Y13, Y15, Y15
+	VANDPD       Y1, Y11, Y11
+	VORPD        Y11, Y12, Y12
+	VFMADD213PD  (R8), Y10, Y12
+	VMOVUPD      Y12, (R8)
+	VMOVUPD      (R9), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R9)
+	VMULPD       (DI), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y7
+	VMULPD       Y6, Y10, Y10
+	VMOVUPD      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        $0x0000001c, R10
+	JNZ          further627
+	VADDPD       Y7, Y8, Y8
+	VXORPS       Y7, Y7, Y7
+
+further627:
+	SUBQ $0x04, R10
+	JGE  vectors624
+
+rest625:
+	ADDQ         $0x04, R10
+	JZ           done626
+	VMASKMOVPD   (DX), Y2, Y9
+	VMASKMOVPD   (BX), Y2, Y10
+	VMULPD       Y3, Y9, Y11
+	VORPD        Y1, Y11, Y12
+	VCMPPD       $0x15, Y5, Y12, Y13
+	VMAXPD       Y12, Y5, Y12
+	VMOVUPD      literal64_40<>+0(SB), Y14
+	VFMADD231PD  literal64_39<>+0(SB), Y12, Y14
+	VSUBPD       literal64_40<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_41<>+0(SB), Y15, Y12
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_43<>+0(SB), Y15
+	VFMADD213PD  literal64_44<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VMULPD       Y12, Y15, Y15
+	VFMADD213PD  Y12, Y12, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VSUBPD       Y14, Y0, Y12
+	VFNMADD231PD Y14, Y15, Y12
+	VFMADD213PD  Y14, Y14, Y15
+	VANDPD       Y13, Y15, Y15
+	VSUBPD       Y12, Y4, Y13
+	VDIVPD       Y13, Y0, Y13
+	VMULPD       Y13, Y12, Y12
+	VMULPD       Y13, Y15, Y15
+	VMULPD       Y13, Y15, Y15
+	VANDPD       Y1, Y11, Y11
+	VORPD        Y11, Y12, Y12
+	VMASKMOVPD   (R8), Y2, Y11
+	VFMADD213PD  Y11, Y10, Y12
+	VMASKMOVPD   Y12, Y2, (R8)
+	VMASKMOVPD   (R9), Y2, Y11
+	VADDPD       Y10, Y11, Y11
+	VMASKMOVPD   Y11, Y2, (R9)
+	VMASKMOVPD   (DI), Y2, Y11
+	VMULPD       Y11, Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y7
+	VMULPD       Y6, Y10, Y10
+	VMASKMOVPD   Y10, Y2, (SI)
+
+done626:
+	VADDPD Y7, Y8, Y8
+	VXORPS Y7, Y7, Y7
+	MOVQ   AX, DI
+	ANDQ   $0x00000003, DI
+	SHLQ   $0x03, DI
+	ADDQ   DI, DX
+	ADDQ   DI, BX
+	ADDQ   DI, SI
+	ADDQ   $0x01, CX
+	JMP    rows622
+
+done623:
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPD       X0, X8, X8
+	VPERMILPD    $0x01, X8, X0
+	VADDPD       X0, X8, X8
+	VBROADCASTSD literal64_24<>+0(SB), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVSD       X8, dalpha+160(FP)
+	VZEROUPPER
+	RET
+
+// func derfF64AVX2(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·derfF64AVX2(SB), NOSPLIT, $0-144
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_58<>+0(SB), Y1
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y2
+	VBROADCASTSD alpha+120(FP), Y3
+	VBROADCASTSD shift+128(FP), Y4
+	VBROADCASTSD literal64_63<>+0(SB), Y5
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_base+0(FP), BX
+	MOVQ         erf_base+24(FP), SI
+	XORQ         CX, CX
+
+rows628:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+136(FP)
+	JG   done629
+	MOVQ gamma_base+72(FP), DI
+	MOVQ beta_base+96(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x04, R9
+	JL   rest631
+
+vectors630:
+	VMOVUPD      (DX), Y6
+	VMOVUPD      Y4, Y7
+	VFMADD231PD  Y3, Y6, Y7
+	VANDNPD      Y7, Y1, Y6
+	VMINPD       Y6, Y5, Y6
+	VSUBPD       literal64_64<>+0(SB), Y6, Y8
+	VMOVUPD      literal64_65<>+0(SB), Y9
+	VFMADD213PD  literal64_66<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_67<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_68<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_69<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_70<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_71<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_72<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_73<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_74<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_75<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_76<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_77<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_78<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_79<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_80<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_81<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_82<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_83<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_84<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_85<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_86<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_87<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_88<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_89<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_90<>+0(SB), Y6, Y9
+	VORPD        Y1, Y6, Y6
+	VMULPD       Y6, Y9, Y9
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y9, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y8
+	VFNMADD231PD literal64_41<>+0(SB), Y8, Y9
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_43<>+0(SB), Y8
+	VFMADD213PD  literal64_44<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_45<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_46<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_47<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_48<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_49<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_50<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_51<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_52<>+0(SB), Y9, Y8
+	VMULPD       Y9, Y8, Y8
+	VFMADD213PD  Y9, Y9, Y8
+	VPSLLQ       $0x34, Y6, Y6
+	VSUBPD       Y6, Y0, Y9
+	VFNMADD231PD Y6, Y8, Y9
+	VANDPD       Y1, Y7, Y7
+	VORPD        Y7, Y9, Y9
+	VMOVUPD      Y9, (SI)
+	VMOVUPD      (DI), Y6
+	VFMADD213PD  (R8), Y6, Y9
+	VMOVUPD      Y9, (BX)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x04, R9
+	JGE          vectors630
+
+rest631:
+	ADDQ         $0x04, R9
+	JZ           done632
+	VMASKMOVPD   (DX), Y2, Y6
+	VMOVUPD      Y4, Y7
+	VFMADD231PD  Y3, Y6, Y7
+	VANDNPD      Y7, Y1, Y6
+	VMINPD       Y6, Y5, Y6
+	VSUBPD       literal64_64<>+0(SB), Y6, Y8
+	VMOVUPD      literal64_65<>+0(SB), Y9
+	VFMADD213PD  literal64_66<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_67<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_68<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_69<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_70<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_71<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_72<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_73<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_74<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_75<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_76<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_77<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_78<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_79<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_80<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_81<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_82<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_83<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_84<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_85<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_86<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_87<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_88<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_89<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_90<>+0(SB), Y6, Y9
+	VORPD        Y1, Y6, Y6
+	VMULPD       Y6, Y9, Y9
+	VMOVUPD      literal64_40<>+0(SB), Y6
+	VFMADD231PD  literal64_39<>+0(SB), Y9, Y6
+	VSUBPD       literal64_40<>+0(SB), Y6, Y8
+	VFNMADD231PD literal64_41<>+0(SB), Y8, Y9
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_43<>+0(SB), Y8
+	VFMADD213PD  literal64_44<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_45<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_46<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_47<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_48<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_49<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_50<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_51<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_52<>+0(SB), Y9, Y8
+	VMULPD       Y9, Y8, Y8
+	VFMADD213PD  Y9, Y9, Y8
+	VPSLLQ       $0x34, Y6, Y6
+	VSUBPD       Y6, Y0, Y9
+	VFNMADD231PD Y6, Y8, Y9
+	VANDPD       Y1, Y7, Y7
+	VORPD        Y7, Y9, Y9
+	VMASKMOVPD   Y9, Y2, (SI)
+	VMASKMOVPD   (DI), Y2, Y6
+	VMASKMOVPD   (R8), Y2, Y7
+	VFMADD213PD  Y7, Y6, Y9
+	VMASKMOVPD   Y9, Y2, (BX)
+
+done632:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, DX
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows628
+
+done629:
+	VZEROUPPER
+	RET
+
+DATA literal64_63<>+0(SB)/8, $0x4018000000000000
+GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_64<>+0(SB)/8, $0x4000000000000000
+DATA literal64_64<>+8(SB)/8, $0x4000000000000000
+DATA literal64_64<>+16(SB)/8, $0x4000000000000000
+DATA literal64_64<>+24(SB)/8, $0x4000000000000000
+GLOBL literal64_64<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_65<>+0(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_65<>+8(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_65<>+16(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_65<>+24(SB)/8, $0xbca0096aed73d6fe
+GLOBL literal64_65<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_66<>+0(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_66<>+8(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_66<>+16(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_66<>+24(SB)/8, $0x3ccbaec28e80a061
+GLOBL literal64_66<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_67<>+0(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_67<>+8(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_67<>+16(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_67<>+24(SB)/8, $0x3ccbfa3b9de38264
+GLOBL literal64_67<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_68<>+0(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_68<>+8(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_68<>+16(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_68<>+24(SB)/8, $0xbd10ceaae23d983a
+GLOBL literal64_68<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_69<>+0(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_69<>+8(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_69<>+16(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_69<>+24(SB)/8, $0x3d18933f6818b8f3
+GLOBL literal64_69<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_70<>+0(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_70<>+8(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_70<>+16(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_70<>+24(SB)/8, $0x3cd1cb32845b17db
+GLOBL literal64_70<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_71<>+0(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_71<>+8(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_71<>+16(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_71<>+24(SB)/8, $0x3d4f32d1663ab196
+GLOBL literal64_71<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_72<>+0(SB)/8, $0xbd5c731c32360969
+DATA literal64_72<>+8(SB)/8, $0xbd5c731c32360969
+DATA literal64_72<>+16(SB)/8, $0xbd5c731c32360969
+DATA literal64_72<>+24(SB)/8, $0xbd5c731c32360969
+GLOBL literal64_72<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_73<>+0(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_73<>+8(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_73<>+16(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_73<>+24(SB)/8, $0xbd8f5e32cebe371e
+GLOBL literal64_73<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_74<>+0(SB)/8, $0x3dbad940946157aa
+DATA literal64_74<>+8(SB)/8, $0x3dbad940946157aa
+DATA literal64_74<>+16(SB)/8, $0x3dbad940946157aa
+DATA literal64_74<>+24(SB)/8, $0x3dbad940946157aa
+GLOBL literal64_74<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_75<>+0(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_75<>+8(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_75<>+16(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_75<>+24(SB)/8, $0xbddda4e11996cfd5
+GLOBL literal64_75<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_76<>+0(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_76<>+8(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_76<>+16(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_76<>+24(SB)/8, $0x3dfa02ede88d1fd4
+GLOBL literal64_76<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_77<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_77<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_77<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_77<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
+GLOBL literal64_77<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_78<>+0(SB)/8, $0xbe08d4351997a637
+DATA literal64_78<>+8(SB)/8, $0xbe08d4351997a637
+DATA literal64_78<>+16(SB)/8, $0xbe08d4351997a637
+DATA literal64_78<>+24(SB)/8, $0xbe08d4351997a637
+GLOBL literal64_78<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_79<>+0(SB)/8, $0x3e55af9375baab52
+DATA literal64_79<>+8(SB)/8, $0x3e55af9375baab52
+DATA literal64_79<>+16(SB)/8, $0x3e55af9375baab52
+DATA literal64_79<>+24(SB)/8, $0x3e55af9375baab52
+GLOBL literal64_79<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_80<>+0(SB)/8, $0xbe823655c4d82020
+DATA literal64_80<>+8(SB)/8, $0xbe823655c4d82020
+DATA literal64_80<>+16(SB)/8, $0xbe823655c4d82020
+DATA literal64_80<>+24(SB)/8, $0xbe823655c4d82020
+GLOBL literal64_80<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_81<>+0(SB)/8, $0x3ea5502514797fd2
+DATA literal64_81<>+8(SB)/8, $0x3ea5502514797fd2
+DATA literal64_81<>+16(SB)/8, $0x3ea5502514797fd2
+DATA literal64_81<>+24(SB)/8, $0x3ea5502514797fd2
+GLOBL literal64_81<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_82<>+0(SB)/8, $0xbec277df21f273ed
+DATA literal64_82<>+8(SB)/8, $0xbec277df21f273ed
+DATA literal64_82<>+16(SB)/8, $0xbec277df21f273ed
+DATA literal64_82<>+24(SB)/8, $0xbec277df21f273ed
+GLOBL literal64_82<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_83<>+0(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_83<>+8(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_83<>+16(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_83<>+24(SB)/8, $0x3ed2178413f0c18d
+GLOBL literal64_83<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_84<>+0(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_84<>+8(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_84<>+16(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_84<>+24(SB)/8, $0x3ee9b58476ee687a
+GLOBL literal64_84<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_85<>+0(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_85<>+8(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_85<>+16(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_85<>+24(SB)/8, $0xbf2a6c8bf44657bf
+GLOBL literal64_85<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_86<>+0(SB)/8, $0x3f586881b17d6739
+DATA literal64_86<>+8(SB)/8, $0x3f586881b17d6739
+DATA literal64_86<>+16(SB)/8, $0x3f586881b17d6739
+DATA literal64_86<>+24(SB)/8, $0x3f586881b17d6739
+GLOBL literal64_86<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_87<>+0(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_87<>+8(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_87<>+16(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_87<>+24(SB)/8, $0xbf81dd92e749dc39
+GLOBL literal64_87<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_88<>+0(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_88<>+8(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_88<>+16(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_88<>+24(SB)/8, $0x3fa73ea060f1be87
+GLOBL literal64_88<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_89<>+0(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_89<>+8(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_89<>+16(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_89<>+24(SB)/8, $0x3fe8dd8f03214ec1
+GLOBL literal64_89<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_90<>+0(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_90<>+8(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_90<>+16(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_90<>+24(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_90<>(SB), RODATA|NOPTR, $32
+
+// func derfBackwardF64AVX2(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
+// Requires: AVX, AVX2, FMA3
+TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
+	MOVQ         gamma_len+104(FP), AX
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_58<>+0(SB), Y0
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y1
+	VBROADCASTSD alpha+168(FP), Y2
+	VBROADCASTSD shift+176(FP), Y3
+	MOVQ         erf_base+48(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	VBROADCASTSD literal64_36<>+0(SB), Y4
+	VBROADCASTSD alpha+168(FP), Y5
+	VMULPD       Y5, Y4, Y4
+	VXORPS       Y5, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VXORPS       Y8, Y8, Y8
+	XORQ         CX, CX
+
+rows633:
+	LEAQ 1(CX), R8
+	CMPQ R8, rows+184(FP)
+	JG   done634
+	MOVQ gamma_base+96(FP), R8
+	MOVQ dgamma_base+120(FP), R9
+	MOVQ dbeta_base+144(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x04, R11
+	JL   rest636
+
+vectors635:
+	VMOVUPD      (BX), Y9
+	VMOVUPD      (SI), Y10
+	VMOVUPD      Y3, Y11
+	VFMADD231PD  Y2, Y9, Y11
+	VMULPD       Y11, Y11, Y11
+	VORPD        Y0, Y11, Y11
+	VMOVUPD      (DX), Y12
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_40<>+0(SB), Y14
+	VFMADD231PD  literal64_39<>+0(SB), Y11, Y14
+	VSUBPD       literal64_40<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_41<>+0(SB), Y15, Y11
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_43<>+0(SB), Y15
+	VFMADD213PD  literal64_44<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y14, Y15, Y15
+	VANDPD       Y13, Y15, Y15
+	VFMADD213PD  (R9), Y10, Y12
+	VMOVUPD      Y12, (R9)
+	VMOVUPD      (R10), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R10)
+	VMULPD       (R8), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y5
+	VADDPD       Y10, Y6, Y6
+	VMULPD       Y4, Y10, Y10
+	VMOVUPD      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        $0x0000001c, R11
+	JNZ          further638
+	VADDPD       Y5, Y7, Y7
+	VXORPS       Y5, Y5, Y5
+	VADDPD       Y6, Y8, Y8
+	VXORPS       Y6, Y6, Y6
+
+further638:
+	SUBQ $0x04, R11
+	JGE  vectors635
+
+rest636:
+	ADDQ         $0x04, R11
+	JZ           done637
+	VMASKMOVPD   (BX), Y1, Y9
+	VMASKMOVPD   (SI), Y1, Y10
+	VMOVUPD      Y3, Y11
+	VFMADD231PD  Y2, Y9, Y11
+	VMULPD       Y11, Y11, Y11
+	VORPD        Y0, Y11, Y11
+	VMASKMOVPD   (DX), Y1, Y12
+	VCMPPD       $0x15, literal64_38<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_40<>+0(SB), Y14
+	VFMADD231PD  literal64_39<>+0(SB), Y11, Y14
+	VSUBPD       literal64_40<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_41<>+0(SB), Y15, Y11
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_43<>+0(SB), Y15
+	VFMADD213PD  literal64_44<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y14, Y15, Y15
+	VANDPD       Y13, Y15, Y15
+	VMASKMOVPD   (R9), Y1, Y11
+	VFMADD213PD  Y11, Y10, Y12
+	VMASKMOVPD   Y12, Y1, (R9)
+	VMASKMOVPD   (R10), Y1, Y11
+	VADDPD       Y10, Y11, Y11
+	VMASKMOVPD   Y11, Y1, (R10)
+	VMASKMOVPD   (R8), Y1, Y11
+	VMULPD       Y11, Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y5
+	VADDPD       Y10, Y6, Y6
+	VMULPD       Y4, Y10, Y10
+	VMASKMOVPD   Y10, Y1, (DI)
+
+done637:
+	VADDPD Y5, Y7, Y7
+	VXORPS Y5, Y5, Y5
+	VADDPD Y6, Y8, Y8
+	VXORPS Y6, Y6, Y6
+	MOVQ   AX, R8
+	ANDQ   $0x00000003, R8
+	SHLQ   $0x03, R8
+	ADDQ   R8, BX
+	ADDQ   R8, SI
+	ADDQ   R8, DI
+	ADDQ   R8, DX
+	ADDQ   $0x01, CX
+	JMP    rows633
+
+done634:
+	VEXTRACTF128 $0x01, Y7, X0
+	VADDPD       X0, X7, X7
+	VPERMILPD    $0x01, X7, X0
+	VADDPD       X0, X7, X7
+	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VMULPD       Y0, Y7, Y7
+	VMOVSD       X7, dalpha+192(FP)
+	VEXTRACTF128 $0x01, Y8, X0
+	VADDPD       X0, X8, X8
+	VPERMILPD    $0x01, X8, X0
+	VADDPD       X0, X8, X8
+	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVSD       X8, dshift+200(FP)
+	VZEROUPPER
+	RET
 
 // func addF32AVX512(z []float32, x []float32, y []float32)
 // Requires: AVX, AVX512F, BMI2
@@ -9183,26 +10692,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest596
+	JZ    rest640
 
-vectors595:
+vectors639:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors595
+	JL      vectors639
 
-rest596:
+rest640:
 	CMPQ      SI, BX
-	JGE       done597
+	JGE       done641
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done597:
+done641:
 	VZEROUPPER
 	RET
 
@@ -9221,24 +10730,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest599
+	JZ           rest643
 
-vectors598:
+vectors642:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors598
+	JL      vectors642
 
-rest599:
+rest643:
 	CMPQ      BX, DX
-	JGE       done600
+	JGE       done644
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done600:
+done644:
 	VZEROUPPER
 	RET
 
@@ -9266,9 +10775,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest602
+	JZ           rest646
 
-vectors601:
+vectors645:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -9290,11 +10799,11 @@ vectors601:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors601
+	JL          vectors645
 
-rest602:
+rest646:
 	CMPQ        DI, SI
-	JGE         done603
+	JGE         done647
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -9315,7 +10824,7 @@ rest602:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done603:
+done647:
 	VZEROUPPER
 	RET
 
@@ -9334,9 +10843,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest605
+	JZ     rest649
 
-vectors604:
+vectors648:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -9345,11 +10854,11 @@ vectors604:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors604
+	JL            vectors648
 
-rest605:
+rest649:
 	CMPQ          DX, CX
-	JGE           done606
+	JGE           done650
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -9357,7 +10866,7 @@ rest605:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done606:
+done650:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -9441,9 +10950,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done608
+	JZ         done652
 
-k607:
+k651:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -9488,9 +10997,9 @@ k607:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k607
+	JNZ          k651
 
-done608:
+done652:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9526,10 +11035,10 @@ done608:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone610
-	JEQ          overwrite609
+	JPS          readCdone654
+	JEQ          overwrite653
 
-readCdone610:
+readCdone654:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -9578,9 +11087,9 @@ readCdone610:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done610
+	JMP         done654
 
-overwrite609:
+overwrite653:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9606,7 +11115,7 @@ overwrite609:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done610:
+done654:
 	VZEROUPPER
 	RET
 
@@ -9646,9 +11155,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done612
+	JZ         done656
 
-k611:
+k655:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -9667,9 +11176,9 @@ k611:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k611
+	JNZ          k655
 
-done612:
+done656:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -9687,10 +11196,10 @@ done612:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone614
-	JEQ          overwrite613
+	JPS          readCdone658
+	JEQ          overwrite657
 
-readCdone614:
+readCdone658:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -9707,9 +11216,9 @@ readCdone614:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done614
+	JMP         done658
 
-overwrite613:
+overwrite657:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -9719,7 +11228,7 @@ overwrite613:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done614:
+done658:
 	VZEROUPPER
 	RET
 
@@ -9734,9 +11243,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks615:
+blocks659:
 	SUBQ       $0x00000010, SI
-	JL         done616
+	JL         done660
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -9871,9 +11380,9 @@ blocks615:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks615
+	JMP        blocks659
 
-done616:
+done660:
 	VZEROUPPER
 	RET
 
@@ -9892,7 +11401,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain617
+	JE      plain661
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -9901,23 +11410,23 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest621
+	JG      rest665
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest623
+	JL      rest667
 
-vectors622:
+vectors666:
 	VADDPS (R9), Z0, Z0
 	VADDPS (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x10, R10
-	JGE    vectors622
+	JGE    vectors666
 
-rest623:
+rest667:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -9956,9 +11465,9 @@ rest623:
 	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest626
+	JL            rest670
 
-vectors625:
+vectors669:
 	VMOVUPS     (R9), Z2
 	VSUBPS      Z0, Z2, Z2
 	VADDPS      Z2, Z3, Z3
@@ -9969,17 +11478,17 @@ vectors625:
 	VFMADD231PS Z2, Z2, Z6
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further628
+	JNZ         further672
 	VADDPS      Z5, Z7, Z7
 	VPXORD      Z5, Z5, Z5
 	VADDPS      Z6, Z8, Z8
 	VPXORD      Z6, Z6, Z6
 
-further628:
+further672:
 	SUBQ $0x10, R10
-	JGE  vectors625
+	JGE  vectors669
 
-rest626:
+rest670:
 	VADDPS        Z7, Z5, Z5
 	VADDPS        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -10043,10 +11552,10 @@ rest626:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop619:
+loop663:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last620
+	JG           last664
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z9, Z9, Z9
 	VPXORD       Z10, Z10, Z10
@@ -10061,9 +11570,9 @@ loop619:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest630
+	JL           rest674
 
-vectors629:
+vectors673:
 	VADDPS      (R10), Z9, Z9
 	VADDPS      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
@@ -10080,9 +11589,9 @@ vectors629:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors629
+	JGE         vectors673
 
-rest630:
+rest674:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -10129,9 +11638,9 @@ rest630:
 	MOVQ          beta_base+72(FP), R12
 	MOVQ          AX, R13
 	SUBQ          $0x10, R13
-	JL            rest633
+	JL            rest677
 
-vectors632:
+vectors676:
 	VMOVUPS     (R10), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z11, Z11
@@ -10149,22 +11658,22 @@ vectors632:
 	VMOVNTPS    Z5, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R13
-	JNZ         further635
+	JNZ         further679
 	VADDPS      Z13, Z15, Z15
 	VPXORD      Z13, Z13, Z13
 	VADDPS      Z14, Z16, Z16
 	VPXORD      Z14, Z14, Z14
 
-further635:
+further679:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x10, R13
-	JGE  vectors632
+	JGE  vectors676
 
-rest633:
+rest677:
 	VADDPS        Z15, Z13, Z13
 	VADDPS        Z16, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z11, Y0
@@ -10227,9 +11736,9 @@ rest633:
 	VMOVSD        X0, (R9)(CX*4)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop619
+	JMP           loop663
 
-last620:
+last664:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -10240,9 +11749,9 @@ last620:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest637
+	JL           rest681
 
-vectors636:
+vectors680:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10254,9 +11763,9 @@ vectors636:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors636
+	JGE         vectors680
 
-rest637:
+rest681:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -10267,9 +11776,9 @@ rest637:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest640
+	JL           rest684
 
-vectors639:
+vectors683:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10281,27 +11790,27 @@ vectors639:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors639
+	JGE         vectors683
 
-rest640:
-rest621:
-rows642:
+rest684:
+rest665:
+rows686:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done643
+	JG     done687
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x10, BX
-	JL     rest645
+	JL     rest689
 
-vectors644:
+vectors688:
 	VADDPS (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x10, BX
-	JGE    vectors644
+	JGE    vectors688
 
-rest645:
+rest689:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPS        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -10332,24 +11841,24 @@ rest645:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x10, BX
-	JL            rest648
+	JL            rest692
 
-vectors647:
+vectors691:
 	VMOVUPS     (DX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further650
+	JNZ         further694
 	VADDPS      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further650:
+further694:
 	SUBQ $0x10, BX
-	JGE  vectors647
+	JGE  vectors691
 
-rest648:
+rest692:
 	VADDPS        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPS        Y0, Y18, Y18
@@ -10411,9 +11920,9 @@ rest648:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest652
+	JL            rest696
 
-vectors651:
+vectors695:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -10425,23 +11934,23 @@ vectors651:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors651
+	JGE         vectors695
 
-rest652:
+rest696:
 	ADDQ $0x01, CX
-	JMP  rows642
+	JMP  rows686
 
-done643:
+done687:
 	SFENCE
-	JMP done618
+	JMP done662
 
-plain617:
+plain661:
 	XORQ CX, CX
 
-rows654:
+rows698:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done655
+	JG     done699
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -10449,20 +11958,20 @@ rows654:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest657
+	JL     rest701
 
-vectors656:
+vectors700:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors656
+	JGE    vectors700
 
-rest657:
+rest701:
 	ADDQ      $0x10, R9
-	JZ        done658
+	JZ        done702
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -10472,7 +11981,7 @@ rest657:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done658:
+done702:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -10527,9 +12036,9 @@ done658:
 	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest660
+	JL            rest704
 
-vectors659:
+vectors703:
 	VMOVUPS     (R8), Z24
 	VSUBPS      Z4, Z24, Z24
 	VADDPS      Z24, Z5, Z5
@@ -10548,7 +12057,7 @@ vectors659:
 	VFMADD231PS Z24, Z24, Z12
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further662
+	JNZ         further706
 	VADDPS      Z9, Z13, Z13
 	VPXORD      Z9, Z9, Z9
 	VADDPS      Z10, Z14, Z14
@@ -10558,13 +12067,13 @@ vectors659:
 	VADDPS      Z12, Z16, Z16
 	VPXORD      Z12, Z12, Z12
 
-further662:
+further706:
 	SUBQ $0x10, R9
-	JGE  vectors659
+	JGE  vectors703
 
-rest660:
+rest704:
 	ADDQ        $0x10, R9
-	JZ          done661
+	JZ          done705
 	VMOVUPS.Z   (R8), K1, Z24
 	VSUBPS      Z4, Z24, Z24
 	VMOVAPS.Z   Z24, K1, Z24
@@ -10586,7 +12095,7 @@ rest660:
 	VADDPS      Z4, Z8, Z8
 	VFMADD231PS Z4, Z4, Z12
 
-done661:
+done705:
 	VADDPS        Z13, Z9, Z9
 	VADDPS        Z14, Z10, Z10
 	VADDPS        Z15, Z11, Z11
@@ -10678,9 +12187,9 @@ done661:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest664
+	JL            rest708
 
-vectors663:
+vectors707:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10693,11 +12202,11 @@ vectors663:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors663
+	JGE         vectors707
 
-rest664:
+rest708:
 	ADDQ        $0x10, R11
-	JZ          done665
+	JZ          done709
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10706,7 +12215,7 @@ rest664:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done665:
+done709:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10722,9 +12231,9 @@ done665:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest667
+	JL           rest711
 
-vectors666:
+vectors710:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10737,11 +12246,11 @@ vectors666:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors666
+	JGE         vectors710
 
-rest667:
+rest711:
 	ADDQ        $0x10, R11
-	JZ          done668
+	JZ          done712
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10750,7 +12259,7 @@ rest667:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done668:
+done712:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10766,9 +12275,9 @@ done668:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest670
+	JL           rest714
 
-vectors669:
+vectors713:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10781,11 +12290,11 @@ vectors669:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors669
+	JGE         vectors713
 
-rest670:
+rest714:
 	ADDQ        $0x10, R11
-	JZ          done671
+	JZ          done715
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10794,7 +12303,7 @@ rest670:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done671:
+done715:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -10810,9 +12319,9 @@ done671:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest673
+	JL           rest717
 
-vectors672:
+vectors716:
 	VMOVUPS     (SI), Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10825,11 +12334,11 @@ vectors672:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors672
+	JGE         vectors716
 
-rest673:
+rest717:
 	ADDQ        $0x10, R11
-	JZ          done674
+	JZ          done718
 	VMOVUPS.Z   (SI), K1, Z23
 	VSUBPS      Z21, Z23, Z23
 	VFMSUB213PS Z22, Z4, Z23
@@ -10838,39 +12347,39 @@ rest673:
 	VFMADD213PS Z21, Z4, Z23
 	VMOVUPS     Z23, K1, (DI)
 
-done674:
+done718:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows654
+	JMP  rows698
 
-done655:
-rows675:
+done699:
+rows719:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done676
+	JG     done720
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest678
+	JL     rest722
 
-vectors677:
+vectors721:
 	VADDPS (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors677
+	JGE    vectors721
 
-rest678:
+rest722:
 	ADDQ      $0x10, R8
-	JZ        done679
+	JZ        done723
 	VMOVUPS.Z (BX), K1, Z0
 	VADDPS    Z0, Z17, Z17
 
-done679:
+done723:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPS        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -10901,33 +12410,33 @@ done679:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x10, R8
-	JL            rest681
+	JL            rest725
 
-vectors680:
+vectors724:
 	VMOVUPS     (BX), Z1
 	VSUBPS      Z0, Z1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further683
+	JNZ         further727
 	VADDPS      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further683:
+further727:
 	SUBQ $0x10, R8
-	JGE  vectors680
+	JGE  vectors724
 
-rest681:
+rest725:
 	ADDQ        $0x10, R8
-	JZ          done682
+	JZ          done726
 	VMOVUPS.Z   (BX), K1, Z1
 	VSUBPS      Z0, Z1, Z1
 	VMOVAPS.Z   Z1, K1, Z1
 	VADDPS      Z1, Z18, Z18
 	VFMADD231PS Z1, Z1, Z19
 
-done682:
+done726:
 	VADDPS        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPS        Y0, Y18, Y18
@@ -10990,9 +12499,9 @@ done682:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest685
+	JL            rest729
 
-vectors684:
+vectors728:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -11005,11 +12514,11 @@ vectors684:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors684
+	JGE         vectors728
 
-rest685:
+rest729:
 	ADDQ        $0x10, R10
-	JZ          done686
+	JZ          done730
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -11018,17 +12527,17 @@ rest685:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done686:
+done730:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows675
+	JMP  rows719
 
-done676:
-done618:
+done720:
+done662:
 	VZEROUPPER
 	RET
 
@@ -11047,7 +12556,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain687
+	JE      plain731
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -11055,29 +12564,29 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest691
+	JG      rest735
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
 	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x10, R10
-	JL      rest693
+	JL      rest737
 
-vectors692:
+vectors736:
 	VMOVUPS     (R9), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further695
+	JNZ         further739
 	VADDPS      Z0, Z1, Z1
 	VPXORD      Z0, Z0, Z0
 
-further695:
+further739:
 	SUBQ $0x10, R10
-	JGE  vectors692
+	JGE  vectors736
 
-rest693:
+rest737:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -11109,10 +12618,10 @@ rest693:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop689:
+loop733:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last690
+	JG           last734
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
@@ -11122,9 +12631,9 @@ loop689:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest697
+	JL           rest741
 
-vectors696:
+vectors740:
 	VMOVUPS     (R10), Z1
 	VFMADD231PS Z1, Z1, Z3
 	PREFETCHT1  (R9)
@@ -11134,19 +12643,19 @@ vectors696:
 	VMOVNTPS    Z1, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R12
-	JNZ         further699
+	JNZ         further743
 	VADDPS      Z3, Z4, Z4
 	VPXORD      Z3, Z3, Z3
 
-further699:
+further743:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x10, R12
-	JGE  vectors696
+	JGE  vectors740
 
-rest697:
+rest741:
 	VADDPS        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPS        Y0, Y3, Y3
@@ -11177,17 +12686,17 @@ rest697:
 	VMOVSS        X0, (R9)(CX*4)
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
-	JMP           loop689
+	JMP           loop733
 
-last690:
+last734:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest701
+	JL           rest745
 
-vectors700:
+vectors744:
 	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -11196,35 +12705,35 @@ vectors700:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors700
+	JGE      vectors744
 
-rest701:
-rest691:
-rows703:
+rest745:
+rest735:
+rows747:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done704
+	JG     done748
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, DX
 	VPXORD Z6, Z6, Z6
 	MOVQ   AX, BX
 	SUBQ   $0x10, BX
-	JL     rest706
+	JL     rest750
 
-vectors705:
+vectors749:
 	VMOVUPS     (DX), Z0
 	VFMADD231PS Z0, Z0, Z5
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further708
+	JNZ         further752
 	VADDPS      Z5, Z6, Z6
 	VPXORD      Z5, Z5, Z5
 
-further708:
+further752:
 	SUBQ $0x10, BX
-	JGE  vectors705
+	JGE  vectors749
 
-rest706:
+rest750:
 	VADDPS        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPS        Y0, Y5, Y5
@@ -11258,9 +12767,9 @@ rest706:
 	MOVQ          gamma_base+48(FP), DX
 	MOVQ          AX, BX
 	SUBQ          $0x10, BX
-	JL            rest710
+	JL            rest754
 
-vectors709:
+vectors753:
 	VMOVUPS  (SI), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -11269,23 +12778,23 @@ vectors709:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors709
+	JGE      vectors753
 
-rest710:
+rest754:
 	ADDQ $0x01, CX
-	JMP  rows703
+	JMP  rows747
 
-done704:
+done748:
 	SFENCE
-	JMP done688
+	JMP done732
 
-plain687:
+plain731:
 	XORQ CX, CX
 
-rows712:
+rows756:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done713
+	JG     done757
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -11297,9 +12806,9 @@ rows712:
 	VPXORD Z7, Z7, Z7
 	MOVQ   AX, R9
 	SUBQ   $0x10, R9
-	JL     rest715
+	JL     rest759
 
-vectors714:
+vectors758:
 	VMOVUPS     (R8), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     (R8)(DX*1), Z8
@@ -11310,7 +12819,7 @@ vectors714:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further717
+	JNZ         further761
 	VADDPS      Z0, Z4, Z4
 	VPXORD      Z0, Z0, Z0
 	VADDPS      Z1, Z5, Z5
@@ -11320,13 +12829,13 @@ vectors714:
 	VADDPS      Z3, Z7, Z7
 	VPXORD      Z3, Z3, Z3
 
-further717:
+further761:
 	SUBQ $0x10, R9
-	JGE  vectors714
+	JGE  vectors758
 
-rest715:
+rest759:
 	ADDQ        $0x10, R9
-	JZ          done716
+	JZ          done760
 	VMOVUPS.Z   (R8), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z8
@@ -11336,7 +12845,7 @@ rest715:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PS Z8, Z8, Z3
 
-done716:
+done760:
 	VADDPS        Z4, Z0, Z0
 	VADDPS        Z5, Z1, Z1
 	VADDPS        Z6, Z2, Z2
@@ -11388,9 +12897,9 @@ done716:
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest719
+	JL            rest763
 
-vectors718:
+vectors762:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11400,18 +12909,18 @@ vectors718:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors718
+	JGE        vectors762
 
-rest719:
+rest763:
 	ADDQ      $0x10, R10
-	JZ        done720
+	JZ        done764
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done720:
+done764:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11422,9 +12931,9 @@ done720:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest722
+	JL           rest766
 
-vectors721:
+vectors765:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11434,18 +12943,18 @@ vectors721:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors721
+	JGE        vectors765
 
-rest722:
+rest766:
 	ADDQ      $0x10, R10
-	JZ        done723
+	JZ        done767
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done723:
+done767:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11456,9 +12965,9 @@ done723:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest725
+	JL           rest769
 
-vectors724:
+vectors768:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11468,18 +12977,18 @@ vectors724:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors724
+	JGE        vectors768
 
-rest725:
+rest769:
 	ADDQ      $0x10, R10
-	JZ        done726
+	JZ        done770
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done726:
+done770:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -11490,9 +12999,9 @@ done726:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest728
+	JL           rest772
 
-vectors727:
+vectors771:
 	VMOVUPS    (SI), Z11
 	VMULPS     Z8, Z11, Z11
 	VMULPS     (R9), Z11, Z11
@@ -11502,58 +13011,58 @@ vectors727:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors727
+	JGE        vectors771
 
-rest728:
+rest772:
 	ADDQ      $0x10, R10
-	JZ        done729
+	JZ        done773
 	VMOVUPS.Z (SI), K1, Z11
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS.Z (R9), K1, Z8
 	VMULPS    Z8, Z11, Z11
 	VMOVUPS   Z11, K1, (DI)
 
-done729:
+done773:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows712
+	JMP  rows756
 
-done713:
-rows730:
+done757:
+rows774:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done731
+	JG     done775
 	VPXORD Z9, Z9, Z9
 	MOVQ   SI, BX
 	VPXORD Z10, Z10, Z10
 	MOVQ   AX, R8
 	SUBQ   $0x10, R8
-	JL     rest733
+	JL     rest777
 
-vectors732:
+vectors776:
 	VMOVUPS     (BX), Z0
 	VFMADD231PS Z0, Z0, Z9
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further735
+	JNZ         further779
 	VADDPS      Z9, Z10, Z10
 	VPXORD      Z9, Z9, Z9
 
-further735:
+further779:
 	SUBQ $0x10, R8
-	JGE  vectors732
+	JGE  vectors776
 
-rest733:
+rest777:
 	ADDQ        $0x10, R8
-	JZ          done734
+	JZ          done778
 	VMOVUPS.Z   (BX), K1, Z0
 	VFMADD231PS Z0, Z0, Z9
 
-done734:
+done778:
 	VADDPS        Z10, Z9, Z9
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPS        Y0, Y9, Y9
@@ -11588,9 +13097,9 @@ done734:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x10, R9
-	JL            rest737
+	JL            rest781
 
-vectors736:
+vectors780:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -11600,28 +13109,28 @@ vectors736:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors736
+	JGE        vectors780
 
-rest737:
+rest781:
 	ADDQ      $0x10, R9
-	JZ        done738
+	JZ        done782
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done738:
+done782:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows730
+	JMP  rows774
 
-done731:
-done688:
+done775:
+done732:
 	VZEROUPPER
 	RET
 
@@ -11641,14 +13150,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain739
+	JE           plain783
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done743
+	JG           done787
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -11664,9 +13173,9 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest745
+	JL           rest789
 
-vectors744:
+vectors788:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -11687,9 +13196,9 @@ vectors744:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors744
+	JGE         vectors788
 
-rest745:
+rest789:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11741,10 +13250,10 @@ rest745:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop741:
+loop785:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last742
+	JG           last786
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -11765,9 +13274,9 @@ loop741:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest748
+	JL           rest792
 
-vectors747:
+vectors791:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z7
@@ -11802,9 +13311,9 @@ vectors747:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors747
+	JGE          vectors791
 
-rest748:
+rest792:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -11855,9 +13364,9 @@ rest748:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop741
+	JMP           loop785
 
-last742:
+last786:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -11866,9 +13375,9 @@ last742:
 	VBROADCASTSS -4(SI)(CX*4), Z2
 	VBROADCASTSS 32(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest751
+	JL           rest795
 
-vectors750:
+vectors794:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -11882,20 +13391,20 @@ vectors750:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors750
+	JGE          vectors794
 
-rest751:
-done743:
+rest795:
+done787:
 	SFENCE
-	JMP done740
+	JMP done784
 
-plain739:
+plain783:
 	XORQ CX, CX
 
-rows753:
+rows797:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done754
+	JG           done798
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -11926,9 +13435,9 @@ rows753:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x10, R14
-	JL           rest756
+	JL           rest800
 
-vectors755:
+vectors799:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -11976,11 +13485,11 @@ vectors755:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors755
+	JGE         vectors799
 
-rest756:
+rest800:
 	ADDQ        $0x10, R14
-	JZ          done757
+	JZ          done801
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -12023,7 +13532,7 @@ rest756:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done757:
+done801:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12109,9 +13618,9 @@ done757:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest759
+	JL            rest803
 
-vectors758:
+vectors802:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -12127,11 +13636,11 @@ vectors758:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors758
+	JGE          vectors802
 
-rest759:
+rest803:
 	ADDQ         $0x10, R11
-	JZ           done760
+	JZ           done804
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -12142,7 +13651,7 @@ rest759:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done760:
+done804:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12158,9 +13667,9 @@ done760:
 	VBROADCASTSS 36(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest762
+	JL           rest806
 
-vectors761:
+vectors805:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -12176,11 +13685,11 @@ vectors761:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors761
+	JGE          vectors805
 
-rest762:
+rest806:
 	ADDQ         $0x10, R11
-	JZ           done763
+	JZ           done807
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -12191,7 +13700,7 @@ rest762:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done763:
+done807:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12207,9 +13716,9 @@ done763:
 	VBROADCASTSS 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest765
+	JL           rest809
 
-vectors764:
+vectors808:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -12225,11 +13734,11 @@ vectors764:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors764
+	JGE          vectors808
 
-rest765:
+rest809:
 	ADDQ         $0x10, R11
-	JZ           done766
+	JZ           done810
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -12240,7 +13749,7 @@ rest765:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done766:
+done810:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12256,9 +13765,9 @@ done766:
 	VBROADCASTSS 44(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest768
+	JL           rest812
 
-vectors767:
+vectors811:
 	VMOVUPS      (SI), Z8
 	VMOVUPS      (DI), Z9
 	VMULPS       (R10), Z9, Z9
@@ -12274,11 +13783,11 @@ vectors767:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors767
+	JGE          vectors811
 
-rest768:
+rest812:
 	ADDQ         $0x10, R11
-	JZ           done769
+	JZ           done813
 	VMOVUPS.Z    (SI), K1, Z8
 	VMOVUPS.Z    (DI), K1, Z9
 	VMOVUPS.Z    (R10), K1, Z10
@@ -12289,7 +13798,7 @@ rest768:
 	VMULPS       Z0, Z9, Z9
 	VMOVUPS      Z9, K1, (R8)
 
-done769:
+done813:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -12297,13 +13806,13 @@ done769:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows753
+	JMP  rows797
 
-done754:
-rows770:
+done798:
+rows814:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done771
+	JG           done815
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -12319,9 +13828,9 @@ rows770:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest773
+	JL           rest817
 
-vectors772:
+vectors816:
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (R11), Z4
 	VMOVUPS     (R12), Z5
@@ -12342,11 +13851,11 @@ vectors772:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors772
+	JGE         vectors816
 
-rest773:
+rest817:
 	ADDQ        $0x10, R13
-	JZ          done774
+	JZ          done818
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (R11), K1, Z4
 	VMOVUPS.Z   (R12), K1, Z5
@@ -12362,7 +13871,7 @@ rest773:
 	VMOVUPS     Z4, K1, (R11)
 	VMOVUPS     Z5, K1, (R12)
 
-done774:
+done818:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12422,9 +13931,9 @@ done774:
 	VBROADCASTSS  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest776
+	JL            rest820
 
-vectors775:
+vectors819:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -12440,11 +13949,11 @@ vectors775:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors775
+	JGE          vectors819
 
-rest776:
+rest820:
 	ADDQ         $0x10, R10
-	JZ           done777
+	JZ           done821
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -12455,7 +13964,7 @@ rest776:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done777:
+done821:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -12463,10 +13972,10 @@ done777:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows770
+	JMP  rows814
 
-done771:
-done740:
+done815:
+done784:
 	VZEROUPPER
 	RET
 
@@ -12486,14 +13995,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain778
+	JE           plain822
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done782
+	JG           done826
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -12503,9 +14012,9 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest784
+	JL           rest828
 
-vectors783:
+vectors827:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -12520,9 +14029,9 @@ vectors783:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors783
+	JGE         vectors827
 
-rest784:
+rest828:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12551,10 +14060,10 @@ rest784:
 	VMOVSS        X0, (SP)
 	INCQ          CX
 
-loop780:
+loop824:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last781
+	JG           last825
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -12566,9 +14075,9 @@ loop780:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest787
+	JL           rest831
 
-vectors786:
+vectors830:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPS      (BX), Z3
@@ -12595,9 +14104,9 @@ vectors786:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors786
+	JGE          vectors830
 
-rest787:
+rest831:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12625,17 +14134,17 @@ rest787:
 	VCVTPD2PSY    Y1, X0
 	VMOVSS        X0, (SP)
 	INCQ          CX
-	JMP           loop780
+	JMP           loop824
 
-last781:
+last825:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS (SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest790
+	JL           rest834
 
-vectors789:
+vectors833:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -12647,20 +14156,20 @@ vectors789:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors789
+	JGE          vectors833
 
-rest790:
-done782:
+rest834:
+done826:
 	SFENCE
-	JMP done779
+	JMP done823
 
-plain778:
+plain822:
 	XORQ CX, CX
 
-rows792:
+rows836:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done793
+	JG           done837
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -12676,9 +14185,9 @@ rows792:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x10, R13
-	JL           rest795
+	JL           rest839
 
-vectors794:
+vectors838:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -12711,11 +14220,11 @@ vectors794:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors794
+	JGE         vectors838
 
-rest795:
+rest839:
 	ADDQ        $0x10, R13
-	JZ          done796
+	JZ          done840
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -12744,7 +14253,7 @@ rest795:
 	VFMADD231PS Z1, Z0, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done796:
+done840:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -12792,9 +14301,9 @@ done796:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x10, R11
-	JL            rest798
+	JL            rest842
 
-vectors797:
+vectors841:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12808,11 +14317,11 @@ vectors797:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors797
+	JGE          vectors841
 
-rest798:
+rest842:
 	ADDQ         $0x10, R11
-	JZ           done799
+	JZ           done843
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12821,7 +14330,7 @@ rest798:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done799:
+done843:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12834,9 +14343,9 @@ done799:
 	VBROADCASTSS 4(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest801
+	JL           rest845
 
-vectors800:
+vectors844:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12850,11 +14359,11 @@ vectors800:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors800
+	JGE          vectors844
 
-rest801:
+rest845:
 	ADDQ         $0x10, R11
-	JZ           done802
+	JZ           done846
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12863,7 +14372,7 @@ rest801:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done802:
+done846:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12876,9 +14385,9 @@ done802:
 	VBROADCASTSS 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest804
+	JL           rest848
 
-vectors803:
+vectors847:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12892,11 +14401,11 @@ vectors803:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors803
+	JGE          vectors847
 
-rest804:
+rest848:
 	ADDQ         $0x10, R11
-	JZ           done805
+	JZ           done849
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12905,7 +14414,7 @@ rest804:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done805:
+done849:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -12918,9 +14427,9 @@ done805:
 	VBROADCASTSS 12(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest807
+	JL           rest851
 
-vectors806:
+vectors850:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -12934,11 +14443,11 @@ vectors806:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors806
+	JGE          vectors850
 
-rest807:
+rest851:
 	ADDQ         $0x10, R11
-	JZ           done808
+	JZ           done852
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z8
@@ -12947,7 +14456,7 @@ rest807:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done808:
+done852:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -12955,13 +14464,13 @@ done808:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows792
+	JMP  rows836
 
-done793:
-rows809:
+done837:
+rows853:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done810
+	JG           done854
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -12971,9 +14480,9 @@ rows809:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x10, R12
-	JL           rest812
+	JL           rest856
 
-vectors811:
+vectors855:
 	VMOVUPS     (R10), Z1
 	VMOVUPS     (R11), Z2
 	VMOVUPS     (BX), Z3
@@ -12988,11 +14497,11 @@ vectors811:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors811
+	JGE         vectors855
 
-rest812:
+rest856:
 	ADDQ        $0x10, R12
-	JZ          done813
+	JZ          done857
 	VMOVUPS.Z   (R10), K1, Z1
 	VMOVUPS.Z   (R11), K1, Z2
 	VMOVUPS.Z   (BX), K1, Z3
@@ -13003,7 +14512,7 @@ rest812:
 	VFMADD231PS Z4, Z3, Z12
 	VMOVUPS     Z2, K1, (R11)
 
-done813:
+done857:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -13037,9 +14546,9 @@ done813:
 	VBROADCASTSS  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x10, R10
-	JL            rest815
+	JL            rest859
 
-vectors814:
+vectors858:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -13053,11 +14562,11 @@ vectors814:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors814
+	JGE          vectors858
 
-rest815:
+rest859:
 	ADDQ         $0x10, R10
-	JZ           done816
+	JZ           done860
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -13066,7 +14575,7 @@ rest815:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done816:
+done860:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -13074,10 +14583,10 @@ done816:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows809
+	JMP  rows853
 
-done810:
-done779:
+done854:
+done823:
 	VZEROUPPER
 	RET
 
@@ -13095,21 +14604,21 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain817
+	JE    plain861
 	XORQ  CX, CX
 
-rows819:
+rows863:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done820
+	JG   done864
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest822
+	JL   rest866
 
-vectors821:
+vectors865:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -13124,36 +14633,36 @@ vectors821:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors821
+	JGE         vectors865
 
-rest822:
+rest866:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows819
+	JMP  rows863
 
-done820:
+done864:
 	SFENCE
-	JMP done818
+	JMP done862
 
-plain817:
+plain861:
 	XORQ CX, CX
 
-rows824:
+rows868:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done825
+	JG   done869
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest827
+	JL   rest871
 
-vectors826:
+vectors870:
 	VMOVUPS     (DI), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13180,11 +14689,11 @@ vectors826:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors826
+	JGE         vectors870
 
-rest827:
+rest871:
 	ADDQ        $0x10, R10
-	JZ          done828
+	JZ          done872
 	VMOVUPS.Z   (DI), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13207,28 +14716,28 @@ rest827:
 	VMOVUPS     Z0, K1, (DI)
 	VMOVUPS     Z1, K1, (R8)
 
-done828:
+done872:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows824
+	JMP  rows868
 
-done825:
-rows829:
+done869:
+rows873:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done830
+	JG   done874
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest832
+	JL   rest876
 
-vectors831:
+vectors875:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (DI), Z1
 	VMOVUPS     (R8), Z2
@@ -13243,11 +14752,11 @@ vectors831:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors831
+	JGE         vectors875
 
-rest832:
+rest876:
 	ADDQ        $0x10, R9
-	JZ          done833
+	JZ          done877
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (DI), K1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -13258,17 +14767,17 @@ rest832:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (DI)
 
-done833:
+done877:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows829
+	JMP  rows873
 
-done830:
-done818:
+done874:
+done862:
 	VZEROUPPER
 	RET
 
@@ -13287,21 +14796,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain834
+	JE    plain878
 	XORQ  CX, CX
 
-rows836:
+rows880:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done837
+	JG   done881
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest839
+	JL   rest883
 
-vectors838:
+vectors882:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13315,9 +14824,9 @@ vectors838:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors838
+	JGE         vectors882
 
-rest839:
+rest883:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13326,27 +14835,27 @@ rest839:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows836
+	JMP  rows880
 
-done837:
+done881:
 	SFENCE
-	JMP done835
+	JMP done879
 
-plain834:
+plain878:
 	XORQ CX, CX
 
-rows841:
+rows885:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done842
+	JG   done886
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest844
+	JL   rest888
 
-vectors843:
+vectors887:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -13372,11 +14881,11 @@ vectors843:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors843
+	JGE         vectors887
 
-rest844:
+rest888:
 	ADDQ        $0x10, R11
-	JZ          done845
+	JZ          done889
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -13397,7 +14906,7 @@ rest844:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done845:
+done889:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -13406,21 +14915,21 @@ done845:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows841
+	JMP  rows885
 
-done842:
-rows846:
+done886:
+rows890:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done847
+	JG   done891
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest849
+	JL   rest893
 
-vectors848:
+vectors892:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13434,11 +14943,11 @@ vectors848:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors848
+	JGE         vectors892
 
-rest849:
+rest893:
 	ADDQ        $0x10, R10
-	JZ          done850
+	JZ          done894
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13447,7 +14956,7 @@ rest849:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done850:
+done894:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13456,10 +14965,10 @@ done850:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows846
+	JMP  rows890
 
-done847:
-done835:
+done891:
+done879:
 	VZEROUPPER
 	RET
 
@@ -13478,22 +14987,22 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain851
+	JE    plain895
 	XORQ  CX, CX
 
-rows853:
+rows897:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done854
+	JG   done898
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest856
+	JL   rest900
 
-vectors855:
+vectors899:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13515,9 +15024,9 @@ vectors855:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors855
+	JGE         vectors899
 
-rest856:
+rest900:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13526,28 +15035,28 @@ rest856:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows853
+	JMP  rows897
 
-done854:
+done898:
 	SFENCE
-	JMP done852
+	JMP done896
 
-plain851:
+plain895:
 	XORQ CX, CX
 
-rows858:
+rows902:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done859
+	JG   done903
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x10, R12
-	JL   rest861
+	JL   rest905
 
-vectors860:
+vectors904:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -13585,11 +15094,11 @@ vectors860:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors860
+	JGE         vectors904
 
-rest861:
+rest905:
 	ADDQ        $0x10, R12
-	JZ          done862
+	JZ          done906
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -13621,7 +15130,7 @@ rest861:
 	VMOVUPS     Z0, K1, (R8)
 	VMOVUPS     Z1, K1, (R9)
 
-done862:
+done906:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -13630,22 +15139,22 @@ done862:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows858
+	JMP  rows902
 
-done859:
-rows863:
+done903:
+rows907:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done864
+	JG   done908
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest866
+	JL   rest910
 
-vectors865:
+vectors909:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -13665,11 +15174,11 @@ vectors865:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors865
+	JGE         vectors909
 
-rest866:
+rest910:
 	ADDQ        $0x10, R11
-	JZ          done867
+	JZ          done911
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -13683,7 +15192,7 @@ rest866:
 	VMOVUPS     Z0, K1, (BX)
 	VMOVUPS     Z1, K1, (R8)
 
-done867:
+done911:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13692,10 +15201,10 @@ done867:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows863
+	JMP  rows907
 
-done864:
-done852:
+done908:
+done896:
 	VZEROUPPER
 	RET
 
@@ -13715,13 +15224,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain868
+	JE    plain912
 	XORQ  CX, CX
 
-rows870:
+rows914:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done871
+	JG   done915
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13729,9 +15238,9 @@ rows870:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest873
+	JL   rest917
 
-vectors872:
+vectors916:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -13755,9 +15264,9 @@ vectors872:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors872
+	JGE          vectors916
 
-rest873:
+rest917:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13768,19 +15277,19 @@ rest873:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows870
+	JMP  rows914
 
-done871:
+done915:
 	SFENCE
-	JMP done869
+	JMP done913
 
-plain868:
+plain912:
 	XORQ CX, CX
 
-rows875:
+rows919:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done876
+	JG   done920
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -13788,9 +15297,9 @@ rows875:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest878
+	JL   rest922
 
-vectors877:
+vectors921:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -13833,11 +15342,11 @@ vectors877:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors877
+	JGE          vectors921
 
-rest878:
+rest922:
 	ADDQ         $0x10, R14
-	JZ           done879
+	JZ           done923
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -13872,7 +15381,7 @@ rest878:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done879:
+done923:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -13883,13 +15392,13 @@ done879:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows875
+	JMP  rows919
 
-done876:
-rows880:
+done920:
+rows924:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done881
+	JG   done925
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -13897,9 +15406,9 @@ rows880:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest883
+	JL   rest927
 
-vectors882:
+vectors926:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -13921,11 +15430,11 @@ vectors882:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors882
+	JGE          vectors926
 
-rest883:
+rest927:
 	ADDQ         $0x10, R13
-	JZ           done884
+	JZ           done928
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -13939,7 +15448,7 @@ rest883:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done884:
+done928:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -13950,10 +15459,10 @@ done884:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows880
+	JMP  rows924
 
-done881:
-done869:
+done925:
+done913:
 	VZEROUPPER
 	RET
 
@@ -13965,29 +15474,29 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop885:
+loop929:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done886
+	JG        done930
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop885
+	JMP       loop929
 
-done886:
-loop887:
+done930:
+loop931:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done888
+	JG        done932
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop887
+	JMP       loop931
 
-done888:
+done932:
 	VZEROUPPER
 	RET
 
@@ -14005,23 +15514,23 @@ TEXT ·maxF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest890
+	JZ           rest934
 
-vectors889:
+vectors933:
 	VMOVUPS (AX)(DX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors889
+	JL      vectors933
 
-rest890:
+rest934:
 	CMPQ    DX, CX
-	JGE     done891
+	JGE     done935
 	VMOVUPS Z0, Z1
 	VMOVUPS (AX)(DX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done891:
+done935:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -14046,33 +15555,33 @@ TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
 	VBROADCASTSS top+48(FP), Z0
-	VBROADCASTSS literal32_47<>+0(SB), Z1
-	VBROADCASTSS literal32_48<>+0(SB), Z2
-	VBROADCASTSS literal32_49<>+0(SB), Z3
-	VBROADCASTSS literal32_50<>+0(SB), Z4
-	VBROADCASTSS literal32_51<>+0(SB), Z5
-	VBROADCASTSS literal32_52<>+0(SB), Z6
-	VBROADCASTSS literal32_53<>+0(SB), Z7
-	VBROADCASTSS literal32_54<>+0(SB), Z8
-	VBROADCASTSS literal32_55<>+0(SB), Z9
-	VBROADCASTSS literal32_56<>+0(SB), Z10
+	VBROADCASTSS literal32_91<>+0(SB), Z1
+	VBROADCASTSS literal32_92<>+0(SB), Z2
+	VBROADCASTSS literal32_93<>+0(SB), Z3
+	VBROADCASTSS literal32_94<>+0(SB), Z4
+	VBROADCASTSS literal32_95<>+0(SB), Z5
+	VBROADCASTSS literal32_96<>+0(SB), Z6
+	VBROADCASTSS literal32_97<>+0(SB), Z7
+	VBROADCASTSS literal32_98<>+0(SB), Z8
+	VBROADCASTSS literal32_99<>+0(SB), Z9
+	VBROADCASTSS literal32_100<>+0(SB), Z10
 	VBROADCASTSS literal32_13<>+0(SB), Z11
 	VBROADCASTSS literal32_13<>+0(SB), Z12
 	VPXORD       Z13, Z13, Z13
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest893
+	JZ           rest937
 
-vectors892:
+vectors936:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
 	VSUBPS       Z16, Z14, Z16
+	VCMPPS       $0x15, Z1, Z15, K2
 	VMOVUPS      Z3, Z14
 	VFMADD231PS  Z2, Z15, Z14
 	VSUBPS       Z3, Z14, Z14
-	VCMPPS       $0x15, Z1, Z15, K2
 	VFNMADD231PS Z4, Z14, Z15
 	VADDPS       Z16, Z15, Z15
 	VFNMADD231PS Z5, Z14, Z15
@@ -14088,22 +15597,22 @@ vectors892:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors892
+	JL           vectors936
 
-rest893:
+rest937:
 	CMPQ         BX, DX
-	JGE          done894
+	JGE          done938
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
 	VSUBPS       Z0, Z14, Z0
-	VMOVUPS      Z3, Z14
-	VFMADD231PS  Z2, Z15, Z14
-	VSUBPS       Z3, Z14, Z2
 	VCMPPS       $0x15, Z1, Z15, K2
-	VFNMADD231PS Z4, Z2, Z15
+	VMOVUPS      Z3, Z1
+	VFMADD231PS  Z2, Z15, Z1
+	VSUBPS       Z3, Z1, Z1
+	VFNMADD231PS Z4, Z1, Z15
 	VADDPS       Z0, Z15, Z15
-	VFNMADD231PS Z5, Z2, Z15
+	VFNMADD231PS Z5, Z1, Z15
 	VMOVUPS      Z6, Z0
 	VFMADD213PS  Z7, Z15, Z0
 	VFMADD213PS  Z8, Z15, Z0
@@ -14111,12 +15620,12 @@ rest893:
 	VFMADD213PS  Z10, Z15, Z0
 	VFMADD213PS  Z11, Z15, Z0
 	VFMADD213PS  Z12, Z15, Z0
-	VSCALEFPS.Z  Z2, Z0, K2, Z0
+	VSCALEFPS.Z  Z1, Z0, K2, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done894:
+done938:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -14129,35 +15638,35 @@ done894:
 	VZEROUPPER
 	RET
 
-DATA literal32_47<>+0(SB)/4, $0xc2aeac50
-GLOBL literal32_47<>(SB), RODATA|NOPTR, $4
+DATA literal32_91<>+0(SB)/4, $0xc2aeac50
+GLOBL literal32_91<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_48<>+0(SB)/4, $0x3fb8aa3b
-GLOBL literal32_48<>(SB), RODATA|NOPTR, $4
+DATA literal32_92<>+0(SB)/4, $0x3fb8aa3b
+GLOBL literal32_92<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_49<>+0(SB)/4, $0x4b40007f
-GLOBL literal32_49<>(SB), RODATA|NOPTR, $4
+DATA literal32_93<>+0(SB)/4, $0x4b40007f
+GLOBL literal32_93<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_50<>+0(SB)/4, $0x3f317200
-GLOBL literal32_50<>(SB), RODATA|NOPTR, $4
+DATA literal32_94<>+0(SB)/4, $0x3f317200
+GLOBL literal32_94<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_51<>+0(SB)/4, $0x35bfbe8e
-GLOBL literal32_51<>(SB), RODATA|NOPTR, $4
+DATA literal32_95<>+0(SB)/4, $0x35bfbe8e
+GLOBL literal32_95<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_52<>+0(SB)/4, $0x3ab51218
-GLOBL literal32_52<>(SB), RODATA|NOPTR, $4
+DATA literal32_96<>+0(SB)/4, $0x3ab51218
+GLOBL literal32_96<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_53<>+0(SB)/4, $0x3c091cf2
-GLOBL literal32_53<>(SB), RODATA|NOPTR, $4
+DATA literal32_97<>+0(SB)/4, $0x3c091cf2
+GLOBL literal32_97<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_54<>+0(SB)/4, $0x3d2aac79
-GLOBL literal32_54<>(SB), RODATA|NOPTR, $4
+DATA literal32_98<>+0(SB)/4, $0x3d2aac79
+GLOBL literal32_98<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_55<>+0(SB)/4, $0x3e2aaa49
-GLOBL literal32_55<>(SB), RODATA|NOPTR, $4
+DATA literal32_99<>+0(SB)/4, $0x3e2aaa49
+GLOBL literal32_99<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_56<>+0(SB)/4, $0x3efffffe
-GLOBL literal32_56<>(SB), RODATA|NOPTR, $4
+DATA literal32_100<>+0(SB)/4, $0x3efffffe
+GLOBL literal32_100<>(SB), RODATA|NOPTR, $4
 
 // func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -14174,23 +15683,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest896
+	JZ           rest940
 
-vectors895:
+vectors939:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors895
+	JL      vectors939
 
-rest896:
+rest940:
 	CMPQ    BX, DX
-	JGE     done897
+	JGE     done941
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done897:
+done941:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -14201,33 +15710,33 @@ done897:
 	VMAXPS        X0, X1, X0
 	VMOVSS        X0, top+48(FP)
 	VBROADCASTSS  X0, Z0
-	VBROADCASTSS  literal32_47<>+0(SB), Z1
-	VBROADCASTSS  literal32_48<>+0(SB), Z3
-	VBROADCASTSS  literal32_49<>+0(SB), Z4
-	VBROADCASTSS  literal32_50<>+0(SB), Z5
-	VBROADCASTSS  literal32_51<>+0(SB), Z6
-	VBROADCASTSS  literal32_52<>+0(SB), Z7
-	VBROADCASTSS  literal32_53<>+0(SB), Z8
-	VBROADCASTSS  literal32_54<>+0(SB), Z9
-	VBROADCASTSS  literal32_55<>+0(SB), Z10
-	VBROADCASTSS  literal32_56<>+0(SB), Z11
+	VBROADCASTSS  literal32_91<>+0(SB), Z1
+	VBROADCASTSS  literal32_92<>+0(SB), Z3
+	VBROADCASTSS  literal32_93<>+0(SB), Z4
+	VBROADCASTSS  literal32_94<>+0(SB), Z5
+	VBROADCASTSS  literal32_95<>+0(SB), Z6
+	VBROADCASTSS  literal32_96<>+0(SB), Z7
+	VBROADCASTSS  literal32_97<>+0(SB), Z8
+	VBROADCASTSS  literal32_98<>+0(SB), Z9
+	VBROADCASTSS  literal32_99<>+0(SB), Z10
+	VBROADCASTSS  literal32_100<>+0(SB), Z11
 	VBROADCASTSS  literal32_13<>+0(SB), Z12
 	VBROADCASTSS  literal32_13<>+0(SB), Z13
 	VPXORD        Z2, Z2, Z2
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest899
+	JZ            rest943
 
-vectors898:
+vectors942:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
 	VSUBPS       Z16, Z14, Z16
+	VCMPPS       $0x15, Z1, Z15, K2
 	VMOVUPS      Z4, Z14
 	VFMADD231PS  Z3, Z15, Z14
 	VSUBPS       Z4, Z14, Z14
-	VCMPPS       $0x15, Z1, Z15, K2
 	VFNMADD231PS Z5, Z14, Z15
 	VADDPS       Z16, Z15, Z15
 	VFNMADD231PS Z6, Z14, Z15
@@ -14243,22 +15752,22 @@ vectors898:
 	VADDPS       Z16, Z2, Z2
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors898
+	JL           vectors942
 
-rest899:
+rest943:
 	CMPQ         BX, DX
-	JGE          done900
+	JGE          done944
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
 	VSUBPS       Z0, Z14, Z0
-	VMOVUPS      Z4, Z14
-	VFMADD231PS  Z3, Z15, Z14
-	VSUBPS       Z4, Z14, Z3
 	VCMPPS       $0x15, Z1, Z15, K2
-	VFNMADD231PS Z5, Z3, Z15
+	VMOVUPS      Z4, Z1
+	VFMADD231PS  Z3, Z15, Z1
+	VSUBPS       Z4, Z1, Z1
+	VFNMADD231PS Z5, Z1, Z15
 	VADDPS       Z0, Z15, Z15
-	VFNMADD231PS Z6, Z3, Z15
+	VFNMADD231PS Z6, Z1, Z15
 	VMOVUPS      Z7, Z0
 	VFMADD213PS  Z8, Z15, Z0
 	VFMADD213PS  Z9, Z15, Z0
@@ -14266,12 +15775,12 @@ rest899:
 	VFMADD213PS  Z11, Z15, Z0
 	VFMADD213PS  Z12, Z15, Z0
 	VFMADD213PS  Z13, Z15, Z0
-	VSCALEFPS.Z  Z3, Z0, K2, Z0
+	VSCALEFPS.Z  Z1, Z0, K2, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z2, Z2
 
-done900:
+done944:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -14287,24 +15796,24 @@ done900:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest902
+	JZ            rest946
 
-vectors901:
+vectors945:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors901
+	JL      vectors945
 
-rest902:
+rest946:
 	CMPQ      CX, DX
-	JGE       done903
+	JGE       done947
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done903:
+done947:
 	VZEROUPPER
 	RET
 
@@ -14324,9 +15833,9 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest905
+	JZ     rest949
 
-vectors904:
+vectors948:
 	VMOVUPS       (AX)(BX*4), Z2
 	VMOVUPS       (CX)(BX*4), Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -14339,11 +15848,11 @@ vectors904:
 	VFMADD231PD   Z4, Z5, Z1
 	ADDQ          $0x00000010, BX
 	CMPQ          BX, SI
-	JL            vectors904
+	JL            vectors948
 
-rest905:
+rest949:
 	CMPQ          BX, DX
-	JGE           done906
+	JGE           done950
 	VMOVUPS.Z     (AX)(BX*4), K1, Z2
 	VMOVUPS.Z     (CX)(BX*4), K1, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -14355,7 +15864,7 @@ rest905:
 	VFMADD231PD   Z2, Z3, Z0
 	VFMADD231PD   Z4, Z5, Z1
 
-done906:
+done950:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14368,9 +15877,9 @@ done906:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest908
+	JZ            rest952
 
-vectors907:
+vectors951:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -14378,18 +15887,18 @@ vectors907:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors907
+	JL      vectors951
 
-rest908:
+rest952:
 	CMPQ      BX, DX
-	JGE       done909
+	JGE       done953
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done909:
+done953:
 	VZEROUPPER
 	RET
 
@@ -14400,22 +15909,22 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSS literal32_47<>+0(SB), Z0
-	VBROADCASTSS literal32_48<>+0(SB), Z1
-	VBROADCASTSS literal32_49<>+0(SB), Z2
-	VBROADCASTSS literal32_50<>+0(SB), Z3
-	VBROADCASTSS literal32_51<>+0(SB), Z4
-	VBROADCASTSS literal32_52<>+0(SB), Z5
-	VBROADCASTSS literal32_53<>+0(SB), Z6
-	VBROADCASTSS literal32_54<>+0(SB), Z7
-	VBROADCASTSS literal32_55<>+0(SB), Z8
-	VBROADCASTSS literal32_56<>+0(SB), Z9
+	VBROADCASTSS literal32_91<>+0(SB), Z0
+	VBROADCASTSS literal32_92<>+0(SB), Z1
+	VBROADCASTSS literal32_93<>+0(SB), Z2
+	VBROADCASTSS literal32_94<>+0(SB), Z3
+	VBROADCASTSS literal32_95<>+0(SB), Z4
+	VBROADCASTSS literal32_96<>+0(SB), Z5
+	VBROADCASTSS literal32_97<>+0(SB), Z6
+	VBROADCASTSS literal32_98<>+0(SB), Z7
+	VBROADCASTSS literal32_99<>+0(SB), Z8
+	VBROADCASTSS literal32_100<>+0(SB), Z9
 	VBROADCASTSS literal32_13<>+0(SB), Z10
 	VBROADCASTSS literal32_13<>+0(SB), Z11
 	VBROADCASTSS literal32_13<>+0(SB), Z12
 	VBROADCASTSS literal32_18<>+0(SB), Z13
 	VBROADCASTSS literal32_20<>+0(SB), Z14
-	VBROADCASTSS literal32_57<>+0(SB), Z15
+	VBROADCASTSS literal32_101<>+0(SB), Z15
 	MOVQ         BX, SI
 	ANDQ         $0x0000000f, SI
 	MOVL         $0x0000ffff, DI
@@ -14424,81 +15933,81 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest911
+	JZ           rest955
 
-vectors910:
+vectors954:
 	VMOVUPS      (DX)(SI*4), Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z18
 	VFMADD231PS  Z15, Z17, Z18
 	VORPS        Z13, Z16, Z19
 	VMULPS       Z18, Z19, Z17
+	VCMPPS       $0x15, Z0, Z17, K2
 	VMOVUPS      Z2, Z20
 	VFMADD231PS  Z1, Z17, Z20
-	VSUBPS       Z2, Z20, Z20
-	VCMPPS       $0x15, Z0, Z17, K2
-	VMULPS       Z3, Z20, Z17
-	VFMSUB213PS  Z17, Z19, Z18
-	VFNMADD231PS Z4, Z20, Z18
-	VMOVUPS      Z5, Z17
-	VFMADD213PS  Z6, Z18, Z17
-	VFMADD213PS  Z7, Z18, Z17
-	VFMADD213PS  Z8, Z18, Z17
-	VFMADD213PS  Z9, Z18, Z17
-	VFMADD213PS  Z10, Z18, Z17
-	VFMADD213PS  Z11, Z18, Z17
-	VSCALEFPS.Z  Z20, Z17, K2, Z17
-	VADDPS       Z12, Z17, Z18
-	VDIVPS       Z18, Z17, Z17
-	VMOVUPS      Z17, (CX)(SI*4)
+	VSUBPS       Z2, Z20, Z17
+	VMULPS       Z3, Z17, Z20
+	VFMSUB213PS  Z20, Z19, Z18
+	VFNMADD231PS Z4, Z17, Z18
+	VMOVUPS      Z5, Z19
+	VFMADD213PS  Z6, Z18, Z19
+	VFMADD213PS  Z7, Z18, Z19
+	VFMADD213PS  Z8, Z18, Z19
+	VFMADD213PS  Z9, Z18, Z19
+	VFMADD213PS  Z10, Z18, Z19
+	VFMADD213PS  Z11, Z18, Z19
+	VSCALEFPS.Z  Z17, Z19, K2, Z19
+	VADDPS       Z12, Z19, Z17
+	VDIVPS       Z17, Z19, Z19
+	VMOVUPS      Z19, (CX)(SI*4)
 	VPXORD       Z21, Z21, Z21
-	VMAXPS       Z16, Z21, Z18
+	VMAXPS       Z16, Z21, Z17
 	VANDNPS      Z16, Z13, Z16
-	VFNMADD231PS Z16, Z17, Z18
-	VMOVUPS      Z18, (AX)(SI*4)
+	VFNMADD231PS Z16, Z19, Z17
+	VMOVUPS      Z17, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors910
+	JL           vectors954
 
-rest911:
+rest955:
 	CMPQ         SI, BX
-	JGE          done912
+	JGE          done956
 	VMOVUPS.Z    (DX)(SI*4), K1, Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z14
 	VFMADD231PS  Z15, Z17, Z14
 	VORPS        Z13, Z16, Z15
 	VMULPS       Z14, Z15, Z17
-	VMOVUPS      Z2, Z18
-	VFMADD231PS  Z1, Z17, Z18
-	VSUBPS       Z2, Z18, Z1
 	VCMPPS       $0x15, Z0, Z17, K2
-	VMULPS       Z3, Z1, Z0
-	VFMSUB213PS  Z0, Z15, Z14
-	VFNMADD231PS Z4, Z1, Z14
-	VMOVUPS      Z5, Z0
-	VFMADD213PS  Z6, Z14, Z0
-	VFMADD213PS  Z7, Z14, Z0
-	VFMADD213PS  Z8, Z14, Z0
-	VFMADD213PS  Z9, Z14, Z0
-	VFMADD213PS  Z10, Z14, Z0
-	VFMADD213PS  Z11, Z14, Z0
-	VSCALEFPS.Z  Z1, Z0, K2, Z0
-	VADDPS       Z12, Z0, Z1
-	VDIVPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (CX)(SI*4)
+	VMOVUPS      Z2, Z0
+	VFMADD231PS  Z1, Z17, Z0
+	VSUBPS       Z2, Z0, Z0
+	VMULPS       Z3, Z0, Z1
+	VFMSUB213PS  Z1, Z15, Z14
+	VFNMADD231PS Z4, Z0, Z14
+	VMOVUPS      Z5, Z1
+	VFMADD213PS  Z6, Z14, Z1
+	VFMADD213PS  Z7, Z14, Z1
+	VFMADD213PS  Z8, Z14, Z1
+	VFMADD213PS  Z9, Z14, Z1
+	VFMADD213PS  Z10, Z14, Z1
+	VFMADD213PS  Z11, Z14, Z1
+	VSCALEFPS.Z  Z0, Z1, K2, Z1
+	VADDPS       Z12, Z1, Z0
+	VDIVPS       Z0, Z1, Z1
+	VMOVUPS      Z1, K1, (CX)(SI*4)
 	VPXORD       Z22, Z22, Z22
-	VMAXPS       Z16, Z22, Z1
+	VMAXPS       Z16, Z22, Z0
 	VANDNPS      Z16, Z13, Z2
-	VFNMADD231PS Z2, Z0, Z1
-	VMOVUPS      Z1, K1, (AX)(SI*4)
+	VFNMADD231PS Z2, Z1, Z0
+	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done912:
+done956:
 	VZEROUPPER
 	RET
 
-DATA literal32_57<>+0(SB)/4, $0x3d922279
-GLOBL literal32_57<>(SB), RODATA|NOPTR, $4
+DATA literal32_101<>+0(SB)/4, $0x3d922279
+GLOBL literal32_101<>(SB), RODATA|NOPTR, $4
 
 // func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -14522,9 +16031,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest914
+	JZ           rest958
 
-vectors913:
+vectors957:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -14544,11 +16053,11 @@ vectors913:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors913
+	JL          vectors957
 
-rest914:
+rest958:
 	CMPQ        DI, SI
-	JGE         done915
+	JGE         done959
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -14567,7 +16076,823 @@ rest914:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done915:
+done959:
+	VZEROUPPER
+	RET
+
+// func dyTF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, alpha float32, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dyTF32AVX512(SB), NOSPLIT, $0-112
+	MOVQ         gamma_len+56(FP), AX
+	VBROADCASTSS literal32_91<>+0(SB), Z0
+	VBROADCASTSS literal32_92<>+0(SB), Z1
+	VBROADCASTSS literal32_93<>+0(SB), Z2
+	VBROADCASTSS literal32_94<>+0(SB), Z3
+	VBROADCASTSS literal32_95<>+0(SB), Z4
+	VBROADCASTSS literal32_96<>+0(SB), Z5
+	VBROADCASTSS literal32_97<>+0(SB), Z6
+	VBROADCASTSS literal32_98<>+0(SB), Z7
+	VBROADCASTSS literal32_99<>+0(SB), Z8
+	VBROADCASTSS literal32_100<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_18<>+0(SB), Z11
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSS alpha+96(FP), Z12
+	VBROADCASTSS literal32_22<>+0(SB), Z13
+	VADDPS       Z12, Z12, Z12
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+0(FP), BX
+	XORQ         CX, CX
+
+rows960:
+	LEAQ 1(CX), SI
+	CMPQ SI, rows+104(FP)
+	JG   done961
+	MOVQ gamma_base+48(FP), SI
+	MOVQ beta_base+72(FP), DI
+	MOVQ AX, R8
+	SUBQ $0x10, R8
+	JL   rest963
+
+vectors962:
+	VMOVUPS      (DX), Z14
+	VMULPS       Z12, Z14, Z14
+	VORPS        Z11, Z14, Z15
+	VMAXPS       Z15, Z0, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z1, Z15, Z16
+	VSUBPS       Z2, Z16, Z17
+	VFNMADD231PS Z3, Z17, Z15
+	VFNMADD231PS Z4, Z17, Z15
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VMULPS       Z15, Z17, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VSUBPS       Z16, Z10, Z15
+	VFNMADD231PS Z16, Z17, Z15
+	VSUBPS       Z15, Z13, Z16
+	VDIVPS       Z16, Z15, Z15
+	VANDPS       Z11, Z14, Z14
+	VORPS        Z14, Z15, Z15
+	VMOVUPS      (SI), Z14
+	VFMADD213PS  (DI), Z14, Z15
+	VMOVUPS      Z15, (BX)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	SUBQ         $0x10, R8
+	JGE          vectors962
+
+rest963:
+	ADDQ         $0x10, R8
+	JZ           done964
+	VMOVUPS.Z    (DX), K1, Z14
+	VMULPS       Z12, Z14, Z14
+	VORPS        Z11, Z14, Z15
+	VMAXPS       Z15, Z0, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD231PS  Z1, Z15, Z16
+	VSUBPS       Z2, Z16, Z17
+	VFNMADD231PS Z3, Z17, Z15
+	VFNMADD231PS Z4, Z17, Z15
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VMULPS       Z15, Z17, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VSUBPS       Z16, Z10, Z15
+	VFNMADD231PS Z16, Z17, Z15
+	VSUBPS       Z15, Z13, Z16
+	VDIVPS       Z16, Z15, Z15
+	VANDPS       Z11, Z14, Z14
+	VORPS        Z14, Z15, Z15
+	VMOVUPS.Z    (SI), K1, Z14
+	VMOVUPS.Z    (DI), K1, Z16
+	VFMADD213PS  Z16, Z14, Z15
+	VMOVUPS      Z15, K1, (BX)
+
+done964:
+	MOVQ AX, SI
+	ANDQ $0x0000000f, SI
+	SHLQ $0x02, SI
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x01, CX
+	JMP  rows960
+
+done961:
+	VZEROUPPER
+	RET
+
+// func dyTBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·dyTBackwardF32AVX512(SB), NOSPLIT, $0-168
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSS literal32_91<>+0(SB), Z0
+	VBROADCASTSS literal32_92<>+0(SB), Z1
+	VBROADCASTSS literal32_93<>+0(SB), Z2
+	VBROADCASTSS literal32_94<>+0(SB), Z3
+	VBROADCASTSS literal32_95<>+0(SB), Z4
+	VBROADCASTSS literal32_96<>+0(SB), Z5
+	VBROADCASTSS literal32_97<>+0(SB), Z6
+	VBROADCASTSS literal32_98<>+0(SB), Z7
+	VBROADCASTSS literal32_99<>+0(SB), Z8
+	VBROADCASTSS literal32_100<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_18<>+0(SB), Z13
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSS alpha+144(FP), Z14
+	VBROADCASTSS literal32_22<>+0(SB), Z15
+	VADDPS       Z14, Z14, Z14
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         dx_base+0(FP), SI
+	VBROADCASTSS literal32_23<>+0(SB), Z16
+	VBROADCASTSS alpha+144(FP), Z17
+	VMULPS       Z17, Z16, Z16
+	VPXORD       Z11, Z11, Z11
+	VPXORD       Z12, Z12, Z12
+	XORQ         CX, CX
+
+rows965:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+152(FP)
+	JG   done966
+	MOVQ gamma_base+72(FP), DI
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x10, R10
+	JL   rest968
+
+vectors967:
+	VMOVUPS       (DX), Z17
+	VMOVUPS       (BX), Z18
+	VMULPS        Z14, Z17, Z19
+	VORPS         Z13, Z19, Z20
+	VCMPPS        $0x15, Z0, Z20, K2
+	VMAXPS        Z20, Z0, Z20
+	VMOVUPS       Z2, Z21
+	VFMADD231PS   Z1, Z20, Z21
+	VSUBPS        Z2, Z21, Z22
+	VFNMADD231PS  Z3, Z22, Z20
+	VFNMADD231PS  Z4, Z22, Z20
+	VMOVUPS       Z5, Z22
+	VFMADD213PS   Z6, Z20, Z22
+	VFMADD213PS   Z7, Z20, Z22
+	VFMADD213PS   Z8, Z20, Z22
+	VFMADD213PS   Z9, Z20, Z22
+	VMULPS        Z20, Z22, Z22
+	VFMADD213PS   Z20, Z20, Z22
+	VPSLLD        $0x17, Z21, Z21
+	VSUBPS        Z21, Z10, Z20
+	VFNMADD231PS  Z21, Z22, Z20
+	VFMADD213PS   Z21, Z21, Z22
+	VMOVAPS.Z     Z22, K2, Z22
+	VSUBPS        Z20, Z15, Z21
+	VDIVPS        Z21, Z10, Z21
+	VMULPS        Z21, Z20, Z20
+	VMULPS        Z21, Z22, Z22
+	VMULPS        Z21, Z22, Z22
+	VANDPS        Z13, Z19, Z19
+	VORPS         Z19, Z20, Z20
+	VFMADD213PS   (R8), Z18, Z20
+	VMOVUPS       Z20, (R8)
+	VMOVUPS       (R9), Z19
+	VADDPS        Z18, Z19, Z19
+	VMOVUPS       Z19, (R9)
+	VMULPS        (DI), Z18, Z18
+	VMULPS        Z22, Z18, Z18
+	VFMADD231PS   Z17, Z18, Z11
+	VMULPS        Z16, Z18, Z18
+	VMOVUPS       Z18, (SI)
+	ADDQ          $+64, DI
+	ADDQ          $+64, R8
+	ADDQ          $+64, R9
+	ADDQ          $+64, DX
+	ADDQ          $+64, BX
+	ADDQ          $+64, SI
+	TESTQ         $0x00000070, R10
+	JNZ           further970
+	VEXTRACTF64X4 $0x01, Z11, Y18
+	VCVTPS2PD     Y11, Z17
+	VCVTPS2PD     Y18, Z18
+	VADDPD        Z17, Z12, Z12
+	VADDPD        Z18, Z12, Z12
+	VPXORD        Z11, Z11, Z11
+
+further970:
+	SUBQ $0x10, R10
+	JGE  vectors967
+
+rest968:
+	ADDQ         $0x10, R10
+	JZ           done969
+	VMOVUPS.Z    (DX), K1, Z17
+	VMOVUPS.Z    (BX), K1, Z18
+	VMULPS       Z14, Z17, Z19
+	VORPS        Z13, Z19, Z20
+	VCMPPS       $0x15, Z0, Z20, K2
+	VMAXPS       Z20, Z0, Z20
+	VMOVUPS      Z2, Z21
+	VFMADD231PS  Z1, Z20, Z21
+	VSUBPS       Z2, Z21, Z22
+	VFNMADD231PS Z3, Z22, Z20
+	VFNMADD231PS Z4, Z22, Z20
+	VMOVUPS      Z5, Z22
+	VFMADD213PS  Z6, Z20, Z22
+	VFMADD213PS  Z7, Z20, Z22
+	VFMADD213PS  Z8, Z20, Z22
+	VFMADD213PS  Z9, Z20, Z22
+	VMULPS       Z20, Z22, Z22
+	VFMADD213PS  Z20, Z20, Z22
+	VPSLLD       $0x17, Z21, Z21
+	VSUBPS       Z21, Z10, Z20
+	VFNMADD231PS Z21, Z22, Z20
+	VFMADD213PS  Z21, Z21, Z22
+	VMOVAPS.Z    Z22, K2, Z22
+	VSUBPS       Z20, Z15, Z21
+	VDIVPS       Z21, Z10, Z21
+	VMULPS       Z21, Z20, Z20
+	VMULPS       Z21, Z22, Z22
+	VMULPS       Z21, Z22, Z22
+	VANDPS       Z13, Z19, Z19
+	VORPS        Z19, Z20, Z20
+	VMOVUPS.Z    (R8), K1, Z19
+	VFMADD213PS  Z19, Z18, Z20
+	VMOVUPS      Z20, K1, (R8)
+	VMOVUPS.Z    (R9), K1, Z19
+	VADDPS       Z18, Z19, Z19
+	VMOVUPS      Z19, K1, (R9)
+	VMOVUPS.Z    (DI), K1, Z19
+	VMULPS       Z19, Z18, Z18
+	VMULPS       Z22, Z18, Z18
+	VFMADD231PS  Z17, Z18, Z11
+	VMULPS       Z16, Z18, Z18
+	VMOVUPS      Z18, K1, (SI)
+
+done969:
+	VEXTRACTF64X4 $0x01, Z11, Y18
+	VCVTPS2PD     Y11, Z17
+	VCVTPS2PD     Y18, Z18
+	VADDPD        Z17, Z12, Z12
+	VADDPD        Z18, Z12, Z12
+	VPXORD        Z11, Z11, Z11
+	MOVQ          AX, DI
+	ANDQ          $0x0000000f, DI
+	SHLQ          $0x02, DI
+	ADDQ          DI, DX
+	ADDQ          DI, BX
+	ADDQ          DI, SI
+	ADDQ          $0x01, CX
+	JMP           rows965
+
+done966:
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF32X4 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VPERMILPD     $0x01, X12, X0
+	VADDPD        X0, X12, X12
+	VBROADCASTSD  literal64_24<>+0(SB), Z0
+	VMULPD        Z0, Z12, Z12
+	VMOVSD        X12, dalpha+160(FP)
+	VZEROUPPER
+	RET
+
+// func derfF32AVX512(y []float32, erf []float32, x []float32, gamma []float32, beta []float32, alpha float32, shift float32, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·derfF32AVX512(SB), NOSPLIT, $0-136
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSS literal32_91<>+0(SB), Z0
+	VBROADCASTSS literal32_92<>+0(SB), Z0
+	VBROADCASTSS literal32_93<>+0(SB), Z1
+	VBROADCASTSS literal32_94<>+0(SB), Z2
+	VBROADCASTSS literal32_95<>+0(SB), Z3
+	VBROADCASTSS literal32_96<>+0(SB), Z4
+	VBROADCASTSS literal32_97<>+0(SB), Z5
+	VBROADCASTSS literal32_98<>+0(SB), Z6
+	VBROADCASTSS literal32_99<>+0(SB), Z7
+	VBROADCASTSS literal32_100<>+0(SB), Z8
+	VBROADCASTSS literal32_13<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z9
+	VBROADCASTSS literal32_18<>+0(SB), Z10
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSS alpha+120(FP), Z11
+	VBROADCASTSS shift+124(FP), Z12
+	VBROADCASTSS literal32_23<>+0(SB), Z13
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_base+0(FP), BX
+	MOVQ         erf_base+24(FP), SI
+	XORQ         CX, CX
+
+rows971:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+128(FP)
+	JG   done972
+	MOVQ gamma_base+72(FP), DI
+	MOVQ beta_base+96(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x10, R9
+	JL   rest974
+
+vectors973:
+	VMOVUPS      (DX), Z14
+	VMOVUPS      Z12, Z15
+	VFMADD231PS  Z11, Z14, Z15
+	VANDNPS      Z15, Z10, Z14
+	VMINPS       Z14, Z13, Z14
+	VSUBPS       literal32_102<>+0(SB), Z14, Z16
+	VMOVUPS      literal32_103<>+0(SB), Z17
+	VFMADD213PS  literal32_104<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_105<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_106<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_107<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_108<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_109<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_110<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_111<>+0(SB), Z14, Z17
+	VORPS        Z10, Z14, Z14
+	VMULPS       Z14, Z17, Z17
+	VMOVUPS      Z1, Z14
+	VFMADD231PS  Z0, Z17, Z14
+	VSUBPS       Z1, Z14, Z16
+	VFNMADD231PS Z2, Z16, Z17
+	VFNMADD231PS Z3, Z16, Z17
+	VMOVUPS      Z4, Z16
+	VFMADD213PS  Z5, Z17, Z16
+	VFMADD213PS  Z6, Z17, Z16
+	VFMADD213PS  Z7, Z17, Z16
+	VFMADD213PS  Z8, Z17, Z16
+	VMULPS       Z17, Z16, Z16
+	VFMADD213PS  Z17, Z17, Z16
+	VPSLLD       $0x17, Z14, Z14
+	VSUBPS       Z14, Z9, Z17
+	VFNMADD231PS Z14, Z16, Z17
+	VANDPS       Z10, Z15, Z15
+	VORPS        Z15, Z17, Z17
+	VMOVUPS      Z17, (SI)
+	VMOVUPS      (DI), Z14
+	VFMADD213PS  (R8), Z14, Z17
+	VMOVUPS      Z17, (BX)
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, SI
+	SUBQ         $0x10, R9
+	JGE          vectors973
+
+rest974:
+	ADDQ         $0x10, R9
+	JZ           done975
+	VMOVUPS.Z    (DX), K1, Z14
+	VMOVUPS      Z12, Z15
+	VFMADD231PS  Z11, Z14, Z15
+	VANDNPS      Z15, Z10, Z14
+	VMINPS       Z14, Z13, Z14
+	VSUBPS       literal32_102<>+0(SB), Z14, Z16
+	VMOVUPS      literal32_103<>+0(SB), Z17
+	VFMADD213PS  literal32_104<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_105<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_106<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_107<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_108<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_109<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_110<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_111<>+0(SB), Z14, Z17
+	VORPS        Z10, Z14, Z14
+	VMULPS       Z14, Z17, Z17
+	VMOVUPS      Z1, Z14
+	VFMADD231PS  Z0, Z17, Z14
+	VSUBPS       Z1, Z14, Z16
+	VFNMADD231PS Z2, Z16, Z17
+	VFNMADD231PS Z3, Z16, Z17
+	VMOVUPS      Z4, Z16
+	VFMADD213PS  Z5, Z17, Z16
+	VFMADD213PS  Z6, Z17, Z16
+	VFMADD213PS  Z7, Z17, Z16
+	VFMADD213PS  Z8, Z17, Z16
+	VMULPS       Z17, Z16, Z16
+	VFMADD213PS  Z17, Z17, Z16
+	VPSLLD       $0x17, Z14, Z14
+	VSUBPS       Z14, Z9, Z17
+	VFNMADD231PS Z14, Z16, Z17
+	VANDPS       Z10, Z15, Z15
+	VORPS        Z15, Z17, Z17
+	VMOVUPS      Z17, K1, (SI)
+	VMOVUPS.Z    (DI), K1, Z14
+	VMOVUPS.Z    (R8), K1, Z15
+	VFMADD213PS  Z15, Z14, Z17
+	VMOVUPS      Z17, K1, (BX)
+
+done975:
+	MOVQ AX, DI
+	ANDQ $0x0000000f, DI
+	SHLQ $0x02, DI
+	ADDQ DI, DX
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows971
+
+done972:
+	VZEROUPPER
+	RET
+
+DATA literal32_102<>+0(SB)/4, $0x3fc00000
+DATA literal32_102<>+4(SB)/4, $0x3fc00000
+DATA literal32_102<>+8(SB)/4, $0x3fc00000
+DATA literal32_102<>+12(SB)/4, $0x3fc00000
+DATA literal32_102<>+16(SB)/4, $0x3fc00000
+DATA literal32_102<>+20(SB)/4, $0x3fc00000
+DATA literal32_102<>+24(SB)/4, $0x3fc00000
+DATA literal32_102<>+28(SB)/4, $0x3fc00000
+DATA literal32_102<>+32(SB)/4, $0x3fc00000
+DATA literal32_102<>+36(SB)/4, $0x3fc00000
+DATA literal32_102<>+40(SB)/4, $0x3fc00000
+DATA literal32_102<>+44(SB)/4, $0x3fc00000
+DATA literal32_102<>+48(SB)/4, $0x3fc00000
+DATA literal32_102<>+52(SB)/4, $0x3fc00000
+DATA literal32_102<>+56(SB)/4, $0x3fc00000
+DATA literal32_102<>+60(SB)/4, $0x3fc00000
+GLOBL literal32_102<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_103<>+0(SB)/4, $0xb71cb73b
+DATA literal32_103<>+4(SB)/4, $0xb71cb73b
+DATA literal32_103<>+8(SB)/4, $0xb71cb73b
+DATA literal32_103<>+12(SB)/4, $0xb71cb73b
+DATA literal32_103<>+16(SB)/4, $0xb71cb73b
+DATA literal32_103<>+20(SB)/4, $0xb71cb73b
+DATA literal32_103<>+24(SB)/4, $0xb71cb73b
+DATA literal32_103<>+28(SB)/4, $0xb71cb73b
+DATA literal32_103<>+32(SB)/4, $0xb71cb73b
+DATA literal32_103<>+36(SB)/4, $0xb71cb73b
+DATA literal32_103<>+40(SB)/4, $0xb71cb73b
+DATA literal32_103<>+44(SB)/4, $0xb71cb73b
+DATA literal32_103<>+48(SB)/4, $0xb71cb73b
+DATA literal32_103<>+52(SB)/4, $0xb71cb73b
+DATA literal32_103<>+56(SB)/4, $0xb71cb73b
+DATA literal32_103<>+60(SB)/4, $0xb71cb73b
+GLOBL literal32_103<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_104<>+0(SB)/4, $0x37aab062
+DATA literal32_104<>+4(SB)/4, $0x37aab062
+DATA literal32_104<>+8(SB)/4, $0x37aab062
+DATA literal32_104<>+12(SB)/4, $0x37aab062
+DATA literal32_104<>+16(SB)/4, $0x37aab062
+DATA literal32_104<>+20(SB)/4, $0x37aab062
+DATA literal32_104<>+24(SB)/4, $0x37aab062
+DATA literal32_104<>+28(SB)/4, $0x37aab062
+DATA literal32_104<>+32(SB)/4, $0x37aab062
+DATA literal32_104<>+36(SB)/4, $0x37aab062
+DATA literal32_104<>+40(SB)/4, $0x37aab062
+DATA literal32_104<>+44(SB)/4, $0x37aab062
+DATA literal32_104<>+48(SB)/4, $0x37aab062
+DATA literal32_104<>+52(SB)/4, $0x37aab062
+DATA literal32_104<>+56(SB)/4, $0x37aab062
+DATA literal32_104<>+60(SB)/4, $0x37aab062
+GLOBL literal32_104<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_105<>+0(SB)/4, $0xb73d2623
+DATA literal32_105<>+4(SB)/4, $0xb73d2623
+DATA literal32_105<>+8(SB)/4, $0xb73d2623
+DATA literal32_105<>+12(SB)/4, $0xb73d2623
+DATA literal32_105<>+16(SB)/4, $0xb73d2623
+DATA literal32_105<>+20(SB)/4, $0xb73d2623
+DATA literal32_105<>+24(SB)/4, $0xb73d2623
+DATA literal32_105<>+28(SB)/4, $0xb73d2623
+DATA literal32_105<>+32(SB)/4, $0xb73d2623
+DATA literal32_105<>+36(SB)/4, $0xb73d2623
+DATA literal32_105<>+40(SB)/4, $0xb73d2623
+DATA literal32_105<>+44(SB)/4, $0xb73d2623
+DATA literal32_105<>+48(SB)/4, $0xb73d2623
+DATA literal32_105<>+52(SB)/4, $0xb73d2623
+DATA literal32_105<>+56(SB)/4, $0xb73d2623
+DATA literal32_105<>+60(SB)/4, $0xb73d2623
+GLOBL literal32_105<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_106<>+0(SB)/4, $0xb953dcf1
+DATA literal32_106<>+4(SB)/4, $0xb953dcf1
+DATA literal32_106<>+8(SB)/4, $0xb953dcf1
+DATA literal32_106<>+12(SB)/4, $0xb953dcf1
+DATA literal32_106<>+16(SB)/4, $0xb953dcf1
+DATA literal32_106<>+20(SB)/4, $0xb953dcf1
+DATA literal32_106<>+24(SB)/4, $0xb953dcf1
+DATA literal32_106<>+28(SB)/4, $0xb953dcf1
+DATA literal32_106<>+32(SB)/4, $0xb953dcf1
+DATA literal32_106<>+36(SB)/4, $0xb953dcf1
+DATA literal32_106<>+40(SB)/4, $0xb953dcf1
+DATA literal32_106<>+44(SB)/4, $0xb953dcf1
+DATA literal32_106<>+48(SB)/4, $0xb953dcf1
+DATA literal32_106<>+52(SB)/4, $0xb953dcf1
+DATA literal32_106<>+56(SB)/4, $0xb953dcf1
+DATA literal32_106<>+60(SB)/4, $0xb953dcf1
+GLOBL literal32_106<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_107<>+0(SB)/4, $0x3af98247
+DATA literal32_107<>+4(SB)/4, $0x3af98247
+DATA literal32_107<>+8(SB)/4, $0x3af98247
+DATA literal32_107<>+12(SB)/4, $0x3af98247
+DATA literal32_107<>+16(SB)/4, $0x3af98247
+DATA literal32_107<>+20(SB)/4, $0x3af98247
+DATA literal32_107<>+24(SB)/4, $0x3af98247
+DATA literal32_107<>+28(SB)/4, $0x3af98247
+DATA literal32_107<>+32(SB)/4, $0x3af98247
+DATA literal32_107<>+36(SB)/4, $0x3af98247
+DATA literal32_107<>+40(SB)/4, $0x3af98247
+DATA literal32_107<>+44(SB)/4, $0x3af98247
+DATA literal32_107<>+48(SB)/4, $0x3af98247
+DATA literal32_107<>+52(SB)/4, $0x3af98247
+DATA literal32_107<>+56(SB)/4, $0x3af98247
+DATA literal32_107<>+60(SB)/4, $0x3af98247
+GLOBL literal32_107<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_108<>+0(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+4(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+8(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+12(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+16(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+20(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+24(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+28(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+32(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+36(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+40(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+44(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+48(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+52(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+56(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+60(SB)/4, $0xbc38a9f6
+GLOBL literal32_108<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_109<>+0(SB)/4, $0x3d62b087
+DATA literal32_109<>+4(SB)/4, $0x3d62b087
+DATA literal32_109<>+8(SB)/4, $0x3d62b087
+DATA literal32_109<>+12(SB)/4, $0x3d62b087
+DATA literal32_109<>+16(SB)/4, $0x3d62b087
+DATA literal32_109<>+20(SB)/4, $0x3d62b087
+DATA literal32_109<>+24(SB)/4, $0x3d62b087
+DATA literal32_109<>+28(SB)/4, $0x3d62b087
+DATA literal32_109<>+32(SB)/4, $0x3d62b087
+DATA literal32_109<>+36(SB)/4, $0x3d62b087
+DATA literal32_109<>+40(SB)/4, $0x3d62b087
+DATA literal32_109<>+44(SB)/4, $0x3d62b087
+DATA literal32_109<>+48(SB)/4, $0x3d62b087
+DATA literal32_109<>+52(SB)/4, $0x3d62b087
+DATA literal32_109<>+56(SB)/4, $0x3d62b087
+DATA literal32_109<>+60(SB)/4, $0x3d62b087
+GLOBL literal32_109<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_110<>+0(SB)/4, $0x3f4080d8
+DATA literal32_110<>+4(SB)/4, $0x3f4080d8
+DATA literal32_110<>+8(SB)/4, $0x3f4080d8
+DATA literal32_110<>+12(SB)/4, $0x3f4080d8
+DATA literal32_110<>+16(SB)/4, $0x3f4080d8
+DATA literal32_110<>+20(SB)/4, $0x3f4080d8
+DATA literal32_110<>+24(SB)/4, $0x3f4080d8
+DATA literal32_110<>+28(SB)/4, $0x3f4080d8
+DATA literal32_110<>+32(SB)/4, $0x3f4080d8
+DATA literal32_110<>+36(SB)/4, $0x3f4080d8
+DATA literal32_110<>+40(SB)/4, $0x3f4080d8
+DATA literal32_110<>+44(SB)/4, $0x3f4080d8
+DATA literal32_110<>+48(SB)/4, $0x3f4080d8
+DATA literal32_110<>+52(SB)/4, $0x3f4080d8
+DATA literal32_110<>+56(SB)/4, $0x3f4080d8
+DATA literal32_110<>+60(SB)/4, $0x3f4080d8
+GLOBL literal32_110<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_111<>+0(SB)/4, $0x3f906ebb
+DATA literal32_111<>+4(SB)/4, $0x3f906ebb
+DATA literal32_111<>+8(SB)/4, $0x3f906ebb
+DATA literal32_111<>+12(SB)/4, $0x3f906ebb
+DATA literal32_111<>+16(SB)/4, $0x3f906ebb
+DATA literal32_111<>+20(SB)/4, $0x3f906ebb
+DATA literal32_111<>+24(SB)/4, $0x3f906ebb
+DATA literal32_111<>+28(SB)/4, $0x3f906ebb
+DATA literal32_111<>+32(SB)/4, $0x3f906ebb
+DATA literal32_111<>+36(SB)/4, $0x3f906ebb
+DATA literal32_111<>+40(SB)/4, $0x3f906ebb
+DATA literal32_111<>+44(SB)/4, $0x3f906ebb
+DATA literal32_111<>+48(SB)/4, $0x3f906ebb
+DATA literal32_111<>+52(SB)/4, $0x3f906ebb
+DATA literal32_111<>+56(SB)/4, $0x3f906ebb
+DATA literal32_111<>+60(SB)/4, $0x3f906ebb
+GLOBL literal32_111<>(SB), RODATA|NOPTR, $64
+
+// func derfBackwardF32AVX512(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·derfBackwardF32AVX512(SB), NOSPLIT, $0-200
+	MOVQ         gamma_len+104(FP), AX
+	VBROADCASTSS literal32_91<>+0(SB), Z0
+	VBROADCASTSS literal32_92<>+0(SB), Z1
+	VBROADCASTSS literal32_93<>+0(SB), Z2
+	VBROADCASTSS literal32_94<>+0(SB), Z3
+	VBROADCASTSS literal32_95<>+0(SB), Z4
+	VBROADCASTSS literal32_96<>+0(SB), Z5
+	VBROADCASTSS literal32_97<>+0(SB), Z6
+	VBROADCASTSS literal32_98<>+0(SB), Z7
+	VBROADCASTSS literal32_99<>+0(SB), Z8
+	VBROADCASTSS literal32_100<>+0(SB), Z9
+	VBROADCASTSS literal32_13<>+0(SB), Z10
+	VBROADCASTSS literal32_13<>+0(SB), Z11
+	VBROADCASTSS literal32_13<>+0(SB), Z12
+	VBROADCASTSS literal32_18<>+0(SB), Z12
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSS alpha+168(FP), Z17
+	VBROADCASTSS shift+172(FP), Z18
+	MOVQ         erf_base+48(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	VBROADCASTSS literal32_35<>+0(SB), Z19
+	VBROADCASTSS alpha+168(FP), Z20
+	VMULPS       Z20, Z19, Z19
+	VPXORD       Z13, Z13, Z13
+	VPXORD       Z14, Z14, Z14
+	VPXORD       Z15, Z15, Z15
+	VPXORD       Z16, Z16, Z16
+	XORQ         CX, CX
+
+rows976:
+	LEAQ 1(CX), R8
+	CMPQ R8, rows+176(FP)
+	JG   done977
+	MOVQ gamma_base+96(FP), R8
+	MOVQ dgamma_base+120(FP), R9
+	MOVQ dbeta_base+144(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x10, R11
+	JL   rest979
+
+vectors978:
+	VMOVUPS       (BX), Z20
+	VMOVUPS       (SI), Z21
+	VMOVUPS       Z18, Z22
+	VFMADD231PS   Z17, Z20, Z22
+	VMULPS        Z22, Z22, Z22
+	VORPS         Z12, Z22, Z22
+	VMOVUPS       (DX), Z23
+	VCMPPS        $0x15, Z0, Z22, K2
+	VMOVUPS       Z2, Z24
+	VFMADD231PS   Z1, Z22, Z24
+	VSUBPS        Z2, Z24, Z24
+	VFNMADD231PS  Z3, Z24, Z22
+	VFNMADD231PS  Z4, Z24, Z22
+	VMOVUPS       Z5, Z25
+	VFMADD213PS   Z6, Z22, Z25
+	VFMADD213PS   Z7, Z22, Z25
+	VFMADD213PS   Z8, Z22, Z25
+	VFMADD213PS   Z9, Z22, Z25
+	VFMADD213PS   Z10, Z22, Z25
+	VFMADD213PS   Z11, Z22, Z25
+	VSCALEFPS.Z   Z24, Z25, K2, Z25
+	VFMADD213PS   (R9), Z21, Z23
+	VMOVUPS       Z23, (R9)
+	VMOVUPS       (R10), Z22
+	VADDPS        Z21, Z22, Z22
+	VMOVUPS       Z22, (R10)
+	VMULPS        (R8), Z21, Z21
+	VMULPS        Z25, Z21, Z21
+	VFMADD231PS   Z20, Z21, Z13
+	VADDPS        Z21, Z14, Z14
+	VMULPS        Z19, Z21, Z21
+	VMOVUPS       Z21, (DI)
+	ADDQ          $+64, R8
+	ADDQ          $+64, R9
+	ADDQ          $+64, R10
+	ADDQ          $+64, BX
+	ADDQ          $+64, SI
+	ADDQ          $+64, DI
+	ADDQ          $+64, DX
+	TESTQ         $0x00000070, R11
+	JNZ           further981
+	VEXTRACTF64X4 $0x01, Z13, Y21
+	VCVTPS2PD     Y13, Z20
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z20, Z15, Z15
+	VADDPD        Z21, Z15, Z15
+	VPXORD        Z13, Z13, Z13
+	VEXTRACTF64X4 $0x01, Z14, Y21
+	VCVTPS2PD     Y14, Z20
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z20, Z16, Z16
+	VADDPD        Z21, Z16, Z16
+	VPXORD        Z14, Z14, Z14
+
+further981:
+	SUBQ $0x10, R11
+	JGE  vectors978
+
+rest979:
+	ADDQ         $0x10, R11
+	JZ           done980
+	VMOVUPS.Z    (BX), K1, Z20
+	VMOVUPS.Z    (SI), K1, Z21
+	VMOVUPS      Z18, Z22
+	VFMADD231PS  Z17, Z20, Z22
+	VMULPS       Z22, Z22, Z22
+	VORPS        Z12, Z22, Z22
+	VMOVUPS.Z    (DX), K1, Z23
+	VCMPPS       $0x15, Z0, Z22, K2
+	VMOVUPS      Z2, Z24
+	VFMADD231PS  Z1, Z22, Z24
+	VSUBPS       Z2, Z24, Z24
+	VFNMADD231PS Z3, Z24, Z22
+	VFNMADD231PS Z4, Z24, Z22
+	VMOVUPS      Z5, Z25
+	VFMADD213PS  Z6, Z22, Z25
+	VFMADD213PS  Z7, Z22, Z25
+	VFMADD213PS  Z8, Z22, Z25
+	VFMADD213PS  Z9, Z22, Z25
+	VFMADD213PS  Z10, Z22, Z25
+	VFMADD213PS  Z11, Z22, Z25
+	VSCALEFPS.Z  Z24, Z25, K2, Z25
+	VMOVUPS.Z    (R9), K1, Z22
+	VFMADD213PS  Z22, Z21, Z23
+	VMOVUPS      Z23, K1, (R9)
+	VMOVUPS.Z    (R10), K1, Z22
+	VADDPS       Z21, Z22, Z22
+	VMOVUPS      Z22, K1, (R10)
+	VMOVUPS.Z    (R8), K1, Z22
+	VMULPS       Z22, Z21, Z21
+	VMULPS       Z25, Z21, Z21
+	VFMADD231PS  Z20, Z21, Z13
+	VADDPS       Z21, Z14, Z14
+	VMULPS       Z19, Z21, Z21
+	VMOVUPS      Z21, K1, (DI)
+
+done980:
+	VEXTRACTF64X4 $0x01, Z13, Y21
+	VCVTPS2PD     Y13, Z20
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z20, Z15, Z15
+	VADDPD        Z21, Z15, Z15
+	VPXORD        Z13, Z13, Z13
+	VEXTRACTF64X4 $0x01, Z14, Y21
+	VCVTPS2PD     Y14, Z20
+	VCVTPS2PD     Y21, Z21
+	VADDPD        Z20, Z16, Z16
+	VADDPD        Z21, Z16, Z16
+	VPXORD        Z14, Z14, Z14
+	MOVQ          AX, R8
+	ANDQ          $0x0000000f, R8
+	SHLQ          $0x02, R8
+	ADDQ          R8, BX
+	ADDQ          R8, SI
+	ADDQ          R8, DI
+	ADDQ          R8, DX
+	ADDQ          $0x01, CX
+	JMP           rows976
+
+done977:
+	VEXTRACTF64X4 $0x01, Z15, Y0
+	VADDPD        Y0, Y15, Y15
+	VEXTRACTF32X4 $0x01, Y15, X0
+	VADDPD        X0, X15, X15
+	VPERMILPD     $0x01, X15, X0
+	VADDPD        X0, X15, X15
+	VBROADCASTSD  literal64_36<>+0(SB), Z0
+	VMULPD        Z0, Z15, Z15
+	VMOVSD        X15, dalpha+184(FP)
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPD        Y0, Y16, Y16
+	VEXTRACTF32X4 $0x01, Y16, X0
+	VADDPD        X0, X16, X16
+	VPERMILPD     $0x01, X16, X0
+	VADDPD        X0, X16, X16
+	VBROADCASTSD  literal64_36<>+0(SB), Z0
+	VMULPD        Z0, Z16, Z16
+	VMOVSD        X16, dshift+192(FP)
 	VZEROUPPER
 	RET
 
@@ -14586,26 +16911,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest917
+	JZ    rest983
 
-vectors916:
+vectors982:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors916
+	JL      vectors982
 
-rest917:
+rest983:
 	CMPQ      SI, BX
-	JGE       done918
+	JGE       done984
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done918:
+done984:
 	VZEROUPPER
 	RET
 
@@ -14624,24 +16949,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest920
+	JZ           rest986
 
-vectors919:
+vectors985:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors919
+	JL      vectors985
 
-rest920:
+rest986:
 	CMPQ      BX, DX
-	JGE       done921
+	JGE       done987
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done921:
+done987:
 	VZEROUPPER
 	RET
 
@@ -14669,9 +16994,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest923
+	JZ           rest989
 
-vectors922:
+vectors988:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -14693,11 +17018,11 @@ vectors922:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors922
+	JL          vectors988
 
-rest923:
+rest989:
 	CMPQ        DI, SI
-	JGE         done924
+	JGE         done990
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -14718,7 +17043,7 @@ rest923:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done924:
+done990:
 	VZEROUPPER
 	RET
 
@@ -14737,22 +17062,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest926
+	JZ     rest992
 
-vectors925:
+vectors991:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors925
+	JL          vectors991
 
-rest926:
+rest992:
 	CMPQ        DX, CX
-	JGE         done927
+	JGE         done993
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done927:
+done993:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14836,9 +17161,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done929
+	JZ         done995
 
-k928:
+k994:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -14883,9 +17208,9 @@ k928:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k928
+	JNZ          k994
 
-done929:
+done995:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14921,10 +17246,10 @@ done929:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone931
-	JEQ          overwrite930
+	JPS          readCdone997
+	JEQ          overwrite996
 
-readCdone931:
+readCdone997:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -14973,9 +17298,9 @@ readCdone931:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done931
+	JMP         done997
 
-overwrite930:
+overwrite996:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -15001,7 +17326,7 @@ overwrite930:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done931:
+done997:
 	VZEROUPPER
 	RET
 
@@ -15041,9 +17366,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done933
+	JZ         done999
 
-k932:
+k998:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -15062,9 +17387,9 @@ k932:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k932
+	JNZ          k998
 
-done933:
+done999:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -15082,10 +17407,10 @@ done933:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone935
-	JEQ          overwrite934
+	JPS          readCdone1001
+	JEQ          overwrite1000
 
-readCdone935:
+readCdone1001:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -15102,9 +17427,9 @@ readCdone935:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done935
+	JMP         done1001
 
-overwrite934:
+overwrite1000:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -15114,7 +17439,7 @@ overwrite934:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done935:
+done1001:
 	VZEROUPPER
 	RET
 
@@ -15129,9 +17454,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks936:
+blocks1002:
 	SUBQ       $0x00000008, SI
-	JL         done937
+	JL         done1003
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -15194,9 +17519,9 @@ blocks936:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks936
+	JMP        blocks1002
 
-done937:
+done1003:
 	VZEROUPPER
 	RET
 
@@ -15215,7 +17540,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain938
+	JE      plain1004
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -15224,23 +17549,23 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest942
+	JG      rest1008
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest944
+	JL      rest1010
 
-vectors943:
+vectors1009:
 	VADDPD (R9), Z0, Z0
 	VADDPD (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x08, R10
-	JGE    vectors943
+	JGE    vectors1009
 
-rest944:
+rest1010:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -15276,9 +17601,9 @@ rest944:
 	VPXORD        Z8, Z8, Z8
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest947
+	JL            rest1013
 
-vectors946:
+vectors1012:
 	VMOVUPD     (R9), Z2
 	VSUBPD      Z0, Z2, Z2
 	VADDPD      Z2, Z3, Z3
@@ -15289,17 +17614,17 @@ vectors946:
 	VFMADD231PD Z2, Z2, Z6
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further949
+	JNZ         further1015
 	VADDPD      Z5, Z7, Z7
 	VPXORD      Z5, Z5, Z5
 	VADDPD      Z6, Z8, Z8
 	VPXORD      Z6, Z6, Z6
 
-further949:
+further1015:
 	SUBQ $0x08, R10
-	JGE  vectors946
+	JGE  vectors1012
 
-rest947:
+rest1013:
 	VADDPD        Z7, Z5, Z5
 	VADDPD        Z8, Z6, Z6
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -15357,10 +17682,10 @@ rest947:
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
 
-loop940:
+loop1006:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last941
+	JG           last1007
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z9, Z9, Z9
 	VPXORD       Z10, Z10, Z10
@@ -15375,9 +17700,9 @@ loop940:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest951
+	JL           rest1017
 
-vectors950:
+vectors1016:
 	VADDPD      (R10), Z9, Z9
 	VADDPD      (R10)(DX*1), Z10, Z10
 	PREFETCHT1  (R9)
@@ -15394,9 +17719,9 @@ vectors950:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors950
+	JGE         vectors1016
 
-rest951:
+rest1017:
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPD        Y0, Y9, Y9
 	VEXTRACTF64X2 $0x01, Y9, X0
@@ -15440,9 +17765,9 @@ rest951:
 	MOVQ          beta_base+72(FP), R12
 	MOVQ          AX, R13
 	SUBQ          $0x08, R13
-	JL            rest954
+	JL            rest1020
 
-vectors953:
+vectors1019:
 	VMOVUPD     (R10), Z5
 	VSUBPD      Z0, Z5, Z5
 	VADDPD      Z5, Z11, Z11
@@ -15460,22 +17785,22 @@ vectors953:
 	VMOVNTPD    Z5, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R13
-	JNZ         further956
+	JNZ         further1022
 	VADDPD      Z13, Z15, Z15
 	VPXORD      Z13, Z13, Z13
 	VADDPD      Z14, Z16, Z16
 	VPXORD      Z14, Z14, Z14
 
-further956:
+further1022:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x08, R13
-	JGE  vectors953
+	JGE  vectors1019
 
-rest954:
+rest1020:
 	VADDPD        Z15, Z13, Z13
 	VADDPD        Z16, Z14, Z14
 	VEXTRACTF64X4 $0x01, Z11, Y0
@@ -15532,9 +17857,9 @@ rest954:
 	VMOVUPD       X0, (R9)(CX*8)
 	LEAQ          (SI)(DX*2), SI
 	ADDQ          $0x02, CX
-	JMP           loop940
+	JMP           loop1006
 
-last941:
+last1007:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15545,9 +17870,9 @@ last941:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest958
+	JL           rest1024
 
-vectors957:
+vectors1023:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15559,9 +17884,9 @@ vectors957:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors957
+	JGE         vectors1023
 
-rest958:
+rest1024:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15572,9 +17897,9 @@ rest958:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest961
+	JL           rest1027
 
-vectors960:
+vectors1026:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15586,27 +17911,27 @@ vectors960:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors960
+	JGE         vectors1026
 
-rest961:
-rest942:
-rows963:
+rest1027:
+rest1008:
+rows1029:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+152(FP)
-	JG     done964
+	JG     done1030
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, DX
 	MOVQ   AX, BX
 	SUBQ   $0x08, BX
-	JL     rest966
+	JL     rest1032
 
-vectors965:
+vectors1031:
 	VADDPD (DX), Z17, Z17
 	ADDQ   $+64, DX
 	SUBQ   $0x08, BX
-	JGE    vectors965
+	JGE    vectors1031
 
-rest966:
+rest1032:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPD        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -15634,24 +17959,24 @@ rest966:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, BX
 	SUBQ          $0x08, BX
-	JL            rest969
+	JL            rest1035
 
-vectors968:
+vectors1034:
 	VMOVUPD     (DX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further971
+	JNZ         further1037
 	VADDPD      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further971:
+further1037:
 	SUBQ $0x08, BX
-	JGE  vectors968
+	JGE  vectors1034
 
-rest969:
+rest1035:
 	VADDPD        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
@@ -15707,9 +18032,9 @@ rest969:
 	MOVQ          beta_base+72(FP), BX
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest973
+	JL            rest1039
 
-vectors972:
+vectors1038:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -15721,23 +18046,23 @@ vectors972:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors972
+	JGE         vectors1038
 
-rest973:
+rest1039:
 	ADDQ $0x01, CX
-	JMP  rows963
+	JMP  rows1029
 
-done964:
+done1030:
 	SFENCE
-	JMP done939
+	JMP done1005
 
-plain938:
+plain1004:
 	XORQ CX, CX
 
-rows975:
+rows1041:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+152(FP)
-	JG     done976
+	JG     done1042
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -15745,20 +18070,20 @@ rows975:
 	MOVQ   SI, R8
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest978
+	JL     rest1044
 
-vectors977:
+vectors1043:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors977
+	JGE    vectors1043
 
-rest978:
+rest1044:
 	ADDQ      $0x08, R9
-	JZ        done979
+	JZ        done1045
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -15768,7 +18093,7 @@ rest978:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done979:
+done1045:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -15820,9 +18145,9 @@ done979:
 	VPXORD        Z16, Z16, Z16
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest981
+	JL            rest1047
 
-vectors980:
+vectors1046:
 	VMOVUPD     (R8), Z24
 	VSUBPD      Z4, Z24, Z24
 	VADDPD      Z24, Z5, Z5
@@ -15841,7 +18166,7 @@ vectors980:
 	VFMADD231PD Z24, Z24, Z12
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further983
+	JNZ         further1049
 	VADDPD      Z9, Z13, Z13
 	VPXORD      Z9, Z9, Z9
 	VADDPD      Z10, Z14, Z14
@@ -15851,13 +18176,13 @@ vectors980:
 	VADDPD      Z12, Z16, Z16
 	VPXORD      Z12, Z12, Z12
 
-further983:
+further1049:
 	SUBQ $0x08, R9
-	JGE  vectors980
+	JGE  vectors1046
 
-rest981:
+rest1047:
 	ADDQ        $0x08, R9
-	JZ          done982
+	JZ          done1048
 	VMOVUPD.Z   (R8), K1, Z24
 	VSUBPD      Z4, Z24, Z24
 	VMOVAPD.Z   Z24, K1, Z24
@@ -15879,7 +18204,7 @@ rest981:
 	VADDPD      Z4, Z8, Z8
 	VFMADD231PD Z4, Z4, Z12
 
-done982:
+done1048:
 	VADDPD        Z13, Z9, Z9
 	VADDPD        Z14, Z10, Z10
 	VADDPD        Z15, Z11, Z11
@@ -15965,9 +18290,9 @@ done982:
 	MOVQ          beta_base+72(FP), R10
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest985
+	JL            rest1051
 
-vectors984:
+vectors1050:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15980,11 +18305,11 @@ vectors984:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors984
+	JGE         vectors1050
 
-rest985:
+rest1051:
 	ADDQ        $0x08, R11
-	JZ          done986
+	JZ          done1052
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -15993,7 +18318,7 @@ rest985:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done986:
+done1052:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16009,9 +18334,9 @@ done986:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest988
+	JL           rest1054
 
-vectors987:
+vectors1053:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16024,11 +18349,11 @@ vectors987:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors987
+	JGE         vectors1053
 
-rest988:
+rest1054:
 	ADDQ        $0x08, R11
-	JZ          done989
+	JZ          done1055
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16037,7 +18362,7 @@ rest988:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done989:
+done1055:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16053,9 +18378,9 @@ done989:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest991
+	JL           rest1057
 
-vectors990:
+vectors1056:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16068,11 +18393,11 @@ vectors990:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors990
+	JGE         vectors1056
 
-rest991:
+rest1057:
 	ADDQ        $0x08, R11
-	JZ          done992
+	JZ          done1058
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16081,7 +18406,7 @@ rest991:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done992:
+done1058:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16097,9 +18422,9 @@ done992:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest994
+	JL           rest1060
 
-vectors993:
+vectors1059:
 	VMOVUPD     (SI), Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16112,11 +18437,11 @@ vectors993:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors993
+	JGE         vectors1059
 
-rest994:
+rest1060:
 	ADDQ        $0x08, R11
-	JZ          done995
+	JZ          done1061
 	VMOVUPD.Z   (SI), K1, Z23
 	VSUBPD      Z21, Z23, Z23
 	VFMSUB213PD Z22, Z4, Z23
@@ -16125,39 +18450,39 @@ rest994:
 	VFMADD213PD Z21, Z4, Z23
 	VMOVUPD     Z23, K1, (DI)
 
-done995:
+done1061:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows975
+	JMP  rows1041
 
-done976:
-rows996:
+done1042:
+rows1062:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+152(FP)
-	JG     done997
+	JG     done1063
 	VPXORD Z17, Z17, Z17
 	MOVQ   SI, BX
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest999
+	JL     rest1065
 
-vectors998:
+vectors1064:
 	VADDPD (BX), Z17, Z17
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors998
+	JGE    vectors1064
 
-rest999:
+rest1065:
 	ADDQ      $0x08, R8
-	JZ        done1000
+	JZ        done1066
 	VMOVUPD.Z (BX), K1, Z0
 	VADDPD    Z0, Z17, Z17
 
-done1000:
+done1066:
 	VEXTRACTF64X4 $0x01, Z17, Y0
 	VADDPD        Y0, Y17, Y17
 	VEXTRACTF64X2 $0x01, Y17, X0
@@ -16185,33 +18510,33 @@ done1000:
 	VPXORD        Z20, Z20, Z20
 	MOVQ          AX, R8
 	SUBQ          $0x08, R8
-	JL            rest1002
+	JL            rest1068
 
-vectors1001:
+vectors1067:
 	VMOVUPD     (BX), Z1
 	VSUBPD      Z0, Z1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1004
+	JNZ         further1070
 	VADDPD      Z19, Z20, Z20
 	VPXORD      Z19, Z19, Z19
 
-further1004:
+further1070:
 	SUBQ $0x08, R8
-	JGE  vectors1001
+	JGE  vectors1067
 
-rest1002:
+rest1068:
 	ADDQ        $0x08, R8
-	JZ          done1003
+	JZ          done1069
 	VMOVUPD.Z   (BX), K1, Z1
 	VSUBPD      Z0, Z1, Z1
 	VMOVAPD.Z   Z1, K1, Z1
 	VADDPD      Z1, Z18, Z18
 	VFMADD231PD Z1, Z1, Z19
 
-done1003:
+done1069:
 	VADDPD        Z20, Z19, Z19
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
@@ -16268,9 +18593,9 @@ done1003:
 	MOVQ          beta_base+72(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1006
+	JL            rest1072
 
-vectors1005:
+vectors1071:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -16283,11 +18608,11 @@ vectors1005:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1005
+	JGE         vectors1071
 
-rest1006:
+rest1072:
 	ADDQ        $0x08, R10
-	JZ          done1007
+	JZ          done1073
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -16296,17 +18621,17 @@ rest1006:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1007:
+done1073:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows996
+	JMP  rows1062
 
-done997:
-done939:
+done1063:
+done1005:
 	VZEROUPPER
 	RET
 
@@ -16325,7 +18650,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain1008
+	JE      plain1074
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -16333,29 +18658,29 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest1012
+	JG      rest1078
 	MOVQ    SI, R8
 	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
 	VPXORD  Z1, Z1, Z1
 	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest1014
+	JL      rest1080
 
-vectors1013:
+vectors1079:
 	VMOVUPD     (R9), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1016
+	JNZ         further1082
 	VADDPD      Z0, Z1, Z1
 	VPXORD      Z0, Z0, Z0
 
-further1016:
+further1082:
 	SUBQ $0x08, R10
-	JGE  vectors1013
+	JGE  vectors1079
 
-rest1014:
+rest1080:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -16384,10 +18709,10 @@ rest1014:
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
 
-loop1010:
+loop1076:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last1011
+	JG           last1077
 	LEAQ         (SI)(BX*1), R9
 	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
@@ -16397,9 +18722,9 @@ loop1010:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1018
+	JL           rest1084
 
-vectors1017:
+vectors1083:
 	VMOVUPD     (R10), Z1
 	VFMADD231PD Z1, Z1, Z3
 	PREFETCHT1  (R9)
@@ -16409,19 +18734,19 @@ vectors1017:
 	VMOVNTPD    Z1, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R12
-	JNZ         further1020
+	JNZ         further1086
 	VADDPD      Z3, Z4, Z4
 	VPXORD      Z3, Z3, Z3
 
-further1020:
+further1086:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x08, R12
-	JGE  vectors1017
+	JGE  vectors1083
 
-rest1018:
+rest1084:
 	VADDPD        Z4, Z3, Z3
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPD        Y0, Y3, Y3
@@ -16449,17 +18774,17 @@ rest1018:
 	VMOVSD        X1, (R9)(CX*8)
 	LEAQ          (SI)(DX*1), SI
 	ADDQ          $0x01, CX
-	JMP           loop1010
+	JMP           loop1076
 
-last1011:
+last1077:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1022
+	JL           rest1088
 
-vectors1021:
+vectors1087:
 	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -16468,35 +18793,35 @@ vectors1021:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1021
+	JGE      vectors1087
 
-rest1022:
-rest1012:
-rows1024:
+rest1088:
+rest1078:
+rows1090:
 	LEAQ   1(CX), DX
 	CMPQ   DX, rstd_len+80(FP)
-	JG     done1025
+	JG     done1091
 	VPXORD Z5, Z5, Z5
 	MOVQ   SI, DX
 	VPXORD Z6, Z6, Z6
 	MOVQ   AX, BX
 	SUBQ   $0x08, BX
-	JL     rest1027
+	JL     rest1093
 
-vectors1026:
+vectors1092:
 	VMOVUPD     (DX), Z0
 	VFMADD231PD Z0, Z0, Z5
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1029
+	JNZ         further1095
 	VADDPD      Z5, Z6, Z6
 	VPXORD      Z5, Z5, Z5
 
-further1029:
+further1095:
 	SUBQ $0x08, BX
-	JGE  vectors1026
+	JGE  vectors1092
 
-rest1027:
+rest1093:
 	VADDPD        Z6, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z5, Y0
 	VADDPD        Y0, Y5, Y5
@@ -16527,9 +18852,9 @@ rest1027:
 	MOVQ          gamma_base+48(FP), DX
 	MOVQ          AX, BX
 	SUBQ          $0x08, BX
-	JL            rest1031
+	JL            rest1097
 
-vectors1030:
+vectors1096:
 	VMOVUPD  (SI), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -16538,23 +18863,23 @@ vectors1030:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1030
+	JGE      vectors1096
 
-rest1031:
+rest1097:
 	ADDQ $0x01, CX
-	JMP  rows1024
+	JMP  rows1090
 
-done1025:
+done1091:
 	SFENCE
-	JMP done1009
+	JMP done1075
 
-plain1008:
+plain1074:
 	XORQ CX, CX
 
-rows1033:
+rows1099:
 	LEAQ   4(CX), R8
 	CMPQ   R8, rstd_len+80(FP)
-	JG     done1034
+	JG     done1100
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -16566,9 +18891,9 @@ rows1033:
 	VPXORD Z7, Z7, Z7
 	MOVQ   AX, R9
 	SUBQ   $0x08, R9
-	JL     rest1036
+	JL     rest1102
 
-vectors1035:
+vectors1101:
 	VMOVUPD     (R8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD     (R8)(DX*1), Z8
@@ -16579,7 +18904,7 @@ vectors1035:
 	VFMADD231PD Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1038
+	JNZ         further1104
 	VADDPD      Z0, Z4, Z4
 	VPXORD      Z0, Z0, Z0
 	VADDPD      Z1, Z5, Z5
@@ -16589,13 +18914,13 @@ vectors1035:
 	VADDPD      Z3, Z7, Z7
 	VPXORD      Z3, Z3, Z3
 
-further1038:
+further1104:
 	SUBQ $0x08, R9
-	JGE  vectors1035
+	JGE  vectors1101
 
-rest1036:
+rest1102:
 	ADDQ        $0x08, R9
-	JZ          done1037
+	JZ          done1103
 	VMOVUPD.Z   (R8), K1, Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z8
@@ -16605,7 +18930,7 @@ rest1036:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PD Z8, Z8, Z3
 
-done1037:
+done1103:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
@@ -16654,9 +18979,9 @@ done1037:
 	MOVQ          gamma_base+48(FP), R9
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1040
+	JL            rest1106
 
-vectors1039:
+vectors1105:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16666,18 +18991,18 @@ vectors1039:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1039
+	JGE        vectors1105
 
-rest1040:
+rest1106:
 	ADDQ      $0x08, R10
-	JZ        done1041
+	JZ        done1107
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1041:
+done1107:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16688,9 +19013,9 @@ done1041:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1043
+	JL           rest1109
 
-vectors1042:
+vectors1108:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16700,18 +19025,18 @@ vectors1042:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1042
+	JGE        vectors1108
 
-rest1043:
+rest1109:
 	ADDQ      $0x08, R10
-	JZ        done1044
+	JZ        done1110
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1044:
+done1110:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16722,9 +19047,9 @@ done1044:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1046
+	JL           rest1112
 
-vectors1045:
+vectors1111:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16734,18 +19059,18 @@ vectors1045:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1045
+	JGE        vectors1111
 
-rest1046:
+rest1112:
 	ADDQ      $0x08, R10
-	JZ        done1047
+	JZ        done1113
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1047:
+done1113:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -16756,9 +19081,9 @@ done1047:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1049
+	JL           rest1115
 
-vectors1048:
+vectors1114:
 	VMOVUPD    (SI), Z11
 	VMULPD     Z8, Z11, Z11
 	VMULPD     (R9), Z11, Z11
@@ -16768,58 +19093,58 @@ vectors1048:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1048
+	JGE        vectors1114
 
-rest1049:
+rest1115:
 	ADDQ      $0x08, R10
-	JZ        done1050
+	JZ        done1116
 	VMOVUPD.Z (SI), K1, Z11
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD.Z (R9), K1, Z8
 	VMULPD    Z8, Z11, Z11
 	VMOVUPD   Z11, K1, (DI)
 
-done1050:
+done1116:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1033
+	JMP  rows1099
 
-done1034:
-rows1051:
+done1100:
+rows1117:
 	LEAQ   1(CX), BX
 	CMPQ   BX, rstd_len+80(FP)
-	JG     done1052
+	JG     done1118
 	VPXORD Z9, Z9, Z9
 	MOVQ   SI, BX
 	VPXORD Z10, Z10, Z10
 	MOVQ   AX, R8
 	SUBQ   $0x08, R8
-	JL     rest1054
+	JL     rest1120
 
-vectors1053:
+vectors1119:
 	VMOVUPD     (BX), Z0
 	VFMADD231PD Z0, Z0, Z9
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1056
+	JNZ         further1122
 	VADDPD      Z9, Z10, Z10
 	VPXORD      Z9, Z9, Z9
 
-further1056:
+further1122:
 	SUBQ $0x08, R8
-	JGE  vectors1053
+	JGE  vectors1119
 
-rest1054:
+rest1120:
 	ADDQ        $0x08, R8
-	JZ          done1055
+	JZ          done1121
 	VMOVUPD.Z   (BX), K1, Z0
 	VFMADD231PD Z0, Z0, Z9
 
-done1055:
+done1121:
 	VADDPD        Z10, Z9, Z9
 	VEXTRACTF64X4 $0x01, Z9, Y0
 	VADDPD        Y0, Y9, Y9
@@ -16851,9 +19176,9 @@ done1055:
 	MOVQ          gamma_base+48(FP), R8
 	MOVQ          AX, R9
 	SUBQ          $0x08, R9
-	JL            rest1058
+	JL            rest1124
 
-vectors1057:
+vectors1123:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -16863,28 +19188,28 @@ vectors1057:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors1057
+	JGE        vectors1123
 
-rest1058:
+rest1124:
 	ADDQ      $0x08, R9
-	JZ        done1059
+	JZ        done1125
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1059:
+done1125:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1051
+	JMP  rows1117
 
-done1052:
-done1009:
+done1118:
+done1075:
 	VZEROUPPER
 	RET
 
@@ -16904,14 +19229,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1060
+	JE           plain1126
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1064
+	JG           done1130
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -16927,9 +19252,9 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1066
+	JL           rest1132
 
-vectors1065:
+vectors1131:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -16950,9 +19275,9 @@ vectors1065:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1065
+	JGE         vectors1131
 
-rest1066:
+rest1132:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -16996,10 +19321,10 @@ rest1066:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1062:
+loop1128:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1063
+	JG           last1129
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -17020,9 +19345,9 @@ loop1062:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1069
+	JL           rest1135
 
-vectors1068:
+vectors1134:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z7
@@ -17057,9 +19382,9 @@ vectors1068:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1068
+	JGE          vectors1134
 
-rest1069:
+rest1135:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17102,9 +19427,9 @@ rest1069:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1062
+	JMP           loop1128
 
-last1063:
+last1129:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -17113,9 +19438,9 @@ last1063:
 	VBROADCASTSD -8(SI)(CX*8), Z2
 	VBROADCASTSD 32(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1072
+	JL           rest1138
 
-vectors1071:
+vectors1137:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -17129,20 +19454,20 @@ vectors1071:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1071
+	JGE          vectors1137
 
-rest1072:
-done1064:
+rest1138:
+done1130:
 	SFENCE
-	JMP done1061
+	JMP done1127
 
-plain1060:
+plain1126:
 	XORQ CX, CX
 
-rows1074:
+rows1140:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1075
+	JG           done1141
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -17173,9 +19498,9 @@ rows1074:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, R14
 	SUBQ         $0x08, R14
-	JL           rest1077
+	JL           rest1143
 
-vectors1076:
+vectors1142:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -17223,11 +19548,11 @@ vectors1076:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1076
+	JGE         vectors1142
 
-rest1077:
+rest1143:
 	ADDQ        $0x08, R14
-	JZ          done1078
+	JZ          done1144
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -17270,7 +19595,7 @@ rest1077:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1078:
+done1144:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17348,9 +19673,9 @@ done1078:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1080
+	JL            rest1146
 
-vectors1079:
+vectors1145:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17366,11 +19691,11 @@ vectors1079:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1079
+	JGE          vectors1145
 
-rest1080:
+rest1146:
 	ADDQ         $0x08, R11
-	JZ           done1081
+	JZ           done1147
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17381,7 +19706,7 @@ rest1080:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1081:
+done1147:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17397,9 +19722,9 @@ done1081:
 	VBROADCASTSD 40(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1083
+	JL           rest1149
 
-vectors1082:
+vectors1148:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17415,11 +19740,11 @@ vectors1082:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1082
+	JGE          vectors1148
 
-rest1083:
+rest1149:
 	ADDQ         $0x08, R11
-	JZ           done1084
+	JZ           done1150
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17430,7 +19755,7 @@ rest1083:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1084:
+done1150:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17446,9 +19771,9 @@ done1084:
 	VBROADCASTSD 48(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1086
+	JL           rest1152
 
-vectors1085:
+vectors1151:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17464,11 +19789,11 @@ vectors1085:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1085
+	JGE          vectors1151
 
-rest1086:
+rest1152:
 	ADDQ         $0x08, R11
-	JZ           done1087
+	JZ           done1153
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17479,7 +19804,7 @@ rest1086:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1087:
+done1153:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -17495,9 +19820,9 @@ done1087:
 	VBROADCASTSD 56(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1089
+	JL           rest1155
 
-vectors1088:
+vectors1154:
 	VMOVUPD      (SI), Z8
 	VMOVUPD      (DI), Z9
 	VMULPD       (R10), Z9, Z9
@@ -17513,11 +19838,11 @@ vectors1088:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1088
+	JGE          vectors1154
 
-rest1089:
+rest1155:
 	ADDQ         $0x08, R11
-	JZ           done1090
+	JZ           done1156
 	VMOVUPD.Z    (SI), K1, Z8
 	VMOVUPD.Z    (DI), K1, Z9
 	VMOVUPD.Z    (R10), K1, Z10
@@ -17528,7 +19853,7 @@ rest1089:
 	VMULPD       Z0, Z9, Z9
 	VMOVUPD      Z9, K1, (R8)
 
-done1090:
+done1156:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -17536,13 +19861,13 @@ done1090:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1074
+	JMP  rows1140
 
-done1075:
-rows1091:
+done1141:
+rows1157:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1092
+	JG           done1158
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -17558,9 +19883,9 @@ rows1091:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1094
+	JL           rest1160
 
-vectors1093:
+vectors1159:
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (R11), Z4
 	VMOVUPD     (R12), Z5
@@ -17581,11 +19906,11 @@ vectors1093:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1093
+	JGE         vectors1159
 
-rest1094:
+rest1160:
 	ADDQ        $0x08, R13
-	JZ          done1095
+	JZ          done1161
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (R11), K1, Z4
 	VMOVUPD.Z   (R12), K1, Z5
@@ -17601,7 +19926,7 @@ rest1094:
 	VMOVUPD     Z4, K1, (R11)
 	VMOVUPD     Z5, K1, (R12)
 
-done1095:
+done1161:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17653,9 +19978,9 @@ done1095:
 	VBROADCASTSD  32(SP), Z3
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1097
+	JL            rest1163
 
-vectors1096:
+vectors1162:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -17671,11 +19996,11 @@ vectors1096:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1096
+	JGE          vectors1162
 
-rest1097:
+rest1163:
 	ADDQ         $0x08, R10
-	JZ           done1098
+	JZ           done1164
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -17686,7 +20011,7 @@ rest1097:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1098:
+done1164:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -17694,10 +20019,10 @@ done1098:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1091
+	JMP  rows1157
 
-done1092:
-done1061:
+done1158:
+done1127:
 	VZEROUPPER
 	RET
 
@@ -17717,14 +20042,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1099
+	JE           plain1165
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1103
+	JG           done1169
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -17734,9 +20059,9 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1105
+	JL           rest1171
 
-vectors1104:
+vectors1170:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -17751,9 +20076,9 @@ vectors1104:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1104
+	JGE         vectors1170
 
-rest1105:
+rest1171:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17778,10 +20103,10 @@ rest1105:
 	VMOVSD        X2, (SP)
 	INCQ          CX
 
-loop1101:
+loop1167:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1102
+	JG           last1168
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -17793,9 +20118,9 @@ loop1101:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1108
+	JL           rest1174
 
-vectors1107:
+vectors1173:
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
 	VMOVUPD      (BX), Z3
@@ -17822,9 +20147,9 @@ vectors1107:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1107
+	JGE          vectors1173
 
-rest1108:
+rest1174:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -17848,17 +20173,17 @@ rest1108:
 	VMULPD        Y0, Y1, Y1
 	VMOVSD        X1, (SP)
 	INCQ          CX
-	JMP           loop1101
+	JMP           loop1167
 
-last1102:
+last1168:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD (SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1111
+	JL           rest1177
 
-vectors1110:
+vectors1176:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -17870,20 +20195,20 @@ vectors1110:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1110
+	JGE          vectors1176
 
-rest1111:
-done1103:
+rest1177:
+done1169:
 	SFENCE
-	JMP done1100
+	JMP done1166
 
-plain1099:
+plain1165:
 	XORQ CX, CX
 
-rows1113:
+rows1179:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1114
+	JG           done1180
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -17899,9 +20224,9 @@ rows1113:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, R13
 	SUBQ         $0x08, R13
-	JL           rest1116
+	JL           rest1182
 
-vectors1115:
+vectors1181:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -17934,11 +20259,11 @@ vectors1115:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1115
+	JGE         vectors1181
 
-rest1116:
+rest1182:
 	ADDQ        $0x08, R13
-	JZ          done1117
+	JZ          done1183
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -17967,7 +20292,7 @@ rest1116:
 	VFMADD231PD Z1, Z0, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1117:
+done1183:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -18011,9 +20336,9 @@ done1117:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R11
 	SUBQ          $0x08, R11
-	JL            rest1119
+	JL            rest1185
 
-vectors1118:
+vectors1184:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -18027,11 +20352,11 @@ vectors1118:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1118
+	JGE          vectors1184
 
-rest1119:
+rest1185:
 	ADDQ         $0x08, R11
-	JZ           done1120
+	JZ           done1186
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -18040,7 +20365,7 @@ rest1119:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1120:
+done1186:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -18053,9 +20378,9 @@ done1120:
 	VBROADCASTSD 8(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1122
+	JL           rest1188
 
-vectors1121:
+vectors1187:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -18069,11 +20394,11 @@ vectors1121:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1121
+	JGE          vectors1187
 
-rest1122:
+rest1188:
 	ADDQ         $0x08, R11
-	JZ           done1123
+	JZ           done1189
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -18082,7 +20407,7 @@ rest1122:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1123:
+done1189:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -18095,9 +20420,9 @@ done1123:
 	VBROADCASTSD 16(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1125
+	JL           rest1191
 
-vectors1124:
+vectors1190:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -18111,11 +20436,11 @@ vectors1124:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1124
+	JGE          vectors1190
 
-rest1125:
+rest1191:
 	ADDQ         $0x08, R11
-	JZ           done1126
+	JZ           done1192
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -18124,7 +20449,7 @@ rest1125:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1126:
+done1192:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -18137,9 +20462,9 @@ done1126:
 	VBROADCASTSD 24(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1128
+	JL           rest1194
 
-vectors1127:
+vectors1193:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -18153,11 +20478,11 @@ vectors1127:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1127
+	JGE          vectors1193
 
-rest1128:
+rest1194:
 	ADDQ         $0x08, R11
-	JZ           done1129
+	JZ           done1195
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z8
@@ -18166,7 +20491,7 @@ rest1128:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1129:
+done1195:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -18174,13 +20499,13 @@ done1129:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1113
+	JMP  rows1179
 
-done1114:
-rows1130:
+done1180:
+rows1196:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1131
+	JG           done1197
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -18190,9 +20515,9 @@ rows1130:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, R12
 	SUBQ         $0x08, R12
-	JL           rest1133
+	JL           rest1199
 
-vectors1132:
+vectors1198:
 	VMOVUPD     (R10), Z1
 	VMOVUPD     (R11), Z2
 	VMOVUPD     (BX), Z3
@@ -18207,11 +20532,11 @@ vectors1132:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1132
+	JGE         vectors1198
 
-rest1133:
+rest1199:
 	ADDQ        $0x08, R12
-	JZ          done1134
+	JZ          done1200
 	VMOVUPD.Z   (R10), K1, Z1
 	VMOVUPD.Z   (R11), K1, Z2
 	VMOVUPD.Z   (BX), K1, Z3
@@ -18222,7 +20547,7 @@ rest1133:
 	VFMADD231PD Z4, Z3, Z12
 	VMOVUPD     Z2, K1, (R11)
 
-done1134:
+done1200:
 	VXORPD        X0, X0, X0
 	VCVTSI2SDQ    AX, X0, X0
 	VBROADCASTSD  X0, Y0
@@ -18252,9 +20577,9 @@ done1134:
 	VBROADCASTSD  (SP), Z1
 	MOVQ          AX, R10
 	SUBQ          $0x08, R10
-	JL            rest1136
+	JL            rest1202
 
-vectors1135:
+vectors1201:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -18268,11 +20593,11 @@ vectors1135:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1135
+	JGE          vectors1201
 
-rest1136:
+rest1202:
 	ADDQ         $0x08, R10
-	JZ           done1137
+	JZ           done1203
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -18281,7 +20606,7 @@ rest1136:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1137:
+done1203:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -18289,10 +20614,10 @@ done1137:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1130
+	JMP  rows1196
 
-done1131:
-done1100:
+done1197:
+done1166:
 	VZEROUPPER
 	RET
 
@@ -18310,21 +20635,21 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
 	CMPB  stream+112(FP), $0x00
-	JE    plain1138
+	JE    plain1204
 	XORQ  CX, CX
 
-rows1140:
+rows1206:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1141
+	JG   done1207
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1143
+	JL   rest1209
 
-vectors1142:
+vectors1208:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -18339,36 +20664,36 @@ vectors1142:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1142
+	JGE         vectors1208
 
-rest1143:
+rest1209:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1140
+	JMP  rows1206
 
-done1141:
+done1207:
 	SFENCE
-	JMP done1139
+	JMP done1205
 
-plain1138:
+plain1204:
 	XORQ CX, CX
 
-rows1145:
+rows1211:
 	LEAQ 4(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1146
+	JG   done1212
 	MOVQ sum_base+0(FP), DI
 	MOVQ squares_base+24(FP), R8
 	MOVQ pilot_base+48(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1148
+	JL   rest1214
 
-vectors1147:
+vectors1213:
 	VMOVUPD     (DI), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18395,11 +20720,11 @@ vectors1147:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1147
+	JGE         vectors1213
 
-rest1148:
+rest1214:
 	ADDQ        $0x08, R10
-	JZ          done1149
+	JZ          done1215
 	VMOVUPD.Z   (DI), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18422,28 +20747,28 @@ rest1148:
 	VMOVUPD     Z0, K1, (DI)
 	VMOVUPD     Z1, K1, (R8)
 
-done1149:
+done1215:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*4), SI
 	ADDQ $0x04, CX
-	JMP  rows1145
+	JMP  rows1211
 
-done1146:
-rows1150:
+done1212:
+rows1216:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1151
+	JG   done1217
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1153
+	JL   rest1219
 
-vectors1152:
+vectors1218:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (DI), Z1
 	VMOVUPD     (R8), Z2
@@ -18458,11 +20783,11 @@ vectors1152:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1152
+	JGE         vectors1218
 
-rest1153:
+rest1219:
 	ADDQ        $0x08, R9
-	JZ          done1154
+	JZ          done1220
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (DI), K1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -18473,17 +20798,17 @@ rest1153:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (DI)
 
-done1154:
+done1220:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1150
+	JMP  rows1216
 
-done1151:
-done1139:
+done1217:
+done1205:
 	VZEROUPPER
 	RET
 
@@ -18502,21 +20827,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1155
+	JE    plain1221
 	XORQ  CX, CX
 
-rows1157:
+rows1223:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1158
+	JG   done1224
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1160
+	JL   rest1226
 
-vectors1159:
+vectors1225:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18530,9 +20855,9 @@ vectors1159:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1159
+	JGE         vectors1225
 
-rest1160:
+rest1226:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18541,27 +20866,27 @@ rest1160:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1157
+	JMP  rows1223
 
-done1158:
+done1224:
 	SFENCE
-	JMP done1156
+	JMP done1222
 
-plain1155:
+plain1221:
 	XORQ CX, CX
 
-rows1162:
+rows1228:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1163
+	JG   done1229
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1165
+	JL   rest1231
 
-vectors1164:
+vectors1230:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -18587,11 +20912,11 @@ vectors1164:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1164
+	JGE         vectors1230
 
-rest1165:
+rest1231:
 	ADDQ        $0x08, R11
-	JZ          done1166
+	JZ          done1232
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -18612,7 +20937,7 @@ rest1165:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1166:
+done1232:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -18621,21 +20946,21 @@ done1166:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1162
+	JMP  rows1228
 
-done1163:
-rows1167:
+done1229:
+rows1233:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1168
+	JG   done1234
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1170
+	JL   rest1236
 
-vectors1169:
+vectors1235:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18649,11 +20974,11 @@ vectors1169:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1169
+	JGE         vectors1235
 
-rest1170:
+rest1236:
 	ADDQ        $0x08, R10
-	JZ          done1171
+	JZ          done1237
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18662,7 +20987,7 @@ rest1170:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1171:
+done1237:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18671,10 +20996,10 @@ done1171:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1167
+	JMP  rows1233
 
-done1168:
-done1156:
+done1234:
+done1222:
 	VZEROUPPER
 	RET
 
@@ -18693,22 +21018,22 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
 	CMPB  stream+160(FP), $0x00
-	JE    plain1172
+	JE    plain1238
 	XORQ  CX, CX
 
-rows1174:
+rows1240:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1175
+	JG   done1241
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1177
+	JL   rest1243
 
-vectors1176:
+vectors1242:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18730,9 +21055,9 @@ vectors1176:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1176
+	JGE         vectors1242
 
-rest1177:
+rest1243:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18741,28 +21066,28 @@ rest1177:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1174
+	JMP  rows1240
 
-done1175:
+done1241:
 	SFENCE
-	JMP done1173
+	JMP done1239
 
-plain1172:
+plain1238:
 	XORQ CX, CX
 
-rows1179:
+rows1245:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1180
+	JG   done1246
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
 	MOVQ AX, R12
 	SUBQ $0x08, R12
-	JL   rest1182
+	JL   rest1248
 
-vectors1181:
+vectors1247:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -18800,11 +21125,11 @@ vectors1181:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1181
+	JGE         vectors1247
 
-rest1182:
+rest1248:
 	ADDQ        $0x08, R12
-	JZ          done1183
+	JZ          done1249
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -18836,7 +21161,7 @@ rest1182:
 	VMOVUPD     Z0, K1, (R8)
 	VMOVUPD     Z1, K1, (R9)
 
-done1183:
+done1249:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -18845,22 +21170,22 @@ done1183:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1179
+	JMP  rows1245
 
-done1180:
-rows1184:
+done1246:
+rows1250:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1185
+	JG   done1251
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1187
+	JL   rest1253
 
-vectors1186:
+vectors1252:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -18880,11 +21205,11 @@ vectors1186:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1186
+	JGE         vectors1252
 
-rest1187:
+rest1253:
 	ADDQ        $0x08, R11
-	JZ          done1188
+	JZ          done1254
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -18898,7 +21223,7 @@ rest1187:
 	VMOVUPD     Z0, K1, (BX)
 	VMOVUPD     Z1, K1, (R8)
 
-done1188:
+done1254:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18907,10 +21232,10 @@ done1188:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1184
+	JMP  rows1250
 
-done1185:
-done1173:
+done1251:
+done1239:
 	VZEROUPPER
 	RET
 
@@ -18930,13 +21255,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1189
+	JE    plain1255
 	XORQ  CX, CX
 
-rows1191:
+rows1257:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1192
+	JG   done1258
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -18944,9 +21269,9 @@ rows1191:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1194
+	JL   rest1260
 
-vectors1193:
+vectors1259:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -18970,9 +21295,9 @@ vectors1193:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1193
+	JGE          vectors1259
 
-rest1194:
+rest1260:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -18983,19 +21308,19 @@ rest1194:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1191
+	JMP  rows1257
 
-done1192:
+done1258:
 	SFENCE
-	JMP done1190
+	JMP done1256
 
-plain1189:
+plain1255:
 	XORQ CX, CX
 
-rows1196:
+rows1262:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1197
+	JG   done1263
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -19003,9 +21328,9 @@ rows1196:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1199
+	JL   rest1265
 
-vectors1198:
+vectors1264:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -19048,11 +21373,11 @@ vectors1198:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1198
+	JGE          vectors1264
 
-rest1199:
+rest1265:
 	ADDQ         $0x08, R14
-	JZ           done1200
+	JZ           done1266
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -19087,7 +21412,7 @@ rest1199:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1200:
+done1266:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -19098,13 +21423,13 @@ done1200:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1196
+	JMP  rows1262
 
-done1197:
-rows1201:
+done1263:
+rows1267:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1202
+	JG   done1268
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -19112,9 +21437,9 @@ rows1201:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1204
+	JL   rest1270
 
-vectors1203:
+vectors1269:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -19136,11 +21461,11 @@ vectors1203:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1203
+	JGE          vectors1269
 
-rest1204:
+rest1270:
 	ADDQ         $0x08, R13
-	JZ           done1205
+	JZ           done1271
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -19154,7 +21479,7 @@ rest1204:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1205:
+done1271:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -19165,10 +21490,10 @@ done1205:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1201
+	JMP  rows1267
 
-done1202:
-done1190:
+done1268:
+done1256:
 	VZEROUPPER
 	RET
 
@@ -19180,28 +21505,28 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1206:
+loop1272:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1207
+	JG      done1273
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1206
+	JMP     loop1272
 
-done1207:
-loop1208:
+done1273:
+loop1274:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1209
+	JG     done1275
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1208
+	JMP    loop1274
 
-done1209:
+done1275:
 	VZEROUPPER
 	RET
 
@@ -19215,27 +21540,27 @@ TEXT ·maxF64AVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x0000ffff, BX
 	BZHIL        DX, BX, BX
 	KMOVW        BX, K1
-	VBROADCASTSD literal64_22<>+0(SB), Z0
+	VBROADCASTSD literal64_37<>+0(SB), Z0
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest1211
+	JZ           rest1277
 
-vectors1210:
+vectors1276:
 	VMOVUPD (AX)(DX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors1210
+	JL      vectors1276
 
-rest1211:
+rest1277:
 	CMPQ    DX, CX
-	JGE     done1212
+	JGE     done1278
 	VMOVUPD Z0, Z1
 	VMOVUPD (AX)(DX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1212:
+done1278:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -19258,38 +21583,38 @@ TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
 	VBROADCASTSD top+48(FP), Z0
-	VBROADCASTSD literal64_58<>+0(SB), Z1
-	VBROADCASTSD literal64_59<>+0(SB), Z2
-	VBROADCASTSD literal64_60<>+0(SB), Z3
-	VBROADCASTSD literal64_61<>+0(SB), Z4
-	VBROADCASTSD literal64_62<>+0(SB), Z5
-	VBROADCASTSD literal64_63<>+0(SB), Z6
-	VBROADCASTSD literal64_64<>+0(SB), Z7
-	VBROADCASTSD literal64_65<>+0(SB), Z8
-	VBROADCASTSD literal64_66<>+0(SB), Z9
-	VBROADCASTSD literal64_67<>+0(SB), Z10
-	VBROADCASTSD literal64_68<>+0(SB), Z11
-	VBROADCASTSD literal64_69<>+0(SB), Z12
-	VBROADCASTSD literal64_70<>+0(SB), Z13
-	VBROADCASTSD literal64_71<>+0(SB), Z14
-	VBROADCASTSD literal64_72<>+0(SB), Z15
+	VBROADCASTSD literal64_112<>+0(SB), Z1
+	VBROADCASTSD literal64_113<>+0(SB), Z2
+	VBROADCASTSD literal64_114<>+0(SB), Z3
+	VBROADCASTSD literal64_115<>+0(SB), Z4
+	VBROADCASTSD literal64_116<>+0(SB), Z5
+	VBROADCASTSD literal64_117<>+0(SB), Z6
+	VBROADCASTSD literal64_118<>+0(SB), Z7
+	VBROADCASTSD literal64_119<>+0(SB), Z8
+	VBROADCASTSD literal64_120<>+0(SB), Z9
+	VBROADCASTSD literal64_121<>+0(SB), Z10
+	VBROADCASTSD literal64_122<>+0(SB), Z11
+	VBROADCASTSD literal64_123<>+0(SB), Z12
+	VBROADCASTSD literal64_124<>+0(SB), Z13
+	VBROADCASTSD literal64_125<>+0(SB), Z14
+	VBROADCASTSD literal64_126<>+0(SB), Z15
 	VBROADCASTSD literal64_0<>+0(SB), Z16
 	VBROADCASTSD literal64_0<>+0(SB), Z17
 	VPXORD       Z18, Z18, Z18
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1214
+	JZ           rest1280
 
-vectors1213:
+vectors1279:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
 	VSUBPD       Z21, Z19, Z21
+	VCMPPD       $0x15, Z1, Z20, K2
 	VMOVUPD      Z3, Z19
 	VFMADD231PD  Z2, Z20, Z19
 	VSUBPD       Z3, Z19, Z19
-	VCMPPD       $0x15, Z1, Z20, K2
 	VFNMADD231PD Z4, Z19, Z20
 	VADDPD       Z21, Z20, Z20
 	VFNMADD231PD Z5, Z19, Z20
@@ -19310,22 +21635,22 @@ vectors1213:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1213
+	JL           vectors1279
 
-rest1214:
+rest1280:
 	CMPQ         BX, DX
-	JGE          done1215
+	JGE          done1281
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
 	VSUBPD       Z0, Z19, Z0
-	VMOVUPD      Z3, Z19
-	VFMADD231PD  Z2, Z20, Z19
-	VSUBPD       Z3, Z19, Z2
 	VCMPPD       $0x15, Z1, Z20, K2
-	VFNMADD231PD Z4, Z2, Z20
+	VMOVUPD      Z3, Z1
+	VFMADD231PD  Z2, Z20, Z1
+	VSUBPD       Z3, Z1, Z1
+	VFNMADD231PD Z4, Z1, Z20
 	VADDPD       Z0, Z20, Z20
-	VFNMADD231PD Z5, Z2, Z20
+	VFNMADD231PD Z5, Z1, Z20
 	VMOVUPD      Z6, Z0
 	VFMADD213PD  Z7, Z20, Z0
 	VFMADD213PD  Z8, Z20, Z0
@@ -19338,12 +21663,12 @@ rest1214:
 	VFMADD213PD  Z15, Z20, Z0
 	VFMADD213PD  Z16, Z20, Z0
 	VFMADD213PD  Z17, Z20, Z0
-	VSCALEFPD.Z  Z2, Z0, K2, Z0
+	VSCALEFPD.Z  Z1, Z0, K2, Z0
 	VMOVUPD      Z0, K1, (AX)(BX*8)
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1215:
+done1281:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -19354,50 +21679,50 @@ done1215:
 	VZEROUPPER
 	RET
 
-DATA literal64_58<>+0(SB)/8, $0xc086232bdd7abcd2
-GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
+DATA literal64_112<>+0(SB)/8, $0xc086232bdd7abcd2
+GLOBL literal64_112<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_59<>+0(SB)/8, $0x3ff71547652b82fe
-GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
+DATA literal64_113<>+0(SB)/8, $0x3ff71547652b82fe
+GLOBL literal64_113<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_60<>+0(SB)/8, $0x43380000000003ff
-GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
+DATA literal64_114<>+0(SB)/8, $0x43380000000003ff
+GLOBL literal64_114<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_61<>+0(SB)/8, $0x3fe62e42fefa4000
-GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
+DATA literal64_115<>+0(SB)/8, $0x3fe62e42fefa4000
+GLOBL literal64_115<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_62<>+0(SB)/8, $0xbd48432a1b0e2634
-GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
+DATA literal64_116<>+0(SB)/8, $0xbd48432a1b0e2634
+GLOBL literal64_116<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_63<>+0(SB)/8, $0x3e5ad7f286f853ac
-GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
+DATA literal64_117<>+0(SB)/8, $0x3e5ad7f286f853ac
+GLOBL literal64_117<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_64<>+0(SB)/8, $0x3e928ad724f633e8
-GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
+DATA literal64_118<>+0(SB)/8, $0x3e928ad724f633e8
+GLOBL literal64_118<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_65<>+0(SB)/8, $0x3ec71df257a124e6
-GLOBL literal64_65<>(SB), RODATA|NOPTR, $8
+DATA literal64_119<>+0(SB)/8, $0x3ec71df257a124e6
+GLOBL literal64_119<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_66<>+0(SB)/8, $0x3efa0199a0cf44e1
-GLOBL literal64_66<>(SB), RODATA|NOPTR, $8
+DATA literal64_120<>+0(SB)/8, $0x3efa0199a0cf44e1
+GLOBL literal64_120<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_67<>+0(SB)/8, $0x3f2a01a012a48e87
-GLOBL literal64_67<>(SB), RODATA|NOPTR, $8
+DATA literal64_121<>+0(SB)/8, $0x3f2a01a012a48e87
+GLOBL literal64_121<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_68<>+0(SB)/8, $0x3f56c16c18429d92
-GLOBL literal64_68<>(SB), RODATA|NOPTR, $8
+DATA literal64_122<>+0(SB)/8, $0x3f56c16c18429d92
+GLOBL literal64_122<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_69<>+0(SB)/8, $0x3f81111111127c04
-GLOBL literal64_69<>(SB), RODATA|NOPTR, $8
+DATA literal64_123<>+0(SB)/8, $0x3f81111111127c04
+GLOBL literal64_123<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_70<>+0(SB)/8, $0x3fa555555555087e
-GLOBL literal64_70<>(SB), RODATA|NOPTR, $8
+DATA literal64_124<>+0(SB)/8, $0x3fa555555555087e
+GLOBL literal64_124<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_71<>+0(SB)/8, $0x3fc55555555554fa
-GLOBL literal64_71<>(SB), RODATA|NOPTR, $8
+DATA literal64_125<>+0(SB)/8, $0x3fc55555555554fa
+GLOBL literal64_125<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_72<>+0(SB)/8, $0x3fe000000000000a
-GLOBL literal64_72<>(SB), RODATA|NOPTR, $8
+DATA literal64_126<>+0(SB)/8, $0x3fe000000000000a
+GLOBL literal64_126<>(SB), RODATA|NOPTR, $8
 
 // func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
@@ -19410,27 +21735,27 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	MOVL         $0x0000ffff, SI
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
-	VBROADCASTSD literal64_22<>+0(SB), Z0
+	VBROADCASTSD literal64_37<>+0(SB), Z0
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1217
+	JZ           rest1283
 
-vectors1216:
+vectors1282:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1216
+	JL      vectors1282
 
-rest1217:
+rest1283:
 	CMPQ    BX, DX
-	JGE     done1218
+	JGE     done1284
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1218:
+done1284:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -19439,38 +21764,38 @@ done1218:
 	VMAXPD        X0, X1, X0
 	VMOVSD        X0, top+48(FP)
 	VBROADCASTSD  X0, Z0
-	VBROADCASTSD  literal64_58<>+0(SB), Z1
-	VBROADCASTSD  literal64_59<>+0(SB), Z3
-	VBROADCASTSD  literal64_60<>+0(SB), Z4
-	VBROADCASTSD  literal64_61<>+0(SB), Z5
-	VBROADCASTSD  literal64_62<>+0(SB), Z6
-	VBROADCASTSD  literal64_63<>+0(SB), Z7
-	VBROADCASTSD  literal64_64<>+0(SB), Z8
-	VBROADCASTSD  literal64_65<>+0(SB), Z9
-	VBROADCASTSD  literal64_66<>+0(SB), Z10
-	VBROADCASTSD  literal64_67<>+0(SB), Z11
-	VBROADCASTSD  literal64_68<>+0(SB), Z12
-	VBROADCASTSD  literal64_69<>+0(SB), Z13
-	VBROADCASTSD  literal64_70<>+0(SB), Z14
-	VBROADCASTSD  literal64_71<>+0(SB), Z15
-	VBROADCASTSD  literal64_72<>+0(SB), Z16
+	VBROADCASTSD  literal64_112<>+0(SB), Z1
+	VBROADCASTSD  literal64_113<>+0(SB), Z3
+	VBROADCASTSD  literal64_114<>+0(SB), Z4
+	VBROADCASTSD  literal64_115<>+0(SB), Z5
+	VBROADCASTSD  literal64_116<>+0(SB), Z6
+	VBROADCASTSD  literal64_117<>+0(SB), Z7
+	VBROADCASTSD  literal64_118<>+0(SB), Z8
+	VBROADCASTSD  literal64_119<>+0(SB), Z9
+	VBROADCASTSD  literal64_120<>+0(SB), Z10
+	VBROADCASTSD  literal64_121<>+0(SB), Z11
+	VBROADCASTSD  literal64_122<>+0(SB), Z12
+	VBROADCASTSD  literal64_123<>+0(SB), Z13
+	VBROADCASTSD  literal64_124<>+0(SB), Z14
+	VBROADCASTSD  literal64_125<>+0(SB), Z15
+	VBROADCASTSD  literal64_126<>+0(SB), Z16
 	VBROADCASTSD  literal64_0<>+0(SB), Z17
 	VBROADCASTSD  literal64_0<>+0(SB), Z18
 	VPXORD        Z2, Z2, Z2
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1220
+	JZ            rest1286
 
-vectors1219:
+vectors1285:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
 	VSUBPD       Z21, Z19, Z21
+	VCMPPD       $0x15, Z1, Z20, K2
 	VMOVUPD      Z4, Z19
 	VFMADD231PD  Z3, Z20, Z19
 	VSUBPD       Z4, Z19, Z19
-	VCMPPD       $0x15, Z1, Z20, K2
 	VFNMADD231PD Z5, Z19, Z20
 	VADDPD       Z21, Z20, Z20
 	VFNMADD231PD Z6, Z19, Z20
@@ -19491,22 +21816,22 @@ vectors1219:
 	VADDPD       Z21, Z2, Z2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1219
+	JL           vectors1285
 
-rest1220:
+rest1286:
 	CMPQ         BX, DX
-	JGE          done1221
+	JGE          done1287
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
 	VSUBPD       Z0, Z19, Z0
-	VMOVUPD      Z4, Z19
-	VFMADD231PD  Z3, Z20, Z19
-	VSUBPD       Z4, Z19, Z3
 	VCMPPD       $0x15, Z1, Z20, K2
-	VFNMADD231PD Z5, Z3, Z20
+	VMOVUPD      Z4, Z1
+	VFMADD231PD  Z3, Z20, Z1
+	VSUBPD       Z4, Z1, Z1
+	VFNMADD231PD Z5, Z1, Z20
 	VADDPD       Z0, Z20, Z20
-	VFNMADD231PD Z6, Z3, Z20
+	VFNMADD231PD Z6, Z1, Z20
 	VMOVUPD      Z7, Z0
 	VFMADD213PD  Z8, Z20, Z0
 	VFMADD213PD  Z9, Z20, Z0
@@ -19519,12 +21844,12 @@ rest1220:
 	VFMADD213PD  Z16, Z20, Z0
 	VFMADD213PD  Z17, Z20, Z0
 	VFMADD213PD  Z18, Z20, Z0
-	VSCALEFPD.Z  Z3, Z0, K2, Z0
+	VSCALEFPD.Z  Z1, Z0, K2, Z0
 	VMOVUPD      Z0, K1, (AX)(BX*8)
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z2, Z2
 
-done1221:
+done1287:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPD        Y0, Y2, Y2
 	VEXTRACTF32X4 $0x01, Y2, X0
@@ -19538,24 +21863,24 @@ done1221:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1223
+	JZ            rest1289
 
-vectors1222:
+vectors1288:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1222
+	JL      vectors1288
 
-rest1223:
+rest1289:
 	CMPQ      CX, DX
-	JGE       done1224
+	JGE       done1290
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1224:
+done1290:
 	VZEROUPPER
 	RET
 
@@ -19575,24 +21900,24 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1226
+	JZ     rest1292
 
-vectors1225:
+vectors1291:
 	VMOVUPD     (AX)(BX*8), Z2
 	VMOVUPD     (CX)(BX*8), Z3
 	VFMADD231PD Z2, Z3, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1225
+	JL          vectors1291
 
-rest1226:
+rest1292:
 	CMPQ        BX, DX
-	JGE         done1227
+	JGE         done1293
 	VMOVUPD.Z   (AX)(BX*8), K1, Z2
 	VMOVUPD.Z   (CX)(BX*8), K1, Z3
 	VFMADD231PD Z2, Z3, Z0
 
-done1227:
+done1293:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -19604,9 +21929,9 @@ done1227:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1229
+	JZ            rest1295
 
-vectors1228:
+vectors1294:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -19614,18 +21939,18 @@ vectors1228:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1228
+	JL      vectors1294
 
-rest1229:
+rest1295:
 	CMPQ      BX, DX
-	JGE       done1230
+	JGE       done1296
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1230:
+done1296:
 	VZEROUPPER
 	RET
 
@@ -19636,27 +21961,27 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSD literal64_58<>+0(SB), Z0
-	VBROADCASTSD literal64_59<>+0(SB), Z1
-	VBROADCASTSD literal64_60<>+0(SB), Z2
-	VBROADCASTSD literal64_61<>+0(SB), Z3
-	VBROADCASTSD literal64_62<>+0(SB), Z4
-	VBROADCASTSD literal64_63<>+0(SB), Z5
-	VBROADCASTSD literal64_64<>+0(SB), Z6
-	VBROADCASTSD literal64_65<>+0(SB), Z7
-	VBROADCASTSD literal64_66<>+0(SB), Z8
-	VBROADCASTSD literal64_67<>+0(SB), Z9
-	VBROADCASTSD literal64_68<>+0(SB), Z10
-	VBROADCASTSD literal64_69<>+0(SB), Z11
-	VBROADCASTSD literal64_70<>+0(SB), Z12
-	VBROADCASTSD literal64_71<>+0(SB), Z13
-	VBROADCASTSD literal64_72<>+0(SB), Z14
+	VBROADCASTSD literal64_112<>+0(SB), Z0
+	VBROADCASTSD literal64_113<>+0(SB), Z1
+	VBROADCASTSD literal64_114<>+0(SB), Z2
+	VBROADCASTSD literal64_115<>+0(SB), Z3
+	VBROADCASTSD literal64_116<>+0(SB), Z4
+	VBROADCASTSD literal64_117<>+0(SB), Z5
+	VBROADCASTSD literal64_118<>+0(SB), Z6
+	VBROADCASTSD literal64_119<>+0(SB), Z7
+	VBROADCASTSD literal64_120<>+0(SB), Z8
+	VBROADCASTSD literal64_121<>+0(SB), Z9
+	VBROADCASTSD literal64_122<>+0(SB), Z10
+	VBROADCASTSD literal64_123<>+0(SB), Z11
+	VBROADCASTSD literal64_124<>+0(SB), Z12
+	VBROADCASTSD literal64_125<>+0(SB), Z13
+	VBROADCASTSD literal64_126<>+0(SB), Z14
 	VBROADCASTSD literal64_0<>+0(SB), Z15
 	VBROADCASTSD literal64_0<>+0(SB), Z16
 	VBROADCASTSD literal64_0<>+0(SB), Z17
-	VBROADCASTSD literal64_43<>+0(SB), Z18
-	VBROADCASTSD literal64_45<>+0(SB), Z19
-	VBROADCASTSD literal64_73<>+0(SB), Z20
+	VBROADCASTSD literal64_58<>+0(SB), Z18
+	VBROADCASTSD literal64_60<>+0(SB), Z19
+	VBROADCASTSD literal64_127<>+0(SB), Z20
 	MOVQ         BX, SI
 	ANDQ         $0x00000007, SI
 	MOVL         $0x0000ffff, DI
@@ -19665,91 +21990,91 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1232
+	JZ           rest1298
 
-vectors1231:
+vectors1297:
 	VMOVUPD      (DX)(SI*8), Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z23
 	VFMADD231PD  Z20, Z22, Z23
 	VORPD        Z18, Z21, Z24
 	VMULPD       Z23, Z24, Z22
+	VCMPPD       $0x15, Z0, Z22, K2
 	VMOVUPD      Z2, Z25
 	VFMADD231PD  Z1, Z22, Z25
-	VSUBPD       Z2, Z25, Z25
-	VCMPPD       $0x15, Z0, Z22, K2
-	VMULPD       Z3, Z25, Z22
-	VFMSUB213PD  Z22, Z24, Z23
-	VFNMADD231PD Z4, Z25, Z23
-	VMOVUPD      Z5, Z22
-	VFMADD213PD  Z6, Z23, Z22
-	VFMADD213PD  Z7, Z23, Z22
-	VFMADD213PD  Z8, Z23, Z22
-	VFMADD213PD  Z9, Z23, Z22
-	VFMADD213PD  Z10, Z23, Z22
-	VFMADD213PD  Z11, Z23, Z22
-	VFMADD213PD  Z12, Z23, Z22
-	VFMADD213PD  Z13, Z23, Z22
-	VFMADD213PD  Z14, Z23, Z22
-	VFMADD213PD  Z15, Z23, Z22
-	VFMADD213PD  Z16, Z23, Z22
-	VSCALEFPD.Z  Z25, Z22, K2, Z22
-	VADDPD       Z17, Z22, Z23
-	VDIVPD       Z23, Z22, Z22
-	VMOVUPD      Z22, (CX)(SI*8)
+	VSUBPD       Z2, Z25, Z22
+	VMULPD       Z3, Z22, Z25
+	VFMSUB213PD  Z25, Z24, Z23
+	VFNMADD231PD Z4, Z22, Z23
+	VMOVUPD      Z5, Z24
+	VFMADD213PD  Z6, Z23, Z24
+	VFMADD213PD  Z7, Z23, Z24
+	VFMADD213PD  Z8, Z23, Z24
+	VFMADD213PD  Z9, Z23, Z24
+	VFMADD213PD  Z10, Z23, Z24
+	VFMADD213PD  Z11, Z23, Z24
+	VFMADD213PD  Z12, Z23, Z24
+	VFMADD213PD  Z13, Z23, Z24
+	VFMADD213PD  Z14, Z23, Z24
+	VFMADD213PD  Z15, Z23, Z24
+	VFMADD213PD  Z16, Z23, Z24
+	VSCALEFPD.Z  Z22, Z24, K2, Z24
+	VADDPD       Z17, Z24, Z22
+	VDIVPD       Z22, Z24, Z24
+	VMOVUPD      Z24, (CX)(SI*8)
 	VPXORD       Z26, Z26, Z26
-	VMAXPD       Z21, Z26, Z23
+	VMAXPD       Z21, Z26, Z22
 	VANDNPD      Z21, Z18, Z21
-	VFNMADD231PD Z21, Z22, Z23
-	VMOVUPD      Z23, (AX)(SI*8)
+	VFNMADD231PD Z21, Z24, Z22
+	VMOVUPD      Z22, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1231
+	JL           vectors1297
 
-rest1232:
+rest1298:
 	CMPQ         SI, BX
-	JGE          done1233
+	JGE          done1299
 	VMOVUPD.Z    (DX)(SI*8), K1, Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z19
 	VFMADD231PD  Z20, Z22, Z19
 	VORPD        Z18, Z21, Z20
 	VMULPD       Z19, Z20, Z22
-	VMOVUPD      Z2, Z23
-	VFMADD231PD  Z1, Z22, Z23
-	VSUBPD       Z2, Z23, Z1
 	VCMPPD       $0x15, Z0, Z22, K2
-	VMULPD       Z3, Z1, Z0
-	VFMSUB213PD  Z0, Z20, Z19
-	VFNMADD231PD Z4, Z1, Z19
-	VMOVUPD      Z5, Z0
-	VFMADD213PD  Z6, Z19, Z0
-	VFMADD213PD  Z7, Z19, Z0
-	VFMADD213PD  Z8, Z19, Z0
-	VFMADD213PD  Z9, Z19, Z0
-	VFMADD213PD  Z10, Z19, Z0
-	VFMADD213PD  Z11, Z19, Z0
-	VFMADD213PD  Z12, Z19, Z0
-	VFMADD213PD  Z13, Z19, Z0
-	VFMADD213PD  Z14, Z19, Z0
-	VFMADD213PD  Z15, Z19, Z0
-	VFMADD213PD  Z16, Z19, Z0
-	VSCALEFPD.Z  Z1, Z0, K2, Z0
-	VADDPD       Z17, Z0, Z1
-	VDIVPD       Z1, Z0, Z0
-	VMOVUPD      Z0, K1, (CX)(SI*8)
+	VMOVUPD      Z2, Z0
+	VFMADD231PD  Z1, Z22, Z0
+	VSUBPD       Z2, Z0, Z0
+	VMULPD       Z3, Z0, Z1
+	VFMSUB213PD  Z1, Z20, Z19
+	VFNMADD231PD Z4, Z0, Z19
+	VMOVUPD      Z5, Z1
+	VFMADD213PD  Z6, Z19, Z1
+	VFMADD213PD  Z7, Z19, Z1
+	VFMADD213PD  Z8, Z19, Z1
+	VFMADD213PD  Z9, Z19, Z1
+	VFMADD213PD  Z10, Z19, Z1
+	VFMADD213PD  Z11, Z19, Z1
+	VFMADD213PD  Z12, Z19, Z1
+	VFMADD213PD  Z13, Z19, Z1
+	VFMADD213PD  Z14, Z19, Z1
+	VFMADD213PD  Z15, Z19, Z1
+	VFMADD213PD  Z16, Z19, Z1
+	VSCALEFPD.Z  Z0, Z1, K2, Z1
+	VADDPD       Z17, Z1, Z0
+	VDIVPD       Z0, Z1, Z1
+	VMOVUPD      Z1, K1, (CX)(SI*8)
 	VPXORD       Z27, Z27, Z27
-	VMAXPD       Z21, Z27, Z1
+	VMAXPD       Z21, Z27, Z0
 	VANDNPD      Z21, Z18, Z2
-	VFNMADD231PD Z2, Z0, Z1
-	VMOVUPD      Z1, K1, (AX)(SI*8)
+	VFNMADD231PD Z2, Z1, Z0
+	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1233:
+done1299:
 	VZEROUPPER
 	RET
 
-DATA literal64_73<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-GLOBL literal64_73<>(SB), RODATA|NOPTR, $8
+DATA literal64_127<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_127<>(SB), RODATA|NOPTR, $8
 
 // func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -19759,12 +22084,12 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_42<>+0(SB), Z0
-	VBROADCASTSD literal64_43<>+0(SB), Z1
+	VBROADCASTSD literal64_57<>+0(SB), Z0
+	VBROADCASTSD literal64_58<>+0(SB), Z1
 	VBROADCASTSD literal64_0<>+0(SB), Z2
-	VBROADCASTSD literal64_44<>+0(SB), Z3
-	VBROADCASTSD literal64_45<>+0(SB), Z4
-	VBROADCASTSD literal64_46<>+0(SB), Z5
+	VBROADCASTSD literal64_59<>+0(SB), Z3
+	VBROADCASTSD literal64_60<>+0(SB), Z4
+	VBROADCASTSD literal64_61<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	MOVL         $0x0000ffff, R8
@@ -19773,9 +22098,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1235
+	JZ           rest1301
 
-vectors1234:
+vectors1300:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -19795,11 +22120,11 @@ vectors1234:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1234
+	JL          vectors1300
 
-rest1235:
+rest1301:
 	CMPQ        DI, SI
-	JGE         done1236
+	JGE         done1302
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -19818,6 +22143,982 @@ rest1235:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1236:
+done1302:
+	VZEROUPPER
+	RET
+
+// func dyTF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, alpha float64, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dyTF64AVX512(SB), NOSPLIT, $0-112
+	MOVQ         gamma_len+56(FP), AX
+	VBROADCASTSD literal64_112<>+0(SB), Z0
+	VBROADCASTSD literal64_113<>+0(SB), Z1
+	VBROADCASTSD literal64_114<>+0(SB), Z2
+	VBROADCASTSD literal64_115<>+0(SB), Z3
+	VBROADCASTSD literal64_116<>+0(SB), Z4
+	VBROADCASTSD literal64_117<>+0(SB), Z5
+	VBROADCASTSD literal64_118<>+0(SB), Z6
+	VBROADCASTSD literal64_119<>+0(SB), Z7
+	VBROADCASTSD literal64_120<>+0(SB), Z8
+	VBROADCASTSD literal64_121<>+0(SB), Z9
+	VBROADCASTSD literal64_122<>+0(SB), Z10
+	VBROADCASTSD literal64_123<>+0(SB), Z11
+	VBROADCASTSD literal64_124<>+0(SB), Z12
+	VBROADCASTSD literal64_125<>+0(SB), Z13
+	VBROADCASTSD literal64_126<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_58<>+0(SB), Z16
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSD alpha+96(FP), Z17
+	VBROADCASTSD literal64_62<>+0(SB), Z18
+	VADDPD       Z17, Z17, Z17
+	MOVQ         x_base+24(FP), DX
+	MOVQ         y_base+0(FP), BX
+	XORQ         CX, CX
+
+rows1303:
+	LEAQ 1(CX), SI
+	CMPQ SI, rows+104(FP)
+	JG   done1304
+	MOVQ gamma_base+48(FP), SI
+	MOVQ beta_base+72(FP), DI
+	MOVQ AX, R8
+	SUBQ $0x08, R8
+	JL   rest1306
+
+vectors1305:
+	VMOVUPD      (DX), Z19
+	VMULPD       Z17, Z19, Z19
+	VORPD        Z16, Z19, Z20
+	VMAXPD       Z20, Z0, Z20
+	VMOVUPD      Z2, Z21
+	VFMADD231PD  Z1, Z20, Z21
+	VSUBPD       Z2, Z21, Z22
+	VFNMADD231PD Z3, Z22, Z20
+	VFNMADD231PD Z4, Z22, Z20
+	VMOVUPD      Z5, Z22
+	VFMADD213PD  Z6, Z20, Z22
+	VFMADD213PD  Z7, Z20, Z22
+	VFMADD213PD  Z8, Z20, Z22
+	VFMADD213PD  Z9, Z20, Z22
+	VFMADD213PD  Z10, Z20, Z22
+	VFMADD213PD  Z11, Z20, Z22
+	VFMADD213PD  Z12, Z20, Z22
+	VFMADD213PD  Z13, Z20, Z22
+	VFMADD213PD  Z14, Z20, Z22
+	VMULPD       Z20, Z22, Z22
+	VFMADD213PD  Z20, Z20, Z22
+	VPSLLQ       $0x34, Z21, Z21
+	VSUBPD       Z21, Z15, Z20
+	VFNMADD231PD Z21, Z22, Z20
+	VSUBPD       Z20, Z18, Z21
+	VDIVPD       Z21, Z20, Z20
+	VANDPD       Z16, Z19, Z19
+	VORPD        Z19, Z20, Z20
+	VMOVUPD      (SI), Z19
+	VFMADD213PD  (DI), Z19, Z20
+	VMOVUPD      Z20, (BX)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	SUBQ         $0x08, R8
+	JGE          vectors1305
+
+rest1306:
+	ADDQ         $0x08, R8
+	JZ           done1307
+	VMOVUPD.Z    (DX), K1, Z19
+	VMULPD       Z17, Z19, Z19
+	VORPD        Z16, Z19, Z20
+	VMAXPD       Z20, Z0, Z20
+	VMOVUPD      Z2, Z21
+	VFMADD231PD  Z1, Z20, Z21
+	VSUBPD       Z2, Z21, Z22
+	VFNMADD231PD Z3, Z22, Z20
+	VFNMADD231PD Z4, Z22, Z20
+	VMOVUPD      Z5, Z22
+	VFMADD213PD  Z6, Z20, Z22
+	VFMADD213PD  Z7, Z20, Z22
+	VFMADD213PD  Z8, Z20, Z22
+	VFMADD213PD  Z9, Z20, Z22
+	VFMADD213PD  Z10, Z20, Z22
+	VFMADD213PD  Z11, Z20, Z22
+	VFMADD213PD  Z12, Z20, Z22
+	VFMADD213PD  Z13, Z20, Z22
+	VFMADD213PD  Z14, Z20, Z22
+	VMULPD       Z20, Z22, Z22
+	VFMADD213PD  Z20, Z20, Z22
+	VPSLLQ       $0x34, Z21, Z21
+	VSUBPD       Z21, Z15, Z20
+	VFNMADD231PD Z21, Z22, Z20
+	VSUBPD       Z20, Z18, Z21
+	VDIVPD       Z21, Z20, Z20
+	VANDPD       Z16, Z19, Z19
+	VORPD        Z19, Z20, Z20
+	VMOVUPD.Z    (SI), K1, Z19
+	VMOVUPD.Z    (DI), K1, Z21
+	VFMADD213PD  Z21, Z19, Z20
+	VMOVUPD      Z20, K1, (BX)
+
+done1307:
+	MOVQ AX, SI
+	ANDQ $0x00000007, SI
+	SHLQ $0x03, SI
+	ADDQ SI, DX
+	ADDQ SI, BX
+	ADDQ $0x01, CX
+	JMP  rows1303
+
+done1304:
+	VZEROUPPER
+	RET
+
+// func dyTBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·dyTBackwardF64AVX512(SB), NOSPLIT, $0-168
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSD literal64_112<>+0(SB), Z0
+	VBROADCASTSD literal64_113<>+0(SB), Z1
+	VBROADCASTSD literal64_114<>+0(SB), Z2
+	VBROADCASTSD literal64_115<>+0(SB), Z3
+	VBROADCASTSD literal64_116<>+0(SB), Z4
+	VBROADCASTSD literal64_117<>+0(SB), Z5
+	VBROADCASTSD literal64_118<>+0(SB), Z6
+	VBROADCASTSD literal64_119<>+0(SB), Z7
+	VBROADCASTSD literal64_120<>+0(SB), Z8
+	VBROADCASTSD literal64_121<>+0(SB), Z9
+	VBROADCASTSD literal64_122<>+0(SB), Z10
+	VBROADCASTSD literal64_123<>+0(SB), Z11
+	VBROADCASTSD literal64_124<>+0(SB), Z12
+	VBROADCASTSD literal64_125<>+0(SB), Z13
+	VBROADCASTSD literal64_126<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_58<>+0(SB), Z18
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSD alpha+144(FP), Z19
+	VBROADCASTSD literal64_62<>+0(SB), Z20
+	VADDPD       Z19, Z19, Z19
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         dx_base+0(FP), SI
+	VBROADCASTSD literal64_24<>+0(SB), Z21
+	VBROADCASTSD alpha+144(FP), Z22
+	VMULPD       Z22, Z21, Z21
+	VPXORD       Z16, Z16, Z16
+	VPXORD       Z17, Z17, Z17
+	XORQ         CX, CX
+
+rows1308:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+152(FP)
+	JG   done1309
+	MOVQ gamma_base+72(FP), DI
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest1311
+
+vectors1310:
+	VMOVUPD      (DX), Z22
+	VMOVUPD      (BX), Z23
+	VMULPD       Z19, Z22, Z24
+	VORPD        Z18, Z24, Z25
+	VCMPPD       $0x15, Z0, Z25, K2
+	VMAXPD       Z25, Z0, Z25
+	VMOVUPD      Z2, Z26
+	VFMADD231PD  Z1, Z25, Z26
+	VSUBPD       Z2, Z26, Z27
+	VFNMADD231PD Z3, Z27, Z25
+	VFNMADD231PD Z4, Z27, Z25
+	VMOVUPD      Z5, Z27
+	VFMADD213PD  Z6, Z25, Z27
+	VFMADD213PD  Z7, Z25, Z27
+	VFMADD213PD  Z8, Z25, Z27
+	VFMADD213PD  Z9, Z25, Z27
+	VFMADD213PD  Z10, Z25, Z27
+	VFMADD213PD  Z11, Z25, Z27
+	VFMADD213PD  Z12, Z25, Z27
+	VFMADD213PD  Z13, Z25, Z27
+	VFMADD213PD  Z14, Z25, Z27
+	VMULPD       Z25, Z27, Z27
+	VFMADD213PD  Z25, Z25, Z27
+	VPSLLQ       $0x34, Z26, Z26
+	VSUBPD       Z26, Z15, Z25
+	VFNMADD231PD Z26, Z27, Z25
+	VFMADD213PD  Z26, Z26, Z27
+	VMOVAPD.Z    Z27, K2, Z27
+	VSUBPD       Z25, Z20, Z26
+	VDIVPD       Z26, Z15, Z26
+	VMULPD       Z26, Z25, Z25
+	VMULPD       Z26, Z27, Z27
+	VMULPD       Z26, Z27, Z27
+	VANDPD       Z18, Z24, Z24
+	VORPD        Z24, Z25, Z25
+	VFMADD213PD  (R8), Z23, Z25
+	VMOVUPD      Z25, (R8)
+	VMOVUPD      (R9), Z24
+	VADDPD       Z23, Z24, Z24
+	VMOVUPD      Z24, (R9)
+	VMULPD       (DI), Z23, Z23
+	VMULPD       Z27, Z23, Z23
+	VFMADD231PD  Z22, Z23, Z16
+	VMULPD       Z21, Z23, Z23
+	VMOVUPD      Z23, (SI)
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, SI
+	TESTQ        $0x00000038, R10
+	JNZ          further1313
+	VADDPD       Z16, Z17, Z17
+	VPXORD       Z16, Z16, Z16
+
+further1313:
+	SUBQ $0x08, R10
+	JGE  vectors1310
+
+rest1311:
+	ADDQ         $0x08, R10
+	JZ           done1312
+	VMOVUPD.Z    (DX), K1, Z22
+	VMOVUPD.Z    (BX), K1, Z23
+	VMULPD       Z19, Z22, Z24
+	VORPD        Z18, Z24, Z25
+	VCMPPD       $0x15, Z0, Z25, K2
+	VMAXPD       Z25, Z0, Z25
+	VMOVUPD      Z2, Z26
+	VFMADD231PD  Z1, Z25, Z26
+	VSUBPD       Z2, Z26, Z27
+	VFNMADD231PD Z3, Z27, Z25
+	VFNMADD231PD Z4, Z27, Z25
+	VMOVUPD      Z5, Z27
+	VFMADD213PD  Z6, Z25, Z27
+	VFMADD213PD  Z7, Z25, Z27
+	VFMADD213PD  Z8, Z25, Z27
+	VFMADD213PD  Z9, Z25, Z27
+	VFMADD213PD  Z10, Z25, Z27
+	VFMADD213PD  Z11, Z25, Z27
+	VFMADD213PD  Z12, Z25, Z27
+	VFMADD213PD  Z13, Z25, Z27
+	VFMADD213PD  Z14, Z25, Z27
+	VMULPD       Z25, Z27, Z27
+	VFMADD213PD  Z25, Z25, Z27
+	VPSLLQ       $0x34, Z26, Z26
+	VSUBPD       Z26, Z15, Z25
+	VFNMADD231PD Z26, Z27, Z25
+	VFMADD213PD  Z26, Z26, Z27
+	VMOVAPD.Z    Z27, K2, Z27
+	VSUBPD       Z25, Z20, Z26
+	VDIVPD       Z26, Z15, Z26
+	VMULPD       Z26, Z25, Z25
+	VMULPD       Z26, Z27, Z27
+	VMULPD       Z26, Z27, Z27
+	VANDPD       Z18, Z24, Z24
+	VORPD        Z24, Z25, Z25
+	VMOVUPD.Z    (R8), K1, Z24
+	VFMADD213PD  Z24, Z23, Z25
+	VMOVUPD      Z25, K1, (R8)
+	VMOVUPD.Z    (R9), K1, Z24
+	VADDPD       Z23, Z24, Z24
+	VMOVUPD      Z24, K1, (R9)
+	VMOVUPD.Z    (DI), K1, Z24
+	VMULPD       Z24, Z23, Z23
+	VMULPD       Z27, Z23, Z23
+	VFMADD231PD  Z22, Z23, Z16
+	VMULPD       Z21, Z23, Z23
+	VMOVUPD      Z23, K1, (SI)
+
+done1312:
+	VADDPD Z16, Z17, Z17
+	VPXORD Z16, Z16, Z16
+	MOVQ   AX, DI
+	ANDQ   $0x00000007, DI
+	SHLQ   $0x03, DI
+	ADDQ   DI, DX
+	ADDQ   DI, BX
+	ADDQ   DI, SI
+	ADDQ   $0x01, CX
+	JMP    rows1308
+
+done1309:
+	VEXTRACTF64X4 $0x01, Z17, Y0
+	VADDPD        Y0, Y17, Y17
+	VEXTRACTF32X4 $0x01, Y17, X0
+	VADDPD        X0, X17, X17
+	VPERMILPD     $0x01, X17, X0
+	VADDPD        X0, X17, X17
+	VBROADCASTSD  literal64_24<>+0(SB), Z0
+	VMULPD        Z0, Z17, Z17
+	VMOVSD        X17, dalpha+160(FP)
+	VZEROUPPER
+	RET
+
+// func derfF64AVX512(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSD literal64_112<>+0(SB), Z0
+	VBROADCASTSD literal64_113<>+0(SB), Z0
+	VBROADCASTSD literal64_114<>+0(SB), Z1
+	VBROADCASTSD literal64_115<>+0(SB), Z2
+	VBROADCASTSD literal64_116<>+0(SB), Z3
+	VBROADCASTSD literal64_117<>+0(SB), Z4
+	VBROADCASTSD literal64_118<>+0(SB), Z5
+	VBROADCASTSD literal64_119<>+0(SB), Z6
+	VBROADCASTSD literal64_120<>+0(SB), Z7
+	VBROADCASTSD literal64_121<>+0(SB), Z8
+	VBROADCASTSD literal64_122<>+0(SB), Z9
+	VBROADCASTSD literal64_123<>+0(SB), Z10
+	VBROADCASTSD literal64_124<>+0(SB), Z11
+	VBROADCASTSD literal64_125<>+0(SB), Z12
+	VBROADCASTSD literal64_126<>+0(SB), Z13
+	VBROADCASTSD literal64_0<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z14
+	VBROADCASTSD literal64_58<>+0(SB), Z15
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSD alpha+120(FP), Z16
+	VBROADCASTSD shift+128(FP), Z17
+	VBROADCASTSD literal64_63<>+0(SB), Z18
+	MOVQ         x_base+48(FP), DX
+	MOVQ         y_base+0(FP), BX
+	MOVQ         erf_base+24(FP), SI
+	XORQ         CX, CX
+
+rows1314:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+136(FP)
+	JG   done1315
+	MOVQ gamma_base+72(FP), DI
+	MOVQ beta_base+96(FP), R8
+	MOVQ AX, R9
+	SUBQ $0x08, R9
+	JL   rest1317
+
+vectors1316:
+	VMOVUPD      (DX), Z19
+	VMOVUPD      Z17, Z20
+	VFMADD231PD  Z16, Z19, Z20
+	VANDNPD      Z20, Z15, Z19
+	VMINPD       Z19, Z18, Z19
+	VSUBPD       literal64_128<>+0(SB), Z19, Z21
+	VMOVUPD      literal64_129<>+0(SB), Z22
+	VFMADD213PD  literal64_130<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_131<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_132<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_133<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_134<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_135<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_136<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_137<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_138<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_139<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_140<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_141<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_142<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_143<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_144<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_145<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_146<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_147<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_148<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_149<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_150<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_151<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_152<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_153<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_154<>+0(SB), Z19, Z22
+	VORPD        Z15, Z19, Z19
+	VMULPD       Z19, Z22, Z22
+	VMOVUPD      Z1, Z19
+	VFMADD231PD  Z0, Z22, Z19
+	VSUBPD       Z1, Z19, Z21
+	VFNMADD231PD Z2, Z21, Z22
+	VFNMADD231PD Z3, Z21, Z22
+	VMOVUPD      Z4, Z21
+	VFMADD213PD  Z5, Z22, Z21
+	VFMADD213PD  Z6, Z22, Z21
+	VFMADD213PD  Z7, Z22, Z21
+	VFMADD213PD  Z8, Z22, Z21
+	VFMADD213PD  Z9, Z22, Z21
+	VFMADD213PD  Z10, Z22, Z21
+	VFMADD213PD  Z11, Z22, Z21
+	VFMADD213PD  Z12, Z22, Z21
+	VFMADD213PD  Z13, Z22, Z21
+	VMULPD       Z22, Z21, Z21
+	VFMADD213PD  Z22, Z22, Z21
+	VPSLLQ       $0x34, Z19, Z19
+	VSUBPD       Z19, Z14, Z22
+	VFNMADD231PD Z19, Z21, Z22
+	VANDPD       Z15, Z20, Z20
+	VORPD        Z20, Z22, Z22
+	VMOVUPD      Z22, (SI)
+	VMOVUPD      (DI), Z19
+	VFMADD213PD  (R8), Z19, Z22
+	VMOVUPD      Z22, (BX)
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, SI
+	SUBQ         $0x08, R9
+	JGE          vectors1316
+
+rest1317:
+	ADDQ         $0x08, R9
+	JZ           done1318
+	VMOVUPD.Z    (DX), K1, Z19
+	VMOVUPD      Z17, Z20
+	VFMADD231PD  Z16, Z19, Z20
+	VANDNPD      Z20, Z15, Z19
+	VMINPD       Z19, Z18, Z19
+	VSUBPD       literal64_128<>+0(SB), Z19, Z21
+	VMOVUPD      literal64_129<>+0(SB), Z22
+	VFMADD213PD  literal64_130<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_131<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_132<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_133<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_134<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_135<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_136<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_137<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_138<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_139<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_140<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_141<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_142<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_143<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_144<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_145<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_146<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_147<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_148<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_149<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_150<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_151<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_152<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_153<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_154<>+0(SB), Z19, Z22
+	VORPD        Z15, Z19, Z19
+	VMULPD       Z19, Z22, Z22
+	VMOVUPD      Z1, Z19
+	VFMADD231PD  Z0, Z22, Z19
+	VSUBPD       Z1, Z19, Z21
+	VFNMADD231PD Z2, Z21, Z22
+	VFNMADD231PD Z3, Z21, Z22
+	VMOVUPD      Z4, Z21
+	VFMADD213PD  Z5, Z22, Z21
+	VFMADD213PD  Z6, Z22, Z21
+	VFMADD213PD  Z7, Z22, Z21
+	VFMADD213PD  Z8, Z22, Z21
+	VFMADD213PD  Z9, Z22, Z21
+	VFMADD213PD  Z10, Z22, Z21
+	VFMADD213PD  Z11, Z22, Z21
+	VFMADD213PD  Z12, Z22, Z21
+	VFMADD213PD  Z13, Z22, Z21
+	VMULPD       Z22, Z21, Z21
+	VFMADD213PD  Z22, Z22, Z21
+	VPSLLQ       $0x34, Z19, Z19
+	VSUBPD       Z19, Z14, Z22
+	VFNMADD231PD Z19, Z21, Z22
+	VANDPD       Z15, Z20, Z20
+	VORPD        Z20, Z22, Z22
+	VMOVUPD      Z22, K1, (SI)
+	VMOVUPD.Z    (DI), K1, Z19
+	VMOVUPD.Z    (R8), K1, Z20
+	VFMADD213PD  Z20, Z19, Z22
+	VMOVUPD      Z22, K1, (BX)
+
+done1318:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x03, DI
+	ADDQ DI, DX
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows1314
+
+done1315:
+	VZEROUPPER
+	RET
+
+DATA literal64_128<>+0(SB)/8, $0x4000000000000000
+DATA literal64_128<>+8(SB)/8, $0x4000000000000000
+DATA literal64_128<>+16(SB)/8, $0x4000000000000000
+DATA literal64_128<>+24(SB)/8, $0x4000000000000000
+DATA literal64_128<>+32(SB)/8, $0x4000000000000000
+DATA literal64_128<>+40(SB)/8, $0x4000000000000000
+DATA literal64_128<>+48(SB)/8, $0x4000000000000000
+DATA literal64_128<>+56(SB)/8, $0x4000000000000000
+GLOBL literal64_128<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_129<>+0(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+8(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+16(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+24(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+32(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+40(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+48(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+56(SB)/8, $0xbca0096aed73d6fe
+GLOBL literal64_129<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_130<>+0(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+8(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+16(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+24(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+32(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+40(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+48(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+56(SB)/8, $0x3ccbaec28e80a061
+GLOBL literal64_130<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_131<>+0(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+8(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+16(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+24(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+32(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+40(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+48(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+56(SB)/8, $0x3ccbfa3b9de38264
+GLOBL literal64_131<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_132<>+0(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+8(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+16(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+24(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+32(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+40(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+48(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+56(SB)/8, $0xbd10ceaae23d983a
+GLOBL literal64_132<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_133<>+0(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+8(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+16(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+24(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+32(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+40(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+48(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+56(SB)/8, $0x3d18933f6818b8f3
+GLOBL literal64_133<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_134<>+0(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+8(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+16(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+24(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+32(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+40(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+48(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+56(SB)/8, $0x3cd1cb32845b17db
+GLOBL literal64_134<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_135<>+0(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+8(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+16(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+24(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+32(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+40(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+48(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+56(SB)/8, $0x3d4f32d1663ab196
+GLOBL literal64_135<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_136<>+0(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+8(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+16(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+24(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+32(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+40(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+48(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+56(SB)/8, $0xbd5c731c32360969
+GLOBL literal64_136<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_137<>+0(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+8(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+16(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+24(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+32(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+40(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+48(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+56(SB)/8, $0xbd8f5e32cebe371e
+GLOBL literal64_137<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_138<>+0(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+8(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+16(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+24(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+32(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+40(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+48(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+56(SB)/8, $0x3dbad940946157aa
+GLOBL literal64_138<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_139<>+0(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+8(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+16(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+24(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+32(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+40(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+48(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+56(SB)/8, $0xbddda4e11996cfd5
+GLOBL literal64_139<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_140<>+0(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+8(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+16(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+24(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+32(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+40(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+48(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+56(SB)/8, $0x3dfa02ede88d1fd4
+GLOBL literal64_140<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_141<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+32(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+40(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+48(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+56(SB)/8, $0xbe0c9fac7a5b2cc9
+GLOBL literal64_141<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_142<>+0(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+8(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+16(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+24(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+32(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+40(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+48(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+56(SB)/8, $0xbe08d4351997a637
+GLOBL literal64_142<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_143<>+0(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+8(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+16(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+24(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+32(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+40(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+48(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+56(SB)/8, $0x3e55af9375baab52
+GLOBL literal64_143<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_144<>+0(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+8(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+16(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+24(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+32(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+40(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+48(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+56(SB)/8, $0xbe823655c4d82020
+GLOBL literal64_144<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_145<>+0(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+8(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+16(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+24(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+32(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+40(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+48(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+56(SB)/8, $0x3ea5502514797fd2
+GLOBL literal64_145<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_146<>+0(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+8(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+16(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+24(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+32(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+40(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+48(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+56(SB)/8, $0xbec277df21f273ed
+GLOBL literal64_146<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_147<>+0(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+8(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+16(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+24(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+32(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+40(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+48(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+56(SB)/8, $0x3ed2178413f0c18d
+GLOBL literal64_147<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_148<>+0(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+8(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+16(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+24(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+32(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+40(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+48(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+56(SB)/8, $0x3ee9b58476ee687a
+GLOBL literal64_148<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_149<>+0(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+8(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+16(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+24(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+32(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+40(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+48(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+56(SB)/8, $0xbf2a6c8bf44657bf
+GLOBL literal64_149<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_150<>+0(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+8(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+16(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+24(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+32(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+40(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+48(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+56(SB)/8, $0x3f586881b17d6739
+GLOBL literal64_150<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_151<>+0(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+8(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+16(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+24(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+32(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+40(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+48(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+56(SB)/8, $0xbf81dd92e749dc39
+GLOBL literal64_151<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_152<>+0(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+8(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+16(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+24(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+32(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+40(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+48(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+56(SB)/8, $0x3fa73ea060f1be87
+GLOBL literal64_152<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_153<>+0(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+8(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+16(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+24(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+32(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+40(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+48(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+56(SB)/8, $0x3fe8dd8f03214ec1
+GLOBL literal64_153<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_154<>+0(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+8(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+16(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+24(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+32(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+40(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+48(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+56(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_154<>(SB), RODATA|NOPTR, $64
+
+// func derfBackwardF64AVX512(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+TEXT ·derfBackwardF64AVX512(SB), NOSPLIT, $0-208
+	MOVQ         gamma_len+104(FP), AX
+	VBROADCASTSD literal64_112<>+0(SB), Z0
+	VBROADCASTSD literal64_113<>+0(SB), Z1
+	VBROADCASTSD literal64_114<>+0(SB), Z2
+	VBROADCASTSD literal64_115<>+0(SB), Z3
+	VBROADCASTSD literal64_116<>+0(SB), Z4
+	VBROADCASTSD literal64_117<>+0(SB), Z5
+	VBROADCASTSD literal64_118<>+0(SB), Z6
+	VBROADCASTSD literal64_119<>+0(SB), Z7
+	VBROADCASTSD literal64_120<>+0(SB), Z8
+	VBROADCASTSD literal64_121<>+0(SB), Z9
+	VBROADCASTSD literal64_122<>+0(SB), Z10
+	VBROADCASTSD literal64_123<>+0(SB), Z11
+	VBROADCASTSD literal64_124<>+0(SB), Z12
+	VBROADCASTSD literal64_125<>+0(SB), Z13
+	VBROADCASTSD literal64_126<>+0(SB), Z14
+	VBROADCASTSD literal64_0<>+0(SB), Z15
+	VBROADCASTSD literal64_0<>+0(SB), Z16
+	VBROADCASTSD literal64_0<>+0(SB), Z17
+	VBROADCASTSD literal64_58<>+0(SB), Z17
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSD alpha+168(FP), Z22
+	VBROADCASTSD shift+176(FP), Z23
+	MOVQ         erf_base+48(FP), DX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+72(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	VBROADCASTSD literal64_36<>+0(SB), Z24
+	VBROADCASTSD alpha+168(FP), Z25
+	VMULPD       Z25, Z24, Z24
+	VPXORD       Z18, Z18, Z18
+	VPXORD       Z19, Z19, Z19
+	VPXORD       Z20, Z20, Z20
+	VPXORD       Z21, Z21, Z21
+	XORQ         CX, CX
+
+rows1319:
+	LEAQ 1(CX), R8
+	CMPQ R8, rows+184(FP)
+	JG   done1320
+	MOVQ gamma_base+96(FP), R8
+	MOVQ dgamma_base+120(FP), R9
+	MOVQ dbeta_base+144(FP), R10
+	MOVQ AX, R11
+	SUBQ $0x08, R11
+	JL   rest1322
+
+vectors1321:
+	VMOVUPD      (BX), Z25
+	VMOVUPD      (SI), Z26
+	VMOVUPD      Z23, Z27
+	VFMADD231PD  Z22, Z25, Z27
+	VMULPD       Z27, Z27, Z27
+	VORPD        Z17, Z27, Z27
+	VMOVUPD      (DX), Z28
+	VCMPPD       $0x15, Z0, Z27, K2
+	VMOVUPD      Z2, Z29
+	VFMADD231PD  Z1, Z27, Z29
+	VSUBPD       Z2, Z29, Z29
+	VFNMADD231PD Z3, Z29, Z27
+	VFNMADD231PD Z4, Z29, Z27
+	VMOVUPD      Z5, Z30
+	VFMADD213PD  Z6, Z27, Z30
+	VFMADD213PD  Z7, Z27, Z30
+	VFMADD213PD  Z8, Z27, Z30
+	VFMADD213PD  Z9, Z27, Z30
+	VFMADD213PD  Z10, Z27, Z30
+	VFMADD213PD  Z11, Z27, Z30
+	VFMADD213PD  Z12, Z27, Z30
+	VFMADD213PD  Z13, Z27, Z30
+	VFMADD213PD  Z14, Z27, Z30
+	VFMADD213PD  Z15, Z27, Z30
+	VFMADD213PD  Z16, Z27, Z30
+	VSCALEFPD.Z  Z29, Z30, K2, Z30
+	VFMADD213PD  (R9), Z26, Z28
+	VMOVUPD      Z28, (R9)
+	VMOVUPD      (R10), Z27
+	VADDPD       Z26, Z27, Z27
+	VMOVUPD      Z27, (R10)
+	VMULPD       (R8), Z26, Z26
+	VMULPD       Z30, Z26, Z26
+	VFMADD231PD  Z25, Z26, Z18
+	VADDPD       Z26, Z19, Z19
+	VMULPD       Z24, Z26, Z26
+	VMOVUPD      Z26, (DI)
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	ADDQ         $+64, BX
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, DX
+	TESTQ        $0x00000038, R11
+	JNZ          further1324
+	VADDPD       Z18, Z20, Z20
+	VPXORD       Z18, Z18, Z18
+	VADDPD       Z19, Z21, Z21
+	VPXORD       Z19, Z19, Z19
+
+further1324:
+	SUBQ $0x08, R11
+	JGE  vectors1321
+
+rest1322:
+	ADDQ         $0x08, R11
+	JZ           done1323
+	VMOVUPD.Z    (BX), K1, Z25
+	VMOVUPD.Z    (SI), K1, Z26
+	VMOVUPD      Z23, Z27
+	VFMADD231PD  Z22, Z25, Z27
+	VMULPD       Z27, Z27, Z27
+	VORPD        Z17, Z27, Z27
+	VMOVUPD.Z    (DX), K1, Z28
+	VCMPPD       $0x15, Z0, Z27, K2
+	VMOVUPD      Z2, Z29
+	VFMADD231PD  Z1, Z27, Z29
+	VSUBPD       Z2, Z29, Z29
+	VFNMADD231PD Z3, Z29, Z27
+	VFNMADD231PD Z4, Z29, Z27
+	VMOVUPD      Z5, Z30
+	VFMADD213PD  Z6, Z27, Z30
+	VFMADD213PD  Z7, Z27, Z30
+	VFMADD213PD  Z8, Z27, Z30
+	VFMADD213PD  Z9, Z27, Z30
+	VFMADD213PD  Z10, Z27, Z30
+	VFMADD213PD  Z11, Z27, Z30
+	VFMADD213PD  Z12, Z27, Z30
+	VFMADD213PD  Z13, Z27, Z30
+	VFMADD213PD  Z14, Z27, Z30
+	VFMADD213PD  Z15, Z27, Z30
+	VFMADD213PD  Z16, Z27, Z30
+	VSCALEFPD.Z  Z29, Z30, K2, Z30
+	VMOVUPD.Z    (R9), K1, Z27
+	VFMADD213PD  Z27, Z26, Z28
+	VMOVUPD      Z28, K1, (R9)
+	VMOVUPD.Z    (R10), K1, Z27
+	VADDPD       Z26, Z27, Z27
+	VMOVUPD      Z27, K1, (R10)
+	VMOVUPD.Z    (R8), K1, Z27
+	VMULPD       Z27, Z26, Z26
+	VMULPD       Z30, Z26, Z26
+	VFMADD231PD  Z25, Z26, Z18
+	VADDPD       Z26, Z19, Z19
+	VMULPD       Z24, Z26, Z26
+	VMOVUPD      Z26, K1, (DI)
+
+done1323:
+	VADDPD Z18, Z20, Z20
+	VPXORD Z18, Z18, Z18
+	VADDPD Z19, Z21, Z21
+	VPXORD Z19, Z19, Z19
+	MOVQ   AX, R8
+	ANDQ   $0x00000007, R8
+	SHLQ   $0x03, R8
+	ADDQ   R8, BX
+	ADDQ   R8, SI
+	ADDQ   R8, DI
+	ADDQ   R8, DX
+	ADDQ   $0x01, CX
+	JMP    rows1319
+
+done1320:
+	VEXTRACTF64X4 $0x01, Z20, Y0
+	VADDPD        Y0, Y20, Y20
+	VEXTRACTF32X4 $0x01, Y20, X0
+	VADDPD        X0, X20, X20
+	VPERMILPD     $0x01, X20, X0
+	VADDPD        X0, X20, X20
+	VBROADCASTSD  literal64_36<>+0(SB), Z0
+	VMULPD        Z0, Z20, Z20
+	VMOVSD        X20, dalpha+192(FP)
+	VEXTRACTF64X4 $0x01, Z21, Y0
+	VADDPD        Y0, Y21, Y21
+	VEXTRACTF32X4 $0x01, Y21, X0
+	VADDPD        X0, X21, X21
+	VPERMILPD     $0x01, X21, X0
+	VADDPD        X0, X21, X21
+	VBROADCASTSD  literal64_36<>+0(SB), Z0
+	VMULPD        Z0, Z21, Z21
+	VMOVSD        X21, dshift+200(FP)
 	VZEROUPPER
 	RET

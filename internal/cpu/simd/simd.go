@@ -58,6 +58,19 @@ type Kernels[T Float] struct {
 	RMSNorm         func(y, x, gamma, rstd []T, eps float64, stream bool)
 	RMSNormBackward func(dx, x, dy, gamma, rstd, dgamma []T, stream bool)
 
+	// DyT, on rows as long as gamma: y = γ·tanh(α·x) + β.
+	DyT func(y, x, gamma, beta []T, alpha T, rows int)
+	// DyTBackward adds to dgamma and dbeta. With t = tanh(α·x) and h = dy·γ·(1 − t²):
+	//
+	//	dx = h·α    dγ += Σ_rows dy·t    dβ += Σ_rows dy    dα = Σh·x
+	DyTBackward func(dx, x, dy, gamma, dgamma, dbeta []T, alpha T, rows int) (dalpha float64)
+	// Derf: y = γ·erf + β with erf = erf(u), u = α·x + shift.
+	Derf func(y, erf, x, gamma, beta []T, alpha, shift T, rows int)
+	// DerfBackward adds to dgamma and dbeta. With h = dy·γ·2/√π·exp(−u²):
+	//
+	//	dx = h·α    dγ += Σ_rows dy·erf    dβ += Σ_rows dy    dα = Σh·x    dshift = Σh
+	DerfBackward func(dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int) (dalpha, dshift float64)
+
 	// The next four work on strips: rows of as many columns as the first slice
 	// with one element a column has, stride elements apart. With stream, which is
 	// for matrices larger than the caches, these are whole lines of 64 bytes; what

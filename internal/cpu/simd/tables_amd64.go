@@ -32,6 +32,10 @@ var float32AVX2 = &Kernels[float32]{
 	SoftmaxBackward:    softmaxBackwardF32AVX2,
 	GELU:               geluF32AVX2,
 	GELUBackward:       geluBackwardF32AVX2,
+	DyT:                dyTF32AVX2,
+	DyTBackward:        dyTBackwardF32AVX2,
+	Derf:               derfF32AVX2,
+	DerfBackward:       derfBackwardF32AVX2,
 }
 
 var float64AVX2 = &Kernels[float64]{
@@ -62,6 +66,10 @@ var float64AVX2 = &Kernels[float64]{
 	SoftmaxBackward:    softmaxBackwardF64AVX2,
 	GELU:               geluF64AVX2,
 	GELUBackward:       geluBackwardF64AVX2,
+	DyT:                dyTF64AVX2,
+	DyTBackward:        dyTBackwardF64AVX2,
+	Derf:               derfF64AVX2,
+	DerfBackward:       derfBackwardF64AVX2,
 }
 
 var float32AVX512 = &Kernels[float32]{
@@ -92,6 +100,10 @@ var float32AVX512 = &Kernels[float32]{
 	SoftmaxBackward:    softmaxBackwardF32AVX512,
 	GELU:               geluF32AVX512,
 	GELUBackward:       geluBackwardF32AVX512,
+	DyT:                dyTF32AVX512,
+	DyTBackward:        dyTBackwardF32AVX512,
+	Derf:               derfF32AVX512,
+	DerfBackward:       derfBackwardF32AVX512,
 }
 
 var float64AVX512 = &Kernels[float64]{
@@ -122,4 +134,8 @@ var float64AVX512 = &Kernels[float64]{
 	SoftmaxBackward:    softmaxBackwardF64AVX512,
 	GELU:               geluF64AVX512,
 	GELUBackward:       geluBackwardF64AVX512,
+	DyT:                dyTF64AVX512,
+	DyTBackward:        dyTBackwardF64AVX512,
+	Derf:               derfF64AVX512,
+	DerfBackward:       derfBackwardF64AVX512,
 }

@@ -61,18 +61,51 @@ func (g gen) exponential() exponential {
 // the result of a sum or product, reduce takes k·e.ln2 away from what it is the
 // result of, before it is rounded.
 func (e exponential) of(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) reg.VecVirtual {
-	t, k, p := e.reg(), e.reg(), e.reg()
+	kept := e.atLeast(x, e.low)
+	t, k, r := e.reduced(x, reduce)
+	p := e.horner(e.poly, r)
+	e.scale(p, k, t, kept)
+	return p
+}
+
+// parts gives exp(x) as s + s·p, with s = 2^k and p = exp(r) − 1 to all its digits,
+// so that s − 1 + s·p is exp(x) − 1 to all of its own however small x is. No lane of
+// x may be below e.low. x is changed.
+func (e exponential) parts(x reg.VecVirtual) (s, p reg.VecVirtual) {
+	s, _, r := e.reduced(x, e.plain(x))
+	p = e.horner(e.poly[:len(e.poly)-2], r)
+	e.mul(r, p, p)
+	e.fam(r, r, p)
+	e.power(s)
+	return s, p
+}
+
+// plain is the reduce of an x that is as good as exact.
+func (e exponential) plain(x reg.VecVirtual) func(k reg.VecVirtual) reg.VecVirtual {
+	return func(k reg.VecVirtual) reg.VecVirtual {
+		e.fnma(e.ln2, k, x)
+		return x
+	}
+}
+
+// reduced gives k, as a number and in the last bits of t, and r.
+func (e exponential) reduced(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) (t, k, r reg.VecVirtual) {
+	t, k = e.reg(), e.reg()
 	e.move(e.magic, t)
 	e.fma(e.log2e, x, t)
 	e.sub(t, e.magic, k)
-	kept := e.atLeast(x, e.low)
-	r := reduce(k)
+	r = reduce(k)
 	e.fnma(e.ln2Rest, k, r)
-	e.move(e.poly[0], p)
-	for _, c := range e.poly[1:] {
-		e.fam(r, c, p)
+	return t, k, r
+}
+
+// horner is a polynomial of x, its coefficients given from the highest power on.
+func (g gen) horner(c []Op, x reg.VecVirtual) reg.VecVirtual {
+	p := g.reg()
+	g.move(c[0], p)
+	for _, c := range c[1:] {
+		g.fam(x, c, p)
 	}
-	e.scale(p, k, t, kept)
 	return p
 }
 
@@ -85,11 +118,17 @@ func (e exponential) scale(p, k, t reg.VecVirtual, kept *tail) {
 	case e.wide:
 		VSCALEFPS_Z(k, p, kept.mask, p)
 		return
-	case e.double:
-		VPSLLQ(U8(52), t, t)
-	default:
-		VPSLLD(U8(23), t, t)
 	}
+	e.power(t)
 	e.mul(t, p, p)
 	e.keep(p, kept)
+}
+
+// power turns k in the last bits of t into the number 2^k.
+func (e exponential) power(t reg.VecVirtual) {
+	if e.double {
+		VPSLLQ(U8(52), t, t)
+	} else {
+		VPSLLD(U8(23), t, t)
+	}
 }

@@ -23,6 +23,8 @@ func main() {
 		g.accumulate()
 		g.softmax()
 		g.gelu()
+		g.dyT()
+		g.derf()
 	}
 	Generate()
 	if err := tables.write("tables_amd64.go"); err != nil {

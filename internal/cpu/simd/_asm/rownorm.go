@@ -107,7 +107,7 @@ func (n rowNorm) forward() {
 				next := n.rowsAhead(rows)
 				for r := range rows {
 					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(PREFETCHT0, next, x))
-					n.nextRow(x, y)
+					n.nextRow(n.cols, x, y)
 				}
 			})
 		})
@@ -228,14 +228,4 @@ func (n rowNorm) normalize(y, x reg.Register, r int, stream bool) work {
 		}
 		n.put(v, Mem{Base: y}, t, stream)
 	}, pointers: pointers}
-}
-
-// nextRow completes a sweep: it left pointers where the full vectors end.
-func (n rowNorm) nextRow(pointers ...reg.Register) {
-	rest := copyOf(n.cols)
-	ANDQ(U32(n.lanes()-1), rest)
-	n.bytes(rest)
-	for _, p := range pointers {
-		ADDQ(rest, p)
-	}
 }

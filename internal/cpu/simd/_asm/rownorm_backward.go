@@ -19,7 +19,7 @@ func (n rowNorm) backward() {
 				next := n.rowsAhead(rows)
 				for r := range rows {
 					n.sweep(n.cols, n.tail, n.inputGradient(dx, x, dy, r, slope, false), ask(PREFETCHT0, next, x, dy))
-					n.nextRow(x, dy, dx)
+					n.nextRow(n.cols, x, dy, dx)
 				}
 			})
 		})

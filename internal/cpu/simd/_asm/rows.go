@@ -116,6 +116,16 @@ func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 	}
 }
 
+// nextRow completes a sweep: it left pointers where the full vectors end.
+func (g gen) nextRow(cols reg.Register, pointers ...reg.Register) {
+	rest := copyOf(cols)
+	ANDQ(U32(g.lanes()-1), rest)
+	g.bytes(rest)
+	for _, p := range pointers {
+		ADDQ(rest, p)
+	}
+}
+
 // folded is the work of sums that are moved to others after every few vectors. A
 // sum of many equal terms is rounded the same way each time; this way there are
 // few of them.
