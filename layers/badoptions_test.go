@@ -175,6 +175,9 @@ func TestBadOptions(t *testing.T) {
 		{[]Option{WithPartial(0)}, "the part that the root mean square is over is 0, want it in (0, 1]"},
 		{[]Option{WithPartial(1.5)}, "the part that the root mean square is over is 1.5, want it in (0, 1]"},
 		{[]Option{WithPartial(nan)}, "the part that the root mean square is over is NaN, want it in (0, 1]"},
+		{[]Option{WithAlpha(nan)}, "alpha is NaN, want a finite number"},
+		{[]Option{WithAlpha(-inf)}, "alpha is -Inf, want a finite number"},
+		{[]Option{WithAlpha(1e39)}, "alpha is 1e+39, want a finite number"},
 		{[]Option{WithPositions(0)}, "has statistics at 0 positions, want 1 or more"},
 		{[]Option{WithPositions(-3)}, "has statistics at -3 positions, want 1 or more"},
 		{[]Option{WithPositions(2), WithAxis(1)}, "WithPositions needs the features last, not on axis 1"},
@@ -261,7 +264,7 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 	_, err := NewLayerNorm(g, 4, WithName("k"))
 	require.NoError(t, err)
 	nodes := len(g.AllNodes())
-	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)), "layers: RMSNorm k: the graph has a node k.weight or k.bias already, give the layer another name")
+	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)), "layers: RMSNorm k: the graph has a node k.weight already, give the layer another name")
 	require.Len(t, g.AllNodes(), nodes, "the query's norm")
 }
 

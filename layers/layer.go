@@ -85,7 +85,7 @@ func (m *module) free() error {
 
 // taken is the node that another layer of that name has on the graph.
 func (m *module) taken() string {
-	for _, suffix := range []string{".weight", ".bias", ".alpha"} {
+	for _, suffix := range []string{".weight", ".bias", ".alpha", ".shift"} {
 		if len(m.g.ByName(m.name+suffix)) > 0 {
 			return m.name + suffix
 		}

@@ -181,7 +181,7 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 		return wrong("momentum is %g, want it in [0, 1]", c.momentum)
 	case !(c.partial > 0 && c.partial <= 1):
 		return wrong("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
-	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0):
+	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0) || c.dtype == tensor.Float32 && math.Abs(c.alpha) > math.MaxFloat32:
 		return wrong("alpha is %g, want a finite number", c.alpha)
 	case given["WithPositions"] && c.positions < 1:
 		return wrong("has statistics at %d positions, want 1 or more", c.positions)

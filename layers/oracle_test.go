@@ -10,6 +10,21 @@ type oracle struct {
 	sets     []statistics
 	keys     map[any]int // of the sets
 	params   [][]float64 // the learnables
+	of       *function   // of DyT and Derf: there are no sets, and of(α·x + shift) is x̂
+}
+
+type function struct {
+	f, slope     func(float64) float64
+	alpha, shift int // which learnables; none: -1
+}
+
+// argument is what the function is of.
+func (o *oracle) argument(x float64) float64 {
+	u := o.params[o.of.alpha][0] * x
+	if o.of.shift >= 0 {
+		u += o.params[o.of.shift][0]
+	}
+	return u
 }
 
 // element is what becomes of an element of x: y = gain·x̂ + bias, or x where no set is
@@ -59,14 +74,17 @@ func (o *oracle) forward() (y []float64) {
 	for i, e := range o.elements {
 		switch {
 		case e.out:
+			continue
+		case o.of != nil:
+			y[i] = o.gain(e) * o.of.f(o.argument(o.x[i]))
 		case e.set < 0:
 			y[i] = o.x[i]
 		default:
 			s := o.sets[e.set]
 			y[i] = o.gain(e) * (o.x[i] - s.mean) * s.rstd
-			if e.bias >= 0 {
-				y[i] += o.params[e.bias][e.at]
-			}
+		}
+		if e.bias >= 0 {
+			y[i] += o.params[e.bias][e.at]
 		}
 	}
 	return y
@@ -87,18 +105,31 @@ func (o *oracle) backward(u []float64) (dx []float64, dparams [][]float64) {
 		switch {
 		case e.out:
 			continue
-		case e.set < 0:
+		case e.set < 0 && o.of == nil:
 			dx[i] += u[i]
+			continue
+		}
+		if e.bias >= 0 {
+			dparams[e.bias][e.at] += u[i]
+		}
+		g := u[i] * o.gain(e)
+		if o.of != nil {
+			a := o.argument(o.x[i])
+			h := g * o.of.slope(a)
+			dx[i] = h * o.params[o.of.alpha][0]
+			dparams[o.of.alpha][0] += h * o.x[i]
+			if o.of.shift >= 0 {
+				dparams[o.of.shift][0] += h
+			}
+			if e.weight >= 0 {
+				dparams[e.weight][e.at] += u[i] * o.of.f(a)
+			}
 			continue
 		}
 		s := o.sets[e.set]
 		if e.weight >= 0 {
 			dparams[e.weight][e.at] += u[i] * (o.x[i] - s.mean) * s.rstd
 		}
-		if e.bias >= 0 {
-			dparams[e.bias][e.at] += u[i]
-		}
-		g := u[i] * o.gain(e)
 		dx[i] += g * s.rstd
 		if s.given {
 			continue
@@ -114,13 +145,16 @@ func (o *oracle) backward(u []float64) (dx []float64, dparams [][]float64) {
 	return dx, dparams
 }
 
-// conditions are what rounding is amplified by: the largest |x|·rstd, and rstd.
+// conditions are what rounding is amplified by: the largest |x|·rstd, and rstd; of a
+// function |x| and |α|.
 func (o *oracle) conditions() (kappa, rstd float64) {
 	for i, e := range o.elements {
 		if !e.out && e.set >= 0 {
 			s := o.sets[e.set]
 			kappa = max(kappa, math.Abs(o.x[i])*s.rstd, math.Abs(s.mean)*s.rstd)
 			rstd = max(rstd, s.rstd)
+		} else if o.of != nil {
+			kappa, rstd = max(kappa, math.Abs(o.x[i])), math.Abs(o.params[o.of.alpha][0])
 		}
 	}
 	return kappa, rstd

@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // formula.
 func TestNormsDoWhatTheySayOrSayWhyNot(t *testing.T) {
 	takes := documentedOptions(t)
-	for _, kind := range []string{"BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"} {
+	for _, kind := range []string{"BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "DyT", "Derf"} {
 		t.Run(kind, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				requests(kind, takes[kind]).Draw(t, "request").check(t, takes[kind])
@@ -256,14 +256,17 @@ func contents(s State) map[string][2]any {
 // oracle is the documentation's formula for the request's x.
 func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	o := &oracle{x: x}
-	weight, bias := -1, -1
+	learnable := map[string]int{"weight": -1, "bias": -1, "alpha": -1, "shift": -1}
 	for k, n := range l.Learnables() {
 		o.params = append(o.params, float64s(n.Value()))
-		if strings.HasSuffix(n.Name(), ".weight") {
-			weight = k
-		} else {
-			bias = k
-		}
+		learnable[n.Name()[strings.LastIndex(n.Name(), ".")+1:]] = k
+	}
+	weight, bias := learnable["weight"], learnable["bias"]
+	switch r.kind {
+	case "DyT":
+		o.of = &function{math.Tanh, func(u float64) float64 { return 1 / (math.Cosh(u) * math.Cosh(u)) }, learnable["alpha"], -1}
+	case "Derf":
+		o.of = &function{math.Erf, func(u float64) float64 { return 2 / math.SqrtPi * math.Exp(-u*u) }, learnable["alpha"], learnable["shift"]}
 	}
 	template := statistics{centred: r.kind != "RMSNorm", eps: r.documentedEps()}
 	plus := 0.0
@@ -300,7 +303,7 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 			}
 		}
 		o.elements = append(o.elements, e)
-		if !e.out {
+		if !e.out && o.of == nil {
 			o.use(i, key, member, set)
 		}
 	}

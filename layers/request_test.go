@@ -18,7 +18,7 @@ type request struct {
 	options          []string // in order
 	dtype            tensor.Dtype
 	eps, momentum    float64
-	partial          float64
+	partial, alpha   float64
 	axis, positions  int
 	dims             []int  // of WithShape
 	init             string // what the functions for initial values do
@@ -42,7 +42,7 @@ type request struct {
 func (r request) GoString() string {
 	var opts []string
 	for _, name := range r.options {
-		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAxis": r.axis,
+		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axis,
 			"WithPositions": r.positions, "WithShape": r.dims, "WithWeightInit": r.init, "WithBiasInit": r.init}[name]
 		if arg == nil {
 			arg = ""
@@ -74,7 +74,7 @@ var everyOption = map[string]func(r request) Option{
 	"WithPositions":         func(r request) Option { return WithPositions(r.positions) },
 	"WithZeroCentredGain":   func(request) Option { return WithZeroCentredGain() },
 	"WithPartial":           func(r request) Option { return WithPartial(r.partial) },
-	"WithAlpha":             func(request) Option { return WithAlpha(0.5) },
+	"WithAlpha":             func(r request) Option { return WithAlpha(r.alpha) },
 }
 
 func (r request) initial() G.InitWFn {
@@ -104,12 +104,16 @@ func (r request) make(g *G.ExprGraph) (Layer, error) {
 		return NewRMSNorm(g, r.features, r.opts()...)
 	case "GroupNorm":
 		return NewGroupNorm(g, r.groups, r.features, r.opts()...)
+	case "DyT":
+		return NewDyT(g, r.features, r.opts()...)
+	case "Derf":
+		return NewDerf(g, r.features, r.opts()...)
 	}
 	return NewInstanceNorm(g, r.features, r.opts()...)
 }
 
 // faults are what a request may have wrong on purpose; others come by chance.
-var faults = []string{"option", "features", "groups", "dtype", "eps", "momentum", "partial", "axis", "positions", "dims", "init", "graph",
+var faults = []string{"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init", "graph",
 	"shape", "rank", "size 0", "type", "where", "mask"}
 
 // requests draws those of a kind, most of which are right but for one fault. Takes are
@@ -122,7 +126,7 @@ func requests(kind string, takes []string) *rapid.Generator[request] {
 		}
 		r := request{kind: kind, dtype: tensor.Float32, axis: -1, momentum: 0.1, partial: 1, where: "there", init: "right"}
 		r.options = rapid.SliceOfNDistinct(rapid.SampledFrom(takes), 0, 5, rapid.ID).Draw(t, "options")
-		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial",
+		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial", "alpha": "WithAlpha",
 			"axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape", "init": "WithBiasInit"} {
 			if fault == of && slices.Contains(takes, option) && !r.has(option) {
 				r.options = append(r.options, option)
@@ -160,7 +164,10 @@ func (r *request) drawNumbers(t *rapid.T, fault string) {
 	r.eps = oneOf(t, "eps", 0.5, 1e-5, 1e-12)
 	r.momentum = oneOf(t, "momentum", 0.1, 0, 0.7, 1)
 	r.partial = oneOf(t, "partial", 1, 0.5, 0.3, 0.01)
+	r.alpha = 0.5
 	switch fault {
+	case "alpha":
+		r.alpha = oneOf(t, "wrong alpha", math.NaN(), math.Inf(1), math.Inf(-1))
 	case "dtype":
 		r.dtype = tensor.Int
 	case "eps":

@@ -31,6 +31,8 @@ func (r request) wrongOptions(takes []string) string {
 		return "momentum"
 	case r.has("WithPartial") && (math.IsNaN(r.partial) || r.partial <= 0 || r.partial > 1):
 		return "partial"
+	case r.has("WithAlpha") && (math.IsNaN(r.alpha) || math.IsInf(r.alpha, 0)):
+		return "alpha"
 	case r.has("WithPositions") && r.positions < 1:
 		return "positions"
 	case r.has("WithPositions") && r.axis != -1:
@@ -65,7 +67,7 @@ func (r request) wrongInput() string {
 	case r.of != r.dtype:
 		return "type"
 	}
-	if r.kind == "LayerNorm" || r.kind == "RMSNorm" {
+	if slices.Contains([]string{"LayerNorm", "RMSNorm", "DyT", "Derf"}, r.kind) {
 		dims := r.dims
 		if !r.has("WithShape") {
 			dims = []int{r.features}
