@@ -202,7 +202,7 @@ func (r *request) drawFeatures(t *rapid.T, fault string) {
 		}
 	}
 	if rank > 1 {
-		r.positions = r.shape[1] + oneOf(t, "positions more", 0, 1)
+		r.positions = r.shape[1] + oneOf(t, "positions more", 0, 1, -1)
 	}
 	if fault == "positions" {
 		r.positions = oneOf(t, "wrong positions", 0, -1, 7)
@@ -214,7 +214,7 @@ func (r *request) drawFeatures(t *rapid.T, fault string) {
 	if r.kind == "GroupNorm" && r.features > 0 {
 		r.groups = rapid.IntRange(1, r.features).Filter(func(n int) bool { return r.features%n == 0 }).Draw(t, "groups")
 		if fault == "groups" {
-			r.groups = oneOf(t, "wrong groups", 0, -1, r.features+1, r.features-1)
+			r.groups = oneOf(t, "wrong groups", r.features-1, r.features+1, 0, -1)
 		}
 	}
 }
