@@ -50,12 +50,13 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	if err != nil {
 		return nil, err
 	}
+	if c.positions > 0 && c.axis != -1 {
+		unmade := module{kind: "BatchNorm", name: c.name} // an error leaves nothing on the graph
+		return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis)
+	}
 	m, _, err := newNorm("BatchNorm", g, features, c)
 	if err != nil {
 		return nil, err
-	}
-	if c.positions > 0 && c.axis != -1 {
-		return nil, m.errorf("WithPositions needs the features last, not on axis %d", c.axis)
 	}
 	l := &BatchNorm{
 		module:    m,

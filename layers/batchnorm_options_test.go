@@ -294,10 +294,6 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 		err  error
 		want string
 	}{
-		{second(NewBatchNorm(g, 4, WithPositions(0))), "layers: BatchNorm: has statistics at 0 positions, want 1 or more"},
-		{second(NewBatchNorm(G.NewGraph(), 4, WithPositions(2), WithAxis(1))), "layers: BatchNorm: WithPositions needs the features last, not on axis 1"},
-		{second(NewBatchNorm(g, 4, WithoutTracking(), WithFrozenStatistics())), "layers: BatchNorm: WithoutTracking leaves no statistics to freeze"},
-		{second(NewBatchNorm(g, 4, WithShape(2, 2))), "layers: BatchNorm: has no option WithShape"},
 		{forward(x, WithAxis(3)), "layers: BatchNorm: axis is 3, want one of the input's, -3 to 2 (input shape (2, 3, 4))"},
 		{forward(x, WithAxis(1)), "layers: BatchNorm: axis 1 has size 3, want 4 (input shape (2, 3, 4))"},
 		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4, 1))"},

@@ -46,6 +46,9 @@ func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
 
 // Fwd is Forward in Gorgonia's composable form; x holds logits and targets.
 func (l *CrossEntropy) Fwd(x G.Input) G.Result {
+	if x == nil {
+		return G.Err(l.errorf("the input is nil"))
+	}
 	if err := G.CheckOne(x); err != nil {
 		return G.Err(err)
 	}

@@ -18,6 +18,12 @@ type testLayer struct {
 	forward func() (*G.Node, error)
 }
 
+// tester is a test, or one that draws what it tests.
+type tester interface {
+	require.TestingT
+	Helper()
+}
+
 // machines are Gorgonia's two: the first differentiates the graph, the second
 // its values.
 var machines = []string{"tape", "lisp"}
@@ -54,7 +60,7 @@ func takeGrads(t *testing.T, nodes G.Nodes) (grads [][]float64) {
 	return grads
 }
 
-func newMachine(t *testing.T, machine string, cost *G.Node, wrt G.Nodes) G.VM {
+func newMachine(t tester, machine string, cost *G.Node, wrt G.Nodes) G.VM {
 	t.Helper()
 	if machine == "lisp" {
 		return G.NewLispMachine(cost.Graph())
@@ -97,7 +103,7 @@ func overwrite(n *G.Node, values []float64) {
 }
 
 // dot is the scalar Σ upstream∘y.
-func dot(t *testing.T, y *G.Node, upstream []float64) *G.Node {
+func dot(t tester, y *G.Node, upstream []float64) *G.Node {
 	t.Helper()
 	if y.IsScalar() {
 		if y.Dtype() == tensor.Float32 {

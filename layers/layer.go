@@ -59,6 +59,9 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	if g == nil {
 		return m, m.errorf("the graph is nil")
 	}
+	if c.dtype.Type == nil {
+		return m, m.errorf("dtype is none, want float32 or float64")
+	}
 	if c.dtype != tensor.Float32 && c.dtype != tensor.Float64 {
 		return m, m.errorf("dtype is %v, want float32 or float64", c.dtype)
 	}
@@ -82,7 +85,7 @@ func (m *module) free() error {
 
 // taken is the node that another layer of that name has on the graph.
 func (m *module) taken() string {
-	for _, suffix := range []string{".weight", ".bias", ".alpha"} {
+	for _, suffix := range []string{".weight", ".bias", ".alpha", ".shift"} {
 		if len(m.g.ByName(m.name+suffix)) > 0 {
 			return m.name + suffix
 		}
@@ -107,14 +110,41 @@ func (m *module) errorf(format string, args ...any) error {
 	return fmt.Errorf("layers: %s: %w", m.label(), fmt.Errorf(format, args...))
 }
 
+// learnable is one to be made.
+type learnable struct {
+	suffix string
+	init   G.InitWFn
+	shape  tensor.Shape
+}
+
 // learn adds a learnable with its first value to the graph.
 func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
-	if init == nil {
-		return m.errorf("there is no function for the initial %s", suffix)
+	return m.learnAll(learnable{suffix, init, shape})
+}
+
+// learnAll adds learnables with their first values to the graph, or none.
+func (m *module) learnAll(all ...learnable) error {
+	values := make([]any, len(all))
+	for i, l := range all {
+		var err error
+		if values[i], err = m.initial(l); err != nil {
+			return err
+		}
 	}
-	n := tensor.Shape(shape).TotalSize()
+	for i, l := range all {
+		m.place(m.name+"."+l.suffix, values[i], l.shape)
+	}
+	return nil
+}
+
+// initial is a learnable's first value.
+func (m *module) initial(l learnable) (any, error) {
+	if l.init == nil {
+		return nil, m.errorf("there is no function for the initial %s", l.suffix)
+	}
+	n := l.shape.TotalSize()
 	var ok bool
-	values := init(m.dtype, shape...)
+	values := l.init(m.dtype, l.shape...)
 	switch v := values.(type) {
 	case []float32:
 		ok = m.dtype == tensor.Float32 && len(v) == n
@@ -122,10 +152,9 @@ func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
 		ok = m.dtype == tensor.Float64 && len(v) == n
 	}
 	if !ok {
-		return m.errorf("the initial %s is not a []%v of %d elements", suffix, m.dtype, n)
+		return nil, m.errorf("the initial %s is not a []%v of %d elements", l.suffix, m.dtype, n)
 	}
-	m.place(m.name+"."+suffix, values, shape)
-	return nil
+	return values, nil
 }
 
 // place adds a learnable that works in the given memory.
@@ -135,15 +164,22 @@ func (m *module) place(name string, memory any, shape tensor.Shape) {
 	m.learnables = append(m.learnables, n)
 }
 
+// admitted says why the module cannot be placed on another graph.
+func (m *module) admitted(g *G.ExprGraph) error {
+	if g == nil {
+		return m.errorf("the graph is nil")
+	}
+	c := *m
+	c.g = g
+	return c.free()
+}
+
 // on is the module on another graph, with the same memory. Each graph has
 // tensor headers of its own: UnbindAll on one gives its headers away.
 func (m *module) on(g *G.ExprGraph) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
-	if g == nil {
-		return c, c.errorf("the graph is nil")
-	}
-	if err := c.free(); err != nil {
+	if err := m.admitted(g); err != nil {
 		return c, err
 	}
 	for _, n := range m.learnables {
@@ -186,13 +222,16 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer
-// stands on one.
+// stands on one, or has no elements.
 func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
 	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
+	}
+	if slices.Contains(x.Shape(), 0) { // Gorgonia's machines panic at those
+		return m.errorf("the input has no elements (shape %v)", x.Shape())
 	}
 	return nil
 }
@@ -201,6 +240,9 @@ func (m *module) check(x *G.Node) error {
 func fwd(l interface {
 	Forward(*G.Node) (*G.Node, error)
 }, x G.Input) G.Result {
+	if x == nil {
+		return G.LiftResult(l.Forward(nil))
+	}
 	if err := G.CheckOne(x); err != nil {
 		return G.Err(err)
 	}

@@ -2,6 +2,7 @@ package layers
 
 import (
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
@@ -20,7 +21,7 @@ type Linear struct {
 
 // NewLinear makes a Linear layer from in to out features. Learnables are weight,
 // of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
-// shape (out), from 0. It takes WithName, WithDtype and WithoutBias.
+// shape (out), from 0. It takes WithName, WithDtype, WithoutBias and WithBiasInit.
 func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts, "WithDtype", "WithoutBias", "WithBiasInit")
 	if err != nil {
@@ -33,13 +34,12 @@ func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Li
 	if in < 1 || out < 1 {
 		return nil, m.errorf("maps %d features to %d, want 1 or more of each", in, out)
 	}
-	if err := m.learn("weight", init, out, in); err != nil {
-		return nil, err
-	}
+	all := []learnable{{"weight", init, tensor.Shape{out, in}}}
 	if c.bias {
-		if err := m.learn("bias", initOr(c.biasInit, constant(0)), out); err != nil {
-			return nil, err
-		}
+		all = append(all, learnable{"bias", initOr(c.biasInit, constant(0)), tensor.Shape{out}})
+	}
+	if err := m.learnAll(all...); err != nil {
+		return nil, err
 	}
 	return &Linear{module: m, in: in, out: out}, nil
 }

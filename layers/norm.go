@@ -33,15 +33,14 @@ func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tenso
 	if c.zeroCentred {
 		one = 0
 	}
+	var all []learnable
 	if c.affine {
-		if err := m.learn("weight", initOr(c.weightInit, constant(one)), shape...); err != nil {
-			return m, shape, err
-		}
+		all = append(all, learnable{"weight", initOr(c.weightInit, constant(one)), shape})
 	}
 	if c.bias {
-		err = m.learn("bias", initOr(c.biasInit, constant(0)), shape...)
+		all = append(all, learnable{"bias", initOr(c.biasInit, constant(0)), shape})
 	}
-	return m, shape, err
+	return m, shape, m.learnAll(all...)
 }
 
 // gamma is the second array's elements, nil if there is none.

@@ -175,11 +175,13 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 	switch {
 	case c.eps != nil && !(*c.eps > 0 && *c.eps < math.Inf(1)):
 		return wrong("eps is %g, want a finite number above 0", *c.eps)
+	case c.eps != nil && c.dtype == tensor.Float32 && 1/math.Sqrt(*c.eps) > math.MaxFloat32: // x̂ would be 0·∞ where a variance is 0
+		return wrong("eps is %g, too small for float32, which has no 1/√eps", *c.eps)
 	case !(c.momentum >= 0 && c.momentum <= 1):
 		return wrong("momentum is %g, want it in [0, 1]", c.momentum)
 	case !(c.partial > 0 && c.partial <= 1):
 		return wrong("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
-	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0):
+	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0) || c.dtype == tensor.Float32 && math.Abs(c.alpha) > math.MaxFloat32:
 		return wrong("alpha is %g, want a finite number", c.alpha)
 	case given["WithPositions"] && c.positions < 1:
 		return wrong("has statistics at %d positions, want 1 or more", c.positions)

@@ -91,6 +91,11 @@ func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
 // On places both norms, and the layer with them, on another graph.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	for _, norm := range []RowNorm{l.query, l.key} { // ask for both before one is there
+		if err := norm.self().admitted(g); err != nil {
+			return nil, err
+		}
+	}
 	query, err := l.query.On(g, mode)
 	if err != nil {
 		return nil, err

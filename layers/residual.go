@@ -43,6 +43,9 @@ func (l *Residual) Forward(x, branch *G.Node) (*G.Node, error) {
 
 // Fwd is Forward in Gorgonia's composable form; x holds the input and the branch.
 func (l *Residual) Fwd(x G.Input) G.Result {
+	if x == nil {
+		return G.Err(l.errorf("the input is nil"))
+	}
 	if err := G.CheckOne(x); err != nil {
 		return G.Err(err)
 	}

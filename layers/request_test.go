@@ -1,0 +1,262 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+	"pgregory.net/rapid"
+)
+
+// request is what a program may ask of a norm, right or wrong.
+type request struct {
+	kind             string
+	features, groups int
+	options          []string // in order
+	dtype            tensor.Dtype
+	eps, momentum    float64
+	partial, alpha   float64
+	axis, positions  int
+	dims             []int  // of WithShape
+	init             string // what the functions for initial values do
+	noGraph          bool
+
+	on   bool // placed on another graph
+	mode Mode
+
+	shape   []int // of x
+	of      tensor.Dtype
+	where   string // x is
+	layout  string // of x's value
+	mask    []int  // nil: none
+	maskBad string
+	machine string
+	seed    uint64
+	offset  float64 // of x's values
+}
+
+// GoString is what a failure shows.
+func (r request) GoString() string {
+	var opts []string
+	for _, name := range r.options {
+		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axis,
+			"WithPositions": r.positions, "WithShape": r.dims, "WithWeightInit": r.init, "WithBiasInit": r.init}[name]
+		if arg == nil {
+			arg = ""
+		}
+		opts = append(opts, fmt.Sprintf("%s(%v)", name, arg))
+	}
+	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; x is %v %v, %s, %s; mask %v %s; %s; seed %d, offset %g",
+		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode, r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.machine, r.seed, r.offset)
+}
+
+func (r request) has(option string) bool { return slices.Contains(r.options, option) }
+
+// everyOption makes each option there is.
+var everyOption = map[string]func(r request) Option{
+	"WithName":              func(r request) Option { return WithName(r.kind + ".0") },
+	"WithDtype":             func(r request) Option { return WithDtype(r.dtype) },
+	"WithEps":               func(r request) Option { return WithEps(r.eps) },
+	"WithoutBias":           func(request) Option { return WithoutBias() },
+	"WithoutAffine":         func(request) Option { return WithoutAffine() },
+	"WithWeightInit":        func(r request) Option { return WithWeightInit(r.initial()) },
+	"WithBiasInit":          func(r request) Option { return WithBiasInit(r.initial()) },
+	"WithAxis":              func(r request) Option { return WithAxis(r.axis) },
+	"WithShape":             func(r request) Option { return WithShape(r.dims...) },
+	"WithMomentum":          func(r request) Option { return WithMomentum(r.momentum) },
+	"WithCumulativeAverage": func(request) Option { return WithCumulativeAverage() },
+	"WithBiasedVariance":    func(request) Option { return WithBiasedVariance() },
+	"WithoutTracking":       func(request) Option { return WithoutTracking() },
+	"WithFrozenStatistics":  func(request) Option { return WithFrozenStatistics() },
+	"WithPositions":         func(r request) Option { return WithPositions(r.positions) },
+	"WithZeroCentredGain":   func(request) Option { return WithZeroCentredGain() },
+	"WithPartial":           func(r request) Option { return WithPartial(r.partial) },
+	"WithAlpha":             func(r request) Option { return WithAlpha(r.alpha) },
+}
+
+func (r request) initial() G.InitWFn {
+	switch r.init {
+	case "nil":
+		return nil
+	case "short":
+		return func(tensor.Dtype, ...int) any { return []float32{} }
+	}
+	return constant(0.5)
+}
+
+func (r request) opts() (opts []Option) {
+	for _, name := range r.options {
+		opts = append(opts, everyOption[name](r))
+	}
+	return opts
+}
+
+func (r request) make(g *G.ExprGraph) (Layer, error) {
+	switch r.kind {
+	case "BatchNorm":
+		return NewBatchNorm(g, r.features, r.opts()...)
+	case "LayerNorm":
+		return NewLayerNorm(g, r.features, r.opts()...)
+	case "RMSNorm":
+		return NewRMSNorm(g, r.features, r.opts()...)
+	case "GroupNorm":
+		return NewGroupNorm(g, r.groups, r.features, r.opts()...)
+	case "DyT":
+		return NewDyT(g, r.features, r.opts()...)
+	case "Derf":
+		return NewDerf(g, r.features, r.opts()...)
+	}
+	return NewInstanceNorm(g, r.features, r.opts()...)
+}
+
+// faults are what a request may have wrong on purpose; others come by chance.
+var faults = []string{"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init", "graph",
+	"shape", "rank", "size 0", "type", "where", "mask"}
+
+// requests draws those of a kind, most of which are right but for one fault. Takes are
+// the options that the kind has.
+func requests(kind string, takes []string) *rapid.Generator[request] {
+	return rapid.Custom(func(t *rapid.T) request {
+		fault := "none"
+		if rapid.Bool().Draw(t, "is wrong") {
+			fault = rapid.SampledFrom(faults).Draw(t, "fault")
+		}
+		r := request{kind: kind, dtype: tensor.Float32, axis: -1, momentum: 0.1, partial: 1, where: "there", init: "right"}
+		r.options = rapid.SliceOfNDistinct(rapid.SampledFrom(takes), 0, 5, rapid.ID).Draw(t, "options")
+		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial", "alpha": "WithAlpha",
+			"axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape", "init": "WithBiasInit"} {
+			if fault == of && slices.Contains(takes, option) && !r.has(option) {
+				r.options = append(r.options, option)
+			}
+		}
+		if fault == "option" {
+			r.options = append(r.options, oneOf(t, "one more option", sortedOptions()...))
+		}
+		r.noGraph = fault == "graph"
+
+		rank := oneOf(t, "rank", 2, 3, 4, 1)
+		switch {
+		case fault == "rank":
+			rank = oneOf(t, "wrong rank", 0, 1, 2, 4)
+		case r.has("WithPositions"):
+			rank = 3
+		}
+		r.shape = rapid.SliceOfN(rapid.IntRange(1, 6), rank, rank).Draw(t, "shape")
+		r.drawNumbers(t, fault)
+		r.drawFeatures(t, fault)
+		r.drawInput(t, fault)
+		return r
+	})
+}
+
+func oneOf[V any](t *rapid.T, label string, from ...V) V {
+	return rapid.SampledFrom(from).Draw(t, label)
+}
+
+// drawNumbers draws the options' arguments that have nothing to do with shapes.
+func (r *request) drawNumbers(t *rapid.T, fault string) {
+	if r.has("WithDtype") {
+		r.dtype = oneOf(t, "dtype", tensor.Float32, tensor.Float64)
+	}
+	r.eps = oneOf(t, "eps", 0.5, 1e-5, 1e-12)
+	r.momentum = oneOf(t, "momentum", 0.1, 0, 0.7, 1)
+	r.partial = oneOf(t, "partial", 1, 0.5, 0.3, 0.01)
+	r.alpha = 0.5
+	switch fault {
+	case "alpha":
+		r.alpha = oneOf(t, "wrong alpha", math.NaN(), math.Inf(1), math.Inf(-1))
+	case "dtype":
+		r.dtype = tensor.Int
+	case "eps":
+		r.eps = oneOf(t, "wrong eps", 0, -1e-5, math.NaN(), math.Inf(1), math.Inf(-1))
+	case "momentum":
+		r.momentum = oneOf(t, "wrong momentum", -0.1, 1.1, math.NaN(), math.Inf(1))
+	case "partial":
+		r.partial = oneOf(t, "wrong part", 0, -0.5, 1.1, math.NaN())
+	case "init":
+		r.init = oneOf(t, "wrong init", "nil", "short")
+	}
+}
+
+// drawFeatures draws features that fit the shape, or do not.
+func (r *request) drawFeatures(t *rapid.T, fault string) {
+	rank := len(r.shape)
+	r.features, r.positions = 4, 3
+	if r.has("WithAxis") {
+		r.axis = rapid.IntRange(-max(rank, 1), max(rank, 1)-1).Draw(t, "axis")
+	}
+	if fault == "axis" && r.has("WithAxis") {
+		r.axis = oneOf(t, "wrong axis", 0, rank, -rank, -rank-1)
+	}
+	if at, ok := r.at(); ok {
+		r.features = r.shape[at]
+	}
+	if r.has("WithShape") {
+		r.dims = r.shape[rank-rapid.IntRange(min(rank, 1), rank).Draw(t, "dims"):]
+		r.features = tensor.Shape(r.dims).TotalSize()
+		if fault == "dims" {
+			r.dims = oneOf(t, "wrong dims", nil, []int{r.features + 1}, []int{-1, -r.features}, []int{0})
+		}
+	}
+	if rank > 1 {
+		r.positions = r.shape[1] + oneOf(t, "positions more", 0, 1, -1)
+	}
+	if fault == "positions" {
+		r.positions = oneOf(t, "wrong positions", 0, -1, 7)
+	}
+	if fault == "features" {
+		r.features = oneOf(t, "wrong features", r.features+1, 0, -1)
+	}
+	r.groups = 1
+	if r.kind == "GroupNorm" && r.features > 0 {
+		r.groups = rapid.IntRange(1, r.features).Filter(func(n int) bool { return r.features%n == 0 }).Draw(t, "groups")
+		if fault == "groups" {
+			r.groups = oneOf(t, "wrong groups", r.features-1, r.features+1, 0, -1)
+		}
+	}
+}
+
+// drawInput draws the rest.
+func (r *request) drawInput(t *rapid.T, fault string) {
+	r.on = rapid.Bool().Draw(t, "on")
+	if r.on {
+		r.mode = oneOf(t, "mode", Training, Evaluation)
+	}
+	r.of = r.dtype
+	r.layout = oneOf(t, "layout", "plain", "transposed", "sliced")
+	r.machine = rapid.SampledFrom(machines).Draw(t, "machine")
+	r.seed = rapid.Uint64Range(0, 1000).Draw(t, "seed")
+	r.offset = oneOf(t, "offset", 0, 3, 100.0)
+	masked := r.kind == "BatchNorm" && (fault == "mask" || !r.has("WithPositions") && rapid.Bool().Draw(t, "masked"))
+	switch {
+	case fault == "shape" && len(r.shape) > 0:
+		r.shape = slices.Clone(r.shape)
+		r.shape[rapid.IntRange(0, len(r.shape)-1).Draw(t, "wrong at")] += oneOf(t, "more", 1, -1)
+	case fault == "size 0" && len(r.shape) > 0:
+		r.shape = slices.Clone(r.shape)
+		r.shape[rapid.IntRange(0, len(r.shape)-1).Draw(t, "nothing at")] = 0
+	case fault == "type":
+		r.of = oneOf(t, "wrong type", tensor.Int, tensor.Float32, tensor.Float64)
+	case fault == "where":
+		r.where = oneOf(t, "x is", "nil", "elsewhere")
+	}
+	if at, ok := r.at(); ok && masked {
+		n := tensor.Shape(slices.Delete(slices.Clone(r.shape), at, at+1)).TotalSize()
+		r.mask = rapid.SliceOfN(rapid.SampledFrom([]int{1, 0, -2, 7}), n, n).Draw(t, "mask")
+		if fault == "mask" {
+			r.maskBad = oneOf(t, "the mask is", "of type float", "of another shape", "")
+		}
+	}
+}
+
+// at is the axis counted from the front, if there is such a one.
+func (r request) at() (int, bool) {
+	at := r.axis
+	if at < 0 {
+		at += len(r.shape)
+	}
+	return at, at >= 0 && at < len(r.shape)
+}
