@@ -36,7 +36,7 @@ func skewed(seed uint64, dt tensor.Dtype) normInputs {
 	for i, v := range in.x {
 		in.x[i] = math.Exp(v)
 	}
-	rounded(dt, in.x, in.dy, in.gamma, in.beta)
+	round(dt, in.x, in.dy, in.gamma, in.beta)
 	return in
 }
 
@@ -138,7 +138,7 @@ func TestScaleAndShift(t *testing.T) {
 			for i, s := range sets {
 				moved.x[i] = scales[s]*in.x[i] + shifts[s]
 			}
-			rounded(dt, moved.x)
+			round(dt, moved.x)
 			want, got := n.run(t, dt, eps, in), n.run(t, dt, epsMoved, moved)
 			for i, s := range sets {
 				got[1][i] *= scales[s]
@@ -240,7 +240,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 	const rows, cols = 12, 32
 	x, dy := normals(rng, rows*cols, 0.5, 2), normals(rng, rows*cols, 0, 1)
 	weight, bias := normals(rng, cols, 0.5, 0.5), normals(rng, cols, 0, 1)
-	rounded(dt, x, dy, weight, bias)
+	round(dt, x, dy, weight, bias)
 	run := func(new func(g *G.ExprGraph, opts ...Option) (Layer, error), shape []int, x, dy, weight []float64) ([]float64, [][]float64) {
 		g := G.NewGraph()
 		l, err := new(g, WithDtype(dt), WithEps(0.1))
@@ -348,7 +348,7 @@ func TestCumulativeAverageIsTheMeanOfAllBatches(t *testing.T) {
 			sums := make([]float64, 2*features)
 			for batch := 1; batch <= 10; batch++ {
 				x := normals(rng, rows*features, float64(batch), 2)
-				rounded(dt, x)
+				round(dt, x)
 				run(x, make([]float64, rows*features))
 				for j := range features {
 					var column []float64

@@ -103,8 +103,8 @@ func transposed(x []float64, rows int) []float64 {
 	return y
 }
 
-// rounded rounds values to the type.
-func rounded(dt tensor.Dtype, values ...[]float64) {
+// round rounds values to the type.
+func round(dt tensor.Dtype, values ...[]float64) {
 	for _, v := range values {
 		for i := range v {
 			if dt == tensor.Float32 {

@@ -41,7 +41,7 @@ func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 			in.x[i] = constants[s]
 		}
 	}
-	rounded(dt, in.x, in.dy, in.gamma, in.beta)
+	round(dt, in.x, in.dy, in.gamma, in.beta)
 	return in
 }
 

@@ -213,11 +213,7 @@ func place(i int, shape []int) []int {
 // rounded are values as the type has them.
 func rounded(dt tensor.Dtype, x []float64) []float64 {
 	y := slices.Clone(x)
-	if dt == tensor.Float32 {
-		for i, v := range x {
-			y[i] = float64(float32(v))
-		}
-	}
+	round(dt, y)
 	return y
 }
 
