@@ -69,7 +69,14 @@ func (b *builder) norms(name string) layers.Stack {
 }
 
 func (b *builder) norm(name string) layers.Layer {
-	l, err := b.Norm.New(b.g, name, b.Channels, b.Bias, layers.WithDtype(b.Dtype))
+	opts := []layers.Option{layers.WithDtype(b.Dtype)}
+	if b.Norm.pointwise && b.Placement != Post {
+		// The usual 0.5 for embeddings that start with a standard deviation of 0.02,
+		// not 1. (Zhu et al. 2025 scale the embeddings up.) Post-norm's stream is as
+		// large as the last norm has made it.
+		opts = append(opts, layers.WithAlpha(0.5/0.02))
+	}
+	l, err := b.Norm.New(b.g, name, b.Channels, b.Bias, opts...)
 	b.keep(err)
 	return l
 }

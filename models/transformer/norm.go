@@ -15,6 +15,9 @@ type Norm struct {
 	New     func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
 	// NewQK makes the norm of a head's queries or keys.
 	NewQK func(g *G.ExprGraph, name string, size int, bias bool, opts ...layers.Option) (layers.RowNorm, error)
+
+	// pointwise kinds take no statistics, and so do not scale up what is small.
+	pointwise bool
 }
 
 // Norms are the kinds there are. Where one does not normalize a row, queries and
@@ -22,28 +25,23 @@ type Norm struct {
 var Norms = []Norm{
 	{"none", 1, func(_ *G.ExprGraph, name string, _ int, _ bool, _ ...layers.Option) (layers.Layer, error) {
 		return layers.NewIdentity(layers.WithName(name))
-	}, layerNorm},
+	}, layerNorm, false},
 	{"batch", 2, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return layers.NewBatchNorm(g, channels, options(name, bias, opts)...)
-	}, layerNorm},
+	}, layerNorm, false},
 	{"layer", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return layerNorm(g, name, channels, bias, opts...)
-	}, layerNorm},
+	}, layerNorm, false},
 	{"rms", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
 		return rmsNorm(g, name, channels, bias, opts...)
-	}, rmsNorm},
+	}, rmsNorm, false},
 	{"dyt", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDyT(g, channels, append(options(name, bias, opts), layers.WithAlpha(alpha))...)
-	}, layerNorm},
+		return layers.NewDyT(g, channels, options(name, bias, opts)...)
+	}, layerNorm, true},
 	{"derf", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDerf(g, channels, append(options(name, bias, opts), layers.WithAlpha(alpha))...)
-	}, layerNorm},
+		return layers.NewDerf(g, channels, options(name, bias, opts)...)
+	}, layerNorm, true},
 }
-
-// alpha is DyT's and Derf's usual 0.5 for embeddings that start with a standard
-// deviation of 0.02, not 1: unlike norms, they do not scale up what is small. (Zhu et
-// al. 2025 scale the embeddings up instead.)
-const alpha = 0.5 / 0.02
 
 func layerNorm(g *G.ExprGraph, name string, features int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {
 	return layers.NewLayerNorm(g, features, options(name, bias, opts)...)
