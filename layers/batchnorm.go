@@ -169,6 +169,9 @@ func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // and running statistics. In Evaluation a training graph may have it too, which
 // freezes its statistics there.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	if mode != Training && mode != Evaluation {
+		return nil, l.errorf("mode is %d, want layers.Training or layers.Evaluation", mode)
+	}
 	m, err := l.on(g)
 	if err != nil {
 		return nil, err

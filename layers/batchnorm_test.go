@@ -123,3 +123,10 @@ func TestOneRowInTrainingIsAnError(t *testing.T) {
 	_, err = l.Forward(newX(g, 1, 3))
 	require.EqualError(t, err, "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
 }
+
+func TestThereAreTwoModes(t *testing.T) {
+	l, err := NewBatchNorm(G.NewGraph(), 3)
+	require.NoError(t, err)
+	_, err = l.On(G.NewGraph(), Mode(7))
+	require.EqualError(t, err, "layers: BatchNorm: mode is 7, want layers.Training or layers.Evaluation")
+}

@@ -22,8 +22,9 @@ import (
 // has differentiated, and a later one passes over that and loses gradients without a
 // word. For the last gradient, which solvers are to find, gorgonia.Grad it is.
 //
-// Layers differentiable twice are LayerNorm and RMSNorm. The others' gradients, and
-// second gradients, are errors here and of gorgonia.Grad.
+// A gradient has its node's shape. The cost must be a float scalar and depend on each
+// of the nodes; LayerNorm's and RMSNorm's gradients can be differentiated once more,
+// and those of other layers are an error, here and in gorgonia.Grad.
 func Grad(cost *G.Node, wrt ...*G.Node) (G.Nodes, error) {
 	if cost == nil || slices.Contains(wrt, nil) {
 		return nil, fmt.Errorf("layers: Grad: a node is nil")

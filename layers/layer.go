@@ -93,10 +93,17 @@ func (m *module) taken() string {
 	return ""
 }
 
-func (m *module) Name() string        { return m.name }
+// Name is the name given with WithName, or made when the layer was.
+func (m *module) Name() string { return m.name }
+
+// Learnables are the nodes to train, on the layer's graph, in the order in which its
+// constructor names them.
 func (m *module) Learnables() G.Nodes { return m.learnables }
-func (m *module) Model() G.Nodes      { return m.learnables }
-func (m *module) self() *module       { return m }
+
+// Model is Learnables, under the name that Gorgonia's own layers have for it.
+func (m *module) Model() G.Nodes { return m.learnables }
+
+func (m *module) self() *module { return m }
 
 // label starts the layer's errors: its kind, and its name where that says more.
 func (m *module) label() string {

@@ -113,7 +113,8 @@ func (l *QKNorm) Norms() Stack { return Stack{l.query, l.key} }
 // State is the norms' states, their names behind "query." and "key.".
 func (l *QKNorm) State() State { return l.parts().state() }
 
-// Load is Layer's; a state that one norm cannot load is loaded by neither.
+// Load gives both norms the values of such a state, as a layer's Load does; one that
+// either cannot load is loaded by neither.
 func (l *QKNorm) Load(s State) error {
 	if err := l.parts().load(s); err != nil {
 		return l.errorf("%w", err)

@@ -52,7 +52,9 @@ func (m *module) State() State {
 	return s
 }
 
-// Load is Layer's.
+// Load copies the values of a state into the layer and all its placements, between
+// runs. The state must have the names, shapes and types of the layer's own; if not, one
+// error says all that is wrong, and nothing has changed.
 func (m *module) Load(s State) error {
 	own := m.tensors()
 	if err := own.admits(s); err != nil {
