@@ -228,6 +228,32 @@ func TestMaskedRowsDoNotMatter(t *testing.T) {
 	require.InDelta(t, 0.1*(1+3+7)/3, statistics["running_mean"].Float64s()[0], 1e-15)
 }
 
+// TestAMaskMayChangeBetweenRuns, and nothing of the last one is left.
+func TestAMaskMayChangeBetweenRuns(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewBatchNorm(g, 2, f64)
+	require.NoError(t, err)
+	values := normals(rand.New(rand.NewPCG(6, 6)), 10, 0, 1)
+	x, mask := input(g, "x", tensor.Float64, values, 5, 2), input(g, "mask", tensor.Int, make([]int, 5), 5)
+	y, err := l.ForwardMasked(x, mask)
+	require.NoError(t, err)
+	cost := dot(t, y, normals(rand.New(rand.NewPCG(7, 7)), 10, 0, 1))
+	vm := newMachine(t, "tape", cost, G.Nodes{x})
+	defer vm.Close()
+	run := func(counted ...int) ([]float64, []float64) {
+		copy(mask.Value().Data().([]int), counted)
+		require.NoError(t, vm.RunAll())
+		defer vm.Reset()
+		return float64s(y.Value()), takeGrads(t, G.Nodes{x})[0]
+	}
+	wantY, wantDx := run(1, 1, 1, 0, 0)
+	run(0, 0, 1, 1, 1)
+	gotY, gotDx := run(1, 1, 1, 0, 0)
+	require.Equal(t, wantY, gotY)
+	require.Equal(t, wantDx, gotDx)
+	require.Equal(t, make([]float64, 4), gotDx[6:])
+}
+
 // TestNoTokenSeesTheFutureThroughPositions: y at a position does not depend on x at
 // others; where positions share their statistics it does.
 func TestNoTokenSeesTheFutureThroughPositions(t *testing.T) {
@@ -370,6 +396,10 @@ func TestSyncGivesTheWholeBatchsMoments(t *testing.T) {
 		require.InEpsilon(t, whole.Mean[j], got.Mean[j], 1e-12)
 		require.InEpsilon(t, whole.M2[j], got.M2[j], 1e-12)
 	}
+
+	kept, again := whole.clone(), l
+	moments(again, x[:9])
+	require.Equal(t, kept, whole, "moments are a copy")
 
 	none, err := Sync()
 	require.NoError(t, err)

@@ -91,6 +91,9 @@ func TestGammaStartsAtOneAndBetaAtZero(t *testing.T) {
 			require.Equal(t, want, n.Value().Data(), kind)
 		}
 	}
+	l, err := NewRMSNorm(G.NewGraph(), 4, WithZeroCentredGain())
+	require.NoError(t, err)
+	require.Equal(t, []float32{0, 0, 0, 0}, l.Learnables()[0].Value().Data(), "a gain of 1")
 }
 
 // TestSecondGraphSharesWeights changes a weight in place on one graph and looks
