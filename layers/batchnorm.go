@@ -50,7 +50,7 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	if err != nil {
 		return nil, err
 	}
-	if c.positions > 0 && c.axis != -1 {
+	if c.positions > 0 && c.axis != -1 && c.axis != 2 {
 		unmade := module{kind: "BatchNorm", name: c.name} // an error leaves nothing on the graph
 		return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis)
 	}
@@ -95,11 +95,13 @@ func (l *BatchNorm) RunningVar() *tensor.Dense {
 }
 
 // Moments are the statistics of the last batch that this placement has normalized by
-// the batch's own, for Sync to combine; their Count is 0 before.
+// the batch's own, for Sync to combine; their Count is 0 before. Under a mask they are
+// of the rows that count, and with WithPositions of each position's features in turn.
 func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 
-// Forward gives x normalized, in x's shape. To take statistics over one row is an
-// error: the variance is zero, whatever it holds. With WithPositions x has shape
+// Forward gives x normalized, in x's shape. x must have the features on their axis, be of
+// the layer's dtype and stand on its graph. To take statistics over one row is an error:
+// the variance is zero, whatever it holds. With WithPositions x has shape
 // (batch, positions, features), and may have fewer positions in evaluation.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
@@ -107,7 +109,7 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	if n := s.outer * s.inner; l.ownStatistics() && n < 2 {
-		return nil, l.errorf("training needs 2 rows or more to take statistics over, the input has %d (shape %v)", n, x.Shape())
+		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has %d (shape %v)", n, x.Shape())
 	}
 	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x)...)
 }
@@ -169,10 +171,7 @@ func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 // and running statistics. In Evaluation a training graph may have it too, which
 // freezes its statistics there.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	if mode != Training && mode != Evaluation {
-		return nil, l.errorf("mode is %d, want layers.Training or layers.Evaluation", mode)
-	}
-	m, err := l.on(g)
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -322,9 +322,9 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	}{
 		{forward(x, WithAxis(3)), "layers: BatchNorm: axis is 3, want one of the input's, -3 to 2 (input shape (2, 3, 4))"},
 		{forward(x, WithAxis(1)), "layers: BatchNorm: axis 1 has size 3, want 4 (input shape (2, 3, 4))"},
-		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4, 1))"},
-		{forward(float(1, 4), WithoutTracking()), "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4))"},
-		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3, 4))"},
+		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4, 1))"},
+		{forward(float(1, 4), WithoutTracking()), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4))"},
+		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3, 4))"},
 		{forward(float(6, 4), WithPositions(3)), "layers: BatchNorm: input shape is (6, 4), want (batch, 3, 4)"},
 		{forward(x, WithPositions(5)), "layers: BatchNorm: the input has 3 positions, want 5 (shape (2, 3, 4))"},
 		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "layers: BatchNorm: WithPositions and a mask cannot be had together"},
@@ -405,5 +405,5 @@ func TestSyncGivesTheWholeBatchsMoments(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, none)
 	_, err = Sync(parts[0], Moments{Count: 1, Mean: []float64{1}, M2: []float64{0}})
-	require.EqualError(t, err, "layers: Sync: part 1 of those with rows has a count of 1, 1 means and 1 M2, want a count of 1 or more and 3 of each")
+	require.EqualError(t, err, "layers: Sync: part 1 has a count of 1, 1 means and 1 M2, want a count of 1 or more and 3 of each")
 }

@@ -121,12 +121,28 @@ func TestOneRowInTrainingIsAnError(t *testing.T) {
 	l, err := NewBatchNorm(g, 3, f64)
 	require.NoError(t, err)
 	_, err = l.Forward(newX(g, 1, 3))
-	require.EqualError(t, err, "layers: BatchNorm: training needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
+	require.EqualError(t, err, "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
 }
 
 func TestThereAreTwoModes(t *testing.T) {
-	l, err := NewBatchNorm(G.NewGraph(), 3)
+	for _, kind := range []string{"BatchNorm", "LayerNorm", "DyT"} {
+		l, err := every[kind](G.NewGraph())
+		require.NoError(t, err)
+		_, err = l.On(G.NewGraph(), Mode(7))
+		require.EqualError(t, err, "layers: "+kind+": mode is 7, want layers.Training or layers.Evaluation")
+	}
+}
+
+func TestAnUnboundLayerIsNotPlaced(t *testing.T) {
+	g := G.NewGraph()
+	l, err := NewLayerNorm(g, 3)
 	require.NoError(t, err)
-	_, err = l.On(G.NewGraph(), Mode(7))
-	require.EqualError(t, err, "layers: BatchNorm: mode is 7, want layers.Training or layers.Evaluation")
+	g.UnbindAll()
+	_, err = l.On(G.NewGraph(), Training)
+	require.EqualError(t, err, "layers: LayerNorm: LayerNorm.weight has no memory: the layer's graph has been unbound")
+}
+
+func TestAPanicOfAnInitialValueIsAnError(t *testing.T) {
+	_, err := NewLayerNorm(G.NewGraph(), 3, WithWeightInit(func(tensor.Dtype, ...int) any { panic("not today") }))
+	require.EqualError(t, err, "layers: LayerNorm: the function for the initial weight panics: not today")
 }

@@ -33,8 +33,8 @@ func NewDerf(g *G.ExprGraph, features int, opts ...Option) (*Derf, error) {
 }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *Derf) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	p, err := l.placed(g)
+func (l *Derf) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	p, err := l.placed(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -9,8 +9,10 @@
 //	y, err := norm.Forward(x) // x has shape (..., 128)
 //	grads, err := gorgonia.Grad(cost, norm.Learnables()...)
 //
-// Features are the last axis, unless WithAxis says otherwise; all axes before it are
-// rows. An activation may thus be (rows, features) or (batch, time, features).
+// Features are the last axis, and all axes before it are rows: an activation may be
+// (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
+// images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input must have at
+// least one element.
 //
 // # Which norm
 //
@@ -32,9 +34,9 @@
 //
 // Both placements hold the same tensors, so what a solver changes in place in
 // one is seen by the other. Only BatchNorm computes something else in
-// Evaluation; a machine made with gorgonia.EvalMode on its training graph is
-// refused when it runs, since it would change the mode of every other machine on
-// that graph.
+// Evaluation. A machine made with gorgonia.EvalMode on its training graph would change
+// the mode of every other machine there: from then on each of them is refused when it
+// runs.
 //
 // # Options and defaults
 //
@@ -61,10 +63,10 @@
 //	WithPartial            RMSNorm                                   the root mean square of all features
 //	WithAlpha              DyT, Derf                                 0.5
 //
-// An option that a layer does not have is an error, and of options that exclude each
-// other: of WithMomentum and WithCumulativeAverage the last counts. Learnables are
-// named as PyTorch names them, <name>.weight and <name>.bias, and a name can be used
-// once on a graph.
+// An option that a layer does not have is an error, and so are options that contradict
+// each other; but of WithMomentum and WithCumulativeAverage the last counts. Learnables are
+// named as PyTorch names them, <name>.weight and <name>.bias, and a graph has
+// a learnable's name once.
 //
 // # State
 //

@@ -29,8 +29,8 @@ func NewDyT(g *G.ExprGraph, features int, opts ...Option) (*DyT, error) {
 }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *DyT) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	p, err := l.placed(g)
+func (l *DyT) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	p, err := l.placed(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -65,8 +65,8 @@ func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
 func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *Embedding) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -24,13 +24,22 @@ import (
 //
 // A gradient has its node's shape. The cost must be a float scalar and depend on each
 // of the nodes; LayerNorm's and RMSNorm's gradients can be differentiated once more,
-// and those of other layers are an error, here and in gorgonia.Grad.
-func Grad(cost *G.Node, wrt ...*G.Node) (G.Nodes, error) {
+// and those of other layers are an error, here and in gorgonia.Grad. So is
+// gorgonia.Slice on the way here, whose own gradient Gorgonia cannot differentiate.
+func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
+	defer func() { // some of Gorgonia's operations do
+		if r := recover(); r != nil {
+			err = fmt.Errorf("layers: Grad: panic: %v", r)
+		}
+	}()
 	if cost == nil || slices.Contains(wrt, nil) {
 		return nil, fmt.Errorf("layers: Grad: a node is nil")
 	}
 	if !cost.IsScalar() {
 		return nil, fmt.Errorf("layers: Grad: the cost has shape %v, want a scalar", cost.Shape())
+	}
+	if cost.Graph() == nil {
+		return nil, fmt.Errorf("layers: Grad: the cost stands on no graph")
 	}
 	var one any
 	switch cost.Dtype() {
@@ -100,6 +109,9 @@ func (b *backpropagation) pullBack(n *G.Node) error {
 	operands, wrt := op.Operands(n)
 	if !slices.ContainsFunc(operands, func(c *G.Node) bool { return b.depends[c] }) {
 		return nil
+	}
+	if fmt.Sprintf("%T", n.Op()) == "*gorgonia.sliceOp" {
+		return fmt.Errorf("what comes by way of gorgonia.Slice (%q) has no second derivative: Gorgonia would leave it out without a word", n.Name())
 	}
 	grads, err := n.Op().(G.SDOp).SymDiff(operands, n, grad)
 	if err != nil {

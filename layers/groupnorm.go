@@ -58,7 +58,8 @@ func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, opts []Opti
 	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis, eps: c.epsOr(1e-5)}, nil
 }
 
-// Forward gives x normalized, in x's shape.
+// Forward gives x normalized, in x's shape. x must have a samples' axis besides the
+// features', be of the layer's dtype and stand on its graph.
 func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
 	before, after, err := l.channels(x, l.axis, l.features)
 	if err != nil {
@@ -76,8 +77,8 @@ func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
 func (l *GroupNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *GroupNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *GroupNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -33,8 +33,8 @@ func NewInstanceNorm(g *G.ExprGraph, features int, opts ...Option) (*InstanceNor
 }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *InstanceNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

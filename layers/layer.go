@@ -145,7 +145,12 @@ func (m *module) learnAll(all ...learnable) error {
 }
 
 // initial is a learnable's first value.
-func (m *module) initial(l learnable) (any, error) {
+func (m *module) initial(l learnable) (_ any, err error) {
+	defer func() { // some of Gorgonia's functions do
+		if r := recover(); r != nil {
+			err = m.errorf("the function for the initial %s panics: %v", l.suffix, r)
+		}
+	}()
 	if l.init == nil {
 		return nil, m.errorf("there is no function for the initial %s", l.suffix)
 	}
@@ -183,11 +188,19 @@ func (m *module) admitted(g *G.ExprGraph) error {
 
 // on is the module on another graph, with the same memory. Each graph has
 // tensor headers of its own: UnbindAll on one gives its headers away.
-func (m *module) on(g *G.ExprGraph) (module, error) {
+func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
+	if mode != Training && mode != Evaluation {
+		return c, m.errorf("mode is %d, want layers.Training or layers.Evaluation", mode)
+	}
 	if err := m.admitted(g); err != nil {
 		return c, err
+	}
+	for _, n := range m.learnables {
+		if v, ok := n.Value().(*tensor.Dense); !ok || empty(v) {
+			return c, m.errorf("%s has no memory: the layer's graph has been unbound", n.Name())
+		}
 	}
 	for _, n := range m.learnables {
 		c.place(n.Name(), n.Value().Data(), n.Shape())

@@ -371,3 +371,12 @@ func TestOneFeature(t *testing.T) {
 	require.Equal(t, []float64{0.25, 0.25, 0.25}, y)
 	require.Equal(t, []float64{0, 0, 0}, grads[0])
 }
+
+func TestPartialTakesTheFeaturesThatWereMeant(t *testing.T) {
+	for _, c := range []struct {
+		p              float64
+		features, part int
+	}{{0.07, 100, 7}, {0.14, 50, 7}, {0.28, 25, 7}, {0.25, 7, 2}, {0.0625, 64, 4}, {1e-300, 5, 1}, {1, 9, 9}, {0.99, 9, 9}} {
+		require.Equal(t, c.part, partOf(c.features, c.p), "%+v", c)
+	}
+}

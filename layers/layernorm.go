@@ -42,7 +42,8 @@ func NewLayerNorm(g *G.ExprGraph, features int, opts ...Option) (*LayerNorm, err
 	return &LayerNorm{module: m, shape: shape, eps: c.epsOr(1e-5)}, nil
 }
 
-// Forward gives x normalized, in x's shape.
+// Forward gives x normalized, in x's shape. x must end with the features' shape, be of
+// the layer's dtype and stand on its graph.
 func (l *LayerNorm) Forward(x *G.Node) (*G.Node, error) {
 	if err := l.endsWith(x, l.shape); err != nil {
 		return nil, err
@@ -60,8 +61,8 @@ func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 func (l *LayerNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *LayerNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *LayerNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

@@ -56,8 +56,8 @@ func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *Linear) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

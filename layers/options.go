@@ -37,52 +37,61 @@ type config struct {
 	alpha float64
 }
 
-// WithName names the layer, as nanoGPT does: "transformer.h.0.ln_1".
+// WithName names the layer, as nanoGPT does: "transformer.h.0.ln_1". A name whose
+// learnables the graph has already is an error. By default it is the kind, numbered.
 func WithName(name string) Option {
 	return Option{"WithName", func(c *config) { c.name = name }}
 }
 
-// WithDtype chooses tensor.Float32 (the default) or tensor.Float64.
+// WithDtype chooses tensor.Float32 (the default) or tensor.Float64; others are an error.
 func WithDtype(dt tensor.Dtype) Option {
 	return Option{"WithDtype", func(c *config) { c.dtype = dt }}
 }
 
-// WithEps sets what a norm adds to the variance, inside the square root: a number
-// above 0.
+// WithEps sets what a norm adds to the variance, and RMSNorm to the mean square, inside
+// the square root: a finite number above 0 and, for float32, with an 1/√eps that
+// float32 holds. It is 1e-5 by default, in RMSNorm the dtype's machine epsilon.
 func WithEps(eps float64) Option {
 	return Option{"WithEps", func(c *config) { c.eps = &eps }}
 }
 
-// WithoutBias leaves out the learnable that is added (β of a norm).
+// WithoutBias leaves out the learnable that is added: the bias of a Linear, β of a norm,
+// of DyT and of Derf. By default it is there; RMSNorm never has one.
 func WithoutBias() Option {
 	return Option{"WithoutBias", func(c *config) { c.bias = false }}
 }
 
-// WithoutAffine leaves out all learnables of a norm: y = x̂ (PyTorch's
-// elementwise_affine=False and affine=False).
+// WithoutAffine leaves out γ and β, which are there by default: y = x̂ (PyTorch's
+// elementwise_affine=False and affine=False). There is then no initial weight or bias
+// to set, and no zero-centred gain.
 func WithoutAffine() Option {
 	return Option{"WithoutAffine", func(c *config) { c.affine, c.bias = false, false }}
 }
 
-// WithWeightInit sets the initial weight (γ of a norm).
+// WithWeightInit sets the initial weight (γ) of a norm, DyT or Derf, which is 1 by
+// default, and 0 with WithZeroCentredGain. The function must give as many elements of
+// the dtype as it is asked for.
 func WithWeightInit(init G.InitWFn) Option {
 	return Option{"WithWeightInit", func(c *config) { c.weightInit = init }}
 }
 
-// WithBiasInit sets the initial bias (β of a norm).
+// WithBiasInit sets the initial bias (β of a norm), which is 0 by default, as
+// WithWeightInit does the weight.
 func WithBiasInit(init G.InitWFn) Option {
 	return Option{"WithBiasInit", func(c *config) { c.biasInit = init }}
 }
 
-// WithAxis says which axis of the input the features are: 1 for images of shape
-// (N, C, H, W). A negative one counts from the end, -1 being the last.
+// WithAxis says which axis of the input of BatchNorm, GroupNorm or InstanceNorm the
+// features are: 1 for images of shape (N, C, H, W). A negative one counts from the end;
+// -1, the last, is the default. That the input has no such axis, or one of another size
+// than the features, is an error of Forward.
 func WithAxis(axis int) Option {
 	return Option{"WithAxis", func(c *config) { c.axis = axis }}
 }
 
 // WithShape normalizes over several last dimensions at once, whose sizes have the
-// layer's features as their product; learnables have that shape (PyTorch's
-// normalized_shape).
+// layer's features as their product, or it is an error; learnables have that shape
+// (PyTorch's normalized_shape). By default it is the last dimension alone.
 func WithShape(dims ...int) Option {
 	return Option{"WithShape", func(c *config) { c.shape = dims }}
 }
@@ -108,14 +117,16 @@ func WithBiasedVariance() Option {
 }
 
 // WithoutTracking gives BatchNorm no running statistics: those of the batch are
-// used in evaluation too (PyTorch's track_running_stats=False).
+// used in evaluation too (PyTorch's track_running_stats=False). How running statistics
+// are averaged is then without effect.
 func WithoutTracking() Option {
 	return Option{"WithoutTracking", func(c *config) { c.tracking = false }}
 }
 
 // WithFrozenStatistics makes BatchNorm use its running statistics in training
 // too and leave them alone, as when a trained network is fine-tuned (a PyTorch
-// module in eval mode inside a training one). They are loaded with Load.
+// module in eval mode inside a training one). They are loaded with Load, and how they
+// are averaged is without effect.
 func WithFrozenStatistics() Option {
 	return Option{"WithFrozenStatistics", func(c *config) { c.frozen = true }}
 }
@@ -140,7 +151,8 @@ func WithPartial(p float64) Option {
 	return Option{"WithPartial", func(c *config) { c.partial = p }}
 }
 
-// WithAlpha sets the initial α of DyT and Derf.
+// WithAlpha sets the initial α of DyT and Derf, a finite number, 0.5 by default as in
+// Zhu et al. 2025 (arXiv 2503.10622).
 func WithAlpha(alpha float64) Option {
 	return Option{"WithAlpha", func(c *config) { c.alpha = alpha }}
 }

@@ -28,7 +28,8 @@ func newPointwise(kind string, g *G.ExprGraph, features int, opts []Option) (poi
 	return pointwise{module: m, features: features}, err
 }
 
-// Forward gives the function of x, in x's shape.
+// Forward gives the function of x, in x's shape. x must have the features last, be of
+// the layer's dtype and stand on its graph.
 func (l *pointwise) Forward(x *G.Node) (*G.Node, error) {
 	if err := l.endsWith(x, tensor.Shape{l.features}); err != nil {
 		return nil, err
@@ -44,8 +45,8 @@ func (l *pointwise) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *pointwise) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-func (l *pointwise) placed(g *G.ExprGraph) (pointwise, error) {
-	m, err := l.on(g)
+func (l *pointwise) placed(g *G.ExprGraph, mode Mode) (pointwise, error) {
+	m, err := l.on(g, mode)
 	return pointwise{module: m, features: l.features, derf: l.derf}, err
 }
 

@@ -99,7 +99,7 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 			e.bias = at + 1
 		}
 		o.elements = append(o.elements, e)
-		member := r.kind == "LayerNorm" || float64(feature) < r.documentedPartial()*float64(size)
+		member := r.kind == "LayerNorm" || float64(feature) < r.documentedPartial()*float64(size)-1e-9
 		o.use(i, [3]int{token, part, head}, member, statistics{centred: r.kind == "LayerNorm", eps: r.documentedEps()})
 	}
 	return o

@@ -1,6 +1,7 @@
 package layers
 
 import (
+	"reflect"
 	"slices"
 
 	G "gorgonia.org/gorgonia"
@@ -10,7 +11,7 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// RowNorm is a norm that treats each row by itself: LayerNorm and RMSNorm.
+// RowNorm is a layer that treats each row by itself: LayerNorm, RMSNorm, DyT and Derf.
 type RowNorm interface {
 	Layer
 	self() *module
@@ -43,7 +44,7 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	if heads < 1 {
 		return nil, m.errorf("has %d heads, want 1 or more", heads)
 	}
-	if query == nil || key == nil {
+	if isNil(query) || isNil(key) {
 		return nil, m.errorf("the query's or the key's norm is nil")
 	}
 	q, k := query.self(), key.self()
@@ -64,6 +65,8 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	m.learnables = slices.Concat(q.learnables, k.learnables)
 	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
 }
+
+func isNil(l RowNorm) bool { return l == nil || reflect.ValueOf(l).IsNil() }
 
 // Forward gives qkv with queries and keys normalized, in its shape.
 func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {

@@ -20,10 +20,10 @@ import (
 //
 //	dx = rstd·(g − x̂·mean(g·x̂))    dγ = Σ_rows dy·x̂
 //
-// With WithZeroCentredGain, γ is 1 + weight. With WithPartial(p), rstd is that of
-// the first P = ⌈p·C⌉ features, and x̂·mean(g·x̂) is x̂·Σ(g·x̂)/P for those and 0 for
-// the others. Values are those of torch.nn.RMSNorm (PyTorch 2.4). rstd is kept for
-// the backward pass, which can itself be differentiated.
+// Values are those of torch.nn.RMSNorm (PyTorch 2.4). With WithZeroCentredGain, γ is
+// 1 + weight. With WithPartial(p), rstd is that of the first P = ⌈p·C⌉ features, and
+// x̂·mean(g·x̂) is x̂·Σ(g·x̂)/P for those and 0 for the others. rstd is kept for the
+// backward pass, which can itself be differentiated.
 type RMSNorm struct {
 	module
 	shape       tensor.Shape // of the features
@@ -33,8 +33,8 @@ type RMSNorm struct {
 }
 
 // NewRMSNorm makes an RMSNorm over the given number of features, the last dimension
-// or, with WithShape, several. Its learnable is weight (γ, from 1), of the features'
-// shape. It takes WithName, WithDtype, WithEps, WithShape, WithoutAffine,
+// or, with WithShape, several. Its learnable is weight (γ, from 1, or with
+// WithZeroCentredGain 1 + weight, from 0), of the features' shape. It takes WithName, WithDtype, WithEps, WithShape, WithoutAffine,
 // WithWeightInit, WithZeroCentredGain and WithPartial; eps is the dtype's machine
 // epsilon by default, as in PyTorch.
 func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) {
@@ -52,8 +52,15 @@ func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) 
 		shape:       shape,
 		eps:         c.epsOr(machineEps(c.dtype)),
 		zeroCentred: c.zeroCentred,
-		part:        int(math.Ceil(c.partial * float64(features))),
+		part:        partOf(features, c.partial),
 	}, nil
+}
+
+// partOf is ⌈p·features⌉ for the decimal p that was meant: 0.07 of 100 are 7, though the
+// product of the floats is above 7.
+func partOf(features int, p float64) int {
+	const rounding = 1e-12
+	return max(1, int(math.Ceil(p*float64(features)*(1-rounding))))
 }
 
 // machineEps is the distance from 1 to the next number of the type.
@@ -64,7 +71,8 @@ func machineEps(dt tensor.Dtype) float64 {
 	return 0x1p-23
 }
 
-// Forward gives x scaled, in x's shape.
+// Forward gives x scaled, in x's shape. x must end with the features' shape, be of the
+// layer's dtype and stand on its graph.
 func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
 	if err := l.endsWith(x, l.shape); err != nil {
 		return nil, err
@@ -81,8 +89,8 @@ func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 func (l *RMSNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on another graph. The mode makes no difference.
-func (l *RMSNorm) On(g *G.ExprGraph, _ Mode) (Layer, error) {
-	m, err := l.on(g)
+func (l *RMSNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := l.on(g, mode)
 	if err != nil {
 		return nil, err
 	}

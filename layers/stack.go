@@ -21,8 +21,9 @@ func (s Stack) Learnables() (n G.Nodes) {
 	return n
 }
 
-// State is the layers' states, each with the layer's name before its own:
-// ln_1.weight.
+// State is the layers' states, each with the layer's name before its own: ln_1.weight.
+// A second layer of one name is numbered as if it were on the first one's graph:
+// ln_1_1.weight.
 func (s Stack) State() State { return s.parts().state() }
 
 // Load gives the layers the values of such a state. It is as strict as a layer's,
@@ -35,8 +36,14 @@ func (s Stack) Load(state State) error {
 }
 
 func (s Stack) parts() (c compound) {
+	taken := make(map[string]bool)
 	for _, l := range s {
-		c = append(c, part{l.Name() + ".", l})
+		name := l.Name()
+		for i := 1; taken[name]; i++ {
+			name = fmt.Sprintf("%s_%d", l.Name(), i)
+		}
+		taken[name] = true
+		c = append(c, part{name + ".", l})
 	}
 	return c
 }

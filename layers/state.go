@@ -60,8 +60,12 @@ func (m *module) Load(s State) error {
 	if err := own.admits(s); err != nil {
 		return m.errorf("%w", err)
 	}
+	values := make(State, len(s)) // first: s may hold the layer's own tensors
+	for name, d := range s {
+		values[name] = op.Clone(d)
+	}
 	for name, d := range own {
-		op.Copy(d, s[name])
+		op.Copy(d, values[name])
 	}
 	return nil
 }

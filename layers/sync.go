@@ -12,7 +12,7 @@ import (
 // of parts give those of the whole.
 type Moments struct {
 	Count    int
-	Mean, M2 []float64 // an element a feature
+	Mean, M2 []float64 // an element a feature (with WithPositions, of each position in turn)
 }
 
 // Var is the biased variance of each feature, M2/Count, by which BatchNorm normalizes.
@@ -31,24 +31,31 @@ func (m Moments) Var() []float64 {
 //	n = n₁ + n₂    δ = mean₂ − mean₁    mean = mean₁ + δ·n₂/n    M2 = M2₁ + M2₂ + δ²·n₁·n₂/n
 //
 // The parts may be micro-batches, or shards of a batch on several machines; BatchNorm's
-// Moments has those of each. A part of no rows is passed over. Parts of other numbers of
-// features than the first are an error.
+// Moments has those of each, and what comes out can be copied into RunningMean and, as
+// Var, into RunningVar. A part of no rows is passed over. A negative count, or another
+// number of features than the first part's, is an error.
 func Sync(parts ...Moments) (Moments, error) {
-	parts = slices.DeleteFunc(slices.Clone(parts), func(p Moments) bool { return p.Count == 0 })
-	if len(parts) == 0 {
+	at := slices.IndexFunc(parts, func(p Moments) bool { return p.Count != 0 })
+	if at < 0 {
 		return Moments{}, nil
 	}
-	features := len(parts[0].Mean)
+	features := len(parts[at].Mean)
 	whole := Moments{Mean: make([]float64, features), M2: make([]float64, features)}
 	for i, p := range parts {
+		if p.Count == 0 {
+			continue
+		}
 		if p.Count < 0 || len(p.Mean) != features || len(p.M2) != features {
-			return Moments{}, fmt.Errorf("layers: Sync: part %d of those with rows has a count of %d, %d means and %d M2, want a count of 1 or more and %d of each", i, p.Count, len(p.Mean), len(p.M2), features)
+			return Moments{}, fmt.Errorf("layers: Sync: part %d has a count of %d, %d means and %d M2, want a count of 1 or more and %d of each", i, p.Count, len(p.Mean), len(p.M2), features)
 		}
 		whole.Count += p.Count
 	}
 	for j := range features {
 		var m cpu.Moments
 		for _, p := range parts {
+			if p.Count == 0 {
+				continue
+			}
 			m.Add(cpu.Moments{Count: float64(p.Count), Mean: p.Mean[j], M2: p.M2[j]})
 		}
 		whole.Mean[j], whole.M2[j] = m.Mean, m.M2

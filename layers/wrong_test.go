@@ -35,7 +35,7 @@ func (r request) wrongOptions(takes []string) string {
 		return "alpha"
 	case r.has("WithPositions") && r.positions < 1:
 		return "positions"
-	case r.has("WithPositions") && r.axis != -1:
+	case r.has("WithPositions") && r.axis != -1 && r.axis != 2: // of (batch, positions, features)
 		return "positions and another axis"
 	case r.has("WithoutTracking") && r.has("WithFrozenStatistics"):
 		return "nothing to freeze"

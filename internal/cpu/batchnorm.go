@@ -39,8 +39,8 @@ func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, variance
 	c.release()
 }
 
-// apply: y = (x−mean)·scale + offset, in which the offset
-// also makes up for the rounding of the mean.
+// apply: y = (x−mean)·scale + offset. The offset also makes up for the rounding of the
+// mean.
 func (c *channelNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps float64) {
 	for j := range c.mean {
 		scale := 1 / math.Sqrt(variance[j]+eps)
@@ -61,7 +61,8 @@ func (c *channelNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps fl
 //
 //	dx = dy·scale − offset − (x−mean)·rstd·slope
 //
-// shift is what the rounding of the mean takes from x̂.
+// where offset and slope are 0 if the statistics are given. The offset also makes up for
+// the shift, what the rounding of the mean takes from x̂.
 func (c *channelNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []float64, eps float64, ownStatistics bool) {
 	for j := range c.mean {
 		c.mean[j], c.rstd[j] = T(mean[j]), T(1/math.Sqrt(variance[j]+eps))
