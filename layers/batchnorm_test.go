@@ -146,3 +146,16 @@ func TestAPanicOfAnInitialValueIsAnError(t *testing.T) {
 	_, err := NewLayerNorm(G.NewGraph(), 3, WithWeightInit(func(tensor.Dtype, ...int) any { panic("not today") }))
 	require.EqualError(t, err, "layers: LayerNorm: the function for the initial weight panics: not today")
 }
+
+// TestAStateMayHoldTheLayersOwnTensors, one in the other's place.
+func TestAStateMayHoldTheLayersOwnTensors(t *testing.T) {
+	l, err := NewBatchNorm(G.NewGraph(), 1, f64)
+	require.NoError(t, err)
+	for range 20 { // tensors are copied in no order
+		mean, variance := l.RunningMean().Float64s()[0], l.RunningVar().Float64s()[0]
+		s := l.State()
+		s["running_mean"], s["running_var"] = l.RunningVar(), l.RunningMean()
+		require.NoError(t, l.Load(s))
+		require.Equal(t, []float64{variance, mean}, []float64{l.RunningMean().Float64s()[0], l.RunningVar().Float64s()[0]})
+	}
+}

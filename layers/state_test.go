@@ -349,6 +349,11 @@ func TestStackLoadsAllOrNothing(t *testing.T) {
 	require.Subset(t, slices.Collect(maps.Keys(s.State())), []string{"fc.weight", "fc_1.weight"})
 	require.NoError(t, s.Load(s.State()))
 
+	query, err := NewLayerNorm(G.NewGraph(), 4, WithName("QKNorm.query"))
+	require.NoError(t, err)
+	both := append(newStack(t, 8), query)
+	require.EqualError(t, both.Load(both.State()), "layers: cannot load the state: more than one layer has QKNorm.query.bias, QKNorm.query.weight")
+
 	var untaught Stack // without learnables, their graph tells none from another
 	for range 2 {
 		l, err := NewBatchNorm(G.NewGraph(), 4, WithoutAffine())

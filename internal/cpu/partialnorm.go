@@ -30,7 +30,7 @@ var partialNorms lists[partialNorm[float32], partialNorm[float64]]
 func PartialRMSNorm[T Float](y, x, gamma, rstd []T, rows, cols, part int, eps float64) {
 	n := newPartialNorm(x, gamma, rstd, rows, cols, part)
 	n.y, n.eps = y, eps
-	parallel((*partialNormForward[T])(n), ceilDiv(rows, rowsAt(rows, cols)))
+	parallel((*partialNormForward[T])(n), rowTasks(rows, cols))
 	n.release()
 }
 
@@ -42,7 +42,7 @@ func PartialRMSNorm[T Float](y, x, gamma, rstd []T, rows, cols, part int, eps fl
 func PartialRMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, cols, part int) {
 	n := newPartialNorm(x, gamma, rstd, rows, cols, part)
 	n.dx, n.dy = dx, dy
-	chunks := ceilDiv(rows, rowsAt(rows, cols))
+	chunks := rowTasks(rows, cols)
 	n.sums.resize(chunks, cols)
 	parallel((*partialNormBackward[T])(n), chunks)
 	n.sums.add()
@@ -66,15 +66,10 @@ func (n *partialNorm[T]) release() {
 	listOf[partialNorm[T]](&partialNorms).put(n)
 }
 
-func (n *partialNorm[T]) chunk(c int) (from, to int) {
-	at := rowsAt(n.rows, n.cols)
-	return c * at, min((c+1)*at, n.rows)
-}
-
 func (f *partialNormForward[T]) run(chunk int) {
 	n := (*partialNorm[T])(f)
 	k := simd.Of[T]()
-	from, to := n.chunk(chunk)
+	from, to := rowsOf(chunk, n.rows, n.cols)
 	for r := from; r < to; r++ {
 		row := n.x[r*n.cols : (r+1)*n.cols]
 		n.rstd[r] = T(1 / math.Sqrt(k.SumSquares(row[:n.part])/float64(n.part)+n.eps))
@@ -86,7 +81,7 @@ func (f *partialNormForward[T]) run(chunk int) {
 
 func (b *partialNormBackward[T]) run(chunk int) {
 	n := (*partialNorm[T])(b)
-	from, to := n.chunk(chunk)
+	from, to := rowsOf(chunk, n.rows, n.cols)
 	n.sums.run(chunk, from, to, func(dgamma []T, from, to int) {
 		for r := from; r < to; r++ {
 			i, j := r*n.cols, (r+1)*n.cols

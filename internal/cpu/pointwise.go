@@ -89,12 +89,12 @@ func (p *pointwise[T]) forward() {
 		p.zeros = constant(p.zeros, p.cols, 0)
 		p.beta = p.zeros
 	}
-	parallel((*pointwiseForward[T])(p), ceilDiv(p.rows, rowsAt(p.rows, p.cols)))
+	parallel((*pointwiseForward[T])(p), rowTasks(p.rows, p.cols))
 	p.release()
 }
 
 func (p *pointwise[T]) backward(dgamma, dbeta []T) (dalpha, dshift float64) {
-	chunks := ceilDiv(p.rows, rowsAt(p.rows, p.cols))
+	chunks := rowTasks(p.rows, p.cols)
 	p.sums.resize(chunks, 2*p.cols)
 	p.dalpha, p.dshift = Grow(p.dalpha, chunks), Grow(p.dshift, chunks)
 	parallel((*pointwiseBackward[T])(p), chunks)
@@ -109,15 +109,9 @@ func (p *pointwise[T]) backward(dgamma, dbeta []T) (dalpha, dshift float64) {
 	return dalpha, dshift
 }
 
-// chunk is the rows of a chunk.
-func (p *pointwise[T]) chunk(c int) (from, to int) {
-	at := rowsAt(p.rows, p.cols)
-	return c * at, min((c+1)*at, p.rows)
-}
-
 func (f *pointwiseForward[T]) run(chunk int) {
 	p := (*pointwise[T])(f)
-	from, to := p.chunk(chunk)
+	from, to := rowsOf(chunk, p.rows, p.cols)
 	i, j := from*p.cols, to*p.cols
 	if p.derf {
 		simd.Of[T]().Derf(p.y[i:j], p.erf[i:j], p.x[i:j], p.gamma, p.beta, p.alpha, p.shift, to-from)
@@ -128,7 +122,7 @@ func (f *pointwiseForward[T]) run(chunk int) {
 
 func (b *pointwiseBackward[T]) run(chunk int) {
 	p := (*pointwise[T])(b)
-	from, to := p.chunk(chunk)
+	from, to := rowsOf(chunk, p.rows, p.cols)
 	var dalpha, dshift float64
 	p.sums.run(chunk, from, to, func(sums []T, from, to int) {
 		i, j := from*p.cols, to*p.cols

@@ -102,12 +102,12 @@ func (n *rowNorm[T]) forward() {
 		n.beta = n.zeros
 	}
 	n.stream = streams(n.y, n.cols)
-	parallel((*rowNormForward[T])(n), ceilDiv(n.rows, rowsAt(n.rows, n.cols)))
+	parallel((*rowNormForward[T])(n), rowTasks(n.rows, n.cols))
 	n.release()
 }
 
 func (n *rowNorm[T]) backward(dgamma, dbeta []T) {
-	chunks := ceilDiv(n.rows, rowsAt(n.rows, n.cols))
+	chunks := rowTasks(n.rows, n.cols)
 	n.sums.resize(chunks, 2*n.cols)
 	n.stream = streams(n.dx, n.cols)
 	parallel((*rowNormBackward[T])(n), chunks)
@@ -133,14 +133,9 @@ func (n *rowNorm[T]) part(r, end int) rowNorm[T] {
 	return p
 }
 
-func (n *rowNorm[T]) chunk(c int) (from, to int) {
-	at := rowsAt(n.rows, n.cols)
-	return c * at, min((c+1)*at, n.rows)
-}
-
 func (f *rowNormForward[T]) run(chunk int) {
 	n := (*rowNorm[T])(f)
-	from, to := n.chunk(chunk)
+	from, to := rowsOf(chunk, n.rows, n.cols)
 	n.normalize(simd.Of[T](), from, to)
 	for r := from; r < to; r++ {
 		// Squares in T have overflowed, or vanished, where rstd is out of this range.
@@ -182,7 +177,7 @@ func (n *rowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
 
 func (b *rowNormBackward[T]) run(chunk int) {
 	n := (*rowNorm[T])(b)
-	from, to := n.chunk(chunk)
+	from, to := rowsOf(chunk, n.rows, n.cols)
 	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
 		p := n.part(from, to)
 		dgamma, dbeta := sums[:n.cols], sums[n.cols:]

@@ -36,7 +36,7 @@ func RowNormSecond[T Float](dx, dgamma, ddy, x, gamma, mean, shift, rstd, dy, u 
 		n.ones = constant(n.ones, cols, 1)
 		n.gamma = n.ones
 	}
-	chunks := ceilDiv(rows, rowsAt(rows, cols))
+	chunks := rowTasks(rows, cols)
 	n.sums.resize(chunks, cols)
 	parallel(n, chunks)
 	n.sums.add()
@@ -46,8 +46,8 @@ func RowNormSecond[T Float](dx, dgamma, ddy, x, gamma, mean, shift, rstd, dy, u 
 }
 
 func (n *rowNormSecond[T]) run(chunk int) {
-	at := rowsAt(n.rows, n.cols)
-	n.sums.run(chunk, chunk*at, min((chunk+1)*at, n.rows), func(dgamma []T, from, to int) {
+	from, to := rowsOf(chunk, n.rows, n.cols)
+	n.sums.run(chunk, from, to, func(dgamma []T, from, to int) {
 		for r := from; r < to; r++ {
 			n.row(r, dgamma)
 		}

@@ -8,6 +8,15 @@ const rowChunks = 64
 // rowsAt is how many of the rows one task takes.
 func rowsAt(rows, cols int) int { return max(1, span/cols, ceilDiv(rows, rowChunks)) }
 
+// rowTasks is how many tasks that makes.
+func rowTasks(rows, cols int) int { return ceilDiv(rows, rowsAt(rows, cols)) }
+
+// rowsOf is the rows of a task.
+func rowsOf(task, rows, cols int) (from, to int) {
+	at := rowsAt(rows, cols)
+	return task * at, min((task+1)*at, rows)
+}
+
 // blockRows is how many rows are summed in T before float64 goes on: sums in T of
 // many rows are less and less exact.
 const blockRows = 128
@@ -57,7 +66,7 @@ func SumRows[T Float](sum, x []T, rows, cols int) {
 	list := listOf[sumRows[T]](&rowSums)
 	s := list.get()
 	s.x, s.rows, s.cols = x, rows, cols
-	chunks := ceilDiv(rows, rowsAt(rows, cols))
+	chunks := rowTasks(rows, cols)
 	s.sums.resize(chunks, cols)
 	parallel(s, chunks)
 	s.sums.add()
@@ -67,8 +76,8 @@ func SumRows[T Float](sum, x []T, rows, cols int) {
 }
 
 func (s *sumRows[T]) run(chunk int) {
-	at := rowsAt(s.rows, s.cols)
-	s.sums.run(chunk, chunk*at, min((chunk+1)*at, s.rows), func(block []T, from, to int) {
+	from, to := rowsOf(chunk, s.rows, s.cols)
+	s.sums.run(chunk, from, to, func(block []T, from, to int) {
 		for r := from; r < to; r++ {
 			simd.Of[T]().Add(block, block, s.x[r*s.cols:(r+1)*s.cols])
 		}
