@@ -10,11 +10,11 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The names that the number of heads, which is nanoGPT's, and the norm have in a
-// file's metadata.
+// What a file's metadata tell, the number of heads under nanoGPT's name for it.
 const (
-	headsKey = "n_head"
-	normKey  = "norm"
+	headsKey     = "n_head"
+	normKey      = "norm"
+	placementKey = "placement"
 )
 
 // config is what names, shapes and metadata tell of the model, on top of what is
@@ -24,7 +24,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	size := func(what string, field *int, found int) {
 		if *field != 0 && found != 0 && *field != found {
-			fault("it has %s %d, want %d", what, found, *field)
+			fault("%s: it has %d, want %d", what, found, *field)
 		}
 		*field = cmp.Or(*field, found)
 	}
@@ -35,10 +35,10 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 		*field = found
 	}
 	c = given
-	size("a vocabulary of", &c.Vocab, w.dim(wteWeight, 0))
-	size("a context of", &c.Context, w.dim(wpeWeight, 0))
-	size("channels to the number of", &c.Channels, cmp.Or(w.dim(wteWeight, 1), w.dim(wpeWeight, 1)))
-	size("layers to the number of", &c.Layers, w.layers())
+	size("vocabulary", &c.Vocab, w.dim(wteWeight, 0))
+	size("context", &c.Context, w.dim(wpeWeight, 0))
+	size("channels", &c.Channels, cmp.Or(w.dim(wteWeight, 1), w.dim(wpeWeight, 1)))
+	size("layers", &c.Layers, w.layers())
 	flag("biases", &c.Bias, w.has("transformer.h.0.attn.c_attn.bias"))
 	flag("norms of queries and keys", &c.QKNorm, w.has("transformer.h.0.attn.q_norm.weight"))
 
@@ -46,16 +46,25 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	if err != nil {
 		fault("%v", err)
 	}
-	size("heads to the number of", &c.Heads, heads)
+	size("heads", &c.Heads, heads)
 	if c.Heads == 0 && err == nil {
 		fault("its names and shapes leave open how many heads attention has, and nothing else tells")
 	}
+	norm, err := w.norm(c.Bias)
+	if err != nil {
+		fault("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
+	}
 	if c.Norm.New == nil {
-		if c.Norm, err = w.norm(c.Bias); err != nil {
-			fault("%v", err)
+		c.Norm = norm
+	}
+	c.Placement = cmp.Or(c.Placement, Placement(w.Metadata[placementKey]), w.placement())
+	says := func(key, want string) {
+		if got, ok := w.Metadata[key]; ok && err == nil && got != want {
+			fault("its metadata have the %s %q, want %q", key, got, want)
 		}
 	}
-	c.Placement = cmp.Or(c.Placement, w.placement())
+	says(normKey, c.Norm.Name)
+	says(placementKey, string(c.Placement))
 	if t, _ := w.of(wteWeight); c.Dtype.Type == nil && t.DType == format.F64 {
 		c.Dtype = tensor.Float64
 	}
@@ -122,16 +131,15 @@ func (w *weights) heads(c Config) (int, error) {
 	return 0, nil
 }
 
-// norm is the kind that the first block's norm can be, by what belongs to it.
-func (w *weights) norm(bias bool) (Norm, error) {
-	const of = "transformer.h.0.ln_1."
+// norm is the kind in the metadata, or the one that the first block's norm can be
+// by what belongs to it.
+func (w *weights) norm(bias bool) (n Norm, err error) {
 	if name, ok := w.Metadata[normKey]; ok {
-		n, err := NormByName(name)
-		if err != nil {
-			err = fmt.Errorf("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
+		if n, err = NormByName(name); err == nil {
+			return n, nil
 		}
-		return n, err
 	}
+	const of = "transformer.h.0.ln_1."
 	name := "layer"
 	switch {
 	case w.has(of + "running_mean"):
@@ -145,7 +153,8 @@ func (w *weights) norm(bias bool) (Norm, error) {
 	case !w.anyNorm():
 		name = "none"
 	}
-	return NormByName(name)
+	n, _ = NormByName(name)
+	return n, err
 }
 
 // anyNorm says whether there is a norm among the tensors, for one is enough to
@@ -159,14 +168,11 @@ func (w *weights) anyNorm() bool {
 	return false
 }
 
-// placement is where norms stand by the names of those that there are.
+// placement is where norms stand by the names of those that there are. That the last
+// one is missing makes no post-norm model of a file: it would hide a fault.
 func (w *weights) placement() Placement {
-	switch {
-	case w.has("transformer.h.0.ln_1_post.weight"):
+	if w.has("transformer.h.0.ln_1_post.weight") {
 		return Peri
-	case w.anyNorm() && !w.has("transformer.ln_f.weight"):
-		return Post
-	default:
-		return Pre
 	}
+	return Pre
 }

@@ -19,11 +19,12 @@ import (
 // transformer.wte.weight.
 //
 // The configuration is read from the names and shapes, and is of float64 if the
-// embedding is. What these leave open, the number of heads, and whether norms that
-// have only a weight are LayerNorm or RMSNorm, is as Save has noted it in the file's
-// metadata, n_head and norm. Fields of given that are not zero go before all that,
-// but for the seed, which has no effect, and the file must agree with them. Where
-// nothing tells, norms are LayerNorm; unknown heads are an error.
+// embedding is. What these leave open is as Save has noted it in the file's metadata:
+// n_head, the number of heads; norm, for those that have only a weight can be
+// LayerNorm or RMSNorm; and placement. Fields of given that are not zero go before all
+// that, but for the seed, which has no effect, and the file must agree with them.
+// Where nothing tells, norms are LayerNorm and stand before the branches; a number of
+// heads that nothing tells is an error.
 //
 // The file is read in blocks, once to find what is wrong with it, which is all told in
 // one error, and once to fill the model.
@@ -60,7 +61,8 @@ func (m *Model) LoadFile(path string) error {
 		return err
 	}
 	defer w.Close()
-	return m.fill(w, nil)
+	_, faults := w.config(Config{Heads: m.config.Heads, Norm: m.config.Norm, Placement: m.config.Placement})
+	return m.fill(w, faults)
 }
 
 // Matching is what came of LoadMatching.

@@ -21,7 +21,8 @@ func (m *Model) Save(w io.Writer) error {
 		views[name] = view{d}
 	}
 	metadata := map[string]string{
-		"format": "pt", headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name,
+		"format": "pt",
+		headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name, placementKey: string(m.config.Placement),
 	}
 	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
 		return fmt.Errorf("transformer: saving: %w", err)
