@@ -28,8 +28,8 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 	if decode == nil {
 		return fmt.Errorf("%s is of type %v", name, t.DType)
 	}
-	buffer, size := make([]byte, blockBytes), int(t.DType.Size())
-	block := make([]T, blockBytes/size)
+	buffer, size := make([]byte, min(blockBytes, t.size)), int(t.DType.Size())
+	block := make([]T, len(buffer)/size)
 	for at := int64(0); at < t.size; at += blockBytes {
 		raw := buffer[:min(blockBytes, t.size-at)]
 		if err := f.read(raw, t.at+at); err != nil {

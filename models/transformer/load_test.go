@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -302,4 +303,25 @@ func TestBadFilesChangeNothing(t *testing.T) {
 	_, err = Load(G.NewGraph(), "nowhere", Config{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorIs(t, m.LoadFile("nowhere"), os.ErrNotExist)
+}
+
+// TestAFileIsNotDoubledInMemory: of all that is allocated meanwhile, the model is most.
+func TestAFileIsNotDoubledInMemory(t *testing.T) {
+	c := tiny("layer")
+	c.Vocab, c.Channels = 1<<16, 64
+	m, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	path := saved(t, m)
+	allocated := func(f func()) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	size := uint64(4 * m.Parameters())
+	require.Less(t, allocated(func() { _, err = Load(G.NewGraph(), path, Config{}) }), size+size/5)
+	require.NoError(t, err)
+	require.Less(t, allocated(func() { err = m.LoadFile(path) }), size/5)
+	require.NoError(t, err)
 }
