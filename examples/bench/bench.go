@@ -23,7 +23,7 @@ type bench struct {
 func (o options) measure(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	b := &bench{options: o, ctx: ctx, out: stdout, progress: newProgress(stderr)}
-	defer b.progress.clear()
+	defer b.progress.Clear()
 	if slices.ContainsFunc(o.sections, func(s section) bool { return s.pytorch }) {
 		b.progress.show("looking for PyTorch")
 		b.peers, err = startPeers(ctx, o.python, o.threads, b.progress)
@@ -31,7 +31,7 @@ func (o options) measure(ctx context.Context, stdout, stderr io.Writer) (err err
 			return ctx.Err()
 		}
 		defer b.peers.close()
-		b.progress.clear()
+		b.progress.Clear()
 		if err != nil {
 			fmt.Fprintf(b.out, "PyTorch is left out: %v\n\n", err)
 		}
@@ -72,7 +72,7 @@ func (b *bench) compare(threads int, what string, cs ...contestant) (samples, er
 
 // print writes a section: its title, what its columns mean, and the table.
 func (b *bench) print(title, about string, t *table) error {
-	b.progress.clear()
+	b.progress.Clear()
 	fmt.Fprintf(b.out, "\n### %s\n\n%s\n\n", title, about)
 	return t.write(b.out)
 }

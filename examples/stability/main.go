@@ -124,7 +124,7 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 	if err := lab.Run(ctx, p.pending); err != nil {
 		return err
 	}
-	progress.clear()
+	progress.Clear()
 	if ctx.Err() == nil {
 		fmt.Fprintf(stderr, "took %s, estimated %s\n", short(time.Since(began)), short(estimate.Time))
 	}

@@ -3,24 +3,19 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
-
+	"gorgonorm/examples/internal/cli"
 	"gorgonorm/train"
 )
 
 // progress shows how the runs get on: a line that changes on a terminal, a plain
 // line now and then elsewhere, and a line for each run that ends.
 type progress struct {
-	w     io.Writer
-	live  bool
-	fd    int // of a terminal
+	*cli.Line
 	began time.Time
-	shown time.Time // when the last line was
 
 	runs, ended      int
 	steps, stepsDone int
@@ -29,16 +24,9 @@ type progress struct {
 	perRun           int
 }
 
-// plainEvery is the time between two plain lines.
-const plainEvery = 10 * time.Second
-
 func newProgress(w io.Writer, runs []train.Config) *progress {
-	p := &progress{w: w, runs: len(runs), began: time.Now(), shown: time.Now(), at: make(map[string]train.Step), perRun: runs[0].Steps}
+	p := &progress{Line: cli.NewLine(w), runs: len(runs), began: time.Now(), at: make(map[string]train.Step), perRun: runs[0].Steps}
 	p.steps = len(runs) * p.perRun
-	if f, ok := w.(*os.File); ok {
-		p.fd = int(f.Fd())
-		p.live = term.IsTerminal(p.fd)
-	}
 	return p
 }
 
@@ -50,35 +38,15 @@ func (p *progress) step(c train.Config, s train.Step) {
 	}
 	p.at[id] = s
 	p.stepsDone++
-	every := plainEvery
-	if p.live {
-		every = time.Second / 10
-	}
-	if time.Since(p.shown) < every {
+	if !p.Due() {
 		return
 	}
-	p.shown = time.Now()
 	line := fmt.Sprintf("[%d/%d]", p.ended, p.runs)
 	for _, id := range p.order {
 		line += fmt.Sprintf("  %s %d/%d loss %.4g", id, p.at[id].Step, p.perRun, float64(p.at[id].Loss))
 	}
 	line += "  " + short(p.left()) + " left"
-	if !p.live {
-		fmt.Fprintln(p.w, line)
-		return
-	}
-	if width, _, err := term.GetSize(p.fd); err == nil && width > 0 && len(line) >= width { // a line that wraps cannot be taken back
-		line = line[:width-1]
-	}
-	p.clear()
-	fmt.Fprint(p.w, line)
-}
-
-// clear takes the changing line away.
-func (p *progress) clear() {
-	if p.live {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
+	p.Show(line)
 }
 
 func (p *progress) left() time.Duration {
@@ -93,8 +61,7 @@ func (p *progress) done(r train.Run) {
 	p.steps -= p.perRun - p.at[id].Step // those it did not take, or not here
 	delete(p.at, id)
 	p.order = slices.DeleteFunc(p.order, func(o string) bool { return o == id })
-	p.clear()
-	fmt.Fprintf(p.w, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))
+	fmt.Fprintf(p, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))
 }
 
 func result(r train.Run) string {
