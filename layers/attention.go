@@ -22,6 +22,7 @@ import (
 type CausalSelfAttention struct {
 	module
 	heads int
+	cache *KVCache // nil: none
 }
 
 // NewCausalSelfAttention makes attention with the given number of heads. It
@@ -47,6 +48,9 @@ func (l *CausalSelfAttention) Forward(qkv *G.Node) (*G.Node, error) {
 		return nil, l.errorf("input shape is %v, want (batch, time, 3·channels) with channels a multiple of %d heads", s, l.heads)
 	}
 	h := cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: l.heads}
+	if l.cache != nil {
+		return l.forwardCached(qkv, h)
+	}
 	return op.Apply(l.label(), replaceLast(s, h.C), &attention[float32]{Heads: h}, &attention[float64]{Heads: h}, qkv)
 }
 

@@ -52,7 +52,10 @@ func documentedOptions(t *testing.T) map[string][]string {
 	options := make(map[string][]string)
 	for name, f := range documentation(t) {
 		kind, ok := strings.CutPrefix(name, "New")
-		if ok && f.Type.Params.NumFields() > 0 {
+		if !ok || f.Type.Params.NumFields() == 0 {
+			continue
+		}
+		if _, ok := f.Type.Params.List[len(f.Type.Params.List)-1].Type.(*ast.Ellipsis); ok {
 			options[kind] = option.FindAllString(takes.FindString(strings.ReplaceAll(f.Doc.Text(), "\n", " ")), -1)
 		}
 	}

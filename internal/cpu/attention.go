@@ -8,15 +8,17 @@ import (
 
 // Heads describes the operands of causal self-attention: B sequences of T
 // tokens, each token's query, key and value of C = heads·size features side by
-// side in one row of 3C.
+// side in one row of 3C. The tokens before From are there to be seen and do not
+// look themselves: the rows of the result, and of the probabilities, are those of
+// the tokens from there on.
 type Heads struct {
-	B, T, C, Heads int
+	B, T, C, Heads, From int
 }
 
 func (h Heads) size() int { return h.C / h.Heads }
 
-// Probs is the number of attention probabilities: B·heads·T·T.
-func (h Heads) Probs() int { return h.B * h.Heads * h.T * h.T }
+// Probs is the number of attention probabilities: B·heads·(T−From)·T.
+func (h Heads) Probs() int { return h.B * h.Heads * (h.T - h.From) * h.T }
 
 // scale is 1/√size, so that the logits' variance does not grow with the size.
 func (h Heads) scale() float64 { return 1 / math.Sqrt(float64(h.size())) }
@@ -46,7 +48,10 @@ var attentions lists[attention[float32], attention[float64]]
 //
 //	P = softmax(Q·Kᵀ/√size + causal mask)    Y = P·V
 //
-// probs keeps P, zero above the diagonal.
+// probs keeps P, zero above the diagonal, unless it is nil. A token's result does not
+// depend on From, to the last bit: its logits and its softmax are computed for
+// itself, and Gemm adds up each element in the order of the tokens, where the zeros of
+// those that it does not see change nothing.
 func CausalAttention[T Float](y, probs, qkv []T, h Heads) {
 	list := listOf[attention[T]](&attentions)
 	a := list.get()
@@ -56,7 +61,7 @@ func CausalAttention[T Float](y, probs, qkv []T, h Heads) {
 	a.y, a.probs, a.qkv = nil, nil, nil
 }
 
-// CausalAttentionBackward gives the gradient of CausalAttention:
+// CausalAttentionBackward gives the gradient of CausalAttention from token 0 on:
 //
 //	dV = Pᵀ·dY    dP = dY·Vᵀ    dS = P∘(dP − Σ_j P∘dP)
 //	dQ = dS·K/√size    dK = dSᵀ·Q/√size
@@ -75,23 +80,34 @@ type head struct{ q, k, v, y, p int }
 
 func (h Heads) head(chunk int) head {
 	b, i := chunk/h.Heads, chunk%h.Heads*h.size()
-	q := b*h.T*3*h.C + i
-	return head{q: q, k: q + h.C, v: q + 2*h.C, y: b*h.T*h.C + i, p: chunk * h.T * h.T}
+	q, rows := b*h.T*3*h.C+i, h.T-h.From
+	return head{q: q, k: q + h.C, v: q + 2*h.C, y: b*rows*h.C + i, p: chunk * rows * h.T}
 }
 
 func (a *attentionForward[T]) run(chunk int) {
 	at, t, size, ld := a.head(chunk), a.T, a.size(), 3*a.C
-	q, k, v := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:]
-	p, y := a.probs[at.p:at.p+t*t], a.y[at.y:]
+	q, k, v, y := a.qkv[at.q:], a.qkv[at.k:], a.qkv[at.v:], a.y[at.y:]
 	kernels := simd.Of[T]()
-	for top := 0; top < t; top += causalBlock {
+	var block []T
+	if a.probs == nil {
+		scratch := a.scratch.get()
+		defer a.scratch.put(scratch)
+		*scratch = Grow(*scratch, causalBlock*ceilDiv(t, causalBlock)*causalBlock) // in steps, for a T that grows
+		block = *scratch
+	}
+	for top := a.From; top < t; top += causalBlock {
 		end := min(top+causalBlock, t)
-		Gemm(false, true, end-top, end, size, T(a.scale()), q[top*ld:], ld, k, ld, 0, p[top*t:], t)
-		for r := top; r < end; r++ {
-			kernels.Softmax(p[r*t:r*t+r+1], p[r*t:r*t+r+1])
-			clear(p[r*t+r+1 : (r+1)*t])
+		p := block
+		if a.probs != nil {
+			p = a.probs[at.p+(top-a.From)*t:]
 		}
-		Gemm(false, false, end-top, size, end, 1, p[top*t:], t, v, ld, 0, y[top*a.C:], a.C)
+		Gemm(false, true, end-top, end, size, T(a.scale()), q[top*ld:], ld, k, ld, 0, p, t)
+		for r := top; r < end; r++ {
+			row := p[(r-top)*t:][:t]
+			kernels.Softmax(row[:r+1], row[:r+1])
+			clear(row[r+1:])
+		}
+		Gemm(false, false, end-top, size, end, 1, p, t, v, ld, 0, y[(top-a.From)*a.C:], a.C)
 	}
 }
 

@@ -26,6 +26,49 @@ func TestAttentionIsItsFormula(t *testing.T) {
 	}
 }
 
+// TestAttentionFromATokenIsItsPartOfTheWhole to the last bit, with the probabilities
+// kept and not, for a sequence shorter than a block of rows and for one that Gemm adds
+// up in several stretches.
+func TestAttentionFromATokenIsItsPartOfTheWhole(t *testing.T) {
+	t.Run("float32", attentionFrom[float32])
+	t.Run("float64", attentionFrom[float64])
+}
+
+func attentionFrom[T Float](t *testing.T) {
+	for _, tokens := range []int{5, causalBlock + 3, gemmDepth + causalBlock + 9} {
+		h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
+		qkv := normals[T](h.B*h.T*3*h.C, 0, 1)
+		whole, wholeProbs := make([]T, h.B*h.T*h.C), make([]T, h.Probs())
+		CausalAttention(whole, wholeProbs, qkv, h)
+		for _, end := range []int{1, 2, tokens/2 + 1, tokens - 1, tokens} {
+			for _, from := range []int{0, 1, end / 3, end - 2, end - 1} {
+				if from < 0 || from >= end {
+					continue
+				}
+				// The whole has later tokens; of the part's two sequences each ends at end.
+				part := Heads{B: 2, T: end, C: h.C, Heads: h.Heads, From: from}
+				var cut, want, wantProbs []T
+				for b := range h.B {
+					cut = append(cut, qkv[b*h.T*3*h.C:][:end*3*h.C]...)
+					want = append(want, whole[(b*h.T+from)*h.C:(b*h.T+end)*h.C]...)
+					for i := range h.Heads {
+						for r := from; r < end; r++ {
+							wantProbs = append(wantProbs, wholeProbs[((b*h.Heads+i)*h.T+r)*h.T:][:end]...)
+						}
+					}
+				}
+				y, probs := make([]T, len(want)), make([]T, part.Probs())
+				CausalAttention(y, probs, cut, part)
+				require.Equal(t, want, y, "%d to %d of %d", from, end, tokens)
+				require.Equal(t, wantProbs, probs, "%d to %d of %d", from, end, tokens)
+				clear(y)
+				CausalAttention(y, nil, cut, part)
+				require.Equal(t, want, y, "%d to %d of %d, P not kept", from, end, tokens)
+			}
+		}
+	}
+}
+
 // naiveAttention follows the formulas in CausalAttentionBackward's comment.
 func naiveAttention(qkv, dy []float64, h Heads) (y, dqkv []float64) {
 	y, dqkv = make([]float64, len(dy)), make([]float64, len(qkv))
@@ -145,6 +188,7 @@ func TestMatrixKernelsAllocateNothing(t *testing.T) {
 	x, y, probs := normals[float64](h.B*h.T*3*h.C, 0, 1), make([]float64, h.B*h.T*h.C), make([]float64, h.Probs())
 	dqkv := make([]float64, len(x))
 	run := func() {
+		CausalAttention(y, nil, x, h)
 		CausalAttention(y, probs, x, h)
 		CausalAttentionBackward(dqkv, x, probs, y, h)
 		MaxAttentionLogit(x, h)

@@ -261,7 +261,10 @@ type gemmScratch[T Float] struct{ a, edge, c []T }
 // edge computes a low tile beside C and copies the part that C has.
 func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b []T, ldb int, c []T, rows, cols, depth int, beta T) {
 	height, width := g.kernels.LowRows, g.kernels.TileCols
-	if rows < height {
+	switch {
+	case rows == 1: // stands for the others too
+		a.rsa = 0
+	case rows < height:
 		s.edge = Grow(s.edge, height*depth)
 		clear(s.edge)
 		for p := range depth {

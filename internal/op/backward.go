@@ -1,6 +1,7 @@
 package op
 
 import (
+	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -14,16 +15,22 @@ type Twice[T Float] interface {
 	Second(i int, ddin []Array[T], ddout Array[T], in []Array[T], dout, u Array[T]) error
 }
 
+var errNoGradient = errors.New("has no gradient")
+
 // newBackward is the operation of all of a kernel's gradients. Its children are the
 // forward operation's inputs, its output and that one's gradient: they order it
 // after the forward run whose state it uses.
 func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several[T], error) {
+	kernel, ok := f.kernel.(Kernel[T])
+	if !ok {
+		return nil, errNoGradient
+	}
 	if !grad.Shape().Eq(f.shape) {
 		return nil, shapeError("the output's gradient", grad.Shape(), f.shape)
 	}
 	n := len(inputs)
 	b := newSeveral(f.label, "backward", inputs, append(append(G.Nodes{}, inputs...), output, grad), func(din, in []Array[T]) error {
-		return f.kernel.Backward(din, in[:n], in[n], in[n+1])
+		return kernel.Backward(din, in[:n], in[n], in[n+1])
 	})
 	if k, ok := f.kernel.(Twice[T]); ok {
 		b.second = func(i int, children G.Nodes, u *G.Node) *several[T] {

@@ -8,14 +8,14 @@ import (
 // forward computes a kernel's output. It is an SDOp and an ADOp.
 type forward[T Float] struct {
 	base
-	kernel Kernel[T]
+	kernel Forward[T]
 	in     reader[T]
 	out    value[T]
 
 	auto *several[T] // LispMachine's gradient, made when first asked for
 }
 
-func newForward[T Float](label string, shape tensor.Shape, k Kernel[T], inputs []*G.Node) *forward[T] {
+func newForward[T Float](label string, shape tensor.Shape, k Forward[T], inputs []*G.Node) *forward[T] {
 	return &forward[T]{
 		base:   newBase(label, "forward", shape, tensorType(dtype[T](), shape), inputs),
 		kernel: k,
@@ -45,12 +45,14 @@ func (f *forward[T]) SetTraining(training bool) error {
 	return nil
 }
 
-// DiffWRT says that every float input has a gradient.
+// DiffWRT says that every float input has a gradient; of a kernel that has none too,
+// for SymDiff to say so.
 func (f *forward[T]) DiffWRT(int) []bool { return f.in.float }
 
 // SymDiff adds the backward operation, which returns the first input's
-// gradient, and a pick for each of the others.
-func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
+// gradient, and a pick for each of the others, or refuses to.
+func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (_ G.Nodes, err error) {
+	defer f.guard(&err)
 	b, err := f.newBackward(inputs, output, grad)
 	if err != nil {
 		return nil, err

@@ -33,11 +33,16 @@ type Array[T Float] struct {
 	Ints  []int
 }
 
+// Forward is a layer's function.
+type Forward[T Float] interface {
+	// Forward overwrites out.
+	Forward(out Array[T], in []Array[T]) error
+}
+
 // Kernel is a layer's pair of functions. One kernel serves one node, so it may
 // keep from Forward what Backward needs.
 type Kernel[T Float] interface {
-	// Forward overwrites out.
-	Forward(out Array[T], in []Array[T]) error
+	Forward[T]
 	// Backward overwrites din, the gradients of all float inputs, after Forward
 	// has run on the same in. din of an integer input is empty.
 	Backward(din, in []Array[T], out, dout Array[T]) error
@@ -48,6 +53,12 @@ type Kernel[T Float] interface {
 // (tensor.Int), which have no gradient. The label, a layer's kind and name,
 // starts every error.
 func Apply(label string, shape tensor.Shape, f32 Kernel[float32], f64 Kernel[float64], inputs ...*G.Node) (*G.Node, error) {
+	return ApplyForward(label, shape, f32, f64, inputs...)
+}
+
+// ApplyForward is Apply for a kernel that need not have a Backward. If it has none,
+// to take a gradient by way of the node is an error.
+func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Forward[float64], inputs ...*G.Node) (*G.Node, error) {
 	dt, err := floatType(inputs)
 	if err != nil {
 		return nil, fmt.Errorf("layers: %s: %w", label, err)

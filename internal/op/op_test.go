@@ -298,3 +298,32 @@ func TestSecondDerivativeIsRefusedWhileTheGraphIsBuilt(t *testing.T) {
 	_, err = G.Grad(G.Must(G.Sum(grads[0])), w)
 	require.ErrorContains(t, err, "layers: Weighted w1 backward: has no second derivative")
 }
+
+// negative is y = −x, without a gradient.
+type negative[T Float] struct{}
+
+func (negative[T]) Forward(out Array[T], in []Array[T]) error {
+	for i, x := range in[0].Data {
+		out.Data[i] = -x
+	}
+	return nil
+}
+
+func TestAKernelWithoutBackwardHasNoGradient(t *testing.T) {
+	build := func() (x, cost *G.Node) {
+		x = newInput(G.NewGraph(), "x", layouts(t)["transposed"])
+		y, err := ApplyForward("Negative", tensor.Shape{2, 3}, negative[float32]{}, negative[float64]{}, x)
+		require.NoError(t, err)
+		return x, G.Must(G.Sum(y))
+	}
+	const refusal = "layers: Negative forward: has no gradient"
+	x, cost := build()
+	vm := G.NewTapeMachine(cost.Graph())
+	defer vm.Close()
+	require.NoError(t, vm.RunAll())
+	require.Equal(t, []float64{-21}, elements(t, cost.Value()))
+	_, err := G.Grad(cost, x)
+	require.ErrorContains(t, err, refusal)
+	_, cost = build()
+	require.ErrorContains(t, G.NewLispMachine(cost.Graph()).RunAll(), refusal)
+}

@@ -31,24 +31,38 @@ func (m *Model) Forward(ids *G.Node) (*Activations, error) {
 	if s.Dims() != 2 || s[1] > m.config.Context {
 		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time) with time up to the context of %d", s, m.config.Context)
 	}
-	f := forward{placement: m.config.Placement, residual: m.residual}
-	x := f.add(f.of(m.wte, ids), f.of(m.wpe, m.positions(s)))
+	f := m.forward()
+	m.head(f, m.stream(f, ids, m.positions(s)))
+	if f.err != nil {
+		return nil, fmt.Errorf("transformer: %w", f.err)
+	}
+	return &f.Activations, nil
+}
+
+func (m *Model) forward() *forward {
+	return &forward{placement: m.config.Placement, residual: m.residual}
+}
+
+// stream is the residual stream after all blocks, of ids at the given positions.
+func (m *Model) stream(f *forward, ids, positions *G.Node) *G.Node {
+	x := f.add(f.of(m.wte, ids), f.of(m.wpe, positions))
 	f.Residual = append(f.Residual, x)
 	for _, b := range m.blocks {
-		x = f.connect(b.norm1, x, func(x *G.Node) *G.Node { return b.attend(&f, x) })
-		x = f.connect(b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(&f, x) })
+		x = f.connect(b.norm1, x, func(x *G.Node) *G.Node { return b.attend(f, x) })
+		x = f.connect(b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(f, x) })
 		f.Residual = append(f.Residual, x)
 	}
+	return x
+}
+
+// head gives the logits of the stream.
+func (m *Model) head(f *forward, x *G.Node) {
 	for _, l := range m.finalNorm {
 		x = f.norm(l, x)
 	}
 	if f.err == nil {
 		f.Logits, f.err = m.wte.Attend(x)
 	}
-	if f.err != nil {
-		return nil, fmt.Errorf("transformer: %w", f.err)
-	}
-	return &f.Activations, nil
 }
 
 // Logits gives the scores of each next token, of shape (B, T, vocabulary).
@@ -76,8 +90,13 @@ func (m *Model) positions(s tensor.Shape) *G.Node {
 	for i := range p {
 		p[i] = i % s[1]
 	}
-	v := tensor.New(tensor.WithShape(s...), tensor.WithBacking(p))
-	return G.NewTensor(m.g, tensor.Int, 2, G.WithShape(s...), G.WithName("transformer.positions"), G.WithValue(v))
+	return m.input("transformer.positions", s, p)
+}
+
+// input is one of integers, which works in the given memory.
+func (m *Model) input(name string, s tensor.Shape, v []int) *G.Node {
+	d := tensor.New(tensor.WithShape(s...), tensor.WithBacking(v))
+	return G.NewTensor(m.g, tensor.Int, len(s), G.WithShape(s...), G.WithName(name), G.WithValue(d))
 }
 
 // forward applies layers until the first error.

@@ -1,0 +1,205 @@
+package transformer
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/golden"
+	"gorgonorm/layers"
+)
+
+// unlike gives every weight, and BatchNorm's statistics, values of their own, larger
+// than those that training starts from: logits then depend on every token.
+func unlike(t *testing.T, c Config) *Model {
+	t.Helper()
+	m, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	state, rng := m.State(), rand.New(rand.NewPCG(1, 1))
+	for _, name := range slices.Sorted(maps.Keys(state)) {
+		switch v := state[name].Data().(type) {
+		case []float32:
+			for i := range v {
+				v[i] = v[i]*3 + float32(rng.Float64())/3
+			}
+		case []float64:
+			for i := range v {
+				v[i] = v[i]*3 + rng.Float64()/3
+			}
+		}
+	}
+	require.NoError(t, m.Load(state))
+	return m
+}
+
+// uncached is decoding without a cache: a forward pass of the whole window for each
+// token. It has a graph for each length.
+type uncached struct {
+	t      *testing.T
+	m      *Model
+	passes map[int]uncachedPass
+}
+
+type uncachedPass struct {
+	ids    []int
+	logits *G.Node
+	vm     G.VM
+}
+
+func newUncached(t *testing.T, m *Model) *uncached {
+	return &uncached{t, m, make(map[int]uncachedPass)}
+}
+
+// seen is where the window begins from which the token of index n is drawn.
+func seen(n, context int) (start int) {
+	half := max(1, context/2)
+	for n-start > context {
+		start += half
+	}
+	return start
+}
+
+// logits are those of the token that follows.
+func (u *uncached) logits(tokens []int) []float64 {
+	window := tokens[seen(len(tokens), u.m.config.Context):]
+	p, ok := u.passes[len(window)]
+	if !ok {
+		g := G.NewGraph()
+		placed, err := u.m.On(g, layers.Evaluation)
+		require.NoError(u.t, err)
+		p.ids = make([]int, len(window))
+		p.logits, err = placed.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, len(window)}, Data: p.ids}))
+		require.NoError(u.t, err)
+		p.vm = G.NewTapeMachine(g)
+		u.t.Cleanup(func() { p.vm.Close() })
+		u.passes[len(window)] = p
+	}
+	copy(p.ids, window)
+	require.NoError(u.t, p.vm.RunAll())
+	p.vm.Reset()
+	all := make([]float64, len(window)*u.m.config.Vocab)
+	(&step{logits: p.logits}).copyLogits(all)
+	return all[len(all)-u.m.config.Vocab:]
+}
+
+// equalsUncached reads so many tokens, the first ones together, and compares each
+// token's logits to the last bit.
+func equalsUncached(t *testing.T, m *Model, prompt, tokens int) {
+	t.Helper()
+	d, err := newDecoder(m)
+	require.NoError(t, err)
+	defer d.close()
+	u, rng := newUncached(t, m), rand.New(rand.NewPCG(2, 2))
+	sequence := make([]int, tokens)
+	for i := range sequence {
+		sequence[i] = rng.IntN(m.config.Vocab)
+	}
+	for n := prompt; n <= tokens; n++ {
+		next := sequence[n-1 : n]
+		if n == prompt {
+			next = sequence[:n]
+		}
+		got, err := d.read(next...)
+		require.NoError(t, err)
+		require.Equal(t, u.logits(sequence[:n]), got, "after %d tokens", n)
+	}
+}
+
+// TestDecoderEqualsForward holds cached decoding to forward passes through three
+// windows, for every norm, placement, with and without QKNorm, in both types.
+func TestDecoderEqualsForward(t *testing.T) {
+	for name, c := range arrangements() {
+		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+			t.Run(fmt.Sprint(name, "/", dt), func(t *testing.T) {
+				c := c
+				c.Dtype, c.Bias = dt, true
+				equalsUncached(t, unlike(t, c), 1, 3*c.Context+1)
+			})
+		}
+	}
+}
+
+// TestDecoderEqualsForwardAtSizesOfKernels: rows with and without a rest, products with
+// a deeper sum than Gemm takes at once, and more tokens than a block of attention.
+func TestDecoderEqualsForwardAtSizesOfKernels(t *testing.T) {
+	for _, s := range []struct{ context, channels, heads, vocab int }{{70, 40, 2, 37}, {20, 268, 4, 65}, {9, 272, 1, 64}} {
+		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
+			t.Run(fmt.Sprintf("%+v/%v", s, dt), func(t *testing.T) {
+				c := tiny("layer")
+				c.Context, c.Channels, c.Heads, c.Vocab, c.Dtype = s.context, s.channels, s.heads, s.vocab, dt
+				equalsUncached(t, unlike(t, c), 1, c.Context*2)
+			})
+		}
+	}
+}
+
+// TestDecoderReadsPromptsInChunks of half the context: prompts that end before, at and
+// after a chunk and a window, for odd and even contexts.
+func TestDecoderReadsPromptsInChunks(t *testing.T) {
+	for _, context := range []int{1, 2, 3, 6, 7} {
+		c := tiny("rms")
+		c.Context = context
+		m := unlike(t, c)
+		for prompt := 1; prompt <= 3*context+2; prompt++ {
+			equalsUncached(t, m, prompt, prompt+context+1)
+		}
+	}
+}
+
+// TestWhatATokenSees is the documentation's, and more than half of the context.
+func TestWhatATokenSees(t *testing.T) {
+	for context := 1; context <= 9; context++ {
+		half := max(1, context/2)
+		for n := context + 1; n < 5*context; n++ {
+			s := seen(n, context)
+			require.Zero(t, s%half)
+			require.LessOrEqual(t, n-s, context)
+			require.Greater(t, n-s+half, context)
+			require.Greater(t, 2*(n-s), context)
+		}
+	}
+}
+
+// TestDecoderGoesOnAfterAnError as if the failing run had not been, in whatever layer
+// it ended.
+func TestDecoderGoesOnAfterAnError(t *testing.T) {
+	c := tiny("layer")
+	c.Context = 4
+	m := unlike(t, c)
+	d, err := newDecoder(m)
+	require.NoError(t, err)
+	defer d.close()
+	u := newUncached(t, m)
+
+	_, err = d.read(1, 7) // at the first layer
+	require.ErrorContains(t, err, "transformer: ")
+	require.ErrorContains(t, err, "Embedding transformer.wte forward: id 0 is 7, want it in [0, 7)")
+	got, err := d.read(3)
+	require.NoError(t, err)
+	require.Equal(t, u.logits([]int{1, 3}), got)
+
+	small, err := newDecoder(m)
+	require.NoError(t, err)
+	defer small.close()
+	small.one.close()
+	small.caches[1], err = layers.NewKVCache(2)
+	require.NoError(t, err)
+	small.one, err = newStep(m, small.caches, 1, true)
+	require.NoError(t, err)
+	_, err = small.read(1)
+	require.NoError(t, err)
+	_, err = small.read(2)
+	require.NoError(t, err)
+	for range 2 { // at the second block, when the first has the token
+		_, err = small.read(3)
+		require.ErrorContains(t, err, "the cache holds 2 of at most 2 tokens")
+		require.Equal(t, 2, small.caches[0].Tokens())
+		require.Equal(t, []int{1, 2}, small.window)
+	}
+}
