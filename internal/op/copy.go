@@ -19,7 +19,7 @@ func Copy(dst, src *tensor.Dense) {
 func copyElements[E any](dst *tensor.Dense, to []E, src *tensor.Dense, from []E) {
 	var scratch []E
 	elements := contiguous(src, from, &scratch)
-	if inOrder(dst) {
+	if InOrder(dst) {
 		copy(to, elements)
 		return
 	}

@@ -109,10 +109,10 @@ func scalar[T Float](v G.Value) T {
 	panic("op: not a float scalar")
 }
 
-// inOrder says that a tensor's memory holds its elements in row-major order
+// InOrder says that a tensor's memory holds its elements in row-major order
 // without gaps. It looks at the strides alone: a slice of a transposed tensor
 // passes for contiguous by its flags.
-func inOrder(d *tensor.Dense) bool {
+func InOrder(d *tensor.Dense) bool {
 	shape, strides, next := d.Shape(), d.Strides(), 1
 	for axis := len(shape) - 1; axis >= 0; axis-- {
 		if shape[axis] != 1 && strides[axis] != next {
@@ -126,7 +126,7 @@ func inOrder(d *tensor.Dense) bool {
 // contiguous returns the tensor's elements in row-major order: its own memory
 // where that is so already, else a copy in scratch.
 func contiguous[E any](d *tensor.Dense, memory []E, scratch *[]E) []E {
-	if inOrder(d) {
+	if InOrder(d) {
 		return memory[:d.Shape().TotalSize()] // a slice may hold more
 	}
 	s := (*scratch)[:0]
@@ -166,7 +166,7 @@ func accumulate[T Float](d G.Value, g []T) error {
 			return fmt.Errorf("a gradient kept as %v %v, want %v with %d elements", d.Dtype(), d.Shape(), dtype[T](), len(g))
 		}
 		memory, next := floats[T](d), 0
-		if inOrder(d) {
+		if InOrder(d) {
 			for i, v := range g {
 				memory[i] += v
 			}
@@ -209,7 +209,7 @@ func (v *value[T]) value() G.Value {
 
 func (v *value[T]) intact() bool {
 	d := v.dense
-	if d == nil || d.Dtype() != dtype[T]() || d.Dims() != v.shape.Dims() || !d.Shape().Eq(v.shape) || !inOrder(d) {
+	if d == nil || d.Dtype() != dtype[T]() || d.Dims() != v.shape.Dims() || !d.Shape().Eq(v.shape) || !InOrder(d) {
 		return false
 	}
 	return len(v.data) == 0 || &floats[T](d)[0] == &v.data[0]

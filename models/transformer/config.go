@@ -23,8 +23,9 @@ type Config struct {
 	Seed      uint64       // of the initial weights
 }
 
-// maxParameters is far above what one machine trains; beyond it a size is a slip.
-const maxParameters = 1e9
+// maxParameters is above what one machine trains, GPT-2's largest model; beyond it
+// a size is a slip.
+const maxParameters = 2e9
 
 // parameters is the number of weights in matrices, nearly all that there are.
 func (c Config) parameters() float64 {

@@ -33,7 +33,9 @@ type Model struct {
 // 0.02/√(2·layers). Each is drawn from a source of its own, seeded by the seed
 // and the weight's name, so that models that differ only in their norms start from
 // the same weights.
-func New(g *G.ExprGraph, c Config) (*Model, error) {
+func New(g *G.ExprGraph, c Config) (*Model, error) { return build(g, c, normal) }
+
+func build(g *G.ExprGraph, c Config, init initialisation) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -41,7 +43,7 @@ func New(g *G.ExprGraph, c Config) (*Model, error) {
 		c.Dtype = tensor.Float32
 	}
 	c.Placement = cmp.Or(c.Placement, Pre)
-	b := builder{g: g, Config: c}
+	b := builder{g: g, Config: c, init: init}
 	m := &Model{
 		config: c,
 		g:      g,
@@ -69,7 +71,8 @@ func New(g *G.ExprGraph, c Config) (*Model, error) {
 type builder struct {
 	g *G.ExprGraph
 	Config
-	err error
+	init initialisation
+	err  error
 }
 
 func (b *builder) keep(err error) {
@@ -78,21 +81,27 @@ func (b *builder) keep(err error) {
 	}
 }
 
-func (b *builder) normal(name string, std float64) G.InitWFn {
+// initialisation makes a weight's first values, by its name and deviation.
+type initialisation func(seed uint64, name string, std float64) G.InitWFn
+
+func normal(seed uint64, name string, std float64) G.InitWFn {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	return layers.Normal(rand.NewPCG(b.Seed, h.Sum64()), std)
+	return layers.Normal(rand.NewPCG(seed, h.Sum64()), std)
 }
 
+// blank is for weights that are to be read from a file.
+func blank(uint64, string, float64) G.InitWFn { return G.Zeroes() }
+
 func (b *builder) embedding(name string, rows int) *layers.Embedding {
-	l, err := layers.NewEmbedding(b.g, rows, b.Channels, b.normal(name, 0.02), layers.WithName(name), layers.WithDtype(b.Dtype))
+	l, err := layers.NewEmbedding(b.g, rows, b.Channels, b.init(b.Seed, name, 0.02), layers.WithName(name), layers.WithDtype(b.Dtype))
 	b.keep(err)
 	return l
 }
 
 func (b *builder) linear(name string, in, out int, std float64) layers.Layer {
 	opts := options(name, b.Bias, []layers.Option{layers.WithDtype(b.Dtype)})
-	l, err := layers.NewLinear(b.g, in, out, b.normal(name, std), opts...)
+	l, err := layers.NewLinear(b.g, in, out, b.init(b.Seed, name, std), opts...)
 	b.keep(err)
 	return l
 }

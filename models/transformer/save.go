@@ -4,12 +4,14 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
 )
 
-// Save writes the model's State in the safetensors format.
+// Save writes the model's State in the safetensors format, and as metadata what
+// Load cannot tell from names and shapes.
 func (m *Model) Save(w io.Writer) error {
 	views := make(map[string]view)
 	for name, d := range m.State() {
@@ -18,7 +20,10 @@ func (m *Model) Save(w io.Writer) error {
 		}
 		views[name] = view{d}
 	}
-	if err := safetensors.SerializeToWriter(views, map[string]string{"format": "pt"}, w); err != nil {
+	metadata := map[string]string{
+		"format": "pt", headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name,
+	}
+	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
 		return fmt.Errorf("transformer: saving: %w", err)
 	}
 	return nil

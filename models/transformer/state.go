@@ -23,19 +23,18 @@ func (m *Model) State() layers.State { return m.stateful().State() }
 // lm_head.weight besides, if that equals transformer.wte.weight. No graph that the
 // model stands on may run meanwhile.
 func (m *Model) Load(s layers.State) error {
-	const embedding, head = "transformer.wte.weight", "lm_head.weight"
-	weight, given := s[head]
-	tied := given && m.equal(weight, s[embedding])
+	weight, given := s[headWeight]
+	tied := given && m.equal(weight, s[wteWeight])
 	if tied {
 		s = maps.Clone(s)
-		delete(s, head)
+		delete(s, headWeight)
 	}
 	err := m.stateful().Load(s)
 	switch {
 	case err == nil:
 		return nil
 	case given && !tied:
-		return fmt.Errorf("transformer: %w (%s would have to equal %s)", err, head, embedding)
+		return fmt.Errorf("transformer: %w (%s would have to equal %s)", err, headWeight, wteWeight)
 	default:
 		return fmt.Errorf("transformer: %w", err)
 	}

@@ -1,0 +1,224 @@
+package transformer
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	format "github.com/nlpodyssey/safetensors"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
+	"gorgonorm/internal/safetensors"
+	"gorgonorm/layers"
+)
+
+// The embedding's weight and the head's, which are one tensor.
+const (
+	wteWeight  = "transformer.wte.weight"
+	wpeWeight  = "transformer.wpe.weight"
+	headWeight = "lm_head.weight"
+)
+
+// weights are the tensors of an open file by nanoGPT's names.
+type weights struct {
+	*safetensors.File
+	path       string
+	names      map[string]string // in the file, by nanoGPT's
+	conv1D     bool              // linear layers' weights are of shape (in, out)
+	duplicates []string
+}
+
+// openWeights opens a file with nanoGPT's names, those that torch.compile makes
+// of them, or those of GPT-2 as it is published. What is no weight, attention's mask,
+// is passed over.
+func openWeights(path string) (*weights, error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("transformer: %w", err)
+	}
+	w := &weights{File: f, path: path, names: make(map[string]string)}
+	for _, name := range sorted(f.Tensors) {
+		known := strings.TrimPrefix(name, "_orig_mod.")
+		if strings.HasSuffix(known, ".attn.bias") || strings.HasSuffix(known, ".attn.masked_bias") {
+			continue
+		}
+		if known != headWeight && !strings.HasPrefix(known, "transformer.") {
+			known = "transformer." + known
+		}
+		if twice, ok := w.names[known]; ok {
+			w.duplicates = append(w.duplicates, fmt.Sprintf("%s is %s again", name, twice))
+		}
+		w.names[known] = name
+	}
+	if _, ok := w.names[wteWeight]; !ok { // of two that share memory, save_model keeps one
+		if head, ok := w.names[headWeight]; ok {
+			w.names[wteWeight] = head
+			delete(w.names, headWeight)
+		}
+	}
+	qkv, ok := w.of("transformer.h.0.attn.c_attn.weight")
+	w.conv1D = ok && len(qkv.Shape) == 2 && qkv.Shape[1] == 3*qkv.Shape[0]
+	return w, nil
+}
+
+func sorted[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// of finds a tensor by nanoGPT's name.
+func (w *weights) of(name string) (t safetensors.Tensor, ok bool) {
+	t, ok = w.Tensors[w.names[name]]
+	return t, ok
+}
+
+// transposed says that a weight is held as GPT-2's Conv1D does.
+func (w *weights) transposed(name string) bool {
+	return w.conv1D && (strings.HasSuffix(name, ".c_attn.weight") || strings.HasSuffix(name, ".c_fc.weight") || strings.HasSuffix(name, ".c_proj.weight"))
+}
+
+// shape is a tensor's in the model.
+func (w *weights) shape(name string) tensor.Shape {
+	t, _ := w.of(name)
+	s := slices.Clone(t.Shape)
+	if w.transposed(name) {
+		slices.Reverse(s)
+	}
+	return s
+}
+
+// compare finds which of a model's tensors the file has with their shapes and in
+// types that theirs hold, and says what is wrong with the others, on either side.
+func (w *weights) compare(own layers.State) (matched, faults []string) {
+	faults = slices.Clone(w.duplicates)
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	for _, name := range sorted(own) {
+		t, ok := w.of(name)
+		n := len(faults)
+		switch d := own[name]; {
+		case !ok:
+			fault("%s is missing", name)
+		case d == nil || d.Dtype().Type == nil:
+			fault("%s has no memory in the model, whose graph has been unbound", name)
+		default:
+			if got := w.shape(name); !slices.Equal(got, d.Shape()) {
+				fault("%s has shape %v, want %v", w.names[name], got, d.Shape())
+			}
+			if !holds(d.Dtype(), t.DType) {
+				fault("%s is of type %v, which %v does not hold", w.names[name], t.DType, d.Dtype())
+			}
+		}
+		if len(faults) == n {
+			matched = append(matched, name)
+		}
+	}
+	for _, name := range sorted(w.names) {
+		if _, ok := own[name]; !ok && name != headWeight {
+			fault("%s is unexpected", w.names[name])
+		}
+	}
+	return matched, faults
+}
+
+func holds(own tensor.Dtype, d format.DType) bool {
+	switch own {
+	case tensor.Float32:
+		return safetensors.Holds[float32](d)
+	case tensor.Float64:
+		return safetensors.Holds[float64](d)
+	default:
+		return d == format.I64
+	}
+}
+
+// examine reads tensors and says what no weight can be. The error is one of
+// reading.
+func (w *weights) examine(names []string) (faults []string, err error) {
+	for _, name := range names {
+		if t, _ := w.of(name); t.DType == format.I64 {
+			continue
+		}
+		wrong, negative, first := 0, 0, -1
+		err := safetensors.Read(w.File, w.names[name], func(at int, block []float64) error {
+			for i, v := range block {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					if wrong == 0 {
+						first = at + i
+					}
+					wrong++
+				} else if v < 0 {
+					negative++
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if wrong > 0 {
+			faults = append(faults, fmt.Sprintf("%s holds NaN or infinity, %d in all, the first as element %d", w.names[name], wrong, first))
+		}
+		if negative > 0 && strings.HasSuffix(name, ".running_var") {
+			faults = append(faults, fmt.Sprintf("%s holds %d negative variances", w.names[name], negative))
+		}
+	}
+	if head, ok := w.names[headWeight]; ok && slices.Contains(names, wteWeight) {
+		same, err := w.Equal(head, w.names[wteWeight])
+		if err != nil {
+			return nil, err
+		}
+		if !same {
+			faults = append(faults, fmt.Sprintf("%s is not the same as %s, which the model has as its head", head, w.names[wteWeight]))
+		}
+	}
+	return faults, nil
+}
+
+// read gives a tensor of the model the file's numbers.
+func (w *weights) read(name string, d *tensor.Dense) error {
+	switch d.Dtype() {
+	case tensor.Float32:
+		return readFloats(w, name, d, d.Float32s())
+	case tensor.Float64:
+		return readFloats(w, name, d, d.Float64s())
+	default:
+		n, err := w.Int64(w.names[name])
+		d.Int64s()[0] = n
+		return err
+	}
+}
+
+// readFloats reads into a tensor's memory, whatever the order it is in there.
+func readFloats[T op.Float](w *weights, name string, d *tensor.Dense, into []T) error {
+	if !op.InOrder(d) {
+		c := op.Clone(d)
+		err := w.read(name, c)
+		op.Copy(d, c)
+		return err
+	}
+	if !w.transposed(name) {
+		return safetensors.Read(w.File, w.names[name], func(at int, block []T) error {
+			copy(into[at:], block)
+			return nil
+		})
+	}
+	out, in := d.Shape()[0], d.Shape()[1]
+	return safetensors.Read(w.File, w.names[name], func(at int, block []T) error {
+		for i, v := range block {
+			into[(at+i)%out*in+(at+i)/out] = v
+		}
+		return nil
+	})
+}
+
+// errorf says all that is wrong with the file.
+func (w *weights) errorf(faults []string) error {
+	return fmt.Errorf("transformer: cannot load %s: %s", filepath.Clean(w.path), strings.Join(faults, "; "))
+}
