@@ -1,9 +1,10 @@
 """Makes the golden values that the tests of gorgonorm compare against.
 
 Writes the JSON files beside this script; the package oracle/ makes their cases,
-and the list below says which function makes which file. The committed files were
-made with PyTorch 1.13.1 (Debian package 1.13.1+dfsg-4, which calls itself
-1.13.0a0) on the CPU. To remake them (Debian: apt install python3-torch):
+and the list below says which function makes which file, or files: checkpoints makes
+those of checkpoints/ too. The committed files were made with PyTorch 1.13.1 (Debian
+package 1.13.1+dfsg-4, which calls itself 1.13.0a0) on the CPU. To remake them
+(Debian: apt install python3-torch):
 
     python3 testdata/golden.py
 
@@ -24,8 +25,8 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import (batchnorm, batchnorm_options, elementwise, groupnorm, rownorms, second, training,
-                    transformer)
+from oracle import (batchnorm, batchnorm_options, checkpoints, elementwise, groupnorm, rownorms, second,
+                    training, transformer)
 
 FILES = [  # each NAME.json is made by the function NAME
     rownorms.layernorm,
@@ -46,6 +47,8 @@ FILES = [  # each NAME.json is made by the function NAME
     transformer.qknorm,
     transformer.transformer,
     transformer.placements,
+    checkpoints.nanogpt,
+    checkpoints.checkpoints,
 ]
 
 if __name__ == "__main__":

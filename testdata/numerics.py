@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from accuracy import data, rms_norm
+from accuracy import rms_norm
+from oracle.made import data
 
 torch.set_num_threads(1)
 np.seterr(all='ignore')

@@ -37,7 +37,7 @@ func Read(t *testing.T, file string, into any) {
 }
 
 // Made gives n numbers of a mean and a deviation, sums of four uniform ones: those of
-// data in testdata/accuracy.py, so that PyTorch can be had on the same.
+// data in testdata/oracle/made.py, so that PyTorch can be had on the same.
 func Made(seed uint64, n int, mean, deviation float64) []float64 {
 	x := make([]float64, n)
 	for i := range x {

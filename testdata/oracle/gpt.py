@@ -1,0 +1,158 @@
+"""A GPT as a torch.nn.Module that has nanoGPT's parameters by nanoGPT's names, under
+any norm. With Conv1D for its linear layers it has those of GPT-2's own files."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .rownorms import rms_norm
+from .transformer import causal_attention, qk_norm
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """A channel over batch and time; x is (B,T,C)."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(0, -2)).view(x.shape)
+
+
+class RMSNorm(nn.Module):
+    """torch.nn.RMSNorm of PyTorch 2.4."""
+
+    def __init__(self, size):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(size))
+
+    def forward(self, x):
+        return rms_norm(x, self.weight, torch.finfo(x.dtype).eps)
+
+
+class DyT(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
+        self.alpha = nn.Parameter(torch.full((1,), 0.5))
+
+    def curve(self, x):
+        return torch.tanh(self.alpha * x)
+
+    def forward(self, x):
+        y = self.curve(x) * self.weight
+        return y if self.bias is None else y + self.bias
+
+
+class Derf(DyT):
+    def __init__(self, size):
+        super().__init__(size)
+        self.shift = nn.Parameter(torch.zeros(1))
+
+    def curve(self, x):
+        return torch.erf(self.alpha * x + self.shift)
+
+
+NORMS = {"none": lambda size: nn.Identity(), "batch": BatchNorm, "layer": nn.LayerNorm, "rms": RMSNorm,
+         "dyt": DyT, "derf": Derf}
+
+
+def make_norm(kind, size, bias):
+    norm = NORMS[kind](size)
+    if not bias and hasattr(norm, "bias"):
+        norm.register_parameter("bias", None)
+    return norm
+
+
+class Conv1D(nn.Module):
+    """x·W + b with W of shape (in, out), GPT-2's linear layer; nn.Linear has (out, in)."""
+
+    def __init__(self, size_in, size_out, bias):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(size_in, size_out))
+        self.bias = nn.Parameter(torch.zeros(size_out)) if bias else None
+
+    def forward(self, x):
+        y = x @ self.weight
+        return y if self.bias is None else y + self.bias
+
+
+@dataclass
+class Config:
+    vocab: int
+    context: int
+    layers: int
+    heads: int
+    channels: int
+    norm: str = "layer"
+    placement: str = "pre"
+    qk_norm: bool = False
+    bias: bool = False
+    linear: type = nn.Linear
+
+
+class Attention(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.heads = c.heads
+        self.c_attn = c.linear(c.channels, 3 * c.channels, bias=c.bias)
+        self.c_proj = c.linear(c.channels, c.channels, bias=c.bias)
+        self.q_norm = self.k_norm = None
+        if c.qk_norm:  # of a kind that normalizes rows
+            kind, size = "rms" if c.norm == "rms" else "layer", c.channels // c.heads
+            self.q_norm, self.k_norm = make_norm(kind, size, c.bias), make_norm(kind, size, c.bias)
+
+    def forward(self, x):
+        qkv = self.c_attn(x)
+        if self.q_norm is not None:
+            qkv = qk_norm(qkv, self.heads, self.q_norm, self.k_norm)
+        return self.c_proj(causal_attention(qkv, self.heads))
+
+
+class MLP(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.c_fc = c.linear(c.channels, 4 * c.channels, bias=c.bias)
+        self.c_proj = c.linear(4 * c.channels, c.channels, bias=c.bias)
+
+    def forward(self, x):
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
+class Block(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.placement = c.placement
+        self.ln_1, self.attn = make_norm(c.norm, c.channels, c.bias), Attention(c)
+        self.ln_2, self.mlp = make_norm(c.norm, c.channels, c.bias), MLP(c)
+        if c.placement == "peri":
+            self.ln_1_post, self.ln_2_post = (make_norm(c.norm, c.channels, c.bias) for _ in range(2))
+
+    def forward(self, x):
+        if self.placement == "post":
+            x = self.ln_1(x + self.attn(x))
+            return self.ln_2(x + self.mlp(x))
+        if self.placement == "peri":
+            x = x + self.ln_1_post(self.attn(self.ln_1(x)))
+            return x + self.ln_2_post(self.mlp(self.ln_2(x)))
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class GPT(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.transformer = nn.ModuleDict({
+            "wte": nn.Embedding(c.vocab, c.channels),
+            "wpe": nn.Embedding(c.context, c.channels),
+            "h": nn.ModuleList(Block(c) for _ in range(c.layers)),
+            "ln_f": make_norm("none" if c.placement == "post" else c.norm, c.channels, c.bias),
+        })
+        self.lm_head = nn.Linear(c.channels, c.vocab, bias=False)
+        self.lm_head.weight = self.transformer.wte.weight
+
+    def forward(self, ids):
+        """ids (B,T) → logits (B,T,vocab)."""
+        x = self.transformer.wte(ids) + self.transformer.wpe(torch.arange(ids.shape[1]))
+        for block in self.transformer.h:
+            x = block(x)
+        return self.lm_head(self.transformer.ln_f(x))
