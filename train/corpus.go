@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"gorgonorm/models/tokenizer"
 )
 
 // Corpus is a text as ids of its characters, the first 90 % for training and the
@@ -49,18 +51,17 @@ func ReadCorpus(path string) (*Corpus, error) {
 	}
 	hash := sha256.Sum256(b)
 	c := &Corpus{Path: path, SHA256: hex.EncodeToString(hash[:])}
-	text := []rune(string(b))
-	c.Vocabulary = slices.Compact(slices.Sorted(slices.Values(text)))
+	c.Vocabulary = slices.Compact(slices.Sorted(slices.Values([]rune(string(b)))))
 	if len(c.Vocabulary) < 2 {
 		return nil, fmt.Errorf("train: the text %s has one character only, %q: there is nothing to learn", path, c.Vocabulary[0])
 	}
-	ids := make(map[rune]int, len(c.Vocabulary))
-	for i, r := range c.Vocabulary {
-		ids[r] = i
+	characters, err := tokenizer.NewCharacters(string(c.Vocabulary))
+	if err != nil {
+		return nil, fmt.Errorf("train: the text %s: %w", path, err)
 	}
-	all := make([]int, len(text))
-	for i, r := range text {
-		all[i] = ids[r]
+	all, err := characters.Encode(string(b))
+	if err != nil {
+		return nil, fmt.Errorf("train: the text %s: %w", path, err)
 	}
 	split := len(all) * 9 / 10
 	c.Train, c.Val = all[:split], all[split:]

@@ -1,0 +1,215 @@
+package tokenizer
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// golden is a part of GPT-2's encoding: testdata/bpe/golden.mjs says which, and by whom
+// the words and ids of cases.json are.
+const golden = "../../testdata/bpe"
+
+func readGolden(t testing.TB) *BPE {
+	b, err := ReadBPE(filepath.Join(golden, "vocab.json"), filepath.Join(golden, "merges.txt"))
+	require.NoError(t, err)
+	return b
+}
+
+type goldenCase struct {
+	Text  string
+	Words []string
+	IDs   []int
+}
+
+func goldenCases(t testing.TB) []goldenCase {
+	content, err := os.ReadFile(filepath.Join(golden, "cases.json"))
+	require.NoError(t, err)
+	var cases []goldenCase
+	require.NoError(t, json.Unmarshal(content, &cases))
+	require.Len(t, cases, 250)
+	return cases
+}
+
+func words(text string) []string {
+	all := []string{}
+	for len(text) > 0 {
+		n := wordLen(text)
+		all = append(all, text[:n])
+		text = text[n:]
+	}
+	return all
+}
+
+func TestGolden(t *testing.T) {
+	b := readGolden(t)
+	require.Equal(t, 547, b.Size())
+	for _, c := range goldenCases(t) {
+		require.Equal(t, c.Words, words(c.Text), "%q", c.Text)
+		ids, err := b.Encode(c.Text)
+		require.NoError(t, err)
+		require.True(t, slices.Equal(c.IDs, ids), "%q: %v, want %v", c.Text, ids, c.IDs)
+		requireBack(t, b, c.Text, ids)
+	}
+}
+
+// TestEndOfText: its text is ordinary text, its id is decoded as that text.
+func TestEndOfText(t *testing.T) {
+	b := readGolden(t)
+	text, err := b.Decode([]int{b.Size() - 1})
+	require.NoError(t, err)
+	require.Equal(t, "<|endoftext|>", text)
+	ids, err := b.Encode(text)
+	require.NoError(t, err)
+	require.NotContains(t, ids, b.Size()-1)
+}
+
+// TestBPEBack: whatever the bytes, they come back, at once or id by id.
+func TestBPEBack(t *testing.T) {
+	b := readGolden(t)
+	cases := goldenCases(t)
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.OneOf(
+			rapid.String(),
+			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
+			rapid.Map(rapid.SliceOf(rapid.SampledFrom(cases)), func(of []goldenCase) string {
+				var s strings.Builder
+				for _, c := range of {
+					s.WriteString(c.Text)
+				}
+				return s.String()
+			}),
+		).Draw(t, "text")
+		ids, err := b.Encode(text)
+		require.NoError(t, err)
+		requireBack(t, b, text, ids)
+	})
+}
+
+// TestMerges compares with the encoding as it is defined, on merges of any kind: those
+// whose order is not that of the ids, and those of tokens that come about in several ways,
+// or only after a merge that they take part in.
+func TestMerges(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		letters := "ab"
+		if rapid.Bool().Draw(t, "three letters") {
+			letters = "abc"
+		}
+		var made []string // by rank, two tokens with a space between
+		tokens := strings.Split(letters, "")
+		for range rapid.IntRange(0, 12).Draw(t, "merges") {
+			pair := oneOf(t, tokens) + " " + oneOf(t, tokens)
+			if both := strings.Replace(pair, " ", "", 1); len(both) <= 8 && !slices.Contains(made, pair) {
+				made = append(made, pair)
+				if !slices.Contains(tokens, both) {
+					tokens = append(tokens, both)
+				}
+			}
+		}
+		made = rapid.Permutation(made).Draw(t, "ranks")
+		b := build(t, rapid.Permutation(tokens[len(letters):]).Draw(t, "ids"), made)
+
+		text := rapid.StringOfN(rapid.RuneFrom([]rune(letters)), 0, 40, -1).Draw(t, "text")
+		ids, err := b.Encode(text)
+		require.NoError(t, err)
+		got := []string{}
+		for _, id := range ids {
+			got = append(got, b.tokens[id])
+		}
+		require.Equal(t, byDefinition(text, made), got)
+	})
+}
+
+func oneOf(t *rapid.T, from []string) string { return rapid.SampledFrom(from).Draw(t, "token") }
+
+// build makes an encoding of the single bytes, more tokens and merges.
+func build(t require.TestingT, more, merges []string) *BPE {
+	vocab := make(map[string]int)
+	for i, r := range alphabet {
+		vocab[string(r)] = i
+	}
+	for _, token := range more {
+		vocab[token] = len(vocab)
+	}
+	written, err := json.Marshal(vocab)
+	require.NoError(t, err)
+	b, err := parseBPE(written, []byte(strings.Join(merges, "\n")))
+	require.NoError(t, err)
+	return b
+}
+
+// byDefinition is the loop of Sennrich et al. (2016), figure 1, on a word.
+func byDefinition(text string, merges []string) []string {
+	word := strings.Split(text, "")
+	for {
+		best := len(merges)
+		for i := range len(word) - 1 {
+			if rank := slices.Index(merges, word[i]+" "+word[i+1]); rank >= 0 {
+				best = min(best, rank)
+			}
+		}
+		if best == len(merges) {
+			return word
+		}
+		var next []string
+		for i := 0; i < len(word); i++ {
+			if i+1 < len(word) && word[i]+" "+word[i+1] == merges[best] {
+				next = append(next, word[i]+word[i+1])
+				i++
+			} else {
+				next = append(next, word[i])
+			}
+		}
+		word = next
+	}
+}
+
+// TestLongWords: a megabyte without a space takes about a second; a quadratic way would
+// take hours.
+func TestLongWords(t *testing.T) {
+	b := readGolden(t)
+	r := rand.New(rand.NewPCG(1, 2))
+	mixed := make([]byte, 1<<20)
+	for i := range mixed {
+		mixed[i] = 'a' + byte(r.IntN(26))
+	}
+	for name, text := range map[string]string{"one letter": strings.Repeat("a", 1<<20), "letters": string(mixed), "spaces": strings.Repeat(" ", 1<<20), "quotes": strings.Repeat("'", 1<<20)} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			ids, err := b.Encode(text)
+			require.NoError(t, err)
+			require.Less(t, time.Since(start), time.Minute)
+			back, err := b.Decode(ids)
+			require.NoError(t, err)
+			require.True(t, back == text)
+		})
+	}
+}
+
+func BenchmarkEncode(bench *testing.B) {
+	var text strings.Builder
+	for _, c := range goldenCases(bench)[:80] {
+		text.WriteString(c.Text)
+	}
+	long := strings.Repeat(text.String(), 100)
+	characters, err := NewCharacters(string(slices.Compact(slices.Sorted(slices.Values([]rune(long))))))
+	require.NoError(bench, err)
+	for _, of := range []Tokenizer{characters, readGolden(bench)} {
+		bench.Run(fmt.Sprintf("bytes=%d/%T", len(long), of), func(bench *testing.B) {
+			bench.SetBytes(int64(len(long)))
+			for bench.Loop() {
+				_, err := of.Encode(long)
+				require.NoError(bench, err)
+			}
+		})
+	}
+}

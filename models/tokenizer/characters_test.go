@@ -1,0 +1,94 @@
+package tokenizer
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+var (
+	_ Tokenizer = (*Characters)(nil)
+	_ Tokenizer = (*BPE)(nil)
+)
+
+func TestCharacters(t *testing.T) {
+	c, err := NewCharacters("\nba é日\ufffd")
+	require.NoError(t, err)
+	require.Equal(t, 7, c.Size())
+	ids, err := c.Encode("a日b\né \ufffd")
+	require.NoError(t, err)
+	require.Equal(t, []int{2, 5, 1, 0, 4, 3, 6}, ids)
+	text, err := c.Decode(ids)
+	require.NoError(t, err)
+	require.Equal(t, "a日b\né \ufffd", text)
+	ids, err = c.Encode("")
+	require.NoError(t, err)
+	require.Empty(t, ids)
+}
+
+func TestCharactersRefuse(t *testing.T) {
+	for vocabulary, want := range map[string]string{
+		"":            "tokenizer: the vocabulary has no characters",
+		"ab\ncaf\xe9": "tokenizer: the vocabulary is not valid UTF-8: byte 0xe9 at line 2, column 4",
+		"abcaéé":      `tokenizer: the vocabulary: characters given twice (2): 'a' of ids 0 and 3, 'é' of ids 4 and 5`,
+	} {
+		_, err := NewCharacters(vocabulary)
+		require.EqualError(t, err, want)
+	}
+	c, err := NewCharacters("ab\né")
+	require.NoError(t, err)
+	for text, want := range map[string]string{
+		"xa": "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: 'x'; the first is at line 1, column 1",
+		"a\nébéxyxz日\x00b🙂": `tokenizer: the text has 7 characters, 6 different ones, that are not in the vocabulary of 4: ` +
+			`'x', 'y', 'z', '日', '\x00', …; the first is at line 2, column 4`,
+		"\ufffd":    "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '�'; the first is at line 1, column 1",
+		"x\né\xff":  "tokenizer: the text is not valid UTF-8: byte 0xff at line 2, column 2",
+		"a\xe6\x97": "tokenizer: the text is not valid UTF-8: byte 0xe6 at line 1, column 2",
+	} {
+		_, err := c.Encode(text)
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	c, err := NewCharacters("ab")
+	require.NoError(t, err)
+	for _, id := range []int{-1, 2, 1 << 40} {
+		text, err := c.Decode([]int{0, id, 1})
+		require.ErrorContains(t, err, ", at place 1 of 3, is outside 0…1")
+		require.Empty(t, text)
+	}
+}
+
+// TestCharactersBack: what is encoded is decoded to itself, at once or id by id.
+func TestCharactersBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		vocabulary := rapid.SliceOfNDistinct(rapid.Rune(), 1, 20, rapid.ID).Draw(t, "vocabulary")
+		text := string(rapid.SliceOf(rapid.SampledFrom(vocabulary)).Draw(t, "text"))
+		c, err := NewCharacters(string(vocabulary))
+		require.NoError(t, err)
+		ids, err := c.Encode(text)
+		require.NoError(t, err)
+		for i, r := range []rune(text) {
+			require.Equal(t, r, vocabulary[ids[i]])
+		}
+		requireBack(t, c, text, ids)
+	})
+}
+
+// requireBack decodes ids to the text that they are of, at once and id by id.
+func requireBack(t require.TestingT, of Tokenizer, text string, ids []int) {
+	back, err := of.Decode(ids)
+	require.NoError(t, err)
+	require.Equal(t, text, back)
+	var stream strings.Builder
+	for _, id := range ids {
+		part, err := of.Decode([]int{id})
+		require.NoError(t, err)
+		require.NotEmpty(t, part)
+		stream.WriteString(part)
+	}
+	require.Equal(t, text, stream.String())
+}
