@@ -1,0 +1,119 @@
+package checkpoint
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/models/tokenizer"
+	"gorgonorm/models/transformer"
+)
+
+// directory makes one of files.
+func directory(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	}
+	return dir
+}
+
+const (
+	ofRun     = `{"norm": "rms", "placement": "peri", "qk_norm": true, "layers": 4, "heads": 2, "channels": 128, "context": 64, "bias": true, "lr": 0.1, "vocabulary": "abc"}`
+	ofNanoGPT = `{"n_layer": 4, "n_head": 2, "n_embd": 128, "block_size": 64, "bias": false, "vocab_size": 65, "dropout": 0.0}`
+	ofGPT2    = `{"model_type": "gpt2", "n_layer": 4, "n_head": 2, "n_embd": 128, "n_ctx": 64, "n_positions": 64, "vocab_size": 50257, "layer_norm_epsilon": 1e-05, "activation_function": "gelu_new", "scale_attn_weights": true}`
+	meta      = `{"vocab_size": 2, "itos": {"0": "x", "1": "y"}, "stoi": {"x": 0, "y": 1}}`
+)
+
+func TestOpenFindsWhatBelongsTogether(t *testing.T) {
+	size := transformer.Config{Layers: 4, Heads: 2, Channels: 128, Context: 64}
+	nanoGPT, gpt2, run := size, size, size
+	nanoGPT.Vocab, gpt2.Vocab = 65, 50257
+	run.Placement, run.QKNorm, run.Bias = transformer.Peri, true, true
+	for name, c := range map[string]struct {
+		files       map[string]string
+		weights     string
+		config      transformer.Config
+		norm, knows string // a text that the tokenizer knows; none where that is ""
+		doesNotKnow string
+	}{
+		"a run":               {map[string]string{"model.safetensors": "", "config.json": ofRun}, "model.safetensors", run, "rms", "cab", "x"},
+		"a run before others": {map[string]string{"model.safetensors": "", "config.json": ofRun, "meta.json": meta}, "model.safetensors", run, "rms", "cab", "x"},
+		"nanoGPT":             {map[string]string{"ckpt.safetensors": "", "config.json": ofNanoGPT, "meta.json": meta}, "ckpt.safetensors", nanoGPT, "", "xy", "a"},
+		"nanoGPT's weights":   {map[string]string{"model.safetensors": "", "meta.json": meta}, "model.safetensors", transformer.Config{}, "", "xy", "a"},
+		"GPT-2":               {map[string]string{"model.safetensors": "", "config.json": ofGPT2}, "model.safetensors", gpt2, "", "", ""},
+		"other weights":       {map[string]string{"model.safetensors": "", "other.safetensors": ""}, "model.safetensors", transformer.Config{}, "", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := directory(t, c.files)
+			for _, path := range []string{dir, filepath.Join(dir, c.weights)} {
+				got, err := Open(path)
+				require.NoError(t, err)
+				require.Equal(t, filepath.Join(dir, c.weights), got.Weights)
+				require.Equal(t, c.norm, got.Config.Norm.Name)
+				got.Config.Norm = transformer.Norm{}
+				require.Equal(t, c.config, got.Config)
+				if c.knows == "" {
+					require.Nil(t, got.Tokenizer)
+					continue
+				}
+				ids, err := got.Tokenizer.Encode(c.knows)
+				require.NoError(t, err)
+				text, err := got.Tokenizer.Decode(ids)
+				require.NoError(t, err)
+				require.Equal(t, c.knows, text)
+				_, err = got.Tokenizer.Encode(c.doesNotKnow)
+				require.Error(t, err)
+			}
+		})
+	}
+}
+
+// TestBytePairsUnderBothNames uses the files of the tokenizer's tests.
+func TestBytePairsUnderBothNames(t *testing.T) {
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "bpe", name))
+		require.NoError(t, err)
+		return string(b)
+	}
+	vocab, merges := read("vocab.json"), read("merges.txt")
+	for _, names := range bpeFiles {
+		c, err := Open(directory(t, map[string]string{"model.safetensors": "", names[0]: vocab, names[1]: merges}))
+		require.NoError(t, err)
+		require.IsType(t, new(tokenizer.BPE), c.Tokenizer)
+	}
+}
+
+func TestWhatCannotBeOpened(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string
+	}{
+		"empty":     {nil, "DIR has no model.safetensors"},
+		"two files": {map[string]string{"a.safetensors": "", "b.safetensors": ""}, "DIR has several files of weights, give one of them: a.safetensors, b.safetensors"},
+		"runs":      {map[string]string{"a-lr1/model.safetensors": "", "b-lr1/model.safetensors": ""}, "DIR holds several models, give the directory of one: a-lr1/ b-lr1/"},
+		"pickled":   {map[string]string{"ckpt.pt": "", "pytorch_model.bin": ""}, "DIR has no model.safetensors, only ckpt.pt, pytorch_model.bin, which PyTorch has to read and save as one"},
+		"no JSON":   {map[string]string{"model.safetensors": "", "config.json": "{"}, "DIR/config.json: unexpected end of JSON input"},
+		"no sizes":  {map[string]string{"model.safetensors": "", "config.json": `{"n_head": "2"}`}, "DIR/config.json: json: cannot unmarshal string into Go struct field settings.n_head of type int"},
+		"all wrong": {map[string]string{"model.safetensors": "", "config.json": `{"n_head": 2, "heads": 3, "norm": "best", "layer_norm_epsilon": 1e-6, "activation_function": "relu", "scale_attn_weights": false}`},
+			`DIR/config.json: heads: it has 3 and 2; unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; layer_norm_epsilon is 1e-06, only 1e-05 is to be had; activation_function is "relu", only gelu_new is to be had; attention's logits are scaled in another way than by 1/√size`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := directory(t, c.files)
+			_, err := Open(dir)
+			require.EqualError(t, err, "checkpoint: "+strings.ReplaceAll(c.want, "DIR", dir))
+		})
+	}
+	_, err := Open("nowhere")
+	require.ErrorIs(t, err, os.ErrNotExist)
+	_, err = Open(directory(t, map[string]string{"model.safetensors": "", "meta.json": "[]"}))
+	require.ErrorContains(t, err, "meta.json")
+	_, err = Open(directory(t, map[string]string{"model.safetensors": "", "config.json": `{"vocabulary": "aa"}`}))
+	require.ErrorContains(t, err, "config.json")
+}

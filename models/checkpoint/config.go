@@ -1,0 +1,100 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"gorgonorm/models/transformer"
+)
+
+// settings are what config.json may say, in the words of this module's runs, of
+// nanoGPT and of GPT-2 on the hubs.
+type settings struct {
+	Norm       string                `json:"norm"`
+	Placement  transformer.Placement `json:"placement"`
+	QKNorm     bool                  `json:"qk_norm"`
+	Layers     int                   `json:"layers"`
+	Heads      int                   `json:"heads"`
+	Channels   int                   `json:"channels"`
+	Context    int                   `json:"context"`
+	Bias       bool                  `json:"bias"` // nanoGPT's, too
+	Vocabulary string                `json:"vocabulary"`
+
+	NLayer    int `json:"n_layer"`
+	NHead     int `json:"n_head"`
+	NEmbd     int `json:"n_embd"`
+	BlockSize int `json:"block_size"` // nanoGPT's context
+	VocabSize int `json:"vocab_size"`
+
+	NPositions int      `json:"n_positions"` // GPT-2's context
+	Epsilon    *float64 `json:"layer_norm_epsilon"`
+	Activation *string  `json:"activation_function"`
+	Scale      *bool    `json:"scale_attn_weights"`
+	ByLayer    *bool    `json:"scale_attn_by_inverse_layer_idx"`
+}
+
+// readConfig reads a config.json, which need not be there.
+func readConfig(path string) (c transformer.Config, vocabulary string, err error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, "", nil
+	}
+	if err != nil {
+		return c, "", err
+	}
+	var s settings
+	if err := json.Unmarshal(b, &s); err != nil {
+		return c, "", fmt.Errorf("%s: %w", path, err)
+	}
+	if c, err = s.config(); err != nil {
+		return c, "", fmt.Errorf("%s: %w", path, err)
+	}
+	return c, s.Vocabulary, nil
+}
+
+// config takes a setting by whichever name it has, and refuses models that this
+// module's is not.
+func (s settings) config() (c transformer.Config, err error) {
+	var faults []string
+	one := func(what string, values ...int) (found int) {
+		for _, v := range values {
+			if v != 0 && found != 0 && v != found {
+				faults = append(faults, fmt.Sprintf("%s: it has %d and %d", what, found, v))
+			}
+			if found == 0 {
+				found = v
+			}
+		}
+		return found
+	}
+	c = transformer.Config{
+		Vocab:     s.VocabSize,
+		Context:   one("context", s.Context, s.BlockSize, s.NPositions),
+		Layers:    one("layers", s.Layers, s.NLayer),
+		Heads:     one("heads", s.Heads, s.NHead),
+		Channels:  one("channels", s.Channels, s.NEmbd),
+		Placement: s.Placement, QKNorm: s.QKNorm, Bias: s.Bias,
+	}
+	if s.Norm != "" {
+		if c.Norm, err = transformer.NormByName(s.Norm); err != nil {
+			faults = append(faults, strings.TrimPrefix(err.Error(), "transformer: "))
+		}
+	}
+	if e := s.Epsilon; e != nil && *e != 1e-5 {
+		faults = append(faults, fmt.Sprintf("layer_norm_epsilon is %g, only 1e-05 is to be had", *e))
+	}
+	if a := s.Activation; a != nil && *a != "gelu_new" && *a != "gelu_pytorch_tanh" {
+		faults = append(faults, fmt.Sprintf("activation_function is %q, only gelu_new is to be had", *a))
+	}
+	if (s.Scale != nil && !*s.Scale) || (s.ByLayer != nil && *s.ByLayer) {
+		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
+	}
+	if len(faults) > 0 {
+		return c, errors.New(strings.Join(faults, "; "))
+	}
+	return c, nil
+}
