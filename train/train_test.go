@@ -109,7 +109,7 @@ func TestWhatCannotBeRun(t *testing.T) {
 		},
 		fmt.Sprintf("train: batch %d of context 8 is more than 16777216 tokens", math.MaxInt): func(c *Config) { c.Batch = math.MaxInt },
 		"train: clip is 0, want more than 0":                                                  func(c *Config) { c.Clip = 0 },
-		"transformer: such a model has 1.2e+17 parameters, want at most 1e+09":                func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
+		"transformer: such a model has 1.2e+17 parameters, want at most 2e+09":                func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
 	} {
 		c := tiny("layer")
 		change(&c)
