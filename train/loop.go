@@ -113,19 +113,9 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	return l, nil
 }
 
-// placed is the model on a graph of its own, to compute the loss of validation
-// batches in the given mode.
+// placed computes the loss of validation batches in the given mode.
 func (l *loop) placed(mode layers.Mode) (pass, error) {
-	g := G.NewGraph()
-	m, err := l.model.On(g, mode)
-	if err != nil {
-		return pass{}, err
-	}
-	p, err := newPass(g, m, min(l.Batch, len(l.windows)), l.Context)
-	if err == nil {
-		p.vm = G.NewTapeMachine(g)
-	}
-	return p, err
+	return placed(l.model, mode, min(l.Batch, len(l.windows)), l.Context)
 }
 
 func (l *loop) close() {

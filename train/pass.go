@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
 )
 
@@ -33,6 +34,21 @@ func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, 
 	return p, err
 }
 
+// placed is the model on a graph of its own, to compute the loss of batches in the
+// given mode.
+func placed(m *transformer.Model, mode layers.Mode, batch, context int) (pass, error) {
+	g := G.NewGraph()
+	m, err := m.On(g, mode)
+	if err != nil {
+		return pass{}, err
+	}
+	p, err := newPass(g, m, batch, context)
+	if err == nil {
+		p.vm = G.NewTapeMachine(g)
+	}
+	return p, err
+}
+
 // close ends the machine. Gorgonia has set a finalizer on it, which does nothing
 // but keep all that the machine holds through one more garbage collection.
 func (p *pass) close() {
@@ -44,6 +60,9 @@ func (p *pass) run() (Float, error) {
 	defer p.vm.Reset()
 	if err := p.vm.RunAll(); err != nil {
 		return 0, err
+	}
+	if loss, ok := p.loss.Value().Data().(float64); ok {
+		return Float(loss), nil
 	}
 	return Float(p.loss.Value().Data().(float32)), nil
 }

@@ -130,6 +130,9 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	return c, nil
 }
 
+// Config is what the model was built as, its defaults filled in.
+func (m *Model) Config() Config { return m.config }
+
 // Learnables are the model's weights, in nanoGPT's order and by its names. The
 // head shares transformer.wte.weight.
 func (m *Model) Learnables() G.Nodes { return m.stateful().Learnables() }
