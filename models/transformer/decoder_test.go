@@ -26,11 +26,11 @@ func unlike(t *testing.T, c Config) *Model {
 		switch v := state[name].Data().(type) {
 		case []float32:
 			for i := range v {
-				v[i] = v[i]*3 + float32(rng.Float64())/3
+				v[i] = v[i]*3 + float32(rng.Float64()-0.5)
 			}
 		case []float64:
 			for i := range v {
-				v[i] = v[i]*3 + rng.Float64()/3
+				v[i] = v[i]*3 + rng.Float64() - 0.5
 			}
 		}
 	}
