@@ -96,6 +96,29 @@ func TestSamplerInvertsTheDistribution(t *testing.T) {
 	}
 }
 
+// largest is a source of the largest numbers.
+type largest struct{}
+
+func (largest) Uint64() uint64 { return math.MaxUint64 }
+
+// TestSamplerDrawsNoTokenWithoutWeight where the last of the sum is drawn, which
+// rounding may place behind all tokens.
+func TestSamplerDrawsNoTokenWithoutWeight(t *testing.T) {
+	s, rng := newSampler(Sampling{Temperature: 1, TopK: 5}), rand.New(rand.NewPCG(1, 1))
+	s.rng = rand.New(largest{})
+	for range 1000 {
+		logits := make([]float64, 12)
+		for i := range logits {
+			logits[i] = rng.NormFloat64()
+		}
+		p := probabilities(logits, s.Sampling)
+		id, err := s.draw(logits)
+		require.NoError(t, err)
+		require.Positive(t, p[id])
+		require.Zero(t, slices.Max(append(p[id+1:], 0)), "it is the last")
+	}
+}
+
 // TestSamplerAtTheEndsOfTemperature: towards 0 it is the largest logit's token, towards
 // ∞ all are as likely.
 func TestSamplerAtTheEndsOfTemperature(t *testing.T) {
