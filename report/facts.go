@@ -48,7 +48,7 @@ func (f fact) needs(what string) fact {
 
 // facts checks each on whatever runs there are that came to their end.
 func facts(s summary) []fact {
-	return []fact{
+	all := []fact{
 		growthWithoutNorm(s.Variants),
 		preNormAtStart(s.Variants),
 		postNormAtStart(s.Variants),
@@ -56,6 +56,12 @@ func facts(s summary) []fact {
 		layerLikeRMS(s.Variants),
 		batchGap(s.Variants),
 	}
+	if from := loaded(s.Rows); from != "" {
+		for i, f := range all {
+			all[i] = f.needs(fmt.Sprintf("It is about training from random weights, and these runs start from %s.", from))
+		}
+	}
+	return all
 }
 
 // values tells of numbers by name: none 12.3, layer 4.56.

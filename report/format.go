@@ -75,7 +75,7 @@ func diverged(s train.Summary) string {
 	switch {
 	case s.DivergedAt == 0:
 		return "no"
-	case s.Divergence == train.NotLearning:
+	case s.Divergence.AtTheEnd():
 		return fmt.Sprintf("step %d, %s", s.DivergedAt, s.Divergence)
 	default:
 		return fmt.Sprintf("step %d", s.DivergedAt)

@@ -13,9 +13,14 @@ import (
 func notes(s summary) []string {
 	out := []string{"Losses in nats per token, gradient norms before clipping; – is not measured or not a number."}
 	if s.Grid {
-		out = append(out, variantNotes(s.Variants)...)
+		out = append(out, variantNotes(s)...)
 	}
-	out = append(out, "Diverged: a loss or the gradient norm was not finite, or the last validation loss was not below that of the initial weights.")
+	below := "that of the initial weights"
+	if loaded(s.Rows) != "" {
+		below = "that of guessing among the vocabulary's characters, from about which random weights start"
+	}
+	out = append(out, fmt.Sprintf("Diverged: a loss or the gradient norm was not finite, or the last validation loss was not below %s.", below))
+	out = append(out, loadedNotes(s)...)
 	if !s.Grid {
 		out = append(out, fmt.Sprintf("Stable: not diverged, no training loss is above %d times the first, the last is not above the first.", explosion))
 	}
@@ -26,14 +31,18 @@ func notes(s summary) []string {
 }
 
 // variantNotes say how the measures of a variant come from its runs.
-func variantNotes(vs []variant) []string {
+func variantNotes(s summary) []string {
+	most := "loss at the start"
+	if loaded(s.Rows) != "" {
+		most = "loss of guessing"
+	}
 	out := []string{
 		"Best loss: the lowest last validation loss over the learning rates, mean ± standard deviation over the seeds; at lr: the rate where its mean is lowest.",
-		"LR sens.: mean over the rates of min(loss, loss at the start) − lowest loss (Wortsman et al. 2023), over the seeds likewise. It is low, too, where no rate trains well: read it beside the best loss.",
+		fmt.Sprintf("LR sens.: mean over the rates of min(loss, %s) − lowest loss (Wortsman et al. 2023), over the seeds likewise. It is low, too, where no rate trains well: read it beside the best loss.", most),
 		fmt.Sprintf("Top lr: the largest rate that trains to within %g nat of the lowest mean. A run that diverged as not finite, or was stopped early, has no loss.", tolerance),
 		"Grad norm: median over the steps, then over the runs. Gap: loss in evaluation mode minus loss in training mode, of the same last weights on the same text, median over the runs.",
 	}
-	return append(out, placeNotes(vs)...)
+	return append(out, placeNotes(s.Variants)...)
 }
 
 // placeNotes say what a place is, and how much of it is chance.

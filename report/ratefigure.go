@@ -37,7 +37,11 @@ func rateFigure(s summary) (*figure, error) {
 		mean, _ := train.MeanStd(inits)
 		c.level(float64(mean))
 		lo, hi := extremes(inits)
-		caption = append(caption, fmt.Sprintf("Grey line: loss at initialisation, %s.", fromTo(loss(lo), loss(hi))))
+		what := "loss at initialisation"
+		if loaded(s.Rows) != "" {
+			what = "loss of guessing"
+		}
+		caption = append(caption, fmt.Sprintf("Grey line: %s, %s.", what, fromTo(loss(lo), loss(hi))))
 	}
 	looks := make([]row, len(s.Variants))
 	for i, v := range s.Variants {
@@ -67,7 +71,7 @@ func rateFigure(s summary) (*figure, error) {
 	return c.figure("Final validation loss by learning rate", caption)
 }
 
-// rateFrame holds all rates, and the losses up to a bit above initialization. It
+// rateFrame holds all rates, and the losses up to a bit above an untrained model's. It
 // is not there for fewer than two rates above zero.
 func rateFrame(s summary) (f frame, inits []train.Float, ok bool) {
 	rates := slices.DeleteFunc(s.rates(), func(lr train.Float) bool { return !(lr > 0) })
@@ -77,7 +81,7 @@ func rateFrame(s summary) (f frame, inits []train.Float, ok bool) {
 	var losses []train.Float
 	for _, v := range s.Variants {
 		for _, r := range v.Rows {
-			inits, losses = append(inits, r.Summary.InitVal), append(losses, final(r))
+			inits, losses = append(inits, r.Untrained()), append(losses, final(r))
 		}
 	}
 	inits, losses = finite(inits), finite(losses)

@@ -25,7 +25,11 @@ type setting struct {
 func compare(runs []train.Run) (shared, differ []setting) {
 	t := reflect.TypeFor[train.Config]()
 	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		name, _, optional := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		set := func(r train.Run) bool { return !reflect.ValueOf(r.Config).Field(i).IsZero() }
+		if optional && !slices.ContainsFunc(runs, set) {
+			continue
+		}
 		if name == "norm" {
 			continue
 		}
@@ -55,7 +59,9 @@ func inWords(name string, v reflect.Value) string {
 		return missing
 	case name == "data":
 		return dataName(s)
-	case name == "data_sha256":
+	case name == "init":
+		return weightsName(s)
+	case name == "data_sha256", name == "init_sha256":
 		return s[:min(12, len(s))]
 	case name == "vocabulary":
 		return fmt.Sprintf("%d characters", utf8.RuneCountInString(s))

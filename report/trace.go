@@ -21,7 +21,7 @@ type trace struct {
 // label is the run's entry in a legend.
 func (t trace) label() string {
 	switch {
-	case t.Summary.DivergedAt > 0 && t.Summary.Divergence == train.NotLearning:
+	case t.Summary.DivergedAt > 0 && t.Summary.Divergence.AtTheEnd():
 		return fmt.Sprintf("%s, %s", t.Name, t.Summary.Divergence)
 	case t.Summary.DivergedAt > 0:
 		return fmt.Sprintf("%s, diverged at step %d", t.Name, t.Summary.DivergedAt)

@@ -148,7 +148,7 @@ func (v *variant) bySeed() {
 				lowest = l
 			}
 			if !init.Finite() {
-				init = r.Summary.InitVal // the same weights at every rate
+				init = r.Untrained() // the same at every rate
 			}
 		}
 		v.Lowest = append(v.Lowest, lowest)

@@ -49,7 +49,7 @@ func grouped(names, outcomes []string, many string) string {
 func outcome(r row) string {
 	s, top := r.Summary, highestLoss(r.Steps)
 	switch {
-	case s.DivergedAt > 0 && s.Divergence == train.NotLearning:
+	case s.DivergedAt > 0 && s.Divergence.AtTheEnd():
 		return fmt.Sprintf("diverged: at step %d it was %s", s.DivergedAt, s.Divergence)
 	case s.DivergedAt > 0:
 		return fmt.Sprintf("diverged at step %d", s.DivergedAt)
@@ -121,8 +121,8 @@ func best(rows []row) string {
 func called(r row) string {
 	s := strconv.Quote(r.Name)
 	switch {
-	case r.Summary.DivergedAt > 0 && r.Summary.Divergence == train.NotLearning:
-		s += " (though it ended no better than its start)"
+	case r.Summary.DivergedAt > 0 && r.Summary.Divergence.AtTheEnd():
+		s += fmt.Sprintf(" (though it ended %s)", r.Summary.Divergence)
 	case r.Summary.DivergedAt > 0:
 		s += " (before it diverged)"
 	}
@@ -136,12 +136,17 @@ func caveat(rows []row) string {
 		seeds[r.Config.Seed] = true
 		texts[r.Config.DataSHA256] = true
 	}
+	var s string
 	switch {
 	case len(texts) > 1:
-		return "The runs read different texts, so their losses do not compare."
+		s = "The runs read different texts, so their losses do not compare."
 	case len(seeds) > 1:
-		return fmt.Sprintf("The runs use %d seeds; differences no larger than those between seeds say nothing.", len(seeds))
+		s = fmt.Sprintf("The runs use %d seeds; differences no larger than those between seeds say nothing.", len(seeds))
 	default:
-		return "One seed was run, so small differences say nothing."
+		s = "One seed was run, so small differences say nothing."
 	}
+	if loaded(rows) != "" {
+		s += " The loaded weights may fit one variant better than another: the losses tell how each goes on from them, not how it trains from random ones."
+	}
+	return s
 }

@@ -39,6 +39,10 @@ type Config struct {
 
 	StopOnDivergence bool `json:"stop_on_divergence"` // end a lost run early
 
+	Init       string `json:"init,omitempty"`        // the path of weights that are loaded before the first step
+	InitSHA256 string `json:"init_sha256,omitempty"` // their hash
+	InitExcept string `json:"init_except,omitempty"` // and the tensor that is not taken from them
+
 	Data       string `json:"data"`        // the text's path
 	DataSHA256 string `json:"data_sha256"` // and its hash
 	Vocabulary string `json:"vocabulary"`  // its characters, in the order of their ids

@@ -57,10 +57,10 @@ func (c Config) ID() string {
 	return fmt.Sprintf("%s-%s%s-lr%g-seed%d", c.Norm, c.Placement, qk, c.LR, c.Seed)
 }
 
-// base is the config without what differs within a grid, and without the text's
-// path, which differs between machines.
+// base is the config without what differs within a grid, and without the paths of
+// the text and the first weights, which differ between machines.
 func (c Config) base() Config {
-	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed, c.Data = "", "", false, 0, 0, 0, ""
+	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed, c.Init, c.Data = "", "", false, 0, 0, 0, "", ""
 	return c
 }
 
@@ -70,8 +70,14 @@ func SameGrid(got, want Config) error {
 	a, b := reflect.ValueOf(got.base()), reflect.ValueOf(want.base())
 	for i := range a.NumField() {
 		if a.Field(i).Interface() != b.Field(i).Interface() {
-			name := strings.ReplaceAll(a.Type().Field(i).Tag.Get("json"), "_", "-")
-			return fmt.Errorf("%s is %v, want %v", name, a.Field(i), b.Field(i))
+			name, _, optional := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")
+			value := func(v reflect.Value) string {
+				if optional && v.IsZero() {
+					return "not set"
+				}
+				return fmt.Sprint(v)
+			}
+			return fmt.Errorf("%s is %s, want %s", strings.ReplaceAll(name, "_", "-"), value(a.Field(i)), value(b.Field(i)))
 		}
 	}
 	return nil

@@ -79,21 +79,19 @@ type loop struct {
 }
 
 func newLoop(c Config, text *Corpus) (*loop, error) {
-	mc, err := c.model(text)
+	g := G.NewGraph()
+	model, _, err := start(g, c, text)
 	if err != nil {
 		return nil, err
 	}
-	g := G.NewGraph()
 	l := &loop{
+		model:   model,
 		Config:  c,
 		solver:  NewAdamW(c.LR, c.Beta1, c.Beta2, c.WeightDecay),
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
 		windows: windows(text.Val, c.Context, c.Batch, c.EvalBatches),
 		start:   time.Now(),
-	}
-	if l.model, err = transformer.New(g, mc); err != nil {
-		return nil, err
 	}
 	if l.train, err = newPass(g, l.model, c.Batch, c.Context); err != nil {
 		return nil, err
@@ -130,6 +128,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	if s.InitVal, err = l.evaluate(&l.eval); err != nil {
 		return err
 	}
+	untrained, notBelow := run.Config.untrained(s.InitVal)
 	for len(run.Steps) < l.Steps && !s.Stopped && !s.Interrupted {
 		if ctx.Err() != nil {
 			s.Interrupted = true
@@ -143,7 +142,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 		if !step.Finite() && s.NonFinite == "" {
 			s.NonFinite = l.nonFinite(step)
 		}
-		s.Stopped = l.StopOnDivergence && len(run.Steps) < l.Steps && lost(run.Steps, l.Warmup, s.InitVal)
+		s.Stopped = l.StopOnDivergence && len(run.Steps) < l.Steps && lost(run.Steps, l.Warmup, untrained)
 		if onStep != nil {
 			onStep(step)
 		}
@@ -155,7 +154,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 		TokensPerSec: Float(float64(len(run.Steps)*l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      Float(time.Since(l.start).Seconds()),
 	}
-	s.measure(run.Steps)
+	s.measure(run.Steps, untrained, notBelow)
 	return nil
 }
 

@@ -169,7 +169,7 @@ func TestSummaryOfSteps(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := Summary{InitVal: 4}
-			got.measure(c.steps)
+			got.measure(c.steps, 4, NotLearning)
 			require.Equal(t, written(t, c.want), written(t, got))
 		})
 	}
@@ -179,7 +179,7 @@ func TestSummaryOfSteps(t *testing.T) {
 	}
 	long[70].Loss, long[75].GradNorm = 50, 2
 	var s Summary
-	s.measure(long)
+	s.measure(long, 4, NotLearning)
 	require.Equal(t, 20, s.SpikeWindow)
 	same(t, 1./60, s.LossSpikes, "loss spikes")
 	same(t, 1./60, s.GradSpikes, "gradient spikes")

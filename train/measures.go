@@ -7,8 +7,9 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// measure fills in what follows from the steps. InitVal is there.
-func (s *Summary) measure(steps []Step) {
+// measure fills in what follows from the steps, given the loss of an untrained model
+// and what a run is called that does not end below it.
+func (s *Summary) measure(steps []Step, untrained Float, notBelow Divergence) {
 	nan := Float(math.NaN())
 	s.Steps, s.FirstLoss, s.LastLoss, s.BestVal, s.LastVal = len(steps), nan, nan, nan, nan
 	var losses, norms []Float
@@ -27,7 +28,7 @@ func (s *Summary) measure(steps []Step) {
 	s.MedianGradNorm, s.MaxGradNorm, s.GradNormCV = Median(norms), Largest(norms), variation(norms)
 	s.SpikeWindow = spikeWindow(len(steps))
 	s.LossSpikes, s.GradSpikes = spikeScore(losses, s.SpikeWindow), spikeScore(norms, s.SpikeWindow)
-	s.DivergedAt, s.Divergence = diverged(steps, s.InitVal, s.Interrupted)
+	s.DivergedAt, s.Divergence = diverged(steps, untrained, notBelow, s.Interrupted)
 }
 
 // Divergence is the way in which a run was lost.
@@ -36,22 +37,26 @@ type Divergence string
 const (
 	NonFinite   Divergence = "not finite"               // a loss or the gradient was NaN or infinite
 	NotLearning Divergence = "no better than its start" // the validation loss ended where it began, or above
+	Guessing    Divergence = "no better than guessing"  // the same of a run that started from loaded weights
 )
+
+// AtTheEnd says that a run was lost by where it ended, all its values being finite.
+func (d Divergence) AtTheEnd() bool { return d == NotLearning || d == Guessing }
 
 // diverged says whether and at which step a run diverged: the first at which a
 // loss or the gradient's norm was not finite; else the last, if the validation
-// loss there is not below that of the initial weights. This is the criterion of
+// loss there is not below that of an untrained model. This is the criterion of
 // Wortsman et al. 2023 (arXiv 2309.14322), who count a loss above that at
 // initialization as no worse than it, made a yes or no. Of an interrupted run the
 // end is not known.
-func diverged(steps []Step, initVal Float, interrupted bool) (at int, how Divergence) {
+func diverged(steps []Step, untrained Float, notBelow Divergence, interrupted bool) (at int, how Divergence) {
 	for _, s := range steps {
 		if !s.Finite() {
 			return s.Step, NonFinite
 		}
 	}
-	if n := len(steps); n > 0 && !interrupted && steps[n-1].ValLoss != nil && !(*steps[n-1].ValLoss < initVal) {
-		return steps[n-1].Step, NotLearning
+	if n := len(steps); n > 0 && !interrupted && steps[n-1].ValLoss != nil && !(*steps[n-1].ValLoss < untrained) {
+		return steps[n-1].Step, notBelow
 	}
 	return 0, ""
 }

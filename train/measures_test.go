@@ -116,7 +116,7 @@ func TestDivergence(t *testing.T) {
 		{"interrupted", []Step{{Step: 1, Loss: 3, GradNorm: 1, ValLoss: val(5)}}, true, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			at, how := diverged(c.steps, 4, c.interrupted)
+			at, how := diverged(c.steps, 4, NotLearning, c.interrupted)
 			require.Equal(t, c.at, at)
 			require.Equal(t, c.how, how)
 		})

@@ -10,13 +10,13 @@ import (
 )
 
 // patience is how many validations in a row, after warm-up, may find a run no
-// better than its start before it is given up.
+// better than an untrained model before it is given up.
 const patience = 2
 
 // lost says that a run need not go on: something in its last step was not finite,
 // or its last validations after warm-up all found the loss no lower than that of
-// the initial weights.
-func lost(steps []Step, warmup int, initVal Float) bool {
+// an untrained model.
+func lost(steps []Step, warmup int, untrained Float) bool {
 	if !steps[len(steps)-1].Finite() {
 		return true
 	}
@@ -28,7 +28,7 @@ func lost(steps []Step, warmup int, initVal Float) bool {
 			return false
 		}
 		if v := steps[i].ValLoss; v != nil {
-			if *v < initVal {
+			if *v < untrained {
 				return false
 			}
 			left--

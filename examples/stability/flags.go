@@ -19,6 +19,8 @@ import (
 type options struct {
 	grid       train.Grid
 	data       string
+	init       string
+	given      map[string]bool // flags that are on the command line
 	out        string
 	jobs       int
 	shard      shard
@@ -42,6 +44,16 @@ error, the result to standard output and, as report.html, into -out beside what
 each run measured. A run that is finished is not run again: the same command goes
 on where it was stopped, and one with more values adds to what is there. Ctrl-C
 ends the runs at hand and reports what there is.
+
+With -init the runs start from weights that were trained before, this program's own
+or a nanoGPT checkpoint's, and go on with them on -data:
+
+  go run ./examples/stability -init runs/layer-pre-lr0.003-seed1 -out tuned -lr 1e-4,3e-4,1e-3
+
+Under each norm a model takes from the file what has its names and shapes, and starts
+for the rest as it would without; what that is is said before the runs begin. The
+characters keep the ids that they have in the checkpoint's vocabulary, and the models
+its size.
 
 Many machines share a grid through -shard, or as a Slurm job array:
 
@@ -68,6 +80,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&o.grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
 	f.StringVar(&o.data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
+	f.StringVar(&o.init, "init", "", "the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels and -context then are its own if not given")
 	f.StringVar(&o.out, "out", "runs", "the `directory` to write to, one for each grid")
 	f.IntVar(&c.Steps, "steps", c.Steps, "training steps of each run")
 	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a batch")
@@ -78,16 +91,16 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&c.Warmup, "warmup", c.Warmup, "`steps` in which the learning rate rises; a third of all if those are few and this is not given")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps from one look into the network to the next; 0 for none")
-	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it no better than its start; otherwise it goes on to its last step")
+	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it no better than its start (with -init, than guessing); otherwise it goes on to its last step")
 	f.IntVar(&o.jobs, "jobs", 0, "`runs` side by side; 0 measures whether one after the other, on all threads, is faster")
 	f.Var(&o.shard, "shard", "do the `i/n`-th share of the runs, as 2/8, and no report; a task of a Slurm job array takes its share by itself")
 	f.BoolVar(&o.reportOnly, "report-only", false, "train nothing, report on all runs in -out")
 	if err := cli.Parse(f, args, usage, help); err != nil {
 		return o, err
 	}
-	given := make(map[string]bool)
-	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if !given["warmup"] {
+	o.given = make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
+	if !o.given["warmup"] {
 		c.Warmup = min(c.Warmup, c.Steps/3)
 	}
 	return o, o.check()
@@ -99,6 +112,8 @@ const maxRuns = 100_000
 // check refuses what no flag can refuse by itself.
 func (o *options) check() error {
 	switch {
+	case o.given["init"] && o.init == "":
+		return cli.Usage(errors.New("-init is empty, want a checkpoint"))
 	case o.out == "":
 		return cli.Usage(errors.New("-out is empty, want a directory"))
 	case o.grid.Seeds < 1:

@@ -53,6 +53,12 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	var told []string // of what the runs start from
+	if o.init != "" {
+		if text, told, err = o.startFrom(text); err != nil {
+			return err
+		}
+	}
 	lab := &train.Lab{Text: text, Dir: o.out}
 	planned := o.grid.Configs()
 	total := len(planned)
@@ -60,6 +66,13 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 		if err := train.Check(c, text); err != nil {
 			return cli.Usage(err)
 		}
+	}
+	if o.init != "" {
+		taken, err := o.taken(planned, text)
+		if err != nil {
+			return err
+		}
+		told = append(told, taken...)
 	}
 	if o.shard.n > 0 {
 		planned = train.Shard(planned, o.shard.i, o.shard.n)
@@ -71,7 +84,7 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending}, stderr); err != nil {
+	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending, told}, stderr); err != nil {
 		return err
 	}
 	switch {
@@ -107,6 +120,9 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 	case len(p.pending) == 0:
 		fmt.Fprintln(stderr, "all are finished already")
 		return nil
+	}
+	for _, s := range p.start {
+		fmt.Fprintln(stderr, s)
 	}
 	fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
 	estimate, err := lab.Estimate(ctx, p.pending, o.jobs)

@@ -16,6 +16,7 @@ type plan struct {
 	total   int // runs of the grid
 	planned int // runs of the share of it, or all
 	pending []train.Config
+	start   []string // what is said of loaded weights
 }
 
 // what names the text and the grid.
@@ -32,7 +33,7 @@ func (p plan) what(text *train.Corpus) string {
 	axis(len(g.QKNorms), "times qk-norm", join(g.QKNorms, inWords))
 	axis(len(g.LRs), "learning rates", join(g.LRs, numeral))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
-	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, %d different\n", text.Path, len(text.Train), len(text.Val), len(text.Vocabulary))
+	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n", text.Path, len(text.Train), len(text.Val), len(text.Vocabulary))
 	s += fmt.Sprintf("%s of %s", count(p.total, "run"), count(g.Base.Steps, "step"))
 	if len(axes) > 0 {
 		s += ": " + strings.Join(axes, " × ")

@@ -37,6 +37,9 @@ func NewCharacters(vocabulary string) (*Characters, error) {
 	return c, nil
 }
 
+// Vocabulary are the characters in the order of their ids.
+func (c *Characters) Vocabulary() string { return strings.Join(c.tokens, "") }
+
 // Encode gives the id of each character. A character that is not in the vocabulary is
 // an error, which names the first few of them.
 func (c *Characters) Encode(text string) ([]int, error) {

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+
+	"gorgonorm/models/checkpoint"
+	"gorgonorm/models/tokenizer"
+	"gorgonorm/models/transformer"
+	"gorgonorm/train"
+)
+
+// embedding is the tensor whose rows belong to the vocabulary's characters.
+const embedding = "transformer.wte.weight"
+
+// startFrom sets the grid up to start from the weights of -init: its text in their
+// vocabulary, and its sizes as theirs where they are not given. It says what it did.
+func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error) {
+	c, err := checkpoint.Open(o.init)
+	if err != nil {
+		return nil, nil, err
+	}
+	text, except, told, err := inVocabulary(text, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	sizes, err := transformer.Sizes(c.Weights)
+	if err != nil {
+		return nil, nil, err
+	}
+	base := &o.grid.Base
+	follow := func(name string, size *int, theirs int) {
+		if theirs > 0 && !o.given[name] {
+			*size = theirs
+		}
+	}
+	heads := cmp.Or(sizes.Heads, c.Config.Heads)
+	follow("layers", &base.Layers, sizes.Layers)
+	follow("channels", &base.Channels, sizes.Channels)
+	follow("context", &base.Context, sizes.Context)
+	follow("heads", &base.Heads, heads)
+	base.Bias = sizes.Bias
+	told = append(told, fmt.Sprintf("the models have %s, %s, %d channels, a context of %d and %s", count(base.Layers, "layer"), count(base.Heads, "head"),
+		base.Channels, base.Context, map[bool]string{true: "biases", false: "no biases"}[base.Bias]))
+	switch {
+	case heads == 0:
+		told = append(told, fmt.Sprintf("%s does not say how many heads its attention has; if it is not %d, give -heads", c.Weights, base.Heads))
+	case heads != base.Heads:
+		told = append(told, fmt.Sprintf("%s has %s of attention, whose weights fit %d, too, and mean something else there", c.Weights, count(heads, "head"), base.Heads))
+	}
+	return text, told, base.StartFrom(c.Weights, except)
+}
+
+// inVocabulary gives the text's characters the ids that they have in a checkpoint's
+// vocabulary. Where that cannot be, it names the tensor that is not to be loaded.
+func inVocabulary(text *train.Corpus, c checkpoint.Checkpoint) (in *train.Corpus, except string, told []string, err error) {
+	if c.Tokenizer == nil {
+		return text, "", []string{fmt.Sprintf("%s comes without a vocabulary: that of the text, %d characters in Unicode's order, is taken to be the same",
+			c.Weights, len(text.Vocabulary))}, nil
+	}
+	characters, ok := c.Tokenizer.(*tokenizer.Characters)
+	if !ok {
+		return nil, "", nil, fmt.Errorf("%s has a vocabulary of byte pairs, and this program trains models of characters", c.Weights)
+	}
+	vocabulary := []rune(characters.Vocabulary())
+	in, unknown := text.In(vocabulary)
+	if len(unknown) == 0 {
+		return in, "", []string{fmt.Sprintf("the text's characters have the ids of %s, whose vocabulary has %d", c.Weights, len(vocabulary))}, nil
+	}
+	return text, embedding, []string{fmt.Sprintf("the vocabulary of %s lacks %s of the text, %s: the text has its own, and %s, which is by the other, is not loaded",
+		c.Weights, count(len(unknown), "character"), named(unknown), embedding)}, nil
+}
+
+// named are characters, the first few of many.
+func named(characters []rune) string {
+	const most = 20
+	more := ""
+	if n := len(characters) - most; n > 0 {
+		characters, more = characters[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return join(characters, func(r rune) string { return fmt.Sprintf("%q", r) }) + more
+}
+
+// kind is what models share that take the same from a file.
+type kind struct {
+	norm      string
+	placement transformer.Placement
+	qkNorm    bool
+}
+
+// taken says what each kind of model among the runs has of the weights that it starts
+// from, kinds with the same answer together.
+func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, err error) {
+	var answers []string
+	kinds := make(map[string][]string)
+	seen := make(map[kind]bool)
+	for _, c := range cs {
+		k := kind{c.Norm, c.Placement, c.QKNorm}
+		if seen[k] {
+			continue
+		}
+		seen[k] = true
+		m, found, err := train.Start(c, text)
+		if err != nil {
+			return nil, err
+		}
+		a := answer(c, found, len(m.State()))
+		if kinds[a] == nil {
+			answers = append(answers, a)
+		}
+		kinds[a] = append(kinds[a], o.name(k))
+	}
+	for _, a := range answers {
+		told = append(told, strings.Join(kinds[a], ", ")+": "+a)
+	}
+	return told, nil
+}
+
+// name tells a kind from the others of the grid.
+func (o *options) name(k kind) string {
+	s := k.norm
+	if len(o.grid.Placements) > 1 {
+		s += " " + string(k.placement)
+	}
+	if len(o.grid.QKNorms) > 1 {
+		s += " qk-norm " + inWords(k.qkNorm)
+	}
+	return s
+}
+
+// answer lists what was loaded and what was not, on either side.
+func answer(c train.Config, found transformer.Matching, tensors int) string {
+	s := fmt.Sprintf("%d of %d tensors from %s", len(found.Loaded), tensors, c.Init)
+	left := compressed(found.Left)
+	if c.InitExcept != "" {
+		left = append(left, "of another vocabulary: "+c.InitExcept)
+	}
+	if len(left) > 0 {
+		s += "; not loaded:\n  " + strings.Join(left, "\n  ")
+	}
+	return s
+}

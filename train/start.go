@@ -1,0 +1,117 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/models/transformer"
+)
+
+// StartFrom makes the config's runs start from the weights of a safetensors file,
+// wherever those have the names and shapes of the model's, but for one of them if its
+// name is given. All others start as they would without.
+func (c *Config) StartFrom(path, except string) error {
+	hash, err := hashOf(path)
+	if err != nil {
+		return err
+	}
+	c.Init, c.InitSHA256, c.InitExcept = path, hash, except
+	return nil
+}
+
+// Start is the model of a run before its first step, and what it has of the file that
+// the run starts from, if it starts from one. That it has nothing of it is an error.
+func Start(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
+	return start(G.NewGraph(), c, text)
+}
+
+func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found transformer.Matching, err error) {
+	mc, err := c.model(text)
+	if err != nil {
+		return nil, found, err
+	}
+	if m, err = transformer.New(g, mc); err != nil || c.Init == "" {
+		return m, found, err
+	}
+	switch hash, err := hashOf(c.Init); {
+	case err != nil:
+		return nil, found, err
+	case hash != c.InitSHA256: // a grid takes hours, and its record says what it started from
+		return nil, found, fmt.Errorf("train: %s has changed: its SHA-256 is %s, want %s", c.Init, hash, c.InitSHA256)
+	}
+	var except []string
+	if c.InitExcept != "" {
+		except = append(except, c.InitExcept)
+	}
+	if found, err = m.LoadMatching(c.Init, except...); err != nil {
+		return nil, found, err
+	}
+	if len(found.Loaded) == 0 {
+		return nil, found, fmt.Errorf("train: %s has nothing in common with a model under %s: %s", c.Init, c.Norm, strings.Join(found.Left, "; "))
+	}
+	return m, found, nil
+}
+
+func hashOf(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("train: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("train: %w", err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// In is the text with the ids that its characters have in another vocabulary, or else
+// those of its characters that are not in that.
+func (c *Corpus) In(vocabulary []rune) (same *Corpus, unknown []rune) {
+	ids := make([]int, len(c.Vocabulary))
+	for id, r := range c.Vocabulary {
+		if ids[id] = slices.Index(vocabulary, r); ids[id] < 0 {
+			unknown = append(unknown, r)
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, unknown
+	}
+	in := func(text []int) []int {
+		other := make([]int, len(text))
+		for i, id := range text {
+			other[i] = ids[id]
+		}
+		return other
+	}
+	return &Corpus{Path: c.Path, SHA256: c.SHA256, Vocabulary: vocabulary, Train: in(c.Train), Val: in(c.Val)}, nil
+}
+
+// untrained is the validation loss that a run must get below, or it has learned
+// nothing, and what one that does not is called. It is the loss of the initial
+// weights, as Wortsman et al. 2023 have it (arXiv 2309.14322), where those are random.
+// Loaded ones may have learned before, and a norm that takes over little of them starts
+// from anything: there it is that of guessing, which random weights begin with.
+func (c Config) untrained(initVal Float) (Float, Divergence) {
+	if c.InitSHA256 == "" {
+		return initVal, NotLearning
+	}
+	return Float(math.Log(float64(utf8.RuneCountInString(c.Vocabulary)))), Guessing
+}
+
+// Untrained is the validation loss of a model that has learned nothing: that of the
+// run's initial weights or, where these were loaded, of guessing among the
+// vocabulary's characters.
+func (r Run) Untrained() Float {
+	v, _ := r.Config.untrained(r.Summary.InitVal)
+	return v
+}
