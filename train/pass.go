@@ -1,11 +1,10 @@
 package train
 
 import (
-	"runtime"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
 )
@@ -49,12 +48,7 @@ func placed(m *transformer.Model, mode layers.Mode, batch, context int) (pass, e
 	return p, err
 }
 
-// close ends the machine. Gorgonia has set a finalizer on it, which does nothing
-// but keep all that the machine holds through one more garbage collection.
-func (p *pass) close() {
-	p.vm.Close()
-	runtime.SetFinalizer(p.vm, nil)
-}
+func (p *pass) close() { op.Close(p.vm) }
 
 func (p *pass) run() (Float, error) {
 	defer p.vm.Reset()

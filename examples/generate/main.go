@@ -75,6 +75,7 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 	if _, err := io.WriteString(stdout, o.prompt); err != nil {
 		return err
 	}
+	o.sampling.Vocab = tokens.Size() // nanoGPT's models of byte pairs have a few more rows
 	began, n := time.Now(), 0
 	for id, err := range m.Generate(prompt, o.sampling) {
 		if err != nil {

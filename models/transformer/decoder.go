@@ -2,11 +2,11 @@ package transformer
 
 import (
 	"fmt"
-	"runtime"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 )
 
@@ -155,9 +155,4 @@ func (s *step) copyLogits(logits []float64) {
 	}
 }
 
-// close ends the machine. Gorgonia has set a finalizer on it, which does nothing
-// but keep all that the machine holds through one more garbage collection.
-func (s *step) close() {
-	s.vm.Close()
-	runtime.SetFinalizer(s.vm, nil)
-}
+func (s *step) close() { op.Close(s.vm) }

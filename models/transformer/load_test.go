@@ -298,6 +298,11 @@ func TestBadFilesChangeNothing(t *testing.T) {
 	}
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
+	path := saved(t, m)
+	unbound, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	unbound.g.UnbindAll()
+	require.ErrorContains(t, unbound.LoadFile(path), "transformer.wte.weight has no memory in the model, whose graph has been unbound")
 	_, err = Load(nil, saved(t, m), Config{})
 	require.EqualError(t, err, "transformer: the graph is nil")
 	_, err = Load(G.NewGraph(), "nowhere", Config{})

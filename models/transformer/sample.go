@@ -14,6 +14,7 @@ import (
 type Sampling struct {
 	Temperature float64 // 0: always the likeliest token, the first of equals
 	TopK        int     // tokens to draw from, with more where the last ones are equal; 0: all
+	Vocab       int     // ids from here on, which mean nothing, are not drawn; 0: all are
 	Seed        uint64  // of the draws
 }
 
@@ -24,6 +25,9 @@ func (s Sampling) Validate() error {
 	}
 	if s.TopK < 0 {
 		return fmt.Errorf("transformer: top-k is %d, want 0 (all) or more", s.TopK)
+	}
+	if s.Vocab < 0 {
+		return fmt.Errorf("transformer: the vocabulary to draw from is %d, want 0 (all) or more", s.Vocab)
 	}
 	return nil
 }
@@ -91,6 +95,9 @@ func newSampler(s Sampling) *sampler {
 
 // draw gives a token's id and leaves weights in the place of the logits.
 func (s *sampler) draw(logits []float64) (id int, err error) {
+	if s.Vocab > 0 && s.Vocab < len(logits) {
+		logits = logits[:s.Vocab]
+	}
 	for i, v := range logits {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
 			return 0, fmt.Errorf("the logit of %d is %g, want a finite number", i, v)

@@ -14,9 +14,13 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// probabilities are the formula's: softmax(logits/temperature), with nanoGPT's top-k.
+// probabilities are the formula's: softmax(logits/temperature), with nanoGPT's top-k,
+// over the vocabulary.
 func probabilities(logits []float64, s Sampling) []float64 {
 	p, sum := make([]float64, len(logits)), 0.0
+	if s.Vocab > 0 {
+		logits = logits[:s.Vocab]
+	}
 	for i, v := range logits {
 		larger := 0
 		for _, w := range logits {
@@ -56,6 +60,9 @@ func TestSamplerDrawsByItsFormula(t *testing.T) {
 		{Sampling{Temperature: 2, TopK: 3}, []int{2, 3, 7}},
 		{Sampling{Temperature: 2, TopK: 2}, []int{2, 3, 7}}, // equal to the second
 		{Sampling{Temperature: 2, TopK: 1}, []int{2, 3, 7}},
+		{Sampling{Temperature: 2, Vocab: 8}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
+		{Sampling{Temperature: 2, Vocab: 2}, []int{0, 1}},
+		{Sampling{Temperature: 2, Vocab: 6, TopK: 3}, []int{0, 2, 3}},
 	} {
 		t.Run(fmt.Sprintf("%+v", c.Sampling), func(t *testing.T) {
 			want, counts := probabilities(someLogits, c.Sampling), make([]float64, len(someLogits))

@@ -56,7 +56,6 @@ func openWeights(path string) (*weights, error) {
 	if _, ok := w.names[wteWeight]; !ok { // of two that share memory, save_model keeps one
 		if head, ok := w.names[headWeight]; ok {
 			w.names[wteWeight] = head
-			delete(w.names, headWeight)
 		}
 	}
 	qkv, ok := w.of("transformer.h.0.attn.c_attn.weight")
