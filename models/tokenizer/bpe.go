@@ -10,7 +10,8 @@ import "container/heap"
 //
 // Every text has an encoding, and its decoding is the text, even one that is not valid
 // UTF-8. A special token such as <|endoftext|>, which no merges make, is encoded as the
-// ordinary text it is, and its id is decoded as that text.
+// ordinary text it is, and its id is decoded as that text. An id beyond the files' tokens, as
+// models have whose vocabulary was padded (nanoGPT's GPT-2 to 50304), is an error to decode.
 type BPE struct {
 	tokens
 	bytes  [256]int // the ids of single bytes
@@ -82,7 +83,7 @@ func (b *BPE) appendWord(ids []int, text string) []int {
 // tokens by their first byte's place.
 type word struct {
 	b             *BPE
-	ids           []int // gone where a place is inside a token
+	ids           []int // gone, which is in no merge, where a place is inside a token
 	before, after []int // the places of a token's neighbours, −1 and len(ids) at the ends
 }
 
@@ -101,7 +102,7 @@ type candidate struct{ rank, at int }
 
 // candidate finds the merge of the token at a place, if there is one.
 func (w word) candidate(at int) (candidate, bool) {
-	if at < 0 || w.ids[at] == gone || w.after[at] == len(w.ids) {
+	if at < 0 || w.after[at] == len(w.ids) {
 		return candidate{}, false
 	}
 	rank, ok := w.b.ranks[[2]int{w.ids[at], w.ids[w.after[at]]}]
@@ -109,10 +110,10 @@ func (w word) candidate(at int) (candidate, bool) {
 }
 
 // merge merges the token at a place with the token after it, unless one of them has been
-// merged with another since.
+// merged with another since it was a candidate.
 func (w word) merge(at int, m merge) bool {
 	next := w.after[at]
-	if w.ids[at] != m.left || next == len(w.ids) || w.ids[next] != m.right {
+	if w.ids[at] != m.left || w.ids[next] != m.right {
 		return false
 	}
 	w.ids[at], w.ids[next] = m.both, gone

@@ -63,7 +63,7 @@ func (c *Characters) unknown(text string, first int) error {
 	var names []string
 	different := make(map[rune]bool)
 	n := 0
-	for _, r := range text[first:] {
+	for _, r := range text {
 		if _, ok := c.ids[r]; ok {
 			continue
 		}

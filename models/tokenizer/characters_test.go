@@ -44,9 +44,10 @@ func TestCharactersRefuse(t *testing.T) {
 		"xa": "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: 'x'; the first is at line 1, column 1",
 		"a\nébéxyxz日\x00b🙂": `tokenizer: the text has 7 characters, 6 different ones, that are not in the vocabulary of 4: ` +
 			`'x', 'y', 'z', '日', '\x00', …; the first is at line 2, column 4`,
-		"\ufffd":    "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '�'; the first is at line 1, column 1",
-		"x\né\xff":  "tokenizer: the text is not valid UTF-8: byte 0xff at line 2, column 2",
-		"a\xe6\x97": "tokenizer: the text is not valid UTF-8: byte 0xe6 at line 1, column 2",
+		"\ufffd":     "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '�'; the first is at line 1, column 1",
+		"x\né\xff":   "tokenizer: the text is not valid UTF-8: byte 0xff at line 2, column 2",
+		"\ufffd\xff": "tokenizer: the text is not valid UTF-8: byte 0xff at line 1, column 2",
+		"a\xe6\x97":  "tokenizer: the text is not valid UTF-8: byte 0xe6 at line 1, column 2",
 	} {
 		_, err := c.Encode(text)
 		require.EqualError(t, err, want)

@@ -30,6 +30,13 @@ type decoder struct {
 	logits        []float64
 }
 
+// maxChunk is how many tokens a chunk has at most: with more, products of matrices hardly
+// get faster, and the rest of a prompt, which is read singly, gets longer.
+const maxChunk = 32
+
+// chunkOf divides half a context into as many equal chunks as that takes.
+func chunkOf(half int) int { return half / ((half + maxChunk - 1) / maxChunk) }
+
 func newDecoder(m *Model) (*decoder, error) {
 	c := m.config
 	d := &decoder{
@@ -49,7 +56,7 @@ func newDecoder(m *Model) (*decoder, error) {
 	if d.one, err = newStep(m, d.caches, 1, true); err != nil {
 		return nil, err
 	}
-	if d.chunk, err = newStep(m, d.caches, d.half, false); err != nil {
+	if d.chunk, err = newStep(m, d.caches, chunkOf(d.half), false); err != nil {
 		d.one.close()
 		return nil, err
 	}
@@ -72,8 +79,8 @@ func (d *decoder) read(tokens ...int) ([]float64, error) {
 		d.truncate(0)
 	}
 	for at := d.caches[0].Tokens(); at < len(d.window); at = d.caches[0].Tokens() {
-		s := d.one
-		if len(d.window)-at > d.half {
+		s := d.one // has the head, and so the last token
+		if len(d.window)-at > len(d.chunk.ids) {
 			s = d.chunk
 		}
 		if err := s.run(d.window[at:], at); err != nil {

@@ -26,11 +26,11 @@ func unlike(t *testing.T, c Config) *Model {
 		switch v := state[name].Data().(type) {
 		case []float32:
 			for i := range v {
-				v[i] = v[i]*3 + float32(rng.Float64())/3
+				v[i] = v[i]*3 + float32(rng.Float64()-0.5)
 			}
 		case []float64:
 			for i := range v {
-				v[i] = v[i]*3 + rng.Float64()/3
+				v[i] = v[i]*3 + rng.Float64() - 0.5
 			}
 		}
 	}
@@ -139,9 +139,9 @@ func TestDecoderEqualsForwardAtSizesOfKernels(t *testing.T) {
 	}
 }
 
-// TestDecoderReadsPromptsInChunks of half the context: prompts that end before, at and
-// after a chunk and a window, for odd and even contexts.
-func TestDecoderReadsPromptsInChunks(t *testing.T) {
+// TestDecoderReadsPromptsOfEveryLength: they end before, at and after a chunk and a
+// window, for odd and even contexts, with several chunks of half a context and with one.
+func TestDecoderReadsPromptsOfEveryLength(t *testing.T) {
 	for _, context := range []int{1, 2, 3, 6, 7} {
 		c := tiny("rms")
 		c.Context = context
@@ -149,6 +149,34 @@ func TestDecoderReadsPromptsInChunks(t *testing.T) {
 		for prompt := 1; prompt <= 3*context+2; prompt++ {
 			equalsUncached(t, m, prompt, prompt+context+1)
 		}
+	}
+	c := tiny("rms")
+	c.Context = 161
+	m, chunk := unlike(t, c), chunkOf(80)
+	for _, prompt := range []int{2*chunk - 1, 2 * chunk, 2*chunk + 1, 4*chunk + 7, c.Context, c.Context + 1, 2 * c.Context} {
+		equalsUncached(t, m, prompt, prompt+1)
+	}
+}
+
+// TestDecoderReadsByChunks what is more than one, and only the rest singly.
+func TestDecoderReadsByChunks(t *testing.T) {
+	for half, chunk := range map[int]int{1: 1, 3: 3, 32: 32, 33: 16, 48: 24, 64: 32, 100: 25, 512: 32} {
+		require.Equal(t, chunk, chunkOf(half), "half a context of %d", half)
+	}
+	c := tiny("rms")
+	c.Context = 96
+	d, err := newDecoder(unlike(t, c))
+	require.NoError(t, err)
+	defer d.close()
+	for _, s := range []struct{ tokens, chunk, single int }{ // where the last of each begins
+		{50, 24, 49},
+		{23, 24, 72}, // singly
+		{24, 24, 48}, // the window moves
+	} {
+		_, err := d.read(make([]int, s.tokens)...)
+		require.NoError(t, err)
+		require.Equal(t, s.chunk, d.chunk.positions[0])
+		require.Equal(t, s.single, d.one.positions[0])
 	}
 }
 

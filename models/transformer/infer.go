@@ -48,7 +48,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	}
 	size("heads", &c.Heads, heads)
 	if c.Heads == 0 && err == nil {
-		fault("its names and shapes leave open how many heads attention has, and nothing else tells")
+		fault("its names and shapes leave open how many heads attention has: give Config.Heads")
 	}
 	norm, err := w.norm(c.Bias)
 	if err != nil {

@@ -110,7 +110,8 @@ func (s *sampler) draw(logits []float64) (id int, err error) {
 		}
 		sum += logits[i]
 	}
-	// The first token whose weight and those before it exceed a part of the sum.
+	// The first token whose weight and those before it exceed a part of the sum; where
+	// rounding has left none, the last that has a weight.
 	at := s.rng.Float64() * sum
 	for i, w := range logits {
 		if w > 0 {

@@ -9,13 +9,14 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// BenchmarkGenerate draws tokens from the tiny model and reports how many a second, and
-// what one takes while the window grows through the first and the last quarter of the
-// context, and when it moves. Run it with -cpu 1 for one core.
+// BenchmarkGenerate draws tokens and reports what one takes while the window grows
+// through the first and the last quarter of the context, what it takes where the window
+// moves, and how many there are a second in a long text. Run it with -cpu 1 for one core.
 func BenchmarkGenerate(b *testing.B) {
 	for _, norm := range Norms {
-		b.Run(fmt.Sprintf("layers=4/channels=128/context=64/norm=%s", norm.Name), func(b *testing.B) {
-			benchmarkGenerate(b, Config{Vocab: 92, Context: 64, Layers: 4, Heads: 4, Channels: 128, Norm: norm, Bias: true})
+		c := Config{Vocab: 92, Context: 64, Layers: 4, Heads: 4, Channels: 128, Norm: norm, Bias: true}
+		b.Run(fmt.Sprintf("layers=%d/channels=%d/context=%d/norm=%s", c.Layers, c.Channels, c.Context, norm.Name), func(b *testing.B) {
+			benchmarkGenerate(b, c)
 		})
 	}
 }
@@ -27,33 +28,45 @@ func benchmarkGenerate(b *testing.B, c Config) {
 	require.NoError(b, err)
 	defer d.close()
 	s := newSampler(Sampling{Temperature: 0.8, TopK: 40})
+	var took [4]time.Duration // first quarter, second half but the last quarter, last quarter, moves
+	var count [4]int
+	id, text := 0, 0
 	b.ReportAllocs()
-	parts := map[string][]time.Duration{}
-	id := 0
 	for b.Loop() {
+		if text == 4*c.Context {
+			d.window, text = d.window[:0], 0
+			d.truncate(0)
+		}
 		begun, seen := time.Now(), len(d.window)
 		logits, err := d.read(id)
 		require.NoError(b, err)
 		id, err = s.draw(logits)
 		require.NoError(b, err)
-		took := time.Since(begun)
+		text++
+		part := 1
 		switch {
 		case seen < c.Context/4:
-			parts["ns/first-quarter"] = append(parts["ns/first-quarter"], took)
+			part = 0
 		case seen == c.Context:
-			parts["ns/move"] = append(parts["ns/move"], took)
+			part = 3
 		case seen >= c.Context*3/4:
-			parts["ns/last-quarter"] = append(parts["ns/last-quarter"], took)
+			part = 2
+		case seen <= c.Context/2:
+			continue // of the first text alone
 		}
-		if seen == c.Context && b.N%2 == 0 { // for the first quarter to be there again
-		}
+		took[part] += time.Since(begun)
+		count[part]++
 	}
-	for name, all := range parts {
-		var sum time.Duration
-		for _, v := range all {
-			sum += v
+	per := func(parts ...int) float64 {
+		var t time.Duration
+		n := 0
+		for _, p := range parts {
+			t, n = t+took[p], n+count[p]
 		}
-		b.ReportMetric(float64(sum)/float64(len(all)), name)
+		return float64(t) / float64(max(1, n))
 	}
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(per(0), "ns/first-quarter")
+	b.ReportMetric(per(2), "ns/last-quarter")
+	b.ReportMetric(per(3), "ns/move")
+	b.ReportMetric(1e9/per(1, 2, 3), "tokens/s")
 }

@@ -49,11 +49,11 @@ fs.writeFileSync(mergesPath, ['#version: 0.2', ...merges, ''].join('\n'))
 const texts = [
   '', ' ', '  ', '\n', '\n\n', '\t\t\t', 'a', ' a', 'a ', 'a  ', 'a  b', 'a   b', 'a \n b', 'a\n  b\n', '  a', '\n a', ' \n', '\r\n', 'a\r\nb\r\n',
   'Hello, world!', 'The quick brown fox jumps over the lazy dog.', "I don't; you're, we've, I'm, she'll, he'd, it's",
-  "DON'T YOU'RE 'S'T", "'sabc 'tis 're'd ''s ' s", "rock'n'roll's", "dogs' 's", 'in 2019 there were 1000 of 12.5 %', '3rd x2y 4x4 ½ ² Ⅷ ٣ ๓', '1 2  3   4',
+  "DON'T YOU'RE JOHN'S 'S'T I'M 'M'", "'sabc 'tis 're'd ''s ' s", "rock'n'roll's", "dogs' 's", 'in 2019 there were 1000 of 12.5 %', '3rd x2y 4x4 ½ ² Ⅷ ٣ ๓', '1 2  3   4',
   'func f(x int) {\n\tif x > 0 {\n\t\treturn x\n\t}\n}\n', '        eight spaces', 'trailing    ', 'trailing\t', 'trailing\n\n\n', 'wait... what?!!! -- ok',
   '“curly’s” — dash…', 'café naïve Zürich à la', 'cafe\u0301 e\u0301\u0302x \u0301', 'не поправка, Москва 2024', '日本語のテスト', '中文 和 日本', '한국어 문장', 'हिन्दी में', 'ไทย ภาษา',
   'שלום עולם', 'مرحبا ١٢٣', '😂🙂 lol 👩‍👩‍👧‍👦 ❤️ 🇨🇦', 'a\u00a0b \u00a0 c\u00a0', '\u3000全角\u3000 空白\u3000\u3000x', 'a\u2028b\u2029c\u202fd\u205fe\u1680f',
-  'a\u0085b \u0085', 'a\ufeffb \ufeff', 'a\u200bb \u200b', 'a\u180eb', '\u0000\u0001\u001b[0m\u007f', 'a\u001cb \u001d\u001e\u001f c', 'a\u000bb\u000c\u000bc', '<|endoftext|>', 'a<|endoftext|>b <|endoftext|>',
+  'a \u0085b', 'a \ufeffb', 'a \u200bb', 'a \u180eb', 'a \u001cb\u001f c', 'a \u0301b', 'a\u0085b \u0085', 'a\ufeffb \ufeff', 'a\u200bb \u200b', 'a\u180eb', '\u0000\u0001\u001b[0m\u007f', 'a\u001cb \u001d\u001e\u001f c', 'a\u000bb\u000c\u000bc', '<|endoftext|>', 'a<|endoftext|>b <|endoftext|>',
   'aaaaaaaaaaaaaaaaaaaaa', 'ababababab', 'hehehe tttt', 'the'.repeat(20), ' '.repeat(33), '\n'.repeat(9) + 'x', '!'.repeat(17), '=-=-=-', '\ufffd\ufffd x', '𝔘𝔫𝔦 𝟘𝟙', 'ǅ ʰ ªº', '_under_score', '#version: 0.2',
 ]
 // … and draws from pieces of them, by a generator that is written here.

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+
+	"gorgonorm/examples/internal/cli"
+	"gorgonorm/models/transformer"
+)
+
+// options are the command line.
+type options struct {
+	model    string
+	given    transformer.Config // what is said of the model beside its files
+	prompt   string
+	n        int
+	sampling transformer.Sampling
+	eval     string
+}
+
+const usage = `Usage: go run ./examples/generate -model DIR_OR_FILE [flags]
+
+Continues a prompt with text that a saved model samples, or says with -eval how
+well the model predicts a text:
+
+  go run ./examples/stability -norms layer -lr 1e-3
+  go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -prompt "The light " -n 500
+  go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -eval FILE
+
+A model is what examples/stability has saved, a checkpoint of nanoGPT or GPT-2 as
+published: a directory with model.safetensors, or such a file with the others
+beside it. config.json tells what the weights do not. The text's characters or tokens
+come from a run's config.json, from meta.json (nanoGPT's meta of a character
+model), or from vocab.json and merges.txt (GPT-2's).
+
+The text goes to standard output as it is sampled, the speed to standard error.
+The same seed gives the same text. Once the text is longer than the model's context,
+the older half of that is forgotten whenever it is full.
+
+Flags:
+`
+
+func parse(args []string, help io.Writer) (o options, err error) {
+	o.sampling = transformer.Sampling{Temperature: 0.8, TopK: 200, Seed: 1}
+	var norm string
+	f := flag.NewFlagSet("generate", flag.ContinueOnError)
+	f.StringVar(&o.model, "model", "", "the `directory or file` of the model")
+	f.StringVar(&o.prompt, "prompt", "\n", "the `text` to continue")
+	f.IntVar(&o.n, "n", 500, "tokens to sample")
+	f.Float64Var(&o.sampling.Temperature, "temperature", o.sampling.Temperature, "divides the logits: below 1 the likely becomes likelier, and 0 takes the likeliest alone")
+	f.IntVar(&o.sampling.TopK, "top-k", o.sampling.TopK, "sample among so many likeliest tokens; 0 for all")
+	f.Uint64Var(&o.sampling.Seed, "seed", o.sampling.Seed, "of the draws")
+	f.StringVar(&o.eval, "eval", "", "a `file` of text: sample none, and print loss a token and perplexity over it, in windows of the context that do not overlap")
+	f.IntVar(&o.given.Heads, "heads", 0, "attention heads, where the model's files do not tell")
+	f.StringVar(&norm, "norm", "", "the `norm`, where the model's files do not tell: rms, or else layer")
+	if err := cli.Parse(f, args, usage, help); err != nil {
+		return o, err
+	}
+	switch {
+	case o.model == "":
+		return o, cli.Usage(errors.New("-model is not given, want the directory or the safetensors file of a model"))
+	case o.n < 1:
+		return o, cli.Usage(fmt.Errorf("-n is %d, want 1 or more", o.n))
+	case o.given.Heads < 0:
+		return o, cli.Usage(fmt.Errorf("-heads is %d, want 1 or more", o.given.Heads))
+	}
+	if norm != "" {
+		if o.given.Norm, err = transformer.NormByName(norm); err != nil {
+			return o, cli.Usage(err)
+		}
+	}
+	if err := o.sampling.Validate(); err != nil {
+		return o, cli.Usage(err)
+	}
+	return o, nil
+}

@@ -1,0 +1,123 @@
+// Generate continues a prompt with text sampled from a saved model, or says how
+// well the model predicts a text.
+//
+//	go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -prompt "The light "
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/examples/internal/cli"
+	"gorgonorm/models/checkpoint"
+	"gorgonorm/models/tokenizer"
+	"gorgonorm/models/transformer"
+	"gorgonorm/train"
+)
+
+func main() { cli.Main(run) }
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stdout)
+	if err == nil {
+		err = o.work(ctx, stdout, stderr)
+	}
+	return cli.Status("generate", err, "stopped", stderr)
+}
+
+func (o options) work(ctx context.Context, stdout, stderr io.Writer) error {
+	m, tokens, err := o.load()
+	switch {
+	case err != nil:
+		return err
+	case o.eval != "":
+		return o.evaluate(ctx, m, tokens, stdout, stderr)
+	default:
+		return o.generate(ctx, m, tokens, stdout, stderr)
+	}
+}
+
+// load reads the model, and what turns text into its tokens.
+func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
+	c, err := checkpoint.Open(o.model)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c.Tokenizer == nil {
+		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, or vocab.json and merges.txt", c.Weights)
+	}
+	c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads)
+	if o.given.Norm.New != nil {
+		c.Config.Norm = o.given.Norm
+	}
+	m, err := transformer.Load(G.NewGraph(), c.Weights, c.Config)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w (-heads and -norm say what the files do not)", err)
+	}
+	if n, vocab := c.Tokenizer.Size(), m.Config().Vocab; n > vocab {
+		return nil, nil, fmt.Errorf("%s has %d different tokens, and there are %d in the vocabulary beside it", c.Weights, vocab, n)
+	}
+	return m, c.Tokenizer, nil
+}
+
+// generate writes the prompt and what follows as it comes.
+func (o options) generate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
+	prompt, err := tokens.Encode(o.prompt)
+	if err != nil {
+		return fmt.Errorf("the prompt: %w", err)
+	}
+	if _, err := io.WriteString(stdout, o.prompt); err != nil {
+		return err
+	}
+	began, n := time.Now(), 0
+	for id, err := range m.Generate(prompt, o.sampling) {
+		if err != nil {
+			return err
+		}
+		text, err := tokens.Decode([]int{id})
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(stdout, text); err != nil {
+			return err
+		}
+		if n++; n == o.n || ctx.Err() != nil {
+			break
+		}
+	}
+	took := time.Since(began)
+	fmt.Fprintln(stdout)
+	fmt.Fprintf(stderr, "%d tokens after a prompt of %d, in %.3g s: %.0f tokens/s\n", n, len(prompt), took.Seconds(), float64(n)/took.Seconds())
+	return ctx.Err()
+}
+
+// evaluate prints what the model makes of a text.
+func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
+	text, err := os.ReadFile(o.eval)
+	if err != nil {
+		return err
+	}
+	ids, err := tokens.Encode(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.eval, err)
+	}
+	began, line := time.Now(), cli.NewLine(stderr)
+	e, err := train.Evaluate(ctx, m, ids, func(done, all int) {
+		if line.Due() {
+			line.Show(fmt.Sprintf("%d of %d tokens", done, all))
+		}
+	})
+	line.Clear()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "loss %.4f nats a token, perplexity %.4g, of %d tokens predicted in windows of %d\n", e.Loss, e.Perplexity(), e.Tokens, m.Config().Context)
+	fmt.Fprintf(stderr, "took %.3g s\n", time.Since(began).Seconds())
+	return nil
+}

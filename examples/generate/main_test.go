@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/examples/internal/cli"
+	"gorgonorm/models/tokenizer"
+	"gorgonorm/models/transformer"
+	"gorgonorm/train"
+)
+
+const verse = "the quick brown fox jumps over the lazy dog. "
+
+// aRun trains a tiny model on the verse and gives the directory that it left.
+func aRun(t *testing.T) string {
+	t.Helper()
+	text := filepath.Join(t.TempDir(), "verse.txt")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat(verse, 40)), 0o666))
+	corpus, err := train.ReadCorpus(text)
+	require.NoError(t, err)
+	c := train.Defaults()
+	c.Norm, c.QKNorm, c.Layers, c.Heads, c.Channels, c.Context, c.Steps, c.Warmup, c.LR = "rms", true, 1, 2, 16, 8, 60, 5, 0.02
+	m, r, err := train.Train(context.Background(), c, corpus, nil)
+	require.NoError(t, err)
+	dir := filepath.Join(t.TempDir(), "run")
+	require.NoError(t, train.WriteRun(dir, r, m))
+	return dir
+}
+
+// call runs the program.
+func call(ctx context.Context, args ...string) (status int, stdout, stderr string) {
+	var out, err bytes.Buffer
+	status = run(ctx, args, &out, &err)
+	return status, out.String(), err.String()
+}
+
+func succeed(t *testing.T, args ...string) (stdout, stderr string) {
+	t.Helper()
+	status, stdout, stderr := call(context.Background(), args...)
+	require.Zero(t, status, stderr)
+	return stdout, stderr
+}
+
+func TestARunContinuesThePrompt(t *testing.T) {
+	dir := aRun(t)
+	text, stats := succeed(t, "-model", dir, "-prompt", "the quick ", "-n", "90", "-temperature", "0")
+	require.Equal(t, "the quick ", text[:10])
+	require.Equal(t, 10+90+1, utf8.RuneCountInString(text), "and a new line")
+	require.Regexp(t, `^90 tokens after a prompt of 10, in .* s: \d+ tokens/s\n$`, stats)
+	// What it says depends on rounding, that it has learned words does not.
+	require.Contains(t, text, " the ")
+
+	draw := func(args ...string) string {
+		text, _ := succeed(t, append([]string{"-model", filepath.Join(dir, "model.safetensors"), "-prompt", "t", "-n", "60"}, args...)...)
+		return text
+	}
+	require.Equal(t, draw(), draw("-seed", "1"))
+	require.NotEqual(t, draw(), draw("-seed", "2"))
+	require.Equal(t, draw("-top-k", "1", "-seed", "3"), draw("-temperature", "0"))
+	require.NotEqual(t, draw("-temperature", "5", "-top-k", "0"), draw())
+}
+
+func TestEvaluationOfAText(t *testing.T) {
+	dir := aRun(t)
+	evaluate := func(text string) (loss, perplexity float64, tokens int) {
+		path := filepath.Join(t.TempDir(), "text")
+		require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+		out, stats := succeed(t, "-model", dir, "-eval", path)
+		require.Regexp(t, `^took .* s\n$`, stats)
+		_, err := fmt.Sscanf(out, "loss %f nats a token, perplexity %f, of %d tokens predicted in windows of 8\n", &loss, &perplexity, &tokens)
+		require.NoError(t, err, out)
+		return loss, perplexity, tokens
+	}
+	learned, perplexity, tokens := evaluate(strings.Repeat(verse, 3))
+	require.Equal(t, 3*len(verse)-1, tokens)
+	require.InEpsilon(t, perplexity, math.Exp(learned), 1e-3)
+	backwards := []rune(verse)
+	for i, j := 0, len(backwards)-1; i < j; i, j = i+1, j-1 {
+		backwards[i], backwards[j] = backwards[j], backwards[i]
+	}
+	other, _, _ := evaluate(string(backwards))
+	require.Less(t, learned, 2.0)
+	require.Greater(t, other, learned+1)
+}
+
+// directory makes one of a model and of files.
+func directory(t *testing.T, weights string, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	b, err := os.ReadFile(weights)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), b, 0o666))
+	for name, text := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o666))
+	}
+	return dir
+}
+
+var testdata = filepath.Join("..", "..", "testdata")
+
+// TestACheckpointOfNanoGPT: PyTorch's file, whose heads only config.json or -heads
+// tell, with nanoGPT's meta.
+func TestACheckpointOfNanoGPT(t *testing.T) {
+	weights := filepath.Join(testdata, "checkpoints", "nanogpt.safetensors")
+	const meta = `{"vocab_size": 11, "itos": {"0": "\n", "1": " ", "2": "a", "3": "b", "4": "c", "5": "d", "6": "e", "7": "f", "8": "g", "9": "h", "10": "ä"}}`
+	const args = `{"n_layer": 2, "n_head": 2, "n_embd": 8, "block_size": 6, "bias": true, "vocab_size": 11, "dropout": 0.0}`
+	dir := directory(t, weights, map[string]string{"meta.json": meta, "config.json": args})
+	text, _ := succeed(t, "-model", dir, "-n", "20")
+	require.Equal(t, 1+20+1, utf8.RuneCountInString(text))
+	bare := directory(t, weights, map[string]string{"meta.json": meta})
+	again, _ := succeed(t, "-model", bare, "-n", "20", "-heads", "2")
+	require.Equal(t, text, again)
+	status, _, stderr := call(context.Background(), "-model", bare)
+	require.Equal(t, cli.Failed, status)
+	require.Contains(t, stderr, "leave open how many heads attention has")
+	require.Contains(t, stderr, "-heads")
+}
+
+// TestBytePairs: a model over GPT-2's kind of tokens.
+func TestBytePairs(t *testing.T) {
+	files := make(map[string]string)
+	for _, name := range []string{"vocab.json", "merges.txt"} {
+		b, err := os.ReadFile(filepath.Join(testdata, "bpe", name))
+		require.NoError(t, err)
+		files[name] = string(b)
+	}
+	tokens, err := tokenizer.ReadBPE(filepath.Join(testdata, "bpe", "vocab.json"), filepath.Join(testdata, "bpe", "merges.txt"))
+	require.NoError(t, err)
+	norm, err := transformer.NormByName("layer")
+	require.NoError(t, err)
+	m, err := transformer.New(G.NewGraph(), transformer.Config{Vocab: tokens.Size(), Context: 8, Layers: 1, Heads: 1, Channels: 4, Norm: norm})
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, m.Save(f))
+	require.NoError(t, f.Close())
+	text, stats := succeed(t, "-model", directory(t, path, files), "-n", "5", "-prompt", "the then", "-top-k", "1")
+	require.True(t, strings.HasPrefix(text, "the then"))
+	require.Contains(t, stats, "5 tokens after a prompt of ")
+
+	small := filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")
+	status, _, stderr := call(context.Background(), "-model", directory(t, small, files), "-heads", "2")
+	require.Equal(t, cli.Failed, status)
+	require.Regexp(t, `model.safetensors has 11 different tokens, and there are \d+ in the vocabulary beside it`, stderr)
+}
+
+func TestWhatCannotBe(t *testing.T) {
+	dir := aRun(t)
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{nil, cli.Misused, "-model is not given, want the directory or the safetensors file of a model (-h explains the flags)"},
+		{[]string{"-model", dir, "-n", "0"}, cli.Misused, "-n is 0, want 1 or more"},
+		{[]string{"-model", dir, "-temperature", "-1"}, cli.Misused, "temperature is -1, want a finite number, 0 or more"},
+		{[]string{"-model", dir, "-top-k", "-1"}, cli.Misused, "top-k is -1, want 0 (all) or more"},
+		{[]string{"-model", dir, "-norm", "best"}, cli.Misused, `unknown norm "best"`},
+		{[]string{"-model", dir, "-heads", "-2"}, cli.Misused, "-heads is -2, want 1 or more"},
+		{[]string{"-model", dir, "more"}, cli.Misused, `unexpected argument "more"`},
+		{[]string{"-model", "nowhere"}, cli.Failed, "nowhere: no such file"},
+		{[]string{"-model", filepath.Dir(dir)}, cli.Failed, "give the directory of one: run/"},
+		{[]string{"-model", filepath.Join(dir, "config.json")}, cli.Failed, "config.json is no safetensors file"},
+		{[]string{"-model", dir, "-prompt", "ß"}, cli.Failed, "the prompt: tokenizer: "},
+		{[]string{"-model", dir, "-prompt", ""}, cli.Failed, "the prompt is empty"},
+		{[]string{"-model", dir, "-heads", "4"}, cli.Failed, "heads: it has 2, want 4"},
+		{[]string{"-model", dir, "-eval", "nowhere"}, cli.Failed, "nowhere: no such file"},
+		{[]string{"-model", dir, "-eval", filepath.Join(dir, "config.json")}, cli.Failed, "config.json: tokenizer: "},
+		{[]string{"-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},
+	} {
+		status, stdout, stderr := call(context.Background(), c.args...)
+		require.Equal(t, c.status, status, stderr)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, "generate: ")
+		require.Contains(t, stderr, c.want)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := aRun(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	status, stdout, stderr := call(ctx, "-model", dir, "-prompt", "t", "-n", "1000000")
+	require.Equal(t, cli.Interrupted, status)
+	require.Less(t, len(stdout), 10)
+	require.Contains(t, stderr, "generate: stopped\n")
+	text := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte(verse), 0o666))
+	status, stdout, stderr = call(ctx, "-model", dir, "-eval", text)
+	require.Equal(t, cli.Interrupted, status)
+	require.Empty(t, stdout)
+	require.Equal(t, "generate: stopped\n", stderr)
+}
+
+func TestHelpTeaches(t *testing.T) {
+	help, stderr := succeed(t, "-h")
+	require.Empty(t, stderr)
+	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm") {
+		require.Contains(t, help, "  -"+flag)
+	}
+}
