@@ -75,6 +75,7 @@ func TestOneRunEachFromLoadedWeights(t *testing.T) {
 	lost.Summary.DivergedAt, lost.Summary.Divergence, lost.Summary.BestVal = 20, train.Guessing, 3
 	layer := tuned("layer", 0.01, 1.5)
 	layer.Summary.BestVal = 1.5
+	require.Equal(t, "none, no better than guessing", trace{row: row{"none", lost}}.label())
 	var b bytes.Buffer
 	require.NoError(t, Table(&b, []train.Run{layer, lost}))
 	words := strings.Join(strings.Fields(b.String()), " ")

@@ -201,11 +201,11 @@ func TestAGridIsOfOneStart(t *testing.T) {
 func TestTextInAnotherVocabulary(t *testing.T) {
 	text := corpus(t, "abba cab")
 	require.Equal(t, " abc", string(text.Vocabulary))
-	in, unknown := text.In([]rune("cxba "))
+	in, unknown := text.In([]rune("bxca "))
 	require.Empty(t, unknown)
-	require.Equal(t, []int{3, 2, 2, 3, 4, 0, 3}, in.Train)
-	require.Equal(t, []int{2}, in.Val)
-	require.Equal(t, "cxba ", string(in.Vocabulary))
+	require.Equal(t, []int{3, 0, 0, 3, 4, 2, 3}, in.Train)
+	require.Equal(t, []int{0}, in.Val)
+	require.Equal(t, "bxca ", string(in.Vocabulary))
 	require.Equal(t, []string{text.Path, text.SHA256}, []string{in.Path, in.SHA256})
 	require.Equal(t, []int{1, 2, 2, 1, 0, 3, 1}, text.Train, "the text itself is as it was")
 
@@ -227,8 +227,15 @@ func TestWhatIsNoBetterThanGuessing(t *testing.T) {
 		same(t, init, r.Untrained(), "random weights")
 	}
 
-	c.LR, c.MinLR, c.Warmup, c.EvalEvery, c.Steps, c.StopOnDivergence = 100, 100, 0, 2, 200, true
+	c.LR, c.MinLR, c.Warmup, c.EvalEvery, c.Steps, c.StopOnDivergence = 0, 0, 0, 2, 8, true
 	_, run, err := Train(t.Context(), c, text, nil)
+	require.NoError(t, err)
+	require.Equal(t, run.Summary.InitVal, run.Summary.LastVal)
+	require.Zero(t, run.Summary.DivergedAt, "no better than its start, and that is no divergence")
+	require.False(t, run.Summary.Stopped)
+
+	c.LR, c.MinLR, c.Steps = 100, 100, 200
+	_, run, err = Train(t.Context(), c, text, nil)
 	require.NoError(t, err)
 	require.Equal(t, Guessing, run.Summary.Divergence)
 	require.Equal(t, run.Summary.Steps, run.Summary.DivergedAt)
