@@ -19,7 +19,7 @@ import (
 type Corpus struct {
 	Path       string
 	SHA256     string
-	Vocabulary []rune // a character's id is its place here; they are in Unicode's order
+	Vocabulary []rune // a character's id is its place here; in Unicode's order, but for what In gives
 	Train, Val []int
 }
 

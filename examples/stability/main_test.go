@@ -303,7 +303,7 @@ func TestHelpTeaches(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(context.Background(), []string{"-h"}, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup eval-every probe-every stop-on-divergence jobs shard report-only data out") {
+	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup eval-every probe-every stop-on-divergence jobs shard report-only data init out") {
 		require.Contains(t, stdout.String(), "  -"+flag)
 	}
 }

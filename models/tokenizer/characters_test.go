@@ -17,6 +17,7 @@ func TestCharacters(t *testing.T) {
 	c, err := NewCharacters("\nba é日\ufffd")
 	require.NoError(t, err)
 	require.Equal(t, 7, c.Size())
+	require.Equal(t, "\nba é日\ufffd", c.Vocabulary())
 	ids, err := c.Encode("a日b\né \ufffd")
 	require.NoError(t, err)
 	require.Equal(t, []int{2, 5, 1, 0, 4, 3, 6}, ids)

@@ -1,0 +1,86 @@
+package report
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/train"
+)
+
+// tuned are runs of a grid that start from loaded weights, of a loss of 2 under each
+// norm but none, of 7 there.
+func tuned(norm string, lr, last float64) train.Run {
+	r := residual(norm, "pre", 1, sizes{1, 1.5, 1.9}, sizes{1, 5, 40})
+	r.Config.LR = lr
+	r.Config.Init, r.Config.InitSHA256 = "/somewhere/layer-pre-lr0.003-seed1/model.safetensors", strings.Repeat("abcd", 16)
+	r.Config.Vocabulary = "abcdefghijklmnopqrst" // ln 20 = 2.996
+	r.Summary.InitVal, r.Summary.LastVal = 2, train.Float(last)
+	if norm == "none" {
+		r.Summary.InitVal = 7
+	}
+	return r
+}
+
+func TestRunsFromLoadedWeights(t *testing.T) {
+	lost := tuned("none", 0.1, 3.5)
+	lost.Summary.DivergedAt, lost.Summary.Divergence = 20, train.Guessing
+	runs := []train.Run{tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 2), tuned("none", 0.01, 2.5), lost}
+	s, err := summarize(runs)
+	require.NoError(t, err)
+
+	const from = `"layer-pre-lr0.003-seed1/model.safetensors"`
+	for _, f := range s.Facts {
+		require.Equal(t, cannotBeJudged, f.Outcome, f.Claim)
+		require.Equal(t, "It is about training from random weights, and these runs start from "+from+".", f.Found)
+	}
+	require.Contains(t, s.Notes, `The runs start from loaded weights, `+from+`. Validation loss before the first step: "none" 7.000, "layer" 2.000. Runs that did not end below it: "layer" 1 of 2.`)
+	require.Contains(t, s.Notes, "Diverged: a loss or the gradient norm was not finite, or the last validation loss was not below that of guessing among the vocabulary's characters, from about which random weights start.")
+	told := strings.Join(s.Notes, "\n")
+	require.Contains(t, told, "min(loss, loss of guessing)")
+	require.Contains(t, s.Verdict[len(s.Verdict)-1], "the losses tell how each goes on from them")
+
+	// (2.5 + ln 20)/2 − 2.5: what is above guessing counts as that, not as the 7 before
+	none, ok := find(s.Variants, kind{"none", "pre", false})
+	require.True(t, ok)
+	require.InDelta(t, 0.2479, float64(none.Sensitivity), 1e-4)
+
+	html := render(t, runs)
+	require.Contains(t, html, "<dt>init</dt><dd>layer-pre-lr0.003-seed1/model.safetensors</dd>")
+	require.Contains(t, html, "<dt>init sha256</dt><dd>abcdabcdabcd</dd>")
+	require.NotContains(t, html, "init except")
+	require.Contains(t, html, "Grey line: loss of guessing, 2.996.")
+	require.Contains(t, html, "no better than guessing")
+}
+
+// TestRunsFromRandomWeights say nothing of loaded ones.
+func TestRunsFromRandomWeights(t *testing.T) {
+	a, b := tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 1)
+	for _, r := range []*train.Run{&a, &b} {
+		r.Config.Init, r.Config.InitSHA256 = "", ""
+	}
+	html := render(t, []train.Run{a, b})
+	for _, word := range []string{"loaded", "guessing", ">init<", "init sha256", "random weights"} {
+		require.NotContains(t, html, word)
+	}
+	require.Contains(t, html, "Grey line: loss at initialisation, 2.000.")
+	require.Contains(t, html, "not below that of the initial weights.")
+}
+
+// TestOneRunEachFromLoadedWeights is no grid.
+func TestOneRunEachFromLoadedWeights(t *testing.T) {
+	lost := tuned("none", 0.01, 3.5)
+	lost.Summary.DivergedAt, lost.Summary.Divergence, lost.Summary.BestVal = 20, train.Guessing, 3
+	layer := tuned("layer", 0.01, 1.5)
+	layer.Summary.BestVal = 1.5
+	require.Equal(t, "none, no better than guessing", trace{row: row{"none", lost}}.label())
+	var b bytes.Buffer
+	require.NoError(t, Table(&b, []train.Run{layer, lost}))
+	words := strings.Join(strings.Fields(b.String()), " ")
+	require.Contains(t, words, "step 20, no better than guessing")
+	require.Contains(t, words, `"none" diverged: at step 20 it was no better than guessing`)
+	require.Contains(t, words, `next is "none" (though it ended no better than guessing) with 3.000`)
+	require.Contains(t, words, `Validation loss before the first step: "none" 7.000, "layer" 2.000.`)
+}

@@ -1,0 +1,245 @@
+package train
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/layers"
+	"gorgonorm/models/transformer"
+)
+
+// saved trains a run and gives the path of its weights.
+func saved(t *testing.T, c Config, text *Corpus) (path string, m *transformer.Model, r Run) {
+	t.Helper()
+	m, r, err := Train(t.Context(), c, text, nil)
+	require.NoError(t, err)
+	path = filepath.Join(t.TempDir(), "model.safetensors")
+	require.NoError(t, WriteFile(path, m.Save))
+	return path, m, r
+}
+
+func from(t *testing.T, c Config, path, except string) Config {
+	t.Helper()
+	require.NoError(t, c.StartFrom(path, except))
+	return c
+}
+
+func requireState(t *testing.T, want, got layers.State, names ...string) {
+	t.Helper()
+	require.NotEmpty(t, names)
+	for _, name := range names {
+		require.Equal(t, want[name].Data(), got[name].Data(), name)
+	}
+}
+
+func names(s layers.State) (names []string) {
+	for name := range s {
+		names = append(names, name)
+	}
+	return names
+}
+
+// TestARunGoesOnFromAnother: same norm, same text, and the validation loss before the
+// first step is to the bit the other's last.
+func TestARunGoesOnFromAnother(t *testing.T) {
+	text := corpus(t, verse)
+	for i, n := range transformer.Norms {
+		t.Run(n.Name, func(t *testing.T) {
+			c := tiny(n.Name)
+			c.Placement, c.QKNorm = transformer.Placements[i%len(transformer.Placements)], i%2 == 1
+			path, first, one := saved(t, c, text)
+			c.Seed, c.Steps = 9, 20
+			c = from(t, c, path, "")
+			start, found, err := Start(c, text)
+			require.NoError(t, err)
+			require.Empty(t, found.Left)
+			require.ElementsMatch(t, names(first.State()), found.Loaded)
+			requireState(t, first.State(), start.State(), found.Loaded...)
+
+			_, two, err := Train(t.Context(), c, text, nil)
+			require.NoError(t, err)
+			require.Equal(t, one.Summary.LastVal, two.Summary.InitVal)
+			require.Equal(t, path, two.Config.Init)
+			require.Zero(t, two.Summary.DivergedAt, "it need not get below its start")
+			_, again, err := Train(t.Context(), c, text, nil)
+			require.NoError(t, err)
+			require.Equal(t, written(t, two.Summary), written(t, again.Summary))
+		})
+	}
+}
+
+// TestANormTakesWhatFits: the rest starts as it would without.
+func TestANormTakesWhatFits(t *testing.T) {
+	text := corpus(t, verse)
+	path, first, _ := saved(t, tiny("layer"), text)
+	norms := func(kind string) (names []string) {
+		for _, place := range []string{"h.0.ln_1", "h.0.ln_2", "h.1.ln_1", "h.1.ln_2", "ln_f"} {
+			names = append(names, "transformer."+place+"."+kind)
+		}
+		return names
+	}
+	all := func(names []string, what string) (left []string) {
+		for _, n := range names {
+			left = append(left, n+what)
+		}
+		return left
+	}
+	for norm, left := range map[string][]string{
+		"rms":  nil,
+		"none": all(norms("weight"), " is unexpected"),
+		"dyt":  all(norms("alpha"), " is missing"),
+		"batch": append(append(all(norms("running_mean"), " is missing"), all(norms("running_var"), " is missing")...),
+			all(norms("num_batches_tracked"), " is missing")...),
+	} {
+		t.Run(norm, func(t *testing.T) {
+			c := from(t, tiny(norm), path, "")
+			m, found, err := Start(c, text)
+			require.NoError(t, err)
+			require.ElementsMatch(t, left, found.Left)
+			requireState(t, first.State(), m.State(), found.Loaded...)
+			mc, err := c.model(text)
+			require.NoError(t, err)
+			fresh, err := transformer.New(G.NewGraph(), mc)
+			require.NoError(t, err)
+			for name, d := range m.State() {
+				if !strings.Contains(strings.Join(found.Loaded, " "), name) {
+					require.Equal(t, fresh.State()[name].Data(), d.Data(), name)
+				}
+			}
+			_, run, err := Train(t.Context(), c, text, nil)
+			require.NoError(t, err)
+			require.Len(t, run.Steps, c.Steps)
+		})
+	}
+}
+
+func TestATensorIsExcepted(t *testing.T) {
+	text := corpus(t, verse)
+	path, first, _ := saved(t, tiny("layer"), text)
+	const wte = "transformer.wte.weight"
+	c := from(t, tiny("layer"), path, wte)
+	m, found, err := Start(c, text)
+	require.NoError(t, err)
+	require.NotContains(t, found.Loaded, wte)
+	require.NotEqual(t, first.State()[wte].Data(), m.State()[wte].Data())
+	requireState(t, first.State(), m.State(), found.Loaded...)
+	require.Len(t, found.Loaded, len(first.State())-1)
+}
+
+func TestWhatCannotBeStartedFrom(t *testing.T) {
+	text := corpus(t, verse)
+	path, _, _ := saved(t, tiny("layer"), text)
+	c := tiny("layer")
+	require.ErrorIs(t, c.StartFrom(filepath.Join(t.TempDir(), "none"), ""), os.ErrNotExist)
+	require.Error(t, c.StartFrom(t.TempDir(), ""), "a directory")
+	require.Equal(t, tiny("layer"), c)
+
+	other := tiny("none")
+	other.Channels = 32
+	_, _, err := Start(from(t, other, path, ""), text)
+	require.ErrorContains(t, err, "train: "+path+" has nothing in common with a model under none: transformer.h.0.attn.c_attn.weight has shape (48, 16), want (96, 32); ")
+
+	noWeights := filepath.Join(t.TempDir(), "x.safetensors")
+	require.NoError(t, os.WriteFile(noWeights, []byte("no weights"), 0o666))
+	_, _, err = Start(from(t, c, noWeights, ""), text)
+	require.ErrorContains(t, err, noWeights)
+
+	// The file is another when the run begins.
+	begun := from(t, c, path, "")
+	require.NoError(t, os.WriteFile(path, []byte("other"), 0o666))
+	_, _, err = Train(t.Context(), begun, text, nil)
+	require.ErrorContains(t, err, "train: "+path+" has changed: its SHA-256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, want "+begun.InitSHA256)
+}
+
+// TestRecordsWithoutInitAreAsBefore, to the byte.
+func TestRecordsWithoutInitAreAsBefore(t *testing.T) {
+	b, err := json.Marshal(tiny("layer"))
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "init")
+}
+
+// TestAGridIsOfOneStart: of one file by its content, wherever it lies.
+func TestAGridIsOfOneStart(t *testing.T) {
+	text := corpus(t, verse)
+	base := tiny("layer")
+	base.Steps = 2
+	path, _, _ := saved(t, base, text)
+	other, _, _ := saved(t, tiny("layer"), text)
+	c := from(t, base, path, "")
+	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	require.NoError(t, lab.Run(t.Context(), []Config{c}))
+
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	moved := filepath.Join(t.TempDir(), "moved")
+	require.NoError(t, os.WriteFile(moved, b, 0o666))
+	pending, err := lab.Pending([]Config{from(t, base, moved, "")})
+	require.NoError(t, err)
+	require.Empty(t, pending, "the same weights")
+
+	run := "train: " + filepath.Join(lab.Dir, c.ID()) + " is a run of another grid: "
+	const rest = " (give another -out, or remove it)"
+	_, err = lab.Pending([]Config{from(t, base, other, "")})
+	require.EqualError(t, err, run+"init-sha256 is "+c.InitSHA256+", want "+from(t, base, other, "").InitSHA256+rest)
+	_, err = lab.Pending([]Config{base})
+	require.EqualError(t, err, run+"init-sha256 is "+c.InitSHA256+", want not set"+rest)
+	_, err = lab.Pending([]Config{from(t, base, path, "transformer.wte.weight")})
+	require.EqualError(t, err, run+"init-except is not set, want transformer.wte.weight"+rest)
+
+	runs, err := ReadRuns(lab.Dir)
+	require.NoError(t, err)
+	require.Equal(t, c.on(text), runs[0].Config)
+}
+
+func TestTextInAnotherVocabulary(t *testing.T) {
+	text := corpus(t, "abba cab")
+	require.Equal(t, " abc", string(text.Vocabulary))
+	in, unknown := text.In([]rune("bxca "))
+	require.Empty(t, unknown)
+	require.Equal(t, []int{3, 0, 0, 3, 4, 2, 3}, in.Train)
+	require.Equal(t, []int{0}, in.Val)
+	require.Equal(t, "bxca ", string(in.Vocabulary))
+	require.Equal(t, []string{text.Path, text.SHA256}, []string{in.Path, in.SHA256})
+	require.Equal(t, []int{1, 2, 2, 1, 0, 3, 1}, text.Train, "the text itself is as it was")
+
+	in, unknown = text.In([]rune("ca"))
+	require.Nil(t, in)
+	require.Equal(t, " b", string(unknown))
+}
+
+// TestWhatIsNoBetterThanGuessing: loaded weights may start below, and above.
+func TestWhatIsNoBetterThanGuessing(t *testing.T) {
+	text := corpus(t, verse)
+	path, _, _ := saved(t, tiny("layer"), text)
+	c := from(t, tiny("layer"), path, "")
+	guess := Float(math.Log(28))
+	for _, init := range []Float{1, 9, nan} {
+		r := Run{Config: c.on(text), Summary: Summary{InitVal: init}}
+		require.InDelta(t, float64(guess), float64(r.Untrained()), 1e-12)
+		r.Config = tiny("layer").on(text)
+		same(t, init, r.Untrained(), "random weights")
+	}
+
+	c.LR, c.MinLR, c.Warmup, c.EvalEvery, c.Steps, c.StopOnDivergence = 0, 0, 0, 2, 8, true
+	_, run, err := Train(t.Context(), c, text, nil)
+	require.NoError(t, err)
+	require.Equal(t, run.Summary.InitVal, run.Summary.LastVal)
+	require.Zero(t, run.Summary.DivergedAt, "no better than its start, and that is no divergence")
+	require.False(t, run.Summary.Stopped)
+
+	c.LR, c.MinLR, c.Steps = 100, 100, 200
+	_, run, err = Train(t.Context(), c, text, nil)
+	require.NoError(t, err)
+	require.Equal(t, Guessing, run.Summary.Divergence)
+	require.Equal(t, run.Summary.Steps, run.Summary.DivergedAt)
+	require.Less(t, run.Summary.InitVal, guess)
+	require.GreaterOrEqual(t, run.Summary.LastVal, guess)
+	require.Equal(t, 4, run.Summary.Steps, "given up after two validations")
+}
