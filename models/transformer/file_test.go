@@ -1,0 +1,235 @@
+package transformer
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nlpodyssey/safetensors"
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+)
+
+// raw is a tensor of a file that is made by hand.
+type raw struct {
+	dtype safetensors.DType
+	shape []uint64
+	data  []byte
+}
+
+func (r raw) DType() safetensors.DType { return r.dtype }
+func (r raw) Shape() []uint64          { return r.shape }
+func (r raw) Data() []byte             { return r.data }
+func (r raw) DataLen() uint64          { return uint64(len(r.data)) }
+
+// file is what a test changes of a model's file before it is written.
+type file struct {
+	tensors  map[string]raw
+	metadata map[string]string
+}
+
+func fileOf(m *Model) file {
+	f := file{make(map[string]raw), map[string]string{"n_head": fmt.Sprint(m.config.Heads)}}
+	for name, d := range m.State() {
+		v := view{d}
+		f.tensors[name] = raw{v.DType(), v.Shape(), v.Data()}
+	}
+	return f
+}
+
+func (f file) write(t *testing.T) string {
+	t.Helper()
+	b, err := safetensors.Serialize(f.tensors, f.metadata)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	require.NoError(t, os.WriteFile(path, b, 0o666))
+	return path
+}
+
+// put replaces an element of a float32 tensor.
+func (f file) put(name string, i int, v float64) {
+	binary.LittleEndian.PutUint32(f.tensors[name].data[4*i:], math.Float32bits(float32(v)))
+}
+
+// reshape gives a tensor another shape of float32 zeros.
+func (f file) reshape(name string, shape ...uint64) {
+	n := uint64(4)
+	for _, s := range shape {
+		n *= s
+	}
+	f.tensors[name] = raw{safetensors.F32, shape, make([]byte, n)}
+}
+
+// transpose gives linear layers' weights the shape that GPT-2's Conv1D has them in.
+func (f file) transpose() {
+	for name, r := range f.tensors {
+		if strings.Contains(name, ".c_") && len(r.shape) == 2 {
+			x := make([]float32, len(r.data)/4)
+			for i := range x {
+				x[i] = math.Float32frombits(binary.LittleEndian.Uint32(r.data[4*i:]))
+			}
+			f.tensors[name] = raw{r.dtype, []uint64{r.shape[1], r.shape[0]}, make([]byte, len(r.data))}
+			for i, v := range transposed(x, int(r.shape[1])) {
+				f.put(name, i, float64(v))
+			}
+		}
+	}
+}
+
+// TestNamesOfOthersAreKnown: of compiled models, of GPT-2 on the hubs, with the
+// masks of attention, and with the head's weight in every way that PyTorch leaves it.
+func TestNamesOfOthersAreKnown(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	randomize(m, 1)
+	rename := func(f file, to func(string) string) {
+		for name, r := range maps.Clone(f.tensors) {
+			delete(f.tensors, name)
+			f.tensors[to(name)] = r
+		}
+	}
+	mask := raw{safetensors.BOOL, []uint64{1, 1, 2, 2}, []byte{1, 0, 1, 1}}
+	for name, change := range map[string]func(f file){
+		"as it is":      func(f file) {},
+		"with a head":   func(f file) { f.tensors[headWeight] = f.tensors[wteWeight] },
+		"only the head": func(f file) { f.tensors[headWeight] = f.tensors[wteWeight]; delete(f.tensors, wteWeight) },
+		"compiled":      func(f file) { rename(f, func(s string) string { return "_orig_mod." + s }) },
+		"compiled, head": func(f file) {
+			f.tensors[headWeight] = f.tensors[wteWeight]
+			rename(f, func(s string) string { return "_orig_mod." + s })
+		},
+		"no prefix": func(f file) { rename(f, func(s string) string { return strings.TrimPrefix(s, "transformer.") }) },
+		"masks": func(f file) {
+			f.tensors["transformer.h.0.attn.bias"], f.tensors["transformer.h.1.attn.masked_bias"] = mask, mask
+		},
+		"transposed": file.transpose,
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := fileOf(m)
+			change(f)
+			got, err := Load(G.NewGraph(), f.write(t), Config{})
+			require.NoError(t, err)
+			sameConfig(t, m.config, got.config)
+			sameState(t, m.State(), got.State())
+		})
+	}
+}
+
+// TestWhatNamesLeaveOpen: LayerNorm and RMSNorm without biases look alike.
+func TestWhatNamesLeaveOpen(t *testing.T) {
+	for _, c := range []struct {
+		norm, metadata, given string
+		bias                  bool
+		want                  string
+	}{
+		{"layer", "", "", false, "layer"},
+		{"rms", "", "", false, "layer"},
+		{"rms", "rms", "", false, "rms"},
+		{"rms", "", "rms", false, "rms"},
+		{"rms", "", "", true, "rms"},
+		{"layer", "", "", true, "layer"},
+	} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			config := tiny(c.norm)
+			config.Bias = c.bias
+			m, err := New(G.NewGraph(), config)
+			require.NoError(t, err)
+			f := fileOf(m)
+			if c.metadata != "" {
+				f.metadata["norm"] = c.metadata
+			}
+			var given Config
+			if c.given != "" {
+				given.Norm, err = NormByName(c.given)
+				require.NoError(t, err)
+			}
+			got, err := Load(G.NewGraph(), f.write(t), given)
+			require.NoError(t, err)
+			require.Equal(t, c.want, got.config.Norm.Name)
+		})
+	}
+}
+
+// TestBadFilesChangeNothing: one error has everything that is wrong.
+func TestBadFilesChangeNothing(t *testing.T) {
+	const (
+		ln   = "transformer.ln_f.weight"
+		qkv  = "transformer.h.0.attn.c_attn.weight"
+		mean = "transformer.h.1.ln_2.running_mean"
+		vari = "transformer.h.1.ln_2.running_var"
+		n    = "transformer.h.1.ln_2.num_batches_tracked"
+	)
+	for name, c := range map[string]struct {
+		change func(f file)
+		given  Config
+		want   string
+	}{
+		"missing":        {func(f file) { delete(f.tensors, ln); delete(f.tensors, n) }, Config{}, n + " is missing; " + ln + " is missing"},
+		"no embedding":   {func(f file) { delete(f.tensors, wteWeight) }, Config{}, wteWeight + " is missing"},
+		"no positions":   {func(f file) { delete(f.tensors, wpeWeight) }, Config{}, wpeWeight + " is missing"},
+		"a block":        {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},
+		"shape":          {func(f file) { f.reshape(ln, 2, 4) }, Config{}, ln + " has shape (2, 4), want (8)"},
+		"unexpected":     {func(f file) { f.reshape("gain", 1) }, Config{}, "gain is unexpected"},
+		"type":           {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
+		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " has shape (1), want (); " + n + " is of type F32, which int64 does not hold"},
+		"narrowed":       {func(f file) { f.tensors[ln] = raw{safetensors.F64, []uint64{8}, make([]byte, 64)} }, Config{}, ln + " is of type F64, which float32 does not hold"},
+		"NaN":            {func(f file) { f.put(qkv, 17, math.NaN()); f.put(qkv, 20, math.Inf(-1)) }, Config{}, qkv + " holds NaN or infinity, 2 in all, the first as element 17"},
+		"variances":      {func(f file) { f.put(vari, 3, -1); f.put(mean, 3, -1) }, Config{}, vari + " holds 1 negative variances"},
+		"head":           {func(f file) { f.reshape(headWeight, 7, 8) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
+		"head's shape":   {func(f file) { f.reshape(headWeight, 8, 7) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
+		"twice":          {func(f file) { f.reshape("ln_f.weight", 8) }, Config{}, ln + " is ln_f.weight again"},
+		"no transformer": {func(f file) { clear(f.tensors); f.reshape("x", 3) }, Config{Heads: 2}, "it holds no transformer by nanoGPT's names or GPT-2's: neither " + wteWeight + " nor " + wpeWeight + " is a matrix in it"},
+		"heads":          {func(f file) { delete(f.metadata, "n_head") }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads"},
+		"heads, missing": {func(f file) { delete(f.metadata, "n_head"); delete(f.tensors, ln) }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads; " + ln + " is missing"},
+		"no number":      {func(f file) { f.metadata["n_head"] = "0" }, Config{}, `its metadata have n_head "0", want a number from 1`},
+		"three heads":    {func(f file) { f.metadata["n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
+		"norm":           {func(f file) { f.metadata["norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
+		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; it has no biases; it has no norms of queries and keys; heads: it has 2, want 4; "},
+		"other norm":     {func(f file) { f.metadata["norm"], f.metadata["placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post}, `its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; `},
+		"far too large":  {func(f file) { f.reshape("transformer.h.99999.ln_1.weight", 8) }, Config{}, "it holds 1773 numbers, and by its names and shapes the model has 76800104"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m, err := New(G.NewGraph(), tiny("batch"))
+			require.NoError(t, err)
+			f := fileOf(m)
+			c.change(f)
+			path := f.write(t)
+			g := G.NewGraph()
+			_, err = Load(g, path, c.given)
+			want := "transformer: cannot load " + path + ": " + c.want
+			if strings.HasSuffix(want, "; ") {
+				require.ErrorContains(t, err, want)
+			} else {
+				require.EqualError(t, err, want)
+			}
+			require.Empty(t, g.AllNodes())
+
+			randomize(m, 3)
+			before := m.State()
+			err = m.LoadFile(path)
+			if name == "heads" || name == "other norm" { // the model has these of its own
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			sameState(t, before, m.State())
+		})
+	}
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	path := saved(t, m)
+	unbound, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	unbound.g.UnbindAll()
+	require.ErrorContains(t, unbound.LoadFile(path), "transformer.wte.weight has no memory in the model, whose graph has been unbound")
+	_, err = Load(nil, saved(t, m), Config{})
+	require.EqualError(t, err, "transformer: the graph is nil")
+	_, err = Load(G.NewGraph(), "nowhere", Config{})
+	require.ErrorIs(t, err, os.ErrNotExist)
+	require.ErrorIs(t, m.LoadFile("nowhere"), os.ErrNotExist)
+}
