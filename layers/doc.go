@@ -82,6 +82,12 @@
 // layer's name before its entries. BatchNorm's statistics of parts of a batch, its
 // Moments, are combined by Sync.
 //
+// # Token by token
+//
+// CausalSelfAttention with a KVCache keeps the keys and values of the tokens that it has
+// seen, and takes the next ones alone: for sampling, in evaluation, of one sequence, and
+// without a gradient. What it gives is to the last bit what it would without.
+//
 // # Gradients of gradients
 //
 // LayerNorm and RMSNorm can be differentiated twice, for a gradient penalty or a product

@@ -145,6 +145,8 @@ func TestLoadFileKeepsTheOrderOfMemory(t *testing.T) {
 	require.NoError(t, G.Let(other.Learnables()[0], wte))
 	require.NoError(t, other.LoadFile(path))
 	sameState(t, want, other.State())
+	require.NoError(t, other.LoadFile(saved(t, other)))
+	sameState(t, want, other.State())
 }
 
 func TestLoadMatchingTakesWhatFits(t *testing.T) {

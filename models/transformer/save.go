@@ -8,13 +8,15 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
 // Save writes the model's State in the safetensors format, and as metadata what
 // Load cannot tell from names and shapes.
 func (m *Model) Save(w io.Writer) error {
 	views := make(map[string]view)
-	for name, d := range m.State() {
+	for name, d := range m.tensors() {
 		if d == nil {
 			return fmt.Errorf("transformer: saving: %s has no value, its graph has been unbound", name)
 		}
@@ -30,8 +32,7 @@ func (m *Model) Save(w io.Writer) error {
 	return nil
 }
 
-// view is a tensor in row-major order as the format wants it; the library's own
-// takes no scalars.
+// view is a tensor as the format wants it; the library's own takes no scalars.
 type view struct{ d *tensor.Dense }
 
 var dtypes = map[tensor.Dtype]safetensors.DType{
@@ -51,7 +52,11 @@ func (v view) Shape() []uint64 {
 }
 
 func (v view) Data() []byte {
-	b, _ := binary.Append(nil, binary.LittleEndian, v.d.Data()) // numbers of a fixed size, which it takes
+	d := v.d
+	if !op.InOrder(d) || d.DataSize() != d.Shape().TotalSize() { // a slice may hold more
+		d = op.Clone(d)
+	}
+	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // numbers of a fixed size, which it takes
 	return b
 }
 
