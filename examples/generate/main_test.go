@@ -176,6 +176,7 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-prompt", "ß"}, cli.Failed, "the prompt: tokenizer: "},
 		{[]string{"-model", dir, "-prompt", ""}, cli.Failed, "the prompt is empty"},
 		{[]string{"-model", dir, "-heads", "4"}, cli.Failed, "heads: it has 2, want 4"},
+		{[]string{"-model", dir, "-norm", "layer"}, cli.Failed, `its metadata have the norm "rms", want "layer"`},
 		{[]string{"-model", dir, "-eval", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-eval", filepath.Join(dir, "config.json")}, cli.Failed, "config.json: tokenizer: "},
 		{[]string{"-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},

@@ -48,6 +48,7 @@ func TestOpenFindsWhatBelongsTogether(t *testing.T) {
 		"nanoGPT":             {map[string]string{"ckpt.safetensors": "", "config.json": ofNanoGPT, "meta.json": meta}, "ckpt.safetensors", nanoGPT, "", "xy", "a"},
 		"nanoGPT's weights":   {map[string]string{"model.safetensors": "", "meta.json": meta}, "model.safetensors", transformer.Config{}, "", "xy", "a"},
 		"GPT-2":               {map[string]string{"model.safetensors": "", "config.json": ofGPT2}, "model.safetensors", gpt2, "", "", ""},
+		"half of GPT-2's":     {map[string]string{"model.safetensors": "", "vocab.json": "{}"}, "model.safetensors", transformer.Config{}, "", "", ""},
 		"other weights":       {map[string]string{"model.safetensors": "", "other.safetensors": ""}, "model.safetensors", transformer.Config{}, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -95,12 +96,13 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"empty":     {nil, "DIR has no model.safetensors"},
-		"two files": {map[string]string{"a.safetensors": "", "b.safetensors": ""}, "DIR has several files of weights, give one of them: a.safetensors, b.safetensors"},
-		"runs":      {map[string]string{"a-lr1/model.safetensors": "", "b-lr1/model.safetensors": ""}, "DIR holds several models, give the directory of one: a-lr1/ b-lr1/"},
-		"pickled":   {map[string]string{"ckpt.pt": "", "pytorch_model.bin": ""}, "DIR has no model.safetensors, only ckpt.pt, pytorch_model.bin, which PyTorch has to read and save as one"},
-		"no JSON":   {map[string]string{"model.safetensors": "", "config.json": "{"}, "DIR/config.json: unexpected end of JSON input"},
-		"no sizes":  {map[string]string{"model.safetensors": "", "config.json": `{"n_head": "2"}`}, "DIR/config.json: json: cannot unmarshal string into Go struct field settings.n_head of type int"},
+		"empty":           {nil, "DIR has no model.safetensors"},
+		"two files":       {map[string]string{"a.safetensors": "", "b.safetensors": ""}, "DIR has several files of weights, give one of them: a.safetensors, b.safetensors"},
+		"runs":            {map[string]string{"a-lr1/model.safetensors": "", "b-lr1/model.safetensors": ""}, "DIR holds several models, give the directory of one: a-lr1/ b-lr1/"},
+		"pickled":         {map[string]string{"ckpt.pt": "", "pytorch_model.bin": ""}, "DIR has no model.safetensors, only ckpt.pt, pytorch_model.bin, which PyTorch has to read and save as one"},
+		"no JSON":         {map[string]string{"model.safetensors": "", "config.json": "{"}, "DIR/config.json: unexpected end of JSON input"},
+		"scaled by layer": {map[string]string{"model.safetensors": "", "config.json": `{"scale_attn_by_inverse_layer_idx": true}`}, "DIR/config.json: attention's logits are scaled in another way than by 1/√size"},
+		"no sizes":        {map[string]string{"model.safetensors": "", "config.json": `{"n_head": "2"}`}, "DIR/config.json: json: cannot unmarshal string into Go struct field settings.n_head of type int"},
 		"all wrong": {map[string]string{"model.safetensors": "", "config.json": `{"n_head": 2, "heads": 3, "norm": "best", "layer_norm_epsilon": 1e-6, "activation_function": "relu", "scale_attn_weights": false}`},
 			`DIR/config.json: heads: it has 3 and 2; unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; layer_norm_epsilon is 1e-06, only 1e-05 is to be had; activation_function is "relu", only gelu_new is to be had; attention's logits are scaled in another way than by 1/√size`},
 	} {

@@ -133,6 +133,7 @@ func TestWhatNamesLeaveOpen(t *testing.T) {
 		{"rms", "", "rms", false, "rms"},
 		{"rms", "", "", true, "rms"},
 		{"layer", "", "", true, "layer"},
+		{"none", "", "", false, "none"},
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			config := tiny(c.norm)
