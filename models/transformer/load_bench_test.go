@@ -9,7 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// BenchmarkLoad reads a file of 56 MB, whose bytes and the bytes that it allocates
+// BenchmarkLoad reads a file of 58 MB, whose bytes and the bytes that it allocates
 // are beside each other.
 func BenchmarkLoad(b *testing.B) {
 	c := tiny("layer")
