@@ -8,7 +8,6 @@ import (
 	"math"
 	"os"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	G "gorgonia.org/gorgonia"
@@ -56,7 +55,7 @@ func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found 
 		return nil, found, err
 	}
 	if len(found.Loaded) == 0 {
-		return nil, found, fmt.Errorf("train: %s has nothing in common with a model under %s: %s", c.Init, c.Norm, strings.Join(found.Left, "; "))
+		return nil, found, fmt.Errorf("train: %s has nothing in common with a model under %s: %v", c.Init, c.Norm, found.Left)
 	}
 	return m, found, nil
 }

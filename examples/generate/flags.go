@@ -51,14 +51,21 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&o.n, "n", 500, "tokens to sample")
 	f.Float64Var(&o.sampling.Temperature, "temperature", o.sampling.Temperature, "divides the logits: below 1 the likely becomes likelier, and 0 takes the likeliest alone")
 	f.IntVar(&o.sampling.TopK, "top-k", o.sampling.TopK, "sample among so many likeliest tokens; 0 for all")
-	f.Uint64Var(&o.sampling.Seed, "seed", o.sampling.Seed, "of the draws")
-	f.StringVar(&o.eval, "eval", "", "a `file` of text: sample none, and print loss a token and perplexity over it, in windows of the context that do not overlap")
+	f.Uint64Var(&o.sampling.Seed, "seed", o.sampling.Seed, "the same seed draws the same text")
+	f.StringVar(&o.eval, "eval", "", "a `file` of text to predict, instead of sampling: prints the loss a token and the perplexity, over windows of the context that do not overlap")
 	f.IntVar(&o.given.Heads, "heads", 0, "attention heads, where the model's files do not tell")
-	f.StringVar(&norm, "norm", "", "the `norm`, where the model's files do not tell: rms, or else layer")
+	f.StringVar(&norm, "norm", "", "the `norm` of a model whose files do not tell it: rms, where it has no biases, for that is taken to be layer")
 	if err := cli.Parse(f, args, usage, help); err != nil {
 		return o, err
 	}
+	f.Visit(func(f *flag.Flag) {
+		if f.Name == "eval" && o.eval == "" {
+			err = cli.Usage(errors.New("-eval is empty, want a file"))
+		}
+	})
 	switch {
+	case err != nil:
+		return o, err
 	case o.model == "":
 		return o, cli.Usage(errors.New("-model is not given, want the directory or the safetensors file of a model"))
 	case o.n < 1:

@@ -49,18 +49,26 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c.Tokenizer == nil {
-		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, or vocab.json and merges.txt", c.Weights)
+	told, err := transformer.ReadConfig(c.Weights)
+	if err != nil {
+		return nil, nil, err
 	}
-	c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads)
+	if c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads); c.Config.Heads == 0 && told.Heads == 0 {
+		return nil, nil, fmt.Errorf("neither %s nor a config.json beside it says how many heads attention has: give -heads", c.Weights)
+	}
 	if o.given.Norm.New != nil {
 		c.Config.Norm = o.given.Norm
 	}
 	m, err := transformer.Load(G.NewGraph(), c.Weights, c.Config)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w (-heads and -norm say what the files do not)", err)
+		return nil, nil, err
 	}
-	if n, vocab := c.Tokenizer.Size(), m.Config().Vocab; n > vocab {
+	if c.Tokenizer == nil {
+		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, or vocab.json and merges.txt", c.Weights)
+	}
+	// nanoGPT fills up a vocabulary of byte pairs with rows that mean nothing.
+	n, vocab := c.Tokenizer.Size(), m.Config().Vocab
+	if _, characters := c.Tokenizer.(*tokenizer.Characters); n > vocab || n < vocab && characters {
 		return nil, nil, fmt.Errorf("%s has %d different tokens, and there are %d in the vocabulary beside it", c.Weights, vocab, n)
 	}
 	return m, c.Tokenizer, nil
@@ -75,7 +83,7 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 	if _, err := io.WriteString(stdout, o.prompt); err != nil {
 		return err
 	}
-	o.sampling.Vocab = tokens.Size() // nanoGPT's models of byte pairs have a few more rows
+	o.sampling.Vocab = tokens.Size()
 	began, n := time.Now(), 0
 	for id, err := range m.Generate(prompt, o.sampling) {
 		if err != nil {
@@ -93,7 +101,9 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 		}
 	}
 	took := time.Since(began)
-	fmt.Fprintln(stdout)
+	if _, err := fmt.Fprintln(stdout); err != nil {
+		return err
+	}
 	fmt.Fprintf(stderr, "%d tokens after a prompt of %d, in %.3g s: %.0f tokens/s\n", n, len(prompt), took.Seconds(), float64(n)/took.Seconds())
 	return ctx.Err()
 }
@@ -118,7 +128,8 @@ func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens toke
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "loss %.4f nats a token, perplexity %.4g, of %d tokens predicted in windows of %d\n", e.Loss, e.Perplexity(), e.Tokens, m.Config().Context)
+	_, err = fmt.Fprintf(stdout, "loss %.4f nats a token, perplexity %.4g, of %d tokens predicted in windows of %d\n",
+		e.Loss, e.Perplexity(), e.Tokens, m.Config().Context)
 	fmt.Fprintf(stderr, "took %.3g s\n", time.Since(began).Seconds())
-	return nil
+	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -123,8 +124,11 @@ func TestACheckpointOfNanoGPT(t *testing.T) {
 	require.Equal(t, text, again)
 	status, _, stderr := call(context.Background(), "-model", bare)
 	require.Equal(t, cli.Failed, status)
-	require.Contains(t, stderr, "leave open how many heads attention has")
-	require.Contains(t, stderr, "-heads")
+	require.Contains(t, stderr, "says how many heads attention has: give -heads")
+	other := directory(t, weights, map[string]string{"config.json": args, "meta.json": `{"itos": {"0": "a"}}`})
+	status, _, stderr = call(context.Background(), "-model", other)
+	require.Equal(t, cli.Failed, status)
+	require.Contains(t, stderr, "has 11 different tokens, and there are 1 in the vocabulary beside it")
 }
 
 // TestBytePairs: a model over GPT-2's kind of tokens.
@@ -179,13 +183,29 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-norm", "layer"}, cli.Failed, `its metadata have the norm "rms", want "layer"`},
 		{[]string{"-model", dir, "-eval", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-eval", filepath.Join(dir, "config.json")}, cli.Failed, "config.json: tokenizer: "},
-		{[]string{"-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},
+		{[]string{"-model", dir, "-eval", ""}, cli.Misused, "-eval is empty, want a file"},
+		{[]string{"-heads", "2", "-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},
 	} {
 		status, stdout, stderr := call(context.Background(), c.args...)
 		require.Equal(t, c.status, status, stderr)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "generate: ")
 		require.Contains(t, stderr, c.want)
+	}
+}
+
+// full is a disk that is.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("the disk is full") }
+
+func TestAResultThatIsLostIsAnError(t *testing.T) {
+	dir := aRun(t)
+	for _, args := range [][]string{{"-prompt", "t"}, {"-eval", filepath.Join(dir, "text")}} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "text"), []byte(verse), 0o666))
+		var stderr bytes.Buffer
+		require.Equal(t, cli.Failed, run(context.Background(), append(args, "-model", dir), full{}, &stderr))
+		require.Contains(t, stderr.String(), "the disk is full")
 	}
 }
 

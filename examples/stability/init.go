@@ -25,7 +25,7 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	sizes, err := transformer.Sizes(c.Weights)
+	sizes, err := transformer.ReadConfig(c.Weights)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,7 +132,7 @@ func (o *options) name(k kind) string {
 // answer lists what was loaded and what was not, on either side.
 func answer(c train.Config, found transformer.Matching, tensors int) string {
 	s := fmt.Sprintf("%d of %d tensors from %s", len(found.Loaded), tensors, c.Init)
-	left := compressed(found.Left)
+	left := byReason(found.Left)
 	if c.InitExcept != "" {
 		left = append(left, "of another vocabulary: "+c.InitExcept)
 	}

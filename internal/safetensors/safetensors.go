@@ -41,6 +41,12 @@ const maxHeader = 100_000_000
 
 // Open opens a file and reads its header.
 func Open(path string) (*File, error) {
+	// Before it is opened: that waits for a writer where the file is a pipe.
+	if info, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no safetensors file: it is not a regular file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -60,9 +66,6 @@ func (f *File) readHeader() error {
 	info, err := f.file.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errors.New("it is not a regular file")
 	}
 	var length [8]byte
 	if _, err := f.file.ReadAt(length[:], 0); err != nil {

@@ -69,8 +69,8 @@ func TestHeadersAreNotTrusted(t *testing.T) {
 			require.EqualError(t, err, path+" is no safetensors file: "+c.want)
 		})
 	}
-	_, err := Open(t.TempDir())
-	require.ErrorContains(t, err, "it is not a regular file")
+	_, err := Open(os.TempDir())
+	require.EqualError(t, err, os.TempDir()+" is no safetensors file: it is not a regular file")
 	_, err = Open("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }

@@ -190,7 +190,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"no number":      {func(f file) { f.metadata["n_head"] = "0" }, Config{}, `its metadata have n_head "0", want a number from 1`},
 		"three heads":    {func(f file) { f.metadata["n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
 		"norm":           {func(f file) { f.metadata["norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
-		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; it has no biases; it has no norms of queries and keys; heads: it has 2, want 4; "},
+		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; heads: it has 2, want 4; transformer.h.{0..2}.attn.c_attn.bias is missing; "},
 		"other norm":     {func(f file) { f.metadata["norm"], f.metadata["placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post}, `its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; `},
 		"far too large":  {func(f file) { f.reshape("transformer.h.99999.ln_1.weight", 8) }, Config{}, "it holds 1773 numbers, and by its names and shapes the model has 76800104"},
 	} {
@@ -233,4 +233,78 @@ func TestBadFilesChangeNothing(t *testing.T) {
 	_, err = Load(G.NewGraph(), "nowhere", Config{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.ErrorIs(t, m.LoadFile("nowhere"), os.ErrNotExist)
+}
+
+// TestOneMissingTensorIsNamed: though others of its kind tell what the model is.
+func TestOneMissingTensorIsNamed(t *testing.T) {
+	for _, c := range []struct {
+		norm string
+		qk   bool
+		name string
+	}{
+		{"layer", false, "transformer.h.0.attn.c_attn.bias"},
+		{"layer", false, "transformer.h.0.ln_1.bias"},
+		{"layer", true, "transformer.h.0.attn.q_norm.weight"},
+		{"batch", false, "transformer.h.0.ln_1.running_mean"},
+		{"dyt", false, "transformer.h.0.ln_1.alpha"},
+		{"derf", false, "transformer.h.0.ln_1.shift"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			config := tiny(c.norm)
+			config.Bias, config.QKNorm = true, c.qk
+			m, err := New(G.NewGraph(), config)
+			require.NoError(t, err)
+			f := fileOf(m)
+			delete(f.tensors, c.name)
+			path := f.write(t)
+			_, err = Load(G.NewGraph(), path, Config{})
+			require.EqualError(t, err, "transformer: cannot load "+path+": "+c.name+" is missing")
+		})
+	}
+}
+
+// TestHeadsByTheNormsOfQueries: whose size is that of a head.
+func TestHeadsByTheNormsOfQueries(t *testing.T) {
+	c := tiny("layer")
+	c.QKNorm, c.Heads = true, 4
+	m, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	f := fileOf(m)
+	delete(f.metadata, "n_head")
+	got, err := Load(G.NewGraph(), f.write(t), Config{})
+	require.NoError(t, err)
+	require.Equal(t, 4, got.config.Heads)
+}
+
+// TestFaultsAreReadable: of many blocks, of very many tensors, and of names that no
+// terminal should be given.
+func TestFaultsAreReadable(t *testing.T) {
+	require.Equal(t, []string{
+		"transformer.h.{0..2,4,6..7}.ln_1.bias is missing",
+		"h.1.x is unexpected",
+		`"a b\n\x1b[31m" is unexpected`,
+		`"" is unexpected`,
+		"transformer.h.3.ln_1.bias is of type I8",
+	}, byBlock(Faults{
+		{"transformer.h.4.ln_1.bias", "is missing"},
+		{"transformer.h.0.ln_1.bias", "is missing"},
+		{"transformer.h.1.ln_1.bias", "is missing"},
+		{"transformer.h.2.ln_1.bias", "is missing"},
+		{"h.1.x", "is unexpected"},
+		{"transformer.h.6.ln_1.bias", "is missing"},
+		{"transformer.h.7.ln_1.bias", "is missing"},
+		{"a b\n\x1b[31m", "is unexpected"},
+		{"", "is unexpected"},
+		{"transformer.h.3.ln_1.bias", "is of type I8"},
+	}).sentences())
+	for want, numbers := range map[string][]int{"7": {7}, "{0..3}": {2, 0, 3, 1}, "{0,2,4..6}": {0, 2, 4, 5, 6}, "": nil} {
+		require.Equal(t, want, braced(numbers))
+	}
+	many := make(Faults, 1000)
+	for i := range many {
+		many[i] = Fault{fmt.Sprint("x", i), "is unexpected"}
+	}
+	said := many.sentences()
+	require.Len(t, said, 101)
+	require.Equal(t, "and so on, 1000 in all", said[100])
 }

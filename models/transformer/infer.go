@@ -17,60 +17,87 @@ const (
 	placementKey = "placement"
 )
 
-// config is what names, shapes and metadata tell of the model, on top of what is
-// given, and what is wrong with them. Sizes of which nothing tells, for the tensors
-// that would are missing, are 1.
-func (w *weights) config(given Config) (c Config, faults []string) {
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	size := func(what string, field *int, found int) {
-		if *field != 0 && found != 0 && *field != found {
-			fault("%s: it has %d, want %d", what, found, *field)
-		}
-		*field = cmp.Or(*field, found)
+// ReadConfig is what a safetensors file tells of its model by names, shapes and
+// metadata, of which Load says what they can be; sizes of which nothing tells are 0.
+func ReadConfig(path string) (Config, error) {
+	w, err := openWeights(path)
+	if err != nil {
+		return Config{}, err
 	}
-	flag := func(what string, field *bool, found bool) {
-		if *field && !found {
-			fault("it has no %s", what)
+	defer w.Close()
+	c, faults := w.tells()
+	if err := w.room(c); err != nil {
+		faults = append(faults, err.Error())
+	}
+	if len(faults) > 0 {
+		return Config{}, w.errorf(faults)
+	}
+	return c, nil
+}
+
+// tells is what the file tells, and what is wrong with that.
+func (w *weights) tells() (c Config, faults []string) {
+	c = Config{
+		Vocab:    w.dim(wteWeight, 0),
+		Context:  w.dim(wpeWeight, 0),
+		Layers:   w.layers(),
+		Channels: cmp.Or(w.dim(wteWeight, 1), w.dim(wpeWeight, 1)),
+		Bias:     w.some(".c_", ".bias"),
+		QKNorm:   w.some(".attn.", "_norm.weight"),
+	}
+	var err error
+	if c.Heads, err = w.heads(c.Channels); err != nil {
+		faults = append(faults, err.Error())
+	}
+	if c.Norm, err = w.norm(c.Bias); err != nil {
+		faults = append(faults, "its metadata: "+strings.TrimPrefix(err.Error(), "transformer: "))
+	}
+	c.Placement = cmp.Or(Placement(w.Metadata[placementKey]), w.placement())
+	if t, _ := w.of(wteWeight); t.DType == format.F64 {
+		c.Dtype = tensor.Float64
+	}
+	return c, faults
+}
+
+// config is what is given and, for the rest, what the file tells. Sizes of which
+// nothing tells, for the tensors that would are missing, are 1.
+func (w *weights) config(given Config) (c Config, faults []string) {
+	found, faults := w.tells()
+	wrong := len(faults) > 0
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	size := func(what string, given, found int) int {
+		if given != 0 && found != 0 && given != found {
+			fault("%s: it has %d, want %d", what, found, given)
 		}
-		*field = found
+		return cmp.Or(given, found)
 	}
 	c = given
-	size("vocabulary", &c.Vocab, w.dim(wteWeight, 0))
-	size("context", &c.Context, w.dim(wpeWeight, 0))
-	size("channels", &c.Channels, cmp.Or(w.dim(wteWeight, 1), w.dim(wpeWeight, 1)))
-	size("layers", &c.Layers, w.layers())
-	flag("biases", &c.Bias, w.has("transformer.h.0.attn.c_attn.bias"))
-	flag("norms of queries and keys", &c.QKNorm, w.has("transformer.h.0.attn.q_norm.weight"))
-
-	heads, err := w.heads(c)
-	if err != nil {
-		fault("%v", err)
+	c.Vocab = cmp.Or(size("vocabulary", given.Vocab, found.Vocab), 1)
+	c.Context = cmp.Or(size("context", given.Context, found.Context), 1)
+	c.Channels = size("channels", given.Channels, found.Channels)
+	c.Layers = cmp.Or(size("layers", given.Layers, found.Layers), 1)
+	c.Heads = size("heads", given.Heads, found.Heads)
+	if c.Heads == 0 {
+		c.Heads = 1
+		if !wrong {
+			fault("its names and shapes leave open how many heads attention has: give Config.Heads")
+		}
 	}
-	size("heads", &c.Heads, heads)
-	if c.Heads == 0 && err == nil {
-		fault("its names and shapes leave open how many heads attention has: give Config.Heads")
-	}
-	norm, err := w.norm(c.Bias)
-	if err != nil {
-		fault("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
-	}
+	c.Bias, c.QKNorm = given.Bias || found.Bias, given.QKNorm || found.QKNorm
 	if c.Norm.New == nil {
-		c.Norm = norm
+		c.Norm = found.Norm
 	}
-	c.Placement = cmp.Or(c.Placement, Placement(w.Metadata[placementKey]), w.placement())
+	c.Placement = cmp.Or(given.Placement, found.Placement)
+	if c.Dtype.Type == nil {
+		c.Dtype = found.Dtype
+	}
 	says := func(key, want string) {
-		if got, ok := w.Metadata[key]; ok && err == nil && got != want {
+		if got, ok := w.Metadata[key]; ok && !wrong && got != want {
 			fault("its metadata have the %s %q, want %q", key, got, want)
 		}
 	}
 	says(normKey, c.Norm.Name)
 	says(placementKey, string(c.Placement))
-	if t, _ := w.of(wteWeight); c.Dtype.Type == nil && t.DType == format.F64 {
-		c.Dtype = tensor.Float64
-	}
-	for _, field := range []*int{&c.Vocab, &c.Context, &c.Layers, &c.Heads} {
-		*field = cmp.Or(*field, 1)
-	}
 	return c, faults
 }
 
@@ -91,9 +118,15 @@ func (w *weights) room(c Config) error {
 	return nil
 }
 
-func (w *weights) has(name string) bool {
-	_, ok := w.names[name]
-	return ok
+// some says whether a tensor's name holds the one and ends in the other: of a kind that
+// a model has one is enough to miss the others.
+func (w *weights) some(part, end string) bool {
+	for name := range w.names {
+		if strings.Contains(name, part) && strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // dim is the size of a matrix along an axis, 0 where there is no matrix.
@@ -107,17 +140,16 @@ func (w *weights) dim(name string, axis int) int {
 // layers is one more than the largest number of a block.
 func (w *weights) layers() (n int) {
 	for name := range w.names {
-		rest, ok := strings.CutPrefix(name, "transformer.h.")
-		number, _, dot := strings.Cut(rest, ".")
-		if i, err := strconv.Atoi(number); ok && dot && err == nil {
+		if at := blockNumber.FindStringSubmatch(name); at != nil && strings.HasPrefix(name, "transformer.h.") {
+			i, _ := strconv.Atoi(at[1]) // of digits
 			n = max(n, i+1)
 		}
 	}
 	return n
 }
 
-// heads is as the metadata or the norms of queries and keys say, or 0.
-func (w *weights) heads(c Config) (int, error) {
+// heads is as the metadata say or the size of the norms of queries and keys, or 0.
+func (w *weights) heads(channels int) (int, error) {
 	if text, ok := w.Metadata[headsKey]; ok {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
@@ -125,53 +157,43 @@ func (w *weights) heads(c Config) (int, error) {
 		}
 		return n, nil
 	}
-	if t, ok := w.of("transformer.h.0.attn.q_norm.weight"); ok && len(t.Shape) == 1 && t.Shape[0] > 0 {
-		return c.Channels / t.Shape[0], nil
+	for name := range w.names {
+		t, _ := w.of(name)
+		if strings.HasSuffix(name, ".attn.q_norm.weight") && len(t.Shape) == 1 && t.Shape[0] > 0 {
+			return channels / t.Shape[0], nil
+		}
 	}
 	return 0, nil
 }
 
-// norm is the kind in the metadata, or the one that the first block's norm can be
-// by what belongs to it.
+// norm is the kind in the metadata, or the one that belongs to such tensors.
 func (w *weights) norm(bias bool) (n Norm, err error) {
 	if name, ok := w.Metadata[normKey]; ok {
 		if n, err = NormByName(name); err == nil {
 			return n, nil
 		}
 	}
-	const of = "transformer.h.0.ln_1."
 	name := "layer"
 	switch {
-	case w.has(of + "running_mean"):
+	case w.some(".ln_", ".running_mean"):
 		name = "batch"
-	case w.has(of + "shift"):
+	case w.some(".ln_", ".shift"):
 		name = "derf"
-	case w.has(of + "alpha"):
+	case w.some(".ln_", ".alpha"):
 		name = "dyt"
-	case bias && w.has(of+"weight") && !w.has(of+"bias"): // which a LayerNorm would have, too
-		name = "rms"
-	case !w.anyNorm():
+	case !w.some(".ln_", ""):
 		name = "none"
+	case bias && !w.some(".ln_", ".bias"): // which a LayerNorm would have, too
+		name = "rms"
 	}
 	n, _ = NormByName(name)
 	return n, err
 }
 
-// anyNorm says whether there is a norm among the tensors, for one is enough to
-// miss others.
-func (w *weights) anyNorm() bool {
-	for name := range w.names {
-		if strings.Contains(name, ".ln_") {
-			return true
-		}
-	}
-	return false
-}
-
 // placement is where norms stand by the names of those that there are. That the last
 // one is missing makes no post-norm model of a file: it would hide a fault.
 func (w *weights) placement() Placement {
-	if w.has("transformer.h.0.ln_1_post.weight") {
+	if w.some(".ln_", "_post.weight") {
 		return Peri
 	}
 	return Pre

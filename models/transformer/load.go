@@ -68,7 +68,7 @@ func (m *Model) LoadFile(path string) error {
 // Matching is what came of LoadMatching.
 type Matching struct {
 	Loaded []string // names of the model's tensors, in order
-	Left   []string // sentences, each on a tensor of the model or the file that was not loaded
+	Left   Faults   // why others, of the model or of the file, were not
 }
 
 // LoadMatching gives the model those weights of a file whose names and shapes are
@@ -91,7 +91,7 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 		return Matching{}, fmt.Errorf("transformer: %w", err)
 	}
 	if len(faults) > 0 {
-		return Matching{}, w.errorf(faults)
+		return Matching{}, w.errorf(faults.sentences())
 	}
 	return found, m.readAll(w, own, found.Loaded)
 }
@@ -99,13 +99,12 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 // fill gives the model all weights of the file, unless there are faults.
 func (m *Model) fill(w *weights, faults []string) error {
 	own := m.tensors()
-	matched, more := w.compare(own)
-	faults = append(faults, more...)
+	matched, found := w.compare(own)
 	more, err := w.examine(matched)
 	if err != nil {
 		return fmt.Errorf("transformer: %w", err)
 	}
-	if faults = append(faults, more...); len(faults) > 0 {
+	if faults = append(faults, append(found, more...).sentences()...); len(faults) > 0 {
 		return w.errorf(faults)
 	}
 	return m.readAll(w, own, matched)

@@ -12,8 +12,9 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Save writes the model's State in the safetensors format, and as metadata what
-// Load cannot tell from names and shapes.
+// Save writes the model's State in the safetensors format, lm_head.weight with it, as
+// nanoGPT's state_dict() has it, and as metadata what Load cannot tell from names and
+// shapes.
 func (m *Model) Save(w io.Writer) error {
 	views := make(map[string]view)
 	for name, d := range m.tensors() {
@@ -22,6 +23,7 @@ func (m *Model) Save(w io.Writer) error {
 		}
 		views[name] = view{d}
 	}
+	views[headWeight] = views[wteWeight]
 	metadata := map[string]string{
 		"format": "pt",
 		headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name, placementKey: string(m.config.Placement),

@@ -2,6 +2,7 @@ package transformer
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -28,7 +29,7 @@ type weights struct {
 	path       string
 	names      map[string]string // in the file, by nanoGPT's
 	conv1D     bool              // linear layers' weights are of shape (in, out)
-	duplicates []string
+	duplicates Faults
 }
 
 // openWeights opens a file with nanoGPT's names, those that torch.compile makes
@@ -40,7 +41,7 @@ func openWeights(path string) (*weights, error) {
 		return nil, fmt.Errorf("transformer: %w", err)
 	}
 	w := &weights{File: f, path: path, names: make(map[string]string)}
-	for _, name := range sorted(f.Tensors) {
+	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
 		known := strings.TrimPrefix(name, "_orig_mod.")
 		if strings.HasSuffix(known, ".attn.bias") || strings.HasSuffix(known, ".attn.masked_bias") {
 			continue
@@ -49,7 +50,7 @@ func openWeights(path string) (*weights, error) {
 			known = "transformer." + known
 		}
 		if twice, ok := w.names[known]; ok {
-			w.duplicates = append(w.duplicates, fmt.Sprintf("%s is %s again", name, twice))
+			w.duplicates = append(w.duplicates, Fault{name, "is " + plain(twice) + " again"})
 		}
 		w.names[known] = name
 	}
@@ -61,15 +62,6 @@ func openWeights(path string) (*weights, error) {
 	qkv, ok := w.of("transformer.h.0.attn.c_attn.weight")
 	w.conv1D = ok && len(qkv.Shape) == 2 && qkv.Shape[1] == 3*qkv.Shape[0]
 	return w, nil
-}
-
-func sorted[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for name := range m {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // of finds a tensor by nanoGPT's name.
@@ -95,35 +87,37 @@ func (w *weights) shape(name string) tensor.Shape {
 
 // compare finds which of a model's tensors the file has with their shapes and in
 // types that theirs hold, and says what is wrong with the others, on either side.
-func (w *weights) compare(own layers.State) (matched, faults []string) {
+func (w *weights) compare(own layers.State) (matched []string, faults Faults) {
 	faults = slices.Clone(w.duplicates)
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	for _, name := range sorted(own) {
+	fault := func(name, format string, args ...any) {
+		faults = append(faults, Fault{name, fmt.Sprintf(format, args...)})
+	}
+	for _, name := range slices.Sorted(maps.Keys(own)) {
 		t, ok := w.of(name)
 		n := len(faults)
 		switch d := own[name]; {
 		case !ok:
-			fault("%s is missing", name)
+			fault(name, "is missing")
 		case d == nil || d.Dtype().Type == nil:
-			fault("%s has no memory in the model, whose graph has been unbound", name)
+			fault(name, "has no memory in the model, whose graph has been unbound")
 		default:
 			if got := w.shape(name); !slices.Equal(got, d.Shape()) {
-				fault("%s has shape %v, want %v", w.names[name], got, d.Shape())
+				fault(w.names[name], "has shape %v, want %v", got, d.Shape())
 			}
 			if !holds(d.Dtype(), t.DType) {
-				fault("%s is of type %v, which %v does not hold", w.names[name], t.DType, d.Dtype())
+				fault(w.names[name], "is of type %v, which %v does not hold", t.DType, d.Dtype())
 			}
 		}
 		if len(faults) == n {
 			matched = append(matched, name)
 		}
 	}
-	for _, name := range sorted(w.names) {
+	for _, name := range slices.Sorted(maps.Keys(w.names)) {
 		if _, ok := own[name]; !ok && name != headWeight {
-			fault("%s is unexpected", w.names[name])
+			fault(w.names[name], "is unexpected")
 		}
 	}
-	return matched, faults
+	return matched, byBlock(faults)
 }
 
 func holds(own tensor.Dtype, d format.DType) bool {
@@ -139,7 +133,7 @@ func holds(own tensor.Dtype, d format.DType) bool {
 
 // examine reads tensors and says what no weight can be. The error is one of
 // reading.
-func (w *weights) examine(names []string) (faults []string, err error) {
+func (w *weights) examine(names []string) (faults Faults, err error) {
 	for _, name := range names {
 		if t, _ := w.of(name); t.DType == format.I64 {
 			continue
@@ -162,10 +156,10 @@ func (w *weights) examine(names []string) (faults []string, err error) {
 			return nil, err
 		}
 		if wrong > 0 {
-			faults = append(faults, fmt.Sprintf("%s holds NaN or infinity, %d in all, the first as element %d", w.names[name], wrong, first))
+			faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds NaN or infinity, %d in all, the first as element %d", wrong, first)})
 		}
 		if negative > 0 && strings.HasSuffix(name, ".running_var") {
-			faults = append(faults, fmt.Sprintf("%s holds %d negative variances", w.names[name], negative))
+			faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds %d negative variances", negative)})
 		}
 	}
 	if head, ok := w.names[headWeight]; ok && slices.Contains(names, wteWeight) {
@@ -174,10 +168,10 @@ func (w *weights) examine(names []string) (faults []string, err error) {
 			return nil, err
 		}
 		if !same {
-			faults = append(faults, fmt.Sprintf("%s is not the same as %s, which the model has as its head", head, w.names[wteWeight]))
+			faults = append(faults, Fault{head, fmt.Sprintf("is not the same as %s, which the model has as its head", plain(w.names[wteWeight]))})
 		}
 	}
-	return faults, nil
+	return byBlock(faults), nil
 }
 
 // read gives a tensor of the model the file's numbers.
