@@ -14,7 +14,8 @@ import (
 // Load builds a model on the graph from a safetensors file that Save has written,
 // or PyTorch: with the names of nanoGPT's state_dict(), as they are or as
 // torch.compile changes them, or with those of GPT-2 as published, whose linear
-// layers have their weights transposed. Numbers of float16 and bfloat16 are widened.
+// layers have their weights transposed. Numbers of float16 and bfloat16 are widened;
+// those of float64 are not narrowed, unless the model is of float64 that is an error.
 // lm_head.weight may be there or not, or be there alone, but must be the same as
 // transformer.wte.weight.
 //
@@ -53,8 +54,9 @@ func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
 
 // LoadFile gives the model, and thereby all its placements, the weights of a file,
 // of which Load says what it can be. If anything is wrong with it, one error
-// says all of that, and the model is as it was. No graph that the model stands
-// on may run meanwhile.
+// says all of that, and the model is as it was; but a file that changes between its
+// two readings leaves it loaded in part, which the error says. No graph that the model
+// stands on may run meanwhile.
 func (m *Model) LoadFile(path string) error {
 	w, err := openWeights(path)
 	if err != nil {

@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestALineOfAFile: plain lines now and then, and those that are to stay.
+func TestALineOfAFile(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLine(&b)
+	require.False(t, l.Due())
+	l.Show("too early")
+	require.Empty(t, b.String())
+	l.shown = time.Now().Add(-plainEvery)
+	require.True(t, l.Due())
+	l.Show("now")
+	l.Show("too early again")
+	l.Clear()
+	fmt.Fprintln(l, "a result")
+	require.Equal(t, "now\na result\n", b.String())
+	require.False(t, l.Due())
+}
+
+// TestALineOfATerminal changes, at once.
+func TestALineOfATerminal(t *testing.T) {
+	var b bytes.Buffer
+	l := NewLine(&b)
+	l.live, l.fd = true, -1
+	l.Show("one")
+	require.False(t, l.Due())
+	l.Show("two")
+	fmt.Fprintln(l, "a result")
+	const back = "\r\x1b[K"
+	require.Equal(t, back+"one"+back+"two"+back+"a result\n", b.String())
+	l.shown = time.Now().Add(-liveEvery)
+	require.True(t, l.Due())
+}
