@@ -260,6 +260,14 @@ func TestNoTokenSeesTheFuture(t *testing.T) {
 	}
 }
 
+func TestDefaultsAreFilledIn(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	want := tiny("layer")
+	want.Placement, want.GELU, want.Dtype = Pre, Tanh, tensor.Float32
+	sameConfig(t, want, m.Config())
+}
+
 func TestWhatCannotBeBuilt(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"transformer: 3 heads do not divide 8 channels":                                         func(c *Config) { c.Heads = 3 },
