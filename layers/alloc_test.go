@@ -48,8 +48,9 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewLinear(g, features, 4*features, normal(), dt)
 		}),
-		"GELU":     of(func(*G.ExprGraph, Option) (Layer, error) { return NewGELU() }),
-		"Residual": func(_ *G.ExprGraph, x *G.Node, _ Option) (*G.Node, error) { return newResidual(t).Forward(x, x) },
+		"GELU":       of(func(*G.ExprGraph, Option) (Layer, error) { return NewGELU() }),
+		"GELU exact": of(func(*G.ExprGraph, Option) (Layer, error) { return NewGELU(WithExact()) }),
+		"Residual":   func(_ *G.ExprGraph, x *G.Node, _ Option) (*G.Node, error) { return newResidual(t).Forward(x, x) },
 		"CausalSelfAttention": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
 			qkv, err := NewLinear(g, features, 3*features, normal(), dt)
 			require.NoError(t, err)

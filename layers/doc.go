@@ -62,6 +62,7 @@
 //	WithZeroCentredGain    RMSNorm                                   the gain is weight, not 1 + weight
 //	WithPartial            RMSNorm                                   the root mean square of all features
 //	WithAlpha              DyT, Derf                                 0.5
+//	WithExact              GELU                                      the tanh form
 //
 // An option that a layer does not have is an error, and so are options that contradict
 // each other; but of WithMomentum and WithCumulativeAverage the last counts. Learnables are

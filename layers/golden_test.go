@@ -249,8 +249,9 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 		X, Dy, Y, Dx golden.Tensor
 	}
 	for file, build := range map[string]func(c stateless) (Layer, error){
-		"gelu.json":      func(stateless) (Layer, error) { return NewGELU() },
-		"attention.json": func(c stateless) (Layer, error) { return NewCausalSelfAttention(c.Heads) },
+		"gelu.json":       func(stateless) (Layer, error) { return NewGELU() },
+		"gelu_exact.json": func(stateless) (Layer, error) { return NewGELU(WithExact()) },
+		"attention.json":  func(c stateless) (Layer, error) { return NewCausalSelfAttention(c.Heads) },
 	} {
 		var f struct{ Cases []stateless }
 		golden.Read(t, file, &f)

@@ -48,6 +48,7 @@ func TestGradients(t *testing.T) {
 			return NewLinear(g, n, 3, constant(0), f64, WithoutBias())
 		}, 1},
 		{"GELU", func(*G.ExprGraph, int) (Layer, error) { return NewGELU() }, 1},
+		{"GELU/exact", func(*G.ExprGraph, int) (Layer, error) { return NewGELU(WithExact()) }, 1},
 	} {
 		for _, shape := range shapes {
 			features := shape[len(shape)-1]

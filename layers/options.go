@@ -35,6 +35,7 @@ type config struct {
 	partial     float64
 
 	alpha float64
+	exact bool // of GELU
 }
 
 // WithName names the layer, as nanoGPT does: "transformer.h.0.ln_1". A name whose
@@ -155,6 +156,12 @@ func WithPartial(p float64) Option {
 // Zhu et al. 2025 (arXiv 2503.10622).
 func WithAlpha(alpha float64) Option {
 	return Option{"WithAlpha", func(c *config) { c.alpha = alpha }}
+}
+
+// WithExact makes GELU the exact one, x·Φ(x), as torch.nn.GELU() and nanoGPT have it. By
+// default it is the tanh form, GPT-2's.
+func WithExact() Option {
+	return Option{"WithExact", func(c *config) { c.exact = true }}
 }
 
 // configure applies options to the defaults. A layer allows WithName and those it

@@ -75,6 +75,7 @@ var everyOption = map[string]func(r request) Option{
 	"WithZeroCentredGain":   func(request) Option { return WithZeroCentredGain() },
 	"WithPartial":           func(r request) Option { return WithPartial(r.partial) },
 	"WithAlpha":             func(r request) Option { return WithAlpha(r.alpha) },
+	"WithExact":             func(request) Option { return WithExact() },
 }
 
 func (r request) initial() G.InitWFn {

@@ -43,6 +43,13 @@ def report(name, f, inputs, dy):
     print(f'{name:20}', ' '.join(f'{e:.2e}' for e in errors))
 
 
+def tail(low, high, dtype):
+    """The largest relative error of the exact GELU, beside x·erfc(−x/√2)/2."""
+    x = torch.linspace(low, high, 10001, dtype=torch.float64).to(dtype)
+    want = x.double() * torch.special.erfc(-x.double() / 2**0.5) / 2
+    return (F.gelu(x).double() / want - 1).abs().max().item()
+
+
 def main():
     dy = tensor(2, (ROWS, COLS))
     gamma, beta = tensor(3, (COLS,)), tensor(4, (COLS,))
@@ -58,6 +65,9 @@ def main():
         report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b, [x, gamma, beta, alpha, shift], dy)
     x = tensor(1, (ROWS, COLS), 0, 3)
     report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
+    report('GELU exact', F.gelu, [x], dy)
+    for low, high in (-4, -3), (-5, -4), (-6, -5), (-8, -6):
+        print(f'GELU exact, tail {low}…{high}', ' '.join(f'{tail(low, high, dtype):.2e}' for dtype in (torch.float32, torch.float64)))
     targets = torch.arange(ROWS) * 7 % COLS
     report('CrossEntropy', lambda x: F.cross_entropy(x, targets), [x], torch.tensor(1.0))
 

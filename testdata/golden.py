@@ -43,6 +43,7 @@ FILES = [  # each NAME.json is made by the function NAME
     training.adamw,
     training.crossentropy,
     transformer.gelu,
+    transformer.gelu_exact,
     transformer.attention,
     transformer.qknorm,
     transformer.transformer,

@@ -23,14 +23,9 @@ from oracle.gpt import GPT, Config
 def config(tensors, metadata):
     vocab, channels = tensors["transformer.wte.weight"].shape
     context, _ = tensors["transformer.wpe.weight"].shape
-    placement = "pre"
-    if any("ln_1_post" in name for name in tensors):
-        placement = "peri"
-    elif not any("ln_f" in name for name in tensors):
-        placement = "post"
     return Config(vocab=vocab, context=context, channels=channels, heads=int(metadata["n_head"]),
                   layers=sum(name.endswith("attn.c_attn.weight") for name in tensors),
-                  norm=metadata["norm"], placement=placement,
+                  norm=metadata["norm"], placement=metadata["placement"], gelu=metadata.get("gelu", "tanh"),
                   qk_norm="transformer.h.0.attn.q_norm.weight" in tensors,
                   bias="transformer.h.0.attn.c_attn.bias" in tensors)
 
@@ -38,7 +33,6 @@ def config(tensors, metadata):
 def load(path):
     tensors, metadata = safetensors.read(pathlib.Path(path))
     model = GPT(config(tensors, metadata)).to(tensors["transformer.wte.weight"].dtype)
-    tensors["lm_head.weight"] = tensors["transformer.wte.weight"]  # which it shares
     model.load_state_dict(tensors)
     return model.eval()
 

@@ -76,6 +76,15 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	}
 	holdToPyTorch(t, "GELU", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{4.40e-08, 4.96e-07})
 
+	ExactGELU(y, x, s)
+	ExactGELUBackward(dx, x, s, dy)
+	for i, v := range x {
+		var slope float64
+		wantY[i], slope = exactFormula(float64(v))
+		wantDx[i] = float64(dy[i]) * slope
+	}
+	holdToPyTorch(t, "GELU exact", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
+
 	targets, probs := make([]int, rows), make([]float32, len(x))
 	var want float64
 	for r := range targets {

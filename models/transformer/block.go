@@ -44,8 +44,6 @@ func (b *builder) block(prefix string) block {
 	residual := 0.02 / math.Sqrt(2*float64(b.Layers))
 	attention, err := layers.NewCausalSelfAttention(b.Heads, layers.WithName(prefix+"attn"))
 	b.keep(err)
-	gelu, err := layers.NewGELU(layers.WithName(prefix + "mlp.gelu"))
-	b.keep(err)
 	c := b.Channels
 	return block{
 		norm1:       b.norms(prefix + "ln_1"),
@@ -55,7 +53,7 @@ func (b *builder) block(prefix string) block {
 		attentionTo: b.linear(prefix+"attn.c_proj", c, c, residual),
 		norm2:       b.norms(prefix + "ln_2"),
 		expand:      b.linear(prefix+"mlp.c_fc", c, 4*c, 0.02),
-		gelu:        gelu,
+		gelu:        b.gelu(prefix + "mlp.gelu"),
 		contract:    b.linear(prefix+"mlp.c_proj", 4*c, c, residual),
 	}
 }
@@ -95,6 +93,16 @@ func (b *builder) qkNorm(prefix string) layers.Stack {
 	l, err := layers.NewQKNorm(b.Heads, query, key, layers.WithName(prefix+"qk_norm"))
 	b.keep(err)
 	return layers.Stack{l}
+}
+
+func (b *builder) gelu(name string) layers.Layer {
+	opts := []layers.Option{layers.WithName(name)}
+	if b.GELU == Exact {
+		opts = append(opts, layers.WithExact())
+	}
+	l, err := layers.NewGELU(opts...)
+	b.keep(err)
+	return l
 }
 
 func (b block) on(place func(layers.Layer) layers.Layer) block {

@@ -17,11 +17,22 @@ type Config struct {
 
 	Norm      Norm
 	Placement Placement    // of the norms, Pre if not set
+	GELU      GELU         // of the MLP, Tanh if not set
 	QKNorm    bool         // normalize each head's queries and keys
 	Bias      bool         // of linear layers and norms, where the norm can have one
 	Dtype     tensor.Dtype // float32 if not set
 	Seed      uint64       // of the initial weights
 }
+
+// GELU is the form of the activation.
+type GELU string
+
+const (
+	Tanh  GELU = "tanh"  // GPT-2's: x/2·(1 + tanh(√(2/π)·(x + 0.044715·x³)))
+	Exact GELU = "exact" // nanoGPT's, torch.nn.GELU(): x/2·(1 + erf(x/√2))
+)
+
+var gelus = []GELU{Tanh, Exact}
 
 // maxParameters is above what one machine trains, GPT-2's largest model; beyond it
 // a size is a slip.
@@ -59,6 +70,9 @@ func (c Config) Validate() error {
 	}
 	if c.Placement != "" && !slices.Contains(Placements, c.Placement) {
 		return fmt.Errorf("transformer: unknown placement %q, want one of %q", c.Placement, Placements)
+	}
+	if c.GELU != "" && !slices.Contains(gelus, c.GELU) {
+		return fmt.Errorf("transformer: unknown GELU %q, want one of %q", c.GELU, gelus)
 	}
 	return nil
 }

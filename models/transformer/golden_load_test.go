@@ -100,13 +100,13 @@ func TestSmallModelEqualsPyTorch(t *testing.T) {
 	for _, want := range f.Models {
 		norm, err := NormByName(want.Norm)
 		require.NoError(t, err)
-		c := Config{Vocab: f.Vocab, Context: f.Context, Layers: f.Layers, Heads: f.Heads, Channels: f.Channels, Norm: norm, Bias: want.Bias}
+		c := Config{Vocab: f.Vocab, Context: f.Context, Layers: f.Layers, Heads: f.Heads, Channels: f.Channels, Norm: norm, GELU: Exact, Bias: want.Bias}
 		load := func(t *testing.T, dt tensor.Dtype) (logits []float64, loss float64) {
 			c.Dtype = dt
 			written, err := New(G.NewGraph(), c)
 			require.NoError(t, err)
 			loadMade(t, written)
-			m, err := Load(G.NewGraph(), saved(t, written), Config{})
+			m, err := Load(G.NewGraph(), saved(t, written), Config{GELU: Exact})
 			require.NoError(t, err)
 			return outputs(t, m, f.Ids, f.Targets)
 		}
@@ -137,6 +137,7 @@ func TestFilesOfPyTorchAreLoaded(t *testing.T) {
 		Cases []struct {
 			File         string
 			Heads        int
+			GELU         GELU
 			Ids, Targets golden.Ints
 			Logits       golden.Tensor
 			Loss         float64
@@ -148,7 +149,7 @@ func TestFilesOfPyTorchAreLoaded(t *testing.T) {
 		for dt, tol := range absolute {
 			t.Run(want.File+"/"+dt.String(), func(t *testing.T) {
 				path := filepath.Join("..", "..", "testdata", want.File)
-				m, err := Load(G.NewGraph(), path, Config{Heads: want.Heads, Dtype: dt})
+				m, err := Load(G.NewGraph(), path, Config{Heads: want.Heads, GELU: want.GELU, Dtype: dt})
 				require.NoError(t, err)
 				require.Equal(t, "layer", m.config.Norm.Name)
 				logits, loss := outputs(t, m, want.Ids, want.Targets)

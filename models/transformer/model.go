@@ -43,6 +43,7 @@ func build(g *G.ExprGraph, c Config, init initialisation) (*Model, error) {
 		c.Dtype = tensor.Float32
 	}
 	c.Placement = cmp.Or(c.Placement, Pre)
+	c.GELU = cmp.Or(c.GELU, Tanh)
 	b := builder{g: g, Config: c, init: init}
 	m := &Model{
 		config: c,

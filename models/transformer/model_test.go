@@ -260,6 +260,14 @@ func TestNoTokenSeesTheFuture(t *testing.T) {
 	}
 }
 
+func TestDefaultsAreFilledIn(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	want := tiny("layer")
+	want.Placement, want.GELU, want.Dtype = Pre, Tanh, tensor.Float32
+	sameConfig(t, want, m.Config())
+}
+
 func TestWhatCannotBeBuilt(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"transformer: 3 heads do not divide 8 channels":                                         func(c *Config) { c.Heads = 3 },
@@ -267,6 +275,7 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 		"transformer: layers is -1, want 1 or more":                                             func(c *Config) { c.Layers = -1 },
 		"transformer: no norm is chosen, want one of Norms":                                     func(c *Config) { c.Norm = Norm{} },
 		`transformer: unknown placement "x", want one of ["pre" "post" "peri"]`:                 func(c *Config) { c.Placement = "x" },
+		`transformer: unknown GELU "new", want one of ["tanh" "exact"]`:                         func(c *Config) { c.GELU = "new" },
 		`transformer: the norm "layer" has none for queries and keys`:                           func(c *Config) { c.QKNorm, c.Norm.NewQK = true, nil },
 		"transformer: layers: Embedding transformer.wte: dtype is int, want float32 or float64": func(c *Config) { c.Dtype = tensor.Int },
 	} {

@@ -48,15 +48,19 @@ func TestPyTorchReadsWhatWeSave(t *testing.T) {
 	ids := golden.Ints{Shape: []int{2, 6}, Data: []int{1, 6, 2, 0, 3, 5, 4, 4, 0, 6, 1, 2}}
 	var models []*Model
 	var names, files []string // of the models
+	add := func(name string, c Config) {
+		m, err := New(G.NewGraph(), c)
+		require.NoError(t, err)
+		loadMade(t, m)
+		models, files = append(models, m), append(files, saved(t, m))
+		names = append(names, fmt.Sprintf("%s/bias=%v/%s/%v", name, c.Bias, c.GELU, c.Dtype))
+	}
 	for name, c := range arrangements() {
-		for _, bias := range []bool{false, true} {
-			for dt := range roundings {
-				c.Bias, c.Dtype = bias, dt
-				m, err := New(G.NewGraph(), c)
-				require.NoError(t, err)
-				loadMade(t, m)
-				models, files = append(models, m), append(files, saved(t, m))
-				names = append(names, fmt.Sprintf("%s/bias=%v/%v", name, bias, dt))
+		for _, c.Bias = range []bool{false, true} {
+			for _, c.GELU = range gelus {
+				for c.Dtype = range roundings {
+					add(name, c)
+				}
 			}
 		}
 	}

@@ -26,7 +26,7 @@ def nanogpt():
     """nanoGPT's small configuration under every norm. Weights are oracle/made.py's.
     Fields: logits in float32 at every fourth position, loss of all positions in
     float32, and loss64 in float64."""
-    small = Config(vocab=65, context=64, layers=4, heads=4, channels=128)
+    small = Config(vocab=65, context=64, layers=4, heads=4, channels=128, gelu="exact")
     rnd = Random("nanogpt")
     ids, targets = (rnd.ints((1, small.context), small.vocab) for _ in range(2))
     models = []
@@ -50,10 +50,10 @@ def masks(tiny, prefix, dtype):
 @torch.no_grad()
 def checkpoints():
     """Files as there are of nanoGPT and of GPT-2, tiny, in checkpoints/. Fields: file,
-    heads, which no file says, ids, targets, and logits and loss of the file's weights in
-    float64."""
-    tiny = Config(vocab=11, context=6, layers=2, heads=2, channels=8, bias=True)
-    gpt2 = replace(tiny, linear=Conv1D)
+    heads and gelu, which no file says, ids, targets, and logits and loss of the file's
+    weights in float64."""
+    tiny = Config(vocab=11, context=6, layers=2, heads=2, channels=8, bias=True, gelu="exact")
+    gpt2 = replace(tiny, gelu="tanh", linear=Conv1D)
 
     def compiled(model):
         """nanoGPT's, by a version that has the mask, of a compiled model."""
@@ -83,6 +83,7 @@ def checkpoints():
         rnd = Random(file)
         ids, targets = (rnd.ints((2, tiny.context), tiny.vocab) for _ in range(2))
         logits = model(ids)
-        cases.append({"file": file, "heads": config.heads, "ids": tensor(ids), "targets": tensor(targets),
-                      "logits": tensor(logits), "loss": number(cross_entropy(logits, targets))})
+        cases.append({"file": file, "heads": config.heads, "gelu": config.gelu,
+                      "ids": tensor(ids), "targets": tensor(targets), "logits": tensor(logits),
+                      "loss": number(cross_entropy(logits, targets))})
     write("checkpoints.json", "cases", cases)

@@ -76,6 +76,14 @@ class Conv1D(nn.Module):
         return y if self.bias is None else y + self.bias
 
 
+def gelu_new(x):
+    """GPT-2's."""
+    return F.gelu(x, approximate="tanh")
+
+
+GELUS = {"tanh": gelu_new, "exact": nn.GELU()}
+
+
 @dataclass
 class Config:
     vocab: int
@@ -87,6 +95,7 @@ class Config:
     placement: str = "pre"
     qk_norm: bool = False
     bias: bool = False
+    gelu: str = "tanh"  # or "exact"
     linear: type = nn.Linear
 
 
@@ -112,10 +121,11 @@ class MLP(nn.Module):
     def __init__(self, c):
         super().__init__()
         self.c_fc = c.linear(c.channels, 4 * c.channels, bias=c.bias)
+        self.gelu = GELUS[c.gelu]
         self.c_proj = c.linear(4 * c.channels, c.channels, bias=c.bias)
 
     def forward(self, x):
-        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+        return self.c_proj(self.gelu(self.c_fc(x)))
 
 
 class Block(nn.Module):

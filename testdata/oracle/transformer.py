@@ -11,16 +11,24 @@ from .rownorms import rms_norm
 from .training import cross_entropy
 
 
-def gelu():
+def gelu_cases(approximate):
     cases = []
     for shape, *notes in [((5, 13), "span"), ((3, 4, 5),)]:
         for rnd, head in each_dtype("gelu", shape, *notes):
             x = rnd.normal(shape)
             if "span" in notes:
                 x = torch.linspace(-8, 8, x.numel(), dtype=x.dtype).reshape(shape)
-            out = run(partial(F.gelu, approximate="tanh"), rnd.normal(shape), x=x)
+            out = run(partial(F.gelu, approximate=approximate), rnd.normal(shape), x=x)
             cases.append({**head, **out})
-    write("gelu.json", "cases", cases)
+    return cases
+
+
+def gelu():
+    write("gelu.json", "cases", gelu_cases("tanh"))
+
+
+def gelu_exact():
+    write("gelu_exact.json", "cases", gelu_cases("none"))
 
 
 def causal_attention(qkv, heads):
