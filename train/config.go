@@ -39,6 +39,8 @@ type Config struct {
 
 	StopOnDivergence bool `json:"stop_on_divergence"` // end a lost run early
 
+	GELU transformer.GELU `json:"gelu,omitempty"` // of the MLP; that of the weights that a run starts from
+
 	Init       string `json:"init,omitempty"`        // the path of weights that are loaded before the first step
 	InitSHA256 string `json:"init_sha256,omitempty"` // their hash
 	InitExcept string `json:"init_except,omitempty"` // and the tensor that is not taken from them

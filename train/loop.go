@@ -37,7 +37,7 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 	return transformer.Config{
 		Vocab: len(text.Vocabulary), Context: c.Context,
 		Layers: c.Layers, Heads: c.Heads, Channels: c.Channels,
-		Norm: norm, Placement: c.Placement, QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
+		Norm: norm, Placement: c.Placement, GELU: c.GELU, QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
 	}, err
 }
 

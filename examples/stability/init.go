@@ -43,6 +43,10 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	base.Bias = sizes.Bias
 	told = append(told, fmt.Sprintf("the models have %s, %s, %d channels, a context of %d and %s", count(base.Layers, "layer"), count(base.Heads, "head"),
 		base.Channels, base.Context, map[bool]string{true: "biases", false: "no biases"}[base.Bias]))
+	if cmp.Or(c.Config.GELU, sizes.GELU) == transformer.Exact {
+		base.GELU = transformer.Exact
+		told = append(told, "their GELU is exact, as nanoGPT has it, and not GPT-2's")
+	}
 	switch {
 	case heads == 0:
 		told = append(told, fmt.Sprintf("%s does not say how many heads its attention has; if it is not %d, give -heads", c.Weights, base.Heads))

@@ -35,7 +35,8 @@ func TestOpenFindsWhatBelongsTogether(t *testing.T) {
 	size := transformer.Config{Layers: 4, Heads: 2, Channels: 128, Context: 64}
 	nanoGPT, gpt2, run := size, size, size
 	nanoGPT.Vocab, gpt2.Vocab = 65, 50257
-	run.Placement, run.QKNorm, run.Bias = transformer.Peri, true, true
+	run.Placement, run.QKNorm, run.Bias, run.GELU = transformer.Peri, true, true, transformer.Tanh
+	gpt2.GELU = transformer.Tanh
 	for name, c := range map[string]struct {
 		files       map[string]string
 		weights     string
@@ -91,6 +92,21 @@ func TestBytePairsUnderBothNames(t *testing.T) {
 	}
 }
 
+func TestTheFormOfGELU(t *testing.T) {
+	for config, want := range map[string]transformer.GELU{
+		`{}`:                                           "",
+		`{"norm": "layer"}`:                            transformer.Tanh,
+		`{"norm": "layer", "gelu": "exact"}`:           transformer.Exact,
+		`{"activation_function": "gelu"}`:              transformer.Exact,
+		`{"activation_function": "gelu_new"}`:          transformer.Tanh,
+		`{"activation_function": "gelu_pytorch_tanh"}`: transformer.Tanh,
+	} {
+		c, err := Open(directory(t, map[string]string{"model.safetensors": "", "config.json": config}))
+		require.NoError(t, err)
+		require.Equal(t, want, c.Config.GELU, config)
+	}
+}
+
 func TestWhatCannotBeOpened(t *testing.T) {
 	for name, c := range map[string]struct {
 		files map[string]string
@@ -104,7 +120,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		"scaled by layer": {map[string]string{"model.safetensors": "", "config.json": `{"scale_attn_by_inverse_layer_idx": true}`}, "DIR/config.json: attention's logits are scaled in another way than by 1/√size"},
 		"no sizes":        {map[string]string{"model.safetensors": "", "config.json": `{"n_head": "2"}`}, "DIR/config.json: json: cannot unmarshal string into Go struct field settings.n_head of type int"},
 		"all wrong": {map[string]string{"model.safetensors": "", "config.json": `{"n_head": 2, "heads": 3, "norm": "best", "layer_norm_epsilon": 1e-6, "activation_function": "relu", "scale_attn_weights": false}`},
-			`DIR/config.json: heads: it has 3 and 2; unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; layer_norm_epsilon is 1e-06, only 1e-05 is to be had; activation_function is "relu", only gelu_new is to be had; attention's logits are scaled in another way than by 1/√size`},
+			`DIR/config.json: heads: it has 3 and 2; unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; layer_norm_epsilon is 1e-06, only 1e-05 is to be had; activation_function is "relu", only gelu_new and gelu are to be had; attention's logits are scaled in another way than by 1/√size`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := directory(t, c.files)

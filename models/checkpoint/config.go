@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 type settings struct {
 	Norm       string                `json:"norm"`
 	Placement  transformer.Placement `json:"placement"`
+	GELU       transformer.GELU      `json:"gelu"`
 	QKNorm     bool                  `json:"qk_norm"`
 	Layers     int                   `json:"layers"`
 	Heads      int                   `json:"heads"`
@@ -32,7 +34,7 @@ type settings struct {
 
 	NPositions int      `json:"n_positions"` // GPT-2's context
 	Epsilon    *float64 `json:"layer_norm_epsilon"`
-	Activation *string  `json:"activation_function"`
+	Activation string   `json:"activation_function"`
 	Scale      *bool    `json:"scale_attn_weights"`
 	ByLayer    *bool    `json:"scale_attn_by_inverse_layer_idx"`
 }
@@ -87,8 +89,8 @@ func (s settings) config() (c transformer.Config, err error) {
 	if e := s.Epsilon; e != nil && *e != 1e-5 {
 		faults = append(faults, fmt.Sprintf("layer_norm_epsilon is %g, only 1e-05 is to be had", *e))
 	}
-	if a := s.Activation; a != nil && *a != "gelu_new" && *a != "gelu_pytorch_tanh" {
-		faults = append(faults, fmt.Sprintf("activation_function is %q, only gelu_new is to be had", *a))
+	if c.GELU, err = s.gelu(); err != nil {
+		faults = append(faults, err.Error())
 	}
 	if (s.Scale != nil && !*s.Scale) || (s.ByLayer != nil && *s.ByLayer) {
 		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
@@ -97,4 +99,21 @@ func (s settings) config() (c transformer.Config, err error) {
 		return c, errors.New(strings.Join(faults, "; "))
 	}
 	return c, nil
+}
+
+// gelu is the form of the activation; "" where nothing tells.
+func (s settings) gelu() (transformer.GELU, error) {
+	switch s.Activation {
+	case "":
+	case "gelu_new", "gelu_pytorch_tanh":
+		return transformer.Tanh, nil
+	case "gelu":
+		return transformer.Exact, nil
+	default:
+		return "", fmt.Errorf("activation_function is %q, only gelu_new and gelu are to be had", s.Activation)
+	}
+	if s.Norm != "" { // a run of this module's, which says where it has another
+		return cmp.Or(s.GELU, transformer.Tanh), nil
+	}
+	return s.GELU, nil
 }

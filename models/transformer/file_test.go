@@ -34,7 +34,7 @@ type file struct {
 }
 
 func fileOf(m *Model) file {
-	f := file{make(map[string]raw), map[string]string{"n_head": fmt.Sprint(m.config.Heads)}}
+	f := file{make(map[string]raw), map[string]string{"n_head": fmt.Sprint(m.config.Heads), "gelu": string(m.config.GELU)}}
 	for name, d := range m.State() {
 		v := view{d}
 		f.tensors[name] = raw{v.DType(), v.Shape(), v.Data()}
@@ -156,6 +156,37 @@ func TestWhatNamesLeaveOpen(t *testing.T) {
 	}
 }
 
+// TestTheFormOfGELU is nanoGPT's or GPT-2's by the layout of the file, unless something
+// tells it.
+func TestTheFormOfGELU(t *testing.T) {
+	for _, c := range []struct {
+		transposed      bool
+		metadata, given GELU
+		want            GELU
+	}{
+		{false, "", "", Exact},
+		{true, "", "", Tanh},
+		{false, Tanh, "", Tanh},
+		{true, Exact, "", Exact},
+		{false, "", Tanh, Tanh},
+		{false, Exact, Exact, Exact},
+	} {
+		m, err := New(G.NewGraph(), tiny("layer"))
+		require.NoError(t, err)
+		f := fileOf(m)
+		if c.transposed {
+			f.transpose()
+		}
+		delete(f.metadata, "gelu")
+		if c.metadata != "" {
+			f.metadata["gelu"] = string(c.metadata)
+		}
+		got, err := Load(G.NewGraph(), f.write(t), Config{GELU: c.given})
+		require.NoError(t, err)
+		require.Equal(t, c.want, got.config.GELU, "%+v", c)
+	}
+}
+
 // TestBadFilesChangeNothing: one error has everything that is wrong.
 func TestBadFilesChangeNothing(t *testing.T) {
 	const (
@@ -191,8 +222,9 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"three heads":    {func(f file) { f.metadata["n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
 		"norm":           {func(f file) { f.metadata["norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
 		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; heads: it has 2, want 4; transformer.h.{0..2}.attn.c_attn.bias is missing; "},
-		"other norm":     {func(f file) { f.metadata["norm"], f.metadata["placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post}, `its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; `},
-		"far too large":  {func(f file) { f.reshape("transformer.h.99999.ln_1.weight", 8) }, Config{}, "it holds 1773 numbers, and by its names and shapes the model has 76800104"},
+		"other norm": {func(f file) { f.metadata["norm"], f.metadata["placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post, GELU: Exact},
+			`its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; its metadata have the gelu "tanh", want "exact"; `},
+		"far too large": {func(f file) { f.reshape("transformer.h.99999.ln_1.weight", 8) }, Config{}, "it holds 1773 numbers, and by its names and shapes the model has 76800104"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := New(G.NewGraph(), tiny("batch"))

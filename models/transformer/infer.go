@@ -15,6 +15,7 @@ const (
 	headsKey     = "n_head"
 	normKey      = "norm"
 	placementKey = "placement"
+	geluKey      = "gelu"
 )
 
 // ReadConfig is what a safetensors file tells of its model by names, shapes and
@@ -53,6 +54,7 @@ func (w *weights) tells() (c Config, faults []string) {
 		faults = append(faults, "its metadata: "+strings.TrimPrefix(err.Error(), "transformer: "))
 	}
 	c.Placement = cmp.Or(Placement(w.Metadata[placementKey]), w.placement())
+	c.GELU = cmp.Or(GELU(w.Metadata[geluKey]), w.gelu())
 	if t, _ := w.of(wteWeight); t.DType == format.F64 {
 		c.Dtype = tensor.Float64
 	}
@@ -88,6 +90,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 		c.Norm = found.Norm
 	}
 	c.Placement = cmp.Or(given.Placement, found.Placement)
+	c.GELU = cmp.Or(given.GELU, found.GELU)
 	if c.Dtype.Type == nil {
 		c.Dtype = found.Dtype
 	}
@@ -98,6 +101,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	}
 	says(normKey, c.Norm.Name)
 	says(placementKey, string(c.Placement))
+	says(geluKey, string(c.GELU))
 	return c, faults
 }
 
@@ -197,4 +201,13 @@ func (w *weights) placement() Placement {
 		return Peri
 	}
 	return Pre
+}
+
+// gelu is the form that whoever made the file has: nanoGPT torch.nn.GELU(), GPT-2, by
+// the way it holds weights, the other.
+func (w *weights) gelu() GELU {
+	if w.conv1D {
+		return Tanh
+	}
+	return Exact
 }

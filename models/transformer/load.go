@@ -22,10 +22,11 @@ import (
 // The configuration is read from the names and shapes, and is of float64 if the
 // embedding is. What these leave open is as Save has noted it in the file's metadata:
 // n_head, the number of heads; norm, for those that have only a weight can be
-// LayerNorm or RMSNorm; and placement. Fields of given that are not zero go before all
-// that, but for the seed, which has no effect, and the file must agree with them.
-// Where nothing tells, norms are LayerNorm and stand before the branches; a number of
-// heads that nothing tells is an error.
+// LayerNorm or RMSNorm; placement; and gelu. Fields of given that are not zero go
+// before all that, but for the seed, which has no effect, and the file must agree with
+// them. Where nothing tells, norms are LayerNorm and stand before the branches, and
+// GELU is exact, as nanoGPT has it, or of GPT-2's tanh form if weights are transposed
+// as its are; a number of heads that nothing tells is an error.
 //
 // The file is read in blocks, once to find what is wrong with it, which is all told in
 // one error, and once to fill the model.
@@ -63,7 +64,7 @@ func (m *Model) LoadFile(path string) error {
 		return err
 	}
 	defer w.Close()
-	_, faults := w.config(Config{Heads: m.config.Heads, Norm: m.config.Norm, Placement: m.config.Placement})
+	_, faults := w.config(Config{Heads: m.config.Heads, Norm: m.config.Norm, Placement: m.config.Placement, GELU: m.config.GELU})
 	return m.fill(w, faults)
 }
 

@@ -28,7 +28,7 @@ func TestReadConfig(t *testing.T) {
 	require.NoError(t, err)
 	got, err := ReadConfig(saved(t, m))
 	require.NoError(t, err)
-	want.Norm, want.Placement = Norms[0], Pre
+	want.Norm, want.Placement, want.GELU = Norms[0], Pre, Tanh
 	sameConfig(t, want, got)
 }
 

@@ -26,7 +26,7 @@ func (m *Model) Save(w io.Writer) error {
 	views[headWeight] = views[wteWeight]
 	metadata := map[string]string{
 		"format": "pt",
-		headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name, placementKey: string(m.config.Placement),
+		headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name, placementKey: string(m.config.Placement), geluKey: string(m.config.GELU),
 	}
 	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
 		return fmt.Errorf("transformer: saving: %w", err)
