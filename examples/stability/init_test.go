@@ -158,8 +158,13 @@ func TestInitOfNanoGPT(t *testing.T) {
 	require.Contains(t, told, " 2 heads, 8 channels, a context of 6 and biases\n")
 	require.Contains(t, told, file+" does not say how many heads its attention has; if it is not 2, give -heads\n")
 	require.Contains(t, told, "shape (11, 8), want (9, 8): _orig_mod.transformer.wte.weight\n")
+	require.Contains(t, told, "their GELU is exact, as nanoGPT has it, and not GPT-2's\n")
 	r, err := train.ReadRun(filepath.Join(out, "layer-pre-lr0.001-seed1"))
 	require.NoError(t, err)
+	require.Equal(t, transformer.Exact, r.Config.GELU)
+	m, err := transformer.ReadConfig(filepath.Join(out, "layer-pre-lr0.001-seed1", "model.safetensors"))
+	require.NoError(t, err)
+	require.Equal(t, transformer.Exact, m.GELU)
 	require.True(t, r.Config.Bias)
 }
 
