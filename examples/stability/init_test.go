@@ -165,6 +165,15 @@ func TestInitOfNanoGPT(t *testing.T) {
 	m, err := transformer.ReadConfig(filepath.Join(out, "layer-pre-lr0.001-seed1", "model.safetensors"))
 	require.NoError(t, err)
 	require.Equal(t, transformer.Exact, m.GELU)
+
+	b, err := os.ReadFile(file)
+	require.NoError(t, err)
+	dir := t.TempDir() // with what its config.json says instead
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), b, 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"n_head": 2, "activation_function": "gelu_new"}`), 0o666))
+	args, _ = tuned(t, dir, "-norms", "layer", "-lr", "1e-3", "-data", textFile(t, text))
+	_, stderr = succeed(t, args)
+	require.NotContains(t, stderr, "GELU")
 	require.True(t, r.Config.Bias)
 }
 

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -57,7 +58,7 @@ func TestCharactersRefuse(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	c, err := NewCharacters("ab")
 	require.NoError(t, err)
-	for _, id := range []int{-1, 2, 1 << 40} {
+	for _, id := range []int{-1, 2, math.MaxInt32} {
 		text, err := c.Decode([]int{0, id, 1})
 		require.ErrorContains(t, err, ", at place 1 of 3, is outside 0…1")
 		require.Empty(t, text)

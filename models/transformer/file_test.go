@@ -156,6 +156,28 @@ func TestWhatNamesLeaveOpen(t *testing.T) {
 	}
 }
 
+// TestPeriIsKnownByItsNames, where nothing else tells.
+func TestPeriIsKnownByItsNames(t *testing.T) {
+	c := tiny("rms")
+	c.Placement, c.Bias = Peri, true
+	m, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	got, err := Load(G.NewGraph(), fileOf(m).write(t), Config{})
+	require.NoError(t, err)
+	sameConfig(t, m.config, got.config)
+}
+
+// TestLoadFileRefusesAnotherModelsWeights, though they fit.
+func TestLoadFileRefusesAnotherModelsWeights(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("none"))
+	require.NoError(t, err)
+	f := fileOf(m)
+	f.metadata["placement"], f.metadata["gelu"], f.metadata["n_head"] = "post", "exact", "4"
+	path := f.write(t)
+	require.EqualError(t, m.LoadFile(path), "transformer: cannot load "+path+
+		`: heads: it has 4, want 2; its metadata have the placement "post", want "pre"; its metadata have the gelu "exact", want "tanh"`)
+}
+
 // TestTheFormOfGELU is nanoGPT's or GPT-2's by the layout of the file, unless something
 // tells it.
 func TestTheFormOfGELU(t *testing.T) {
@@ -207,6 +229,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"a block":        {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},
 		"shape":          {func(f file) { f.reshape(ln, 2, 4) }, Config{}, ln + " has shape (2, 4), want (8)"},
 		"unexpected":     {func(f file) { f.reshape("gain", 1) }, Config{}, "gain is unexpected"},
+		"no block":       {func(f file) { f.reshape("other.h.9.w", 1) }, Config{}, "other.h.9.w is unexpected"},
 		"type":           {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
 		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " has shape (1), want (); " + n + " is of type F32, which int64 does not hold"},
 		"narrowed":       {func(f file) { f.tensors[ln] = raw{safetensors.F64, []uint64{8}, make([]byte, 64)} }, Config{}, ln + " is of type F64, which float32 does not hold"},
@@ -316,6 +339,7 @@ func TestFaultsAreReadable(t *testing.T) {
 		"h.1.x is unexpected",
 		`"a b\n\x1b[31m" is unexpected`,
 		`"" is unexpected`,
+		`"two words" is unexpected`,
 		"transformer.h.3.ln_1.bias is of type I8",
 	}, byBlock(Faults{
 		{"transformer.h.4.ln_1.bias", "is missing"},
@@ -327,6 +351,7 @@ func TestFaultsAreReadable(t *testing.T) {
 		{"transformer.h.7.ln_1.bias", "is missing"},
 		{"a b\n\x1b[31m", "is unexpected"},
 		{"", "is unexpected"},
+		{"two words", "is unexpected"},
 		{"transformer.h.3.ln_1.bias", "is of type I8"},
 	}).sentences())
 	for want, numbers := range map[string][]int{"7": {7}, "{0..3}": {2, 0, 3, 1}, "{0,2,4..6}": {0, 2, 4, 5, 6}, "": nil} {

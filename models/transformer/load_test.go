@@ -133,6 +133,22 @@ func TestTensorsLargerThanABlock(t *testing.T) {
 	require.ErrorContains(t, err, "h.1.mlp.c_fc.weight holds NaN or infinity, 1 in all, the first as element 30000")
 }
 
+// TestASliceIsSaved without the rest of its memory.
+func TestASliceIsSaved(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	randomize(m, 1)
+	want := m.State()
+	more := tensor.New(tensor.WithShape(9, 8), tensor.WithBacking(make([]float32, 72)))
+	copy(more.Float32s(), want[wteWeight].Float32s())
+	rows, err := more.Slice(tensor.S(0, 7))
+	require.NoError(t, err)
+	require.NoError(t, G.Let(m.Learnables()[0], rows.(*tensor.Dense)))
+	got, err := Load(G.NewGraph(), saved(t, m), Config{})
+	require.NoError(t, err)
+	sameState(t, want, got.State())
+}
+
 // TestLoadFileKeepsTheOrderOfMemory: a weight's value may be a transposed tensor.
 func TestLoadFileKeepsTheOrderOfMemory(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
