@@ -229,6 +229,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"a block":        {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},
 		"shape":          {func(f file) { f.reshape(ln, 2, 4) }, Config{}, ln + " has shape (2, 4), want (8)"},
 		"unexpected":     {func(f file) { f.reshape("gain", 1) }, Config{}, "gain is unexpected"},
+		"no name":        {func(f file) { f.reshape("", 8); delete(f.tensors, ln) }, Config{}, ln + ` is missing; "" is unexpected`},
 		"no block":       {func(f file) { f.reshape("other.h.9.w", 1) }, Config{}, "other.h.9.w is unexpected"},
 		"type":           {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
 		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " has shape (1), want (); " + n + " is of type F32, which int64 does not hold"},
@@ -316,6 +317,17 @@ func TestOneMissingTensorIsNamed(t *testing.T) {
 			require.EqualError(t, err, "transformer: cannot load "+path+": "+c.name+" is missing")
 		})
 	}
+}
+
+// TestTransposedThoughOneIsMissing: the other blocks tell the layout.
+func TestTransposedThoughOneIsMissing(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	f := fileOf(m)
+	f.transpose()
+	delete(f.tensors, "transformer.h.0.attn.c_attn.weight")
+	path := f.write(t)
+	require.EqualError(t, m.LoadFile(path), "transformer: cannot load "+path+": transformer.h.0.attn.c_attn.weight is missing")
 }
 
 // TestHeadsByTheNormsOfQueries: whose size is that of a head.

@@ -59,15 +59,19 @@ func openWeights(path string) (*weights, error) {
 			w.names[wteWeight] = head
 		}
 	}
-	qkv, ok := w.of("transformer.h.0.attn.c_attn.weight")
-	w.conv1D = ok && len(qkv.Shape) == 2 && qkv.Shape[1] == 3*qkv.Shape[0]
+	for name := range w.names {
+		if s := w.shape(name); strings.HasSuffix(name, ".attn.c_attn.weight") && len(s) == 2 && s[1] == 3*s[0] {
+			w.conv1D = true
+			break
+		}
+	}
 	return w, nil
 }
 
 // of finds a tensor by nanoGPT's name.
 func (w *weights) of(name string) (t safetensors.Tensor, ok bool) {
-	t, ok = w.Tensors[w.names[name]]
-	return t, ok
+	in, ok := w.names[name]
+	return w.Tensors[in], ok
 }
 
 // transposed says that a weight is held as GPT-2's Conv1D does.
