@@ -29,10 +29,10 @@ func (l *Lab) Estimate(ctx context.Context, cs []Config, jobs int) (e Estimate, 
 			return e, err
 		}
 	}
-	costs := make(map[kind]cost)
+	costs := make(map[Kind]cost)
 	var times []time.Duration
 	for _, c := range cs {
-		k := c.kind()
+		k := c.Kind()
 		if _, ok := costs[k]; !ok {
 			if costs[k], err = l.measure(ctx, c, e.Jobs); err != nil {
 				return e, err
@@ -44,14 +44,16 @@ func (l *Lab) Estimate(ctx context.Context, cs []Config, jobs int) (e Estimate, 
 	return e, nil
 }
 
-// kind is what runs share that take the same time.
-type kind struct {
-	norm      string
-	placement transformer.Placement
-	qkNorm    bool
+// Kind is what runs of a grid share that train models of the same kind, which take
+// the same time.
+type Kind struct {
+	Norm      string
+	Placement transformer.Placement
+	QKNorm    bool
 }
 
-func (c Config) kind() kind { return kind{c.Norm, c.Placement, c.QKNorm} }
+// Kind is the run's.
+func (c Config) Kind() Kind { return Kind{c.Norm, c.Placement, c.QKNorm} }
 
 // bestJobs compares the time that a step takes alone with that of steps side by
 // side, a thread each, shared by as many.

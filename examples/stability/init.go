@@ -86,21 +86,14 @@ func named(characters []rune) string {
 	return join(characters, func(r rune) string { return fmt.Sprintf("%q", r) }) + more
 }
 
-// kind is what models share that take the same from a file.
-type kind struct {
-	norm      string
-	placement transformer.Placement
-	qkNorm    bool
-}
-
 // taken says what each kind of model among the runs has of the weights that it starts
 // from, kinds with the same answer together.
 func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, err error) {
 	var answers []string
 	kinds := make(map[string][]string)
-	seen := make(map[kind]bool)
+	seen := make(map[train.Kind]bool)
 	for _, c := range cs {
-		k := kind{c.Norm, c.Placement, c.QKNorm}
+		k := c.Kind()
 		if seen[k] {
 			continue
 		}
@@ -122,13 +115,13 @@ func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, e
 }
 
 // name tells a kind from the others of the grid.
-func (o *options) name(k kind) string {
-	s := k.norm
+func (o *options) name(k train.Kind) string {
+	s := k.Norm
 	if len(o.grid.Placements) > 1 {
-		s += " " + string(k.placement)
+		s += " " + string(k.Placement)
 	}
 	if len(o.grid.QKNorms) > 1 {
-		s += " qk-norm " + inWords(k.qkNorm)
+		s += " qk-norm " + inWords(k.QKNorm)
 	}
 	return s
 }

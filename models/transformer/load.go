@@ -14,8 +14,8 @@ import (
 // Load builds a model on the graph from a safetensors file that Save has written,
 // or PyTorch: with the names of nanoGPT's state_dict(), as they are or as
 // torch.compile changes them, or with those of GPT-2 as published, whose linear
-// layers have their weights transposed. Numbers of float16 and bfloat16 are widened;
-// those of float64 are not narrowed, unless the model is of float64 that is an error.
+// layers have their weights transposed. Numbers of float16, bfloat16 and float32 are
+// widened; none are narrowed, so that float64 is an error for a model of float32.
 // lm_head.weight may be there or not, or be there alone, but must be the same as
 // transformer.wte.weight.
 //
