@@ -14,7 +14,7 @@ type running struct {
 	momentum           float64
 	cumulative, biased bool
 	mean, variance     *tensor.Dense
-	batches            *tensor.Dense // how many batches are in them, an int64
+	batches            *tensor.Dense // how many batches are in them, an int64 of shape (1)
 }
 
 func newRunning(features int, c config) *running {
@@ -31,7 +31,7 @@ func newRunning(features int, c config) *running {
 		biased:     c.biasedVariance,
 		mean:       statistic(0),
 		variance:   statistic(1),
-		batches:    tensor.New(tensor.FromScalar(int64(0))),
+		batches:    tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0})),
 	}
 }
 

@@ -88,7 +88,9 @@ func (c compound) load(s State) error {
 	for i, part := range c {
 		after := make(State)
 		for name := range before[i] {
-			after[name] = s[part.prefix+name]
+			if d, given := s[part.prefix+name]; given {
+				after[name] = d
+			}
 		}
 		if err := part.layer.Load(after); err != nil { // of a layer from elsewhere
 			for j := range i {

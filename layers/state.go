@@ -9,11 +9,14 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/op"
+	"gorgonorm/internal/safetensors"
 )
 
 // State is tensors by PyTorch's names: weight, bias, running_mean, running_var,
 // num_batches_tracked. Those of a layer are relative to it, as in its
-// state_dict().
+// state_dict(). It can be encoded with gob, and Save and ReadState have it in files of
+// the safetensors format. num_batches_tracked has the shape (1), not PyTorch's (),
+// because gob does not bring a scalar tensor back; Load takes either.
 type State map[string]*tensor.Dense
 
 // buffer is a part of the state that is not learned. All placements of a layer
@@ -54,7 +57,8 @@ func (m *module) State() State {
 
 // Load copies the values of a state into the layer and all its placements, between
 // runs. The state must have the names, shapes and types of the layer's own; if not, one
-// error says all that is wrong, and nothing has changed.
+// error says all that is wrong, and nothing has changed. Only num_batches_tracked may be
+// missing, which Keras, Flax and early versions of PyTorch do not have: it is then 0.
 func (m *module) Load(s State) error {
 	own := m.tensors()
 	if err := own.admits(s); err != nil {
@@ -65,7 +69,11 @@ func (m *module) Load(s State) error {
 		values[name] = op.Clone(d)
 	}
 	for name, d := range own {
-		op.Copy(d, values[name])
+		if from, given := values[name]; given {
+			op.Copy(d, from)
+		} else {
+			d.Zero()
+		}
 	}
 	return nil
 }
@@ -77,6 +85,7 @@ func (own State) admits(s State) error {
 	for name, to := range own {
 		from, given := s[name]
 		switch {
+		case !given && safetensors.IsCount(name):
 		case !given:
 			fault("%s is missing", name)
 		case empty(from):
@@ -84,11 +93,14 @@ func (own State) admits(s State) error {
 		case empty(to):
 			fault("%s has no memory in the layer, whose graph has been unbound", name)
 		default:
-			if !slices.Equal(from.Shape(), to.Shape()) {
+			oneCount := safetensors.IsCount(name) && from.Shape().TotalSize() == 1 && from.Dims() <= 1
+			if !slices.Equal(from.Shape(), to.Shape()) && !oneCount {
 				fault("%s has shape %v, want %v", name, from.Shape(), to.Shape())
 			}
 			if from.Dtype() != to.Dtype() {
 				fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
+			} else if n := negative(name, from); n > 0 {
+				fault("%s has %d negative elements, want none", name, n)
 			}
 		}
 	}
@@ -102,6 +114,31 @@ func (own State) admits(s State) error {
 	}
 	slices.Sort(faults)
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
+}
+
+// negative counts the elements below 0 of what cannot have such: variances and counts.
+func negative(name string, d *tensor.Dense) (n int) {
+	if !safetensors.IsCount(name) && !strings.HasSuffix(name, "running_var") {
+		return 0
+	}
+	switch d = op.Clone(d); d.Dtype() {
+	case tensor.Float32:
+		return below(d.Float32s())
+	case tensor.Float64:
+		return below(d.Float64s())
+	case tensor.Int64:
+		return below(d.Int64s())
+	}
+	return 0
+}
+
+func below[E float32 | float64 | int64](s []E) (n int) {
+	for _, v := range s {
+		if v < 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // empty is a tensor that is none: nil, or given back to Gorgonia's pool.

@@ -233,7 +233,7 @@ func TestWhatCannotBeLoadedChangesNothing(t *testing.T) {
 		{every["LayerNorm"], nil, State{"weight": ones, "bias": ones, "LayerNorm.bias": ones, "running_mean": ones},
 			"layers: LayerNorm: cannot load the state: LayerNorm.bias is unexpected; running_mean is unexpected"},
 		{every["BatchNorm"], nil, State{"weight": ones, "bias": ones, "running_mean": float32s(0)},
-			"layers: BatchNorm: cannot load the state: num_batches_tracked is missing; running_mean has shape (1), want (4); running_var is missing"},
+			"layers: BatchNorm: cannot load the state: running_mean has shape (1), want (4); running_var is missing"},
 		{every["GELU"], nil, State{"weight": ones}, "layers: GELU: cannot load the state: weight is unexpected"},
 		{qk, nil, State{"query.weight": ones, "query.bias": ones, "key.weight": double, "bias": ones},
 			"layers: QKNorm: cannot load the state: bias is unexpected; key.bias is missing; key.weight is of type float64, want float32"},
@@ -261,28 +261,66 @@ func TestUnboundLayers(t *testing.T) {
 		"bias has no memory in the layer, whose graph has been unbound; weight has no memory in the layer, whose graph has been unbound")
 }
 
-// TestACountIsAnInt64: BatchNorm's num_batches_tracked is a scalar that placements
-// count up in place.
+// TestACountIsAnInt64 that placements count up in place.
 func TestACountIsAnInt64(t *testing.T) {
 	l, err := NewLayerNorm(G.NewGraph(), 4)
 	require.NoError(t, err)
-	count := tensor.New(tensor.FromScalar(int64(0)))
+	count := tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0}))
 	l.buffer("num_batches_tracked", count)
 	placed, err := l.On(G.NewGraph(), Training)
 	require.NoError(t, err)
 	state := placed.State()
 	count.Int64s()[0]++
-	require.Equal(t, int64(1), placed.State()["num_batches_tracked"].Data())
-	require.Equal(t, int64(0), state["num_batches_tracked"].Data())
+	require.Equal(t, []int64{1}, placed.State()["num_batches_tracked"].Data())
+	require.Equal(t, []int64{0}, state["num_batches_tracked"].Data())
 
 	count.Int64s()[0] = 1 << 60 // float64 has no 1<<60 + 1
 	count.Int64s()[0]++
 	state = l.State()
 	count.Int64s()[0] = 0
 	require.NoError(t, placed.Load(state))
-	require.Equal(t, int64(1<<60+1), count.Data())
-	state["num_batches_tracked"] = tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{1}))
-	require.EqualError(t, l.Load(state), "layers: LayerNorm: cannot load the state: num_batches_tracked has shape (1), want ()")
+	require.Equal(t, []int64{1<<60 + 1}, count.Data())
+	state["num_batches_tracked"] = tensor.New(tensor.FromScalar(int64(7)))
+	require.NoError(t, l.Load(state), "PyTorch's shape")
+	require.Equal(t, []int64{7}, count.Data())
+	state["num_batches_tracked"] = tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]int64{1}))
+	require.EqualError(t, l.Load(state), "layers: LayerNorm: cannot load the state: num_batches_tracked has shape (1, 1), want (1)")
+}
+
+// TestAStateWithoutACountLoads: Keras, Flax and PyTorch before 0.4.1 have none.
+func TestAStateWithoutACountLoads(t *testing.T) {
+	for name, load := range map[string]func(l *BatchNorm, s State) error{
+		"a layer": func(l *BatchNorm, s State) error { return l.Load(s) },
+		"a stack": func(l *BatchNorm, s State) error {
+			named := make(State)
+			for n, d := range s {
+				named["BatchNorm."+n] = d
+			}
+			return Stack{l}.Load(named)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := NewBatchNorm(G.NewGraph(), 2, WithCumulativeAverage())
+			require.NoError(t, err)
+			l.running.batches.Int64s()[0] = 9
+			require.NoError(t, load(l, State{"weight": float32s(1, 2), "bias": float32s(3, 4), "running_mean": float32s(5, 6), "running_var": float32s(7, 8)}))
+			got := l.State()
+			require.Equal(t, []int64{0}, got["num_batches_tracked"].Data())
+			require.Equal(t, []float32{7, 8}, got["running_var"].Data())
+		})
+	}
+}
+
+func TestNoVarianceAndNoCountIsNegative(t *testing.T) {
+	l, err := NewBatchNorm(G.NewGraph(), 2)
+	require.NoError(t, err)
+	state := l.State()
+	state["running_var"] = float32s(-1, -0.5)
+	state["running_mean"] = float32s(-1, 1)
+	state["num_batches_tracked"] = tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{-1}))
+	require.EqualError(t, l.Load(state), "layers: BatchNorm: cannot load the state: "+
+		"num_batches_tracked has 1 negative elements, want none; running_var has 2 negative elements, want none")
+	require.Equal(t, []float32{1, 1}, l.RunningVar().Data())
 }
 
 func newStack(t *testing.T, seed uint64) Stack {

@@ -8,6 +8,7 @@ import (
 
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/safetensors"
 	"gorgonorm/layers"
 )
 
@@ -42,7 +43,7 @@ func (m *Model) Load(s layers.State) error {
 // equal says that two tensors of the model's type are one to the last bit.
 func (m *Model) equal(a, b *tensor.Dense) bool {
 	return a != nil && b != nil && a.Dtype() == m.config.Dtype && b.Dtype() == m.config.Dtype &&
-		slices.Equal(a.Shape(), b.Shape()) && bytes.Equal(view{a}.Data(), view{b}.Data())
+		slices.Equal(a.Shape(), b.Shape()) && bytes.Equal(safetensors.ViewOf("", a).Data(), safetensors.ViewOf("", b).Data())
 }
 
 // stateful are the layers that have a state, in nanoGPT's order.

@@ -83,8 +83,11 @@ func (w *weights) transposed(name string) bool {
 func (w *weights) shape(name string) tensor.Shape {
 	t, _ := w.of(name)
 	s := slices.Clone(t.Shape)
-	if w.transposed(name) {
+	switch {
+	case w.transposed(name):
 		slices.Reverse(s)
+	case len(s) == 0 && safetensors.IsCount(name):
+		s = []int{1}
 	}
 	return s
 }

@@ -1,0 +1,86 @@
+package safetensors
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"strings"
+
+	format "github.com/nlpodyssey/safetensors"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
+)
+
+// countName is PyTorch's name for BatchNorm's count of batches.
+const countName = "num_batches_tracked"
+
+// IsCount reports whether a name, whatever precedes it, is that of BatchNorm's count of
+// batches. The count is a scalar in PyTorch and in files, and of shape (1) here, because
+// Gorgonia's tensors cannot read a scalar back from gob.
+func IsCount(name string) bool {
+	return name == countName || strings.HasSuffix(name, "."+countName)
+}
+
+// Write writes tensors of float32, float64 and int64 by their names. A count is written
+// as a scalar.
+func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]string) error {
+	views := make(map[string]View)
+	for name, d := range tensors {
+		if d == nil {
+			return fmt.Errorf("%s has no value, its graph has been unbound", name)
+		}
+		if _, ok := dtypes[d.Dtype()]; !ok {
+			return fmt.Errorf("%s is of type %v, want float32, float64 or int64", name, d.Dtype())
+		}
+		views[name] = ViewOf(name, d)
+	}
+	return format.SerializeToWriter(views, metadata, w)
+}
+
+// View is a tensor as the format's package wants it; the package's own has no scalars.
+type View struct {
+	dense  *tensor.Dense
+	scalar bool
+}
+
+// ViewOf returns the view that Write writes under a name.
+func ViewOf(name string, d *tensor.Dense) View {
+	return View{d, IsCount(name) && d.Shape().TotalSize() == 1}
+}
+
+var dtypes = map[tensor.Dtype]format.DType{
+	tensor.Float32: format.F32,
+	tensor.Float64: format.F64,
+	tensor.Int64:   format.I64,
+}
+
+// DType returns the format's name of the type.
+func (v View) DType() format.DType { return dtypes[v.dense.Dtype()] }
+
+// Shape returns the sizes that the file has.
+func (v View) Shape() []uint64 {
+	if v.scalar {
+		return []uint64{}
+	}
+	shape := make([]uint64, v.dense.Dims())
+	for i, n := range v.dense.Shape() {
+		shape[i] = uint64(n)
+	}
+	return shape
+}
+
+// Data returns the elements in row-major order.
+func (v View) Data() []byte {
+	d := v.dense
+	if !op.InOrder(d) || d.DataSize() != d.Shape().TotalSize() { // a slice may hold more
+		d = op.Clone(d)
+	}
+	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // numbers of a fixed size, which it takes
+	return b
+}
+
+// DataLen returns the length of Data.
+func (v View) DataLen() uint64 {
+	return uint64(v.dense.Shape().TotalSize()) * v.DType().Size()
+}

@@ -1,0 +1,136 @@
+package layers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	format "github.com/nlpodyssey/safetensors"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
+	"gorgonorm/internal/safetensors"
+)
+
+// Save writes the state in the safetensors format, which PyTorch reads:
+//
+//	module.load_state_dict(safetensors.torch.load_file(path))
+//
+// A tensor that is nil is an error, and nothing has been written then.
+func (s State) Save(w io.Writer) error {
+	if err := safetensors.Write(w, s, map[string]string{"format": "pt"}); err != nil {
+		return fmt.Errorf("layers: saving a state: %w", err)
+	}
+	return nil
+}
+
+// ReadState reads a file that Save has written, or safetensors.torch.save_file of a
+// state_dict(). Numbers of float16 and bfloat16 are widened to float32.
+func ReadState(path string) (State, error) { return readState(path, nil) }
+
+// Save writes the layer's State as State.Save does.
+func (m *module) Save(w io.Writer) error { return m.State().Save(w) }
+
+// LoadFile gives the layer the values of a file, as Load does those of a state. Numbers
+// of smaller types than the layer's are widened; none are narrowed.
+func (m *module) LoadFile(path string) error { return loadFile(m, path) }
+
+// Save writes the norms' State as State.Save does.
+func (l *QKNorm) Save(w io.Writer) error { return l.State().Save(w) }
+
+// LoadFile gives both norms the values of a file, as Load does those of a state.
+func (l *QKNorm) LoadFile(path string) error { return loadFile(l, path) }
+
+// Save writes the layers' State as State.Save does.
+func (s Stack) Save(w io.Writer) error { return s.State().Save(w) }
+
+// LoadFile gives the layers the values of a file, as Load does those of a state.
+func (s Stack) LoadFile(path string) error { return loadFile(s, path) }
+
+// stateful is a layer or several.
+type stateful interface {
+	State() State
+	Load(State) error
+}
+
+func loadFile(l stateful, path string) error {
+	s, err := readState(path, l.State())
+	if err != nil {
+		return err
+	}
+	if err := l.Load(s); err != nil {
+		return fmt.Errorf("%w (in %s)", err, path)
+	}
+	return nil
+}
+
+// readState reads a file's tensors in the types of their namesakes in like, if there are
+// such that hold the file's numbers, else in the file's own.
+func readState(path string, like State) (s State, err error) {
+	f, err := safetensors.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("layers: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	s = make(State)
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
+		t := f.Tensors[name]
+		dt, ok := stateType(t.DType, like[name])
+		switch {
+		case !ok:
+			faults = append(faults, fmt.Sprintf("%s is of type %v, want F16, BF16, F32, F64 or, for a count, I64", name, t.DType))
+			continue
+		case t.Len() == 0, dt == tensor.Int64 && t.Len() != 1:
+			faults = append(faults, fmt.Sprintf("%s of type %v has the shape %v", name, t.DType, t.Shape))
+			continue
+		}
+		if s[name], err = readTensor(f, name, dt); err != nil {
+			return nil, fmt.Errorf("layers: %w", err)
+		}
+	}
+	if len(faults) > 0 {
+		return nil, fmt.Errorf("layers: cannot read %s: %s", path, strings.Join(faults, "; "))
+	}
+	return s, nil
+}
+
+// stateType is the type in which numbers of a file are read.
+func stateType(d format.DType, like *tensor.Dense) (tensor.Dtype, bool) {
+	switch {
+	case d == format.I64:
+		return tensor.Int64, true
+	case safetensors.Holds[float32](d) && (empty(like) || like.Dtype() != tensor.Float64):
+		return tensor.Float32, true
+	case safetensors.Holds[float64](d):
+		return tensor.Float64, true
+	}
+	return tensor.Dtype{}, false
+}
+
+func readTensor(f *safetensors.File, name string, dt tensor.Dtype) (*tensor.Dense, error) {
+	shape := tensor.Shape(f.Tensors[name].Shape)
+	if len(shape) == 0 { // gob does not bring a scalar back
+		shape = tensor.Shape{1}
+	}
+	switch dt {
+	case tensor.Float32:
+		return readFloats[float32](f, name, shape)
+	case tensor.Float64:
+		return readFloats[float64](f, name, shape)
+	}
+	n, err := f.Int64(name)
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking([]int64{n})), err
+}
+
+func readFloats[T op.Float](f *safetensors.File, name string, shape tensor.Shape) (*tensor.Dense, error) {
+	values := make([]T, f.Tensors[name].Len())
+	err := safetensors.Read(f, name, func(at int, block []T) error {
+		copy(values[at:], block)
+		return nil
+	})
+	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)), err
+}
