@@ -78,10 +78,17 @@
 //	best := norm.State()
 //	err := norm.Load(best)
 //
-// Load is strict: names, shapes and types must be the layer's. Every fault is in one
-// error, after which nothing has changed. A Stack does so for several layers, with each
-// layer's name before its entries. BatchNorm's statistics of parts of a batch, its
-// Moments, are combined by Sync.
+// Load is strict: names, shapes and types must be the layer's, and only BatchNorm's count
+// of batches may be missing. Every fault is in one error, after which nothing has changed.
+// A Stack does so for several layers, with each layer's name before its entries.
+//
+// A state can be encoded with gob. Save writes the state of a layer or of a Stack to a
+// file that PyTorch reads (safetensors), and LoadFile and ReadState read such files.
+// (Gorgonia's tensors cannot read integers back from .npy files; a state loads without
+// its num_batches_tracked, which is the only one.)
+//
+// BatchNorm's statistics of parts of a batch, its Moments, are combined by Sync, and
+// SetStatistics makes them the running ones.
 //
 // # Token by token
 //

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"gorgonia.org/tensor"
+
 	"gorgonorm/internal/cpu"
 )
 
@@ -31,8 +33,8 @@ func (m Moments) Var() []float64 {
 //	n = n₁ + n₂    δ = mean₂ − mean₁    mean = mean₁ + δ·n₂/n    M2 = M2₁ + M2₂ + δ²·n₁·n₂/n
 //
 // The parts may be micro-batches, or shards of a batch on several machines; BatchNorm's
-// Moments has those of each, and what comes out can be copied into RunningMean and, as
-// Var, into RunningVar. A part of no rows is passed over. A negative count, or another
+// Moments has those of each, and SetStatistics takes what comes out. A part of no rows is
+// passed over. A negative count, or another
 // number of features than the first part's, is an error.
 func Sync(parts ...Moments) (Moments, error) {
 	at := slices.IndexFunc(parts, func(p Moments) bool { return p.Count != 0 })
@@ -61,6 +63,44 @@ func Sync(parts ...Moments) (Moments, error) {
 		whole.Mean[j], whole.M2[j] = m.Mean, m.M2
 	}
 	return whole, nil
+}
+
+// SetStatistics makes a mean and variance of m the layer's running ones, with the variance
+// that the layer keeps: M2/(Count−1) or, with WithBiasedVariance, M2/Count. The number of
+// batches tracked stays as it is. No graph that the layer stands on may run meanwhile.
+// It is an error if the layer has no running statistics, or m another number of features,
+// too few rows for the variance, or a negative M2; nothing has changed then.
+func (l *BatchNorm) SetStatistics(m Moments) error {
+	r := l.running
+	if r == nil {
+		return l.errorf("WithoutTracking leaves no statistics to set")
+	}
+	if n := r.mean.Shape().TotalSize(); len(m.Mean) != n || len(m.M2) != n {
+		return l.errorf("moments have %d means and %d M2, want %d of each", len(m.Mean), len(m.M2), n)
+	}
+	lost := 1 // degree of freedom, to the mean
+	if r.biased {
+		lost = 0
+	}
+	if m.Count <= lost {
+		return l.errorf("moments are of %d rows, want %d or more", m.Count, lost+1)
+	}
+	if below(m.M2) > 0 {
+		return l.errorf("moments have a negative M2")
+	}
+	for j, mean := range m.Mean {
+		setElement(r.mean, j, mean)
+		setElement(r.variance, j, m.M2[j]/float64(m.Count-lost))
+	}
+	return nil
+}
+
+func setElement(d *tensor.Dense, i int, v float64) {
+	if d.Dtype() == tensor.Float32 {
+		d.Float32s()[i] = float32(v)
+	} else {
+		d.Float64s()[i] = v
+	}
 }
 
 func (m *Moments) set(count int, mean, variance []float64) {

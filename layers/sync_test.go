@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -81,4 +83,68 @@ func TestMomentsAreACopy(t *testing.T) {
 	require.NoError(t, vm.RunAll())
 	require.Equal(t, Moments{Count: 2, Mean: []float64{2}, M2: []float64{2}}, first)
 	require.Equal(t, Moments{Count: 2, Mean: []float64{7}, M2: []float64{8}}, l.Moments())
+}
+
+// TestStatisticsOfPartsBecomeRunning: a layer of momentum 1 that sees the whole batch has
+// the same.
+func TestStatisticsOfPartsBecomeRunning(t *testing.T) {
+	t.Parallel()
+	for name, dt := range dtypes {
+		for option, opts := range map[string][]Option{
+			"unbiased":  nil,
+			"biased":    {WithBiasedVariance()},
+			"positions": {WithPositions(2)},
+		} {
+			t.Run(name+"/"+option, func(t *testing.T) {
+				shape := []int{5, 2, 3}
+				rng := rand.New(rand.NewPCG(8, 8))
+				first, second := normals(rng, 30, 2, 1), normals(rng, 30, 3, 2)
+				run := func(l *BatchNorm, batch int, x []float64) Moments {
+					g := G.NewGraph()
+					placed, err := l.On(g, Training)
+					require.NoError(t, err)
+					_, err = placed.Forward(input(g, "x", dt, x, append([]int{batch}, shape[1:]...)...))
+					require.NoError(t, err)
+					vm := G.NewTapeMachine(g)
+					defer vm.Close()
+					require.NoError(t, vm.RunAll())
+					return placed.(*BatchNorm).Moments()
+				}
+				opts := append([]Option{WithDtype(dt), WithMomentum(1)}, opts...)
+				whole, err := NewBatchNorm(G.NewGraph(), 3, opts...)
+				require.NoError(t, err)
+				run(whole, 10, append(first, second...))
+
+				parts, err := NewBatchNorm(G.NewGraph(), 3, opts...)
+				require.NoError(t, err)
+				m, err := Sync(run(parts, 5, first), run(parts, 5, second))
+				require.NoError(t, err)
+				require.NoError(t, parts.SetStatistics(m))
+				require.InDeltaSlice(t, float64s(whole.RunningMean()), float64s(parts.RunningMean()), 1e-6)
+				require.InDeltaSlice(t, float64s(whole.RunningVar()), float64s(parts.RunningVar()), 1e-6)
+				require.Equal(t, []int64{2}, parts.State()["num_batches_tracked"].Data())
+			})
+		}
+	}
+}
+
+func TestStatisticsThatALayerCannotHave(t *testing.T) {
+	t.Parallel()
+	good := Moments{Count: 2, Mean: []float64{1}, M2: []float64{1}}
+	for _, c := range []struct {
+		opts []Option
+		m    Moments
+		want string
+	}{
+		{[]Option{WithoutTracking()}, good, "layers: BatchNorm: WithoutTracking leaves no statistics to set"},
+		{nil, Moments{}, "layers: BatchNorm: moments have 0 means and 0 M2, want 1 of each"},
+		{nil, Moments{1, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 1 rows, want 2 or more"},
+		{nil, Moments{math.MinInt, []float64{1}, []float64{0}}, fmt.Sprintf("layers: BatchNorm: moments are of %d rows, want 2 or more", math.MinInt)},
+		{nil, Moments{2, []float64{1}, []float64{-1}}, "layers: BatchNorm: moments have a negative M2"},
+		{[]Option{WithBiasedVariance()}, Moments{0, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 0 rows, want 1 or more"},
+	} {
+		l, err := NewBatchNorm(G.NewGraph(), 1, c.opts...)
+		require.NoError(t, err)
+		require.EqualError(t, l.SetStatistics(c.m), c.want)
+	}
 }
