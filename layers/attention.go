@@ -44,7 +44,7 @@ func (l *CausalSelfAttention) Forward(qkv *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	s := qkv.Shape()
-	if s.Dims() != 3 || s[2]%(3*l.heads) != 0 {
+	if s.Dims() != 3 || s[2] == 0 || s[2]%(3*l.heads) != 0 {
 		return nil, l.errorf("input shape is %v, want (batch, time, 3·channels) with channels a multiple of %d heads", s, l.heads)
 	}
 	h := cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: l.heads}

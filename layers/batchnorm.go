@@ -101,15 +101,16 @@ func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 
 // Forward gives x normalized, in x's shape. x must have the features on their axis, be of
 // the layer's dtype and stand on its graph. To take statistics over one row is an error:
-// the variance is zero, whatever it holds. With WithPositions x has shape
+// the variance is zero, whatever it holds. A batch of no rows gives a result of none and
+// is no batch to the running statistics. With WithPositions x has shape
 // (batch, positions, features), and may have fewer positions in evaluation.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
 		return nil, err
 	}
-	if n := s.outer * s.inner; l.ownStatistics() && n < 2 {
-		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has %d (shape %v)", n, x.Shape())
+	if l.ownStatistics() && s.outer*s.inner == 1 {
+		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has 1 (shape %v)", x.Shape())
 	}
 	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x)...)
 }
@@ -117,8 +118,10 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 // ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
 // sentences of several lengths in one batch, say. The others have no part in the
 // statistics, their y is 0, and they get and give no gradient, whatever they hold. The
-// mask is of type tensor.Int and has x's shape without the feature axis. That it leaves
-// less than 2 rows to take statistics over is an error when the graph runs.
+// mask is of type tensor.Int and has x's shape without the feature axis. A mask that
+// leaves no row gives y = 0 and no gradient, and the batch is none to the running
+// statistics; one that leaves a single row to take statistics over is an error when the
+// graph runs.
 func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {

@@ -1,7 +1,7 @@
 package layers
 
 import (
-	"fmt"
+	"errors"
 
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
@@ -23,11 +23,11 @@ func newMaskedBatchNorm[T op.Float](l *BatchNorm, s batchSize) *maskedBatchNorm[
 func (k *maskedBatchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	clear(out.Data)
 	k.count(in[len(in)-1].Ints)
-	if k.ownStatistics && k.outer < 2 {
-		return fmt.Errorf("the mask leaves %d rows to take statistics over, want 2 or more", k.outer)
-	}
 	if k.outer == 0 {
 		return nil
+	}
+	if k.ownStatistics && k.outer == 1 {
+		return errors.New("the mask leaves 1 row to take statistics over, want 2 or more, or none")
 	}
 	k.pack(&k.x, in[0].Data)
 	k.y = cpu.Grow(k.y, len(k.x))

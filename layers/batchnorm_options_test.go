@@ -344,6 +344,34 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	require.NoError(t, err)
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
-	require.ErrorContains(t, vm.RunAll(), "layers: BatchNorm forward: the mask leaves 1 rows to take statistics over, want 2 or more")
+	require.ErrorContains(t, vm.RunAll(), "layers: BatchNorm forward: the mask leaves 1 row to take statistics over, want 2 or more")
 	require.Equal(t, []int64{0}, l.State()["num_batches_tracked"].Data(), "a failed run is no batch")
+}
+
+// TestAMaskThatLeavesNoRow gives y = 0 and no gradient, and the batch counts for nothing.
+func TestAMaskThatLeavesNoRow(t *testing.T) {
+	t.Parallel()
+	for _, machine := range machines {
+		t.Run(machine, func(t *testing.T) {
+			g := G.NewGraph()
+			l, err := NewBatchNorm(g, 2, f64)
+			require.NoError(t, err)
+			before := contents(l.State())
+			x := input(g, "x", tensor.Float64, []float64{1, 2, math.NaN(), 4, 5, math.Inf(1)}, 3, 2)
+			y, err := l.ForwardMasked(x, input(g, "mask", tensor.Int, []int{0, 0, 0}, 3))
+			require.NoError(t, err)
+			wrt := append(G.Nodes{x}, l.Learnables()...)
+			vm := newMachine(t, machine, dot(t, y, []float64{1, 2, 3, 4, 5, 6}), wrt)
+			defer vm.Close()
+			require.NoError(t, vm.RunAll())
+			require.Equal(t, make([]float64, 6), float64s(y.Value()))
+			for _, n := range wrt {
+				d, err := n.Grad()
+				require.NoError(t, err)
+				require.Equal(t, make([]float64, n.Shape().TotalSize()), float64s(d))
+			}
+			require.Equal(t, before, contents(l.State()))
+			require.Zero(t, l.Moments().Count)
+		})
+	}
 }

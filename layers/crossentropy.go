@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"math"
+
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -25,7 +27,7 @@ func NewCrossEntropy(opts ...Option) (*CrossEntropy, error) {
 	return &CrossEntropy{m}, err
 }
 
-// Forward gives the loss. A target outside of [0, classes) is an error when the
+// Forward gives the loss, which of no tokens is NaN, as in PyTorch. A target outside of [0, classes) is an error when the
 // graph runs.
 func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
 	if err := l.check(logits); err != nil {
@@ -65,6 +67,10 @@ type crossEntropy[T op.Float] struct {
 
 func (k *crossEntropy[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	logits, targets := in[0].Data, in[1].Ints
+	if len(targets) == 0 {
+		out.Data[0] = T(math.NaN())
+		return nil
+	}
 	classes := len(logits) / len(targets)
 	if err := inRange("target", targets, classes); err != nil {
 		return err
@@ -76,6 +82,9 @@ func (k *crossEntropy[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 
 func (k *crossEntropy[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	targets := in[1].Ints
+	if len(targets) == 0 {
+		return nil
+	}
 	cpu.CrossEntropyBackward(din[0].Data, k.probs, targets, dout.Data[0], len(k.probs)/len(targets))
 	return nil
 }

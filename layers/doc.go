@@ -11,8 +11,9 @@
 //
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
-// images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input must have at
-// least one element.
+// images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input of no rows
+// gives a result of none, and gradients of 0 (its value is a tensor.New of that shape
+// WithBacking an empty slice; Gorgonia's own operations and Dense.Data panic at such tensors).
 //
 // # Which norm
 //

@@ -69,7 +69,7 @@ func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
 	if l.axis == -shape.Dims() || shape.Dims() == 1 {
 		return nil, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
 	}
-	s := groupShape{samples: shape[0], outer: before / shape[0], features: l.features, inner: after, groups: l.groups, eps: l.eps}
+	s := groupShape{samples: shape[0], outer: before / max(1, shape[0]), features: l.features, inner: after, groups: l.groups, eps: l.eps}
 	return op.Apply(l.label(), shape, &groupNorm[float32]{groupShape: s}, &groupNorm[float64]{groupShape: s}, l.with(x)...)
 }
 

@@ -242,16 +242,13 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer
-// stands on one, or has no elements.
+// stands on one.
 func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
 	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
-	}
-	if slices.Contains(x.Shape(), 0) { // Gorgonia's machines panic at those
-		return m.errorf("the input has no elements (shape %v)", x.Shape())
 	}
 	return nil
 }

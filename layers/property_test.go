@@ -172,6 +172,7 @@ func must(err error) {
 func laidOut(layout string, dt tensor.Dtype, values []float64, shape tensor.Shape) *tensor.Dense {
 	rank := len(shape)
 	switch {
+	case len(values) == 0: // Gorgonia lays out no nothing
 	case layout == "transposed" && rank > 1:
 		backwards := slices.Clone(shape)
 		slices.Reverse(backwards)

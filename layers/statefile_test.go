@@ -116,7 +116,7 @@ func writeFile(t *testing.T, tensors map[string]file) string {
 
 func TestNumbersOfFilesAreWidened(t *testing.T) {
 	path := writeFile(t, map[string]file{
-		"weight": {format.F16, []uint64{2}, []byte{0, 0x3c, 0, 0xc0}},    // 1, −2
+		"weight": {format.F16, []uint64{2}, []byte{0, 0x3c, 0, 0xc0}},     // 1, −2
 		"bias":   {format.BF16, []uint64{2}, []byte{0x80, 0x3f, 0, 0xc0}}, // 1, −2
 	})
 	for name, dt := range dtypes {

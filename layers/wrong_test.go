@@ -62,8 +62,6 @@ func (r request) wrongInput() string {
 	switch {
 	case r.where != "there":
 		return "no such x"
-	case slices.Contains(r.shape, 0):
-		return "nothing in it"
 	case r.of != r.dtype:
 		return "type"
 	}
@@ -94,7 +92,7 @@ func (r request) wrongInput() string {
 		rows = r.shape[0]
 	}
 	switch {
-	case r.mask == nil && r.ownStatistics() && rows < 2:
+	case r.mask == nil && r.ownStatistics() && rows == 1:
 		return "one row"
 	case r.mask != nil && r.has("WithPositions"):
 		return "mask and positions"
@@ -106,7 +104,7 @@ func (r request) wrongInput() string {
 
 // wrongRun says what a run is to refuse.
 func (r request) wrongRun() string {
-	if r.mask != nil && r.ownStatistics() && r.counted() < 2 {
+	if r.mask != nil && r.ownStatistics() && r.counted() == 1 {
 		return "one row counts"
 	}
 	return ""

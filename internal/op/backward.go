@@ -11,7 +11,7 @@ import (
 type Twice[T Float] interface {
 	Kernel[T]
 	// Second overwrites ddin and ddout, the gradients of Σ u∘din[i] with respect to
-	// in and dout, after Forward has run on the same in.
+	// in and dout, after Forward has run on the same in. dout has at least one element.
 	Second(i int, ddin []Array[T], ddout Array[T], in []Array[T], dout, u Array[T]) error
 }
 
@@ -30,17 +30,31 @@ func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several
 	}
 	n := len(inputs)
 	b := newSeveral(f.label, "backward", inputs, append(append(G.Nodes{}, inputs...), output, grad), func(din, in []Array[T]) error {
-		return kernel.Backward(din, in[:n], in[n], in[n+1])
+		if dout := in[n+1]; len(dout.Data) > 0 {
+			return kernel.Backward(din, in[:n], in[n], dout)
+		}
+		zero(din)
+		return nil
 	})
 	if k, ok := f.kernel.(Twice[T]); ok {
 		b.second = func(i int, children G.Nodes, u *G.Node) *several[T] {
 			of := append(append(G.Nodes{}, children[:n]...), children[n+1])
 			return newSeveral(f.label, "second backward", of, append(append(G.Nodes{}, children...), u), func(dd, in []Array[T]) error {
-				return k.Second(i, dd[:n], dd[n], in[:n], in[n+1], in[n+2])
+				if dout := in[n+1]; len(dout.Data) > 0 {
+					return k.Second(i, dd[:n], dd[n], in[:n], dout, in[n+2])
+				}
+				zero(dd)
+				return nil
 			})
 		}
 	}
 	return b, nil
+}
+
+func zero[T Float](arrays []Array[T]) {
+	for _, a := range arrays {
+		clear(a.Data)
+	}
 }
 
 // once refuses nodes of whose gradients Gorgonia would lose some without a word:

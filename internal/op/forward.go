@@ -31,8 +31,10 @@ func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.kernel.Forward(f.out.array(), in); err != nil {
-		return nil, err
+	if out := f.out.array(); len(out.Data) > 0 {
+		if err := f.kernel.Forward(out, in); err != nil {
+			return nil, err
+		}
 	}
 	return f.out.value(), nil
 }

@@ -35,7 +35,8 @@ type Array[T Float] struct {
 
 // Forward is a layer's function.
 type Forward[T Float] interface {
-	// Forward overwrites out.
+	// Forward overwrites out, which has at least one element: where a batch is empty,
+	// there is nothing to compute.
 	Forward(out Array[T], in []Array[T]) error
 }
 
@@ -44,7 +45,8 @@ type Forward[T Float] interface {
 type Kernel[T Float] interface {
 	Forward[T]
 	// Backward overwrites din, the gradients of all float inputs, after Forward
-	// has run on the same in. din of an integer input is empty.
+	// has run on the same in. din of an integer input is empty. dout has at least one
+	// element: of an empty output all gradients are zero.
 	Backward(din, in []Array[T], out, dout Array[T]) error
 }
 
