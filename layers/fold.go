@@ -1,0 +1,94 @@
+package layers
+
+import (
+	"math"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Fold returns a Linear on the graph that computes what the norm gives in evaluation for
+// the output of linear, with the norm's running statistics and weights of now:
+//
+//	rstd = 1/√(running_var+eps)    W' = γ·rstd·W    b' = γ·rstd·(b − running_mean) + β
+//
+// so that a trained network needs no operation for the norm (PyTorch's
+// fuse_linear_bn_eval). The folded layer has memory of its own, a bias in any case, and
+// the type of linear. It takes WithName; the norm is WithoutTracking or WithPositions, or
+// of another type or number of features than linear's output, is an error.
+func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linear, error) {
+	c, err := configure("Linear", opts)
+	switch {
+	case err != nil:
+		return nil, err
+	case linear == nil:
+		return nil, l.errorf("the linear layer to fold into is nil")
+	case l.running == nil:
+		return nil, l.errorf("WithoutTracking leaves no statistics to fold")
+	case l.positions > 0:
+		return nil, l.errorf("statistics at %d positions do not fold into one linear layer", l.positions)
+	case linear.dtype != l.dtype:
+		return nil, l.errorf("the linear layer is of type %v, want %v", linear.dtype, l.dtype)
+	case linear.out != l.features:
+		return nil, l.errorf("the linear layer has %d outputs, want %d", linear.out, l.features)
+	}
+	norm, from := l.State(), linear.State()
+	for _, s := range []State{norm, from} {
+		for name, d := range s {
+			if empty(d) {
+				return nil, l.errorf("%s has no memory: the layer's graph has been unbound", name)
+			}
+		}
+	}
+	weight, bias := folded(norm, from, l.eps, linear.in)
+	given := func(v []float64) G.InitWFn {
+		i := -1
+		return func(dt tensor.Dtype, shape ...int) any { return fill(dt, shape, func() float64 { i++; return v[i] }) }
+	}
+	opts = []Option{WithDtype(l.dtype), WithBiasInit(given(bias))}
+	if c.name != "" {
+		opts = append(opts, WithName(c.name))
+	}
+	return NewLinear(g, linear.in, linear.out, given(weight), opts...)
+}
+
+// folded computes W' and b' in float64.
+func folded(norm, linear State, eps float64, in int) (weight, bias []float64) {
+	weight = elements(linear["weight"])
+	mean, variance := elements(norm["running_mean"]), elements(norm["running_var"])
+	gamma, beta, b := elements(norm["weight"]), elements(norm["bias"]), elements(linear["bias"])
+	bias = make([]float64, len(mean))
+	for j := range bias {
+		scale := 1 / math.Sqrt(variance[j]+eps)
+		if gamma != nil {
+			scale *= gamma[j]
+		}
+		for i := range weight[j*in : (j+1)*in] {
+			weight[j*in+i] *= scale
+		}
+		bias[j] = -mean[j] * scale
+		if b != nil {
+			bias[j] = (b[j] - mean[j]) * scale
+		}
+		if beta != nil {
+			bias[j] += beta[j]
+		}
+	}
+	return weight, bias
+}
+
+// elements are a state's numbers in float64, nil if there are none.
+func elements(d *tensor.Dense) []float64 {
+	if d == nil {
+		return nil
+	}
+	v := make([]float64, d.Shape().TotalSize())
+	for i := range v {
+		if d.Dtype() == tensor.Float32 {
+			v[i] = float64(d.Float32s()[i])
+		} else {
+			v[i] = d.Float64s()[i]
+		}
+	}
+	return v
+}
