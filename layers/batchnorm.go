@@ -42,11 +42,11 @@ type BatchNorm struct {
 // (features); its state has running_mean, running_var and num_batches_tracked
 // besides. It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1, the last),
 // WithMomentum (0.1), WithCumulativeAverage, WithBiasedVariance, WithoutTracking,
-// WithFrozenStatistics, WithPositions, WithoutAffine, WithoutBias, WithWeightInit and
-// WithBiasInit.
+// WithFrozenStatistics, WithPositions, WithoutAffine, WithoutWeight, WithoutBias,
+// WithWeightInit and WithBiasInit.
 func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, error) {
 	c, err := configure("BatchNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithMomentum", "WithCumulativeAverage", "WithBiasedVariance",
-		"WithoutTracking", "WithFrozenStatistics", "WithPositions", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
+		"WithoutTracking", "WithFrozenStatistics", "WithPositions", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	if l.ownStatistics() && s.outer*s.inner == 1 {
 		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has 1 (shape %v)", x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x)...)
+	return op.Apply(l.label(), x.Shape(), affine(&l.module, newBatchNorm[float32](l, s)), affine(&l.module, newBatchNorm[float64](l, s)), l.with(x)...)
 }
 
 // ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
@@ -141,7 +141,8 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	if !slices.Equal(mask.Shape(), want) {
 		return nil, l.errorf("the mask has shape %v, want %v (input shape %v)", mask.Shape(), want, x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask)...)
+	return op.Apply(l.label(), x.Shape(),
+		affine(&l.module, newMaskedBatchNorm[float32](l, s)), affine(&l.module, newMaskedBatchNorm[float64](l, s)), append(l.with(x), mask)...)
 }
 
 // batchSize is x as the kernel sees it, (outer, channels, inner), with statistics of

@@ -19,7 +19,7 @@ type Derf struct{ pointwise }
 // NewDerf makes a Derf over the given number of features, the last dimension.
 // Learnables are weight (γ, from 1) and bias (β, from 0), of shape (features), and
 // alpha (α, from 0.5) and shift (s, from 0), of shape (1). It takes WithName,
-// WithDtype, WithAlpha, WithoutAffine, WithoutBias, WithWeightInit and WithBiasInit.
+// WithDtype, WithAlpha, WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and WithBiasInit.
 func NewDerf(g *G.ExprGraph, features int, opts ...Option) (*Derf, error) {
 	l, err := newPointwise("Derf", g, features, opts)
 	if err == nil {

@@ -34,7 +34,8 @@
 //	eval, err := norm.On(evalGraph, layers.Evaluation)
 //
 // Both placements hold the same tensors, so what a solver changes in place in
-// one is seen by the other. Only BatchNorm computes something else in
+// one is seen by the other. A trained BatchNorm behind a Linear can be folded into it with
+// Fold. Only BatchNorm computes something else in
 // Evaluation. A machine made with gorgonia.EvalMode on its training graph would change
 // the mode of every other machine there: from then on each of them is refused when it
 // runs.
@@ -51,6 +52,7 @@
 //	WithAxis               BatchNorm, GroupNorm, InstanceNorm        -1, the last axis
 //	WithShape              LayerNorm, RMSNorm                        the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
+//	WithoutWeight          norms but RMSNorm, DyT, Derf              a weight is there
 //	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there
 //	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
 //	WithBiasInit           norms but RMSNorm, DyT, Derf, Linear      0

@@ -19,7 +19,7 @@ type DyT struct{ pointwise }
 // NewDyT makes a DyT over the given number of features, the last dimension.
 // Learnables are weight (γ, from 1) and bias (β, from 0), of shape (features), and
 // alpha (α, from 0.5), of shape (1). It takes WithName, WithDtype, WithAlpha,
-// WithoutAffine, WithoutBias, WithWeightInit and WithBiasInit.
+// WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and WithBiasInit.
 func NewDyT(g *G.ExprGraph, features int, opts ...Option) (*DyT, error) {
 	l, err := newPointwise("DyT", g, features, opts)
 	if err != nil {

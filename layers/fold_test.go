@@ -20,6 +20,7 @@ func TestAFoldedNormComputesTheSame(t *testing.T) {
 			{"plain", nil, nil},
 			{"without biases", []Option{WithoutBias()}, []Option{WithoutBias()}},
 			{"without affine", nil, []Option{WithoutAffine()}},
+			{"without weight", nil, []Option{WithoutWeight()}},
 			{"large eps", nil, []Option{WithEps(0.5)}},
 			{"frozen", []Option{WithoutBias()}, []Option{WithFrozenStatistics()}},
 		} {

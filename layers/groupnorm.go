@@ -34,13 +34,13 @@ type GroupNorm struct {
 // NewGroupNorm makes a GroupNorm of the given number of features in the given number of
 // groups, which divides it. Learnables are weight (γ, from 1) and bias (β, from 0), of
 // shape (features). It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1),
-// WithoutAffine, WithoutBias, WithWeightInit and WithBiasInit.
+// WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and WithBiasInit.
 func NewGroupNorm(g *G.ExprGraph, groups, features int, opts ...Option) (*GroupNorm, error) {
 	return newGroupNorm("GroupNorm", g, groups, features, opts)
 }
 
 func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, opts []Option) (*GroupNorm, error) {
-	c, err := configure(kind, opts, "WithDtype", "WithEps", "WithAxis", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	c, err := configure(kind, opts, "WithDtype", "WithEps", "WithAxis", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
 		return nil, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
 	}
 	s := groupShape{samples: shape[0], outer: before / max(1, shape[0]), features: l.features, inner: after, groups: l.groups, eps: l.eps}
-	return op.Apply(l.label(), shape, &groupNorm[float32]{groupShape: s}, &groupNorm[float64]{groupShape: s}, l.with(x)...)
+	return op.Apply(l.label(), shape, affine(&l.module, &groupNorm[float32]{groupShape: s}), affine(&l.module, &groupNorm[float64]{groupShape: s}), l.with(x)...)
 }
 
 // Fwd is Forward in Gorgonia's composable form.

@@ -87,6 +87,8 @@ func TestGroupNormGradients(t *testing.T) {
 	}{
 		{[]int{3, 6}, -1, 2, nil},
 		{[]int{3, 6}, 1, 3, []Option{WithoutBias()}},
+		{[]int{3, 6}, 1, 3, []Option{WithoutWeight()}},
+		{[]int{2, 3, 6}, 2, 3, []Option{WithoutWeight()}},
 		{[]int{2, 3, 4}, -1, 2, nil},
 		{[]int{2, 4, 3}, 1, 2, nil},
 		{[]int{2, 4, 3}, -2, 1, []Option{WithoutAffine()}},

@@ -22,8 +22,8 @@ type InstanceNorm struct{ GroupNorm }
 
 // NewInstanceNorm makes an InstanceNorm of the given number of features. Learnables are
 // weight (γ, from 1) and bias (β, from 0), of shape (features). It takes WithName,
-// WithDtype, WithEps (1e-5), WithAxis (-1), WithoutAffine, WithoutBias, WithWeightInit
-// and WithBiasInit.
+// WithDtype, WithEps (1e-5), WithAxis (-1), WithoutAffine, WithoutWeight, WithoutBias,
+// WithWeightInit and WithBiasInit.
 func NewInstanceNorm(g *G.ExprGraph, features int, opts ...Option) (*InstanceNorm, error) {
 	l, err := newGroupNorm("InstanceNorm", g, features, features, opts)
 	if err != nil {

@@ -51,6 +51,7 @@ type module struct {
 	g          *G.ExprGraph
 	learnables G.Nodes
 	buffers    []buffer
+	biasOnly   bool // a norm without γ
 }
 
 // newModule names a layer on its graph: kind, kind_1, … unless an option has.

@@ -29,9 +29,10 @@ type LayerNorm struct {
 // NewLayerNorm makes a LayerNorm over the given number of features, the last
 // dimension or, with WithShape, several. Learnables are weight (γ, from 1) and bias
 // (β, from 0), of the features' shape. It takes WithName, WithDtype, WithEps (1e-5),
-// WithShape, WithoutAffine, WithoutBias, WithWeightInit and WithBiasInit.
+// WithShape, WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and
+// WithBiasInit.
 func NewLayerNorm(g *G.ExprGraph, features int, opts ...Option) (*LayerNorm, error) {
-	c, err := configure("LayerNorm", opts, "WithDtype", "WithEps", "WithShape", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	c, err := configure("LayerNorm", opts, "WithDtype", "WithEps", "WithShape", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (l *LayerNorm) Forward(x *G.Node) (*G.Node, error) {
 
 func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 	features := l.shape.TotalSize()
-	return &layerNorm[float32]{cols: features, eps: l.eps}, &layerNorm[float64]{cols: features, eps: l.eps}, features
+	return affine(&l.module, &layerNorm[float32]{cols: features, eps: l.eps}), affine(&l.module, &layerNorm[float64]{cols: features, eps: l.eps}), features
 }
 
 // Fwd is Forward in Gorgonia's composable form.

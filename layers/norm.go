@@ -34,12 +34,13 @@ func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tenso
 		one = 0
 	}
 	var all []learnable
-	if c.affine {
+	if c.weight {
 		all = append(all, learnable{"weight", initOr(c.weightInit, constant(one)), shape})
 	}
 	if c.bias {
 		all = append(all, learnable{"bias", initOr(c.biasInit, constant(0)), shape})
 	}
+	m.biasOnly = c.bias && !c.weight
 	return m, shape, m.learnAll(all...)
 }
 

@@ -21,7 +21,7 @@ type config struct {
 
 	// of norms
 	eps                  *float64 // nil: the layer's default
-	affine, bias         bool
+	weight, bias         bool
 	weightInit, biasInit G.InitWFn // nil: the layer's default
 	axis                 int
 	shape                []int // nil: the number of features
@@ -66,7 +66,12 @@ func WithoutBias() Option {
 // elementwise_affine=False and affine=False). There is then no initial weight or bias
 // to set, and no zero-centred gain.
 func WithoutAffine() Option {
-	return Option{"WithoutAffine", func(c *config) { c.affine, c.bias = false, false }}
+	return Option{"WithoutAffine", func(c *config) { c.weight, c.bias = false, false }}
+}
+
+// WithoutWeight leaves out γ alone: y = x̂ + β. By default it is there.
+func WithoutWeight() Option {
+	return Option{"WithoutWeight", func(c *config) { c.weight = false }}
 }
 
 // WithWeightInit sets the initial weight (γ) of a norm, DyT or Derf, which is 1 by
@@ -169,7 +174,7 @@ func WithExact() Option {
 func configure(kind string, opts []Option, allowed ...string) (config, error) {
 	c := config{
 		dtype:    tensor.Float32,
-		affine:   true,
+		weight:   true,
 		bias:     true,
 		axis:     -1,
 		momentum: 0.1,
@@ -208,9 +213,9 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 		return wrong("WithoutTracking leaves no statistics to freeze")
 	case given["WithWeightInit"] && c.weightInit == nil, given["WithBiasInit"] && c.biasInit == nil:
 		return wrong("a function for initial values is nil")
-	case c.weightInit != nil && !c.affine:
-		return wrong("WithoutAffine leaves no weight for WithWeightInit")
-	case c.zeroCentred && !c.affine:
+	case c.weightInit != nil && !c.weight:
+		return wrong("there is no weight for WithWeightInit")
+	case c.zeroCentred && !c.weight:
 		return wrong("WithoutAffine leaves no weight for WithZeroCentredGain")
 	case given["WithShape"] && len(c.shape) == 0:
 		return wrong("WithShape was given no dimensions")

@@ -17,7 +17,7 @@ type pointwise struct {
 
 // newPointwise makes the learnables that both have.
 func newPointwise(kind string, g *G.ExprGraph, features int, opts []Option) (pointwise, error) {
-	c, err := configure(kind, opts, "WithDtype", "WithAlpha", "WithoutAffine", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	c, err := configure(kind, opts, "WithDtype", "WithAlpha", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return pointwise{}, err
 	}
@@ -39,7 +39,7 @@ func (l *pointwise) Forward(x *G.Node) (*G.Node, error) {
 }
 
 func (l *pointwise) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
-	return &pointwiseKernel[float32]{cols: l.features, derf: l.derf}, &pointwiseKernel[float64]{cols: l.features, derf: l.derf}, l.features
+	return affine(&l.module, &pointwiseKernel[float32]{cols: l.features, derf: l.derf}), affine(&l.module, &pointwiseKernel[float64]{cols: l.features, derf: l.derf}), l.features
 }
 
 // Fwd is Forward in Gorgonia's composable form.

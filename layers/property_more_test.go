@@ -89,14 +89,16 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 			at = norms[0].learnables()
 		}
 		e := element{plus: 1, weight: -1, bias: -1, at: feature}
-		if r.learnables() > 0 {
+		weighted := !r.has("WithoutAffine") && !r.has("WithoutWeight")
+		if weighted {
 			e.weight = at
+			at++
 			if !r.has("WithZeroCentredGain") {
 				e.plus = 0
 			}
 		}
-		if r.learnables() == 2 {
-			e.bias = at + 1
+		if r.kind == "LayerNorm" && !r.has("WithoutAffine") && !r.has("WithoutBias") {
+			e.bias = at
 		}
 		o.elements = append(o.elements, e)
 		member := r.kind == "LayerNorm" || float64(feature) < r.documentedPartial()*float64(size)-1e-9
@@ -108,9 +110,9 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 // learnables is how many a row norm has.
 func (r request) learnables() int {
 	switch {
-	case r.has("WithoutAffine"):
+	case r.has("WithoutAffine"), r.has("WithoutWeight") && r.has("WithoutBias"):
 		return 0
-	case r.kind == "RMSNorm" || r.has("WithoutBias"):
+	case r.kind == "RMSNorm", r.has("WithoutBias"), r.has("WithoutWeight"):
 		return 1
 	}
 	return 2

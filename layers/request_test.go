@@ -61,6 +61,7 @@ var everyOption = map[string]func(r request) Option{
 	"WithDtype":             func(r request) Option { return WithDtype(r.dtype) },
 	"WithEps":               func(r request) Option { return WithEps(r.eps) },
 	"WithoutBias":           func(request) Option { return WithoutBias() },
+	"WithoutWeight":         func(request) Option { return WithoutWeight() },
 	"WithoutAffine":         func(request) Option { return WithoutAffine() },
 	"WithWeightInit":        func(r request) Option { return WithWeightInit(r.initial()) },
 	"WithBiasInit":          func(r request) Option { return WithBiasInit(r.initial()) },

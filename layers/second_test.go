@@ -21,6 +21,9 @@ var twice = map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer
 	"LayerNorm/no affine": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
 		return NewLayerNorm(g, n, append(opts, WithoutAffine())...)
 	},
+	"LayerNorm/no weight": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
+		return NewLayerNorm(g, n, append(opts, WithoutWeight())...)
+	},
 	"RMSNorm": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) { return NewRMSNorm(g, n, opts...) },
 	"RMSNorm/zero-centred": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
 		return NewRMSNorm(g, n, append(opts, WithZeroCentredGain())...)

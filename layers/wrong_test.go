@@ -39,7 +39,7 @@ func (r request) wrongOptions(takes []string) string {
 		return "positions and another axis"
 	case r.has("WithoutTracking") && r.has("WithFrozenStatistics"):
 		return "nothing to freeze"
-	case r.has("WithoutAffine") && (weightInit || r.has("WithZeroCentredGain")):
+	case (r.has("WithoutAffine") || r.has("WithoutWeight")) && (weightInit || r.has("WithZeroCentredGain")):
 		return "no weight"
 	case noBias && biasInit:
 		return "no bias"

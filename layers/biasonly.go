@@ -1,0 +1,62 @@
+package layers
+
+import (
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/op"
+)
+
+// biasOnly is the kernel of a norm that has β but no γ. The norm's own kernel takes γ
+// before β, and an empty γ for ones.
+type biasOnly[T op.Float] struct {
+	op.Kernel[T]
+	in, din []op.Array[T] // reused
+}
+
+// biasOnlyTwice is biasOnly of a kernel whose gradients have gradients.
+type biasOnlyTwice[T op.Float] struct {
+	biasOnly[T]
+	twice op.Twice[T]
+}
+
+// affine is the norm's kernel for the learnables that it has.
+func affine[T op.Float](m *module, k op.Kernel[T]) op.Kernel[T] {
+	if !m.biasOnly {
+		return k
+	}
+	b := biasOnly[T]{Kernel: k}
+	if twice, ok := k.(op.Twice[T]); ok {
+		return &biasOnlyTwice[T]{b, twice}
+	}
+	return &b
+}
+
+func (k *biasOnly[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	return k.Kernel.Forward(out, withGamma(&k.in, in))
+}
+
+func (k *biasOnly[T]) Backward(din, in []op.Array[T], out, dout op.Array[T]) error {
+	return k.Kernel.Backward(withGamma(&k.din, din), withGamma(&k.in, in), out, dout)
+}
+
+// SetTraining passes a machine's mode on to a norm that has one.
+func (k *biasOnly[T]) SetTraining(training bool) error {
+	if moded, ok := k.Kernel.(G.TrainModeOp); ok {
+		return moded.SetTraining(training)
+	}
+	return nil
+}
+
+// Second counts inputs with γ among them.
+func (k *biasOnlyTwice[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
+	if i > 0 {
+		i++
+	}
+	return k.twice.Second(i, withGamma(&k.din, ddin), ddout, withGamma(&k.in, in), dout, u)
+}
+
+// withGamma puts an empty γ behind x.
+func withGamma[T op.Float](scratch *[]op.Array[T], arrays []op.Array[T]) []op.Array[T] {
+	*scratch = append(append((*scratch)[:0], arrays[0], op.Array[T]{}), arrays[1:]...)
+	return *scratch
+}
