@@ -60,7 +60,7 @@ func TestInitGoesOn(t *testing.T) {
 			"the models have 2 layers, 2 heads, 16 channels, a context of 8 and no biases\n"+
 			"layer: 15 of 15 tensors from "+weights+"\n", lines(t, stderr))
 		require.Contains(t, stdout, fmt.Sprintf("\nbefore the first step: \"layer\" %.3f.", float64(before.Summary.LastVal)))
-		runs, err := train.ReadRuns(out)
+		runs, _, err := train.ReadRuns(out)
 		require.NoError(t, err)
 		require.Len(t, runs, 2)
 		for _, r := range runs {
@@ -88,7 +88,7 @@ func TestInitSaysWhatEachNormTakes(t *testing.T) {
 		"transformer.h.{0..1}.ln_2.num_batches_tracked, transformer.h.{0..1}.ln_2.running_mean, transformer.h.{0..1}.ln_2.running_var, "+
 		"transformer.ln_f.num_batches_tracked, transformer.ln_f.running_mean, transformer.ln_f.running_var\n"+
 		"a few steps")
-	runs, err := train.ReadRuns(out)
+	runs, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.Len(t, runs, 10)
 
@@ -205,7 +205,7 @@ func TestInitResumes(t *testing.T) {
 	args[1] = other
 	requireRefusal(t, args, cli.Failed, "is a run of another grid: init-sha256 is ")
 	requireRefusal(t, append(args[2:], "-layers", "2", "-heads", "2", "-channels", "16", "-context", "8"), cli.Failed, ", want not set (give another -out, or remove it)")
-	runs, err := train.ReadRuns(out)
+	runs, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.Len(t, runs, 4)
 }
