@@ -48,10 +48,14 @@ func ReadRun(dir string) (r Run, err error) {
 	if r.Probes, err = readLines[Probe](filepath.Join(dir, probesFile)); err != nil {
 		return Run{}, err
 	}
-	if err := r.check(); err != nil {
+	m, err := r.Config.ownModel()
+	if err == nil {
+		err = r.check()
+	}
+	if err != nil {
 		return Run{}, fmt.Errorf("train: %s: %w", dir, err)
 	}
-	if err := r.Config.checkWeights(filepath.Join(dir, weightsFile)); err != nil {
+	if err := transformer.CheckFile(filepath.Join(dir, weightsFile), m); err != nil {
 		return Run{}, fmt.Errorf("train: %w", err)
 	}
 	return r, nil
@@ -73,12 +77,24 @@ func finished(dir string, c Config) (Run, error) {
 	return r, nil
 }
 
-// check reports the first thing in which the files do not fit each other.
+// ownModel is the model of a run's own config, or what no run can have in it.
+func (c Config) ownModel() (m transformer.Config, err error) {
+	if err = c.Validate(); err == nil {
+		m, err = c.model(&Corpus{Vocabulary: []rune(c.Vocabulary)})
+	}
+	if err == nil {
+		err = m.Validate()
+	}
+	if err != nil {
+		err = fmt.Errorf("%s: %w", configFile, err)
+	}
+	return m, err
+}
+
+// check reports the first thing in which the files do not fit each other, the config
+// being one that can be.
 func (r Run) check() error {
 	c, s := r.Config, r.Summary
-	if err := c.Validate(); err != nil {
-		return fmt.Errorf("%s: %w", configFile, err)
-	}
 	switch n := len(r.Steps); {
 	case s.Norm != c.Norm:
 		return fmt.Errorf("%s is of the norm %q, %s of %q", summaryFile, s.Norm, configFile, c.Norm)
@@ -124,15 +140,6 @@ func (r Run) check() error {
 	return nil
 }
 
-// checkWeights reports what keeps a file from being the weights of the config's model.
-func (c Config) checkWeights(path string) error {
-	m, err := c.model(&Corpus{Vocabulary: []rune(c.Vocabulary)})
-	if err != nil {
-		return err
-	}
-	return transformer.CheckFile(path, m)
-}
-
 // ReadRuns reads all runs in a directory, which need not be there, in the order of
 // their names: those that are whole, finished or interrupted, and apart from them
 // those that are not. It is an error if the whole ones are not of one grid.
@@ -162,7 +169,7 @@ func ReadRuns(dir string) (runs []Run, broken []Broken, err error) {
 }
 
 // runDirs are the places in a directory, which need not be there, where a run is or
-// was: they have the name of one or hold a file of one.
+// was: they have the name of one, or hold a file of one.
 func runDirs(dir string) (dirs []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -170,16 +177,32 @@ func runDirs(dir string) (dirs []string, err error) {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		holds := func(file string) bool {
-			_, err := os.Lstat(filepath.Join(path, file))
-			return err == nil
-		}
-		own := []string{configFile, metricsFile, probesFile, speedFile, summaryFile} // weights may be anyone's
-		if !strings.HasPrefix(e.Name(), ".") && (idForm.MatchString(e.Name()) || slices.ContainsFunc(own, holds)) {
+		if !strings.HasPrefix(e.Name(), ".") && (idForm.MatchString(e.Name()) || holdsRun(path)) {
 			dirs = append(dirs, path)
 		}
 	}
 	return dirs, nil
+}
+
+// holdsRun reports whether a directory has one of the files that only a run has;
+// checkpoints of others have weights and a config, too.
+func holdsRun(dir string) bool {
+	return slices.ContainsFunc([]string{metricsFile, probesFile, speedFile, summaryFile}, func(file string) bool {
+		_, err := os.Lstat(filepath.Join(dir, file))
+		return err == nil
+	})
+}
+
+// CheckCheckpoint reports what is wrong with a run that weights are to be taken from by
+// its directory. Of a path that is no run's it says nothing.
+func CheckCheckpoint(path string) error {
+	if !holdsRun(path) {
+		return nil
+	}
+	if _, err := ReadRun(path); err != nil {
+		return fmt.Errorf("%w (give %s to take the weights alone)", err, filepath.Join(path, weightsFile))
+	}
+	return nil
 }
 
 // readLines reads what lines writes.

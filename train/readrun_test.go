@@ -210,7 +210,7 @@ func TestARunDoesNotFitItsConfig(t *testing.T) {
 		want   string
 	}{
 		"config that cannot be": {edited(configFile, `"eval_every": 2`, `"eval_every": 0`), "config.json: eval-every is 0, want 1 or more"},
-		"config of no model":    {edited(configFile, `"heads": 2`, `"heads": -2`), "transformer: cannot load model.safetensors: heads: it has 2, want -2; heads is -2, want 1 or more"},
+		"config of no model":    {edited(configFile, `"heads": 2`, `"heads": -2`), "config.json: transformer: heads is -2, want 1 or more"},
 		"run of more steps":     {edited(configFile, `"steps": 4`, `"steps": 3`), "metrics.jsonl has 4 steps, config.json says 3"},
 	} {
 		t.Run(name, func(t *testing.T) {

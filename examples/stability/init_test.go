@@ -247,6 +247,40 @@ func TestBadInit(t *testing.T) {
 	}
 }
 
+// TestInitOfADamagedRun by its directory is refused with the reason; its weights alone
+// are what their file says.
+func TestInitOfADamagedRun(t *testing.T) {
+	whole, _ := trainedRun(t)
+	for _, c := range []struct{ name, file, text, want string }{
+		{"config of {}", "config.json", "{}", "config.json: batch is missing (give "},
+		{"config empty", "config.json", "", "config.json: unexpected end of JSON input"},
+		{"config gone", "config.json", "gone", "config.json: no such file or directory (give "},
+		{"metrics gone", "metrics.jsonl", "gone", "metrics.jsonl: no such file or directory (give "},
+		{"summary of {}", "summary.json", "{}", "summary.json: best_val is missing (give "},
+		{"weights gone", "model.safetensors", "gone", " has no model.safetensors\n"},
+		{"weights empty", "model.safetensors", "", "model.safetensors is no safetensors file: it has 0 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+			path := filepath.Join(dir, c.file)
+			if c.text == "gone" {
+				require.NoError(t, os.Remove(path))
+			} else {
+				require.NoError(t, os.WriteFile(path, []byte(c.text), 0o666))
+			}
+			args, out := tuned(t, dir, "-norms", "layer", "-lr", "1e-3")
+			requireRefusal(t, args, cli.Failed, c.want)
+			require.NoDirExists(t, filepath.Dir(out))
+			if strings.HasSuffix(c.want, "(give ") {
+				args, _ = tuned(t, filepath.Join(dir, "model.safetensors"), "-norms", "layer", "-lr", "1e-3")
+				_, stderr := succeed(t, args)
+				require.Contains(t, stderr, "layer: 15 of 15 tensors from ")
+			}
+		})
+	}
+}
+
 func TestByReason(t *testing.T) {
 	const f64 = "is of type F64, which float32 does not hold"
 	require.Equal(t, []string{

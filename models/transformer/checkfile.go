@@ -1,7 +1,7 @@
 package transformer
 
 import (
-	"strings"
+	"cmp"
 
 	G "gorgonia.org/gorgonia"
 )
@@ -11,18 +11,22 @@ import (
 // another shape or are not the model's, and a file that is shorter or longer than its
 // header says. It reads the header alone; LoadFile looks at the numbers, too.
 func CheckFile(path string, c Config) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
 	w, err := openWeights(path)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
+	c.Placement, c.GELU = cmp.Or(c.Placement, Pre), cmp.Or(c.GELU, Tanh)
 	_, faults := w.config(c)
 	if err := w.room(c); err != nil { // before memory is taken for the model
 		return w.errorf(append(faults, err.Error()))
 	}
 	m, err := build(G.NewGraph(), c, blank)
 	if err != nil {
-		return w.errorf(append(faults, strings.TrimPrefix(err.Error(), "transformer: ")))
+		return err
 	}
 	_, found := w.compare(m.tensors())
 	if faults = append(faults, found.sentences()...); len(faults) > 0 {
