@@ -100,7 +100,7 @@ func (r Run) check() error {
 		return fmt.Errorf("%s is of the norm %q, %s of %q", summaryFile, s.Norm, configFile, c.Norm)
 	case n != s.Steps:
 		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, summaryFile, s.Steps)
-	case n > c.Steps || n < c.Steps && !s.Stopped && !s.Interrupted:
+	case n > c.Steps || n < c.Steps && !s.Interrupted && !(s.Stopped && c.StopOnDivergence):
 		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, configFile, c.Steps)
 	}
 	var probed []int

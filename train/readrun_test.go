@@ -145,6 +145,10 @@ func TestADamagedRunIsMadeAgain(t *testing.T) {
 			withoutLine(metricsFile, 4)(t, dir)
 			edited(summaryFile, `"steps": 4`, `"steps": 3`)(t, dir)
 		}, "metrics.jsonl has 3 steps, config.json says 4"},
+		"run that cannot be stopped": {func(t *testing.T, dir string) {
+			withoutLine(metricsFile, 4)(t, dir)
+			edited(summaryFile, `"steps": 4`, `"stopped": true, "steps": 3`)(t, dir)
+		}, "metrics.jsonl has 3 steps, config.json says 4"},
 		"probes gone":             {gone(probesFile), "open probes.jsonl: no such file or directory"},
 		"probes empty":            {filled(probesFile, ""), "probes.jsonl has 0 probes, want 3"},
 		"probes cut in a line":    {cut(probesFile, 2), "probes.jsonl, line 3: it is cut short"},
