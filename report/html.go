@@ -27,10 +27,10 @@ type page struct {
 }
 
 // HTML writes one page that stands alone: what the runs show, the tables, the
-// facts, the curves and the settings. It depends on neither the runs' order nor
-// their speed.
-func HTML(w io.Writer, runs []train.Run) error {
-	s, err := summarize(runs)
+// facts, the curves and the settings, and which other runs are broken. It depends on
+// neither the runs' order nor their speed.
+func HTML(w io.Writer, runs []train.Run, broken ...train.Broken) error {
+	s, err := summarize(runs, broken...)
 	if err != nil {
 		return err
 	}

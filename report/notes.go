@@ -111,6 +111,14 @@ func spikeNote(rows []row) string {
 	return s + "."
 }
 
+// leftOut names the runs that cannot be used.
+func leftOut(broken []train.Broken) (out []string) {
+	for _, b := range broken {
+		out = append(out, fmt.Sprintf("%q is left out, because it is broken: %s.", b.Name, b.Reason))
+	}
+	return out
+}
+
 func interrupted(s summary) (out []string) {
 	for _, r := range s.Rows {
 		if r.Summary.Interrupted {

@@ -23,7 +23,7 @@ type row struct {
 	train.Run
 }
 
-func summarize(runs []train.Run) (summary, error) {
+func summarize(runs []train.Run, broken ...train.Broken) (summary, error) {
 	if len(runs) == 0 {
 		return summary{}, errors.New("report: no runs")
 	}
@@ -47,7 +47,7 @@ func summarize(runs []train.Run) (summary, error) {
 	} else {
 		s.Verdict = verdict(s.Rows)
 	}
-	s.Notes = notes(s)
+	s.Notes = append(leftOut(broken), notes(s)...)
 	return s, nil
 }
 

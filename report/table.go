@@ -13,9 +13,10 @@ import (
 const terminal = 100 // columns of text
 
 // Table writes one aligned line a run or, of a grid, one a variant, and below it
-// what the runs show. It depends on neither the runs' order nor their speed.
-func Table(w io.Writer, runs []train.Run) error {
-	s, err := summarize(runs)
+// what the runs show and which other runs are broken. It depends on neither the runs'
+// order nor their speed.
+func Table(w io.Writer, runs []train.Run, broken ...train.Broken) error {
+	s, err := summarize(runs, broken...)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"html"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,5 +73,25 @@ func TestWriteError(t *testing.T) {
 	for _, err := range []error{Table(full{}, someRuns()), HTML(full{}, someRuns())} {
 		require.ErrorIs(t, err, errFull)
 		assert.ErrorContains(t, err, "report: ")
+	}
+}
+
+// Broken runs are told on the terminal and the page, and change nothing else there.
+func TestBrokenRunsAreListed(t *testing.T) {
+	broken := []train.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
+	told := []string{`"rms-<b>" is left out, because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out, because it is broken: it is cut short.`}
+	var with, without bytes.Buffer
+	require.NoError(t, Table(&with, someRuns(), broken...))
+	require.NoError(t, Table(&without, someRuns()))
+	for _, sentence := range told {
+		require.Contains(t, with.String(), sentence+"\n")
+	}
+	require.Equal(t, without.String(), strings.NewReplacer(told[0]+"\n", "", told[1]+"\n", "").Replace(with.String()))
+
+	var page bytes.Buffer
+	require.NoError(t, HTML(&page, someRuns(), broken...))
+	require.NotContains(t, page.String(), "<b>")
+	for _, sentence := range told {
+		require.Contains(t, html.UnescapeString(page.String()), "<li>"+sentence+"</li>")
 	}
 }

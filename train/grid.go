@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"gorgonorm/models/transformer"
@@ -48,6 +49,9 @@ func Shard(cs []Config, i, n int) (share []Config) {
 	return share
 }
 
+// idForm is what an ID looks like.
+var idForm = regexp.MustCompile(`^\w+-\w+(-qk)?-lr[-+.\w]+-seed\d+$`)
+
 // ID names a run by its place in a grid: "layer-pre-lr0.001-seed1".
 func (c Config) ID() string {
 	qk := ""
@@ -57,17 +61,30 @@ func (c Config) ID() string {
 	return fmt.Sprintf("%s-%s%s-lr%g-seed%d", c.Norm, c.Placement, qk, c.LR, c.Seed)
 }
 
-// base is the config without what differs within a grid, and without the paths of
-// the text and the first weights, which differ between machines.
+// anywhere is the config without the paths of the text and the first weights, which
+// differ between machines.
+func (c Config) anywhere() Config {
+	c.Init, c.Data = "", ""
+	return c
+}
+
+// base is the config without what differs within a grid or between machines.
 func (c Config) base() Config {
-	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed, c.Init, c.Data = "", "", false, 0, 0, 0, "", ""
+	c = c.anywhere()
+	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed = "", "", false, 0, 0, 0
 	return c
 }
 
 // SameGrid says whether runs of two configs can stand in one grid; if not, the
 // error names the first setting in which they differ.
-func SameGrid(got, want Config) error {
-	a, b := reflect.ValueOf(got.base()), reflect.ValueOf(want.base())
+func SameGrid(got, want Config) error { return equal(got.base(), want.base()) }
+
+// sameRun reports the first setting in which two configs make different runs.
+func sameRun(got, want Config) error { return equal(got.anywhere(), want.anywhere()) }
+
+// equal reports the first setting in which two configs differ.
+func equal(got, want Config) error {
+	a, b := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range a.NumField() {
 		if a.Field(i).Interface() != b.Field(i).Interface() {
 			name, _, optional := strings.Cut(a.Type().Field(i).Tag.Get("json"), ",")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -23,24 +24,41 @@ type Lab struct {
 	OnDone func(Run)
 }
 
-// Pending are those of the runs that are not finished. It is an error if the
-// directory holds a run of another grid: one with other settings than the axes.
-func (l *Lab) Pending(cs []Config) (pending []Config, err error) {
-	there, err := findRuns(l.Dir)
+// Pending returns those of the runs that are not finished and, among them, those of
+// which something is there that is to be made again. It is an error if the directory
+// holds a run of another grid: one with other settings than the axes.
+func (l *Lab) Pending(cs []Config) (pending []Config, again []Broken, err error) {
+	dirs, err := runDirs(l.Dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	type found struct {
+		dir string
+		Config
+	}
+	var there []found
+	for _, dir := range dirs {
+		f := found{dir: dir}
+		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // of a run without one it is not known
+			there = append(there, f)
+		}
 	}
 	for _, c := range cs {
 		for _, f := range there {
 			if err := SameGrid(f.Config, c.on(l.Text)); err != nil {
-				return nil, fmt.Errorf("train: %s is a run of another grid: %w (give another -out, or remove it)", f.dir, err)
+				return nil, nil, fmt.Errorf("train: %s is a run of another grid: %w (give another -out, or remove it)", f.dir, err)
 			}
 		}
-		if !finished(l.path(c)) {
-			pending = append(pending, c)
+		_, unfinished := finished(l.path(c), c.on(l.Text))
+		if unfinished == nil {
+			continue
+		}
+		pending = append(pending, c)
+		if _, err := os.Lstat(l.path(c)); err == nil {
+			again = append(again, brokenRun(l.path(c), unfinished))
 		}
 	}
-	return pending, nil
+	return pending, again, nil
 }
 
 func (l *Lab) path(c Config) string { return filepath.Join(l.Dir, c.ID()) }
@@ -101,8 +119,8 @@ func (l *Lab) one(ctx context.Context, c Config, mu *sync.Mutex) error {
 
 // trained is the run as it was found, or made and written.
 func (l *Lab) trained(ctx context.Context, c Config, mu *sync.Mutex) (Run, error) {
-	if finished(l.path(c)) {
-		return ReadRun(l.path(c))
+	if r, err := finished(l.path(c), c.on(l.Text)); err == nil {
+		return r, nil
 	}
 	model, run, err := Train(ctx, c, l.Text, func(s Step) {
 		if l.OnStep != nil {

@@ -98,9 +98,10 @@ func TestRunsSideBySideAreTheSame(t *testing.T) {
 		require.NoError(t, shared.Run(t.Context(), Shard(cs, i+1, 3)))
 	}
 	require.Equal(t, want, files(t, shared.Dir))
-	runs, err := ReadRuns(shared.Dir)
+	runs, broken, err := ReadRuns(shared.Dir)
 	require.NoError(t, err)
 	require.Len(t, runs, len(cs))
+	require.Empty(t, broken)
 }
 
 // TestAGridGoesOnWhereItStopped interrupts a grid, starts it again, and compares
@@ -122,22 +123,24 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	}
 	require.NoError(t, lab.Run(ctx, cs))
 	require.Equal(t, 3, done, "two finished, one interrupted")
-	pending, err := lab.Pending(cs)
+	pending, again, err := lab.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[2:], pending)
+	require.Equal(t, []Broken{{cs[2].ID(), "stopped at step 3 of 6"}}, again)
 
 	// A process that is killed leaves a run without its summary.
 	require.NoError(t, os.Remove(filepath.Join(lab.Dir, cs[1].ID(), summaryFile)))
-	pending, err = lab.Pending(cs)
+	pending, again, err = lab.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[1:], pending)
+	require.Len(t, again, 2)
 
 	done = 0
 	lab.OnStep = nil
 	require.NoError(t, lab.Run(t.Context(), pending))
 	require.Equal(t, 5, done)
 	require.Equal(t, files(t, whole.Dir), files(t, lab.Dir))
-	pending, err = lab.Pending(cs)
+	pending, _, err = lab.Pending(cs)
 	require.NoError(t, err)
 	require.Empty(t, pending)
 }
@@ -150,29 +153,27 @@ func TestAnotherGridIsRefused(t *testing.T) {
 
 	other := cs[0]
 	other.Norm, other.LR, other.Seed, other.Placement = "rms", 1, 9, transformer.Peri
-	_, err := lab.Pending([]Config{other})
+	_, _, err := lab.Pending([]Config{other})
 	require.NoError(t, err, "the axes may differ")
 	other.Steps = 5
-	_, err = lab.Pending([]Config{other})
+	_, _, err = lab.Pending([]Config{other})
 	run := filepath.Join(lab.Dir, cs[0].ID())
 	require.EqualError(t, err, "train: "+run+" is a run of another grid: steps is 4, want 5 (give another -out, or remove it)")
 
 	text.Path = "elsewhere/text.txt"
-	_, err = lab.Pending(cs)
-	require.NoError(t, err, "the text may lie elsewhere")
+	pending, _, err := lab.Pending(cs)
+	require.NoError(t, err)
+	require.Empty(t, pending, "the text may lie elsewhere")
 	lab.Text = corpus(t, verse+"!")
-	_, err = lab.Pending(cs)
+	_, _, err = lab.Pending(cs)
 	require.ErrorContains(t, err, "another grid: data-sha256 is ")
 
 	lab.Text = text
 	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []Config{other}))
-	_, err = ReadRuns(lab.Dir)
+	_, _, err = ReadRuns(lab.Dir)
 	require.ErrorContains(t, err, "is of another grid than ")
 
-	require.NoError(t, os.WriteFile(filepath.Join(run, configFile), []byte("{"), 0o666))
-	_, err = lab.Pending(cs)
-	require.ErrorContains(t, err, "config.json: unexpected end")
-	none, err := ReadRuns(filepath.Join(lab.Dir, "none"))
+	none, _, err := ReadRuns(filepath.Join(lab.Dir, "none"))
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
@@ -231,7 +232,7 @@ func TestAnEmptyShareHasNothingToDo(t *testing.T) {
 	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 1}
 	cs := grid(4).Configs()[:1]
 	require.NoError(t, lab.Run(t.Context(), cs))
-	pending, err := lab.Pending(Shard(cs, 2, 2))
+	pending, _, err := lab.Pending(Shard(cs, 2, 2))
 	require.NoError(t, err)
 	require.Empty(t, pending)
 }
@@ -266,7 +267,7 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 		}
 	}
 	require.NoError(t, other.Run(ctx, cs))
-	pending, err := one.Pending(cs)
+	pending, _, err := one.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[1:], pending, "a finished run is not replaced by an interrupted one")
 	for name, content := range want {
@@ -285,9 +286,10 @@ func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	}
 	long := time.Now().Add(-2 * stale)
 	require.NoError(t, os.Chtimes(old, long, long))
-	runs, err := ReadRuns(lab.Dir)
+	runs, broken, err := ReadRuns(lab.Dir)
 	require.NoError(t, err)
 	require.Empty(t, runs)
+	require.Empty(t, broken)
 	require.NoError(t, lab.Run(t.Context(), []Config{c}))
 	require.NoDirExists(t, old)
 	require.DirExists(t, fresh, "another process may be at it")

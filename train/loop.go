@@ -189,7 +189,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
 	}
 	l.training += time.Since(began)
-	if s.Step%l.EvalEvery == 0 || s.Step == l.Steps {
+	if l.evaluates(s.Step) {
 		v, err := l.evaluate(&l.eval)
 		if err != nil {
 			return s, err
@@ -197,12 +197,6 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		s.ValLoss = &v
 	}
 	return s, nil
-}
-
-// probes says whether the network is looked into at a step: the first, every
-// ProbeEvery-th and the last.
-func (l *loop) probes(step int) bool {
-	return l.ProbeEvery > 0 && (step == 1 || step%l.ProbeEvery == 0 || step == l.Steps)
 }
 
 // evaluate is the mean loss of a pass over the validation windows, or the first

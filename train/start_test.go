@@ -180,20 +180,20 @@ func TestAGridIsOfOneStart(t *testing.T) {
 	require.NoError(t, err)
 	moved := filepath.Join(t.TempDir(), "moved")
 	require.NoError(t, os.WriteFile(moved, b, 0o666))
-	pending, err := lab.Pending([]Config{from(t, base, moved, "")})
+	pending, _, err := lab.Pending([]Config{from(t, base, moved, "")})
 	require.NoError(t, err)
 	require.Empty(t, pending, "the same weights")
 
 	run := "train: " + filepath.Join(lab.Dir, c.ID()) + " is a run of another grid: "
 	const rest = " (give another -out, or remove it)"
-	_, err = lab.Pending([]Config{from(t, base, other, "")})
+	_, _, err = lab.Pending([]Config{from(t, base, other, "")})
 	require.EqualError(t, err, run+"init-sha256 is "+c.InitSHA256+", want "+from(t, base, other, "").InitSHA256+rest)
-	_, err = lab.Pending([]Config{base})
+	_, _, err = lab.Pending([]Config{base})
 	require.EqualError(t, err, run+"init-sha256 is "+c.InitSHA256+", want not set"+rest)
-	_, err = lab.Pending([]Config{from(t, base, path, "transformer.wte.weight")})
+	_, _, err = lab.Pending([]Config{from(t, base, path, "transformer.wte.weight")})
 	require.EqualError(t, err, run+"init-except is not set, want transformer.wte.weight"+rest)
 
-	runs, err := ReadRuns(lab.Dir)
+	runs, _, err := ReadRuns(lab.Dir)
 	require.NoError(t, err)
 	require.Equal(t, c.on(text), runs[0].Config)
 }

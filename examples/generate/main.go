@@ -53,6 +53,9 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := train.CheckCheckpoint(o.model); err != nil {
+		return nil, nil, err
+	}
 	if c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads); c.Config.Heads == 0 && told.Heads == 0 {
 		return nil, nil, fmt.Errorf("neither %s nor a config.json beside it says how many heads attention has: give -heads", c.Weights)
 	}

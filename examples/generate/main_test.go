@@ -194,6 +194,39 @@ func TestWhatCannotBe(t *testing.T) {
 	}
 }
 
+// TestADamagedRunIsRefused with the reason; its weights' file alone is not.
+func TestADamagedRunIsRefused(t *testing.T) {
+	whole := aRun(t)
+	for _, c := range []struct{ name, file, text, want string }{
+		{"config of {}", "config.json", "{}", "config.json: batch is missing (give "},
+		{"config cut", "config.json", "{\"norm\": ", "config.json: unexpected end of JSON input"},
+		{"config gone", "config.json", "gone", "config.json: no such file or directory (give "},
+		{"metrics empty", "metrics.jsonl", "", "metrics.jsonl has 0 steps, summary.json says 60 (give "},
+		{"summary of {}", "summary.json", "{}", "summary.json: best_val is missing (give "},
+		{"weights gone", "model.safetensors", "gone", " has no model.safetensors"},
+		{"weights cut", "model.safetensors", "\x02\x00\x00\x00\x00\x00\x00\x00{", "model.safetensors is no safetensors file: its header would have 2 bytes, of 1 in the file"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+			path := filepath.Join(dir, c.file)
+			if c.text == "gone" {
+				require.NoError(t, os.Remove(path))
+			} else {
+				require.NoError(t, os.WriteFile(path, []byte(c.text), 0o666))
+			}
+			status, stdout, stderr := call(context.Background(), "-model", dir, "-prompt", "t", "-n", "1")
+			require.Equal(t, cli.Failed, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, c.want)
+			require.Equal(t, 1, strings.Count(stderr, "\n"))
+			if strings.HasSuffix(c.want, "(give ") && c.file != "config.json" {
+				succeed(t, "-model", filepath.Join(dir, "model.safetensors"), "-prompt", "t", "-n", "1")
+			}
+		})
+	}
+}
+
 // full is a disk that is.
 type full struct{}
 

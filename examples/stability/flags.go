@@ -42,7 +42,8 @@ combination:
 The plan comes first, with an estimate of its time; progress goes to standard
 error, the result to standard output and, as report.html, into -out beside what
 each run measured. A run that is finished is not run again: the same command goes
-on where it was stopped, and one with more values adds to what is there. Ctrl-C
+on where it was stopped, and one with more values adds to what is there. One whose
+files are damaged is made again, and left out of a report, with the reason. Ctrl-C
 ends the runs at hand and reports what there is.
 
 With -init the runs start from weights that were trained before, this program's own

@@ -21,11 +21,14 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	text, except, told, err := inVocabulary(text, c)
+	sizes, err := transformer.ReadConfig(c.Weights)
 	if err != nil {
 		return nil, nil, err
 	}
-	sizes, err := transformer.ReadConfig(c.Weights)
+	if err := train.CheckCheckpoint(o.init); err != nil {
+		return nil, nil, err
+	}
+	text, except, told, err := inVocabulary(text, c)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -60,7 +60,7 @@ func TestInitGoesOn(t *testing.T) {
 			"the models have 2 layers, 2 heads, 16 channels, a context of 8 and no biases\n"+
 			"layer: 15 of 15 tensors from "+weights+"\n", lines(t, stderr))
 		require.Contains(t, stdout, fmt.Sprintf("\nbefore the first step: \"layer\" %.3f.", float64(before.Summary.LastVal)))
-		runs, err := train.ReadRuns(out)
+		runs, _, err := train.ReadRuns(out)
 		require.NoError(t, err)
 		require.Len(t, runs, 2)
 		for _, r := range runs {
@@ -88,7 +88,7 @@ func TestInitSaysWhatEachNormTakes(t *testing.T) {
 		"transformer.h.{0..1}.ln_2.num_batches_tracked, transformer.h.{0..1}.ln_2.running_mean, transformer.h.{0..1}.ln_2.running_var, "+
 		"transformer.ln_f.num_batches_tracked, transformer.ln_f.running_mean, transformer.ln_f.running_var\n"+
 		"a few steps")
-	runs, err := train.ReadRuns(out)
+	runs, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.Len(t, runs, 10)
 
@@ -205,7 +205,7 @@ func TestInitResumes(t *testing.T) {
 	args[1] = other
 	requireRefusal(t, args, cli.Failed, "is a run of another grid: init-sha256 is ")
 	requireRefusal(t, append(args[2:], "-layers", "2", "-heads", "2", "-channels", "16", "-context", "8"), cli.Failed, ", want not set (give another -out, or remove it)")
-	runs, err := train.ReadRuns(out)
+	runs, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.Len(t, runs, 4)
 }
@@ -243,6 +243,40 @@ func TestBadInit(t *testing.T) {
 			args, out := tuned(t, c.init)
 			requireRefusal(t, args, c.status, c.want)
 			require.NoDirExists(t, filepath.Dir(out))
+		})
+	}
+}
+
+// TestInitOfADamagedRun by its directory is refused with the reason; its weights alone
+// are what their file says.
+func TestInitOfADamagedRun(t *testing.T) {
+	whole, _ := trainedRun(t)
+	for _, c := range []struct{ name, file, text, want string }{
+		{"config of {}", "config.json", "{}", "config.json: batch is missing (give "},
+		{"config empty", "config.json", "", "config.json: unexpected end of JSON input"},
+		{"config gone", "config.json", "gone", "config.json: no such file or directory (give "},
+		{"metrics gone", "metrics.jsonl", "gone", "metrics.jsonl: no such file or directory (give "},
+		{"summary of {}", "summary.json", "{}", "summary.json: best_val is missing (give "},
+		{"weights gone", "model.safetensors", "gone", " has no model.safetensors\n"},
+		{"weights empty", "model.safetensors", "", "model.safetensors is no safetensors file: it has 0 bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			require.NoError(t, os.CopyFS(dir, os.DirFS(whole)))
+			path := filepath.Join(dir, c.file)
+			if c.text == "gone" {
+				require.NoError(t, os.Remove(path))
+			} else {
+				require.NoError(t, os.WriteFile(path, []byte(c.text), 0o666))
+			}
+			args, out := tuned(t, dir, "-norms", "layer", "-lr", "1e-3")
+			requireRefusal(t, args, cli.Failed, c.want)
+			require.NoDirExists(t, filepath.Dir(out))
+			if strings.HasSuffix(c.want, "(give ") {
+				args, _ = tuned(t, filepath.Join(dir, "model.safetensors"), "-norms", "layer", "-lr", "1e-3")
+				_, stderr := succeed(t, args)
+				require.Contains(t, stderr, "layer: 15 of 15 tensors from ")
+			}
 		})
 	}
 }

@@ -80,11 +80,11 @@ func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := o.writable(planned); err != nil {
 		return err
 	}
-	pending, err := lab.Pending(planned)
+	pending, again, err := lab.Pending(planned)
 	if err != nil {
 		return err
 	}
-	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending, told}, stderr); err != nil {
+	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending, again, told}, stderr); err != nil {
 		return err
 	}
 	switch {
@@ -121,6 +121,9 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 		fmt.Fprintln(stderr, "all are finished already")
 		return nil
 	}
+	for _, b := range p.again {
+		fmt.Fprintf(stderr, "%s is made again: %s\n", b.Name, b.Reason)
+	}
 	for _, s := range p.start {
 		fmt.Fprintln(stderr, s)
 	}
@@ -149,16 +152,21 @@ func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Wri
 
 var errNoRuns = errors.New("there are no runs")
 
-// report reads the runs back from their files and shows them.
+// report reads the runs back from their files and shows them, and says which cannot be
+// read and why.
 func (o options) report(stdout io.Writer) error {
-	runs, err := train.ReadRuns(o.out)
+	runs, broken, err := train.ReadRuns(o.out)
 	if err != nil {
 		return err
 	}
 	if len(runs) == 0 {
-		return fmt.Errorf("%w in %s to report on", errNoRuns, o.out)
+		err := fmt.Errorf("%w in %s to report on", errNoRuns, o.out)
+		for _, b := range broken {
+			err = fmt.Errorf("%w\n%s cannot be used: %s", err, b.Name, b.Reason)
+		}
+		return err
 	}
-	if err := report.Table(stdout, runs); err != nil {
+	if err := report.Table(stdout, runs, broken...); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout)
@@ -166,7 +174,7 @@ func (o options) report(stdout io.Writer) error {
 		return err
 	}
 	path := filepath.Join(o.out, page)
-	err = train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs) })
+	err = train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs, broken...) })
 	if err != nil {
 		return err
 	}

@@ -183,7 +183,7 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	require.Contains(t, stderr.String(), "the same command goes on from there")
 	require.Contains(t, stdout.String(), "none")
 	require.FileExists(t, filepath.Join(out, page))
-	done, err := train.ReadRuns(out)
+	done, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(done), 2)
 	require.Less(t, len(done), 8)
@@ -198,7 +198,7 @@ func TestAShareWithoutRuns(t *testing.T) {
 	succeed(t, append(args, "-shard", "1/2"))
 	_, stderr := succeed(t, append(args, "-shard", "2/2"))
 	require.Contains(t, stderr, "share 2/2: 0 runs\nthere is nothing to do\n")
-	runs, err := train.ReadRuns(out)
+	runs, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.Len(t, runs, 1)
 }

@@ -16,7 +16,8 @@ type plan struct {
 	total   int // runs of the grid
 	planned int // runs of the share of it, or all
 	pending []train.Config
-	start   []string // what is said of loaded weights
+	again   []train.Broken // the pending ones of which something is there
+	start   []string       // what is said of loaded weights
 }
 
 // what names the text and the grid.
