@@ -81,7 +81,8 @@
 // Load is strict: names, shapes and types must be the layer's. Every fault is in one
 // error, after which nothing has changed. A Stack does so for several layers, with each
 // layer's name before its entries. BatchNorm's statistics of parts of a batch, its
-// Moments, are combined by Sync.
+// Moments, are combined by Sync. A Stack's Snapshot is a copy of the statistics alone, for
+// training loops that skip a step whose loss or gradient is not finite.
 //
 // # Token by token
 //
