@@ -25,10 +25,11 @@ type AdamW struct {
 }
 
 // moments are the running means of a weight's gradient and of its square, after
-// so many steps.
+// so many steps. They hold the weight, so that its memory is not given to another.
 type moments[T cpu.Float] struct {
-	step int
-	m, v []T
+	weight []T
+	step   int
+	m, v   []T
 }
 
 // NewAdamW makes a solver with eps 1e-8. Step refuses settings that cannot work.
@@ -131,7 +132,7 @@ func (a *AdamW) admit(params []parameter) error {
 }
 
 func (p *typed[T]) newMoments() any {
-	return &moments[T]{m: make([]T, len(p.values)), v: make([]T, len(p.values))}
+	return &moments[T]{weight: p.values, m: make([]T, len(p.values)), v: make([]T, len(p.values))}
 }
 
 func (p *typed[T]) update(a *AdamW) {
@@ -173,7 +174,7 @@ func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) 
 	if limit == 0 || !(n.value() > limit) || !Float(n.unit).Finite() {
 		return n.value(), nil
 	}
-	scaled := make(map[any]bool) // two weights may share the memory of a gradient
+	scaled := make(map[memory]bool) // two weights may share the memory of a gradient
 	for _, p := range params {
 		p.clip(n, limit, scaled)
 	}
@@ -220,12 +221,12 @@ func (p *typed[T]) gradSquaresOver(unit float64) (s float64) {
 	return s
 }
 
-func (p *typed[T]) clip(n scaledNorm, limit float64, scaled map[any]bool) {
+func (p *typed[T]) clip(n scaledNorm, limit float64, scaled map[memory]bool) {
 	for _, g := range p.grads {
-		if scaled[&g[0]] {
+		if scaled[memoryOf(g)] {
 			continue
 		}
-		scaled[&g[0]] = true
+		scaled[memoryOf(g)] = true
 		if s := limit / n.value(); s > 1e-30 {
 			cpu.Scale(g, T(s))
 			continue

@@ -107,14 +107,15 @@ func TestAStepThatFailsChangesNothing(t *testing.T) {
 	view, err := dense([]float64{1, 2, 3, 4}, 2, 2).Slice(nil, G.S(0))
 	require.NoError(t, err)
 	columnMajor := tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]float64{1, 2, 3, 4}), tensor.AsFortran(nil))
+	sparse := tensor.CSRFromCoord(tensor.Shape{2, 2}, []int{0}, []int{1}, []float64{1})
 	unbound := dense([]float64{1, 2}, 2)
 	faults := map[string]G.ValueGrad{
 		"train: weight 1 has no gradient: none kept":                                                                                             weight{value: good.value},
 		"train: weight 1 has no gradient: run its graph first":                                                                                   unrun(t),
 		"train: weight 1 has no value":                                                                                                           weight{},
 		"train: weight 1 is nil":                                                                                                                 (*G.Node)(nil),
-		"train: weight 1 is a *gorgonia.I, want a dense tensor or a scalar of float32 or float64":                                                weight{G.NewI(1), G.NewI(1)},
-		"train: weight 1 is of type int, want float32 or float64":                                                                                weight{dense([]int{1}, 1), dense([]int{1}, 1)},
+		"train: weight 1 is a *tensor.CS, want a dense tensor or a scalar":                                                                       weight{sparse, sparse},
+		"train: weight 1 is of type int, want float32 or float64":                                                                                weight{G.NewI(1), G.NewI(1)},
 		"train: weight 1 is of type float64 and its gradient of type float32, want the same":                                                     weight{good.value, dense([]float32{1, 2}, 2)},
 		"train: weight 1 has shape (2) and its gradient (3), want the same":                                                                      weight{good.value, dense([]float64{1, 2, 3}, 3)},
 		"train: weight 1 has shape () and its gradient (2), want the same":                                                                       weight{G.NewF64(1), good.grad},

@@ -18,7 +18,7 @@ import (
 type parameter interface {
 	label() string
 	memory() memory
-	join(parameter)
+	join(G.ValueGrad) error
 
 	newMoments() any
 	update(a *AdamW)
@@ -27,34 +27,163 @@ type parameter interface {
 	gradSquares() float64
 	gradMaxAbs() float64
 	gradSquaresOver(unit float64) float64
-	clip(n scaledNorm, limit float64, scaled map[any]bool)
+	clip(n scaledNorm, limit float64, scaled map[memory]bool)
 }
 
-// memory is where a weight's elements are. The pointer keeps them alive, so that no
-// other weight ever gets their address.
-type memory struct {
-	first    any     // *float32 or *float64
-	from, to uintptr // of all elements
+// memory is where elements are, and the size of one. Go does not move them; that nothing
+// else comes to be there is for those to see to who keep it.
+type memory struct{ from, to, size uintptr }
+
+func memoryOf[T cpu.Float](s []T) memory {
+	from, size := uintptr(unsafe.Pointer(unsafe.SliceData(s))), unsafe.Sizeof(s[0])
+	return memory{from, from + uintptr(len(s))*size, size}
 }
 
 // typed is a parameter of one element type.
 type typed[T cpu.Float] struct {
-	name   string
-	dims   int
+	place  int // in the model
 	values []T
-	grads  [][]T // one of each node that has the weight's memory
+	dims   int
+	nodes  []G.ValueGrad // that have the memory
+	grads  [][]T         // of each
 }
 
-func (p *typed[T]) label() string { return p.name }
-
-func (p *typed[T]) memory() memory {
-	first := &p.values[0]
-	from := uintptr(unsafe.Pointer(first))
-	return memory{first, from, from + uintptr(len(p.values))*unsafe.Sizeof(*first)}
+// parameters are those of a model that have elements, each memory once. It is an error
+// if one of them cannot be worked on.
+func parameters(model []G.ValueGrad) ([]parameter, error) {
+	params := make([]parameter, 0, len(model))
+	there := make(map[memory]parameter, len(model))
+	for i, vg := range model {
+		p, err := newParameter(i, vg)
+		if err == nil && p != nil {
+			if first := there[p.memory()]; first != nil {
+				err = first.join(vg)
+			} else {
+				there[p.memory()] = p
+				params = append(params, p)
+			}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("train: %s %w", label(i, vg), err)
+		}
+	}
+	return params, nil
 }
 
-// join adds the gradients of another node with the same memory.
-func (p *typed[T]) join(other parameter) { p.grads = append(p.grads, other.(*typed[T]).grads...) }
+// label is the name of a weight, or its place in the model.
+func label(place int, vg G.ValueGrad) string {
+	if n, ok := vg.(G.Namer); ok && !isNil(vg) {
+		return n.Name()
+	}
+	return fmt.Sprintf("weight %d", place)
+}
+
+func isNil(vg G.ValueGrad) bool {
+	v := reflect.ValueOf(vg)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+// newParameter is the parameter of a node, or nil where that has no elements.
+func newParameter(place int, vg G.ValueGrad) (parameter, error) {
+	if isNil(vg) {
+		return nil, errors.New("is nil")
+	}
+	value := vg.Value()
+	switch {
+	case value == nil:
+		return nil, errors.New("has no value")
+	case slices.Contains(value.Shape(), 0):
+		return nil, nil
+	case value.Dtype() == tensor.Float32:
+		return newTyped[float32](place, vg, value)
+	case value.Dtype() == tensor.Float64:
+		return newTyped[float64](place, vg, value)
+	case value.Dtype().Type == nil:
+		return nil, errors.New("is without memory: its graph has been unbound")
+	}
+	return nil, fmt.Errorf("is of type %v, want float32 or float64", value.Dtype())
+}
+
+func newTyped[T cpu.Float](place int, vg G.ValueGrad, value G.Value) (parameter, error) {
+	values, err := backing[T](value)
+	if err != nil {
+		return nil, err
+	}
+	grad, err := gradient[T](vg, value)
+	if err != nil {
+		return nil, err
+	}
+	return &typed[T]{place, values, value.Shape().Dims(), []G.ValueGrad{vg}, [][]T{grad}}, nil
+}
+
+// gradient is a node's gradient, as elements that may be written to.
+func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
+	grad, err := vg.Grad()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("has no gradient: %w", err)
+	case grad == nil:
+		return nil, errors.New("has no gradient: run its graph first")
+	case value.Dtype() != grad.Dtype():
+		return nil, fmt.Errorf("is of type %v and its gradient of type %v, want the same", value.Dtype(), grad.Dtype())
+	case !value.Shape().Eq(grad.Shape()):
+		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same", value.Shape(), grad.Shape())
+	case constant(vg, grad):
+		return nil, errors.New("has a gradient that is a constant of the graph, which others share: make the machine with gorgonia.BindDualValues")
+	}
+	g, err := backing[T](grad)
+	if err != nil {
+		return nil, fmt.Errorf("has a gradient that %w", err)
+	}
+	return g, nil
+}
+
+// constant reports whether a gradient is the value of a constant, which Gorgonia shares
+// between graphs. An example is the gradient of a scalar that is a term of the cost.
+func constant(vg G.ValueGrad, grad G.Value) bool {
+	n, ok := vg.(*G.Node)
+	if !ok || n.Deriv() == nil {
+		return false
+	}
+	c, ok := n.Deriv().Op().(interface{ Value() G.Value })
+	return ok && c.Value() == grad
+}
+
+// backing is the elements of a value of type T, in its memory.
+func backing[T cpu.Float](v G.Value) ([]T, error) {
+	switch v := v.(type) {
+	case *G.F32:
+		return unsafe.Slice((*T)(unsafe.Pointer(v)), 1), nil
+	case *G.F64:
+		return unsafe.Slice((*T)(unsafe.Pointer(v)), 1), nil
+	case *tensor.Dense:
+		if v.RequiresIterator() || !op.InOrder(v) {
+			return nil, fmt.Errorf("is a view or not in row-major order (shape %v), want a tensor whose elements follow each other", v.Shape())
+		}
+		var all []T
+		switch all := any(&all).(type) {
+		case *[]float32:
+			*all = v.Float32s()
+		case *[]float64:
+			*all = v.Float64s()
+		}
+		return all[:v.Shape().TotalSize()], nil
+	}
+	return nil, fmt.Errorf("is a %T, want a dense tensor or a scalar", v)
+}
+
+func (p *typed[T]) label() string  { return label(p.place, p.nodes[0]) }
+func (p *typed[T]) memory() memory { return memoryOf(p.values) }
+
+// join adds the gradient of a node with the same memory, unless it is one that is there.
+func (p *typed[T]) join(vg G.ValueGrad) error {
+	if reflect.ValueOf(vg).Comparable() && slices.Contains(p.nodes, vg) {
+		return nil
+	}
+	grad, err := gradient[T](vg, vg.Value())
+	p.nodes, p.grads = append(p.nodes, vg), append(p.grads, grad)
+	return err
+}
 
 // grad is the weight's gradient, the sum of all.
 func (p *typed[T]) grad() []T {
@@ -74,122 +203,4 @@ func (p *typed[T]) zeroGrad() {
 	for _, g := range p.grads {
 		clear(g)
 	}
-}
-
-// parameters are those of a model that have elements, each memory once. It is an error
-// if one of them cannot be worked on.
-func parameters(model []G.ValueGrad) ([]parameter, error) {
-	params := make([]parameter, 0, len(model))
-	there := make(map[memory]parameter, len(model))
-	given := make(map[G.ValueGrad]bool, len(model))
-	for i, vg := range model {
-		v := reflect.ValueOf(vg)
-		if !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
-			return nil, fmt.Errorf("train: weight %d is nil", i)
-		}
-		if v.Comparable() {
-			if given[vg] {
-				continue
-			}
-			given[vg] = true
-		}
-		name := fmt.Sprintf("weight %d", i)
-		if n, ok := vg.(G.Namer); ok {
-			name = n.Name()
-		}
-		p, err := newParameter(name, vg)
-		if err != nil {
-			return nil, fmt.Errorf("train: %s %w", name, err)
-		}
-		if p == nil {
-			continue
-		}
-		if first := there[p.memory()]; first != nil {
-			first.join(p)
-			continue
-		}
-		there[p.memory()] = p
-		params = append(params, p)
-	}
-	return params, nil
-}
-
-// newParameter is the parameter of a node, or nil where that has no elements.
-func newParameter(name string, vg G.ValueGrad) (parameter, error) {
-	value := vg.Value()
-	if value == nil {
-		return nil, errors.New("has no value")
-	}
-	if slices.Contains(value.Shape(), 0) {
-		return nil, nil
-	}
-	w, err := backing(value)
-	if err != nil {
-		return nil, err
-	}
-	grad, err := vg.Grad()
-	if err != nil {
-		return nil, fmt.Errorf("has no gradient: %w", err)
-	}
-	if grad == nil {
-		return nil, errors.New("has no gradient: run its graph first")
-	}
-	g, err := backing(grad)
-	if err != nil {
-		return nil, fmt.Errorf("has a gradient that %w", err)
-	}
-	if !value.Shape().Eq(grad.Shape()) {
-		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same", value.Shape(), grad.Shape())
-	}
-	if constant(vg, grad) {
-		return nil, errors.New("has a gradient that is a constant of the graph, which others share: make the machine with gorgonia.BindDualValues")
-	}
-	dims := value.Shape().Dims()
-	switch w := w.(type) {
-	case []float32:
-		if g, ok := g.([]float32); ok {
-			return &typed[float32]{name, dims, w, [][]float32{g}}, nil
-		}
-	case []float64:
-		if g, ok := g.([]float64); ok {
-			return &typed[float64]{name, dims, w, [][]float64{g}}, nil
-		}
-	}
-	return nil, fmt.Errorf("is of type %v and its gradient of type %v, want the same", value.Dtype(), grad.Dtype())
-}
-
-// constant reports whether a gradient is the value of a constant, which Gorgonia shares
-// between graphs. An example is the gradient of a scalar that is a term of the cost.
-func constant(vg G.ValueGrad, grad G.Value) bool {
-	n, ok := vg.(*G.Node)
-	if !ok || n.Deriv() == nil {
-		return false
-	}
-	c, ok := n.Deriv().Op().(interface{ Value() G.Value })
-	return ok && c.Value() == grad
-}
-
-// backing is a value's elements, a []float32 or a []float64.
-func backing(v G.Value) (any, error) {
-	switch v := v.(type) {
-	case *G.F32:
-		return unsafe.Slice((*float32)(v), 1), nil
-	case *G.F64:
-		return unsafe.Slice((*float64)(v), 1), nil
-	case *tensor.Dense:
-		if v.Dtype().Type == nil {
-			return nil, errors.New("is without memory: its graph has been unbound")
-		}
-		if v.RequiresIterator() || !op.InOrder(v) {
-			return nil, fmt.Errorf("is a view or not in row-major order (shape %v), want a tensor whose elements follow each other", v.Shape())
-		}
-		switch n := v.Shape().TotalSize(); v.Dtype() {
-		case tensor.Float32:
-			return v.Float32s()[:n:n], nil
-		case tensor.Float64:
-			return v.Float64s()[:n:n], nil
-		}
-		return nil, fmt.Errorf("is of type %v, want float32 or float64", v.Dtype())
-	}
-	return nil, fmt.Errorf("is a %T, want a dense tensor or a scalar of float32 or float64", v)
 }

@@ -84,8 +84,8 @@ func (l startedLoop) step(t *testing.T) Step {
 
 // kept is what the solver has for each weight, in order.
 func (l startedLoop) kept(t *testing.T) (all []any) {
-	for _, n := range l.model.Learnables() {
-		p, err := newParameter(n.Name(), n)
+	for i, n := range l.model.Learnables() {
+		p, err := newParameter(i, n)
 		require.NoError(t, err)
 		require.Contains(t, l.solver.moments, p.memory())
 		all = append(all, l.solver.moments[p.memory()])
