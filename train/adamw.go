@@ -1,11 +1,12 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
 )
@@ -15,128 +16,223 @@ import (
 // of two or more dimensions decay, as in nanoGPT. (Gorgonia's own AdamW does not
 // change the weights, as of v0.9.18.)
 type AdamW struct {
-	LR           float64 // of the next step
-	Beta1, Beta2 float64
-	Eps          float64
-	Decay        float64
+	LR           float64 // of the next step, 0 or more
+	Beta1, Beta2 float64 // 0 or more and less than 1
+	Eps          float64 // more than 0
+	Decay        float64 // 0 or more
 
-	step    int
-	moments map[*tensor.Dense]any // of each weight: *moments of its type
+	moments map[memory]any // *moments of the weight's type
 }
 
-// moments are the running means of a weight's gradient and of its square.
-type moments[T cpu.Float] struct{ m, v []T }
+// moments are the running means of a weight's gradient and of its square, after
+// so many steps. They hold the weight, so that its memory is not given to another.
+type moments[T cpu.Float] struct {
+	weight []T
+	step   int
+	m, v   []T
+}
 
-// NewAdamW makes a solver with eps 1e-8.
+// NewAdamW makes a solver with eps 1e-8. Step refuses settings that cannot work.
 func NewAdamW(lr, beta1, beta2, decay float64) *AdamW {
 	return &AdamW{LR: lr, Beta1: beta1, Beta2: beta2, Eps: 1e-8, Decay: decay}
 }
 
 // Step updates the weights by their gradients and sets those to zero. Weights are
-// dense tensors; moments are kept for each, so give it the same ones every time.
-// If a weight or gradient is missing or of the wrong type, no weight is changed.
+// dense tensors or scalars; one without elements is passed over.
+//
+// The solver keeps moments for the memory of each weight, not for its node, so that
+// training can go on with the same weights on another graph. A weight that is given
+// twice is updated once; nodes that share a weight's memory update it by the sum of
+// their gradients. Weights that share only a part of their memory are an error.
+//
+// If a setting cannot work, or a weight or gradient is missing or of the wrong type,
+// that is an error and no weight is changed. A gradient that is not finite makes the
+// weight so too: ClipGradNorm tells of one.
 func (a *AdamW) Step(model []G.ValueGrad) error {
+	if err := a.check(); err != nil {
+		return err
+	}
 	params, err := parameters(model)
 	if err != nil {
 		return err
 	}
-	if a.moments == nil {
-		a.moments = make(map[*tensor.Dense]any)
+	if err := a.admit(params); err != nil {
+		return err
 	}
-	a.step++
 	for _, p := range params {
 		p.update(a)
+	}
+	for _, p := range params { // now that no update needs a gradient that two weights share
+		p.zeroGrad()
 	}
 	return nil
 }
 
-// ClipGradNorm scales all gradients so that their global norm, the root of the
-// sum of all squares, is at most limit, and returns what it was before (Pascanu
-// et al. 2013; torch.nn.utils.clip_grad_norm_). Gradients are dense tensors;
-// where their norm is not finite they are left alone.
+// check returns an error that names the first setting that cannot work. What is
+// allowed is finite in float32 after every multiplication that an update does with it.
+func (a *AdamW) check() error {
+	return cmp.Or(
+		within("AdamW: LR", a.LR, 0, 1e10),
+		lessThanOne("AdamW: Beta1", a.Beta1),
+		lessThanOne("AdamW: Beta2", a.Beta2),
+		within("AdamW: Eps", a.Eps, 1e-30, 1e30), // 0 would make 0/0 of a gradient of 0
+		within("AdamW: Decay", a.Decay, 0, 1e10),
+	)
+}
+
+// within returns an error for a setting that is not in a range.
+func within(name string, v, least, most float64) error {
+	if v >= least && v <= most {
+		return nil
+	}
+	return fmt.Errorf("train: %s is %g, want it from %g to %g", name, v, least, most)
+}
+
+// lessThanOne returns an error for a setting that is not in [0, 1).
+func lessThanOne(name string, v float64) error {
+	if v >= 0 && v < 1 {
+		return nil
+	}
+	return fmt.Errorf("train: %s is %g, want 0 or more and less than 1", name, v)
+}
+
+// admit gives weights that are new their moments, unless one of them shares a part of
+// another weight's memory.
+func (a *AdamW) admit(params []parameter) error {
+	fresh := make(map[memory]parameter)
+	for _, p := range params {
+		if at := p.memory(); a.moments[at] == nil {
+			fresh[at] = p
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	var all []memory
+	for at := range fresh {
+		all = append(all, at)
+	}
+	for at := range a.moments {
+		all = append(all, at)
+	}
+	slices.SortFunc(all, func(a, b memory) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to)) })
+	for i := 1; i < len(all); i++ {
+		if all[i].from < all[i-1].to {
+			p := cmp.Or(fresh[all[i]], fresh[all[i-1]])
+			return fmt.Errorf("train: %s shares a part of its memory with another weight, of this step or of an earlier one: give AdamW weights that do not overlap", p.label())
+		}
+	}
+	if a.moments == nil {
+		a.moments = make(map[memory]any)
+	}
+	for at, p := range fresh {
+		a.moments[at] = p.newMoments()
+	}
+	return nil
+}
+
+func (p *typed[T]) newMoments() any {
+	return &moments[T]{weight: p.values, m: make([]T, len(p.values)), v: make([]T, len(p.values))}
+}
+
+func (p *typed[T]) update(a *AdamW) {
+	mo := a.moments[p.memory()].(*moments[T])
+	mo.step++
+	u := cpu.AdamW{LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: mo.step}
+	if p.dims >= 2 {
+		u.Decay = a.Decay
+	}
+	cpu.Update(u, p.values, mo.m, mo.v, p.grad())
+}
+
+// ZeroGrad sets the gradients of a model to zero. A step that is skipped needs it where
+// the machine was made with gorgonia.BindDualValues, which adds gradients up.
+func ZeroGrad(model []G.ValueGrad) error {
+	params, err := parameters(model)
+	for _, p := range params {
+		p.zeroGrad()
+	}
+	return err
+}
+
+// ClipGradNorm scales all gradients so that their global norm, the root of the sum of
+// all squares, is at most limit, and returns what it was before (Pascanu et al. 2013;
+// torch.nn.utils.clip_grad_norm_). A limit of 0 clips nothing, as nanoGPT's grad_clip
+// of 0. A negative limit or NaN is an error.
+//
+// Weights are as in AdamW's Step. Where a gradient is not finite, all are left alone
+// and the norm is not finite either.
 func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) {
+	if !(limit >= 0) {
+		return 0, fmt.Errorf("train: ClipGradNorm: the limit is %g, want more than 0, or 0 to clip nothing", limit)
+	}
 	params, err := parameters(model)
 	if err != nil {
 		return 0, err
 	}
+	n := globalNorm(params)
+	if limit == 0 || !(n.value() > limit) || !Float(n.unit).Finite() {
+		return n.value(), nil
+	}
+	scaled := make(map[memory]bool) // two weights may share the memory of a gradient
+	for _, p := range params {
+		p.clip(n, limit, scaled)
+	}
+	return n.value(), nil
+}
+
+// scaledNorm is a norm in parts, whose product may be beyond the largest float64.
+type scaledNorm struct{ unit, relative float64 }
+
+func (n scaledNorm) value() float64 { return n.unit * n.relative }
+
+// globalNorm is that of all gradients. Its unit is 1, or the largest element where
+// squares are too large or too small for a float64.
+func globalNorm(params []parameter) scaledNorm {
 	var squares float64
 	for _, p := range params {
 		squares += p.gradSquares()
 	}
-	norm = math.Sqrt(squares)
-	if norm > limit && !math.IsInf(norm, 0) {
-		for _, p := range params {
-			p.scaleGrad(limit / norm)
+	if squares > 1e-290 && squares <= math.MaxFloat64 {
+		return scaledNorm{1, math.Sqrt(squares)}
+	}
+	var largest float64
+	for _, p := range params {
+		largest = max(largest, p.gradMaxAbs())
+	}
+	if largest == 0 || !Float(largest).Finite() {
+		return scaledNorm{largest, 1}
+	}
+	squares = 0
+	for _, p := range params {
+		squares += p.gradSquaresOver(largest)
+	}
+	return scaledNorm{largest, math.Sqrt(squares)}
+}
+
+func (p *typed[T]) gradSquares() float64 { return cpu.SumSquares(p.grad()) }
+func (p *typed[T]) gradMaxAbs() float64  { return float64(cpu.MaxAbs(p.grad())) }
+
+func (p *typed[T]) gradSquaresOver(unit float64) (s float64) {
+	for _, v := range p.grad() {
+		r := float64(v) / unit
+		s += r * r
+	}
+	return s
+}
+
+func (p *typed[T]) clip(n scaledNorm, limit float64, scaled map[memory]bool) {
+	for _, g := range p.grads {
+		if scaled[memoryOf(g)] {
+			continue
+		}
+		scaled[memoryOf(g)] = true
+		if s := limit / n.value(); s > 1e-30 {
+			cpu.Scale(g, T(s))
+			continue
+		}
+		for i, v := range g { // a factor that small has lost digits, in float32 or altogether
+			g[i] = T(float64(v) / n.unit * (limit / n.relative))
 		}
 	}
-	return norm, nil
-}
-
-// parameter is a weight and its gradient, to be worked on in place.
-type parameter interface {
-	update(a *AdamW)
-	gradSquares() float64
-	scaleGrad(s float64)
-}
-
-// typed is a parameter of one element type.
-type typed[T cpu.Float] struct {
-	weight       *tensor.Dense
-	values, grad []T
-}
-
-func (p typed[T]) gradSquares() float64 { return cpu.SumSquares(p.grad) }
-func (p typed[T]) scaleGrad(s float64)  { cpu.Scale(p.grad, T(s)) }
-
-func (p typed[T]) update(a *AdamW) {
-	mo, ok := a.moments[p.weight].(*moments[T])
-	if !ok {
-		mo = &moments[T]{make([]T, len(p.values)), make([]T, len(p.values))}
-		a.moments[p.weight] = mo
-	}
-	u := cpu.AdamW{LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, Step: a.step}
-	if p.weight.Dims() >= 2 {
-		u.Decay = a.Decay
-	}
-	cpu.Update(u, p.values, mo.m, mo.v, p.grad)
-	clear(p.grad)
-}
-
-// parameters checks that all of the model can be worked on.
-func parameters(model []G.ValueGrad) ([]parameter, error) {
-	params := make([]parameter, len(model))
-	for i, vg := range model {
-		name := fmt.Sprintf("weight %d", i)
-		if n, ok := vg.(G.Namer); ok {
-			name = n.Name()
-		}
-		p, err := newParameter(vg)
-		if err != nil {
-			return nil, fmt.Errorf("train: %s %w", name, err)
-		}
-		params[i] = p
-	}
-	return params, nil
-}
-
-func newParameter(vg G.ValueGrad) (parameter, error) {
-	grad, err := vg.Grad()
-	if err != nil {
-		return nil, fmt.Errorf("has no gradient: %w", err)
-	}
-	w, ok := vg.Value().(*tensor.Dense)
-	g, ok2 := grad.(*tensor.Dense)
-	if !ok || !ok2 {
-		return nil, fmt.Errorf("is a %T with a gradient that is a %T, want dense tensors", vg.Value(), grad)
-	}
-	if w.RequiresIterator() || g.RequiresIterator() || !w.Shape().Eq(g.Shape()) {
-		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same, contiguous", w.Shape(), g.Shape())
-	}
-	switch {
-	case w.Dtype() == tensor.Float32 && g.Dtype() == tensor.Float32:
-		return typed[float32]{w, w.Float32s(), g.Float32s()}, nil
-	case w.Dtype() == tensor.Float64 && g.Dtype() == tensor.Float64:
-		return typed[float64]{w, w.Float64s(), g.Float64s()}, nil
-	}
-	return nil, fmt.Errorf("is of type %v with a gradient of type %v, want float32 or float64", w.Dtype(), g.Dtype())
 }

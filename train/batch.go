@@ -35,7 +35,7 @@ func windows(text []int, context, batch, most int) []int {
 	}
 	at := make([]int, n)
 	for i := range at {
-		at[i] = i * places / n
+		at[i] = int(int64(i) * int64(places) / int64(n)) // wider than int is on 32 bits
 	}
 	return at
 }

@@ -3,7 +3,9 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 
 	"gorgonorm/models/transformer"
 )
@@ -31,7 +33,7 @@ type Config struct {
 	Beta1       float64 `json:"beta1"`
 	Beta2       float64 `json:"beta2"`
 	WeightDecay float64 `json:"weight_decay"` // of matrices
-	Clip        float64 `json:"clip"`         // largest global gradient norm of an update
+	Clip        float64 `json:"clip"`         // largest global gradient norm of an update; 0 to clip nothing
 
 	EvalEvery   int `json:"eval_every"`   // steps from one evaluation to the next
 	EvalBatches int `json:"eval_batches"` // batches that an evaluation reads at the most
@@ -90,23 +92,19 @@ func (c Config) Validate() error {
 	if c.Context > 0 && c.Batch > maxTokens/c.Context {
 		return fmt.Errorf("train: batch %d of context %d is more than %d tokens", c.Batch, c.Context, maxTokens)
 	}
-	for _, s := range []struct {
-		name     string
-		v        float64
-		min, max float64
-	}{
-		{"lr", c.LR, 0, 1e3},
-		{"min-lr", c.MinLR, 0, 1e3},
-		{"beta1", c.Beta1, 0, 1},
-		{"beta2", c.Beta2, 0, 1},
-		{"weight-decay", c.WeightDecay, 0, 1e3},
-	} {
-		if !(s.v >= s.min && s.v <= s.max) {
-			return fmt.Errorf("train: %s is %g, want it from %g to %g", s.name, s.v, s.min, s.max)
-		}
+	return cmp.Or(
+		within("lr", c.LR, 0, 1e3),
+		within("min-lr", c.MinLR, 0, 1e3),
+		lessThanOne("beta1", c.Beta1),
+		lessThanOne("beta2", c.Beta2),
+		within("weight-decay", c.WeightDecay, 0, 1e3),
+		c.validateClip(),
+	)
+}
+
+func (c Config) validateClip() error {
+	if c.Clip >= 0 && c.Clip <= math.MaxFloat64 {
+		return nil
 	}
-	if !(c.Clip > 0) {
-		return fmt.Errorf("train: clip is %g, want more than 0", c.Clip)
-	}
-	return nil
+	return fmt.Errorf("train: clip is %g, want a number above 0, or 0 to clip nothing", c.Clip)
 }

@@ -88,7 +88,7 @@ type cost struct{ setup, step, probe, evaluation time.Duration }
 // of adds up a run: it evaluates before the first step and, in training mode,
 // after the last, too.
 func (t cost) of(c Config) time.Duration {
-	probes, evaluations := 0, 2+(c.Steps+c.EvalEvery-1)/c.EvalEvery
+	probes, evaluations := 0, 3+(c.Steps-1)/c.EvalEvery
 	if c.ProbeEvery > 0 {
 		probes = 2 + c.Steps/c.ProbeEvery
 	}

@@ -2,7 +2,6 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -42,10 +41,10 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 }
 
 // Train trains one model on the text. onStep, if not nil, is called after every
-// step. A step whose loss or gradient is not finite changes no weights: the run has
-// diverged, which is a result and no error, and goes on unless the config asks to
-// stop. A cancelled context ends it after the step at hand; the model and the
-// record are then those so far.
+// step. A step whose loss or gradient is not finite leaves the model and the optimizer
+// as they were: the run has diverged, which is a result and no error, and goes on
+// unless the config asks to stop. A cancelled context ends it after the step at hand;
+// the model and the record are then those so far.
 func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
 	run := Run{Config: c.on(text)}
 	if err := Check(c, text); err != nil {
@@ -74,6 +73,7 @@ type loop struct {
 	train    pass
 	eval     pass
 	prober   *prober
+	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
 	start    time.Time
 	training time.Duration // spent on steps and probes, not on evaluation
 }
@@ -105,6 +105,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	// made for it, neither copied nor added to the last step's.
 	l.train.vm = G.NewTapeMachine(g)
 	l.prober = newProber(l.train.activations, c.Heads, learnables)
+	l.buffers = l.model.Snapshot()
 	if l.eval, err = l.placed(layers.Evaluation); err != nil {
 		return nil, err
 	}
@@ -151,7 +152,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 		return err
 	}
 	run.Speed = Speed{
-		TokensPerSec: Float(float64(len(run.Steps)*l.Batch*l.Context) / l.training.Seconds()),
+		TokensPerSec: Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      Float(time.Since(l.start).Seconds()),
 	}
 	s.measure(run.Steps, untrained, notBelow)
@@ -168,6 +169,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	if probe {
 		l.prober.before()
 	}
+	l.buffers.Take()
 	if s.Loss, err = l.train.run(); err != nil {
 		return s, err
 	}
@@ -184,6 +186,8 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		if err := l.solver.Step(l.weights); err != nil {
 			return s, err
 		}
+	} else {
+		l.buffers.Restore()
 	}
 	if probe {
 		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
@@ -238,7 +242,7 @@ func (l *loop) trainModeLoss(run *Run) (Float, error) {
 		return 0, err
 	}
 	defer p.close()
-	before := l.model.State() // training mode changes BatchNorm's running statistics
-	loss, err := l.evaluate(&p)
-	return loss, errors.Join(err, l.model.Load(before))
+	l.buffers.Take() // training mode changes BatchNorm's running statistics
+	defer l.buffers.Restore()
+	return l.evaluate(&p)
 }

@@ -19,7 +19,7 @@ func (c Config) evaluates(step int) bool {
 // (Loshchilov & Hutter 2017, as nanoGPT computes it).
 func (c Config) Rate(step int) float64 {
 	if step < c.Warmup {
-		return c.LR * float64(step+1) / float64(c.Warmup+1)
+		return c.LR * float64(step+1) / (float64(c.Warmup) + 1)
 	}
 	if step >= c.Steps {
 		return c.MinLR

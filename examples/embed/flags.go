@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math"
 	"strconv"
 	"strings"
 )
@@ -46,8 +45,8 @@ func parse(args []string, help io.Writer) (options, error) {
 		o.rates = nil
 		for item := range strings.SplitSeq(s, ",") {
 			lr, err := strconv.ParseFloat(strings.TrimSpace(item), 64)
-			if err != nil || !(lr > 0) || math.IsInf(lr, 1) {
-				return fmt.Errorf("%q is no learning rate, want a number above 0", item)
+			if err != nil || !(lr > 0 && lr <= 1000) {
+				return fmt.Errorf("%q is no learning rate, want a number above 0, 1000 at most", item)
 			}
 			o.rates = append(o.rates, lr)
 		}

@@ -143,6 +143,7 @@ func TestCommandLine(t *testing.T) {
 		{"-lr 1,", `"" is no learning rate`},
 		{"-lr NaN", `"NaN" is no learning rate`},
 		{"-lr Inf", `"Inf" is no learning rate`},
+		{"-lr 1e39", `"1e39" is no learning rate, want a number above 0, 1000 at most`}, // infinite in float32
 		{"-seeds 0", "-seeds is 0, want 1 or more"},
 		{"-steps 1", "-steps is 1, want 2 or more"},
 		{"-steps x", `invalid value "x" for flag -steps`},

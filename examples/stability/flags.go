@@ -90,6 +90,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads; they divide the channels")
 	f.IntVar(&c.Channels, "channels", c.Channels, "features of each token")
 	f.IntVar(&c.Warmup, "warmup", c.Warmup, "`steps` in which the learning rate rises; a third of all if those are few and this is not given")
+	f.Float64Var(&c.Clip, "clip", c.Clip, "the largest gradient `norm` of an update, to which larger ones are scaled down; 0 for no clipping")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps from one look into the network to the next; 0 for none")
 	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it no better than its start (with -init, than guessing); otherwise it goes on to its last step")

@@ -256,6 +256,8 @@ func TestBadInput(t *testing.T) {
 		{"shard of too many", []string{"-shard", "4/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
 		{"shard with more", []string{"-shard", "1/3x"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
 		{"steps", []string{"-steps", "0"}, cli.Misused, "steps is 0, want 1 or more"},
+		{"clip", []string{"-clip", "-1"}, cli.Misused, "clip is -1, want a number above 0, or 0 to clip nothing"},
+		{"infinite clip", []string{"-clip", "+Inf"}, cli.Misused, "clip is +Inf, want a number above 0, or 0 to clip nothing"},
 		{"no number", []string{"-lr", "fast"}, cli.Misused, `invalid value "fast" for flag -lr: "fast" is no number`},
 		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
 		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
@@ -303,7 +305,7 @@ func TestHelpTeaches(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(context.Background(), []string{"-h"}, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup eval-every probe-every stop-on-divergence jobs shard report-only data init out") {
+	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup clip eval-every probe-every stop-on-divergence jobs shard report-only data init out") {
 		require.Contains(t, stdout.String(), "  -"+flag)
 	}
 }

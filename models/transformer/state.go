@@ -40,6 +40,10 @@ func (m *Model) Load(s layers.State) error {
 	}
 }
 
+// Snapshot takes a snapshot of BatchNorm's running statistics, for a training loop that
+// skips steps which are not finite.
+func (m *Model) Snapshot() *layers.Snapshot { return m.stateful().Snapshot() }
+
 // equal says that two tensors of the model's type are one to the last bit.
 func (m *Model) equal(a, b *tensor.Dense) bool {
 	return a != nil && b != nil && a.Dtype() == m.config.Dtype && b.Dtype() == m.config.Dtype &&
