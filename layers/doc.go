@@ -91,9 +91,9 @@
 // its num_batches_tracked, which is the only one.)
 //
 // BatchNorm's statistics of parts of a batch, its Moments, are combined by Sync, and
-// SetStatistics makes them the running ones. A Stack's
-// Snapshot is a copy of the statistics alone, for training loops that skip a step whose
-// loss or gradient is not finite.
+// SetStatistics makes them the running ones. A Stack's Snapshot is a copy of the
+// statistics alone, for training loops that skip a step whose loss or gradient is not
+// finite.
 //
 // # Token by token
 //
