@@ -80,7 +80,7 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 	if err != nil {
 		return err
 	}
-	prompt, err := encode(tokens, m, text)
+	prompt, err := encode(tokens, m, tokens.Encode, text)
 	if err != nil {
 		return fmt.Errorf("the prompt: %w", err)
 	}
@@ -118,7 +118,7 @@ func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens toke
 	if err != nil {
 		return err
 	}
-	ids, err := encode(tokens, m, text)
+	ids, err := encode(tokens, m, tokens.Encode32, text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.eval, err)
 	}

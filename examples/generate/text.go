@@ -88,16 +88,17 @@ func fits(tokens tokenizer.Tokenizer, rows int) bool {
 	return true
 }
 
-// encode gives the ids of a text, each of which the model has a row for.
-func encode(tokens tokenizer.Tokenizer, m *transformer.Model, s string) ([]int, error) {
-	ids, err := tokens.Encode(s)
+// encode gives the ids of a text by one of the tokenizer's ways. Each must have a row in
+// the model.
+func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by func(string) ([]ID, error), s string) ([]ID, error) {
+	ids, err := by(s)
 	if err != nil {
 		return nil, err
 	}
 	rows := m.Config().Vocab
 	for _, id := range ids {
-		if id >= rows {
-			token, err := tokens.Decode([]int{id})
+		if int(id) >= rows {
+			token, err := tokens.Decode([]int{int(id)})
 			if err != nil {
 				return nil, err
 			}

@@ -249,10 +249,9 @@ func TestNoAddedTokenPanics(t *testing.T) {
 	})
 }
 
-// TestEncodeTakesNineBytesAByte counts all memory that encoding allocates, garbage
-// included, however the text is split: ids of 8 bytes, which a text has at most one of a
-// byte. With the text that makes 9 bytes a byte.
-func TestEncodeTakesNineBytesAByte(t *testing.T) {
+// TestEncodingAllocatesItsIds and no more, garbage included, however the text is split:
+// 8 or 4 bytes for each of as many ids as the text has bytes.
+func TestEncodingAllocatesItsIds(t *testing.T) {
 	newspeak := func(n int) string { // words that are all different
 		var s strings.Builder
 		for i := range n {
@@ -270,15 +269,17 @@ func TestEncodeTakesNineBytesAByte(t *testing.T) {
 			characters, err := NewCharacters("\n \x00\x01'.,<>|~abcdefghijklmnopqrstuvwxyz0123456789")
 			require.NoError(t, err)
 			for _, of := range []Tokenizer{readGolden(t), characters} {
-				var before, after runtime.MemStats
+				var before, between, after runtime.MemStats
 				runtime.ReadMemStats(&before)
 				_, err = of.Encode(s)
+				runtime.ReadMemStats(&between)
+				require.NoError(t, err)
+				_, err = of.Encode32(s)
 				runtime.ReadMemStats(&after)
 				require.NoError(t, err)
-				// The words that are remembered take a fixed amount.
-				const words = 160 * rememberedWords
-				took := int(after.TotalAlloc - before.TotalAlloc)
-				require.Less(t, took, 8*len(s)+len(s)/10+words, "%T, %d bytes", of, len(s))
+				more := len(s)/10 + 160*rememberedWords // which take a fixed amount
+				require.Less(t, int(between.TotalAlloc-before.TotalAlloc), 8*len(s)+more, "%T, %d bytes", of, len(s))
+				require.Less(t, int(after.TotalAlloc-between.TotalAlloc), 4*len(s)+more, "%T, %d bytes", of, len(s))
 			}
 		})
 	}

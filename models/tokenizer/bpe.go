@@ -52,18 +52,23 @@ func (b *BPE) WithoutSpecials() *BPE {
 }
 
 // Encode gives the ids of a text. There is no text that it has an error for.
-func (b *BPE) Encode(text string) ([]int, error) {
+func (b *BPE) Encode(text string) ([]int, error) { return encodePairs[int](b, text), nil }
+
+// Encode32 is Encode for long texts: its ids take half the memory.
+func (b *BPE) Encode32(text string) ([]int32, error) { return encodePairs[int32](b, text), nil }
+
+func encodePairs[ID integer](b *BPE, text string) []ID {
 	// A text has no more tokens than bytes. The part of this memory that no id is
 	// written to is never touched; growing by append would need twice as much.
-	e := encoder{b: b, ids: make([]int, 0, len(text)), done: make(map[string]span)}
+	e := encoder[ID]{b: b, ids: make([]ID, 0, len(text)), done: make(map[string]span)}
 	e.encode(text, b.passes[:])
-	return e.ids, nil
+	return e.ids
 }
 
 // encoder has what encoding a text needs: the ids so far and memory to work in.
-type encoder struct {
+type encoder[ID integer] struct {
 	b       *BPE
-	ids     []int
+	ids     []ID
 	done    map[string]span // where in ids words that have been seen are
 	word    word
 	todo    queue
@@ -79,11 +84,11 @@ const rememberedWords = 1 << 16
 
 // encode appends the ids of a text: of the added tokens of each pass, in the text that
 // the passes before have left, and of the words between them.
-func (e *encoder) encode(text string, passes []pass) {
+func (e *encoder[ID]) encode(text string, passes []pass) {
 	if len(passes) > 0 {
 		passes[0].split(text,
 			func(between string) { e.encode(between, passes[1:]) },
-			func(id int) { e.ids = append(e.ids, id) })
+			func(id int) { e.ids = append(e.ids, ID(id)) })
 		return
 	}
 	for len(text) > 0 {
@@ -106,7 +111,7 @@ func (e *encoder) encode(text string, passes []pass) {
 
 // appendWord appends the ids of a word. A heap gives the merges by rank, so that a word
 // of n bytes takes n·log(n) steps.
-func (e *encoder) appendWord(text string) {
+func (e *encoder[ID]) appendWord(text string) {
 	e.word.start(e.b, text)
 	for at := range len(text) {
 		if c, ok := e.word.candidate(at); ok {
@@ -131,6 +136,6 @@ func (e *encoder) appendWord(text string) {
 		}
 	}
 	for at := 0; at < len(text); at = e.word.after[at] {
-		e.ids = append(e.ids, e.word.ids[at])
+		e.ids = append(e.ids, ID(e.word.ids[at]))
 	}
 }

@@ -114,4 +114,10 @@ func requireBack(t require.TestingT, of Tokenizer, text string, ids []int) {
 		stream.WriteString(part)
 	}
 	require.Equal(t, text, stream.String())
+	half, err := of.Encode32(text)
+	require.NoError(t, err)
+	require.Len(t, half, len(ids))
+	for i, id := range half {
+		require.EqualValues(t, ids[i], id)
+	}
 }
