@@ -49,7 +49,7 @@ func newPasses(added []addedToken) (p passes) {
 // split finds the pass's tokens in a text, of several at one place the longest, and
 // calls found with each one's id and between with the text between them, in order. As in
 // Hugging Face's tokenizers, one that is no single word still hides those that begin
-// inside it.
+// inside it, and white space that one takes may also begin the next.
 func (p *pass) split(text string, between func(string), found func(id int)) {
 	start := 0 // of the text that is not yet given out
 	for at := 0; at < len(text); {
@@ -65,11 +65,10 @@ func (p *pass) split(text string, between func(string), found func(id int)) {
 			continue
 		}
 		if t.lstrip {
-			from = start + len(strings.TrimRightFunc(text[start:from], unicode.IsSpace))
+			from = len(strings.TrimRightFunc(text[:from], unicode.IsSpace))
 		}
 		if t.rstrip {
 			to = len(text) - len(strings.TrimLeftFunc(text[to:], unicode.IsSpace))
-			at = to
 		}
 		if start < from {
 			between(text[start:from])

@@ -255,7 +255,10 @@ func TestEncodingAllocatesItsIds(t *testing.T) {
 	newspeak := func(n int) string { // words that are all different
 		var s strings.Builder
 		for i := range n {
-			s.WriteString(" " + strconv.FormatInt(int64(i), 26))
+			s.WriteByte(' ')
+			for ; i > 0; i /= 26 {
+				s.WriteByte('a' + byte(i%26))
+			}
 		}
 		return s.String()
 	}

@@ -29,14 +29,14 @@ const special = { special: true, normalized: false }
 const word = { special: false, normalized: true } // as add_tokens makes them
 const sets = {
   endoftext: [['<|endoftext|>', special]],
-  'longest first': [['<|end|>', special], ['<|end|>x', special], ['<|e', special], ['<|endoftext|>', special], ['|>x', word], ['text', word], ['texts ', word], ['end|>', { ...word, normalized: false }]],
+  'longest first': [['<|end|>', special], ['<|end|>x', special], ['<|e', special], ['<|endoftext|>', special], ['|>x', word], ['text', word], ['texts ', word], ['x<|', word], ['end|>', { ...word, normalized: false }]],
   'any characters': [['<|a b|>', special], ['<｜終｜>', special], ['éé', word], [' ', special], ['\n\n', word], ['日', special], ['🙂', word]],
   'white space': [['    ', word], ['   ', word], ['  ', word], ['\t\t', word], ['<|endoftext|>', special]],
-  strips: [['<mask>', { ...special, lstrip: true }], ['<r>', { ...special, rstrip: true }], ['<both>', { ...word, lstrip: true, rstrip: true }], ['<pad>', special]],
+  strips: [['<mask>', { ...special, lstrip: true }], ['<r>', { ...special, rstrip: true }], ['<both>', { ...word, lstrip: true, rstrip: true }], ['<pad>', special], [' x', special], ['\ny', { ...special, lstrip: true }]],
   'single words': [['end', { ...word, single_word: true }], ['<s>', { ...special, single_word: true }], ['the', { ...special, single_word: true, lstrip: true }], ['ⅷ', { ...word, single_word: true }]],
 }
 
-const pieces = [' ', ' ', '  ', '\n', '\n\n', '\t', '\u3000', '\u00a0', 'a', 'the', 'end', 'text', 'é', 'éé', '日', '日本', '🙂', '1', '_', '\u0301', '\u200d', 'ⅷ', '.', '|>', '|>x', '<|', '<|e', 'Ġa', "'s", '<|endoftext|>']
+const pieces = [' ', ' ', '  ', '\n', '\n\n', '\t', '\u3000', '\u00a0', 'a', 'the', 'end', 'text', 'é', 'éé', '日', '日本', '🙂', '1', '_', '\u0301', '\u200d', 'ⅷ', 'x', '.', '|>', '|>x', '<|', '<|e', 'Ġa', "'s", '<|endoftext|>']
 let state = 7n
 const draw = (n) => {
   state = (state * 6364136223846793005n + 1442695040888963407n) & ((1n << 64n) - 1n)
@@ -64,7 +64,7 @@ for (const [name, set] of Object.entries(sets)) {
   let next = size
   const added = set.map(([content, flags]) => ({ id: vocab[content] ?? next++, content, single_word: false, lstrip: false, rstrip: false, ...flags }))
   const contents = added.map((t) => t.content)
-  const texts = ['', ...contents, contents.join(''), contents.join(' '), ...contents.map((c) => `a ${c} b`), ...contents.map((c) => `the  ${c}\n${c}${c}end`), ...contents.map((c) => `${c}s_${c}é${c}1 ${c}\u0301`)]
+  const texts = ['', ...contents.map((c) => `x${c}x`), ...contents, contents.join(''), contents.join(' '), ...contents.map((c) => `a ${c} b`), ...contents.map((c) => `the  ${c}\n${c}${c}end`), ...contents.map((c) => `${c}s_${c}é${c}1 ${c}\u0301`)]
   const others = pieces.filter((p) => p !== '<|endoftext|>' || contents.includes(p)) // which this module always knows
   while (texts.length < 90) {
     texts.push(Array.from({ length: 1 + draw(9) }, () => draw(2) ? contents[draw(contents.length)] : others[draw(others.length)]).join(''))
