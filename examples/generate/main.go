@@ -87,7 +87,7 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 	if _, err := io.WriteString(stdout, text); err != nil {
 		return err
 	}
-	o.sampling.Vocab = min(tokens.Size(), m.Config().Vocab)
+	o.sampling.Vocab = tokens.Size()
 	began, n := time.Now(), 0
 	for id, err := range m.Generate(prompt, o.sampling) {
 		if err != nil {
