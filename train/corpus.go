@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,7 +13,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorgonorm/models/tokenizer"
+	"gorgonorm/internal/text"
 )
 
 // Corpus is a text as ids of its characters, the first 90 % for training and the
@@ -20,7 +22,7 @@ type Corpus struct {
 	Path       string
 	SHA256     string
 	Vocabulary []rune // a character's id is its place here; in Unicode's order, but for what In gives
-	Train, Val []int
+	Train, Val []int32
 }
 
 // DefaultText is the path of real text that comes with Go: Isaac Newton's
@@ -37,34 +39,44 @@ func DefaultText() (string, error) {
 	return path, nil
 }
 
-// ReadCorpus reads a UTF-8 text.
+// ReadCorpus reads a text in UTF-8. A byte order mark at its start and line ends of
+// Windows are refused: they would be characters to learn, which other texts lack.
 func ReadCorpus(path string) (*Corpus, error) {
-	b, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: reading the text: %w", err)
 	}
-	if len(b) == 0 {
+	defer f.Close()
+	all, err := text.Read(f)
+	if err != nil {
+		return nil, fmt.Errorf("train: the text %s %w", path, err)
+	}
+	if all == "" {
 		return nil, fmt.Errorf("train: the text %s is empty", path)
 	}
-	if !utf8.Valid(b) {
-		return nil, fmt.Errorf("train: the text %s is not valid UTF-8", path)
+	hash := sha256.New()
+	// A strings.Reader alone would hand over the whole text, in a copy.
+	if _, err := io.Copy(hash, struct{ io.Reader }{strings.NewReader(all)}); err != nil {
+		return nil, fmt.Errorf("train: the text %s: %w", path, err)
 	}
-	hash := sha256.Sum256(b)
-	c := &Corpus{Path: path, SHA256: hex.EncodeToString(hash[:])}
-	c.Vocabulary = slices.Compact(slices.Sorted(slices.Values([]rune(string(b)))))
+	c := &Corpus{Path: path, SHA256: hex.EncodeToString(hash.Sum(nil))}
+	ids := make(map[rune]int32)
+	for _, r := range all {
+		ids[r] = 0
+	}
+	c.Vocabulary = slices.Sorted(maps.Keys(ids))
 	if len(c.Vocabulary) < 2 {
 		return nil, fmt.Errorf("train: the text %s has one character only, %q: there is nothing to learn", path, c.Vocabulary[0])
 	}
-	characters, err := tokenizer.NewCharacters(string(c.Vocabulary))
-	if err != nil {
-		return nil, fmt.Errorf("train: the text %s: %w", path, err)
+	for id, r := range c.Vocabulary {
+		ids[r] = int32(id)
 	}
-	all, err := characters.Encode(string(b))
-	if err != nil {
-		return nil, fmt.Errorf("train: the text %s: %w", path, err)
+	whole := make([]int32, 0, utf8.RuneCountInString(all))
+	for _, r := range all {
+		whole = append(whole, ids[r])
 	}
-	split := len(all) * 9 / 10
-	c.Train, c.Val = all[:split], all[split:]
+	split := len(whole) * 9 / 10
+	c.Train, c.Val = whole[:split], whole[split:]
 	return c, nil
 }
 
@@ -72,7 +84,7 @@ func ReadCorpus(path string) (*Corpus, error) {
 func (c *Corpus) Fits(context int) error {
 	for _, part := range []struct {
 		name string
-		ids  []int
+		ids  []int32
 	}{{"training", c.Train}, {"validation", c.Val}} {
 		if n := len(part.ids); n < context+1 {
 			return fmt.Errorf("train: the text %s is too short: its %s part has %d characters, a context of %d needs %d (give a longer text or a smaller -context)",

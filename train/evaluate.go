@@ -32,7 +32,7 @@ const evaluatedTokens = 12 * 64
 // onProgress, if not nil, is told of the tokens that are done and of all. A cancelled
 // context is an error that is ctx.Err(). No graph that the model stands on may run
 // meanwhile.
-func Evaluate(ctx context.Context, m *transformer.Model, ids []int, onProgress func(done, all int)) (Evaluation, error) {
+func Evaluate[ID int | int32](ctx context.Context, m *transformer.Model, ids []ID, onProgress func(done, all int)) (Evaluation, error) {
 	if m == nil {
 		return Evaluation{}, errors.New("train: evaluating: the model is nil")
 	}
@@ -40,14 +40,14 @@ func Evaluate(ctx context.Context, m *transformer.Model, ids []int, onProgress f
 }
 
 // evaluateInBatches evaluates so many windows in one run of a graph.
-func evaluateInBatches(ctx context.Context, m *transformer.Model, ids []int, batch int, onProgress func(done, all int)) (e Evaluation, err error) {
+func evaluateInBatches[ID int | int32](ctx context.Context, m *transformer.Model, ids []ID, batch int, onProgress func(done, all int)) (e Evaluation, err error) {
 	all := len(ids) - 1
 	if all < 1 {
 		return e, fmt.Errorf("train: evaluating: the text has the length %d, want 2 tokens or more", len(ids))
 	}
 	vocab := m.Config().Vocab
 	for i, id := range ids {
-		if id < 0 || id >= vocab {
+		if id < 0 || int(id) >= vocab {
 			return e, fmt.Errorf("train: evaluating: token %d of the text is %d, want an id from 0 to %d", i, id, vocab-1)
 		}
 	}
@@ -63,8 +63,8 @@ func evaluateInBatches(ctx context.Context, m *transformer.Model, ids []int, bat
 				return fmt.Errorf("stopped after %d of %d tokens: %w", e.Tokens, all, err)
 			}
 			// windows that follow each other are one piece of the text
-			copy(p.ids, ids[e.Tokens:])
-			copy(p.targets, ids[e.Tokens+1:])
+			widen(p.ids, ids[e.Tokens:])
+			widen(p.targets, ids[e.Tokens+1:])
 			loss, err := p.run()
 			if err != nil {
 				return err

@@ -36,14 +36,14 @@ func trained(t *testing.T, norm string) (*transformer.Model, *Corpus) {
 
 // byHand is the text's loss by its definition, in float64 from the logits, a window
 // at a time.
-func byHand(t *testing.T, m *transformer.Model, ids []int) float64 {
+func byHand(t *testing.T, m *transformer.Model, ids []int32) float64 {
 	t.Helper()
 	context := m.Config().Context
 	var sum float64
 	for at := 0; at < len(ids)-1; at += context {
 		n := min(context, len(ids)-1-at)
 		window := make([]int, n)
-		copy(window, ids[at:])
+		widen(window, ids[at:])
 		g := G.NewGraph()
 		e, err := m.On(g, layers.Evaluation)
 		require.NoError(t, err)
@@ -63,7 +63,7 @@ func byHand(t *testing.T, m *transformer.Model, ids []int) float64 {
 					f = float64(x.(float32))
 				}
 				z += math.Exp(f)
-				if k == ids[at+1+i] {
+				if k == int(ids[at+1+i]) {
 					target = f
 				}
 			}
@@ -103,8 +103,8 @@ func TestEvaluateOneWindow(t *testing.T) {
 	p, err := placed(m, layers.Evaluation, 1, 8)
 	require.NoError(t, err)
 	defer p.close()
-	copy(p.ids, text.Val)
-	copy(p.targets, text.Val[1:])
+	widen(p.ids, text.Val)
+	widen(p.targets, text.Val[1:])
 	want, err := p.run()
 	require.NoError(t, err)
 	got, err := Evaluate(t.Context(), m, text.Val[:9], nil)

@@ -68,8 +68,8 @@ type loop struct {
 	weights  []G.ValueGrad
 	solver   *AdamW
 	batches  *batches
-	val      []int // the validation text
-	windows  []int // and the places in it that are evaluated
+	val      []int32 // the validation text
+	windows  []int   // and the places in it that are evaluated
 	train    pass
 	eval     pass
 	prober   *prober
@@ -225,8 +225,8 @@ func (l *loop) batchesOf(p *pass) int { return len(l.windows) * l.Context / len(
 func (l *loop) loss(p *pass, batch int) (Float, error) {
 	n := len(p.ids) / l.Context
 	for j, at := range l.windows[batch*n : (batch+1)*n] {
-		copy(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
-		copy(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
+		widen(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
+		widen(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
 	}
 	return p.run()
 }

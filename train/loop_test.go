@@ -96,7 +96,7 @@ func elements(n *G.Node) (f []float64) {
 }
 
 // validation is the mean loss over the windows, one at a time.
-func validation(t *testing.T, m *transformer.Model, text []int, c Config) float64 {
+func validation(t *testing.T, m *transformer.Model, text []int32, c Config) float64 {
 	g := G.NewGraph()
 	e, err := m.On(g, layers.Evaluation)
 	require.NoError(t, err)
@@ -108,8 +108,8 @@ func validation(t *testing.T, m *transformer.Model, text []int, c Config) float6
 	require.Greater(t, len(at), c.Batch)
 	var sum float64
 	for _, i := range at {
-		copy(p.ids, text[i:])
-		copy(p.targets, text[i+1:])
+		widen(p.ids, text[i:])
+		widen(p.targets, text[i+1:])
 		loss, err := p.run()
 		require.NoError(t, err)
 		sum += float64(loss)

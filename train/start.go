@@ -76,17 +76,17 @@ func hashOf(path string) (string, error) {
 // In is the text with the ids that its characters have in another vocabulary, or else
 // those of its characters that are not in that.
 func (c *Corpus) In(vocabulary []rune) (same *Corpus, unknown []rune) {
-	ids := make([]int, len(c.Vocabulary))
+	ids := make([]int32, len(c.Vocabulary))
 	for id, r := range c.Vocabulary {
-		if ids[id] = slices.Index(vocabulary, r); ids[id] < 0 {
+		if ids[id] = int32(slices.Index(vocabulary, r)); ids[id] < 0 {
 			unknown = append(unknown, r)
 		}
 	}
 	if len(unknown) > 0 {
 		return nil, unknown
 	}
-	in := func(text []int) []int {
-		other := make([]int, len(text))
+	in := func(text []int32) []int32 {
+		other := make([]int32, len(text))
 		for i, id := range text {
 			other[i] = ids[id]
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -134,9 +135,12 @@ func TestCorpus(t *testing.T) {
 
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"is empty":           "",
-		"is not valid UTF-8": "caf\xe9",
-		"has one character only, 'a': there is nothing to learn": "aaaa",
+		"is empty": "",
+		"is not valid UTF-8: byte 0xe9 at line 2, column 4":                                                                "a\ncaf\xe9",
+		"starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +4 OLD >NEW":                         "\ufeffabc",
+		"is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW":                           "\xff\xfea\x00b\x00",
+		`has 2 lines that end in CRLF, the first is line 1: make the line ends LF, for example with: tr -d '\r' <OLD >NEW`: "a\r\nb\r\n",
+		"has one character only, 'a': there is nothing to learn":                                                           "aaaa",
 	} {
 		path := filepath.Join(dir, "bad.txt")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
@@ -145,6 +149,26 @@ func TestCorpus(t *testing.T) {
 	}
 	_, err := ReadCorpus(filepath.Join(dir, "none.txt"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestATextTakesNineBytesAByte counts all that reading it, and giving it the ids of
+// another vocabulary, allocate, garbage included: the text, and ids of four bytes twice.
+func TestATextTakesNineBytesAByte(t *testing.T) {
+	text := strings.Repeat(verse, 1000)
+	path := filepath.Join(t.TempDir(), "text.txt")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	var before, read, renamed runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, err := ReadCorpus(path)
+	runtime.ReadMemStats(&read)
+	require.NoError(t, err)
+	in, _ := c.In([]rune(verse[:45] + "é"))
+	runtime.ReadMemStats(&renamed)
+	require.Len(t, in.Train, len(c.Train))
+	const slack = 1 << 17
+	require.Less(t, int(read.TotalAlloc-before.TotalAlloc), 5*len(text)+slack)
+	require.Less(t, int(renamed.TotalAlloc-before.TotalAlloc), 9*len(text)+slack)
+	require.Less(t, 9*len(text)+slack, 10*len(text))
 }
 
 func TestDefaultTextComesWithGo(t *testing.T) {
@@ -160,9 +184,9 @@ func TestDefaultTextComesWithGo(t *testing.T) {
 }
 
 func TestBatchesFollowTheSeedAndTargetsFollowIds(t *testing.T) {
-	text := make([]int, 50)
+	text := make([]int32, 50)
 	for i := range text {
-		text[i] = i
+		text[i] = int32(i)
 	}
 	draw := func(seed uint64) (all []int) {
 		b := newBatches(text, 4, seed)
@@ -196,7 +220,7 @@ func TestWindows(t *testing.T) {
 		{21, 5, 2, 10, []int{0, 8}},      // full batches only
 		{21, 5, 12, 10, []int{0, 5, 10}}, // or less than one
 	} {
-		require.Equal(t, c.want, windows(make([]int, c.text), c.context, c.batch, c.most))
+		require.Equal(t, c.want, windows(make([]int32, c.text), c.context, c.batch, c.most))
 	}
 	long := windows(make([]int, 1<<17), 1, 1, math.MaxInt) // place times windows is beyond 32 bits
 	require.Len(t, long, 1<<17-1)

@@ -46,13 +46,13 @@ func (t *trainer) step() error {
 // noise is a text without meaning, for a step takes as long whatever it learns.
 func noise(c train.Config, vocabulary int) *train.Corpus {
 	rng := rand.New(rand.NewPCG(3, 4))
-	text := &train.Corpus{Train: make([]int, 100*c.Context), Val: make([]int, 2*c.Context)}
+	text := &train.Corpus{Train: make([]int32, 100*c.Context), Val: make([]int32, 2*c.Context)}
 	for id := range vocabulary {
 		text.Vocabulary = append(text.Vocabulary, rune('!'+id))
 	}
-	for _, part := range [][]int{text.Train, text.Val} {
+	for _, part := range [][]int32{text.Train, text.Val} {
 		for i := range part {
-			part[i] = rng.IntN(vocabulary)
+			part[i] = int32(rng.IntN(vocabulary))
 		}
 	}
 	return text

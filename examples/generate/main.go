@@ -9,7 +9,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -67,23 +66,28 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 		return nil, nil, err
 	}
 	if c.Tokenizer == nil {
-		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, or vocab.json and merges.txt", c.Weights)
+		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, tokenizer.json, or vocab.json and merges.txt", c.Weights)
 	}
-	// nanoGPT fills up a vocabulary of byte pairs with rows that mean nothing.
-	n, vocab := c.Tokenizer.Size(), m.Config().Vocab
-	if _, characters := c.Tokenizer.(*tokenizer.Characters); n > vocab || n < vocab && characters {
+	if n, vocab := c.Tokenizer.Size(), m.Config().Vocab; !fits(c.Tokenizer, vocab) {
 		return nil, nil, fmt.Errorf("%s has %d different tokens, and there are %d in the vocabulary beside it", c.Weights, vocab, n)
+	}
+	if pairs, ok := c.Tokenizer.(*tokenizer.BPE); ok && !o.special {
+		c.Tokenizer = pairs.WithoutSpecials()
 	}
 	return m, c.Tokenizer, nil
 }
 
 // generate writes the prompt and what follows as it comes.
 func (o options) generate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
-	prompt, err := tokens.Encode(o.prompt)
+	text, err := o.promptFor(tokens)
+	if err != nil {
+		return err
+	}
+	prompt, err := encode(tokens, m, tokens.Encode, text)
 	if err != nil {
 		return fmt.Errorf("the prompt: %w", err)
 	}
-	if _, err := io.WriteString(stdout, o.prompt); err != nil {
+	if _, err := io.WriteString(stdout, text); err != nil {
 		return err
 	}
 	o.sampling.Vocab = tokens.Size()
@@ -113,11 +117,11 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 
 // evaluate prints what the model makes of a text.
 func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
-	text, err := os.ReadFile(o.eval)
+	text, err := readText(o.eval)
 	if err != nil {
 		return err
 	}
-	ids, err := tokens.Encode(string(text))
+	ids, err := encode(tokens, m, tokens.Encode32, text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.eval, err)
 	}

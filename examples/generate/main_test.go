@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -160,6 +162,135 @@ func TestBytePairs(t *testing.T) {
 	require.Regexp(t, `model.safetensors has 11 different tokens, and there are \d+ in the vocabulary beside it`, stderr)
 }
 
+// pairs makes a model over the small encoding of the tokenizer's tests, with so many more
+// rows, and files beside it.
+func pairs(t *testing.T, more int, files map[string]string) (dir string, m *transformer.Model) {
+	t.Helper()
+	all := map[string]string{}
+	for _, name := range []string{"vocab.json", "merges.txt"} {
+		b, err := os.ReadFile(filepath.Join(testdata, "bpe", name))
+		require.NoError(t, err)
+		all[name] = string(b)
+	}
+	maps.Copy(all, files)
+	norm, err := transformer.NormByName("layer")
+	require.NoError(t, err)
+	m, err = transformer.New(G.NewGraph(), transformer.Config{Vocab: 547 + more, Context: 8, Layers: 1, Heads: 1, Channels: 4, Norm: norm})
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "model.safetensors")
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	require.NoError(t, m.Save(f))
+	require.NoError(t, f.Close())
+	return directory(t, path, all), m
+}
+
+// file makes one of text.
+func file(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	return path
+}
+
+// TestSpecialTokensInTexts: the loss is that of their ids, and of ordinary ones where
+// special tokens are turned off.
+func TestSpecialTokensInTexts(t *testing.T) {
+	dir, m := pairs(t, 3, map[string]string{"added_tokens.json": `{"<pad>": 547}`})
+	ordinary := []int{27, 91, 538, 69, 83, 68, 87, 83, 91, 29} // by gpt-3-encoder
+	text := file(t, "a<|endoftext|>a<pad>")
+	for flag, ids := range map[string][]int{"-special": {64, 546, 64, 547}, "-special=false": slices.Concat([]int{64}, ordinary, []int{64, 547})} {
+		e, err := train.Evaluate(t.Context(), m, ids, nil)
+		require.NoError(t, err)
+		out, _ := succeed(t, "-model", dir, "-eval", text, flag)
+		require.Contains(t, out, fmt.Sprintf("loss %.4f nats a token, ", e.Loss))
+		require.Contains(t, out, fmt.Sprintf(" of %d tokens predicted", len(ids)-1))
+		out, stats := succeed(t, "-model", dir, "-prompt", "a<|endoftext|>", "-n", "1", flag)
+		require.True(t, strings.HasPrefix(out, "a<|endoftext|>"))
+		require.Contains(t, stats, fmt.Sprintf("after a prompt of %d,", len(ids)-2))
+	}
+}
+
+// TestATokenWithoutARow is an error where it is met, and no token that is sampled.
+func TestATokenWithoutARow(t *testing.T) {
+	dir, _ := pairs(t, 0, map[string]string{"added_tokens.json": `{"<pad>": 547}`})
+	succeed(t, "-model", dir, "-n", "300", "-top-k", "0", "-temperature", "1000")
+	for _, args := range [][]string{{"-prompt", "a<pad>"}, {"-eval", file(t, "a<pad>")}} {
+		status, stdout, stderr := call(context.Background(), append(args, "-model", dir)...)
+		require.Equal(t, cli.Failed, status)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, `the token "<pad>" has the id 547, and the model only those from 0 to 546`)
+	}
+}
+
+// TestPrompts come from the command line with escapes, or as they stand from a file or
+// from standard input; the default is one that the vocabulary has.
+func TestPrompts(t *testing.T) {
+	dir, run := func() string { d, _ := pairs(t, 0, nil); return d }(), aRun(t)
+	const odd = "the \\n “quick”\n\tbrown \\"
+	for name, c := range map[string]struct {
+		model, stdin string
+		args         []string
+		want         string
+	}{
+		"the default":                 {dir, "", nil, "\n"},
+		"without a new line":          {run, "", nil, " "}, // the vocabulary's first character
+		"a new line":                  {dir, "", []string{"-prompt", `\n`}, "\n"},
+		"escapes":                     {dir, "", []string{"-prompt", `the \\n “quick”\n\tbr\u006fwn \\`}, odd},
+		"bytes":                       {dir, "", []string{"-prompt", `\xff"'\x00`}, "\xff\"'\x00"},
+		"no escapes, as they stand":   {dir, "", []string{"-prompt", "a\n“'\""}, "a\n“'\""},
+		"a file":                      {dir, "", []string{"-prompt-file", file(t, odd+"\n")}, odd + "\n"},
+		"standard input":              {dir, odd, []string{"-prompt-file", "-"}, odd},
+		"a run's from standard input": {run, "the quick ", []string{"-prompt-file", "-"}, "the quick "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.stdin != "" {
+				standardInput(t, c.stdin)
+			}
+			out, _ := succeed(t, append(c.args, "-model", c.model, "-n", "3", "-temperature", "0")...)
+			require.Equal(t, c.want, out[:min(len(out), len(c.want))])
+		})
+	}
+	standardInput(t, verse)
+	out, _ := succeed(t, "-model", run, "-eval", "-")
+	want, _ := succeed(t, "-model", run, "-eval", file(t, verse))
+	require.Equal(t, want, out)
+}
+
+// standardInput makes a text that of this test.
+func standardInput(t *testing.T, text string) {
+	t.Helper()
+	f, err := os.Open(file(t, text))
+	require.NoError(t, err)
+	was := os.Stdin
+	os.Stdin = f
+	t.Cleanup(func() { os.Stdin = was; f.Close() })
+}
+
+// TestTextsThatEditorsHaveMarked are named, whatever tokens a model has.
+func TestTextsThatEditorsHaveMarked(t *testing.T) {
+	dir, _ := pairs(t, 0, nil)
+	for text, want := range map[string]string{
+		"\ufeffthe quick":        "starts with a byte order mark (U+FEFF): remove it",
+		"the\r\nquick\r\n":       "has 2 lines that end in CRLF, the first is line 1: make the line ends LF",
+		"\xff\xfet\x00h\x00":     "is UTF-16, want UTF-8: convert it, for example with: iconv",
+		"the\ncaf\xe9 is closed": "is not valid UTF-8: byte 0xe9 at line 2, column 4",
+	} {
+		path := file(t, text)
+		for _, model := range []string{dir, aRun(t)} {
+			for _, flag := range []string{"-eval", "-prompt-file"} {
+				status, stdout, stderr := call(context.Background(), "-model", model, flag, path)
+				require.Equal(t, cli.Failed, status)
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, path+" "+want)
+			}
+		}
+	}
+	standardInput(t, "\ufeffthe")
+	_, _, stderr := call(context.Background(), "-model", dir, "-prompt-file", "-")
+	require.Contains(t, stderr, "standard input starts with a byte order mark")
+}
+
 func TestWhatCannotBe(t *testing.T) {
 	dir := aRun(t)
 	for _, c := range []struct {
@@ -183,6 +314,11 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-norm", "layer"}, cli.Failed, `its metadata have the norm "rms", want "layer"`},
 		{[]string{"-model", dir, "-eval", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-eval", filepath.Join(dir, "config.json")}, cli.Failed, "config.json: tokenizer: "},
+		{[]string{"-model", dir, "-prompt-file", "nowhere"}, cli.Failed, "nowhere: no such file"},
+		{[]string{"-model", dir, "-prompt-file", ""}, cli.Misused, "-prompt-file is empty, want a file"},
+		{[]string{"-model", dir, "-prompt-file", "-", "-prompt", "t"}, cli.Misused, "-prompt and -prompt-file are given, want one of them"},
+		{[]string{"-model", dir, "-prompt", `t\d`}, cli.Misused, `"\\d" is no escape, write \\ for a backslash, or give the text with -prompt-file`},
+		{[]string{"-model", dir, "-prompt", `t\`}, cli.Misused, `"\\" is no escape`},
 		{[]string{"-model", dir, "-eval", ""}, cli.Misused, "-eval is empty, want a file"},
 		{[]string{"-heads", "2", "-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},
 	} {
@@ -261,7 +397,7 @@ func TestInterrupted(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	help, stderr := succeed(t, "-h")
 	require.Empty(t, stderr)
-	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm") {
+	for _, flag := range strings.Fields("model prompt prompt-file special n temperature top-k seed eval heads norm") {
 		require.Contains(t, help, "  -"+flag)
 	}
 }

@@ -26,6 +26,9 @@ const (
 	weightsFile = "model.safetensors"
 	configFile  = "config.json"
 	metaFile    = "meta.json"
+	// Hugging Face's, and before other files of theirs: they split another model's text
+	// in another way, and this one says which.
+	tokenizerFile = "tokenizer.json"
 )
 
 // bpeFiles are the names of GPT-2's vocabulary and merges, as the hubs have them and
@@ -38,8 +41,8 @@ var bpeFiles = [][2]string{{"vocab.json", "merges.txt"}, {"encoder.json", "vocab
 // config.json is a training run's of this module, the model_args of a checkpoint of
 // nanoGPT, or GPT-2's as published. The tokenizer is of the first of these that is
 // there: the vocabulary in a run's config.json; meta.json, nanoGPT's meta of a
-// character model; vocab.json and merges.txt, or encoder.json and vocab.bpe, GPT-2's
-// byte-pair encoding.
+// character model; tokenizer.json, or vocab.json and merges.txt, or encoder.json and
+// vocab.bpe, GPT-2's byte-pair encoding, with the added tokens of the files beside.
 func Open(path string) (Checkpoint, error) {
 	c, err := open(path)
 	if err != nil {
@@ -117,6 +120,9 @@ func readTokenizer(dir, vocabulary string) (tokenizer.Tokenizer, error) {
 	}
 	if path := filepath.Join(dir, metaFile); exists(path) {
 		return tokenizer.ReadMeta(path)
+	}
+	if path := filepath.Join(dir, tokenizerFile); exists(path) {
+		return tokenizer.ReadTokenizerJSON(path)
 	}
 	for _, f := range bpeFiles {
 		vocab, merges := filepath.Join(dir, f[0]), filepath.Join(dir, f[1])

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,37 @@ func TestBytePairsUnderBothNames(t *testing.T) {
 		require.NoError(t, err)
 		require.IsType(t, new(tokenizer.BPE), c.Tokenizer)
 	}
+}
+
+// TestOneFileOfBytePairs is read alone, and before others, which do not say how text is
+// split; one of another kind is named.
+func TestOneFileOfBytePairs(t *testing.T) {
+	vocab, err := os.ReadFile(filepath.Join("..", "..", "testdata", "bpe", "vocab.json"))
+	require.NoError(t, err)
+	one := `{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "added_tokens": [{"id": 547, "content": "<pad>", "special": true}], "model": {"type": "BPE", "vocab": ` + string(vocab) + `, "merges": []}}`
+	for _, more := range []map[string]string{{}, {"vocab.json": string(vocab), "merges.txt": ""}} {
+		files := map[string]string{"model.safetensors": "", "tokenizer.json": one}
+		maps.Copy(files, more)
+		c, err := Open(directory(t, files))
+		require.NoError(t, err)
+		ids, err := c.Tokenizer.Encode("<pad>the")
+		require.NoError(t, err)
+		require.Equal(t, []int{547, 83, 71, 68}, ids)
+
+		files["tokenizer.json"] = `{"model": {"type": "Unigram"}}`
+		_, err = Open(directory(t, files))
+		require.ErrorContains(t, err, `tokenizer.json: the model is "Unigram", want BPE as GPT-2's`)
+	}
+}
+
+// TestAConfigurationWithAMarkAndComments is read; one in UTF-16 is named.
+func TestAConfigurationWithAMarkAndComments(t *testing.T) {
+	c, err := Open(directory(t, map[string]string{"model.safetensors": "", "config.json": "\ufeff// of a checkpoint\n{\n\n\"n_head\": 2 /* of attention */\n}\n\n"}))
+	require.NoError(t, err)
+	require.Equal(t, 2, c.Config.Heads)
+	dir := directory(t, map[string]string{"model.safetensors": "", "config.json": "\xff\xfe{\x00}\x00"})
+	_, err = Open(dir)
+	require.ErrorContains(t, err, filepath.Join(dir, "config.json")+" is UTF-16, want UTF-8")
 }
 
 func TestTheFormOfGELU(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"gorgonorm/internal/text"
 	"gorgonorm/models/transformer"
 )
 
@@ -47,6 +48,9 @@ func readConfig(path string) (c transformer.Config, vocabulary string, err error
 	}
 	if err != nil {
 		return c, "", err
+	}
+	if b, err = text.JSON(b); err != nil {
+		return c, "", fmt.Errorf("%s %w", path, err)
 	}
 	var s settings
 	if err := json.Unmarshal(b, &s); err != nil {

@@ -1,6 +1,9 @@
 package tokenizer
 
-import "container/heap"
+import (
+	"fmt"
+	"slices"
+)
 
 // BPE is GPT-2's byte-pair encoding (Radford et al. 2019, "Language Models are
 // Unsupervised Multitask Learners", section 2.2; Sennrich et al. 2016, arXiv 1508.07909).
@@ -8,138 +11,131 @@ import "container/heap"
 // that come first in the list of merges become one token, wherever they stand in the word,
 // until no two neighbours are in the list.
 //
+// Added tokens, which no merges make, are found in the text before that, as Hugging Face's
+// tokenizers find them: those of the files (see ReadBPE), and <|endoftext|> if there is
+// one. Those of them that are special are ordinary text to what WithoutSpecials returns.
+//
 // Every text has an encoding, and its decoding is the text, even one that is not valid
-// UTF-8. A special token such as <|endoftext|>, which no merges make, is encoded as the
-// ordinary text it is, and its id is decoded as that text. An id beyond the files' tokens, as
-// models have whose vocabulary was padded (nanoGPT's GPT-2 to 50304), is an error to decode.
+// UTF-8, except for white space beside a token that is declared to strip it. An id beyond
+// the files' tokens, as models have whose vocabulary was padded (nanoGPT's GPT-2 to 50304),
+// is an error to decode.
 type BPE struct {
 	tokens
 	bytes  [256]int // the ids of single bytes
 	merges []merge  // by rank
 	ranks  map[[2]int]int
+	added  []addedToken // by id
+	passes passes       // that find those which are found
 }
 
 // merge makes one token of two neighbours. All are ids.
 type merge struct{ left, right, both int }
 
+// Special returns the id of an added token, such as <|endoftext|>.
+func (b *BPE) Special(token string) (int, error) {
+	var contents []string
+	for _, t := range b.added {
+		if t.content == token {
+			return t.id, nil
+		}
+		contents = append(contents, t.content)
+	}
+	return 0, fmt.Errorf("tokenizer: there is no special token %q, only %q", token, contents)
+}
+
+// WithoutSpecials returns the same encoding, except that a special token in a text is the
+// ordinary text that it also is. Added tokens that are not special are still found.
+func (b *BPE) WithoutSpecials() *BPE {
+	c := *b
+	c.passes = newPasses(slices.DeleteFunc(slices.Clone(b.added), func(t addedToken) bool { return t.special }))
+	return &c
+}
+
 // Encode gives the ids of a text. There is no text that it has an error for.
-func (b *BPE) Encode(text string) ([]int, error) {
-	var ids []int
-	type span struct{ from, to int }
-	done := make(map[string]span) // where in ids the words so far are
+func (b *BPE) Encode(text string) ([]int, error) { return encodePairs[int](b, text), nil }
+
+// Encode32 is Encode for long texts: its ids take half the memory.
+func (b *BPE) Encode32(text string) ([]int32, error) { return encodePairs[int32](b, text), nil }
+
+func encodePairs[ID integer](b *BPE, text string) []ID {
+	// A text has no more tokens than bytes. The part of this memory that no id is
+	// written to is never touched; growing by append would need twice as much.
+	e := encoder[ID]{b: b, ids: make([]ID, 0, len(text)), done: make(map[string]span)}
+	e.encode(text, b.passes[:])
+	return e.ids
+}
+
+// encoder has what encoding a text needs: the ids so far and memory to work in.
+type encoder[ID integer] struct {
+	b       *BPE
+	ids     []ID
+	done    map[string]span // where in ids words that have been seen are
+	word    word
+	todo    queue
+	touched []int
+}
+
+// span is a part of the ids.
+type span struct{ from, to int }
+
+// rememberedWords bounds the memory of words: texts without end have words without end,
+// the frequent ones come early.
+const rememberedWords = 1 << 16
+
+// encode appends the ids of a text: of the added tokens of each pass, in the text that
+// the passes before have left, and of the words between them.
+func (e *encoder[ID]) encode(text string, passes []pass) {
+	if len(passes) > 0 {
+		passes[0].split(text,
+			func(between string) { e.encode(between, passes[1:]) },
+			func(id int) { e.ids = append(e.ids, ID(id)) })
+		return
+	}
 	for len(text) > 0 {
 		n := wordLen(text)
 		word := text[:n]
 		text = text[n:]
-		s, ok := done[word]
+		s, ok := e.done[word]
 		if ok {
-			ids = append(ids, ids[s.from:s.to]...)
+			e.ids = append(e.ids, e.ids[s.from:s.to]...)
 			continue
 		}
-		s.from = len(ids)
-		ids = b.appendWord(ids, word)
-		s.to = len(ids)
-		done[word] = s
+		s.from = len(e.ids)
+		e.appendWord(word)
+		s.to = len(e.ids)
+		if len(e.done) < rememberedWords {
+			e.done[word] = s
+		}
 	}
-	return ids, nil
 }
 
 // appendWord appends the ids of a word. A heap gives the merges by rank, so that a word
 // of n bytes takes n·log(n) steps.
-func (b *BPE) appendWord(ids []int, text string) []int {
-	w := newWord(b, text)
-	var todo queue
+func (e *encoder[ID]) appendWord(text string) {
+	e.word.start(e.b, text)
 	for at := range len(text) {
-		if c, ok := w.candidate(at); ok {
-			todo = append(todo, c)
+		if c, ok := e.word.candidate(at); ok {
+			e.todo.push(c)
 		}
 	}
-	heap.Init(&todo)
-	var touched []int
-	for len(todo) > 0 {
+	for len(e.todo) > 0 {
 		// One rank at all its places, from left to right, before a pair that this makes
 		// is looked at.
-		rank := todo[0].rank
-		touched = touched[:0]
-		for len(todo) > 0 && todo[0].rank == rank {
-			at := heap.Pop(&todo).(candidate).at
-			if w.merge(at, b.merges[rank]) {
-				touched = append(touched, w.before[at], at)
+		rank := e.todo[0].rank
+		e.touched = e.touched[:0]
+		for len(e.todo) > 0 && e.todo[0].rank == rank {
+			at := e.todo.pop().at
+			if e.word.merge(at, e.b.merges[rank]) {
+				e.touched = append(e.touched, e.word.before[at], at)
 			}
 		}
-		for _, at := range touched {
-			if c, ok := w.candidate(at); ok {
-				heap.Push(&todo, c)
+		for _, at := range e.touched {
+			if c, ok := e.word.candidate(at); ok {
+				e.todo.push(c)
 			}
 		}
 	}
-	for at := 0; at < len(text); at = w.after[at] {
-		ids = append(ids, w.ids[at])
+	for at := 0; at < len(text); at = e.word.after[at] {
+		e.ids = append(e.ids, ID(e.word.ids[at]))
 	}
-	return ids
-}
-
-// word is a word while its tokens are being merged: a list, in both directions, of
-// tokens by their first byte's place.
-type word struct {
-	b             *BPE
-	ids           []int // gone, which is in no merge, where a place is inside a token
-	before, after []int // the places of a token's neighbours, −1 and len(ids) at the ends
-}
-
-const gone = -1
-
-func newWord(b *BPE, text string) word {
-	w := word{b: b, ids: make([]int, len(text)), before: make([]int, len(text)), after: make([]int, len(text))}
-	for i := range len(text) {
-		w.ids[i], w.before[i], w.after[i] = b.bytes[text[i]], i-1, i+1
-	}
-	return w
-}
-
-// candidate is a merge, by its rank, of the token at a place and the token after it.
-type candidate struct{ rank, at int }
-
-// candidate finds the merge of the token at a place, if there is one.
-func (w word) candidate(at int) (candidate, bool) {
-	if at < 0 || w.after[at] == len(w.ids) {
-		return candidate{}, false
-	}
-	rank, ok := w.b.ranks[[2]int{w.ids[at], w.ids[w.after[at]]}]
-	return candidate{rank, at}, ok
-}
-
-// merge merges the token at a place with the token after it, unless one of them has been
-// merged with another since it was a candidate.
-func (w word) merge(at int, m merge) bool {
-	next := w.after[at]
-	if w.ids[at] != m.left || w.ids[next] != m.right {
-		return false
-	}
-	w.ids[at], w.ids[next] = m.both, gone
-	w.after[at] = w.after[next]
-	if w.after[at] < len(w.ids) {
-		w.before[w.after[at]] = at
-	}
-	return true
-}
-
-// queue has the candidate of the lowest rank first, of several the leftmost.
-type queue []candidate
-
-func (q queue) Len() int { return len(q) }
-
-func (q queue) Less(i, j int) bool {
-	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].at < q[j].at
-}
-
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-
-func (q *queue) Push(c any) { *q = append(*q, c.(candidate)) }
-
-func (q *queue) Pop() any {
-	last := len(*q) - 1
-	c := (*q)[last]
-	*q = (*q)[:last]
-	return c
 }

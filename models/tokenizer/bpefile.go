@@ -3,18 +3,27 @@ package tokenizer
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+
+	"gorgonorm/internal/text"
 )
 
 // ReadBPE reads the two files that GPT-2's encoding comes as: vocab.json, an object from
 // tokens to ids, and merges.txt, which has a merge on each line, two tokens with a space
-// between, the first to be made first, after a line that starts with #version, if there is
-// one. OpenAI named them encoder.json and vocab.bpe. Both write a byte that is a printable
+// between, the first to be made first. Blank lines, and comments after #, are skipped.
+// OpenAI named the files encoder.json and vocab.bpe. Both write a byte that is a printable
 // character of Latin-1 as that character, and the others, in order, as those from U+0100
-// on: a space is Ġ.
+// on: a space is Ġ. A token with other characters stands for itself and is special.
+//
+// Added tokens, whose ids may lie beyond vocab.json, come from the files that stand beside
+// that: added_tokens.json, special_tokens_map.json and tokenizer_config.json. What the
+// latter asks for beyond GPT-2's encoding is refused.
 //
 // Ids must be 0 … n−1, every byte must have a token, and a merge must make a token of two
-// others. One error says all that is wrong with both files.
+// others. One error says all that is wrong with the files.
 func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
 	vocab, err := os.ReadFile(vocabPath)
 	if err != nil {
@@ -24,30 +33,93 @@ func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the merges: %w", err)
 	}
-	b, err := parseBPE(vocab, merges)
+	beside, err := readBeside(filepath.Dir(vocabPath))
+	if err != nil {
+		return nil, err
+	}
+	b, err := parseBPE(vocab, merges, beside)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s with %s: %w", vocabPath, mergesPath, err)
 	}
 	return b, nil
 }
 
-func parseBPE(vocab, merges []byte) (*BPE, error) {
-	entries, err := stoi(vocab)
-	if err != nil {
+func parseBPE(vocab, merges []byte, beside beside) (*BPE, error) {
+	var d definition
+	var err error
+	if d.vocab, err = stoi(vocab); err != nil {
 		return nil, fmt.Errorf("the vocabulary %w", err)
 	}
+	if d.merges, err = mergeLines(merges); err != nil {
+		return nil, fmt.Errorf("the list of merges %w", err)
+	}
 	var f faults
-	b := &BPE{tokens: f.byID("vocabulary", entries), ranks: make(map[[2]int]int)}
-	ids := make(map[string]int, len(entries)) // of tokens as the files write them
-	for _, e := range entries {
-		ids[e.token] = 0 // if its id is wrong, which has been told
-		if _, ok := toBytes(e.token); !ok {
-			f.add("vocabulary: tokens outside the byte alphabet", "%.40q", e.token)
+	d.added = beside.declared(&f)
+	if c := beside.class; c != "" && !gpt2Classes[c] {
+		f.add("tokenizer_config.json: classes other than GPT-2's", "%.40q, which tokenizer.json would describe", c)
+	}
+	return d.build(&f)
+}
+
+// gpt2Classes are the tokenizers of Hugging Face that split and merge as GPT-2's.
+var gpt2Classes = map[string]bool{"GPT2Tokenizer": true, "GPT2TokenizerFast": true, "CodeGenTokenizer": true, "CodeGenTokenizerFast": true}
+
+// definition is an encoding as its files have it.
+type definition struct {
+	vocab  []entry
+	merges []mergeLine
+	added  []declared
+}
+
+// mergeLine is a merge as a file has it.
+type mergeLine struct {
+	place   string // for errors
+	tokens  []string
+	comment bool // if it is not of two tokens
+}
+
+func mergeLines(file []byte) (lines []mergeLine, err error) {
+	file, err = text.WithoutMark(file)
+	n := 0
+	for line := range strings.Lines(string(file)) {
+		n++
+		line = strings.TrimRight(line, "\r\n")
+		if strings.TrimSpace(line) == "" || n == 1 && strings.HasPrefix(line, "#version") {
+			continue
+		}
+		lines = append(lines, mergeLine{fmt.Sprintf("line %d", n), strings.Split(line, " "), strings.HasPrefix(line, "#")})
+	}
+	return lines, err
+}
+
+// build makes the encoding, or an error of all that is wrong with it.
+func (d definition) build(f *faults) (*BPE, error) {
+	ids := make(map[string]int) // of the vocabulary's tokens as the files write them
+	for _, e := range d.vocab {
+		ids[e.token], _ = strconv.Atoi(e.id) // byID tells of what is no id
+	}
+	added := f.resolve(d.added, ids)
+	all := d.vocab
+	verbatim := make(map[string]bool)
+	for _, t := range added {
+		verbatim[t.content] = true
+		if _, ok := ids[t.content]; !ok && t.id >= 0 {
+			all = append(all[:len(all):len(all)], entry{token: t.content, id: strconv.Itoa(t.id)})
 		}
 	}
+	b := &BPE{tokens: f.byID("vocabulary", all), ranks: make(map[[2]int]int)}
 	for id, written := range b.tokens {
-		ids[written] = id
-		b.tokens[id], _ = toBytes(written)
+		if verbatim[written] {
+			continue
+		}
+		if decoded, ok := toBytes(written); ok {
+			b.tokens[id] = decoded
+		} else if written != "" {
+			added = append(added, addedToken{content: written, id: id, special: true})
+		}
+	}
+	if _, ok := ids[""]; ok {
+		f.add("vocabulary: tokens that are empty", "of id %d", ids[""])
 	}
 	for i, r := range alphabet {
 		id, ok := ids[string(r)]
@@ -56,39 +128,44 @@ func parseBPE(vocab, merges []byte) (*BPE, error) {
 		}
 		b.bytes[i] = id
 	}
-	b.addMerges(&f, ids, string(merges))
-	return b, f.err()
+	b.addMerges(f, ids, d.merges)
+	if err := f.err(); err != nil {
+		return nil, err
+	}
+	b.added = slices.SortedFunc(slices.Values(added), func(s, t addedToken) int { return s.id - t.id })
+	b.passes = newPasses(added)
+	return b, nil
 }
 
-func (b *BPE) addMerges(f *faults, ids map[string]int, text string) {
+func (b *BPE) addMerges(f *faults, ids map[string]int, merges []mergeLine) {
 	given := make(map[string]bool)
-	n := 0
-	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
-		n++
-		line = strings.TrimRight(line, "\r\n")
-		if n == 1 && strings.HasPrefix(line, "#version") {
+	for _, m := range merges {
+		var known [2]bool
+		var id [2]int
+		if len(m.tokens) == 2 {
+			id[0], known[0] = ids[m.tokens[0]]
+			id[1], known[1] = ids[m.tokens[1]]
+		}
+		line := strings.Join(m.tokens, " ")
+		switch ofTokens := known[0] && known[1]; {
+		case !ofTokens && m.comment:
 			continue
-		}
-		parts := strings.Split(line, " ")
-		if len(parts) != 2 {
-			f.add("merges: lines that are not two tokens", "%d: %.40q", n, line)
+		case len(m.tokens) != 2:
+			f.add("merges: not of two tokens", "%s: %.40q", m.place, line)
 			continue
+		case !ofTokens:
+			f.add("merges: of what is not in the vocabulary", "%s: %.40q", m.place, line)
 		}
-		left, okLeft := ids[parts[0]]
-		right, okRight := ids[parts[1]]
-		both, okBoth := ids[parts[0]+parts[1]]
-		if !okLeft || !okRight {
-			f.add("merges: of what is not in the vocabulary", "line %d: %.40q", n, line)
-		}
-		if !okBoth {
-			f.add("merges: into what is not in the vocabulary", "line %d: %.40q", n, line)
+		both, ok := ids[m.tokens[0]+m.tokens[1]]
+		if !ok {
+			f.add("merges: into what is not in the vocabulary", "%s: %.40q", m.place, line)
 		}
 		if given[line] {
-			f.add("merges: given twice", "line %d: %.40q", n, line)
+			f.add("merges: given twice", "%s: %.40q", m.place, line)
 		}
 		given[line] = true
-		b.ranks[[2]int{left, right}] = len(b.merges)
-		b.merges = append(b.merges, merge{left, right, both})
+		b.ranks[id] = len(b.merges)
+		b.merges = append(b.merges, merge{id[0], id[1], both})
 	}
 }
 

@@ -27,16 +27,25 @@ func TestMergesFile(t *testing.T) {
 		"no version":   "a b\nab c",
 		"Windows":      "#version: 0.2\r\na b\r\nab c\r\n",
 		"blank at end": "a b\nab c\n\n\r\n\n",
+		"blank at all": "\n\r\na b\n \n\t\nab c",
+		"comments":     "#version: 0.2\n# by hand, in 2024\na b\n# version 2\n#\nab c\n#the end",
+		"a mark":       "\ufeff#version: 0.2\na b\nab c",
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := parseBPE(vocab, []byte(merges))
+			b, err := parseBPE(vocab, []byte(merges), beside{})
 			require.NoError(t, err)
 			ids, err := b.Encode("abcab")
 			require.NoError(t, err)
 			require.Equal(t, []int{257, 256}, ids)
 		})
 	}
-	b, err := parseBPE(vocab, nil)
+	hash, err := parseBPE(vocabulary(t, "##"), []byte("# #\n"), beside{})
+	require.NoError(t, err)
+	require.Len(t, hash.merges, 1, "a merge of # is no comment")
+	commented := append([]byte("\ufeff// the bytes\n"), vocab...)
+	_, err = parseBPE(commented, nil, beside{})
+	require.NoError(t, err)
+	b, err := parseBPE(vocab, nil, beside{})
 	require.NoError(t, err)
 	ids, err := b.Encode("ab")
 	require.NoError(t, err)
@@ -73,23 +82,22 @@ func TestReadBPERefuses(t *testing.T) {
 		{"a list", `["a"]`, "", "the vocabulary is not a JSON object: it does not start with a brace"},
 		{"cut off", good[:len(good)-1], "", "the vocabulary is not a JSON object: unexpected EOF"},
 		{"two objects", good + good, "", "the vocabulary has more than one JSON object"},
-		{"no text", without(`"a"`, "\"\xff\""), "", "the vocabulary is not valid UTF-8"},
+		{"no text", without(`"a"`, "\"\xff\""), "", "the vocabulary is not valid UTF-8: byte 0xff at line 1, column 883"},
 		{"no ints", without(`"ab": 256`, `"ab": "256"`), "", `vocabulary: ids that are not whole numbers (1): "256" of "ab"; vocabulary: ids of no token (1): 256`},
 		{"a hole", without(`"ab": 256`, `"ab": 257`), "a b", `vocabulary: ids outside 0…256 (1): 257 of "ab"; vocabulary: ids of no token (1): 256`},
 		{"an id twice", without(`"ab": 256`, `"ab": 98`), "a b", `vocabulary: ids of more than one token (1): 98 of "b" and "ab"; vocabulary: ids of no token (1): 256`},
 		{"a token twice", without(`"ab": 256`, `"b": 256`), "", `vocabulary: tokens given twice (1): "b"`},
-		{"not of the alphabet", without(`"ab"`, `"a b"`), "", `vocabulary: tokens outside the byte alphabet (1): "a b"`},
-		{"an empty token", without(`"ab"`, `""`), "", `vocabulary: tokens outside the byte alphabet (1): ""`},
+		{"an empty token", without(`"ab"`, `""`), "", `vocabulary: tokens that are empty (1): of id 256`},
 		{"few bytes", `{"a": 0, "b": 1, "Ġ": 2}`, "", `vocabulary: bytes without a token (253): 0x00, written Ā, 0x01, written ā, 0x02, written Ă, …`},
-		{"lines", good, "a b\n\nab\na b c\n", `merges: lines that are not two tokens (3): 2: "", 3: "ab", 4: "a b c"`},
-		{"blank at first", good, "\na b\n", `merges: lines that are not two tokens (1): 1: ""`},
-		{"version later", good, "a b\n#version 2\n", `merges: of what is not in the vocabulary (1): line 2: "#version 2"; merges: into what is not in the vocabulary (1): line 2: "#version 2"`},
+		{"lines", good, "a b\n\nab\na b c\n", `merges: not of two tokens (2): line 3: "ab", line 4: "a b c"`},
+		{"a merge after #", good, "a b\n# a\n", `merges: into what is not in the vocabulary (1): line 2: "# a"`},
+		{"merges in UTF-16", good, "\xff\xfea\x00 \x00b\x00", `the list of merges is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW`},
 		{"unknown parts", good, "a b\nab xy\nxy ab\n a\n", `merges: of what is not in the vocabulary (3): line 2: "ab xy", line 3: "xy ab", line 4: " a"; ` +
 			`merges: into what is not in the vocabulary (2): line 2: "ab xy", line 3: "xy ab"`},
 		{"unknown result", good, "a b\na c\n", `merges: into what is not in the vocabulary (1): line 2: "a c"`},
 		{"a merge twice", good, "a b\na b\n", `merges: given twice (1): line 2: "a b"`},
 		{"both files", without(`"ab": 256`, `"ab": 300, "é ": 1.5`), "a b\nb b", `vocabulary: ids outside 0…257 (1): 300 of "ab"; vocabulary: ids that are not whole numbers (1): 1.5 of "é "; ` +
-			`vocabulary: ids of no token (2): 256, 257; vocabulary: tokens outside the byte alphabet (1): "é "; merges: into what is not in the vocabulary (1): line 2: "b b"`},
+			`vocabulary: ids of no token (2): 256, 257; merges: into what is not in the vocabulary (1): line 2: "b b"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v, m := write(t, "vocab.json", c.vocab), write(t, "merges.txt", c.merges)
@@ -117,7 +125,7 @@ func TestNoBPEPanics(t *testing.T) {
 		} else {
 			m = damaged(t, merges)
 		}
-		b, err := parseBPE(v, m)
+		b, err := parseBPE(v, m, beside{})
 		if err == nil {
 			const text = "abcc <|endoftext|>\n"
 			ids, err := b.Encode(text)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"gorgonorm/internal/text"
 )
 
 // Characters has an id for each character of its vocabulary: the character's place
@@ -19,8 +21,8 @@ func NewCharacters(vocabulary string) (*Characters, error) {
 	if vocabulary == "" {
 		return nil, errors.New("tokenizer: the vocabulary has no characters")
 	}
-	if at, ok := invalid(vocabulary); ok {
-		return nil, fmt.Errorf("tokenizer: the vocabulary is not valid UTF-8: byte %#02x at %s", vocabulary[at], place(vocabulary, at))
+	if !utf8.ValidString(vocabulary) {
+		return nil, fmt.Errorf("tokenizer: the vocabulary %w", text.Check(vocabulary))
 	}
 	c := &Characters{ids: make(map[rune]int)}
 	var f faults
@@ -42,28 +44,33 @@ func (c *Characters) Vocabulary() string { return strings.Join(c.tokens, "") }
 
 // Encode gives the id of each character. A character that is not in the vocabulary is
 // an error, which names the first few of them.
-func (c *Characters) Encode(text string) ([]int, error) {
-	if at, ok := invalid(text); ok {
-		return nil, fmt.Errorf("tokenizer: the text is not valid UTF-8: byte %#02x at %s", text[at], place(text, at))
+func (c *Characters) Encode(s string) ([]int, error) { return encodeCharacters[int](c, s) }
+
+// Encode32 is Encode for long texts: its ids take half the memory.
+func (c *Characters) Encode32(s string) ([]int32, error) { return encodeCharacters[int32](c, s) }
+
+func encodeCharacters[ID integer](c *Characters, s string) ([]ID, error) {
+	if !utf8.ValidString(s) {
+		return nil, fmt.Errorf("tokenizer: the text %w", text.Check(s))
 	}
-	ids := make([]int, 0, utf8.RuneCountInString(text))
-	for at, r := range text {
+	ids := make([]ID, 0, utf8.RuneCountInString(s))
+	for at, r := range s {
 		id, ok := c.ids[r]
 		if !ok {
-			return nil, c.unknown(text, at)
+			return nil, c.unknown(s, at)
 		}
-		ids = append(ids, id)
+		ids = append(ids, ID(id))
 	}
 	return ids, nil
 }
 
 // unknown is the error of a text whose first unknown character is at that byte.
-func (c *Characters) unknown(text string, first int) error {
+func (c *Characters) unknown(s string, first int) error {
 	const named = 5
 	var names []string
 	different := make(map[rune]bool)
 	n := 0
-	for _, r := range text {
+	for _, r := range s {
 		if _, ok := c.ids[r]; ok {
 			continue
 		}
@@ -76,27 +83,12 @@ func (c *Characters) unknown(text string, first int) error {
 	if len(different) > named {
 		names = append(names, "…")
 	}
-	return fmt.Errorf("tokenizer: the text has %d characters, %d different ones, that are not in the vocabulary of %d: %s; the first is at %s",
-		n, len(different), c.Size(), strings.Join(names, ", "), place(text, first))
-}
-
-// invalid finds the first byte that is in no UTF-8 character.
-func invalid(text string) (at int, ok bool) {
-	if utf8.ValidString(text) {
-		return 0, false
-	}
-	for {
-		r, size := utf8.DecodeRuneInString(text[at:])
-		if r == utf8.RuneError && size == 1 {
-			return at, true
+	err := fmt.Errorf("tokenizer: the text has %d characters, %d different ones, that are not in the vocabulary of %d: %s; the first is at %s",
+		n, len(different), c.Size(), strings.Join(names, ", "), text.Place(s, first))
+	if different['\r'] || different['\ufeff'] || different[0] { // which a fault of the whole text may have put there
+		if fault := text.Check(s); fault != nil {
+			err = fmt.Errorf("%w; the text %w", err, fault)
 		}
-		at += size
 	}
-}
-
-// place is that of a byte as editors count: lines and characters from 1.
-func place(text string, at int) string {
-	before := text[:at]
-	line := strings.LastIndexByte(before, '\n') + 1
-	return fmt.Sprintf("line %d, column %d", strings.Count(before, "\n")+1, utf8.RuneCountInString(before[line:])+1)
+	return err
 }

@@ -45,10 +45,17 @@ func TestCharactersRefuse(t *testing.T) {
 		"xa": "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: 'x'; the first is at line 1, column 1",
 		"a\nébéxyxz日\x00b🙂": `tokenizer: the text has 7 characters, 6 different ones, that are not in the vocabulary of 4: ` +
 			`'x', 'y', 'z', '日', '\x00', …; the first is at line 2, column 4`,
-		"\ufffd":     "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '�'; the first is at line 1, column 1",
-		"x\né\xff":   "tokenizer: the text is not valid UTF-8: byte 0xff at line 2, column 2",
-		"\ufffd\xff": "tokenizer: the text is not valid UTF-8: byte 0xff at line 1, column 2",
-		"a\xe6\x97":  "tokenizer: the text is not valid UTF-8: byte 0xe6 at line 1, column 2",
+		"\ufffd": "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '�'; the first is at line 1, column 1",
+		"a\r\nb\r\n": "tokenizer: the text has 2 characters, 1 different ones, that are not in the vocabulary of 4: '\\r'; the first is at line 1, column 2; " +
+			`the text has 2 lines that end in CRLF, the first is line 1: make the line ends LF, for example with: tr -d '\r' <OLD >NEW`,
+		"\ufeffab": "tokenizer: the text has 1 characters, 1 different ones, that are not in the vocabulary of 4: '\\ufeff'; the first is at line 1, column 1; " +
+			"the text starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +4 OLD >NEW",
+		"a\x00b\x00": "tokenizer: the text has 2 characters, 1 different ones, that are not in the vocabulary of 4: '\\x00'; the first is at line 1, column 2; " +
+			"the text is UTF-16LE, want UTF-8: convert it, for example with: iconv -f UTF-16LE -t UTF-8 OLD >NEW",
+		"\xff\xfea\x00": "tokenizer: the text is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW",
+		"x\né\xff":      "tokenizer: the text is not valid UTF-8: byte 0xff at line 2, column 2",
+		"\ufffd\xff":    "tokenizer: the text is not valid UTF-8: byte 0xff at line 1, column 2",
+		"a\xe6\x97":     "tokenizer: the text is not valid UTF-8: byte 0xe6 at line 1, column 2",
 	} {
 		_, err := c.Encode(text)
 		require.EqualError(t, err, want)
@@ -63,6 +70,19 @@ func TestDecodeRefuses(t *testing.T) {
 		require.ErrorContains(t, err, ", at place 1 of 3, is outside 0…1")
 		require.Empty(t, text)
 	}
+}
+
+// TestAnyCharacterMayBeInAVocabulary: what is a fault in most texts is none in its own.
+func TestAnyCharacterMayBeInAVocabulary(t *testing.T) {
+	t.Parallel()
+	c, err := NewCharacters("\ufeff\r\n\x00a")
+	require.NoError(t, err)
+	ids, err := c.Encode("\ufeffa\r\na\x00")
+	require.NoError(t, err)
+	require.Equal(t, []int{0, 4, 1, 2, 4, 3}, ids)
+	_, err = c.Encode("a\r\nb")
+	require.ErrorContains(t, err, "not in the vocabulary of 5: 'b'")
+	require.NotContains(t, err.Error(), "CRLF")
 }
 
 // TestCharactersBack: what is encoded is decoded to itself, at once or id by id.
@@ -94,4 +114,10 @@ func requireBack(t require.TestingT, of Tokenizer, text string, ids []int) {
 		stream.WriteString(part)
 	}
 	require.Equal(t, text, stream.String())
+	half, err := of.Encode32(text)
+	require.NoError(t, err)
+	require.Len(t, half, len(ids))
+	for i, id := range half {
+		require.EqualValues(t, ids[i], id)
+	}
 }

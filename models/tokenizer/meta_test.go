@@ -22,6 +22,7 @@ func TestReadMeta(t *testing.T) {
 		"as dumped":  `{"vocab_size": 4, "itos": {"0": "\n", "1": "a", "2": "\u00e9", "3": "\ud83d\ude42"}, "stoi": {"\n": 0, "a": 1, "\u00e9": 2, "\ud83d\ude42": 3}}`,
 		"itos alone": `{"itos": {"3": "🙂", "0": "\n", "1": "a", "2": "é"}}`,
 		"a list":     `{"vocab_size": 4, "itos": ["\n", "a", "é", "🙂"]}`,
+		"a mark":     "\ufeff\n{\n\n // the list\n\"itos\": [\"\\n\", \"a\", \"é\", \"🙂\"] /* and no more */}\n",
 		"stoi alone": `{"stoi": {"🙂": 3, "é": 2, "a": 1, "\n": 0}, "more": [1]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -44,7 +45,7 @@ func TestReadMetaRefuses(t *testing.T) {
 		"null":                           "the file is not a JSON object: it does not start with a brace",
 		`{"itos": {"0": "a"`:             "the file is not a JSON object: unexpected EOF",
 		`{"itos": ["a"]} {}`:             "the file has more than one JSON object",
-		"{\"itos\": [\"\xff\"]}":         "the file is not valid UTF-8",
+		"{\"itos\": [\"\xff\"]}":         "the file is not valid UTF-8: byte 0xff at line 1, column 12",
 		"{}":                             "missing members (1): itos or stoi",
 		`{"itos": []}`:                   "tables without characters (1): itos",
 		`{"itos": 5}`:                    "unreadable tables (1): itos is not a JSON object: it does not start with a brace",

@@ -12,11 +12,16 @@ import (
 // several goroutines at the same time.
 type Tokenizer interface {
 	Encode(text string) ([]int, error)
+	// Encode32 is Encode for long texts: its ids take half the memory.
+	Encode32(text string) ([]int32, error)
 	// Decode joins the bytes of each id's token. A token may be a part of a UTF-8
 	// character, so ids can be decoded and written out one by one.
 	Decode(ids []int) (string, error)
 	Size() int
 }
+
+// integer is a type of ids.
+type integer interface{ int | int32 }
 
 // tokens are a tokenizer's, each at its id.
 type tokens []string

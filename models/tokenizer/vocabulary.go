@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"unicode/utf8"
+
+	"gorgonorm/internal/text"
 )
 
 // entry is a token and its id as a file has them.
@@ -50,11 +51,12 @@ type member struct {
 	value json.RawMessage
 }
 
-// members reads a JSON object. Unlike encoding/json's maps it keeps a name that is
-// given twice.
-func members(b []byte) ([]member, error) {
-	if !utf8.Valid(b) {
-		return nil, errors.New("is not valid UTF-8")
+// members reads a JSON object, which may have comments. Unlike encoding/json's maps it
+// keeps a name that is given twice.
+func members(file []byte) ([]member, error) {
+	b, err := text.JSON(file)
+	if err != nil {
+		return nil, err
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	start, err := d.Token()

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"gorgonorm/internal/text"
+	"gorgonorm/models/tokenizer"
+	"gorgonorm/models/transformer"
+)
+
+// promptFor is the text to continue. Without one given it is a new line, as nanoGPT has
+// it, or the first token of a vocabulary that has none.
+func (o options) promptFor(tokens tokenizer.Tokenizer) (string, error) {
+	switch {
+	case o.file != "":
+		return readText(o.file)
+	case o.prompt != nil:
+		return *o.prompt, nil
+	}
+	if _, err := tokens.Encode("\n"); err != nil {
+		return tokens.Decode([]int{0})
+	}
+	return "\n", nil
+}
+
+// readText reads a file, or standard input where its name is -.
+func readText(name string) (string, error) {
+	f := os.Stdin
+	if name == "-" {
+		name = "standard input"
+	} else {
+		var err error
+		if f, err = os.Open(name); err != nil {
+			return "", err
+		}
+		defer f.Close()
+	}
+	s, err := text.Read(f)
+	if err != nil {
+		return "", fmt.Errorf("%s %w", name, err)
+	}
+	return s, nil
+}
+
+// unescape replaces escapes as in a string of Go's.
+func unescape(s string) (string, error) {
+	var b strings.Builder
+	for {
+		before, _, found := strings.Cut(s, `\`)
+		b.WriteString(before)
+		if !found {
+			return b.String(), nil
+		}
+		s = s[len(before):]
+		r, multibyte, rest, err := strconv.UnquoteChar(s, 0)
+		if err != nil {
+			return "", fmt.Errorf(`%.10q is no escape, write \\ for a backslash, or give the text with -prompt-file`, s)
+		}
+		if multibyte {
+			b.WriteRune(r)
+		} else {
+			b.WriteByte(byte(r))
+		}
+		s = rest
+	}
+}
+
+// fits reports whether a model of so many tokens may be that of the tokenizer. nanoGPT
+// fills up a vocabulary of byte pairs with rows that mean nothing, and those who add
+// tokens to one may not have given the model rows for them.
+func fits(tokens tokenizer.Tokenizer, rows int) bool {
+	pairs, ok := tokens.(*tokenizer.BPE)
+	if !ok {
+		return tokens.Size() == rows
+	}
+	for id := rows; id < pairs.Size(); id++ {
+		token, err := pairs.Decode([]int{id})
+		if err != nil {
+			return false
+		}
+		if added, err := pairs.Special(token); err != nil || added != id {
+			return false
+		}
+	}
+	return true
+}
+
+// encode gives the ids of a text by one of the tokenizer's ways. Each must have a row in
+// the model.
+func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by func(string) ([]ID, error), s string) ([]ID, error) {
+	ids, err := by(s)
+	if err != nil {
+		return nil, err
+	}
+	rows := m.Config().Vocab
+	for _, id := range ids {
+		if int(id) >= rows {
+			token, err := tokens.Decode([]int{int(id)})
+			if err != nil {
+				return nil, err
+			}
+			return nil, fmt.Errorf("the token %q has the id %d, and the model only those from 0 to %d", token, id, rows-1)
+		}
+	}
+	return ids, nil
+}

@@ -1,0 +1,60 @@
+package text
+
+import "bytes"
+
+// JSON returns the JSON of a file that may also have a byte order mark and comments: to
+// the end of a line after // or #, and between /* and */. Comments become spaces, so that
+// the places in a decoder's errors stay those in the file.
+func JSON(file []byte) ([]byte, error) {
+	b, err := WithoutMark(file)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.Clone(b)
+	for at := 0; at < len(b); {
+		n := 1
+		switch rest := b[at:]; {
+		case rest[0] == '"':
+			n = stringLen(rest)
+		case rest[0] == '#':
+			n = blank(rest, "#", "\n")
+		case bytes.HasPrefix(rest, []byte("//")):
+			n = blank(rest, "//", "\n")
+		case bytes.HasPrefix(rest, []byte("/*")):
+			n = blank(rest, "/*", "*/")
+		}
+		at += n
+	}
+	return b, nil
+}
+
+// stringLen is the length of the JSON string at the start, or of the rest where it does
+// not end.
+func stringLen(b []byte) int {
+	for i := 1; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(b)
+}
+
+// blank overwrites a comment with spaces, except its line ends, and returns its length. A
+// comment that lacks its end stays, for the decoder to refuse, unless a file's end ends it.
+func blank(b []byte, start, end string) int {
+	n := len(b)
+	if at := bytes.Index(b[len(start):], []byte(end)); at >= 0 {
+		n = len(start) + at + len(end)
+	} else if end != "\n" {
+		return n
+	}
+	for i, c := range b[:n] {
+		if c != '\n' {
+			b[i] = ' '
+		}
+	}
+	return n
+}

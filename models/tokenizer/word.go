@@ -1,0 +1,80 @@
+package tokenizer
+
+// word is a word while its tokens are being merged: a list, in both directions, of
+// tokens by their first byte's place.
+type word struct {
+	b             *BPE
+	ids           []int // gone, which is in no merge, where a place is inside a token
+	before, after []int // the places of a token's neighbours, −1 and len(ids) at the ends
+}
+
+const gone = -1
+
+// start makes it that of the bytes of a text, in the memory that it has.
+func (w *word) start(b *BPE, text string) {
+	w.b, w.ids, w.before, w.after = b, w.ids[:0], w.before[:0], w.after[:0]
+	for i := range len(text) {
+		w.ids, w.before, w.after = append(w.ids, b.bytes[text[i]]), append(w.before, i-1), append(w.after, i+1)
+	}
+}
+
+// candidate is a merge, by its rank, of the token at a place and the token after it.
+type candidate struct{ rank, at int }
+
+// candidate finds the merge of the token at a place, if there is one.
+func (w *word) candidate(at int) (candidate, bool) {
+	if at < 0 || w.after[at] == len(w.ids) {
+		return candidate{}, false
+	}
+	rank, ok := w.b.ranks[[2]int{w.ids[at], w.ids[w.after[at]]}]
+	return candidate{rank, at}, ok
+}
+
+// merge merges the token at a place with the token after it, unless one of them has been
+// merged with another since it was a candidate.
+func (w *word) merge(at int, m merge) bool {
+	next := w.after[at]
+	if w.ids[at] != m.left || w.ids[next] != m.right {
+		return false
+	}
+	w.ids[at], w.ids[next] = m.both, gone
+	w.after[at] = w.after[next]
+	if w.after[at] < len(w.ids) {
+		w.before[w.after[at]] = at
+	}
+	return true
+}
+
+// queue is a binary heap: the candidate of the lowest rank first, of several the
+// leftmost. container/heap would allocate memory for each candidate.
+type queue []candidate
+
+func (q queue) less(i, j int) bool {
+	return q[i].rank < q[j].rank || q[i].rank == q[j].rank && q[i].at < q[j].at
+}
+
+func (q *queue) push(c candidate) {
+	*q = append(*q, c)
+	for i := len(*q) - 1; i > 0 && q.less(i, (i-1)/2); i = (i - 1) / 2 {
+		(*q)[i], (*q)[(i-1)/2] = (*q)[(i-1)/2], (*q)[i]
+	}
+}
+
+func (q *queue) pop() candidate {
+	h := *q
+	first, last := h[0], len(h)-1
+	h[0] = h[last]
+	h = h[:last]
+	*q = h
+	for i := 0; ; {
+		child := 2*i + 1
+		if child+1 < last && h.less(child+1, child) {
+			child++
+		}
+		if child >= last || !h.less(child, i) {
+			return first
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+}
