@@ -222,7 +222,7 @@ func TestWindows(t *testing.T) {
 	} {
 		require.Equal(t, c.want, windows(make([]int32, c.text), c.context, c.batch, c.most))
 	}
-	long := windows(make([]int, 1<<17), 1, 1, math.MaxInt) // place times windows is beyond 32 bits
+	long := windows(make([]int32, 1<<17), 1, 1, math.MaxInt) // place times windows is beyond 32 bits
 	require.Len(t, long, 1<<17-1)
 	require.Equal(t, 1<<17-2, long[len(long)-1])
 }
