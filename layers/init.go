@@ -5,6 +5,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/extent"
 )
 
 // Normal starts weights from a normal distribution of mean 0 and the given
@@ -23,8 +25,12 @@ func constant(v float64) G.InitWFn {
 	}
 }
 
+// fill makes a weight's values; nil where it has more than a tensor may have.
 func fill(dt tensor.Dtype, shape []int, next func() float64) any {
-	n := tensor.Shape(shape).TotalSize()
+	n, ok := extent.Product(shape...)
+	if !ok {
+		return nil
+	}
 	if dt == tensor.Float64 {
 		s := make([]float64, n)
 		for i := range s {

@@ -89,6 +89,8 @@ func (own State) admits(s State) error {
 			}
 			if from.Dtype() != to.Dtype() {
 				fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
+			} else if n, ok := from.Data().(int64); ok && n < 0 {
+				fault("%s is %d, want 0 or more", name, n)
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gorgonorm/internal/cpu"
@@ -32,8 +33,9 @@ func (m Moments) Var() []float64 {
 //
 // The parts may be micro-batches, or shards of a batch on several machines; BatchNorm's
 // Moments has those of each, and what comes out can be copied into RunningMean and, as
-// Var, into RunningVar. A part of no rows is passed over. A negative count, or another
-// number of features than the first part's, is an error.
+// Var, into RunningVar. A part of no rows is passed over. A negative count, a sum of counts
+// that an int does not hold, or another number of features than the first part's, is an
+// error.
 func Sync(parts ...Moments) (Moments, error) {
 	at := slices.IndexFunc(parts, func(p Moments) bool { return p.Count != 0 })
 	if at < 0 {
@@ -47,6 +49,9 @@ func Sync(parts ...Moments) (Moments, error) {
 		}
 		if p.Count < 0 || len(p.Mean) != features || len(p.M2) != features {
 			return Moments{}, fmt.Errorf("layers: Sync: part %d has a count of %d, %d means and %d M2, want a count of 1 or more and %d of each", i, p.Count, len(p.Mean), len(p.M2), features)
+		}
+		if p.Count > math.MaxInt-whole.Count {
+			return Moments{}, fmt.Errorf("layers: Sync: part %d has a count of %d, which with the %d before it is more than %d", i, p.Count, whole.Count, math.MaxInt)
 		}
 		whole.Count += p.Count
 	}
