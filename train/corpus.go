@@ -63,7 +63,7 @@ func ReadCorpus(path string) (*Corpus, error) {
 	if err != nil {
 		return nil, fmt.Errorf("train: the text %s: %w", path, err)
 	}
-	split := len(all) * 9 / 10
+	split := len(all) - (len(all)+9)/10
 	c.Train, c.Val = all[:split], all[split:]
 	return c, nil
 }
@@ -74,9 +74,9 @@ func (c *Corpus) Fits(context int) error {
 		name string
 		ids  []int
 	}{{"training", c.Train}, {"validation", c.Val}} {
-		if n := len(part.ids); n < context+1 {
+		if n := len(part.ids); n <= context {
 			return fmt.Errorf("train: the text %s is too short: its %s part has %d characters, a context of %d needs %d (give a longer text or a smaller -context)",
-				c.Path, part.name, n, context, context+1)
+				c.Path, part.name, n, context, uint(context)+1)
 		}
 	}
 	return nil

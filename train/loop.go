@@ -151,7 +151,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 		return err
 	}
 	run.Speed = Speed{
-		TokensPerSec: Float(float64(len(run.Steps)*l.Batch*l.Context) / l.training.Seconds()),
+		TokensPerSec: Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      Float(time.Since(l.start).Seconds()),
 	}
 	s.measure(run.Steps, untrained, notBelow)
