@@ -129,21 +129,17 @@ func TestForwardRefusesResultsThatWrap(t *testing.T) {
 	}
 }
 
-// TestACacheThatWrapsIsRefused, and takes rows that do not afterwards.
+// TestACacheThatWrapsIsRefused, by its tokens, or by these times the width of the rows.
 func TestACacheThatWrapsIsRefused(t *testing.T) {
 	t.Parallel()
 	_, err := NewKVCache(math.MaxInt)
-	require.EqualError(t, err, fmt.Sprintf("layers: KVCache: has room for %d tokens, want at most %d", math.MaxInt, extent.Max))
+	require.EqualError(t, err, fmt.Sprintf("layers: KVCache: has room for %d tokens, want at most %d", math.MaxInt, extent.Max/64))
 	attention, err := NewCausalSelfAttention(1)
 	require.NoError(t, err)
-	cache, err := NewKVCache(extent.Max)
+	cache, err := NewKVCache(extent.Max / 64)
 	require.NoError(t, err)
-	_, err = attention.Cached(cache).Forward(huge(G.NewGraph(), false, 1, 1, 12))
-	require.EqualError(t, err, "layers: CausalSelfAttention: "+tooLarge("the cache", extent.Max, 12))
-	small, err := NewKVCache(extent.Max / (extent.Max / 4))
-	require.NoError(t, err)
-	_, err = attention.Cached(small).Forward(huge(G.NewGraph(), false, 1, 1, 12))
-	require.NoError(t, err)
+	_, err = attention.Cached(cache).Forward(huge(G.NewGraph(), false, 1, 1, 192))
+	require.EqualError(t, err, "layers: CausalSelfAttention: "+tooLarge("the cache", extent.Max/64, 192))
 }
 
 // TestSyncRefusesCountsThatWrap.

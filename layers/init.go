@@ -11,7 +11,8 @@ import (
 
 // Normal starts weights from a normal distribution of mean 0 and the given
 // standard deviation, drawn from a source of the caller's, so that it can be
-// repeated. It makes one weight's values; give each its own source.
+// repeated. It makes one weight's values; give each its own source. Of a shape that no
+// tensor may have it makes nil.
 func Normal(source rand.Source, std float64) G.InitWFn {
 	rng := rand.New(source)
 	return func(dt tensor.Dtype, shape ...int) any {

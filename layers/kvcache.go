@@ -27,13 +27,17 @@ type KVCache struct {
 	tokens         int // of the rows that are there
 }
 
+// maxContext keeps the logits of a block of 64 tokens, which attention computes together,
+// within the size of a tensor.
+const maxContext = extent.Max / 64
+
 // NewKVCache makes an empty cache for at most context tokens.
 func NewKVCache(context int) (*KVCache, error) {
 	if context < 1 {
 		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want 1 or more", context)
 	}
-	if context > extent.Max {
-		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want at most %d", context, extent.Max)
+	if context > maxContext {
+		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want at most %d", context, maxContext)
 	}
 	return &KVCache{context: context}, nil
 }

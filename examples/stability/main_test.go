@@ -291,6 +291,9 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
 		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
 		{"absurd batch", []string{"-batch", "4611686018427387904"}, cli.Misused, "is more than 16777216 tokens"},
+		{"absurd context", []string{"-context", fmt.Sprint(math.MaxInt)}, cli.Misused, "is more than 16777216 tokens"},
+		{"absurd channels", []string{"-channels", fmt.Sprint(math.MaxInt)}, cli.Misused, "want at most 2e+09"},
+		{"absurd layers", []string{"-layers", "200000"}, cli.Misused, "layers is 200000, want at most 10000"},
 		{"argument", []string{"layer"}, cli.Misused, `unexpected argument "layer"`},
 		{"one token under batch", []string{"-batch", "1", "-context", "1"}, cli.Misused, "needs a batch of 2 tokens or more"},
 	} {
