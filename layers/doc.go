@@ -12,7 +12,7 @@
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
 // images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input must have at
-// least one element, and no tensor may have more than 2³⁶ (2²⁸ where an int has 32 bits).
+// least one element, and no tensor may have more than 2³⁶ (2²⁸ − 1 where an int has 32 bits).
 //
 // # Which norm
 //
