@@ -16,8 +16,8 @@ import (
 	"gorgonorm/internal/cpu"
 )
 
-// Implementation is gonum's, but for Sgemm and Dgemm. Arguments that BLAS does
-// not allow panic as gonum's do.
+// Implementation is gonum's, except for Sgemm and Dgemm. Arguments that BLAS does not
+// allow panic with gonum's words, before anything is written.
 type Implementation struct {
 	gonum.Implementation
 }
@@ -31,38 +31,59 @@ var _ interface {
 
 // Sgemm computes C = alpha·op(A)·op(B) + beta·C in float32, where op(A) is m×k,
 // op(B) k×n and C m×n.
-func (impl Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	if !valid(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc) {
-		impl.Implementation.Sgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-		return
-	}
+func (Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
 	cpu.Gemm(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // Dgemm is Sgemm in float64.
-func (impl Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
-	if !valid(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc) {
-		impl.Implementation.Dgemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
-		return
-	}
+func (Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
 	cpu.Gemm(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
-// valid says that a product is well-defined and not empty. gonum's own code has
-// the words for all others.
-func valid(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) bool {
-	return fits(tA, m, k, a, lda) && fits(tB, k, n, b, ldb) && fits(blas.NoTrans, m, n, c, ldc)
+// check panics where BLAS does not allow the arguments of a product, a, b and c being
+// the lengths of its slices. The tests, their order and their words are gonum's, but no
+// leading dimension is so large that they wrap.
+func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
+	rowsA, colsA := stored(tA, m, k)
+	rowsB, colsB := stored(tB, k, n)
+	switch {
+	case m < 0:
+		panic("blas: m < 0")
+	case n < 0:
+		panic("blas: n < 0")
+	case k < 0:
+		panic("blas: k < 0")
+	case lda < max(1, colsA):
+		panic("blas: bad leading dimension of A")
+	case ldb < max(1, colsB):
+		panic("blas: bad leading dimension of B")
+	case ldc < max(1, n):
+		panic("blas: bad leading dimension of C")
+	case m == 0 || n == 0:
+	case !holds(a, rowsA, colsA, lda):
+		panic("blas: insufficient length of a")
+	case !holds(b, rowsB, colsB, ldb):
+		panic("blas: insufficient length of b")
+	case !holds(c, m, n, ldc):
+		panic("blas: insufficient length of c")
+	}
 }
 
-// fits says that a slice of length elements holds a matrix of that many rows and
-// cols, or its transpose, with the stored rows ld apart.
-func fits(t blas.Transpose, rows, cols, length, ld int) bool {
+// stored is the shape in which an operand of the given shape is stored.
+func stored(t blas.Transpose, rows, cols int) (int, int) {
 	switch t {
 	case blas.NoTrans:
+		return rows, cols
 	case blas.Trans, blas.ConjTrans:
-		rows, cols = cols, rows
-	default:
-		return false
+		return cols, rows
 	}
-	return rows > 0 && cols > 0 && ld >= cols && length >= (rows-1)*ld+cols
+	panic("blas: illegal transpose")
+}
+
+// holds reports whether length ≥ (rows−1)·ld + cols, by division, because the product
+// may not fit an int. Where rows is 0, any length does.
+func holds(length, rows, cols, ld int) bool {
+	return rows == 0 || length >= cols && (length-cols)/ld >= rows-1
 }

@@ -2,8 +2,10 @@ package layers
 
 import (
 	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/extent"
 	"gorgonorm/internal/op"
 )
 
@@ -44,12 +46,15 @@ func (l *CausalSelfAttention) Forward(qkv *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	s := qkv.Shape()
-	if s.Dims() != 3 || s[2] == 0 || s[2]%(3*l.heads) != 0 {
+	if s.Dims() != 3 || s[2] == 0 || s[2]%3 != 0 || s[2]/3%l.heads != 0 {
 		return nil, l.errorf("input shape is %v, want (batch, time, 3·channels) with channels a multiple of %d heads", s, l.heads)
 	}
 	h := cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: l.heads}
 	if l.cache != nil {
 		return l.forwardCached(qkv, h)
+	}
+	if _, err := extent.Of("the attention matrix", tensor.Shape{h.B, h.Heads, h.T, h.T}); err != nil {
+		return nil, l.errorf("%w", err)
 	}
 	return op.Apply(l.label(), replaceLast(s, h.C), &attention[float32]{Heads: h}, &attention[float64]{Heads: h}, qkv)
 }

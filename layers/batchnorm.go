@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/extent"
 	"gorgonorm/internal/op"
 )
 
@@ -50,9 +51,14 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	if err != nil {
 		return nil, err
 	}
-	if c.positions > 0 && c.axis != -1 && c.axis != 2 {
+	if c.positions > 0 {
 		unmade := module{kind: "BatchNorm", name: c.name} // an error leaves nothing on the graph
-		return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis)
+		if c.axis != -1 && c.axis != 2 {
+			return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis)
+		}
+		if _, err := extent.Of("the running mean", tensor.Shape{c.positions, max(features, 1)}); err != nil {
+			return nil, unmade.errorf("%w", err)
+		}
 	}
 	m, _, err := newNorm("BatchNorm", g, features, c)
 	if err != nil {

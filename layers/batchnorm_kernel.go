@@ -2,6 +2,7 @@ package layers
 
 import (
 	"errors"
+	"math"
 
 	"gorgonia.org/tensor"
 
@@ -106,7 +107,9 @@ func (k *batchNorm[T]) track() {
 		return
 	}
 	batches := r.batches.Int64s()
-	batches[0]++
+	if batches[0] < math.MaxInt64 {
+		batches[0]++
+	}
 	momentum, correction := r.momentum, 1.0
 	if r.cumulative {
 		momentum = 1 / float64(batches[0])

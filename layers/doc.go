@@ -13,7 +13,8 @@
 // (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
 // images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input of no rows
 // gives a result of none, and gradients of 0 (its value is a tensor.New of that shape
-// WithBacking an empty slice; Gorgonia's own operations and Dense.Data panic at such tensors).
+// WithBacking an empty slice; Gorgonia's own operations and Dense.Data panic at such
+// tensors). No tensor may have more than 2³⁶ elements (2²⁸ − 1 where an int has 32 bits).
 //
 // # Which norm
 //

@@ -5,11 +5,14 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/extent"
 )
 
 // Normal starts weights from a normal distribution of mean 0 and the given
 // standard deviation, drawn from a source of the caller's, so that it can be
-// repeated. It makes one weight's values; give each its own source.
+// repeated. It makes one weight's values; give each its own source. Of a shape that no
+// tensor may have it makes nil.
 func Normal(source rand.Source, std float64) G.InitWFn {
 	rng := rand.New(source)
 	return func(dt tensor.Dtype, shape ...int) any {
@@ -23,8 +26,12 @@ func constant(v float64) G.InitWFn {
 	}
 }
 
+// fill makes a weight's values; nil where it has more than a tensor may have.
 func fill(dt tensor.Dtype, shape []int, next func() float64) any {
-	n := tensor.Shape(shape).TotalSize()
+	n, ok := extent.Product(shape...)
+	if !ok {
+		return nil
+	}
 	if dt == tensor.Float64 {
 		s := make([]float64, n)
 		for i := range s {

@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/extent"
 	"gorgonorm/internal/op"
 )
 
@@ -26,10 +27,17 @@ type KVCache struct {
 	tokens         int // of the rows that are there
 }
 
+// maxContext keeps the logits of a block of 64 tokens, which attention computes together,
+// within the size of a tensor.
+const maxContext = extent.Max / 64
+
 // NewKVCache makes an empty cache for at most context tokens.
 func NewKVCache(context int) (*KVCache, error) {
 	if context < 1 {
 		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want 1 or more", context)
+	}
+	if context > maxContext {
+		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want at most %d", context, maxContext)
 	}
 	return &KVCache{context: context}, nil
 }
@@ -45,11 +53,15 @@ func (c *KVCache) Truncate(tokens int) { c.tokens = max(0, min(tokens, c.tokens)
 func (c *KVCache) place(qkv *G.Node) error {
 	dt, width := qkv.Dtype(), qkv.Shape()[2]
 	if c.rows == nil {
+		n, err := extent.Of("the cache", tensor.Shape{c.context, width})
+		if err != nil {
+			return err
+		}
 		c.dtype, c.width = dt, width
 		if dt == tensor.Float32 {
-			c.rows = make([]float32, c.context*width)
+			c.rows = make([]float32, n)
 		} else {
-			c.rows = make([]float64, c.context*width)
+			c.rows = make([]float64, n)
 		}
 	}
 	if dt != c.dtype || width != c.width {

@@ -8,6 +8,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/extent"
 )
 
 // Layer is what every layer of one input offers. Fwd, Model and Name are the
@@ -155,7 +157,10 @@ func (m *module) initial(l learnable) (_ any, err error) {
 	if l.init == nil {
 		return nil, m.errorf("there is no function for the initial %s", l.suffix)
 	}
-	n := l.shape.TotalSize()
+	n, err := extent.Of(l.suffix, l.shape)
+	if err != nil {
+		return nil, m.errorf("%w", err)
+	}
 	var ok bool
 	values := l.init(m.dtype, l.shape...)
 	switch v := values.(type) {
@@ -243,13 +248,16 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer
-// stands on one.
+// stands on one, or has more elements than a tensor may have.
 func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
 	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
+	}
+	if _, err := extent.Of("the input", x.Shape()); err != nil {
+		return m.errorf("%w", err)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/extent"
 	"gorgonorm/internal/op"
 )
 
@@ -26,7 +27,10 @@ func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tenso
 			return m, shape, m.errorf("the features' shape is %v, want sizes of 1 or more", shape)
 		}
 	}
-	if n := shape.TotalSize(); n != features {
+	switch n, err := extent.Of("a row", shape); {
+	case err != nil:
+		return m, shape, m.errorf("%w", err)
+	case n != features:
 		return m, shape, m.errorf("the features' shape %v has %d elements, want %d", shape, n, features)
 	}
 	one := 1.0

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/extent"
 	"gorgonorm/internal/op"
 )
 
@@ -60,6 +61,9 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	_, _, size := query.rowKernels()
 	if _, _, n := key.rowKernels(); n != size {
 		return nil, m.errorf("the key's norm has %d features, want %d as the query's", n, size)
+	}
+	if _, err := extent.Of("a row", tensor.Shape{3, heads, size}); err != nil {
+		return nil, m.errorf("%w", err)
 	}
 	m.g, m.dtype = q.g, q.dtype
 	m.learnables = slices.Concat(q.learnables, k.learnables)

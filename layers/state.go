@@ -99,8 +99,8 @@ func (own State) admits(s State) error {
 			}
 			if from.Dtype() != to.Dtype() {
 				fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
-			} else if n := negative(name, from); n > 0 {
-				fault("%s has %d negative elements, want none", name, n)
+			} else if v := negative(name, from); v < 0 {
+				fault("%s holds %v, want 0 or more", name, v)
 			}
 		}
 	}
@@ -116,8 +116,9 @@ func (own State) admits(s State) error {
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
 }
 
-// negative counts the elements below 0 of what cannot have such: variances and counts.
-func negative(name string, d *tensor.Dense) (n int) {
+// negative returns the first element below 0 of what cannot have such, a variance or a
+// count, else 0.
+func negative(name string, d *tensor.Dense) float64 {
 	if !safetensors.IsCount(name) && !strings.HasSuffix(name, "running_var") {
 		return 0
 	}
@@ -132,13 +133,13 @@ func negative(name string, d *tensor.Dense) (n int) {
 	return 0
 }
 
-func below[E float32 | float64 | int64](s []E) (n int) {
+func below[E float32 | float64 | int64](s []E) float64 {
 	for _, v := range s {
 		if v < 0 {
-			n++
+			return float64(v)
 		}
 	}
-	return n
+	return 0
 }
 
 // empty is a tensor that is none: nil, or given back to Gorgonia's pool.

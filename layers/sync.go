@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"gorgonia.org/tensor"
@@ -34,7 +35,7 @@ func (m Moments) Var() []float64 {
 //
 // The parts may be micro-batches, or shards of a batch on several machines; BatchNorm's
 // Moments has those of each, and SetStatistics takes what comes out. A part of no rows is
-// passed over. A negative count, or another
+// passed over. A negative count, a sum of counts that an int does not hold, or another
 // number of features than the first part's, is an error.
 func Sync(parts ...Moments) (Moments, error) {
 	at := slices.IndexFunc(parts, func(p Moments) bool { return p.Count != 0 })
@@ -49,6 +50,9 @@ func Sync(parts ...Moments) (Moments, error) {
 		}
 		if p.Count < 0 || len(p.Mean) != features || len(p.M2) != features {
 			return Moments{}, fmt.Errorf("layers: Sync: part %d has a count of %d, %d means and %d M2, want a count of 1 or more and %d of each", i, p.Count, len(p.Mean), len(p.M2), features)
+		}
+		if p.Count > math.MaxInt-whole.Count {
+			return Moments{}, fmt.Errorf("layers: Sync: part %d has a count of %d, which with the %d before it is more than %d", i, p.Count, whole.Count, math.MaxInt)
 		}
 		whole.Count += p.Count
 	}
@@ -85,8 +89,8 @@ func (l *BatchNorm) SetStatistics(m Moments) error {
 	if m.Count <= lost {
 		return l.errorf("moments are of %d rows, want %d or more", m.Count, lost+1)
 	}
-	if below(m.M2) > 0 {
-		return l.errorf("moments have a negative M2")
+	if v := below(m.M2); v < 0 {
+		return l.errorf("moments have an M2 of %v, want 0 or more", v)
 	}
 	for j, mean := range m.Mean {
 		setElement(r.mean, j, mean)

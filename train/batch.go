@@ -1,6 +1,9 @@
 package train
 
-import "math/rand/v2"
+import (
+	"math/bits"
+	"math/rand/v2"
+)
 
 // batches draws sequences at random places of a text. The same seed draws the
 // same sequences, whatever is trained on them.
@@ -42,7 +45,14 @@ func windows(text []int32, context, batch, most int) []int {
 	}
 	at := make([]int, n)
 	for i := range at {
-		at[i] = int(int64(i) * int64(places) / int64(n)) // wider than int is on 32 bits
+		at[i] = place(i, n, places)
 	}
 	return at
+}
+
+// place is i·places/n for i < n, whose product an int may not hold.
+func place(i, n, places int) int {
+	high, low := bits.Mul64(uint64(i), uint64(places))
+	at, _ := bits.Div64(high, low, uint64(n))
+	return int(at)
 }

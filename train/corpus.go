@@ -75,7 +75,7 @@ func ReadCorpus(path string) (*Corpus, error) {
 	for _, r := range all {
 		whole = append(whole, ids[r])
 	}
-	split := len(whole) * 9 / 10
+	split := len(whole) - (len(whole)+9)/10
 	c.Train, c.Val = whole[:split], whole[split:]
 	return c, nil
 }
@@ -86,9 +86,9 @@ func (c *Corpus) Fits(context int) error {
 		name string
 		ids  []int32
 	}{{"training", c.Train}, {"validation", c.Val}} {
-		if n := len(part.ids); n < context+1 {
+		if n := len(part.ids); n <= context {
 			return fmt.Errorf("train: the text %s is too short: its %s part has %d characters, a context of %d needs %d (give a longer text or a smaller -context)",
-				c.Path, part.name, n, context, context+1)
+				c.Path, part.name, n, context, uint(context)+1)
 		}
 	}
 	return nil

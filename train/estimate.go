@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -92,7 +93,27 @@ func (t cost) of(c Config) time.Duration {
 	if c.ProbeEvery > 0 {
 		probes = 2 + c.Steps/c.ProbeEvery
 	}
-	return t.setup + time.Duration(c.Steps)*t.step + time.Duration(probes)*t.probe + time.Duration(evaluations)*t.evaluation
+	all := t.setup
+	for _, part := range []time.Duration{times(c.Steps, t.step), times(probes, t.probe), times(evaluations, t.evaluation)} {
+		all = plus(all, part)
+	}
+	return all
+}
+
+// times is n·d, or the longest time that there is, 292 years, if that is less.
+func times(n int, d time.Duration) time.Duration {
+	if d > 0 && int64(n) > math.MaxInt64/int64(d) {
+		return math.MaxInt64
+	}
+	return time.Duration(n) * d
+}
+
+// plus is a + b, or the longest time that there is.
+func plus(a, b time.Duration) time.Duration {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
 }
 
 // measure takes the mean cost of runs of one kind, jobs of them side by side.
@@ -174,7 +195,7 @@ func makespan(tasks []time.Duration, workers int) time.Duration {
 	free := make([]time.Duration, workers)
 	for _, t := range tasks {
 		first := slices.Index(free, slices.Min(free))
-		free[first] += t
+		free[first] = plus(free[first], t)
 	}
 	return slices.Max(free)
 }

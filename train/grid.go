@@ -41,10 +41,12 @@ func (g Grid) Configs() (cs []Config) {
 	return cs
 }
 
-// Shard is the i-th of n shares of the runs, i from 1: every n-th of them.
+// Shard is the i-th of n shares of the runs, i from 1 to n: every n-th of them.
 func Shard(cs []Config, i, n int) (share []Config) {
-	for at := i - 1; at < len(cs); at += n {
-		share = append(share, cs[at])
+	for at, c := range cs {
+		if n > 0 && at%n == i-1 {
+			share = append(share, c)
+		}
 	}
 	return share
 }

@@ -19,11 +19,11 @@ func (c Config) evaluates(step int) bool {
 // (Loshchilov & Hutter 2017, as nanoGPT computes it).
 func (c Config) Rate(step int) float64 {
 	if step < c.Warmup {
-		return c.LR * float64(step+1) / (float64(c.Warmup) + 1)
+		return c.LR * (float64(step) + 1) / (float64(c.Warmup) + 1)
 	}
 	if step >= c.Steps {
 		return c.MinLR
 	}
-	done := float64(step-c.Warmup) / float64(max(1, c.Steps-c.Warmup))
+	done := (float64(step) - float64(c.Warmup)) / (float64(c.Steps) - float64(c.Warmup))
 	return c.MinLR + (c.LR-c.MinLR)*(1+math.Cos(math.Pi*done))/2
 }

@@ -3,12 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -110,6 +114,12 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 		{"from 1", map[string]string{"ID": "1", "COUNT": "8", "MIN": "1", "STEP": "1"}, shard{1, 8}, ""},
 		{"in steps", map[string]string{"ID": "14", "COUNT": "4", "MIN": "2", "STEP": "4"}, shard{4, 4}, ""},
 		{"a list with gaps", map[string]string{"ID": "9", "COUNT": "2", "MIN": "1", "STEP": "1"}, shard{9, 2}, "SLURM_ARRAY_TASK_ID is 9, which is none of 2 tasks from 1 in steps of 1: give -shard"},
+		{"a place that wraps", map[string]string{"ID": fmt.Sprint(math.MinInt), "COUNT": "8", "MIN": fmt.Sprint(math.MaxInt), "STEP": "1"}, shard{},
+			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from %d in steps of 1: give -shard", math.MinInt, math.MaxInt)},
+		{"a distance that wraps", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "-5", "STEP": "10"}, shard{},
+			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from -5 in steps of 10: give -shard", math.MaxInt)},
+		{"the last place", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "0", "STEP": "1"}, shard{},
+			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from 0 in steps of 1: give -shard", math.MaxInt)},
 		{"no number", map[string]string{"ID": "x"}, shard{}, `SLURM_ARRAY_TASK_ID is "x", want a number`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -130,6 +140,27 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	done, err := filepath.Glob(filepath.Join(out, "*"))
 	require.NoError(t, err)
 	require.Len(t, done, 1)
+}
+
+// TestTheTimeLeftDoesNotWrap, of so many steps that an int does not hold them.
+func TestTheTimeLeftDoesNotWrap(t *testing.T) {
+	runs := make([]train.Config, 3)
+	for i := range runs {
+		runs[i].Steps, runs[i].Seed = math.MaxInt, uint64(i)
+	}
+	p := newProgress(io.Discard, runs)
+	p.began = time.Now().Add(-time.Hour)
+	p.step(runs[0], train.Step{Step: 1})
+	require.Greater(t, p.left(), 100*365*24*time.Hour)
+	p.done(train.Run{Config: runs[0]})
+	require.Greater(t, p.left(), 100*365*24*time.Hour)
+}
+
+// TestASharesNumberMayBeAny: the second of so many has one run, the others none.
+func TestASharesNumberMayBeAny(t *testing.T) {
+	args, _ := small(t, "-norms", "rms,layer", "-lr", "1e-3", "-shard", fmt.Sprintf("2/%d", math.MaxInt))
+	_, stderr := succeed(t, args)
+	require.Contains(t, stderr, fmt.Sprintf("share 2/%d: 1 run\n", math.MaxInt))
 }
 
 // TestFinishedRunsAreNotRunAgain, and further values of an axis join them.
@@ -263,6 +294,9 @@ func TestBadInput(t *testing.T) {
 		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
 		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
 		{"absurd batch", []string{"-batch", "4611686018427387904"}, cli.Misused, "is more than 16777216 tokens"},
+		{"absurd context", []string{"-context", fmt.Sprint(math.MaxInt)}, cli.Misused, "is more than 16777216 tokens"},
+		{"absurd channels", []string{"-channels", fmt.Sprint(math.MaxInt)}, cli.Misused, "want at most 2e+09"},
+		{"absurd layers", []string{"-layers", "200000"}, cli.Misused, "layers is 200000, want at most 10000"},
 		{"argument", []string{"layer"}, cli.Misused, `unexpected argument "layer"`},
 		{"one token under batch", []string{"-batch", "1", "-context", "1"}, cli.Misused, "needs a batch of 2 tokens or more"},
 	} {

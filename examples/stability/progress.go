@@ -17,16 +17,17 @@ type progress struct {
 	*cli.Line
 	began time.Time
 
-	runs, ended      int
-	steps, stepsDone int
-	order            []string // of the runs at hand
-	at               map[string]train.Step
-	perRun           int
+	runs, ended int
+	stepsDone   int
+	steps       float64  // of all runs; an int may not hold them
+	order       []string // of the runs at hand
+	at          map[string]train.Step
+	perRun      int
 }
 
 func newProgress(w io.Writer, runs []train.Config) *progress {
 	p := &progress{Line: cli.NewLine(w), runs: len(runs), began: time.Now(), at: make(map[string]train.Step), perRun: runs[0].Steps}
-	p.steps = len(runs) * p.perRun
+	p.steps = float64(len(runs)) * float64(p.perRun)
 	return p
 }
 
@@ -50,15 +51,16 @@ func (p *progress) step(c train.Config, s train.Step) {
 }
 
 func (p *progress) left() time.Duration {
+	const longest = 1 << 62 // 146 years
 	perStep := time.Since(p.began) / time.Duration(p.stepsDone)
-	return perStep * time.Duration(p.steps-p.stepsDone)
+	return time.Duration(min(float64(perStep)*(p.steps-float64(p.stepsDone)), longest))
 }
 
 // done ends a run's lines with its result.
 func (p *progress) done(r train.Run) {
 	id := r.Config.ID()
 	p.ended++
-	p.steps -= p.perRun - p.at[id].Step // those it did not take, or not here
+	p.steps -= float64(p.perRun - p.at[id].Step) // those it did not take, or not here
 	delete(p.at, id)
 	p.order = slices.DeleteFunc(p.order, func(o string) bool { return o == id })
 	fmt.Fprintf(p, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))

@@ -44,8 +44,9 @@ func slurmShard(getenv func(string) string) (s shard, err error) {
 	id, first, step := read("SLURM_ARRAY_TASK_ID", 0), read("SLURM_ARRAY_TASK_MIN", 0), read("SLURM_ARRAY_TASK_STEP", 1)
 	s.n = read("SLURM_ARRAY_TASK_COUNT", 1)
 	if err == nil {
-		s.i = (id-first)/max(1, step) + 1
-		if s.i < 1 || s.i > s.n {
+		at := (id - first) / max(1, step)
+		s.i = at + 1
+		if id < first || id-first < 0 || at >= s.n { // a difference that wraps is negative
 			err = fmt.Errorf("SLURM_ARRAY_TASK_ID is %d, which is none of %d tasks from %d in steps of %d: give -shard", id, s.n, first, step)
 		}
 	}

@@ -100,7 +100,7 @@ func (g *gemm[T]) multiply() {
 	g.packed = Grow(g.packed, (g.panels-g.direct)*g.kernels.TileCols*g.k)
 	g.split()
 	packs, tiles := g.panels-g.direct, ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt)
-	if g.m*g.n*g.k < gemmAlone {
+	if float64(g.m)*float64(g.n)*float64(g.k) < gemmAlone {
 		for c := range packs {
 			g.pack(c)
 		}
@@ -118,7 +118,7 @@ func (g *gemm[T]) multiply() {
 // other out. (The numbers were found by measurement.)
 func clashes[T Float](ld, way int) bool {
 	var z T
-	return ld*int(unsafe.Sizeof(z))%way == 0
+	return ld%(way/int(unsafe.Sizeof(z))) == 0
 }
 
 // split sets the part of C that one task computes: large enough that a task is

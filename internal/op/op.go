@@ -19,6 +19,8 @@ import (
 	_ "go4.org/unsafe/assume-no-moving-gc" // imported for its version: go.mod says why
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/extent"
 )
 
 // Float is the element type of a kernel.
@@ -62,6 +64,9 @@ func Apply(label string, shape tensor.Shape, f32 Kernel[float32], f64 Kernel[flo
 // to take a gradient by way of the node is an error.
 func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Forward[float64], inputs ...*G.Node) (*G.Node, error) {
 	dt, err := floatType(inputs)
+	if err == nil {
+		_, err = extent.Of("the output", shape)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("layers: %s: %w", label, err)
 	}

@@ -106,6 +106,9 @@ func (f *File) place(all map[string]*format.TensorInfo, from, size int64) error 
 			shape[i] = int(n)
 			bytes *= n
 		}
+		if bytes/info.DType.Size() > math.MaxInt { // where that has 32 bits
+			return fmt.Errorf("%s of shape %v has more than %d elements", name, info.Shape, math.MaxInt)
+		}
 		if bytes != end-begin {
 			return fmt.Errorf("%s of shape %v and type %v has %d bytes, want %d", name, info.Shape, info.DType, end-begin, bytes)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -259,4 +260,17 @@ func TestManyTensors(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, f.Tensors, n)
 	require.NoError(t, f.Close())
+}
+
+// TestMoreElementsThanAnIntCounts, in a file that takes no place on the disk.
+func TestMoreElementsThanAnIntCounts(t *testing.T) {
+	if bits.UintSize > 32 {
+		t.Skip("an int has 64 bits")
+	}
+	path := written(t, file(`{"x":{"dtype":"U8","shape":[65536,32768],"data_offsets":[0,2147483648]}}`, 0))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(path, info.Size()+1<<31))
+	_, err = Open(path)
+	require.EqualError(t, err, path+" is no safetensors file: x of shape [65536 32768] has more than 2147483647 elements")
 }

@@ -38,6 +38,10 @@ var gelus = []GELU{Tanh, Exact}
 // a size is a slip.
 const maxParameters = 2e9
 
+// maxLayers is above the deepest model that anyone trains. Blocks of one channel have few
+// parameters, but each takes time and memory of its own.
+const maxLayers = 10_000
+
 // parameters is the number of weights in matrices, nearly all that there are.
 func (c Config) parameters() float64 {
 	channels := float64(c.Channels)
@@ -58,6 +62,9 @@ func (c Config) Validate() error {
 	}
 	if n := c.parameters(); n > maxParameters {
 		return fmt.Errorf("transformer: such a model has %.3g parameters, want at most %.3g", n, maxParameters)
+	}
+	if c.Layers > maxLayers {
+		return fmt.Errorf("transformer: layers is %d, want at most %d", c.Layers, maxLayers)
 	}
 	if c.Channels%c.Heads != 0 {
 		return fmt.Errorf("transformer: %d heads do not divide %d channels", c.Heads, c.Channels)

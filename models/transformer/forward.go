@@ -6,6 +6,7 @@ import (
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"gorgonorm/internal/extent"
 	"gorgonorm/layers"
 )
 
@@ -30,6 +31,10 @@ func (m *Model) Forward(ids *G.Node) (*Activations, error) {
 	s := ids.Shape()
 	if s.Dims() != 2 || s[1] > m.config.Context {
 		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time) with time up to the context of %d", s, m.config.Context)
+	}
+	widest := tensor.Shape{s[0], s[1], max(4*m.config.Channels, m.config.Vocab)}
+	if _, err := extent.Of("the widest activation", widest); err != nil {
+		return nil, fmt.Errorf("transformer: %w", err)
 	}
 	f := m.forward()
 	m.head(f, m.stream(f, ids, m.positions(s)))

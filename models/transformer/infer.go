@@ -111,13 +111,13 @@ func (w *weights) room(c Config) error {
 	if c.Channels == 0 {
 		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it", wteWeight, wpeWeight)
 	}
-	numbers := 0
+	numbers := 0.0
 	for name := range w.names {
 		t, _ := w.of(name)
-		numbers += t.Len()
+		numbers += float64(t.Len())
 	}
-	if want := c.parameters(); want > 2*float64(numbers)+1e6 {
-		return fmt.Errorf("it holds %d numbers, and by its names and shapes the model has %.0f", numbers, want)
+	if want := c.parameters(); want > 2*numbers+1e6 {
+		return fmt.Errorf("it holds %.0f numbers, and by its names and shapes the model has %.0f", numbers, want)
 	}
 	return nil
 }

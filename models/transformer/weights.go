@@ -143,6 +143,13 @@ func holds(own tensor.Dtype, d format.DType) bool {
 func (w *weights) examine(names []string) (faults Faults, err error) {
 	for _, name := range names {
 		if t, _ := w.of(name); t.DType == format.I64 {
+			count, err := w.Int64(w.names[name])
+			if err != nil {
+				return nil, err
+			}
+			if count < 0 {
+				faults = append(faults, Fault{w.names[name], fmt.Sprintf("is %d, want 0 or more", count)})
+			}
 			continue
 		}
 		wrong, negative, first := 0, 0, -1

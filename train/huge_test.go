@@ -1,0 +1,78 @@
+package train
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+)
+
+// TestSettingsThatWrapAreRefused: the context of a run, in the error that says how long
+// a text it needs, and what a batch holds.
+func TestSettingsThatWrapAreRefused(t *testing.T) {
+	t.Parallel()
+	text := corpus(t, verse)
+	c := tiny("layer")
+	c.Context = math.MaxInt
+	require.EqualError(t, Check(c, text), fmt.Sprintf("train: batch %d of context %d is more than 16777216 tokens", c.Batch, math.MaxInt))
+	require.ErrorContains(t, text.Fits(math.MaxInt), fmt.Sprintf("a context of %d needs %d (give", math.MaxInt, uint(math.MaxInt)+1))
+	require.ErrorContains(t, text.Fits(len(text.Val)), "is too short")
+	require.NoError(t, text.Fits(len(text.Val)-1))
+}
+
+// TestTheRateOfALongWarmup rises from 0 as that of a short one does.
+func TestTheRateOfALongWarmup(t *testing.T) {
+	t.Parallel()
+	c := Config{LR: 1, Warmup: math.MaxInt, Steps: math.MaxInt}
+	require.InEpsilon(t, 1/math.Ldexp(1, big.NewInt(math.MaxInt).BitLen()), c.Rate(0), 1e-9)
+	require.InDelta(t, 0.5, c.Rate(math.MaxInt/2), 1e-9)
+	require.InDelta(t, 1, c.Rate(math.MaxInt-1), 1e-9)
+}
+
+// TestTheTimeOfALongRunDoesNotWrap: 292 years stand for all that is longer.
+func TestTheTimeOfALongRunDoesNotWrap(t *testing.T) {
+	t.Parallel()
+	const long = time.Duration(math.MaxInt64)
+	c := Config{Steps: math.MaxInt, EvalEvery: math.MaxInt}
+	require.Equal(t, time.Duration(3), cost{evaluation: 1}.of(c))
+	require.Equal(t, long, cost{step: 1 << 40}.of(c))
+	require.Equal(t, long, cost{setup: long, step: 1, probe: 1, evaluation: 1}.of(Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}))
+	require.Equal(t, long, makespan([]time.Duration{long, long, 3}, 1))
+	require.Equal(t, long, makespan([]time.Duration{1, long - 1, 1, long}, 2))
+}
+
+// TestAShareOfAnyNumberIsWithinTheRuns.
+func TestAShareOfAnyNumberIsWithinTheRuns(t *testing.T) {
+	t.Parallel()
+	cs := grid(4).Configs()
+	require.Equal(t, cs[1:2], Shard(cs, 2, math.MaxInt))
+	require.Empty(t, Shard(cs, math.MaxInt, math.MaxInt))
+	require.Empty(t, Shard(cs, 1, 0))
+	require.Empty(t, Shard(cs, 0, 3))
+	require.Empty(t, Shard(cs, math.MinInt, 3))
+}
+
+// TestPlacesInAnyTextAreThoseOfBigIntegers, on any size of an int.
+func TestPlacesInAnyTextAreThoseOfBigIntegers(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		places := rapid.IntMin(1).Draw(t, "places")
+		n := rapid.IntRange(1, places).Draw(t, "n")
+		i := rapid.IntRange(0, n-1).Draw(t, "i")
+		want := new(big.Int).Mul(big.NewInt(int64(i)), big.NewInt(int64(places)))
+		require.Equal(t, want.Div(want, big.NewInt(int64(n))).Int64(), int64(place(i, n, places)))
+	})
+}
+
+// TestNinetyPercentAreForTraining, of every length, rounded down.
+func TestNinetyPercentAreForTraining(t *testing.T) {
+	t.Parallel()
+	letters := "abcdefghijklmnopqrstuvwxyz0123456789"
+	for n := 2; n <= len(letters); n++ {
+		require.Len(t, corpus(t, letters[:n]).Train, n*9/10)
+	}
+}
