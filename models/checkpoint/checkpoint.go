@@ -36,7 +36,9 @@ var bpeFiles = [][2]string{{"vocab.json", "merges.txt"}, {"encoder.json", "vocab
 // beside that. Weights are model.safetensors, or the only file of that kind.
 //
 // config.json is a training run's of this module, the model_args of a checkpoint of
-// nanoGPT, or GPT-2's as published. The tokenizer is of the first of these that is
+// nanoGPT, or GPT-2's as published. One of another architecture is an error, and so is
+// one with a member that is not known, because that may change what the model computes.
+// The tokenizer is of the first of these that is
 // there: the vocabulary in a run's config.json; meta.json, nanoGPT's meta of a
 // character model; vocab.json and merges.txt, or encoder.json and vocab.bpe, GPT-2's
 // byte-pair encoding.
