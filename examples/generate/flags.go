@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/models/transformer"
@@ -55,6 +56,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.StringVar(&o.eval, "eval", "", "a `file` of text to predict, instead of sampling: prints the loss a token and the perplexity, over windows of the context that do not overlap")
 	f.IntVar(&o.given.Heads, "heads", 0, "attention heads, where the model's files do not tell")
 	f.StringVar(&norm, "norm", "", "the `norm` of a model whose files do not tell it: rms, where it has no biases, for that is taken to be layer")
+	f.StringVar((*string)(&o.given.GELU), "gelu", "", "the `form` of GELU, tanh (GPT-2's) or exact (nanoGPT's), of a model whose weights do not tell it; before what config.json says")
 	if err := cli.Parse(f, args, usage, help); err != nil {
 		return o, err
 	}
@@ -77,6 +79,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		if o.given.Norm, err = transformer.NormByName(norm); err != nil {
 			return o, cli.Usage(err)
 		}
+	}
+	if g := o.given.GELU; g != "" && !slices.Contains(transformer.GELUs, g) {
+		return o, cli.Usage(fmt.Errorf("-gelu is %q, want one of %q", g, transformer.GELUs))
 	}
 	if err := o.sampling.Validate(); err != nil {
 		return o, cli.Usage(err)

@@ -3,11 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -131,6 +133,43 @@ func TestACheckpointOfNanoGPT(t *testing.T) {
 	require.Contains(t, stderr, "has 11 different tokens, and there are 1 in the vocabulary beside it")
 }
 
+// TestTheFormOfGELUIsGiven where weights do not tell it: the losses are those of
+// transformer.Load's two forms, and -gelu goes before config.json.
+func TestTheFormOfGELUIsGiven(t *testing.T) {
+	b, err := os.ReadFile(filepath.Join(testdata, "checkpoints", "nanogpt.safetensors"))
+	require.NoError(t, err)
+	for at := 8 + int(binary.LittleEndian.Uint64(b)); at < len(b); at += 4 { // weights so large that the forms differ
+		v := math.Float32frombits(binary.LittleEndian.Uint32(b[at:]))
+		binary.LittleEndian.PutUint32(b[at:], math.Float32bits(3*v))
+	}
+	weights := filepath.Join(t.TempDir(), "model.safetensors")
+	require.NoError(t, os.WriteFile(weights, b, 0o666))
+	const meta = `{"itos": {"0": "\n", "1": " ", "2": "a", "3": "b", "4": "c", "5": "d", "6": "e", "7": "f", "8": "g", "9": "h", "10": "ä"}}`
+	text := "a bad cab fed a gaggä\n"
+	path := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	want := make(map[transformer.GELU]string)
+	for _, g := range transformer.GELUs {
+		m, err := transformer.Load(G.NewGraph(), weights, transformer.Config{Heads: 2, GELU: g})
+		require.NoError(t, err)
+		var ids []int
+		for _, r := range text {
+			ids = append(ids, slices.Index([]rune("\n abcdefghä"), r))
+		}
+		e, err := train.Evaluate(t.Context(), m, ids, func(int, int) {})
+		require.NoError(t, err)
+		want[g] = fmt.Sprintf("loss %.4f ", e.Loss)
+	}
+	require.NotEqual(t, want[transformer.Tanh], want[transformer.Exact])
+	for config, bare := range map[string]transformer.GELU{`{}`: transformer.Exact, `{"activation_function": "gelu_new"}`: transformer.Tanh} {
+		dir := directory(t, weights, map[string]string{"meta.json": meta, "config.json": config})
+		for given, form := range map[string]transformer.GELU{"": bare, "tanh": transformer.Tanh, "exact": transformer.Exact} {
+			out, _ := succeed(t, "-model", dir, "-heads", "2", "-eval", path, "-gelu", given)
+			require.Contains(t, out, want[form], "%s %s", config, given)
+		}
+	}
+}
+
 // TestBytePairs: a model over GPT-2's kind of tokens.
 func TestBytePairs(t *testing.T) {
 	files := make(map[string]string)
@@ -172,6 +211,9 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-temperature", "-1"}, cli.Misused, "temperature is -1, want a finite number, 0 or more"},
 		{[]string{"-model", dir, "-top-k", "-1"}, cli.Misused, "top-k is -1, want 0 (all) or more"},
 		{[]string{"-model", dir, "-norm", "best"}, cli.Misused, `unknown norm "best"`},
+		{[]string{"-model", dir, "-gelu", "relu"}, cli.Misused, `-gelu is "relu", want one of ["tanh" "exact"]`},
+		{[]string{"-model", dir, "-gelu", "exact"}, cli.Failed, `its metadata have the gelu "tanh", want "exact"`},
+		{[]string{"-model", dir, "-seed", "-1"}, cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
 		{[]string{"-model", dir, "-heads", "-2"}, cli.Misused, "-heads is -2, want 1 or more"},
 		{[]string{"-model", dir, "more"}, cli.Misused, `unexpected argument "more"`},
 		{[]string{"-model", "nowhere"}, cli.Failed, "nowhere: no such file"},
@@ -228,7 +270,7 @@ func TestInterrupted(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	help, stderr := succeed(t, "-h")
 	require.Empty(t, stderr)
-	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm") {
+	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm gelu") {
 		require.Contains(t, help, "  -"+flag)
 	}
 }
