@@ -34,7 +34,7 @@ type file struct {
 }
 
 func fileOf(m *Model) file {
-	f := file{make(map[string]raw), map[string]string{"n_head": fmt.Sprint(m.config.Heads), "gelu": string(m.config.GELU)}}
+	f := file{make(map[string]raw), map[string]string{"gorgonorm.n_head": fmt.Sprint(m.config.Heads), "gorgonorm.gelu": string(m.config.GELU)}}
 	for name, d := range m.State() {
 		v := view{d}
 		f.tensors[name] = raw{v.DType(), v.Shape(), v.Data()}
@@ -142,7 +142,7 @@ func TestWhatNamesLeaveOpen(t *testing.T) {
 			require.NoError(t, err)
 			f := fileOf(m)
 			if c.metadata != "" {
-				f.metadata["norm"] = c.metadata
+				f.metadata["gorgonorm.norm"] = c.metadata
 			}
 			var given Config
 			if c.given != "" {
@@ -172,7 +172,7 @@ func TestLoadFileRefusesAnotherModelsWeights(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("none"))
 	require.NoError(t, err)
 	f := fileOf(m)
-	f.metadata["placement"], f.metadata["gelu"], f.metadata["n_head"] = "post", "exact", "4"
+	f.metadata["gorgonorm.placement"], f.metadata["gorgonorm.gelu"], f.metadata["gorgonorm.n_head"] = "post", "exact", "4"
 	path := f.write(t)
 	require.EqualError(t, m.LoadFile(path), "transformer: cannot load "+path+
 		`: heads: it has 4, want 2; its metadata have the placement "post", want "pre"; its metadata have the gelu "exact", want "tanh"`)
@@ -199,9 +199,9 @@ func TestTheFormOfGELU(t *testing.T) {
 		if c.transposed {
 			f.transpose()
 		}
-		delete(f.metadata, "gelu")
+		delete(f.metadata, "gorgonorm.gelu")
 		if c.metadata != "" {
-			f.metadata["gelu"] = string(c.metadata)
+			f.metadata["gorgonorm.gelu"] = string(c.metadata)
 		}
 		got, err := Load(G.NewGraph(), f.write(t), Config{GELU: c.given})
 		require.NoError(t, err)
@@ -240,13 +240,13 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"head's shape":   {func(f file) { f.reshape(headWeight, 8, 7) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
 		"twice":          {func(f file) { f.reshape("ln_f.weight", 8) }, Config{}, ln + " is ln_f.weight again"},
 		"no transformer": {func(f file) { clear(f.tensors); f.reshape("x", 3) }, Config{Heads: 2}, "it holds no transformer by nanoGPT's names or GPT-2's: neither " + wteWeight + " nor " + wpeWeight + " is a matrix in it"},
-		"heads":          {func(f file) { delete(f.metadata, "n_head") }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads"},
-		"heads, missing": {func(f file) { delete(f.metadata, "n_head"); delete(f.tensors, ln) }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads; " + ln + " is missing"},
-		"no number":      {func(f file) { f.metadata["n_head"] = "0" }, Config{}, `its metadata have n_head "0", want a number from 1`},
-		"three heads":    {func(f file) { f.metadata["n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
-		"norm":           {func(f file) { f.metadata["norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
+		"heads":          {func(f file) { delete(f.metadata, "gorgonorm.n_head") }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads"},
+		"heads, missing": {func(f file) { delete(f.metadata, "gorgonorm.n_head"); delete(f.tensors, ln) }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads; " + ln + " is missing"},
+		"no number":      {func(f file) { f.metadata["gorgonorm.n_head"] = "0" }, Config{}, `its metadata have gorgonorm.n_head "0", want a number from 1`},
+		"three heads":    {func(f file) { f.metadata["gorgonorm.n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
+		"norm":           {func(f file) { f.metadata["gorgonorm.norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
 		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; heads: it has 2, want 4; transformer.h.{0..2}.attn.c_attn.bias is missing; "},
-		"other norm": {func(f file) { f.metadata["norm"], f.metadata["placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post, GELU: Exact},
+		"other norm": {func(f file) { f.metadata["gorgonorm.norm"], f.metadata["gorgonorm.placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post, GELU: Exact},
 			`its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; its metadata have the gelu "tanh", want "exact"; `},
 		"far too large": {func(f file) { f.reshape("transformer.h.99999.ln_1.weight", 8) }, Config{}, "it holds 1773 numbers, and by its names and shapes the model has 76800104"},
 	} {
@@ -337,7 +337,7 @@ func TestHeadsByTheNormsOfQueries(t *testing.T) {
 	m, err := New(G.NewGraph(), c)
 	require.NoError(t, err)
 	f := fileOf(m)
-	delete(f.metadata, "n_head")
+	delete(f.metadata, "gorgonorm.n_head")
 	got, err := Load(G.NewGraph(), f.write(t), Config{})
 	require.NoError(t, err)
 	require.Equal(t, 4, got.config.Heads)

@@ -3,19 +3,13 @@ package transformer
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
-)
-
-// What a file's metadata tell, the number of heads under nanoGPT's name for it.
-const (
-	headsKey     = "n_head"
-	normKey      = "norm"
-	placementKey = "placement"
-	geluKey      = "gelu"
 )
 
 // ReadConfig is what a safetensors file tells of its model by names, shapes and
@@ -46,15 +40,22 @@ func (w *weights) tells() (c Config, faults []string) {
 		Bias:     w.some(".c_", ".bias"),
 		QKNorm:   w.some(".attn.", "_norm.weight"),
 	}
+	keep := func(err error) {
+		if err != nil {
+			faults = append(faults, err.Error())
+		}
+	}
 	var err error
-	if c.Heads, err = w.heads(c.Channels); err != nil {
-		faults = append(faults, err.Error())
-	}
-	if c.Norm, err = w.norm(c.Bias); err != nil {
-		faults = append(faults, "its metadata: "+strings.TrimPrefix(err.Error(), "transformer: "))
-	}
-	c.Placement = cmp.Or(Placement(w.Metadata[placementKey]), w.placement())
-	c.GELU = cmp.Or(GELU(w.Metadata[geluKey]), w.gelu())
+	c.Heads, err = w.heads(c.Channels)
+	keep(err)
+	c.Norm, err = w.norm(c.Bias)
+	keep(err)
+	placement, err := oneOf(w.notes, placementKey, Placements)
+	keep(err)
+	c.Placement = cmp.Or(placement, w.placement())
+	gelu, err := oneOf(w.notes, geluKey, GELUs)
+	keep(err)
+	c.GELU = cmp.Or(gelu, w.gelu())
 	if t, _ := w.of(wteWeight); t.DType == format.F64 {
 		c.Dtype = tensor.Float64
 	}
@@ -95,7 +96,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 		c.Dtype = found.Dtype
 	}
 	says := func(key, want string) {
-		if got, ok := w.Metadata[key]; ok && !wrong && got != want {
+		if got, ok := w.notes[key]; ok && !wrong && got != want {
 			fault("its metadata have the %s %q, want %q", key, got, want)
 		}
 	}
@@ -154,14 +155,10 @@ func (w *weights) layers() (n int) {
 
 // heads is as the metadata say or the size of the norms of queries and keys, or 0.
 func (w *weights) heads(channels int) (int, error) {
-	if text, ok := w.Metadata[headsKey]; ok {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return 0, fmt.Errorf("its metadata have %s %q, want a number from 1", headsKey, text)
-		}
-		return n, nil
+	if _, ok := w.notes[headsKey]; ok {
+		return w.notes.heads()
 	}
-	for name := range w.names {
+	for _, name := range slices.Sorted(maps.Keys(w.names)) {
 		t, _ := w.of(name)
 		if strings.HasSuffix(name, ".attn.q_norm.weight") && len(t.Shape) == 1 && t.Shape[0] > 0 {
 			return channels / t.Shape[0], nil
@@ -172,10 +169,11 @@ func (w *weights) heads(channels int) (int, error) {
 
 // norm is the kind in the metadata, or the one that belongs to such tensors.
 func (w *weights) norm(bias bool) (n Norm, err error) {
-	if name, ok := w.Metadata[normKey]; ok {
+	if name, ok := w.notes[normKey]; ok {
 		if n, err = NormByName(name); err == nil {
 			return n, nil
 		}
+		err = fmt.Errorf("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
 	}
 	name := "layer"
 	switch {

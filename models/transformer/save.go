@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
@@ -13,8 +12,8 @@ import (
 )
 
 // Save writes the model's State in the safetensors format, lm_head.weight with it, as
-// nanoGPT's state_dict() has it, and as metadata what Load cannot tell from names and
-// shapes.
+// nanoGPT's state_dict() has it, and as metadata, under keys that begin with gorgonorm.,
+// what Load cannot tell from names and shapes.
 func (m *Model) Save(w io.Writer) error {
 	views := make(map[string]view)
 	for name, d := range m.tensors() {
@@ -24,11 +23,7 @@ func (m *Model) Save(w io.Writer) error {
 		views[name] = view{d}
 	}
 	views[headWeight] = views[wteWeight]
-	metadata := map[string]string{
-		"format": "pt",
-		headsKey: strconv.Itoa(m.config.Heads), normKey: m.config.Norm.Name, placementKey: string(m.config.Placement), geluKey: string(m.config.GELU),
-	}
-	if err := safetensors.SerializeToWriter(views, metadata, w); err != nil {
+	if err := safetensors.SerializeToWriter(views, m.config.metadata(), w); err != nil {
 		return fmt.Errorf("transformer: saving: %w", err)
 	}
 	return nil

@@ -27,6 +27,7 @@ const (
 type weights struct {
 	*safetensors.File
 	path       string
+	notes      notes             // of the file's metadata
 	names      map[string]string // in the file, by nanoGPT's
 	conv1D     bool              // linear layers' weights are of shape (in, out)
 	duplicates Faults
@@ -40,7 +41,7 @@ func openWeights(path string) (*weights, error) {
 	if err != nil {
 		return nil, fmt.Errorf("transformer: %w", err)
 	}
-	w := &weights{File: f, path: path, names: make(map[string]string)}
+	w := &weights{File: f, path: path, notes: notesOf(f.Metadata), names: make(map[string]string)}
 	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
 		known := strings.TrimPrefix(name, "_orig_mod.")
 		if strings.HasSuffix(known, ".attn.bias") || strings.HasSuffix(known, ".attn.masked_bias") {
