@@ -1,9 +1,12 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	format "github.com/nlpodyssey/safetensors"
 )
@@ -42,6 +45,37 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 		}
 	}
 	return nil
+}
+
+// Equal reports whether two tensors have the same shape and the same numbers. They may
+// differ in type, and in the sign of a zero.
+func (f *File) Equal(a, b string) (bool, error) {
+	x, y := f.Tensors[a], f.Tensors[b]
+	left, right := decoder[float64](x.DType), decoder[float64](y.DType)
+	if left == nil || right == nil || !slices.Equal(x.Shape, y.Shape) {
+		return false, nil
+	}
+	const most = blockBytes / 8
+	var p, q [blockBytes]byte
+	var v, w [most]float64
+	for at := 0; at < x.Len(); at += most {
+		n := min(most, x.Len()-at)
+		rawX, rawY := p[:n*int(x.DType.Size())], q[:n*int(y.DType.Size())]
+		if err := errors.Join(f.read(rawX, x.at+int64(at)*int64(x.DType.Size())), f.read(rawY, y.at+int64(at)*int64(y.DType.Size()))); err != nil {
+			return false, err
+		}
+		if x.DType == y.DType && bytes.Equal(rawX, rawY) {
+			continue
+		}
+		left(v[:n], rawX)
+		right(w[:n], rawY)
+		for i := range n {
+			if v[i] != w[i] && !(math.IsNaN(v[i]) && math.IsNaN(w[i])) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // Int64 reads a tensor of one int64.

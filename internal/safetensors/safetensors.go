@@ -128,25 +128,6 @@ func (f *File) place(all map[string]*format.TensorInfo, from, size int64) error 
 	return nil
 }
 
-// Equal says whether two tensors have the same type, shape and bytes.
-func (f *File) Equal(a, b string) (bool, error) {
-	x, y := f.Tensors[a], f.Tensors[b]
-	if x.DType != y.DType || !slices.Equal(x.Shape, y.Shape) {
-		return false, nil
-	}
-	var p, q [blockBytes]byte
-	for at := int64(0); at < x.size; at += blockBytes {
-		n := min(blockBytes, x.size-at)
-		if err := errors.Join(f.read(p[:n], x.at+at), f.read(q[:n], y.at+at)); err != nil {
-			return false, err
-		}
-		if p != q {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
 func (f *File) read(b []byte, at int64) error {
 	if _, err := f.file.ReadAt(b, at); err != nil {
 		if err == io.EOF {

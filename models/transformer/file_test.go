@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
@@ -81,12 +82,39 @@ func (f file) transpose() {
 	}
 }
 
-// TestNamesOfOthersAreKnown: of compiled models, of GPT-2 on the hubs, with the
+// widened is a float32 tensor in float64, with zeros of the other sign.
+func (f file) widened(name string) raw {
+	r := f.tensors[name]
+	wide := raw{safetensors.F64, r.shape, nil}
+	for i := 0; i < len(r.data); i += 4 {
+		v := float64(math.Float32frombits(binary.LittleEndian.Uint32(r.data[i:])))
+		if v == 0 {
+			v = -v
+		}
+		wide.data = binary.LittleEndian.AppendUint64(wide.data, math.Float64bits(v))
+	}
+	return wide
+}
+
+// bfloat16s are numbers that bfloat16 has.
+func bfloat16s(x []float32) (b []byte) {
+	for _, v := range x {
+		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(v)>>16))
+	}
+	return b
+}
+
+// TestNamesOfOthersAreKnown: of wrapped models, of GPT-2 on the hubs, with the
 // masks of attention, and with the head's weight in every way that PyTorch leaves it.
 func TestNamesOfOthersAreKnown(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	randomize(m, 1)
+	wte := m.Learnables()[0].Value().Data().([]float32)
+	for i := range wte { // to what bfloat16 has, too, with zeros of both signs
+		wte[i] = math.Float32frombits(math.Float32bits(wte[i]) &^ 0xffff)
+	}
+	wte[5], wte[6] = 0, float32(math.Copysign(0, -1))
 	rename := func(f file, to func(string) string) {
 		for name, r := range maps.Clone(f.tensors) {
 			delete(f.tensors, name)
@@ -102,6 +130,25 @@ func TestNamesOfOthersAreKnown(t *testing.T) {
 		"compiled, head": func(f file) {
 			f.tensors[headWeight] = f.tensors[wteWeight]
 			rename(f, func(s string) string { return "_orig_mod." + s })
+		},
+		"wrapped twice": func(f file) { rename(f, func(s string) string { return "module._orig_mod." + s }) },
+		"the other way": func(f file) { rename(f, func(s string) string { return "_orig_mod.module." + s }) },
+		"data parallel": func(f file) { rename(f, func(s string) string { return "module." + s }) },
+		"wrapped, GPT-2": func(f file) {
+			rename(f, func(s string) string { return "module." + strings.TrimPrefix(s, "transformer.") })
+			f.transpose()
+		},
+		"blocks compiled": func(f file) {
+			rename(f, func(s string) string { return strings.Replace(s, ".attn.", "._orig_mod.attn.", 1) })
+		},
+		"FSDP": func(f file) {
+			rename(f, func(s string) string {
+				return "_fsdp_wrapped_module." + strings.Replace(s, ".mlp.", "._fsdp_wrapped_module._checkpoint_wrapped_module.mlp.", 1)
+			})
+		},
+		"head as float64": func(f file) { f.tensors[headWeight] = f.widened(wteWeight) },
+		"head as bfloat16": func(f file) {
+			f.tensors[headWeight] = raw{safetensors.BF16, []uint64{7, 8}, bfloat16s(m.State()[wteWeight].Float32s())}
 		},
 		"no prefix": func(f file) { rename(f, func(s string) string { return strings.TrimPrefix(s, "transformer.") }) },
 		"masks": func(f file) {
@@ -209,6 +256,53 @@ func TestTheFormOfGELU(t *testing.T) {
 	}
 }
 
+func numbersOf(r raw) (x []float32) {
+	for i := 0; i < len(r.data); i += 4 {
+		x = append(x, math.Float32frombits(binary.LittleEndian.Uint32(r.data[i:])))
+	}
+	return x
+}
+
+// TestNamesOfAnotherModelAreListed, those of several blocks together.
+func TestNamesOfAnotherModelAreListed(t *testing.T) {
+	t.Parallel()
+	for want, names := range map[string][]string{
+		"no tensors": nil,
+		"model.embed_tokens.weight, model.layers.{0..2}.mlp.up_proj.weight, model.layers.{0..1}.self_attn.q_proj.weight, model.norm.weight": {
+			"model.embed_tokens.weight", "model.norm.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight",
+			"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight", "model.layers.2.mlp.up_proj.weight"},
+		`"", {0,2}.weight, "a\x1b[31m"`: {"0.weight", "2.weight", "a\x1b[31m", ""},
+		"a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t and so on, 23 in all": strings.Split("a b c d e f g h i j k l m n o p q r s t u v w", " "),
+	} {
+		f := file{tensors: make(map[string]raw)}
+		for _, name := range names {
+			f.reshape(name, 2)
+		}
+		path := f.write(t)
+		_, err := Load(G.NewGraph(), path, Config{Heads: 2})
+		require.EqualError(t, err, "transformer: cannot load "+path+": it holds no transformer by nanoGPT's names or GPT-2's: neither transformer.wte.weight nor transformer.wpe.weight is a matrix in it (it has "+want+")")
+	}
+}
+
+// TestMoreBlocksThanTensors are refused before a model of so many is built: a file of
+// 192 bytes could ask for one that takes minutes.
+func TestMoreBlocksThanTensors(t *testing.T) {
+	t.Parallel()
+	f := file{tensors: make(map[string]raw), metadata: map[string]string{namespace + "n_head": "1"}}
+	f.reshape(wteWeight, 1, 1)
+	f.reshape("transformer.h.83000.ln_1.weight", 1)
+	path := f.write(t)
+	began := time.Now()
+	want := "transformer: cannot load " + path + ": it holds 2 tensors, too few for a model of 83001 blocks"
+	_, err := Load(G.NewGraph(), path, Config{})
+	require.EqualError(t, err, want)
+	_, err = ReadConfig(path)
+	require.EqualError(t, err, want)
+	_, err = Load(G.NewGraph(), path, Config{Layers: 3})
+	require.ErrorContains(t, err, "it holds 2 tensors, too few for a model of 3 blocks")
+	require.Less(t, time.Since(began), time.Second)
+}
+
 // TestBadFilesChangeNothing: one error has everything that is wrong.
 func TestBadFilesChangeNothing(t *testing.T) {
 	const (
@@ -223,23 +317,29 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		given  Config
 		want   string
 	}{
-		"missing":        {func(f file) { delete(f.tensors, ln); delete(f.tensors, n) }, Config{}, n + " is missing; " + ln + " is missing"},
-		"no embedding":   {func(f file) { delete(f.tensors, wteWeight) }, Config{}, wteWeight + " is missing"},
-		"no positions":   {func(f file) { delete(f.tensors, wpeWeight) }, Config{}, wpeWeight + " is missing"},
-		"a block":        {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},
-		"shape":          {func(f file) { f.reshape(ln, 2, 4) }, Config{}, ln + " has shape (2, 4), want (8)"},
-		"unexpected":     {func(f file) { f.reshape("gain", 1) }, Config{}, "gain is unexpected"},
-		"no name":        {func(f file) { f.reshape("", 8); delete(f.tensors, ln) }, Config{}, ln + ` is missing; "" is unexpected`},
-		"no block":       {func(f file) { f.reshape("other.h.9.w", 1) }, Config{}, "other.h.9.w is unexpected"},
-		"type":           {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
-		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " has shape (1), want (); " + n + " is of type F32, which int64 does not hold"},
-		"narrowed":       {func(f file) { f.tensors[ln] = raw{safetensors.F64, []uint64{8}, make([]byte, 64)} }, Config{}, ln + " is of type F64, which float32 does not hold"},
-		"NaN":            {func(f file) { f.put(qkv, 17, math.NaN()); f.put(qkv, 20, math.Inf(-1)) }, Config{}, qkv + " holds NaN or infinity, 2 in all, the first as element 17"},
-		"variances":      {func(f file) { f.put(vari, 3, -1); f.put(mean, 3, -1) }, Config{}, vari + " holds 1 negative variances"},
-		"head":           {func(f file) { f.reshape(headWeight, 7, 8) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
+		"missing":      {func(f file) { delete(f.tensors, ln); delete(f.tensors, n) }, Config{}, n + " is missing; " + ln + " is missing"},
+		"no embedding": {func(f file) { delete(f.tensors, wteWeight) }, Config{}, wteWeight + " is missing"},
+		"no positions": {func(f file) { delete(f.tensors, wpeWeight) }, Config{}, wpeWeight + " is missing"},
+		"a block":      {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},
+		"shape":        {func(f file) { f.reshape(ln, 2, 4) }, Config{}, ln + " has shape (2, 4), want (8)"},
+		"unexpected":   {func(f file) { f.reshape("gain", 1) }, Config{}, "gain is unexpected"},
+		"no name":      {func(f file) { f.reshape("", 8); delete(f.tensors, ln) }, Config{}, ln + ` is missing; "" is unexpected`},
+		"no block":     {func(f file) { f.reshape("other.h.9.w", 1) }, Config{}, "other.h.9.w is unexpected"},
+		"type":         {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
+		"count":        {func(f file) { f.reshape(n, 1) }, Config{}, n + " has shape (1), want (); " + n + " is of type F32, which int64 does not hold"},
+		"narrowed":     {func(f file) { f.tensors[ln] = raw{safetensors.F64, []uint64{8}, make([]byte, 64)} }, Config{}, ln + " is of type F64, which float32 does not hold"},
+		"NaN":          {func(f file) { f.put(qkv, 17, math.NaN()); f.put(qkv, 20, math.Inf(-1)) }, Config{}, qkv + " holds NaN or infinity, 2 in all, the first as element 17"},
+		"variances":    {func(f file) { f.put(vari, 3, -1); f.put(mean, 3, -1) }, Config{}, vari + " holds 1 negative variances"},
+		"head":         {func(f file) { f.reshape(headWeight, 7, 8) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
+		"head's type": {func(f file) {
+			f.tensors[headWeight] = raw{safetensors.I32, f.tensors[wteWeight].shape, f.tensors[wteWeight].data}
+		}, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
+		"head, rounded": {func(f file) {
+			f.tensors[headWeight] = raw{safetensors.BF16, []uint64{7, 8}, bfloat16s(numbersOf(f.tensors[wteWeight]))}
+		}, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
 		"head's shape":   {func(f file) { f.reshape(headWeight, 8, 7) }, Config{}, headWeight + " is not the same as " + wteWeight + ", which the model has as its head"},
 		"twice":          {func(f file) { f.reshape("ln_f.weight", 8) }, Config{}, ln + " is ln_f.weight again"},
-		"no transformer": {func(f file) { clear(f.tensors); f.reshape("x", 3) }, Config{Heads: 2}, "it holds no transformer by nanoGPT's names or GPT-2's: neither " + wteWeight + " nor " + wpeWeight + " is a matrix in it"},
+		"no transformer": {func(f file) { clear(f.tensors); f.reshape("x", 3) }, Config{Heads: 2}, "it holds no transformer by nanoGPT's names or GPT-2's: neither " + wteWeight + " nor " + wpeWeight + " is a matrix in it (it has x)"},
 		"heads":          {func(f file) { delete(f.metadata, "gorgonorm.n_head") }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads"},
 		"heads, missing": {func(f file) { delete(f.metadata, "gorgonorm.n_head"); delete(f.tensors, ln) }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads; " + ln + " is missing"},
 		"no number":      {func(f file) { f.metadata["gorgonorm.n_head"] = "0" }, Config{}, `its metadata have gorgonorm.n_head "0", want a number from 1`},

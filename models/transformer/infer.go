@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -106,11 +107,12 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	return c, faults
 }
 
-// room refuses a model that is far larger than the file, before memory is taken for
-// it.
+// room refuses a model that is far larger than the file, before time and memory are
+// taken for it.
 func (w *weights) room(c Config) error {
 	if c.Channels == 0 {
-		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it", wteWeight, wpeWeight)
+		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it (it has %s)",
+			wteWeight, wpeWeight, cmp.Or(w.list(), "no tensors"))
 	}
 	numbers := 0
 	for name := range w.names {
@@ -119,6 +121,9 @@ func (w *weights) room(c Config) error {
 	}
 	if want := c.parameters(); want > 2*float64(numbers)+1e6 {
 		return fmt.Errorf("it holds %d numbers, and by its names and shapes the model has %.0f", numbers, want)
+	}
+	if c.Layers > len(w.names) {
+		return fmt.Errorf("it holds %d tensors, too few for a model of %d blocks", len(w.names), c.Layers)
 	}
 	return nil
 }
@@ -142,10 +147,12 @@ func (w *weights) dim(name string, axis int) int {
 	return 0
 }
 
+var ownBlock = regexp.MustCompile(`^transformer\.h\.(0|[1-9]\d{0,8})\.`)
+
 // layers is one more than the largest number of a block.
 func (w *weights) layers() (n int) {
 	for name := range w.names {
-		if at := blockNumber.FindStringSubmatch(name); at != nil && strings.HasPrefix(name, "transformer.h.") {
+		if at := ownBlock.FindStringSubmatch(name); at != nil {
 			i, _ := strconv.Atoi(at[1]) // of digits
 			n = max(n, i+1)
 		}
