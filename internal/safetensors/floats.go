@@ -35,7 +35,7 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 	block := make([]T, len(buffer)/size)
 	for at := int64(0); at < t.size; at += blockBytes {
 		raw := buffer[:min(blockBytes, t.size-at)]
-		if err := f.read(raw, t.at+at); err != nil {
+		if err := t.read(raw, at); err != nil {
 			return err
 		}
 		numbers := block[:len(raw)/size]
@@ -61,7 +61,7 @@ func (f *File) Equal(a, b string) (bool, error) {
 	for at := 0; at < x.Len(); at += most {
 		n := min(most, x.Len()-at)
 		rawX, rawY := p[:n*int(x.DType.Size())], q[:n*int(y.DType.Size())]
-		if err := errors.Join(f.read(rawX, x.at+int64(at)*int64(x.DType.Size())), f.read(rawY, y.at+int64(at)*int64(y.DType.Size()))); err != nil {
+		if err := errors.Join(x.read(rawX, int64(at)*int64(x.DType.Size())), y.read(rawY, int64(at)*int64(y.DType.Size()))); err != nil {
 			return false, err
 		}
 		if x.DType == y.DType && bytes.Equal(rawX, rawY) {
@@ -81,10 +81,11 @@ func (f *File) Equal(a, b string) (bool, error) {
 // Int64 reads a tensor of one int64.
 func (f *File) Int64(name string) (int64, error) {
 	var b [8]byte
-	if t := f.Tensors[name]; t.DType != format.I64 || t.Len() != 1 {
+	t := f.Tensors[name]
+	if t.DType != format.I64 || t.Len() != 1 {
 		return 0, fmt.Errorf("%s is no int64", name)
 	}
-	err := f.read(b[:], f.Tensors[name].at)
+	err := t.read(b[:], 0)
 	return int64(binary.LittleEndian.Uint64(b[:])), err
 }
 

@@ -288,7 +288,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	require.EqualError(t, err, "x is no int64")
 
 	f = numbers(t, format.F32, 3, func(b []byte, i int) {})
-	require.NoError(t, os.Truncate(f.file.Name(), f.Tensors["x"].at+4))
+	require.NoError(t, os.Truncate(f.Tensors["x"].file.Name(), f.Tensors["x"].at+4))
 	require.ErrorContains(t, Read(f, "x", ignore), "unexpected EOF")
 	_, err = f.Equal("x", "y")
 	require.ErrorContains(t, err, "unexpected EOF")

@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ReadConfig is what a safetensors file tells of its model by names, shapes and
+// ReadConfig is what a safetensors file, or the index of several, tells of its model by names, shapes and
 // metadata, of which Load says what they can be; sizes of which nothing tells are 0.
 func ReadConfig(path string) (Config, error) {
 	w, err := openWeights(path)
