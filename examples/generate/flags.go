@@ -31,8 +31,8 @@ well the model predicts a text:
   go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -eval FILE
 
 A model is what examples/stability has saved, a checkpoint of nanoGPT or GPT-2 as
-published: a directory with model.safetensors, or such a file with the others
-beside it. config.json tells what the weights do not. The text's characters or tokens
+published: a directory with model.safetensors or the index of its parts, or such a
+file with the others beside it. config.json tells what the weights do not. The text's characters or tokens
 come from a run's config.json, from meta.json (nanoGPT's meta of a character
 model), or from vocab.json and merges.txt (GPT-2's).
 

@@ -9,7 +9,6 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -133,8 +132,8 @@ func TestACheckpointOfNanoGPT(t *testing.T) {
 	require.Contains(t, stderr, "has 11 different tokens, and there are 1 in the vocabulary beside it")
 }
 
-// TestTheFormOfGELUIsGiven where weights do not tell it: the losses are those of
-// transformer.Load's two forms, and -gelu goes before config.json.
+// TestTheFormOfGELUIsGiven where weights do not tell it, and before what config.json
+// says: the losses are those of a config.json that says the same.
 func TestTheFormOfGELUIsGiven(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(testdata, "checkpoints", "nanogpt.safetensors"))
 	require.NoError(t, err)
@@ -142,32 +141,41 @@ func TestTheFormOfGELUIsGiven(t *testing.T) {
 		v := math.Float32frombits(binary.LittleEndian.Uint32(b[at:]))
 		binary.LittleEndian.PutUint32(b[at:], math.Float32bits(3*v))
 	}
-	weights := filepath.Join(t.TempDir(), "model.safetensors")
+	weights := filepath.Join(t.TempDir(), "nanogpt.safetensors")
 	require.NoError(t, os.WriteFile(weights, b, 0o666))
+	text := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte("a bad cab fed a gaggä\n"), 0o666))
 	const meta = `{"itos": {"0": "\n", "1": " ", "2": "a", "3": "b", "4": "c", "5": "d", "6": "e", "7": "f", "8": "g", "9": "h", "10": "ä"}}`
-	text := "a bad cab fed a gaggä\n"
-	path := filepath.Join(t.TempDir(), "text")
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
-	want := make(map[transformer.GELU]string)
-	for _, g := range transformer.GELUs {
-		m, err := transformer.Load(G.NewGraph(), weights, transformer.Config{Heads: 2, GELU: g})
-		require.NoError(t, err)
-		var ids []int
-		for _, r := range text {
-			ids = append(ids, slices.Index([]rune("\n abcdefghä"), r))
-		}
-		e, err := train.Evaluate(t.Context(), m, ids, func(int, int) {})
-		require.NoError(t, err)
-		want[g] = fmt.Sprintf("loss %.4f ", e.Loss)
-	}
-	require.NotEqual(t, want[transformer.Tanh], want[transformer.Exact])
-	for config, bare := range map[string]transformer.GELU{`{}`: transformer.Exact, `{"activation_function": "gelu_new"}`: transformer.Tanh} {
+	loss := func(config string, args ...string) string {
 		dir := directory(t, weights, map[string]string{"meta.json": meta, "config.json": config})
-		for given, form := range map[string]transformer.GELU{"": bare, "tanh": transformer.Tanh, "exact": transformer.Exact} {
-			out, _ := succeed(t, "-model", dir, "-heads", "2", "-eval", path, "-gelu", given)
-			require.Contains(t, out, want[form], "%s %s", config, given)
-		}
+		out, _ := succeed(t, append(args, "-model", dir, "-heads", "2", "-eval", text)...)
+		return out
 	}
+	const tanhConfig, exactConfig = `{"activation_function": "gelu_new"}`, `{"activation_function": "gelu"}`
+	tanh, exact := loss(tanhConfig), loss(exactConfig)
+	require.NotEqual(t, tanh, exact)
+	for _, config := range []string{`{}`, tanhConfig, exactConfig} {
+		require.Equal(t, tanh, loss(config, "-gelu", "tanh"), config)
+		require.Equal(t, exact, loss(config, "-gelu", "exact"), config)
+	}
+}
+
+// TestPartsOfAModel: by their directory and by their index.
+func TestPartsOfAModel(t *testing.T) {
+	dir := aRun(t)
+	args := []string{"-prompt", "t", "-n", "20", "-model"}
+	whole, _ := succeed(t, append(args, dir)...)
+	require.NoError(t, os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "part.safetensors")))
+	index := filepath.Join(dir, "model.safetensors.index.json")
+	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
+	for _, path := range []string{dir, index} {
+		parts, _ := succeed(t, append(args, path)...)
+		require.Equal(t, whole, parts)
+	}
+	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "../part.safetensors"}}`), 0o666))
+	status, _, stderr := call(context.Background(), append(args, dir)...)
+	require.Equal(t, cli.Failed, status)
+	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file beside it`)
 }
 
 // TestBytePairs: a model over GPT-2's kind of tokens.

@@ -39,6 +39,13 @@ type Tensor struct {
 // Len is the number of elements.
 func (t Tensor) Len() int { return int(t.size / int64(t.DType.Size())) }
 
+// Rows are the first n rows of a tensor that has more.
+func (t Tensor) Rows(n int) Tensor {
+	t.size = t.size / int64(t.Shape[0]) * int64(n)
+	t.Shape = append([]int{n}, t.Shape[1:]...)
+	return t
+}
+
 // maxHeader is the format's own limit.
 const maxHeader = 100_000_000
 

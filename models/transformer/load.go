@@ -76,7 +76,8 @@ type Matching struct {
 }
 
 // LoadMatching gives the model those weights of a file whose names and shapes are
-// the model's, but for those excepted. A file that is none, or of whose matching
+// the model's, but for those excepted. Of a file with a longer context it takes the first
+// positions, as nanoGPT's crop_block_size does. A file that is none, or of whose matching
 // weights one is not finite, is an error, and the model is as it was.
 func (m *Model) LoadMatching(path string, except ...string) (found Matching, err error) {
 	w, err := openWeights(path)
@@ -84,6 +85,7 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 		return found, err
 	}
 	defer w.Close()
+	w.crop(m.config.Context)
 	own := m.tensors()
 	for _, name := range except {
 		delete(w.names, name)

@@ -85,6 +85,13 @@ func (w *weights) of(name string) (t safetensors.Tensor, ok bool) {
 	return w.Tensors[in], ok
 }
 
+// crop leaves out the positions beyond a context.
+func (w *weights) crop(context int) {
+	if t, _ := w.of(wpeWeight); len(t.Shape) == 2 && t.Shape[0] > context {
+		w.Tensors[w.names[wpeWeight]] = t.Rows(context)
+	}
+}
+
 // transposed says that a weight is held as GPT-2's Conv1D does.
 func (w *weights) transposed(name string) bool {
 	return w.conv1D && (strings.HasSuffix(name, ".c_attn.weight") || strings.HasSuffix(name, ".c_fc.weight") || strings.HasSuffix(name, ".c_proj.weight"))
