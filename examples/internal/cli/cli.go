@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"regexp"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -70,6 +71,8 @@ func wanted(f *flag.FlagSet, err error) error {
 		want = "a number"
 	case bool:
 		want = "true or false"
+	case time.Duration:
+		want = "a time such as 10ms or 1m30s"
 	default:
 		return err
 	}

@@ -25,6 +25,7 @@ func TestAValueOfTheWrongKind(t *testing.T) {
 		{"-rate=fast", `invalid value "fast" for flag -rate: want a number`},
 		{"-rate=1e999", `invalid value "1e999" for flag -rate: want a number`},
 		{"-on=maybe", `invalid boolean value "maybe" for -on: want true or false`},
+		{"-time=10", `invalid value "10" for flag -time: want a time such as 10ms or 1m30s`},
 		{"-own=x", `invalid value "x" for flag -own: a parse error`},
 		{"-none=1", "flag provided but not defined: -none"},
 		{"-seed", "flag needs an argument: -seed"},
@@ -34,6 +35,7 @@ func TestAValueOfTheWrongKind(t *testing.T) {
 		f.Int("n", 1, "")
 		f.Float64("rate", 1, "")
 		f.Bool("on", false, "")
+		f.Duration("time", 0, "")
 		f.Func("own", "", func(string) error { return errors.New("a parse error") })
 		err := Parse(f, []string{c.arg}, "", io.Discard)
 		require.ErrorAs(t, err, new(UsageError))
