@@ -13,8 +13,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ReadConfig is what a safetensors file, or the index of several, tells of its model by names, shapes and
-// metadata, of which Load says what they can be; sizes of which nothing tells are 0.
+// ReadConfig returns what a safetensors file, or the index of several, tells of its model
+// by names, shapes and metadata. Load says what these can be. A size that the file does
+// not reveal is 0.
 func ReadConfig(path string) (Config, error) {
 	w, err := openWeights(path)
 	if err != nil {
