@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -130,52 +129,6 @@ func TestACheckpointOfNanoGPT(t *testing.T) {
 	status, _, stderr = call(context.Background(), "-model", other)
 	require.Equal(t, cli.Failed, status)
 	require.Contains(t, stderr, "has 11 different tokens, and there are 1 in the vocabulary beside it")
-}
-
-// TestTheFormOfGELUIsGiven where weights do not tell it, and before what config.json
-// says: the losses are those of a config.json that says the same.
-func TestTheFormOfGELUIsGiven(t *testing.T) {
-	b, err := os.ReadFile(filepath.Join(testdata, "checkpoints", "nanogpt.safetensors"))
-	require.NoError(t, err)
-	for at := 8 + int(binary.LittleEndian.Uint64(b)); at < len(b); at += 4 { // weights so large that the forms differ
-		v := math.Float32frombits(binary.LittleEndian.Uint32(b[at:]))
-		binary.LittleEndian.PutUint32(b[at:], math.Float32bits(3*v))
-	}
-	weights := filepath.Join(t.TempDir(), "nanogpt.safetensors")
-	require.NoError(t, os.WriteFile(weights, b, 0o666))
-	text := filepath.Join(t.TempDir(), "text")
-	require.NoError(t, os.WriteFile(text, []byte("a bad cab fed a gaggä\n"), 0o666))
-	const meta = `{"itos": {"0": "\n", "1": " ", "2": "a", "3": "b", "4": "c", "5": "d", "6": "e", "7": "f", "8": "g", "9": "h", "10": "ä"}}`
-	loss := func(config string, args ...string) string {
-		dir := directory(t, weights, map[string]string{"meta.json": meta, "config.json": config})
-		out, _ := succeed(t, append(args, "-model", dir, "-heads", "2", "-eval", text)...)
-		return out
-	}
-	const tanhConfig, exactConfig = `{"activation_function": "gelu_new"}`, `{"activation_function": "gelu"}`
-	tanh, exact := loss(tanhConfig), loss(exactConfig)
-	require.NotEqual(t, tanh, exact)
-	for _, config := range []string{`{}`, tanhConfig, exactConfig} {
-		require.Equal(t, tanh, loss(config, "-gelu", "tanh"), config)
-		require.Equal(t, exact, loss(config, "-gelu", "exact"), config)
-	}
-}
-
-// TestPartsOfAModel: by their directory and by their index.
-func TestPartsOfAModel(t *testing.T) {
-	dir := aRun(t)
-	args := []string{"-prompt", "t", "-n", "20", "-model"}
-	whole, _ := succeed(t, append(args, dir)...)
-	require.NoError(t, os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "part.safetensors")))
-	index := filepath.Join(dir, "model.safetensors.index.json")
-	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
-	for _, path := range []string{dir, index} {
-		parts, _ := succeed(t, append(args, path)...)
-		require.Equal(t, whole, parts)
-	}
-	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "../part.safetensors"}}`), 0o666))
-	status, _, stderr := call(context.Background(), append(args, dir)...)
-	require.Equal(t, cli.Failed, status)
-	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file beside it`)
 }
 
 // TestBytePairs: a model over GPT-2's kind of tokens.
