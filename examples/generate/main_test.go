@@ -172,9 +172,6 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-temperature", "-1"}, cli.Misused, "temperature is -1, want a finite number, 0 or more"},
 		{[]string{"-model", dir, "-top-k", "-1"}, cli.Misused, "top-k is -1, want 0 (all) or more"},
 		{[]string{"-model", dir, "-norm", "best"}, cli.Misused, `unknown norm "best"`},
-		{[]string{"-model", dir, "-gelu", "relu"}, cli.Misused, `-gelu is "relu", want one of ["tanh" "exact"]`},
-		{[]string{"-model", dir, "-gelu", "exact"}, cli.Failed, `its metadata have the gelu "tanh", want "exact"`},
-		{[]string{"-model", dir, "-seed", "-1"}, cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
 		{[]string{"-model", dir, "-heads", "-2"}, cli.Misused, "-heads is -2, want 1 or more"},
 		{[]string{"-model", dir, "more"}, cli.Misused, `unexpected argument "more"`},
 		{[]string{"-model", "nowhere"}, cli.Failed, "nowhere: no such file"},
@@ -231,7 +228,7 @@ func TestInterrupted(t *testing.T) {
 func TestHelpTeaches(t *testing.T) {
 	help, stderr := succeed(t, "-h")
 	require.Empty(t, stderr)
-	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm gelu") {
+	for _, flag := range strings.Fields("model prompt n temperature top-k seed eval heads norm") {
 		require.Contains(t, help, "  -"+flag)
 	}
 }

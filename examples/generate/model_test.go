@@ -41,6 +41,26 @@ func TestTheFormOfGELUIsGiven(t *testing.T) {
 	}
 }
 
+func TestFlagsThatCannotBe(t *testing.T) {
+	dir := aRun(t)
+	help, _ := succeed(t, "-h")
+	require.Contains(t, help, "  -gelu form")
+	for _, c := range []struct {
+		flag, value string
+		status      int
+		want        string
+	}{
+		{"-gelu", "relu", cli.Misused, `-gelu is "relu", want one of ["tanh" "exact"]`},
+		{"-gelu", "exact", cli.Failed, `its metadata have the gelu "tanh", want "exact"`},
+		{"-seed", "-1", cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
+	} {
+		status, stdout, stderr := call(context.Background(), "-model", dir, c.flag, c.value)
+		require.Equal(t, c.status, status, stderr)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, c.want)
+	}
+}
+
 // TestPartsOfAModel: by their directory and by their index.
 func TestPartsOfAModel(t *testing.T) {
 	dir := aRun(t)

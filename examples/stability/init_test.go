@@ -190,10 +190,9 @@ func TestInitOfParts(t *testing.T) {
 	args, out := tuned(t, dir, "-norms", "layer", "-lr", "1e-3")
 	_, stderr := succeed(t, args)
 	require.Contains(t, stderr, "layer: 15 of 15 tensors from "+filepath.Join(dir, "model.safetensors.index.json")+"\n")
-	runs, err := train.ReadRuns(out)
+	after, err := train.ReadRun(filepath.Join(out, "layer-pre-lr0.001-seed1"))
 	require.NoError(t, err)
-	require.Len(t, runs, 1)
-	require.Equal(t, before.Summary.LastVal, runs[0].Summary.InitVal)
+	require.Equal(t, before.Summary.LastVal, after.Summary.InitVal)
 }
 
 // TestInitResumes: by the same weights wherever they lie, in shares, and by no others.
