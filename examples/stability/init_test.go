@@ -184,8 +184,13 @@ func TestInitOfNanoGPT(t *testing.T) {
 
 // TestInitOfParts: the first validation loss is that of the same weights in one file.
 func TestInitOfParts(t *testing.T) {
-	dir, before := trainedRun(t)
-	require.NoError(t, os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "part.safetensors")))
+	trained, before := trainedRun(t)
+	dir := t.TempDir()
+	for from, to := range map[string]string{"model.safetensors": "part.safetensors", "config.json": "config.json"} {
+		b, err := os.ReadFile(filepath.Join(trained, from))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, to), b, 0o666))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
 	args, out := tuned(t, dir, "-norms", "layer", "-lr", "1e-3")
 	_, stderr := succeed(t, args)
