@@ -63,9 +63,12 @@ func TestFlagsThatCannotBe(t *testing.T) {
 
 // TestPartsOfAModel: by their directory and by their index.
 func TestPartsOfAModel(t *testing.T) {
-	dir := aRun(t)
+	run := aRun(t)
+	config, err := os.ReadFile(filepath.Join(run, "config.json"))
+	require.NoError(t, err)
 	args := []string{"-prompt", "t", "-n", "20", "-model"}
-	whole, _ := succeed(t, append(args, dir)...)
+	whole, _ := succeed(t, append(args, run)...)
+	dir := directory(t, filepath.Join(run, "model.safetensors"), map[string]string{"config.json": string(config)})
 	require.NoError(t, os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "part.safetensors")))
 	index := filepath.Join(dir, "model.safetensors.index.json")
 	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
