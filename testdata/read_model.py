@@ -23,9 +23,10 @@ from oracle.gpt import GPT, Config
 def config(tensors, metadata):
     vocab, channels = tensors["transformer.wte.weight"].shape
     context, _ = tensors["transformer.wpe.weight"].shape
-    return Config(vocab=vocab, context=context, channels=channels, heads=int(metadata["n_head"]),
+    noted = {key.removeprefix("gorgonorm."): value for key, value in metadata.items()}
+    return Config(vocab=vocab, context=context, channels=channels, heads=int(noted["n_head"]),
                   layers=sum(name.endswith("attn.c_attn.weight") for name in tensors),
-                  norm=metadata["norm"], placement=metadata["placement"], gelu=metadata.get("gelu", "tanh"),
+                  norm=noted["norm"], placement=noted["placement"], gelu=noted["gelu"],
                   qk_norm="transformer.h.0.attn.q_norm.weight" in tensors,
                   bias="transformer.h.0.attn.c_attn.bias" in tensors)
 

@@ -12,11 +12,12 @@ import (
 
 	G "gorgonia.org/gorgonia"
 
+	"gorgonorm/internal/safetensors"
 	"gorgonorm/models/transformer"
 )
 
 // StartFrom makes the config's runs start from the weights of a safetensors file,
-// wherever those have the names and shapes of the model's, but for one of them if its
+// or of the index of several, wherever those have the names and shapes of the model's, but for one of them if its
 // name is given. All others start as they would without.
 func (c *Config) StartFrom(path, except string) error {
 	hash, err := hashOf(path)
@@ -60,17 +61,30 @@ func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found 
 	return m, found, nil
 }
 
+// hashOf is the SHA-256 of a file or, if that is an index, of it and its parts, one
+// behind the other.
 func hashOf(path string) (string, error) {
-	f, err := os.Open(path)
+	paths, err := safetensors.Paths(path)
 	if err != nil {
 		return "", fmt.Errorf("train: %w", err)
 	}
-	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("train: %w", err)
+	for _, path := range paths {
+		if err := appendFile(h, path); err != nil {
+			return "", fmt.Errorf("train: %w", err)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func appendFile(w io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
 }
 
 // In is the text with the ids that its characters have in another vocabulary, or else

@@ -198,6 +198,43 @@ func TestAGridIsOfOneStart(t *testing.T) {
 	require.Equal(t, c.on(text), runs[0].Config)
 }
 
+// TestTheHashIsOfAllParts: one that changes makes another start, wherever they lie.
+func TestTheHashIsOfAllParts(t *testing.T) {
+	text := corpus(t, verse)
+	path, first, _ := saved(t, tiny("layer"), text)
+	weights, err := os.ReadFile(path)
+	require.NoError(t, err)
+	parts := func() (dir, index string) {
+		dir = t.TempDir()
+		of := make(map[string]string)
+		for name := range first.State() {
+			of[name] = "a.safetensors"
+		}
+		b, err := json.Marshal(map[string]any{"weight_map": of})
+		require.NoError(t, err)
+		index = filepath.Join(dir, "model.safetensors.index.json")
+		require.NoError(t, os.WriteFile(index, b, 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "a.safetensors"), weights, 0o666))
+		return dir, index
+	}
+	_, one := parts()
+	dir, two := parts()
+	c := from(t, tiny("layer"), one, "")
+	require.Equal(t, c.InitSHA256, from(t, tiny("layer"), two, "").InitSHA256)
+	m, found, err := Start(c, text)
+	require.NoError(t, err)
+	require.Empty(t, found.Left)
+	requireState(t, first.State(), m.State(), found.Loaded...)
+
+	changed := from(t, tiny("layer"), two, "")
+	weights[len(weights)-1] ^= 1
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.safetensors"), weights, 0o666))
+	_, _, err = Start(changed, text)
+	require.ErrorContains(t, err, "train: "+two+" has changed: its SHA-256 is ")
+	require.NoError(t, os.Remove(filepath.Join(dir, "a.safetensors")))
+	require.ErrorIs(t, changed.StartFrom(two, ""), os.ErrNotExist)
+}
+
 func TestTextInAnotherVocabulary(t *testing.T) {
 	text := corpus(t, "abba cab")
 	require.Equal(t, " abc", string(text.Vocabulary))

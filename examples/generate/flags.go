@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/models/transformer"
@@ -32,8 +33,8 @@ well the model predicts a text:
   go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -eval FILE
 
 A model is what examples/stability has saved, a checkpoint of nanoGPT or GPT-2 as
-published: a directory with model.safetensors, or such a file with the others
-beside it. config.json tells what the weights do not. The text's characters or tokens
+published: a directory with model.safetensors or the index of its parts, or such a
+file with the others beside it. config.json tells what the weights do not. The text's characters or tokens
 come from a run's config.json, from meta.json (nanoGPT's meta of a character
 model), or from tokenizer.json, or vocab.json and merges.txt (GPT-2's). Texts are in
 UTF-8, without a byte order mark and with line ends of Unix.
@@ -64,6 +65,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.StringVar(&o.eval, "eval", "", "a `file` of text to predict, - for standard input, instead of sampling: prints the loss a token and the perplexity, over windows of the context that do not overlap")
 	f.IntVar(&o.given.Heads, "heads", 0, "attention heads, where the model's files do not tell")
 	f.StringVar(&norm, "norm", "", "the `norm` of a model whose files do not tell it: rms, where it has no biases, for that is taken to be layer")
+	f.StringVar((*string)(&o.given.GELU), "gelu", "", "the `form` of GELU, tanh (GPT-2's) or exact (nanoGPT's), of a model whose weights do not tell it; before what config.json says")
 	if err := cli.Parse(f, args, usage, help); err != nil {
 		return o, err
 	}
@@ -88,6 +90,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		if o.given.Norm, err = transformer.NormByName(norm); err != nil {
 			return o, cli.Usage(err)
 		}
+	}
+	if g := o.given.GELU; g != "" && !slices.Contains(transformer.GELUs, g) {
+		return o, cli.Usage(fmt.Errorf("-gelu is %q, want one of %q", g, transformer.GELUs))
 	}
 	if err := o.sampling.Validate(); err != nil {
 		return o, cli.Usage(err)

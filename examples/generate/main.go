@@ -61,6 +61,7 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 	if o.given.Norm.New != nil {
 		c.Config.Norm = o.given.Norm
 	}
+	c.Config.GELU = cmp.Or(o.given.GELU, c.Config.GELU)
 	m, err := transformer.Load(G.NewGraph(), c.Weights, c.Config)
 	if err != nil {
 		return nil, nil, err

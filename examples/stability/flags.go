@@ -81,7 +81,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	f.IntVar(&o.grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
 	f.StringVar(&o.data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
-	f.StringVar(&o.init, "init", "", "the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels and -context then are its own if not given")
+	f.StringVar(&o.init, "init", "", "the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels and -context then are its own if not given, and a smaller -context takes the first of its positions")
 	f.StringVar(&o.out, "out", "runs", "the `directory` to write to, one for each grid")
 	f.IntVar(&c.Steps, "steps", c.Steps, "training steps of each run")
 	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a batch")

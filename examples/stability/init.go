@@ -46,6 +46,9 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	base.Bias = sizes.Bias
 	told = append(told, fmt.Sprintf("the models have %s, %s, %d channels, a context of %d and %s", count(base.Layers, "layer"), count(base.Heads, "head"),
 		base.Channels, base.Context, map[bool]string{true: "biases", false: "no biases"}[base.Bias]))
+	if sizes.Context > base.Context {
+		told = append(told, fmt.Sprintf("of the %d positions of %s they take the first %d, as nanoGPT's crop_block_size does", sizes.Context, c.Weights, base.Context))
+	}
 	if cmp.Or(c.Config.GELU, sizes.GELU) == transformer.Exact {
 		base.GELU = transformer.Exact
 		told = append(told, "their GELU is exact, as nanoGPT has it, and not GPT-2's")

@@ -106,13 +106,18 @@ func TestGivenSizesWin(t *testing.T) {
 	args, out := tuned(t, dir, "-norms", "rms", "-lr", "1e-3", "-layers", "1", "-heads", "4", "-context", "4")
 	_, stderr := succeed(t, args)
 	require.Contains(t, stderr, "the models have 1 layer, 4 heads, 16 channels, a context of 4 and no biases\n"+
+		"of the 8 positions of "+weights+" they take the first 4, as nanoGPT's crop_block_size does\n"+
 		weights+" has 2 heads of attention, whose weights fit 4, too, and mean something else there\n"+
-		"rms: 8 of 9 tensors from "+weights+"; not loaded:\n"+
-		"  shape (8, 16), want (4, 16): transformer.wpe.weight\n"+
+		"rms: 9 of 9 tensors from "+weights+"; not loaded:\n"+
 		"  not in the model: transformer.h.1.attn.c_attn.weight, ")
 	r, err := train.ReadRun(filepath.Join(out, "rms-pre-lr0.001-seed1"))
 	require.NoError(t, err)
 	require.Equal(t, []int{1, 4, 16, 4}, []int{r.Config.Layers, r.Config.Heads, r.Config.Channels, r.Config.Context})
+
+	args, _ = tuned(t, dir, "-norms", "layer", "-lr", "1e-3", "-context", "9")
+	_, stderr = succeed(t, args)
+	require.NotContains(t, stderr, "crop_block_size")
+	require.Contains(t, stderr, "14 of 15 tensors from "+weights+"; not loaded:\n  shape (8, 16), want (9, 16): transformer.wpe.weight\n")
 
 	args, out = tuned(t, dir, "-norms", "none", "-channels", "8")
 	var stdout, stderrOf bytes.Buffer
@@ -175,6 +180,24 @@ func TestInitOfNanoGPT(t *testing.T) {
 	_, stderr = succeed(t, args)
 	require.NotContains(t, stderr, "GELU")
 	require.True(t, r.Config.Bias)
+}
+
+// TestInitOfParts: the first validation loss is that of the same weights in one file.
+func TestInitOfParts(t *testing.T) {
+	trained, before := trainedRun(t)
+	dir := t.TempDir()
+	for from, to := range map[string]string{"model.safetensors": "part.safetensors", "config.json": "config.json"} {
+		b, err := os.ReadFile(filepath.Join(trained, from))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, to), b, 0o666))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
+	args, out := tuned(t, dir, "-norms", "layer", "-lr", "1e-3")
+	_, stderr := succeed(t, args)
+	require.Contains(t, stderr, "layer: 15 of 15 tensors from "+filepath.Join(dir, "model.safetensors.index.json")+"\n")
+	after, err := train.ReadRun(filepath.Join(out, "layer-pre-lr0.001-seed1"))
+	require.NoError(t, err)
+	require.Equal(t, before.Summary.LastVal, after.Summary.InitVal)
 }
 
 // TestInitResumes: by the same weights wherever they lie, in shares, and by no others.

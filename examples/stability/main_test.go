@@ -280,6 +280,7 @@ func TestBadInput(t *testing.T) {
 		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want it from 0 to 1000"},
 		{"seeds", []string{"-seeds", "0"}, cli.Misused, "-seeds is 0, want 1 or more"},
 		{"too many seeds", []string{"-seeds", "100000000"}, cli.Misused, "-seeds is 100000000, which makes more than 100000 runs"},
+		{"a negative seed", []string{"-seed", "-1"}, cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
 		{"seeds beyond the last", []string{"-seed", "18446744073709551615", "-seeds", "2"}, cli.Misused, "too large for 1 more"},
 		{"share of a report", []string{"-report-only", "-shard", "1/2"}, cli.Misused, "-report-only reports on all runs in -out"},
 		{"jobs", []string{"-jobs", "-1"}, cli.Misused, "-jobs is -1, want 0 or more"},

@@ -1,9 +1,12 @@
 package safetensors
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	format "github.com/nlpodyssey/safetensors"
 )
@@ -32,7 +35,7 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 	block := make([]T, len(buffer)/size)
 	for at := int64(0); at < t.size; at += blockBytes {
 		raw := buffer[:min(blockBytes, t.size-at)]
-		if err := f.read(raw, t.at+at); err != nil {
+		if err := t.read(raw, at); err != nil {
 			return err
 		}
 		numbers := block[:len(raw)/size]
@@ -44,13 +47,45 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 	return nil
 }
 
+// Equal reports whether two tensors have the same shape and the same numbers. They may
+// differ in type, and in the sign of a zero.
+func (f *File) Equal(a, b string) (bool, error) {
+	x, y := f.Tensors[a], f.Tensors[b]
+	left, right := decoder[float64](x.DType), decoder[float64](y.DType)
+	if left == nil || right == nil || !slices.Equal(x.Shape, y.Shape) {
+		return false, nil
+	}
+	const most = blockBytes / 8
+	var p, q [blockBytes]byte
+	var v, w [most]float64
+	for at := 0; at < x.Len(); at += most {
+		n := min(most, x.Len()-at)
+		rawX, rawY := p[:n*int(x.DType.Size())], q[:n*int(y.DType.Size())]
+		if err := errors.Join(x.read(rawX, int64(at)*int64(x.DType.Size())), y.read(rawY, int64(at)*int64(y.DType.Size()))); err != nil {
+			return false, err
+		}
+		if x.DType == y.DType && bytes.Equal(rawX, rawY) {
+			continue
+		}
+		left(v[:n], rawX)
+		right(w[:n], rawY)
+		for i := range n {
+			if v[i] != w[i] && !(math.IsNaN(v[i]) && math.IsNaN(w[i])) {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
+}
+
 // Int64 reads a tensor of one int64.
 func (f *File) Int64(name string) (int64, error) {
 	var b [8]byte
-	if t := f.Tensors[name]; t.DType != format.I64 || t.Len() != 1 {
+	t := f.Tensors[name]
+	if t.DType != format.I64 || t.Len() != 1 {
 		return 0, fmt.Errorf("%s is no int64", name)
 	}
-	err := f.read(b[:], f.Tensors[name].at)
+	err := t.read(b[:], 0)
 	return int64(binary.LittleEndian.Uint64(b[:])), err
 }
 

@@ -10,18 +10,20 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	format "github.com/nlpodyssey/safetensors"
 )
 
-// File is an open file.
+// File is an open file, or all those that an index names.
 type File struct {
 	Tensors  map[string]Tensor
-	Metadata map[string]string // its writer's remarks
-	file     *os.File
+	Metadata map[string]string // the writer's remarks; where files differ, the values of all
+	files    []*os.File
 }
 
 // Tensor is what a header says of a tensor: row-major elements in little-endian
@@ -29,6 +31,7 @@ type File struct {
 type Tensor struct {
 	DType format.DType
 	Shape []int
+	file  *os.File
 	at    int64 // of its first byte in the file
 	size  int64 // in bytes
 }
@@ -36,39 +39,69 @@ type Tensor struct {
 // Len is the number of elements.
 func (t Tensor) Len() int { return int(t.size / int64(t.DType.Size())) }
 
+// Rows are the first n rows of a tensor that has more.
+func (t Tensor) Rows(n int) Tensor {
+	t.size = t.size / int64(t.Shape[0]) * int64(n)
+	t.Shape = append([]int{n}, t.Shape[1:]...)
+	return t
+}
+
 // maxHeader is the format's own limit.
 const maxHeader = 100_000_000
 
-// Open opens a file and reads its header.
+// Open opens a file and reads its header. The path of an index, which ends in
+// IndexSuffix, opens the files that it names.
 func Open(path string) (*File, error) {
-	// Before it is opened: that waits for a writer where the file is a pipe.
-	if info, err := os.Stat(path); err != nil {
+	if strings.HasSuffix(path, IndexSuffix) {
+		return openIndex(path)
+	}
+	return openFile(path)
+}
+
+func openFile(path string) (*File, error) {
+	if _, err := regular(path); err != nil {
 		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no safetensors file: it is not a regular file", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	f := &File{file: file, Tensors: make(map[string]Tensor)}
-	if err := f.readHeader(); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is no safetensors file: %w", path, err), file.Close())
+	f := &File{files: []*os.File{file}, Tensors: make(map[string]Tensor)}
+	if err := f.readHeader(file); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s is no safetensors file: %w", path, err), f.Close())
 	}
 	return f, nil
 }
 
+// regular describes a file before it is opened: that waits for a writer where the file is
+// a pipe.
+func regular(path string) (fs.FileInfo, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no safetensors file: it is not a regular file", path)
+	}
+	return info, nil
+}
+
 // Close closes the file.
-func (f *File) Close() error { return f.file.Close() }
+func (f *File) Close() (err error) {
+	for _, file := range f.files {
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
 
 // readHeader reads the length of the header, and the header.
-func (f *File) readHeader() error {
-	info, err := f.file.Stat()
+func (f *File) readHeader(file *os.File) error {
+	info, err := file.Stat()
 	if err != nil {
 		return err
 	}
 	var length [8]byte
-	if _, err := f.file.ReadAt(length[:], 0); err != nil {
+	if _, err := file.ReadAt(length[:], 0); err != nil {
 		return fmt.Errorf("it has %d bytes, and the length of a header takes 8", info.Size())
 	}
 	n := binary.LittleEndian.Uint64(length[:])
@@ -76,7 +109,7 @@ func (f *File) readHeader() error {
 		return fmt.Errorf("its header would have %d bytes, of %d in the file, and %d at the most", n, rest, maxHeader)
 	}
 	text := make([]byte, n)
-	if _, err := f.file.ReadAt(text, 8); err != nil {
+	if _, err := file.ReadAt(text, 8); err != nil {
 		return fmt.Errorf("reading its header: %w", err)
 	}
 	var header format.Metadata
@@ -84,12 +117,12 @@ func (f *File) readHeader() error {
 		return fmt.Errorf("its header: %w", err)
 	}
 	f.Metadata = header.Metadata()
-	return f.place(header.Tensors(), 8+int64(n), info.Size())
+	return f.place(file, header.Tensors(), 8+int64(n), info.Size())
 }
 
 // place takes over the tensors, which have to fill the file from the end of its
 // header to its own without gaps or overlaps.
-func (f *File) place(all map[string]*format.TensorInfo, from, size int64) error {
+func (f *File) place(file *os.File, all map[string]*format.TensorInfo, from, size int64) error {
 	data := uint64(size - from)
 	names := make([]string, 0, len(all))
 	for name, info := range all {
@@ -112,7 +145,7 @@ func (f *File) place(all map[string]*format.TensorInfo, from, size int64) error 
 		if bytes != end-begin {
 			return fmt.Errorf("%s of shape %v and type %v has %d bytes, want %d", name, info.Shape, info.DType, end-begin, bytes)
 		}
-		f.Tensors[name] = Tensor{DType: info.DType, Shape: shape, at: from + int64(begin), size: int64(bytes)}
+		f.Tensors[name] = Tensor{DType: info.DType, Shape: shape, file: file, at: from + int64(begin), size: int64(bytes)}
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		x, y := f.Tensors[a], f.Tensors[b]
@@ -131,31 +164,13 @@ func (f *File) place(all map[string]*format.TensorInfo, from, size int64) error 
 	return nil
 }
 
-// Equal says whether two tensors have the same type, shape and bytes.
-func (f *File) Equal(a, b string) (bool, error) {
-	x, y := f.Tensors[a], f.Tensors[b]
-	if x.DType != y.DType || !slices.Equal(x.Shape, y.Shape) {
-		return false, nil
-	}
-	var p, q [blockBytes]byte
-	for at := int64(0); at < x.size; at += blockBytes {
-		n := min(blockBytes, x.size-at)
-		if err := errors.Join(f.read(p[:n], x.at+at), f.read(q[:n], y.at+at)); err != nil {
-			return false, err
-		}
-		if p != q {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-func (f *File) read(b []byte, at int64) error {
-	if _, err := f.file.ReadAt(b, at); err != nil {
+// read reads a tensor's bytes from the given one on.
+func (t Tensor) read(b []byte, from int64) error {
+	if _, err := t.file.ReadAt(b, t.at+from); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF // the file has become shorter
 		}
-		return fmt.Errorf("reading %s: %w", f.file.Name(), err)
+		return fmt.Errorf("reading %s: %w", t.file.Name(), err)
 	}
 	return nil
 }

@@ -203,15 +203,74 @@ func TestHalfIsWidened(t *testing.T) {
 	}
 }
 
-// TestEqualIsOfTypeAndShape: the same bytes are not enough.
-func TestEqualIsOfTypeAndShape(t *testing.T) {
-	tensor := `{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}`
-	f, err := Open(written(t, file(fmt.Sprintf(`{"x":`+tensor+`,"same":`+tensor+`,"type":`+tensor+`,"shape":`+tensor+`}`,
-		"F32", "[2]", 0, 8, "F32", "[2]", 8, 16, "I32", "[2]", 16, 24, "F32", "[2,1]", 24, 32), 32)))
+// TestEqualIsOfNumbersAndShape, whatever types hold them, to the last element.
+func TestEqualIsOfNumbersAndShape(t *testing.T) {
+	const n = 3*blockBytes/4 + 5
+	value := func(i int) float64 { return float64(i%251-100) / 8 } // which all types have
+	put := map[format.DType]func(v float64) []byte{
+		format.F16: func(v float64) []byte { // value's are 0 or normal
+			if v == 0 {
+				return []byte{0, byte(math.Float64bits(v) >> 56)}
+			}
+			fraction, exponent := math.Frexp(math.Abs(v))
+			h := uint16((exponent+14)<<10) | uint16(fraction*2048)&1023
+			if v < 0 {
+				h |= 1 << 15
+			}
+			return binary.LittleEndian.AppendUint16(nil, h)
+		},
+		format.BF16: func(v float64) []byte {
+			return binary.LittleEndian.AppendUint16(nil, uint16(math.Float32bits(float32(v))>>16))
+		},
+		format.F32: func(v float64) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(v))) },
+		format.F64: func(v float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)) },
+	}
+	equal := func(x, y format.DType, shape string, last float64) bool {
+		var data []byte
+		for i := range n {
+			data = append(data, put[x](value(i))...)
+		}
+		middle := len(data)
+		for i := range n - 1 {
+			v := value(i)
+			if v == 0 {
+				v = math.Copysign(0, -1)
+			}
+			data = append(data, put[y](v)...)
+		}
+		data = append(data, put[y](last)...)
+		f, err := Open(written(t, append(file(fmt.Sprintf(`{"x":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]},"y":{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}}`,
+			x, n, middle, y, shape, middle, len(data)), 0), data...)))
+		require.NoError(t, err)
+		defer f.Close()
+		one, err := f.Equal("x", "y")
+		require.NoError(t, err)
+		other, err := f.Equal("y", "x")
+		require.NoError(t, err)
+		require.Equal(t, one, other)
+		return one
+	}
+	line, matrix := fmt.Sprintf("[%d]", n), fmt.Sprintf("[%d,1]", n)
+	for x := range put {
+		for y := range put {
+			require.True(t, equal(x, y, line, value(n-1)), "%v %v", x, y)
+			require.False(t, equal(x, y, line, value(n)), "%v %v", x, y)
+			require.False(t, equal(x, y, matrix, value(n-1)), "%v %v", x, y)
+		}
+	}
+
+	tensor := `{"dtype":%q,"shape":[2],"data_offsets":[%d,%d]}`
+	nan := math.Float32bits(float32(math.NaN()))
+	f, err := Open(written(t, slices.Concat(file(fmt.Sprintf(`{"x":`+tensor+`,"same":`+tensor+`,"other":`+tensor+`,"whole":`+tensor+`}`,
+		"F32", 0, 8, "F32", 8, 16, "F32", 16, 24, "I32", 24, 32), 0),
+		binary.LittleEndian.AppendUint64(nil, uint64(nan)), binary.LittleEndian.AppendUint64(nil, uint64(nan)), make([]byte, 16))))
 	require.NoError(t, err)
 	defer f.Close()
-	for name, want := range map[string]bool{"same": true, "type": false, "shape": false} {
+	for name, want := range map[string]bool{"same": true, "other": false, "whole": false} {
 		got, err := f.Equal("x", name)
+		require.NoError(t, err)
+		require.Equal(t, want, got, name)
+		got, err = f.Equal(name, "x")
 		require.NoError(t, err)
 		require.Equal(t, want, got, name)
 	}
@@ -230,7 +289,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 	require.EqualError(t, err, "x is no int64")
 
 	f = numbers(t, format.F32, 3, func(b []byte, i int) {})
-	require.NoError(t, os.Truncate(f.file.Name(), f.Tensors["x"].at+4))
+	require.NoError(t, os.Truncate(f.Tensors["x"].file.Name(), f.Tensors["x"].at+4))
 	require.ErrorContains(t, Read(f, "x", ignore), "unexpected EOF")
 	_, err = f.Equal("x", "y")
 	require.ErrorContains(t, err, "unexpected EOF")

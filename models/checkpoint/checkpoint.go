@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gorgonorm/models/tokenizer"
@@ -16,7 +17,7 @@ import (
 
 // Checkpoint is a model's files.
 type Checkpoint struct {
-	Weights   string              // the path of the safetensors file
+	Weights   string              // the path of the safetensors file, or of the index of its parts
 	Config    transformer.Config  // what config.json says, for transformer.Load; zero where it says nothing
 	Tokenizer tokenizer.Tokenizer // nil where there is none
 }
@@ -24,6 +25,7 @@ type Checkpoint struct {
 // The files that stand beside the weights, each of which may be missing.
 const (
 	weightsFile = "model.safetensors"
+	indexFile   = "model.safetensors.index.json" // of weights in several files
 	configFile  = "config.json"
 	metaFile    = "meta.json"
 	// Hugging Face's, and before other files of theirs: they split another model's text
@@ -36,10 +38,13 @@ const (
 var bpeFiles = [][2]string{{"vocab.json", "merges.txt"}, {"encoder.json", "vocab.bpe"}}
 
 // Open finds a checkpoint by its directory, or by its weights' file with the others
-// beside that. Weights are model.safetensors, or the only file of that kind.
+// beside that. Weights are model.safetensors, or model.safetensors.index.json and the parts
+// that it names, or the only file of either kind.
 //
 // config.json is a training run's of this module, the model_args of a checkpoint of
-// nanoGPT, or GPT-2's as published. The tokenizer is of the first of these that is
+// nanoGPT, or GPT-2's as published. One of another architecture is an error, and so is
+// one with a member that is not known, because that may change what the model computes.
+// The tokenizer is of the first of these that is
 // there: the vocabulary in a run's config.json; meta.json, nanoGPT's meta of a
 // character model; tokenizer.json, or vocab.json and merges.txt, or encoder.json and
 // vocab.bpe, GPT-2's byte-pair encoding, with the added tokens of the files beside.
@@ -75,20 +80,28 @@ func open(path string) (c Checkpoint, err error) {
 
 // findWeights finds the weights in a directory.
 func findWeights(dir string) (string, error) {
-	if path := filepath.Join(dir, weightsFile); exists(path) {
-		return path, nil
+	for _, name := range []string{weightsFile, indexFile} {
+		if path := filepath.Join(dir, name); exists(path) {
+			return path, nil
+		}
 	}
-	found := match(dir, "*.safetensors")
-	switch runs, pickled := match(dir, "*/"+weightsFile), match(dir, "*.pt", "*.bin"); {
+	found := match(dir, "*.safetensors.index.json")
+	if len(found) == 0 {
+		found = match(dir, "*.safetensors")
+	}
+	switch runs, pickled := match(dir, "*/"+weightsFile, "*/"+indexFile), match(dir, "*.pt", "*.bin"); {
 	case len(found) == 1:
 		return filepath.Join(dir, found[0]), nil
+	case len(found) > 1 && len(match(dir, "*-?????-of-?????.safetensors")) == len(found):
+		return "", fmt.Errorf("%s has the parts of a model, %s, and not the index that names them, %s", dir, strings.Join(found, ", "), indexFile)
 	case len(found) > 1:
 		return "", fmt.Errorf("%s has several files of weights, give one of them: %s", dir, strings.Join(found, ", "))
 	case len(runs) > 0:
 		for i, path := range runs {
 			runs[i], _ = filepath.Split(path)
 		}
-		return "", fmt.Errorf("%s holds several models, give the directory of one: %s", dir, strings.Join(runs, " "))
+		slices.Sort(runs)
+		return "", fmt.Errorf("%s holds several models, give the directory of one: %s", dir, strings.Join(slices.Compact(runs), " "))
 	case len(pickled) > 0:
 		return "", fmt.Errorf("%s has no %s, only %s, which PyTorch has to read and save as one", dir, weightsFile, strings.Join(pickled, ", "))
 	}

@@ -45,13 +45,17 @@ func TestOpenFindsWhatBelongsTogether(t *testing.T) {
 		norm, knows string // a text that the tokenizer knows; none where that is ""
 		doesNotKnow string
 	}{
-		"a run":               {map[string]string{"model.safetensors": "", "config.json": ofRun}, "model.safetensors", run, "rms", "cab", "x"},
-		"a run before others": {map[string]string{"model.safetensors": "", "config.json": ofRun, "meta.json": meta}, "model.safetensors", run, "rms", "cab", "x"},
-		"nanoGPT":             {map[string]string{"ckpt.safetensors": "", "config.json": ofNanoGPT, "meta.json": meta}, "ckpt.safetensors", nanoGPT, "", "xy", "a"},
-		"nanoGPT's weights":   {map[string]string{"model.safetensors": "", "meta.json": meta}, "model.safetensors", transformer.Config{}, "", "xy", "a"},
-		"GPT-2":               {map[string]string{"model.safetensors": "", "config.json": ofGPT2}, "model.safetensors", gpt2, "", "", ""},
-		"half of GPT-2's":     {map[string]string{"model.safetensors": "", "vocab.json": "{}"}, "model.safetensors", transformer.Config{}, "", "", ""},
-		"other weights":       {map[string]string{"model.safetensors": "", "other.safetensors": ""}, "model.safetensors", transformer.Config{}, "", "", ""},
+		"a run":                 {map[string]string{"model.safetensors": "", "config.json": ofRun}, "model.safetensors", run, "rms", "cab", "x"},
+		"a run before others":   {map[string]string{"model.safetensors": "", "config.json": ofRun, "meta.json": meta}, "model.safetensors", run, "rms", "cab", "x"},
+		"nanoGPT":               {map[string]string{"ckpt.safetensors": "", "config.json": ofNanoGPT, "meta.json": meta}, "ckpt.safetensors", nanoGPT, "", "xy", "a"},
+		"nanoGPT's weights":     {map[string]string{"model.safetensors": "", "meta.json": meta}, "model.safetensors", transformer.Config{}, "", "xy", "a"},
+		"GPT-2":                 {map[string]string{"model.safetensors": "", "config.json": ofGPT2}, "model.safetensors", gpt2, "", "", ""},
+		"half of GPT-2's":       {map[string]string{"model.safetensors": "", "vocab.json": "{}"}, "model.safetensors", transformer.Config{}, "", "", ""},
+		"parts":                 {map[string]string{"model.safetensors.index.json": "", "model-00001-of-00002.safetensors": "", "model-00002-of-00002.safetensors": "", "config.json": ofNanoGPT}, "model.safetensors.index.json", nanoGPT, "", "", ""},
+		"parts by another name": {map[string]string{"m.safetensors.index.json": "", "a.safetensors": "", "b.safetensors": ""}, "m.safetensors.index.json", transformer.Config{}, "", "", ""},
+		"whole and parts":       {map[string]string{"model.safetensors": "", "model.safetensors.index.json": ""}, "model.safetensors", transformer.Config{}, "", "", ""},
+		"indexes":               {map[string]string{"model.safetensors.index.json": "", "model.fp16.safetensors.index.json": ""}, "model.safetensors.index.json", transformer.Config{}, "", "", ""},
+		"other weights":         {map[string]string{"model.safetensors": "", "other.safetensors": ""}, "model.safetensors", transformer.Config{}, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := directory(t, c.files)
@@ -146,6 +150,9 @@ func TestWhatCannotBeOpened(t *testing.T) {
 	}{
 		"empty":           {nil, "DIR has no model.safetensors"},
 		"two files":       {map[string]string{"a.safetensors": "", "b.safetensors": ""}, "DIR has several files of weights, give one of them: a.safetensors, b.safetensors"},
+		"parts alone":     {map[string]string{"model-00001-of-00002.safetensors": "", "model-00002-of-00002.safetensors": ""}, "DIR has the parts of a model, model-00001-of-00002.safetensors, model-00002-of-00002.safetensors, and not the index that names them, model.safetensors.index.json"},
+		"two indexes":     {map[string]string{"a.safetensors.index.json": "", "b.safetensors.index.json": "", "c.safetensors": ""}, "DIR has several files of weights, give one of them: a.safetensors.index.json, b.safetensors.index.json"},
+		"models of parts": {map[string]string{"a/model.safetensors.index.json": "", "b/model.safetensors": "", "b/model.safetensors.index.json": ""}, "DIR holds several models, give the directory of one: a/ b/"},
 		"runs":            {map[string]string{"a-lr1/model.safetensors": "", "b-lr1/model.safetensors": ""}, "DIR holds several models, give the directory of one: a-lr1/ b-lr1/"},
 		"pickled":         {map[string]string{"ckpt.pt": "", "pytorch_model.bin": ""}, "DIR has no model.safetensors, only ckpt.pt, pytorch_model.bin, which PyTorch has to read and save as one"},
 		"no JSON":         {map[string]string{"model.safetensors": "", "config.json": "{"}, "DIR/config.json: unexpected end of JSON input"},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"gorgonorm/internal/text"
@@ -34,11 +35,30 @@ type settings struct {
 	VocabSize int `json:"vocab_size"`
 
 	NPositions int      `json:"n_positions"` // GPT-2's context
+	NCtx       int      `json:"n_ctx"`       // in older files, the same
+	NInner     int      `json:"n_inner"`     // features inside the MLP
 	Epsilon    *float64 `json:"layer_norm_epsilon"`
 	Activation string   `json:"activation_function"`
 	Scale      *bool    `json:"scale_attn_weights"`
-	ByLayer    *bool    `json:"scale_attn_by_inverse_layer_idx"`
+	ByLayer    bool     `json:"scale_attn_by_inverse_layer_idx"`
+
+	// What the transformers library calls the sizes of any model.
+	HiddenLayers   int `json:"num_hidden_layers"`
+	AttentionHeads int `json:"num_attention_heads"`
+	HiddenSize     int `json:"hidden_size"`
+	MaxPositions   int `json:"max_position_embeddings"`
+
+	// What makes a model another than GPT-2.
+	ModelType      string         `json:"model_type"`
+	Architectures  []string       `json:"architectures"`
+	Tied           *bool          `json:"tie_word_embeddings"`
+	CrossAttention bool           `json:"add_cross_attention"`
+	EncoderDecoder bool           `json:"is_encoder_decoder"`
+	Pruned         map[string]any `json:"pruned_heads"`
 }
+
+// architectures are the classes of the transformers library that hold this model.
+var architectures = []string{"GPT2LMHeadModel", "GPT2Model", "GPT2DoubleHeadsModel"}
 
 // readConfig reads a config.json, which need not be there.
 func readConfig(path string) (c transformer.Config, vocabulary string, err error) {
@@ -56,16 +76,20 @@ func readConfig(path string) (c transformer.Config, vocabulary string, err error
 	if err := json.Unmarshal(b, &s); err != nil {
 		return c, "", fmt.Errorf("%s: %w", path, err)
 	}
-	if c, err = s.config(); err != nil {
+	others, err := unknown(b)
+	if err != nil {
+		return c, "", fmt.Errorf("%s: %w", path, err)
+	}
+	if c, err = s.config(others); err != nil {
 		return c, "", fmt.Errorf("%s: %w", path, err)
 	}
 	return c, s.Vocabulary, nil
 }
 
-// config takes a setting by whichever name it has, and refuses models that this
-// module's is not.
-func (s settings) config() (c transformer.Config, err error) {
-	var faults []string
+// config takes a setting by whichever name it has, and refuses models that are not this
+// module's: by what their settings say, and by members that it does not know.
+func (s settings) config(unknown []string) (c transformer.Config, err error) {
+	faults := s.foreign()
 	one := func(what string, values ...int) (found int) {
 		for _, v := range values {
 			if v != 0 && found != 0 && v != found {
@@ -79,10 +103,10 @@ func (s settings) config() (c transformer.Config, err error) {
 	}
 	c = transformer.Config{
 		Vocab:     s.VocabSize,
-		Context:   one("context", s.Context, s.BlockSize, s.NPositions),
-		Layers:    one("layers", s.Layers, s.NLayer),
-		Heads:     one("heads", s.Heads, s.NHead),
-		Channels:  one("channels", s.Channels, s.NEmbd),
+		Context:   one("context", s.Context, s.BlockSize, s.NPositions, s.NCtx, s.MaxPositions),
+		Layers:    one("layers", s.Layers, s.NLayer, s.HiddenLayers),
+		Heads:     one("heads", s.Heads, s.NHead, s.AttentionHeads),
+		Channels:  one("channels", s.Channels, s.NEmbd, s.HiddenSize),
 		Placement: s.Placement, QKNorm: s.QKNorm, Bias: s.Bias,
 	}
 	if s.Norm != "" {
@@ -96,13 +120,41 @@ func (s settings) config() (c transformer.Config, err error) {
 	if c.GELU, err = s.gelu(); err != nil {
 		faults = append(faults, err.Error())
 	}
-	if (s.Scale != nil && !*s.Scale) || (s.ByLayer != nil && *s.ByLayer) {
+	if (s.Scale != nil && !*s.Scale) || s.ByLayer {
 		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
+	}
+	if s.NInner != 0 && c.Channels != 0 && (s.NInner%4 != 0 || s.NInner/4 != c.Channels) {
+		faults = append(faults, fmt.Sprintf("n_inner is %d, want 4·%d, which is the MLP's size here", s.NInner, c.Channels))
+	}
+	if len(unknown) > 0 {
+		faults = append(faults, fmt.Sprintf("it has members that are not known and may change what the model computes: %q (remove them if they do not)", unknown))
 	}
 	if len(faults) > 0 {
 		return c, errors.New(strings.Join(faults, "; "))
 	}
 	return c, nil
+}
+
+// foreign says what tells the model from GPT-2's.
+func (s settings) foreign() (faults []string) {
+	if s.ModelType != "" && s.ModelType != "gpt2" {
+		faults = append(faults, fmt.Sprintf("model_type is %q, want \"gpt2\"", s.ModelType))
+	}
+	for _, a := range s.Architectures {
+		if !slices.Contains(architectures, a) {
+			faults = append(faults, fmt.Sprintf("architectures has %q, want one of %q", a, architectures))
+		}
+	}
+	if s.Tied != nil && !*s.Tied {
+		faults = append(faults, "tie_word_embeddings is false, and here the head is the embedding")
+	}
+	if s.CrossAttention || s.EncoderDecoder {
+		faults = append(faults, "it attends to an encoder, and here there is none")
+	}
+	if len(s.Pruned) > 0 {
+		faults = append(faults, "pruned_heads is not empty, and here no heads are pruned")
+	}
+	return faults
 }
 
 // gelu is the form of the activation; "" where nothing tells.

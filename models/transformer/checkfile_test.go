@@ -49,7 +49,7 @@ func TestCheckFileReadsTheHeader(t *testing.T) {
 		`its metadata have the gelu "tanh", want "exact"`:  func(c *Config) { c.GELU = Exact },
 		"transformer.h.{0..1}.attn.c_attn.bias is missing": func(c *Config) { c.Bias = true },
 		"layers: it has 2, want 10000; it holds 460 numbers, and by its names and shapes the model has 1920036": func(c *Config) { c.Layers = 1e4 },
-		"transformer: layers is 1000000000, want at most 10000":                                                 func(c *Config) { c.Layers = 1e9 },
+		"transformer: such a model has 1.92e+11 parameters, want at most 2e+09":                                 func(c *Config) { c.Layers = 1e9 },
 		"transformer: layers is -1, want 1 or more":                                                             func(c *Config) { c.Layers = -1 },
 		`transformer: unknown placement "mid", want one of ["pre" "post" "peri"]`:                               func(c *Config) { c.Placement = "mid" },
 	} {

@@ -32,7 +32,8 @@ const (
 	Exact GELU = "exact" // nanoGPT's, torch.nn.GELU(): x/2·(1 + erf(x/√2))
 )
 
-var gelus = []GELU{Tanh, Exact}
+// GELUs are the forms there are.
+var GELUs = []GELU{Tanh, Exact}
 
 // maxParameters is above what one machine trains, GPT-2's largest model; beyond it
 // a size is a slip.
@@ -78,8 +79,8 @@ func (c Config) Validate() error {
 	if c.Placement != "" && !slices.Contains(Placements, c.Placement) {
 		return fmt.Errorf("transformer: unknown placement %q, want one of %q", c.Placement, Placements)
 	}
-	if c.GELU != "" && !slices.Contains(gelus, c.GELU) {
-		return fmt.Errorf("transformer: unknown GELU %q, want one of %q", c.GELU, gelus)
+	if c.GELU != "" && !slices.Contains(GELUs, c.GELU) {
+		return fmt.Errorf("transformer: unknown GELU %q, want one of %q", c.GELU, GELUs)
 	}
 	return nil
 }

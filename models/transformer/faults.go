@@ -43,7 +43,9 @@ func (f Faults) sentences() (s []string) {
 	return s
 }
 
-var blockNumber = regexp.MustCompile(`\bh\.(0|[1-9]\d{0,8})\.`)
+// blockNumber is the first number among the words of a name: that of its block, in a
+// model of any make.
+var blockNumber = regexp.MustCompile(`(?:^|\.)(0|[1-9]\d{0,8})\.`)
 
 // byBlock puts faults together that differ in the number of the block alone.
 func byBlock(faults Faults) (out Faults) {

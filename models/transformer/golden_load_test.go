@@ -166,3 +166,67 @@ func TestFilesOfPyTorchAreLoaded(t *testing.T) {
 		}
 	}
 }
+
+// TestPositionsAreCropped: attention is causal, so the first tokens of PyTorch's
+// sequences have the same logits in a model of a shorter context.
+func TestPositionsAreCropped(t *testing.T) {
+	t.Parallel()
+	const context = 4
+	var f struct {
+		Cases []struct {
+			File   string
+			Heads  int
+			Ids    golden.Ints
+			Logits golden.Tensor
+		}
+	}
+	golden.Read(t, "checkpoints.json", &f)
+	require.Len(t, f.Cases, 3)
+	for _, want := range f.Cases {
+		for dt, tol := range absolute {
+			t.Run(want.File+"/"+dt.String(), func(t *testing.T) {
+				t.Parallel()
+				path := filepath.Join("..", "..", "testdata", want.File)
+				whole, err := Load(G.NewGraph(), path, Config{Heads: want.Heads, Dtype: dt})
+				require.NoError(t, err)
+				c := whole.config
+				require.Greater(t, c.Context, context)
+				c.Context = context
+				m, err := New(G.NewGraph(), c)
+				require.NoError(t, err)
+				found, err := m.LoadMatching(path)
+				require.NoError(t, err)
+				require.Empty(t, found.Left)
+				require.Contains(t, found.Loaded, wpeWeight)
+
+				rows, time := want.Ids.Shape[0], want.Ids.Shape[1]
+				first := golden.Ints{Shape: []int{rows, context}}
+				var logits []float64
+				for r := range rows {
+					first.Data = append(first.Data, want.Ids.Data[r*time:r*time+context]...)
+					logits = append(logits, want.Logits.Data[r*time*c.Vocab:(r*time+context)*c.Vocab]...)
+				}
+				got, _ := outputs(t, m, first, first)
+				golden.RequireClose(t, logits, got, tol, "logits")
+			})
+		}
+	}
+}
+
+// TestALongerContextIsNotMade of a shorter one's positions.
+func TestALongerContextIsNotMade(t *testing.T) {
+	t.Parallel()
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	path := saved(t, m)
+	c := m.config
+	c.Context++
+	longer, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	found, err := longer.LoadMatching(path)
+	require.NoError(t, err)
+	require.Equal(t, []string{"transformer.wpe.weight has shape (6, 8), want (7, 8)"}, found.Left.sentences())
+	c.Context = 3
+	_, err = Load(G.NewGraph(), path, Config{Context: 3})
+	require.ErrorContains(t, err, "context: it has 6, want 3", "Load does not crop")
+}

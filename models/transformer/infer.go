@@ -3,6 +3,9 @@ package transformer
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -10,16 +13,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// What a file's metadata tell, the number of heads under nanoGPT's name for it.
-const (
-	headsKey     = "n_head"
-	normKey      = "norm"
-	placementKey = "placement"
-	geluKey      = "gelu"
-)
-
-// ReadConfig is what a safetensors file tells of its model by names, shapes and
-// metadata, of which Load says what they can be; sizes of which nothing tells are 0.
+// ReadConfig returns what a safetensors file, or the index of several, tells of its model
+// by names, shapes and metadata. Load says what these can be. A size that the file does
+// not reveal is 0.
 func ReadConfig(path string) (Config, error) {
 	w, err := openWeights(path)
 	if err != nil {
@@ -46,15 +42,22 @@ func (w *weights) tells() (c Config, faults []string) {
 		Bias:     w.some(".c_", ".bias"),
 		QKNorm:   w.some(".attn.", "_norm.weight"),
 	}
+	keep := func(err error) {
+		if err != nil {
+			faults = append(faults, err.Error())
+		}
+	}
 	var err error
-	if c.Heads, err = w.heads(c.Channels); err != nil {
-		faults = append(faults, err.Error())
-	}
-	if c.Norm, err = w.norm(c.Bias); err != nil {
-		faults = append(faults, "its metadata: "+strings.TrimPrefix(err.Error(), "transformer: "))
-	}
-	c.Placement = cmp.Or(Placement(w.Metadata[placementKey]), w.placement())
-	c.GELU = cmp.Or(GELU(w.Metadata[geluKey]), w.gelu())
+	c.Heads, err = w.heads(c.Channels)
+	keep(err)
+	c.Norm, err = w.norm(c.Bias)
+	keep(err)
+	placement, err := oneOf(w.notes, placementKey, Placements)
+	keep(err)
+	c.Placement = cmp.Or(placement, w.placement())
+	gelu, err := oneOf(w.notes, geluKey, GELUs)
+	keep(err)
+	c.GELU = cmp.Or(gelu, w.gelu())
 	if t, _ := w.of(wteWeight); t.DType == format.F64 {
 		c.Dtype = tensor.Float64
 	}
@@ -95,7 +98,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 		c.Dtype = found.Dtype
 	}
 	says := func(key, want string) {
-		if got, ok := w.Metadata[key]; ok && !wrong && got != want {
+		if got, ok := w.notes[key]; ok && !wrong && got != want {
 			fault("its metadata have the %s %q, want %q", key, got, want)
 		}
 	}
@@ -105,11 +108,12 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	return c, faults
 }
 
-// room refuses a model that is far larger than the file, before memory is taken for
-// it.
+// room refuses a model that is far larger than the file, before time and memory are
+// taken for it.
 func (w *weights) room(c Config) error {
 	if c.Channels == 0 {
-		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it", wteWeight, wpeWeight)
+		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it (it has %s)",
+			wteWeight, wpeWeight, cmp.Or(w.list(), "no tensors"))
 	}
 	numbers := 0.0
 	for name := range w.names {
@@ -118,6 +122,9 @@ func (w *weights) room(c Config) error {
 	}
 	if want := c.parameters(); want > 2*numbers+1e6 {
 		return fmt.Errorf("it holds %.0f numbers, and by its names and shapes the model has %.0f", numbers, want)
+	}
+	if c.Layers > len(w.names) {
+		return fmt.Errorf("it holds %d tensors, too few for a model of %d blocks", len(w.names), c.Layers)
 	}
 	return nil
 }
@@ -141,10 +148,12 @@ func (w *weights) dim(name string, axis int) int {
 	return 0
 }
 
+var ownBlock = regexp.MustCompile(`^transformer\.h\.(0|[1-9]\d{0,8})\.`)
+
 // layers is one more than the largest number of a block.
 func (w *weights) layers() (n int) {
 	for name := range w.names {
-		if at := blockNumber.FindStringSubmatch(name); at != nil && strings.HasPrefix(name, "transformer.h.") {
+		if at := ownBlock.FindStringSubmatch(name); at != nil {
 			i, _ := strconv.Atoi(at[1]) // of digits
 			n = max(n, i+1)
 		}
@@ -154,14 +163,10 @@ func (w *weights) layers() (n int) {
 
 // heads is as the metadata say or the size of the norms of queries and keys, or 0.
 func (w *weights) heads(channels int) (int, error) {
-	if text, ok := w.Metadata[headsKey]; ok {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return 0, fmt.Errorf("its metadata have %s %q, want a number from 1", headsKey, text)
-		}
-		return n, nil
+	if _, ok := w.notes[headsKey]; ok {
+		return w.notes.heads()
 	}
-	for name := range w.names {
+	for _, name := range slices.Sorted(maps.Keys(w.names)) {
 		t, _ := w.of(name)
 		if strings.HasSuffix(name, ".attn.q_norm.weight") && len(t.Shape) == 1 && t.Shape[0] > 0 {
 			return channels / t.Shape[0], nil
@@ -172,10 +177,11 @@ func (w *weights) heads(channels int) (int, error) {
 
 // norm is the kind in the metadata, or the one that belongs to such tensors.
 func (w *weights) norm(bias bool) (n Norm, err error) {
-	if name, ok := w.Metadata[normKey]; ok {
+	if name, ok := w.notes[normKey]; ok {
 		if n, err = NormByName(name); err == nil {
 			return n, nil
 		}
+		err = fmt.Errorf("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
 	}
 	name := "layer"
 	switch {

@@ -12,17 +12,18 @@ import (
 )
 
 // Load builds a model on the graph from a safetensors file that Save has written,
-// or PyTorch: with the names of nanoGPT's state_dict(), as they are or as
-// torch.compile changes them, or with those of GPT-2 as published, whose linear
-// layers have their weights transposed. Numbers of float16, bfloat16 and float32 are
-// widened; none are narrowed, so that float64 is an error for a model of float32.
-// lm_head.weight may be there or not, or be there alone, but must be the same as
-// transformer.wte.weight.
+// or PyTorch: with the names of nanoGPT's state_dict(), as they are or with those of
+// PyTorch's wrappers (module, _orig_mod) among them, or with those of GPT-2 as published,
+// whose linear layers have their weights transposed. The path of an index
+// (model.safetensors.index.json) loads the parts that it names. Numbers of float16,
+// bfloat16 and float32 are widened; none are narrowed, so that float64 is an error for a
+// model of float32. lm_head.weight may be there or not, or be there alone, but must have
+// the numbers of transformer.wte.weight.
 //
 // The configuration is read from the names and shapes, and is of float64 if the
-// embedding is. What these leave open is as Save has noted it in the file's metadata:
-// n_head, the number of heads; norm, for those that have only a weight can be
-// LayerNorm or RMSNorm; placement; and gelu. Fields of given that are not zero go
+// embedding is. What these leave open is as Save has noted it in the file's metadata,
+// under keys that begin with gorgonorm.: n_head, the number of heads; norm, for those
+// that have only a weight can be LayerNorm or RMSNorm; placement; and gelu. Fields of given that are not zero go
 // before all that, but for the seed, which has no effect, and the file must agree with
 // them. Where nothing tells, norms are LayerNorm and stand before the branches, and
 // GELU is exact, as nanoGPT has it, or of GPT-2's tanh form if weights are transposed
@@ -75,7 +76,8 @@ type Matching struct {
 }
 
 // LoadMatching gives the model those weights of a file whose names and shapes are
-// the model's, but for those excepted. A file that is none, or of whose matching
+// the model's, but for those excepted. Of a file with a longer context it takes the first
+// positions, as nanoGPT's crop_block_size does. A file that is none, or of whose matching
 // weights one is not finite, is an error, and the model is as it was.
 func (m *Model) LoadMatching(path string, except ...string) (found Matching, err error) {
 	w, err := openWeights(path)
@@ -83,6 +85,7 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 		return found, err
 	}
 	defer w.Close()
+	w.crop(m.config.Context)
 	own := m.tensors()
 	for _, name := range except {
 		delete(w.names, name)

@@ -57,7 +57,7 @@ func TestPyTorchReadsWhatWeSave(t *testing.T) {
 	}
 	for name, c := range arrangements() {
 		for _, c.Bias = range []bool{false, true} {
-			for _, c.GELU = range gelus {
+			for _, c.GELU = range GELUs {
 				for c.Dtype = range roundings {
 					add(name, c)
 				}

@@ -41,10 +41,10 @@ func TestReadConfigOfWhatIsNoModel(t *testing.T) {
 	m, err := New(G.NewGraph(), Config{Vocab: 5, Context: 7, Layers: 1, Heads: 2, Channels: 12, Norm: Norms[0]})
 	require.NoError(t, err)
 	f := fileOf(m)
-	f.metadata["n_head"] = "two"
+	f.metadata["gorgonorm.n_head"] = "two"
 	path = f.write(t)
 	_, err = ReadConfig(path)
-	require.EqualError(t, err, "transformer: cannot load "+path+`: its metadata have n_head "two", want a number from 1`)
+	require.EqualError(t, err, "transformer: cannot load "+path+`: its metadata have gorgonorm.n_head "two", want a number from 1`)
 
 	f = fileOf(m)
 	f.reshape("transformer.h.99999999.ln_1.weight", 12)

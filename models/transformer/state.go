@@ -1,14 +1,14 @@
 package transformer
 
 import (
-	"bytes"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"gorgonia.org/tensor"
 
-	"gorgonorm/internal/safetensors"
+	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 )
 
@@ -20,11 +20,11 @@ func (m *Model) State() layers.State { return m.stateful().State() }
 // Load gives the model, and thereby all its placements, the values of a state. Its
 // names, shapes and types must be those of State: if any is not, that is an error
 // that names them all, and nothing is changed. It may have nanoGPT's
-// lm_head.weight besides, if that equals transformer.wte.weight. No graph that the
+// lm_head.weight besides, if its numbers are those of transformer.wte.weight. No graph that the
 // model stands on may run meanwhile.
 func (m *Model) Load(s layers.State) error {
 	weight, given := s[headWeight]
-	tied := given && m.equal(weight, s[wteWeight])
+	tied := given && equal(weight, s[wteWeight])
 	if tied {
 		s = maps.Clone(s)
 		delete(s, headWeight)
@@ -44,10 +44,28 @@ func (m *Model) Load(s layers.State) error {
 // skips steps which are not finite.
 func (m *Model) Snapshot() *layers.Snapshot { return m.stateful().Snapshot() }
 
-// equal says that two tensors of the model's type are one to the last bit.
-func (m *Model) equal(a, b *tensor.Dense) bool {
-	return a != nil && b != nil && a.Dtype() == m.config.Dtype && b.Dtype() == m.config.Dtype &&
-		slices.Equal(a.Shape(), b.Shape()) && bytes.Equal(safetensors.ViewOf("", a).Data(), safetensors.ViewOf("", b).Data())
+// equal reports whether two tensors of floats have the same shape and numbers. They may
+// differ in type, and in the sign of a zero.
+func equal(a, b *tensor.Dense) bool {
+	x, y := numbers(a), numbers(b)
+	return x != nil && y != nil && slices.Equal(a.Shape(), b.Shape()) && slices.EqualFunc(x, y, func(v, w float64) bool {
+		return v == w || math.IsNaN(v) && math.IsNaN(w)
+	})
+}
+
+// numbers are a tensor's elements in row-major order, nil where there are none or they
+// are no floats.
+func numbers(d *tensor.Dense) (x []float64) {
+	if d == nil || d.Dtype() != tensor.Float32 && d.Dtype() != tensor.Float64 {
+		return nil
+	}
+	if d = op.Clone(d); d.Dtype() == tensor.Float64 {
+		return d.Float64s()
+	}
+	for _, v := range d.Float32s() {
+		x = append(x, float64(v))
+	}
+	return x
 }
 
 // stateful are the layers that have a state, in nanoGPT's order.

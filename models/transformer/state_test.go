@@ -153,6 +153,18 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 	require.NoError(t, m.Load(state))
 	require.Contains(t, state, head, "the caller's map is left alone")
 	require.NotContains(t, m.State(), head)
+
+	// equal but for its type and the sign of a zero
+	rows.Float32s()[3] = 0
+	state[wte] = rows
+	wide := widen(rows.Float32s())
+	wide[3] = math.Copysign(0, -1)
+	state[head] = tensor.New(tensor.WithShape(7, 8), tensor.WithBacking(wide))
+	require.NoError(t, m.Load(state))
+	wide[55]++
+	require.ErrorContains(t, m.Load(state), "lm_head.weight would have to equal")
+
+	state[head] = rows
 	state["gain"] = nil
 	require.EqualError(t, m.Load(state), "transformer: layers: cannot load the state: gain is unexpected")
 

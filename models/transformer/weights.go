@@ -27,22 +27,33 @@ const (
 type weights struct {
 	*safetensors.File
 	path       string
+	notes      notes             // of the file's metadata
 	names      map[string]string // in the file, by nanoGPT's
 	conv1D     bool              // linear layers' weights are of shape (in, out)
 	duplicates Faults
 }
 
-// openWeights opens a file with nanoGPT's names, those that torch.compile makes
-// of them, or those of GPT-2 as it is published. What is no weight, attention's mask,
-// is passed over.
+// wrappers are the names of PyTorch's modules that hold another one: those of
+// torch.compile, (Distributed)DataParallel, FSDP and activation checkpointing.
+var wrappers = []string{"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+// unwrapped is a tensor's name without its wrappers.
+func unwrapped(name string) string {
+	parts := strings.Split(name, ".")
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return slices.Contains(wrappers, s) }), ".")
+}
+
+// openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or
+// those of GPT-2 as it is published. What is no weight, attention's mask, is passed
+// over.
 func openWeights(path string) (*weights, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("transformer: %w", err)
 	}
-	w := &weights{File: f, path: path, names: make(map[string]string)}
+	w := &weights{File: f, path: path, notes: notesOf(f.Metadata), names: make(map[string]string)}
 	for _, name := range slices.Sorted(maps.Keys(f.Tensors)) {
-		known := strings.TrimPrefix(name, "_orig_mod.")
+		known := unwrapped(name)
 		if strings.HasSuffix(known, ".attn.bias") || strings.HasSuffix(known, ".attn.masked_bias") {
 			continue
 		}
@@ -72,6 +83,13 @@ func openWeights(path string) (*weights, error) {
 func (w *weights) of(name string) (t safetensors.Tensor, ok bool) {
 	in, ok := w.names[name]
 	return w.Tensors[in], ok
+}
+
+// crop leaves out the positions beyond a context.
+func (w *weights) crop(context int) {
+	if t, _ := w.of(wpeWeight); len(t.Shape) == 2 && t.Shape[0] > context {
+		w.Tensors[w.names[wpeWeight]] = t.Rows(context)
+	}
 }
 
 // transposed says that a weight is held as GPT-2's Conv1D does.
@@ -223,6 +241,24 @@ func readFloats[T op.Float](w *weights, name string, d *tensor.Dense, into []T) 
 		}
 		return nil
 	})
+}
+
+// list names the file's tensors, those of several blocks together, or the first ones of
+// very many.
+func (w *weights) list() string {
+	const most = 20
+	var all Faults
+	for _, name := range slices.Sorted(maps.Keys(w.Tensors)) {
+		all = append(all, Fault{Name: name})
+	}
+	var names []string
+	for _, f := range byBlock(all) {
+		if len(names) == most {
+			return fmt.Sprintf("%s and so on, %d in all", strings.Join(names, ", "), len(all))
+		}
+		names = append(names, plain(f.Name))
+	}
+	return strings.Join(names, ", ")
 }
 
 // errorf says all that is wrong with the file.

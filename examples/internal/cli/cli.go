@@ -7,9 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	"regexp"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -36,11 +39,44 @@ func Parse(f *flag.FlagSet, args []string, usage string, help io.Writer) error {
 		f.PrintDefaults()
 		return err
 	case err != nil:
-		return Usage(err)
+		return Usage(wanted(f, err))
 	case f.NArg() > 0:
 		return Usage(fmt.Errorf("unexpected argument %q", f.Arg(0)))
 	}
 	return nil
+}
+
+// unreadable ends the errors of package flag about a value of the wrong kind.
+var unreadable = regexp.MustCompile(`-(\S+): (?:parse error|value out of range)$`)
+
+// wanted makes an error of package flag say what the flag takes, of which that says
+// nothing.
+func wanted(f *flag.FlagSet, err error) error {
+	at := unreadable.FindStringSubmatchIndex(err.Error())
+	if at == nil {
+		return err
+	}
+	text := err.Error()
+	set, ok := f.Lookup(text[at[2]:at[3]]).Value.(flag.Getter)
+	if !ok {
+		return err
+	}
+	want := ""
+	switch set.Get().(type) {
+	case int:
+		want = fmt.Sprintf("a whole number from %d to %d", math.MinInt, math.MaxInt)
+	case uint64:
+		want = fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64))
+	case float64:
+		want = "a number"
+	case bool:
+		want = "true or false"
+	case time.Duration:
+		want = "a time such as 10ms or 1m30s"
+	default:
+		return err
+	}
+	return fmt.Errorf("%s: want %s", text[:at[3]], want)
 }
 
 // Main runs a program whose context ends with Ctrl-C; a second one ends the

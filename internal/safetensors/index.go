@@ -1,0 +1,135 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// IndexSuffix ends the name of an index: a JSON object whose weight_map says in which
+// file of the same directory each tensor of a model is.
+const IndexSuffix = ".safetensors.index.json"
+
+// Paths are those of the files that Open reads: the given one and, if that is an index,
+// those that it names.
+func Paths(path string) ([]string, error) {
+	if !strings.HasSuffix(path, IndexSuffix) {
+		return []string{path}, nil
+	}
+	parts, err := readIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	paths := []string{path}
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		paths = append(paths, filepath.Join(filepath.Dir(path), part))
+	}
+	return paths, nil
+}
+
+// index is what an index holds. Its metadata, the size of all tensors, are of no use.
+type index struct {
+	WeightMap map[string]string `json:"weight_map"` // the file that a tensor is in
+}
+
+// readIndex reads which tensors are in each part.
+func readIndex(path string) (parts map[string][]string, err error) {
+	info, err := regular(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxHeader {
+		return nil, noIndex(path, fmt.Sprintf("it has %d bytes, want at most %d", info.Size(), maxHeader))
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var x index
+	if err := json.Unmarshal(text, &x); err != nil {
+		return nil, noIndex(path, err.Error())
+	}
+	if len(x.WeightMap) == 0 {
+		return nil, noIndex(path, "its weight_map is missing or empty")
+	}
+	parts = make(map[string][]string)
+	for name, part := range x.WeightMap {
+		parts[part] = append(parts[part], name)
+	}
+	var faults []string
+	for part, names := range parts {
+		slices.Sort(names)
+		if !filepath.IsLocal(part) || strings.ContainsAny(part, `/\`) || strings.ContainsFunc(part, unprintable) {
+			faults = append(faults, fmt.Sprintf("%q is not the name of a file beside it", part))
+		}
+	}
+	if len(faults) > 0 {
+		slices.Sort(faults)
+		return nil, noIndex(path, faults...)
+	}
+	return parts, nil
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
+
+// openIndex opens the parts that an index names as one file, or says all that is wrong
+// with them.
+func openIndex(path string) (*File, error) {
+	parts, err := readIndex(path)
+	if err != nil {
+		return nil, err
+	}
+	all := &File{Tensors: make(map[string]Tensor), Metadata: make(map[string]string)}
+	var faults []string
+	for _, part := range slices.Sorted(maps.Keys(parts)) {
+		f, err := openFile(filepath.Join(filepath.Dir(path), part))
+		if err != nil {
+			faults = append(faults, err.Error())
+			continue
+		}
+		for _, name := range parts[part] {
+			if _, ok := f.Tensors[name]; !ok {
+				faults = append(faults, fmt.Sprintf("%q is not in %s", name, part))
+			}
+		}
+		faults = append(faults, all.add(f)...)
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(noIndex(path, faults...), all.Close())
+	}
+	return all, nil
+}
+
+// add takes over another file, and says which of its tensors are there already.
+func (f *File) add(other *File) (faults []string) {
+	f.files = append(f.files, other.files...)
+	for _, name := range slices.Sorted(maps.Keys(other.Tensors)) {
+		t := other.Tensors[name]
+		if first, twice := f.Tensors[name]; twice {
+			faults = append(faults, fmt.Sprintf("%q is in %s and in %s", name, filepath.Base(first.file.Name()), filepath.Base(t.file.Name())))
+		}
+		f.Tensors[name] = t
+	}
+	for key, value := range other.Metadata {
+		if first, ok := f.Metadata[key]; ok && first != value {
+			value = first + ", " + value
+		}
+		f.Metadata[key] = value
+	}
+	return faults
+}
+
+// noIndex says all that is wrong with an index, or the first of very much.
+func noIndex(path string, faults ...string) error {
+	const most = 100
+	if n := len(faults); n > most {
+		faults = append(faults[:most:most], fmt.Sprintf("and so on, %d in all", n))
+	}
+	return fmt.Errorf("the index %s: %s", path, strings.Join(faults, "; "))
+}

@@ -1,0 +1,119 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const a, b, indexName = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"
+
+// directory writes files of bytes.
+func directory(t *testing.T, files map[string][]byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, b := range files {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o666))
+	}
+	return dir
+}
+
+// part is a file of bytes by their tensors' names, and with this metadatum.
+func part(metadatum string, names ...string) []byte {
+	var tensors strings.Builder
+	for i, name := range names {
+		fmt.Fprintf(&tensors, `,%q:{"dtype":"U8","shape":[1],"data_offsets":[%d,%d]}`, name, i, i+1)
+	}
+	return append(file(`{"__metadata__":{"format":"pt","part":"`+metadatum+`"}`+tensors.String()+`}`, 0), strings.Join(names, "")...)
+}
+
+func weightMap(pairs ...string) []byte {
+	of := make(map[string]string)
+	for i := 0; i < len(pairs); i += 2 {
+		of[pairs[i]] = pairs[i+1]
+	}
+	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 3}, "weight_map": of})
+	return text
+}
+
+// TestPartsAreOneFile: each tensor is read from its own, though at the same place.
+func TestPartsAreOneFile(t *testing.T) {
+	t.Parallel()
+	dir := directory(t, map[string][]byte{a: part("1", "x", "y"), b: part("2", "z"), indexName: weightMap("x", a, "y", a, "z", b), "other.safetensors": part("3", "x")})
+	f, err := Open(filepath.Join(dir, indexName))
+	require.NoError(t, err)
+	require.Len(t, f.Tensors, 3)
+	for name, tensor := range f.Tensors {
+		var got [1]byte
+		require.NoError(t, tensor.read(got[:], 0))
+		require.Equal(t, name, string(got[:]))
+	}
+	require.Equal(t, map[string]string{"format": "pt", "part": "1, 2"}, f.Metadata)
+	require.NoError(t, f.Close())
+	for _, tensor := range f.Tensors {
+		require.ErrorIs(t, tensor.read(make([]byte, 1), 0), fs.ErrClosed)
+	}
+
+	paths, err := Paths(filepath.Join(dir, indexName))
+	require.NoError(t, err)
+	require.Equal(t, []string{filepath.Join(dir, indexName), filepath.Join(dir, a), filepath.Join(dir, b)}, paths)
+	paths, err = Paths("x.safetensors")
+	require.NoError(t, err)
+	require.Equal(t, []string{"x.safetensors"}, paths)
+}
+
+// TestAnIndexIsNotTrusted: one error says all that is wrong with it and its parts.
+func TestAnIndexIsNotTrusted(t *testing.T) {
+	t.Parallel()
+	whole := map[string][]byte{a: part("1", "x", "y"), b: part("2", "z")}
+	for name, c := range map[string]struct {
+		index []byte
+		parts map[string][]byte
+		want  string
+	}{
+		"no JSON":     {[]byte("{"), whole, "unexpected end of JSON input"},
+		"no object":   {[]byte("[1]"), whole, "json: cannot unmarshal array into Go value of type safetensors.index"},
+		"no map":      {[]byte("{}"), whole, "its weight_map is missing or empty"},
+		"empty map":   {weightMap(), whole, "its weight_map is missing or empty"},
+		"an escape":   {weightMap("x", "../"+a), whole, `"../` + a + `" is not the name of a file beside it`},
+		"all escapes": {weightMap("x", "/etc/passwd", "y", "..", "z", `..\a`, "u", "b/"+a, "v", ""), whole, `"" is not the name of a file beside it; ".." is not the name of a file beside it; "..\\a" is not the name of a file beside it; "/etc/passwd" is not the name of a file beside it; "b/` + a + `" is not the name of a file beside it`},
+		"a control":   {weightMap("x", "\x1b[31m"), whole, `"\x1b[31m" is not the name of a file beside it`},
+		"a directory": {weightMap("x", "."), whole, "DIR is no safetensors file: it is not a regular file"},
+		"missing":     {weightMap("x", a, "z", b), map[string][]byte{a: whole[a]}, "stat DIR/" + b + ": no such file or directory"},
+		"no part":     {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: []byte("text")}, "DIR/" + b + " is no safetensors file: it has 4 bytes, and the length of a header takes 8"},
+		"twice":       {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: part("2", "x", "z")}, `"x" is in ` + a + ` and in ` + b},
+		"not there":   {weightMap("x", a, "u", a, "z", a), whole, `"u" is not in ` + a + `; "z" is not in ` + a},
+		"all of it": {weightMap("x", a, "z", b, "u", "c", "v", b), map[string][]byte{a: whole[a], b: part("2", "y", "z")},
+			"stat DIR/c: no such file or directory; " + `"v" is not in ` + b + `; "y" is in ` + a + ` and in ` + b},
+		"an index": {weightMap("x", indexName), nil, "DIR/" + indexName + " is no safetensors file: its header would have"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := directory(t, c.parts)
+			path := filepath.Join(dir, indexName)
+			require.NoError(t, os.WriteFile(path, c.index, 0o666))
+			f, err := Open(path)
+			require.Nil(t, f)
+			require.ErrorContains(t, err, "the index "+path+": "+strings.ReplaceAll(c.want, "DIR", dir))
+		})
+	}
+	_, err := Open("none" + IndexSuffix)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = Paths("none" + IndexSuffix)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+
+	many := make([]string, 0, 400)
+	for i := range 200 {
+		many = append(many, fmt.Sprintf("t%03d", i), a)
+	}
+	dir := directory(t, map[string][]byte{a: whole[a], indexName: weightMap(many...)})
+	_, err = Open(filepath.Join(dir, indexName))
+	require.ErrorContains(t, err, `"t099" is not in `+a+"; and so on, 200 in all")
+	require.NotContains(t, err.Error(), "t100")
+}

@@ -1,0 +1,95 @@
+package transformer
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/nlpodyssey/safetensors"
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+)
+
+// TestMetadataOfOthersDoNoHarm: other programs mean other things by the same words.
+func TestMetadataOfOthersDoNoHarm(t *testing.T) {
+	t.Parallel()
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	randomize(m, 1)
+	for _, metadata := range []map[string]string{
+		{"format": "pt"},
+		{"norm": "l2"},
+		{"norm": "rms"},
+		{"norm": "rms", "n_head": "4"},
+		{"n_head": "12"},
+		{"n_head": "two"},
+		{"gelu": "fast"},
+		{"gelu": "tanh"},
+		{"placement": "cuda:0"},
+		{"norm": "rms", "n_head": "4", "placement": "cuda:0", "gelu": "tanh"},
+		{"norm": "rms", "n_head": "4", "placement": "peri", "gelu": "true"},
+		{"norm": "rms", "n_head": "4", "placement": "peri", namespace + "n_head": "2"},
+	} {
+		f := fileOf(m)
+		f.metadata = metadata
+		path := f.write(t)
+		got, err := Load(G.NewGraph(), path, Config{Heads: 2})
+		require.NoError(t, err, metadata)
+		want := m.config
+		want.GELU = Exact // of which nothing tells
+		sameConfig(t, want, got.config)
+		sameState(t, m.State(), got.State())
+		require.NoError(t, m.LoadFile(path), metadata)
+	}
+}
+
+// TestNotesOfEarlierVersions had no namespace, and are known by being all there.
+func TestNotesOfEarlierVersions(t *testing.T) {
+	t.Parallel()
+	c := tiny("rms")
+	c.Placement, c.Heads, c.GELU = Peri, 4, Exact
+	m, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	for gelu, metadata := range map[GELU]map[string]string{
+		Exact: {"format": "pt", "n_head": "4", "norm": "rms", "placement": "peri"},
+		Tanh:  {"format": "pt", "n_head": "4", "norm": "rms", "placement": "peri", "gelu": "tanh"},
+	} {
+		f := fileOf(m)
+		f.metadata = metadata
+		got, err := Load(G.NewGraph(), f.write(t), Config{})
+		require.NoError(t, err)
+		want := c
+		want.GELU, want.Dtype = gelu, got.config.Dtype
+		sameConfig(t, want, got.config)
+	}
+}
+
+// TestNotesThatCannotBe are errors, because under the namespace nobody else writes.
+func TestNotesThatCannotBe(t *testing.T) {
+	t.Parallel()
+	m, err := New(G.NewGraph(), tiny("layer"))
+	require.NoError(t, err)
+	f := fileOf(m)
+	f.metadata = map[string]string{namespace + "n_head": "-1", namespace + "norm": "best", namespace + "placement": "above", namespace + "gelu": "fast"}
+	path := f.write(t)
+	want := "transformer: cannot load " + path + `: its metadata have gorgonorm.n_head "-1", want a number from 1; ` +
+		`its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; ` +
+		`its metadata have gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
+		`its metadata have gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
+	_, err = Load(G.NewGraph(), path, Config{})
+	require.EqualError(t, err, want)
+	_, err = ReadConfig(path)
+	require.EqualError(t, err, want)
+	require.EqualError(t, m.LoadFile(path), want)
+}
+
+// TestSaveKeepsToItsNamespace but for the format, which the transformers library asks for.
+func TestSaveKeepsToItsNamespace(t *testing.T) {
+	t.Parallel()
+	m, err := New(G.NewGraph(), tiny("rms"))
+	require.NoError(t, err)
+	var b bytes.Buffer
+	require.NoError(t, m.Save(&b))
+	_, header, err := safetensors.ReadMetadata(b.Bytes())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"format": "pt", "gorgonorm.n_head": "2", "gorgonorm.norm": "rms", "gorgonorm.placement": "pre", "gorgonorm.gelu": "tanh"}, header.Metadata())
+}
