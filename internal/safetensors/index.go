@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	texts "gorgonorm/internal/text"
 )
 
 // IndexSuffix ends the name of an index: a JSON object whose weight_map says in which
@@ -52,7 +54,10 @@ func readIndex(path string) (parts map[string][]string, err error) {
 		return nil, err
 	}
 	var x index
-	if err := json.Unmarshal(text, &x); err != nil {
+	if text, err = texts.JSON(text); err == nil {
+		err = json.Unmarshal(text, &x)
+	}
+	if err != nil {
 		return nil, noIndex(path, err.Error())
 	}
 	if len(x.WeightMap) == 0 {

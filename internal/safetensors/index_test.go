@@ -117,3 +117,12 @@ func TestAnIndexIsNotTrusted(t *testing.T) {
 	require.ErrorContains(t, err, `"t099" is not in `+a+"; and so on, 200 in all")
 	require.NotContains(t, err.Error(), "t100")
 }
+
+func TestAnIndexMayHaveAMarkAndComments(t *testing.T) {
+	t.Parallel()
+	marked := append([]byte("\ufeff// made by hand\n"), weightMap("x", a)...)
+	f, err := Open(filepath.Join(directory(t, map[string][]byte{a: part("1", "x"), indexName: marked}), indexName))
+	require.NoError(t, err)
+	require.Len(t, f.Tensors, 1)
+	require.NoError(t, f.Close())
+}

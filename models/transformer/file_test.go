@@ -213,7 +213,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		given  Config
 		want   string
 	}{
-		"missing":        {func(f file) { delete(f.tensors, ln); delete(f.tensors, n) }, Config{}, n + " is missing; " + ln + " is missing"},
+		"missing":        {func(f file) { delete(f.tensors, ln); delete(f.tensors, vari) }, Config{}, vari + " is missing; " + ln + " is missing"},
 		"no embedding":   {func(f file) { delete(f.tensors, wteWeight) }, Config{}, wteWeight + " is missing"},
 		"no positions":   {func(f file) { delete(f.tensors, wpeWeight) }, Config{}, wpeWeight + " is missing"},
 		"a block":        {func(f file) { delete(f.tensors, "transformer.h.0.mlp.c_fc.weight") }, Config{}, "transformer.h.0.mlp.c_fc.weight is missing"},

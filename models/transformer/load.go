@@ -148,7 +148,9 @@ func (m *Model) readAll(w *weights, own layers.State, names []string) error {
 		}
 		state := make(layers.State)
 		for name := range n.State() {
-			state[name] = own[n.Name()+"."+name]
+			if full := n.Name() + "." + name; !w.uncounted(full) {
+				state[name] = own[full]
+			}
 		}
 		if err := n.Load(state); err != nil {
 			return fmt.Errorf("transformer: %w", err)

@@ -230,3 +230,31 @@ func TestLoadMatchingTakesWhatFits(t *testing.T) {
 	_, err = into.LoadMatching("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
+
+// TestAFileWithoutCountsLoads, and the counts are then 0.
+func TestAFileWithoutCountsLoads(t *testing.T) {
+	m, err := New(G.NewGraph(), tiny("batch"))
+	require.NoError(t, err)
+	batchNorms(m)[0].RunningMean().Float32s()[0] = 7
+	f := fileOf(m)
+	f.metadata["gorgonorm.norm"], f.metadata["gorgonorm.placement"] = "batch", "pre"
+	for name := range f.tensors {
+		if strings.HasSuffix(name, ".num_batches_tracked") {
+			delete(f.tensors, name)
+		}
+	}
+	path := f.write(t)
+	other, err := Load(G.NewGraph(), path, Config{})
+	require.NoError(t, err)
+	require.Equal(t, float32(7), batchNorms(other)[0].RunningMean().Float32s()[0])
+
+	state := m.State()
+	for _, n := range batchNorms(m) {
+		state[n.Name()+".num_batches_tracked"].Int64s()[0] = 3
+	}
+	require.NoError(t, m.Load(state))
+	require.NoError(t, m.LoadFile(path))
+	for _, n := range batchNorms(m) {
+		require.Equal(t, []int64{0}, m.State()[n.Name()+".num_batches_tracked"].Data())
+	}
+}

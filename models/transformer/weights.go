@@ -92,6 +92,16 @@ func (w *weights) crop(context int) {
 	}
 }
 
+// uncounted reports whether a name is that of a count of batches that the file does not
+// have beside its running statistics, as those that come from Keras, Flax or an early
+// PyTorch. The count is then 0.
+func (w *weights) uncounted(name string) bool {
+	_, given := w.names[name]
+	statistics, _ := strings.CutSuffix(name, "num_batches_tracked")
+	_, variance := w.names[statistics+"running_var"]
+	return safetensors.IsCount(name) && !given && variance
+}
+
 // transposed says that a weight is held as GPT-2's Conv1D does.
 func (w *weights) transposed(name string) bool {
 	return w.conv1D && (strings.HasSuffix(name, ".c_attn.weight") || strings.HasSuffix(name, ".c_fc.weight") || strings.HasSuffix(name, ".c_proj.weight"))
@@ -121,6 +131,8 @@ func (w *weights) compare(own layers.State) (matched []string, faults Faults) {
 		t, ok := w.of(name)
 		n := len(faults)
 		switch d := own[name]; {
+		case w.uncounted(name):
+			continue
 		case !ok:
 			fault(name, "is missing")
 		case d == nil || d.Dtype().Type == nil:
