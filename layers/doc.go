@@ -11,8 +11,9 @@
 //
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
-// images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input must have at
-// least one element.
+// images, to LayerNorm and RMSNorm several if need be, and to GroupNorm and InstanceNorm
+// axis 0 is the samples. An input must have at least one element. Every norm has
+// ForwardMasked too, for an input of which only a part counts.
 //
 // # Which norm
 //
@@ -47,7 +48,8 @@
 //	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
 //	                       InstanceNorm
 //	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
-//	WithAxis               BatchNorm, GroupNorm, InstanceNorm        -1, the last axis
+//	WithAxis               norms                                     -1, the last axis; of LayerNorm and
+//	                                                                 RMSNorm as many as WithShape has sizes
 //	WithShape              LayerNorm, RMSNorm                        the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
 //	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there

@@ -106,10 +106,12 @@ func (r request) check(t *rapid.T, takes []string) {
 }
 
 func forward(l Layer, x, mask *G.Node) (*G.Node, error) {
-	if b, ok := l.(*BatchNorm); ok && mask != nil {
-		return b.ForwardMasked(x, mask)
+	if mask == nil {
+		return l.Forward(x)
 	}
-	return l.Forward(x)
+	return l.(interface {
+		ForwardMasked(x, mask *G.Node) (*G.Node, error)
+	}).ForwardMasked(x, mask)
 }
 
 // run gives y and the gradients of Σ upstream∘y.
