@@ -57,7 +57,7 @@ func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice
 	if places.InOrder() {
 		return op.Apply(m.label(), x.Shape(), f32, f64, m.with(x)...)
 	}
-	return op.Apply(m.label(), x.Shape(), &packedRows[float32]{kernel: f32, places: places}, &packedRows[float64]{kernel: f64, places: places}, m.with(x)...)
+	return op.Apply(m.label(), x.Shape(), newPackedRows(f32, places), newPackedRows(f64, places), m.with(x)...)
 }
 
 // masked adds the node of a row norm of what a mask counts; sets has the norm's settings.
@@ -75,15 +75,19 @@ func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred b
 type packedRows[T op.Float] struct {
 	kernel       op.Twice[T]
 	places       cpu.Places
+	shape        tensor.Shape // (rows, columns)
 	x, y, dx, dy []T
 	u, ddx, ddy  []T
 	in, din      []op.Array[T] // reused
 }
 
+func newPackedRows[T op.Float](kernel op.Twice[T], places cpu.Places) *packedRows[T] {
+	return &packedRows[T]{kernel: kernel, places: places, shape: tensor.Shape{len(places.Rows), len(places.Cols)}}
+}
+
 func (k *packedRows[T]) array(data *[]T) op.Array[T] {
-	rows, cols := len(k.places.Rows), len(k.places.Cols)
-	*data = cpu.Grow(*data, rows*cols)
-	return op.Array[T]{Shape: tensor.Shape{rows, cols}, Data: *data}
+	*data = cpu.Grow(*data, k.shape.TotalSize())
+	return op.Array[T]{Shape: k.shape, Data: *data}
 }
 
 func (k *packedRows[T]) pack(data *[]T, x op.Array[T]) op.Array[T] {

@@ -20,15 +20,19 @@ func (s *Sets) features() int { return len(s.Cols) / s.Positions }
 // counted calls do with each element of a set that the mask counts: its place, its
 // feature, and whether the statistics are over it too.
 func (s *Sets) counted(mask []int, set int, do func(at, feature int, member bool)) {
-	first, start := set%s.Groups*s.features(), set/s.Groups*s.Positions
+	row, feature, position := s.Rows[set], set%s.Groups*s.features(), 0
+	start := set / s.Groups * s.Positions
 	for j, offset := range s.Cols {
-		at := s.Rows[set] + offset
-		m := start + j%s.Positions
+		at := row + offset
+		m := start + position
 		if s.Each {
 			m = at
 		}
 		if mask[m] != 0 {
-			do(at, first+j/s.Positions, j < s.Part)
+			do(at, feature, j < s.Part)
+		}
+		if position++; position == s.Positions {
+			feature, position = feature+1, 0
 		}
 	}
 }
