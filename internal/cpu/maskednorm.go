@@ -17,9 +17,19 @@ type Sets struct {
 // features is how many there are in a set.
 func (s *Sets) features() int { return len(s.Cols) / s.Positions }
 
-// counted calls do with each element of a set that the mask counts: its place, its
-// feature, and whether the statistics are over it too.
-func (s *Sets) counted(mask []int, set int, do func(at, feature int, member bool)) {
+// counted is what a mask counts of a set: for each of these elements its place, its feature
+// and itself. Statistics are over the first so many.
+type counted struct {
+	at, feature []int
+	x           []float64
+	members     int
+}
+
+var countedLists freeList[counted]
+
+// count finds what the mask counts of a set of x.
+func count[T Float](c *counted, s *Sets, mask []int, x []T, set int) {
+	c.at, c.feature, c.x, c.members = c.at[:0], c.feature[:0], c.x[:0], 0
 	row, feature, position := s.Rows[set], set%s.Groups*s.features(), 0
 	start := set / s.Groups * s.Positions
 	for j, offset := range s.Cols {
@@ -29,7 +39,10 @@ func (s *Sets) counted(mask []int, set int, do func(at, feature int, member bool
 			m = at
 		}
 		if mask[m] != 0 {
-			do(at, feature, j < s.Part)
+			c.at, c.feature, c.x = append(c.at, at), append(c.feature, feature), append(c.x, float64(x[at]))
+			if j < s.Part {
+				c.members++
+			}
 		}
 		if position++; position == s.Positions {
 			feature, position = feature+1, 0
@@ -38,14 +51,38 @@ func (s *Sets) counted(mask []int, set int, do func(at, feature int, member bool
 }
 
 // setStatistics are those of a set: x̂ = ((x·scale − pivot) − shift)·rstd.
-type setStatistics struct {
-	members                   float64 // 0: nothing is normalized
-	scale, pivot, shift, rstd float64
-}
+type setStatistics struct{ scale, pivot, shift, rstd float64 }
 
 // xhat is x normalized.
 func (s *setStatistics) xhat(x float64) float64 {
 	return (float64(x*s.scale) - s.pivot - s.shift) * s.rstd
+}
+
+// measure takes the statistics of x·scale in two passes about the first x, so that they are
+// exact where all are equal; the second pass corrects the mean.
+func (s *Sets) measure(x []float64, scale float64) setStatistics {
+	m, n := setStatistics{scale: scale}, float64(len(x))
+	if s.Centred {
+		m.pivot = x[0] * scale
+		for _, v := range x {
+			m.shift += float64(v*scale) - m.pivot
+		}
+		m.shift /= n
+	}
+	var sum, squares float64
+	for _, v := range x {
+		d := float64(v*scale) - m.pivot - m.shift
+		sum += d
+		squares += float64(d * d)
+	}
+	variance := squares / n
+	if s.Centred {
+		correction := sum / n
+		m.shift += correction
+		variance -= float64(correction * correction)
+	}
+	m.rstd = 1 / math.Sqrt(variance+float64(s.Eps*scale*scale))
+	return m
 }
 
 // MaskedNorm normalizes the elements of each set that a mask counts, by statistics of
@@ -113,95 +150,61 @@ func (n *MaskedNorm[T]) gammaOf(feature int) float64 {
 }
 
 func (f *maskedForward[T]) run(chunk int) {
-	n := (*MaskedNorm[T])(f)
+	n, c := (*MaskedNorm[T])(f), countedLists.get()
+	defer countedLists.put(c)
 	from, to := rowsOf(chunk, len(n.Rows), len(n.Cols))
 	for set := from; set < to; set++ {
-		s := n.measure(set, 1)
-		if v := s.rstd; !(v > 0) { // squares have overflowed, unless x is not finite
-			s = n.measure(set, 0x1p-600)
-		}
-		n.statistics[set] = s
-		if s.members == 0 {
+		count(c, &n.Sets, n.mask, n.x, set)
+		if c.members == 0 {
 			continue
 		}
-		n.counted(n.mask, set, func(at, feature int, _ bool) {
-			y := n.gammaOf(feature) * s.xhat(float64(n.x[at]))
+		s := n.measure(c.x[:c.members], 1)
+		if !(s.rstd > 0) { // squares have overflowed, unless x is not finite
+			s = n.measure(c.x[:c.members], 0x1p-600)
+		}
+		n.statistics[set] = s
+		for i, at := range c.at {
+			y := n.gammaOf(c.feature[i]) * s.xhat(c.x[i])
 			if n.beta != nil {
-				y += float64(n.beta[feature])
+				y += float64(n.beta[c.feature[i]])
 			}
 			n.y[at] = T(y)
-		})
+		}
 	}
-}
-
-// measure takes a set's statistics of x·scale in two passes about its first element, so
-// that they are exact where all elements are equal; the second corrects the mean.
-func (n *MaskedNorm[T]) measure(set int, scale float64) setStatistics {
-	s := setStatistics{scale: scale}
-	n.counted(n.mask, set, func(at, _ int, member bool) {
-		if !member {
-			return
-		}
-		if s.members++; !n.Centred {
-			return
-		}
-		x := float64(n.x[at]) * scale
-		if s.members == 1 {
-			s.pivot = x
-		}
-		s.shift += x - s.pivot
-	})
-	if s.members == 0 {
-		return s
-	}
-	s.shift /= s.members
-	var sum, squares float64
-	n.counted(n.mask, set, func(at, _ int, member bool) {
-		if member {
-			d := float64(float64(n.x[at])*scale) - s.pivot - s.shift
-			sum += d
-			squares += float64(d * d)
-		}
-	})
-	variance := squares / s.members
-	if n.Centred {
-		correction := sum / s.members
-		s.shift += correction
-		variance -= float64(correction * correction)
-	}
-	s.rstd = 1 / math.Sqrt(variance+float64(n.Eps*scale*scale))
-	return s
 }
 
 func (b *maskedBackward[T]) run(chunk int) {
-	n := (*MaskedNorm[T])(b)
+	n, c := (*MaskedNorm[T])(b), countedLists.get()
+	defer countedLists.put(c)
 	features := n.Groups * n.features()
-	dgamma := n.sums[chunk*2*features:][:features]
-	dbeta := n.sums[chunk*2*features:][features : 2*features]
+	sums := n.sums[chunk*2*features:][:2*features]
+	dgamma, dbeta := sums[:features], sums[features:]
 	from, to := rowsOf(chunk, len(n.Rows), len(n.Cols))
 	for set := from; set < to; set++ {
-		s := n.statistics[set]
-		if s.members == 0 {
+		count(c, &n.Sets, n.mask, n.x, set)
+		if c.members == 0 {
 			continue
 		}
-		var sumG, sumGX float64
-		n.counted(n.mask, set, func(at, feature int, _ bool) {
-			dy, xhat := float64(n.dy[at]), s.xhat(float64(n.x[at]))
-			g := dy * n.gammaOf(feature)
-			sumG += g
-			sumGX += float64(g * xhat)
-			dgamma[feature] += float64(dy * xhat)
-			dbeta[feature] += dy
-		})
-		if !n.Centred {
-			sumG = 0
+		s, m := n.statistics[set], float64(c.members)
+		var meanG, meanGX float64
+		for i, at := range c.at {
+			dy, xhat, j := float64(n.dy[at]), s.xhat(c.x[i]), c.feature[i]
+			g := dy * n.gammaOf(j)
+			meanG += g
+			meanGX += float64(g * xhat)
+			dgamma[j] += float64(dy * xhat)
+			dbeta[j] += dy
 		}
-		n.counted(n.mask, set, func(at, feature int, member bool) {
-			d := float64(float64(n.dy[at])*n.gammaOf(feature)) - sumG/s.members
-			if member {
-				d -= float64(s.xhat(float64(n.x[at])) * (sumGX / s.members))
+		meanG, meanGX = meanG/m, meanGX/m
+		if !n.Centred {
+			meanG = 0
+		}
+		for i, at := range c.at {
+			d := float64(float64(n.dy[at])*n.gammaOf(c.feature[i])) - meanG
+			if i < c.members {
+				d -= float64(s.xhat(c.x[i]) * meanGX)
 			}
 			n.dx[at] = T(d * s.rstd * s.scale)
-		})
+		}
 	}
 }
