@@ -309,3 +309,29 @@ func TestAxesAreCopied(t *testing.T) {
 	_, err = l.Forward(input(g, "x", tensor.Float32, make([]float64, 24), 2, 4, 3))
 	require.NoError(t, err)
 }
+
+// TestRowsThatLieInOrderAreNotPacked: the last axes however they are said, and others beside
+// which nothing is.
+func TestRowsThatLieInOrderAreNotPacked(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		shape, axes []int
+		inOrder     bool
+	}{
+		{[]int{2, 3, 4}, []int{-1}, true},
+		{[]int{2, 3, 4}, []int{2}, true},
+		{[]int{2, 3, 4}, []int{1, 2}, true},
+		{[]int{2, 3, 4}, []int{-2, 2}, true},
+		{[]int{2, 3, 1, 1}, []int{1}, true},
+		{[]int{2, 3, 4}, []int{2, 1}, false},
+		{[]int{2, 3, 4}, []int{1}, false},
+	} {
+		sizes := sizesOf(c.shape, c.axes)
+		l, err := NewRMSNorm(G.NewGraph(), tensor.Shape(sizes).TotalSize(), WithAxis(c.axes...), WithShape(sizes...))
+		require.NoError(t, err)
+		x := input(l.g, "x", tensor.Float32, make([]float64, tensor.Shape(c.shape).TotalSize()), c.shape...)
+		places, _, err := l.row.places(&l.module, x)
+		require.NoError(t, err)
+		require.Equal(t, c.inOrder, places.InOrder(), "%v of %v", c.axes, c.shape)
+	}
+}

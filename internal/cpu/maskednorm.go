@@ -123,7 +123,7 @@ func (n *MaskedNorm[T]) Forward(y, x, gamma, beta []T, mask []int) {
 // no x̂·Σ(g·x̂)/M. A nil dgamma or dbeta is left out.
 func (n *MaskedNorm[T]) Backward(dx, dgamma, dbeta, x, gamma []T, mask []int, dy []T) {
 	chunks, features := rowTasks(len(n.Rows), len(n.Cols)), n.Groups*n.features()
-	n.sums = Grow(n.sums, chunks*2*features)
+	n.sums = Grow(n.sums, max(1, chunks)*2*features)
 	clear(n.sums)
 	n.dx, n.x, n.gamma, n.mask, n.dy = dx, x, gamma, mask, dy
 	clear(dx)
