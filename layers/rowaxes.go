@@ -40,34 +40,33 @@ func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	return last, nil
 }
 
-// places are where x has the rows' elements.
-func (r rowAxes) places(m *module, x *G.Node) (places cpu.Places, at []int, err error) {
-	if at, err = r.of(m, x); err != nil {
-		return places, nil, err
-	}
-	return cpu.NewPlaces(x.Shape(), without(x.Shape(), at), at), at, nil
-}
-
 // apply adds the node of a row norm's kernels.
 func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice[float64]) (*G.Node, error) {
-	places, _, err := r.places(m, x)
+	at, err := r.of(m, x)
 	if err != nil {
 		return nil, err
 	}
-	if places.InOrder() {
-		return op.Apply(m.label(), x.Shape(), f32, f64, m.with(x)...)
+	if r.axes != nil {
+		if places := rowPlaces(x, at); !places.InOrder() {
+			return op.Apply(m.label(), x.Shape(), newPackedRows(f32, places), newPackedRows(f64, places), m.with(x)...)
+		}
 	}
-	return op.Apply(m.label(), x.Shape(), newPackedRows(f32, places), newPackedRows(f64, places), m.with(x)...)
+	return op.Apply(m.label(), x.Shape(), f32, f64, m.with(x)...)
 }
 
 // masked adds the node of a row norm of what a mask counts; sets has the norm's settings.
 func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
-	places, at, err := r.places(m, x)
+	at, err := r.of(m, x)
 	if err != nil {
 		return nil, err
 	}
-	sets.Places, sets.Groups, sets.Positions = places, 1, 1
+	sets.Places, sets.Groups, sets.Positions = rowPlaces(x, at), 1, 1
 	return m.masked(x, mask, at, sets, zeroCentred)
+}
+
+// rowPlaces are where x has the elements of rows along those axes.
+func rowPlaces(x *G.Node, at []int) cpu.Places {
+	return cpu.NewPlaces(x.Shape(), without(x.Shape(), at), at)
 }
 
 // packedRows is a row norm's kernel on rows that do not lie one after the other in x:
