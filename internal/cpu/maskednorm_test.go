@@ -20,8 +20,9 @@ type maskedProblem[T Float] struct {
 	norm                                     MaskedNorm[T]
 }
 
-// newMaskedProblem has x of shape (samples, channels, inner).
-func newMaskedProblem[T Float](samples, channels, inner, groups int, centred bool, mean float64) *maskedProblem[T] {
+// newMaskedProblem has x of shape (samples, channels, inner). Sets begin with first, unless
+// that is 0.
+func newMaskedProblem[T Float](samples, channels, inner, groups int, centred bool, mean, first float64) *maskedProblem[T] {
 	size := channels / groups
 	cols := size * inner
 	p := &maskedProblem[T]{sets: Sets{
@@ -43,6 +44,9 @@ func newMaskedProblem[T Float](samples, channels, inner, groups int, centred boo
 		p.x = append(p.x, T(mean+rng.NormFloat64()))
 		p.dy = append(p.dy, T(rng.NormFloat64()))
 		p.mask = append(p.mask, rng.IntN(3))
+	}
+	for i := 0; i < n && first != 0; i += cols {
+		p.x[i], p.mask[i] = T(first), 1
 	}
 	for range channels {
 		p.gamma, p.beta = append(p.gamma, T(1+0.3*rng.NormFloat64())), append(p.beta, T(rng.NormFloat64()))
@@ -145,18 +149,19 @@ func testMaskedNorm[T Float](t *testing.T) {
 	for _, c := range []struct {
 		samples, channels, inner, groups int
 		centred                          bool
-		mean                             float64
+		mean, first                      float64
 	}{
-		{5, 12, 1, 1, true, 0.5},
-		{5, 12, 1, 4, true, 0.5},
-		{40, 6, 301, 3, true, 0.5},
-		{40, 6, 301, 6, false, 0.5},
-		{2, 1 << 16, 1, 1, true, 0},
-		{2, 1 << 16, 1, 1, true, 1e5},
+		{5, 12, 1, 1, true, 0.5, 0},
+		{5, 12, 1, 4, true, 0.5, 0},
+		{40, 6, 301, 3, true, 0.5, 0},
+		{40, 6, 301, 6, false, 0.5, 0},
+		{2, 1 << 16, 1, 1, true, 0, 0},
+		{2, 1 << 16, 1, 1, true, 1e5, 0},
+		{2, 1 << 16, 1, 1, true, 0, 1e6}, // far from all others
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			runtime.GOMAXPROCS(1)
-			p := newMaskedProblem[T](c.samples, c.channels, c.inner, c.groups, c.centred, c.mean)
+			p := newMaskedProblem[T](c.samples, c.channels, c.inner, c.groups, c.centred, c.mean, c.first)
 			p.run()
 			p.check(t, c.inner)
 			results := func() [][]T {
@@ -175,7 +180,7 @@ func testMaskedNorm[T Float](t *testing.T) {
 
 // BenchmarkMaskedNorm is LayerNorm of 2048 rows.
 func BenchmarkMaskedNorm(b *testing.B) {
-	p := newMaskedProblem[float32](2048, 256, 1, 1, true, 0)
+	p := newMaskedProblem[float32](2048, 256, 1, 1, true, 0, 0)
 	b.Run("rows=2048/cols=256/forward", func(b *testing.B) {
 		b.SetBytes(4 * int64(len(p.x)))
 		for b.Loop() {
