@@ -57,9 +57,9 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	if q.dtype != k.dtype {
 		return nil, m.errorf("the key's norm is of type %v, want %v as the query's", k.dtype, q.dtype)
 	}
-	for whose, norm := range map[string]RowNorm{"query": query, "key": key} {
+	for i, norm := range []RowNorm{query, key} {
 		if axes := axesOf(norm); axes != nil {
-			return nil, m.errorf("the %s's norm is along the axes %v, want the last ones", whose, axes)
+			return nil, m.errorf("the %s's norm is along the axes %v, want the last ones", []string{"query", "key"}[i], axes)
 		}
 	}
 	_, _, size := query.rowKernels()
