@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -41,6 +42,22 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 		"GroupNorm along axis 1": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewGroupNorm(g, 4, time, dt, WithAxis(1))
 		}),
+		"LayerNorm along axis 1": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
+			return NewLayerNorm(g, time, dt, WithAxis(1))
+		}),
+		"RMSNorm along two axes": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
+			return NewRMSNorm(g, features*batch, dt, WithAxis(2, 0), WithShape(features, batch))
+		}),
+		"LayerNorm of a mask": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			l, err := NewLayerNorm(g, features, dt)
+			require.NoError(t, err)
+			return l.ForwardMasked(x, input(g, "mask", tensor.Int, slices.Repeat([]int{1, 0, 1}, batch*time*features/3+1)[:batch*time*features], shape...))
+		},
+		"GroupNorm of a mask": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
+			l, err := NewGroupNorm(g, 4, time, dt, WithAxis(1))
+			require.NoError(t, err)
+			return l.ForwardMasked(x, input(g, "mask", tensor.Int, slices.Repeat([]int{1, 0}, batch*features/2), batch, features))
+		},
 		"InstanceNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewInstanceNorm(g, features, dt) }),
 		"RMSNorm":      of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
 		"DyT":          of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewDyT(g, features, dt) }),

@@ -1,44 +1,72 @@
 package layers
 
-import G "gorgonia.org/gorgonia"
+import (
+	"slices"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
 
 // channels checks x, whose given axis, counted from the end where it is negative, has
 // an element a feature, and gives the number of elements before and after the axis: x
 // is seen as (before, features, after).
 func (m *module) channels(x *G.Node, axis, features int) (before, after int, err error) {
-	if err := m.check(x); err != nil {
+	at, err := m.locate(x, []int{axis}, tensor.Shape{features})
+	if err != nil {
 		return 0, 0, err
 	}
-	shape := x.Shape()
-	dims := shape.Dims()
-	if dims == 0 {
-		return 0, 0, m.errorf("last dimension is missing, want %d (input shape %v)", features, shape)
-	}
-	if axis < -dims || axis >= dims {
-		return 0, 0, m.errorf("axis is %d, want one of the input's, %d to %d (input shape %v)", axis, -dims, dims-1, shape)
-	}
-	at := axis
-	if at < 0 {
-		at += dims
-	}
-	switch {
-	case shape[at] == features:
-	case at == dims-1:
-		return 0, 0, m.errorf("last dimension is %d, want %d (input shape %v)", shape[at], features, shape)
-	default:
-		return 0, 0, m.errorf("axis %d has size %d, want %d (input shape %v)", axis, shape[at], features, shape)
-	}
-	if x.Dtype() != m.dtype {
-		return 0, 0, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
-	}
 	before, after = 1, 1
-	for i, n := range shape {
+	for i, n := range x.Shape() {
 		switch {
-		case i < at:
+		case i < at[0]:
 			before *= n
-		case i > at:
+		case i > at[0]:
 			after *= n
 		}
 	}
 	return before, after, nil
+}
+
+// locate checks x, whose given axes, counted from the end where they are negative, have
+// those sizes, and gives the axes counted from the front.
+func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, err error) {
+	if err := m.check(x); err != nil {
+		return nil, err
+	}
+	shape := x.Shape()
+	dims := shape.Dims()
+	if dims == 0 {
+		return nil, m.errorf("last dimension is missing, want %d (input shape %v)", sizes[len(sizes)-1], shape)
+	}
+	for i, axis := range axes {
+		if axis < -dims || axis >= dims {
+			return nil, m.errorf("axis is %d, want one of the input's, %d to %d (input shape %v)", axis, -dims, dims-1, shape)
+		}
+		k := (axis + dims) % dims
+		if j := slices.Index(at, k); j >= 0 {
+			return nil, m.errorf("axes %d and %d are one and the same, want different ones (input shape %v)", axes[j], axis, shape)
+		}
+		switch {
+		case shape[k] == sizes[i]:
+		case k == dims-1:
+			return nil, m.errorf("last dimension is %d, want %d (input shape %v)", shape[k], sizes[i], shape)
+		default:
+			return nil, m.errorf("axis %d has size %d, want %d (input shape %v)", axis, shape[k], sizes[i], shape)
+		}
+		at = append(at, k)
+	}
+	if x.Dtype() != m.dtype {
+		return nil, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	}
+	return at, nil
+}
+
+// without is the axes of a shape that are not among the given ones, in order.
+func without(shape tensor.Shape, axes []int) (others []int) {
+	for axis := range shape {
+		if !slices.Contains(axes, axis) {
+			others = append(others, axis)
+		}
+	}
+	return others
 }

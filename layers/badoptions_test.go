@@ -101,7 +101,7 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), slices.Collect(maps.Keys(constructors())))
 	for kind, build := range constructors() {
 		for _, o := range options {
-			r := request{kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axis: -1, positions: 1, dims: []int{2, 2}}
+			r := request{kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axes: []int{-1}, positions: 1, dims: []int{2, 2}}
 			err := build(G.NewGraph(), everyOption[o](r))
 			if slices.Contains(documented[kind], o) {
 				require.NoError(t, err)
@@ -196,6 +196,11 @@ func TestBadOptions(t *testing.T) {
 		{[]Option{WithBiasInit(short)}, "the initial bias is not a []float32 of 4 elements"},
 		{[]Option{WithBiasInit(double)}, "the initial bias is not a []float32 of 4 elements"},
 		{[]Option{WithDtype(tensor.Float64), WithBiasInit(short)}, "the initial bias is not a []float64 of 4 elements"},
+		{[]Option{WithAxis()}, "WithAxis was given no axis"},
+		{[]Option{WithAxis(1, 2, 1), WithShape(1, 2, 2)}, "WithAxis was given one axis twice ([1 2 1])"},
+		{[]Option{WithAxis(-1, -1)}, "WithAxis was given one axis twice ([-1 -1])"},
+		{[]Option{WithAxis(2, 1), WithShape(4)}, "WithAxis was given 2 axes, and WithShape sizes of 1"},
+		{[]Option{WithAxis(1), WithShape(2, 2)}, "WithAxis was given 1 axes, and WithShape sizes of 2"},
 		{[]Option{WithShape()}, "WithShape was given no dimensions"},
 		{[]Option{WithShape(2, 3)}, "the features' shape (2, 3) has 6 elements, want 4"},
 		{[]Option{WithShape(-2, -2)}, "the features' shape is (-2, -2), want sizes of 1 or more"},
@@ -236,6 +241,11 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0)) }, "layers: LayerNorm: features is 0, want 1 or more"},
 		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, -4)) }, "layers: BatchNorm: features is -4, want 1 or more"},
 		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0, WithName("50%d"))) }, "layers: LayerNorm 50%d: features is 0, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 4, WithAxis(1, 2))) }, "layers: LayerNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewRMSNorm(g, 4, WithAxis(-1, -2))) }, "layers: RMSNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) }, "layers: BatchNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) }, "layers: GroupNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) }, "layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
 		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) }, "layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) }, "layers: Linear: maps 4 features to 0, want 1 or more of each"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) }, "layers: Linear: there is no function for the initial weight"},

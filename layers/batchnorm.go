@@ -53,8 +53,8 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	}
 	if c.positions > 0 {
 		unmade := module{kind: "BatchNorm", name: c.name} // an error leaves nothing on the graph
-		if c.axis != -1 && c.axis != 2 {
-			return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis)
+		if c.axis() != -1 && c.axis() != 2 {
+			return nil, unmade.errorf("WithPositions needs the features last, not on axis %d", c.axis())
 		}
 		if _, err := extent.Of("the running mean", tensor.Shape{c.positions, max(features, 1)}); err != nil {
 			return nil, unmade.errorf("%w", err)
@@ -67,7 +67,7 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	l := &BatchNorm{
 		module:    m,
 		features:  features,
-		axis:      c.axis,
+		axis:      c.axis(),
 		positions: c.positions,
 		eps:       c.epsOr(1e-5),
 		frozen:    c.frozen,
@@ -136,16 +136,9 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	if l.positions > 0 {
 		return nil, l.errorf("WithPositions and a mask cannot be had together")
 	}
-	if err := l.check(mask); err != nil {
-		return nil, err
-	}
-	if mask.Dtype() != tensor.Int {
-		return nil, l.errorf("the mask is of type %v, want int", mask.Dtype())
-	}
 	at := (l.axis + x.Dims()) % x.Dims()
-	want := slices.Delete(x.Shape().Clone(), at, at+1)
-	if !slices.Equal(mask.Shape(), want) {
-		return nil, l.errorf("the mask has shape %v, want %v (input shape %v)", mask.Shape(), want, x.Shape())
+	if err := l.checkMask(x, mask, slices.Delete(x.Shape().Clone(), at, at+1)); err != nil {
+		return nil, err
 	}
 	return op.Apply(l.label(), x.Shape(),
 		affine(&l.module, newMaskedBatchNorm[float32](l, s)), affine(&l.module, newMaskedBatchNorm[float64](l, s)), append(l.with(x), mask)...)

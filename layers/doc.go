@@ -11,10 +11,12 @@
 //
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
-// images, and to GroupNorm and InstanceNorm axis 0 is the samples. An input of no rows
-// gives a result of none, and gradients of 0 (its value is a tensor.New of that shape
-// WithBacking an empty slice; Gorgonia's own operations and Dense.Data panic at such
-// tensors). No tensor may have more than 2³⁶ elements (2²⁸ − 1 where an int has 32 bits).
+// images, to LayerNorm and RMSNorm several if need be, and to GroupNorm and InstanceNorm
+// axis 0 is the samples. Every norm has ForwardMasked too, for an input of which only a
+// part counts. An input of no rows gives a result of none, and gradients of 0 (its value is
+// a tensor.New of that shape WithBacking an empty slice; Gorgonia's own operations and
+// Dense.Data panic at such tensors). No tensor may have more than 2³⁶ elements (2²⁸ − 1
+// where an int has 32 bits).
 //
 // # Which norm
 //
@@ -50,7 +52,8 @@
 //	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
 //	                       InstanceNorm
 //	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
-//	WithAxis               BatchNorm, GroupNorm, InstanceNorm        -1, the last axis
+//	WithAxis               norms                                     -1, the last axis; of LayerNorm and
+//	                                                                 RMSNorm as many as WithShape has sizes
 //	WithShape              LayerNorm, RMSNorm                        the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
 //	WithoutWeight          norms but RMSNorm, DyT, Derf              a weight is there

@@ -220,6 +220,13 @@ func normals(rng *rand.Rand, n int, mean, std float64) []float64 {
 
 // as converts values to a slice of the type.
 func as(dt tensor.Dtype, x []float64) any {
+	if dt == tensor.Int {
+		n := make([]int, len(x))
+		for i, v := range x {
+			n[i] = int(v)
+		}
+		return n
+	}
 	i := -1
 	return fill(dt, []int{len(x)}, func() float64 { i++; return x[i] })
 }

@@ -48,29 +48,59 @@ func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, opts []Opti
 	if features > 0 && (groups < 1 || features%groups != 0) {
 		return nil, unmade.errorf("groups is %d, want a divisor of %d features", groups, features)
 	}
-	if c.axis == 0 {
+	if c.axis() == 0 {
 		return nil, unmade.errorf("axis is 0, want another: that one is the samples'")
 	}
 	m, _, err := newNorm(kind, g, features, c)
 	if err != nil {
 		return nil, err
 	}
-	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis, eps: c.epsOr(1e-5)}, nil
+	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis(), eps: c.epsOr(1e-5)}, nil
 }
 
 // Forward gives x normalized, in x's shape. x must have a samples' axis besides the
 // features', be of the layer's dtype and stand on its graph.
 func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
-	before, after, err := l.channels(x, l.axis, l.features)
+	s, err := l.size(x)
 	if err != nil {
 		return nil, err
 	}
+	return op.Apply(l.label(), x.Shape(), affine(&l.module, &groupNorm[float32]{groupShape: s}), affine(&l.module, &groupNorm[float64]{groupShape: s}), l.with(x)...)
+}
+
+// ForwardMasked is Forward for x of which only the elements count whose mask is not 0:
+// images of several sizes in one batch, say. The others have no part in the statistics,
+// their y is 0, and they get and give no gradient, whatever they hold; a sample's group of
+// which nothing counts is 0. The mask is of type tensor.Int and has x's shape or, for
+// whole positions, x's shape without the features' axis.
+func (l *GroupNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
+	s, err := l.size(x)
+	if err != nil {
+		return nil, err
+	}
+	size := l.features / l.groups
+	at := (l.axis + x.Dims()) % x.Dims()
+	return l.masked(x, mask, []int{at}, cpu.Sets{
+		Places:    cpu.NewPlaces([]int{s.samples, s.outer, s.groups, size, s.inner}, []int{0, 2}, []int{3, 1, 4}),
+		Groups:    s.groups,
+		Positions: s.outer * s.inner,
+		Part:      size * s.outer * s.inner,
+		Centred:   true,
+		Eps:       s.eps,
+	}, false)
+}
+
+// size checks x.
+func (l *GroupNorm) size(x *G.Node) (groupShape, error) {
+	before, after, err := l.channels(x, l.axis, l.features)
+	if err != nil {
+		return groupShape{}, err
+	}
 	shape := x.Shape()
 	if l.axis == -shape.Dims() || shape.Dims() == 1 {
-		return nil, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
+		return groupShape{}, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
 	}
-	s := groupShape{samples: shape[0], outer: before / max(1, shape[0]), features: l.features, inner: after, groups: l.groups, eps: l.eps}
-	return op.Apply(l.label(), shape, affine(&l.module, &groupNorm[float32]{groupShape: s}), affine(&l.module, &groupNorm[float64]{groupShape: s}), l.with(x)...)
+	return groupShape{samples: shape[0], outer: before / max(1, shape[0]), features: l.features, inner: after, groups: l.groups, eps: l.eps}, nil
 }
 
 // Fwd is Forward in Gorgonia's composable form.

@@ -123,7 +123,7 @@ func TestForwardRefusesResultsThatWrap(t *testing.T) {
 		{second(attention(half).Forward(huge(g, false, 1, 1, 6))), fmt.Sprintf("CausalSelfAttention: input shape is (1, 1, 6), want (batch, time, 3·channels) with channels a multiple of %d heads", half)},
 		{qkNorm(third), "QKNorm: " + tooLarge("a row", 3, third, 2)},
 		{qkNorm(half), "QKNorm: " + tooLarge("a row", 3, half, 2)},
-		{second(batch.ForwardMasked(huge(g, false, 2, 4), huge(g, true, half, 4))), "BatchNorm: " + tooLarge("the input", half, 4)},
+		{second(batch.ForwardMasked(huge(g, false, 2, 4), huge(g, true, half, 4))), fmt.Sprintf("BatchNorm: the mask has shape (%d, 4), want (2) (input shape (2, 4))", half)},
 	} {
 		require.EqualError(t, c.err, "layers: "+c.want)
 	}

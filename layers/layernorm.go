@@ -2,7 +2,6 @@ package layers
 
 import (
 	G "gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
@@ -19,20 +18,23 @@ import (
 //
 // The variance is the biased one and values are those of
 // torch.nn.functional.layer_norm. μ and rstd are kept for the backward pass, which
-// can itself be differentiated.
+// can itself be differentiated. With WithAxis the features are other axes than the last,
+// and rows are copied together first: values are those of moving the axes to the end,
+// normalizing, and moving them back.
 type LayerNorm struct {
 	module
-	shape tensor.Shape // of the features
-	eps   float64
+	row rowAxes
+	eps float64
 }
 
 // NewLayerNorm makes a LayerNorm over the given number of features, the last
-// dimension or, with WithShape, several. Learnables are weight (γ, from 1) and bias
-// (β, from 0), of the features' shape. It takes WithName, WithDtype, WithEps (1e-5),
-// WithShape, WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and
-// WithBiasInit.
+// dimension or, with WithShape, several; with WithAxis, others. Learnables are weight
+// (γ, from 1) and bias (β, from 0), of the features' shape. It takes WithName, WithDtype,
+// WithEps (1e-5), WithAxis (-1), WithShape, WithoutAffine, WithoutWeight, WithoutBias,
+// WithWeightInit and WithBiasInit.
 func NewLayerNorm(g *G.ExprGraph, features int, opts ...Option) (*LayerNorm, error) {
-	c, err := configure("LayerNorm", opts, "WithDtype", "WithEps", "WithShape", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	c, err := configure("LayerNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithShape", "WithoutAffine", "WithoutWeight", "WithoutBias",
+		"WithWeightInit", "WithBiasInit")
 	if err != nil {
 		return nil, err
 	}
@@ -40,22 +42,28 @@ func NewLayerNorm(g *G.ExprGraph, features int, opts ...Option) (*LayerNorm, err
 	if err != nil {
 		return nil, err
 	}
-	return &LayerNorm{module: m, shape: shape, eps: c.epsOr(1e-5)}, nil
+	return &LayerNorm{module: m, row: rowAxesOf(c, shape), eps: c.epsOr(1e-5)}, nil
 }
 
-// Forward gives x normalized, in x's shape. x must end with the features' shape, be of
-// the layer's dtype and stand on its graph.
+// Forward gives x normalized, in x's shape. x must end with the features' shape, or have
+// its sizes on the axes of WithAxis, be of the layer's dtype and stand on its graph.
 func (l *LayerNorm) Forward(x *G.Node) (*G.Node, error) {
-	if err := l.endsWith(x, l.shape); err != nil {
-		return nil, err
-	}
-	f32, f64, _ := l.rowKernels()
-	return op.Apply(l.label(), x.Shape(), f32, f64, l.with(x)...)
+	return l.row.apply(&l.module, x, newLayerNormKernel[float32](l), newLayerNormKernel[float64](l))
 }
 
 func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
-	features := l.shape.TotalSize()
-	return affine(&l.module, &layerNorm[float32]{cols: features, eps: l.eps}), affine(&l.module, &layerNorm[float64]{cols: features, eps: l.eps}), features
+	return affine(&l.module, newLayerNormKernel[float32](l)), affine(&l.module, newLayerNormKernel[float64](l)), l.row.shape.TotalSize()
+}
+
+// ForwardMasked is Forward for x of which only the elements count whose mask is not 0:
+// sentences of several lengths in one batch, say, or images of several sizes. The others
+// have no part in the statistics, their y is 0, and they get and give no gradient,
+// whatever they hold; a row of which nothing counts is 0. (Flax leaves them out of the
+// statistics and normalizes them by those.) The mask is of type tensor.Int and has x's
+// shape or, to leave out whole rows, x's shape without the features' axes. Second
+// derivatives are an error.
+func (l *LayerNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
+	return l.row.masked(&l.module, x, mask, cpu.Sets{Part: l.row.shape.TotalSize(), Centred: true, Eps: l.eps}, false)
 }
 
 // Fwd is Forward in Gorgonia's composable form.
@@ -67,7 +75,7 @@ func (l *LayerNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &LayerNorm{module: m, shape: l.shape, eps: l.eps}, nil
+	return &LayerNorm{module: m, row: l.row, eps: l.eps}, nil
 }
 
 // layerNorm is the kernel; in is x and, where they are, γ and β.
@@ -75,6 +83,10 @@ type layerNorm[T op.Float] struct {
 	cols              int
 	eps               float64
 	mean, shift, rstd []T
+}
+
+func newLayerNormKernel[T op.Float](l *LayerNorm) *layerNorm[T] {
+	return &layerNorm[T]{cols: l.row.shape.TotalSize(), eps: l.eps}
 }
 
 func (k *layerNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {

@@ -23,8 +23,8 @@ type config struct {
 	eps                  *float64 // nil: the layer's default
 	weight, bias         bool
 	weightInit, biasInit G.InitWFn // nil: the layer's default
-	axis                 int
-	shape                []int // nil: the number of features
+	axes                 []int     // nil: the last ones
+	shape                []int     // nil: the number of features
 
 	momentum                   float64
 	cumulative, biasedVariance bool
@@ -87,17 +87,19 @@ func WithBiasInit(init G.InitWFn) Option {
 	return Option{"WithBiasInit", func(c *config) { c.biasInit = init }}
 }
 
-// WithAxis says which axis of the input of BatchNorm, GroupNorm or InstanceNorm the
-// features are: 1 for images of shape (N, C, H, W). A negative one counts from the end;
-// -1, the last, is the default. That the input has no such axis, or one of another size
-// than the features, is an error of Forward.
-func WithAxis(axis int) Option {
-	return Option{"WithAxis", func(c *config) { c.axis = axis }}
+// WithAxis says which axis of the input the features are: 1 for images of shape
+// (N, C, H, W). A negative one counts from the end; -1, the last, is the default. For
+// LayerNorm and RMSNorm it may be several axes, over which they then normalize together,
+// with their sizes in WithShape; learnables have these sizes, in the axes' order. That the
+// input has no such axis, or one of another size than the features, is an error of Forward.
+func WithAxis(axes ...int) Option {
+	return Option{"WithAxis", func(c *config) { c.axes = slices.Clone(axes) }}
 }
 
 // WithShape normalizes over several last dimensions at once, whose sizes have the
 // layer's features as their product, or it is an error; learnables have that shape
-// (PyTorch's normalized_shape). By default it is the last dimension alone.
+// (PyTorch's normalized_shape). By default it is the last dimension alone. With WithAxis
+// they are the sizes of its axes.
 func WithShape(dims ...int) Option {
 	return Option{"WithShape", func(c *config) { c.shape = dims }}
 }
@@ -176,7 +178,6 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 		dtype:    tensor.Float32,
 		weight:   true,
 		bias:     true,
-		axis:     -1,
 		momentum: 0.1,
 		tracking: true,
 		partial:  1,
@@ -219,10 +220,38 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 		return wrong("WithoutAffine leaves no weight for WithZeroCentredGain")
 	case given["WithShape"] && len(c.shape) == 0:
 		return wrong("WithShape was given no dimensions")
+	case given["WithAxis"] && len(c.axes) == 0:
+		return wrong("WithAxis was given no axis")
+	case repeats(c.axes):
+		return wrong("WithAxis was given one axis twice (%v)", c.axes)
+	case len(c.axes) > 1 && !slices.Contains(allowed, "WithShape"):
+		return wrong("WithAxis was given %d axes, want 1", len(c.axes))
+	case len(c.axes) > 1 && c.shape == nil:
+		return wrong("WithAxis was given %d axes, want their sizes in WithShape", len(c.axes))
+	case c.axes != nil && c.shape != nil && len(c.axes) != len(c.shape):
+		return wrong("WithAxis was given %d axes, and WithShape sizes of %d", len(c.axes), len(c.shape))
 	case c.biasInit != nil && !c.bias:
 		return wrong("there is no bias for WithBiasInit")
 	}
 	return c, nil
+}
+
+// repeats reports whether a number is there twice.
+func repeats(s []int) bool {
+	for i, v := range s {
+		if slices.Contains(s[:i], v) {
+			return true
+		}
+	}
+	return false
+}
+
+// axis is the features', where it is one.
+func (c config) axis() int {
+	if c.axes == nil {
+		return -1
+	}
+	return c.axes[0]
 }
 
 func (c config) epsOr(def float64) float64 {

@@ -59,10 +59,10 @@ func TestQKNormNormalizesEachHead(t *testing.T) {
 // other.
 func rowNorms(takes map[string][]string, size int, dt tensor.Dtype) *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
-		r := request{features: size, dtype: dt, axis: -1, init: "right"}
+		r := request{features: size, dtype: dt, init: "right"}
 		r.kind = oneOf(t, "kind", "LayerNorm", "RMSNorm")
 		allowed := slices.DeleteFunc(slices.Clone(takes[r.kind]), func(o string) bool {
-			return o == "WithName" || o == "WithDtype" || o == "WithShape"
+			return slices.Contains([]string{"WithName", "WithDtype", "WithShape", "WithAxis"}, o)
 		})
 		r.options = append(rapid.SliceOfNDistinct(rapid.SampledFrom(allowed), 0, 3, rapid.ID).Draw(t, "options"), "WithDtype")
 		r.eps = oneOf(t, "eps", 0.5, 1e-5)

@@ -85,7 +85,7 @@ func (r request) check(t *rapid.T, takes []string) {
 	upstream := normals(rng, len(values), 0, 1)
 	require.NoError(t, G.Let(x, laidOut(r.layout, r.of, values, r.shape)))
 	if r.mask != nil {
-		require.NoError(t, G.Let(mask, maskValue(r.mask, mask.Shape())))
+		require.NoError(t, G.Let(mask, maskValue(r.layout, r.mask, mask.Shape())))
 	}
 	values = rounded(r.of, values)
 	why, machine := r.wrongRun(), r.machine
@@ -106,10 +106,12 @@ func (r request) check(t *rapid.T, takes []string) {
 }
 
 func forward(l Layer, x, mask *G.Node) (*G.Node, error) {
-	if b, ok := l.(*BatchNorm); ok && mask != nil {
-		return b.ForwardMasked(x, mask)
+	if mask == nil {
+		return l.Forward(x)
 	}
-	return l.Forward(x)
+	return l.(interface {
+		ForwardMasked(x, mask *G.Node) (*G.Node, error)
+	}).ForwardMasked(x, mask)
 }
 
 // run gives y and the gradients of Σ upstream∘y.
@@ -127,11 +129,16 @@ func run(t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64)
 	return float64s(y.Value()), grads, nil
 }
 
-func maskValue(mask []int, shape tensor.Shape) any {
+// maskValue is laid out as x is.
+func maskValue(layout string, mask []int, shape tensor.Shape) any {
 	if shape.IsScalar() {
 		return mask[0]
 	}
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(mask))
+	values := make([]float64, len(mask))
+	for i, m := range mask {
+		values[i] = float64(m)
+	}
+	return laidOut(layout, tensor.Int, values, shape)
 }
 
 // node is x, without a value.
@@ -150,13 +157,13 @@ func (r request) maskNode(g *G.ExprGraph) *G.Node {
 	if r.mask == nil || !ok {
 		return nil
 	}
-	shape := slices.Delete(slices.Clone(r.shape), at, at+1)
+	shape := r.maskShape(at)
 	dt := tensor.Int
 	switch r.maskBad {
 	case "of type float":
 		dt = tensor.Float32
 	case "of another shape":
-		shape = append(shape, 2)
+		shape = append(shape, 9)
 	}
 	return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName("mask"))
 }
@@ -277,12 +284,12 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	at, _ := r.at()
 	for i := range x {
 		index := place(i, r.shape)
-		e := element{set: -1, plus: plus, weight: weight, bias: bias, at: index[at]}
+		e := element{set: -1, plus: plus, weight: weight, bias: bias, at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at)}
 		member, set := true, template
 		var key any
 		switch r.kind {
 		case "LayerNorm", "RMSNorm":
-			e.at, key = i%r.features, i/r.features
+			key = flat(r.outside(index, at), r.outside(r.shape, at))
 			member = r.kind == "LayerNorm" || float64(e.at) < r.documentedPartial()*float64(r.features)-1e-9
 		case "GroupNorm", "InstanceNorm":
 			size := 1
@@ -296,8 +303,6 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 				where += index[1] * r.features
 			}
 			key = where
-			row := slices.Delete(slices.Clone(index), at, at+1)
-			e.out = r.mask != nil && r.mask[flat(row, slices.Delete(slices.Clone(r.shape), at, at+1))] == 0
 			if !r.ownStatistics() {
 				set.given = true
 				set.mean, set.variance = float64s(state["running_mean"])[where], float64s(state["running_var"])[where]
@@ -308,7 +313,20 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 			o.use(i, key, member, set)
 		}
 	}
+	for i, e := range o.elements { // of a set of whose first part none counts
+		if e.set >= 0 && r.mask != nil && !o.sets[e.set].given && len(o.sets[e.set].members) == 0 {
+			o.elements[i].out = true
+		}
+	}
 	return o
+}
+
+// along is what of index is on those axes.
+func (r request) along(index, at []int) (part []int) {
+	for _, axis := range at {
+		part = append(part, index[axis])
+	}
+	return part
 }
 
 // flat undoes place.

@@ -58,6 +58,11 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	if q.dtype != k.dtype {
 		return nil, m.errorf("the key's norm is of type %v, want %v as the query's", k.dtype, q.dtype)
 	}
+	for i, norm := range []RowNorm{query, key} {
+		if axes := axesOf(norm); axes != nil {
+			return nil, m.errorf("the %s's norm is along the axes %v, want the last ones", []string{"query", "key"}[i], axes)
+		}
+	}
 	_, _, size := query.rowKernels()
 	if _, _, n := key.rowKernels(); n != size {
 		return nil, m.errorf("the key's norm has %d features, want %d as the query's", n, size)
@@ -68,6 +73,17 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	m.g, m.dtype = q.g, q.dtype
 	m.learnables = slices.Concat(q.learnables, k.learnables)
 	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
+}
+
+// axesOf is the axes along which a norm was made, nil where they are the last ones.
+func axesOf(norm RowNorm) []int {
+	switch norm := norm.(type) {
+	case *LayerNorm:
+		return norm.row.axes
+	case *RMSNorm:
+		return norm.row.axes
+	}
+	return nil
 }
 
 func isNil(l RowNorm) bool { return l == nil || reflect.ValueOf(l).IsNil() }

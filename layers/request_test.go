@@ -19,7 +19,8 @@ type request struct {
 	dtype            tensor.Dtype
 	eps, momentum    float64
 	partial, alpha   float64
-	axis, positions  int
+	axes             []int // of WithAxis
+	positions        int
 	dims             []int  // of WithShape
 	init             string // what the functions for initial values do
 	noGraph          bool
@@ -32,6 +33,7 @@ type request struct {
 	where   string // x is
 	layout  string // of x's value
 	mask    []int  // nil: none
+	each    bool   // the mask has an element for each of x's
 	maskBad string
 	machine string
 	seed    uint64
@@ -42,15 +44,15 @@ type request struct {
 func (r request) GoString() string {
 	var opts []string
 	for _, name := range r.options {
-		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axis,
+		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axes,
 			"WithPositions": r.positions, "WithShape": r.dims, "WithWeightInit": r.init, "WithBiasInit": r.init}[name]
 		if arg == nil {
 			arg = ""
 		}
 		opts = append(opts, fmt.Sprintf("%s(%v)", name, arg))
 	}
-	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; x is %v %v, %s, %s; mask %v %s; %s; seed %d, offset %g",
-		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode, r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.machine, r.seed, r.offset)
+	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; x is %v %v, %s, %s; mask %v %s, each %t; %s; seed %d, offset %g",
+		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode, r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.each, r.machine, r.seed, r.offset)
 }
 
 func (r request) has(option string) bool { return slices.Contains(r.options, option) }
@@ -65,7 +67,7 @@ var everyOption = map[string]func(r request) Option{
 	"WithoutAffine":         func(request) Option { return WithoutAffine() },
 	"WithWeightInit":        func(r request) Option { return WithWeightInit(r.initial()) },
 	"WithBiasInit":          func(r request) Option { return WithBiasInit(r.initial()) },
-	"WithAxis":              func(r request) Option { return WithAxis(r.axis) },
+	"WithAxis":              func(r request) Option { return WithAxis(r.axes...) },
 	"WithShape":             func(r request) Option { return WithShape(r.dims...) },
 	"WithMomentum":          func(r request) Option { return WithMomentum(r.momentum) },
 	"WithCumulativeAverage": func(request) Option { return WithCumulativeAverage() },
@@ -126,7 +128,7 @@ func requests(kind string, takes []string) *rapid.Generator[request] {
 		if rapid.Bool().Draw(t, "is wrong") {
 			fault = rapid.SampledFrom(faults).Draw(t, "fault")
 		}
-		r := request{kind: kind, dtype: tensor.Float32, axis: -1, momentum: 0.1, partial: 1, where: "there", init: "right"}
+		r := request{kind: kind, dtype: tensor.Float32, momentum: 0.1, partial: 1, where: "there", init: "right"}
 		r.options = rapid.SliceOfNDistinct(rapid.SampledFrom(takes), 0, 5, rapid.ID).Draw(t, "options")
 		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial", "alpha": "WithAlpha",
 			"axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape", "init": "WithBiasInit"} {
@@ -187,17 +189,29 @@ func (r *request) drawNumbers(t *rapid.T, fault string) {
 func (r *request) drawFeatures(t *rapid.T, fault string) {
 	rank := len(r.shape)
 	r.features, r.positions = 4, 3
+	count := 1 // of the features' axes
+	if r.has("WithShape") {
+		count = rapid.IntRange(min(rank, 1), rank).Draw(t, "dims")
+	}
 	if r.has("WithAxis") {
-		r.axis = rapid.IntRange(-max(rank, 1), max(rank, 1)-1).Draw(t, "axis")
+		r.axes = rapid.SliceOfNDistinct(rapid.IntRange(0, max(rank, count, 1)-1), count, count, rapid.ID).Draw(t, "axes")
+		for i := range r.axes {
+			if rapid.Bool().Draw(t, "from the end") {
+				r.axes[i] -= rank
+			}
+		}
 	}
 	if fault == "axis" && r.has("WithAxis") {
-		r.axis = oneOf(t, "wrong axis", 0, rank, -rank, -rank-1)
+		r.axes = oneOf(t, "wrong axes", []int{0}, []int{rank}, []int{-rank}, []int{-rank - 1}, nil, slices.Concat(r.axes, []int{0}), slices.Concat(r.axes, r.axes), []int{-1, rank - 1})
 	}
-	if at, ok := r.at(); ok {
-		r.features = r.shape[at]
+	if at, ok := r.at(); ok && len(at) > 0 {
+		r.features = r.shape[at[0]]
 	}
 	if r.has("WithShape") {
-		r.dims = r.shape[rank-rapid.IntRange(min(rank, 1), rank).Draw(t, "dims"):]
+		r.dims = slices.Clone(r.shape[rank-count:])
+		if at, ok := r.at(); ok && r.has("WithAxis") {
+			r.dims = sizesOf(r.shape, at)
+		}
 		r.features = tensor.Shape(r.dims).TotalSize()
 		if fault == "dims" {
 			r.dims = oneOf(t, "wrong dims", nil, []int{r.features + 1}, []int{-1, -r.features}, []int{0})
@@ -232,7 +246,7 @@ func (r *request) drawInput(t *rapid.T, fault string) {
 	r.machine = rapid.SampledFrom(machines).Draw(t, "machine")
 	r.seed = rapid.Uint64Range(0, 1000).Draw(t, "seed")
 	r.offset = oneOf(t, "offset", 0, 3, 100.0)
-	masked := r.kind == "BatchNorm" && (fault == "mask" || !r.has("WithPositions") && rapid.Bool().Draw(t, "masked"))
+	masked := !slices.Contains([]string{"DyT", "Derf"}, r.kind) && (fault == "mask" || !r.has("WithPositions") && rapid.Bool().Draw(t, "masked"))
 	switch {
 	case fault == "shape" && len(r.shape) > 0:
 		r.shape = slices.Clone(r.shape)
@@ -246,7 +260,8 @@ func (r *request) drawInput(t *rapid.T, fault string) {
 		r.where = oneOf(t, "x is", "nil", "elsewhere")
 	}
 	if at, ok := r.at(); ok && masked {
-		n := tensor.Shape(slices.Delete(slices.Clone(r.shape), at, at+1)).TotalSize()
+		r.each = r.kind != "BatchNorm" && rapid.Bool().Draw(t, "each element")
+		n := tensor.Shape(r.maskShape(at)).TotalSize()
 		r.mask = rapid.SliceOfN(rapid.SampledFrom([]int{1, 0, -2, 7}), n, n).Draw(t, "mask")
 		if fault == "mask" {
 			r.maskBad = oneOf(t, "the mask is", "of type float", "of another shape", "")
@@ -254,11 +269,55 @@ func (r *request) drawInput(t *rapid.T, fault string) {
 	}
 }
 
-// at is the axis counted from the front, if there is such a one.
-func (r request) at() (int, bool) {
-	at := r.axis
-	if at < 0 {
-		at += len(r.shape)
+// at is the features' axes counted from the front, if there are such.
+func (r request) at() (at []int, ok bool) {
+	axes := r.axes
+	if !r.has("WithAxis") {
+		axes = []int{-1}
+		if r.has("WithShape") {
+			axes = nil
+			for i := range r.dims {
+				axes = append(axes, i-len(r.dims))
+			}
+		}
 	}
-	return at, at >= 0 && at < len(r.shape)
+	for _, axis := range axes {
+		if axis < 0 {
+			axis += len(r.shape)
+		}
+		if axis < 0 || axis >= len(r.shape) || slices.Contains(at, axis) {
+			return nil, false
+		}
+		at = append(at, axis)
+	}
+	return at, true
+}
+
+// maskShape is the mask's, for features on those axes.
+func (r request) maskShape(at []int) []int {
+	if r.each {
+		return slices.Clone(r.shape)
+	}
+	return r.outside(r.shape, at)
+}
+
+// outside is what of s, which has something for each axis, is not at those.
+func (r request) outside(s, at []int) (others []int) {
+	for axis, v := range s {
+		if !slices.Contains(at, axis) {
+			others = append(others, v)
+		}
+	}
+	return others
+}
+
+// counts reports whether the mask counts the element at that index.
+func (r request) counts(index, at []int) bool {
+	if r.mask == nil {
+		return true
+	}
+	if !r.each {
+		index = r.outside(index, at)
+	}
+	return r.mask[flat(index, r.maskShape(at))] != 0
 }

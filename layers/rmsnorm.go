@@ -23,22 +23,24 @@ import (
 // Values are those of torch.nn.RMSNorm (PyTorch 2.4). With WithZeroCentredGain, γ is
 // 1 + weight. With WithPartial(p), rstd is that of the first P = ⌈p·C⌉ features, and
 // x̂·mean(g·x̂) is x̂·Σ(g·x̂)/P for those and 0 for the others. rstd is kept for the
-// backward pass, which can itself be differentiated.
+// backward pass, which can itself be differentiated. WithAxis does what it does to
+// LayerNorm, and the first features are those in the order of its axes.
 type RMSNorm struct {
 	module
-	shape       tensor.Shape // of the features
+	row         rowAxes
 	eps         float64
 	zeroCentred bool
 	part        int // how many of the features the root mean square is over
 }
 
-// NewRMSNorm makes an RMSNorm over the given number of features, the last dimension
-// or, with WithShape, several. Its learnable is weight (γ, from 1, or with
-// WithZeroCentredGain 1 + weight, from 0), of the features' shape. It takes WithName, WithDtype, WithEps, WithShape, WithoutAffine,
-// WithWeightInit, WithZeroCentredGain and WithPartial; eps is the dtype's machine
-// epsilon by default, as in PyTorch.
+// NewRMSNorm makes an RMSNorm over the given number of features, the last dimension or,
+// with WithShape, several; with WithAxis, others. Its learnable is weight (γ, from 1, or
+// with WithZeroCentredGain 1 + weight, from 0), of the features' shape. It takes WithName,
+// WithDtype, WithEps, WithAxis (-1), WithShape, WithoutAffine, WithWeightInit,
+// WithZeroCentredGain and WithPartial; eps is the dtype's machine epsilon by default, as in
+// PyTorch.
 func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) {
-	c, err := configure("RMSNorm", opts, "WithDtype", "WithEps", "WithShape", "WithoutAffine", "WithWeightInit", "WithZeroCentredGain", "WithPartial")
+	c, err := configure("RMSNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithShape", "WithoutAffine", "WithWeightInit", "WithZeroCentredGain", "WithPartial")
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +51,7 @@ func NewRMSNorm(g *G.ExprGraph, features int, opts ...Option) (*RMSNorm, error) 
 	}
 	return &RMSNorm{
 		module:      m,
-		shape:       shape,
+		row:         rowAxesOf(c, shape),
 		eps:         c.epsOr(machineEps(c.dtype)),
 		zeroCentred: c.zeroCentred,
 		part:        partOf(features, c.partial),
@@ -71,18 +73,21 @@ func machineEps(dt tensor.Dtype) float64 {
 	return 0x1p-23
 }
 
-// Forward gives x scaled, in x's shape. x must end with the features' shape, be of the
-// layer's dtype and stand on its graph.
+// Forward gives x scaled, in x's shape. x must end with the features' shape, or have its
+// sizes on the axes of WithAxis, be of the layer's dtype and stand on its graph.
 func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
-	if err := l.endsWith(x, l.shape); err != nil {
-		return nil, err
-	}
-	f32, f64, _ := l.rowKernels()
-	return op.Apply(l.label(), x.Shape(), f32, f64, l.with(x)...)
+	return l.row.apply(&l.module, x, newRMSNormKernel[float32](l), newRMSNormKernel[float64](l))
+}
+
+// ForwardMasked is Forward for x of which only the elements count whose mask is not 0, as
+// LayerNorm's is. With WithPartial the root mean square is that of those that count among
+// the first P features; where there are none, all of the row is 0.
+func (l *RMSNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
+	return l.row.masked(&l.module, x, mask, cpu.Sets{Part: l.part, Eps: l.eps}, l.zeroCentred)
 }
 
 func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
-	return newRMSNormKernel[float32](l), newRMSNormKernel[float64](l), l.shape.TotalSize()
+	return newRMSNormKernel[float32](l), newRMSNormKernel[float64](l), l.row.shape.TotalSize()
 }
 
 // Fwd is Forward in Gorgonia's composable form.
@@ -101,36 +106,23 @@ func (l *RMSNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 
 // rmsNorm is the kernel; in is x and, where it is, the weight.
 type rmsNorm[T op.Float] struct {
-	cols, part  int
-	eps         float64
-	zeroCentred bool
-	gain, rstd  []T
+	cols, part int
+	eps        float64
+	gain       gain[T]
+	rstd       []T
 }
 
 func newRMSNormKernel[T op.Float](l *RMSNorm) *rmsNorm[T] {
-	return &rmsNorm[T]{cols: l.shape.TotalSize(), part: l.part, eps: l.eps, zeroCentred: l.zeroCentred}
-}
-
-// gamma is the gain, nil where it is 1.
-func (k *rmsNorm[T]) gamma(in []op.Array[T]) []T {
-	weight := gamma(in)
-	if !k.zeroCentred {
-		return weight
-	}
-	k.gain = cpu.Grow(k.gain, k.cols)
-	for j, w := range weight {
-		k.gain[j] = 1 + w
-	}
-	return k.gain
+	return &rmsNorm[T]{cols: l.row.shape.TotalSize(), part: l.part, eps: l.eps, gain: gain[T]{zeroCentred: l.zeroCentred}}
 }
 
 func (k *rmsNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	k.forward(out.Data, in[0].Data, k.gamma(in))
+	k.forward(out.Data, in[0].Data, k.gain.of(gamma(in)))
 	return nil
 }
 
 func (k *rmsNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	k.backward(din[0].Data, gamma(din), in[0].Data, k.gamma(in), dout.Data)
+	k.backward(din[0].Data, gamma(din), in[0].Data, k.gain.of(gamma(in)), dout.Data)
 	return nil
 }
 

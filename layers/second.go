@@ -36,7 +36,7 @@ func (k *rmsNorm[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []o
 	rows := len(dout.Data) / k.cols
 	dx, x, dy, dgamma := ddin[0].Data, in[0].Data, dout.Data, gamma(ddin)
 	if i == 0 {
-		cpu.RowNormSecond(dx, dgamma, ddout.Data, x, k.gamma(in), nil, nil, k.rstd, dy, u.Data, rows, k.cols, k.part)
+		cpu.RowNormSecond(dx, dgamma, ddout.Data, x, k.gain.of(gamma(in)), nil, nil, k.rstd, dy, u.Data, rows, k.cols, k.part)
 		return nil
 	}
 	clear(dgamma)

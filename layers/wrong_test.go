@@ -35,7 +35,15 @@ func (r request) wrongOptions(takes []string) string {
 		return "alpha"
 	case r.has("WithPositions") && r.positions < 1:
 		return "positions"
-	case r.has("WithPositions") && r.axis != -1 && r.axis != 2: // of (batch, positions, features)
+	case r.has("WithAxis") && len(r.axes) == 0:
+		return "no axis"
+	case r.has("WithAxis") && len(r.axes) > 1 && !r.ofRows():
+		return "several axes"
+	case r.has("WithAxis") && len(slices.Compact(slices.Sorted(slices.Values(r.axes)))) < len(r.axes):
+		return "an axis twice"
+	case r.has("WithAxis") && r.ofRows() && len(r.axes) != max(1, len(r.dims)):
+		return "axes and sizes"
+	case r.has("WithPositions") && r.has("WithAxis") && r.axes[0] != -1 && r.axes[0] != 2: // of (batch, positions, features)
 		return "positions and another axis"
 	case r.has("WithoutTracking") && r.has("WithFrozenStatistics"):
 		return "nothing to freeze"
@@ -51,7 +59,7 @@ func (r request) wrongOptions(takes []string) string {
 		return "dims"
 	case r.kind == "GroupNorm" && (r.groups < 1 || r.features%r.groups != 0):
 		return "groups"
-	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm") && r.axis == 0:
+	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm") && r.has("WithAxis") && r.axes[0] == 0:
 		return "axis 0 is the samples'"
 	}
 	return ""
@@ -65,21 +73,19 @@ func (r request) wrongInput() string {
 	case r.of != r.dtype:
 		return "type"
 	}
-	if slices.Contains([]string{"LayerNorm", "RMSNorm", "DyT", "Derf"}, r.kind) {
-		dims := r.dims
-		if !r.has("WithShape") {
-			dims = []int{r.features}
-		}
-		if len(r.shape) < len(dims) || !slices.Equal(r.shape[len(r.shape)-len(dims):], dims) {
-			return "last dimensions"
-		}
-		return ""
-	}
 	at, ok := r.at()
+	sizes := []int{r.features}
+	if r.has("WithShape") {
+		sizes = r.dims
+	}
 	switch {
-	case !ok || r.shape[at] != r.features:
+	case !ok || !slices.Equal(sizesOf(r.shape, at), sizes):
 		return "axis"
-	case r.kind != "BatchNorm" && at == 0:
+	case r.mask != nil && r.maskBad != "":
+		return "mask"
+	case r.ofRows() || r.kind == "DyT" || r.kind == "Derf":
+		return ""
+	case r.kind != "BatchNorm" && at[0] == 0:
 		return "no samples"
 	case r.kind != "BatchNorm":
 		return ""
@@ -96,15 +102,16 @@ func (r request) wrongInput() string {
 		return "one row"
 	case r.mask != nil && r.has("WithPositions"):
 		return "mask and positions"
-	case r.mask != nil && r.maskBad != "":
-		return "mask"
 	}
 	return ""
 }
 
+// ofRows: LayerNorm and RMSNorm may have several axes.
+func (r request) ofRows() bool { return r.kind == "LayerNorm" || r.kind == "RMSNorm" }
+
 // wrongRun says what a run is to refuse.
 func (r request) wrongRun() string {
-	if r.mask != nil && r.ownStatistics() && r.counted() == 1 {
+	if r.kind == "BatchNorm" && r.mask != nil && r.ownStatistics() && r.counted() == 1 {
 		return "one row counts"
 	}
 	return ""

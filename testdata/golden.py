@@ -25,7 +25,7 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import (batchnorm, batchnorm_options, checkpoints, elementwise, groupnorm, rownorms, second,
+from oracle import (batchnorm, batchnorm_options, checkpoints, elementwise, groupnorm, masked, rownorms, second,
                     training, transformer)
 
 FILES = [  # each NAME.json is made by the function NAME
@@ -33,10 +33,12 @@ FILES = [  # each NAME.json is made by the function NAME
     rownorms.rmsnorm,
     rownorms.layernorm_shape,
     rownorms.rmsnorm_options,
+    rownorms.rownorm_axes,
     batchnorm.batchnorm,
     batchnorm_options.batchnorm_options,
     groupnorm.groupnorm,
     groupnorm.instancenorm,
+    masked.masked,
     elementwise.dyt,
     elementwise.derf,
     second.second,

@@ -108,3 +108,55 @@ def rmsnorm_options():
             cases.append({**head, "shape": row, "eps": eps, "zero_centred": zero_centred,
                           "partial": partial, **out})
     write("rmsnorm_options.json", "cases", cases)
+
+
+def along_axes(axes, x, fn):
+    """fn(x), where fn wants the axes last, in their order, and x has them elsewhere."""
+    last = [i - len(axes) for i in range(len(axes))]
+    return fn(x.movedim(axes, last)).movedim(last, axes)
+
+
+def rownorm_axes():
+    """Fields: norm ("layer" or "rms"), axes (those of a row, in its order), shape (their
+    sizes), eps, zero_centred and partial as of rmsnorm_options, weight and bias of that
+    shape (null where none)."""
+    variants = [
+        # shape of x, axes, norm, eps, what the weight is, partial
+        ((2, 5, 3, 4), (1,), "layer", 1e-5, "both", 1),  # channels first
+        ((2, 5, 3, 4), (-3,), "layer", 1e-3, "nobias", 1),
+        ((2, 17, 18), (1,), "layer", 1e-5, "both", 1),
+        ((6, 4), (0,), "layer", 1e-5, "both", 1),
+        ((2, 3, 4, 5), (1, 2), "layer", 1e-5, "both", 1),
+        ((2, 3, 4, 5), (1, 3), "layer", 1e-5, "both", 1),
+        ((2, 3, 4, 5), (3, 1), "layer", 1e-5, "both", 1),
+        ((2, 3, 4, 5), (-1, 0, -3), "layer", 1e-2, "noaffine", 1),
+        ((4, 3), (1, 0), "layer", 1e-5, "both", 1),  # all of x, in another order
+        ((2, 3, 4, 5), (2, 3), "layer", 1e-5, "both", 1),  # the last ones
+        ((2, 5, 3, 4), (1,), "rms", 1e-6, "gain", 1),
+        ((1, 18, 17), (1,), "rms", 1e-6, "gain", 1),
+        ((2, 5, 3, 4), (1,), "rms", 1e-6, "zero_centred", 1),
+        ((2, 5, 3, 4), (1,), "rms", 1e-2, "gain", 0.5),  # the first 3
+        ((2, 3, 4, 5), (3, 1), "rms", 1e-2, "gain", 0.25),  # the first 4
+        ((2, 3, 4, 5), (1, 3), "rms", 1e-2, "zero_centred", 0.5),
+        ((2, 3, 4, 5), (2, 1), "rms", 1e-2, "noaffine", 1),
+    ]
+    cases = []
+    for shape, axes, norm, eps, kind, partial in variants:
+        row = [shape[a] for a in axes]
+        for rnd, head in each_dtype("rownorm_axes", shape, f"axes{axes}", norm, kind, f"p{partial}"):
+            if norm == "layer":
+                given = affine(rnd, kind, *row)
+            else:
+                given = {"weight": {"gain": rnd.gamma, "zero_centred": rnd.beta, "noaffine": lambda *_: None}[kind](*row),
+                         "bias": None}
+
+            def normalize(x, w, b):
+                if norm == "layer":
+                    return F.layer_norm(x, row, w, b, eps)
+                return rms_norm_options(x, w, row, eps, kind == "zero_centred", partial)
+
+            out = run(lambda x, w, b: along_axes(axes, x, lambda x: normalize(x, w, b)),
+                      rnd.normal(shape), x=rnd.normal(shape), **given)
+            cases.append({**head, "norm": norm, "axes": axes, "shape": row, "eps": eps,
+                          "zero_centred": kind == "zero_centred", "partial": partial, **out})
+    write("rownorm_axes.json", "cases", cases)

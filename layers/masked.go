@@ -1,0 +1,90 @@
+package layers
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
+)
+
+// checkMask says what is wrong with a mask of x, which may have any of those shapes.
+func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
+	if mask == nil {
+		return m.errorf("the mask is nil")
+	}
+	if mask.Graph() != nil && mask.Graph() != m.g {
+		return m.errorf("the mask is a node of another graph than the layer's")
+	}
+	if mask.Dtype() != tensor.Int {
+		return m.errorf("the mask is of type %v, want int", mask.Dtype())
+	}
+	var want []string
+	for _, s := range shapes {
+		if slices.Equal(mask.Shape(), s) {
+			return nil
+		}
+		want = append(want, fmt.Sprint(s))
+	}
+	return m.errorf("the mask has shape %v, want %s (input shape %v)", mask.Shape(), strings.Join(want, " or "), x.Shape())
+}
+
+// masked adds the node of a norm of what a mask counts in those sets. The features' axes
+// are those at, counted from the front: a mask without them has an element a position.
+func (m *module) masked(x, mask *G.Node, at []int, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
+	shape := x.Shape()
+	positions := make(tensor.Shape, 0, len(shape))
+	for _, axis := range without(shape, at) {
+		positions = append(positions, shape[axis])
+	}
+	if err := m.checkMask(x, mask, shape, positions); err != nil {
+		return nil, err
+	}
+	sets.Each = mask.Dims() == len(shape)
+	return op.Apply(m.label(), shape,
+		affine(m, newMaskedNorm[float32](sets, zeroCentred)), affine(m, newMaskedNorm[float64](sets, zeroCentred)), append(m.with(x), mask)...)
+}
+
+// maskedNorm is the kernel; in is x, where they are γ and β, and the mask.
+type maskedNorm[T op.Float] struct {
+	norm cpu.MaskedNorm[T]
+	gain gain[T]
+}
+
+func newMaskedNorm[T op.Float](sets cpu.Sets, zeroCentred bool) *maskedNorm[T] {
+	return &maskedNorm[T]{norm: cpu.MaskedNorm[T]{Sets: sets}, gain: gain[T]{zeroCentred: zeroCentred}}
+}
+
+func (k *maskedNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
+	in, mask := in[:len(in)-1], in[len(in)-1].Ints
+	k.norm.Forward(out.Data, in[0].Data, k.gain.of(gamma(in)), beta(in), mask)
+	return nil
+}
+
+func (k *maskedNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	in, mask := in[:len(in)-1], in[len(in)-1].Ints
+	k.norm.Backward(din[0].Data, gamma(din), beta(din), in[0].Data, k.gain.of(gamma(in)), mask, dout.Data)
+	return nil
+}
+
+// gain is γ as a norm multiplies by it.
+type gain[T op.Float] struct {
+	zeroCentred bool
+	scratch     []T
+}
+
+// of is the gain of a weight, nil where it is 1.
+func (g *gain[T]) of(weight []T) []T {
+	if !g.zeroCentred {
+		return weight
+	}
+	g.scratch = cpu.Grow(g.scratch, len(weight))
+	for j, w := range weight {
+		g.scratch[j] = 1 + w
+	}
+	return g.scratch
+}
