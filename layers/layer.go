@@ -8,6 +8,8 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
 // Layer is what every layer of one input offers. Fwd, Model and Name are the
@@ -53,6 +55,9 @@ type module struct {
 	buffers    []buffer
 }
 
+// suffixes are what learnables' names end with.
+var suffixes = []string{".weight", ".bias", ".alpha", ".shift"}
+
 // newModule names a layer on its graph: kind, kind_1, … unless an option has.
 func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	m := module{kind: kind, name: c.name, dtype: c.dtype, g: g}
@@ -66,10 +71,7 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 		return m, m.errorf("dtype is %v, want float32 or float64", c.dtype)
 	}
 	if m.name == "" {
-		m.name = kind
-		for i := 1; m.taken() != ""; i++ {
-			m.name = fmt.Sprintf("%s_%d", kind, i)
-		}
+		m.name = op.FreeName(g, kind, suffixes...)
 	}
 	return m, m.free()
 }
@@ -85,8 +87,8 @@ func (m *module) free() error {
 
 // taken is the node that another layer of that name has on the graph.
 func (m *module) taken() string {
-	for _, suffix := range []string{".weight", ".bias", ".alpha", ".shift"} {
-		if len(m.g.ByName(m.name+suffix)) > 0 {
+	for _, suffix := range suffixes {
+		if op.Input(m.g, m.name+suffix) != nil {
 			return m.name + suffix
 		}
 	}
