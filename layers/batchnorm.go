@@ -111,7 +111,7 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	if n := s.outer * s.inner; l.ownStatistics() && n < 2 {
 		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has %d (shape %v)", n, x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x)...)
+	return l.apply(x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x))
 }
 
 // ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
@@ -138,7 +138,16 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	if !slices.Equal(mask.Shape(), want) {
 		return nil, l.errorf("the mask has shape %v, want %v (input shape %v)", mask.Shape(), want, x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask)...)
+	return l.apply(x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask))
+}
+
+// apply lets a machine's mode decide where the batch's statistics can stand back behind
+// running ones.
+func (l *BatchNorm) apply(shape tensor.Shape, f32 op.Modal[float32], f64 op.Modal[float64], inputs []*G.Node) (*G.Node, error) {
+	if l.running != nil && l.ownStatistics() {
+		return op.ApplyModal(l.label(), shape, f32, f64, inputs...)
+	}
+	return op.Apply(l.label(), shape, f32, f64, inputs...)
 }
 
 // batchSize is x as the kernel sees it, (outer, channels, inner), with statistics of

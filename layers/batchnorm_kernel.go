@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"errors"
-
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
@@ -41,7 +39,6 @@ type batchNorm[T op.Float] struct {
 	features      int // γ's; less than channels where positions have their own statistics
 	eps           float64
 	ownStatistics bool
-	evalMachine   bool // a machine made with EvalMode runs this training graph
 	running       *running
 	last          *Moments
 
@@ -62,27 +59,14 @@ func newBatchNorm[T op.Float](l *BatchNorm, s batchSize) *batchNorm[T] {
 	return k
 }
 
-// SetTraining is called by a new machine for every operation on its graph. The
-// mode belongs to the graph; all that is left is to notice a machine that
-// believes otherwise.
-func (k *batchNorm[T]) SetTraining(training bool) error {
-	if !training && k.ownStatistics && k.running != nil {
-		k.evalMachine = true
-	}
-	return nil
-}
-
-var errEvalMachine = errors.New("a machine made with gorgonia.EvalMode has been set on a training graph, whose mode it cannot change for itself alone: " +
-	"build an evaluation graph and place the layer there with On(g, layers.Evaluation)")
+// SetTraining is called of a placement that trains, before each Forward.
+func (k *batchNorm[T]) SetTraining(training bool) { k.ownStatistics = training }
 
 func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	return k.forward(out.Data, in[0].Data, gamma(in), beta(in))
 }
 
 func (k *batchNorm[T]) forward(y, x, gamma, beta []T) error {
-	if k.evalMachine {
-		return errEvalMachine
-	}
 	gamma, beta = k.tile(&k.gamma, gamma), k.tile(&k.beta, beta)
 	k.mean, k.variance = cpu.Grow(k.mean, k.channels), cpu.Grow(k.variance, k.channels)
 	if k.ownStatistics {

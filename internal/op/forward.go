@@ -37,14 +37,6 @@ func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 	return f.out.value(), nil
 }
 
-// SetTraining passes a machine's mode on to a kernel that has one.
-func (f *forward[T]) SetTraining(training bool) error {
-	if k, ok := f.kernel.(G.TrainModeOp); ok {
-		return k.SetTraining(training)
-	}
-	return nil
-}
-
 // DiffWRT says that every float input has a gradient; of a kernel that has none too,
 // for SymDiff to say so.
 func (f *forward[T]) DiffWRT(int) []bool { return f.in.float }
