@@ -19,7 +19,9 @@ type Layer interface {
 	Forward(x *G.Node) (*G.Node, error)
 	// Learnables are the nodes to train, on the layer's graph.
 	Learnables() G.Nodes
-	// On places the layer on another graph with the same weights and statistics.
+	// On places the layer on a graph with the same weights and statistics: on another
+	// one, or on one where it stands already, where both placements share the nodes of the
+	// learnables. Another node of a learnable's name there is an error.
 	On(g *G.ExprGraph, mode Mode) (Layer, error)
 
 	// State is a copy of the learnables' values and of the statistics.
@@ -183,13 +185,36 @@ func (m *module) admitted(g *G.ExprGraph) error {
 	if g == nil {
 		return m.errorf("the graph is nil")
 	}
+	if _, ok := m.standing(g); ok {
+		return nil
+	}
 	c := *m
 	c.g = g
 	return c.free()
 }
 
-// on is the module on another graph, with the same memory. Each graph has
-// tensor headers of its own: UnbindAll on one gives its headers away.
+// standing are the nodes of a graph that hold the learnables already, because the module
+// or another placement stands there.
+func (m *module) standing(g *G.ExprGraph) (G.Nodes, bool) {
+	if g == m.g {
+		return m.learnables, true
+	}
+	nodes := make(G.Nodes, len(m.learnables))
+	for i, n := range m.learnables {
+		if nodes[i] = op.Input(g, n.Name()); nodes[i] == nil || !sameMemory(n.Value(), nodes[i].Value()) {
+			return nil, false
+		}
+	}
+	return nodes, true
+}
+
+func sameMemory(a, b G.Value) bool {
+	return a != nil && b != nil && a.Dtype() == b.Dtype() && a.Shape().Eq(b.Shape()) && a.Uintptr() == b.Uintptr()
+}
+
+// on is the module on another graph, with the same memory, or on a graph where it stands,
+// with the same nodes. Each graph has tensor headers of its own: UnbindAll on one gives
+// its headers away.
 func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
@@ -203,6 +228,10 @@ func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 		if v, ok := n.Value().(*tensor.Dense); !ok || empty(v) {
 			return c, m.errorf("%s has no memory: the layer's graph has been unbound", n.Name())
 		}
+	}
+	if nodes, ok := m.standing(g); ok {
+		c.learnables = nodes
+		return c, nil
 	}
 	for _, n := range m.learnables {
 		c.place(n.Name(), n.Value().Data(), n.Shape())
