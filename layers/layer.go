@@ -54,6 +54,7 @@ type module struct {
 	dtype      tensor.Dtype
 	g          *G.ExprGraph
 	learnables G.Nodes
+	memory     []*op.Memory // of each learnable, shared by all placements
 	buffers    []buffer
 }
 
@@ -143,6 +144,7 @@ func (m *module) learnAll(all ...learnable) error {
 		}
 	}
 	for i, l := range all {
+		m.memory = append(m.memory, new(op.Memory))
 		m.place(m.name+"."+l.suffix, values[i], l.shape)
 	}
 	return nil
@@ -177,6 +179,7 @@ func (m *module) initial(l learnable) (_ any, err error) {
 func (m *module) place(name string, memory any, shape tensor.Shape) {
 	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(memory))
 	n := G.NewTensor(m.g, m.dtype, shape.Dims(), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
+	m.memory[len(m.learnables)].Own(n)
 	m.learnables = append(m.learnables, n)
 }
 
@@ -232,6 +235,11 @@ func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	if nodes, ok := m.standing(g); ok {
 		c.learnables = nodes
 		return c, nil
+	}
+	for i, n := range m.learnables {
+		if err := m.memory[i].Share(n); err != nil {
+			return c, m.errorf("%w", err)
+		}
 	}
 	for _, n := range m.learnables {
 		c.place(n.Name(), n.Value().Data(), n.Shape())

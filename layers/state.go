@@ -64,7 +64,12 @@ func (m *module) Load(s State) error {
 	for name, d := range s {
 		values[name] = op.Clone(d)
 	}
-	for name, d := range own {
+	for i, n := range m.learnables {
+		if err := m.memory[i].Rejoin(n); err != nil {
+			return m.errorf("%w", err)
+		}
+	}
+	for name, d := range m.tensors() {
 		op.Copy(d, values[name])
 	}
 	return nil

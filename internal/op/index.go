@@ -18,9 +18,10 @@ type index struct {
 	last    weak.Pointer[G.Node] // the last of them
 	lastID  int64
 	hashes  map[uint32]struct{}
-	inputs  map[string]int // by name, the place of the first input among the nodes
-	numbers map[string]int // by kind, the first number that may be free
-	read    int            // how many nodes have been read in all
+	inputs  map[string]int    // by name, the place of the first input among the nodes
+	numbers map[string]int    // by kind, the first number that may be free
+	read    int               // how many nodes have been read in all
+	owned   map[int64]*Memory // by the id of an input
 }
 
 var indexes sync.Map // from weak.Pointer[G.ExprGraph] to *index
