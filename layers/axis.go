@@ -28,8 +28,8 @@ func (m *module) channels(x *G.Node, axis, features int) (before, after int, err
 	default:
 		return 0, 0, m.errorf("axis %d has size %d, want %d (input shape %v)", axis, shape[at], features, shape)
 	}
-	if x.Dtype() != m.dtype {
-		return 0, 0, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	if err := m.checkDtype(x); err != nil {
+		return 0, 0, err
 	}
 	before, after = 1, 1
 	for i, n := range shape {

@@ -267,7 +267,7 @@ func TestGroupNormErrors(t *testing.T) {
 		{-1, tensor.Float32, []int{2, 3}, "layers: GroupNorm: last dimension is 3, want 4 (input shape (2, 3))"},
 		{1, tensor.Float32, []int{2, 3, 5}, "layers: GroupNorm: axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
 		{2, tensor.Float32, []int{2, 4}, "layers: GroupNorm: axis is 2, want one of the input's, -2 to 1 (input shape (2, 4))"},
-		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32"},
+		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 	} {
 		g := G.NewGraph()
 		l, err := NewGroupNorm(g, 2, 4, WithAxis(c.axis))

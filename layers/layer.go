@@ -274,10 +274,21 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 	default:
 		return m.errorf("last dimensions are %v, want %v (input shape %v)", end, dims, shape)
 	}
-	if x.Dtype() != m.dtype {
-		return m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	return m.checkDtype(x)
+}
+
+// checkDtype refuses an input of another type than the layer's.
+func (m *module) checkDtype(x *G.Node) error {
+	switch dt := x.Dtype(); dt {
+	case m.dtype:
+		return nil
+	case tensor.Float32:
+		return m.errorf("the input is of type float32, want %v: WithDtype(tensor.Float32) makes a layer for such inputs", m.dtype)
+	case tensor.Float64:
+		return m.errorf("the input is of type float64, want %v: WithDtype(tensor.Float64) makes a layer for such inputs", m.dtype)
+	default:
+		return m.errorf("the input is of type %v, want %v", dt, m.dtype)
 	}
-	return nil
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer

@@ -318,7 +318,7 @@ func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
 	}{
 		{forward("LayerNorm", float(32, 3)), "layers: LayerNorm: last dimension is 3, want 4 (input shape (32, 3))"},
 		{forward("RMSNorm", scalar), "layers: RMSNorm: last dimension is missing, want 4 (input shape ())"},
-		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32"},
+		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		{forward("Linear", elsewhere), "layers: Linear: the input is a node of another graph: place the layer there with On"},
 		{forward("GELU", nil), "layers: GELU: the input is nil"},
 		{forward("GELU", ints), "layers: GELU: no input of type float32 or float64"},

@@ -259,7 +259,7 @@ func TestQKNormRefuses(t *testing.T) {
 		{second(l.Forward(nil)), "layers: QKNorm attn: the input is nil"},
 		{forward(tensor.Float32, g, 2, 12), "layers: QKNorm attn: input shape is (2, 12), want (batch, time, 24) for 2 heads of 4 features"},
 		{forward(tensor.Float32, g, 2, 3, 8), "layers: QKNorm attn: input shape is (2, 3, 8), want (batch, time, 24) for 2 heads of 4 features"},
-		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32"},
+		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		{forward(tensor.Float32, G.NewGraph(), 2, 3, 24), "layers: QKNorm attn: the input is a node of another graph: place the layer there with On"},
 		{second(l.On(taken, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
 		{second(l.On(nil, Training)), "layers: RMSNorm: the graph is nil"},
