@@ -25,7 +25,8 @@ import (
 //
 // Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
 // 3d. The running statistics belong to the layer and to all its placements; only
-// running a training graph changes them.
+// running a training placement changes them, by a machine made without gorgonia.EvalMode.
+// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y).
 type BatchNorm struct {
 	module
 	features, axis int
@@ -102,7 +103,7 @@ func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 // Forward gives x normalized, in x's shape. x must have the features on their axis, be of
 // the layer's dtype and stand on its graph. To take statistics over one row is an error:
 // the variance is zero, whatever it holds. With WithPositions x has shape
-// (batch, positions, features), and may have fewer positions in evaluation.
+// (batch, positions, features), and may have fewer positions in an Evaluation placement.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
@@ -176,9 +177,10 @@ func (l *BatchNorm) ownStatistics() bool {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph in the given mode, with the same weights
-// and running statistics. In Evaluation a training graph may have it too, which
-// freezes its statistics there.
+// On places the layer on a graph in the given mode, with the same weights and running
+// statistics. On a graph where it stands already it shares the learnables' nodes. An
+// Evaluation placement evaluates under every machine, a Training one under those made
+// with gorgonia.EvalMode.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {
