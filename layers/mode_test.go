@@ -22,6 +22,7 @@ type bench struct {
 	input, y, dx, cost  *G.Node   // dx is nil in a graph for LispMachines
 	mean, variance      []float64 // running, as they must be
 	batchMean, batchVar []float64
+	otherY              *G.Node // of a training placement on another graph
 	machines            map[string]G.VM
 	sameProgram         func([]G.VMOpt) G.VM // a machine with machine T's program
 }
@@ -56,9 +57,13 @@ func newBench(t *testing.T, symbolic bool) *bench {
 	return b
 }
 
-// make makes a machine by its name: T trains, E is of EvalMode; before that, s is on the
-// subgraph of y, l is a LispMachine and k one without gradients, p runs a program compiled before, q the program of
-// machine T, and c is on the graph's clone.
+// make makes a machine by its name: T trains, E is of EvalMode. Before that
+//
+//	s  is on the subgraph of y
+//	o  is on another graph's training placement
+//	c  is on the graph's clone
+//	l  is a LispMachine, k one without gradients
+//	p  runs a program compiled before, q the program of machine T
 func (b *bench) make(name string) {
 	var opts []G.VMOpt
 	if strings.HasSuffix(strings.TrimRight(name, "'"), "E") {
@@ -78,6 +83,14 @@ func (b *bench) make(name string) {
 		vm = G.NewTapeMachine(b.g, append(opts, G.WithPrecompiled(program, at))...)
 	case 'q':
 		vm = b.sameProgram(opts)
+	case 'o':
+		if b.otherY == nil {
+			l, err := b.l.On(G.NewGraph(), Training)
+			require.NoError(b.t, err)
+			b.otherY, err = l.Forward(input(l.Learnables()[0].Graph(), "x", tensor.Float64, b.x, benchRows, benchCols))
+			require.NoError(b.t, err)
+		}
+		vm = G.NewTapeMachine(b.otherY.Graph(), opts...)
 	case 'c':
 		if b.clone == nil {
 			b.clone = b.g.Clone().(*G.ExprGraph)
@@ -121,7 +134,9 @@ func (b *bench) run(name string, refused bool) {
 	if name[0] == 'c' {
 		on = func(n *G.Node) *G.Node { return b.clone.Node(n.ID()).(*G.Node) }
 	}
-	if name[0] == 's' || b.dx != nil {
+	if name[0] == 'o' {
+		b.values(name, b.otherY.Value(), mean, variance)
+	} else if name[0] == 's' || b.dx != nil {
 		b.values(name, on(b.y).Value(), mean, variance)
 	} else { // Gorgonia computes y∘u in y's memory
 		b.sum(name, b.cost.Value(), mean, variance)
@@ -131,7 +146,7 @@ func (b *bench) run(name string, refused bool) {
 		dx, err := b.input.Grad()
 		require.NoError(b.t, err)
 		b.gradients(name, dx, mean, variance, train)
-	case name[0] != 's' && b.dx != nil:
+	case name[0] != 's' && name[0] != 'o' && b.dx != nil:
 		b.gradients(name, on(b.dx).Value(), mean, variance, train)
 	}
 	if train {
@@ -183,14 +198,16 @@ func (b *bench) gradients(name string, dx G.Value, mean, variance []float64, tra
 }
 
 // TestAMachineHasTheModeItWasMadeWith runs machines of both modes on one graph in every
-// order. A word makes a machine, +word runs it and -word says that it must refuse to.
+// order. A word makes a machine, +word runs it, -word says that it must refuse to, and xword
+// closes it.
 func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 	t.Parallel()
 	scripts := []string{
 		"T E +T +E +T +E",
 		"E T +T +E +T +E",
 		"E +E T +T +E +T",
-		"T +T E +T +T", // E is made and never run
+		"T +T E +T +T",                     // E is made and never run
+		"T E +E xE +T T' +T'", "E xE T +T", // or closed
 		"T E +E T' +T' +T +E",
 		"E T +E +E",
 		"T T' E E' +T +E +T' +E' +T",
@@ -211,6 +228,8 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 		"T E qE -T -qE +E",
 		"E T qT +T +qT -E E' +E'", // that T's program is meant and not E's cannot be known
 		"pT pE -pT +pE",           // pE's program might be pT's
+		// another graph's training placement
+		"T oE +T +oE +T", "oE oT E T +T +oT +E +oE +T",
 		// clones
 		"cT +cT", "cE +cE", "T E cE +T +E +cE", "cT T +cT +T",
 		"cT cE -cT -cE T +T E +E",
@@ -223,6 +242,8 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 				switch word[0] {
 				case '+', '-':
 					b.run(word[1:], word[0] == '-')
+				case 'x':
+					require.NoError(t, b.machines[word[1:]].Close())
 				default:
 					b.make(word)
 				}

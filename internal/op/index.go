@@ -20,7 +20,7 @@ type index struct {
 	hashes  map[uint32]struct{}
 	inputs  map[string]int    // by name, the place of the first input among the nodes
 	numbers map[string]int    // by kind, the first number that may be free
-	read    int               // how many nodes have been read in all
+	work    int               // how many nodes have been read and names tried, for tests
 	owned   map[int64]*Memory // by the id of an input
 }
 
@@ -62,7 +62,7 @@ func (x *index) update(nodes G.Nodes) {
 			x.inputs[n.Name()] = x.seen + i
 		}
 	}
-	x.read += len(nodes) - x.seen
+	x.work += len(nodes) - x.seen
 	x.seen = len(nodes)
 	last := nodes[x.seen-1]
 	x.last, x.lastID = weak.Make(last), last.ID()
@@ -105,6 +105,7 @@ func FreeName(g *G.ExprGraph, kind string, suffixes ...string) string {
 	x := indexOf(g)
 	defer x.mu.Unlock()
 	for ; ; x.numbers[kind]++ {
+		x.work++
 		name := kind
 		if n := x.numbers[kind]; n > 0 {
 			name = fmt.Sprintf("%s_%d", kind, n)

@@ -13,21 +13,13 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// nodesRead is how many nodes have been read into the graph's index.
-func nodesRead(g *G.ExprGraph) int {
-	x := indexOf(g)
-	defer x.mu.Unlock()
-	return x.read
-}
-
 // TestEveryNodeIsReadOnce builds a chain of operations and names on one graph, and takes
 // its gradient: the work for each must not grow with the graph.
 func TestEveryNodeIsReadOnce(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 1000} {
 		g := G.NewGraph()
-		x := newInput(g, "x", layouts(t)["row-major"])
-		y := x
+		y := newInput(g, "x", layouts(t)["row-major"])
 		var weights G.Nodes
 		for i := range n {
 			name := FreeName(g, "Weighted", ".weight")
@@ -40,7 +32,9 @@ func TestEveryNodeIsReadOnce(t *testing.T) {
 		}
 		_, err := G.Grad(applyWeighted(t, tensor.ScalarShape(), y, weights[0]), weights...)
 		require.NoError(t, err)
-		require.Equal(t, len(g.AllNodes()), nodesRead(g))
+		x := indexOf(g)
+		require.LessOrEqual(t, x.work, len(g.AllNodes())+2*n, "a name is tried when it is given and when it is taken")
+		x.mu.Unlock()
 	}
 }
 

@@ -2,15 +2,17 @@ package op
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 )
 
-// Memory is where a learnable has its values, on all graphs where it stands. A nil Memory
-// is nowhere, and neither is one that has not been shared: such a learnable may have its
-// values anywhere.
-type Memory struct {
+// Memory is where a learnable has its values on all graphs where it stands. Until it is
+// shared, the learnable stands on one graph and may have its values anywhere.
+type Memory struct{ shared atomic.Pointer[location] }
+
+type location struct {
 	data any
 	at   uintptr // of data
 }
@@ -18,7 +20,7 @@ type Memory struct {
 // Share settles that the memory is where the node has its values, if that has not been
 // settled yet. Values that are not in row-major order, or among others, are moved.
 func (m *Memory) Share(n *G.Node) error {
-	if m.data != nil {
+	if m.shared.Load() != nil {
 		return m.check(n)
 	}
 	v := n.Value().(*tensor.Dense)
@@ -28,7 +30,7 @@ func (m *Memory) Share(n *G.Node) error {
 			return err
 		}
 	}
-	m.data, m.at = v.Data(), v.Uintptr()
+	m.shared.Store(&location{v.Data(), v.Uintptr()})
 	return nil
 }
 
@@ -37,16 +39,17 @@ func (m *Memory) Rejoin(n *G.Node) error {
 	if m.check(n) == nil {
 		return nil
 	}
-	return G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(m.data)))
+	return G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(m.shared.Load().data)))
 }
 
 // check refuses a node that has its values elsewhere: gorgonia.Let and gob give a node
 // other memory, and a solver would then train one placement alone.
 func (m *Memory) check(n *G.Node) error {
-	if m == nil || m.data == nil {
+	l := m.shared.Load()
+	if l == nil {
 		return nil
 	}
-	if v := n.Value(); v == nil || v.Uintptr() != m.at {
+	if v := n.Value(); v == nil || v.Uintptr() != l.at {
 		return fmt.Errorf("%s has been given other memory than it has on the layer's other graphs, as gorgonia.Let does: "+
 			"call Load with the values that it is to have, such as the placement's own State()", n.Name())
 	}
@@ -65,7 +68,9 @@ func (m *Memory) Own(n *G.Node) {
 }
 
 // owned are the inputs that have a memory to be in.
-type owned []struct {
+type owned []ownedInput
+
+type ownedInput struct {
 	node   *G.Node
 	memory *Memory
 }
@@ -79,10 +84,7 @@ func ownedOf(inputs []*G.Node) (o owned) {
 	defer x.mu.Unlock()
 	for _, n := range inputs {
 		if m := x.owned[n.ID()]; m != nil && n.Graph() == g {
-			o = append(o, struct {
-				node   *G.Node
-				memory *Memory
-			}{n, m})
+			o = append(o, ownedInput{n, m})
 		}
 	}
 	return o
