@@ -55,8 +55,8 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 		}
 		at = append(at, k)
 	}
-	if x.Dtype() != m.dtype {
-		return nil, m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	if err := m.checkDtype(x); err != nil {
+		return nil, err
 	}
 	return at, nil
 }

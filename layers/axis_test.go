@@ -48,7 +48,7 @@ func TestChannels(t *testing.T) {
 		require.Equal(t, [2]int{c.before, c.after}, [2]int{before, after}, "%v axis %d", c.shape, c.axis)
 	}
 	_, _, err = m.channels(node(tensor.Float64, 2, 4), -1, 4)
-	require.EqualError(t, err, "layers: BatchNorm: the input is of type float64, want float32")
+	require.EqualError(t, err, "layers: BatchNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs")
 	_, _, err = m.channels(nil, -1, 4)
 	require.EqualError(t, err, "layers: BatchNorm: the input is nil")
 }

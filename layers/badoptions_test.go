@@ -271,7 +271,9 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualError(t, second(l.On(nil, Training)), "layers: "+kind+": the graph is nil")
 		nodes := len(g.AllNodes())
-		require.Error(t, second(l.On(g, Training)))
+		other, err := build(G.NewGraph())
+		require.NoError(t, err)
+		require.Error(t, second(other.On(g, Training)), "another layer of its name")
 		require.Len(t, g.AllNodes(), nodes)
 	}
 	g := G.NewGraph()

@@ -26,7 +26,8 @@ import (
 //
 // Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
 // 3d. The running statistics belong to the layer and to all its placements; only
-// running a training graph changes them.
+// running a training placement changes them, by a machine made without gorgonia.EvalMode.
+// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y).
 type BatchNorm struct {
 	module
 	features, axis int
@@ -109,7 +110,7 @@ func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 // the layer's dtype and stand on its graph. To take statistics over one row is an error:
 // the variance is zero, whatever it holds. A batch of no rows gives a result of none and
 // is no batch to the running statistics. With WithPositions x has shape
-// (batch, positions, features), and may have fewer positions in evaluation.
+// (batch, positions, features), and may have fewer positions in an Evaluation placement.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
@@ -118,7 +119,7 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	if l.ownStatistics() && s.outer*s.inner == 1 {
 		return nil, l.errorf("needs 2 rows or more to take statistics over, the input has 1 (shape %v)", x.Shape())
 	}
-	return op.Apply(l.label(), x.Shape(), affine(&l.module, newBatchNorm[float32](l, s)), affine(&l.module, newBatchNorm[float64](l, s)), l.with(x)...)
+	return l.apply(x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x))
 }
 
 // ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
@@ -140,8 +141,16 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	if err := l.checkMask(x, mask, slices.Delete(x.Shape().Clone(), at, at+1)); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label(), x.Shape(),
-		affine(&l.module, newMaskedBatchNorm[float32](l, s)), affine(&l.module, newMaskedBatchNorm[float64](l, s)), append(l.with(x), mask)...)
+	return l.apply(x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask))
+}
+
+// apply lets a machine's mode decide where running statistics can take the place of the
+// batch's.
+func (l *BatchNorm) apply(shape tensor.Shape, f32 op.Modal[float32], f64 op.Modal[float64], inputs []*G.Node) (*G.Node, error) {
+	if l.running != nil && l.ownStatistics() {
+		return op.ApplyModal(l.label(), shape, affineModal(&l.module, f32), affineModal(&l.module, f64), inputs...)
+	}
+	return op.Apply(l.label(), shape, affine(&l.module, f32), affine(&l.module, f64), inputs...)
 }
 
 // batchSize is x as the kernel sees it, (outer, channels, inner), with statistics of
@@ -170,9 +179,10 @@ func (l *BatchNorm) ownStatistics() bool {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph in the given mode, with the same weights
-// and running statistics. In Evaluation a training graph may have it too, which
-// freezes its statistics there.
+// On places the layer on a graph in the given mode, with the same weights and running
+// statistics. On a graph where it stands already it shares the learnables' nodes. An
+// Evaluation placement evaluates under every machine, a Training one under those made
+// with gorgonia.EvalMode.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

@@ -1,8 +1,9 @@
 package layers
 
 import (
-	"errors"
+	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/tensor"
 
@@ -16,6 +17,8 @@ type running struct {
 	cumulative, biased bool
 	mean, variance     *tensor.Dense
 	batches            *tensor.Dense // how many batches are in them, an int64 of shape (1)
+	dtype              tensor.Dtype  // of mean and variance
+	shape              tensor.Shape
 }
 
 func newRunning(features int, c config) *running {
@@ -33,7 +36,18 @@ func newRunning(features int, c config) *running {
 		mean:       statistic(0),
 		variance:   statistic(1),
 		batches:    tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0})),
+		dtype:      c.dtype,
+		shape:      shape,
 	}
+}
+
+// runningMemory is a running tensor's memory as it is now: to decode into RunningMean, say,
+// exchanges it.
+func runningMemory[T op.Float](r *running, name string, d *tensor.Dense) ([]T, error) {
+	if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
+		return nil, fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
+	}
+	return op.Floats[T](d), nil
 }
 
 // batchNorm is the kernel; in is x and, where they are, γ and β.
@@ -42,7 +56,6 @@ type batchNorm[T op.Float] struct {
 	features      int // γ's; less than channels where positions have their own statistics
 	eps           float64
 	ownStatistics bool
-	evalMachine   bool // a machine made with EvalMode runs this training graph
 	running       *running
 	last          *Moments
 
@@ -55,34 +68,24 @@ type batchNorm[T op.Float] struct {
 // newBatchNorm makes the kernel of the layer's element type; one of the other
 // type is never run and has no statistics.
 func newBatchNorm[T op.Float](l *BatchNorm, s batchSize) *batchNorm[T] {
-	k := &batchNorm[T]{batchSize: s, features: l.features, eps: l.eps, ownStatistics: l.ownStatistics(), running: l.running, last: l.last}
-	if l.running != nil {
-		k.runningMean, _ = l.running.mean.Data().([]T)
-		k.runningVar, _ = l.running.variance.Data().([]T)
-	}
-	return k
+	return &batchNorm[T]{batchSize: s, features: l.features, eps: l.eps, ownStatistics: l.ownStatistics(), running: l.running, last: l.last}
 }
 
-// SetTraining is called by a new machine for every operation on its graph. The
-// mode belongs to the graph; all that is left is to notice a machine that
-// believes otherwise.
-func (k *batchNorm[T]) SetTraining(training bool) error {
-	if !training && k.ownStatistics && k.running != nil {
-		k.evalMachine = true
-	}
-	return nil
-}
-
-var errEvalMachine = errors.New("a machine made with gorgonia.EvalMode has been set on a training graph, whose mode it cannot change for itself alone: " +
-	"build an evaluation graph and place the layer there with On(g, layers.Evaluation)")
+// SetTraining is called of a placement that trains, before each Forward.
+func (k *batchNorm[T]) SetTraining(training bool) { k.ownStatistics = training }
 
 func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	return k.forward(out.Data, in[0].Data, gamma(in), beta(in))
 }
 
-func (k *batchNorm[T]) forward(y, x, gamma, beta []T) error {
-	if k.evalMachine {
-		return errEvalMachine
+func (k *batchNorm[T]) forward(y, x, gamma, beta []T) (err error) {
+	if r := k.running; r != nil {
+		if k.runningMean, err = runningMemory[T](r, "running_mean", r.mean); err != nil {
+			return err
+		}
+		if k.runningVar, err = runningMemory[T](r, "running_var", r.variance); err != nil {
+			return err
+		}
 	}
 	gamma, beta = k.tile(&k.gamma, gamma), k.tile(&k.beta, beta)
 	k.mean, k.variance = cpu.Grow(k.mean, k.channels), cpu.Grow(k.variance, k.channels)

@@ -162,7 +162,7 @@ func batchNormGradients(t *testing.T, features int, shape []int, mode Mode, mask
 		l := build(g)
 		x := input(g, "x", tensor.Float64, values[0], shape...)
 		for i, w := range l.Learnables() {
-			set(t, w, values[i+1].([]float64))
+			overwrite(w, values[i+1].([]float64))
 		}
 		return testLayer{append(G.Nodes{x}, l.Learnables()...), func() (*G.Node, error) {
 			if mask == nil {

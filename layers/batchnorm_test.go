@@ -97,25 +97,6 @@ func TestEvaluationGraphSeesWhatTrainingLearns(t *testing.T) {
 	}
 }
 
-func TestEvalModeMachineOnATrainingGraphIsRefused(t *testing.T) {
-	g := G.NewGraph()
-	l, err := NewBatchNorm(g, 3, f64)
-	require.NoError(t, err)
-	_, err = l.Forward(newX(g, 4, 3))
-	require.NoError(t, err)
-	train := G.NewTapeMachine(g)
-	defer train.Close()
-	require.NoError(t, train.RunAll())
-	train.Reset()
-	mean := float64s(l.RunningMean())
-	eval := G.NewTapeMachine(g, G.EvalMode())
-	defer eval.Close()
-	for _, vm := range []G.VM{train, eval} { // neither does silently what it was not made for
-		require.ErrorContains(t, vm.RunAll(), "place the layer there with On(g, layers.Evaluation)")
-	}
-	require.Equal(t, mean, float64s(l.RunningMean()))
-}
-
 func TestOneRowInTrainingIsAnError(t *testing.T) {
 	g := G.NewGraph()
 	l, err := NewBatchNorm(g, 3, f64)

@@ -1,10 +1,6 @@
 package layers
 
-import (
-	G "gorgonia.org/gorgonia"
-
-	"gorgonorm/internal/op"
-)
+import "gorgonorm/internal/op"
 
 // biasOnly is the kernel of a norm that has β but no γ. The norm's own kernel takes γ
 // before β, and an empty γ for ones.
@@ -17,6 +13,20 @@ type biasOnly[T op.Float] struct {
 type biasOnlyTwice[T op.Float] struct {
 	biasOnly[T]
 	twice op.Twice[T]
+}
+
+// biasOnlyModal is biasOnly of a kernel that has modes.
+type biasOnlyModal[T op.Float] struct {
+	biasOnly[T]
+	modal op.Modal[T]
+}
+
+// affineModal is affine of a kernel that has modes.
+func affineModal[T op.Float](m *module, k op.Modal[T]) op.Modal[T] {
+	if !m.biasOnly {
+		return k
+	}
+	return &biasOnlyModal[T]{biasOnly[T]{Kernel: k}, k}
 }
 
 // affine is the norm's kernel for the learnables that it has.
@@ -39,13 +49,8 @@ func (k *biasOnly[T]) Backward(din, in []op.Array[T], out, dout op.Array[T]) err
 	return k.Kernel.Backward(withGamma(&k.din, din), withGamma(&k.in, in), out, dout)
 }
 
-// SetTraining passes a machine's mode on to a norm that has one.
-func (k *biasOnly[T]) SetTraining(training bool) error {
-	if moded, ok := k.Kernel.(G.TrainModeOp); ok {
-		return moded.SetTraining(training)
-	}
-	return nil
-}
+// SetTraining passes a machine's mode on.
+func (k *biasOnlyModal[T]) SetTraining(training bool) { k.modal.SetTraining(training) }
 
 // Second counts inputs with γ among them.
 func (k *biasOnlyTwice[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {

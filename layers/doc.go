@@ -30,18 +30,50 @@
 //
 // # Training and evaluation
 //
-// What a layer does is decided when it is placed on a graph, not by the virtual
-// machine: NewX places it for training, and On places it on another graph, which
-// may have another batch size, with the same weights and statistics:
+// Only BatchNorm computes something else in evaluation than in training. Which it does
+// is decided when a layer is placed on a graph: NewX places it for training, and On
+// places it once more, on the same graph or on another, with the same weights and
+// statistics, and for an input of another batch size if need be:
 //
-//	eval, err := norm.On(evalGraph, layers.Evaluation)
+//	eval, err := norm.On(g, layers.Evaluation)
+//	prediction, err := eval.Forward(x)
 //
-// Both placements hold the same tensors, so what a solver changes in place in
-// one is seen by the other. A trained BatchNorm behind a Linear can be folded into it with
-// Fold. Only BatchNorm computes something else in
-// Evaluation. A machine made with gorgonia.EvalMode on its training graph would change
-// the mode of every other machine there: from then on each of them is refused when it
-// runs.
+// On the graph where it stands already, both placements share the nodes of the
+// learnables, so that an evaluation branch beside the training branch has the same
+// weights, whoever else's weights the branches share too. A machine for each branch runs
+// that alone:
+//
+//	train := gorgonia.NewTapeMachine(g.SubgraphRoots(append(grads, cost)...), gorgonia.BindDualValues(learnables...))
+//	test := gorgonia.NewTapeMachine(g.SubgraphRoots(prediction))
+//
+// On another graph the nodes are others and their memory is the same: what a solver
+// changes in place in one is seen by the other. A weight of your own is taken there with
+//
+//	gorgonia.NewMatrix(evalGraph, w.Dtype(), gorgonia.WithShape(w.Shape()...), gorgonia.WithName(w.Name()), gorgonia.WithValue(w.Value()))
+//
+// gorgonia.Let and gob give a node other memory. Once a layer is on two graphs, to run or
+// place such a placement is an error: give values to a layer with Load.
+//
+// A training placement goes by the machine: each TapeMachine made with gorgonia.EvalMode
+// evaluates, and every other one trains, whichever is made or run first. A machine without
+// EvalMode trains even if it runs the prediction alone, as on
+// g.SubgraphRoots(prediction): it normalizes by the batch and changes the running
+// statistics. To evaluate a training branch, say so:
+//
+//	gorgonia.NewTapeMachine(g.SubgraphRoots(prediction), gorgonia.EvalMode())
+//
+// Where a machine's mode cannot be told, it refuses to run: LispMachines of both modes on
+// one graph, a compiled program that a machine of another mode takes over, a graph and
+// its Clone in two modes. An evaluation placement evaluates under every machine.
+//
+// A LispMachine that computes gradients demands that every root of its graph be a scalar,
+// and the learnables of a layer that is made and not applied are roots, as is an
+// evaluation branch. Give it the subgraph: gorgonia.NewLispMachine(g.SubgraphRoots(cost)).
+//
+// For those who come from gorgonia.BatchNorm, docs/from-gorgonia.md has each argument and
+// result.
+//
+// A trained BatchNorm behind a Linear can be folded into it with Fold.
 //
 // # Options and defaults
 //
@@ -118,5 +150,5 @@
 // kept. Gorgonia may compute later operations in an earlier one's memory: to see a
 // value from amid a graph, read it with gorgonia.Read. For the same reason machines
 // on one graph, or on a graph and its Clone, must not run at the same time, nor two
-// training graphs with one BatchNorm. To have a layer twice, place it with On.
+// training graphs with one BatchNorm.
 package layers

@@ -134,3 +134,83 @@ func ExampleGrad() {
 	// step 25  penalty 0.0029
 	// step 50  penalty 0.0007
 }
+
+// One graph trains and evaluates: BatchNorm is placed a second time on its own graph,
+// where it shares its learnables, and is applied to an input of another batch size. Each
+// machine runs the part of the graph that it is for.
+func ExampleBatchNorm_On_sameGraph() {
+	g := G.NewGraph()
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, 2), G.WithName("w"), G.WithInit(G.Ones())) // a weight of one's own
+	norm, err := layers.NewBatchNorm(g, 2, layers.WithMomentum(1))
+	if err != nil {
+		log.Fatal(err)
+	}
+	eval, err := norm.On(g, layers.Evaluation)
+	if err != nil {
+		log.Fatal(err)
+	}
+	predict := func(l layers.Layer, name string, values ...float32) *G.Node {
+		x := G.NewMatrix(g, tensor.Float32, G.WithShape(len(values), 1), G.WithName(name),
+			G.WithValue(tensor.New(tensor.WithShape(len(values), 1), tensor.WithBacking(values))))
+		return G.Must(l.Forward(G.Must(G.Mul(x, w))))
+	}
+	cost := G.Must(G.Mean(G.Must(G.Abs(predict(norm, "x", 1, 2, 3)))))
+	prediction := predict(eval, "one", 4)
+
+	learnables := append(norm.Learnables(), w)
+	grads, err := G.Grad(cost, learnables...)
+	if err != nil {
+		log.Fatal(err)
+	}
+	train := G.NewTapeMachine(g.SubgraphRoots(append(grads, cost)...), G.BindDualValues(learnables...))
+	defer train.Close()
+	test := G.NewTapeMachine(g.SubgraphRoots(prediction))
+	defer test.Close()
+	for range 2 {
+		if err := train.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		train.Reset()
+		if err := test.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("statistics %.2f %.2f, prediction %.2f\n", norm.RunningMean().Data(), norm.RunningVar().Data(), prediction.Value().Data())
+		test.Reset()
+	}
+	// Output:
+	// statistics [2.00 2.00] [1.00 1.00], prediction [2.00 2.00]
+	// statistics [2.00 2.00] [1.00 1.00], prediction [2.00 2.00]
+}
+
+// An evaluation graph of its own: On places the layer there, and a weight of one's own is
+// a node with the same value, which works in the same memory.
+func Example_evaluationGraph() {
+	g, evalGraph := G.NewGraph(), G.NewGraph()
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, 2), G.WithName("w"), G.WithInit(G.Ones()))
+	norm, err := layers.NewBatchNorm(g, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	eval, err := norm.On(evalGraph, layers.Evaluation)
+	if err != nil {
+		log.Fatal(err)
+	}
+	evalW := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(w.Shape()...), G.WithName(w.Name()), G.WithValue(w.Value()))
+
+	x := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(1, 1), G.WithName("x"),
+		G.WithValue(tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float32{4}))))
+	y := G.Must(eval.Forward(G.Must(G.Mul(x, evalW))))
+	vm := G.NewTapeMachine(evalGraph)
+	defer vm.Close()
+	for range 2 {
+		if err := vm.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%.2f\n", y.Value().Data())
+		vm.Reset()
+		w.Value().Data().([]float32)[1] = 3 // as a solver does it, in place
+	}
+	// Output:
+	// [4.00 4.00]
+	// [4.00 12.00]
+}

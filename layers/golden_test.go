@@ -82,9 +82,9 @@ func (p goldenPass) run(t *testing.T, machine string, g *G.ExprGraph, l Layer, d
 
 func setAll(t *testing.T, l Layer, weight golden.Tensor, bias *golden.Tensor) {
 	t.Helper()
-	set(t, l.Learnables()[0], weight.Data)
+	overwrite(l.Learnables()[0], weight.Data)
 	if bias != nil {
-		set(t, l.Learnables()[1], bias.Data)
+		overwrite(l.Learnables()[1], bias.Data)
 	}
 }
 
@@ -344,11 +344,11 @@ func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
 				l, err := c.new(g)
 				require.NoError(t, err)
 				in := append(G.Nodes{input(g, "x", tensor.Float64, x, rows, cols)}, l.Learnables()...)
-				set(t, in[1], gamma)
+				overwrite(in[1], gamma)
 				var b *G.Node
 				if len(in) > 2 {
 					b = in[2]
-					set(t, b, beta)
+					overwrite(b, beta)
 				}
 				forward := func() (*G.Node, error) { return l.Forward(in[0]) }
 				if i == 1 {

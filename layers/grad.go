@@ -50,7 +50,10 @@ func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
 	default:
 		return nil, fmt.Errorf("layers: Grad: the cost is of type %v, want float32 or float64", cost.Dtype())
 	}
-	b := backpropagation{g: cost.Graph(), wrt: wrt, depends: make(map[*G.Node]bool), terms: make(map[*G.Node]G.Nodes)}
+	b := backpropagation{g: cost.Graph(), wrt: make(map[*G.Node]bool), depends: make(map[*G.Node]bool), terms: make(map[*G.Node]G.Nodes)}
+	for _, n := range wrt {
+		b.wrt[n] = true
+	}
 	b.visit(cost)
 	b.terms[cost] = G.Nodes{b.g.AddNode(G.NewConstant(one))}
 	for _, n := range slices.Backward(b.order) {
@@ -71,7 +74,7 @@ func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
 // backpropagation is a reverse pass over a graph under way.
 type backpropagation struct {
 	g       *G.ExprGraph
-	wrt     G.Nodes
+	wrt     map[*G.Node]bool
 	depends map[*G.Node]bool    // on one of wrt, through operations with gradients
 	order   G.Nodes             // those that do, operands first
 	terms   map[*G.Node]G.Nodes // of their gradients; one once it is their turn
@@ -81,7 +84,7 @@ func (b *backpropagation) visit(n *G.Node) bool {
 	if d, ok := b.depends[n]; ok {
 		return d
 	}
-	depends := slices.Contains(b.wrt, n)
+	depends := b.wrt[n]
 	operands, wrt := op.Operands(n)
 	for i, c := range operands {
 		if wrt[i] && b.visit(c) {

@@ -263,10 +263,3 @@ func input(g *G.ExprGraph, name string, dt tensor.Dtype, values any, shape ...in
 	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))
 	return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
 }
-
-// set gives learnables new values.
-func set(t *testing.T, n *G.Node, values []float64) {
-	t.Helper()
-	v := tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(as(n.Dtype(), values)))
-	require.NoError(t, G.Let(n, v))
-}

@@ -71,7 +71,7 @@ func TestGradients(t *testing.T) {
 					require.NoError(t, err)
 					x := input(g, "x", tensor.Float64, values[0], shape...)
 					for i, w := range layer.Learnables() {
-						set(t, w, values[i+1].([]float64))
+						overwrite(w, values[i+1].([]float64))
 					}
 					return testLayer{
 						inputs:  append(G.Nodes{x}, layer.Learnables()...),
@@ -106,7 +106,7 @@ func TestEmbeddingGradients(t *testing.T) {
 			checkGradients(t, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 				l, err := NewEmbedding(g, count, features, constant(0), f64)
 				require.NoError(t, err)
-				set(t, l.Learnables()[0], values[1].([]float64))
+				overwrite(l.Learnables()[0], values[1].([]float64))
 				x := input(g, "ids", tensor.Int, values[0], shape...)
 				return testLayer{
 					inputs:  G.Nodes{x, l.Learnables()[0]},
@@ -120,7 +120,7 @@ func TestEmbeddingGradients(t *testing.T) {
 		checkGradients(t, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 			l, err := NewEmbedding(g, count, features, constant(0), f64)
 			require.NoError(t, err)
-			set(t, l.Learnables()[0], values[1].([]float64))
+			overwrite(l.Learnables()[0], values[1].([]float64))
 			x := input(g, "x", tensor.Float64, values[0], 2, 2, features)
 			return testLayer{
 				inputs:  G.Nodes{x, l.Learnables()[0]},

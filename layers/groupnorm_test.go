@@ -47,7 +47,7 @@ func TestGroupNormAndInstanceNormEqualPyTorch(t *testing.T) {
 					l, err := groupOrInstance(g, c.Groups, features, opts...)
 					require.NoError(t, err)
 					for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
-						set(t, l.Learnables()[i], v.Data)
+						overwrite(l.Learnables()[i], v.Data)
 					}
 					y, grads := runOnce(t, machine, g, l, dtypes[c.Dtype], c.X.Data, c.Dy.Data, c.X.Shape...)
 					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
@@ -108,7 +108,7 @@ func TestGroupNormGradients(t *testing.T) {
 				require.NoError(t, err)
 				x := input(g, "x", tensor.Float64, values[0], c.shape...)
 				for i, w := range l.Learnables() {
-					set(t, w, values[i+1].([]float64))
+					overwrite(w, values[i+1].([]float64))
 				}
 				return testLayer{
 					inputs:  append(G.Nodes{x}, l.Learnables()...),
@@ -153,7 +153,7 @@ func requireSame(t *testing.T, a, b groupNormCase, gather []int, learnables bool
 		require.NoError(t, err)
 		rng := rand.New(rand.NewPCG(7, 8))
 		for _, w := range l.Learnables() {
-			set(t, w, normals(rng, w.Shape().TotalSize(), 1, 0.5))
+			overwrite(w, normals(rng, w.Shape().TotalSize(), 1, 0.5))
 		}
 		return runOnce(t, "tape", g, l, tensor.Float64, x, dy, c.shape...)
 	}
@@ -227,7 +227,7 @@ func TestGroupOfOneNumber(t *testing.T) {
 		g := G.NewGraph()
 		l, err := NewInstanceNorm(g, 2, WithDtype(dt))
 		require.NoError(t, err)
-		set(t, l.Learnables()[1], []float64{3, -4})
+		overwrite(l.Learnables()[1], []float64{3, -4})
 		y, grads := runOnce(t, "tape", g, l, dt, []float64{1e6, 0.1, -7, 1e-8}, []float64{1, 2, 3, 4}, 2, 2)
 		require.Equal(t, []float64{3, -4, 3, -4}, y)
 		require.Equal(t, [][]float64{{0, 0, 0, 0}, {0, 0}, {4, 6}}, grads)
@@ -269,7 +269,7 @@ func TestGroupNormErrors(t *testing.T) {
 		{-1, tensor.Float32, []int{2, 3}, "layers: GroupNorm: last dimension is 3, want 4 (input shape (2, 3))"},
 		{1, tensor.Float32, []int{2, 3, 5}, "layers: GroupNorm: axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
 		{2, tensor.Float32, []int{2, 4}, "layers: GroupNorm: axis is 2, want one of the input's, -2 to 1 (input shape (2, 4))"},
-		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32"},
+		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 	} {
 		g := G.NewGraph()
 		l, err := NewGroupNorm(g, 2, 4, WithAxis(c.axis))

@@ -246,7 +246,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 		l, err := new(g, WithDtype(dt), WithEps(0.1))
 		require.NoError(t, err)
 		for i, v := range [][]float64{weight, bias}[:len(l.Learnables())] {
-			set(t, l.Learnables()[i], v)
+			overwrite(l.Learnables()[i], v)
 		}
 		return runOnce(t, "tape", g, l, dt, x, dy, shape...)
 	}
@@ -303,8 +303,8 @@ func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
 				g := G.NewGraph()
 				l, err := NewBatchNorm(g, features, append(opts, WithDtype(dt))...)
 				require.NoError(t, err)
-				set(t, l.Learnables()[0], gamma)
-				set(t, l.Learnables()[1], beta)
+				overwrite(l.Learnables()[0], gamma)
+				overwrite(l.Learnables()[1], beta)
 				y, grads = runOnce(t, "tape", g, l, dt, x, dy, shape...)
 				return y, grads, float64s(l.RunningMean()), float64s(l.RunningVar())
 			}

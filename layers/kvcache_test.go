@@ -28,7 +28,7 @@ func newPiece(t *testing.T, l *CausalSelfAttention, dt tensor.Dtype, time, width
 }
 
 func (p piece) run(t *testing.T, x []float64) ([]float64, error) {
-	set(t, p.qkv, x)
+	overwrite(p.qkv, x)
 	defer p.vm.Reset()
 	if err := p.vm.RunAll(); err != nil {
 		return nil, err

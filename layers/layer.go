@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/extent"
+	"gorgonorm/internal/op"
 )
 
 // Layer is what every layer of one input offers. Fwd, Model and Name are the
@@ -19,7 +20,9 @@ type Layer interface {
 	Forward(x *G.Node) (*G.Node, error)
 	// Learnables are the nodes to train, on the layer's graph.
 	Learnables() G.Nodes
-	// On places the layer on another graph with the same weights and statistics.
+	// On places the layer on a graph with the same weights and statistics: on another
+	// one, or on one where it stands already, where both placements share the nodes of the
+	// learnables. Another node of a learnable's name there is an error.
 	On(g *G.ExprGraph, mode Mode) (Layer, error)
 
 	// State is a copy of the learnables' values and of the statistics.
@@ -52,9 +55,13 @@ type module struct {
 	dtype      tensor.Dtype
 	g          *G.ExprGraph
 	learnables G.Nodes
+	memory     []*op.Memory // of each learnable, shared by all placements
 	buffers    []buffer
 	biasOnly   bool // a norm without γ
 }
+
+// suffixes are what learnables' names end with.
+var suffixes = []string{".weight", ".bias", ".alpha", ".shift"}
 
 // newModule names a layer on its graph: kind, kind_1, … unless an option has.
 func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
@@ -69,10 +76,7 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 		return m, m.errorf("dtype is %v, want float32 or float64", c.dtype)
 	}
 	if m.name == "" {
-		m.name = kind
-		for i := 1; m.taken() != ""; i++ {
-			m.name = fmt.Sprintf("%s_%d", kind, i)
-		}
+		m.name = op.FreeName(g, kind, suffixes...)
 	}
 	return m, m.free()
 }
@@ -88,8 +92,8 @@ func (m *module) free() error {
 
 // taken is the node that another layer of that name has on the graph.
 func (m *module) taken() string {
-	for _, suffix := range []string{".weight", ".bias", ".alpha", ".shift"} {
-		if len(m.g.ByName(m.name+suffix)) > 0 {
+	for _, suffix := range suffixes {
+		if op.Input(m.g, m.name+suffix) != nil {
 			return m.name + suffix
 		}
 	}
@@ -142,6 +146,7 @@ func (m *module) learnAll(all ...learnable) error {
 		}
 	}
 	for i, l := range all {
+		m.memory = append(m.memory, new(op.Memory))
 		m.place(m.name+"."+l.suffix, values[i], l.shape)
 	}
 	return nil
@@ -179,6 +184,7 @@ func (m *module) initial(l learnable) (_ any, err error) {
 func (m *module) place(name string, memory any, shape tensor.Shape) {
 	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(memory))
 	n := G.NewTensor(m.g, m.dtype, shape.Dims(), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
+	m.memory[len(m.learnables)].Own(n)
 	m.learnables = append(m.learnables, n)
 }
 
@@ -187,13 +193,36 @@ func (m *module) admitted(g *G.ExprGraph) error {
 	if g == nil {
 		return m.errorf("the graph is nil")
 	}
+	if _, ok := m.standing(g); ok {
+		return nil
+	}
 	c := *m
 	c.g = g
 	return c.free()
 }
 
-// on is the module on another graph, with the same memory. Each graph has
-// tensor headers of its own: UnbindAll on one gives its headers away.
+// standing are the nodes of a graph that hold the learnables already, because the module
+// or another placement stands there.
+func (m *module) standing(g *G.ExprGraph) (G.Nodes, bool) {
+	if g == m.g {
+		return m.learnables, true
+	}
+	nodes := make(G.Nodes, len(m.learnables))
+	for i, n := range m.learnables {
+		if nodes[i] = op.Input(g, n.Name()); nodes[i] == nil || !sameMemory(n.Value(), nodes[i].Value()) {
+			return nil, false
+		}
+	}
+	return nodes, true
+}
+
+func sameMemory(a, b G.Value) bool {
+	return a != nil && b != nil && a.Dtype() == b.Dtype() && a.Shape().Eq(b.Shape()) && a.Uintptr() == b.Uintptr()
+}
+
+// on is the module on another graph, with the same memory, or on a graph where it stands,
+// with the same nodes. Each graph has tensor headers of its own: UnbindAll on one gives
+// its headers away.
 func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	c := *m
 	c.g, c.learnables = g, nil
@@ -206,6 +235,15 @@ func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	for _, n := range m.learnables {
 		if v, ok := n.Value().(*tensor.Dense); !ok || empty(v) {
 			return c, m.errorf("%s has no memory: the layer's graph has been unbound", n.Name())
+		}
+	}
+	if nodes, ok := m.standing(g); ok {
+		c.learnables = nodes
+		return c, nil
+	}
+	for i, n := range m.learnables {
+		if err := m.memory[i].Share(n); err != nil {
+			return c, m.errorf("%w", err)
 		}
 	}
 	for _, n := range m.learnables {
@@ -241,10 +279,21 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 	default:
 		return m.errorf("last dimensions are %v, want %v (input shape %v)", end, dims, shape)
 	}
-	if x.Dtype() != m.dtype {
-		return m.errorf("the input is of type %v, want %v", x.Dtype(), m.dtype)
+	return m.checkDtype(x)
+}
+
+// checkDtype refuses an input of another type than the layer's.
+func (m *module) checkDtype(x *G.Node) error {
+	switch dt := x.Dtype(); dt {
+	case m.dtype:
+		return nil
+	case tensor.Float32:
+		return m.errorf("the input is of type float32, want %v: WithDtype(tensor.Float32) makes a layer for such inputs", m.dtype)
+	case tensor.Float64:
+		return m.errorf("the input is of type float64, want %v: WithDtype(tensor.Float64) makes a layer for such inputs", m.dtype)
+	default:
+		return m.errorf("the input is of type %v, want %v", dt, m.dtype)
 	}
-	return nil
 }
 
 // check refuses an input that is not a node of the layer's graph, if the layer

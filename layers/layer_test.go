@@ -318,7 +318,7 @@ func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
 	}{
 		{forward("LayerNorm", float(32, 3)), "layers: LayerNorm: last dimension is 3, want 4 (input shape (32, 3))"},
 		{forward("RMSNorm", scalar), "layers: RMSNorm: last dimension is missing, want 4 (input shape ())"},
-		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32"},
+		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		{forward("Linear", elsewhere), "layers: Linear: the input is a node of another graph: place the layer there with On"},
 		{forward("GELU", nil), "layers: GELU: the input is nil"},
 		{forward("GELU", ints), "layers: GELU: no input of type float32 or float64"},
@@ -365,7 +365,7 @@ func TestOneFeature(t *testing.T) {
 	g := G.NewGraph()
 	l, err := NewLayerNorm(g, 1)
 	require.NoError(t, err)
-	set(t, l.Learnables()[1], []float64{0.25})
+	overwrite(l.Learnables()[1], []float64{0.25})
 	x := input(g, "x", tensor.Float32, []float64{3, -1e6, 1e-20}, 3, 1)
 	y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, []float64{1, 2, 3})
 	require.Equal(t, []float64{0.25, 0.25, 0.25}, y)

@@ -87,7 +87,7 @@ func maskedPasses(t *testing.T, machine string, new func(g *G.ExprGraph, opts ..
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(22, 22))
 	for _, w := range l.Learnables() {
-		set(t, w, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
+		overwrite(w, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 	}
 	in := input(g, "x", dt, x, shape...)
 	return gradients(t, machine, testLayer{append(G.Nodes{in}, l.Learnables()...), func() (*G.Node, error) {
@@ -110,7 +110,7 @@ func TestMaskedGradients(t *testing.T) {
 			require.NoError(t, err)
 			x := input(g, "x", tensor.Float64, values[0], shape...)
 			for i, w := range l.Learnables() {
-				set(t, w, values[i+1].([]float64))
+				overwrite(w, values[i+1].([]float64))
 			}
 			return testLayer{append(G.Nodes{x}, l.Learnables()...), func() (*G.Node, error) {
 				return l.(maskedLayer).ForwardMasked(x, input(g, "mask", tensor.Int, mask, maskShape...))
@@ -184,7 +184,7 @@ func TestAMaskThatCountsEverythingChangesNothing(t *testing.T) {
 				require.NoError(t, err)
 				rng = rand.New(rand.NewPCG(22, 22))
 				for _, w := range l.Learnables() {
-					set(t, w, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
+					overwrite(w, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 				}
 				want, wantGrads := runOnce(t, "tape", g, l, dt, x, dy, shape...)
 				y, grads := maskedPasses(t, "tape", new, dt, x, dy, shape, slices.Repeat([]int{1}, len(mask)), maskShape)
@@ -317,7 +317,7 @@ func TestMasksThatNormsDoNotTake(t *testing.T) {
 			{x, node(g, tensor.Int, 2), "the mask has shape (2), want (2, 3, 4) or (2, 3) (input shape (2, 3, 4))"},
 			{x, node(g, tensor.Int, 2, 3, 1), "the mask has shape (2, 3, 1), want (2, 3, 4) or (2, 3) (input shape (2, 3, 4))"},
 			{node(g, tensor.Float32, 2, 3), mask, "last dimension is 3, want 4 (input shape (2, 3))"},
-			{node(g, tensor.Float64, 2, 3, 4), mask, "the input is of type float64, want float32"},
+			{node(g, tensor.Float64, 2, 3, 4), mask, "the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		} {
 			nodes := len(g.AllNodes())
 			require.EqualError(t, second(l.ForwardMasked(c.x, c.mask)), "layers: "+kind+": "+c.want)

@@ -84,7 +84,7 @@ func (c normCase) run(t *testing.T, dt tensor.Dtype, eps float64, in normInputs)
 	l, err := c.new(g, opts...)
 	require.NoError(t, err)
 	for i, v := range [][]float64{in.gamma, in.beta}[:len(l.Learnables())] {
-		set(t, l.Learnables()[i], v)
+		overwrite(l.Learnables()[i], v)
 	}
 	y, grads := runOnce(t, "tape", g, l, dt, in.x, in.dy, c.shape...)
 	if images {

@@ -43,7 +43,7 @@ func TestDyTAndDerfEqualPyTorch(t *testing.T) {
 					for i, v := range given {
 						if v != nil {
 							require.Equal(t, l.Name()+"."+names[i], rest[0].Name())
-							set(t, rest[0], v.Data)
+							overwrite(rest[0], v.Data)
 							rest = rest[1:]
 						}
 					}

@@ -97,8 +97,8 @@ func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
 	if s.Dims() != 3 || s[2] != 3*channels {
 		return nil, l.errorf("input shape is %v, want (batch, time, %d) for %d heads of %d features", s, 3*channels, l.heads, l.size)
 	}
-	if qkv.Dtype() != l.dtype {
-		return nil, l.errorf("the input is of type %v, want %v", qkv.Dtype(), l.dtype)
+	if err := l.checkDtype(qkv); err != nil {
+		return nil, err
 	}
 	q32, q64, _ := l.query.rowKernels()
 	k32, k64, _ := l.key.rowKernels()

@@ -64,7 +64,7 @@ func TestQKNormGradients(t *testing.T) {
 					l := newQKNorm(t, g, s.heads, norm(s.size))
 					x := input(g, "qkv", tensor.Float64, values[0], shape...)
 					for i, w := range l.Learnables() {
-						set(t, w, values[i+1].([]float64))
+						overwrite(w, values[i+1].([]float64))
 					}
 					return testLayer{append(G.Nodes{x}, l.Learnables()...), func() (*G.Node, error) { return l.Forward(x) }}
 				})
@@ -93,7 +93,7 @@ func TestQKNormIsItsNormsOnEachHead(t *testing.T) {
 				g := G.NewGraph()
 				l := newQKNorm(t, g, heads, layerNorms(size, WithDtype(dt)))
 				for i, w := range l.Learnables() {
-					set(t, w, weights[i])
+					overwrite(w, weights[i])
 				}
 				qkv := input(g, "qkv", dt, x, batch, time, 3*channels)
 				y, grads := gradients(t, machine, testLayer{
@@ -108,8 +108,8 @@ func TestQKNormIsItsNormsOnEachHead(t *testing.T) {
 					g := G.NewGraph()
 					norm, err := layerNorms(size, WithDtype(dt))(g, "norm")
 					require.NoError(t, err)
-					set(t, norm.Learnables()[0], weights[2*i])
-					set(t, norm.Learnables()[1], weights[2*i+1])
+					overwrite(norm.Learnables()[0], weights[2*i])
+					overwrite(norm.Learnables()[1], weights[2*i+1])
 					rows := input(g, "rows", dt, third(x, i), tokens*heads, size)
 					want, wantGrads := gradients(t, machine, testLayer{
 						append(G.Nodes{rows}, norm.Learnables()...),
@@ -236,6 +236,8 @@ func TestQKNormRefuses(t *testing.T) {
 		return l
 	}
 	query, key := norm(g, 4), norm(g, 4)
+	taken := G.NewGraph()
+	norm(taken, 4)
 	l, err := NewQKNorm(2, query, key, WithName("attn"))
 	require.NoError(t, err)
 	forward := func(dt tensor.Dtype, g *G.ExprGraph, shape ...int) error {
@@ -257,9 +259,9 @@ func TestQKNormRefuses(t *testing.T) {
 		{second(l.Forward(nil)), "layers: QKNorm attn: the input is nil"},
 		{forward(tensor.Float32, g, 2, 12), "layers: QKNorm attn: input shape is (2, 12), want (batch, time, 24) for 2 heads of 4 features"},
 		{forward(tensor.Float32, g, 2, 3, 8), "layers: QKNorm attn: input shape is (2, 3, 8), want (batch, time, 24) for 2 heads of 4 features"},
-		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32"},
+		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		{forward(tensor.Float32, G.NewGraph(), 2, 3, 24), "layers: QKNorm attn: the input is a node of another graph: place the layer there with On"},
-		{second(l.On(g, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
+		{second(l.On(taken, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
 		{second(l.On(nil, Training)), "layers: RMSNorm: the graph is nil"},
 	} {
 		require.EqualError(t, c.err, c.want)

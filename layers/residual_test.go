@@ -106,7 +106,7 @@ func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build 
 	require.NoError(t, err)
 	learnables := append(norm.Learnables(), linear.Learnables()...)
 	for i, w := range learnables {
-		set(t, w, values[2+i].([]float64))
+		overwrite(w, values[2+i].([]float64))
 	}
 	p := parts{
 		x: x, z: z,

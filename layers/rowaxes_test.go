@@ -63,7 +63,7 @@ func (c axesCase) compare(t *testing.T) {
 		require.NoError(t, err)
 		for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
 			require.Equal(t, v.Shape, []int(l.Learnables()[i].Shape()))
-			set(t, l.Learnables()[i], v.Data)
+			overwrite(l.Learnables()[i], v.Data)
 		}
 		x := input(g, "x", dtypes[c.Dtype], c.X.Data, c.X.Shape...)
 		var mask *G.Node
@@ -141,7 +141,7 @@ func TestGradientsAlongAxes(t *testing.T) {
 					require.NoError(t, err)
 					x := input(g, "x", tensor.Float64, values[0], c.shape...)
 					for i, w := range l.Learnables() {
-						set(t, w, values[i+1].([]float64))
+						overwrite(w, values[i+1].([]float64))
 					}
 					return testLayer{append(G.Nodes{x}, l.Learnables()...), func() (*G.Node, error) { return l.Forward(x) }}
 				})
@@ -215,7 +215,7 @@ func passes(t *testing.T, build func(g *G.ExprGraph, features int, opts ...Optio
 	l, err := build(g, len(weights[0]), append(opts, WithDtype(dt))...)
 	require.NoError(t, err)
 	for i, n := range l.Learnables() {
-		set(t, n, weights[i])
+		overwrite(n, weights[i])
 	}
 	in := input(g, "x", dt, x, shape...)
 	upstream := input(g, "dy", dt, dy, shape...)
@@ -260,7 +260,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 		{[]int{-4}, nil, tensor.Float32, []int{2, 4, 5}, "axis is -4, want one of the input's, -3 to 2 (input shape (2, 4, 5))"},
 		{[]int{1}, nil, tensor.Float32, nil, "last dimension is missing, want 4 (input shape ())"},
 		{[]int{-1}, nil, tensor.Float32, []int{2, 3}, "last dimension is 3, want 4 (input shape (2, 3))"},
-		{[]int{1}, nil, tensor.Float64, []int{2, 4, 5}, "the input is of type float64, want float32"},
+		{[]int{1}, nil, tensor.Float64, []int{2, 4, 5}, "the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
 		{[]int{1, -2}, []int{2, 2}, tensor.Float32, []int{3, 2, 5}, "axes 1 and -2 are one and the same, want different ones (input shape (3, 2, 5))"},
 		{[]int{0, 2}, []int{2, 2}, tensor.Float32, []int{2, 3, 5}, "last dimension is 5, want 2 (input shape (2, 3, 5))"},
 		{[]int{2, 0}, []int{4, 1}, tensor.Float32, []int{2, 3, 4}, "axis 0 has size 2, want 1 (input shape (2, 3, 4))"},

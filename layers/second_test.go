@@ -57,7 +57,7 @@ func TestGradientsOfGradients(t *testing.T) {
 						require.NoError(t, err)
 						x, dy := input(g, "x", tensor.Float64, values[0], shape...), input(g, "dy", tensor.Float64, values[1], shape...)
 						for j, w := range l.Learnables() {
-							set(t, w, values[2+j].([]float64))
+							overwrite(w, values[2+j].([]float64))
 						}
 						wrt := append(G.Nodes{x}, l.Learnables()...)
 						return testLayer{append(G.Nodes{x, dy}, l.Learnables()...), func() (*G.Node, error) {
@@ -157,7 +157,7 @@ func TestGradientPenalty(t *testing.T) {
 				l, err := twice[kind](g, hidden, f64)
 				require.NoError(t, err)
 				for i, n := range l.Learnables() {
-					set(t, n, values[3+i].([]float64))
+					overwrite(n, values[3+i].([]float64))
 				}
 				return testLayer{append(G.Nodes{x, w1, w2}, l.Learnables()...), func() (*G.Node, error) {
 					h, err := l.Forward(G.Must(G.Mul(x, w1)))

@@ -36,11 +36,12 @@ func (s Stack) Load(state State) error {
 }
 
 func (s Stack) parts() (c compound) {
-	taken := make(map[string]bool)
+	taken, last := make(map[string]bool), make(map[string]int)
 	for _, l := range s {
 		name := l.Name()
-		for i := 1; taken[name]; i++ {
-			name = fmt.Sprintf("%s_%d", l.Name(), i)
+		for taken[name] {
+			last[l.Name()]++
+			name = fmt.Sprintf("%s_%d", l.Name(), last[l.Name()])
 		}
 		taken[name] = true
 		c = append(c, part{name + ".", l})

@@ -68,7 +68,12 @@ func (m *module) Load(s State) error {
 	for name, d := range s {
 		values[name] = op.Clone(d)
 	}
-	for name, d := range own {
+	for i, n := range m.learnables {
+		if err := m.memory[i].Rejoin(n); err != nil {
+			return m.errorf("%w", err)
+		}
+	}
+	for name, d := range m.tensors() {
 		if from, given := values[name]; given {
 			op.Copy(d, from)
 		} else {

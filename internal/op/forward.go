@@ -10,6 +10,7 @@ type forward[T Float] struct {
 	base
 	kernel Forward[T]
 	in     reader[T]
+	owned  owned // of the inputs
 	out    value[T]
 
 	auto *several[T] // LispMachine's gradient, made when first asked for
@@ -20,6 +21,7 @@ func newForward[T Float](label string, shape tensor.Shape, k Forward[T], inputs 
 		base:   newBase(label, "forward", shape, tensorType(dtype[T](), shape), inputs),
 		kernel: k,
 		in:     newReader[T](inputs),
+		owned:  ownedOf(inputs),
 		out:    value[T]{shape: shape},
 	}
 }
@@ -27,6 +29,9 @@ func newForward[T Float](label string, shape tensor.Shape, k Forward[T], inputs 
 // Do runs the kernel on the inputs' values.
 func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 	defer f.guard(&err)
+	if err := f.owned.check(); err != nil {
+		return nil, err
+	}
 	in, err := f.in.read(inputs)
 	if err != nil {
 		return nil, err
@@ -37,14 +42,6 @@ func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 		}
 	}
 	return f.out.value(), nil
-}
-
-// SetTraining passes a machine's mode on to a kernel that has one.
-func (f *forward[T]) SetTraining(training bool) error {
-	if k, ok := f.kernel.(G.TrainModeOp); ok {
-		return k.SetTraining(training)
-	}
-	return nil
 }
 
 // DiffWRT says that every float input has a gradient; of a kernel that has none too,

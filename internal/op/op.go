@@ -171,11 +171,7 @@ func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 	if g == nil {
 		return nil, fmt.Errorf("layers: %s: no input stands on a graph", b)
 	}
-	taken := make(map[uint32]bool)
-	for _, n := range g.AllNodes() {
-		taken[n.Hashcode()] = true
-	}
-	for taken[nodeHash(b, inputs)] {
+	for hashTaken(g, nodeHash(b, inputs)) {
 		b.id = lastID.Add(1)
 	}
 	n, err := G.ApplyOp(o, inputs...)

@@ -75,7 +75,7 @@ func (r *reader[T]) readOne(i int, v G.Value) error {
 	switch v := v.(type) {
 	case *tensor.Dense:
 		if r.float[i] {
-			a.Data = contiguous(v, floats[T](v), &r.scratch[i])
+			a.Data = contiguous(v, Floats[T](v), &r.scratch[i])
 		} else {
 			a.Ints = contiguous(v, v.Ints(), &r.ids[i])
 		}
@@ -91,8 +91,8 @@ func (r *reader[T]) readOne(i int, v G.Value) error {
 	return nil
 }
 
-// floats is a dense tensor's memory, without the allocation that Data makes.
-func floats[T Float](d *tensor.Dense) []T {
+// Floats is a dense tensor's memory, without the allocation that Data makes.
+func Floats[T Float](d *tensor.Dense) []T {
 	if d.Dtype() == tensor.Float32 {
 		return any(d.Float32s()).([]T)
 	}
@@ -165,7 +165,7 @@ func accumulate[T Float](d G.Value, g []T) error {
 		if d.Dtype() != dtype[T]() || d.Shape().TotalSize() != len(g) {
 			return fmt.Errorf("a gradient kept as %v %v, want %v with %d elements", d.Dtype(), d.Shape(), dtype[T](), len(g))
 		}
-		memory, next := floats[T](d), 0
+		memory, next := Floats[T](d), 0
 		if InOrder(d) {
 			for i, v := range g {
 				memory[i] += v
@@ -212,7 +212,7 @@ func (v *value[T]) intact() bool {
 	if d == nil || d.Dtype() != dtype[T]() || d.Dims() != v.shape.Dims() || !d.Shape().Eq(v.shape) || !InOrder(d) {
 		return false
 	}
-	return len(v.data) == 0 || &floats[T](d)[0] == &v.data[0]
+	return len(v.data) == 0 || &Floats[T](d)[0] == &v.data[0]
 }
 
 func (v *value[T]) scalar() G.Value {

@@ -288,10 +288,31 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 	require.EqualError(t, err, `transformer: unknown norm "group", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`)
 
 	g := G.NewGraph()
-	m, err := New(g, tiny("layer"))
+	_, err = New(g, tiny("layer"))
+	require.NoError(t, err)
+	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	_, err = m.On(g, layers.Training)
 	require.EqualError(t, err, "transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight already, give the layer another name")
 	_, err = m.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 7}, Data: make([]int, 7)}))
 	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time) with time up to the context of 6")
+}
+
+// TestASecondBranchSharesTheWeights places a model on its own graph.
+func TestASecondBranchSharesTheWeights(t *testing.T) {
+	for _, norm := range []string{"layer", "batch"} {
+		g := G.NewGraph()
+		m, err := New(g, tiny(norm))
+		require.NoError(t, err)
+		nodes := len(g.AllNodes())
+		eval, err := m.On(g, layers.Evaluation)
+		require.NoError(t, err)
+		require.Len(t, g.AllNodes(), nodes)
+		require.Equal(t, m.Learnables(), eval.Learnables())
+		logits, err := eval.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 6}, Data: []int{1, 2, 3, 4, 5, 6}}))
+		require.NoError(t, err)
+		vm := G.NewTapeMachine(g.SubgraphRoots(logits))
+		require.NoError(t, vm.RunAll())
+		vm.Close()
+	}
 }

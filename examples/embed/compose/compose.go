@@ -3,8 +3,8 @@
 // name and its model, the nodes to train. A norm of gorgonorm is one as it
 // stands, beside layers of the user's own.
 //
-// golgi's interface has placeholders more (Type, Shape and Describe), so for its
-// Compose a layer is to be embedded in a struct that has those.
+// golgi's interface has three placeholders more, Type, Shape and Describe, which
+// gorgonorm's layers have too.
 package compose
 
 import (

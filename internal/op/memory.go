@@ -1,0 +1,100 @@
+package op
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Memory is where a learnable has its values on all graphs where it stands. Until it is
+// shared, the learnable stands on one graph and may have its values anywhere.
+type Memory struct{ shared atomic.Pointer[location] }
+
+type location struct {
+	data any
+	at   uintptr // of data
+}
+
+// Share settles that the memory is where the node has its values, if that has not been
+// settled yet. Values that are not in row-major order, or among others, are moved.
+func (m *Memory) Share(n *G.Node) error {
+	if m.shared.Load() != nil {
+		return m.check(n)
+	}
+	v := n.Value().(*tensor.Dense)
+	if !InOrder(v) || v.DataSize() != v.Shape().TotalSize() {
+		v = Clone(v)
+		if err := G.Let(n, v); err != nil {
+			return err
+		}
+	}
+	m.shared.Store(&location{v.Data(), v.Uintptr()})
+	return nil
+}
+
+// Rejoin gives the node its values in the shared memory again, if it has them elsewhere.
+func (m *Memory) Rejoin(n *G.Node) error {
+	if m.check(n) == nil {
+		return nil
+	}
+	return G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(m.shared.Load().data)))
+}
+
+// check refuses a node that has its values elsewhere: gorgonia.Let and gob give a node
+// other memory, and a solver would then train one placement alone.
+func (m *Memory) check(n *G.Node) error {
+	l := m.shared.Load()
+	if l == nil {
+		return nil
+	}
+	if v := n.Value(); v == nil || v.Uintptr() != l.at {
+		return fmt.Errorf("%s has been given other memory than it has on the layer's other graphs, as gorgonia.Let does: "+
+			"call Load with the values that it is to have, such as the placement's own State()", n.Name())
+	}
+	return nil
+}
+
+// Own says that an input node has its values in the memory: operations that are applied
+// to it from then on refuse to run when it has them elsewhere.
+func (m *Memory) Own(n *G.Node) {
+	x := indexOf(n.Graph())
+	defer x.mu.Unlock()
+	if x.owned == nil {
+		x.owned = make(map[int64]*Memory)
+	}
+	x.owned[n.ID()] = m
+}
+
+// owned are the inputs that have a memory to be in.
+type owned []ownedInput
+
+type ownedInput struct {
+	node   *G.Node
+	memory *Memory
+}
+
+func ownedOf(inputs []*G.Node) (o owned) {
+	g := graphOf(inputs)
+	if g == nil {
+		return nil
+	}
+	x := indexOf(g)
+	defer x.mu.Unlock()
+	for _, n := range inputs {
+		if m := x.owned[n.ID()]; m != nil && n.Graph() == g {
+			o = append(o, ownedInput{n, m})
+		}
+	}
+	return o
+}
+
+func (o owned) check() error {
+	for _, in := range o {
+		if err := in.memory.check(in.node); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package op
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"unsafe"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// Modal is a kernel that computes something else under a machine made with
+// gorgonia.EvalMode. Its Backward goes by what its Forward has done.
+type Modal[T Float] interface {
+	Kernel[T]
+	// SetTraining is called before each Forward with the mode of the running machine.
+	SetTraining(training bool)
+}
+
+// ApplyModal is Apply for such a kernel.
+func ApplyModal(label string, shape tensor.Shape, f32 Modal[float32], f64 Modal[float64], inputs ...*G.Node) (*G.Node, error) {
+	dt, err := floatType(inputs)
+	if err != nil {
+		return nil, fmt.Errorf("layers: %s: %w", label, err)
+	}
+	if dt == tensor.Float32 {
+		return applyModal(newForward(label, shape, f32, inputs), f32, inputs)
+	}
+	return applyModal(newForward(label, shape, f64, inputs), f64, inputs)
+}
+
+func applyModal[T Float](f *forward[T], k Modal[T], inputs []*G.Node) (*G.Node, error) {
+	m := &modal[T]{forward: f, kernel: k, shared: new(sharedMode)}
+	n, err := apply(m, inputs)
+	m.shared.node = n
+	return n, err
+}
+
+// modal is forward of a kernel that has modes. Gorgonia tells an operation the mode of
+// each new machine, but not which machine runs it. It makes them in this order:
+//
+//	NewTapeMachine  compiles the graph, which asks each operation whether it overwrites
+//	                its input and puts it into the machine's program; then tells
+//	                the mode to each node's operation
+//	NewLispMachine  tells the mode to each node's operation, and runs whatever operation
+//	                the node has by then
+//
+// So once an operation has been told a mode, it keeps that mode, and a successor takes
+// its place in the node. A tape machine runs the operation that it has told, LispMachines
+// run the latest successor, which knows what they have been told. Where that does not say
+// which mode is meant, running is an error: with LispMachines of both modes, with a
+// compiled program that a machine of another mode takes over, and with a graph and its
+// Clone, whose nodes have one operation.
+type modal[T Float] struct {
+	*forward[T]
+	kernel Modal[T]
+	shared *sharedMode // with predecessors and successors
+
+	serial   int   // ascends from each to its successor
+	compiled maker // who has compiled it, before it was told a mode
+	program  bool  // a program that no machine under construction has compiled may hold it
+	told     modes // what it was told itself
+	lisp     modes // of LispMachines that were told before it took its place
+}
+
+// sharedMode is common to all operations that a node has had.
+type sharedMode struct {
+	node *G.Node
+	// barred[m] is a serial: operations before it that were told m may be in a program
+	// of a machine of the other mode.
+	barred [3]int
+}
+
+// modes is a set of modes.
+type modes uint8
+
+const (
+	training modes = 1 << iota
+	evaluation
+)
+
+func modeOf(isTraining bool) modes {
+	if isTraining {
+		return training
+	}
+	return evaluation
+}
+
+// OverwritesInput says no to a compiler.
+func (m *modal[T]) OverwritesInput() int {
+	m.compiled = whoMakes()
+	m.program = m.program || m.compiled != tapeMachine
+	return m.forward.OverwritesInput()
+}
+
+// SetTraining takes a new machine's mode and makes way for a successor.
+func (m *modal[T]) SetTraining(isTraining bool) error {
+	mode, by := modeOf(isTraining), whoMakes()
+	untold, lisp := m.told == 0, m.lisp
+	switch {
+	case by == tapeMachine && m.compiled == tapeMachine: // it is in that machine's program
+		m.told |= mode
+	case by == lispMachine:
+		m.told |= mode
+		lisp |= mode
+	default: // any program may be meant that holds this one or one before it
+		other := training + evaluation - mode
+		m.shared.barred[other] = max(m.shared.barred[other], m.serial)
+		if m.program || !untold || by == somebody {
+			m.told |= mode
+		}
+		if by == somebody {
+			lisp |= mode
+		}
+	}
+	m.compiled = nobody
+	if untold && m.told != 0 {
+		next := &modal[T]{forward: m.forward, kernel: m.kernel, shared: m.shared, serial: m.serial + 1, lisp: lisp}
+		replace(m.shared.node, m, next)
+	}
+	return nil
+}
+
+// Do runs the kernel in the mode of the machine.
+func (m *modal[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
+	mode := m.told
+	if mode == 0 {
+		mode = m.lisp
+	}
+	if mode == training+evaluation || m.serial < m.shared.barred[mode] {
+		defer m.guard(&err)
+		return nil, errMode
+	}
+	m.kernel.SetTraining(mode != evaluation)
+	return m.forward.Do(inputs...)
+}
+
+var errMode = errors.New("machines made with and without gorgonia.EvalMode may run this operation, and it cannot tell which one does: " +
+	"make the machine anew with gorgonia.NewTapeMachine, from the graph and not from a compiled program, " +
+	"or evaluate a branch or graph of its own, placing the layer there with On(g, layers.Evaluation)")
+
+// maker is who calls an operation that is not run yet.
+type maker int
+
+const (
+	nobody maker = iota
+	somebody
+	tapeMachine
+	lispMachine
+)
+
+// whoMakes looks for the caller among the functions that make a machine.
+func whoMakes() maker {
+	var callers [16]uintptr
+	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
+	for {
+		frame, more := frames.Next()
+		switch frame.Function {
+		case "gorgonia.org/gorgonia.NewTapeMachine":
+			return tapeMachine
+		case "gorgonia.org/gorgonia.NewLispMachine":
+			return lispMachine
+		}
+		if !more {
+			return somebody
+		}
+	}
+}
+
+// opField is where a node holds its operation; nil if not where Gorgonia v0.9.18 has it.
+var opField = func() []int {
+	f, ok := reflect.TypeFor[G.Node]().FieldByName("op")
+	if !ok || f.Type != reflect.TypeFor[G.Op]() {
+		return nil
+	}
+	return f.Index
+}()
+
+// replace puts another operation of the same hash in one's place. Where it cannot, the
+// one stays and is told every mode.
+func replace(n *G.Node, old, by G.Op) {
+	if n == nil || opField == nil || n.Op() != old {
+		return
+	}
+	field := reflect.ValueOf(n).Elem().FieldByIndex(opField)
+	*(*G.Op)(unsafe.Pointer(field.UnsafeAddr())) = by
+}
