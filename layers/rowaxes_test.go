@@ -157,6 +157,7 @@ func TestAlongAxesIsMovingThemToTheEnd(t *testing.T) {
 		{[]int{3, 70, 9, 11}, []int{1}}, // blocks of rows and columns, and what is left of them
 		{[]int{2, 33, 40}, []int{1}},
 		{[]int{5, 40, 3, 50}, []int{1, 3}},
+		{[]int{6, 3, 7, 20}, []int{0, 2}},
 	}...)
 	for name, build := range twice {
 		for _, c := range cases {

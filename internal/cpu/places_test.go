@@ -51,6 +51,7 @@ var packingCases = []struct{ shape, rows, cols []int }{
 	{[]int{2, 3, 40, 100}, []int{0, 3}, []int{1, 2}},
 	{[]int{2, 40, 1, 1}, []int{0, 2, 3}, []int{1}},
 	{[]int{300, 2, 90}, []int{0, 1}, []int{2}},
+	{[]int{6, 3, 7, 20}, []int{1, 3}, []int{0, 2}}, // neighbouring rows, columns at uneven distances
 }
 
 // TestPackAndUnpackMoveEachElementToItsPlace, in both types and at any number of threads.
