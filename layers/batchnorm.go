@@ -76,9 +76,7 @@ func NewBatchNorm(g *G.ExprGraph, features int, opts ...Option) (*BatchNorm, err
 	}
 	if c.tracking {
 		l.running = newRunning(features, c)
-		l.buffer("running_mean", l.running.mean)
-		l.buffer("running_var", l.running.variance)
-		l.buffer("num_batches_tracked", l.running.batches)
+		l.track(l.running)
 	}
 	return l, nil
 }

@@ -1,54 +1,9 @@
 package layers
 
 import (
-	"fmt"
-	"math"
-	"slices"
-
-	"gorgonia.org/tensor"
-
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
 )
-
-// running are BatchNorm's running statistics, of all placements of a layer.
-type running struct {
-	momentum           float64
-	cumulative, biased bool
-	mean, variance     *tensor.Dense
-	batches            *tensor.Dense // how many batches are in them, an int64 of shape (1)
-	dtype              tensor.Dtype  // of mean and variance
-	shape              tensor.Shape
-}
-
-func newRunning(features int, c config) *running {
-	shape := tensor.Shape{features}
-	if c.positions > 0 {
-		shape = tensor.Shape{c.positions, features}
-	}
-	statistic := func(v float64) *tensor.Dense {
-		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(constant(v)(c.dtype, shape...)))
-	}
-	return &running{
-		momentum:   c.momentum,
-		cumulative: c.cumulative,
-		biased:     c.biasedVariance,
-		mean:       statistic(0),
-		variance:   statistic(1),
-		batches:    tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0})),
-		dtype:      c.dtype,
-		shape:      shape,
-	}
-}
-
-// runningMemory is a running tensor's memory as it is now: to decode into RunningMean, say,
-// exchanges it.
-func runningMemory[T op.Float](r *running, name string, d *tensor.Dense) ([]T, error) {
-	if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
-		return nil, fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
-	}
-	return op.Floats[T](d), nil
-}
 
 // batchNorm is the kernel; in is x and, where they are, γ and β.
 type batchNorm[T op.Float] struct {
@@ -79,11 +34,8 @@ func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 }
 
 func (k *batchNorm[T]) forward(y, x, gamma, beta []T) (err error) {
-	if r := k.running; r != nil {
-		if k.runningMean, err = runningMemory[T](r, "running_mean", r.mean); err != nil {
-			return err
-		}
-		if k.runningVar, err = runningMemory[T](r, "running_var", r.variance); err != nil {
+	if k.running != nil {
+		if k.runningMean, k.runningVar, err = runningMemory[T](k.running); err != nil {
 			return err
 		}
 	}
@@ -105,24 +57,8 @@ func (k *batchNorm[T]) forward(y, x, gamma, beta []T) (err error) {
 func (k *batchNorm[T]) track() {
 	rows := k.outer * k.inner
 	k.last.set(rows, k.mean, k.variance)
-	r := k.running
-	if r == nil {
-		return
-	}
-	batches := r.batches.Int64s()
-	if batches[0] < math.MaxInt64 {
-		batches[0]++
-	}
-	momentum, correction := r.momentum, 1.0
-	if r.cumulative {
-		momentum = 1 / float64(batches[0])
-	}
-	if !r.biased {
-		correction = float64(rows) / float64(rows-1)
-	}
-	for j, mean := range k.mean {
-		k.runningMean[j] = T((1-momentum)*float64(k.runningMean[j]) + momentum*mean)
-		k.runningVar[j] = T((1-momentum)*float64(k.runningVar[j]) + momentum*k.variance[j]*correction)
+	if k.running != nil {
+		mix(k.running, k.runningMean, k.runningVar, k.mean, k.variance, rows)
 	}
 }
 

@@ -51,11 +51,12 @@ func near(t *rapid.T, want, got []float64, within float64, format string, args .
 	}
 }
 
-// compareState holds the state after a run to what it was to become: BatchNorm's running
-// statistics are those of the batch, mixed in, if it has a row that counts; everything
-// else is as it was.
+// compareState holds the state after a run to what it was to become: running statistics of
+// BatchNorm are those of the batch, mixed in, if it has a row that counts, and of
+// InstanceNorm the means of the samples'; everything else is as it was.
 func (r request) compareState(t *rapid.T, o *oracle, before, after State) {
-	if r.kind != "BatchNorm" || len(o.keys) == 0 || !r.ownStatistics() || r.has("WithoutTracking") {
+	tracks := r.kind == "BatchNorm" && !r.has("WithoutTracking") || r.has("WithTracking")
+	if !tracks || len(o.keys) == 0 || !r.ownStatistics() {
 		require.Equal(t, contents(before), contents(after))
 		return
 	}
@@ -63,15 +64,23 @@ func (r request) compareState(t *rapid.T, o *oracle, before, after State) {
 	momentum := r.documentedMomentum(after["num_batches_tracked"].Int64s()[0])
 	mean, variance := float64s(before["running_mean"]), float64s(before["running_var"])
 	bit := rounding * machineEps(r.dtype)
+	samples := len(o.keys) / len(mean)
+	for where := range mean {
+		mean[where] *= 1 - momentum
+		variance[where] *= 1 - momentum
+	}
 	for key, at := range o.keys {
 		s := o.sets[at]
-		n, where := float64(len(s.members)), key.(int)
-		v := s.variance
+		n, v := float64(len(s.members)), s.variance
 		if !r.has("WithBiasedVariance") {
 			v *= n / (n - 1)
 		}
-		mean[where] += momentum * (s.mean - mean[where])
-		variance[where] += momentum * (v - variance[where])
+		where, ok := key.(int)
+		if !ok {
+			where = key.([2]int)[1]
+		}
+		mean[where] += momentum * s.mean / float64(samples)
+		variance[where] += momentum * v / float64(samples)
 	}
 	largest := 1.0
 	for _, x := range o.x {

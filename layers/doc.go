@@ -30,10 +30,10 @@
 //
 // # Training and evaluation
 //
-// Only BatchNorm computes something else in evaluation than in training. Which it does
-// is decided when a layer is placed on a graph: NewX places it for training, and On
-// places it once more, on the same graph or on another, with the same weights and
-// statistics, and for an input of another batch size if need be:
+// BatchNorm, and InstanceNorm with WithTracking, compute something else in evaluation than
+// in training. Which they do is decided when a layer is placed on a graph: NewX places it
+// for training, and On places it once more, on the same graph or on another, with the same
+// weights and statistics, and for an input of another batch size if need be:
 //
 //	eval, err := norm.On(g, layers.Evaluation)
 //	prediction, err := eval.Forward(x)
@@ -92,7 +92,9 @@
 //	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there
 //	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
 //	WithBiasInit           norms but RMSNorm, DyT, Derf, Linear      0
-//	WithMomentum           BatchNorm                                 0.1, the new value's weight, as PyTorch
+//	WithTracking           InstanceNorm                              no running statistics
+//	WithUnbatched          InstanceNorm                              axis 0 is the samples
+//	WithMomentum           BatchNorm, InstanceNorm                   0.1, the new value's weight, as PyTorch
 //	WithCumulativeAverage  BatchNorm                                 an average by momentum
 //	WithBiasedVariance     BatchNorm                                 running variance by N−1, as PyTorch
 //	WithoutTracking        BatchNorm                                 running statistics in evaluation

@@ -28,6 +28,7 @@ import (
 type GroupNorm struct {
 	module
 	groups, features, axis int
+	unbatched              bool // of InstanceNorm: x has no axis of samples
 	eps                    float64
 }
 
@@ -36,26 +37,29 @@ type GroupNorm struct {
 // shape (features). It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1),
 // WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and WithBiasInit.
 func NewGroupNorm(g *G.ExprGraph, groups, features int, opts ...Option) (*GroupNorm, error) {
-	return newGroupNorm("GroupNorm", g, groups, features, opts)
-}
-
-func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, opts []Option) (*GroupNorm, error) {
-	c, err := configure(kind, opts, "WithDtype", "WithEps", "WithAxis", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit")
+	c, err := configure("GroupNorm", opts, groupOptions...)
 	if err != nil {
 		return nil, err
 	}
+	return newGroupNorm("GroupNorm", g, groups, features, c)
+}
+
+// groupOptions are those that GroupNorm and InstanceNorm take.
+var groupOptions = []string{"WithDtype", "WithEps", "WithAxis", "WithoutAffine", "WithoutWeight", "WithoutBias", "WithWeightInit", "WithBiasInit"}
+
+func newGroupNorm(kind string, g *G.ExprGraph, groups, features int, c config) (*GroupNorm, error) {
 	unmade := module{kind: kind, name: c.name} // an error leaves nothing on the graph
 	if features > 0 && (groups < 1 || features%groups != 0) {
 		return nil, unmade.errorf("groups is %d, want a divisor of %d features", groups, features)
 	}
-	if c.axis() == 0 {
+	if c.axis() == 0 && !c.unbatched {
 		return nil, unmade.errorf("axis is 0, want another: that one is the samples'")
 	}
 	m, _, err := newNorm(kind, g, features, c)
 	if err != nil {
 		return nil, err
 	}
-	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis(), eps: c.epsOr(1e-5)}, nil
+	return &GroupNorm{module: m, groups: groups, features: features, axis: c.axis(), unbatched: c.unbatched, eps: c.epsOr(1e-5)}, nil
 }
 
 // Forward gives x normalized, in x's shape. x must have a samples' axis besides the
@@ -96,11 +100,16 @@ func (l *GroupNorm) size(x *G.Node) (groupShape, error) {
 	if err != nil {
 		return groupShape{}, err
 	}
+	s := groupShape{samples: 1, outer: before, features: l.features, inner: after, groups: l.groups, eps: l.eps}
+	if l.unbatched {
+		return s, nil
+	}
 	shape := x.Shape()
 	if l.axis == -shape.Dims() || shape.Dims() == 1 {
 		return groupShape{}, l.errorf("the features are axis 0, want samples there (input shape %v)", shape)
 	}
-	return groupShape{samples: shape[0], outer: before / max(1, shape[0]), features: l.features, inner: after, groups: l.groups, eps: l.eps}, nil
+	s.samples, s.outer = shape[0], before/max(1, shape[0])
+	return s, nil
 }
 
 // Fwd is Forward in Gorgonia's composable form.

@@ -300,3 +300,99 @@ func TestGroupNormOnAnotherGraph(t *testing.T) {
 		require.InDelta(t, -1, mean, 1e-12) // β, for x̂ has mean 0
 	}
 }
+
+// TestInstanceNormTracksAsPyTorch: three steps of training, and evaluation, which under a
+// machine made with EvalMode the training placement does too.
+func TestInstanceNormTracksAsPyTorch(t *testing.T) {
+	t.Parallel()
+	type pass struct {
+		X, Dy, Y, Dx   golden.Tensor
+		Dweight, Dbias *golden.Tensor
+	}
+	var f struct {
+		Cases []struct {
+			Name, Dtype  string
+			Axis         int
+			Momentum     float64
+			Unbatched    bool
+			Weight, Bias *golden.Tensor
+			Steps        []struct {
+				pass
+				Mean golden.Tensor `json:"running_mean"`
+				Var  golden.Tensor `json:"running_var"`
+			}
+			Eval pass
+		}
+	}
+	golden.Read(t, "instancenorm_tracking.json", &f)
+	require.NotEmpty(t, f.Cases)
+	for _, c := range f.Cases {
+		for _, machine := range machines {
+			t.Run(c.Name+"/"+machine, func(t *testing.T) {
+				dt, tolerance := dtypes[c.Dtype], tolerance[c.Dtype]
+				opts := []Option{WithDtype(dt), WithAxis(c.Axis), WithTracking(), WithMomentum(c.Momentum)}
+				if c.Unbatched {
+					opts = append(opts, WithUnbatched())
+				}
+				switch {
+				case c.Weight == nil:
+					opts = append(opts, WithoutAffine())
+				case c.Bias == nil:
+					opts = append(opts, WithoutBias())
+				}
+				shape := c.Steps[0].X.Shape
+				l, err := NewInstanceNorm(G.NewGraph(), shape[(c.Axis+len(shape))%len(shape)], opts...)
+				require.NoError(t, err)
+				for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
+					overwrite(l.Learnables()[i], v.Data)
+				}
+				check := func(p pass, mode Mode) {
+					g := G.NewGraph()
+					placed, err := l.On(g, mode)
+					require.NoError(t, err)
+					y, grads := runOnce(t, machine, g, placed, dt, p.X.Data, p.Dy.Data, shape...)
+					golden.RequireClose(t, p.Y.Data, y, tolerance, "y")
+					for i, want := range []*golden.Tensor{&p.Dx, p.Dweight, p.Dbias}[:len(grads)] {
+						golden.RequireClose(t, want.Data, grads[i], tolerance, "gradient %d", i)
+					}
+				}
+				for i, s := range c.Steps {
+					check(s.pass, Training)
+					state := l.State()
+					golden.RequireClose(t, s.Mean.Data, float64s(state["running_mean"]), tolerance, "running mean")
+					golden.RequireClose(t, s.Var.Data, float64s(state["running_var"]), tolerance, "running variance")
+					require.Equal(t, []int64{int64(i + 1)}, state["num_batches_tracked"].Data())
+				}
+				before := contents(l.State())
+				check(c.Eval, Evaluation)
+
+				g := G.NewGraph()
+				placed, err := l.On(g, Training)
+				require.NoError(t, err)
+				y, err := placed.Forward(input(g, "x", dt, c.Eval.X.Data, shape...))
+				require.NoError(t, err)
+				vm := G.NewTapeMachine(g, G.EvalMode())
+				defer vm.Close()
+				require.NoError(t, vm.RunAll())
+				golden.RequireClose(t, c.Eval.Y.Data, float64s(y.Value()), tolerance, "y under EvalMode")
+				require.Equal(t, before, contents(l.State()))
+			})
+		}
+	}
+}
+
+func TestWhatATrackingInstanceNormRefuses(t *testing.T) {
+	t.Parallel()
+	g := G.NewGraph()
+	l, err := NewInstanceNorm(g, 4, WithTracking())
+	require.NoError(t, err)
+	x := input(g, "x", tensor.Float32, make([]float64, 24), 2, 3, 4)
+	_, err = l.ForwardMasked(x, input(g, "mask", tensor.Int, make([]int, 6), 2, 3))
+	require.EqualError(t, err, "layers: InstanceNorm: WithTracking and a mask cannot be combined")
+	_, err = l.Forward(input(g, "rows", tensor.Float32, make([]float64, 8), 2, 4))
+	require.EqualError(t, err, "layers: InstanceNorm: needs 2 numbers or more of each feature to track statistics of, a sample has 1 (input shape (2, 4))")
+	eval, err := l.On(G.NewGraph(), Evaluation)
+	require.NoError(t, err)
+	_, err = eval.Forward(input(eval.Learnables()[0].Graph(), "rows", tensor.Float32, make([]float64, 8), 2, 4))
+	require.NoError(t, err, "running statistics are of other numbers")
+}

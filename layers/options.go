@@ -31,6 +31,8 @@ type config struct {
 	tracking, frozen           bool
 	positions                  int // 0: one statistic for all
 
+	instanceTracking, unbatched bool // of InstanceNorm
+
 	zeroCentred bool
 	partial     float64
 
@@ -104,9 +106,9 @@ func WithShape(dims ...int) Option {
 	return Option{"WithShape", func(c *config) { c.shape = dims }}
 }
 
-// WithMomentum sets the weight of the newest batch in BatchNorm's running
-// statistics, in [0, 1], as PyTorch means it. (Flax and Keras give that of the old
-// ones.)
+// WithMomentum sets the weight of the newest batch in the running statistics of BatchNorm
+// or, with WithTracking, InstanceNorm, in [0, 1], as PyTorch means it. (Flax and Keras
+// give that of the old ones.)
 func WithMomentum(momentum float64) Option {
 	return Option{"WithMomentum", func(c *config) { c.momentum, c.cumulative = momentum, false }}
 }
@@ -129,6 +131,18 @@ func WithBiasedVariance() Option {
 // are averaged is then without effect.
 func WithoutTracking() Option {
 	return Option{"WithoutTracking", func(c *config) { c.tracking = false }}
+}
+
+// WithTracking gives InstanceNorm running statistics, which it normalizes by in
+// evaluation (PyTorch's track_running_stats=True). By default it has none.
+func WithTracking() Option {
+	return Option{"WithTracking", func(c *config) { c.instanceTracking = true }}
+}
+
+// WithUnbatched lets InstanceNorm take x as a single sample, without an axis of samples:
+// (length, features) or, with WithAxis(0), PyTorch's (C, L).
+func WithUnbatched() Option {
+	return Option{"WithUnbatched", func(c *config) { c.unbatched = true }}
 }
 
 // WithFrozenStatistics makes BatchNorm use its running statistics in training

@@ -296,7 +296,15 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 			if r.kind == "GroupNorm" {
 				size = r.features / r.groups
 			}
-			key = [2]int{index[0], e.at / size}
+			sample := index[0]
+			if r.has("WithUnbatched") {
+				sample = 0
+			}
+			key = [2]int{sample, e.at / size}
+			if r.has("WithTracking") && !r.ownStatistics() {
+				set.given = true
+				set.mean, set.variance = float64s(state["running_mean"])[e.at], float64s(state["running_var"])[e.at]
+			}
 		case "BatchNorm":
 			where := e.at // in the running statistics
 			if r.has("WithPositions") {

@@ -69,6 +69,8 @@ var everyOption = map[string]func(r request) Option{
 	"WithBiasInit":          func(r request) Option { return WithBiasInit(r.initial()) },
 	"WithAxis":              func(r request) Option { return WithAxis(r.axes...) },
 	"WithShape":             func(r request) Option { return WithShape(r.dims...) },
+	"WithTracking":          func(request) Option { return WithTracking() },
+	"WithUnbatched":         func(request) Option { return WithUnbatched() },
 	"WithMomentum":          func(r request) Option { return WithMomentum(r.momentum) },
 	"WithCumulativeAverage": func(request) Option { return WithCumulativeAverage() },
 	"WithBiasedVariance":    func(request) Option { return WithBiasedVariance() },

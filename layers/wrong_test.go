@@ -59,7 +59,7 @@ func (r request) wrongOptions(takes []string) string {
 		return "dims"
 	case r.kind == "GroupNorm" && (r.groups < 1 || r.features%r.groups != 0):
 		return "groups"
-	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm") && r.has("WithAxis") && r.axes[0] == 0:
+	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm" && !r.has("WithUnbatched")) && r.has("WithAxis") && r.axes[0] == 0:
 		return "axis 0 is the samples'"
 	}
 	return ""
@@ -85,8 +85,12 @@ func (r request) wrongInput() string {
 		return "mask"
 	case r.ofRows() || r.kind == "DyT" || r.kind == "Derf":
 		return ""
-	case r.kind != "BatchNorm" && at[0] == 0:
+	case r.kind != "BatchNorm" && !r.has("WithUnbatched") && at[0] == 0:
 		return "no samples"
+	case r.has("WithTracking") && r.mask != nil:
+		return "tracking and a mask"
+	case r.has("WithTracking") && r.ownStatistics() && r.numbers() == 1:
+		return "one number"
 	case r.kind != "BatchNorm":
 		return ""
 	}
@@ -104,6 +108,15 @@ func (r request) wrongInput() string {
 		return "mask and positions"
 	}
 	return ""
+}
+
+// numbers is how many of x an InstanceNorm's statistic is of.
+func (r request) numbers() int {
+	n := tensor.Shape(r.shape).TotalSize() / r.features
+	if !r.has("WithUnbatched") && n > 0 {
+		n /= r.shape[0]
+	}
+	return n
 }
 
 // ofRows: LayerNorm and RMSNorm may have several axes.
@@ -126,7 +139,7 @@ func (r request) counted() (n int) {
 	return n
 }
 
-// ownStatistics: a BatchNorm's are the batch's.
+// ownStatistics: those of a norm that tracks are the batch's.
 func (r request) ownStatistics() bool {
 	return r.has("WithoutTracking") || r.mode == Training && !r.has("WithFrozenStatistics")
 }

@@ -38,6 +38,7 @@ FILES = [  # each NAME.json is made by the function NAME
     batchnorm_options.batchnorm_options,
     groupnorm.groupnorm,
     groupnorm.instancenorm,
+    groupnorm.instancenorm_tracking,
     masked.masked,
     elementwise.dyt,
     elementwise.derf,

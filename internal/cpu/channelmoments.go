@@ -29,6 +29,14 @@ func (c *channelNorm[T]) moments(means, variances []float64) {
 	}
 }
 
+// ChannelMoments writes the mean and the variance of each channel of each sample of x, of
+// shape (samples, outer, channels, inner), over outer and inner.
+func ChannelMoments[T Float](mean, variance []float64, x []T, samples, outer, channels, inner int) {
+	c := newChannelNorm(x, samples, outer, channels, inner)
+	c.moments(mean, variance)
+	c.release()
+}
+
 // run of moments takes a sample a chunk, and tells if a pilot was too far from the
 // mean.
 func (t *channelMoments[T]) run(sample int) {

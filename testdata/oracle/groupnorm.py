@@ -1,8 +1,9 @@
 """GroupNorm and InstanceNorm: statistics of each sample's own channels."""
 
+import torch
 import torch.nn.functional as F
 
-from .case import affine, along, each_dtype, run, write
+from .case import affine, along, each_dtype, run, tensor, write
 
 
 def groupnorm():
@@ -64,3 +65,43 @@ def instancenorm():
             out = run(fn, rnd.normal(shape), x=rnd.normal(shape), **affine(rnd, params, shape[axis]))
             cases.append({**head, "eps": eps, "axis": axis, **out})
     write("instancenorm.json", "cases", cases)
+
+
+def instancenorm_tracking():
+    """Fields: momentum, weight, bias, three steps of training, each with the running
+    statistics after it, and eval; unbatched where x has no axis of samples."""
+    variants = [
+        # shape, axis, momentum, affine, batched
+        ((3, 4, 5), 1, 0.1, "both", True),
+        ((2, 3, 4, 3), 1, 0.3, "both", True),
+        ((3, 5, 4), -1, 0.1, "nobias", True),
+        ((4, 5), 0, 0.1, "both", False),
+        ((6, 3), -1, 1.0, "noaffine", False),
+    ]
+    cases = []
+    for shape, axis, momentum, params, batched in variants:
+        notes = [f"axis{axis}", params, *([] if batched else ["unbatched"])]
+        for rnd, head in each_dtype("instancenorm_tracking", shape, *notes):
+            n = shape[axis]
+            learnables = affine(rnd, params, n)
+            mean, var = torch.zeros(n, dtype=rnd.dtype), torch.ones(n, dtype=rnd.dtype)
+
+            def step(training):
+                def norm(x):  # training updates mean and var in place
+                    return F.instance_norm(x, mean, var, weight, bias, training, momentum, 1e-5)
+
+                def fn(x, w, b):
+                    nonlocal weight, bias
+                    weight, bias = w, b
+                    if batched:
+                        return along(axis, x, norm)
+                    return norm(x.movedim(axis, 0)[None])[0].movedim(0, axis)
+
+                weight = bias = None
+                out = run(fn, rnd.normal(shape), x=rnd.normal(shape), **learnables)
+                return {name: out[name] for name in ["x", "dy", "y", "dx", "dweight", "dbias"]}
+
+            steps = [{**step(True), "running_mean": tensor(mean), "running_var": tensor(var)} for _ in range(3)]
+            cases.append({**head, "axis": axis, "momentum": momentum, "unbatched": not batched,
+                          **{name: tensor(t) for name, t in learnables.items()}, "steps": steps, "eval": step(False)})
+    write("instancenorm_tracking.json", "cases", cases)

@@ -1,0 +1,81 @@
+package layers
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
+)
+
+// running are the running statistics of BatchNorm or InstanceNorm, which all placements
+// of a layer share.
+type running struct {
+	momentum           float64
+	cumulative, biased bool
+	mean, variance     *tensor.Dense
+	batches            *tensor.Dense // how many batches are in them, an int64 of shape (1)
+	dtype              tensor.Dtype  // of mean and variance
+	shape              tensor.Shape
+}
+
+func newRunning(features int, c config) *running {
+	shape := tensor.Shape{features}
+	if c.positions > 0 {
+		shape = tensor.Shape{c.positions, features}
+	}
+	statistic := func(v float64) *tensor.Dense {
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(constant(v)(c.dtype, shape...)))
+	}
+	return &running{
+		momentum:   c.momentum,
+		cumulative: c.cumulative,
+		biased:     c.biasedVariance,
+		mean:       statistic(0),
+		variance:   statistic(1),
+		batches:    tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0})),
+		dtype:      c.dtype,
+		shape:      shape,
+	}
+}
+
+// track makes running statistics part of the layer's state.
+func (m *module) track(r *running) {
+	m.buffer("running_mean", r.mean)
+	m.buffer("running_var", r.variance)
+	m.buffer("num_batches_tracked", r.batches)
+}
+
+// runningMemory is the statistics' memory as it is now: to decode into RunningMean, say,
+// exchanges it.
+func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
+	for i, d := range [...]*tensor.Dense{r.mean, r.variance} {
+		if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
+			name := [...]string{"running_mean", "running_var"}[i]
+			return nil, nil, fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
+		}
+	}
+	return op.Floats[T](r.mean), op.Floats[T](r.variance), nil
+}
+
+// mix takes statistics of a batch, the variance of so many numbers each and biased, into
+// the running ones.
+func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
+	batches := r.batches.Int64s()
+	if batches[0] < math.MaxInt64 {
+		batches[0]++
+	}
+	momentum, correction := r.momentum, 1.0
+	if r.cumulative {
+		momentum = 1 / float64(batches[0])
+	}
+	if !r.biased {
+		correction = float64(numbers) / float64(numbers-1)
+	}
+	for j := range runningMean {
+		runningMean[j] = T((1-momentum)*float64(runningMean[j]) + momentum*mean[j])
+		runningVar[j] = T((1-momentum)*float64(runningVar[j]) + momentum*variance[j]*correction)
+	}
+}
