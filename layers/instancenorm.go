@@ -32,7 +32,7 @@ func NewInstanceNorm(g *G.ExprGraph, features int, opts ...Option) (*InstanceNor
 	return &InstanceNorm{*l}, nil
 }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {
