@@ -167,9 +167,11 @@ func TestAnEvaluationBranchFollowsTraining(t *testing.T) {
 	defer test.Close()
 	solver := G.NewVanillaSolver(G.WithLearnRate(0.1))
 	for range 3 {
+		weights := float64s(l.Learnables()[0].Value())
 		require.NoError(t, train.RunAll())
 		require.NoError(t, solver.Step(G.NodesToValueGrads(l.Learnables())))
 		train.Reset()
+		require.NotEqual(t, weights, float64s(l.Learnables()[0].Value()))
 		before := contents(l.State())
 		require.NoError(t, test.RunAll())
 		test.Reset()

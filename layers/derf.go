@@ -32,7 +32,7 @@ func NewDerf(g *G.ExprGraph, features int, opts ...Option) (*Derf, error) {
 	return &Derf{l}, nil
 }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *Derf) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	p, err := l.placed(g, mode)
 	if err != nil {

@@ -28,7 +28,7 @@ func NewDyT(g *G.ExprGraph, features int, opts ...Option) (*DyT, error) {
 	return &DyT{l}, nil
 }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *DyT) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	p, err := l.placed(g, mode)
 	if err != nil {

@@ -64,7 +64,7 @@ func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

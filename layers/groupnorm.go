@@ -115,7 +115,7 @@ func (l *GroupNorm) size(x *G.Node) (groupShape, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *GroupNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *GroupNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

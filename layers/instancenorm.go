@@ -92,7 +92,7 @@ func (l *InstanceNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *InstanceNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph. The mode makes a difference with WithTracking.
+// On places the layer on a graph. The mode makes a difference with WithTracking.
 func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

@@ -55,7 +55,7 @@ func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

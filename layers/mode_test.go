@@ -24,7 +24,7 @@ type bench struct {
 	batchMean, batchVar []float64
 	otherY              *G.Node // of a training placement on another graph
 	machines            map[string]G.VM
-	sameProgram         func([]G.VMOpt) G.VM // a machine with machine T's program
+	sameProgram         func([]G.VMOpt) G.VM // a machine with T's program, or cT's
 }
 
 const benchRows, benchCols = 4, 3
@@ -63,7 +63,7 @@ func newBench(t *testing.T, symbolic bool) *bench {
 //	o  is on another graph's training placement
 //	c  is on the graph's clone
 //	l  is a LispMachine, k one without gradients
-//	p  runs a program compiled before, q the program of machine T
+//	p  runs a program compiled before, q the program of machine T, d that of cT
 func (b *bench) make(name string) {
 	var opts []G.VMOpt
 	if strings.HasSuffix(strings.TrimRight(name, "'"), "E") {
@@ -81,7 +81,7 @@ func (b *bench) make(name string) {
 		program, at, err := G.Compile(b.g)
 		require.NoError(b.t, err)
 		vm = G.NewTapeMachine(b.g, append(opts, G.WithPrecompiled(program, at))...)
-	case 'q':
+	case 'q', 'd':
 		vm = b.sameProgram(opts)
 	case 'o':
 		if b.otherY == nil {
@@ -95,18 +95,23 @@ func (b *bench) make(name string) {
 		if b.clone == nil {
 			b.clone = b.g.Clone().(*G.ExprGraph)
 		}
-		vm = G.NewTapeMachine(b.clone, opts...)
+		vm = b.tape(b.clone, name == "cT", opts)
 	default:
-		m := G.NewTapeMachine(b.g, opts...)
-		vm = m
-		if name == "T" {
-			b.sameProgram = func(opts []G.VMOpt) G.VM {
-				return G.NewTapeMachine(b.g, append(opts, G.WithPrecompiled(m.Prog(), m.LocMap()))...)
-			}
-		}
+		vm = b.tape(b.g, name == "T", opts)
 	}
 	b.machines[name] = vm
 	b.t.Cleanup(func() { vm.Close() })
+}
+
+// tape makes a TapeMachine, whose program q or d may take over.
+func (b *bench) tape(g *G.ExprGraph, again bool, opts []G.VMOpt) G.VM {
+	m := G.NewTapeMachine(g, opts...)
+	if again {
+		b.sameProgram = func(opts []G.VMOpt) G.VM {
+			return G.NewTapeMachine(g, append(opts, G.WithPrecompiled(m.Prog(), m.LocMap()))...)
+		}
+	}
+	return m
 }
 
 // run runs a machine, whose mode its name says, or which is to refuse.
@@ -131,7 +136,7 @@ func (b *bench) run(name string, refused bool) {
 		mean, variance = b.batchMean, b.batchVar
 	}
 	on := func(n *G.Node) *G.Node { return n }
-	if name[0] == 'c' {
+	if name[0] == 'c' || name[0] == 'd' {
 		on = func(n *G.Node) *G.Node { return b.clone.Node(n.ID()).(*G.Node) }
 	}
 	if name[0] == 'o' {
@@ -232,7 +237,7 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 		"T oE +T +oE +T", "oE oT E T +T +oT +E +oE +T",
 		// clones
 		"cT +cT", "cE +cE", "T E cE +T +E +cE", "cT T +cT +T",
-		"cT cE -cT -cE T +T E +E",
+		"cT cE -cT -cE T +T E +E", "cT dT +cT +dT", "cT dE -cT -dE",
 	}
 	for _, script := range scripts {
 		t.Run(script, func(t *testing.T) {

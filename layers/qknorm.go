@@ -112,7 +112,7 @@ func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
-// On places both norms, and the layer with them, on another graph.
+// On places both norms, and the layer with them, on a graph.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	for _, norm := range []RowNorm{l.query, l.key} { // ask for both before one is there
 		if err := norm.self().admitted(g); err != nil {

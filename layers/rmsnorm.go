@@ -93,7 +93,7 @@ func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *RMSNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on another graph. The mode makes no difference.
+// On places the layer on a graph. The mode makes no difference.
 func (l *RMSNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

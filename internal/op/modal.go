@@ -59,7 +59,7 @@ type modal[T Float] struct {
 	shared *sharedMode // with predecessors and successors
 
 	serial   int   // ascends from each to its successor
-	compiled maker // who has compiled it, before it was told a mode
+	compiled maker // who has compiled it last
 	program  bool  // a program that no machine under construction has compiled may hold it
 	told     modes // what it was told itself
 	lisp     modes // of LispMachines that were told before it took its place
@@ -108,14 +108,13 @@ func (m *modal[T]) SetTraining(isTraining bool) error {
 	default: // any program may be meant that holds this one or one before it
 		other := training + evaluation - mode
 		m.shared.barred[other] = max(m.shared.barred[other], m.serial)
-		if m.program || !untold || by == somebody {
+		if m.program || by == somebody {
 			m.told |= mode
 		}
 		if by == somebody {
 			lisp |= mode
 		}
 	}
-	m.compiled = nobody
 	if untold && m.told != 0 {
 		next := &modal[T]{forward: m.forward, kernel: m.kernel, shared: m.shared, serial: m.serial + 1, lisp: lisp}
 		replace(m.shared.node, m, next)
@@ -145,8 +144,7 @@ var errMode = errors.New("machines made with and without gorgonia.EvalMode may r
 type maker int
 
 const (
-	nobody maker = iota
-	somebody
+	somebody maker = iota + 1
 	tapeMachine
 	lispMachine
 )

@@ -66,6 +66,21 @@ func TestAModeThatSomebodySetsIsNotIgnored(t *testing.T) {
 	require.Equal(t, []bool{false, true}, k.ran)
 }
 
+func TestAModeThatSomebodySetsIsOneOfLispMachinesToo(t *testing.T) {
+	k, g, y := applySwitched(t)
+	lisp := G.NewLispMachine(g, G.ExecuteFwdOnly())
+	defer lisp.Close()
+	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(false))
+	require.ErrorContains(t, lisp.RunAll(), "make the machine anew")
+	require.Empty(t, k.ran)
+
+	_, _, y = applySwitched(t)
+	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(false))
+	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(true))
+	_, err := y.Op().Do(layouts(t)["row-major"], G.NewF64(2))
+	require.ErrorContains(t, err, "make the machine anew")
+}
+
 // TestWithoutSuccessorsNoModeIsGuessed hides the field of Gorgonia's nodes that
 // successors are put into.
 func TestWithoutSuccessorsNoModeIsGuessed(t *testing.T) {

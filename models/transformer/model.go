@@ -107,7 +107,8 @@ func (b *builder) linear(name string, in, out int, std float64) layers.Layer {
 	return l
 }
 
-// On places the model on another graph, with the same weights and statistics.
+// On places the model on a graph, with the same weights and statistics. On its own graph
+// the placements share the nodes of the weights.
 func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	var err error
 	place := func(l layers.Layer) layers.Layer {
