@@ -14,8 +14,9 @@
 // images, to LayerNorm and RMSNorm several if need be, and to GroupNorm and InstanceNorm
 // axis 0 is the samples. Every norm has ForwardMasked too, for an input of which only a
 // part counts. An input of no rows gives a result of none, and gradients of 0 (its value is
-// a tensor.New of that shape WithBacking an empty slice; Gorgonia's own operations and
-// Dense.Data panic at such tensors). No tensor may have more than 2³⁶ elements (2²⁸ − 1
+// a tensor.New of that shape WithBacking an empty slice; Dense.Data and Gorgonia's own
+// operations panic at such tensors, among them the sum of gradients where a node of no
+// elements is used twice or bound by BindDualValues). No tensor may have more than 2³⁶ elements (2²⁸ − 1
 // where an int has 32 bits).
 //
 // # Which norm

@@ -19,8 +19,12 @@ func linearTicks(lo, hi float64) []plot.Tick {
 		}
 	}
 	var ticks []plot.Tick
-	for i := math.Ceil(lo / step); i*step <= hi; i++ {
-		v := i*step + 0 // never -0
+	first := math.Ceil(lo / step)
+	for i := 0.0; i < 8; i++ {
+		v := (first+i)*step + 0 // never -0
+		if !(v <= hi) || len(ticks) > 0 && v <= ticks[len(ticks)-1].Value { // beyond 2⁵³ steps i is lost
+			break
+		}
 		ticks = append(ticks, plot.Tick{Value: v, Label: fmt.Sprintf("%.5g", v)})
 	}
 	return ticks

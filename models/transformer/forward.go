@@ -1,6 +1,7 @@
 package transformer
 
 import (
+	"errors"
 	"fmt"
 
 	G "gorgonia.org/gorgonia"
@@ -28,9 +29,12 @@ type NormNodes struct {
 // Forward adds a forward pass to the graph: ids of shape (B, T), of type
 // tensor.Int, T being any length up to the context.
 func (m *Model) Forward(ids *G.Node) (*Activations, error) {
+	if ids == nil {
+		return nil, errors.New("transformer: ids are nil, want a node of shape (batch, time)")
+	}
 	s := ids.Shape()
-	if s.Dims() != 2 || s[1] > m.config.Context {
-		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time) with time up to the context of %d", s, m.config.Context)
+	if s.Dims() != 2 || s.TotalSize() == 0 || s[1] > m.config.Context {
+		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time), both 1 or more, with time up to the context of %d", s, m.config.Context)
 	}
 	widest := tensor.Shape{s[0], s[1], max(4*m.config.Channels, m.config.Vocab)}
 	if _, err := extent.Of("the widest activation", widest); err != nil {

@@ -295,7 +295,7 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 	_, err = m.On(g, layers.Training)
 	require.EqualError(t, err, "transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight already, give the layer another name")
 	_, err = m.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 7}, Data: make([]int, 7)}))
-	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time) with time up to the context of 6")
+	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time), both 1 or more, with time up to the context of 6")
 }
 
 // TestASecondBranchSharesTheWeights places a model on its own graph.
