@@ -22,8 +22,9 @@ import (
 // that: added_tokens.json, special_tokens_map.json and tokenizer_config.json. What the
 // latter asks for beyond GPT-2's encoding is refused.
 //
-// Ids must be 0 … n−1, every byte must have a token, and a merge must make a token of two
-// others. One error says all that is wrong with the files.
+// Ids must be 0 … n−1, every byte must have a token, a merge must make a token of two
+// others. Merges that make less than half of the tokens of several bytes are refused, as cut
+// off. One error says all that is wrong with the files.
 func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
 	vocab, err := os.ReadFile(vocabPath)
 	if err != nil {
@@ -75,7 +76,7 @@ type definition struct {
 type mergeLine struct {
 	place   string // for errors
 	tokens  []string
-	comment bool // if it is not of two tokens
+	comment bool // if it is not of two tokens that make a third
 }
 
 func mergeLines(file []byte) (lines []mergeLine, err error) {
@@ -108,12 +109,16 @@ func (d definition) build(f *faults) (*BPE, error) {
 		}
 	}
 	b := &BPE{tokens: f.byID("vocabulary", all), ranks: make(map[[2]int]int)}
+	var long []int // tokens that only merges make
 	for id, written := range b.tokens {
 		if verbatim[written] {
 			continue
 		}
 		if decoded, ok := toBytes(written); ok {
 			b.tokens[id] = decoded
+			if len(decoded) > 1 {
+				long = append(long, id)
+			}
 		} else if written != "" {
 			added = append(added, addedToken{content: written, id: id, special: true})
 		}
@@ -129,12 +134,29 @@ func (d definition) build(f *faults) (*BPE, error) {
 		b.bytes[i] = id
 	}
 	b.addMerges(f, ids, d.merges)
+	b.reach(f, long)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
 	b.added = slices.SortedFunc(slices.Values(added), func(s, t addedToken) int { return s.id - t.id })
 	b.passes = newPasses(added)
 	return b, nil
+}
+
+// reach refuses a list of merges that makes less than half of the tokens of several bytes,
+// because it is missing or cut off. A few tokens that no merge makes are not used.
+func (b *BPE) reach(f *faults, long []int) {
+	made := make(map[int]bool)
+	for _, m := range b.merges {
+		made[m.both] = true
+	}
+	unmade := slices.DeleteFunc(slices.Clone(long), func(id int) bool { return made[id] })
+	if 2*len(unmade) <= len(long) {
+		return
+	}
+	for _, id := range unmade {
+		f.add("vocabulary: tokens that no merge makes, more than half", "%.40q", b.tokens[id])
+	}
 }
 
 func (b *BPE) addMerges(f *faults, ids map[string]int, merges []mergeLine) {
@@ -157,6 +179,9 @@ func (b *BPE) addMerges(f *faults, ids map[string]int, merges []mergeLine) {
 			f.add("merges: of what is not in the vocabulary", "%s: %.40q", m.place, line)
 		}
 		both, ok := ids[m.tokens[0]+m.tokens[1]]
+		if !ok && m.comment {
+			continue
+		}
 		if !ok {
 			f.add("merges: into what is not in the vocabulary", "%s: %.40q", m.place, line)
 		}

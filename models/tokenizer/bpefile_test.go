@@ -28,7 +28,7 @@ func TestMergesFile(t *testing.T) {
 		"Windows":      "#version: 0.2\r\na b\r\nab c\r\n",
 		"blank at end": "a b\nab c\n\n\r\n\n",
 		"blank at all": "\n\r\na b\n \n\t\nab c",
-		"comments":     "#version: 0.2\n# by hand, in 2024\na b\n# version 2\n#\nab c\n#the end",
+		"comments":     "#version: 0.2\n# by hand, in 2024\n# a\na b\n# version 2\n#\nab c\n#the end",
 		"a mark":       "\ufeff#version: 0.2\na b\nab c",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,13 +43,34 @@ func TestMergesFile(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, hash.merges, 1, "a merge of # is no comment")
 	commented := append([]byte("\ufeff// the bytes\n"), vocab...)
-	_, err = parseBPE(commented, nil, beside{})
+	_, err = parseBPE(commented, []byte("a b\nab c"), beside{})
 	require.NoError(t, err)
-	b, err := parseBPE(vocab, nil, beside{})
-	require.NoError(t, err)
+	b, err := parseBPE(vocabulary(t), nil, beside{})
+	require.NoError(t, err, "a vocabulary of bytes alone has no merges")
 	ids, err := b.Encode("ab")
 	require.NoError(t, err)
 	require.Equal(t, []int{'a', 'b'}, ids)
+}
+
+// TestMergesThatAreCutOff or missing are not taken for few merges.
+func TestMergesThatAreCutOff(t *testing.T) {
+	t.Parallel()
+	vocab := vocabulary(t, "ab", "abc", "abcd", "unused")
+	for merges, want := range map[string]string{
+		"a b\nab c\nabc d": "",
+		"a b\nab c":        "",
+		"a b":              `vocabulary: tokens that no merge makes, more than half (3): "abc", "abcd", "unused"`,
+		"":                 `vocabulary: tokens that no merge makes, more than half (4): "ab", "abc", "abcd", …`,
+	} {
+		_, err := parseBPE(vocab, []byte(merges), beside{})
+		if want == "" {
+			require.NoError(t, err, merges)
+		} else {
+			require.EqualError(t, err, want)
+		}
+	}
+	_, err := parseTokenizerJSON([]byte(`{"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": {"vocab": `+string(vocab)+`}}`), beside{})
+	require.ErrorContains(t, err, "tokens that no merge makes, more than half (4)")
 }
 
 // vocabulary is a vocab.json of the single bytes, whose ids are the bytes, and more
@@ -90,7 +111,6 @@ func TestReadBPERefuses(t *testing.T) {
 		{"an empty token", without(`"ab"`, `""`), "", `vocabulary: tokens that are empty (1): of id 256`},
 		{"few bytes", `{"a": 0, "b": 1, "Ġ": 2}`, "", `vocabulary: bytes without a token (253): 0x00, written Ā, 0x01, written ā, 0x02, written Ă, …`},
 		{"lines", good, "a b\n\nab\na b c\n", `merges: not of two tokens (2): line 3: "ab", line 4: "a b c"`},
-		{"a merge after #", good, "a b\n# a\n", `merges: into what is not in the vocabulary (1): line 2: "# a"`},
 		{"merges in UTF-16", good, "\xff\xfea\x00 \x00b\x00", `the list of merges is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW`},
 		{"unknown parts", good, "a b\nab xy\nxy ab\n a\n", `merges: of what is not in the vocabulary (3): line 2: "ab xy", line 3: "xy ab", line 4: " a"; ` +
 			`merges: into what is not in the vocabulary (2): line 2: "ab xy", line 3: "xy ab"`},
