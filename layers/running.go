@@ -61,21 +61,30 @@ func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
 }
 
 // mix takes statistics of a batch, the variance of so many numbers each and biased, into
-// the running ones.
+// the running ones. A batch of which one is not finite in the type counts for nothing: its
+// NaN or infinity would stay for good.
 func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
+	correction := 1.0
+	if !r.biased {
+		correction = float64(numbers) / float64(numbers-1)
+	}
+	for j := range runningMean {
+		if !finite(T(mean[j])) || !finite(T(variance[j]*correction)) {
+			return
+		}
+	}
 	batches := r.batches.Int64s()
 	if batches[0] < math.MaxInt64 {
 		batches[0]++
 	}
-	momentum, correction := r.momentum, 1.0
+	momentum := r.momentum
 	if r.cumulative {
 		momentum = 1 / float64(batches[0])
-	}
-	if !r.biased {
-		correction = float64(numbers) / float64(numbers-1)
 	}
 	for j := range runningMean {
 		runningMean[j] = T((1-momentum)*float64(runningMean[j]) + momentum*mean[j])
 		runningVar[j] = T((1-momentum)*float64(runningVar[j]) + momentum*variance[j]*correction)
 	}
 }
+
+func finite[T op.Float](v T) bool { return v-v == 0 }
