@@ -27,7 +27,9 @@ import (
 // Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
 // 3d. The running statistics belong to the layer and to all its placements; only
 // running a training placement changes them, by a machine made without gorgonia.EvalMode.
-// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y).
+// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y). A batch
+// of which a mean or a variance is not finite in the layer's type leaves them as they are,
+// where PyTorch's are spoiled for good.
 type BatchNorm struct {
 	module
 	features, axis int

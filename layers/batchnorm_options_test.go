@@ -375,3 +375,51 @@ func TestAMaskThatLeavesNoRow(t *testing.T) {
 		})
 	}
 }
+
+// TestABatchThatIsNotFiniteLeavesRunningStatistics of BatchNorm and of InstanceNorm as they
+// were, the count with them.
+func TestABatchThatIsNotFiniteLeavesRunningStatistics(t *testing.T) {
+	t.Parallel()
+	layers := map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
+		"BatchNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, 2, opts...) },
+		"InstanceNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+			return NewInstanceNorm(g, 2, append(opts, WithTracking())...)
+		},
+	}
+	for kind, build := range layers {
+		for batch, c := range map[string]struct {
+			x     []float64
+			opts  []Option
+			leave bool
+		}{
+			"NaN":                      {[]float64{1, 1, math.NaN(), 2, 3, 3, 2, 4}, nil, true},
+			"infinity":                 {[]float64{1, 1, math.Inf(1), 2, 3, 3, 2, 4}, nil, true},
+			"variance beyond float32":  {[]float64{1e25, 1, -1e25, 2, 3e25, 3, 2e25, 4}, nil, true},
+			"the same in float64":      {[]float64{1e25, 1, -1e25, 2, 3e25, 3, 2e25, 4}, []Option{f64}, false},
+			"variance beyond float64":  {[]float64{1e200, 1, -1e200, 2, 3e200, 3, 2e200, 4}, []Option{f64}, true},
+			"largest float32 variance": {[]float64{1e19, 1, -1e19, 2, 1e19, 3, -1e19, 4}, nil, false},
+		} {
+			t.Run(kind+"/"+batch, func(t *testing.T) {
+				g := G.NewGraph()
+				l, err := build(g, c.opts...)
+				require.NoError(t, err)
+				require.NoError(t, l.Load(randomState(l, rand.New(rand.NewPCG(1, 2)))))
+				before := contents(l.State())
+				dt := tensor.Float32
+				if c.opts != nil {
+					dt = tensor.Float64
+				}
+				_, err = l.Forward(input(g, "x", dt, c.x, 2, 2, 2))
+				require.NoError(t, err)
+				vm := G.NewTapeMachine(g)
+				defer vm.Close()
+				require.NoError(t, vm.RunAll())
+				if c.leave {
+					require.Equal(t, before, contents(l.State()))
+				} else {
+					require.NotEqual(t, before, contents(l.State()))
+				}
+			})
+		}
+	}
+}
