@@ -48,14 +48,22 @@ func (m *module) track(r *running) {
 	m.buffer("num_batches_tracked", r.batches)
 }
 
-// runningMemory is the statistics' memory as it is now: to decode into RunningMean, say,
-// exchanges it.
-func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
+// check returns an error if a mean or variance is not as the layer made it: a user who
+// decodes into RunningMean exchanges its memory, type and shape.
+func (r *running) check() error {
 	for i, d := range [...]*tensor.Dense{r.mean, r.variance} {
 		if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
 			name := [...]string{"running_mean", "running_var"}[i]
-			return nil, nil, fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
+			return fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
 		}
+	}
+	return nil
+}
+
+// runningMemory returns the statistics' memory as it is now.
+func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
+	if err := r.check(); err != nil {
+		return nil, nil, err
 	}
 	return op.Floats[T](r.mean), op.Floats[T](r.variance), nil
 }

@@ -127,21 +127,14 @@ func negative(name string, d *tensor.Dense) float64 {
 	if !safetensors.IsCount(name) && !strings.HasSuffix(name, "running_var") {
 		return 0
 	}
-	switch d = op.Clone(d); d.Dtype() {
-	case tensor.Float32:
-		return below(d.Float32s())
-	case tensor.Float64:
-		return below(d.Float64s())
-	case tensor.Int64:
-		return below(d.Int64s())
-	}
-	return 0
+	return below(op.Numbers(d))
 }
 
-func below[E float32 | float64 | int64](s []E) float64 {
-	for _, v := range s {
+// below returns the first number below 0, else 0.
+func below(numbers []float64) float64 {
+	for _, v := range numbers {
 		if v < 0 {
-			return float64(v)
+			return v
 		}
 	}
 	return 0
