@@ -11,7 +11,6 @@ import (
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
 
-	"gorgonorm/internal/op"
 	"gorgonorm/internal/safetensors"
 )
 
@@ -111,26 +110,12 @@ func stateType(d format.DType, like *tensor.Dense) (tensor.Dtype, bool) {
 	return tensor.Dtype{}, false
 }
 
+// readTensor reads a tensor of one of State's types.
 func readTensor(f *safetensors.File, name string, dt tensor.Dtype) (*tensor.Dense, error) {
 	shape := tensor.Shape(f.Tensors[name].Shape)
 	if len(shape) == 0 { // gob does not bring a scalar back
 		shape = tensor.Shape{1}
 	}
-	switch dt {
-	case tensor.Float32:
-		return readFloats[float32](f, name, shape)
-	case tensor.Float64:
-		return readFloats[float64](f, name, shape)
-	}
-	n, err := f.Int64(name)
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking([]int64{n})), err
-}
-
-func readFloats[T op.Float](f *safetensors.File, name string, shape tensor.Shape) (*tensor.Dense, error) {
-	values := make([]T, f.Tensors[name].Len())
-	err := safetensors.Read(f, name, func(at int, block []T) error {
-		copy(values[at:], block)
-		return nil
-	})
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)), err
+	d := tensor.New(tensor.WithShape(shape...), tensor.Of(dt))
+	return d, safetensors.Fill(f, name, d)
 }
