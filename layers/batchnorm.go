@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"slices"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -133,17 +131,16 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	if l.positions > 0 {
-		return nil, l.errorf("WithPositions and a mask cannot be had together")
+		return nil, l.errorf("WithPositions and a mask cannot be combined")
 	}
-	at := (l.axis + x.Dims()) % x.Dims()
-	if err := l.checkMask(x, mask, slices.Delete(x.Shape().Clone(), at, at+1)); err != nil {
+	if err := l.checkMask(x, mask, sizesWithout(x.Shape(), fromFront(l.axis, x.Dims()))); err != nil {
 		return nil, err
 	}
 	return l.apply(x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask))
 }
 
-// apply lets a machine's mode decide where running statistics can take the place of the
-// batch's.
+// apply adds the node. Where running statistics can take the place of the batch's, the
+// machine's mode decides.
 func (l *BatchNorm) apply(shape tensor.Shape, f32 op.Modal[float32], f64 op.Modal[float64], inputs []*G.Node) (*G.Node, error) {
 	if l.running != nil && l.ownStatistics() {
 		return op.ApplyModal(l.label(), shape, affineModal(&l.module, f32), affineModal(&l.module, f64), inputs...)

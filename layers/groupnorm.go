@@ -83,8 +83,7 @@ func (l *GroupNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 		return nil, err
 	}
 	size := l.features / l.groups
-	at := (l.axis + x.Dims()) % x.Dims()
-	return l.masked(x, mask, []int{at}, cpu.Sets{
+	return l.masked(x, mask, []int{fromFront(l.axis, x.Dims())}, cpu.Sets{
 		Places:    cpu.NewPlaces([]int{s.samples, s.outer, s.groups, size, s.inner}, []int{0, 2}, []int{3, 1, 4}),
 		Groups:    s.groups,
 		Positions: s.outer * s.inner,
