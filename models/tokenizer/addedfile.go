@@ -240,6 +240,13 @@ func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 		}
 	}
 	slices.SortFunc(tokens, func(s, t addedToken) int { return cmp.Or(cmp.Compare(s.id, t.id), cmp.Compare(s.content, t.content)) })
+	f.checkAdded(tokens, ids)
+	return tokens
+}
+
+// checkAdded notes added tokens without an id, and those whose entry in the vocabulary
+// stands for other bytes.
+func (f *faults) checkAdded(tokens []addedToken, ids map[string]int) {
 	for _, t := range tokens {
 		_, inVocabulary := ids[t.content]
 		switch decoded, ok := toBytes(t.content); {
@@ -249,5 +256,4 @@ func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 			f.add("added tokens: which the vocabulary writes for other bytes", "%.40q for %.40q", t.content, decoded)
 		}
 	}
-	return tokens
 }
