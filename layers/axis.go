@@ -61,11 +61,10 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 	return at, nil
 }
 
-// fromFront is an axis of so many counted from the front, which may be negative and
-// counted from the end.
+// fromFront returns an axis counted from the front. A negative one is counted from the end.
 func fromFront(axis, dims int) int { return (axis + dims) % dims }
 
-// without is the axes of a shape that are not among the given ones, in order.
+// without returns the axes of a shape that are not among the given ones, in order.
 func without(shape tensor.Shape, axes []int) (others []int) {
 	for axis := range shape {
 		if !slices.Contains(axes, axis) {
@@ -75,7 +74,7 @@ func without(shape tensor.Shape, axes []int) (others []int) {
 	return others
 }
 
-// sizesWithout are the sizes of a shape's other axes than the given ones, in order.
+// sizesWithout returns the sizes of those axes.
 func sizesWithout(shape tensor.Shape, axes ...int) tensor.Shape {
 	sizes := make(tensor.Shape, 0, len(shape))
 	for _, axis := range without(shape, axes) {

@@ -24,8 +24,8 @@ import (
 //
 // Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
 // 3d. The running statistics belong to the layer and to all its placements; only
-// running a training placement changes them, by a machine made without gorgonia.EvalMode.
-// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y).
+// running a training placement on a machine made without gorgonia.EvalMode changes them.
+// That includes a machine that runs the prediction alone, as on g.SubgraphRoots(y).
 type BatchNorm struct {
 	module
 	features, axis int
@@ -104,8 +104,8 @@ func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 
 // Forward gives x normalized, in x's shape. x must have the features on their axis, be of
 // the layer's dtype and stand on its graph. To take statistics over one row is an error:
-// the variance is zero, whatever it holds. A batch of no rows gives a result of none and
-// is no batch to the running statistics. With WithPositions x has shape
+// the variance is zero, whatever it holds. A batch without rows gives a result without
+// rows and leaves the running statistics as they are. With WithPositions x has shape
 // (batch, positions, features), and may have fewer positions in an Evaluation placement.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
@@ -118,13 +118,12 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	return l.apply(x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x))
 }
 
-// ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
-// sentences of several lengths in one batch, say. The others have no part in the
-// statistics, their y is 0, and they get and give no gradient, whatever they hold. The
+// ForwardMasked is Forward where only the rows count whose mask is not 0, for example for
+// sentences of several lengths in one batch. The others have no part in the statistics,
+// their y is 0, and they get and give no gradient, whatever they hold. The
 // mask is of type tensor.Int and has x's shape without the feature axis. A mask that
-// leaves no row gives y = 0 and no gradient, and the batch is none to the running
-// statistics; one that leaves a single row to take statistics over is an error when the
-// graph runs.
+// leaves no row gives y = 0 and no gradient, and the running statistics stay as they are;
+// one that leaves a single row to take statistics over is an error when the graph runs.
 func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
@@ -176,8 +175,8 @@ func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on a graph in the given mode, with the same weights and running
 // statistics. On a graph where it stands already it shares the learnables' nodes. An
-// Evaluation placement evaluates under every machine, a Training one under those made
-// with gorgonia.EvalMode.
+// Evaluation placement evaluates under every machine. A Training placement evaluates only
+// under machines made with gorgonia.EvalMode.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Fold returns a Linear on the graph that computes what the norm gives in evaluation for
-// the output of linear, with the norm's running statistics and weights of now:
+// Fold returns a Linear on the graph that computes linear and then the norm in evaluation,
+// with their present weights and the norm's present running statistics:
 //
 //	rstd = 1/√(running_var+eps)    W' = γ·rstd·W    b' = γ·rstd·(b − running_mean) + β
 //
 // so that a trained network needs no operation for the norm (PyTorch's
-// fuse_linear_bn_eval). The folded layer has memory of its own, a bias in any case, and
-// the type of linear. It takes WithName; the norm is WithoutTracking or WithPositions, or
-// of another type or number of features than linear's output, is an error.
+// fuse_linear_bn_eval). The folded layer has memory of its own, always a bias, and the
+// type of linear. Fold takes WithName. It is an error if the norm has WithoutTracking or
+// WithPositions, or another type or number of features than linear's output.
 func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts)
 	switch {

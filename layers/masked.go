@@ -68,13 +68,13 @@ func (k *maskedNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) err
 	return nil
 }
 
-// gain is γ as a norm multiplies by it.
+// gain computes what a norm multiplies by: the weight, or 1 + weight.
 type gain[T op.Float] struct {
 	zeroCentred bool
 	scratch     []T
 }
 
-// of is the gain of a weight, nil where it is 1.
+// of returns the gain for a weight. Both may be nil, for a gain of 1.
 func (g *gain[T]) of(weight []T) []T {
 	if !g.zeroCentred {
 		return weight

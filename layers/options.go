@@ -95,9 +95,9 @@ func WithBiasInit(init G.InitWFn) Option {
 
 // WithAxis says which axis of the input the features are: 1 for images of shape
 // (N, C, H, W). A negative one counts from the end; -1, the last, is the default. For
-// LayerNorm and RMSNorm it may be several axes, over which they then normalize together,
-// with their sizes in WithShape; learnables have these sizes, in the axes' order. That the
-// input has no such axis, or one of another size than the features, is an error of Forward.
+// LayerNorm and RMSNorm it may be several axes, over which they normalize together; their
+// sizes are given WithShape, and learnables have these sizes in the axes' order. Forward
+// returns an error if the input lacks such an axis, or has it in another size.
 func WithAxis(axes ...int) Option {
 	return Option{"WithAxis", func(c *config) { c.axes = slices.Clone(axes) }}
 }

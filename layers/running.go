@@ -48,8 +48,8 @@ func (m *module) track(r *running) {
 	m.buffer("num_batches_tracked", r.batches)
 }
 
-// check returns an error if a mean or variance is not as the layer made it: a user who
-// decodes into RunningMean exchanges its memory, type and shape.
+// check returns an error if a mean or variance is not as the layer made it: decoding into
+// RunningMean replaces its memory, type and shape.
 func (r *running) check() error {
 	for i, d := range [...]*tensor.Dense{r.mean, r.variance} {
 		if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
@@ -68,8 +68,8 @@ func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
 	return op.Floats[T](r.mean), op.Floats[T](r.variance), nil
 }
 
-// mix takes statistics of a batch, the variance of so many numbers each and biased, into
-// the running ones.
+// mix takes a batch's statistics into the running ones. The variances are biased and over
+// the given count of numbers each.
 func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
 	batches := r.batches.Int64s()
 	if batches[0] < math.MaxInt64 {

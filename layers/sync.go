@@ -71,8 +71,8 @@ func Sync(parts ...Moments) (Moments, error) {
 // SetStatistics makes a mean and variance of m the layer's running ones, with the variance
 // that the layer keeps: M2/(Count−1) or, with WithBiasedVariance, M2/Count. The number of
 // batches tracked stays as it is. No graph that the layer stands on may run meanwhile.
-// It is an error if the layer has no running statistics, or m another number of features,
-// too few rows for the variance, or a negative M2; nothing has changed then.
+// It is an error if the layer has no running statistics, or if m has another number of
+// features, too few rows for the variance, or a negative M2. Nothing has changed then.
 func (l *BatchNorm) SetStatistics(m Moments) error {
 	r := l.running
 	if r == nil {
