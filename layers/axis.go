@@ -74,8 +74,8 @@ func without(shape tensor.Shape, axes []int) (others []int) {
 	return others
 }
 
-// sizesWithout returns the sizes of those axes.
-func sizesWithout(shape tensor.Shape, axes ...int) tensor.Shape {
+// otherSizes returns the sizes of the axes that without returns.
+func otherSizes(shape tensor.Shape, axes ...int) tensor.Shape {
 	sizes := make(tensor.Shape, 0, len(shape))
 	for _, axis := range without(shape, axes) {
 		sizes = append(sizes, shape[axis])

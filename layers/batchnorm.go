@@ -132,7 +132,7 @@ func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	if l.positions > 0 {
 		return nil, l.errorf("WithPositions and a mask cannot be combined")
 	}
-	if err := l.checkMask(x, mask, sizesWithout(x.Shape(), fromFront(l.axis, x.Dims()))); err != nil {
+	if err := l.checkMask(x, mask, otherSizes(x.Shape(), fromFront(l.axis, x.Dims()))); err != nil {
 		return nil, err
 	}
 	return l.apply(x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask))

@@ -38,7 +38,7 @@ func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
 // the axes at, counted from the front; a mask without them has an element a position.
 func (m *module) masked(x, mask *G.Node, at []int, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	shape := x.Shape()
-	if err := m.checkMask(x, mask, shape, sizesWithout(shape, at...)); err != nil {
+	if err := m.checkMask(x, mask, shape, otherSizes(shape, at...)); err != nil {
 		return nil, err
 	}
 	sets.Each = mask.Dims() == len(shape)

@@ -18,10 +18,10 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// Broken is a run of which something is there that cannot be used.
+// Broken is a run whose files cannot be used.
 type Broken struct {
 	Name   string // of its directory
-	Reason string // which names files and no folder
+	Reason string // names files without their folder
 }
 
 func brokenRun(dir string, err error) Broken {
@@ -62,8 +62,8 @@ func ReadRun(dir string) (r Run, err error) {
 	return r, nil
 }
 
-// finished reads the run that a config makes from dir, and reports why it is not
-// there or did not come to its end.
+// finished reads the run of a config from dir. It is an error if the run is not there,
+// broken, or stopped before its end.
 func finished(dir string, c Config) (Run, error) {
 	r, err := ReadRun(dir)
 	if err != nil {
@@ -78,7 +78,7 @@ func finished(dir string, c Config) (Run, error) {
 	return r, nil
 }
 
-// ownModel is the model of a run's own config, or what no run can have in it.
+// ownModel returns the model of a run's config, or an error if no run can have that config.
 func (c Config) ownModel() (m transformer.Config, err error) {
 	if err = c.Validate(); err == nil {
 		m, err = c.model(&Corpus{Vocabulary: []rune(c.Vocabulary)})
@@ -142,7 +142,7 @@ func (r Run) checkLosses() error {
 		name      string
 		got, want Float
 	}{{"first_loss", s.FirstLoss, first}, {"last_loss", s.LastLoss, last}, {"last_val", s.LastVal, val}} {
-		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN is itself here
+		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN equals NaN here
 			return fmt.Errorf("%s: %s is %g, %s has %g", summaryFile, f.name, f.got, metricsFile, f.want)
 		}
 	}
@@ -169,8 +169,8 @@ func (r Run) checkProbes() error {
 }
 
 // ReadRuns reads all runs in a directory, which need not be there, in the order of
-// their names: those that are whole, finished or interrupted, and apart from them
-// those that are not. It is an error if the whole ones are not of one grid.
+// their names: those that are whole, finished or interrupted, and separately the broken
+// ones. It is an error if the whole ones are not of one grid.
 func ReadRuns(dir string) (runs []Run, broken []Broken, err error) {
 	dirs, err := runDirs(dir)
 	if err != nil {
@@ -196,8 +196,8 @@ func ReadRuns(dir string) (runs []Run, broken []Broken, err error) {
 	return runs, broken, nil
 }
 
-// runDirs are the places in a directory, which need not be there, where a run is or
-// was: they have the name of one, or hold a file of one.
+// runDirs returns the paths in a directory, which need not be there, that have the name of
+// a run or hold a file of one.
 func runDirs(dir string) (dirs []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -221,8 +221,8 @@ func holdsRun(dir string) bool {
 	})
 }
 
-// CheckCheckpoint reports what is wrong with a run that weights are to be taken from by
-// its directory. Of a path that is no run's it says nothing.
+// CheckCheckpoint returns an error if path is the directory of a run and the run is broken,
+// for programs that take weights from it.
 func CheckCheckpoint(path string) error {
 	if !holdsRun(path) {
 		return nil
@@ -302,7 +302,7 @@ func missing(got, want any) string {
 			}
 		}
 	case []any:
-		for i, item := range got.([]any) { // of which want was made
+		for i, item := range got.([]any) { // want was decoded from got
 			if inner := missing(item, want[i]); inner != "" {
 				return fmt.Sprintf("%d.%s", i, inner)
 			}

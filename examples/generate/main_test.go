@@ -307,7 +307,7 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-prompt-file", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-prompt-file", ""}, cli.Misused, "-prompt-file is empty, want a file"},
 		{[]string{"-model", dir, "-prompt-file", "-", "-prompt", "t"}, cli.Misused, "-prompt and -prompt-file are given, want one of them"},
-		{[]string{"-model", dir, "-prompt", `t\d`}, cli.Misused, `"\\d" is no escape, write \\ for a backslash, or give the text with -prompt-file`},
+		{[]string{"-model", dir, "-prompt", `t\d`}, cli.Misused, `"\\d" is no escape: write \\ for a backslash, or give the text with -prompt-file`},
 		{[]string{"-model", dir, "-prompt", `t\`}, cli.Misused, `"\\" is no escape`},
 		{[]string{"-model", dir, "-eval", ""}, cli.Misused, "-eval is empty, want a file"},
 		{[]string{"-heads", "2", "-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},

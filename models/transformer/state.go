@@ -19,9 +19,9 @@ func (m *Model) State() layers.State { return m.stateful().State() }
 
 // Load gives the model, and thereby all its placements, the values of a state. Its
 // names, shapes and types must be those of State: if any is not, that is an error
-// that names them all, and nothing is changed. It may have nanoGPT's
-// lm_head.weight besides, if its numbers are those of transformer.wte.weight. No graph that the
-// model stands on may run meanwhile.
+// that names them all, and nothing is changed. It may also have nanoGPT's lm_head.weight,
+// with the numbers of transformer.wte.weight. No graph that the model stands on may run
+// meanwhile.
 func (m *Model) Load(s layers.State) error {
 	weight, given := s[headWeight]
 	tied := given && equal(weight, s[wteWeight])
@@ -41,7 +41,7 @@ func (m *Model) Load(s layers.State) error {
 }
 
 // Snapshot takes a snapshot of BatchNorm's running statistics, for a training loop that
-// skips steps which are not finite.
+// skips a step whose loss or gradient is not finite.
 func (m *Model) Snapshot() *layers.Snapshot { return m.stateful().Snapshot() }
 
 // equal reports whether two tensors have the same shape and numbers. They may

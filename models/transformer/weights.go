@@ -44,8 +44,7 @@ func unwrapped(name string) string {
 }
 
 // openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or
-// those of GPT-2 as it is published. What is no weight, attention's mask, is passed
-// over.
+// those of GPT-2 as published. It skips attention's masks, which are no weights.
 func openWeights(path string) (*weights, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -92,9 +91,9 @@ func (w *weights) crop(context int) {
 	}
 }
 
-// uncounted reports whether a name is that of a count of batches that the file does not
-// have beside its running statistics, as those that come from Keras, Flax or an early
-// PyTorch. The count is then 0.
+// uncounted reports whether a name is that of a count of batches, and the file has running
+// statistics without it, as files from Keras, Flax and early versions of PyTorch do. The
+// count is then 0.
 func (w *weights) uncounted(name string) bool {
 	_, given := w.names[name]
 	statistics, _ := strings.CutSuffix(name, "num_batches_tracked")
@@ -254,8 +253,7 @@ func readTransposed[T op.Float](w *weights, name string, shape tensor.Shape, int
 	})
 }
 
-// list names the file's tensors, those of several blocks together, or the first ones of
-// very many.
+// list names the file's tensors, those of several blocks together, of very many the first.
 func (w *weights) list() string {
 	const most = 20
 	var all Faults
