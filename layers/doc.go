@@ -53,9 +53,9 @@
 // gorgonia.Let and gob give a node other memory. Once a layer is on two graphs, running or
 // placing it after that is an error. Set the values of a layer with Load instead.
 //
-// A training placement takes its mode from the machine: each TapeMachine made with gorgonia.EvalMode
-// evaluates, and every other one trains, whichever is made or run first. A machine without
-// EvalMode trains even if it runs the prediction alone, as on
+// A training placement takes its mode from the machine: each TapeMachine made with
+// gorgonia.EvalMode evaluates, and every other one trains, whichever is made or run first.
+// A machine without EvalMode trains even if it runs the prediction alone, as on
 // g.SubgraphRoots(prediction): it normalizes by the batch and changes the running
 // statistics. To evaluate a training branch, say so:
 //

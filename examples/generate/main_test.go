@@ -213,8 +213,8 @@ func TestATokenWithoutARow(t *testing.T) {
 	}
 }
 
-// TestPrompts come from the command line with escapes, or as they stand from a file or
-// from standard input; the default is one that the vocabulary has.
+// TestPrompts come from the command line, with escapes, or unchanged from a file or
+// standard input. The default is one that the vocabulary has.
 func TestPrompts(t *testing.T) {
 	dir, run := func() string { d, _ := pairs(t, 0, nil); return d }(), aRun(t)
 	const odd = "the \\n “quick”\n\tbrown \\"
