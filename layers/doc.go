@@ -12,8 +12,8 @@
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis chooses another axis, as for
 // images; LayerNorm and RMSNorm can have several. GroupNorm and InstanceNorm take axis 0
-// for the samples. Every norm also has ForwardMasked, where a mask says which parts of the
-// input count. An input without rows gives a result without rows, and gradients of 0 (its value is
+// for the samples. Every norm also has ForwardMasked, for an input of which only a
+// part counts. An input of no rows gives a result of none, and gradients of 0 (its value is
 // a tensor.New of that shape WithBacking an empty slice; Gorgonia's own operations and
 // Dense.Data panic at such tensors). No tensor may have more than 2³⁶ elements (2²⁸ − 1
 // where an int has 32 bits).

@@ -203,7 +203,7 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 	}
 	err := c.apply(opts, allowed)
 	if err == nil {
-		err = cmp.Or(c.checkNumbers(), c.checkLearnables(), c.checkAxes(slices.Contains(allowed, "WithShape")))
+		err = cmp.Or(c.checkNumbers(), c.checkStatistics(), c.checkLearnables(), c.checkAxes(slices.Contains(allowed, "WithShape")))
 	}
 	if err != nil {
 		return c, fmt.Errorf("layers: %s: %w", kind, err)
@@ -226,20 +226,26 @@ func (c *config) apply(opts []Option, allowed []string) error {
 	return nil
 }
 
-// checkNumbers returns an error for a number outside its range, and for statistics that
-// are asked for and left out.
+// checkNumbers returns an error for a number outside its range.
 func (c *config) checkNumbers() error {
 	switch {
 	case c.eps != nil && !(*c.eps > 0 && *c.eps < math.Inf(1)):
 		return fmt.Errorf("eps is %g, want a finite number above 0", *c.eps)
 	case c.eps != nil && c.dtype == tensor.Float32 && 1/math.Sqrt(*c.eps) > math.MaxFloat32: // x̂ would be 0·∞ where a variance is 0
 		return fmt.Errorf("eps is %g, too small for float32, which has no 1/√eps", *c.eps)
-	case !(c.momentum >= 0 && c.momentum <= 1):
-		return fmt.Errorf("momentum is %g, want it in [0, 1]", c.momentum)
 	case !(c.partial > 0 && c.partial <= 1):
 		return fmt.Errorf("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
 	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0) || c.dtype == tensor.Float32 && math.Abs(c.alpha) > math.MaxFloat32:
 		return fmt.Errorf("alpha is %g, want a finite number", c.alpha)
+	}
+	return nil
+}
+
+// checkStatistics returns an error for running statistics that cannot be kept.
+func (c *config) checkStatistics() error {
+	switch {
+	case !(c.momentum >= 0 && c.momentum <= 1):
+		return fmt.Errorf("momentum is %g, want it in [0, 1]", c.momentum)
 	case c.given["WithPositions"] && c.positions < 1:
 		return fmt.Errorf("has statistics at %d positions, want 1 or more", c.positions)
 	case c.frozen && !c.tracking:
