@@ -42,9 +42,9 @@ func (Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a
 	cpu.Gemm(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
-// check panics where BLAS does not allow the arguments of a product, a, b and c being
-// the lengths of its slices. The tests, their order and their words are gonum's, but no
-// leading dimension is so large that they wrap.
+// check panics if BLAS does not allow the arguments of a product. a, b and c are the lengths
+// of its slices. The tests, their order and their words are gonum's, except that no leading
+// dimension makes them wrap.
 func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
 	rowsA, colsA := stored(tA, m, k)
 	rowsB, colsB := stored(tB, k, n)
@@ -71,7 +71,7 @@ func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
 	}
 }
 
-// stored is the shape in which an operand of the given shape is stored.
+// stored returns the shape in which an operand of the given shape is stored.
 func stored(t blas.Transpose, rows, cols int) (int, int) {
 	switch t {
 	case blas.NoTrans:

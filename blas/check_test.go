@@ -154,7 +154,7 @@ func TestNothingIsWrittenWhereSizesWrap(t *testing.T) {
 	}
 }
 
-// TestOneRowMayBeAnyDistanceFromTheNext, which there is none.
+// TestOneRowMayBeAnyDistanceFromTheNext, because there is no next row.
 func TestOneRowMayBeAnyDistanceFromTheNext(t *testing.T) {
 	for _, tA := range []blas.Transpose{blas.NoTrans, blas.Trans} {
 		for _, tB := range []blas.Transpose{blas.NoTrans, blas.Trans} {

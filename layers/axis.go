@@ -8,7 +8,7 @@ import (
 )
 
 // channels checks x, whose given axis, counted from the end where it is negative, has
-// an element a feature, and gives the number of elements before and after the axis: x
+// an element a feature, and returns the number of elements before and after the axis: x
 // is seen as (before, features, after).
 func (m *module) channels(x *G.Node, axis, features int) (before, after int, err error) {
 	at, err := m.locate(x, []int{axis}, tensor.Shape{features})
@@ -27,8 +27,8 @@ func (m *module) channels(x *G.Node, axis, features int) (before, after int, err
 	return before, after, nil
 }
 
-// locate checks x, whose given axes, counted from the end where they are negative, have
-// those sizes, and gives the axes counted from the front.
+// locate returns the given axes of x counted from the front, or an error unless they have
+// the given sizes. A negative axis is counted from the end.
 func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, err error) {
 	if err := m.check(x); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 		if axis < -dims || axis >= dims {
 			return nil, m.errorf("axis is %d, want one of the input's, %d to %d (input shape %v)", axis, -dims, dims-1, shape)
 		}
-		k := (axis + dims) % dims
+		k := fromFront(axis, dims)
 		if j := slices.Index(at, k); j >= 0 {
 			return nil, m.errorf("axes %d and %d are one and the same, want different ones (input shape %v)", axes[j], axis, shape)
 		}
@@ -61,7 +61,10 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 	return at, nil
 }
 
-// without is the axes of a shape that are not among the given ones, in order.
+// fromFront returns an axis counted from the front. A negative one is counted from the end.
+func fromFront(axis, dims int) int { return (axis + dims) % dims }
+
+// without returns the axes of a shape that are not among the given ones, in order.
 func without(shape tensor.Shape, axes []int) (others []int) {
 	for axis := range shape {
 		if !slices.Contains(axes, axis) {
@@ -69,4 +72,13 @@ func without(shape tensor.Shape, axes []int) (others []int) {
 		}
 	}
 	return others
+}
+
+// otherSizes returns the sizes of the axes that without returns.
+func otherSizes(shape tensor.Shape, axes ...int) tensor.Shape {
+	sizes := make(tensor.Shape, 0, len(shape))
+	for _, axis := range without(shape, axes) {
+		sizes = append(sizes, shape[axis])
+	}
+	return sizes
 }

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"slices"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -26,10 +24,10 @@ import (
 //
 // Values are those of torch.nn.BatchNorm1d and, with WithAxis(1), of BatchNorm2d and
 // 3d. The running statistics belong to the layer and to all its placements; only
-// running a training placement changes them, by a machine made without gorgonia.EvalMode.
-// That holds for a machine of the prediction alone too, as on g.SubgraphRoots(y). A batch
-// of which a mean or a variance is not finite in the layer's type leaves them as they are,
-// where PyTorch's are spoiled for good.
+// running a training placement on a machine made without gorgonia.EvalMode changes them.
+// That includes a machine that runs the prediction alone, as on g.SubgraphRoots(y). A
+// batch of which a mean or a variance is not finite in the layer's type leaves them as
+// they are, where PyTorch's become NaN or infinite for good.
 type BatchNorm struct {
 	module
 	features, axis int
@@ -108,8 +106,8 @@ func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 
 // Forward gives x normalized, in x's shape. x must have the features on their axis, be of
 // the layer's dtype and stand on its graph. To take statistics over one row is an error:
-// the variance is zero, whatever it holds. A batch of no rows gives a result of none and
-// is no batch to the running statistics. With WithPositions x has shape
+// the variance is zero, whatever it holds. A batch without rows gives a result without
+// rows and leaves the running statistics as they are. With WithPositions x has shape
 // (batch, positions, features), and may have fewer positions in an Evaluation placement.
 func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
@@ -122,30 +120,28 @@ func (l *BatchNorm) Forward(x *G.Node) (*G.Node, error) {
 	return l.apply(x.Shape(), newBatchNorm[float32](l, s), newBatchNorm[float64](l, s), l.with(x))
 }
 
-// ForwardMasked is Forward for x of which only the rows count whose mask is not 0:
-// sentences of several lengths in one batch, say. The others have no part in the
-// statistics, their y is 0, and they get and give no gradient, whatever they hold. The
+// ForwardMasked is Forward where only the rows count whose mask is not 0, for example for
+// sentences of several lengths in one batch. The others have no part in the statistics,
+// their y is 0, and they get and give no gradient, whatever they hold. The
 // mask is of type tensor.Int and has x's shape without the feature axis. A mask that
-// leaves no row gives y = 0 and no gradient, and the batch is none to the running
-// statistics; one that leaves a single row to take statistics over is an error when the
-// graph runs.
+// leaves no row gives y = 0 and no gradient, and the running statistics stay as they are;
+// one that leaves a single row to take statistics over is an error when the graph runs.
 func (l *BatchNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
 		return nil, err
 	}
 	if l.positions > 0 {
-		return nil, l.errorf("WithPositions and a mask cannot be had together")
+		return nil, l.errorf("WithPositions and a mask cannot be combined")
 	}
-	at := (l.axis + x.Dims()) % x.Dims()
-	if err := l.checkMask(x, mask, slices.Delete(x.Shape().Clone(), at, at+1)); err != nil {
+	if err := l.checkMask(x, mask, otherSizes(x.Shape(), fromFront(l.axis, x.Dims()))); err != nil {
 		return nil, err
 	}
 	return l.apply(x.Shape(), newMaskedBatchNorm[float32](l, s), newMaskedBatchNorm[float64](l, s), append(l.with(x), mask))
 }
 
-// apply lets a machine's mode decide where running statistics can take the place of the
-// batch's.
+// apply adds the node. Where running statistics can take the place of the batch's, the
+// machine's mode decides.
 func (l *BatchNorm) apply(shape tensor.Shape, f32 op.Modal[float32], f64 op.Modal[float64], inputs []*G.Node) (*G.Node, error) {
 	if l.running != nil && l.ownStatistics() {
 		return op.ApplyModal(l.label(), shape, affineModal(&l.module, f32), affineModal(&l.module, f64), inputs...)
@@ -181,8 +177,8 @@ func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
 // On places the layer on a graph in the given mode, with the same weights and running
 // statistics. On a graph where it stands already it shares the learnables' nodes. An
-// Evaluation placement evaluates under every machine, a Training one under those made
-// with gorgonia.EvalMode.
+// Evaluation placement evaluates under every machine. A Training placement evaluates only
+// under machines made with gorgonia.EvalMode.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	m, err := l.on(g, mode)
 	if err != nil {

@@ -26,7 +26,7 @@ func newBatchNorm[T op.Float](l *BatchNorm, s batchSize) *batchNorm[T] {
 	return &batchNorm[T]{batchSize: s, features: l.features, eps: l.eps, ownStatistics: l.ownStatistics(), running: l.running, last: l.last}
 }
 
-// SetTraining is called of a placement that trains, before each Forward.
+// SetTraining is called before each Forward, if the placement is for training.
 func (k *batchNorm[T]) SetTraining(training bool) { k.ownStatistics = training }
 
 func (k *batchNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {

@@ -327,7 +327,7 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3, 4))"},
 		{forward(float(6, 4), WithPositions(3)), "layers: BatchNorm: input shape is (6, 4), want (batch, 3, 4)"},
 		{forward(x, WithPositions(5)), "layers: BatchNorm: the input has 3 positions, want 5 (shape (2, 3, 4))"},
-		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "layers: BatchNorm: WithPositions and a mask cannot be had together"},
+		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "layers: BatchNorm: WithPositions and a mask cannot be combined"},
 		{masked(x, nil), "layers: BatchNorm: the mask is nil"},
 		{masked(x, float(2, 3)), "layers: BatchNorm: the mask is of type float32, want int"},
 		{masked(x, node(tensor.Int, 6)), "layers: BatchNorm: the mask has shape (6), want (2, 3) (input shape (2, 3, 4))"},

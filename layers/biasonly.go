@@ -9,19 +9,19 @@ type biasOnly[T op.Float] struct {
 	in, din []op.Array[T] // reused
 }
 
-// biasOnlyTwice is biasOnly of a kernel whose gradients have gradients.
+// biasOnlyTwice is biasOnly for a kernel whose gradients have gradients.
 type biasOnlyTwice[T op.Float] struct {
 	biasOnly[T]
 	twice op.Twice[T]
 }
 
-// biasOnlyModal is biasOnly of a kernel that has modes.
+// biasOnlyModal is biasOnly for a kernel that has modes.
 type biasOnlyModal[T op.Float] struct {
 	biasOnly[T]
 	modal op.Modal[T]
 }
 
-// affineModal is affine of a kernel that has modes.
+// affineModal is affine for a kernel that has modes.
 func affineModal[T op.Float](m *module, k op.Modal[T]) op.Modal[T] {
 	if !m.biasOnly {
 		return k
@@ -29,7 +29,7 @@ func affineModal[T op.Float](m *module, k op.Modal[T]) op.Modal[T] {
 	return &biasOnlyModal[T]{biasOnly[T]{Kernel: k}, k}
 }
 
-// affine is the norm's kernel for the learnables that it has.
+// affine returns the norm's kernel k, wrapped where the norm has β but no γ.
 func affine[T op.Float](m *module, k op.Kernel[T]) op.Kernel[T] {
 	if !m.biasOnly {
 		return k
@@ -52,7 +52,7 @@ func (k *biasOnly[T]) Backward(din, in []op.Array[T], out, dout op.Array[T]) err
 // SetTraining passes a machine's mode on.
 func (k *biasOnlyModal[T]) SetTraining(training bool) { k.modal.SetTraining(training) }
 
-// Second counts inputs with γ among them.
+// Second counts γ among the inputs, which k.twice has.
 func (k *biasOnlyTwice[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
 	if i > 0 {
 		i++
@@ -60,7 +60,7 @@ func (k *biasOnlyTwice[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], 
 	return k.twice.Second(i, withGamma(&k.din, ddin), ddout, withGamma(&k.in, in), dout, u)
 }
 
-// withGamma puts an empty γ behind x.
+// withGamma inserts an empty γ after x.
 func withGamma[T op.Float](scratch *[]op.Array[T], arrays []op.Array[T]) []op.Array[T] {
 	*scratch = append(append((*scratch)[:0], arrays[0], op.Array[T]{}), arrays[1:]...)
 	return *scratch

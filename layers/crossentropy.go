@@ -27,7 +27,7 @@ func NewCrossEntropy(opts ...Option) (*CrossEntropy, error) {
 	return &CrossEntropy{m}, err
 }
 
-// Forward gives the loss, which of no tokens is NaN, as in PyTorch. A target outside of [0, classes) is an error when the
+// Forward gives the loss, NaN if there are no tokens, as in PyTorch. A target outside of [0, classes) is an error when the
 // graph runs.
 func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
 	if err := l.check(logits); err != nil {

@@ -10,9 +10,9 @@
 //	grads, err := gorgonia.Grad(cost, norm.Learnables()...)
 //
 // Features are the last axis, and all axes before it are rows: an activation may be
-// (rows, features) or (batch, time, features). WithAxis makes them another axis, as in
-// images, to LayerNorm and RMSNorm several if need be, and to GroupNorm and InstanceNorm
-// axis 0 is the samples. Every norm has ForwardMasked too, for an input of which only a
+// (rows, features) or (batch, time, features). WithAxis chooses another axis, as for
+// images; LayerNorm and RMSNorm can have several. GroupNorm and InstanceNorm take axis 0
+// for the samples. Every norm also has ForwardMasked, for an input of which only a
 // part counts. An input of no rows gives a result of none, and gradients of 0 (its value is
 // a tensor.New of that shape WithBacking an empty slice; Dense.Data and Gorgonia's own
 // operations panic at such tensors, among them the sum of gradients where a node of no
@@ -32,32 +32,31 @@
 // # Training and evaluation
 //
 // BatchNorm, and InstanceNorm with WithTracking, compute something else in evaluation than
-// in training. Which they do is decided when a layer is placed on a graph: NewX places it
-// for training, and On places it once more, on the same graph or on another, with the same
-// weights and statistics, and for an input of another batch size if need be:
+// in training. The mode is chosen when a layer is placed on a graph: NewX places it for
+// training, and On places it once more, on the same graph or on another, with the same
+// weights and statistics. The input may have another batch size there:
 //
 //	eval, err := norm.On(g, layers.Evaluation)
 //	prediction, err := eval.Forward(x)
 //
 // On the graph where it stands already, both placements share the nodes of the
-// learnables, so that an evaluation branch beside the training branch has the same
-// weights, whoever else's weights the branches share too. A machine for each branch runs
-// that alone:
+// learnables, so that an evaluation branch has the weights of the training branch. The
+// branches can share nodes of your own weights as well. Make a machine for each branch:
 //
 //	train := gorgonia.NewTapeMachine(g.SubgraphRoots(append(grads, cost)...), gorgonia.BindDualValues(learnables...))
 //	test := gorgonia.NewTapeMachine(g.SubgraphRoots(prediction))
 //
-// On another graph the nodes are others and their memory is the same: what a solver
-// changes in place in one is seen by the other. A weight of your own is taken there with
+// On another graph the layer has other nodes with the same memory, so that what a solver
+// changes in place on one graph holds on the other. To take a weight of your own there:
 //
 //	gorgonia.NewMatrix(evalGraph, w.Dtype(), gorgonia.WithShape(w.Shape()...), gorgonia.WithName(w.Name()), gorgonia.WithValue(w.Value()))
 //
-// gorgonia.Let and gob give a node other memory. Once a layer is on two graphs, to run or
-// place such a placement is an error: give values to a layer with Load.
+// gorgonia.Let and gob give a node other memory. Once a layer is on two graphs, running or
+// placing it after that is an error. Set the values of a layer with Load instead.
 //
-// A training placement goes by the machine: each TapeMachine made with gorgonia.EvalMode
-// evaluates, and every other one trains, whichever is made or run first. A machine without
-// EvalMode trains even if it runs the prediction alone, as on
+// A training placement takes its mode from the machine: each TapeMachine made with
+// gorgonia.EvalMode evaluates, and every other one trains, whichever is made or run first.
+// A machine without EvalMode trains even if it runs the prediction alone, as on
 // g.SubgraphRoots(prediction): it normalizes by the batch and changes the running
 // statistics. To evaluate a training branch, say so:
 //
@@ -71,10 +70,9 @@
 // and the learnables of a layer that is made and not applied are roots, as is an
 // evaluation branch. Give it the subgraph: gorgonia.NewLispMachine(g.SubgraphRoots(cost)).
 //
-// For those who come from gorgonia.BatchNorm, docs/from-gorgonia.md has each argument and
-// result.
+// Fold puts a trained BatchNorm into the Linear before it, for evaluation.
 //
-// A trained BatchNorm behind a Linear can be folded into it with Fold.
+// docs/from-gorgonia.md says how to replace gorgonia.BatchNorm, argument by argument.
 //
 // # Options and defaults
 //
@@ -85,7 +83,7 @@
 //	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
 //	                       InstanceNorm
 //	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
-//	WithAxis               norms                                     -1, the last axis; of LayerNorm and
+//	WithAxis               norms                                     -1, the last axis; in LayerNorm and
 //	                                                                 RMSNorm as many as WithShape has sizes
 //	WithShape              LayerNorm, RMSNorm                        the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
@@ -107,9 +105,9 @@
 //	WithExact              GELU                                      the tanh form
 //
 // An option that a layer does not have is an error, and so are options that contradict
-// each other; but of WithMomentum and WithCumulativeAverage the last counts. Learnables are
-// named as PyTorch names them, <name>.weight and <name>.bias, and a graph has
-// a learnable's name once.
+// each other, except that of WithMomentum and WithCumulativeAverage the last counts.
+// Learnables are named as PyTorch names them, <name>.weight and <name>.bias. No two
+// learnables of a graph have the same name.
 //
 // # State
 //
@@ -126,8 +124,8 @@
 //
 // A state can be encoded with gob. Save writes the state of a layer or of a Stack to a
 // file that PyTorch reads (safetensors), and LoadFile and ReadState read such files.
-// (Gorgonia's tensors cannot read integers back from .npy files; a state loads without
-// its num_batches_tracked, which is the only one.)
+// (Gorgonia's tensors cannot read integers back from .npy files. num_batches_tracked is the
+// only integer of a state, and a state loads without it.)
 //
 // BatchNorm's statistics of parts of a batch, its Moments, are combined by Sync, and
 // SetStatistics makes them the running ones. A Stack's Snapshot is a copy of the

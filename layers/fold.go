@@ -5,17 +5,19 @@ import (
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
-// Fold returns a Linear on the graph that computes what the norm gives in evaluation for
-// the output of linear, with the norm's running statistics and weights of now:
+// Fold returns a Linear on the graph that computes linear and then the norm in evaluation,
+// with their present weights and the norm's present running statistics:
 //
 //	rstd = 1/√(running_var+eps)    W' = γ·rstd·W    b' = γ·rstd·(b − running_mean) + β
 //
 // so that a trained network needs no operation for the norm (PyTorch's
-// fuse_linear_bn_eval). The folded layer has memory of its own, a bias in any case, and
-// the type of linear. It takes WithName; the norm is WithoutTracking or WithPositions, or
-// of another type or number of features than linear's output, is an error.
+// fuse_linear_bn_eval). The folded layer has memory of its own, always a bias, and the
+// type of linear. Fold takes WithName. It is an error if the norm has WithoutTracking or
+// WithPositions, or another type or number of features than linear's output.
 func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts)
 	switch {
@@ -25,6 +27,8 @@ func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linea
 		return nil, l.errorf("the linear layer to fold into is nil")
 	case l.running == nil:
 		return nil, l.errorf("WithoutTracking leaves no statistics to fold")
+	case l.running.check() != nil:
+		return nil, l.errorf("%w", l.running.check())
 	case l.positions > 0:
 		return nil, l.errorf("statistics at %d positions do not fold into one linear layer", l.positions)
 	case linear.dtype != l.dtype:
@@ -54,9 +58,9 @@ func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linea
 
 // folded computes W' and b' in float64.
 func folded(norm, linear State, eps float64, in int) (weight, bias []float64) {
-	weight = elements(linear["weight"])
-	mean, variance := elements(norm["running_mean"]), elements(norm["running_var"])
-	gamma, beta, b := elements(norm["weight"]), elements(norm["bias"]), elements(linear["bias"])
+	weight = op.Numbers(linear["weight"])
+	mean, variance := op.Numbers(norm["running_mean"]), op.Numbers(norm["running_var"])
+	gamma, beta, b := op.Numbers(norm["weight"]), op.Numbers(norm["bias"]), op.Numbers(linear["bias"])
 	bias = make([]float64, len(mean))
 	for j := range bias {
 		scale := 1 / math.Sqrt(variance[j]+eps)
@@ -75,20 +79,4 @@ func folded(norm, linear State, eps float64, in int) (weight, bias []float64) {
 		}
 	}
 	return weight, bias
-}
-
-// elements are a state's numbers in float64, nil if there are none.
-func elements(d *tensor.Dense) []float64 {
-	if d == nil {
-		return nil
-	}
-	v := make([]float64, d.Shape().TotalSize())
-	for i := range v {
-		if d.Dtype() == tensor.Float32 {
-			v[i] = float64(d.Float32s()[i])
-		} else {
-			v[i] = d.Float64s()[i]
-		}
-	}
-	return v
 }

@@ -9,21 +9,21 @@ import (
 // besides Fwd, Model and Name, so that golgi can compose the layers with its own. golgi
 // calls them placeholders.
 
-// Type is the layer as a function of its input: it keeps the element type and the number
+// Type returns the layer's type as a function: the output has the input's type and number
 // of dimensions.
 func (m *module) Type() hm.Type { return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('a')) }
 
-// Type is the layer as a function of its input: ids become floats.
+// Type returns the layer's type as a function from ids to floats.
 func (l *Embedding) Type() hm.Type {
 	return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('b'))
 }
 
-// Type is the layer as a function of its input: logits become a scalar.
+// Type returns the layer's type as a function from logits to a scalar.
 func (l *CrossEntropy) Type() hm.Type {
 	return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('b'))
 }
 
-// Shape is the shape of the first learnable, nil if there is none.
+// Shape returns the shape of the first learnable, nil if there is none.
 func (m *module) Shape() tensor.Shape {
 	if len(m.learnables) == 0 {
 		return nil

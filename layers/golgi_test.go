@@ -68,3 +68,16 @@ func TestEveryLayerIsOneOfGolgis(t *testing.T) {
 		})
 	}
 }
+
+// TestTypesOfInputAndOutput are the same, except where a layer has another output.
+func TestTypesOfInputAndOutput(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		layer golgiLayer
+		same  bool
+	}{{new(LayerNorm), true}, {new(QKNorm), true}, {new(Embedding), false}, {new(CrossEntropy), false}} {
+		f, ok := c.layer.Type().(*hm.FunctionType)
+		require.True(t, ok)
+		require.Equal(t, c.same, f.Arg().Eq(f.Ret(false)), "%T", c.layer)
+	}
+}

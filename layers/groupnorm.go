@@ -72,19 +72,18 @@ func (l *GroupNorm) Forward(x *G.Node) (*G.Node, error) {
 	return op.Apply(l.label(), x.Shape(), affine(&l.module, &groupNorm[float32]{groupShape: s}), affine(&l.module, &groupNorm[float64]{groupShape: s}), l.with(x)...)
 }
 
-// ForwardMasked is Forward for x of which only the elements count whose mask is not 0:
-// images of several sizes in one batch, say. The others have no part in the statistics,
-// their y is 0, and they get and give no gradient, whatever they hold; a sample's group of
-// which nothing counts is 0. The mask is of type tensor.Int and has x's shape or, for
-// whole positions, x's shape without the features' axis.
+// ForwardMasked is Forward where only the elements count whose mask is not 0, for example
+// for images of several sizes in one batch. The others have no part in the statistics,
+// their y is 0, and they get and give no gradient, whatever they hold. Where nothing in a
+// sample's group counts, its y is 0. The mask is of type tensor.Int and has x's shape or,
+// for whole positions, x's shape without the features' axis.
 func (l *GroupNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	s, err := l.size(x)
 	if err != nil {
 		return nil, err
 	}
 	size := l.features / l.groups
-	at := (l.axis + x.Dims()) % x.Dims()
-	return l.masked(x, mask, []int{at}, cpu.Sets{
+	return l.masked(x, mask, []int{fromFront(l.axis, x.Dims())}, cpu.Sets{
 		Places:    cpu.NewPlaces([]int{s.samples, s.outer, s.groups, size, s.inner}, []int{0, 2}, []int{3, 1, 4}),
 		Groups:    s.groups,
 		Positions: s.outer * s.inner,

@@ -14,7 +14,7 @@ import (
 	"gorgonorm/internal/extent"
 )
 
-// Sizes of which some product wraps, whatever an int has.
+// Sizes with a product that wraps, whether an int has 64 bits or 32.
 const (
 	half  = math.MaxInt/2 + 1            // times 2 is negative, times 4 is 0
 	third = math.MaxUint/3 + 1           // times 3 is 2

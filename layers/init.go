@@ -11,8 +11,8 @@ import (
 
 // Normal starts weights from a normal distribution of mean 0 and the given
 // standard deviation, drawn from a source of the caller's, so that it can be
-// repeated. It makes one weight's values; give each its own source. Of a shape that no
-// tensor may have it makes nil.
+// repeated. It makes one weight's values; give each its own source. It returns nil for a
+// shape that no tensor may have.
 func Normal(source rand.Source, std float64) G.InitWFn {
 	rng := rand.New(source)
 	return func(dt tensor.Dtype, shape ...int) any {
@@ -26,7 +26,7 @@ func constant(v float64) G.InitWFn {
 	}
 }
 
-// fill makes a weight's values; nil where it has more than a tensor may have.
+// fill returns a weight's values, or nil if there are more than a tensor may have.
 func fill(dt tensor.Dtype, shape []int, next func() float64) any {
 	n, ok := extent.Product(shape...)
 	if !ok {

@@ -39,7 +39,7 @@ type InstanceNorm struct {
 
 // NewInstanceNorm makes an InstanceNorm of the given number of features. Learnables are
 // weight (γ, from 1) and bias (β, from 0), of shape (features); with WithTracking its
-// state has running_mean, running_var and num_batches_tracked besides. It takes WithName,
+// state also has running_mean, running_var and num_batches_tracked. It takes WithName,
 // WithDtype, WithEps (1e-5), WithAxis (-1), WithUnbatched, WithTracking, WithMomentum
 // (0.1), WithoutAffine, WithoutWeight, WithoutBias, WithWeightInit and WithBiasInit.
 func NewInstanceNorm(g *G.ExprGraph, features int, opts ...Option) (*InstanceNorm, error) {
@@ -60,8 +60,8 @@ func NewInstanceNorm(g *G.ExprGraph, features int, opts ...Option) (*InstanceNor
 }
 
 // Forward gives x normalized, in x's shape. x must have a samples' axis besides the
-// features', unless WithUnbatched says that it has none, be of the layer's dtype and stand
-// on its graph. To track statistics of a single number a feature is an error in training.
+// features', except with WithUnbatched, be of the layer's dtype and stand on its graph. In
+// training, tracking statistics of a single number for each feature is an error.
 func (l *InstanceNorm) Forward(x *G.Node) (*G.Node, error) {
 	if l.running == nil {
 		return l.GroupNorm.Forward(x)
@@ -103,7 +103,7 @@ func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	return &c, nil
 }
 
-// byRunning is BatchNorm's kernel in evaluation, of which samples are rows.
+// byRunning returns BatchNorm's evaluation kernel, for which samples are rows.
 func byRunning[T op.Float](s groupShape, r *running) *batchNorm[T] {
 	return &batchNorm[T]{batchSize: batchSize{s.samples * s.outer, s.features, s.inner}, features: s.features, eps: s.eps, running: r}
 }

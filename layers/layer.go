@@ -20,9 +20,9 @@ type Layer interface {
 	Forward(x *G.Node) (*G.Node, error)
 	// Learnables are the nodes to train, on the layer's graph.
 	Learnables() G.Nodes
-	// On places the layer on a graph with the same weights and statistics: on another
-	// one, or on one where it stands already, where both placements share the nodes of the
-	// learnables. Another node of a learnable's name there is an error.
+	// On places the layer on a graph with the same weights and statistics. On a graph
+	// where the layer stands already, both placements share the nodes of the learnables. A
+	// graph that has another node of a learnable's name is an error.
 	On(g *G.ExprGraph, mode Mode) (Layer, error)
 
 	// State is a copy of the learnables' values and of the statistics.
@@ -201,8 +201,8 @@ func (m *module) admitted(g *G.ExprGraph) error {
 	return c.free()
 }
 
-// standing are the nodes of a graph that hold the learnables already, because the module
-// or another placement stands there.
+// standing returns the graph's nodes of the learnables, if the module or another placement
+// of it stands there.
 func (m *module) standing(g *G.ExprGraph) (G.Nodes, bool) {
 	if g == m.g {
 		return m.learnables, true

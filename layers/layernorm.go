@@ -18,9 +18,8 @@ import (
 //
 // The variance is the biased one and values are those of
 // torch.nn.functional.layer_norm. μ and rstd are kept for the backward pass, which
-// can itself be differentiated. With WithAxis the features are other axes than the last,
-// and rows are copied together first: values are those of moving the axes to the end,
-// normalizing, and moving them back.
+// can itself be differentiated. With WithAxis the features are other axes than the last.
+// Values are those of moving these axes to the end, normalizing, and moving them back.
 type LayerNorm struct {
 	module
 	row rowAxes
@@ -55,11 +54,11 @@ func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 	return affine(&l.module, newLayerNormKernel[float32](l)), affine(&l.module, newLayerNormKernel[float64](l)), l.row.shape.TotalSize()
 }
 
-// ForwardMasked is Forward for x of which only the elements count whose mask is not 0:
-// sentences of several lengths in one batch, say, or images of several sizes. The others
+// ForwardMasked is Forward where only the elements count whose mask is not 0, for example
+// for sentences of several lengths in one batch, or images of several sizes. The others
 // have no part in the statistics, their y is 0, and they get and give no gradient,
-// whatever they hold; a row of which nothing counts is 0. (Flax leaves them out of the
-// statistics and normalizes them by those.) The mask is of type tensor.Int and has x's
+// whatever they hold. A row in which nothing counts is 0. (Flax leaves the others out of
+// the statistics, but normalizes them, too.) The mask is of type tensor.Int and has x's
 // shape or, to leave out whole rows, x's shape without the features' axes. Second
 // derivatives are an error.
 func (l *LayerNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {

@@ -12,7 +12,8 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// checkMask says what is wrong with a mask of x, which may have any of those shapes.
+// checkMask returns an error for a mask of x that has none of those shapes, or another
+// type or graph.
 func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
 	if mask == nil {
 		return m.errorf("the mask is nil")
@@ -33,15 +34,11 @@ func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
 	return m.errorf("the mask has shape %v, want %s (input shape %v)", mask.Shape(), strings.Join(want, " or "), x.Shape())
 }
 
-// masked adds the node of a norm of what a mask counts in those sets. The features' axes
-// are those at, counted from the front: a mask without them has an element a position.
+// masked adds the node of a norm of the elements that a mask counts. The features are on
+// the axes at, counted from the front; a mask without them has an element a position.
 func (m *module) masked(x, mask *G.Node, at []int, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	shape := x.Shape()
-	positions := make(tensor.Shape, 0, len(shape))
-	for _, axis := range without(shape, at) {
-		positions = append(positions, shape[axis])
-	}
-	if err := m.checkMask(x, mask, shape, positions); err != nil {
+	if err := m.checkMask(x, mask, shape, otherSizes(shape, at...)); err != nil {
 		return nil, err
 	}
 	sets.Each = mask.Dims() == len(shape)
@@ -71,13 +68,13 @@ func (k *maskedNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) err
 	return nil
 }
 
-// gain is γ as a norm multiplies by it.
+// gain computes what a norm multiplies by: the weight, or 1 + weight.
 type gain[T op.Float] struct {
 	zeroCentred bool
 	scratch     []T
 }
 
-// of is the gain of a weight, nil where it is 1.
+// of returns the gain for a weight. Both may be nil, for a gain of 1.
 func (g *gain[T]) of(weight []T) []T {
 	if !g.zeroCentred {
 		return weight

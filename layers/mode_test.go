@@ -103,7 +103,7 @@ func (b *bench) make(name string) {
 	b.t.Cleanup(func() { vm.Close() })
 }
 
-// tape makes a TapeMachine, whose program q or d may take over.
+// tape makes a TapeMachine. The machines q and d may take over its program.
 func (b *bench) tape(g *G.ExprGraph, again bool, opts []G.VMOpt) G.VM {
 	m := G.NewTapeMachine(g, opts...)
 	if again {
@@ -114,7 +114,7 @@ func (b *bench) tape(g *G.ExprGraph, again bool, opts []G.VMOpt) G.VM {
 	return m
 }
 
-// run runs a machine, whose mode its name says, or which is to refuse.
+// run runs a machine, which must have the mode of its name, or refuse.
 func (b *bench) run(name string, refused bool) {
 	vm := b.machines[name]
 	before := b.l.State()

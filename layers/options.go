@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -16,6 +18,8 @@ type Option struct {
 }
 
 type config struct {
+	given map[string]bool // the options' names
+
 	name  string
 	dtype tensor.Dtype
 
@@ -91,9 +95,9 @@ func WithBiasInit(init G.InitWFn) Option {
 
 // WithAxis says which axis of the input the features are: 1 for images of shape
 // (N, C, H, W). A negative one counts from the end; -1, the last, is the default. For
-// LayerNorm and RMSNorm it may be several axes, over which they then normalize together,
-// with their sizes in WithShape; learnables have these sizes, in the axes' order. That the
-// input has no such axis, or one of another size than the features, is an error of Forward.
+// LayerNorm and RMSNorm it may be several axes, over which they normalize together; their
+// sizes are given WithShape, and learnables have these sizes in the axes' order. Forward
+// returns an error if the input lacks such an axis, or has it in another size.
 func WithAxis(axes ...int) Option {
 	return Option{"WithAxis", func(c *config) { c.axes = slices.Clone(axes) }}
 }
@@ -197,57 +201,92 @@ func configure(kind string, opts []Option, allowed ...string) (config, error) {
 		partial:  1,
 		alpha:    0.5,
 	}
-	wrong := func(format string, args ...any) (config, error) {
-		return c, fmt.Errorf("layers: %s: %w", kind, fmt.Errorf(format, args...))
+	err := c.apply(opts, allowed)
+	if err == nil {
+		err = cmp.Or(c.checkNumbers(), c.checkStatistics(), c.checkLearnables(), c.checkAxes(slices.Contains(allowed, "WithShape")))
 	}
-	given := make(map[string]bool)
-	for _, o := range opts {
-		if o.apply == nil {
-			return wrong("an option is the zero Option, want one made by a With… function")
-		}
-		if o.name != "WithName" && !slices.Contains(allowed, o.name) {
-			return wrong("has no option %s", o.name)
-		}
-		given[o.name] = true
-		o.apply(&c)
-	}
-	switch {
-	case c.eps != nil && !(*c.eps > 0 && *c.eps < math.Inf(1)):
-		return wrong("eps is %g, want a finite number above 0", *c.eps)
-	case c.eps != nil && c.dtype == tensor.Float32 && 1/math.Sqrt(*c.eps) > math.MaxFloat32: // x̂ would be 0·∞ where a variance is 0
-		return wrong("eps is %g, too small for float32, which has no 1/√eps", *c.eps)
-	case !(c.momentum >= 0 && c.momentum <= 1):
-		return wrong("momentum is %g, want it in [0, 1]", c.momentum)
-	case !(c.partial > 0 && c.partial <= 1):
-		return wrong("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
-	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0) || c.dtype == tensor.Float32 && math.Abs(c.alpha) > math.MaxFloat32:
-		return wrong("alpha is %g, want a finite number", c.alpha)
-	case given["WithPositions"] && c.positions < 1:
-		return wrong("has statistics at %d positions, want 1 or more", c.positions)
-	case c.frozen && !c.tracking:
-		return wrong("WithoutTracking leaves no statistics to freeze")
-	case given["WithWeightInit"] && c.weightInit == nil, given["WithBiasInit"] && c.biasInit == nil:
-		return wrong("a function for initial values is nil")
-	case c.weightInit != nil && !c.weight:
-		return wrong("there is no weight for WithWeightInit")
-	case c.zeroCentred && !c.weight:
-		return wrong("WithoutAffine leaves no weight for WithZeroCentredGain")
-	case given["WithShape"] && len(c.shape) == 0:
-		return wrong("WithShape was given no dimensions")
-	case given["WithAxis"] && len(c.axes) == 0:
-		return wrong("WithAxis was given no axis")
-	case repeats(c.axes):
-		return wrong("WithAxis was given one axis twice (%v)", c.axes)
-	case len(c.axes) > 1 && !slices.Contains(allowed, "WithShape"):
-		return wrong("WithAxis was given %d axes, want 1", len(c.axes))
-	case len(c.axes) > 1 && c.shape == nil:
-		return wrong("WithAxis was given %d axes, want their sizes in WithShape", len(c.axes))
-	case c.axes != nil && c.shape != nil && len(c.axes) != len(c.shape):
-		return wrong("WithAxis was given %d axes, and WithShape sizes of %d", len(c.axes), len(c.shape))
-	case c.biasInit != nil && !c.bias:
-		return wrong("there is no bias for WithBiasInit")
+	if err != nil {
+		return c, fmt.Errorf("layers: %s: %w", kind, err)
 	}
 	return c, nil
+}
+
+func (c *config) apply(opts []Option, allowed []string) error {
+	c.given = make(map[string]bool)
+	for _, o := range opts {
+		if o.apply == nil {
+			return errors.New("an option is the zero Option, want one made by a With… function")
+		}
+		if o.name != "WithName" && !slices.Contains(allowed, o.name) {
+			return fmt.Errorf("has no option %s", o.name)
+		}
+		c.given[o.name] = true
+		o.apply(c)
+	}
+	return nil
+}
+
+// checkNumbers returns an error for a number outside its range.
+func (c *config) checkNumbers() error {
+	switch {
+	case c.eps != nil && !(*c.eps > 0 && *c.eps < math.Inf(1)):
+		return fmt.Errorf("eps is %g, want a finite number above 0", *c.eps)
+	case c.eps != nil && c.dtype == tensor.Float32 && 1/math.Sqrt(*c.eps) > math.MaxFloat32: // x̂ would be 0·∞ where a variance is 0
+		return fmt.Errorf("eps is %g, too small for float32, which has no 1/√eps", *c.eps)
+	case !(c.partial > 0 && c.partial <= 1):
+		return fmt.Errorf("the part that the root mean square is over is %g, want it in (0, 1]", c.partial)
+	case math.IsNaN(c.alpha) || math.IsInf(c.alpha, 0) || c.dtype == tensor.Float32 && math.Abs(c.alpha) > math.MaxFloat32:
+		return fmt.Errorf("alpha is %g, want a finite number", c.alpha)
+	}
+	return nil
+}
+
+// checkStatistics returns an error for running statistics that cannot be kept.
+func (c *config) checkStatistics() error {
+	switch {
+	case !(c.momentum >= 0 && c.momentum <= 1):
+		return fmt.Errorf("momentum is %g, want it in [0, 1]", c.momentum)
+	case c.given["WithPositions"] && c.positions < 1:
+		return fmt.Errorf("has statistics at %d positions, want 1 or more", c.positions)
+	case c.frozen && !c.tracking:
+		return errors.New("WithoutTracking leaves no statistics to freeze")
+	}
+	return nil
+}
+
+// checkLearnables returns an error for an option about a learnable that is left out.
+func (c *config) checkLearnables() error {
+	switch {
+	case c.given["WithWeightInit"] && c.weightInit == nil, c.given["WithBiasInit"] && c.biasInit == nil:
+		return errors.New("a function for initial values is nil")
+	case c.weightInit != nil && !c.weight:
+		return errors.New("there is no weight for WithWeightInit")
+	case c.zeroCentred && !c.weight:
+		return errors.New("WithoutAffine leaves no weight for WithZeroCentredGain")
+	case c.biasInit != nil && !c.bias:
+		return errors.New("there is no bias for WithBiasInit")
+	}
+	return nil
+}
+
+// checkAxes returns an error for axes and sizes that do not go together. Only layers that
+// take WithShape may have several axes.
+func (c *config) checkAxes(several bool) error {
+	switch {
+	case c.given["WithShape"] && len(c.shape) == 0:
+		return errors.New("WithShape was given no dimensions")
+	case c.given["WithAxis"] && len(c.axes) == 0:
+		return errors.New("WithAxis was given no axis")
+	case repeats(c.axes):
+		return fmt.Errorf("WithAxis was given one axis twice (%v)", c.axes)
+	case len(c.axes) > 1 && !several:
+		return fmt.Errorf("WithAxis was given %d axes, want 1", len(c.axes))
+	case len(c.axes) > 1 && c.shape == nil:
+		return fmt.Errorf("WithAxis was given %d axes, want their sizes in WithShape", len(c.axes))
+	case c.axes != nil && c.shape != nil && len(c.axes) != len(c.shape):
+		return fmt.Errorf("WithAxis was given %d axes, and WithShape sizes of %d", len(c.axes), len(c.shape))
+	}
+	return nil
 }
 
 // repeats reports whether a number is there twice.
@@ -260,7 +299,7 @@ func repeats(s []int) bool {
 	return false
 }
 
-// axis is the features', where it is one.
+// axis is the features' axis, where they have one.
 func (c config) axis() int {
 	if c.axes == nil {
 		return -1

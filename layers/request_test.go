@@ -295,7 +295,7 @@ func (r request) at() (at []int, ok bool) {
 	return at, true
 }
 
-// maskShape is the mask's, for features on those axes.
+// maskShape returns a mask's shape for features on those axes.
 func (r request) maskShape(at []int) []int {
 	if r.each {
 		return slices.Clone(r.shape)

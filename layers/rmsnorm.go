@@ -23,8 +23,8 @@ import (
 // Values are those of torch.nn.RMSNorm (PyTorch 2.4). With WithZeroCentredGain, γ is
 // 1 + weight. With WithPartial(p), rstd is that of the first P = ⌈p·C⌉ features, and
 // x̂·mean(g·x̂) is x̂·Σ(g·x̂)/P for those and 0 for the others. rstd is kept for the
-// backward pass, which can itself be differentiated. WithAxis does what it does to
-// LayerNorm, and the first features are those in the order of its axes.
+// backward pass, which can itself be differentiated. WithAxis does the same as in
+// LayerNorm; the first features are the first in the order of its axes.
 type RMSNorm struct {
 	module
 	row         rowAxes
@@ -79,9 +79,9 @@ func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
 	return l.row.apply(&l.module, x, newRMSNormKernel[float32](l), newRMSNormKernel[float64](l))
 }
 
-// ForwardMasked is Forward for x of which only the elements count whose mask is not 0, as
-// LayerNorm's is. With WithPartial the root mean square is that of those that count among
-// the first P features; where there are none, all of the row is 0.
+// ForwardMasked is Forward where only the elements count whose mask is not 0, as in
+// LayerNorm. With WithPartial the root mean square is that of the elements that count among
+// the first P features. Where there are none, the whole row is 0.
 func (l *RMSNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 	return l.row.masked(&l.module, x, mask, cpu.Sets{Part: l.part, Eps: l.eps}, l.zeroCentred)
 }

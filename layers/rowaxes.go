@@ -15,7 +15,7 @@ type rowAxes struct {
 	shape tensor.Shape // their sizes
 }
 
-// rowAxesOf are those that the options ask for, on learnables of the given shape.
+// rowAxesOf returns the axes that the options ask for, whose sizes are shape.
 func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	for i, axis := range c.axes {
 		if axis != i-len(c.axes) {
@@ -25,7 +25,7 @@ func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	return rowAxes{nil, shape}
 }
 
-// of checks x and gives the axes counted from the front.
+// of checks x and returns the axes counted from the front.
 func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	if r.axes != nil {
 		return m.locate(x, r.axes, r.shape)
@@ -54,7 +54,8 @@ func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice
 	return op.Apply(m.label(), x.Shape(), affine(m, f32), affine(m, f64), m.with(x)...)
 }
 
-// masked adds the node of a row norm of what a mask counts; sets has the norm's settings.
+// masked adds the node of a row norm of the elements that a mask counts. sets has the
+// norm's settings.
 func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	at, err := r.of(m, x)
 	if err != nil {
@@ -64,13 +65,13 @@ func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred b
 	return m.masked(x, mask, at, sets, zeroCentred)
 }
 
-// rowPlaces are where x has the elements of rows along those axes.
+// rowPlaces returns the places in x of the elements of rows along those axes.
 func rowPlaces(x *G.Node, at []int) cpu.Places {
 	return cpu.NewPlaces(x.Shape(), without(x.Shape(), at), at)
 }
 
-// packedRows is a row norm's kernel on rows that do not lie one after the other in x:
-// they are copied together first.
+// packedRows is a row norm's kernel for rows whose elements are not contiguous in x. It
+// copies them together first.
 type packedRows[T op.Float] struct {
 	kernel       op.Twice[T]
 	places       cpu.Places
@@ -105,7 +106,7 @@ func (k *packedRows[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	return nil
 }
 
-// Backward and Second find x packed by Forward.
+// Backward and Second use the x that Forward has packed.
 func (k *packedRows[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	dx, dy := k.array(&k.dx), k.pack(&k.dy, dout)
 	k.in = append(append(k.in[:0], k.array(&k.x)), in[1:]...)

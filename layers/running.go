@@ -48,21 +48,29 @@ func (m *module) track(r *running) {
 	m.buffer("num_batches_tracked", r.batches)
 }
 
-// runningMemory is the statistics' memory as it is now: to decode into RunningMean, say,
-// exchanges it.
-func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
+// check returns an error if a mean or variance is not as the layer made it: decoding into
+// RunningMean replaces its memory, type and shape.
+func (r *running) check() error {
 	for i, d := range [...]*tensor.Dense{r.mean, r.variance} {
 		if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
 			name := [...]string{"running_mean", "running_var"}[i]
-			return nil, nil, fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
+			return fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
 		}
+	}
+	return nil
+}
+
+// runningMemory returns the statistics' memory as it is now.
+func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
+	if err := r.check(); err != nil {
+		return nil, nil, err
 	}
 	return op.Floats[T](r.mean), op.Floats[T](r.variance), nil
 }
 
-// mix takes statistics of a batch, the variance of so many numbers each and biased, into
-// the running ones. A batch of which one is not finite in the type counts for nothing: its
-// NaN or infinity would stay for good.
+// mix takes a batch's statistics into the running ones. The variances are biased and over
+// the given count of numbers each. A batch with a statistic that is not finite in the type
+// is left out, because its NaN or infinity would stay for good.
 func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
 	correction := 1.0
 	if !r.biased {

@@ -19,18 +19,18 @@ import (
 //		s.Restore()
 //	}
 //
-// Where the machine is made with gorgonia.BindDualValues, which adds gradients up, such a
-// step has to set the gradients to zero, too. The example of train.ClipGradNorm is a whole
+// With a machine made with gorgonia.BindDualValues, which accumulates gradients, a skipped
+// step must also set the gradients to zero. The example of train.ClipGradNorm is a whole
 // loop.
 //
-// Placements of a layer share its statistics, so that a snapshot of one is of all. Take
-// and Restore allocate nothing. No graph that the layers stand on may run meanwhile.
+// Placements of a layer share its statistics, so a snapshot of one is a snapshot of all.
+// Take and Restore allocate nothing. No graph that the layers stand on may run meanwhile.
 type Snapshot struct {
 	values, copies []*tensor.Dense
 }
 
-// Snapshot takes a snapshot of the layers of this package that the stack has, and of
-// layers that embed one of them.
+// Snapshot takes a snapshot of the stack's layers that are of this package or embed one
+// that is.
 func (s Stack) Snapshot() *Snapshot {
 	snapshot := new(Snapshot)
 	for _, l := range s {
@@ -46,15 +46,15 @@ func (s Stack) Snapshot() *Snapshot {
 	return snapshot
 }
 
-// Take makes the statistics as they are now those that Restore brings back.
+// Take copies the present statistics, for Restore.
 func (s *Snapshot) Take() {
 	for i, v := range s.values {
 		op.Copy(s.copies[i], v)
 	}
 }
 
-// Restore brings back the statistics of the last Take, or else of when the snapshot was
-// made.
+// Restore brings back the statistics of the last Take or, before any, those of when the
+// snapshot was made.
 func (s *Snapshot) Restore() {
 	for i, c := range s.copies {
 		op.Copy(s.values[i], c)

@@ -14,9 +14,9 @@ import (
 
 // State is tensors by PyTorch's names: weight, bias, running_mean, running_var,
 // num_batches_tracked. Those of a layer are relative to it, as in its
-// state_dict(). It can be encoded with gob, and Save and ReadState have it in files of
-// the safetensors format. num_batches_tracked has the shape (1), not PyTorch's (),
-// because gob does not bring a scalar tensor back; Load takes either.
+// state_dict(). It can be encoded with gob, and Save and ReadState write and read it as
+// a safetensors file. num_batches_tracked has the shape (1), not PyTorch's (), because
+// gob cannot decode a scalar tensor; Load takes either.
 type State map[string]*tensor.Dense
 
 // buffer is a part of the state that is not learned. All placements of a layer
@@ -58,7 +58,7 @@ func (m *module) State() State {
 // Load copies the values of a state into the layer and all its placements, between
 // runs. The state must have the names, shapes and types of the layer's own; if not, one
 // error says all that is wrong, and nothing has changed. Only num_batches_tracked may be
-// missing, which Keras, Flax and early versions of PyTorch do not have: it is then 0.
+// missing, as in states of Keras, Flax and early versions of PyTorch. It is then 0.
 func (m *module) Load(s State) error {
 	own := m.tensors()
 	if err := own.admits(s); err != nil {
@@ -121,27 +121,19 @@ func (own State) admits(s State) error {
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
 }
 
-// negative returns the first element below 0 of what cannot have such, a variance or a
-// count, else 0.
+// negative returns the first element below 0 of a variance or a count, else 0.
 func negative(name string, d *tensor.Dense) float64 {
 	if !safetensors.IsCount(name) && !strings.HasSuffix(name, "running_var") {
 		return 0
 	}
-	switch d = op.Clone(d); d.Dtype() {
-	case tensor.Float32:
-		return below(d.Float32s())
-	case tensor.Float64:
-		return below(d.Float64s())
-	case tensor.Int64:
-		return below(d.Int64s())
-	}
-	return 0
+	return below(op.Numbers(d))
 }
 
-func below[E float32 | float64 | int64](s []E) float64 {
-	for _, v := range s {
+// below returns the first number below 0, else 0.
+func below(numbers []float64) float64 {
+	for _, v := range numbers {
 		if v < 0 {
-			return float64(v)
+			return v
 		}
 	}
 	return 0

@@ -11,7 +11,6 @@ import (
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
 
-	"gorgonorm/internal/op"
 	"gorgonorm/internal/safetensors"
 )
 
@@ -19,7 +18,7 @@ import (
 //
 //	module.load_state_dict(safetensors.torch.load_file(path))
 //
-// A tensor that is nil is an error, and nothing has been written then.
+// A nil tensor is an error, and then nothing is written.
 func (s State) Save(w io.Writer) error {
 	if err := safetensors.Write(w, s, map[string]string{"format": "pt"}); err != nil {
 		return fmt.Errorf("layers: saving a state: %w", err)
@@ -27,27 +26,27 @@ func (s State) Save(w io.Writer) error {
 	return nil
 }
 
-// ReadState reads a file that Save has written, or safetensors.torch.save_file of a
-// state_dict(). Numbers of float16 and bfloat16 are widened to float32.
+// ReadState reads a file that Save has written, or PyTorch's safetensors.torch.save_file
+// with a state_dict(). Numbers of float16 and bfloat16 are widened to float32.
 func ReadState(path string) (State, error) { return readState(path, nil) }
 
 // Save writes the layer's State as State.Save does.
 func (m *module) Save(w io.Writer) error { return m.State().Save(w) }
 
-// LoadFile gives the layer the values of a file, as Load does those of a state. Numbers
-// of smaller types than the layer's are widened; none are narrowed.
+// LoadFile gives the layer the values of a file, as Load does with a state. Numbers of
+// smaller types than the layer's are widened; none are narrowed.
 func (m *module) LoadFile(path string) error { return loadFile(m, path) }
 
 // Save writes the norms' State as State.Save does.
 func (l *QKNorm) Save(w io.Writer) error { return l.State().Save(w) }
 
-// LoadFile gives both norms the values of a file, as Load does those of a state.
+// LoadFile gives both norms the values of a file, as Load does with a state.
 func (l *QKNorm) LoadFile(path string) error { return loadFile(l, path) }
 
 // Save writes the layers' State as State.Save does.
 func (s Stack) Save(w io.Writer) error { return s.State().Save(w) }
 
-// LoadFile gives the layers the values of a file, as Load does those of a state.
+// LoadFile gives the layers the values of a file, as Load does with a state.
 func (s Stack) LoadFile(path string) error { return loadFile(s, path) }
 
 // stateful is a layer or several.
@@ -67,8 +66,8 @@ func loadFile(l stateful, path string) error {
 	return nil
 }
 
-// readState reads a file's tensors in the types of their namesakes in like, if there are
-// such that hold the file's numbers, else in the file's own.
+// readState reads a file's tensors. Each has the type of its namesake in like if that
+// holds the file's numbers, else the file's type.
 func readState(path string, like State) (s State, err error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -111,26 +110,12 @@ func stateType(d format.DType, like *tensor.Dense) (tensor.Dtype, bool) {
 	return tensor.Dtype{}, false
 }
 
+// readTensor reads a tensor of one of State's types.
 func readTensor(f *safetensors.File, name string, dt tensor.Dtype) (*tensor.Dense, error) {
 	shape := tensor.Shape(f.Tensors[name].Shape)
-	if len(shape) == 0 { // gob does not bring a scalar back
+	if len(shape) == 0 { // gob cannot decode a scalar
 		shape = tensor.Shape{1}
 	}
-	switch dt {
-	case tensor.Float32:
-		return readFloats[float32](f, name, shape)
-	case tensor.Float64:
-		return readFloats[float64](f, name, shape)
-	}
-	n, err := f.Int64(name)
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking([]int64{n})), err
-}
-
-func readFloats[T op.Float](f *safetensors.File, name string, shape tensor.Shape) (*tensor.Dense, error) {
-	values := make([]T, f.Tensors[name].Len())
-	err := safetensors.Read(f, name, func(at int, block []T) error {
-		copy(values[at:], block)
-		return nil
-	})
-	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values)), err
+	d := tensor.New(tensor.WithShape(shape...), tensor.Of(dt))
+	return d, safetensors.Fill(f, name, d)
 }

@@ -27,6 +27,7 @@ func inFile(t *testing.T, s interface{ Save(io.Writer) error }) string {
 
 // TestEveryStateComesBack by gob, in a structure of the user's too, and by a file.
 func TestEveryStateComesBack(t *testing.T) {
+	t.Parallel()
 	type checkpoint struct {
 		Step  int
 		Norms map[string]*tensor.Dense
@@ -74,6 +75,7 @@ func TestEveryStateComesBack(t *testing.T) {
 }
 
 func TestAStackComesBackFromAFile(t *testing.T) {
+	t.Parallel()
 	a, b := newStack(t, 6), newStack(t, 7)
 	require.NoError(t, b.LoadFile(inFile(t, a)))
 	require.Equal(t, stackValues(a), stackValues(b))
@@ -81,6 +83,7 @@ func TestAStackComesBackFromAFile(t *testing.T) {
 
 // TestCountsInFilesAreScalars, as PyTorch's load_state_dict wants them.
 func TestCountsInFilesAreScalars(t *testing.T) {
+	t.Parallel()
 	l, err := NewBatchNorm(G.NewGraph(), 4)
 	require.NoError(t, err)
 	b, err := os.ReadFile(inFile(t, l))
@@ -115,6 +118,7 @@ func writeFile(t *testing.T, tensors map[string]file) string {
 }
 
 func TestNumbersOfFilesAreWidened(t *testing.T) {
+	t.Parallel()
 	path := writeFile(t, map[string]file{
 		"weight": {format.F16, []uint64{2}, []byte{0, 0x3c, 0, 0xc0}},     // 1, −2
 		"bias":   {format.BF16, []uint64{2}, []byte{0x80, 0x3f, 0, 0xc0}}, // 1, −2
@@ -135,6 +139,7 @@ func TestNumbersOfFilesAreWidened(t *testing.T) {
 }
 
 func TestWhatAFileHasThatCannotBeLoaded(t *testing.T) {
+	t.Parallel()
 	double := file{format.F64, []uint64{2}, make([]byte, 16)}
 	for _, c := range []struct {
 		tensors map[string]file

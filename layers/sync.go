@@ -5,9 +5,8 @@ import (
 	"math"
 	"slices"
 
-	"gorgonia.org/tensor"
-
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/op"
 )
 
 // Moments are the statistics of each feature over some rows: how many there are, each
@@ -72,14 +71,17 @@ func Sync(parts ...Moments) (Moments, error) {
 // SetStatistics makes a mean and variance of m the layer's running ones, with the variance
 // that the layer keeps: M2/(Count−1) or, with WithBiasedVariance, M2/Count. The number of
 // batches tracked stays as it is. No graph that the layer stands on may run meanwhile.
-// It is an error if the layer has no running statistics, or m another number of features,
-// too few rows for the variance, or a negative M2; nothing has changed then.
+// It is an error if the layer has no running statistics, or if m has another number of
+// features, too few rows for the variance, or a negative M2. Nothing has changed then.
 func (l *BatchNorm) SetStatistics(m Moments) error {
 	r := l.running
 	if r == nil {
 		return l.errorf("WithoutTracking leaves no statistics to set")
 	}
-	if n := r.mean.Shape().TotalSize(); len(m.Mean) != n || len(m.M2) != n {
+	if err := r.check(); err != nil {
+		return l.errorf("%w", err)
+	}
+	if n := r.shape.TotalSize(); len(m.Mean) != n || len(m.M2) != n {
 		return l.errorf("moments have %d means and %d M2, want %d of each", len(m.Mean), len(m.M2), n)
 	}
 	lost := 1 // degree of freedom, to the mean
@@ -92,19 +94,13 @@ func (l *BatchNorm) SetStatistics(m Moments) error {
 	if v := below(m.M2); v < 0 {
 		return l.errorf("moments have an M2 of %v, want 0 or more", v)
 	}
-	for j, mean := range m.Mean {
-		setElement(r.mean, j, mean)
-		setElement(r.variance, j, m.M2[j]/float64(m.Count-lost))
+	variance := make([]float64, len(m.M2))
+	for j, squares := range m.M2 {
+		variance[j] = squares / float64(m.Count-lost)
 	}
+	op.SetNumbers(r.mean, m.Mean)
+	op.SetNumbers(r.variance, variance)
 	return nil
-}
-
-func setElement(d *tensor.Dense, i int, v float64) {
-	if d.Dtype() == tensor.Float32 {
-		d.Float32s()[i] = float32(v)
-	} else {
-		d.Float64s()[i] = v
-	}
 }
 
 func (m *Moments) set(count int, mean, variance []float64) {

@@ -114,7 +114,7 @@ func spikeNote(rows []row) string {
 // leftOut names the runs that cannot be used.
 func leftOut(broken []train.Broken) (out []string) {
 	for _, b := range broken {
-		out = append(out, fmt.Sprintf("%q is left out, because it is broken: %s.", b.Name, b.Reason))
+		out = append(out, fmt.Sprintf("%q is left out because it is broken: %s.", b.Name, b.Reason))
 	}
 	return out
 }

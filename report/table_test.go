@@ -79,7 +79,7 @@ func TestWriteError(t *testing.T) {
 // Broken runs are told on the terminal and the page, and change nothing else there.
 func TestBrokenRunsAreListed(t *testing.T) {
 	broken := []train.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
-	told := []string{`"rms-<b>" is left out, because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out, because it is broken: it is cut short.`}
+	told := []string{`"rms-<b>" is left out because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out because it is broken: it is cut short.`}
 	var with, without bytes.Buffer
 	require.NoError(t, Table(&with, someRuns(), broken...))
 	require.NoError(t, Table(&without, someRuns()))

@@ -47,7 +47,7 @@ func NewAdamW(lr, beta1, beta2, decay float64) *AdamW {
 //
 // If a setting cannot work, or a weight or gradient is missing or of the wrong type,
 // that is an error and no weight is changed. A gradient that is not finite makes the
-// weight so too: ClipGradNorm tells of one.
+// weight so, too; ClipGradNorm returns a norm that shows it.
 func (a *AdamW) Step(model []G.ValueGrad) error {
 	if err := a.check(); err != nil {
 		return err
@@ -62,14 +62,14 @@ func (a *AdamW) Step(model []G.ValueGrad) error {
 	for _, p := range params {
 		p.update(a)
 	}
-	for _, p := range params { // now that no update needs a gradient that two weights share
+	for _, p := range params { // after all updates, because two weights may share a gradient
 		p.zeroGrad()
 	}
 	return nil
 }
 
-// check returns an error that names the first setting that cannot work. What is
-// allowed is finite in float32 after every multiplication that an update does with it.
+// check returns an error that names the first setting that cannot work. Settings in these
+// ranges stay finite in float32 in every product of an update.
 func (a *AdamW) check() error {
 	return cmp.Or(
 		within("AdamW: LR", a.LR, 0, 1e10),
@@ -186,8 +186,8 @@ type scaledNorm struct{ unit, relative float64 }
 
 func (n scaledNorm) value() float64 { return n.unit * n.relative }
 
-// globalNorm is that of all gradients. Its unit is 1, or the largest element where
-// squares are too large or too small for a float64.
+// globalNorm returns the norm of all gradients. Its unit is 1 or, where squares are too
+// large or too small for a float64, the largest element.
 func globalNorm(params []parameter) scaledNorm {
 	var squares float64
 	for _, p := range params {

@@ -50,7 +50,7 @@ func windows(text []int32, context, batch, most int) []int {
 	return at
 }
 
-// place is i·places/n for i < n, whose product an int may not hold.
+// place returns i·places/n for i < n. The product may not fit an int.
 func place(i, n, places int) int {
 	high, low := bits.Mul64(uint64(i), uint64(places))
 	at, _ := bits.Div64(high, low, uint64(n))

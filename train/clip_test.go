@@ -11,6 +11,7 @@ import (
 // TestClipGradNorm has gradients whose norm is that of a right triangle of integers,
 // scaled.
 func TestClipGradNorm(t *testing.T) {
+	t.Parallel()
 	inf, huge := math.Inf(1), math.MaxFloat64
 	for _, c := range []struct {
 		name  string

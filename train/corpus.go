@@ -39,8 +39,8 @@ func DefaultText() (string, error) {
 	return path, nil
 }
 
-// ReadCorpus reads a text in UTF-8. A byte order mark at its start and line ends of
-// Windows are refused: they would be characters to learn, which other texts lack.
+// ReadCorpus reads a text in UTF-8. It refuses a byte order mark at the start and Windows
+// line ends, because a model would learn them as characters that other texts lack.
 func ReadCorpus(path string) (*Corpus, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -24,8 +24,8 @@ type Lab struct {
 	OnDone func(Run)
 }
 
-// Pending returns those of the runs that are not finished and, among them, those of
-// which something is there that is to be made again. It is an error if the directory
+// Pending returns the runs that are not finished and, among them, the broken ones, which
+// are to be made again. It is an error if the directory
 // holds a run of another grid: one with other settings than the axes.
 func (l *Lab) Pending(cs []Config) (pending []Config, again []Broken, err error) {
 	dirs, err := runDirs(l.Dir)
@@ -39,7 +39,7 @@ func (l *Lab) Pending(cs []Config) (pending []Config, again []Broken, err error)
 	var there []found
 	for _, dir := range dirs {
 		f := found{dir: dir}
-		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // of a run without one it is not known
+		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // without a config the run may be of any grid
 			there = append(there, f)
 		}
 	}

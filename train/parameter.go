@@ -30,8 +30,8 @@ type parameter interface {
 	clip(n scaledNorm, limit float64, scaled map[memory]bool)
 }
 
-// memory is where elements are, and the size of one. Go does not move them; that nothing
-// else comes to be there is for those to see to who keep it.
+// memory is where elements are, and the size of one. Go does not move them. Whoever keeps a
+// memory must also keep the elements, so that the place is not given to others.
 type memory struct{ from, to, size uintptr }
 
 func memoryOf[T cpu.Float](s []T) memory {
@@ -48,7 +48,7 @@ type typed[T cpu.Float] struct {
 	grads  [][]T         // of each
 }
 
-// parameters are those of a model that have elements, each memory once. It is an error
+// parameters returns those of a model that have elements, each memory once. It is an error
 // if one of them cannot be worked on.
 func parameters(model []G.ValueGrad) ([]parameter, error) {
 	params := make([]parameter, 0, len(model))
@@ -83,7 +83,7 @@ func isNil(vg G.ValueGrad) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-// newParameter is the parameter of a node, or nil where that has no elements.
+// newParameter returns the parameter of a node, or nil if the node has no elements.
 func newParameter(place int, vg G.ValueGrad) (parameter, error) {
 	if isNil(vg) {
 		return nil, errors.New("is nil")
@@ -116,7 +116,7 @@ func newTyped[T cpu.Float](place int, vg G.ValueGrad, value G.Value) (parameter,
 	return &typed[T]{place, values, value.Shape().Dims(), []G.ValueGrad{vg}, [][]T{grad}}, nil
 }
 
-// gradient is a node's gradient, as elements that may be written to.
+// gradient returns the elements of a node's gradient, which may be written to.
 func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
 	grad, err := vg.Grad()
 	switch {
@@ -149,7 +149,7 @@ func constant(vg G.ValueGrad, grad G.Value) bool {
 	return ok && c.Value() == grad
 }
 
-// backing is the elements of a value of type T, in its memory.
+// backing returns the memory of a value of type T.
 func backing[T cpu.Float](v G.Value) ([]T, error) {
 	switch v := v.(type) {
 	case *G.F32:
@@ -175,7 +175,7 @@ func backing[T cpu.Float](v G.Value) ([]T, error) {
 func (p *typed[T]) label() string  { return label(p.place, p.nodes[0]) }
 func (p *typed[T]) memory() memory { return memoryOf(p.values) }
 
-// join adds the gradient of a node with the same memory, unless it is one that is there.
+// join adds the gradient of another node with the same memory.
 func (p *typed[T]) join(vg G.ValueGrad) error {
 	if reflect.ValueOf(vg).Comparable() && slices.Contains(p.nodes, vg) {
 		return nil
@@ -185,7 +185,7 @@ func (p *typed[T]) join(vg G.ValueGrad) error {
 	return err
 }
 
-// grad is the weight's gradient, the sum of all.
+// grad returns the weight's gradient, the sum over its nodes.
 func (p *typed[T]) grad() []T {
 	if len(p.grads) == 1 {
 		return p.grads[0]

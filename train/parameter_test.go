@@ -15,6 +15,7 @@ import (
 // TestAdamWKeepsItsMomentsOnANewGraph places a layer anew for each step. Under a
 // gradient that stays the same, every step of Adam takes a weight lr further.
 func TestAdamWKeepsItsMomentsOnANewGraph(t *testing.T) {
+	t.Parallel()
 	norm, err := layers.NewLayerNorm(G.NewGraph(), 2)
 	require.NoError(t, err)
 	a := NewAdamW(0.1, 0.9, 0.999, 0)
@@ -38,6 +39,7 @@ func TestAdamWKeepsItsMomentsOnANewGraph(t *testing.T) {
 // TestStepsAreCountedForEachWeight gives a weight that comes later the correction of
 // its own first step, whose length is lr.
 func TestStepsAreCountedForEachWeight(t *testing.T) {
+	t.Parallel()
 	a := NewAdamW(0.1, 0.9, 0.999, 0)
 	old, late := weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}, weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}
 	for range 9 {
@@ -50,6 +52,7 @@ func TestStepsAreCountedForEachWeight(t *testing.T) {
 
 // TestScalarsAreLearned descends (s−2)²+(u−2)² by two scalars.
 func TestScalarsAreLearned(t *testing.T) {
+	t.Parallel()
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 		for name, machine := range map[string]func(g *G.ExprGraph, learnables G.Nodes) G.VM{
 			"tape":           func(g *G.ExprGraph, _ G.Nodes) G.VM { return G.NewTapeMachine(g) },
@@ -101,6 +104,7 @@ func float(t *testing.T, v G.Value) float64 {
 }
 
 func TestATensorMayBeAScalar(t *testing.T) {
+	t.Parallel()
 	for _, grad := range []G.Value{tensor.New(tensor.FromScalar(3.0)), G.NewF64(3)} {
 		value := tensor.New(tensor.FromScalar(7.0))
 		require.NoError(t, NewAdamW(0.5, 0.9, 0.99, 1).Step([]G.ValueGrad{weight{value, grad}}))
@@ -112,6 +116,7 @@ func TestATensorMayBeAScalar(t *testing.T) {
 // TestAConstantIsNotWrittenTo has a cost s+1, whose gradient is a constant that every
 // graph of the program uses.
 func TestAConstantIsNotWrittenTo(t *testing.T) {
+	t.Parallel()
 	for _, bound := range []bool{false, true} {
 		g := G.NewGraph()
 		s := G.NewScalar(g, tensor.Float64, G.WithName("s"), G.WithValue(5.0))
@@ -145,6 +150,7 @@ func TestAConstantIsNotWrittenTo(t *testing.T) {
 // TestTwoWeightsMayShareAGradient adds two weights: without BindDualValues, the gradient
 // of both is one node.
 func TestTwoWeightsMayShareAGradient(t *testing.T) {
+	t.Parallel()
 	g := G.NewGraph()
 	a, b := node(g, "a", 1.0, 2.0), node(g, "b", 2.0, 2.0)
 	cost := G.Must(G.Sum(G.Must(G.Square(G.Must(G.Add(a, b)))))) // gradient (6, 8)
@@ -170,6 +176,7 @@ func TestTwoWeightsMayShareAGradient(t *testing.T) {
 
 // TestAWeightListedTwiceCountsOnce compares with AdamW's formula for one.
 func TestAWeightListedTwiceCountsOnce(t *testing.T) {
+	t.Parallel()
 	w := weight{dense([]float64{1}, 1), dense([]float64{10}, 1)}
 	model := []G.ValueGrad{w, w}
 	norm, err := ClipGradNorm(model, 5)
@@ -200,6 +207,7 @@ func descend(a *AdamW, x, grad float64, steps int) (path []float64) {
 // TestNodesOfOneMemoryAddUpTheirGradients has a weight in two nodes, whose gradients
 // PyTorch would have added in one.
 func TestNodesOfOneMemoryAddUpTheirGradients(t *testing.T) {
+	t.Parallel()
 	memory := []float64{1}
 	share := func(grad float64) weight {
 		return weight{tensor.New(tensor.WithShape(1), tensor.WithBacking(memory)), dense([]float64{grad}, 1)}
@@ -231,6 +239,7 @@ func TestNodesOfOneMemoryAddUpTheirGradients(t *testing.T) {
 }
 
 func TestWeightsThatOverlapAreRefused(t *testing.T) {
+	t.Parallel()
 	const want = "train: weight 0 shares a part of its memory with another weight, of this step or of an earlier one: give AdamW weights that do not overlap"
 	part := func(d *tensor.Dense, from, to int) G.ValueGrad {
 		v, err := d.Slice(G.S(from, to))
@@ -254,6 +263,7 @@ func TestWeightsThatOverlapAreRefused(t *testing.T) {
 }
 
 func TestAWeightWithoutElementsIsPassedOver(t *testing.T) {
+	t.Parallel()
 	none := tensor.New(tensor.WithShape(3, 0), tensor.WithBacking([]float64{}))
 	w := weight{dense([]float64{1}, 1), dense([]float64{4}, 1)}
 	model := []G.ValueGrad{weight{none, none}, w, weight{value: none}}
@@ -270,6 +280,7 @@ func TestAWeightWithoutElementsIsPassedOver(t *testing.T) {
 }
 
 func TestZeroGrad(t *testing.T) {
+	t.Parallel()
 	w := weight{dense([]float64{1, 2}, 2), dense([]float64{math.NaN(), 3}, 2)}
 	s := weight{G.NewF32(1), G.NewF32(float32(math.Inf(1)))}
 	require.NoError(t, ZeroGrad([]G.ValueGrad{w, s}))
@@ -279,6 +290,7 @@ func TestZeroGrad(t *testing.T) {
 }
 
 func TestSettingsThatCannotWork(t *testing.T) {
+	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, c := range []struct {
 		setting func(*AdamW) *float64
@@ -305,6 +317,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 // TestSettingsAtTheEdgeKeepWeightsFinite has the largest and smallest settings that are
 // allowed, one at a time and together, and weights with a gradient of 0 among them.
 func TestSettingsAtTheEdgeKeepWeightsFinite(t *testing.T) {
+	t.Parallel()
 	below1 := math.Nextafter(1, 0)
 	for _, lr := range []float64{0, 1e-3, 1e10} {
 		for _, beta1 := range []float64{0, 0.9, below1} {

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,10 +18,10 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// Broken is a run of which something is there that cannot be used.
+// Broken is a run whose files cannot be used.
 type Broken struct {
 	Name   string // of its directory
-	Reason string // which names files and no folder
+	Reason string // names files without their folder
 }
 
 func brokenRun(dir string, err error) Broken {
@@ -61,8 +62,8 @@ func ReadRun(dir string) (r Run, err error) {
 	return r, nil
 }
 
-// finished reads the run that a config makes from dir, and reports why it is not
-// there or did not come to its end.
+// finished reads the run of a config from dir. It is an error if the run is not there,
+// broken, or stopped before its end.
 func finished(dir string, c Config) (Run, error) {
 	r, err := ReadRun(dir)
 	if err != nil {
@@ -77,7 +78,7 @@ func finished(dir string, c Config) (Run, error) {
 	return r, nil
 }
 
-// ownModel is the model of a run's own config, or what no run can have in it.
+// ownModel returns the model of a run's config, or an error if no run can have that config.
 func (c Config) ownModel() (m transformer.Config, err error) {
 	if err = c.Validate(); err == nil {
 		m, err = c.model(&Corpus{Vocabulary: []rune(c.Vocabulary)})
@@ -91,9 +92,13 @@ func (c Config) ownModel() (m transformer.Config, err error) {
 	return m, err
 }
 
-// check reports the first thing in which the files do not fit each other, the config
-// being one that can be.
+// check reports the first thing in which the files of a run with a valid config do not
+// fit each other.
 func (r Run) check() error {
+	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkProbes())
+}
+
+func (r Run) checkLength() error {
 	c, s := r.Config, r.Summary
 	switch n := len(r.Steps); {
 	case s.Norm != c.Norm:
@@ -103,17 +108,29 @@ func (r Run) check() error {
 	case n > c.Steps || n < c.Steps && !s.Interrupted && !(s.Stopped && c.StopOnDivergence):
 		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, configFile, c.Steps)
 	}
-	var probed []int
+	return nil
+}
+
+// checkSteps reports the first step that is not in its place, or has a validation loss
+// where none is taken, or none where one is.
+func (r Run) checkSteps() error {
+	for i, step := range r.Steps {
+		want := i + 1
+		if step.Step != want {
+			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
+		}
+		if there, want := step.ValLoss != nil, r.Config.evaluates(want); there != want {
+			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, step.Step, there, want)
+		}
+	}
+	return nil
+}
+
+// checkLosses reports the first loss of the summary that is not the steps'.
+func (r Run) checkLosses() error {
+	s := r.Summary
 	first, last, val := Float(math.NaN()), Float(math.NaN()), Float(math.NaN())
 	for i, step := range r.Steps {
-		switch want := i + 1; {
-		case step.Step != want:
-			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
-		case (step.ValLoss != nil) != c.evaluates(want):
-			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, want, step.ValLoss != nil, c.evaluates(want))
-		case c.probes(want):
-			probed = append(probed, want)
-		}
 		if i == 0 {
 			first = step.Loss
 		}
@@ -125,8 +142,19 @@ func (r Run) check() error {
 		name      string
 		got, want Float
 	}{{"first_loss", s.FirstLoss, first}, {"last_loss", s.LastLoss, last}, {"last_val", s.LastVal, val}} {
-		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN is itself here
+		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN equals NaN here
 			return fmt.Errorf("%s: %s is %g, %s has %g", summaryFile, f.name, f.got, metricsFile, f.want)
+		}
+	}
+	return nil
+}
+
+// checkProbes reports whether the probes are those of the steps where some are taken.
+func (r Run) checkProbes() error {
+	var probed []int
+	for _, step := range r.Steps {
+		if r.Config.probes(step.Step) {
+			probed = append(probed, step.Step)
 		}
 	}
 	if len(r.Probes) != len(probed) {
@@ -141,8 +169,8 @@ func (r Run) check() error {
 }
 
 // ReadRuns reads all runs in a directory, which need not be there, in the order of
-// their names: those that are whole, finished or interrupted, and apart from them
-// those that are not. It is an error if the whole ones are not of one grid.
+// their names: those that are whole, finished or interrupted, and separately the broken
+// ones. It is an error if the whole ones are not of one grid.
 func ReadRuns(dir string) (runs []Run, broken []Broken, err error) {
 	dirs, err := runDirs(dir)
 	if err != nil {
@@ -168,8 +196,8 @@ func ReadRuns(dir string) (runs []Run, broken []Broken, err error) {
 	return runs, broken, nil
 }
 
-// runDirs are the places in a directory, which need not be there, where a run is or
-// was: they have the name of one, or hold a file of one.
+// runDirs returns the paths in a directory, which need not be there, that have the name of
+// a run or hold a file of one.
 func runDirs(dir string) (dirs []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -193,8 +221,8 @@ func holdsRun(dir string) bool {
 	})
 }
 
-// CheckCheckpoint reports what is wrong with a run that weights are to be taken from by
-// its directory. Of a path that is no run's it says nothing.
+// CheckCheckpoint returns an error if path is the directory of a run and the run is broken,
+// for programs that take weights from it.
 func CheckCheckpoint(path string) error {
 	if !holdsRun(path) {
 		return nil
@@ -274,7 +302,7 @@ func missing(got, want any) string {
 			}
 		}
 	case []any:
-		for i, item := range got.([]any) { // of which want was made
+		for i, item := range got.([]any) { // want was decoded from got
 			if inner := missing(item, want[i]); inner != "" {
 				return fmt.Sprintf("%d.%s", i, inner)
 			}

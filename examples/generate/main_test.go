@@ -18,7 +18,6 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"gorgonorm/examples/internal/cli"
-	"gorgonorm/models/tokenizer"
 	"gorgonorm/models/transformer"
 	"gorgonorm/train"
 )
@@ -135,43 +134,34 @@ func TestACheckpointOfNanoGPT(t *testing.T) {
 
 // TestBytePairs: a model over GPT-2's kind of tokens.
 func TestBytePairs(t *testing.T) {
+	dir, _ := pairs(t, 500, nil)
+	text, stats := succeed(t, "-model", dir, "-n", "50", "-prompt", "the then", "-temperature", "100")
+	require.True(t, strings.HasPrefix(text, "the then"))
+	require.Contains(t, stats, "50 tokens after a prompt of ")
+
+	small := filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")
+	status, _, stderr := call(context.Background(), "-model", directory(t, small, bpeFiles(t)), "-heads", "2")
+	require.Equal(t, cli.Failed, status)
+	require.Regexp(t, `model.safetensors has 11 different tokens, and there are \d+ in the vocabulary beside it`, stderr)
+}
+
+// bpeFiles are those of the small encoding of the tokenizer's tests.
+func bpeFiles(t *testing.T) map[string]string {
+	t.Helper()
 	files := make(map[string]string)
 	for _, name := range []string{"vocab.json", "merges.txt"} {
 		b, err := os.ReadFile(filepath.Join(testdata, "bpe", name))
 		require.NoError(t, err)
 		files[name] = string(b)
 	}
-	tokens, err := tokenizer.ReadBPE(filepath.Join(testdata, "bpe", "vocab.json"), filepath.Join(testdata, "bpe", "merges.txt"))
-	require.NoError(t, err)
-	norm, err := transformer.NormByName("layer")
-	require.NoError(t, err)
-	m, err := transformer.New(G.NewGraph(), transformer.Config{Vocab: tokens.Size() + 500, Context: 8, Layers: 1, Heads: 1, Channels: 4, Norm: norm})
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), "model.safetensors")
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	require.NoError(t, m.Save(f))
-	require.NoError(t, f.Close())
-	text, stats := succeed(t, "-model", directory(t, path, files), "-n", "50", "-prompt", "the then", "-temperature", "100")
-	require.True(t, strings.HasPrefix(text, "the then"))
-	require.Contains(t, stats, "50 tokens after a prompt of ")
-
-	small := filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")
-	status, _, stderr := call(context.Background(), "-model", directory(t, small, files), "-heads", "2")
-	require.Equal(t, cli.Failed, status)
-	require.Regexp(t, `model.safetensors has 11 different tokens, and there are \d+ in the vocabulary beside it`, stderr)
+	return files
 }
 
 // pairs makes a model over the small encoding of the tokenizer's tests, with so many more
 // rows, and files beside it.
 func pairs(t *testing.T, more int, files map[string]string) (dir string, m *transformer.Model) {
 	t.Helper()
-	all := map[string]string{}
-	for _, name := range []string{"vocab.json", "merges.txt"} {
-		b, err := os.ReadFile(filepath.Join(testdata, "bpe", name))
-		require.NoError(t, err)
-		all[name] = string(b)
-	}
+	all := bpeFiles(t)
 	maps.Copy(all, files)
 	norm, err := transformer.NormByName("layer")
 	require.NoError(t, err)
@@ -223,8 +213,8 @@ func TestATokenWithoutARow(t *testing.T) {
 	}
 }
 
-// TestPrompts come from the command line with escapes, or as they stand from a file or
-// from standard input; the default is one that the vocabulary has.
+// TestPrompts come from the command line, with escapes, or unchanged from a file or
+// standard input. The default is one that the vocabulary has.
 func TestPrompts(t *testing.T) {
 	dir, run := func() string { d, _ := pairs(t, 0, nil); return d }(), aRun(t)
 	const odd = "the \\n “quick”\n\tbrown \\"
@@ -317,7 +307,7 @@ func TestWhatCannotBe(t *testing.T) {
 		{[]string{"-model", dir, "-prompt-file", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-prompt-file", ""}, cli.Misused, "-prompt-file is empty, want a file"},
 		{[]string{"-model", dir, "-prompt-file", "-", "-prompt", "t"}, cli.Misused, "-prompt and -prompt-file are given, want one of them"},
-		{[]string{"-model", dir, "-prompt", `t\d`}, cli.Misused, `"\\d" is no escape, write \\ for a backslash, or give the text with -prompt-file`},
+		{[]string{"-model", dir, "-prompt", `t\d`}, cli.Misused, `"\\d" is no escape: write \\ for a backslash, or give the text with -prompt-file`},
 		{[]string{"-model", dir, "-prompt", `t\`}, cli.Misused, `"\\" is no escape`},
 		{[]string{"-model", dir, "-eval", ""}, cli.Misused, "-eval is empty, want a file"},
 		{[]string{"-heads", "2", "-model", filepath.Join(testdata, "checkpoints", "gpt2_f16.safetensors")}, cli.Failed, "is nothing that turns text into its tokens"},

@@ -11,8 +11,8 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// promptFor is the text to continue. Without one given it is a new line, as nanoGPT has
-// it, or the first token of a vocabulary that has none.
+// promptFor returns the text to continue: the one given or else a new line, as in nanoGPT,
+// or the first token of a vocabulary without new lines.
 func (o options) promptFor(tokens tokenizer.Tokenizer) (string, error) {
 	switch {
 	case o.file != "":
@@ -45,7 +45,7 @@ func readText(name string) (string, error) {
 	return s, nil
 }
 
-// unescape replaces escapes as in a string of Go's.
+// unescape replaces the escapes of Go's strings.
 func unescape(s string) (string, error) {
 	var b strings.Builder
 	for {
@@ -57,7 +57,7 @@ func unescape(s string) (string, error) {
 		s = s[len(before):]
 		r, multibyte, rest, err := strconv.UnquoteChar(s, 0)
 		if err != nil {
-			return "", fmt.Errorf(`%.10q is no escape, write \\ for a backslash, or give the text with -prompt-file`, s)
+			return "", fmt.Errorf(`%.10q is no escape: write \\ for a backslash, or give the text with -prompt-file`, s)
 		}
 		if multibyte {
 			b.WriteRune(r)
@@ -88,8 +88,8 @@ func fits(tokens tokenizer.Tokenizer, rows int) bool {
 	return true
 }
 
-// encode gives the ids of a text by one of the tokenizer's ways. Each must have a row in
-// the model.
+// encode returns the ids of a text by Encode or Encode32. It is an error if the model has
+// no row for one.
 func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by func(string) ([]ID, error), s string) ([]ID, error) {
 	ids, err := by(s)
 	if err != nil {

@@ -69,12 +69,12 @@ func TestADamagedRunIsToldAndMadeAgain(t *testing.T) {
 
 			report, _ := succeed(t, []string{"-report-only", "-out", out})
 			report = strings.Join(strings.Fields(report), " ") // which is wrapped
-			require.Contains(t, report, `"`+damaged+`" is left out, because it is broken: `)
+			require.Contains(t, report, `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, report, c.want)
 			require.Contains(t, report, "rms")
 			page, err := os.ReadFile(filepath.Join(out, page))
 			require.NoError(t, err)
-			require.Contains(t, html.UnescapeString(string(page)), `"`+damaged+`" is left out, because it is broken: `)
+			require.Contains(t, html.UnescapeString(string(page)), `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, html.UnescapeString(string(page)), c.want)
 			require.NotContains(t, string(page), out)
 

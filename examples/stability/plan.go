@@ -16,7 +16,7 @@ type plan struct {
 	total   int // runs of the grid
 	planned int // runs of the share of it, or all
 	pending []train.Config
-	again   []train.Broken // the pending ones of which something is there
+	again   []train.Broken // the pending ones that are broken
 	start   []string       // what is said of loaded weights
 }
 

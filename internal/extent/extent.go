@@ -7,12 +7,12 @@ import (
 	"math"
 )
 
-// Max is the most elements that a tensor may have. As float32 they are 256 GiB; a size
-// beyond that is a slip. Where an int has 32 bits, their bytes must fit it.
+// Max is how many elements a tensor may have: 256 GiB of float32, so that a larger size is
+// surely a mistake. Where an int has 32 bits, their bytes must fit it.
 const Max = min(1<<36, math.MaxInt/8)
 
-// Product multiplies sizes. It is not ok where one is negative or there are more than
-// Max elements.
+// Product multiplies sizes. It is not ok if one of them is negative or the product is more
+// than Max.
 func Product(sizes ...int) (n int, ok bool) {
 	n = 1
 	for _, s := range sizes {
@@ -24,7 +24,7 @@ func Product(sizes ...int) (n int, ok bool) {
 	return n, true
 }
 
-// Of is the number of a shape's elements, or an error that says what has the shape.
+// Of returns the number of a shape's elements, or an error that begins with what.
 func Of[S ~[]int](what string, shape S) (int, error) {
 	n, ok := Product(shape...)
 	if !ok {

@@ -33,3 +33,43 @@ func Clone(d *tensor.Dense) *tensor.Dense {
 	Copy(c, d)
 	return c
 }
+
+// Numbers returns a tensor's elements in row-major order as float64s, in memory of their
+// own. It returns nil for nil and for tensors of other types than Copy's.
+func Numbers(d *tensor.Dense) []float64 {
+	if d == nil {
+		return nil
+	}
+	switch d.Dtype() {
+	case tensor.Float32:
+		return widen(d, d.Float32s())
+	case tensor.Float64:
+		return widen(d, d.Float64s())
+	case tensor.Int64:
+		return widen(d, d.Int64s())
+	}
+	return nil
+}
+
+// SetNumbers gives a tensor of float32 or float64 that many elements, in row-major order.
+func SetNumbers(d *tensor.Dense, numbers []float64) {
+	next := 0
+	switch d.Dtype() {
+	case tensor.Float32:
+		memory := d.Float32s()
+		walk(d, func(i int) { memory[i] = float32(numbers[next]); next++ })
+	case tensor.Float64:
+		memory := d.Float64s()
+		walk(d, func(i int) { memory[i] = numbers[next]; next++ })
+	}
+}
+
+func widen[E float32 | float64 | int64](d *tensor.Dense, memory []E) []float64 {
+	var scratch []E
+	elements := contiguous(d, memory, &scratch)
+	numbers := make([]float64, len(elements))
+	for i, v := range elements {
+		numbers[i] = float64(v)
+	}
+	return numbers
+}

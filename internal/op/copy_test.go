@@ -31,11 +31,16 @@ func TestCopyBetweenLayouts(t *testing.T) {
 		requireElements(src.(*tensor.Dense), 1, from)
 		c := Clone(src.(*tensor.Dense))
 		require.Equal(t, []float64{1, 2, 3, 4, 5, 6}, c.Float64s(), from)
+		require.Equal(t, []float64{1, 2, 3, 4, 5, 6}, Numbers(src.(*tensor.Dense)), from)
 	}
 	other := tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{7, 8, 9, 10, 11, 12}))
 	for to, dst := range all() {
 		Copy(dst.(*tensor.Dense), other)
 		requireElements(dst.(*tensor.Dense), 7, to)
+	}
+	for to, dst := range all() {
+		SetNumbers(dst.(*tensor.Dense), []float64{13, 14, 15, 16, 17, 18})
+		requireElements(dst.(*tensor.Dense), 13, to)
 	}
 	big := tensor.New(tensor.WithShape(3, 3), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6, 7, 8, 9}))
 	column, err := big.Slice(nil, G.S(1))
@@ -68,4 +73,13 @@ func TestCloneOfEveryType(t *testing.T) {
 		d.Zero()
 		require.NotEqual(t, d.Data(), want, "they share no memory")
 	}
+}
+
+func TestNumbersOfEveryType(t *testing.T) {
+	single := tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2}))
+	SetNumbers(single, []float64{3, 0.1})
+	require.Equal(t, []float64{3, float64(float32(0.1))}, Numbers(single))
+	require.Equal(t, []float64{-4}, Numbers(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{-4}))))
+	require.Nil(t, Numbers(tensor.New(tensor.WithShape(1), tensor.WithBacking([]int{1}))))
+	require.Nil(t, Numbers(nil))
 }

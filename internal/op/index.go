@@ -9,9 +9,9 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// index is what is looked up about the nodes of one graph. Each node is read once,
-// so that n lookups on a growing graph take time n. It holds no node, because a
-// node holds its graph.
+// index answers lookups about the nodes of one graph. It reads each node once, so that
+// n lookups on a growing graph take time n. It holds no node, because a node would keep
+// its graph alive.
 type index struct {
 	mu      sync.Mutex
 	seen    int                  // how many nodes are in the index
@@ -26,7 +26,7 @@ type index struct {
 
 var indexes sync.Map // from weak.Pointer[G.ExprGraph] to *index
 
-// indexOf is the graph's index, locked and up to date. Its owner unlocks it.
+// indexOf returns the graph's index, locked and up to date. The caller unlocks it.
 func indexOf(g *G.ExprGraph) *index {
 	key := weak.Make(g)
 	found, ok := indexes.Load(key)
@@ -42,7 +42,7 @@ func indexOf(g *G.ExprGraph) *index {
 }
 
 // update reads the nodes that have been added. Ids ascend along the nodes of a graph, so
-// if the last one seen is at its place, no node before it has been removed.
+// if the last node seen is still at its place, no node before it has been removed.
 func (x *index) update(nodes G.Nodes) {
 	if x.seen > 0 && (len(nodes) < x.seen || nodes[x.seen-1] != x.last.Value() || nodes[x.seen-1].ID() != x.lastID) {
 		x.forget()
@@ -70,7 +70,7 @@ func (x *index) update(nodes G.Nodes) {
 
 func (x *index) forget() { x.seen, x.hashes = 0, nil }
 
-// input is the first input node of that name, nil if there is none.
+// input returns the first input node of that name, nil if there is none.
 func (x *index) input(g *G.ExprGraph, name string) *G.Node {
 	i, ok := x.inputs[name]
 	if !ok {
@@ -92,15 +92,15 @@ func hashTaken(g *G.ExprGraph, hash uint32) bool {
 	return taken
 }
 
-// Input is the first input node of that name on the graph, nil if there is none.
+// Input returns the graph's first input node of that name, nil if there is none.
 func Input(g *G.ExprGraph, name string) *G.Node {
 	x := indexOf(g)
 	defer x.mu.Unlock()
 	return x.input(g, name)
 }
 
-// FreeName is the first of kind, kind_1, kind_2, … with which no suffix makes the name of
-// an input on the graph.
+// FreeName returns the first of kind, kind_1, kind_2, … that makes, with any of the
+// suffixes, no name of an input on the graph.
 func FreeName(g *G.ExprGraph, kind string, suffixes ...string) string {
 	x := indexOf(g)
 	defer x.mu.Unlock()

@@ -8,8 +8,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Memory is where a learnable has its values on all graphs where it stands. Until it is
-// shared, the learnable stands on one graph and may have its values anywhere.
+// Memory is where a learnable has its values on all graphs that it is on. Until it is
+// shared, the learnable is on one graph and may have its values anywhere.
 type Memory struct{ shared atomic.Pointer[location] }
 
 type location struct {
@@ -17,8 +17,9 @@ type location struct {
 	at   uintptr // of data
 }
 
-// Share settles that the memory is where the node has its values, if that has not been
-// settled yet. Values that are not in row-major order, or among others, are moved.
+// Share makes the place of the node's values the shared memory, or checks that it is, if
+// the memory is shared already. Values that are not in row-major order, or are a part of a
+// larger tensor, are moved first.
 func (m *Memory) Share(n *G.Node) error {
 	if m.shared.Load() != nil {
 		return m.check(n)
@@ -34,7 +35,7 @@ func (m *Memory) Share(n *G.Node) error {
 	return nil
 }
 
-// Rejoin gives the node its values in the shared memory again, if it has them elsewhere.
+// Rejoin makes the node use the shared memory again, if it has its values elsewhere.
 func (m *Memory) Rejoin(n *G.Node) error {
 	if m.check(n) == nil {
 		return nil
@@ -56,8 +57,8 @@ func (m *Memory) check(n *G.Node) error {
 	return nil
 }
 
-// Own says that an input node has its values in the memory: operations that are applied
-// to it from then on refuse to run when it has them elsewhere.
+// Own makes the memory that of an input node: operations that are applied to the node from
+// then on refuse to run when its values are elsewhere.
 func (m *Memory) Own(n *G.Node) {
 	x := indexOf(n.Graph())
 	defer x.mu.Unlock()
@@ -67,7 +68,7 @@ func (m *Memory) Own(n *G.Node) {
 	x.owned[n.ID()] = m
 }
 
-// owned are the inputs that have a memory to be in.
+// owned are an operation's inputs that have a Memory.
 type owned []ownedInput
 
 type ownedInput struct {

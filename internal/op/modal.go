@@ -12,7 +12,7 @@ import (
 )
 
 // Modal is a kernel that computes something else under a machine made with
-// gorgonia.EvalMode. Its Backward goes by what its Forward has done.
+// gorgonia.EvalMode. Its Backward belongs to the mode of its last Forward.
 type Modal[T Float] interface {
 	Kernel[T]
 	// SetTraining is called before each Forward with the mode of the running machine.
@@ -38,7 +38,7 @@ func applyModal[T Float](f *forward[T], k Modal[T], inputs []*G.Node) (*G.Node, 
 	return n, err
 }
 
-// modal is forward of a kernel that has modes. Gorgonia tells an operation the mode of
+// modal is forward for a kernel that has modes. Gorgonia tells an operation the mode of
 // each new machine, but not which machine runs it. It makes them in this order:
 //
 //	NewTapeMachine  compiles the graph, which asks each operation whether it overwrites
@@ -48,9 +48,9 @@ func applyModal[T Float](f *forward[T], k Modal[T], inputs []*G.Node) (*G.Node, 
 //	                the node has by then
 //
 // So once an operation has been told a mode, it keeps that mode, and a successor takes
-// its place in the node. A tape machine runs the operation that it has told, LispMachines
-// run the latest successor, which knows what they have been told. Where that does not say
-// which mode is meant, running is an error: with LispMachines of both modes, with a
+// its place in the node. A TapeMachine runs the operation that it has told. LispMachines
+// run the latest successor, which knows what its predecessors have been told by them.
+// Where the mode stays unknown, running is an error: with LispMachines of both modes, with a
 // compiled program that a machine of another mode takes over, and with a graph and its
 // Clone, whose nodes have one operation.
 type modal[T Float] struct {
@@ -60,9 +60,9 @@ type modal[T Float] struct {
 
 	serial   int   // ascends from each to its successor
 	compiled maker // who has compiled it last
-	program  bool  // a program that no machine under construction has compiled may hold it
-	told     modes // what it was told itself
-	lisp     modes // of LispMachines that were told before it took its place
+	program  bool  // it may be in a program that was compiled outside NewTapeMachine
+	told     modes // the modes that it was told itself
+	lisp     modes // the modes that LispMachines told its predecessors
 }
 
 // sharedMode is common to all operations that a node has had.
@@ -88,7 +88,7 @@ func modeOf(isTraining bool) modes {
 	return evaluation
 }
 
-// OverwritesInput says no to a compiler.
+// OverwritesInput notes which machine's program the operation is put into.
 func (m *modal[T]) OverwritesInput() int {
 	m.compiled = whoMakes()
 	m.program = m.program || m.compiled != tapeMachine
@@ -105,7 +105,7 @@ func (m *modal[T]) SetTraining(isTraining bool) error {
 	case by == lispMachine:
 		m.told |= mode
 		lisp |= mode
-	default: // any program may be meant that holds this one or one before it
+	default: // the mode may be for any program that holds this operation or a predecessor
 		other := training + evaluation - mode
 		m.shared.barred[other] = max(m.shared.barred[other], m.serial)
 		if m.program || by == somebody {
@@ -140,7 +140,7 @@ var errMode = errors.New("machines made with and without gorgonia.EvalMode may r
 	"make the machine anew with gorgonia.NewTapeMachine, from the graph and not from a compiled program, " +
 	"or evaluate a branch or graph of its own, placing the layer there with On(g, layers.Evaluation)")
 
-// maker is who calls an operation that is not run yet.
+// maker is the function that calls an operation while a machine is made.
 type maker int
 
 const (
@@ -149,7 +149,7 @@ const (
 	lispMachine
 )
 
-// whoMakes looks for the caller among the functions that make a machine.
+// whoMakes finds the maker among the callers.
 func whoMakes() maker {
 	var callers [16]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
@@ -167,7 +167,8 @@ func whoMakes() maker {
 	}
 }
 
-// opField is where a node holds its operation; nil if not where Gorgonia v0.9.18 has it.
+// opField is the field of a node that holds its operation, nil if it is not as in Gorgonia
+// v0.9.18.
 var opField = func() []int {
 	f, ok := reflect.TypeFor[G.Node]().FieldByName("op")
 	if !ok || f.Type != reflect.TypeFor[G.Op]() {
@@ -176,8 +177,8 @@ var opField = func() []int {
 	return f.Index
 }()
 
-// replace puts another operation of the same hash in one's place. Where it cannot, the
-// one stays and is told every mode.
+// replace puts the operation by, which has the same hash, in the place of old. Where it
+// cannot, old stays and is told every mode.
 func replace(n *G.Node, old, by G.Op) {
 	if n == nil || opField == nil || n.Op() != old {
 		return

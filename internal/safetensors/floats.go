@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	format "github.com/nlpodyssey/safetensors"
+	"gorgonia.org/tensor"
 )
 
 // Float is what numbers are read as.
@@ -45,6 +46,28 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 		}
 	}
 	return nil
+}
+
+// Fill gives a tensor whose memory is in row-major order the numbers of a file's tensor of
+// as many: float32 or float64 as Read does, an int64 as Int64 does.
+func Fill(f *File, name string, d *tensor.Dense) error {
+	switch d.Dtype() {
+	case tensor.Float32:
+		return fill(f, name, d.Float32s())
+	case tensor.Float64:
+		return fill(f, name, d.Float64s())
+	default:
+		n, err := f.Int64(name)
+		d.Int64s()[0] = n
+		return err
+	}
+}
+
+func fill[T Float](f *File, name string, into []T) error {
+	return Read(f, name, func(at int, block []T) error {
+		copy(into[at:], block)
+		return nil
+	})
 }
 
 // Equal reports whether two tensors have the same shape and the same numbers. They may

@@ -18,8 +18,8 @@ import (
 // file of the same directory each tensor of a model is.
 const IndexSuffix = ".safetensors.index.json"
 
-// Paths are those of the files that Open reads: the given one and, if that is an index,
-// those that it names.
+// Paths returns the paths of the files that Open reads: the given one and, if that is an
+// index, those that it names.
 func Paths(path string) ([]string, error) {
 	if !strings.HasSuffix(path, IndexSuffix) {
 		return []string{path}, nil
@@ -35,7 +35,7 @@ func Paths(path string) ([]string, error) {
 	return paths, nil
 }
 
-// index is what an index holds. Its metadata, the size of all tensors, are of no use.
+// index is the JSON of an index. Its metadata, the total size, is not needed.
 type index struct {
 	WeightMap map[string]string `json:"weight_map"` // the file that a tensor is in
 }
@@ -83,8 +83,8 @@ func readIndex(path string) (parts map[string][]string, err error) {
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// openIndex opens the parts that an index names as one file, or says all that is wrong
-// with them.
+// openIndex opens the parts that an index names as one file, or returns an error of all
+// that is wrong with them.
 func openIndex(path string) (*File, error) {
 	parts, err := readIndex(path)
 	if err != nil {
@@ -111,7 +111,7 @@ func openIndex(path string) (*File, error) {
 	return all, nil
 }
 
-// add takes over another file, and says which of its tensors are there already.
+// add takes over the tensors of another file, and lists those that are there already.
 func (f *File) add(other *File) (faults []string) {
 	f.files = append(f.files, other.files...)
 	for _, name := range slices.Sorted(maps.Keys(other.Tensors)) {
@@ -130,7 +130,7 @@ func (f *File) add(other *File) (faults []string) {
 	return faults
 }
 
-// noIndex says all that is wrong with an index, or the first of very much.
+// noIndex returns an error that lists the faults of an index, of very many the first ones.
 func noIndex(path string, faults ...string) error {
 	const most = 100
 	if n := len(faults); n > most {

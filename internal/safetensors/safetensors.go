@@ -22,7 +22,7 @@ import (
 // File is an open file, or all those that an index names.
 type File struct {
 	Tensors  map[string]Tensor
-	Metadata map[string]string // the writer's remarks; where files differ, the values of all
+	Metadata map[string]string // the writer's remarks; where parts differ, the values of all of them
 	files    []*os.File
 }
 
@@ -39,7 +39,7 @@ type Tensor struct {
 // Len is the number of elements.
 func (t Tensor) Len() int { return int(t.size / int64(t.DType.Size())) }
 
-// Rows are the first n rows of a tensor that has more.
+// Rows returns the first n rows of a tensor that has more.
 func (t Tensor) Rows(n int) Tensor {
 	t.size = t.size / int64(t.Shape[0]) * int64(n)
 	t.Shape = append([]int{n}, t.Shape[1:]...)
@@ -73,8 +73,8 @@ func openFile(path string) (*File, error) {
 	return f, nil
 }
 
-// regular describes a file before it is opened: that waits for a writer where the file is
-// a pipe.
+// regular returns the description of a file, or an error unless it is a regular one. It
+// does not open the file, because opening a pipe waits for a writer.
 func regular(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -38,7 +38,7 @@ func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]st
 	return format.SerializeToWriter(views, metadata, w)
 }
 
-// View is a tensor as the format's package wants it; the package's own has no scalars.
+// View is a tensor as the format's package takes it. The package's own type has no scalars.
 type View struct {
 	dense  *tensor.Dense
 	scalar bool
@@ -55,7 +55,7 @@ var dtypes = map[tensor.Dtype]format.DType{
 	tensor.Int64:   format.I64,
 }
 
-// DType returns the format's name of the type.
+// DType returns the format's name for the element type.
 func (v View) DType() format.DType { return dtypes[v.dense.Dtype()] }
 
 // Shape returns the sizes that the file has.
@@ -76,7 +76,7 @@ func (v View) Data() []byte {
 	if !op.InOrder(d) || d.DataSize() != d.Shape().TotalSize() { // a slice may hold more
 		d = op.Clone(d)
 	}
-	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // numbers of a fixed size, which it takes
+	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // no error, because the numbers have a fixed size
 	return b
 }
 

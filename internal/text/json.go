@@ -2,9 +2,9 @@ package text
 
 import "bytes"
 
-// JSON returns the JSON of a file that may also have a byte order mark and comments: to
-// the end of a line after // or #, and between /* and */. Comments become spaces, so that
-// the places in a decoder's errors stay those in the file.
+// JSON removes a byte order mark and comments from a JSON file: what follows // or # to the
+// end of the line, and what is between /* and */. Comments become spaces, so that a
+// decoder's errors have the places in the file.
 func JSON(file []byte) ([]byte, error) {
 	b, err := WithoutMark(file)
 	if err != nil {
@@ -28,8 +28,8 @@ func JSON(file []byte) ([]byte, error) {
 	return b, nil
 }
 
-// stringLen is the length of the JSON string at the start, or of the rest where it does
-// not end.
+// stringLen returns the length of the JSON string that b starts with, or of all of b if the
+// string does not end.
 func stringLen(b []byte) int {
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
@@ -43,7 +43,8 @@ func stringLen(b []byte) int {
 }
 
 // blank overwrites a comment with spaces, except its line ends, and returns its length. A
-// comment that lacks its end stays, for the decoder to refuse, unless a file's end ends it.
+// comment without an end stays, for the decoder to refuse. A comment to the end of a line
+// may also end with the file.
 func blank(b []byte, start, end string) int {
 	n := len(b)
 	if at := bytes.Index(b[len(start):], []byte(end)); at >= 0 {

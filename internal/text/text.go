@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Read reads a file to its end and checks it. The text is held once.
+// Read reads a file to its end and checks it. It holds the text in memory only once.
 func Read(f *os.File) (string, error) {
 	var b strings.Builder
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == int64(int(info.Size())) {
@@ -27,8 +27,8 @@ func Read(f *os.File) (string, error) {
 const bom = "\ufeff"
 
 // Check returns an error for what is not UTF-8, and for what editors and Windows add to
-// a text unseen: a byte order mark at its start and line ends of two characters. Read as
-// they are, they would be characters like any other, which Python's open drops.
+// a text unseen: a byte order mark at its start and line ends of two characters. They
+// would become characters of the text, which Python's open drops.
 func Check(s string) error {
 	if err := checkUnicode(s); err != nil {
 		return err
@@ -43,8 +43,8 @@ func Check(s string) error {
 	return nil
 }
 
-// WithoutMark returns what a file has after a byte order mark, or an error for what is
-// not UTF-8.
+// WithoutMark returns a file's text without a byte order mark, or an error if it is not
+// UTF-8.
 func WithoutMark(file []byte) ([]byte, error) {
 	return bytes.TrimPrefix(file, []byte(bom)), checkUnicode(string(file))
 }
@@ -61,8 +61,8 @@ func checkUnicode(s string) error {
 }
 
 // otherUnicode names the encoding of a text in UTF-16 or UTF-32 as iconv does, or "".
-// Without a byte order mark, zeros in every second place tell it: most characters of
-// most such texts are ASCII at the start.
+// Without a byte order mark it counts zeros at even and odd places, because most such
+// texts begin with ASCII characters.
 func otherUnicode(s string) string {
 	switch {
 	case strings.HasPrefix(s, "\xff\xfe\x00\x00"), strings.HasPrefix(s, "\x00\x00\xfe\xff"):
@@ -102,7 +102,7 @@ func invalid(s string) (at int, ok bool) {
 	}
 }
 
-// Place is that of a byte as editors count: lines and characters from 1.
+// Place returns the place of a byte as editors count: lines and characters from 1.
 func Place(s string, at int) string {
 	before := s[:at]
 	line := strings.LastIndexByte(before, '\n') + 1

@@ -89,7 +89,7 @@ func readConfig(path string) (c transformer.Config, vocabulary string, err error
 // config takes a setting by whichever name it has, and refuses models that are not this
 // module's: by what their settings say, and by members that it does not know.
 func (s settings) config(unknown []string) (c transformer.Config, err error) {
-	faults := s.foreign()
+	faults := append(s.foreign(), s.unsupported()...)
 	one := func(what string, values ...int) (found int) {
 		for _, v := range values {
 			if v != 0 && found != 0 && v != found {
@@ -114,14 +114,8 @@ func (s settings) config(unknown []string) (c transformer.Config, err error) {
 			faults = append(faults, strings.TrimPrefix(err.Error(), "transformer: "))
 		}
 	}
-	if e := s.Epsilon; e != nil && *e != 1e-5 {
-		faults = append(faults, fmt.Sprintf("layer_norm_epsilon is %g, only 1e-05 is to be had", *e))
-	}
 	if c.GELU, err = s.gelu(); err != nil {
 		faults = append(faults, err.Error())
-	}
-	if (s.Scale != nil && !*s.Scale) || s.ByLayer {
-		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
 	}
 	if s.NInner != 0 && c.Channels != 0 && (s.NInner%4 != 0 || s.NInner/4 != c.Channels) {
 		faults = append(faults, fmt.Sprintf("n_inner is %d, want 4·%d, which is the MLP's size here", s.NInner, c.Channels))
@@ -135,7 +129,27 @@ func (s settings) config(unknown []string) (c transformer.Config, err error) {
 	return c, nil
 }
 
-// foreign says what tells the model from GPT-2's.
+// unsupported lists settings of GPT-2's that this module does not compute.
+func (s settings) unsupported() (faults []string) {
+	if e := s.Epsilon; e != nil && *e != 1e-5 {
+		faults = append(faults, fmt.Sprintf("layer_norm_epsilon is %g, want 1e-05", *e))
+	}
+	if s.Scale != nil && !*s.Scale || s.ByLayer {
+		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
+	}
+	if s.CrossAttention || s.EncoderDecoder {
+		faults = append(faults, "it attends to an encoder, and here there is none")
+	}
+	if len(s.Pruned) > 0 {
+		faults = append(faults, "pruned_heads is not empty, and here no heads are pruned")
+	}
+	if s.Tied != nil && !*s.Tied {
+		faults = append(faults, "tie_word_embeddings is false, and here the head is the embedding")
+	}
+	return faults
+}
+
+// foreign lists what says that the model is none of GPT-2's.
 func (s settings) foreign() (faults []string) {
 	if s.ModelType != "" && s.ModelType != "gpt2" {
 		faults = append(faults, fmt.Sprintf("model_type is %q, want \"gpt2\"", s.ModelType))
@@ -144,15 +158,6 @@ func (s settings) foreign() (faults []string) {
 		if !slices.Contains(architectures, a) {
 			faults = append(faults, fmt.Sprintf("architectures has %q, want one of %q", a, architectures))
 		}
-	}
-	if s.Tied != nil && !*s.Tied {
-		faults = append(faults, "tie_word_embeddings is false, and here the head is the embedding")
-	}
-	if s.CrossAttention || s.EncoderDecoder {
-		faults = append(faults, "it attends to an encoder, and here there is none")
-	}
-	if len(s.Pruned) > 0 {
-		faults = append(faults, "pruned_heads is not empty, and here no heads are pruned")
 	}
 	return faults
 }
@@ -166,7 +171,7 @@ func (s settings) gelu() (transformer.GELU, error) {
 	case "gelu":
 		return transformer.Exact, nil
 	default:
-		return "", fmt.Errorf("activation_function is %q, only gelu_new and gelu are to be had", s.Activation)
+		return "", fmt.Errorf("activation_function is %q, want \"gelu_new\" or \"gelu\"", s.Activation)
 	}
 	if s.Norm != "" { // a run of this module's, which says where it has another
 		return cmp.Or(s.GELU, transformer.Tanh), nil

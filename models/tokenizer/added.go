@@ -10,8 +10,8 @@ import (
 // endOfText is the token between the documents that GPT-2 was trained on.
 const endOfText = "<|endoftext|>"
 
-// addedToken is one that no merges make: it is found in the text as it stands. The
-// fields are those of Hugging Face's AddedToken.
+// addedToken is a token that is found in the text itself, not made by merges. The fields
+// are those of Hugging Face's AddedToken.
 type addedToken struct {
 	content    string
 	id         int
@@ -22,8 +22,8 @@ type addedToken struct {
 	rstrip     bool // takes the white space after it
 }
 
-// passes are those over a text that find added tokens: first the ones that are not
-// normalized, and in what is left those that are. Each has its tokens by their first byte,
+// passes find the added tokens of a text: the first pass those that are not normalized, the
+// second, in what is left, those that are. Each pass has its tokens by their first byte,
 // the longest first.
 type (
 	passes [2]pass
@@ -46,10 +46,10 @@ func newPasses(added []addedToken) (p passes) {
 	return p
 }
 
-// split finds the pass's tokens in a text, of several at one place the longest, and
-// calls found with each one's id and between with the text between them, in order. As in
-// Hugging Face's tokenizers, one that is no single word still hides those that begin
-// inside it, and white space that one takes may also begin the next.
+// split finds the pass's tokens in a text, at each place the longest. It calls found with
+// the id of each and between with the text between them, in order. As in Hugging Face's
+// tokenizers, a token that is passed over because it is no single word still hides those
+// that begin inside it, and the white space that a token strips may also begin the next.
 func (p *pass) split(text string, between func(string), found func(id int)) {
 	start := 0 // of the text that is not yet given out
 	for at := 0; at < len(text); {
@@ -91,7 +91,7 @@ func startsWithWord(s string) bool {
 	return size > 0 && ofWord(r)
 }
 
-// ofWord reports whether a character is one of words, \w in Unicode's regular
+// ofWord reports whether a character is part of a word, \w in Unicode's regular
 // expressions (UTS 18, annex C).
 func ofWord(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc, unicode.Join_Control)

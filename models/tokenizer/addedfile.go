@@ -16,7 +16,7 @@ import (
 	"gorgonorm/internal/text"
 )
 
-// declared is an added token as a file has it; its id is −1 where the file has none.
+// declared is an added token as a file has it. Its id is −1 if the file has none.
 type declared struct {
 	addedToken
 	file string
@@ -27,12 +27,12 @@ type beside struct {
 	class   string // of the tokenizer, in the words of Hugging Face
 	refused []string
 	config  []declared // tokenizer_config.json's added_tokens_decoder
-	named   []declared // tokens that are special by having a role, such as eos_token
+	named   []declared // tokens that are special because they have a role, such as eos_token
 	added   []declared // added_tokens.json
 }
 
-// declared lists the tokens of all files. Where several have a token, the first tells
-// how it is found.
+// declared lists the tokens of all files. If several files have a token, the first of them
+// says how it is found.
 func (b beside) declared(f *faults, own ...declared) []declared {
 	for _, what := range b.refused {
 		f.add("tokenizer_config.json: unsupported settings", "%s", what)
@@ -158,14 +158,14 @@ func (r roles) declared(file string) (all []declared) {
 	}
 	for _, t := range tokens {
 		t.Special, t.ID = true, nil
-		if t.Content != "" { // which says that there is none
+		if t.Content != "" { // an empty one means none
 			all = append(all, t.declared(file))
 		}
 	}
 	return all
 }
 
-// written is an added token as JSON has it: an object, or its text alone.
+// written is an added token in JSON: an object, or its text alone.
 type written struct {
 	ID         *int   `json:"id"`
 	Content    string `json:"content"`
@@ -207,7 +207,7 @@ func unmarshal(file []byte, v any) error {
 	return nil
 }
 
-// resolve makes one token of all that is declared of it. ids are those of the
+// resolve merges the declarations of each token into one. ids are those of the
 // vocabulary.
 func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 	if _, ok := ids[endOfText]; ok {
@@ -240,6 +240,13 @@ func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 		}
 	}
 	slices.SortFunc(tokens, func(s, t addedToken) int { return cmp.Or(cmp.Compare(s.id, t.id), cmp.Compare(s.content, t.content)) })
+	f.checkAdded(tokens, ids)
+	return tokens
+}
+
+// checkAdded notes added tokens without an id, and those whose entry in the vocabulary
+// stands for other bytes.
+func (f *faults) checkAdded(tokens []addedToken, ids map[string]int) {
 	for _, t := range tokens {
 		_, inVocabulary := ids[t.content]
 		switch decoded, ok := toBytes(t.content); {
@@ -249,5 +256,4 @@ func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 			f.add("added tokens: which the vocabulary writes for other bytes", "%.40q for %.40q", t.content, decoded)
 		}
 	}
-	return tokens
 }

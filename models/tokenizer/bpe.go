@@ -13,7 +13,7 @@ import (
 //
 // Added tokens, which no merges make, are found in the text before that, as Hugging Face's
 // tokenizers find them: those of the files (see ReadBPE), and <|endoftext|> if there is
-// one. Those of them that are special are ordinary text to what WithoutSpecials returns.
+// one. WithoutSpecials treats the special ones among them as ordinary text.
 //
 // Every text has an encoding, and its decoding is the text, even one that is not valid
 // UTF-8, except for white space beside a token that is declared to strip it. An id beyond
@@ -25,7 +25,7 @@ type BPE struct {
 	merges []merge  // by rank
 	ranks  map[[2]int]int
 	added  []addedToken // by id
-	passes passes       // that find those which are found
+	passes passes       // find the added tokens of a text
 }
 
 // merge makes one token of two neighbours. All are ids.
@@ -51,25 +51,25 @@ func (b *BPE) WithoutSpecials() *BPE {
 	return &c
 }
 
-// Encode gives the ids of a text. There is no text that it has an error for.
+// Encode gives the ids of a text. It has no error for any text.
 func (b *BPE) Encode(text string) ([]int, error) { return encodePairs[int](b, text), nil }
 
 // Encode32 is Encode for long texts: its ids take half the memory.
 func (b *BPE) Encode32(text string) ([]int32, error) { return encodePairs[int32](b, text), nil }
 
 func encodePairs[ID integer](b *BPE, text string) []ID {
-	// A text has no more tokens than bytes. The part of this memory that no id is
-	// written to is never touched; growing by append would need twice as much.
+	// A text has no more tokens than bytes. The system gives no memory to the part of this
+	// slice that stays untouched; growing by append would need twice as much.
 	e := encoder[ID]{b: b, ids: make([]ID, 0, len(text)), done: make(map[string]span)}
 	e.encode(text, b.passes[:])
 	return e.ids
 }
 
-// encoder has what encoding a text needs: the ids so far and memory to work in.
+// encoder holds the ids of a text so far, and working memory.
 type encoder[ID integer] struct {
 	b       *BPE
 	ids     []ID
-	done    map[string]span // where in ids words that have been seen are
+	done    map[string]span // where in ids the words seen so far are
 	word    word
 	todo    queue
 	touched []int
@@ -78,8 +78,8 @@ type encoder[ID integer] struct {
 // span is a part of the ids.
 type span struct{ from, to int }
 
-// rememberedWords bounds the memory of words: texts without end have words without end,
-// the frequent ones come early.
+// rememberedWords bounds the memory of words, because long texts have ever more of them.
+// The frequent ones come early.
 const rememberedWords = 1 << 16
 
 // encode appends the ids of a text: of the added tokens of each pass, in the text that

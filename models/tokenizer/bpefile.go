@@ -19,8 +19,8 @@ import (
 // on: a space is Ġ. A token with other characters stands for itself and is special.
 //
 // Added tokens, whose ids may lie beyond vocab.json, come from the files that stand beside
-// that: added_tokens.json, special_tokens_map.json and tokenizer_config.json. What the
-// latter asks for beyond GPT-2's encoding is refused.
+// that: added_tokens.json, special_tokens_map.json and tokenizer_config.json. Settings of
+// the last that go beyond GPT-2's encoding are refused.
 //
 // Ids must be 0 … n−1, every byte must have a token, a merge must make a token of two
 // others. Merges that make less than half of the tokens of several bytes are refused, as cut
@@ -97,7 +97,7 @@ func mergeLines(file []byte) (lines []mergeLine, err error) {
 func (d definition) build(f *faults) (*BPE, error) {
 	ids := make(map[string]int) // of the vocabulary's tokens as the files write them
 	for _, e := range d.vocab {
-		ids[e.token], _ = strconv.Atoi(e.id) // byID tells of what is no id
+		ids[e.token], _ = strconv.Atoi(e.id) // byID reports what is no id
 	}
 	added := f.resolve(d.added, ids)
 	all := d.vocab

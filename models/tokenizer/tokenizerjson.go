@@ -10,8 +10,7 @@ import (
 
 // ReadTokenizerJSON reads tokenizer.json, the one file that Hugging Face's tokenizers
 // write, and the files beside it (see ReadBPE). It must describe GPT-2's encoding; one
-// error names all parts of another kind. Truncation and padding are for batches of
-// theirs, and are not done here.
+// error names all parts that do not. Truncation and padding are ignored.
 func ReadTokenizerJSON(path string) (*BPE, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {
@@ -47,7 +46,7 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// component is a part with a type, and what changes ids of the types that are known.
+// component is a part with a type, and the settings of known types that change ids.
 type component struct {
 	Type           string                             `json:"type"`
 	AddPrefixSpace *bool                              `json:"add_prefix_space"`
@@ -106,7 +105,7 @@ func parseTokenizerJSON(file []byte, beside beside) (*BPE, error) {
 	return d.build(&f)
 }
 
-// others lists what is not as GPT-2 has it.
+// others lists what differs from GPT-2's encoding.
 func (t tokenizerJSON) others() (all []string) {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if t.Normalizer != nil {

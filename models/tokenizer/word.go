@@ -4,13 +4,13 @@ package tokenizer
 // tokens by their first byte's place.
 type word struct {
 	b             *BPE
-	ids           []int // gone, which is in no merge, where a place is inside a token
+	ids           []int // at each token's first byte; gone at its other bytes
 	before, after []int // the places of a token's neighbours, −1 and len(ids) at the ends
 }
 
 const gone = -1
 
-// start makes it that of the bytes of a text, in the memory that it has.
+// start makes it the word of a text, a token for each byte, and reuses its memory.
 func (w *word) start(b *BPE, text string) {
 	w.b, w.ids, w.before, w.after = b, w.ids[:0], w.before[:0], w.after[:0]
 	for i := range len(text) {
@@ -45,8 +45,7 @@ func (w *word) merge(at int, m merge) bool {
 	return true
 }
 
-// queue is a binary heap: the candidate of the lowest rank first, of several the
-// leftmost. container/heap would allocate memory for each candidate.
+// queue is a binary heap of candidates by rank and, within a rank, from left to right. container/heap would allocate memory for each candidate.
 type queue []candidate
 
 func (q queue) less(i, j int) bool {

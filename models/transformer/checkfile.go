@@ -6,10 +6,10 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// CheckFile reports what keeps a safetensors file from holding all weights of such a
-// model: sizes and metadata that are another model's, tensors that are missing, have
-// another shape or are not the model's, and a file that is shorter or longer than its
-// header says. It reads the header alone; LoadFile looks at the numbers, too.
+// CheckFile returns an error unless a safetensors file holds all weights of a model of the
+// config: its sizes and metadata are the config's, no tensor is missing, unexpected or of
+// another shape, and the file is as long as its header says. It reads the header alone;
+// LoadFile checks the numbers, too.
 func CheckFile(path string, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 
 // TestCheckFileKnowsItsModel among all kinds of model, whose files Save has written.
 func TestCheckFileKnowsItsModel(t *testing.T) {
+	t.Parallel()
 	var kinds []Config
 	for _, n := range Norms {
 		for _, p := range Placements {
@@ -34,6 +35,7 @@ func TestCheckFileKnowsItsModel(t *testing.T) {
 
 // TestCheckFileReadsTheHeader: sizes, names and the length, not the numbers.
 func TestCheckFileReadsTheHeader(t *testing.T) {
+	t.Parallel()
 	norm, err := NormByName("layer")
 	require.NoError(t, err)
 	c := Config{Vocab: 5, Context: 4, Layers: 2, Heads: 2, Channels: 4, Norm: norm}

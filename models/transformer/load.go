@@ -76,9 +76,9 @@ type Matching struct {
 }
 
 // LoadMatching gives the model those weights of a file whose names and shapes are
-// the model's, but for those excepted. Of a file with a longer context it takes the first
-// positions, as nanoGPT's crop_block_size does. A file that is none, or of whose matching
-// weights one is not finite, is an error, and the model is as it was.
+// the model's, except those excepted. From a file with a longer context it takes the first
+// positions, as nanoGPT's crop_block_size does. A file in another format, or a matching
+// weight that is not finite, is an error, and the model is as it was.
 func (m *Model) LoadMatching(path string, except ...string) (found Matching, err error) {
 	w, err := openWeights(path)
 	if err != nil {

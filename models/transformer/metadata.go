@@ -19,7 +19,7 @@ const (
 	geluKey      = "gelu"
 )
 
-// metadata are what names and shapes do not tell of a model.
+// metadata holds what names and shapes do not say about a model.
 func (c Config) metadata() map[string]string {
 	return map[string]string{
 		"format":                 "pt",
@@ -57,7 +57,7 @@ func (n notes) beforeNamespace() bool {
 		(!later || slices.Contains(GELUs, GELU(gelu)))
 }
 
-// heads is the number of heads, an error where there is none.
+// heads returns the number of heads, or an error if there is none.
 func (n notes) heads() (int, error) {
 	heads, err := strconv.Atoi(n[headsKey])
 	if err != nil || heads < 1 {
@@ -66,7 +66,7 @@ func (n notes) heads() (int, error) {
 	return heads, nil
 }
 
-// oneOf is the note of a kind of which there are these, "" where there is no note.
+// oneOf returns a note whose value must be one of all, or "" if there is no such note.
 func oneOf[S ~string](n notes, key string, all []S) (S, error) {
 	value, ok := n[key]
 	if ok && !slices.Contains(all, S(value)) {

@@ -82,7 +82,8 @@ func TestNotesThatCannotBe(t *testing.T) {
 	require.EqualError(t, m.LoadFile(path), want)
 }
 
-// TestSaveKeepsToItsNamespace but for the format, which the transformers library asks for.
+// TestSaveKeepsToItsNamespace, except for the format, which the transformers library asks
+// for.
 func TestSaveKeepsToItsNamespace(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("rms"))

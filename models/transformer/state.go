@@ -19,9 +19,9 @@ func (m *Model) State() layers.State { return m.stateful().State() }
 
 // Load gives the model, and thereby all its placements, the values of a state. Its
 // names, shapes and types must be those of State: if any is not, that is an error
-// that names them all, and nothing is changed. It may have nanoGPT's
-// lm_head.weight besides, if its numbers are those of transformer.wte.weight. No graph that the
-// model stands on may run meanwhile.
+// that names them all, and nothing is changed. It may also have nanoGPT's lm_head.weight,
+// with the numbers of transformer.wte.weight. No graph that the model stands on may run
+// meanwhile.
 func (m *Model) Load(s layers.State) error {
 	weight, given := s[headWeight]
 	tied := given && equal(weight, s[wteWeight])
@@ -41,31 +41,16 @@ func (m *Model) Load(s layers.State) error {
 }
 
 // Snapshot takes a snapshot of BatchNorm's running statistics, for a training loop that
-// skips steps which are not finite.
+// skips a step whose loss or gradient is not finite.
 func (m *Model) Snapshot() *layers.Snapshot { return m.stateful().Snapshot() }
 
-// equal reports whether two tensors of floats have the same shape and numbers. They may
+// equal reports whether two tensors have the same shape and numbers. They may
 // differ in type, and in the sign of a zero.
 func equal(a, b *tensor.Dense) bool {
-	x, y := numbers(a), numbers(b)
+	x, y := op.Numbers(a), op.Numbers(b)
 	return x != nil && y != nil && slices.Equal(a.Shape(), b.Shape()) && slices.EqualFunc(x, y, func(v, w float64) bool {
 		return v == w || math.IsNaN(v) && math.IsNaN(w)
 	})
-}
-
-// numbers are a tensor's elements in row-major order, nil where there are none or they
-// are no floats.
-func numbers(d *tensor.Dense) (x []float64) {
-	if d == nil || d.Dtype() != tensor.Float32 && d.Dtype() != tensor.Float64 {
-		return nil
-	}
-	if d = op.Clone(d); d.Dtype() == tensor.Float64 {
-		return d.Float64s()
-	}
-	for _, v := range d.Float32s() {
-		x = append(x, float64(v))
-	}
-	return x
 }
 
 // stateful are the layers that have a state, in nanoGPT's order.

@@ -44,8 +44,7 @@ func unwrapped(name string) string {
 }
 
 // openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or
-// those of GPT-2 as it is published. What is no weight, attention's mask, is passed
-// over.
+// those of GPT-2 as published. It skips attention's masks, which are no weights.
 func openWeights(path string) (*weights, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -92,9 +91,9 @@ func (w *weights) crop(context int) {
 	}
 }
 
-// uncounted reports whether a name is that of a count of batches that the file does not
-// have beside its running statistics, as those that come from Keras, Flax or an early
-// PyTorch. The count is then 0.
+// uncounted reports whether a name is that of a count of batches, and the file has running
+// statistics without it, as files from Keras, Flax and early versions of PyTorch do. The
+// count is then 0.
 func (w *weights) uncounted(name string) bool {
 	_, given := w.names[name]
 	statistics, _ := strings.CutSuffix(name, "num_batches_tracked")
@@ -168,43 +167,19 @@ func holds(own tensor.Dtype, d format.DType) bool {
 	}
 }
 
-// examine reads tensors and says what no weight can be. The error is one of
-// reading.
-func (w *weights) examine(names []string) (faults Faults, err error) {
+// examine reads tensors and says what no weight can be. The error is one of reading.
+func (w *weights) examine(names []string) (Faults, error) {
+	var faults Faults
 	for _, name := range names {
+		examine := w.examineFloats
 		if t, _ := w.of(name); t.DType == format.I64 {
-			count, err := w.Int64(w.names[name])
-			if err != nil {
-				return nil, err
-			}
-			if count < 0 {
-				faults = append(faults, Fault{w.names[name], fmt.Sprintf("is %d, want 0 or more", count)})
-			}
-			continue
+			examine = w.examineCount
 		}
-		wrong, negative, first := 0, 0, -1
-		err := safetensors.Read(w.File, w.names[name], func(at int, block []float64) error {
-			for i, v := range block {
-				if math.IsNaN(v) || math.IsInf(v, 0) {
-					if wrong == 0 {
-						first = at + i
-					}
-					wrong++
-				} else if v < 0 {
-					negative++
-				}
-			}
-			return nil
-		})
+		found, err := examine(name)
 		if err != nil {
 			return nil, err
 		}
-		if wrong > 0 {
-			faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds NaN or infinity, %d in all, the first as element %d", wrong, first)})
-		}
-		if negative > 0 && strings.HasSuffix(name, ".running_var") {
-			faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds %d negative variances", negative)})
-		}
+		faults = append(faults, found...)
 	}
 	if head, ok := w.names[headWeight]; ok && slices.Contains(names, wteWeight) {
 		same, err := w.Equal(head, w.names[wteWeight])
@@ -218,35 +193,58 @@ func (w *weights) examine(names []string) (faults Faults, err error) {
 	return byBlock(faults), nil
 }
 
-// read gives a tensor of the model the file's numbers.
-func (w *weights) read(name string, d *tensor.Dense) error {
-	switch d.Dtype() {
-	case tensor.Float32:
-		return readFloats(w, name, d, d.Float32s())
-	case tensor.Float64:
-		return readFloats(w, name, d, d.Float64s())
-	default:
-		n, err := w.Int64(w.names[name])
-		d.Int64s()[0] = n
-		return err
+func (w *weights) examineCount(name string) (Faults, error) {
+	count, err := w.Int64(w.names[name])
+	if err != nil || count >= 0 {
+		return nil, err
 	}
+	return Faults{{w.names[name], fmt.Sprintf("is %d, want 0 or more", count)}}, nil
 }
 
-// readFloats reads into a tensor's memory, whatever the order it is in there.
-func readFloats[T op.Float](w *weights, name string, d *tensor.Dense, into []T) error {
-	if !op.InOrder(d) {
+func (w *weights) examineFloats(name string) (faults Faults, err error) {
+	wrong, negative, first := 0, 0, -1
+	err = safetensors.Read(w.File, w.names[name], func(at int, block []float64) error {
+		for i, v := range block {
+			if math.IsNaN(v) || math.IsInf(v, 0) {
+				if wrong == 0 {
+					first = at + i
+				}
+				wrong++
+			} else if v < 0 {
+				negative++
+			}
+		}
+		return nil
+	})
+	if wrong > 0 {
+		faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds NaN or infinity, %d in all, the first as element %d", wrong, first)})
+	}
+	if negative > 0 && strings.HasSuffix(name, ".running_var") {
+		faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds %d negative variances", negative)})
+	}
+	return faults, err
+}
+
+// read gives a tensor of the model the file's numbers, whatever the order of its memory.
+func (w *weights) read(name string, d *tensor.Dense) error {
+	switch {
+	case !op.InOrder(d):
 		c := op.Clone(d)
 		err := w.read(name, c)
 		op.Copy(d, c)
 		return err
+	case !w.transposed(name):
+		return safetensors.Fill(w.File, w.names[name], d)
+	case d.Dtype() == tensor.Float32:
+		return readTransposed(w, name, d.Shape(), d.Float32s())
+	default:
+		return readTransposed(w, name, d.Shape(), d.Float64s())
 	}
-	if !w.transposed(name) {
-		return safetensors.Read(w.File, w.names[name], func(at int, block []T) error {
-			copy(into[at:], block)
-			return nil
-		})
-	}
-	out, in := d.Shape()[0], d.Shape()[1]
+}
+
+// readTransposed reads a weight that the file holds as (in, out).
+func readTransposed[T op.Float](w *weights, name string, shape tensor.Shape, into []T) error {
+	out, in := shape[0], shape[1]
 	return safetensors.Read(w.File, w.names[name], func(at int, block []T) error {
 		for i, v := range block {
 			into[(at+i)%out*in+(at+i)/out] = v
@@ -255,8 +253,7 @@ func readFloats[T op.Float](w *weights, name string, d *tensor.Dense, into []T) 
 	})
 }
 
-// list names the file's tensors, those of several blocks together, or the first ones of
-// very many.
+// list names the file's tensors, those of several blocks together, of very many the first.
 func (w *weights) list() string {
 	const most = 20
 	var all Faults

@@ -46,11 +46,10 @@ func Parse(f *flag.FlagSet, args []string, usage string, help io.Writer) error {
 	return nil
 }
 
-// unreadable ends the errors of package flag about a value of the wrong kind.
+// unreadable matches the end of package flag's errors about a value of the wrong kind.
 var unreadable = regexp.MustCompile(`-(\S+): (?:parse error|value out of range)$`)
 
-// wanted makes an error of package flag say what the flag takes, of which that says
-// nothing.
+// wanted adds to an error of package flag what the flag takes.
 func wanted(f *flag.FlagSet, err error) error {
 	at := unreadable.FindStringSubmatchIndex(err.Error())
 	if at == nil {
