@@ -96,7 +96,7 @@ func (c *channelNorm[T]) sampled() int {
 
 // sample is where the i-th of them begin, a channel every inner elements.
 func (c *channelNorm[T]) sample(sample, i int) int {
-	k := i * (c.outer * c.inner) / c.sampled()
+	k := i * (c.outer * c.inner / c.sampled())
 	return (sample*c.outer+k/c.inner)*c.channels*c.inner + k%c.inner
 }
 
@@ -122,14 +122,14 @@ func (t *channelPilots[T]) run(sample int) {
 	}
 	clear(sum)
 	clear(squares)
-	for i := range c.sampled() {
-		x := c.x[c.sample(sample, i):]
-		if c.inner == 1 {
-			simd.Of[T]().ColumnSums(sum, squares, pilot, x, 1, c.channels)
-			continue
-		}
-		for j, p := range pilot {
-			sum[j] += x[j*c.inner] - p
+	if c.inner == 1 {
+		simd.Of[T]().ColumnSums(sum, squares, pilot, first, c.sampled(), c.outer/c.sampled()*c.channels)
+	} else {
+		for i := range c.sampled() {
+			x := c.x[c.sample(sample, i):]
+			for j, p := range pilot {
+				sum[j] += x[j*c.inner] - p
+			}
 		}
 	}
 	n := T(c.sampled())
