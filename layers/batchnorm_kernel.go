@@ -16,7 +16,7 @@ type batchNorm[T op.Float] struct {
 
 	runningMean, runningVar []T
 
-	mean, variance             []float64 // of the last forward pass
+	mean, rest, variance       []float64 // of the last forward pass; rest is what the mean's rounding lost
 	gamma, beta, dgamma, dbeta []T       // of each channel, where these are more than the features
 }
 
@@ -42,7 +42,8 @@ func (k *batchNorm[T]) forward(y, x, gamma, beta []T) (err error) {
 	gamma, beta = k.tile(&k.gamma, gamma), k.tile(&k.beta, beta)
 	k.mean, k.variance = cpu.Grow(k.mean, k.channels), cpu.Grow(k.variance, k.channels)
 	if k.ownStatistics {
-		cpu.BatchNorm(y, x, gamma, beta, k.mean, k.variance, k.outer, k.channels, k.inner, k.eps)
+		k.rest = cpu.Grow(k.rest, k.channels)
+		cpu.BatchNorm(y, x, gamma, beta, k.mean, k.rest, k.variance, k.outer, k.channels, k.inner, k.eps)
 		k.track()
 		return nil
 	}
@@ -70,7 +71,7 @@ func (k *batchNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) erro
 func (k *batchNorm[T]) backward(dx, dgamma, dbeta, x, gamma, dy []T) {
 	gamma = k.tile(&k.gamma, gamma)
 	dg, db := k.tile(&k.dgamma, dgamma), k.tile(&k.dbeta, dbeta)
-	cpu.ColumnNormBackward(dx, dg, db, x, gamma, k.mean, k.variance, dy, k.outer, k.channels, k.inner, k.eps, k.ownStatistics)
+	cpu.ColumnNormBackward(dx, dg, db, x, gamma, k.mean, k.rest, k.variance, dy, k.outer, k.channels, k.inner, k.eps, k.ownStatistics)
 	if k.channels > k.features {
 		k.sum(dgamma, dg)
 		k.sum(dbeta, db)

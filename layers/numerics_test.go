@@ -107,8 +107,6 @@ func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) 
 	case kind == "denormal": // a mean is of whole units of 2^-1074
 		few := 4 * 0x1p-1074 / k.deviation
 		return few, few
-	case k.mean > 0 && !c.byRow(): // the mean is rounded to float64
-		return 4 * unit * k.mean / k.deviation, 8 * unit
 	}
 	return 8 * unit, 8 * unit
 }

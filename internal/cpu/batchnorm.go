@@ -3,14 +3,17 @@ package cpu
 import "math"
 
 // BatchNorm normalizes each channel of x, of shape (outer, channels, inner), by its
-// mean and variance over outer and inner (Ioffe & Szegedy 2015), which it writes to
-// mean and variance:
+// mean and variance over outer and inner (Ioffe & Szegedy 2015):
 //
 //	x̂ = (x−mean)/√(variance+eps)    y = γ·x̂ + β
-func BatchNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, outer, channels, inner int, eps float64) {
+//
+// It writes them to mean and variance, and to rest what the rounding of the mean to
+// float64 loses.
+func BatchNorm[T Float](y, x, gamma, beta []T, mean, rest, variance []float64, outer, channels, inner int, eps float64) {
 	c := newChannelNorm(x, 1, outer, channels, inner)
 	c.y, c.stream = y, c.streams(y)
 	c.moments(mean, variance)
+	copy(rest, c.rests)
 	c.apply(gamma, beta, mean, variance, eps)
 	c.release()
 }
@@ -19,6 +22,7 @@ func BatchNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, outer, 
 func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, outer, channels, inner int, eps float64) {
 	c := newChannelNorm(x, 1, outer, channels, inner)
 	c.y, c.stream = y, c.streams(y)
+	clear(c.rests)
 	c.apply(gamma, beta, mean, variance, eps)
 	c.release()
 }
@@ -31,10 +35,13 @@ func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, outer,
 //	dx = γ·rstd·(dy − dβ/n − x̂·dγ/n)   where the statistics are the batch's own
 //	dx = γ·rstd·dy                     where they are given (evaluation)
 //
-// A nil dgamma or dbeta is left out.
-func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, variance []float64, dy []T, outer, channels, inner int, eps float64, ownStatistics bool) {
+// A nil dgamma or dbeta is left out. A nil rest stands for zeros, of statistics that are
+// given.
+func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, rest, variance []float64, dy []T, outer, channels, inner int, eps float64, ownStatistics bool) {
 	c := newChannelNorm(x, 1, outer, channels, inner)
 	c.dx, c.dy, c.stream = dx, dy, c.streams(dx)
+	clear(c.rests)
+	copy(c.rests, rest)
 	c.gradients(dgamma, dbeta, gamma, mean, variance, eps, ownStatistics)
 	c.release()
 }
@@ -48,7 +55,7 @@ func (c *channelNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps fl
 			scale *= float64(gamma[j])
 		}
 		c.mean[j], c.scale[j] = T(mean[j]), T(scale)
-		offset := (float64(c.mean[j]) - mean[j]) * scale
+		offset := (float64(c.mean[j]) - mean[j] - c.rests[j]) * scale
 		if beta != nil {
 			offset += float64(beta[j])
 		}
@@ -72,7 +79,7 @@ func (c *channelNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []fl
 	n := float64(c.outer * c.inner)
 	for j, rstd := range c.rstd {
 		scale := float64(rstd)
-		shift := (mean[j] - float64(c.mean[j])) * scale
+		shift := (mean[j] - float64(c.mean[j]) + c.rests[j]) * scale
 		dg, db := sumX[j]-shift*sum1[j], sum1[j]
 		if dgamma != nil {
 			dgamma[j] = T(dg)

@@ -11,8 +11,9 @@ import (
 //
 //	mean = pilot + Σ(x−pilot)/n    variance = Σ(x−pilot)²/n − (mean−pilot)²
 //
-// What the last difference cancels is little, for the pilot is within a fraction
-// of a deviation of the mean; where it is not, the mean found is the next pilot.
+// The last difference cancels little, because the pilot is about a deviation from the
+// mean at the most; where it is not, the mean found is the next pilot. c.rests get what
+// the means' rounding to float64 loses.
 func (c *channelNorm[T]) moments(means, variances []float64) {
 	c.means, c.variances = means, variances
 	parallel((*channelPilots[T])(c), c.samples)
@@ -44,24 +45,32 @@ func (t *channelMoments[T]) run(sample int) {
 	n := float64(c.outer * c.inner)
 	sum, squares := c.totals(sample)
 	from, to := c.sampleChannels(sample)
-	means, variances := c.means[from:to], c.variances[from:to]
+	means, rests, variances := c.means[from:to], c.rests[from:to], c.variances[from:to]
 	for j, p := range c.pilot[from:to] {
 		d := sum[j] / n
-		mean, variance := float64(p)+d, max(0, squares[j]/n-d*d)
+		mean, rest := split(float64(p), d)
+		variance := max(0, squares[j]/n-d*d)
 		const tiny = 1e-30 // a deviation's square, of those that vanish in float32
 		constant := squares[j] == 0 && d == 0 && c.alike(sample, j)
 		if !(squares[j] < math.MaxFloat32) || variance < tiny && !constant { // the sums are in T
-			mean, variance = c.careful(sample, j)
-		} else if d*d > 16*variance && T(mean) != p {
+			mean, rest, variance = c.careful(sample, j)
+		} else if d*d > 2*variance && T(mean) != p {
 			c.far.Store(true)
 		}
-		means[j], variances[j] = mean, variance
+		means[j], rests[j], variances[j] = mean, rest, variance
 	}
 }
 
+// split gives x + d rounded to float64, and the rest, for a d that is small beside x or
+// does not matter.
+func split(x, d float64) (sum, rest float64) {
+	sum = x + d
+	return sum, x - sum + d
+}
+
 // careful takes the moments of a sample's channel in two passes of float64, for
-// values that are too large to be squared in T, or no numbers.
-func (c *channelNorm[T]) careful(sample, channel int) (mean, variance float64) {
+// values that are too large to be squared in T, or too small, or no numbers.
+func (c *channelNorm[T]) careful(sample, channel int) (mean, rest, variance float64) {
 	each := func(do func(x float64)) {
 		for o := range c.outer {
 			at := ((sample*c.outer+o)*c.channels + channel) * c.inner
@@ -71,11 +80,20 @@ func (c *channelNorm[T]) careful(sample, channel int) (mean, variance float64) {
 		}
 	}
 	n := float64(c.outer * c.inner)
-	var sum, squares float64
-	each(func(x float64) { sum += x })
-	mean = sum / n
-	each(func(x float64) { squares += (x - mean) * (x - mean) })
-	return mean, squares / n
+	var about, delta, squares float64
+	each(func(x float64) { about += x })
+	about /= n
+	each(func(x float64) {
+		d := x - about
+		delta += d
+		squares += d * d
+	})
+	delta /= n
+	mean, rest = split(about, delta)
+	if variance = squares / n; variance <= math.MaxFloat64 {
+		variance = max(0, variance-delta*delta)
+	}
+	return mean, rest, variance
 }
 
 // sampled is how many elements of each channel its pilot is made of.
@@ -86,7 +104,7 @@ func (c *channelNorm[T]) sampled() int {
 
 // sample is where the i-th of them begin, a channel every inner elements.
 func (c *channelNorm[T]) sample(sample, i int) int {
-	k := i * (c.outer * c.inner) / c.sampled()
+	k := i * (c.outer * c.inner / c.sampled())
 	return (sample*c.outer+k/c.inner)*c.channels*c.inner + k%c.inner
 }
 
@@ -112,14 +130,14 @@ func (t *channelPilots[T]) run(sample int) {
 	}
 	clear(sum)
 	clear(squares)
-	for i := range c.sampled() {
-		x := c.x[c.sample(sample, i):]
-		if c.inner == 1 {
-			simd.Of[T]().ColumnSums(sum, squares, pilot, x, 1, c.channels, false)
-			continue
-		}
-		for j, p := range pilot {
-			sum[j] += x[j*c.inner] - p
+	if c.inner == 1 {
+		simd.Of[T]().ColumnSums(sum, squares, pilot, first, c.sampled(), c.outer/c.sampled()*c.channels)
+	} else {
+		for i := range c.sampled() {
+			x := c.x[c.sample(sample, i):]
+			for j, p := range pilot {
+				sum[j] += x[j*c.inner] - p
+			}
 		}
 	}
 	n := T(c.sampled())

@@ -24,7 +24,7 @@ type channelNorm[T Float] struct {
 
 	pilot, mean, rstd, scale, offset, slope []T       // an element a channel of a sample
 	parts, total                            []float64 // two sums a channel: of a part of a sample, of a sample
-	means, variances                        []float64 // an element a channel of a sample
+	means, rests, variances                 []float64 // an element a channel of a sample
 	far                                     atomic.Bool
 }
 
@@ -47,7 +47,7 @@ func newChannelNorm[T Float](x []T, samples, outer, channels, inner int) *channe
 	for _, s := range []*[]T{&c.pilot, &c.mean, &c.rstd, &c.scale, &c.offset, &c.slope} {
 		*s = Grow(*s, samples*channels)
 	}
-	c.total = Grow(c.total, 2*samples*channels)
+	c.rests, c.total = Grow(c.rests, samples*channels), Grow(c.total, 2*samples*channels)
 	c.parts = Grow(c.parts, 2*samples*c.down*channels)
 	return c
 }
@@ -74,6 +74,9 @@ const (
 	longSegment = 256
 	// panelLanes is about how many columns of short segments a panel has.
 	panelLanes = 1024
+	// momentRows and gradientRows are how many rows are summed in T before float64 goes
+	// on. An error of the moments is one of every x̂.
+	momentRows, gradientRows = 32, 64
 )
 
 // panels is how x is cut into parts that the kernels take at once.
@@ -134,6 +137,7 @@ func (c *channelNorm[T]) panel(i int) (p panel) {
 type lanes[T Float] struct {
 	vectors     [5][]T
 	ones, block []T
+	columns     []float64 // sums of a panel's columns
 }
 
 var laneLists lists[lanes[float32], lanes[float64]]
@@ -161,39 +165,44 @@ func (l *lanes[T]) spread(n int, p panel, elements []T) []T {
 
 // sums has a kernel, which adds to two sums a column, go through a panel, and gives
 // the sums of its channels: in T over a block of rows, in float64 from there on.
-func (l *lanes[T]) sums(p panel, first, second []float64, kernel func(first, second []T, at, rows int)) {
-	clear(first)
-	clear(second)
+func (l *lanes[T]) sums(p panel, block int, first, second []float64, kernel func(first, second []T, at, rows int)) {
 	cols := len(first) * p.lanes
 	l.block = Grow(l.block, 2*cols)
 	a, b := l.block[:cols], l.block[cols:]
-	for row := 0; row < p.rows; row += blockRows {
+	columnsA, columnsB := first, second
+	if p.lanes > 1 {
+		l.columns = Grow(l.columns, 2*cols)
+		columnsA, columnsB = l.columns[:cols], l.columns[cols:]
+	}
+	clear(columnsA)
+	clear(columnsB)
+	for row := 0; row < p.rows; row += block {
 		clear(l.block)
-		kernel(a, b, p.at+row*p.stride, min(blockRows, p.rows-row))
-		if p.tail > 0 && row+blockRows >= p.rows {
+		kernel(a, b, p.at+row*p.stride, min(block, p.rows-row))
+		if p.tail > 0 && row+block >= p.rows {
 			kernel(a[:p.tail], b[:p.tail], p.at+p.rows*p.stride, 1)
 		}
-		addLanes(first, a, p.lanes)
-		addLanes(second, b, p.lanes)
+		simd.Of[T]().Accumulate(columnsA, a)
+		simd.Of[T]().Accumulate(columnsB, b)
+	}
+	if p.lanes > 1 {
+		addLanes(first, columnsA, p.lanes)
+		addLanes(second, columnsB, p.lanes)
 	}
 }
 
-// addLanes adds to each channel's sum those of its columns.
-func addLanes[T Float](sums []float64, columns []T, lanes int) {
-	if lanes == 1 {
-		simd.Of[T]().Accumulate(sums, columns)
-		return
-	}
+// addLanes gives each channel's sum of its columns.
+func addLanes(sums, columns []float64, lanes int) {
 	for i := range sums {
 		var a, b, c, d float64
 		v := columns[i*lanes : (i+1)*lanes]
 		for ; len(v) >= 4; v = v[4:] {
-			a, b, c, d = a+float64(v[0]), b+float64(v[1]), c+float64(v[2]), d+float64(v[3])
+			a, b, c, d = a+v[0], b+v[1], c+v[2], d+v[3]
 		}
 		for _, e := range v {
-			a += float64(e)
+			a += e
 		}
-		sums[i] += a + b + (c + d)
+		sums[i] = a + b + (c + d)
 	}
 }
 
@@ -234,8 +243,8 @@ func (t *channelSums[T]) run(chunk int) {
 		p := c.panel(i)
 		pilot := l.spread(0, p, c.pilot)
 		first, second := c.partSums(p)
-		l.sums(p, first, second, func(sum, squares []T, at, rows int) {
-			simd.Of[T]().ColumnSums(sum, squares, pilot, c.x[at:], rows, p.stride, c.stream && c.inner == 1)
+		l.sums(p, momentRows, first, second, func(sum, squares []T, at, rows int) {
+			simd.Of[T]().ColumnSums(sum, squares, pilot, c.x[at:], rows, p.stride)
 		})
 	}
 	l.release()
@@ -262,8 +271,8 @@ func (t *channelGradientSums[T]) run(chunk int) {
 		p := c.panel(i)
 		mean, rstd := l.spread(0, p, c.mean), l.spread(1, p, c.rstd)
 		first, second := c.partSums(p)
-		l.sums(p, first, second, func(dgamma, dbeta []T, at, rows int) {
-			simd.Of[T]().ColumnGradientSums(dgamma, dbeta, mean[:len(dgamma)], rstd, c.x[at:], c.dy[at:], rows, p.stride, c.stream && c.inner == 1)
+		l.sums(p, gradientRows, first, second, func(dgamma, dbeta []T, at, rows int) {
+			simd.Of[T]().ColumnGradientSums(dgamma, dbeta, mean[:len(dgamma)], rstd, c.x[at:], c.dy[at:], rows, p.stride)
 		})
 	}
 	l.release()

@@ -32,17 +32,17 @@ func newBatchProblem[T Float](shape [3]int, mean, deviation float64) *batchProbl
 	return p
 }
 
-// batchResults are y, dx, dγ and dβ, mean and variance.
+// batchResults are y, dx, dγ and dβ, mean, the rest of that, and variance.
 type batchResults[T Float] struct {
 	y, dx, dgamma, dbeta []T
-	mean, variance       []float64
+	mean, rest, variance []float64
 }
 
 // runner gives a function that takes BatchNorm forward and backward, with the batch's
 // statistics or with those given.
 func (p *batchProblem[T]) runner(eps float64, given *batchResults[T]) func() *batchResults[T] {
 	n, c := len(p.x), p.channels
-	r := &batchResults[T]{make([]T, n), make([]T, n), make([]T, c), make([]T, c), make([]float64, c), make([]float64, c)}
+	r := &batchResults[T]{make([]T, n), make([]T, n), make([]T, c), make([]T, c), make([]float64, c), make([]float64, c), make([]float64, c)}
 	if given != nil {
 		r.mean, r.variance = given.mean, given.variance
 	}
@@ -50,9 +50,9 @@ func (p *batchProblem[T]) runner(eps float64, given *batchResults[T]) func() *ba
 		if given != nil {
 			ColumnNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.variance, p.outer, c, p.inner, eps)
 		} else {
-			BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.variance, p.outer, c, p.inner, eps)
+			BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.rest, r.variance, p.outer, c, p.inner, eps)
 		}
-		ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.variance, p.dy, p.outer, c, p.inner, eps, given == nil)
+		ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.rest, r.variance, p.dy, p.outer, c, p.inner, eps, given == nil)
 		return r
 	}
 }
@@ -70,7 +70,7 @@ func (p *batchProblem[T]) channel(c int) (at []int) {
 // oracle is the formulas in float64.
 func (p *batchProblem[T]) oracle(eps float64, given *batchResults[T]) *batchResults[float64] {
 	size, c := len(p.x), p.channels
-	r := &batchResults[float64]{make([]float64, size), make([]float64, size), make([]float64, c), make([]float64, c), make([]float64, c), make([]float64, c)}
+	r := &batchResults[float64]{make([]float64, size), make([]float64, size), make([]float64, c), make([]float64, c), make([]float64, c), make([]float64, c), make([]float64, c)}
 	for c := range c {
 		at := p.channel(c)
 		n := float64(len(at))
@@ -225,7 +225,7 @@ func TestBatchNormIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 		run := p.runner(1e-5, nil)
 		runtime.GOMAXPROCS(1)
 		r := run()
-		want := batchResults[float32]{slices.Clone(r.y), slices.Clone(r.dx), slices.Clone(r.dgamma), slices.Clone(r.dbeta), slices.Clone(r.mean), slices.Clone(r.variance)}
+		want := batchResults[float32]{slices.Clone(r.y), slices.Clone(r.dx), slices.Clone(r.dgamma), slices.Clone(r.dbeta), slices.Clone(r.mean), slices.Clone(r.rest), slices.Clone(r.variance)}
 		for _, threads := range []int{2, 5} {
 			runtime.GOMAXPROCS(threads)
 			require.Equal(t, want, *run(), "%v, %d threads", shape, threads)

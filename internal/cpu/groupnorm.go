@@ -106,16 +106,16 @@ func (n *groupNorm[T]) gammaOf(channel int) float64 {
 func (t *groupForward[T]) run(sample int) {
 	n := (*groupNorm[T])(t)
 	from, to := n.sampleChannels(sample)
-	means, variances := n.channelMean[from:to], n.channelVariance[from:to]
+	means, rests, variances := n.channelMean[from:to], n.rests[from:to], n.channelVariance[from:to]
 	count := float64(n.outer * n.inner)
 	for g := range n.groups {
 		first, last := g*n.size(), (g+1)*n.size()
 		var m Moments // about the first channel's mean, beside which they may be small
 		for j := first; j < last; j++ {
-			m.Add(Moments{Count: count, Mean: means[j] - means[first], M2: variances[j] * count})
+			m.Add(Moments{Count: count, Mean: means[j] - means[first] + rests[j], M2: variances[j] * count})
 		}
 		rstd, mean := 1/math.Sqrt(m.Variance()+n.eps), T(means[first]+m.Mean)
-		rounding := m.Mean - (float64(mean) - means[first])
+		rounding := means[first] - float64(mean) + m.Mean
 		i := sample*n.groups + g
 		n.mean[i], n.shift[i], n.rstd[i] = mean, T(rounding*rstd), T(rstd)
 		for j := first; j < last; j++ {

@@ -42,7 +42,7 @@ func scaleColumns[T Float](y, x, gamma, beta []T, rows, cols int) {
 // sumColumnGradients: dγ = Σ_rows dy·x̂ and dβ = Σ_rows dy.
 func sumColumnGradients[T Float](dgamma, dbeta, xhat, dy []T, rows, cols int) {
 	c := newChannelNorm(xhat, 1, rows, cols, 1)
-	c.dy, c.stream = dy, c.streams(dy)
+	c.dy = dy
 	for j := range c.mean {
 		c.mean[j], c.rstd[j] = 0, 1
 	}

@@ -47,10 +47,10 @@ func BenchmarkBatchNormOfImages(b *testing.B) {
 			run  func()
 		}{
 			{"forward", func() {
-				BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.variance, p.outer, p.channels, p.inner, 1e-5)
+				BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.rest, r.variance, p.outer, p.channels, p.inner, 1e-5)
 			}},
 			{"backward", func() {
-				ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.variance, p.dy, p.outer, p.channels, p.inner, 1e-5, true)
+				ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.rest, r.variance, p.dy, p.outer, p.channels, p.inner, 1e-5, true)
 			}},
 		} {
 			b.Run(fmt.Sprintf("outer=%d/channels=%d/inner=%d/%s", p.outer, p.channels, p.inner, pass.name), func(b *testing.B) {

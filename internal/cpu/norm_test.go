@@ -169,7 +169,7 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 	r := normResults{make([]float32, n), make([]float32, n), make([]float32, p.cols), make([]float32, p.cols)}
 	y, dx, dgamma, dbeta := r[0], r[1], r[2], r[3]
 	mean, shift, rstd := make([]float32, p.rows), make([]float32, p.rows), make([]float32, p.rows)
-	columnMean, variance := make([]float64, p.cols), make([]float64, p.cols)
+	columnMean, rest, variance := make([]float64, p.cols), make([]float64, p.cols), make([]float64, p.cols)
 	switch norm {
 	case "LayerNorm":
 		forward = func() { LayerNorm(y, p.x, p.gamma, p.beta, mean, shift, rstd, p.rows, p.cols, eps) }
@@ -184,9 +184,9 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 			return r
 		}
 	case "BatchNorm":
-		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, variance, p.rows, p.cols, 1, eps) }
+		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, rest, variance, p.rows, p.cols, 1, eps) }
 		backward = func() normResults {
-			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, variance, p.dy, p.rows, p.cols, 1, eps, true)
+			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, rest, variance, p.dy, p.rows, p.cols, 1, eps, true)
 			return r
 		}
 	case "DyT":

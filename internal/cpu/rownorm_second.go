@@ -62,25 +62,32 @@ func (n *rowNormSecond[T]) row(r int, dgamma []T) {
 	centred := n.mean != nil
 	if centred {
 		mean, shift = float64(n.mean[r]), float64(n.shift[r])
-		for j, v := range u {
-			meanU += float64(v) / float64(n.cols)
-			meanG += float64(dy[j]) * float64(n.gamma[j]) / float64(n.cols)
-		}
+		sums := inBlocks(n.cols, func(from, to int) (sums [3]float64) {
+			for j := from; j < to; j++ {
+				sums[0] += float64(u[j])
+				sums[1] += float64(dy[j]) * float64(n.gamma[j])
+			}
+			return sums
+		})
+		meanU, meanG = sums[0]/float64(n.cols), sums[1]/float64(n.cols)
 	}
 	// of feature j: x̂, and u and g less their means
 	at := func(j int) (xhat, uj, g float64) {
 		return (float64(x[j])-mean)*rstd - shift, float64(u[j]) - meanU, float64(dy[j])*float64(n.gamma[j]) - meanG
 	}
-	var s, b, e float64
-	for j := range x {
-		xhat, uj, g := at(j)
-		s += g * xhat
-		e += uj * g
-		if j < n.part {
-			b += uj * xhat / float64(n.part)
+	sums := inBlocks(n.cols, func(from, to int) (sums [3]float64) {
+		for j := from; j < to; j++ {
+			xhat, uj, g := at(j)
+			sums[0] += g * xhat
+			sums[1] += uj * g
+			if j < n.part {
+				sums[2] += uj * xhat
+			}
 		}
-	}
-	e -= s * b
+		return sums
+	})
+	s, b := sums[0], sums[2]/float64(n.part)
+	e := sums[1] - s*b
 	for j := range x {
 		xhat, uj, g := at(j)
 		t, m := rstd*(uj-xhat*b), 0.0
@@ -91,4 +98,16 @@ func (n *rowNormSecond[T]) row(r int, dgamma []T) {
 		ddy[j] = T(t * float64(n.gamma[j]))
 		dx[j] = T(-rstd * (rstd*(m*xhat*e+b*(g-m*xhat*s)) + s*m*t))
 	}
+}
+
+// inBlocks adds up the sums that add gives of blocks of columns. A sum of many equal
+// terms is rounded the same way each time; this way there are few of them.
+func inBlocks(cols int, add func(from, to int) [3]float64) (sums [3]float64) {
+	const block = 64
+	for from := 0; from < cols; from += block {
+		for i, s := range add(from, min(from+block, cols)) {
+			sums[i] += s
+		}
+	}
+	return sums
 }

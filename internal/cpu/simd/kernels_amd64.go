@@ -38,13 +38,13 @@ func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []f
 func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 
 //go:noescape
-func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
+func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
 
 //go:noescape
 func columnNormF32AVX2(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
 
 //go:noescape
-func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
+func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
 
 //go:noescape
 func columnNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
@@ -116,13 +116,13 @@ func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []f
 func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 
 //go:noescape
-func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
+func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
 
 //go:noescape
 func columnNormF64AVX2(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
 
 //go:noescape
-func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
+func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
 
 //go:noescape
 func columnNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)
@@ -194,13 +194,13 @@ func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma [
 func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 
 //go:noescape
-func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
+func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
 
 //go:noescape
 func columnNormF32AVX512(y []float32, x []float32, mean []float32, scale []float32, offset []float32, rows int, stride int, stream bool)
 
 //go:noescape
-func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
+func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
 
 //go:noescape
 func columnNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, mean []float32, rstd []float32, scale []float32, offset []float32, slope []float32, rows int, stride int, stream bool)
@@ -272,13 +272,13 @@ func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma [
 func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 
 //go:noescape
-func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
+func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
 
 //go:noescape
 func columnNormF64AVX512(y []float64, x []float64, mean []float64, scale []float64, offset []float64, rows int, stride int, stream bool)
 
 //go:noescape
-func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
+func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
 
 //go:noescape
 func columnNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, mean []float64, rstd []float64, scale []float64, offset []float64, slope []float64, rows int, stride int, stream bool)

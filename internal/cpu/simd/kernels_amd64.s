@@ -511,7 +511,7 @@ done22:
 
 // func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
+TEXT ·layerNormF32AVX2(SB), NOSPLIT, $72-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -535,21 +535,27 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $0-177
 	CMPQ    R8, rstd_len+152(FP)
 	JG      rest27
 	MOVQ    BX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, (SP)
+
+block28:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    BX, R9
-	MOVQ    AX, R10
 	SUBQ    $0x08, R10
-	JL      rest29
+	JL      rest32
 
-vectors28:
+vectors31:
 	VADDPS (R9), Y0, Y0
 	VADDPS (R9)(DX*1), Y1, Y1
 	ADDQ   $+32, R9
 	SUBQ   $0x08, R10
-	JGE    vectors28
+	JGE    vectors31
 
-rest29:
+rest32:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPS       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -557,14 +563,25 @@ rest29:
 	VUNPCKLPS    X1, X0, X2
 	VUNPCKHPS    X1, X0, X0
 	VADDPS       X0, X2, X2
-	VUNPCKLPS    X1, X1, X0
-	VUNPCKHPS    X1, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X2, X2, X0
+	VUNPCKHPD    X2, X2, X1
 	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000200
+	JLE          summed30
+	CMPQ         (SP), AX
+	JNE          further29
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X0, X2, X1
-	VUNPCKHPD    X0, X2, X0
-	VADDPS       X0, X1, X1
-	VCVTPS2PD    X1, Y0
+	VMOVUPD      Y1, 8(SP)
+
+further29:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block28
+
+summed30:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -572,94 +589,142 @@ rest29:
 	MOVQ         mean_base+96(FP), R9
 	VCVTPD2PSY   Y0, X0
 	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
 	MOVQ         mean_base+96(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y0
-	VBROADCASTSS 4(R9)(CX*4), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
+	VBROADCASTSS 4(R9)(CX*4), Y2
 	MOVQ         BX, R9
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
-	JL           rest32
+	MOVQ         AX, (SP)
 
-vectors31:
-	VMOVUPS     (R9), Y8
-	VSUBPS      Y0, Y8, Y8
-	VADDPS      Y8, Y2, Y2
-	VFMADD231PS Y8, Y8, Y4
-	VMOVUPS     (R9)(DX*1), Y8
-	VSUBPS      Y1, Y8, Y8
-	VADDPS      Y8, Y3, Y3
-	VFMADD231PS Y8, Y8, Y5
+block34:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x08, R10
+	JL      rest38
+
+vectors37:
+	VMOVUPS     (R9), Y10
+	VSUBPS      Y0, Y10, Y10
+	VADDPS      Y10, Y1, Y1
+	VFMADD231PS Y10, Y10, Y3
+	VMOVUPS     (R9)(DX*1), Y10
+	VSUBPS      Y2, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y10, Y4
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further34
-	VADDPS      Y4, Y6, Y6
-	VXORPS      Y4, Y4, Y4
+	JNZ         further40
+	CMPQ        R10, $0x08
+	JL          further40
+	VADDPS      Y1, Y6, Y6
+	VXORPS      Y1, Y1, Y1
 	VADDPS      Y5, Y7, Y7
 	VXORPS      Y5, Y5, Y5
+	VADDPS      Y3, Y8, Y8
+	VXORPS      Y3, Y3, Y3
+	VADDPS      Y4, Y9, Y9
+	VXORPS      Y4, Y4, Y4
 
-further34:
+further40:
 	SUBQ $0x08, R10
-	JGE  vectors31
+	JGE  vectors37
 
-rest32:
-	VADDPS       Y6, Y4, Y4
+rest38:
+	VADDPS       Y6, Y1, Y1
 	VADDPS       Y7, Y5, Y5
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPS       X0, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPS       X0, X3, X3
-	VUNPCKLPS    X3, X2, X0
-	VUNPCKHPS    X3, X2, X1
-	VADDPS       X1, X0, X0
-	VUNPCKLPS    X3, X3, X1
-	VUNPCKHPS    X3, X3, X2
-	VADDPS       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X0, X2
-	VUNPCKHPD    X1, X0, X0
-	VADDPS       X0, X2, X2
-	VCVTPS2PD    X2, Y0
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X4
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPS       X1, X5, X5
-	VUNPCKLPS    X5, X4, X1
-	VUNPCKHPS    X5, X4, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X5, X5, X2
-	VUNPCKHPS    X5, X5, X3
-	VADDPS       X3, X2, X2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VEXTRACTF128 $0x01, Y1, X6
+	VADDPS       X6, X1, X1
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPS       X6, X5, X5
+	VUNPCKLPS    X5, X1, X6
+	VUNPCKHPS    X5, X1, X1
+	VADDPS       X1, X6, X6
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X6, X6, X1
+	VUNPCKHPD    X6, X6, X5
+	VADDPS       X5, X1, X1
+	VCVTPS2PD    X1, Y1
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VUNPCKLPS    X4, X3, X5
+	VUNPCKHPS    X4, X3, X3
+	VADDPS       X3, X5, X5
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed36
+	CMPQ         (SP), AX
+	JNE          further35
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further35:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block34
+
+summed36:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y0, Y0
 	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VDIVPD       Y1, Y2, Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
 	MOVQ         rstd_base+144(FP), R9
-	VCVTPD2PSY   Y2, X1
-	VMOVSD       X1, (R9)(CX*4)
-	VMULPD       Y0, Y2, Y0
-	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y2, X3
+	VMOVSD       X3, (R9)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R9)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), R9
 	VCVTPD2PSY   Y0, X0
 	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
@@ -668,28 +733,34 @@ loop25:
 	CMPQ         R9, rstd_len+152(FP)
 	JG           last26
 	LEAQ         (BX)(DI*1), R9
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         BX, R10
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS -8(R11)(CX*4), Y2
+	VBROADCASTSS -8(R11)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Y3
+	VBROADCASTSS -8(R12)(CX*4), Y1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS -8(R12)(CX*4), Y4
+	VBROADCASTSS -8(R12)(CX*4), Y2
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest36
+	MOVQ         AX, (SP)
 
-vectors35:
-	VADDPS      (R10), Y0, Y0
-	VADDPS      (R10)(DX*1), Y1, Y1
+block41:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R13
+	JL      rest45
+
+vectors44:
+	VADDPS      (R10), Y3, Y3
+	VADDPS      (R10)(DX*1), Y4, Y4
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Y5
-	VSUBPS      Y3, Y5, Y5
-	VFMSUB213PS Y4, Y2, Y5
+	VSUBPS      Y1, Y5, Y5
+	VFMSUB213PS Y2, Y0, Y5
 	VMOVUPS     (R11), Y6
 	VFMADD213PS (R12), Y6, Y5
 	VMOVNTPS    Y5, (SI)
@@ -700,139 +771,198 @@ vectors35:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R13
-	JGE         vectors35
+	JGE         vectors44
 
-rest36:
-	VEXTRACTF128 $0x01, Y0, X2
-	VADDPS       X2, X0, X0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X1, X0, X2
-	VUNPCKHPS    X1, X0, X0
-	VADDPS       X0, X2, X2
-	VUNPCKLPS    X1, X1, X0
-	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X0, X0
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X0, X2, X1
-	VUNPCKHPD    X0, X2, X0
-	VADDPS       X0, X1, X1
-	VCVTPS2PD    X1, Y0
-	VXORPD       X1, X1, X1
-	VCVTSI2SDQ   AX, X1, X1
-	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y0, Y0
-	MOVQ         mean_base+96(FP), R10
-	VCVTPD2PSY   Y0, X0
-	VMOVSD       X0, (R10)(CX*4)
-	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS (R10)(CX*4), Y0
-	VBROADCASTSS 4(R10)(CX*4), Y1
-	VXORPS       Y2, Y2, Y2
+rest45:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VUNPCKLPS    X4, X3, X5
+	VUNPCKHPS    X4, X3, X3
+	VADDPS       X3, X5, X5
 	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed43
+	CMPQ         (SP), AX
+	JNE          further42
 	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y4, 8(SP)
+
+further42:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block41
+
+summed43:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         mean_base+96(FP), R10
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R10)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	VBROADCASTSS 4(R10)(CX*4), Y3
 	MOVQ         BX, R10
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y8
+	VBROADCASTSS -4(R11)(CX*4), Y4
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y9
+	VBROADCASTSS -4(R12)(CX*4), Y5
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS -4(R12)(CX*4), Y10
+	VBROADCASTSS -4(R12)(CX*4), Y6
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest39
+	MOVQ         AX, (SP)
 
-vectors38:
-	VMOVUPS     (R10), Y11
-	VSUBPS      Y0, Y11, Y11
-	VADDPS      Y11, Y2, Y2
-	VFMADD231PS Y11, Y11, Y4
-	VMOVUPS     (R10)(DX*1), Y11
-	VSUBPS      Y1, Y11, Y11
-	VADDPS      Y11, Y3, Y3
-	VFMADD231PS Y11, Y11, Y5
+block47:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	SUBQ    $0x08, R13
+	JL      rest51
+
+vectors50:
+	VMOVUPS     (R10), Y13
+	VSUBPS      Y1, Y13, Y13
+	VADDPS      Y13, Y0, Y0
+	VFMADD231PS Y13, Y13, Y2
+	VMOVUPS     (R10)(DX*1), Y13
+	VSUBPS      Y3, Y13, Y13
+	VADDPS      Y13, Y8, Y8
+	VFMADD231PS Y13, Y13, Y7
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Y11
-	VSUBPS      Y9, Y11, Y11
-	VFMSUB213PS Y10, Y8, Y11
-	VMOVUPS     (R11), Y12
-	VFMADD213PS (R12), Y12, Y11
-	VMOVNTPS    Y11, (SI)
+	VMOVUPS     (R8), Y13
+	VSUBPS      Y5, Y13, Y13
+	VFMSUB213PS Y6, Y4, Y13
+	VMOVUPS     (R11), Y14
+	VFMADD213PS (R12), Y14, Y13
+	VMOVNTPS    Y13, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x00000038, R13
-	JNZ         further41
-	VADDPS      Y4, Y6, Y6
-	VXORPS      Y4, Y4, Y4
-	VADDPS      Y5, Y7, Y7
-	VXORPS      Y5, Y5, Y5
+	JNZ         further53
+	CMPQ        R13, $0x08
+	JL          further53
+	VADDPS      Y0, Y9, Y9
+	VXORPS      Y0, Y0, Y0
+	VADDPS      Y8, Y10, Y10
+	VXORPS      Y8, Y8, Y8
+	VADDPS      Y2, Y11, Y11
+	VXORPS      Y2, Y2, Y2
+	VADDPS      Y7, Y12, Y12
+	VXORPS      Y7, Y7, Y7
 
-further41:
+further53:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R12
 	ADDQ $+32, R9
 	SUBQ $0x08, R13
-	JGE  vectors38
+	JGE  vectors50
 
-rest39:
-	VADDPS       Y6, Y4, Y4
-	VADDPS       Y7, Y5, Y5
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPS       X0, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPS       X0, X3, X3
-	VUNPCKLPS    X3, X2, X0
-	VUNPCKHPS    X3, X2, X1
-	VADDPS       X1, X0, X0
-	VUNPCKLPS    X3, X3, X1
-	VUNPCKHPS    X3, X3, X2
-	VADDPS       X2, X1, X1
+rest51:
+	VADDPS       Y9, Y0, Y0
+	VADDPS       Y10, Y8, Y8
+	VADDPS       Y11, Y2, Y2
+	VADDPS       Y12, Y7, Y7
+	VEXTRACTF128 $0x01, Y0, X9
+	VADDPS       X9, X0, X0
+	VEXTRACTF128 $0x01, Y8, X9
+	VADDPS       X9, X8, X8
+	VUNPCKLPS    X8, X0, X9
+	VUNPCKHPS    X8, X0, X0
+	VADDPS       X0, X9, X9
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X9, X9, X0
+	VUNPCKHPD    X9, X9, X8
+	VADDPS       X8, X0, X0
+	VCVTPS2PD    X0, Y0
+	VEXTRACTF128 $0x01, Y2, X8
+	VADDPS       X8, X2, X2
+	VEXTRACTF128 $0x01, Y7, X8
+	VADDPS       X8, X7, X7
+	VUNPCKLPS    X7, X2, X8
+	VUNPCKHPS    X7, X2, X2
+	VADDPS       X2, X8, X8
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X0, X2
-	VUNPCKHPD    X1, X0, X0
-	VADDPS       X0, X2, X2
-	VCVTPS2PD    X2, Y0
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X4
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPS       X1, X5, X5
-	VUNPCKLPS    X5, X4, X1
-	VUNPCKHPS    X5, X4, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X5, X5, X2
-	VUNPCKHPS    X5, X5, X3
-	VADDPS       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
-	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VUNPCKLPD    X8, X8, X2
+	VUNPCKHPD    X8, X8, X7
+	VADDPS       X7, X2, X2
+	VCVTPS2PD    X2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed49
+	CMPQ         (SP), AX
+	JNE          further48
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further48:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block47
+
+summed49:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
 	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, Y1
+	VANDPD       Y1, Y3, Y3
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
 	MOVQ         rstd_base+144(FP), R9
-	VCVTPD2PSY   Y2, X1
-	VMOVSD       X1, (R9)(CX*4)
-	VMULPD       Y0, Y2, Y0
+	VCVTPD2PSY   Y1, X2
+	VMOVSD       X2, (R9)(CX*4)
+	VCVTPS2PD    X2, Y2
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R9)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y3, Y3
+	MOVQ         mean_base+96(FP), R9
+	VCVTPD2PSY   Y3, X3
+	VMOVSD       X3, (R9)(CX*4)
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
 	MOVQ         shift_base+120(FP), R9
-	VCVTPD2PSY   Y0, X0
+	VCVTPD2PSY   Y2, X0
 	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 	JMP          loop25
@@ -848,9 +978,9 @@ last26:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest43
+	JL           rest55
 
-vectors42:
+vectors54:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -862,9 +992,9 @@ vectors42:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors42
+	JGE         vectors54
 
-rest43:
+rest55:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -875,9 +1005,9 @@ rest43:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest46
+	JL           rest58
 
-vectors45:
+vectors57:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -889,40 +1019,57 @@ vectors45:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors45
+	JGE         vectors57
 
-rest46:
+rest58:
 rest27:
-rows48:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
-	JG     done49
-	VXORPS Y0, Y0, Y0
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x08, DI
-	JL     rest51
+rows60:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+152(FP)
+	JG   done61
+	MOVQ BX, DX
+	MOVQ AX, (SP)
 
-vectors50:
+block62:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000200, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y0, Y0, Y0
+	SUBQ    $0x08, DI
+	JL      rest66
+
+vectors65:
 	VADDPS (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x08, DI
-	JGE    vectors50
+	JGE    vectors65
 
-rest51:
+rest66:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
-	VUNPCKHPS    X0, X0, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X0, X0, X2
 	VUNPCKHPS    X0, X0, X0
-	VADDPS       X0, X2, X2
+	VADDPS       X0, X1, X1
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X2, X1, X0
-	VUNPCKHPD    X2, X1, X1
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000200
+	JLE          summed64
+	CMPQ         (SP), AX
+	JNE          further63
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further63:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block62
+
+summed64:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -930,79 +1077,123 @@ rest51:
 	MOVQ         mean_base+96(FP), DX
 	VCVTPD2PSY   Y0, X0
 	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
 	MOVQ         mean_base+96(FP), DX
 	VBROADCASTSS (DX)(CX*4), Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
 	MOVQ         BX, DX
-	VXORPS       Y3, Y3, Y3
-	MOVQ         AX, DI
-	SUBQ         $0x08, DI
-	JL           rest54
+	MOVQ         AX, (SP)
 
-vectors53:
-	VMOVUPS     (DX), Y4
-	VSUBPS      Y0, Y4, Y4
-	VADDPS      Y4, Y1, Y1
-	VFMADD231PS Y4, Y4, Y2
+block68:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000100, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, DI
+	JL      rest72
+
+vectors71:
+	VMOVUPS     (DX), Y5
+	VSUBPS      Y0, Y5, Y5
+	VADDPS      Y5, Y1, Y1
+	VFMADD231PS Y5, Y5, Y2
 	ADDQ        $+32, DX
 	TESTQ       $0x00000038, DI
-	JNZ         further56
-	VADDPS      Y2, Y3, Y3
+	JNZ         further74
+	CMPQ        DI, $0x08
+	JL          further74
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further56:
+further74:
 	SUBQ $0x08, DI
-	JGE  vectors53
+	JGE  vectors71
 
-rest54:
-	VADDPS       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPS       X0, X1, X1
-	VUNPCKLPS    X1, X1, X0
-	VUNPCKHPS    X1, X1, X3
-	VADDPS       X3, X0, X0
+rest72:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y1, X3
+	VADDPS       X3, X1, X1
 	VUNPCKLPS    X1, X1, X3
 	VUNPCKHPS    X1, X1, X1
 	VADDPS       X1, X3, X3
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X0, X1
-	VUNPCKHPD    X3, X0, X0
-	VADDPS       X0, X1, X1
-	VCVTPS2PD    X1, Y0
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VUNPCKLPS    X2, X2, X1
-	VUNPCKHPS    X2, X2, X3
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X3
 	VADDPS       X3, X1, X1
+	VCVTPS2PD    X1, Y1
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
 	VUNPCKHPS    X2, X2, X2
 	VADDPS       X2, X3, X3
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X3, X1, X2
-	VUNPCKHPD    X3, X1, X1
-	VADDPS       X1, X2, X2
-	VCVTPS2PD    X2, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed70
+	CMPQ         (SP), AX
+	JNE          further69
 	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
+	VMOVUPD      Y2, 8(SP)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 40(SP)
+
+further69:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block68
+
+summed70:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y0, Y0
 	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VDIVPD       Y1, Y2, Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
 	MOVQ         rstd_base+144(FP), DX
-	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, (DX)(CX*4)
-	VMULPD       Y0, Y2, Y0
-	MOVQ         shift_base+120(FP), DX
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (DX)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), DX
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (DX)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), DX
 	VCVTPD2PSY   Y0, X0
 	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), DX
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS (DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -1013,9 +1204,9 @@ rest54:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest58
+	JL           rest76
 
-vectors57:
+vectors75:
 	VMOVUPS     (BX), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -1027,46 +1218,52 @@ vectors57:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors57
+	JGE         vectors75
 
-rest58:
+rest76:
 	ADDQ $0x01, CX
-	JMP  rows48
+	JMP  rows60
 
-done49:
+done61:
 	SFENCE
 	JMP done24
 
 plain23:
 	XORQ CX, CX
 
-rows60:
-	LEAQ   2(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done61
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest63
+rows78:
+	LEAQ 2(CX), DI
+	CMPQ DI, rstd_len+152(FP)
+	JG   done79
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors62:
+block80:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R8
+	JL      rest84
+
+vectors83:
 	VADDPS (DI), Y1, Y1
 	VADDPS (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors62
+	JGE    vectors83
 
-rest63:
+rest84:
 	ADDQ       $0x08, R8
-	JZ         done64
+	JZ         done85
 	VMASKMOVPS (DI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS (DI)(DX*1), Y0, Y3
 	VADDPS     Y3, Y2, Y2
 
-done64:
+done85:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPS       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -1074,14 +1271,25 @@ done64:
 	VUNPCKLPS    X2, X1, X3
 	VUNPCKHPS    X2, X1, X1
 	VADDPS       X1, X3, X3
-	VUNPCKLPS    X2, X2, X1
-	VUNPCKHPS    X2, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X2
 	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed82
+	CMPQ         (SP), AX
+	JNE          further81
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X3, X2
-	VUNPCKHPD    X1, X3, X1
-	VADDPS       X1, X2, X2
-	VCVTPS2PD    X2, Y1
+	VMOVUPD      Y2, 8(SP)
+
+further81:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block80
+
+summed82:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1089,108 +1297,156 @@ done64:
 	MOVQ         mean_base+96(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         mean_base+96(FP), DI
 	VBROADCASTSS (DI)(CX*4), Y1
-	VBROADCASTSS 4(DI)(CX*4), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
+	VBROADCASTSS 4(DI)(CX*4), Y3
 	MOVQ         BX, DI
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
-	JL           rest66
+	MOVQ         AX, (SP)
 
-vectors65:
-	VMOVUPS     (DI), Y9
-	VSUBPS      Y1, Y9, Y9
-	VADDPS      Y9, Y3, Y3
-	VFMADD231PS Y9, Y9, Y5
-	VMOVUPS     (DI)(DX*1), Y9
-	VSUBPS      Y2, Y9, Y9
-	VADDPS      Y9, Y4, Y4
-	VFMADD231PS Y9, Y9, Y6
+block86:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x08, R8
+	JL      rest90
+
+vectors89:
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VFMADD231PS Y11, Y11, Y5
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further68
-	VADDPS      Y5, Y7, Y7
-	VXORPS      Y5, Y5, Y5
+	JNZ         further92
+	CMPQ        R8, $0x08
+	JL          further92
+	VADDPS      Y2, Y7, Y7
+	VXORPS      Y2, Y2, Y2
 	VADDPS      Y6, Y8, Y8
 	VXORPS      Y6, Y6, Y6
+	VADDPS      Y4, Y9, Y9
+	VXORPS      Y4, Y4, Y4
+	VADDPS      Y5, Y10, Y10
+	VXORPS      Y5, Y5, Y5
 
-further68:
+further92:
 	SUBQ $0x08, R8
-	JGE  vectors65
+	JGE  vectors89
 
-rest66:
+rest90:
 	ADDQ        $0x08, R8
-	JZ          done67
-	VMASKMOVPS  (DI), Y0, Y9
-	VSUBPS      Y1, Y9, Y9
-	VANDPS      Y0, Y9, Y9
-	VADDPS      Y9, Y3, Y3
-	VFMADD231PS Y9, Y9, Y5
-	VMASKMOVPS  (DI)(DX*1), Y0, Y1
-	VSUBPS      Y2, Y1, Y1
-	VANDPS      Y0, Y1, Y1
-	VADDPS      Y1, Y4, Y4
-	VFMADD231PS Y1, Y1, Y6
+	JZ          done91
+	VMASKMOVPS  (DI), Y0, Y11
+	VSUBPS      Y1, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMASKMOVPS  (DI)(DX*1), Y0, Y11
+	VSUBPS      Y3, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y6, Y6
+	VFMADD231PS Y11, Y11, Y5
 
-done67:
-	VADDPS       Y7, Y5, Y5
+done91:
+	VADDPS       Y7, Y2, Y2
 	VADDPS       Y8, Y6, Y6
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X3
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPS       X1, X4, X4
-	VUNPCKLPS    X4, X3, X1
-	VUNPCKHPS    X4, X3, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X4, X4, X2
-	VUNPCKHPS    X4, X4, X3
-	VADDPS       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VEXTRACTF128 $0x01, Y5, X2
-	VADDPS       X2, X5, X5
-	VEXTRACTF128 $0x01, Y6, X2
-	VADDPS       X2, X6, X6
-	VUNPCKLPS    X6, X5, X2
-	VUNPCKHPS    X6, X5, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X6, X6, X3
-	VUNPCKHPS    X6, X6, X4
-	VADDPS       X4, X3, X3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VEXTRACTF128 $0x01, Y2, X7
+	VADDPS       X7, X2, X2
+	VEXTRACTF128 $0x01, Y6, X7
+	VADDPS       X7, X6, X6
+	VUNPCKLPS    X6, X2, X7
+	VUNPCKHPS    X6, X2, X2
+	VADDPS       X2, X7, X7
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X7, X7, X2
+	VUNPCKHPD    X7, X7, X6
+	VADDPS       X6, X2, X2
+	VCVTPS2PD    X2, Y2
+	VEXTRACTF128 $0x01, Y4, X6
+	VADDPS       X6, X4, X4
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPS       X6, X5, X5
+	VUNPCKLPS    X5, X4, X6
+	VUNPCKHPS    X5, X4, X4
+	VADDPS       X4, X6, X6
 	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X2, X4
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X4, X4
-	VCVTPS2PD    X4, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y1, Y1
-	VDIVPD       Y3, Y2, Y2
-	VFNMADD231PD Y1, Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       Y2, Y3, Y2
+	VUNPCKLPD    X6, X6, X4
+	VUNPCKHPD    X6, X6, X5
+	VADDPS       X5, X4, X4
+	VCVTPS2PD    X4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed88
+	CMPQ         (SP), AX
+	JNE          further87
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further87:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block86
+
+summed88:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y4, Y4
+	VMULPD       Y2, Y2, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y4, Y1, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y3, Y3
+	VMOVUPD      Y2, Y1
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y1, Y1
 	VBROADCASTSD eps+168(FP), Y3
-	VADDPD       Y3, Y2, Y2
-	VSQRTPD      Y2, Y2
-	VBROADCASTSD literal64_0<>+0(SB), Y3
-	VDIVPD       Y2, Y3, Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
 	MOVQ         rstd_base+144(FP), DI
-	VCVTPD2PSY   Y3, X2
-	VMOVSD       X2, (DI)(CX*4)
-	VMULPD       Y1, Y3, Y1
-	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y3, X4
+	VMOVSD       X4, (DI)(CX*4)
+	VCVTPS2PD    X4, Y4
+	MOVQ         mean_base+96(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSD       (DI)(CX*4), X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	VSUBPD       Y1, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y4, X1
+	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, DI
 	ADDQ         DI, DI
 	MOVQ         rstd_base+144(FP), R8
@@ -1203,9 +1459,9 @@ done67:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest70
+	JL           rest94
 
-vectors69:
+vectors93:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1218,11 +1474,11 @@ vectors69:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors69
+	JGE         vectors93
 
-rest70:
+rest94:
 	ADDQ        $0x08, R10
-	JZ          done71
+	JZ          done95
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1231,7 +1487,7 @@ rest70:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done71:
+done95:
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -1247,9 +1503,9 @@ done71:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest73
+	JL           rest97
 
-vectors72:
+vectors96:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1262,11 +1518,11 @@ vectors72:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors72
+	JGE         vectors96
 
-rest73:
+rest97:
 	ADDQ        $0x08, R10
-	JZ          done74
+	JZ          done98
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1275,52 +1531,69 @@ rest73:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done74:
+done98:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows60
+	JMP  rows78
 
-done61:
-rows75:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done76
-	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest78
+done79:
+rows99:
+	LEAQ 1(CX), DI
+	CMPQ DI, rstd_len+152(FP)
+	JG   done100
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors77:
+block101:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, R8
+	JL      rest105
+
+vectors104:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x08, R8
-	JGE    vectors77
+	JGE    vectors104
 
-rest78:
+rest105:
 	ADDQ       $0x08, R8
-	JZ         done79
+	JZ         done106
 	VMASKMOVPS (DI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
 
-done79:
+done106:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
-	VUNPCKHPS    X1, X1, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X1, X1, X3
 	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X3, X3
+	VADDPS       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X2, X1
-	VUNPCKHPD    X3, X2, X2
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed103
+	CMPQ         (SP), AX
+	JNE          further102
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further102:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block101
+
+summed103:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1328,88 +1601,132 @@ done79:
 	MOVQ         mean_base+96(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         mean_base+96(FP), DI
 	VBROADCASTSS (DI)(CX*4), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
 	MOVQ         BX, DI
-	VXORPS       Y4, Y4, Y4
-	MOVQ         AX, R8
-	SUBQ         $0x08, R8
-	JL           rest81
+	MOVQ         AX, (SP)
 
-vectors80:
-	VMOVUPS     (DI), Y5
-	VSUBPS      Y1, Y5, Y5
-	VADDPS      Y5, Y2, Y2
-	VFMADD231PS Y5, Y5, Y3
+block107:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x08, R8
+	JL      rest111
+
+vectors110:
+	VMOVUPS     (DI), Y6
+	VSUBPS      Y1, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS Y6, Y6, Y3
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further83
-	VADDPS      Y3, Y4, Y4
+	JNZ         further113
+	CMPQ        R8, $0x08
+	JL          further113
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+	VADDPS      Y3, Y5, Y5
 	VXORPS      Y3, Y3, Y3
 
-further83:
+further113:
 	SUBQ $0x08, R8
-	JGE  vectors80
+	JGE  vectors110
 
-rest81:
+rest111:
 	ADDQ        $0x08, R8
-	JZ          done82
-	VMASKMOVPS  (DI), Y0, Y5
-	VSUBPS      Y1, Y5, Y5
-	VANDPS      Y0, Y5, Y5
-	VADDPS      Y5, Y2, Y2
-	VFMADD231PS Y5, Y5, Y3
+	JZ          done112
+	VMASKMOVPS  (DI), Y0, Y6
+	VSUBPS      Y1, Y6, Y6
+	VANDPS      Y0, Y6, Y6
+	VADDPS      Y6, Y2, Y2
+	VFMADD231PS Y6, Y6, Y3
 
-done82:
-	VADDPS       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPS       X1, X2, X2
-	VUNPCKLPS    X2, X2, X1
-	VUNPCKHPS    X2, X2, X4
-	VADDPS       X4, X1, X1
+done112:
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y2, X4
+	VADDPS       X4, X2, X2
 	VUNPCKLPS    X2, X2, X4
 	VUNPCKHPS    X2, X2, X2
 	VADDPS       X2, X4, X4
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X1, X2
-	VUNPCKHPD    X4, X1, X1
-	VADDPS       X1, X2, X2
-	VCVTPS2PD    X2, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPS       X2, X3, X3
-	VUNPCKLPS    X3, X3, X2
-	VUNPCKHPS    X3, X3, X4
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X2, X2
+	VCVTPS2PD    X2, Y2
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
 	VUNPCKLPS    X3, X3, X4
 	VUNPCKHPS    X3, X3, X3
 	VADDPS       X3, X4, X4
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X4, X2, X3
-	VUNPCKHPD    X4, X2, X2
-	VADDPS       X2, X3, X3
-	VCVTPS2PD    X3, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y1, Y1
-	VDIVPD       Y3, Y2, Y2
-	VFNMADD231PD Y1, Y1, Y2
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed109
+	CMPQ         (SP), AX
+	JNE          further108
 	VXORPS       Y3, Y3, Y3
-	VMAXPD       Y2, Y3, Y2
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further108:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block107
+
+summed109:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y4, Y4
+	VMULPD       Y2, Y2, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y4, Y1, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y3, Y3
+	VMOVUPD      Y2, Y1
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y1, Y1
 	VBROADCASTSD eps+168(FP), Y3
-	VADDPD       Y3, Y2, Y2
-	VSQRTPD      Y2, Y2
-	VBROADCASTSD literal64_0<>+0(SB), Y3
-	VDIVPD       Y2, Y3, Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
 	MOVQ         rstd_base+144(FP), DI
-	VCVTPD2PSY   Y3, X2
-	VMOVSS       X2, (DI)(CX*4)
-	VMULPD       Y1, Y3, Y1
-	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y3, X4
+	VMOVSS       X4, (DI)(CX*4)
+	VCVTPS2PD    X4, Y4
+	MOVQ         mean_base+96(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y1, Y1
+	MOVQ         mean_base+96(FP), DI
 	VCVTPD2PSY   Y1, X1
 	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	VSUBPD       Y1, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+120(FP), DI
+	VCVTPD2PSY   Y4, X1
+	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
@@ -1421,9 +1738,9 @@ done82:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest85
+	JL           rest115
 
-vectors84:
+vectors114:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1436,11 +1753,11 @@ vectors84:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors84
+	JGE         vectors114
 
-rest85:
+rest115:
 	ADDQ        $0x08, R10
-	JZ          done86
+	JZ          done116
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1449,26 +1766,29 @@ rest85:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done86:
+done116:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows75
+	JMP  rows99
 
-done76:
+done100:
 done24:
 	VZEROUPPER
 	RET
 
-DATA literal64_0<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_0<>+0(SB)/8, $0x4030000000000000
 GLOBL literal64_0<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_1<>+0(SB)/8, $0x3ff0000000000000
+GLOBL literal64_1<>(SB), RODATA|NOPTR, $8
 
 // func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
+TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $72-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -1481,7 +1801,7 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain87
+	JE      plain117
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -1489,43 +1809,62 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest91
+	JG      rest121
 	MOVQ    BX, R8
-	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
-	VXORPS  Y1, Y1, Y1
-	MOVQ    AX, R10
-	SUBQ    $0x08, R10
-	JL      rest93
+	MOVQ    AX, (SP)
 
-vectors92:
+block122:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, R10
+	JL      rest126
+
+vectors125:
 	VMOVUPS     (R9), Y2
 	VFMADD231PS Y2, Y2, Y0
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further95
+	JNZ         further128
+	CMPQ        R10, $0x08
+	JL          further128
 	VADDPS      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further95:
+further128:
 	SUBQ $0x08, R10
-	JGE  vectors92
+	JGE  vectors125
 
-rest93:
+rest126:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
-	VUNPCKHPS    X0, X0, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X0, X0, X2
 	VUNPCKHPS    X0, X0, X0
-	VADDPS       X0, X2, X2
+	VADDPS       X0, X1, X1
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X2, X1, X0
-	VUNPCKHPD    X2, X1, X1
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000100
+	JLE          summed124
+	CMPQ         (SP), AX
+	JNE          further123
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further123:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block122
+
+summed124:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1533,91 +1872,112 @@ rest93:
 	VBROADCASTSD eps+96(FP), Y1
 	VADDPD       Y1, Y0, Y0
 	VSQRTPD      Y0, Y0
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y0, Y1, Y1
 	MOVQ         rstd_base+72(FP), R9
 	VCVTPD2PSY   Y1, X0
 	VMOVSS       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop89:
+loop119:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last90
+	JG           last120
 	LEAQ         (BX)(DI*1), R9
-	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
-	VXORPS       Y1, Y1, Y1
 	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSS -4(R11)(CX*4), Y2
+	VBROADCASTSS -4(R11)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest97
+	MOVQ         AX, (SP)
 
-vectors96:
+block129:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R12
+	JL      rest133
+
+vectors132:
 	VMOVUPS     (R10), Y3
-	VFMADD231PS Y3, Y3, Y0
+	VFMADD231PS Y3, Y3, Y1
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Y3
-	VMULPS      Y2, Y3, Y3
+	VMULPS      Y0, Y3, Y3
 	VMULPS      (R11), Y3, Y3
 	VMOVNTPS    Y3, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x00000038, R12
-	JNZ         further99
-	VADDPS      Y0, Y1, Y1
-	VXORPS      Y0, Y0, Y0
+	JNZ         further135
+	CMPQ        R12, $0x08
+	JL          further135
+	VADDPS      Y1, Y2, Y2
+	VXORPS      Y1, Y1, Y1
 
-further99:
+further135:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R9
 	SUBQ $0x08, R12
-	JGE  vectors96
+	JGE  vectors132
 
-rest97:
-	VADDPS       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPS       X1, X0, X0
-	VUNPCKLPS    X0, X0, X1
-	VUNPCKHPS    X0, X0, X2
+rest133:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
-	VUNPCKLPS    X0, X0, X2
-	VUNPCKHPS    X0, X0, X0
-	VADDPS       X0, X2, X2
-	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X2, X1, X0
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X0, X0
-	VCVTPS2PD    X0, Y0
-	VXORPD       X1, X1, X1
-	VCVTSI2SDQ   AX, X1, X1
-	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y0, Y0
-	VBROADCASTSD eps+96(FP), Y1
-	VADDPD       Y1, Y0, Y0
-	VSQRTPD      Y0, Y0
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed131
+	CMPQ         (SP), AX
+	JNE          further130
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further130:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block129
+
+summed131:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
 	MOVQ         rstd_base+72(FP), R9
-	VCVTPD2PSY   Y1, X0
+	VCVTPD2PSY   Y0, X0
 	VMOVSS       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop89
+	JMP          loop119
 
-last90:
+last120:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest101
+	JL           rest137
 
-vectors100:
+vectors136:
 	VMOVUPS  (R8), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -1626,49 +1986,68 @@ vectors100:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors100
+	JGE      vectors136
 
-rest101:
-rest91:
-rows103:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done104
-	VXORPS Y0, Y0, Y0
-	MOVQ   BX, DX
-	VXORPS Y1, Y1, Y1
-	MOVQ   AX, DI
-	SUBQ   $0x08, DI
-	JL     rest106
+rest137:
+rest121:
+rows139:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+80(FP)
+	JG   done140
+	MOVQ BX, DX
+	MOVQ AX, (SP)
 
-vectors105:
+block141:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000100, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, DI
+	JL      rest145
+
+vectors144:
 	VMOVUPS     (DX), Y2
 	VFMADD231PS Y2, Y2, Y0
 	ADDQ        $+32, DX
 	TESTQ       $0x00000038, DI
-	JNZ         further108
+	JNZ         further147
+	CMPQ        DI, $0x08
+	JL          further147
 	VADDPS      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further108:
+further147:
 	SUBQ $0x08, DI
-	JGE  vectors105
+	JGE  vectors144
 
-rest106:
+rest145:
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
-	VUNPCKHPS    X0, X0, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X0, X0, X2
 	VUNPCKHPS    X0, X0, X0
-	VADDPS       X0, X2, X2
+	VADDPS       X0, X1, X1
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X2, X1, X0
-	VUNPCKHPD    X2, X1, X1
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000100
+	JLE          summed143
+	CMPQ         (SP), AX
+	JNE          further142
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further142:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block141
+
+summed143:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1676,19 +2055,20 @@ rest106:
 	VBROADCASTSD eps+96(FP), Y1
 	VADDPD       Y1, Y0, Y0
 	VSQRTPD      Y0, Y0
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y0, Y1, Y1
 	MOVQ         rstd_base+72(FP), DX
 	VCVTPD2PSY   Y1, X0
 	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS (DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest110
+	JL           rest149
 
-vectors109:
+vectors148:
 	VMOVUPS  (BX), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -1697,58 +2077,66 @@ vectors109:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors109
+	JGE      vectors148
 
-rest110:
+rest149:
 	ADDQ $0x01, CX
-	JMP  rows103
+	JMP  rows139
 
-done104:
+done140:
 	SFENCE
-	JMP done88
+	JMP done118
 
-plain87:
+plain117:
 	XORQ CX, CX
 
-rows112:
-	LEAQ   2(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done113
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   BX, DI
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest115
+rows151:
+	LEAQ 2(CX), DI
+	CMPQ DI, rstd_len+80(FP)
+	JG   done152
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors114:
+block153:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R8
+	JL      rest157
+
+vectors156:
 	VMOVUPS     (DI), Y5
 	VFMADD231PS Y5, Y5, Y1
 	VMOVUPS     (DI)(DX*1), Y5
 	VFMADD231PS Y5, Y5, Y2
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further117
+	JNZ         further159
+	CMPQ        R8, $0x08
+	JL          further159
 	VADDPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPS      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further117:
+further159:
 	SUBQ $0x08, R8
-	JGE  vectors114
+	JGE  vectors156
 
-rest115:
+rest157:
 	ADDQ        $0x08, R8
-	JZ          done116
+	JZ          done158
 	VMASKMOVPS  (DI), Y0, Y5
 	VFMADD231PS Y5, Y5, Y1
 	VMASKMOVPS  (DI)(DX*1), Y0, Y5
 	VFMADD231PS Y5, Y5, Y2
 
-done116:
+done158:
 	VADDPS       Y3, Y1, Y1
 	VADDPS       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
@@ -1758,14 +2146,25 @@ done116:
 	VUNPCKLPS    X2, X1, X3
 	VUNPCKHPS    X2, X1, X1
 	VADDPS       X1, X3, X3
-	VUNPCKLPS    X2, X2, X1
-	VUNPCKHPS    X2, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X2
 	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed155
+	CMPQ         (SP), AX
+	JNE          further154
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X3, X2
-	VUNPCKHPD    X1, X3, X1
-	VADDPS       X1, X2, X2
-	VCVTPS2PD    X2, Y1
+	VMOVUPD      Y2, 8(SP)
+
+further154:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block153
+
+summed155:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1773,11 +2172,12 @@ done116:
 	VBROADCASTSD eps+96(FP), Y2
 	VADDPD       Y2, Y1, Y1
 	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y2
 	VDIVPD       Y1, Y2, Y2
 	MOVQ         rstd_base+72(FP), DI
 	VCVTPD2PSY   Y2, X1
 	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, DI
 	ADDQ         DI, DI
 	MOVQ         rstd_base+72(FP), R8
@@ -1785,9 +2185,9 @@ done116:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest119
+	JL           rest161
 
-vectors118:
+vectors160:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1797,18 +2197,18 @@ vectors118:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors118
+	JGE        vectors160
 
-rest119:
+rest161:
 	ADDQ       $0x08, R9
-	JZ         done120
+	JZ         done162
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done120:
+done162:
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -1819,9 +2219,9 @@ done120:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest122
+	JL           rest164
 
-vectors121:
+vectors163:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1831,72 +2231,91 @@ vectors121:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors121
+	JGE        vectors163
 
-rest122:
+rest164:
 	ADDQ       $0x08, R9
-	JZ         done123
+	JZ         done165
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done123:
+done165:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows112
+	JMP  rows151
 
-done113:
-rows124:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done125
-	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	VXORPS Y2, Y2, Y2
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest127
+done152:
+rows166:
+	LEAQ 1(CX), DI
+	CMPQ DI, rstd_len+80(FP)
+	JG   done167
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors126:
+block168:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R8
+	JL      rest172
+
+vectors171:
 	VMOVUPS     (DI), Y3
 	VFMADD231PS Y3, Y3, Y1
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further129
+	JNZ         further174
+	CMPQ        R8, $0x08
+	JL          further174
 	VADDPS      Y1, Y2, Y2
 	VXORPS      Y1, Y1, Y1
 
-further129:
+further174:
 	SUBQ $0x08, R8
-	JGE  vectors126
+	JGE  vectors171
 
-rest127:
+rest172:
 	ADDQ        $0x08, R8
-	JZ          done128
+	JZ          done173
 	VMASKMOVPS  (DI), Y0, Y3
 	VFMADD231PS Y3, Y3, Y1
 
-done128:
+done173:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
-	VUNPCKHPS    X1, X1, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X1, X1, X3
 	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X3, X3
+	VADDPS       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X2, X1
-	VUNPCKHPD    X3, X2, X2
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed170
+	CMPQ         (SP), AX
+	JNE          further169
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further169:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block168
+
+summed170:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1904,20 +2323,21 @@ done128:
 	VBROADCASTSD eps+96(FP), Y2
 	VADDPD       Y2, Y1, Y1
 	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y2
 	VDIVPD       Y1, Y2, Y2
 	MOVQ         rstd_base+72(FP), DI
 	VCVTPD2PSY   Y2, X1
 	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, DI
 	MOVQ         rstd_base+72(FP), R8
 	VBROADCASTSS (R8)(CX*4), Y1
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest131
+	JL           rest176
 
-vectors130:
+vectors175:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -1927,34 +2347,34 @@ vectors130:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors130
+	JGE        vectors175
 
-rest131:
+rest176:
 	ADDQ       $0x08, R9
-	JZ         done132
+	JZ         done177
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done132:
+done177:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows124
+	JMP  rows166
 
-done125:
-done88:
+done167:
+done118:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
+TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $136-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -1968,43 +2388,49 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain133
+	JE           plain178
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done137
+	JG           done182
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y2
+	VBROADCASTSS (R12)(CX*4), Y1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y3
-	VXORPS       Y4, Y4, Y4
+	VBROADCASTSS (R12)(CX*4), Y2
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest139
+	MOVQ         AX, (SP)
 
-vectors138:
+block183:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R13
+	JL      rest187
+
+vectors186:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R12), Y7
 	VMOVUPS     (BX), Y8
 	VMOVUPS     (SI), Y9
-	VSUBPS      Y2, Y8, Y8
-	VFMSUB213PS Y3, Y0, Y8
+	VSUBPS      Y1, Y8, Y8
+	VFMSUB213PS Y2, Y0, Y8
 	VADDPS      Y9, Y7, Y7
 	VFMADD231PS Y9, Y8, Y6
 	VMULPS      Y5, Y9, Y9
-	VFMADD231PS Y9, Y8, Y1
+	VFMADD231PS Y9, Y8, Y3
 	VADDPS      Y9, Y4, Y4
 	VMOVUPS     Y6, (R11)
 	VMOVUPS     Y7, (R12)
@@ -2014,83 +2440,117 @@ vectors138:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors138
+	JGE         vectors186
 
-rest139:
+rest187:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VUNPCKLPS    X3, X3, X5
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X5, X5
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X5
+	VADDPS       X5, X3, X3
+	VCVTPS2PD    X3, Y3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VUNPCKLPS    X4, X4, X5
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X5, X4
+	VUNPCKHPD    X5, X5, X5
+	VADDPS       X5, X4, X4
+	VCVTPS2PD    X4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed185
+	CMPQ         (SP), AX
+	JNE          further184
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further184:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block183
+
+summed185:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X1, X1, X2
-	VUNPCKHPS    X1, X1, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X1, X1, X3
-	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X3, X3
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X2, X1
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X1, X1
-	VCVTPS2PD    X1, Y1
-	VDIVPD       Y0, Y1, Y1
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPS       X2, X4, X4
-	VUNPCKLPS    X4, X4, X2
-	VUNPCKHPS    X4, X4, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X4, X4, X3
-	VUNPCKHPS    X4, X4, X4
-	VADDPS       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X2, X4
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X4, X4
-	VCVTPS2PD    X4, Y2
-	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y4, Y4
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VFNMADD231PD Y0, Y1, Y2
-	VCVTPD2PSY   Y2, X0
-	VMOVSS       X0, 32(SP)
+	VFNMADD231PD Y0, Y3, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y0, Y1, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (SP)
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop135:
+loop180:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last136
+	JG           last181
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 72(SP), Y1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS -4(R11)(CX*4), Y2
-	VBROADCASTSS 32(SP), Y3
+	VBROADCASTSS 104(SP), Y3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSS (R11)(CX*4), Y4
-	VXORPS       Y5, Y5, Y5
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y6
+	VBROADCASTSS (R13)(CX*4), Y5
 	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y7
-	VXORPS       Y8, Y8, Y8
+	VBROADCASTSS (R13)(CX*4), Y6
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest142
+	MOVQ         AX, (SP)
 
-vectors141:
+block189:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, R14
+	JL      rest193
+
+vectors192:
+	VMOVUPS      (R11), Y9
+	VMOVUPS      (R12), Y10
+	VMOVUPS      (R13), Y11
+	VMOVUPS      (BX), Y12
+	VMOVUPS      (SI), Y13
+	VSUBPS       Y5, Y12, Y12
+	VFMSUB213PS  Y6, Y4, Y12
+	VADDPS       Y13, Y11, Y11
+	VFMADD231PS  Y13, Y12, Y10
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y7
+	VADDPS       Y13, Y8, Y8
+	VMOVUPS      Y10, (R12)
+	VMOVUPS      Y11, (R13)
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPS      (R8), Y9
@@ -2101,93 +2561,93 @@ vectors141:
 	VFNMADD231PS Y9, Y1, Y10
 	VMULPS       Y0, Y10, Y10
 	VMOVNTPS     Y10, (DI)
-	VMOVUPS      (R11), Y9
-	VMOVUPS      (R12), Y10
-	VMOVUPS      (R13), Y11
-	VMOVUPS      (BX), Y12
-	VMOVUPS      (SI), Y13
-	VSUBPS       Y6, Y12, Y12
-	VFMSUB213PS  Y7, Y4, Y12
-	VADDPS       Y13, Y11, Y11
-	VFMADD231PS  Y13, Y12, Y10
-	VMULPS       Y9, Y13, Y13
-	VFMADD231PS  Y13, Y12, Y5
-	VADDPS       Y13, Y8, Y8
-	VMOVUPS      Y10, (R12)
-	VMOVUPS      Y11, (R13)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	SUBQ         $0x08, R14
-	JGE          vectors141
+	JGE          vectors192
 
-rest142:
+rest193:
+	VEXTRACTF128 $0x01, Y7, X9
+	VADDPS       X9, X7, X7
+	VUNPCKLPS    X7, X7, X9
+	VUNPCKHPS    X7, X7, X7
+	VADDPS       X7, X9, X9
+	VXORPS       Y7, Y7, Y7
+	VUNPCKLPD    X9, X9, X7
+	VUNPCKHPD    X9, X9, X9
+	VADDPS       X9, X7, X7
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y8, X9
+	VADDPS       X9, X8, X8
+	VUNPCKLPS    X8, X8, X9
+	VUNPCKHPS    X8, X8, X8
+	VADDPS       X8, X9, X9
+	VXORPS       Y8, Y8, Y8
+	VUNPCKLPD    X9, X9, X8
+	VUNPCKHPD    X9, X9, X9
+	VADDPS       X9, X8, X8
+	VCVTPS2PD    X8, Y8
+	CMPQ         AX, $0x00000100
+	JLE          summed191
+	CMPQ         (SP), AX
+	JNE          further190
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 8(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 40(SP)
+
+further190:
+	VADDPD  8(SP), Y7, Y7
+	VMOVUPD Y7, 8(SP)
+	VADDPD  40(SP), Y8, Y8
+	VMOVUPD Y8, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block189
+
+summed191:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPS       X1, X5, X5
-	VUNPCKLPS    X5, X5, X1
-	VUNPCKHPS    X5, X5, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X5, X5, X2
-	VUNPCKHPS    X5, X5, X3
-	VADDPS       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VDIVPD       Y0, Y1, Y1
-	VEXTRACTF128 $0x01, Y8, X2
-	VADDPS       X2, X8, X8
-	VUNPCKLPS    X8, X8, X2
-	VUNPCKHPS    X8, X8, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X8, X8, X3
-	VUNPCKHPS    X8, X8, X4
-	VADDPS       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X2, X4
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X4, X4
-	VCVTPS2PD    X4, Y2
-	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y7, Y7
+	VDIVPD       Y0, Y8, Y8
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VFNMADD231PD Y0, Y1, Y2
-	VCVTPD2PSY   Y2, X0
-	VMOVSS       X0, 32(SP)
+	VFNMADD231PD Y0, Y7, Y8
+	VCVTPD2PSY   Y8, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y0, Y1, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (SP)
+	VMULPD       Y0, Y7, Y7
+	VCVTPD2PSY   Y7, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop135
+	JMP          loop180
 
-last136:
+last181:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 72(SP), Y1
 	MOVQ         mean_base+96(FP), BX
 	VBROADCASTSS -4(BX)(CX*4), Y2
-	VBROADCASTSS 32(SP), Y3
+	VBROADCASTSS 104(SP), Y3
 	SUBQ         $0x08, AX
-	JL           rest145
+	JL           rest196
 
-vectors144:
+vectors195:
 	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMULPS       (DX), Y5, Y5
@@ -2201,63 +2661,69 @@ vectors144:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x08, AX
-	JGE          vectors144
+	JGE          vectors195
 
-rest145:
-done137:
+rest196:
+done182:
 	SFENCE
-	JMP done134
+	JMP done179
 
-plain133:
+plain178:
 	XORQ CX, CX
 
-rows147:
+rows198:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done148
+	JG           done199
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y1
 	VBROADCASTSS 4(R10)(CX*4), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	VBROADCASTSS 4(R12)(CX*4), Y4
+	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSS (R12)(CX*4), Y5
 	VBROADCASTSS 4(R12)(CX*4), Y6
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y7
-	VBROADCASTSS 4(R12)(CX*4), Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest150
+	MOVQ         AX, (SP)
 
-vectors149:
+block200:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x08, R13
+	JL      rest204
+
+vectors203:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
 	VMOVUPS     (R8), Y14
 	VMOVUPS     (R9), Y15
-	VSUBPS      Y5, Y14, Y14
-	VFMSUB213PS Y7, Y1, Y14
+	VSUBPS      Y3, Y14, Y14
+	VFMSUB213PS Y5, Y1, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y3
+	VFMADD231PS Y15, Y14, Y7
 	VADDPS      Y15, Y9, Y9
 	VMOVUPS     (R8)(DX*1), Y14
 	VMOVUPS     (R9)(DX*1), Y15
-	VSUBPS      Y6, Y14, Y14
-	VFMSUB213PS Y8, Y2, Y14
+	VSUBPS      Y4, Y14, Y14
+	VFMSUB213PS Y6, Y2, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y4
+	VFMADD231PS Y15, Y14, Y8
 	VADDPS      Y15, Y10, Y10
 	VMOVUPS     Y12, (R11)
 	VMOVUPS     Y13, (R12)
@@ -2267,99 +2733,113 @@ vectors149:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors149
+	JGE         vectors203
 
-rest150:
+rest204:
 	ADDQ        $0x08, R13
-	JZ          done151
+	JZ          done205
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
 	VMASKMOVPS  (R8), Y0, Y14
 	VMASKMOVPS  (R9), Y0, Y15
-	VSUBPS      Y5, Y14, Y14
-	VFMSUB213PS Y7, Y1, Y14
+	VSUBPS      Y3, Y14, Y14
+	VFMSUB213PS Y5, Y1, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y3
+	VFMADD231PS Y15, Y14, Y7
 	VADDPS      Y15, Y9, Y9
-	VMASKMOVPS  (R8)(DX*1), Y0, Y1
-	VMASKMOVPS  (R9)(DX*1), Y0, Y5
-	VSUBPS      Y6, Y1, Y1
-	VFMSUB213PS Y8, Y2, Y1
-	VADDPS      Y5, Y13, Y13
-	VFMADD231PS Y5, Y1, Y12
-	VMULPS      Y11, Y5, Y5
-	VFMADD231PS Y5, Y1, Y4
-	VADDPS      Y5, Y10, Y10
+	VMASKMOVPS  (R8)(DX*1), Y0, Y14
+	VMASKMOVPS  (R9)(DX*1), Y0, Y15
+	VSUBPS      Y4, Y14, Y14
+	VFMSUB213PS Y6, Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y8
+	VADDPS      Y15, Y10, Y10
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
 
-done151:
+done205:
+	VEXTRACTF128 $0x01, Y7, X11
+	VADDPS       X11, X7, X7
+	VEXTRACTF128 $0x01, Y8, X11
+	VADDPS       X11, X8, X8
+	VUNPCKLPS    X8, X7, X11
+	VUNPCKHPS    X8, X7, X7
+	VADDPS       X7, X11, X11
+	VXORPS       Y7, Y7, Y7
+	VUNPCKLPD    X11, X11, X7
+	VUNPCKHPD    X11, X11, X8
+	VADDPS       X8, X7, X7
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y9, X8
+	VADDPS       X8, X9, X9
+	VEXTRACTF128 $0x01, Y10, X8
+	VADDPS       X8, X10, X10
+	VUNPCKLPS    X10, X9, X8
+	VUNPCKHPS    X10, X9, X9
+	VADDPS       X9, X8, X8
+	VXORPS       Y9, Y9, Y9
+	VUNPCKLPD    X8, X8, X9
+	VUNPCKHPD    X8, X8, X8
+	VADDPS       X8, X9, X9
+	VCVTPS2PD    X9, Y8
+	CMPQ         AX, $0x00000100
+	JLE          summed202
+	CMPQ         (SP), AX
+	JNE          further201
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 8(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 40(SP)
+
+further201:
+	VADDPD  8(SP), Y7, Y7
+	VMOVUPD Y7, 8(SP)
+	VADDPD  40(SP), Y8, Y8
+	VMOVUPD Y8, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block200
+
+summed202:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPS       X2, X3, X3
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPS       X2, X4, X4
-	VUNPCKLPS    X4, X3, X2
-	VUNPCKHPS    X4, X3, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X4, X4, X3
-	VUNPCKHPS    X4, X4, X4
-	VADDPS       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X2, X4
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X4, X4
-	VCVTPS2PD    X4, Y2
-	VDIVPD       Y1, Y2, Y2
-	VEXTRACTF128 $0x01, Y9, X3
-	VADDPS       X3, X9, X9
-	VEXTRACTF128 $0x01, Y10, X3
-	VADDPS       X3, X10, X10
-	VUNPCKLPS    X10, X9, X3
-	VUNPCKHPS    X10, X9, X4
-	VADDPS       X4, X3, X3
-	VUNPCKLPS    X10, X10, X4
-	VUNPCKHPS    X10, X10, X5
-	VADDPS       X5, X4, X4
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X4, X3, X5
-	VUNPCKHPD    X4, X3, X3
-	VADDPS       X3, X5, X5
-	VCVTPS2PD    X5, Y3
-	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y7, Y7
+	VDIVPD       Y1, Y8, Y8
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VFNMADD231PD Y1, Y2, Y3
-	VCVTPD2PSY   Y3, X1
-	VMOVSD       X1, 32(SP)
+	VFNMADD231PD Y1, Y7, Y8
+	VCVTPD2PSY   Y8, X1
+	VMOVSD       X1, 104(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y1, Y2, Y2
-	VCVTPD2PSY   Y2, X1
-	VMOVSD       X1, (SP)
+	VMULPD       Y1, Y7, Y7
+	VCVTPD2PSY   Y7, X1
+	VMOVSD       X1, 72(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 72(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y3
-	VBROADCASTSS 32(SP), Y4
+	VBROADCASTSS 104(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest153
+	JL           rest207
 
-vectors152:
+vectors206:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2375,11 +2855,11 @@ vectors152:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors152
+	JGE          vectors206
 
-rest153:
+rest207:
 	ADDQ         $0x08, R10
-	JZ           done154
+	JZ           done208
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2390,7 +2870,7 @@ rest153:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done154:
+done208:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -2400,15 +2880,15 @@ done154:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 4(SP), Y2
+	VBROADCASTSS 76(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS 4(R10)(CX*4), Y3
-	VBROADCASTSS 36(SP), Y4
+	VBROADCASTSS 108(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest156
+	JL           rest210
 
-vectors155:
+vectors209:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2424,11 +2904,11 @@ vectors155:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors155
+	JGE          vectors209
 
-rest156:
+rest210:
 	ADDQ         $0x08, R10
-	JZ           done157
+	JZ           done211
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2439,7 +2919,7 @@ rest156:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done157:
+done211:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2447,42 +2927,48 @@ done157:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows147
+	JMP  rows198
 
-done148:
-rows158:
+done199:
+rows212:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done159
+	JG           done213
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y1
-	VXORPS       Y2, Y2, Y2
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y3
+	VBROADCASTSS (R12)(CX*4), Y2
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y4
-	VXORPS       Y5, Y5, Y5
+	VBROADCASTSS (R12)(CX*4), Y3
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest161
+	MOVQ         AX, (SP)
 
-vectors160:
+block214:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x08, R13
+	JL      rest218
+
+vectors217:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
 	VMOVUPS     (R8), Y9
 	VMOVUPS     (R9), Y10
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y4, Y1, Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMSUB213PS Y3, Y1, Y9
 	VADDPS      Y10, Y8, Y8
 	VFMADD231PS Y10, Y9, Y7
 	VMULPS      Y6, Y10, Y10
-	VFMADD231PS Y10, Y9, Y2
+	VFMADD231PS Y10, Y9, Y4
 	VADDPS      Y10, Y5, Y5
 	VMOVUPS     Y7, (R11)
 	VMOVUPS     Y8, (R12)
@@ -2492,85 +2978,99 @@ vectors160:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors160
+	JGE         vectors217
 
-rest161:
+rest218:
 	ADDQ        $0x08, R13
-	JZ          done162
+	JZ          done219
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
 	VMASKMOVPS  (R8), Y0, Y9
 	VMASKMOVPS  (R9), Y0, Y10
-	VSUBPS      Y3, Y9, Y9
-	VFMSUB213PS Y4, Y1, Y9
+	VSUBPS      Y2, Y9, Y9
+	VFMSUB213PS Y3, Y1, Y9
 	VADDPS      Y10, Y8, Y8
 	VFMADD231PS Y10, Y9, Y7
 	VMULPS      Y6, Y10, Y10
-	VFMADD231PS Y10, Y9, Y2
+	VFMADD231PS Y10, Y9, Y4
 	VADDPS      Y10, Y5, Y5
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
 
-done162:
+done219:
+	VEXTRACTF128 $0x01, Y4, X6
+	VADDPS       X6, X4, X4
+	VUNPCKLPS    X4, X4, X6
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X6, X6
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X6, X6, X4
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X4, X4
+	VCVTPS2PD    X4, Y4
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPS       X6, X5, X5
+	VUNPCKLPS    X5, X5, X6
+	VUNPCKHPS    X5, X5, X5
+	VADDPS       X5, X6, X6
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X6, X6, X5
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X5, X5
+	VCVTPS2PD    X5, Y5
+	CMPQ         AX, $0x00000100
+	JLE          summed216
+	CMPQ         (SP), AX
+	JNE          further215
+	VXORPS       Y6, Y6, Y6
+	VMOVUPD      Y6, 8(SP)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPD      Y6, 40(SP)
+
+further215:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	VADDPD  40(SP), Y5, Y5
+	VMOVUPD Y5, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block214
+
+summed216:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X2, X2, X3
-	VUNPCKHPS    X2, X2, X4
-	VADDPS       X4, X3, X3
-	VUNPCKLPS    X2, X2, X4
-	VUNPCKHPS    X2, X2, X2
-	VADDPS       X2, X4, X4
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X3, X2
-	VUNPCKHPD    X4, X3, X3
-	VADDPS       X3, X2, X2
-	VCVTPS2PD    X2, Y2
-	VDIVPD       Y1, Y2, Y2
-	VEXTRACTF128 $0x01, Y5, X3
-	VADDPS       X3, X5, X5
-	VUNPCKLPS    X5, X5, X3
-	VUNPCKHPS    X5, X5, X4
-	VADDPS       X4, X3, X3
-	VUNPCKLPS    X5, X5, X4
-	VUNPCKHPS    X5, X5, X5
-	VADDPS       X5, X4, X4
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X4, X3, X5
-	VUNPCKHPD    X4, X3, X3
-	VADDPS       X3, X5, X5
-	VCVTPS2PD    X5, Y3
-	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y4, Y4
+	VDIVPD       Y1, Y5, Y5
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VFNMADD231PD Y1, Y2, Y3
-	VCVTPD2PSY   Y3, X1
-	VMOVSS       X1, 32(SP)
+	VFNMADD231PD Y1, Y4, Y5
+	VCVTPD2PSY   Y5, X1
+	VMOVSS       X1, 104(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y1, Y2, Y2
-	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, (SP)
+	VMULPD       Y1, Y4, Y4
+	VCVTPD2PSY   Y4, X1
+	VMOVSS       X1, 72(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 72(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y3
-	VBROADCASTSS 32(SP), Y4
+	VBROADCASTSS 104(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest164
+	JL           rest221
 
-vectors163:
+vectors220:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2586,11 +3086,11 @@ vectors163:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors163
+	JGE          vectors220
 
-rest164:
+rest221:
 	ADDQ         $0x08, R10
-	JZ           done165
+	JZ           done222
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2601,7 +3101,7 @@ rest164:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done165:
+done222:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2609,16 +3109,16 @@ done165:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows158
+	JMP  rows212
 
-done159:
-done134:
+done213:
+done179:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
+TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $136-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -2632,26 +3132,32 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain166
+	JE           plain223
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done170
+	JG           done227
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest172
+	MOVQ         AX, (SP)
 
-vectors171:
+block228:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, R12
+	JL      rest232
+
+vectors231:
 	VMOVUPS     (R10), Y2
 	VMOVUPS     (R11), Y3
 	VMOVUPS     (BX), Y4
@@ -2666,25 +3172,36 @@ vectors171:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors171
+	JGE         vectors231
 
-rest172:
-	VXORPD       X0, X0, X0
-	VCVTSI2SDQ   AX, X0, X0
-	VBROADCASTSD X0, Y0
+rest232:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
-	VUNPCKHPS    X1, X1, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X1, X1, X3
 	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X3, X3
+	VADDPS       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X2, X1
-	VUNPCKHPD    X3, X2, X2
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed230
+	CMPQ         (SP), AX
+	JNE          further229
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further229:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block228
+
+summed230:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y1, Y1
 	MOVQ         rstd_base+96(FP), R10
 	VXORPS       Y0, Y0, Y0
@@ -2692,35 +3209,34 @@ rest172:
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (SP)
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop168:
+loop225:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last169
+	JG           last226
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 72(SP), Y1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSS (R11)(CX*4), Y2
-	VXORPS       Y3, Y3, Y3
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest175
+	MOVQ         AX, (SP)
 
-vectors174:
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMULPS       (R10), Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y0, Y5, Y5
-	VMOVNTPS     Y5, (DI)
+block234:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R13
+	JL      rest238
+
+vectors237:
 	VMOVUPS      (R11), Y4
 	VMOVUPS      (R12), Y5
 	VMOVUPS      (BX), Y6
@@ -2730,54 +3246,74 @@ vectors174:
 	VMULPS       Y4, Y7, Y7
 	VFMADD231PS  Y7, Y6, Y3
 	VMOVUPS      Y5, (R12)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPS      (R8), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       (R10), Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y0, Y5, Y5
+	VMOVNTPS     Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	SUBQ         $0x08, R13
-	JGE          vectors174
+	JGE          vectors237
 
-rest175:
+rest238:
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X3, X3, X4
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed236
+	CMPQ         (SP), AX
+	JNE          further235
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+
+further235:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block234
+
+summed236:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPS       X1, X3, X3
-	VUNPCKLPS    X3, X3, X1
-	VUNPCKHPS    X3, X3, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X3, X3, X2
-	VUNPCKHPS    X3, X3, X3
-	VADDPS       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPS       X1, X3, X3
-	VCVTPS2PD    X3, Y1
-	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
 	MOVQ         rstd_base+96(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y0, Y1, Y1
-	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, (SP)
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop168
+	JMP          loop225
 
-last169:
+last226:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSS (SP), Y1
+	VBROADCASTSS 72(SP), Y1
 	SUBQ         $0x08, AX
-	JL           rest178
+	JL           rest241
 
-vectors177:
+vectors240:
 	VMOVUPS      (R8), Y2
 	VMOVUPS      (R9), Y3
 	VMULPS       (CX), Y3, Y3
@@ -2789,34 +3325,40 @@ vectors177:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x08, AX
-	JGE          vectors177
+	JGE          vectors240
 
-rest178:
-done170:
+rest241:
+done227:
 	SFENCE
-	JMP done167
+	JMP done224
 
-plain166:
+plain223:
 	XORQ CX, CX
 
-rows180:
+rows243:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done181
+	JG           done244
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y1
 	VBROADCASTSS 4(R10)(CX*4), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest183
+	MOVQ         AX, (SP)
 
-vectors182:
+block245:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R12
+	JL      rest249
+
+vectors248:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R8), Y7
@@ -2837,11 +3379,11 @@ vectors182:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors182
+	JGE         vectors248
 
-rest183:
+rest249:
 	ADDQ        $0x08, R12
-	JZ          done184
+	JZ          done250
 	VMASKMOVPS  (R10), Y0, Y5
 	VMASKMOVPS  (R11), Y0, Y6
 	VMASKMOVPS  (R8), Y0, Y7
@@ -2850,52 +3392,64 @@ rest183:
 	VFMADD231PS Y8, Y7, Y6
 	VMULPS      Y5, Y8, Y8
 	VFMADD231PS Y8, Y7, Y3
-	VMASKMOVPS  (R8)(DX*1), Y0, Y1
-	VMASKMOVPS  (R9)(DX*1), Y0, Y7
-	VMULPS      Y2, Y1, Y1
-	VFMADD231PS Y7, Y1, Y6
-	VMULPS      Y5, Y7, Y7
-	VFMADD231PS Y7, Y1, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y7
+	VMASKMOVPS  (R9)(DX*1), Y0, Y8
+	VMULPS      Y2, Y7, Y7
+	VFMADD231PS Y8, Y7, Y6
+	VMULPS      Y5, Y8, Y8
+	VFMADD231PS Y8, Y7, Y4
 	VMASKMOVPS  Y6, Y0, (R11)
 
-done184:
+done250:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPS       X5, X3, X3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VUNPCKLPS    X4, X3, X5
+	VUNPCKHPS    X4, X3, X3
+	VADDPS       X3, X5, X5
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X5, X3
+	VUNPCKHPD    X5, X5, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed247
+	CMPQ         (SP), AX
+	JNE          further246
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+
+further246:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block245
+
+summed247:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPS       X2, X3, X3
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPS       X2, X4, X4
-	VUNPCKLPS    X4, X3, X2
-	VUNPCKHPS    X4, X3, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X4, X4, X3
-	VUNPCKHPS    X4, X4, X4
-	VADDPS       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X3, X2, X4
-	VUNPCKHPD    X3, X2, X2
-	VADDPS       X2, X4, X4
-	VCVTPS2PD    X4, Y2
-	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y3, Y3
 	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y1, Y2, Y2
-	VCVTPD2PSY   Y2, X1
-	VMOVSD       X1, (SP)
+	VMULPD       Y1, Y3, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSD       X1, 72(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 72(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest186
+	JL           rest252
 
-vectors185:
+vectors251:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -2909,11 +3463,11 @@ vectors185:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors185
+	JGE          vectors251
 
-rest186:
+rest252:
 	ADDQ         $0x08, R10
-	JZ           done187
+	JZ           done253
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -2922,7 +3476,7 @@ rest186:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done187:
+done253:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -2932,12 +3486,12 @@ done187:
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 4(SP), Y2
+	VBROADCASTSS 76(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest189
+	JL           rest255
 
-vectors188:
+vectors254:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -2951,11 +3505,11 @@ vectors188:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors188
+	JGE          vectors254
 
-rest189:
+rest255:
 	ADDQ         $0x08, R10
-	JZ           done190
+	JZ           done256
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -2964,7 +3518,7 @@ rest189:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done190:
+done256:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2972,25 +3526,31 @@ done190:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows180
+	JMP  rows243
 
-done181:
-rows191:
+done244:
+rows257:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done192
+	JG           done258
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y1
-	VXORPS       Y2, Y2, Y2
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest194
+	MOVQ         AX, (SP)
 
-vectors193:
+block259:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R12
+	JL      rest263
+
+vectors262:
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (R8), Y5
@@ -3005,11 +3565,11 @@ vectors193:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors193
+	JGE         vectors262
 
-rest194:
+rest263:
 	ADDQ        $0x08, R12
-	JZ          done195
+	JZ          done264
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
 	VMASKMOVPS  (R8), Y0, Y5
@@ -3020,23 +3580,34 @@ rest194:
 	VFMADD231PS Y6, Y5, Y2
 	VMASKMOVPS  Y4, Y0, (R11)
 
-done195:
-	VXORPD       X1, X1, X1
-	VCVTSI2SDQ   AX, X1, X1
-	VBROADCASTSD X1, Y1
+done264:
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
-	VUNPCKHPS    X2, X2, X4
-	VADDPS       X4, X3, X3
-	VUNPCKLPS    X2, X2, X4
 	VUNPCKHPS    X2, X2, X2
-	VADDPS       X2, X4, X4
+	VADDPS       X2, X3, X3
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X3, X2
-	VUNPCKHPD    X4, X3, X3
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed261
+	CMPQ         (SP), AX
+	JNE          further260
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further260:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block259
+
+summed261:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y2, Y2
 	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
@@ -3044,17 +3615,18 @@ done195:
 	VCVTPS2PD    X1, Y1
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, (SP)
+	VMOVSS       X1, 72(SP)
+	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 72(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest197
+	JL           rest266
 
-vectors196:
+vectors265:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -3068,11 +3640,11 @@ vectors196:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors196
+	JGE          vectors265
 
-rest197:
+rest266:
 	ADDQ         $0x08, R10
-	JZ           done198
+	JZ           done267
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -3081,7 +3653,7 @@ rest197:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done198:
+done267:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3089,16 +3661,16 @@ done198:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows191
+	JMP  rows257
 
-done192:
-done167:
+done258:
+done224:
 	VZEROUPPER
 	RET
 
-// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
+// func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-113
+TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ    sum_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -3109,69 +3681,29 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-113
 	SHLQ    $0x02, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
-	CMPB    stream+112(FP), $0x00
-	JE      plain199
 	XORQ    CX, CX
 
-rows201:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+96(FP)
-	JG   done202
-	MOVQ sum_base+0(FP), BX
-	MOVQ squares_base+24(FP), DI
-	MOVQ pilot_base+48(FP), R8
-	MOVQ AX, R9
-	SUBQ $0x08, R9
-	JL   rest204
-
-vectors203:
-	VMOVUPS     (BX), Y0
-	VMOVUPS     (DI), Y1
-	VMOVUPS     (R8), Y2
-	VMOVUPS     (SI), Y3
-	VSUBPS      Y2, Y3, Y3
-	VADDPS      Y3, Y0, Y0
-	VFMADD231PS Y3, Y3, Y1
-	VMOVUPS     Y0, (BX)
-	VMOVUPS     Y1, (DI)
-	ADDQ        $+32, SI
-	ADDQ        $+32, BX
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x08, R9
-	JGE         vectors203
-
-rest204:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	LEAQ (SI)(DX*1), SI
-	ADDQ $0x01, CX
-	JMP  rows201
-
-done202:
-	SFENCE
-	JMP done200
-
-plain199:
-	XORQ CX, CX
-
-rows206:
-	LEAQ 4(CX), DI
+rows268:
+	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done207
-	MOVQ sum_base+0(FP), DI
-	MOVQ squares_base+24(FP), R8
-	MOVQ pilot_base+48(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest209
+	JG   done269
+	MOVQ SI, DI
+	LEAQ (DI)(DX*4), DI
+	MOVQ sum_base+0(FP), R8
+	MOVQ squares_base+24(FP), R9
+	MOVQ pilot_base+48(FP), R10
+	MOVQ SI, R11
+	LEAQ (R11)(DX*8), R11
+	MOVQ R11, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest271
 
-vectors208:
-	VMOVUPS     (DI), Y1
-	VMOVUPS     (R8), Y2
-	VMOVUPS     (R9), Y3
+vectors270:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPS     (R10), Y3
 	VMOVUPS     (SI), Y4
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
@@ -3188,21 +3720,50 @@ vectors208:
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
-	VMOVUPS     Y1, (DI)
-	VMOVUPS     Y2, (R8)
+	VMOVUPS     (DI), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (DI)(DX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (DI)(DX*2), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMOVUPS     (DI)(BX*1), Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VADDPS      (R8), Y1, Y1
+	VMOVUPS     Y1, (R8)
+	VADDPS      (R9), Y2, Y2
+	VMOVUPS     Y2, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors208
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors270
 
-rest209:
-	ADDQ        $0x08, R10
-	JZ          done210
-	VMASKMOVPS  (DI), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
-	VMASKMOVPS  (R9), Y0, Y3
+rest271:
+	ADDQ        $0x08, R13
+	JZ          done272
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (SI), Y0, Y4
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
@@ -3219,71 +3780,104 @@ rest209:
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
-	VMASKMOVPS  Y1, Y0, (DI)
-	VMASKMOVPS  Y2, Y0, (R8)
+	VMASKMOVPS  (DI), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (DI)(DX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (DI)(DX*2), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (DI)(BX*1), Y0, Y4
+	VSUBPS      Y3, Y4, Y4
+	VADDPS      Y4, Y1, Y1
+	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (R8), Y0, Y3
+	VADDPS      Y3, Y1, Y1
+	VMASKMOVPS  Y1, Y0, (R8)
+	VMASKMOVPS  (R9), Y0, Y1
+	VADDPS      Y1, Y2, Y2
+	VMASKMOVPS  Y2, Y0, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 
-done210:
+done272:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
-	LEAQ (SI)(DX*4), SI
-	ADDQ $0x04, CX
-	JMP  rows206
+	LEAQ (SI)(DX*8), SI
+	ADDQ $0x08, CX
+	JMP  rows268
 
-done207:
-rows211:
+done269:
+rows273:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done212
+	JG   done274
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest214
+	JL   rest276
 
-vectors213:
-	VMOVUPS     (BX), Y1
-	VMOVUPS     (DI), Y2
+vectors275:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R8), Y3
 	VMOVUPS     (SI), Y4
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
+	VADDPS      (BX), Y1, Y1
 	VMOVUPS     Y1, (BX)
+	VADDPS      (DI), Y2, Y2
 	VMOVUPS     Y2, (DI)
 	ADDQ        $+32, SI
 	ADDQ        $+32, BX
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors213
+	JGE         vectors275
 
-rest214:
+rest276:
 	ADDQ        $0x08, R9
-	JZ          done215
-	VMASKMOVPS  (BX), Y0, Y1
-	VMASKMOVPS  (DI), Y0, Y2
+	JZ          done277
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R8), Y0, Y3
 	VMASKMOVPS  (SI), Y0, Y4
 	VSUBPS      Y3, Y4, Y4
 	VADDPS      Y4, Y1, Y1
 	VFMADD231PS Y4, Y4, Y2
+	VMASKMOVPS  (BX), Y0, Y3
+	VADDPS      Y3, Y1, Y1
 	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  (DI), Y0, Y1
+	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done215:
+done277:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows211
+	JMP  rows273
 
-done212:
-done200:
+done274:
 	VZEROUPPER
 	RET
 
@@ -3302,21 +3896,21 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain216
+	JE      plain278
 	XORQ    CX, CX
 
-rows218:
+rows280:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done219
+	JG   done281
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest221
+	JL   rest283
 
-vectors220:
+vectors282:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
@@ -3330,9 +3924,9 @@ vectors220:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors220
+	JGE         vectors282
 
-rest221:
+rest283:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3341,27 +3935,27 @@ rest221:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows218
+	JMP  rows280
 
-done219:
+done281:
 	SFENCE
-	JMP done217
+	JMP done279
 
-plain216:
+plain278:
 	XORQ CX, CX
 
-rows223:
+rows285:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done224
+	JG   done286
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest226
+	JL   rest288
 
-vectors225:
+vectors287:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -3387,11 +3981,11 @@ vectors225:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors225
+	JGE         vectors287
 
-rest226:
+rest288:
 	ADDQ        $0x08, R11
-	JZ          done227
+	JZ          done289
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -3412,7 +4006,7 @@ rest226:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done227:
+done289:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -3421,21 +4015,21 @@ done227:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows223
+	JMP  rows285
 
-done224:
-rows228:
+done286:
+rows290:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done229
+	JG   done291
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest231
+	JL   rest293
 
-vectors230:
+vectors292:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -3449,11 +4043,11 @@ vectors230:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors230
+	JGE         vectors292
 
-rest231:
+rest293:
 	ADDQ        $0x08, R10
-	JZ          done232
+	JZ          done294
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -3462,7 +4056,7 @@ rest231:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done232:
+done294:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3471,16 +4065,16 @@ done232:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows228
+	JMP  rows290
 
-done229:
-done217:
+done291:
+done279:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
+// func columnGradientSumsF32AVX2(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-161
+TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dgamma_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -3492,79 +4086,27 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-161
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
-	CMPB    stream+160(FP), $0x00
-	JE      plain233
 	XORQ    CX, CX
 
-rows235:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+144(FP)
-	JG   done236
-	MOVQ dgamma_base+0(FP), BX
-	MOVQ dbeta_base+24(FP), R8
-	MOVQ mean_base+48(FP), R9
-	MOVQ rstd_base+72(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest238
-
-vectors237:
-	VMOVUPS     (BX), Y0
-	VMOVUPS     (R8), Y1
-	VMOVUPS     (R9), Y2
-	VMOVUPS     (R10), Y3
-	PREFETCHT1  2048(SI)
-	PREFETCHT1  2048(DI)
-	VMOVUPS     (SI), Y4
-	VMOVUPS     (DI), Y5
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VFMADD231PS Y5, Y4, Y0
-	VADDPS      Y5, Y1, Y1
-	VMOVUPS     Y0, (BX)
-	VMOVUPS     Y1, (R8)
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, BX
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x08, R11
-	JGE         vectors237
-
-rest238:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	ADDQ $0x01, CX
-	JMP  rows235
-
-done236:
-	SFENCE
-	JMP done234
-
-plain233:
-	XORQ CX, CX
-
-rows240:
+rows295:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done241
+	JG   done296
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
-	MOVQ AX, R12
-	SUBQ $0x08, R12
-	JL   rest243
+	MOVQ SI, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ DI, R13
+	LEAQ (R13)(DX*4), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest298
 
-vectors242:
-	VMOVUPS     (R8), Y1
-	VMOVUPS     (R9), Y2
+vectors297:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (SI), Y5
@@ -3591,22 +4133,34 @@ vectors242:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y6, Y5, Y1
 	VADDPS      Y6, Y2, Y2
+	VADDPS      (R8), Y1, Y1
 	VMOVUPS     Y1, (R8)
+	VADDPS      (R9), Y2, Y2
 	VMOVUPS     Y2, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
-	JGE         vectors242
+	ADDQ        $+32, R12
+	ADDQ        $+32, R13
+	SUBQ        $0x08, R14
+	JGE         vectors297
 
-rest243:
-	ADDQ        $0x08, R12
-	JZ          done244
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
+rest298:
+	ADDQ        $0x08, R14
+	JZ          done299
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R10), Y0, Y3
 	VMASKMOVPS  (R11), Y0, Y4
 	VMASKMOVPS  (SI), Y0, Y5
@@ -3633,10 +4187,22 @@ rest243:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y6, Y5, Y1
 	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (R8), Y0, Y3
+	VADDPS      Y3, Y1, Y1
 	VMASKMOVPS  Y1, Y0, (R8)
+	VMASKMOVPS  (R9), Y0, Y1
+	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 
-done244:
+done299:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -3645,24 +4211,24 @@ done244:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows240
+	JMP  rows295
 
-done241:
-rows245:
+done296:
+rows300:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done246
+	JG   done301
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest248
+	JL   rest303
 
-vectors247:
-	VMOVUPS     (BX), Y1
-	VMOVUPS     (R8), Y2
+vectors302:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R9), Y3
 	VMOVUPS     (R10), Y4
 	VMOVUPS     (SI), Y5
@@ -3671,7 +4237,9 @@ vectors247:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y6, Y5, Y1
 	VADDPS      Y6, Y2, Y2
+	VADDPS      (BX), Y1, Y1
 	VMOVUPS     Y1, (BX)
+	VADDPS      (R8), Y2, Y2
 	VMOVUPS     Y2, (R8)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
@@ -3680,13 +4248,13 @@ vectors247:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors247
+	JGE         vectors302
 
-rest248:
+rest303:
 	ADDQ        $0x08, R11
-	JZ          done249
-	VMASKMOVPS  (BX), Y0, Y1
-	VMASKMOVPS  (R8), Y0, Y2
+	JZ          done304
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R9), Y0, Y3
 	VMASKMOVPS  (R10), Y0, Y4
 	VMASKMOVPS  (SI), Y0, Y5
@@ -3695,10 +4263,14 @@ rest248:
 	VMULPS      Y4, Y5, Y5
 	VFMADD231PS Y6, Y5, Y1
 	VADDPS      Y6, Y2, Y2
+	VMASKMOVPS  (BX), Y0, Y3
+	VADDPS      Y3, Y1, Y1
 	VMASKMOVPS  Y1, Y0, (BX)
+	VMASKMOVPS  (R8), Y0, Y1
+	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done249:
+done304:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3707,10 +4279,9 @@ done249:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows245
+	JMP  rows300
 
-done246:
-done234:
+done301:
 	VZEROUPPER
 	RET
 
@@ -3730,13 +4301,13 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain250
+	JE      plain305
 	XORQ    CX, CX
 
-rows252:
+rows307:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done253
+	JG   done308
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3744,9 +4315,9 @@ rows252:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest255
+	JL   rest310
 
-vectors254:
+vectors309:
 	VMOVUPS      (BX), Y0
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
@@ -3770,9 +4341,9 @@ vectors254:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors254
+	JGE          vectors309
 
-rest255:
+rest310:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3783,19 +4354,19 @@ rest255:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows252
+	JMP  rows307
 
-done253:
+done308:
 	SFENCE
-	JMP done251
+	JMP done306
 
-plain250:
+plain305:
 	XORQ CX, CX
 
-rows257:
+rows312:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done258
+	JG   done313
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -3803,9 +4374,9 @@ rows257:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest260
+	JL   rest315
 
-vectors259:
+vectors314:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -3848,11 +4419,11 @@ vectors259:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors259
+	JGE          vectors314
 
-rest260:
+rest315:
 	ADDQ         $0x08, R14
-	JZ           done261
+	JZ           done316
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -3887,7 +4458,7 @@ rest260:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done261:
+done316:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
@@ -3898,13 +4469,13 @@ done261:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows257
+	JMP  rows312
 
-done258:
-rows262:
+done313:
+rows317:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done263
+	JG   done318
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -3912,9 +4483,9 @@ rows262:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest265
+	JL   rest320
 
-vectors264:
+vectors319:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -3936,11 +4507,11 @@ vectors264:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors264
+	JGE          vectors319
 
-rest265:
+rest320:
 	ADDQ         $0x08, R13
-	JZ           done266
+	JZ           done321
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -3954,7 +4525,7 @@ rest265:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done266:
+done321:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3965,10 +4536,10 @@ done266:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows262
+	JMP  rows317
 
-done263:
-done251:
+done318:
+done306:
 	VZEROUPPER
 	RET
 
@@ -3980,29 +4551,49 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop267:
+loop322:
+	LEAQ      16(BX), SI
+	CMPQ      SI, DX
+	JG        done323
+	VCVTPS2PD (CX)(BX*4), Y0
+	VADDPD    (AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VCVTPS2PD 16(CX)(BX*4), Y0
+	VADDPD    32(AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	VCVTPS2PD 32(CX)(BX*4), Y0
+	VADDPD    64(AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, 64(AX)(BX*8)
+	VCVTPS2PD 48(CX)(BX*4), Y0
+	VADDPD    96(AX)(BX*8), Y0, Y0
+	VMOVUPD   Y0, 96(AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop322
+
+done323:
+loop324:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done268
+	JG        done325
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop267
+	JMP       loop324
 
-done268:
-loop269:
+done325:
+loop326:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done270
+	JG        done327
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop269
+	JMP       loop326
 
-done270:
+done327:
 	VZEROUPPER
 	RET
 
@@ -4016,27 +4607,27 @@ TEXT ·maxF32AVX2(SB), NOSPLIT, $0-28
 	LEAQ         onesThenZeros<>+0(SB), BX
 	NEGQ         DX
 	VMOVUPS      32(BX)(DX*4), Y0
-	VBROADCASTSS literal32_1<>+0(SB), Y1
+	VBROADCASTSS literal32_2<>+0(SB), Y1
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest272
+	JZ           rest329
 
-vectors271:
+vectors328:
 	VMOVUPS (AX)(DX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors271
+	JL      vectors328
 
-rest272:
+rest329:
 	CMPQ       DX, CX
-	JGE        done273
+	JGE        done330
 	VMASKMOVPS (AX)(DX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done273:
+done330:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPS       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -4047,8 +4638,8 @@ done273:
 	VZEROUPPER
 	RET
 
-DATA literal32_1<>+0(SB)/4, $0xff800000
-GLOBL literal32_1<>(SB), RODATA|NOPTR, $4
+DATA literal32_2<>+0(SB)/4, $0xff800000
+GLOBL literal32_2<>(SB), RODATA|NOPTR, $4
 
 // func expSumF32AVX2(p []float32, x []float32, top float32) float32
 // Requires: AVX, AVX2, FMA3
@@ -4066,27 +4657,27 @@ TEXT ·expSumF32AVX2(SB), NOSPLIT, $0-60
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest275
+	JZ           rest332
 
-vectors274:
+vectors331:
 	VMOVUPS      (CX)(BX*4), Y3
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y5
 	VSUBPS       Y5, Y3, Y5
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y7
-	VFNMADD231PS literal32_5<>+0(SB), Y7, Y4
-	VADDPS       Y5, Y4, Y4
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y4, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
 	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
-	VMOVUPS      literal32_7<>+0(SB), Y5
-	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
+	VADDPS       Y5, Y4, Y4
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y4
+	VMOVUPS      literal32_8<>+0(SB), Y5
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VANDPS       Y3, Y5, Y5
@@ -4094,29 +4685,29 @@ vectors274:
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors274
+	JL           vectors331
 
-rest275:
+rest332:
 	CMPQ         BX, DX
-	JGE          done276
+	JGE          done333
 	VMASKMOVPS   (CX)(BX*4), Y0, Y3
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y1
 	VSUBPS       Y1, Y3, Y1
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_4<>+0(SB), Y5
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y5
-	VSUBPS       literal32_4<>+0(SB), Y5, Y6
-	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
-	VADDPS       Y1, Y4, Y4
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_5<>+0(SB), Y5
+	VFMADD231PS  literal32_4<>+0(SB), Y4, Y5
+	VSUBPS       literal32_5<>+0(SB), Y5, Y6
 	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
-	VMOVUPS      literal32_7<>+0(SB), Y1
-	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
+	VADDPS       Y1, Y4, Y4
+	VFNMADD231PS literal32_7<>+0(SB), Y6, Y4
+	VMOVUPS      literal32_8<>+0(SB), Y1
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y1, Y1
 	VANDPS       Y3, Y1, Y1
@@ -4124,7 +4715,7 @@ rest275:
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done276:
+done333:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -4135,115 +4726,115 @@ done276:
 	VZEROUPPER
 	RET
 
-DATA literal32_2<>+0(SB)/4, $0xc2aeac50
-DATA literal32_2<>+4(SB)/4, $0xc2aeac50
-DATA literal32_2<>+8(SB)/4, $0xc2aeac50
-DATA literal32_2<>+12(SB)/4, $0xc2aeac50
-DATA literal32_2<>+16(SB)/4, $0xc2aeac50
-DATA literal32_2<>+20(SB)/4, $0xc2aeac50
-DATA literal32_2<>+24(SB)/4, $0xc2aeac50
-DATA literal32_2<>+28(SB)/4, $0xc2aeac50
-GLOBL literal32_2<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_3<>+0(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+4(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+8(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+12(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+16(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+20(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+24(SB)/4, $0x3fb8aa3b
-DATA literal32_3<>+28(SB)/4, $0x3fb8aa3b
+DATA literal32_3<>+0(SB)/4, $0xc2aeac50
+DATA literal32_3<>+4(SB)/4, $0xc2aeac50
+DATA literal32_3<>+8(SB)/4, $0xc2aeac50
+DATA literal32_3<>+12(SB)/4, $0xc2aeac50
+DATA literal32_3<>+16(SB)/4, $0xc2aeac50
+DATA literal32_3<>+20(SB)/4, $0xc2aeac50
+DATA literal32_3<>+24(SB)/4, $0xc2aeac50
+DATA literal32_3<>+28(SB)/4, $0xc2aeac50
 GLOBL literal32_3<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_4<>+0(SB)/4, $0x4b40007f
-DATA literal32_4<>+4(SB)/4, $0x4b40007f
-DATA literal32_4<>+8(SB)/4, $0x4b40007f
-DATA literal32_4<>+12(SB)/4, $0x4b40007f
-DATA literal32_4<>+16(SB)/4, $0x4b40007f
-DATA literal32_4<>+20(SB)/4, $0x4b40007f
-DATA literal32_4<>+24(SB)/4, $0x4b40007f
-DATA literal32_4<>+28(SB)/4, $0x4b40007f
+DATA literal32_4<>+0(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+4(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+8(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+12(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+16(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+20(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+24(SB)/4, $0x3fb8aa3b
+DATA literal32_4<>+28(SB)/4, $0x3fb8aa3b
 GLOBL literal32_4<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_5<>+0(SB)/4, $0x3f317200
-DATA literal32_5<>+4(SB)/4, $0x3f317200
-DATA literal32_5<>+8(SB)/4, $0x3f317200
-DATA literal32_5<>+12(SB)/4, $0x3f317200
-DATA literal32_5<>+16(SB)/4, $0x3f317200
-DATA literal32_5<>+20(SB)/4, $0x3f317200
-DATA literal32_5<>+24(SB)/4, $0x3f317200
-DATA literal32_5<>+28(SB)/4, $0x3f317200
+DATA literal32_5<>+0(SB)/4, $0x4b40007f
+DATA literal32_5<>+4(SB)/4, $0x4b40007f
+DATA literal32_5<>+8(SB)/4, $0x4b40007f
+DATA literal32_5<>+12(SB)/4, $0x4b40007f
+DATA literal32_5<>+16(SB)/4, $0x4b40007f
+DATA literal32_5<>+20(SB)/4, $0x4b40007f
+DATA literal32_5<>+24(SB)/4, $0x4b40007f
+DATA literal32_5<>+28(SB)/4, $0x4b40007f
 GLOBL literal32_5<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_6<>+0(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+4(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+8(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+12(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+16(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+20(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+24(SB)/4, $0x35bfbe8e
-DATA literal32_6<>+28(SB)/4, $0x35bfbe8e
+DATA literal32_6<>+0(SB)/4, $0x3f317200
+DATA literal32_6<>+4(SB)/4, $0x3f317200
+DATA literal32_6<>+8(SB)/4, $0x3f317200
+DATA literal32_6<>+12(SB)/4, $0x3f317200
+DATA literal32_6<>+16(SB)/4, $0x3f317200
+DATA literal32_6<>+20(SB)/4, $0x3f317200
+DATA literal32_6<>+24(SB)/4, $0x3f317200
+DATA literal32_6<>+28(SB)/4, $0x3f317200
 GLOBL literal32_6<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_7<>+0(SB)/4, $0x3ab51218
-DATA literal32_7<>+4(SB)/4, $0x3ab51218
-DATA literal32_7<>+8(SB)/4, $0x3ab51218
-DATA literal32_7<>+12(SB)/4, $0x3ab51218
-DATA literal32_7<>+16(SB)/4, $0x3ab51218
-DATA literal32_7<>+20(SB)/4, $0x3ab51218
-DATA literal32_7<>+24(SB)/4, $0x3ab51218
-DATA literal32_7<>+28(SB)/4, $0x3ab51218
+DATA literal32_7<>+0(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+4(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+8(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+12(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+16(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+20(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+24(SB)/4, $0x35bfbe8e
+DATA literal32_7<>+28(SB)/4, $0x35bfbe8e
 GLOBL literal32_7<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_8<>+0(SB)/4, $0x3c091cf2
-DATA literal32_8<>+4(SB)/4, $0x3c091cf2
-DATA literal32_8<>+8(SB)/4, $0x3c091cf2
-DATA literal32_8<>+12(SB)/4, $0x3c091cf2
-DATA literal32_8<>+16(SB)/4, $0x3c091cf2
-DATA literal32_8<>+20(SB)/4, $0x3c091cf2
-DATA literal32_8<>+24(SB)/4, $0x3c091cf2
-DATA literal32_8<>+28(SB)/4, $0x3c091cf2
+DATA literal32_8<>+0(SB)/4, $0x3ab51218
+DATA literal32_8<>+4(SB)/4, $0x3ab51218
+DATA literal32_8<>+8(SB)/4, $0x3ab51218
+DATA literal32_8<>+12(SB)/4, $0x3ab51218
+DATA literal32_8<>+16(SB)/4, $0x3ab51218
+DATA literal32_8<>+20(SB)/4, $0x3ab51218
+DATA literal32_8<>+24(SB)/4, $0x3ab51218
+DATA literal32_8<>+28(SB)/4, $0x3ab51218
 GLOBL literal32_8<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_9<>+0(SB)/4, $0x3d2aac79
-DATA literal32_9<>+4(SB)/4, $0x3d2aac79
-DATA literal32_9<>+8(SB)/4, $0x3d2aac79
-DATA literal32_9<>+12(SB)/4, $0x3d2aac79
-DATA literal32_9<>+16(SB)/4, $0x3d2aac79
-DATA literal32_9<>+20(SB)/4, $0x3d2aac79
-DATA literal32_9<>+24(SB)/4, $0x3d2aac79
-DATA literal32_9<>+28(SB)/4, $0x3d2aac79
+DATA literal32_9<>+0(SB)/4, $0x3c091cf2
+DATA literal32_9<>+4(SB)/4, $0x3c091cf2
+DATA literal32_9<>+8(SB)/4, $0x3c091cf2
+DATA literal32_9<>+12(SB)/4, $0x3c091cf2
+DATA literal32_9<>+16(SB)/4, $0x3c091cf2
+DATA literal32_9<>+20(SB)/4, $0x3c091cf2
+DATA literal32_9<>+24(SB)/4, $0x3c091cf2
+DATA literal32_9<>+28(SB)/4, $0x3c091cf2
 GLOBL literal32_9<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_10<>+0(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+4(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+8(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+12(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+16(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+20(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+24(SB)/4, $0x3e2aaa49
-DATA literal32_10<>+28(SB)/4, $0x3e2aaa49
+DATA literal32_10<>+0(SB)/4, $0x3d2aac79
+DATA literal32_10<>+4(SB)/4, $0x3d2aac79
+DATA literal32_10<>+8(SB)/4, $0x3d2aac79
+DATA literal32_10<>+12(SB)/4, $0x3d2aac79
+DATA literal32_10<>+16(SB)/4, $0x3d2aac79
+DATA literal32_10<>+20(SB)/4, $0x3d2aac79
+DATA literal32_10<>+24(SB)/4, $0x3d2aac79
+DATA literal32_10<>+28(SB)/4, $0x3d2aac79
 GLOBL literal32_10<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_11<>+0(SB)/4, $0x3efffffe
-DATA literal32_11<>+4(SB)/4, $0x3efffffe
-DATA literal32_11<>+8(SB)/4, $0x3efffffe
-DATA literal32_11<>+12(SB)/4, $0x3efffffe
-DATA literal32_11<>+16(SB)/4, $0x3efffffe
-DATA literal32_11<>+20(SB)/4, $0x3efffffe
-DATA literal32_11<>+24(SB)/4, $0x3efffffe
-DATA literal32_11<>+28(SB)/4, $0x3efffffe
+DATA literal32_11<>+0(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+4(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+8(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+12(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+16(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+20(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+24(SB)/4, $0x3e2aaa49
+DATA literal32_11<>+28(SB)/4, $0x3e2aaa49
 GLOBL literal32_11<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_12<>+0(SB)/4, $0x3f800000
-DATA literal32_12<>+4(SB)/4, $0x3f800000
-DATA literal32_12<>+8(SB)/4, $0x3f800000
-DATA literal32_12<>+12(SB)/4, $0x3f800000
-DATA literal32_12<>+16(SB)/4, $0x3f800000
-DATA literal32_12<>+20(SB)/4, $0x3f800000
-DATA literal32_12<>+24(SB)/4, $0x3f800000
-DATA literal32_12<>+28(SB)/4, $0x3f800000
+DATA literal32_12<>+0(SB)/4, $0x3efffffe
+DATA literal32_12<>+4(SB)/4, $0x3efffffe
+DATA literal32_12<>+8(SB)/4, $0x3efffffe
+DATA literal32_12<>+12(SB)/4, $0x3efffffe
+DATA literal32_12<>+16(SB)/4, $0x3efffffe
+DATA literal32_12<>+20(SB)/4, $0x3efffffe
+DATA literal32_12<>+24(SB)/4, $0x3efffffe
+DATA literal32_12<>+28(SB)/4, $0x3efffffe
 GLOBL literal32_12<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_13<>+0(SB)/4, $0x3f800000
+DATA literal32_13<>+4(SB)/4, $0x3f800000
+DATA literal32_13<>+8(SB)/4, $0x3f800000
+DATA literal32_13<>+12(SB)/4, $0x3f800000
+DATA literal32_13<>+16(SB)/4, $0x3f800000
+DATA literal32_13<>+20(SB)/4, $0x3f800000
+DATA literal32_13<>+24(SB)/4, $0x3f800000
+DATA literal32_13<>+28(SB)/4, $0x3f800000
+GLOBL literal32_13<>(SB), RODATA|NOPTR, $32
 
 // func softmaxF32AVX2(p []float32, x []float32) (top float32, sum float32)
 // Requires: AVX, AVX2, FMA3
@@ -4256,27 +4847,27 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	LEAQ         onesThenZeros<>+0(SB), SI
 	NEGQ         BX
 	VMOVUPS      32(SI)(BX*4), Y0
-	VBROADCASTSS literal32_1<>+0(SB), Y1
+	VBROADCASTSS literal32_2<>+0(SB), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest278
+	JZ           rest335
 
-vectors277:
+vectors334:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors277
+	JL      vectors334
 
-rest278:
+rest335:
 	CMPQ       BX, DX
-	JGE        done279
+	JGE        done336
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done279:
+done336:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -4289,27 +4880,27 @@ done279:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest281
+	JZ           rest338
 
-vectors280:
+vectors337:
 	VMOVUPS      (CX)(BX*4), Y3
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y5
 	VSUBPS       Y5, Y3, Y5
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y7
-	VFNMADD231PS literal32_5<>+0(SB), Y7, Y4
-	VADDPS       Y5, Y4, Y4
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y4, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
 	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
-	VMOVUPS      literal32_7<>+0(SB), Y5
-	VFMADD213PS  literal32_8<>+0(SB), Y4, Y5
+	VADDPS       Y5, Y4, Y4
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y4
+	VMOVUPS      literal32_8<>+0(SB), Y5
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y5, Y5
 	VANDPS       Y3, Y5, Y5
@@ -4317,29 +4908,29 @@ vectors280:
 	VADDPS       Y5, Y2, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors280
+	JL           vectors337
 
-rest281:
+rest338:
 	CMPQ         BX, DX
-	JGE          done282
+	JGE          done339
 	VMASKMOVPS   (CX)(BX*4), Y0, Y3
 	VSUBPS       Y1, Y3, Y4
 	VADDPS       Y4, Y1, Y1
 	VSUBPS       Y1, Y3, Y1
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_4<>+0(SB), Y5
-	VFMADD231PS  literal32_3<>+0(SB), Y4, Y5
-	VSUBPS       literal32_4<>+0(SB), Y5, Y6
-	VFNMADD231PS literal32_5<>+0(SB), Y6, Y4
-	VADDPS       Y1, Y4, Y4
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
+	VMOVUPS      literal32_5<>+0(SB), Y5
+	VFMADD231PS  literal32_4<>+0(SB), Y4, Y5
+	VSUBPS       literal32_5<>+0(SB), Y5, Y6
 	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
-	VMOVUPS      literal32_7<>+0(SB), Y1
-	VFMADD213PS  literal32_8<>+0(SB), Y4, Y1
+	VADDPS       Y1, Y4, Y4
+	VFNMADD231PS literal32_7<>+0(SB), Y6, Y4
+	VMOVUPS      literal32_8<>+0(SB), Y1
 	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
 	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y1, Y1
 	VANDPS       Y3, Y1, Y1
@@ -4347,7 +4938,7 @@ rest281:
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done282:
+done339:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -4355,35 +4946,35 @@ done282:
 	VMOVSHDUP    X2, X1
 	VADDPS       X1, X2, X2
 	VMOVSS       X2, sum+52(FP)
-	VBROADCASTSS literal32_13<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y1
 	VBROADCASTSS X2, Y2
 	VDIVPS       Y2, Y1, Y1
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest284
+	JZ           rest341
 
-vectors283:
+vectors340:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors283
+	JL      vectors340
 
-rest284:
+rest341:
 	CMPQ       CX, DX
-	JGE        done285
+	JGE        done342
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done285:
+done342:
 	VZEROUPPER
 	RET
 
-DATA literal32_13<>+0(SB)/4, $0x3f800000
-GLOBL literal32_13<>(SB), RODATA|NOPTR, $4
+DATA literal32_14<>+0(SB)/4, $0x3f800000
+GLOBL literal32_14<>(SB), RODATA|NOPTR, $4
 
 // func softmaxBackwardF32AVX2(dp []float32, p []float32)
 // Requires: AVX, AVX2, FMA3
@@ -4401,9 +4992,9 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-8, SI
-	JZ      rest287
+	JZ      rest344
 
-vectors286:
+vectors343:
 	VMOVUPS      (AX)(BX*4), Y3
 	VMOVUPS      (CX)(BX*4), Y4
 	VEXTRACTF128 $0x01, Y3, X5
@@ -4416,11 +5007,11 @@ vectors286:
 	VFMADD231PD  Y5, Y6, Y2
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors286
+	JL           vectors343
 
-rest287:
+rest344:
 	CMPQ         BX, DX
-	JGE          done288
+	JGE          done345
 	VMASKMOVPS   (AX)(BX*4), Y0, Y3
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VEXTRACTF128 $0x01, Y3, X5
@@ -4432,7 +5023,7 @@ rest287:
 	VFMADD231PD  Y3, Y4, Y1
 	VFMADD231PD  Y5, Y6, Y2
 
-done288:
+done345:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -4443,9 +5034,9 @@ done288:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest290
+	JZ           rest347
 
-vectors289:
+vectors346:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -4453,18 +5044,18 @@ vectors289:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors289
+	JL      vectors346
 
-rest290:
+rest347:
 	CMPQ       BX, DX
-	JGE        done291
+	JGE        done348
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done291:
+done348:
 	VZEROUPPER
 	RET
 
@@ -4483,114 +5074,114 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest293
+	JZ      rest350
 
-vectors292:
+vectors349:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_15<>+0(SB), Y3
-	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
-	VORPS        literal32_14<>+0(SB), Y1, Y4
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VORPS        literal32_15<>+0(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y2
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y5
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y2, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y2
-	VMULPS       literal32_5<>+0(SB), Y2, Y7
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y2, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y2
+	VMULPS       literal32_6<>+0(SB), Y2, Y7
 	VFMSUB213PS  Y7, Y4, Y3
-	VFNMADD231PS literal32_6<>+0(SB), Y2, Y3
-	VMOVUPS      literal32_7<>+0(SB), Y2
-	VFMADD213PS  literal32_8<>+0(SB), Y3, Y2
+	VFNMADD231PS literal32_7<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_8<>+0(SB), Y2
 	VFMADD213PS  literal32_9<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_10<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_11<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y2
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y2, Y2
 	VANDPS       Y5, Y2, Y2
-	VADDPS       literal32_12<>+0(SB), Y2, Y3
+	VADDPS       literal32_13<>+0(SB), Y2, Y3
 	VDIVPS       Y3, Y2, Y2
 	VMOVUPS      Y2, (CX)(SI*4)
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y1, Y3, Y3
-	VMOVUPS      literal32_14<>+0(SB), Y4
+	VMOVUPS      literal32_15<>+0(SB), Y4
 	VANDNPS      Y1, Y4, Y1
 	VFNMADD231PS Y1, Y2, Y3
 	VMOVUPS      Y3, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors292
+	JL           vectors349
 
-rest293:
+rest350:
 	CMPQ         SI, BX
-	JGE          done294
+	JGE          done351
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
-	VMOVUPS      literal32_15<>+0(SB), Y3
-	VFMADD231PS  literal32_16<>+0(SB), Y2, Y3
-	VORPS        literal32_14<>+0(SB), Y1, Y4
+	VMOVUPS      literal32_16<>+0(SB), Y3
+	VFMADD231PS  literal32_17<>+0(SB), Y2, Y3
+	VORPS        literal32_15<>+0(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y2
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y2, Y5
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y2, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y2
-	VMULPS       literal32_5<>+0(SB), Y2, Y7
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y2, Y5
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y2, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y2
+	VMULPS       literal32_6<>+0(SB), Y2, Y7
 	VFMSUB213PS  Y7, Y4, Y3
-	VFNMADD231PS literal32_6<>+0(SB), Y2, Y3
-	VMOVUPS      literal32_7<>+0(SB), Y2
-	VFMADD213PS  literal32_8<>+0(SB), Y3, Y2
+	VFNMADD231PS literal32_7<>+0(SB), Y2, Y3
+	VMOVUPS      literal32_8<>+0(SB), Y2
 	VFMADD213PS  literal32_9<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_10<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_11<>+0(SB), Y3, Y2
 	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
-	VFMADD213PS  literal32_12<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y2
+	VFMADD213PS  literal32_13<>+0(SB), Y3, Y2
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y2, Y2
 	VANDPS       Y5, Y2, Y2
-	VADDPS       literal32_12<>+0(SB), Y2, Y3
+	VADDPS       literal32_13<>+0(SB), Y2, Y3
 	VDIVPS       Y3, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (CX)(SI*4)
 	VXORPS       Y3, Y3, Y3
 	VMAXPS       Y1, Y3, Y3
-	VMOVUPS      literal32_14<>+0(SB), Y4
+	VMOVUPS      literal32_15<>+0(SB), Y4
 	VANDNPS      Y1, Y4, Y1
 	VFNMADD231PS Y1, Y2, Y3
 	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
 
-done294:
+done351:
 	VZEROUPPER
 	RET
 
-DATA literal32_14<>+0(SB)/4, $0x80000000
-DATA literal32_14<>+4(SB)/4, $0x80000000
-DATA literal32_14<>+8(SB)/4, $0x80000000
-DATA literal32_14<>+12(SB)/4, $0x80000000
-DATA literal32_14<>+16(SB)/4, $0x80000000
-DATA literal32_14<>+20(SB)/4, $0x80000000
-DATA literal32_14<>+24(SB)/4, $0x80000000
-DATA literal32_14<>+28(SB)/4, $0x80000000
-GLOBL literal32_14<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_15<>+0(SB)/4, $0x3fcc422a
-DATA literal32_15<>+4(SB)/4, $0x3fcc422a
-DATA literal32_15<>+8(SB)/4, $0x3fcc422a
-DATA literal32_15<>+12(SB)/4, $0x3fcc422a
-DATA literal32_15<>+16(SB)/4, $0x3fcc422a
-DATA literal32_15<>+20(SB)/4, $0x3fcc422a
-DATA literal32_15<>+24(SB)/4, $0x3fcc422a
-DATA literal32_15<>+28(SB)/4, $0x3fcc422a
+DATA literal32_15<>+0(SB)/4, $0x80000000
+DATA literal32_15<>+4(SB)/4, $0x80000000
+DATA literal32_15<>+8(SB)/4, $0x80000000
+DATA literal32_15<>+12(SB)/4, $0x80000000
+DATA literal32_15<>+16(SB)/4, $0x80000000
+DATA literal32_15<>+20(SB)/4, $0x80000000
+DATA literal32_15<>+24(SB)/4, $0x80000000
+DATA literal32_15<>+28(SB)/4, $0x80000000
 GLOBL literal32_15<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_16<>+0(SB)/4, $0x3d922279
-DATA literal32_16<>+4(SB)/4, $0x3d922279
-DATA literal32_16<>+8(SB)/4, $0x3d922279
-DATA literal32_16<>+12(SB)/4, $0x3d922279
-DATA literal32_16<>+16(SB)/4, $0x3d922279
-DATA literal32_16<>+20(SB)/4, $0x3d922279
-DATA literal32_16<>+24(SB)/4, $0x3d922279
-DATA literal32_16<>+28(SB)/4, $0x3d922279
+DATA literal32_16<>+0(SB)/4, $0x3fcc422a
+DATA literal32_16<>+4(SB)/4, $0x3fcc422a
+DATA literal32_16<>+8(SB)/4, $0x3fcc422a
+DATA literal32_16<>+12(SB)/4, $0x3fcc422a
+DATA literal32_16<>+16(SB)/4, $0x3fcc422a
+DATA literal32_16<>+20(SB)/4, $0x3fcc422a
+DATA literal32_16<>+24(SB)/4, $0x3fcc422a
+DATA literal32_16<>+28(SB)/4, $0x3fcc422a
 GLOBL literal32_16<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_17<>+0(SB)/4, $0x3d922279
+DATA literal32_17<>+4(SB)/4, $0x3d922279
+DATA literal32_17<>+8(SB)/4, $0x3d922279
+DATA literal32_17<>+12(SB)/4, $0x3d922279
+DATA literal32_17<>+16(SB)/4, $0x3d922279
+DATA literal32_17<>+20(SB)/4, $0x3d922279
+DATA literal32_17<>+24(SB)/4, $0x3d922279
+DATA literal32_17<>+28(SB)/4, $0x3d922279
+GLOBL literal32_17<>(SB), RODATA|NOPTR, $32
 
 // func geluBackwardF32AVX2(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, FMA3
@@ -4600,12 +5191,12 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_17<>+0(SB), Y0
-	VBROADCASTSS literal32_18<>+0(SB), Y1
-	VBROADCASTSS literal32_13<>+0(SB), Y2
-	VBROADCASTSS literal32_19<>+0(SB), Y3
-	VBROADCASTSS literal32_20<>+0(SB), Y4
-	VBROADCASTSS literal32_21<>+0(SB), Y5
+	VBROADCASTSS literal32_18<>+0(SB), Y0
+	VBROADCASTSS literal32_19<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y2
+	VBROADCASTSS literal32_20<>+0(SB), Y3
+	VBROADCASTSS literal32_21<>+0(SB), Y4
+	VBROADCASTSS literal32_22<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
@@ -4614,9 +5205,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest296
+	JZ           rest353
 
-vectors295:
+vectors352:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -4636,11 +5227,11 @@ vectors295:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors295
+	JL          vectors352
 
-rest296:
+rest353:
 	CMPQ        DI, SI
-	JGE         done297
+	JGE         done354
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -4659,69 +5250,69 @@ rest296:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done297:
+done354:
 	VZEROUPPER
 	RET
 
-DATA literal32_17<>+0(SB)/4, $0x461c4000
-GLOBL literal32_17<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_18<>+0(SB)/4, $0x80000000
+DATA literal32_18<>+0(SB)/4, $0x461c4000
 GLOBL literal32_18<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_19<>+0(SB)/4, $0x3f000000
+DATA literal32_19<>+0(SB)/4, $0x80000000
 GLOBL literal32_19<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_20<>+0(SB)/4, $0x3fcc422a
+DATA literal32_20<>+0(SB)/4, $0x3f000000
 GLOBL literal32_20<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_21<>+0(SB)/4, $0x3e5b33b6
+DATA literal32_21<>+0(SB)/4, $0x3fcc422a
 GLOBL literal32_21<>(SB), RODATA|NOPTR, $4
+
+DATA literal32_22<>+0(SB)/4, $0x3e5b33b6
+GLOBL literal32_22<>(SB), RODATA|NOPTR, $4
 
 // func dyTF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, alpha float32, rows int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dyTF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ         gamma_len+56(FP), AX
-	VBROADCASTSS literal32_13<>+0(SB), Y0
-	VBROADCASTSS literal32_18<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y0
+	VBROADCASTSS literal32_19<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
 	NEGQ         CX
 	VMOVUPS      32(DX)(CX*4), Y2
 	VBROADCASTSS alpha+96(FP), Y3
-	VBROADCASTSS literal32_22<>+0(SB), Y4
+	VBROADCASTSS literal32_23<>+0(SB), Y4
 	VADDPS       Y3, Y3, Y3
-	VMOVUPS      literal32_2<>+0(SB), Y5
+	VMOVUPS      literal32_3<>+0(SB), Y5
 	MOVQ         x_base+24(FP), DX
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows298:
+rows355:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done299
+	JG   done356
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest301
+	JL   rest358
 
-vectors300:
+vectors357:
 	VMOVUPS      (DX), Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
 	VMAXPS       Y7, Y5, Y7
-	VMOVUPS      literal32_4<>+0(SB), Y8
-	VFMADD231PS  literal32_3<>+0(SB), Y7, Y8
-	VSUBPS       literal32_4<>+0(SB), Y8, Y9
-	VFNMADD231PS literal32_5<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_5<>+0(SB), Y8
+	VFMADD231PS  literal32_4<>+0(SB), Y7, Y8
+	VSUBPS       literal32_5<>+0(SB), Y8, Y9
 	VFNMADD231PS literal32_6<>+0(SB), Y9, Y7
-	VMOVUPS      literal32_7<>+0(SB), Y9
-	VFMADD213PS  literal32_8<>+0(SB), Y7, Y9
+	VFNMADD231PS literal32_7<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_8<>+0(SB), Y9
 	VFMADD213PS  literal32_9<>+0(SB), Y7, Y9
 	VFMADD213PS  literal32_10<>+0(SB), Y7, Y9
 	VFMADD213PS  literal32_11<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_12<>+0(SB), Y7, Y9
 	VMULPS       Y7, Y9, Y9
 	VFMADD213PS  Y7, Y7, Y9
 	VPSLLD       $0x17, Y8, Y8
@@ -4739,25 +5330,25 @@ vectors300:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x08, R8
-	JGE          vectors300
+	JGE          vectors357
 
-rest301:
+rest358:
 	ADDQ         $0x08, R8
-	JZ           done302
+	JZ           done359
 	VMASKMOVPS   (DX), Y2, Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
 	VMAXPS       Y7, Y5, Y7
-	VMOVUPS      literal32_4<>+0(SB), Y8
-	VFMADD231PS  literal32_3<>+0(SB), Y7, Y8
-	VSUBPS       literal32_4<>+0(SB), Y8, Y9
-	VFNMADD231PS literal32_5<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_5<>+0(SB), Y8
+	VFMADD231PS  literal32_4<>+0(SB), Y7, Y8
+	VSUBPS       literal32_5<>+0(SB), Y8, Y9
 	VFNMADD231PS literal32_6<>+0(SB), Y9, Y7
-	VMOVUPS      literal32_7<>+0(SB), Y9
-	VFMADD213PS  literal32_8<>+0(SB), Y7, Y9
+	VFNMADD231PS literal32_7<>+0(SB), Y9, Y7
+	VMOVUPS      literal32_8<>+0(SB), Y9
 	VFMADD213PS  literal32_9<>+0(SB), Y7, Y9
 	VFMADD213PS  literal32_10<>+0(SB), Y7, Y9
 	VFMADD213PS  literal32_11<>+0(SB), Y7, Y9
+	VFMADD213PS  literal32_12<>+0(SB), Y7, Y9
 	VMULPS       Y7, Y9, Y9
 	VFMADD213PS  Y7, Y7, Y9
 	VPSLLD       $0x17, Y8, Y8
@@ -4772,75 +5363,75 @@ rest301:
 	VFMADD213PS  Y8, Y6, Y7
 	VMASKMOVPS   Y7, Y2, (BX)
 
-done302:
+done359:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows298
+	JMP  rows355
 
-done299:
+done356:
 	VZEROUPPER
 	RET
 
-DATA literal32_22<>+0(SB)/4, $0x40000000
-GLOBL literal32_22<>(SB), RODATA|NOPTR, $4
+DATA literal32_23<>+0(SB)/4, $0x40000000
+GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
 
 // func dyTBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $0-168
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSS literal32_13<>+0(SB), Y0
-	VBROADCASTSS literal32_18<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y0
+	VBROADCASTSS literal32_19<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
 	NEGQ         CX
 	VMOVUPS      32(DX)(CX*4), Y2
 	VBROADCASTSS alpha+144(FP), Y3
-	VBROADCASTSS literal32_22<>+0(SB), Y4
+	VBROADCASTSS literal32_23<>+0(SB), Y4
 	VADDPS       Y3, Y3, Y3
-	VMOVUPS      literal32_2<>+0(SB), Y5
+	VMOVUPS      literal32_3<>+0(SB), Y5
 	MOVQ         x_base+24(FP), DX
 	MOVQ         dy_base+48(FP), BX
 	MOVQ         dx_base+0(FP), SI
-	VBROADCASTSS literal32_23<>+0(SB), Y6
+	VBROADCASTSS literal32_24<>+0(SB), Y6
 	VBROADCASTSS alpha+144(FP), Y7
 	VMULPS       Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	XORQ         CX, CX
 
-rows303:
+rows360:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done304
+	JG   done361
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest306
+	JL   rest363
 
-vectors305:
+vectors362:
 	VMOVUPS      (DX), Y9
 	VMOVUPS      (BX), Y10
 	VMULPS       Y3, Y9, Y11
 	VORPS        Y1, Y11, Y12
 	VCMPPS       $0x15, Y5, Y12, Y13
 	VMAXPS       Y12, Y5, Y12
-	VMOVUPS      literal32_4<>+0(SB), Y14
-	VFMADD231PS  literal32_3<>+0(SB), Y12, Y14
-	VSUBPS       literal32_4<>+0(SB), Y14, Y15
-	VFNMADD231PS literal32_5<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y12, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
 	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
-	VMOVUPS      literal32_7<>+0(SB), Y15
-	VFMADD213PS  literal32_8<>+0(SB), Y12, Y15
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_8<>+0(SB), Y15
 	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
 	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
 	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y12, Y15
 	VMULPS       Y12, Y15, Y15
 	VFMADD213PS  Y12, Y12, Y15
 	VPSLLD       $0x17, Y14, Y14
@@ -4872,7 +5463,9 @@ vectors305:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        $0x00000038, R10
-	JNZ          further308
+	JNZ          further365
+	CMPQ         R10, $0x08
+	JL           further365
 	VEXTRACTF128 $0x01, Y7, X9
 	VCVTPS2PD    X7, Y7
 	VCVTPS2PD    X9, Y9
@@ -4880,29 +5473,29 @@ vectors305:
 	VADDPD       Y9, Y8, Y8
 	VXORPS       Y7, Y7, Y7
 
-further308:
+further365:
 	SUBQ $0x08, R10
-	JGE  vectors305
+	JGE  vectors362
 
-rest306:
+rest363:
 	ADDQ         $0x08, R10
-	JZ           done307
+	JZ           done364
 	VMASKMOVPS   (DX), Y2, Y9
 	VMASKMOVPS   (BX), Y2, Y10
 	VMULPS       Y3, Y9, Y11
 	VORPS        Y1, Y11, Y12
 	VCMPPS       $0x15, Y5, Y12, Y13
 	VMAXPS       Y12, Y5, Y12
-	VMOVUPS      literal32_4<>+0(SB), Y14
-	VFMADD231PS  literal32_3<>+0(SB), Y12, Y14
-	VSUBPS       literal32_4<>+0(SB), Y14, Y15
-	VFNMADD231PS literal32_5<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y12, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
 	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
-	VMOVUPS      literal32_7<>+0(SB), Y15
-	VFMADD213PS  literal32_8<>+0(SB), Y12, Y15
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_8<>+0(SB), Y15
 	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
 	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
 	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y12, Y15
 	VMULPS       Y12, Y15, Y15
 	VFMADD213PS  Y12, Y12, Y15
 	VPSLLD       $0x17, Y14, Y14
@@ -4930,7 +5523,7 @@ rest306:
 	VMULPS       Y6, Y10, Y10
 	VMASKMOVPS   Y10, Y2, (SI)
 
-done307:
+done364:
 	VEXTRACTF128 $0x01, Y7, X9
 	VCVTPS2PD    X7, Y7
 	VCVTPS2PD    X9, Y9
@@ -4944,31 +5537,31 @@ done307:
 	ADDQ         DI, BX
 	ADDQ         DI, SI
 	ADDQ         $0x01, CX
-	JMP          rows303
+	JMP          rows360
 
-done304:
+done361:
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
 	VPERMILPD    $0x01, X8, X0
 	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_24<>+0(SB), Y0
+	VBROADCASTSD literal64_25<>+0(SB), Y0
 	VMULPD       Y0, Y8, Y8
 	VMOVSD       X8, dalpha+160(FP)
 	VZEROUPPER
 	RET
 
-DATA literal32_23<>+0(SB)/4, $0x40800000
-GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
+DATA literal32_24<>+0(SB)/4, $0x40800000
+GLOBL literal32_24<>(SB), RODATA|NOPTR, $4
 
-DATA literal64_24<>+0(SB)/8, $0x4010000000000000
-GLOBL literal64_24<>(SB), RODATA|NOPTR, $8
+DATA literal64_25<>+0(SB)/8, $0x4010000000000000
+GLOBL literal64_25<>(SB), RODATA|NOPTR, $8
 
 // func derfF32AVX2(y []float32, erf []float32, x []float32, gamma []float32, beta []float32, alpha float32, shift float32, rows int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·derfF32AVX2(SB), NOSPLIT, $0-136
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSS literal32_13<>+0(SB), Y0
-	VBROADCASTSS literal32_18<>+0(SB), Y1
+	VBROADCASTSS literal32_14<>+0(SB), Y0
+	VBROADCASTSS literal32_19<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
@@ -4976,50 +5569,50 @@ TEXT ·derfF32AVX2(SB), NOSPLIT, $0-136
 	VMOVUPS      32(DX)(CX*4), Y2
 	VBROADCASTSS alpha+120(FP), Y3
 	VBROADCASTSS shift+124(FP), Y4
-	VBROADCASTSS literal32_23<>+0(SB), Y5
+	VBROADCASTSS literal32_24<>+0(SB), Y5
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_base+0(FP), BX
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows309:
+rows366:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done310
+	JG   done367
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest312
+	JL   rest369
 
-vectors311:
+vectors368:
 	VMOVUPS      (DX), Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
 	VANDNPS      Y7, Y1, Y6
 	VMINPS       Y6, Y5, Y6
-	VSUBPS       literal32_25<>+0(SB), Y6, Y8
-	VMOVUPS      literal32_26<>+0(SB), Y9
-	VFMADD213PS  literal32_27<>+0(SB), Y8, Y9
+	VSUBPS       literal32_26<>+0(SB), Y6, Y8
+	VMOVUPS      literal32_27<>+0(SB), Y9
 	VFMADD213PS  literal32_28<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_29<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_30<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_31<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_32<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_33<>+0(SB), Y8, Y9
-	VFMADD213PS  literal32_34<>+0(SB), Y6, Y9
+	VFMADD213PS  literal32_34<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_35<>+0(SB), Y6, Y9
 	VORPS        Y1, Y6, Y6
 	VMULPS       Y6, Y9, Y9
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y9, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y8
-	VFNMADD231PS literal32_5<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y9, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y8
 	VFNMADD231PS literal32_6<>+0(SB), Y8, Y9
-	VMOVUPS      literal32_7<>+0(SB), Y8
-	VFMADD213PS  literal32_8<>+0(SB), Y9, Y8
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_8<>+0(SB), Y8
 	VFMADD213PS  literal32_9<>+0(SB), Y9, Y8
 	VFMADD213PS  literal32_10<>+0(SB), Y9, Y8
 	VFMADD213PS  literal32_11<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_12<>+0(SB), Y9, Y8
 	VMULPS       Y9, Y8, Y8
 	VFMADD213PS  Y9, Y9, Y8
 	VPSLLD       $0x17, Y6, Y6
@@ -5037,38 +5630,38 @@ vectors311:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x08, R9
-	JGE          vectors311
+	JGE          vectors368
 
-rest312:
+rest369:
 	ADDQ         $0x08, R9
-	JZ           done313
+	JZ           done370
 	VMASKMOVPS   (DX), Y2, Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
 	VANDNPS      Y7, Y1, Y6
 	VMINPS       Y6, Y5, Y6
-	VSUBPS       literal32_25<>+0(SB), Y6, Y8
-	VMOVUPS      literal32_26<>+0(SB), Y9
-	VFMADD213PS  literal32_27<>+0(SB), Y8, Y9
+	VSUBPS       literal32_26<>+0(SB), Y6, Y8
+	VMOVUPS      literal32_27<>+0(SB), Y9
 	VFMADD213PS  literal32_28<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_29<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_30<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_31<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_32<>+0(SB), Y8, Y9
 	VFMADD213PS  literal32_33<>+0(SB), Y8, Y9
-	VFMADD213PS  literal32_34<>+0(SB), Y6, Y9
+	VFMADD213PS  literal32_34<>+0(SB), Y8, Y9
+	VFMADD213PS  literal32_35<>+0(SB), Y6, Y9
 	VORPS        Y1, Y6, Y6
 	VMULPS       Y6, Y9, Y9
-	VMOVUPS      literal32_4<>+0(SB), Y6
-	VFMADD231PS  literal32_3<>+0(SB), Y9, Y6
-	VSUBPS       literal32_4<>+0(SB), Y6, Y8
-	VFNMADD231PS literal32_5<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y9, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y8
 	VFNMADD231PS literal32_6<>+0(SB), Y8, Y9
-	VMOVUPS      literal32_7<>+0(SB), Y8
-	VFMADD213PS  literal32_8<>+0(SB), Y9, Y8
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y9
+	VMOVUPS      literal32_8<>+0(SB), Y8
 	VFMADD213PS  literal32_9<>+0(SB), Y9, Y8
 	VFMADD213PS  literal32_10<>+0(SB), Y9, Y8
 	VFMADD213PS  literal32_11<>+0(SB), Y9, Y8
+	VFMADD213PS  literal32_12<>+0(SB), Y9, Y8
 	VMULPS       Y9, Y8, Y8
 	VFMADD213PS  Y9, Y9, Y8
 	VPSLLD       $0x17, Y6, Y6
@@ -5082,7 +5675,7 @@ rest312:
 	VFMADD213PS  Y7, Y6, Y9
 	VMASKMOVPS   Y9, Y2, (BX)
 
-done313:
+done370:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
@@ -5090,118 +5683,118 @@ done313:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows309
+	JMP  rows366
 
-done310:
+done367:
 	VZEROUPPER
 	RET
 
-DATA literal32_25<>+0(SB)/4, $0x3fc00000
-DATA literal32_25<>+4(SB)/4, $0x3fc00000
-DATA literal32_25<>+8(SB)/4, $0x3fc00000
-DATA literal32_25<>+12(SB)/4, $0x3fc00000
-DATA literal32_25<>+16(SB)/4, $0x3fc00000
-DATA literal32_25<>+20(SB)/4, $0x3fc00000
-DATA literal32_25<>+24(SB)/4, $0x3fc00000
-DATA literal32_25<>+28(SB)/4, $0x3fc00000
-GLOBL literal32_25<>(SB), RODATA|NOPTR, $32
-
-DATA literal32_26<>+0(SB)/4, $0xb71cb73b
-DATA literal32_26<>+4(SB)/4, $0xb71cb73b
-DATA literal32_26<>+8(SB)/4, $0xb71cb73b
-DATA literal32_26<>+12(SB)/4, $0xb71cb73b
-DATA literal32_26<>+16(SB)/4, $0xb71cb73b
-DATA literal32_26<>+20(SB)/4, $0xb71cb73b
-DATA literal32_26<>+24(SB)/4, $0xb71cb73b
-DATA literal32_26<>+28(SB)/4, $0xb71cb73b
+DATA literal32_26<>+0(SB)/4, $0x3fc00000
+DATA literal32_26<>+4(SB)/4, $0x3fc00000
+DATA literal32_26<>+8(SB)/4, $0x3fc00000
+DATA literal32_26<>+12(SB)/4, $0x3fc00000
+DATA literal32_26<>+16(SB)/4, $0x3fc00000
+DATA literal32_26<>+20(SB)/4, $0x3fc00000
+DATA literal32_26<>+24(SB)/4, $0x3fc00000
+DATA literal32_26<>+28(SB)/4, $0x3fc00000
 GLOBL literal32_26<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_27<>+0(SB)/4, $0x37aab062
-DATA literal32_27<>+4(SB)/4, $0x37aab062
-DATA literal32_27<>+8(SB)/4, $0x37aab062
-DATA literal32_27<>+12(SB)/4, $0x37aab062
-DATA literal32_27<>+16(SB)/4, $0x37aab062
-DATA literal32_27<>+20(SB)/4, $0x37aab062
-DATA literal32_27<>+24(SB)/4, $0x37aab062
-DATA literal32_27<>+28(SB)/4, $0x37aab062
+DATA literal32_27<>+0(SB)/4, $0xb71cb73b
+DATA literal32_27<>+4(SB)/4, $0xb71cb73b
+DATA literal32_27<>+8(SB)/4, $0xb71cb73b
+DATA literal32_27<>+12(SB)/4, $0xb71cb73b
+DATA literal32_27<>+16(SB)/4, $0xb71cb73b
+DATA literal32_27<>+20(SB)/4, $0xb71cb73b
+DATA literal32_27<>+24(SB)/4, $0xb71cb73b
+DATA literal32_27<>+28(SB)/4, $0xb71cb73b
 GLOBL literal32_27<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_28<>+0(SB)/4, $0xb73d2623
-DATA literal32_28<>+4(SB)/4, $0xb73d2623
-DATA literal32_28<>+8(SB)/4, $0xb73d2623
-DATA literal32_28<>+12(SB)/4, $0xb73d2623
-DATA literal32_28<>+16(SB)/4, $0xb73d2623
-DATA literal32_28<>+20(SB)/4, $0xb73d2623
-DATA literal32_28<>+24(SB)/4, $0xb73d2623
-DATA literal32_28<>+28(SB)/4, $0xb73d2623
+DATA literal32_28<>+0(SB)/4, $0x37aab062
+DATA literal32_28<>+4(SB)/4, $0x37aab062
+DATA literal32_28<>+8(SB)/4, $0x37aab062
+DATA literal32_28<>+12(SB)/4, $0x37aab062
+DATA literal32_28<>+16(SB)/4, $0x37aab062
+DATA literal32_28<>+20(SB)/4, $0x37aab062
+DATA literal32_28<>+24(SB)/4, $0x37aab062
+DATA literal32_28<>+28(SB)/4, $0x37aab062
 GLOBL literal32_28<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_29<>+0(SB)/4, $0xb953dcf1
-DATA literal32_29<>+4(SB)/4, $0xb953dcf1
-DATA literal32_29<>+8(SB)/4, $0xb953dcf1
-DATA literal32_29<>+12(SB)/4, $0xb953dcf1
-DATA literal32_29<>+16(SB)/4, $0xb953dcf1
-DATA literal32_29<>+20(SB)/4, $0xb953dcf1
-DATA literal32_29<>+24(SB)/4, $0xb953dcf1
-DATA literal32_29<>+28(SB)/4, $0xb953dcf1
+DATA literal32_29<>+0(SB)/4, $0xb73d2623
+DATA literal32_29<>+4(SB)/4, $0xb73d2623
+DATA literal32_29<>+8(SB)/4, $0xb73d2623
+DATA literal32_29<>+12(SB)/4, $0xb73d2623
+DATA literal32_29<>+16(SB)/4, $0xb73d2623
+DATA literal32_29<>+20(SB)/4, $0xb73d2623
+DATA literal32_29<>+24(SB)/4, $0xb73d2623
+DATA literal32_29<>+28(SB)/4, $0xb73d2623
 GLOBL literal32_29<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_30<>+0(SB)/4, $0x3af98247
-DATA literal32_30<>+4(SB)/4, $0x3af98247
-DATA literal32_30<>+8(SB)/4, $0x3af98247
-DATA literal32_30<>+12(SB)/4, $0x3af98247
-DATA literal32_30<>+16(SB)/4, $0x3af98247
-DATA literal32_30<>+20(SB)/4, $0x3af98247
-DATA literal32_30<>+24(SB)/4, $0x3af98247
-DATA literal32_30<>+28(SB)/4, $0x3af98247
+DATA literal32_30<>+0(SB)/4, $0xb953dcf1
+DATA literal32_30<>+4(SB)/4, $0xb953dcf1
+DATA literal32_30<>+8(SB)/4, $0xb953dcf1
+DATA literal32_30<>+12(SB)/4, $0xb953dcf1
+DATA literal32_30<>+16(SB)/4, $0xb953dcf1
+DATA literal32_30<>+20(SB)/4, $0xb953dcf1
+DATA literal32_30<>+24(SB)/4, $0xb953dcf1
+DATA literal32_30<>+28(SB)/4, $0xb953dcf1
 GLOBL literal32_30<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_31<>+0(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+4(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+8(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+12(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+16(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+20(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+24(SB)/4, $0xbc38a9f6
-DATA literal32_31<>+28(SB)/4, $0xbc38a9f6
+DATA literal32_31<>+0(SB)/4, $0x3af98247
+DATA literal32_31<>+4(SB)/4, $0x3af98247
+DATA literal32_31<>+8(SB)/4, $0x3af98247
+DATA literal32_31<>+12(SB)/4, $0x3af98247
+DATA literal32_31<>+16(SB)/4, $0x3af98247
+DATA literal32_31<>+20(SB)/4, $0x3af98247
+DATA literal32_31<>+24(SB)/4, $0x3af98247
+DATA literal32_31<>+28(SB)/4, $0x3af98247
 GLOBL literal32_31<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_32<>+0(SB)/4, $0x3d62b087
-DATA literal32_32<>+4(SB)/4, $0x3d62b087
-DATA literal32_32<>+8(SB)/4, $0x3d62b087
-DATA literal32_32<>+12(SB)/4, $0x3d62b087
-DATA literal32_32<>+16(SB)/4, $0x3d62b087
-DATA literal32_32<>+20(SB)/4, $0x3d62b087
-DATA literal32_32<>+24(SB)/4, $0x3d62b087
-DATA literal32_32<>+28(SB)/4, $0x3d62b087
+DATA literal32_32<>+0(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+4(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+8(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+12(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+16(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+20(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+24(SB)/4, $0xbc38a9f6
+DATA literal32_32<>+28(SB)/4, $0xbc38a9f6
 GLOBL literal32_32<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_33<>+0(SB)/4, $0x3f4080d8
-DATA literal32_33<>+4(SB)/4, $0x3f4080d8
-DATA literal32_33<>+8(SB)/4, $0x3f4080d8
-DATA literal32_33<>+12(SB)/4, $0x3f4080d8
-DATA literal32_33<>+16(SB)/4, $0x3f4080d8
-DATA literal32_33<>+20(SB)/4, $0x3f4080d8
-DATA literal32_33<>+24(SB)/4, $0x3f4080d8
-DATA literal32_33<>+28(SB)/4, $0x3f4080d8
+DATA literal32_33<>+0(SB)/4, $0x3d62b087
+DATA literal32_33<>+4(SB)/4, $0x3d62b087
+DATA literal32_33<>+8(SB)/4, $0x3d62b087
+DATA literal32_33<>+12(SB)/4, $0x3d62b087
+DATA literal32_33<>+16(SB)/4, $0x3d62b087
+DATA literal32_33<>+20(SB)/4, $0x3d62b087
+DATA literal32_33<>+24(SB)/4, $0x3d62b087
+DATA literal32_33<>+28(SB)/4, $0x3d62b087
 GLOBL literal32_33<>(SB), RODATA|NOPTR, $32
 
-DATA literal32_34<>+0(SB)/4, $0x3f906ebb
-DATA literal32_34<>+4(SB)/4, $0x3f906ebb
-DATA literal32_34<>+8(SB)/4, $0x3f906ebb
-DATA literal32_34<>+12(SB)/4, $0x3f906ebb
-DATA literal32_34<>+16(SB)/4, $0x3f906ebb
-DATA literal32_34<>+20(SB)/4, $0x3f906ebb
-DATA literal32_34<>+24(SB)/4, $0x3f906ebb
-DATA literal32_34<>+28(SB)/4, $0x3f906ebb
+DATA literal32_34<>+0(SB)/4, $0x3f4080d8
+DATA literal32_34<>+4(SB)/4, $0x3f4080d8
+DATA literal32_34<>+8(SB)/4, $0x3f4080d8
+DATA literal32_34<>+12(SB)/4, $0x3f4080d8
+DATA literal32_34<>+16(SB)/4, $0x3f4080d8
+DATA literal32_34<>+20(SB)/4, $0x3f4080d8
+DATA literal32_34<>+24(SB)/4, $0x3f4080d8
+DATA literal32_34<>+28(SB)/4, $0x3f4080d8
 GLOBL literal32_34<>(SB), RODATA|NOPTR, $32
+
+DATA literal32_35<>+0(SB)/4, $0x3f906ebb
+DATA literal32_35<>+4(SB)/4, $0x3f906ebb
+DATA literal32_35<>+8(SB)/4, $0x3f906ebb
+DATA literal32_35<>+12(SB)/4, $0x3f906ebb
+DATA literal32_35<>+16(SB)/4, $0x3f906ebb
+DATA literal32_35<>+20(SB)/4, $0x3f906ebb
+DATA literal32_35<>+24(SB)/4, $0x3f906ebb
+DATA literal32_35<>+28(SB)/4, $0x3f906ebb
+GLOBL literal32_35<>(SB), RODATA|NOPTR, $32
 
 // func derfBackwardF32AVX2(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
 	MOVQ         gamma_len+104(FP), AX
-	VBROADCASTSS literal32_13<>+0(SB), Y0
-	VBROADCASTSS literal32_18<>+0(SB), Y0
+	VBROADCASTSS literal32_14<>+0(SB), Y0
+	VBROADCASTSS literal32_19<>+0(SB), Y0
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
@@ -5213,7 +5806,7 @@ TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
 	MOVQ         x_base+24(FP), BX
 	MOVQ         dy_base+72(FP), SI
 	MOVQ         dx_base+0(FP), DI
-	VBROADCASTSS literal32_35<>+0(SB), Y4
+	VBROADCASTSS literal32_36<>+0(SB), Y4
 	VBROADCASTSS alpha+168(FP), Y5
 	VMULPS       Y5, Y4, Y4
 	VXORPS       Y5, Y5, Y5
@@ -5222,18 +5815,18 @@ TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
 	VXORPS       Y8, Y8, Y8
 	XORQ         CX, CX
 
-rows314:
+rows371:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done315
+	JG   done372
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest317
+	JL   rest374
 
-vectors316:
+vectors373:
 	VMOVUPS      (BX), Y9
 	VMOVUPS      (SI), Y10
 	VMOVUPS      Y3, Y11
@@ -5241,19 +5834,19 @@ vectors316:
 	VMULPS       Y11, Y11, Y11
 	VORPS        Y0, Y11, Y11
 	VMOVUPS      (DX), Y12
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y11, Y13
-	VMOVUPS      literal32_4<>+0(SB), Y14
-	VFMADD231PS  literal32_3<>+0(SB), Y11, Y14
-	VSUBPS       literal32_4<>+0(SB), Y14, Y15
-	VFNMADD231PS literal32_5<>+0(SB), Y15, Y11
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y11, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
 	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
-	VMOVUPS      literal32_7<>+0(SB), Y15
-	VFMADD213PS  literal32_8<>+0(SB), Y11, Y15
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_8<>+0(SB), Y15
 	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
-	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
 	VPSLLD       $0x17, Y14, Y14
 	VMULPS       Y14, Y15, Y15
 	VANDPS       Y13, Y15, Y15
@@ -5276,7 +5869,9 @@ vectors316:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        $0x00000038, R11
-	JNZ          further319
+	JNZ          further376
+	CMPQ         R11, $0x08
+	JL           further376
 	VEXTRACTF128 $0x01, Y5, X9
 	VCVTPS2PD    X5, Y5
 	VCVTPS2PD    X9, Y9
@@ -5290,13 +5885,13 @@ vectors316:
 	VADDPD       Y9, Y8, Y8
 	VXORPS       Y6, Y6, Y6
 
-further319:
+further376:
 	SUBQ $0x08, R11
-	JGE  vectors316
+	JGE  vectors373
 
-rest317:
+rest374:
 	ADDQ         $0x08, R11
-	JZ           done318
+	JZ           done375
 	VMASKMOVPS   (BX), Y1, Y9
 	VMASKMOVPS   (SI), Y1, Y10
 	VMOVUPS      Y3, Y11
@@ -5304,19 +5899,19 @@ rest317:
 	VMULPS       Y11, Y11, Y11
 	VORPS        Y0, Y11, Y11
 	VMASKMOVPS   (DX), Y1, Y12
-	VCMPPS       $0x15, literal32_2<>+0(SB), Y11, Y13
-	VMOVUPS      literal32_4<>+0(SB), Y14
-	VFMADD231PS  literal32_3<>+0(SB), Y11, Y14
-	VSUBPS       literal32_4<>+0(SB), Y14, Y15
-	VFNMADD231PS literal32_5<>+0(SB), Y15, Y11
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y11, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
 	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
-	VMOVUPS      literal32_7<>+0(SB), Y15
-	VFMADD213PS  literal32_8<>+0(SB), Y11, Y15
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_8<>+0(SB), Y15
 	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
 	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
-	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
 	VPSLLD       $0x17, Y14, Y14
 	VMULPS       Y14, Y15, Y15
 	VANDPS       Y13, Y15, Y15
@@ -5334,7 +5929,7 @@ rest317:
 	VMULPS       Y4, Y10, Y10
 	VMASKMOVPS   Y10, Y1, (DI)
 
-done318:
+done375:
 	VEXTRACTF128 $0x01, Y5, X9
 	VCVTPS2PD    X5, Y5
 	VCVTPS2PD    X9, Y9
@@ -5355,31 +5950,31 @@ done318:
 	ADDQ         R8, DI
 	ADDQ         R8, DX
 	ADDQ         $0x01, CX
-	JMP          rows314
+	JMP          rows371
 
-done315:
+done372:
 	VEXTRACTF128 $0x01, Y7, X0
 	VADDPD       X0, X7, X7
 	VPERMILPD    $0x01, X7, X0
 	VADDPD       X0, X7, X7
-	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VBROADCASTSD literal64_37<>+0(SB), Y0
 	VMULPD       Y0, Y7, Y7
 	VMOVSD       X7, dalpha+184(FP)
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
 	VPERMILPD    $0x01, X8, X0
 	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VBROADCASTSD literal64_37<>+0(SB), Y0
 	VMULPD       Y0, Y8, Y8
 	VMOVSD       X8, dshift+192(FP)
 	VZEROUPPER
 	RET
 
-DATA literal32_35<>+0(SB)/4, $0x3f906ebb
-GLOBL literal32_35<>(SB), RODATA|NOPTR, $4
+DATA literal32_36<>+0(SB)/4, $0x3f906ebb
+GLOBL literal32_36<>(SB), RODATA|NOPTR, $4
 
-DATA literal64_36<>+0(SB)/8, $0x3ff20dd750429b6d
-GLOBL literal64_36<>(SB), RODATA|NOPTR, $8
+DATA literal64_37<>+0(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_37<>(SB), RODATA|NOPTR, $8
 
 // func addF64AVX2(z []float64, x []float64, y []float64)
 // Requires: AVX
@@ -5396,26 +5991,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest321
+	JZ      rest378
 
-vectors320:
+vectors377:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors320
+	JL      vectors377
 
-rest321:
+rest378:
 	CMPQ       SI, BX
-	JGE        done322
+	JGE        done379
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done322:
+done379:
 	VZEROUPPER
 	RET
 
@@ -5434,24 +6029,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest324
+	JZ           rest381
 
-vectors323:
+vectors380:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors323
+	JL      vectors380
 
-rest324:
+rest381:
 	CMPQ       BX, DX
-	JGE        done325
+	JGE        done382
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done325:
+done382:
 	VZEROUPPER
 	RET
 
@@ -5479,9 +6074,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest327
+	JZ           rest384
 
-vectors326:
+vectors383:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -5503,11 +6098,11 @@ vectors326:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors326
+	JL          vectors383
 
-rest327:
+rest384:
 	CMPQ        DI, SI
-	JGE         done328
+	JGE         done385
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -5528,7 +6123,7 @@ rest327:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done328:
+done385:
 	VZEROUPPER
 	RET
 
@@ -5547,22 +6142,22 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-4, BX
-	JZ      rest330
+	JZ      rest387
 
-vectors329:
+vectors386:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors329
+	JL          vectors386
 
-rest330:
+rest387:
 	CMPQ        DX, CX
-	JGE         done331
+	JGE         done388
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done331:
+done388:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -5610,9 +6205,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done333
+	JZ         done390
 
-k332:
+k389:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -5637,9 +6232,9 @@ k332:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k332
+	JNZ          k389
 
-done333:
+done390:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -5661,10 +6256,10 @@ done333:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone335
-	JEQ          overwrite334
+	JPS          readCdone392
+	JEQ          overwrite391
 
-readCdone335:
+readCdone392:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -5689,9 +6284,9 @@ readCdone335:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done335
+	JMP         done392
 
-overwrite334:
+overwrite391:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -5705,7 +6300,7 @@ overwrite334:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done335:
+done392:
 	VZEROUPPER
 	RET
 
@@ -5733,9 +6328,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done337
+	JZ         done394
 
-k336:
+k393:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -5747,9 +6342,9 @@ k336:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k336
+	JNZ          k393
 
-done337:
+done394:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -5762,10 +6357,10 @@ done337:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone339
-	JEQ          overwrite338
+	JPS          readCdone396
+	JEQ          overwrite395
 
-readCdone339:
+readCdone396:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -5774,15 +6369,15 @@ readCdone339:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done339
+	JMP         done396
 
-overwrite338:
+overwrite395:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done339:
+done396:
 	VZEROUPPER
 	RET
 
@@ -5797,9 +6392,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks340:
+blocks397:
 	SUBQ       $0x00000004, SI
-	JL         done341
+	JL         done398
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -5830,15 +6425,15 @@ blocks340:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks340
+	JMP        blocks397
 
-done341:
+done398:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
+TEXT ·layerNormF64AVX2(SB), NOSPLIT, $72-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -5851,7 +6446,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain342
+	JE      plain399
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -5860,23 +6455,29 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest346
+	JG      rest403
 	MOVQ    BX, R8
+	MOVQ    BX, R9
+	MOVQ    AX, (SP)
+
+block404:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	MOVQ    BX, R9
-	MOVQ    AX, R10
 	SUBQ    $0x04, R10
-	JL      rest348
+	JL      rest408
 
-vectors347:
+vectors407:
 	VADDPD (R9), Y0, Y0
 	VADDPD (R9)(DX*1), Y1, Y1
 	ADDQ   $+32, R9
 	SUBQ   $0x04, R10
-	JGE    vectors347
+	JGE    vectors407
 
-rest348:
+rest408:
 	VEXTRACTF128 $0x01, Y0, X2
 	VADDPD       X2, X0, X0
 	VEXTRACTF128 $0x01, Y1, X2
@@ -5885,11 +6486,21 @@ rest348:
 	VUNPCKLPD    X1, X0, X2
 	VUNPCKHPD    X1, X0, X0
 	VADDPD       X0, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed406
+	CMPQ         (SP), AX
+	JNE          further405
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X1, X1, X0
-	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
+	VMOVUPD      Y0, 8(SP)
+
+further405:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block404
+
+summed406:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -5897,117 +6508,163 @@ rest348:
 	MOVQ         mean_base+96(FP), R9
 	VMOVUPD      X2, (R9)(CX*8)
 	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSD (R9)(CX*8), Y0
-	VBROADCASTSD 8(R9)(CX*8), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
+	VBROADCASTSD (R9)(CX*8), Y1
+	VBROADCASTSD 8(R9)(CX*8), Y2
 	MOVQ         BX, R9
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
-	MOVQ         AX, R10
-	SUBQ         $0x04, R10
-	JL           rest351
+	MOVQ         AX, (SP)
 
-vectors350:
-	VMOVUPD     (R9), Y8
-	VSUBPD      Y0, Y8, Y8
-	VADDPD      Y8, Y2, Y2
-	VFMADD231PD Y8, Y8, Y4
-	VMOVUPD     (R9)(DX*1), Y8
-	VSUBPD      Y1, Y8, Y8
-	VADDPD      Y8, Y3, Y3
-	VFMADD231PD Y8, Y8, Y5
+block410:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000080, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x04, R10
+	JL      rest414
+
+vectors413:
+	VMOVUPD     (R9), Y10
+	VSUBPD      Y1, Y10, Y10
+	VADDPD      Y10, Y3, Y3
+	VFMADD231PD Y10, Y10, Y4
+	VMOVUPD     (R9)(DX*1), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y6, Y6
+	VFMADD231PD Y10, Y10, Y5
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further353
-	VADDPD      Y4, Y6, Y6
+	JNZ         further416
+	CMPQ        R10, $0x04
+	JL          further416
+	VADDPD      Y3, Y0, Y0
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y6, Y7, Y7
+	VXORPS      Y6, Y6, Y6
+	VADDPD      Y4, Y8, Y8
 	VXORPS      Y4, Y4, Y4
-	VADDPD      Y5, Y7, Y7
+	VADDPD      Y5, Y9, Y9
 	VXORPS      Y5, Y5, Y5
 
-further353:
+further416:
 	SUBQ $0x04, R10
-	JGE  vectors350
+	JGE  vectors413
 
-rest351:
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y7, Y5, Y5
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
+rest414:
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y7, Y6, Y6
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y9, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPD       X0, X3, X3
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPD       X0, X6, X6
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X3, X2, X0
-	VUNPCKHPD    X3, X2, X1
-	VADDPD       X1, X0, X0
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X2
-	VADDPD       X2, X1, X1
-	VINSERTF128  $0x01, X1, Y0, Y0
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X5, X4, X1
-	VUNPCKHPD    X5, X4, X2
-	VADDPD       X2, X1, X1
+	VUNPCKLPD    X6, X3, X0
+	VUNPCKHPD    X6, X3, X3
+	VADDPD       X3, X0, X0
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPD       X3, X4, X4
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPD       X3, X5, X5
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X4, X3
+	VUNPCKHPD    X5, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000080
+	JLE          summed412
+	CMPQ         (SP), AX
+	JNE          further411
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further411:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block410
+
+summed412:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y3, Y3
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X5, X5, X2
-	VUNPCKHPD    X5, X5, X3
-	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
-	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
+	VMAXPD       Y3, Y2, Y3
 	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPD      Y0, Y2
+	VCMPPD       $0x15, Y3, Y1, Y1
+	VANDPD       Y1, Y2, Y2
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y3, Y1, Y1
 	MOVQ         rstd_base+144(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R9)(CX*8), X3
+	VADDPD       Y3, Y2, Y2
+	MOVQ         mean_base+96(FP), R9
 	VMOVUPD      X2, (R9)(CX*8)
-	VMULPD       Y0, Y2, Y0
+	VSUBPD       Y2, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y1, Y3, Y3
 	MOVQ         shift_base+120(FP), R9
-	VMOVUPD      X0, (R9)(CX*8)
+	VMOVUPD      X3, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop344:
+loop401:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last345
+	JG           last402
 	LEAQ         (BX)(DI*1), R9
-	VXORPS       Y0, Y0, Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         BX, R10
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD -16(R11)(CX*8), Y2
+	VBROADCASTSD -16(R11)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Y3
+	VBROADCASTSD -16(R12)(CX*8), Y1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD -16(R12)(CX*8), Y4
+	VBROADCASTSD -16(R12)(CX*8), Y2
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest355
+	MOVQ         AX, (SP)
 
-vectors354:
-	VADDPD      (R10), Y0, Y0
-	VADDPD      (R10)(DX*1), Y1, Y1
+block417:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x04, R13
+	JL      rest421
+
+vectors420:
+	VADDPD      (R10), Y3, Y3
+	VADDPD      (R10)(DX*1), Y4, Y4
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Y5
-	VSUBPD      Y3, Y5, Y5
-	VFMSUB213PD Y4, Y2, Y5
+	VSUBPD      Y1, Y5, Y5
+	VFMSUB213PD Y2, Y0, Y5
 	VMOVUPD     (R11), Y6
 	VFMADD213PD (R12), Y6, Y5
 	VMOVNTPD    Y5, (SI)
@@ -6018,135 +6675,185 @@ vectors354:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R13
-	JGE         vectors354
+	JGE         vectors420
 
-rest355:
-	VEXTRACTF128 $0x01, Y0, X2
-	VADDPD       X2, X0, X0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X0, X2
-	VUNPCKHPD    X1, X0, X0
-	VADDPD       X0, X2, X2
-	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X1, X1, X0
-	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
+rest421:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPD       X5, X3, X3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPD       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X3, X5
+	VUNPCKHPD    X4, X3, X3
+	VADDPD       X3, X5, X5
+	VINSERTF128  $0x01, X5, Y5, Y5
+	CMPQ         AX, $0x00000100
+	JLE          summed419
+	CMPQ         (SP), AX
+	JNE          further418
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further418:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block417
+
+summed419:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y5, Y5
 	MOVQ         mean_base+96(FP), R10
-	VMOVUPD      X2, (R10)(CX*8)
+	VMOVUPD      X5, (R10)(CX*8)
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD (R10)(CX*8), Y0
-	VBROADCASTSD 8(R10)(CX*8), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
+	VBROADCASTSD (R10)(CX*8), Y1
+	VBROADCASTSD 8(R10)(CX*8), Y3
 	MOVQ         BX, R10
-	VXORPS       Y6, Y6, Y6
-	VXORPS       Y7, Y7, Y7
 	MOVQ         rstd_base+144(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y8
+	VBROADCASTSD -8(R11)(CX*8), Y4
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y9
+	VBROADCASTSD -8(R12)(CX*8), Y5
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD -8(R12)(CX*8), Y10
+	VBROADCASTSD -8(R12)(CX*8), Y6
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest358
+	MOVQ         AX, (SP)
 
-vectors357:
-	VMOVUPD     (R10), Y11
-	VSUBPD      Y0, Y11, Y11
-	VADDPD      Y11, Y2, Y2
-	VFMADD231PD Y11, Y11, Y4
-	VMOVUPD     (R10)(DX*1), Y11
-	VSUBPD      Y1, Y11, Y11
-	VADDPD      Y11, Y3, Y3
-	VFMADD231PD Y11, Y11, Y5
+block423:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000080, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	SUBQ    $0x04, R13
+	JL      rest427
+
+vectors426:
+	VMOVUPD     (R10), Y13
+	VSUBPD      Y1, Y13, Y13
+	VADDPD      Y13, Y2, Y2
+	VFMADD231PD Y13, Y13, Y7
+	VMOVUPD     (R10)(DX*1), Y13
+	VSUBPD      Y3, Y13, Y13
+	VADDPD      Y13, Y9, Y9
+	VFMADD231PD Y13, Y13, Y8
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Y11
-	VSUBPD      Y9, Y11, Y11
-	VFMSUB213PD Y10, Y8, Y11
-	VMOVUPD     (R11), Y12
-	VFMADD213PD (R12), Y12, Y11
-	VMOVNTPD    Y11, (SI)
+	VMOVUPD     (R8), Y13
+	VSUBPD      Y5, Y13, Y13
+	VFMSUB213PD Y6, Y4, Y13
+	VMOVUPD     (R11), Y14
+	VFMADD213PD (R12), Y14, Y13
+	VMOVNTPD    Y13, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R13
-	JNZ         further360
-	VADDPD      Y4, Y6, Y6
-	VXORPS      Y4, Y4, Y4
-	VADDPD      Y5, Y7, Y7
-	VXORPS      Y5, Y5, Y5
+	JNZ         further429
+	CMPQ        R13, $0x04
+	JL          further429
+	VADDPD      Y2, Y0, Y0
+	VXORPS      Y2, Y2, Y2
+	VADDPD      Y9, Y10, Y10
+	VXORPS      Y9, Y9, Y9
+	VADDPD      Y7, Y11, Y11
+	VXORPS      Y7, Y7, Y7
+	VADDPD      Y8, Y12, Y12
+	VXORPS      Y8, Y8, Y8
 
-further360:
+further429:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R12
 	ADDQ $+32, R9
 	SUBQ $0x04, R13
-	JGE  vectors357
+	JGE  vectors426
 
-rest358:
-	VADDPD       Y6, Y4, Y4
-	VADDPD       Y7, Y5, Y5
+rest427:
+	VADDPD       Y0, Y2, Y2
+	VADDPD       Y10, Y9, Y9
+	VADDPD       Y11, Y7, Y7
+	VADDPD       Y12, Y8, Y8
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
-	VEXTRACTF128 $0x01, Y3, X0
-	VADDPD       X0, X3, X3
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPD       X0, X9, X9
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X3, X2, X0
-	VUNPCKHPD    X3, X2, X1
-	VADDPD       X1, X0, X0
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X2
-	VADDPD       X2, X1, X1
-	VINSERTF128  $0x01, X1, Y0, Y0
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X5, X4, X1
-	VUNPCKHPD    X5, X4, X2
-	VADDPD       X2, X1, X1
+	VUNPCKLPD    X9, X2, X0
+	VUNPCKHPD    X9, X2, X2
+	VADDPD       X2, X0, X0
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VEXTRACTF128 $0x01, Y7, X2
+	VADDPD       X2, X7, X7
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X5, X5, X2
-	VUNPCKHPD    X5, X5, X3
-	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
-	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VUNPCKLPD    X8, X7, X2
+	VUNPCKHPD    X8, X7, X7
+	VADDPD       X7, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000080
+	JLE          summed425
+	CMPQ         (SP), AX
+	JNE          further424
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further424:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block423
+
+summed425:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
 	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, Y1
+	VANDPD       Y1, Y3, Y3
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
 	MOVQ         rstd_base+144(FP), R9
-	VMOVUPD      X2, (R9)(CX*8)
-	VMULPD       Y0, Y2, Y0
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R9)(CX*8), X2
+	VADDPD       Y2, Y3, Y5
+	MOVQ         mean_base+96(FP), R9
+	VMOVUPD      X5, (R9)(CX*8)
+	VSUBPD       Y5, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
 	MOVQ         shift_base+120(FP), R9
-	VMOVUPD      X0, (R9)(CX*8)
+	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop344
+	JMP          loop401
 
-last345:
+last402:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -6157,9 +6864,9 @@ last345:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest362
+	JL           rest431
 
-vectors361:
+vectors430:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -6171,9 +6878,9 @@ vectors361:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors361
+	JGE         vectors430
 
-rest362:
+rest431:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -6184,9 +6891,9 @@ rest362:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest365
+	JL           rest434
 
-vectors364:
+vectors433:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -6198,38 +6905,54 @@ vectors364:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors364
+	JGE         vectors433
 
-rest365:
-rest346:
-rows367:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
-	JG     done368
-	VXORPS Y0, Y0, Y0
-	MOVQ   BX, DX
-	MOVQ   AX, DI
-	SUBQ   $0x04, DI
-	JL     rest370
+rest434:
+rest403:
+rows436:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+152(FP)
+	JG   done437
+	MOVQ BX, DX
+	MOVQ AX, (SP)
 
-vectors369:
+block438:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000100, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y0, Y0, Y0
+	SUBQ    $0x04, DI
+	JL      rest442
+
+vectors441:
 	VADDPD (DX), Y0, Y0
 	ADDQ   $+32, DX
 	SUBQ   $0x04, DI
-	JGE    vectors369
+	JGE    vectors441
 
-rest370:
+rest442:
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
 	VUNPCKLPD    X0, X0, X1
-	VUNPCKHPD    X0, X0, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X0, X0, X2
 	VUNPCKHPD    X0, X0, X0
-	VADDPD       X0, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed440
+	CMPQ         (SP), AX
+	JNE          further439
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further439:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block438
+
+summed440:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6237,72 +6960,108 @@ rest370:
 	MOVQ         mean_base+96(FP), DX
 	VMOVSD       X1, (DX)(CX*8)
 	MOVQ         mean_base+96(FP), DX
-	VBROADCASTSD (DX)(CX*8), Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
+	VBROADCASTSD (DX)(CX*8), Y1
 	MOVQ         BX, DX
-	VXORPS       Y3, Y3, Y3
-	MOVQ         AX, DI
-	SUBQ         $0x04, DI
-	JL           rest373
+	MOVQ         AX, (SP)
 
-vectors372:
-	VMOVUPD     (DX), Y4
-	VSUBPD      Y0, Y4, Y4
-	VADDPD      Y4, Y1, Y1
-	VFMADD231PD Y4, Y4, Y2
+block444:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000080, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x04, DI
+	JL      rest448
+
+vectors447:
+	VMOVUPD     (DX), Y5
+	VSUBPD      Y1, Y5, Y5
+	VADDPD      Y5, Y3, Y3
+	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further375
-	VADDPD      Y2, Y3, Y3
+	JNZ         further450
+	CMPQ        DI, $0x04
+	JL          further450
+	VADDPD      Y3, Y0, Y0
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further375:
+further450:
 	SUBQ $0x04, DI
-	JGE  vectors372
+	JGE  vectors447
 
-rest373:
-	VADDPD       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPD       X0, X1, X1
+rest448:
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X1, X1, X0
-	VUNPCKHPD    X1, X1, X3
+	VUNPCKLPD    X3, X3, X0
+	VUNPCKHPD    X3, X3, X3
 	VADDPD       X3, X0, X0
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X1, X1, X3
-	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y0, Y0
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPD       X1, X2, X2
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X2, X2, X1
-	VUNPCKHPD    X2, X2, X3
-	VADDPD       X3, X1, X1
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
 	VUNPCKLPD    X2, X2, X3
 	VUNPCKHPD    X2, X2, X2
 	VADDPD       X2, X3, X3
-	VINSERTF128  $0x01, X3, Y1, Y1
-	VXORPD       X2, X2, X2
-	VCVTSI2SDQ   AX, X2, X2
-	VBROADCASTSD X2, Y2
-	VDIVPD       Y2, Y0, Y0
-	VDIVPD       Y2, Y1, Y1
-	VFNMADD231PD Y0, Y0, Y1
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000080
+	JLE          summed446
+	CMPQ         (SP), AX
+	JNE          further445
 	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y1, Y2, Y1
+	VMOVUPD      Y2, 8(SP)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 40(SP)
+
+further445:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block444
+
+summed446:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y1, Y1
 	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VDIVPD       Y1, Y2, Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
 	MOVQ         rstd_base+144(FP), DX
 	VMOVSD       X2, (DX)(CX*8)
-	VMULPD       Y0, Y2, Y0
+	MOVQ         mean_base+96(FP), DX
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (DX)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+96(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
 	MOVQ         shift_base+120(FP), DX
-	VMOVSD       X0, (DX)(CX*8)
+	VMOVSD       X3, (DX)(CX*8)
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD (DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -6313,9 +7072,9 @@ rest373:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest377
+	JL           rest452
 
-vectors376:
+vectors451:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -6327,46 +7086,52 @@ vectors376:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors376
+	JGE         vectors451
 
-rest377:
+rest452:
 	ADDQ $0x01, CX
-	JMP  rows367
+	JMP  rows436
 
-done368:
+done437:
 	SFENCE
-	JMP done343
+	JMP done400
 
-plain342:
+plain399:
 	XORQ CX, CX
 
-rows379:
-	LEAQ   2(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done380
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
-	JL     rest382
+rows454:
+	LEAQ 2(CX), DI
+	CMPQ DI, rstd_len+152(FP)
+	JG   done455
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors381:
+block456:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x04, R8
+	JL      rest460
+
+vectors459:
 	VADDPD (DI), Y1, Y1
 	VADDPD (DI)(DX*1), Y2, Y2
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors381
+	JGE    vectors459
 
-rest382:
+rest460:
 	ADDQ       $0x04, R8
-	JZ         done383
+	JZ         done461
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y3
 	VADDPD     Y3, Y2, Y2
 
-done383:
+done461:
 	VEXTRACTF128 $0x01, Y1, X3
 	VADDPD       X3, X1, X1
 	VEXTRACTF128 $0x01, Y2, X3
@@ -6375,11 +7140,21 @@ done383:
 	VUNPCKLPD    X2, X1, X3
 	VUNPCKHPD    X2, X1, X1
 	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed458
+	CMPQ         (SP), AX
+	JNE          further457
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X2, X2, X1
-	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
+	VMOVUPD      Y1, 8(SP)
+
+further457:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block456
+
+summed458:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6387,101 +7162,141 @@ done383:
 	MOVQ         mean_base+96(FP), DI
 	VMOVUPD      X3, (DI)(CX*8)
 	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y1
-	VBROADCASTSD 8(DI)(CX*8), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	VXORPS       Y6, Y6, Y6
+	VBROADCASTSD (DI)(CX*8), Y2
+	VBROADCASTSD 8(DI)(CX*8), Y3
 	MOVQ         BX, DI
-	VXORPS       Y7, Y7, Y7
-	VXORPS       Y8, Y8, Y8
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
-	JL           rest385
+	MOVQ         AX, (SP)
 
-vectors384:
-	VMOVUPD     (DI), Y9
-	VSUBPD      Y1, Y9, Y9
-	VADDPD      Y9, Y3, Y3
-	VFMADD231PD Y9, Y9, Y5
-	VMOVUPD     (DI)(DX*1), Y9
-	VSUBPD      Y2, Y9, Y9
-	VADDPD      Y9, Y4, Y4
-	VFMADD231PD Y9, Y9, Y6
+block462:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000080, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x04, R8
+	JL      rest466
+
+vectors465:
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further387
-	VADDPD      Y5, Y7, Y7
+	JNZ         further468
+	CMPQ        R8, $0x04
+	JL          further468
+	VADDPD      Y4, Y1, Y1
+	VXORPS      Y4, Y4, Y4
+	VADDPD      Y7, Y8, Y8
+	VXORPS      Y7, Y7, Y7
+	VADDPD      Y5, Y9, Y9
 	VXORPS      Y5, Y5, Y5
-	VADDPD      Y6, Y8, Y8
+	VADDPD      Y6, Y10, Y10
 	VXORPS      Y6, Y6, Y6
 
-further387:
+further468:
 	SUBQ $0x04, R8
-	JGE  vectors384
+	JGE  vectors465
 
-rest385:
+rest466:
 	ADDQ        $0x04, R8
-	JZ          done386
-	VMASKMOVPD  (DI), Y0, Y9
-	VSUBPD      Y1, Y9, Y9
-	VANDPD      Y0, Y9, Y9
-	VADDPD      Y9, Y3, Y3
-	VFMADD231PD Y9, Y9, Y5
-	VMASKMOVPD  (DI)(DX*1), Y0, Y1
-	VSUBPD      Y2, Y1, Y1
-	VANDPD      Y0, Y1, Y1
-	VADDPD      Y1, Y4, Y4
-	VFMADD231PD Y1, Y1, Y6
+	JZ          done467
+	VMASKMOVPD  (DI), Y0, Y11
+	VSUBPD      Y2, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y11
+	VSUBPD      Y3, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
 
-done386:
-	VADDPD       Y7, Y5, Y5
-	VADDPD       Y8, Y6, Y6
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPD       X1, X3, X3
+done467:
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y8, Y7, Y7
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y10, Y6, Y6
 	VEXTRACTF128 $0x01, Y4, X1
 	VADDPD       X1, X4, X4
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X4, X3, X1
-	VUNPCKHPD    X4, X3, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X4, X2
-	VUNPCKHPD    X4, X4, X3
-	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VEXTRACTF128 $0x01, Y5, X2
-	VADDPD       X2, X5, X5
-	VEXTRACTF128 $0x01, Y6, X2
-	VADDPD       X2, X6, X6
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X6, X5, X2
-	VUNPCKHPD    X6, X5, X3
-	VADDPD       X3, X2, X2
+	VUNPCKLPD    X7, X4, X1
+	VUNPCKHPD    X7, X4, X4
+	VADDPD       X4, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VEXTRACTF128 $0x01, Y6, X4
+	VADDPD       X4, X6, X6
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X6, X5, X4
+	VUNPCKHPD    X6, X5, X5
+	VADDPD       X5, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000080
+	JLE          summed464
+	CMPQ         (SP), AX
+	JNE          further463
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further463:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block462
+
+summed464:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VDIVPD       Y2, Y4, Y4
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y4, Y4
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X6, X6, X3
-	VUNPCKHPD    X6, X6, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y1, Y1
-	VDIVPD       Y3, Y2, Y2
-	VFNMADD231PD Y1, Y1, Y2
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       Y2, Y3, Y2
-	VBROADCASTSD eps+168(FP), Y3
-	VADDPD       Y3, Y2, Y2
-	VSQRTPD      Y2, Y2
+	VMAXPD       Y4, Y3, Y4
 	VBROADCASTSD literal64_0<>+0(SB), Y3
-	VDIVPD       Y2, Y3, Y3
+	VMULPD       Y3, Y2, Y2
+	VMOVUPD      Y1, Y3
+	VCMPPD       $0x15, Y4, Y2, Y2
+	VANDPD       Y2, Y3, Y3
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y4, Y2, Y2
 	MOVQ         rstd_base+144(FP), DI
+	VMOVUPD      X2, (DI)(CX*8)
+	MOVQ         mean_base+96(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      (DI)(CX*8), X4
+	VADDPD       Y4, Y3, Y3
+	MOVQ         mean_base+96(FP), DI
 	VMOVUPD      X3, (DI)(CX*8)
-	VMULPD       Y1, Y3, Y1
+	VSUBPD       Y3, Y4, Y4
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y2, Y4, Y4
 	MOVQ         shift_base+120(FP), DI
-	VMOVUPD      X1, (DI)(CX*8)
+	VMOVUPD      X4, (DI)(CX*8)
 	MOVQ         DX, DI
 	ADDQ         DI, DI
 	MOVQ         rstd_base+144(FP), R8
@@ -6494,9 +7309,9 @@ done386:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest389
+	JL           rest470
 
-vectors388:
+vectors469:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6509,11 +7324,11 @@ vectors388:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors388
+	JGE         vectors469
 
-rest389:
+rest470:
 	ADDQ        $0x04, R10
-	JZ          done390
+	JZ          done471
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6522,7 +7337,7 @@ rest389:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done390:
+done471:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -6538,9 +7353,9 @@ done390:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest392
+	JL           rest473
 
-vectors391:
+vectors472:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6553,11 +7368,11 @@ vectors391:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors391
+	JGE         vectors472
 
-rest392:
+rest473:
 	ADDQ        $0x04, R10
-	JZ          done393
+	JZ          done474
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6566,50 +7381,66 @@ rest392:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done393:
+done474:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows379
+	JMP  rows454
 
-done380:
-rows394:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+152(FP)
-	JG     done395
-	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
-	JL     rest397
+done455:
+rows475:
+	LEAQ 1(CX), DI
+	CMPQ DI, rstd_len+152(FP)
+	JG   done476
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors396:
+block477:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x04, R8
+	JL      rest481
+
+vectors480:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
 	SUBQ   $0x04, R8
-	JGE    vectors396
+	JGE    vectors480
 
-rest397:
+rest481:
 	ADDQ       $0x04, R8
-	JZ         done398
+	JZ         done482
 	VMASKMOVPD (DI), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 
-done398:
+done482:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
 	VUNPCKLPD    X1, X1, X2
-	VUNPCKHPD    X1, X1, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X1, X1, X3
 	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed479
+	CMPQ         (SP), AX
+	JNE          further478
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further478:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block477
+
+summed479:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6617,81 +7448,117 @@ done398:
 	MOVQ         mean_base+96(FP), DI
 	VMOVSD       X2, (DI)(CX*8)
 	MOVQ         mean_base+96(FP), DI
-	VBROADCASTSD (DI)(CX*8), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
+	VBROADCASTSD (DI)(CX*8), Y2
 	MOVQ         BX, DI
-	VXORPS       Y4, Y4, Y4
-	MOVQ         AX, R8
-	SUBQ         $0x04, R8
-	JL           rest400
+	MOVQ         AX, (SP)
 
-vectors399:
-	VMOVUPD     (DI), Y5
-	VSUBPD      Y1, Y5, Y5
-	VADDPD      Y5, Y2, Y2
-	VFMADD231PD Y5, Y5, Y3
+block483:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000080, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x04, R8
+	JL      rest487
+
+vectors486:
+	VMOVUPD     (DI), Y6
+	VSUBPD      Y2, Y6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y3
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further402
-	VADDPD      Y3, Y4, Y4
+	JNZ         further489
+	CMPQ        R8, $0x04
+	JL          further489
+	VADDPD      Y4, Y1, Y1
+	VXORPS      Y4, Y4, Y4
+	VADDPD      Y3, Y5, Y5
 	VXORPS      Y3, Y3, Y3
 
-further402:
+further489:
 	SUBQ $0x04, R8
-	JGE  vectors399
+	JGE  vectors486
 
-rest400:
+rest487:
 	ADDQ        $0x04, R8
-	JZ          done401
-	VMASKMOVPD  (DI), Y0, Y5
-	VSUBPD      Y1, Y5, Y5
-	VANDPD      Y0, Y5, Y5
-	VADDPD      Y5, Y2, Y2
-	VFMADD231PD Y5, Y5, Y3
+	JZ          done488
+	VMASKMOVPD  (DI), Y0, Y6
+	VSUBPD      Y2, Y6, Y6
+	VANDPD      Y0, Y6, Y6
+	VADDPD      Y6, Y4, Y4
+	VFMADD231PD Y6, Y6, Y3
 
-done401:
-	VADDPD       Y4, Y3, Y3
-	VEXTRACTF128 $0x01, Y2, X1
-	VADDPD       X1, X2, X2
+done488:
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X2, X2, X1
-	VUNPCKHPD    X2, X2, X4
+	VUNPCKLPD    X4, X4, X1
+	VUNPCKHPD    X4, X4, X4
 	VADDPD       X4, X1, X1
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X2, X2, X4
-	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X4, X4
-	VINSERTF128  $0x01, X4, Y1, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPD       X2, X3, X3
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X3, X3, X2
-	VUNPCKHPD    X3, X3, X4
-	VADDPD       X4, X2, X2
+	VINSERTF128  $0x01, X1, Y1, Y1
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
 	VXORPS       Y4, Y4, Y4
 	VUNPCKLPD    X3, X3, X4
 	VUNPCKHPD    X3, X3, X3
 	VADDPD       X3, X4, X4
-	VINSERTF128  $0x01, X4, Y2, Y2
-	VXORPD       X3, X3, X3
-	VCVTSI2SDQ   AX, X3, X3
-	VBROADCASTSD X3, Y3
-	VDIVPD       Y3, Y1, Y1
-	VDIVPD       Y3, Y2, Y2
-	VFNMADD231PD Y1, Y1, Y2
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000080
+	JLE          summed485
+	CMPQ         (SP), AX
+	JNE          further484
 	VXORPS       Y3, Y3, Y3
-	VMAXPD       Y2, Y3, Y2
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further484:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block483
+
+summed485:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VDIVPD       Y2, Y4, Y4
+	VMULPD       Y1, Y1, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y4, Y2, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y3, Y3
+	VMOVUPD      Y1, Y2
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y2, Y2
 	VBROADCASTSD eps+168(FP), Y3
-	VADDPD       Y3, Y2, Y2
-	VSQRTPD      Y2, Y2
-	VBROADCASTSD literal64_0<>+0(SB), Y3
-	VDIVPD       Y2, Y3, Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
 	MOVQ         rstd_base+144(FP), DI
 	VMOVSD       X3, (DI)(CX*8)
-	VMULPD       Y1, Y3, Y1
+	MOVQ         mean_base+96(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSD       (DI)(CX*8), X4
+	VADDPD       Y4, Y2, Y2
+	MOVQ         mean_base+96(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	VSUBPD       Y2, Y4, Y4
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y3, Y4, Y4
 	MOVQ         shift_base+120(FP), DI
-	VMOVSD       X1, (DI)(CX*8)
+	VMOVSD       X4, (DI)(CX*8)
 	MOVQ         DX, DI
 	MOVQ         rstd_base+144(FP), R8
 	VBROADCASTSD (R8)(CX*8), Y1
@@ -6703,9 +7570,9 @@ done401:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest404
+	JL           rest491
 
-vectors403:
+vectors490:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6718,11 +7585,11 @@ vectors403:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors403
+	JGE         vectors490
 
-rest404:
+rest491:
 	ADDQ        $0x04, R10
-	JZ          done405
+	JZ          done492
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -6731,23 +7598,23 @@ rest404:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done405:
+done492:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows394
+	JMP  rows475
 
-done395:
-done343:
+done476:
+done400:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
+TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $72-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -6760,7 +7627,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain406
+	JE      plain493
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -6768,41 +7635,59 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest410
+	JG      rest497
 	MOVQ    BX, R8
-	VXORPS  Y0, Y0, Y0
 	MOVQ    BX, R9
-	VXORPS  Y1, Y1, Y1
-	MOVQ    AX, R10
-	SUBQ    $0x04, R10
-	JL      rest412
+	MOVQ    AX, (SP)
 
-vectors411:
+block498:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000080, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x04, R10
+	JL      rest502
+
+vectors501:
 	VMOVUPD     (R9), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, R9
 	TESTQ       $0x0000001c, R10
-	JNZ         further414
+	JNZ         further504
+	CMPQ        R10, $0x04
+	JL          further504
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further414:
+further504:
 	SUBQ $0x04, R10
-	JGE  vectors411
+	JGE  vectors501
 
-rest412:
+rest502:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
 	VUNPCKLPD    X0, X0, X1
-	VUNPCKHPD    X0, X0, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X0, X0, X2
 	VUNPCKHPD    X0, X0, X0
-	VADDPD       X0, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000080
+	JLE          summed500
+	CMPQ         (SP), AX
+	JNE          further499
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further499:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block498
+
+summed500:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6810,87 +7695,105 @@ rest412:
 	VBROADCASTSD eps+96(FP), Y0
 	VADDPD       Y0, Y1, Y1
 	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
 	MOVQ         rstd_base+72(FP), R9
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop408:
+loop495:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last409
+	JG           last496
 	LEAQ         (BX)(DI*1), R9
-	VXORPS       Y0, Y0, Y0
 	MOVQ         BX, R10
-	VXORPS       Y1, Y1, Y1
 	MOVQ         rstd_base+72(FP), R11
-	VBROADCASTSD -8(R11)(CX*8), Y2
+	VBROADCASTSD -8(R11)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest416
+	MOVQ         AX, (SP)
 
-vectors415:
+block505:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000080, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x04, R12
+	JL      rest509
+
+vectors508:
 	VMOVUPD     (R10), Y3
-	VFMADD231PD Y3, Y3, Y0
+	VFMADD231PD Y3, Y3, Y1
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Y3
-	VMULPD      Y2, Y3, Y3
+	VMULPD      Y0, Y3, Y3
 	VMULPD      (R11), Y3, Y3
 	VMOVNTPD    Y3, (SI)
 	ADDQ        $+32, R10
 	TESTQ       $0x0000001c, R12
-	JNZ         further418
-	VADDPD      Y0, Y1, Y1
-	VXORPS      Y0, Y0, Y0
+	JNZ         further511
+	CMPQ        R12, $0x04
+	JL          further511
+	VADDPD      Y1, Y2, Y2
+	VXORPS      Y1, Y1, Y1
 
-further418:
+further511:
 	ADDQ $+32, R8
 	ADDQ $+32, SI
 	ADDQ $+32, R11
 	ADDQ $+32, R9
 	SUBQ $0x04, R12
-	JGE  vectors415
+	JGE  vectors508
 
-rest416:
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X0, X0, X1
-	VUNPCKHPD    X0, X0, X2
+rest509:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X0, X0, X2
-	VUNPCKHPD    X0, X0, X0
-	VADDPD       X0, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000080
+	JLE          summed507
+	CMPQ         (SP), AX
+	JNE          further506
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further506:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block505
+
+summed507:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y2, Y2
 	VBROADCASTSD eps+96(FP), Y0
-	VADDPD       Y0, Y1, Y1
-	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y0
-	VDIVPD       Y1, Y0, Y0
+	VADDPD       Y0, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
 	MOVQ         rstd_base+72(FP), R9
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop408
+	JMP          loop495
 
-last409:
+last496:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest420
+	JL           rest513
 
-vectors419:
+vectors512:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6899,47 +7802,65 @@ vectors419:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors419
+	JGE      vectors512
 
-rest420:
-rest410:
-rows422:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done423
-	VXORPS Y0, Y0, Y0
-	MOVQ   BX, DX
-	VXORPS Y1, Y1, Y1
-	MOVQ   AX, DI
-	SUBQ   $0x04, DI
-	JL     rest425
+rest513:
+rest497:
+rows515:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+80(FP)
+	JG   done516
+	MOVQ BX, DX
+	MOVQ AX, (SP)
 
-vectors424:
+block517:
+	MOVQ    (SP), DI
+	MOVQ    $0x00000080, R8
+	CMPQ    R8, DI
+	CMOVQLT R8, DI
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x04, DI
+	JL      rest521
+
+vectors520:
 	VMOVUPD     (DX), Y2
 	VFMADD231PD Y2, Y2, Y0
 	ADDQ        $+32, DX
 	TESTQ       $0x0000001c, DI
-	JNZ         further427
+	JNZ         further523
+	CMPQ        DI, $0x04
+	JL          further523
 	VADDPD      Y0, Y1, Y1
 	VXORPS      Y0, Y0, Y0
 
-further427:
+further523:
 	SUBQ $0x04, DI
-	JGE  vectors424
+	JGE  vectors520
 
-rest425:
+rest521:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
 	VUNPCKLPD    X0, X0, X1
-	VUNPCKHPD    X0, X0, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X0, X0, X2
 	VUNPCKHPD    X0, X0, X0
-	VADDPD       X0, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000080
+	JLE          summed519
+	CMPQ         (SP), AX
+	JNE          further518
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further518:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block517
+
+summed519:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -6947,7 +7868,7 @@ rest425:
 	VBROADCASTSD eps+96(FP), Y0
 	VADDPD       Y0, Y1, Y1
 	VSQRTPD      Y1, Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VDIVPD       Y1, Y0, Y0
 	MOVQ         rstd_base+72(FP), DX
 	VMOVSD       X0, (DX)(CX*8)
@@ -6956,9 +7877,9 @@ rest425:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest429
+	JL           rest525
 
-vectors428:
+vectors524:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -6967,58 +7888,66 @@ vectors428:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors428
+	JGE      vectors524
 
-rest429:
+rest525:
 	ADDQ $0x01, CX
-	JMP  rows422
+	JMP  rows515
 
-done423:
+done516:
 	SFENCE
-	JMP done407
+	JMP done494
 
-plain406:
+plain493:
 	XORQ CX, CX
 
-rows431:
-	LEAQ   2(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done432
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   BX, DI
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
-	JL     rest434
+rows527:
+	LEAQ 2(CX), DI
+	CMPQ DI, rstd_len+80(FP)
+	JG   done528
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors433:
+block529:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000080, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x04, R8
+	JL      rest533
+
+vectors532:
 	VMOVUPD     (DI), Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMOVUPD     (DI)(DX*1), Y5
 	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further436
+	JNZ         further535
+	CMPQ        R8, $0x04
+	JL          further535
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further436:
+further535:
 	SUBQ $0x04, R8
-	JGE  vectors433
+	JGE  vectors532
 
-rest434:
+rest533:
 	ADDQ        $0x04, R8
-	JZ          done435
+	JZ          done534
 	VMASKMOVPD  (DI), Y0, Y5
 	VFMADD231PD Y5, Y5, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y5
 	VFMADD231PD Y5, Y5, Y2
 
-done435:
+done534:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y1, X3
@@ -7029,11 +7958,21 @@ done435:
 	VUNPCKLPD    X2, X1, X3
 	VUNPCKHPD    X2, X1, X1
 	VADDPD       X1, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000080
+	JLE          summed531
+	CMPQ         (SP), AX
+	JNE          further530
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X2, X2, X1
-	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
+	VMOVUPD      Y1, 8(SP)
+
+further530:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block529
+
+summed531:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7041,7 +7980,7 @@ done435:
 	VBROADCASTSD eps+96(FP), Y1
 	VADDPD       Y1, Y3, Y3
 	VSQRTPD      Y3, Y3
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y3, Y1, Y1
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
@@ -7052,9 +7991,9 @@ done435:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest438
+	JL           rest537
 
-vectors437:
+vectors536:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -7064,18 +8003,18 @@ vectors437:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors437
+	JGE        vectors536
 
-rest438:
+rest537:
 	ADDQ       $0x04, R9
-	JZ         done439
+	JZ         done538
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done439:
+done538:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -7086,9 +8025,9 @@ done439:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest441
+	JL           rest540
 
-vectors440:
+vectors539:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -7098,70 +8037,88 @@ vectors440:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors440
+	JGE        vectors539
 
-rest441:
+rest540:
 	ADDQ       $0x04, R9
-	JZ         done442
+	JZ         done541
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done442:
+done541:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows431
+	JMP  rows527
 
-done432:
-rows443:
-	LEAQ   1(CX), DI
-	CMPQ   DI, rstd_len+80(FP)
-	JG     done444
-	VXORPS Y1, Y1, Y1
-	MOVQ   BX, DI
-	VXORPS Y2, Y2, Y2
-	MOVQ   AX, R8
-	SUBQ   $0x04, R8
-	JL     rest446
+done528:
+rows542:
+	LEAQ 1(CX), DI
+	CMPQ DI, rstd_len+80(FP)
+	JG   done543
+	MOVQ BX, DI
+	MOVQ AX, (SP)
 
-vectors445:
+block544:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000080, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x04, R8
+	JL      rest548
+
+vectors547:
 	VMOVUPD     (DI), Y3
 	VFMADD231PD Y3, Y3, Y1
 	ADDQ        $+32, DI
 	TESTQ       $0x0000001c, R8
-	JNZ         further448
+	JNZ         further550
+	CMPQ        R8, $0x04
+	JL          further550
 	VADDPD      Y1, Y2, Y2
 	VXORPS      Y1, Y1, Y1
 
-further448:
+further550:
 	SUBQ $0x04, R8
-	JGE  vectors445
+	JGE  vectors547
 
-rest446:
+rest548:
 	ADDQ        $0x04, R8
-	JZ          done447
+	JZ          done549
 	VMASKMOVPD  (DI), Y0, Y3
 	VFMADD231PD Y3, Y3, Y1
 
-done447:
+done549:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
 	VUNPCKLPD    X1, X1, X2
-	VUNPCKHPD    X1, X1, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X1, X1, X3
 	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000080
+	JLE          summed546
+	CMPQ         (SP), AX
+	JNE          further545
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further545:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block544
+
+summed546:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7169,7 +8126,7 @@ done447:
 	VBROADCASTSD eps+96(FP), Y1
 	VADDPD       Y1, Y2, Y2
 	VSQRTPD      Y2, Y2
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VDIVPD       Y2, Y1, Y1
 	MOVQ         rstd_base+72(FP), DI
 	VMOVSD       X1, (DI)(CX*8)
@@ -7179,9 +8136,9 @@ done447:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest450
+	JL           rest552
 
-vectors449:
+vectors551:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -7191,34 +8148,34 @@ vectors449:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors449
+	JGE        vectors551
 
-rest450:
+rest552:
 	ADDQ       $0x04, R9
-	JZ         done451
+	JZ         done553
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done451:
+done553:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows443
+	JMP  rows542
 
-done444:
-done407:
+done543:
+done494:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
+TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $136-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
@@ -7232,43 +8189,49 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain452
+	JE           plain554
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done456
+	JG           done558
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y2
+	VBROADCASTSD (R12)(CX*8), Y1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y3
-	VXORPS       Y4, Y4, Y4
+	VBROADCASTSD (R12)(CX*8), Y2
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest458
+	MOVQ         AX, (SP)
 
-vectors457:
+block559:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000080, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x04, R13
+	JL      rest563
+
+vectors562:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
 	VMOVUPD     (BX), Y8
 	VMOVUPD     (SI), Y9
-	VSUBPD      Y2, Y8, Y8
-	VFMSUB213PD Y3, Y0, Y8
+	VSUBPD      Y1, Y8, Y8
+	VFMSUB213PD Y2, Y0, Y8
 	VADDPD      Y9, Y7, Y7
 	VFMADD231PD Y9, Y8, Y6
 	VMULPD      Y5, Y9, Y9
-	VFMADD231PD Y9, Y8, Y1
+	VFMADD231PD Y9, Y8, Y3
 	VADDPD      Y9, Y4, Y4
 	VMOVUPD     Y6, (R11)
 	VMOVUPD     Y7, (R12)
@@ -7278,75 +8241,105 @@ vectors457:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors457
+	JGE         vectors562
 
-rest458:
-	VXORPD       X0, X0, X0
-	VCVTSI2SDQ   AX, X0, X0
-	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X1, X2
-	VUNPCKHPD    X1, X1, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X1, X1, X3
-	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VDIVPD       Y0, Y2, Y2
-	VEXTRACTF128 $0x01, Y4, X1
-	VADDPD       X1, X4, X4
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X4, X4, X1
-	VUNPCKHPD    X4, X4, X3
-	VADDPD       X3, X1, X1
+rest563:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPD       X5, X3, X3
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X3, X3, X5
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X5, X5
+	VINSERTF128  $0x01, X5, Y5, Y5
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPD       X3, X4, X4
 	VXORPS       Y3, Y3, Y3
 	VUNPCKLPD    X4, X4, X3
 	VUNPCKHPD    X4, X4, X4
 	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y1, Y1
-	VDIVPD       Y0, Y1, Y1
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000080
+	JLE          summed561
+	CMPQ         (SP), AX
+	JNE          further560
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further560:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block559
+
+summed561:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y3, Y3
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VFNMADD231PD Y0, Y2, Y1
-	VMOVSD       X1, 32(SP)
+	VFNMADD231PD Y0, Y5, Y3
+	VMOVSD       X3, 104(SP)
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VMULPD       Y0, Y2, Y2
-	VMOVSD       X2, (SP)
+	VMULPD       Y0, Y5, Y5
+	VMOVSD       X5, 72(SP)
 	INCQ         CX
 
-loop454:
+loop556:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last455
+	JG           last557
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 72(SP), Y1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD -8(R11)(CX*8), Y2
-	VBROADCASTSD 32(SP), Y3
+	VBROADCASTSD 104(SP), Y3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSD (R11)(CX*8), Y4
-	VXORPS       Y5, Y5, Y5
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y6
+	VBROADCASTSD (R13)(CX*8), Y5
 	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y7
-	VXORPS       Y8, Y8, Y8
+	VBROADCASTSD (R13)(CX*8), Y6
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x04, R14
-	JL           rest461
+	MOVQ         AX, (SP)
 
-vectors460:
+block565:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000080, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x04, R14
+	JL      rest569
+
+vectors568:
+	VMOVUPD      (R11), Y9
+	VMOVUPD      (R12), Y10
+	VMOVUPD      (R13), Y11
+	VMOVUPD      (BX), Y12
+	VMOVUPD      (SI), Y13
+	VSUBPD       Y5, Y12, Y12
+	VFMSUB213PD  Y6, Y4, Y12
+	VADDPD       Y13, Y11, Y11
+	VFMADD231PD  Y13, Y12, Y10
+	VMULPD       Y9, Y13, Y13
+	VFMADD231PD  Y13, Y12, Y7
+	VADDPD       Y13, Y8, Y8
+	VMOVUPD      Y10, (R12)
+	VMOVUPD      Y11, (R13)
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
 	VMOVUPD      (R8), Y9
@@ -7357,85 +8350,81 @@ vectors460:
 	VFNMADD231PD Y9, Y1, Y10
 	VMULPD       Y0, Y10, Y10
 	VMOVNTPD     Y10, (DI)
-	VMOVUPD      (R11), Y9
-	VMOVUPD      (R12), Y10
-	VMOVUPD      (R13), Y11
-	VMOVUPD      (BX), Y12
-	VMOVUPD      (SI), Y13
-	VSUBPD       Y6, Y12, Y12
-	VFMSUB213PD  Y7, Y4, Y12
-	VADDPD       Y13, Y11, Y11
-	VFMADD231PD  Y13, Y12, Y10
-	VMULPD       Y9, Y13, Y13
-	VFMADD231PD  Y13, Y12, Y5
-	VADDPD       Y13, Y8, Y8
-	VMOVUPD      Y10, (R12)
-	VMOVUPD      Y11, (R13)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	SUBQ         $0x04, R14
-	JGE          vectors460
+	JGE          vectors568
 
-rest461:
+rest569:
+	VEXTRACTF128 $0x01, Y7, X9
+	VADDPD       X9, X7, X7
+	VXORPS       Y9, Y9, Y9
+	VUNPCKLPD    X7, X7, X9
+	VUNPCKHPD    X7, X7, X7
+	VADDPD       X7, X9, X9
+	VINSERTF128  $0x01, X9, Y9, Y9
+	VEXTRACTF128 $0x01, Y8, X7
+	VADDPD       X7, X8, X8
+	VXORPS       Y7, Y7, Y7
+	VUNPCKLPD    X8, X8, X7
+	VUNPCKHPD    X8, X8, X8
+	VADDPD       X8, X7, X7
+	VINSERTF128  $0x01, X7, Y7, Y7
+	CMPQ         AX, $0x00000080
+	JLE          summed567
+	CMPQ         (SP), AX
+	JNE          further566
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y8, 8(SP)
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y8, 40(SP)
+
+further566:
+	VADDPD  8(SP), Y9, Y9
+	VMOVUPD Y9, 8(SP)
+	VADDPD  40(SP), Y7, Y7
+	VMOVUPD Y7, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block565
+
+summed567:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y5, X1
-	VADDPD       X1, X5, X5
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X5, X5, X1
-	VUNPCKHPD    X5, X5, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X5, X5, X2
-	VUNPCKHPD    X5, X5, X3
-	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VDIVPD       Y0, Y1, Y1
-	VEXTRACTF128 $0x01, Y8, X2
-	VADDPD       X2, X8, X8
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X8, X8, X2
-	VUNPCKHPD    X8, X8, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X8, X8, X3
-	VUNPCKHPD    X8, X8, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y9, Y9
+	VDIVPD       Y0, Y7, Y7
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VFNMADD231PD Y0, Y1, Y2
-	VMOVSD       X2, 32(SP)
+	VFNMADD231PD Y0, Y9, Y7
+	VMOVSD       X7, 104(SP)
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VMULPD       Y0, Y1, Y1
-	VMOVSD       X1, (SP)
+	VMULPD       Y0, Y9, Y9
+	VMOVSD       X9, 72(SP)
 	INCQ         CX
-	JMP          loop454
+	JMP          loop556
 
-last455:
+last557:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 72(SP), Y1
 	MOVQ         mean_base+96(FP), BX
 	VBROADCASTSD -8(BX)(CX*8), Y2
-	VBROADCASTSD 32(SP), Y3
+	VBROADCASTSD 104(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest464
+	JL           rest572
 
-vectors463:
+vectors571:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -7449,63 +8438,69 @@ vectors463:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors463
+	JGE          vectors571
 
-rest464:
-done456:
+rest572:
+done558:
 	SFENCE
-	JMP done453
+	JMP done555
 
-plain452:
+plain554:
 	XORQ CX, CX
 
-rows466:
+rows574:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done467
+	JG           done575
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y1
 	VBROADCASTSD 8(R10)(CX*8), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	VBROADCASTSD 8(R12)(CX*8), Y4
+	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSD (R12)(CX*8), Y5
 	VBROADCASTSD 8(R12)(CX*8), Y6
-	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y7
-	VBROADCASTSD 8(R12)(CX*8), Y8
-	VXORPS       Y9, Y9, Y9
-	VXORPS       Y10, Y10, Y10
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest469
+	MOVQ         AX, (SP)
 
-vectors468:
+block576:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000080, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x04, R13
+	JL      rest580
+
+vectors579:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
 	VMOVUPD     (R8), Y14
 	VMOVUPD     (R9), Y15
-	VSUBPD      Y5, Y14, Y14
-	VFMSUB213PD Y7, Y1, Y14
+	VSUBPD      Y3, Y14, Y14
+	VFMSUB213PD Y5, Y1, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y3
+	VFMADD231PD Y15, Y14, Y7
 	VADDPD      Y15, Y9, Y9
 	VMOVUPD     (R8)(DX*1), Y14
 	VMOVUPD     (R9)(DX*1), Y15
-	VSUBPD      Y6, Y14, Y14
-	VFMSUB213PD Y8, Y2, Y14
+	VSUBPD      Y4, Y14, Y14
+	VFMSUB213PD Y6, Y2, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y4
+	VFMADD231PD Y15, Y14, Y8
 	VADDPD      Y15, Y10, Y10
 	VMOVUPD     Y12, (R11)
 	VMOVUPD     Y13, (R12)
@@ -7515,91 +8510,101 @@ vectors468:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors468
+	JGE         vectors579
 
-rest469:
+rest580:
 	ADDQ        $0x04, R13
-	JZ          done470
+	JZ          done581
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
 	VMASKMOVPD  (R8), Y0, Y14
 	VMASKMOVPD  (R9), Y0, Y15
-	VSUBPD      Y5, Y14, Y14
-	VFMSUB213PD Y7, Y1, Y14
+	VSUBPD      Y3, Y14, Y14
+	VFMSUB213PD Y5, Y1, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y3
+	VFMADD231PD Y15, Y14, Y7
 	VADDPD      Y15, Y9, Y9
-	VMASKMOVPD  (R8)(DX*1), Y0, Y1
-	VMASKMOVPD  (R9)(DX*1), Y0, Y5
-	VSUBPD      Y6, Y1, Y1
-	VFMSUB213PD Y8, Y2, Y1
-	VADDPD      Y5, Y13, Y13
-	VFMADD231PD Y5, Y1, Y12
-	VMULPD      Y11, Y5, Y5
-	VFMADD231PD Y5, Y1, Y4
-	VADDPD      Y5, Y10, Y10
+	VMASKMOVPD  (R8)(DX*1), Y0, Y14
+	VMASKMOVPD  (R9)(DX*1), Y0, Y15
+	VSUBPD      Y4, Y14, Y14
+	VFMSUB213PD Y6, Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y8
+	VADDPD      Y15, Y10, Y10
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done470:
+done581:
+	VEXTRACTF128 $0x01, Y7, X11
+	VADDPD       X11, X7, X7
+	VEXTRACTF128 $0x01, Y8, X11
+	VADDPD       X11, X8, X8
+	VXORPS       Y11, Y11, Y11
+	VUNPCKLPD    X8, X7, X11
+	VUNPCKHPD    X8, X7, X7
+	VADDPD       X7, X11, X11
+	VINSERTF128  $0x01, X11, Y11, Y11
+	VEXTRACTF128 $0x01, Y9, X7
+	VADDPD       X7, X9, X9
+	VEXTRACTF128 $0x01, Y10, X7
+	VADDPD       X7, X10, X10
+	VXORPS       Y7, Y7, Y7
+	VUNPCKLPD    X10, X9, X7
+	VUNPCKHPD    X10, X9, X8
+	VADDPD       X8, X7, X7
+	VINSERTF128  $0x01, X7, Y7, Y7
+	CMPQ         AX, $0x00000080
+	JLE          summed578
+	CMPQ         (SP), AX
+	JNE          further577
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y8, 8(SP)
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y8, 40(SP)
+
+further577:
+	VADDPD  8(SP), Y11, Y11
+	VMOVUPD Y11, 8(SP)
+	VADDPD  40(SP), Y7, Y7
+	VMOVUPD Y7, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block576
+
+summed578:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPD       X2, X3, X3
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X3, X2
-	VUNPCKHPD    X4, X3, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X4, X4, X3
-	VUNPCKHPD    X4, X4, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VDIVPD       Y1, Y2, Y2
-	VEXTRACTF128 $0x01, Y9, X3
-	VADDPD       X3, X9, X9
-	VEXTRACTF128 $0x01, Y10, X3
-	VADDPD       X3, X10, X10
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X10, X9, X3
-	VUNPCKHPD    X10, X9, X4
-	VADDPD       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X10, X10, X4
-	VUNPCKHPD    X10, X10, X5
-	VADDPD       X5, X4, X4
-	VINSERTF128  $0x01, X4, Y3, Y3
-	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y11, Y11
+	VDIVPD       Y1, Y7, Y7
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VFNMADD231PD Y1, Y2, Y3
-	VMOVUPD      X3, 32(SP)
+	VFNMADD231PD Y1, Y11, Y7
+	VMOVUPD      X7, 104(SP)
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VMULPD       Y1, Y2, Y2
-	VMOVUPD      X2, (SP)
+	VMULPD       Y1, Y11, Y11
+	VMOVUPD      X11, 72(SP)
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 72(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y3
-	VBROADCASTSD 32(SP), Y4
+	VBROADCASTSD 104(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest472
+	JL           rest583
 
-vectors471:
+vectors582:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -7615,11 +8620,11 @@ vectors471:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors471
+	JGE          vectors582
 
-rest472:
+rest583:
 	ADDQ         $0x04, R10
-	JZ           done473
+	JZ           done584
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -7630,7 +8635,7 @@ rest472:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done473:
+done584:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -7640,15 +8645,15 @@ done473:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 8(SP), Y2
+	VBROADCASTSD 80(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD 8(R10)(CX*8), Y3
-	VBROADCASTSD 40(SP), Y4
+	VBROADCASTSD 112(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest475
+	JL           rest586
 
-vectors474:
+vectors585:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -7664,11 +8669,11 @@ vectors474:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors474
+	JGE          vectors585
 
-rest475:
+rest586:
 	ADDQ         $0x04, R10
-	JZ           done476
+	JZ           done587
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -7679,7 +8684,7 @@ rest475:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done476:
+done587:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7687,42 +8692,48 @@ done476:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows466
+	JMP  rows574
 
-done467:
-rows477:
+done575:
+rows588:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done478
+	JG           done589
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y1
-	VXORPS       Y2, Y2, Y2
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y3
+	VBROADCASTSD (R12)(CX*8), Y2
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y4
-	VXORPS       Y5, Y5, Y5
+	VBROADCASTSD (R12)(CX*8), Y3
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest480
+	MOVQ         AX, (SP)
 
-vectors479:
+block590:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000080, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x04, R13
+	JL      rest594
+
+vectors593:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
 	VMOVUPD     (R8), Y9
 	VMOVUPD     (R9), Y10
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y4, Y1, Y9
+	VSUBPD      Y2, Y9, Y9
+	VFMSUB213PD Y3, Y1, Y9
 	VADDPD      Y10, Y8, Y8
 	VFMADD231PD Y10, Y9, Y7
 	VMULPD      Y6, Y10, Y10
-	VFMADD231PD Y10, Y9, Y2
+	VFMADD231PD Y10, Y9, Y4
 	VADDPD      Y10, Y5, Y5
 	VMOVUPD     Y7, (R11)
 	VMOVUPD     Y8, (R12)
@@ -7732,77 +8743,87 @@ vectors479:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors479
+	JGE         vectors593
 
-rest480:
+rest594:
 	ADDQ        $0x04, R13
-	JZ          done481
+	JZ          done595
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
 	VMASKMOVPD  (R8), Y0, Y9
 	VMASKMOVPD  (R9), Y0, Y10
-	VSUBPD      Y3, Y9, Y9
-	VFMSUB213PD Y4, Y1, Y9
+	VSUBPD      Y2, Y9, Y9
+	VFMSUB213PD Y3, Y1, Y9
 	VADDPD      Y10, Y8, Y8
 	VFMADD231PD Y10, Y9, Y7
 	VMULPD      Y6, Y10, Y10
-	VFMADD231PD Y10, Y9, Y2
+	VFMADD231PD Y10, Y9, Y4
 	VADDPD      Y10, Y5, Y5
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done481:
-	VXORPD       X1, X1, X1
-	VCVTSI2SDQ   AX, X1, X1
-	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X2, X3
-	VUNPCKHPD    X2, X2, X4
-	VADDPD       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X2, X2, X4
-	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X4, X4
-	VINSERTF128  $0x01, X4, Y3, Y3
-	VDIVPD       Y1, Y3, Y3
-	VEXTRACTF128 $0x01, Y5, X2
-	VADDPD       X2, X5, X5
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X5, X5, X2
-	VUNPCKHPD    X5, X5, X4
-	VADDPD       X4, X2, X2
+done595:
+	VEXTRACTF128 $0x01, Y4, X6
+	VADDPD       X6, X4, X4
+	VXORPS       Y6, Y6, Y6
+	VUNPCKLPD    X4, X4, X6
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X6, X6
+	VINSERTF128  $0x01, X6, Y6, Y6
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
 	VXORPS       Y4, Y4, Y4
 	VUNPCKLPD    X5, X5, X4
 	VUNPCKHPD    X5, X5, X5
 	VADDPD       X5, X4, X4
-	VINSERTF128  $0x01, X4, Y2, Y2
-	VDIVPD       Y1, Y2, Y2
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000080
+	JLE          summed592
+	CMPQ         (SP), AX
+	JNE          further591
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further591:
+	VADDPD  8(SP), Y6, Y6
+	VMOVUPD Y6, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block590
+
+summed592:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y6, Y6
+	VDIVPD       Y1, Y4, Y4
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
-	VFNMADD231PD Y1, Y3, Y2
-	VMOVSD       X2, 32(SP)
+	VFNMADD231PD Y1, Y6, Y4
+	VMOVSD       X4, 104(SP)
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
-	VMULPD       Y1, Y3, Y3
-	VMOVSD       X3, (SP)
+	VMULPD       Y1, Y6, Y6
+	VMOVSD       X6, 72(SP)
 	MOVQ         DX, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 72(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y3
-	VBROADCASTSD 32(SP), Y4
+	VBROADCASTSD 104(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest483
+	JL           rest597
 
-vectors482:
+vectors596:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -7818,11 +8839,11 @@ vectors482:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors482
+	JGE          vectors596
 
-rest483:
+rest597:
 	ADDQ         $0x04, R10
-	JZ           done484
+	JZ           done598
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -7833,7 +8854,7 @@ rest483:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done484:
+done598:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -7841,16 +8862,16 @@ done484:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows477
+	JMP  rows588
 
-done478:
-done453:
+done589:
+done555:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
+TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $136-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
@@ -7864,26 +8885,32 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain485
+	JE           plain599
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done489
+	JG           done603
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y0
-	VXORPS       Y1, Y1, Y1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest491
+	MOVQ         AX, (SP)
 
-vectors490:
+block604:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000080, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x04, R12
+	JL      rest608
+
+vectors607:
 	VMOVUPD     (R10), Y2
 	VMOVUPD     (R11), Y3
 	VMOVUPD     (BX), Y4
@@ -7898,57 +8925,65 @@ vectors490:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors490
+	JGE         vectors607
 
-rest491:
-	VXORPD       X0, X0, X0
-	VCVTSI2SDQ   AX, X0, X0
-	VBROADCASTSD X0, Y0
+rest608:
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
 	VUNPCKLPD    X1, X1, X2
-	VUNPCKHPD    X1, X1, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X1, X1, X3
 	VUNPCKHPD    X1, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000080
+	JLE          summed606
+	CMPQ         (SP), AX
+	JNE          further605
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further605:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block604
+
+summed606:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
 	VDIVPD       Y0, Y2, Y2
 	MOVQ         rstd_base+96(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
 	VMULPD       Y0, Y2, Y2
-	VMOVSD       X2, (SP)
+	VMOVSD       X2, 72(SP)
 	INCQ         CX
 
-loop487:
+loop601:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last488
+	JG           last602
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 72(SP), Y1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSD (R11)(CX*8), Y2
-	VXORPS       Y3, Y3, Y3
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x04, R13
-	JL           rest494
+	MOVQ         AX, (SP)
 
-vectors493:
-	PREFETCHT1   (BX)(DX*1)
-	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y4
-	VMOVUPD      (R9), Y5
-	VMULPD       (R10), Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y0, Y5, Y5
-	VMOVNTPD     Y5, (DI)
+block610:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000080, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x04, R13
+	JL      rest614
+
+vectors613:
 	VMOVUPD      (R11), Y4
 	VMOVUPD      (R12), Y5
 	VMOVUPD      (BX), Y6
@@ -7958,50 +8993,68 @@ vectors493:
 	VMULPD       Y4, Y7, Y7
 	VFMADD231PD  Y7, Y6, Y3
 	VMOVUPD      Y5, (R12)
-	ADDQ         $+32, R8
-	ADDQ         $+32, R9
-	ADDQ         $+32, DI
-	ADDQ         $+32, R10
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPD      (R8), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       (R10), Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y0, Y5, Y5
+	VMOVNTPD     Y5, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
 	SUBQ         $0x04, R13
-	JGE          vectors493
+	JGE          vectors613
 
-rest494:
+rest614:
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000080
+	JLE          summed612
+	CMPQ         (SP), AX
+	JNE          further611
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further611:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block610
+
+summed612:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VEXTRACTF128 $0x01, Y3, X1
-	VADDPD       X1, X3, X3
-	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X3, X3, X2
-	VUNPCKHPD    X3, X3, X3
-	VADDPD       X3, X2, X2
-	VINSERTF128  $0x01, X2, Y1, Y1
-	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y4, Y4
 	MOVQ         rstd_base+96(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VMULPD       Y0, Y1, Y1
-	VMOVSD       X1, (SP)
+	VMULPD       Y0, Y4, Y4
+	VMOVSD       X4, 72(SP)
 	INCQ         CX
-	JMP          loop487
+	JMP          loop601
 
-last488:
+last602:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSD (SP), Y1
+	VBROADCASTSD 72(SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest497
+	JL           rest617
 
-vectors496:
+vectors616:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -8013,34 +9066,40 @@ vectors496:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors496
+	JGE          vectors616
 
-rest497:
-done489:
+rest617:
+done603:
 	SFENCE
-	JMP done486
+	JMP done600
 
-plain485:
+plain599:
 	XORQ CX, CX
 
-rows499:
+rows619:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done500
+	JG           done620
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y1
 	VBROADCASTSD 8(R10)(CX*8), Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest502
+	MOVQ         AX, (SP)
 
-vectors501:
+block621:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000080, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x04, R12
+	JL      rest625
+
+vectors624:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R8), Y7
@@ -8061,11 +9120,11 @@ vectors501:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors501
+	JGE         vectors624
 
-rest502:
+rest625:
 	ADDQ        $0x04, R12
-	JZ          done503
+	JZ          done626
 	VMASKMOVPD  (R10), Y0, Y5
 	VMASKMOVPD  (R11), Y0, Y6
 	VMASKMOVPD  (R8), Y0, Y7
@@ -8074,48 +9133,58 @@ rest502:
 	VFMADD231PD Y8, Y7, Y6
 	VMULPD      Y5, Y8, Y8
 	VFMADD231PD Y8, Y7, Y3
-	VMASKMOVPD  (R8)(DX*1), Y0, Y1
-	VMASKMOVPD  (R9)(DX*1), Y0, Y7
-	VMULPD      Y2, Y1, Y1
-	VFMADD231PD Y7, Y1, Y6
-	VMULPD      Y5, Y7, Y7
-	VFMADD231PD Y7, Y1, Y4
+	VMASKMOVPD  (R8)(DX*1), Y0, Y7
+	VMASKMOVPD  (R9)(DX*1), Y0, Y8
+	VMULPD      Y2, Y7, Y7
+	VFMADD231PD Y8, Y7, Y6
+	VMULPD      Y5, Y8, Y8
+	VFMADD231PD Y8, Y7, Y4
 	VMASKMOVPD  Y6, Y0, (R11)
 
-done503:
+done626:
+	VEXTRACTF128 $0x01, Y3, X5
+	VADDPD       X5, X3, X3
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPD       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X3, X5
+	VUNPCKHPD    X4, X3, X3
+	VADDPD       X3, X5, X5
+	VINSERTF128  $0x01, X5, Y5, Y5
+	CMPQ         AX, $0x00000080
+	JLE          summed623
+	CMPQ         (SP), AX
+	JNE          further622
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further622:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block621
+
+summed623:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VEXTRACTF128 $0x01, Y3, X2
-	VADDPD       X2, X3, X3
-	VEXTRACTF128 $0x01, Y4, X2
-	VADDPD       X2, X4, X4
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X3, X2
-	VUNPCKHPD    X4, X3, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X4, X4, X3
-	VUNPCKHPD    X4, X4, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y2, Y2
-	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y5, Y5
 	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VMULPD       Y1, Y2, Y2
-	VMOVUPD      X2, (SP)
+	VMULPD       Y1, Y5, Y5
+	VMOVUPD      X5, 72(SP)
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 72(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest505
+	JL           rest628
 
-vectors504:
+vectors627:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -8129,11 +9198,11 @@ vectors504:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors504
+	JGE          vectors627
 
-rest505:
+rest628:
 	ADDQ         $0x04, R10
-	JZ           done506
+	JZ           done629
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -8142,7 +9211,7 @@ rest505:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done506:
+done629:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -8152,12 +9221,12 @@ done506:
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 8(SP), Y2
+	VBROADCASTSD 80(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest508
+	JL           rest631
 
-vectors507:
+vectors630:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -8171,11 +9240,11 @@ vectors507:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors507
+	JGE          vectors630
 
-rest508:
+rest631:
 	ADDQ         $0x04, R10
-	JZ           done509
+	JZ           done632
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -8184,7 +9253,7 @@ rest508:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done509:
+done632:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -8192,25 +9261,31 @@ done509:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows499
+	JMP  rows619
 
-done500:
-rows510:
+done620:
+rows633:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done511
+	JG           done634
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y1
-	VXORPS       Y2, Y2, Y2
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x04, R12
-	JL           rest513
+	MOVQ         AX, (SP)
 
-vectors512:
+block635:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000080, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x04, R12
+	JL      rest639
+
+vectors638:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (R8), Y5
@@ -8225,11 +9300,11 @@ vectors512:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x04, R12
-	JGE         vectors512
+	JGE         vectors638
 
-rest513:
+rest639:
 	ADDQ        $0x04, R12
-	JZ          done514
+	JZ          done640
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (R8), Y0, Y5
@@ -8240,37 +9315,47 @@ rest513:
 	VFMADD231PD Y6, Y5, Y2
 	VMASKMOVPD  Y4, Y0, (R11)
 
-done514:
-	VXORPD       X1, X1, X1
-	VCVTSI2SDQ   AX, X1, X1
-	VBROADCASTSD X1, Y1
+done640:
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
 	VUNPCKLPD    X2, X2, X3
-	VUNPCKHPD    X2, X2, X4
-	VADDPD       X4, X3, X3
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X2, X2, X4
 	VUNPCKHPD    X2, X2, X2
-	VADDPD       X2, X4, X4
-	VINSERTF128  $0x01, X4, Y3, Y3
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000080
+	JLE          summed637
+	CMPQ         (SP), AX
+	JNE          further636
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further636:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000080, (SP)
+	JG      block635
+
+summed637:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y3, Y3
 	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
 	VMULPD       Y1, Y3, Y3
-	VMOVSD       X3, (SP)
+	VMOVSD       X3, 72(SP)
 	MOVQ         DX, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD (SP), Y2
+	VBROADCASTSD 72(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest516
+	JL           rest642
 
-vectors515:
+vectors641:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -8284,11 +9369,11 @@ vectors515:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors515
+	JGE          vectors641
 
-rest516:
+rest642:
 	ADDQ         $0x04, R10
-	JZ           done517
+	JZ           done643
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -8297,7 +9382,7 @@ rest516:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done517:
+done643:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -8305,16 +9390,16 @@ done517:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows510
+	JMP  rows633
 
-done511:
-done486:
+done634:
+done600:
 	VZEROUPPER
 	RET
 
-// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
+// func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
+TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ    sum_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -8325,69 +9410,29 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-113
 	SHLQ    $0x03, DX
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+72(FP), SI
-	CMPB    stream+112(FP), $0x00
-	JE      plain518
 	XORQ    CX, CX
 
-rows520:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+96(FP)
-	JG   done521
-	MOVQ sum_base+0(FP), BX
-	MOVQ squares_base+24(FP), DI
-	MOVQ pilot_base+48(FP), R8
-	MOVQ AX, R9
-	SUBQ $0x04, R9
-	JL   rest523
-
-vectors522:
-	VMOVUPD     (BX), Y0
-	VMOVUPD     (DI), Y1
-	VMOVUPD     (R8), Y2
-	VMOVUPD     (SI), Y3
-	VSUBPD      Y2, Y3, Y3
-	VADDPD      Y3, Y0, Y0
-	VFMADD231PD Y3, Y3, Y1
-	VMOVUPD     Y0, (BX)
-	VMOVUPD     Y1, (DI)
-	ADDQ        $+32, SI
-	ADDQ        $+32, BX
-	ADDQ        $+32, DI
-	ADDQ        $+32, R8
-	SUBQ        $0x04, R9
-	JGE         vectors522
-
-rest523:
-	MOVQ AX, BX
-	ANDQ $-4, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	LEAQ (SI)(DX*1), SI
-	ADDQ $0x01, CX
-	JMP  rows520
-
-done521:
-	SFENCE
-	JMP done519
-
-plain518:
-	XORQ CX, CX
-
-rows525:
-	LEAQ 4(CX), DI
+rows644:
+	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done526
-	MOVQ sum_base+0(FP), DI
-	MOVQ squares_base+24(FP), R8
-	MOVQ pilot_base+48(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x04, R10
-	JL   rest528
+	JG   done645
+	MOVQ SI, DI
+	LEAQ (DI)(DX*4), DI
+	MOVQ sum_base+0(FP), R8
+	MOVQ squares_base+24(FP), R9
+	MOVQ pilot_base+48(FP), R10
+	MOVQ SI, R11
+	LEAQ (R11)(DX*8), R11
+	MOVQ R11, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ AX, R13
+	SUBQ $0x04, R13
+	JL   rest647
 
-vectors527:
-	VMOVUPD     (DI), Y1
-	VMOVUPD     (R8), Y2
-	VMOVUPD     (R9), Y3
+vectors646:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VMOVUPD     (R10), Y3
 	VMOVUPD     (SI), Y4
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
@@ -8404,21 +9449,50 @@ vectors527:
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
-	VMOVUPD     Y1, (DI)
-	VMOVUPD     Y2, (R8)
+	VMOVUPD     (DI), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (DI)(DX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (DI)(DX*2), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMOVUPD     (DI)(BX*1), Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VADDPD      (R8), Y1, Y1
+	VMOVUPD     Y1, (R8)
+	VADDPD      (R9), Y2, Y2
+	VMOVUPD     Y2, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R10
-	JGE         vectors527
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x04, R13
+	JGE         vectors646
 
-rest528:
-	ADDQ        $0x04, R10
-	JZ          done529
-	VMASKMOVPD  (DI), Y0, Y1
-	VMASKMOVPD  (R8), Y0, Y2
-	VMASKMOVPD  (R9), Y0, Y3
+rest647:
+	ADDQ        $0x04, R13
+	JZ          done648
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
+	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (SI), Y0, Y4
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
@@ -8435,71 +9509,104 @@ rest528:
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
-	VMASKMOVPD  Y1, Y0, (DI)
-	VMASKMOVPD  Y2, Y0, (R8)
+	VMASKMOVPD  (DI), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (DI)(DX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (DI)(DX*2), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (DI)(BX*1), Y0, Y4
+	VSUBPD      Y3, Y4, Y4
+	VADDPD      Y4, Y1, Y1
+	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (R8), Y0, Y3
+	VADDPD      Y3, Y1, Y1
+	VMASKMOVPD  Y1, Y0, (R8)
+	VMASKMOVPD  (R9), Y0, Y1
+	VADDPD      Y1, Y2, Y2
+	VMASKMOVPD  Y2, Y0, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 
-done529:
+done648:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
-	LEAQ (SI)(DX*4), SI
-	ADDQ $0x04, CX
-	JMP  rows525
+	LEAQ (SI)(DX*8), SI
+	ADDQ $0x08, CX
+	JMP  rows644
 
-done526:
-rows530:
+done645:
+rows649:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done531
+	JG   done650
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest533
+	JL   rest652
 
-vectors532:
-	VMOVUPD     (BX), Y1
-	VMOVUPD     (DI), Y2
+vectors651:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R8), Y3
 	VMOVUPD     (SI), Y4
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
+	VADDPD      (BX), Y1, Y1
 	VMOVUPD     Y1, (BX)
+	VADDPD      (DI), Y2, Y2
 	VMOVUPD     Y2, (DI)
 	ADDQ        $+32, SI
 	ADDQ        $+32, BX
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors532
+	JGE         vectors651
 
-rest533:
+rest652:
 	ADDQ        $0x04, R9
-	JZ          done534
-	VMASKMOVPD  (BX), Y0, Y1
-	VMASKMOVPD  (DI), Y0, Y2
+	JZ          done653
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R8), Y0, Y3
 	VMASKMOVPD  (SI), Y0, Y4
 	VSUBPD      Y3, Y4, Y4
 	VADDPD      Y4, Y1, Y1
 	VFMADD231PD Y4, Y4, Y2
+	VMASKMOVPD  (BX), Y0, Y3
+	VADDPD      Y3, Y1, Y1
 	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  (DI), Y0, Y1
+	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done534:
+done653:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows530
+	JMP  rows649
 
-done531:
-done519:
+done650:
 	VZEROUPPER
 	RET
 
@@ -8518,21 +9625,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain535
+	JE      plain654
 	XORQ    CX, CX
 
-rows537:
+rows656:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done538
+	JG   done657
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest540
+	JL   rest659
 
-vectors539:
+vectors658:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -8546,9 +9653,9 @@ vectors539:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors539
+	JGE         vectors658
 
-rest540:
+rest659:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8557,27 +9664,27 @@ rest540:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows537
+	JMP  rows656
 
-done538:
+done657:
 	SFENCE
-	JMP done536
+	JMP done655
 
-plain535:
+plain654:
 	XORQ CX, CX
 
-rows542:
+rows661:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done543
+	JG   done662
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest545
+	JL   rest664
 
-vectors544:
+vectors663:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -8603,11 +9710,11 @@ vectors544:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors544
+	JGE         vectors663
 
-rest545:
+rest664:
 	ADDQ        $0x04, R11
-	JZ          done546
+	JZ          done665
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -8628,7 +9735,7 @@ rest545:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done546:
+done665:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -8637,21 +9744,21 @@ done546:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows542
+	JMP  rows661
 
-done543:
-rows547:
+done662:
+rows666:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done548
+	JG   done667
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest550
+	JL   rest669
 
-vectors549:
+vectors668:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -8665,11 +9772,11 @@ vectors549:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors549
+	JGE         vectors668
 
-rest550:
+rest669:
 	ADDQ        $0x04, R10
-	JZ          done551
+	JZ          done670
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -8678,7 +9785,7 @@ rest550:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done551:
+done670:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8687,16 +9794,16 @@ done551:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows547
+	JMP  rows666
 
-done548:
-done536:
+done667:
+done655:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
+// func columnGradientSumsF64AVX2(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
+TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dgamma_len+8(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -8708,79 +9815,27 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-161
 	LEAQ    (DX)(DX*2), BX
 	MOVQ    x_base+96(FP), SI
 	MOVQ    dy_base+120(FP), DI
-	CMPB    stream+160(FP), $0x00
-	JE      plain552
 	XORQ    CX, CX
 
-rows554:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+144(FP)
-	JG   done555
-	MOVQ dgamma_base+0(FP), BX
-	MOVQ dbeta_base+24(FP), R8
-	MOVQ mean_base+48(FP), R9
-	MOVQ rstd_base+72(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x04, R11
-	JL   rest557
-
-vectors556:
-	VMOVUPD     (BX), Y0
-	VMOVUPD     (R8), Y1
-	VMOVUPD     (R9), Y2
-	VMOVUPD     (R10), Y3
-	PREFETCHT1  2048(SI)
-	PREFETCHT1  2048(DI)
-	VMOVUPD     (SI), Y4
-	VMOVUPD     (DI), Y5
-	VSUBPD      Y2, Y4, Y4
-	VMULPD      Y3, Y4, Y4
-	VFMADD231PD Y5, Y4, Y0
-	VADDPD      Y5, Y1, Y1
-	VMOVUPD     Y0, (BX)
-	VMOVUPD     Y1, (R8)
-	ADDQ        $+32, SI
-	ADDQ        $+32, DI
-	ADDQ        $+32, BX
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	ADDQ        $+32, R10
-	SUBQ        $0x04, R11
-	JGE         vectors556
-
-rest557:
-	MOVQ AX, BX
-	ANDQ $-4, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	ADDQ $0x01, CX
-	JMP  rows554
-
-done555:
-	SFENCE
-	JMP done553
-
-plain552:
-	XORQ CX, CX
-
-rows559:
+rows671:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done560
+	JG   done672
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
-	MOVQ AX, R12
-	SUBQ $0x04, R12
-	JL   rest562
+	MOVQ SI, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ DI, R13
+	LEAQ (R13)(DX*4), R13
+	MOVQ AX, R14
+	SUBQ $0x04, R14
+	JL   rest674
 
-vectors561:
-	VMOVUPD     (R8), Y1
-	VMOVUPD     (R9), Y2
+vectors673:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (SI), Y5
@@ -8807,22 +9862,34 @@ vectors561:
 	VMULPD      Y4, Y5, Y5
 	VFMADD231PD Y6, Y5, Y1
 	VADDPD      Y6, Y2, Y2
+	VADDPD      (R8), Y1, Y1
 	VMOVUPD     Y1, (R8)
+	VADDPD      (R9), Y2, Y2
 	VMOVUPD     Y2, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors561
+	ADDQ        $+32, R12
+	ADDQ        $+32, R13
+	SUBQ        $0x04, R14
+	JGE         vectors673
 
-rest562:
-	ADDQ        $0x04, R12
-	JZ          done563
-	VMASKMOVPD  (R8), Y0, Y1
-	VMASKMOVPD  (R9), Y0, Y2
+rest674:
+	ADDQ        $0x04, R14
+	JZ          done675
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R10), Y0, Y3
 	VMASKMOVPD  (R11), Y0, Y4
 	VMASKMOVPD  (SI), Y0, Y5
@@ -8849,10 +9916,22 @@ rest562:
 	VMULPD      Y4, Y5, Y5
 	VFMADD231PD Y6, Y5, Y1
 	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (R8), Y0, Y3
+	VADDPD      Y3, Y1, Y1
 	VMASKMOVPD  Y1, Y0, (R8)
+	VMASKMOVPD  (R9), Y0, Y1
+	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 
-done563:
+done675:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -8861,24 +9940,24 @@ done563:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows559
+	JMP  rows671
 
-done560:
-rows564:
+done672:
+rows676:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done565
+	JG   done677
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest567
+	JL   rest679
 
-vectors566:
-	VMOVUPD     (BX), Y1
-	VMOVUPD     (R8), Y2
+vectors678:
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R9), Y3
 	VMOVUPD     (R10), Y4
 	VMOVUPD     (SI), Y5
@@ -8887,7 +9966,9 @@ vectors566:
 	VMULPD      Y4, Y5, Y5
 	VFMADD231PD Y6, Y5, Y1
 	VADDPD      Y6, Y2, Y2
+	VADDPD      (BX), Y1, Y1
 	VMOVUPD     Y1, (BX)
+	VADDPD      (R8), Y2, Y2
 	VMOVUPD     Y2, (R8)
 	ADDQ        $+32, SI
 	ADDQ        $+32, DI
@@ -8896,13 +9977,13 @@ vectors566:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors566
+	JGE         vectors678
 
-rest567:
+rest679:
 	ADDQ        $0x04, R11
-	JZ          done568
-	VMASKMOVPD  (BX), Y0, Y1
-	VMASKMOVPD  (R8), Y0, Y2
+	JZ          done680
+	VXORPS      Y1, Y1, Y1
+	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R9), Y0, Y3
 	VMASKMOVPD  (R10), Y0, Y4
 	VMASKMOVPD  (SI), Y0, Y5
@@ -8911,10 +9992,14 @@ rest567:
 	VMULPD      Y4, Y5, Y5
 	VFMADD231PD Y6, Y5, Y1
 	VADDPD      Y6, Y2, Y2
+	VMASKMOVPD  (BX), Y0, Y3
+	VADDPD      Y3, Y1, Y1
 	VMASKMOVPD  Y1, Y0, (BX)
+	VMASKMOVPD  (R8), Y0, Y1
+	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done568:
+done680:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8923,10 +10008,9 @@ done568:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows564
+	JMP  rows676
 
-done565:
-done553:
+done677:
 	VZEROUPPER
 	RET
 
@@ -8946,13 +10030,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain569
+	JE      plain681
 	XORQ    CX, CX
 
-rows571:
+rows683:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done572
+	JG   done684
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -8960,9 +10044,9 @@ rows571:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest574
+	JL   rest686
 
-vectors573:
+vectors685:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
@@ -8986,9 +10070,9 @@ vectors573:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors573
+	JGE          vectors685
 
-rest574:
+rest686:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -8999,19 +10083,19 @@ rest574:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows571
+	JMP  rows683
 
-done572:
+done684:
 	SFENCE
-	JMP done570
+	JMP done682
 
-plain569:
+plain681:
 	XORQ CX, CX
 
-rows576:
+rows688:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done577
+	JG   done689
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -9019,9 +10103,9 @@ rows576:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest579
+	JL   rest691
 
-vectors578:
+vectors690:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -9064,11 +10148,11 @@ vectors578:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors578
+	JGE          vectors690
 
-rest579:
+rest691:
 	ADDQ         $0x04, R14
-	JZ           done580
+	JZ           done692
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -9103,7 +10187,7 @@ rest579:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done580:
+done692:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -9114,13 +10198,13 @@ done580:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows576
+	JMP  rows688
 
-done577:
-rows581:
+done689:
+rows693:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done582
+	JG   done694
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -9128,9 +10212,9 @@ rows581:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest584
+	JL   rest696
 
-vectors583:
+vectors695:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -9152,11 +10236,11 @@ vectors583:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors583
+	JGE          vectors695
 
-rest584:
+rest696:
 	ADDQ         $0x04, R13
-	JZ           done585
+	JZ           done697
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -9170,7 +10254,7 @@ rest584:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done585:
+done697:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -9181,10 +10265,10 @@ done585:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows581
+	JMP  rows693
 
-done582:
-done570:
+done694:
+done682:
 	VZEROUPPER
 	RET
 
@@ -9196,28 +10280,48 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop586:
+loop698:
+	LEAQ    16(BX), SI
+	CMPQ    SI, DX
+	JG      done699
+	VMOVUPD (CX)(BX*8), Y0
+	VADDPD  (AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, (AX)(BX*8)
+	VMOVUPD 32(CX)(BX*8), Y0
+	VADDPD  32(AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, 32(AX)(BX*8)
+	VMOVUPD 64(CX)(BX*8), Y0
+	VADDPD  64(AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, 64(AX)(BX*8)
+	VMOVUPD 96(CX)(BX*8), Y0
+	VADDPD  96(AX)(BX*8), Y0, Y0
+	VMOVUPD Y0, 96(AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop698
+
+done699:
+loop700:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done587
+	JG      done701
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop586
+	JMP     loop700
 
-done587:
-loop588:
+done701:
+loop702:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done589
+	JG     done703
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop588
+	JMP    loop702
 
-done589:
+done703:
 	VZEROUPPER
 	RET
 
@@ -9231,27 +10335,27 @@ TEXT ·maxF64AVX2(SB), NOSPLIT, $0-32
 	LEAQ         onesThenZeros<>+0(SB), BX
 	NEGQ         DX
 	VMOVUPS      32(BX)(DX*8), Y0
-	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VBROADCASTSD literal64_38<>+0(SB), Y1
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest591
+	JZ           rest705
 
-vectors590:
+vectors704:
 	VMOVUPD (AX)(DX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors590
+	JL      vectors704
 
-rest591:
+rest705:
 	CMPQ       DX, CX
-	JGE        done592
+	JGE        done706
 	VMASKMOVPD (AX)(DX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done592:
+done706:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPD       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -9260,8 +10364,8 @@ done592:
 	VZEROUPPER
 	RET
 
-DATA literal64_37<>+0(SB)/8, $0xfff0000000000000
-GLOBL literal64_37<>(SB), RODATA|NOPTR, $8
+DATA literal64_38<>+0(SB)/8, $0xfff0000000000000
+GLOBL literal64_38<>(SB), RODATA|NOPTR, $8
 
 // func expSumF64AVX2(p []float64, x []float64, top float64) float64
 // Requires: AVX, AVX2, FMA3
@@ -9279,22 +10383,21 @@ TEXT ·expSumF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest594
+	JZ           rest708
 
-vectors593:
+vectors707:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y5
 	VSUBPD       Y5, Y3, Y5
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y4, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y7
-	VFNMADD231PD literal64_41<>+0(SB), Y7, Y4
-	VADDPD       Y5, Y4, Y4
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y4, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
 	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
-	VMOVUPD      literal64_43<>+0(SB), Y5
-	VFMADD213PD  literal64_44<>+0(SB), Y4, Y5
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y4
+	VMOVUPD      literal64_44<>+0(SB), Y5
 	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
@@ -9304,7 +10407,8 @@ vectors593:
 	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
 	VPSLLQ       $0x34, Y6, Y6
 	VMULPD       Y6, Y5, Y5
 	VANDPD       Y3, Y5, Y5
@@ -9312,24 +10416,23 @@ vectors593:
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors593
+	JL           vectors707
 
-rest594:
+rest708:
 	CMPQ         BX, DX
-	JGE          done595
+	JGE          done709
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VSUBPD       Y1, Y3, Y1
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_40<>+0(SB), Y5
-	VFMADD231PD  literal64_39<>+0(SB), Y4, Y5
-	VSUBPD       literal64_40<>+0(SB), Y5, Y6
-	VFNMADD231PD literal64_41<>+0(SB), Y6, Y4
-	VADDPD       Y1, Y4, Y4
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_41<>+0(SB), Y5
+	VFMADD231PD  literal64_40<>+0(SB), Y4, Y5
+	VSUBPD       literal64_41<>+0(SB), Y5, Y6
 	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
-	VMOVUPD      literal64_43<>+0(SB), Y1
-	VFMADD213PD  literal64_44<>+0(SB), Y4, Y1
+	VADDPD       Y1, Y4, Y4
+	VFNMADD231PD literal64_43<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_44<>+0(SB), Y1
 	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
@@ -9339,7 +10442,8 @@ rest594:
 	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
 	VPSLLQ       $0x34, Y5, Y5
 	VMULPD       Y5, Y1, Y1
 	VANDPD       Y3, Y1, Y1
@@ -9347,7 +10451,7 @@ rest594:
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done595:
+done709:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -9356,101 +10460,101 @@ done595:
 	VZEROUPPER
 	RET
 
-DATA literal64_38<>+0(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_38<>+8(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_38<>+16(SB)/8, $0xc086232bdd7abcd2
-DATA literal64_38<>+24(SB)/8, $0xc086232bdd7abcd2
-GLOBL literal64_38<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_39<>+0(SB)/8, $0x3ff71547652b82fe
-DATA literal64_39<>+8(SB)/8, $0x3ff71547652b82fe
-DATA literal64_39<>+16(SB)/8, $0x3ff71547652b82fe
-DATA literal64_39<>+24(SB)/8, $0x3ff71547652b82fe
+DATA literal64_39<>+0(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_39<>+8(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_39<>+16(SB)/8, $0xc086232bdd7abcd2
+DATA literal64_39<>+24(SB)/8, $0xc086232bdd7abcd2
 GLOBL literal64_39<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_40<>+0(SB)/8, $0x43380000000003ff
-DATA literal64_40<>+8(SB)/8, $0x43380000000003ff
-DATA literal64_40<>+16(SB)/8, $0x43380000000003ff
-DATA literal64_40<>+24(SB)/8, $0x43380000000003ff
+DATA literal64_40<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_40<>+8(SB)/8, $0x3ff71547652b82fe
+DATA literal64_40<>+16(SB)/8, $0x3ff71547652b82fe
+DATA literal64_40<>+24(SB)/8, $0x3ff71547652b82fe
 GLOBL literal64_40<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_41<>+0(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_41<>+8(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_41<>+16(SB)/8, $0x3fe62e42fefa4000
-DATA literal64_41<>+24(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_41<>+0(SB)/8, $0x43380000000003ff
+DATA literal64_41<>+8(SB)/8, $0x43380000000003ff
+DATA literal64_41<>+16(SB)/8, $0x43380000000003ff
+DATA literal64_41<>+24(SB)/8, $0x43380000000003ff
 GLOBL literal64_41<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_42<>+0(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_42<>+8(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_42<>+16(SB)/8, $0xbd48432a1b0e2634
-DATA literal64_42<>+24(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_42<>+0(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_42<>+8(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_42<>+16(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_42<>+24(SB)/8, $0x3fe62e42fefa4000
 GLOBL literal64_42<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_43<>+0(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_43<>+8(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_43<>+16(SB)/8, $0x3e5ad7f286f853ac
-DATA literal64_43<>+24(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_43<>+0(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_43<>+8(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_43<>+16(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_43<>+24(SB)/8, $0xbd48432a1b0e2634
 GLOBL literal64_43<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_44<>+0(SB)/8, $0x3e928ad724f633e8
-DATA literal64_44<>+8(SB)/8, $0x3e928ad724f633e8
-DATA literal64_44<>+16(SB)/8, $0x3e928ad724f633e8
-DATA literal64_44<>+24(SB)/8, $0x3e928ad724f633e8
+DATA literal64_44<>+0(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_44<>+8(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_44<>+16(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_44<>+24(SB)/8, $0x3e5ad7f286f853ac
 GLOBL literal64_44<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_45<>+0(SB)/8, $0x3ec71df257a124e6
-DATA literal64_45<>+8(SB)/8, $0x3ec71df257a124e6
-DATA literal64_45<>+16(SB)/8, $0x3ec71df257a124e6
-DATA literal64_45<>+24(SB)/8, $0x3ec71df257a124e6
+DATA literal64_45<>+0(SB)/8, $0x3e928ad724f633e8
+DATA literal64_45<>+8(SB)/8, $0x3e928ad724f633e8
+DATA literal64_45<>+16(SB)/8, $0x3e928ad724f633e8
+DATA literal64_45<>+24(SB)/8, $0x3e928ad724f633e8
 GLOBL literal64_45<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_46<>+0(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_46<>+8(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_46<>+16(SB)/8, $0x3efa0199a0cf44e1
-DATA literal64_46<>+24(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_46<>+0(SB)/8, $0x3ec71df257a124e6
+DATA literal64_46<>+8(SB)/8, $0x3ec71df257a124e6
+DATA literal64_46<>+16(SB)/8, $0x3ec71df257a124e6
+DATA literal64_46<>+24(SB)/8, $0x3ec71df257a124e6
 GLOBL literal64_46<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_47<>+0(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_47<>+8(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_47<>+16(SB)/8, $0x3f2a01a012a48e87
-DATA literal64_47<>+24(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_47<>+0(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_47<>+8(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_47<>+16(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_47<>+24(SB)/8, $0x3efa0199a0cf44e1
 GLOBL literal64_47<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_48<>+0(SB)/8, $0x3f56c16c18429d92
-DATA literal64_48<>+8(SB)/8, $0x3f56c16c18429d92
-DATA literal64_48<>+16(SB)/8, $0x3f56c16c18429d92
-DATA literal64_48<>+24(SB)/8, $0x3f56c16c18429d92
+DATA literal64_48<>+0(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_48<>+8(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_48<>+16(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_48<>+24(SB)/8, $0x3f2a01a012a48e87
 GLOBL literal64_48<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_49<>+0(SB)/8, $0x3f81111111127c04
-DATA literal64_49<>+8(SB)/8, $0x3f81111111127c04
-DATA literal64_49<>+16(SB)/8, $0x3f81111111127c04
-DATA literal64_49<>+24(SB)/8, $0x3f81111111127c04
+DATA literal64_49<>+0(SB)/8, $0x3f56c16c18429d92
+DATA literal64_49<>+8(SB)/8, $0x3f56c16c18429d92
+DATA literal64_49<>+16(SB)/8, $0x3f56c16c18429d92
+DATA literal64_49<>+24(SB)/8, $0x3f56c16c18429d92
 GLOBL literal64_49<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_50<>+0(SB)/8, $0x3fa555555555087e
-DATA literal64_50<>+8(SB)/8, $0x3fa555555555087e
-DATA literal64_50<>+16(SB)/8, $0x3fa555555555087e
-DATA literal64_50<>+24(SB)/8, $0x3fa555555555087e
+DATA literal64_50<>+0(SB)/8, $0x3f81111111127c04
+DATA literal64_50<>+8(SB)/8, $0x3f81111111127c04
+DATA literal64_50<>+16(SB)/8, $0x3f81111111127c04
+DATA literal64_50<>+24(SB)/8, $0x3f81111111127c04
 GLOBL literal64_50<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_51<>+0(SB)/8, $0x3fc55555555554fa
-DATA literal64_51<>+8(SB)/8, $0x3fc55555555554fa
-DATA literal64_51<>+16(SB)/8, $0x3fc55555555554fa
-DATA literal64_51<>+24(SB)/8, $0x3fc55555555554fa
+DATA literal64_51<>+0(SB)/8, $0x3fa555555555087e
+DATA literal64_51<>+8(SB)/8, $0x3fa555555555087e
+DATA literal64_51<>+16(SB)/8, $0x3fa555555555087e
+DATA literal64_51<>+24(SB)/8, $0x3fa555555555087e
 GLOBL literal64_51<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_52<>+0(SB)/8, $0x3fe000000000000a
-DATA literal64_52<>+8(SB)/8, $0x3fe000000000000a
-DATA literal64_52<>+16(SB)/8, $0x3fe000000000000a
-DATA literal64_52<>+24(SB)/8, $0x3fe000000000000a
+DATA literal64_52<>+0(SB)/8, $0x3fc55555555554fa
+DATA literal64_52<>+8(SB)/8, $0x3fc55555555554fa
+DATA literal64_52<>+16(SB)/8, $0x3fc55555555554fa
+DATA literal64_52<>+24(SB)/8, $0x3fc55555555554fa
 GLOBL literal64_52<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_53<>+0(SB)/8, $0x3ff0000000000000
-DATA literal64_53<>+8(SB)/8, $0x3ff0000000000000
-DATA literal64_53<>+16(SB)/8, $0x3ff0000000000000
-DATA literal64_53<>+24(SB)/8, $0x3ff0000000000000
+DATA literal64_53<>+0(SB)/8, $0x3fe000000000000a
+DATA literal64_53<>+8(SB)/8, $0x3fe000000000000a
+DATA literal64_53<>+16(SB)/8, $0x3fe000000000000a
+DATA literal64_53<>+24(SB)/8, $0x3fe000000000000a
 GLOBL literal64_53<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_54<>+0(SB)/8, $0x3ff0000000000000
+DATA literal64_54<>+8(SB)/8, $0x3ff0000000000000
+DATA literal64_54<>+16(SB)/8, $0x3ff0000000000000
+DATA literal64_54<>+24(SB)/8, $0x3ff0000000000000
+GLOBL literal64_54<>(SB), RODATA|NOPTR, $32
 
 // func softmaxF64AVX2(p []float64, x []float64) (top float64, sum float64)
 // Requires: AVX, AVX2, FMA3
@@ -9463,27 +10567,27 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	LEAQ         onesThenZeros<>+0(SB), SI
 	NEGQ         BX
 	VMOVUPS      32(SI)(BX*8), Y0
-	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VBROADCASTSD literal64_38<>+0(SB), Y1
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest597
+	JZ           rest711
 
-vectors596:
+vectors710:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors596
+	JL      vectors710
 
-rest597:
+rest711:
 	CMPQ       BX, DX
-	JGE        done598
+	JGE        done712
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done598:
+done712:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -9494,22 +10598,21 @@ done598:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest600
+	JZ           rest714
 
-vectors599:
+vectors713:
 	VMOVUPD      (CX)(BX*8), Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y5
 	VSUBPD       Y5, Y3, Y5
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y4, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y7
-	VFNMADD231PD literal64_41<>+0(SB), Y7, Y4
-	VADDPD       Y5, Y4, Y4
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y4, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
 	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
-	VMOVUPD      literal64_43<>+0(SB), Y5
-	VFMADD213PD  literal64_44<>+0(SB), Y4, Y5
+	VADDPD       Y5, Y4, Y4
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y4
+	VMOVUPD      literal64_44<>+0(SB), Y5
 	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
@@ -9519,7 +10622,8 @@ vectors599:
 	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
 	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
 	VPSLLQ       $0x34, Y6, Y6
 	VMULPD       Y6, Y5, Y5
 	VANDPD       Y3, Y5, Y5
@@ -9527,24 +10631,23 @@ vectors599:
 	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors599
+	JL           vectors713
 
-rest600:
+rest714:
 	CMPQ         BX, DX
-	JGE          done601
+	JGE          done715
 	VMASKMOVPD   (CX)(BX*8), Y0, Y3
 	VSUBPD       Y1, Y3, Y4
 	VADDPD       Y4, Y1, Y1
 	VSUBPD       Y1, Y3, Y1
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_40<>+0(SB), Y5
-	VFMADD231PD  literal64_39<>+0(SB), Y4, Y5
-	VSUBPD       literal64_40<>+0(SB), Y5, Y6
-	VFNMADD231PD literal64_41<>+0(SB), Y6, Y4
-	VADDPD       Y1, Y4, Y4
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
+	VMOVUPD      literal64_41<>+0(SB), Y5
+	VFMADD231PD  literal64_40<>+0(SB), Y4, Y5
+	VSUBPD       literal64_41<>+0(SB), Y5, Y6
 	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
-	VMOVUPD      literal64_43<>+0(SB), Y1
-	VFMADD213PD  literal64_44<>+0(SB), Y4, Y1
+	VADDPD       Y1, Y4, Y4
+	VFNMADD231PD literal64_43<>+0(SB), Y6, Y4
+	VMOVUPD      literal64_44<>+0(SB), Y1
 	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
@@ -9554,7 +10657,8 @@ rest600:
 	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
 	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
 	VPSLLQ       $0x34, Y5, Y5
 	VMULPD       Y5, Y1, Y1
 	VANDPD       Y3, Y1, Y1
@@ -9562,36 +10666,36 @@ rest600:
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done601:
+done715:
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
 	VADDPD       X1, X2, X2
 	VMOVSD       X2, sum+56(FP)
-	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y1
 	VBROADCASTSD X2, Y2
 	VDIVPD       Y2, Y1, Y1
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest603
+	JZ           rest717
 
-vectors602:
+vectors716:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors602
+	JL      vectors716
 
-rest603:
+rest717:
 	CMPQ       CX, DX
-	JGE        done604
+	JGE        done718
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done604:
+done718:
 	VZEROUPPER
 	RET
 
@@ -9611,24 +10715,24 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-4, SI
-	JZ      rest606
+	JZ      rest720
 
-vectors605:
+vectors719:
 	VMOVUPD     (AX)(BX*8), Y3
 	VMOVUPD     (CX)(BX*8), Y4
 	VFMADD231PD Y3, Y4, Y1
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors605
+	JL          vectors719
 
-rest606:
+rest720:
 	CMPQ        BX, DX
-	JGE         done607
+	JGE         done721
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VMASKMOVPD  (CX)(BX*8), Y0, Y4
 	VFMADD231PD Y3, Y4, Y1
 
-done607:
+done721:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -9638,9 +10742,9 @@ done607:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest609
+	JZ           rest723
 
-vectors608:
+vectors722:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -9648,18 +10752,18 @@ vectors608:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors608
+	JL      vectors722
 
-rest609:
+rest723:
 	CMPQ       BX, DX
-	JGE        done610
+	JGE        done724
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done610:
+done724:
 	VZEROUPPER
 	RET
 
@@ -9678,24 +10782,23 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest612
+	JZ      rest726
 
-vectors611:
+vectors725:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_55<>+0(SB), Y3
-	VFMADD231PD  literal64_56<>+0(SB), Y2, Y3
-	VORPD        literal64_54<>+0(SB), Y1, Y4
+	VMOVUPD      literal64_56<>+0(SB), Y3
+	VFMADD231PD  literal64_57<>+0(SB), Y2, Y3
+	VORPD        literal64_55<>+0(SB), Y1, Y4
 	VMULPD       Y3, Y4, Y2
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y2, Y5
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y2, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y2
-	VMULPD       literal64_41<>+0(SB), Y2, Y7
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y2, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y2
+	VMULPD       literal64_42<>+0(SB), Y2, Y7
 	VFMSUB213PD  Y7, Y4, Y3
-	VFNMADD231PD literal64_42<>+0(SB), Y2, Y3
-	VMOVUPD      literal64_43<>+0(SB), Y2
-	VFMADD213PD  literal64_44<>+0(SB), Y3, Y2
+	VFNMADD231PD literal64_43<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_44<>+0(SB), Y2
 	VFMADD213PD  literal64_45<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_46<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_47<>+0(SB), Y3, Y2
@@ -9705,41 +10808,41 @@ vectors611:
 	VFMADD213PD  literal64_51<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_52<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
-	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_54<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_54<>+0(SB), Y3, Y2
 	VPSLLQ       $0x34, Y6, Y6
 	VMULPD       Y6, Y2, Y2
 	VANDPD       Y5, Y2, Y2
-	VADDPD       literal64_53<>+0(SB), Y2, Y3
+	VADDPD       literal64_54<>+0(SB), Y2, Y3
 	VDIVPD       Y3, Y2, Y2
 	VMOVUPD      Y2, (CX)(SI*8)
 	VXORPS       Y3, Y3, Y3
 	VMAXPD       Y1, Y3, Y3
-	VMOVUPD      literal64_54<>+0(SB), Y4
+	VMOVUPD      literal64_55<>+0(SB), Y4
 	VANDNPD      Y1, Y4, Y1
 	VFNMADD231PD Y1, Y2, Y3
 	VMOVUPD      Y3, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors611
+	JL           vectors725
 
-rest612:
+rest726:
 	CMPQ         SI, BX
-	JGE          done613
+	JGE          done727
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
-	VMOVUPD      literal64_55<>+0(SB), Y3
-	VFMADD231PD  literal64_56<>+0(SB), Y2, Y3
-	VORPD        literal64_54<>+0(SB), Y1, Y4
+	VMOVUPD      literal64_56<>+0(SB), Y3
+	VFMADD231PD  literal64_57<>+0(SB), Y2, Y3
+	VORPD        literal64_55<>+0(SB), Y1, Y4
 	VMULPD       Y3, Y4, Y2
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y2, Y5
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y2, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y2
-	VMULPD       literal64_41<>+0(SB), Y2, Y7
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y2, Y5
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y2, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y2
+	VMULPD       literal64_42<>+0(SB), Y2, Y7
 	VFMSUB213PD  Y7, Y4, Y3
-	VFNMADD231PD literal64_42<>+0(SB), Y2, Y3
-	VMOVUPD      literal64_43<>+0(SB), Y2
-	VFMADD213PD  literal64_44<>+0(SB), Y3, Y2
+	VFNMADD231PD literal64_43<>+0(SB), Y2, Y3
+	VMOVUPD      literal64_44<>+0(SB), Y2
 	VFMADD213PD  literal64_45<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_46<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_47<>+0(SB), Y3, Y2
@@ -9749,41 +10852,42 @@ rest612:
 	VFMADD213PD  literal64_51<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_52<>+0(SB), Y3, Y2
 	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
-	VFMADD213PD  literal64_53<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_54<>+0(SB), Y3, Y2
+	VFMADD213PD  literal64_54<>+0(SB), Y3, Y2
 	VPSLLQ       $0x34, Y6, Y6
 	VMULPD       Y6, Y2, Y2
 	VANDPD       Y5, Y2, Y2
-	VADDPD       literal64_53<>+0(SB), Y2, Y3
+	VADDPD       literal64_54<>+0(SB), Y2, Y3
 	VDIVPD       Y3, Y2, Y2
 	VMASKMOVPD   Y2, Y0, (CX)(SI*8)
 	VXORPS       Y3, Y3, Y3
 	VMAXPD       Y1, Y3, Y3
-	VMOVUPD      literal64_54<>+0(SB), Y4
+	VMOVUPD      literal64_55<>+0(SB), Y4
 	VANDNPD      Y1, Y4, Y1
 	VFNMADD231PD Y1, Y2, Y3
 	VMASKMOVPD   Y3, Y0, (AX)(SI*8)
 
-done613:
+done727:
 	VZEROUPPER
 	RET
 
-DATA literal64_54<>+0(SB)/8, $0x8000000000000000
-DATA literal64_54<>+8(SB)/8, $0x8000000000000000
-DATA literal64_54<>+16(SB)/8, $0x8000000000000000
-DATA literal64_54<>+24(SB)/8, $0x8000000000000000
-GLOBL literal64_54<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_55<>+0(SB)/8, $0x3ff9884533d43651
-DATA literal64_55<>+8(SB)/8, $0x3ff9884533d43651
-DATA literal64_55<>+16(SB)/8, $0x3ff9884533d43651
-DATA literal64_55<>+24(SB)/8, $0x3ff9884533d43651
+DATA literal64_55<>+0(SB)/8, $0x8000000000000000
+DATA literal64_55<>+8(SB)/8, $0x8000000000000000
+DATA literal64_55<>+16(SB)/8, $0x8000000000000000
+DATA literal64_55<>+24(SB)/8, $0x8000000000000000
 GLOBL literal64_55<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_56<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_56<>+8(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_56<>+16(SB)/8, $0x3fb2444f2a4d8b4b
-DATA literal64_56<>+24(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_56<>+0(SB)/8, $0x3ff9884533d43651
+DATA literal64_56<>+8(SB)/8, $0x3ff9884533d43651
+DATA literal64_56<>+16(SB)/8, $0x3ff9884533d43651
+DATA literal64_56<>+24(SB)/8, $0x3ff9884533d43651
 GLOBL literal64_56<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_57<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_57<>+8(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_57<>+16(SB)/8, $0x3fb2444f2a4d8b4b
+DATA literal64_57<>+24(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_57<>(SB), RODATA|NOPTR, $32
 
 // func geluBackwardF64AVX2(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, FMA3
@@ -9793,12 +10897,12 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_57<>+0(SB), Y0
-	VBROADCASTSD literal64_58<>+0(SB), Y1
-	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VBROADCASTSD literal64_59<>+0(SB), Y3
-	VBROADCASTSD literal64_60<>+0(SB), Y4
-	VBROADCASTSD literal64_61<>+0(SB), Y5
+	VBROADCASTSD literal64_58<>+0(SB), Y0
+	VBROADCASTSD literal64_59<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VBROADCASTSD literal64_60<>+0(SB), Y3
+	VBROADCASTSD literal64_61<>+0(SB), Y4
+	VBROADCASTSD literal64_62<>+0(SB), Y5
 	MOVQ         SI, DI
 	ANDQ         $0x00000003, DI
 	LEAQ         onesThenZeros<>+0(SB), R8
@@ -9807,9 +10911,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest615
+	JZ           rest729
 
-vectors614:
+vectors728:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -9829,11 +10933,11 @@ vectors614:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors614
+	JL          vectors728
 
-rest615:
+rest729:
 	CMPQ        DI, SI
-	JGE         done616
+	JGE         done730
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -9852,66 +10956,65 @@ rest615:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done616:
+done730:
 	VZEROUPPER
 	RET
 
-DATA literal64_57<>+0(SB)/8, $0x40c3880000000000
-GLOBL literal64_57<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_58<>+0(SB)/8, $0x8000000000000000
+DATA literal64_58<>+0(SB)/8, $0x40c3880000000000
 GLOBL literal64_58<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_59<>+0(SB)/8, $0x3fe0000000000000
+DATA literal64_59<>+0(SB)/8, $0x8000000000000000
 GLOBL literal64_59<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_60<>+0(SB)/8, $0x3ff9884533d43651
+DATA literal64_60<>+0(SB)/8, $0x3fe0000000000000
 GLOBL literal64_60<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_61<>+0(SB)/8, $0x3fcb6676bf7450f1
+DATA literal64_61<>+0(SB)/8, $0x3ff9884533d43651
 GLOBL literal64_61<>(SB), RODATA|NOPTR, $8
+
+DATA literal64_62<>+0(SB)/8, $0x3fcb6676bf7450f1
+GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
 
 // func dyTF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, alpha float64, rows int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dyTF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ         gamma_len+56(FP), AX
-	VBROADCASTSD literal64_0<>+0(SB), Y0
-	VBROADCASTSD literal64_58<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VBROADCASTSD literal64_59<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
 	NEGQ         CX
 	VMOVUPS      32(DX)(CX*8), Y2
 	VBROADCASTSD alpha+96(FP), Y3
-	VBROADCASTSD literal64_62<>+0(SB), Y4
+	VBROADCASTSD literal64_63<>+0(SB), Y4
 	VADDPD       Y3, Y3, Y3
-	VMOVUPD      literal64_38<>+0(SB), Y5
+	VMOVUPD      literal64_39<>+0(SB), Y5
 	MOVQ         x_base+24(FP), DX
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows617:
+rows731:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done618
+	JG   done732
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x04, R8
-	JL   rest620
+	JL   rest734
 
-vectors619:
+vectors733:
 	VMOVUPD      (DX), Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
 	VMAXPD       Y7, Y5, Y7
-	VMOVUPD      literal64_40<>+0(SB), Y8
-	VFMADD231PD  literal64_39<>+0(SB), Y7, Y8
-	VSUBPD       literal64_40<>+0(SB), Y8, Y9
-	VFNMADD231PD literal64_41<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_41<>+0(SB), Y8
+	VFMADD231PD  literal64_40<>+0(SB), Y7, Y8
+	VSUBPD       literal64_41<>+0(SB), Y8, Y9
 	VFNMADD231PD literal64_42<>+0(SB), Y9, Y7
-	VMOVUPD      literal64_43<>+0(SB), Y9
-	VFMADD213PD  literal64_44<>+0(SB), Y7, Y9
+	VFNMADD231PD literal64_43<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_44<>+0(SB), Y9
 	VFMADD213PD  literal64_45<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_46<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_47<>+0(SB), Y7, Y9
@@ -9920,6 +11023,7 @@ vectors619:
 	VFMADD213PD  literal64_50<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_51<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_52<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_53<>+0(SB), Y7, Y9
 	VMULPD       Y7, Y9, Y9
 	VFMADD213PD  Y7, Y7, Y9
 	VPSLLQ       $0x34, Y8, Y8
@@ -9937,22 +11041,21 @@ vectors619:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x04, R8
-	JGE          vectors619
+	JGE          vectors733
 
-rest620:
+rest734:
 	ADDQ         $0x04, R8
-	JZ           done621
+	JZ           done735
 	VMASKMOVPD   (DX), Y2, Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
 	VMAXPD       Y7, Y5, Y7
-	VMOVUPD      literal64_40<>+0(SB), Y8
-	VFMADD231PD  literal64_39<>+0(SB), Y7, Y8
-	VSUBPD       literal64_40<>+0(SB), Y8, Y9
-	VFNMADD231PD literal64_41<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_41<>+0(SB), Y8
+	VFMADD231PD  literal64_40<>+0(SB), Y7, Y8
+	VSUBPD       literal64_41<>+0(SB), Y8, Y9
 	VFNMADD231PD literal64_42<>+0(SB), Y9, Y7
-	VMOVUPD      literal64_43<>+0(SB), Y9
-	VFMADD213PD  literal64_44<>+0(SB), Y7, Y9
+	VFNMADD231PD literal64_43<>+0(SB), Y9, Y7
+	VMOVUPD      literal64_44<>+0(SB), Y9
 	VFMADD213PD  literal64_45<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_46<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_47<>+0(SB), Y7, Y9
@@ -9961,6 +11064,7 @@ rest620:
 	VFMADD213PD  literal64_50<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_51<>+0(SB), Y7, Y9
 	VFMADD213PD  literal64_52<>+0(SB), Y7, Y9
+	VFMADD213PD  literal64_53<>+0(SB), Y7, Y9
 	VMULPD       Y7, Y9, Y9
 	VFMADD213PD  Y7, Y7, Y9
 	VPSLLQ       $0x34, Y8, Y8
@@ -9975,72 +11079,71 @@ rest620:
 	VFMADD213PD  Y8, Y6, Y7
 	VMASKMOVPD   Y7, Y2, (BX)
 
-done621:
+done735:
 	MOVQ AX, SI
 	ANDQ $0x00000003, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows617
+	JMP  rows731
 
-done618:
+done732:
 	VZEROUPPER
 	RET
 
-DATA literal64_62<>+0(SB)/8, $0x4000000000000000
-GLOBL literal64_62<>(SB), RODATA|NOPTR, $8
+DATA literal64_63<>+0(SB)/8, $0x4000000000000000
+GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
 
 // func dyTBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $0-168
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSD literal64_0<>+0(SB), Y0
-	VBROADCASTSD literal64_58<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VBROADCASTSD literal64_59<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
 	NEGQ         CX
 	VMOVUPS      32(DX)(CX*8), Y2
 	VBROADCASTSD alpha+144(FP), Y3
-	VBROADCASTSD literal64_62<>+0(SB), Y4
+	VBROADCASTSD literal64_63<>+0(SB), Y4
 	VADDPD       Y3, Y3, Y3
-	VMOVUPD      literal64_38<>+0(SB), Y5
+	VMOVUPD      literal64_39<>+0(SB), Y5
 	MOVQ         x_base+24(FP), DX
 	MOVQ         dy_base+48(FP), BX
 	MOVQ         dx_base+0(FP), SI
-	VBROADCASTSD literal64_24<>+0(SB), Y6
+	VBROADCASTSD literal64_25<>+0(SB), Y6
 	VBROADCASTSD alpha+144(FP), Y7
 	VMULPD       Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
 	XORQ         CX, CX
 
-rows622:
+rows736:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done623
+	JG   done737
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest625
+	JL   rest739
 
-vectors624:
+vectors738:
 	VMOVUPD      (DX), Y9
 	VMOVUPD      (BX), Y10
 	VMULPD       Y3, Y9, Y11
 	VORPD        Y1, Y11, Y12
 	VCMPPD       $0x15, Y5, Y12, Y13
 	VMAXPD       Y12, Y5, Y12
-	VMOVUPD      literal64_40<>+0(SB), Y14
-	VFMADD231PD  literal64_39<>+0(SB), Y12, Y14
-	VSUBPD       literal64_40<>+0(SB), Y14, Y15
-	VFNMADD231PD literal64_41<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y12, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
 	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
-	VMOVUPD      literal64_43<>+0(SB), Y15
-	VFMADD213PD  literal64_44<>+0(SB), Y12, Y15
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_44<>+0(SB), Y15
 	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
@@ -10049,6 +11152,7 @@ vectors624:
 	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y12, Y15
 	VMULPD       Y12, Y15, Y15
 	VFMADD213PD  Y12, Y12, Y15
 	VPSLLQ       $0x34, Y14, Y14
@@ -10080,30 +11184,31 @@ vectors624:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        $0x0000001c, R10
-	JNZ          further627
+	JNZ          further741
+	CMPQ         R10, $0x04
+	JL           further741
 	VADDPD       Y7, Y8, Y8
 	VXORPS       Y7, Y7, Y7
 
-further627:
+further741:
 	SUBQ $0x04, R10
-	JGE  vectors624
+	JGE  vectors738
 
-rest625:
+rest739:
 	ADDQ         $0x04, R10
-	JZ           done626
+	JZ           done740
 	VMASKMOVPD   (DX), Y2, Y9
 	VMASKMOVPD   (BX), Y2, Y10
 	VMULPD       Y3, Y9, Y11
 	VORPD        Y1, Y11, Y12
 	VCMPPD       $0x15, Y5, Y12, Y13
 	VMAXPD       Y12, Y5, Y12
-	VMOVUPD      literal64_40<>+0(SB), Y14
-	VFMADD231PD  literal64_39<>+0(SB), Y12, Y14
-	VSUBPD       literal64_40<>+0(SB), Y14, Y15
-	VFNMADD231PD literal64_41<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y12, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
 	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
-	VMOVUPD      literal64_43<>+0(SB), Y15
-	VFMADD213PD  literal64_44<>+0(SB), Y12, Y15
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_44<>+0(SB), Y15
 	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
@@ -10112,6 +11217,7 @@ rest625:
 	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
 	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y12, Y15
 	VMULPD       Y12, Y15, Y15
 	VFMADD213PD  Y12, Y12, Y15
 	VPSLLQ       $0x34, Y14, Y14
@@ -10139,7 +11245,7 @@ rest625:
 	VMULPD       Y6, Y10, Y10
 	VMASKMOVPD   Y10, Y2, (SI)
 
-done626:
+done740:
 	VADDPD Y7, Y8, Y8
 	VXORPS Y7, Y7, Y7
 	MOVQ   AX, DI
@@ -10149,14 +11255,14 @@ done626:
 	ADDQ   DI, BX
 	ADDQ   DI, SI
 	ADDQ   $0x01, CX
-	JMP    rows622
+	JMP    rows736
 
-done623:
+done737:
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
 	VPERMILPD    $0x01, X8, X0
 	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_24<>+0(SB), Y0
+	VBROADCASTSD literal64_25<>+0(SB), Y0
 	VMULPD       Y0, Y8, Y8
 	VMOVSD       X8, dalpha+160(FP)
 	VZEROUPPER
@@ -10166,8 +11272,8 @@ done623:
 // Requires: AVX, AVX2, FMA3
 TEXT ·derfF64AVX2(SB), NOSPLIT, $0-144
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSD literal64_0<>+0(SB), Y0
-	VBROADCASTSD literal64_58<>+0(SB), Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VBROADCASTSD literal64_59<>+0(SB), Y1
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
@@ -10175,31 +11281,30 @@ TEXT ·derfF64AVX2(SB), NOSPLIT, $0-144
 	VMOVUPS      32(DX)(CX*8), Y2
 	VBROADCASTSD alpha+120(FP), Y3
 	VBROADCASTSD shift+128(FP), Y4
-	VBROADCASTSD literal64_63<>+0(SB), Y5
+	VBROADCASTSD literal64_64<>+0(SB), Y5
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_base+0(FP), BX
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows628:
+rows742:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done629
+	JG   done743
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest631
+	JL   rest745
 
-vectors630:
+vectors744:
 	VMOVUPD      (DX), Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
 	VANDNPD      Y7, Y1, Y6
 	VMINPD       Y6, Y5, Y6
-	VSUBPD       literal64_64<>+0(SB), Y6, Y8
-	VMOVUPD      literal64_65<>+0(SB), Y9
-	VFMADD213PD  literal64_66<>+0(SB), Y8, Y9
+	VSUBPD       literal64_65<>+0(SB), Y6, Y8
+	VMOVUPD      literal64_66<>+0(SB), Y9
 	VFMADD213PD  literal64_67<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_68<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_69<>+0(SB), Y8, Y9
@@ -10223,16 +11328,16 @@ vectors630:
 	VFMADD213PD  literal64_87<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_88<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_89<>+0(SB), Y8, Y9
-	VFMADD213PD  literal64_90<>+0(SB), Y6, Y9
+	VFMADD213PD  literal64_90<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_91<>+0(SB), Y6, Y9
 	VORPD        Y1, Y6, Y6
 	VMULPD       Y6, Y9, Y9
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y9, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y8
-	VFNMADD231PD literal64_41<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y9, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y8
 	VFNMADD231PD literal64_42<>+0(SB), Y8, Y9
-	VMOVUPD      literal64_43<>+0(SB), Y8
-	VFMADD213PD  literal64_44<>+0(SB), Y9, Y8
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_44<>+0(SB), Y8
 	VFMADD213PD  literal64_45<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_46<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_47<>+0(SB), Y9, Y8
@@ -10241,6 +11346,7 @@ vectors630:
 	VFMADD213PD  literal64_50<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_51<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_52<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_53<>+0(SB), Y9, Y8
 	VMULPD       Y9, Y8, Y8
 	VFMADD213PD  Y9, Y9, Y8
 	VPSLLQ       $0x34, Y6, Y6
@@ -10258,19 +11364,18 @@ vectors630:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x04, R9
-	JGE          vectors630
+	JGE          vectors744
 
-rest631:
+rest745:
 	ADDQ         $0x04, R9
-	JZ           done632
+	JZ           done746
 	VMASKMOVPD   (DX), Y2, Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
 	VANDNPD      Y7, Y1, Y6
 	VMINPD       Y6, Y5, Y6
-	VSUBPD       literal64_64<>+0(SB), Y6, Y8
-	VMOVUPD      literal64_65<>+0(SB), Y9
-	VFMADD213PD  literal64_66<>+0(SB), Y8, Y9
+	VSUBPD       literal64_65<>+0(SB), Y6, Y8
+	VMOVUPD      literal64_66<>+0(SB), Y9
 	VFMADD213PD  literal64_67<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_68<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_69<>+0(SB), Y8, Y9
@@ -10294,16 +11399,16 @@ rest631:
 	VFMADD213PD  literal64_87<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_88<>+0(SB), Y8, Y9
 	VFMADD213PD  literal64_89<>+0(SB), Y8, Y9
-	VFMADD213PD  literal64_90<>+0(SB), Y6, Y9
+	VFMADD213PD  literal64_90<>+0(SB), Y8, Y9
+	VFMADD213PD  literal64_91<>+0(SB), Y6, Y9
 	VORPD        Y1, Y6, Y6
 	VMULPD       Y6, Y9, Y9
-	VMOVUPD      literal64_40<>+0(SB), Y6
-	VFMADD231PD  literal64_39<>+0(SB), Y9, Y6
-	VSUBPD       literal64_40<>+0(SB), Y6, Y8
-	VFNMADD231PD literal64_41<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y9, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y8
 	VFNMADD231PD literal64_42<>+0(SB), Y8, Y9
-	VMOVUPD      literal64_43<>+0(SB), Y8
-	VFMADD213PD  literal64_44<>+0(SB), Y9, Y8
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y9
+	VMOVUPD      literal64_44<>+0(SB), Y8
 	VFMADD213PD  literal64_45<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_46<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_47<>+0(SB), Y9, Y8
@@ -10312,6 +11417,7 @@ rest631:
 	VFMADD213PD  literal64_50<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_51<>+0(SB), Y9, Y8
 	VFMADD213PD  literal64_52<>+0(SB), Y9, Y8
+	VFMADD213PD  literal64_53<>+0(SB), Y9, Y8
 	VMULPD       Y9, Y8, Y8
 	VFMADD213PD  Y9, Y9, Y8
 	VPSLLQ       $0x34, Y6, Y6
@@ -10325,7 +11431,7 @@ rest631:
 	VFMADD213PD  Y7, Y6, Y9
 	VMASKMOVPD   Y9, Y2, (BX)
 
-done632:
+done746:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
@@ -10333,183 +11439,183 @@ done632:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows628
+	JMP  rows742
 
-done629:
+done743:
 	VZEROUPPER
 	RET
 
-DATA literal64_63<>+0(SB)/8, $0x4018000000000000
-GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
+DATA literal64_64<>+0(SB)/8, $0x4018000000000000
+GLOBL literal64_64<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_64<>+0(SB)/8, $0x4000000000000000
-DATA literal64_64<>+8(SB)/8, $0x4000000000000000
-DATA literal64_64<>+16(SB)/8, $0x4000000000000000
-DATA literal64_64<>+24(SB)/8, $0x4000000000000000
-GLOBL literal64_64<>(SB), RODATA|NOPTR, $32
-
-DATA literal64_65<>+0(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_65<>+8(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_65<>+16(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_65<>+24(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_65<>+0(SB)/8, $0x4000000000000000
+DATA literal64_65<>+8(SB)/8, $0x4000000000000000
+DATA literal64_65<>+16(SB)/8, $0x4000000000000000
+DATA literal64_65<>+24(SB)/8, $0x4000000000000000
 GLOBL literal64_65<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_66<>+0(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_66<>+8(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_66<>+16(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_66<>+24(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_66<>+0(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_66<>+8(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_66<>+16(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_66<>+24(SB)/8, $0xbca0096aed73d6fe
 GLOBL literal64_66<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_67<>+0(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_67<>+8(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_67<>+16(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_67<>+24(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_67<>+0(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_67<>+8(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_67<>+16(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_67<>+24(SB)/8, $0x3ccbaec28e80a061
 GLOBL literal64_67<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_68<>+0(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_68<>+8(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_68<>+16(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_68<>+24(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_68<>+0(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_68<>+8(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_68<>+16(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_68<>+24(SB)/8, $0x3ccbfa3b9de38264
 GLOBL literal64_68<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_69<>+0(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_69<>+8(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_69<>+16(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_69<>+24(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_69<>+0(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_69<>+8(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_69<>+16(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_69<>+24(SB)/8, $0xbd10ceaae23d983a
 GLOBL literal64_69<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_70<>+0(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_70<>+8(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_70<>+16(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_70<>+24(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_70<>+0(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_70<>+8(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_70<>+16(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_70<>+24(SB)/8, $0x3d18933f6818b8f3
 GLOBL literal64_70<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_71<>+0(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_71<>+8(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_71<>+16(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_71<>+24(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_71<>+0(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_71<>+8(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_71<>+16(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_71<>+24(SB)/8, $0x3cd1cb32845b17db
 GLOBL literal64_71<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_72<>+0(SB)/8, $0xbd5c731c32360969
-DATA literal64_72<>+8(SB)/8, $0xbd5c731c32360969
-DATA literal64_72<>+16(SB)/8, $0xbd5c731c32360969
-DATA literal64_72<>+24(SB)/8, $0xbd5c731c32360969
+DATA literal64_72<>+0(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_72<>+8(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_72<>+16(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_72<>+24(SB)/8, $0x3d4f32d1663ab196
 GLOBL literal64_72<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_73<>+0(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_73<>+8(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_73<>+16(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_73<>+24(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_73<>+0(SB)/8, $0xbd5c731c32360969
+DATA literal64_73<>+8(SB)/8, $0xbd5c731c32360969
+DATA literal64_73<>+16(SB)/8, $0xbd5c731c32360969
+DATA literal64_73<>+24(SB)/8, $0xbd5c731c32360969
 GLOBL literal64_73<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_74<>+0(SB)/8, $0x3dbad940946157aa
-DATA literal64_74<>+8(SB)/8, $0x3dbad940946157aa
-DATA literal64_74<>+16(SB)/8, $0x3dbad940946157aa
-DATA literal64_74<>+24(SB)/8, $0x3dbad940946157aa
+DATA literal64_74<>+0(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_74<>+8(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_74<>+16(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_74<>+24(SB)/8, $0xbd8f5e32cebe371e
 GLOBL literal64_74<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_75<>+0(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_75<>+8(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_75<>+16(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_75<>+24(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_75<>+0(SB)/8, $0x3dbad940946157aa
+DATA literal64_75<>+8(SB)/8, $0x3dbad940946157aa
+DATA literal64_75<>+16(SB)/8, $0x3dbad940946157aa
+DATA literal64_75<>+24(SB)/8, $0x3dbad940946157aa
 GLOBL literal64_75<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_76<>+0(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_76<>+8(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_76<>+16(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_76<>+24(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_76<>+0(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_76<>+8(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_76<>+16(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_76<>+24(SB)/8, $0xbddda4e11996cfd5
 GLOBL literal64_76<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_77<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_77<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_77<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_77<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_77<>+0(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_77<>+8(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_77<>+16(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_77<>+24(SB)/8, $0x3dfa02ede88d1fd4
 GLOBL literal64_77<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_78<>+0(SB)/8, $0xbe08d4351997a637
-DATA literal64_78<>+8(SB)/8, $0xbe08d4351997a637
-DATA literal64_78<>+16(SB)/8, $0xbe08d4351997a637
-DATA literal64_78<>+24(SB)/8, $0xbe08d4351997a637
+DATA literal64_78<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_78<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_78<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_78<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
 GLOBL literal64_78<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_79<>+0(SB)/8, $0x3e55af9375baab52
-DATA literal64_79<>+8(SB)/8, $0x3e55af9375baab52
-DATA literal64_79<>+16(SB)/8, $0x3e55af9375baab52
-DATA literal64_79<>+24(SB)/8, $0x3e55af9375baab52
+DATA literal64_79<>+0(SB)/8, $0xbe08d4351997a637
+DATA literal64_79<>+8(SB)/8, $0xbe08d4351997a637
+DATA literal64_79<>+16(SB)/8, $0xbe08d4351997a637
+DATA literal64_79<>+24(SB)/8, $0xbe08d4351997a637
 GLOBL literal64_79<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_80<>+0(SB)/8, $0xbe823655c4d82020
-DATA literal64_80<>+8(SB)/8, $0xbe823655c4d82020
-DATA literal64_80<>+16(SB)/8, $0xbe823655c4d82020
-DATA literal64_80<>+24(SB)/8, $0xbe823655c4d82020
+DATA literal64_80<>+0(SB)/8, $0x3e55af9375baab52
+DATA literal64_80<>+8(SB)/8, $0x3e55af9375baab52
+DATA literal64_80<>+16(SB)/8, $0x3e55af9375baab52
+DATA literal64_80<>+24(SB)/8, $0x3e55af9375baab52
 GLOBL literal64_80<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_81<>+0(SB)/8, $0x3ea5502514797fd2
-DATA literal64_81<>+8(SB)/8, $0x3ea5502514797fd2
-DATA literal64_81<>+16(SB)/8, $0x3ea5502514797fd2
-DATA literal64_81<>+24(SB)/8, $0x3ea5502514797fd2
+DATA literal64_81<>+0(SB)/8, $0xbe823655c4d82020
+DATA literal64_81<>+8(SB)/8, $0xbe823655c4d82020
+DATA literal64_81<>+16(SB)/8, $0xbe823655c4d82020
+DATA literal64_81<>+24(SB)/8, $0xbe823655c4d82020
 GLOBL literal64_81<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_82<>+0(SB)/8, $0xbec277df21f273ed
-DATA literal64_82<>+8(SB)/8, $0xbec277df21f273ed
-DATA literal64_82<>+16(SB)/8, $0xbec277df21f273ed
-DATA literal64_82<>+24(SB)/8, $0xbec277df21f273ed
+DATA literal64_82<>+0(SB)/8, $0x3ea5502514797fd2
+DATA literal64_82<>+8(SB)/8, $0x3ea5502514797fd2
+DATA literal64_82<>+16(SB)/8, $0x3ea5502514797fd2
+DATA literal64_82<>+24(SB)/8, $0x3ea5502514797fd2
 GLOBL literal64_82<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_83<>+0(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_83<>+8(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_83<>+16(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_83<>+24(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_83<>+0(SB)/8, $0xbec277df21f273ed
+DATA literal64_83<>+8(SB)/8, $0xbec277df21f273ed
+DATA literal64_83<>+16(SB)/8, $0xbec277df21f273ed
+DATA literal64_83<>+24(SB)/8, $0xbec277df21f273ed
 GLOBL literal64_83<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_84<>+0(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_84<>+8(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_84<>+16(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_84<>+24(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_84<>+0(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_84<>+8(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_84<>+16(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_84<>+24(SB)/8, $0x3ed2178413f0c18d
 GLOBL literal64_84<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_85<>+0(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_85<>+8(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_85<>+16(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_85<>+24(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_85<>+0(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_85<>+8(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_85<>+16(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_85<>+24(SB)/8, $0x3ee9b58476ee687a
 GLOBL literal64_85<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_86<>+0(SB)/8, $0x3f586881b17d6739
-DATA literal64_86<>+8(SB)/8, $0x3f586881b17d6739
-DATA literal64_86<>+16(SB)/8, $0x3f586881b17d6739
-DATA literal64_86<>+24(SB)/8, $0x3f586881b17d6739
+DATA literal64_86<>+0(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_86<>+8(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_86<>+16(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_86<>+24(SB)/8, $0xbf2a6c8bf44657bf
 GLOBL literal64_86<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_87<>+0(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_87<>+8(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_87<>+16(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_87<>+24(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_87<>+0(SB)/8, $0x3f586881b17d6739
+DATA literal64_87<>+8(SB)/8, $0x3f586881b17d6739
+DATA literal64_87<>+16(SB)/8, $0x3f586881b17d6739
+DATA literal64_87<>+24(SB)/8, $0x3f586881b17d6739
 GLOBL literal64_87<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_88<>+0(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_88<>+8(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_88<>+16(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_88<>+24(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_88<>+0(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_88<>+8(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_88<>+16(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_88<>+24(SB)/8, $0xbf81dd92e749dc39
 GLOBL literal64_88<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_89<>+0(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_89<>+8(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_89<>+16(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_89<>+24(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_89<>+0(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_89<>+8(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_89<>+16(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_89<>+24(SB)/8, $0x3fa73ea060f1be87
 GLOBL literal64_89<>(SB), RODATA|NOPTR, $32
 
-DATA literal64_90<>+0(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_90<>+8(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_90<>+16(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_90<>+24(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_90<>+0(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_90<>+8(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_90<>+16(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_90<>+24(SB)/8, $0x3fe8dd8f03214ec1
 GLOBL literal64_90<>(SB), RODATA|NOPTR, $32
+
+DATA literal64_91<>+0(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_91<>+8(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_91<>+16(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_91<>+24(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_91<>(SB), RODATA|NOPTR, $32
 
 // func derfBackwardF64AVX2(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX2, FMA3
 TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
 	MOVQ         gamma_len+104(FP), AX
-	VBROADCASTSD literal64_0<>+0(SB), Y0
-	VBROADCASTSD literal64_58<>+0(SB), Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VBROADCASTSD literal64_59<>+0(SB), Y0
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
 	LEAQ         onesThenZeros<>+0(SB), DX
@@ -10521,7 +11627,7 @@ TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
 	MOVQ         x_base+24(FP), BX
 	MOVQ         dy_base+72(FP), SI
 	MOVQ         dx_base+0(FP), DI
-	VBROADCASTSD literal64_36<>+0(SB), Y4
+	VBROADCASTSD literal64_37<>+0(SB), Y4
 	VBROADCASTSD alpha+168(FP), Y5
 	VMULPD       Y5, Y4, Y4
 	VXORPS       Y5, Y5, Y5
@@ -10530,18 +11636,18 @@ TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
 	VXORPS       Y8, Y8, Y8
 	XORQ         CX, CX
 
-rows633:
+rows747:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done634
+	JG   done748
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest636
+	JL   rest750
 
-vectors635:
+vectors749:
 	VMOVUPD      (BX), Y9
 	VMOVUPD      (SI), Y10
 	VMOVUPD      Y3, Y11
@@ -10549,14 +11655,13 @@ vectors635:
 	VMULPD       Y11, Y11, Y11
 	VORPD        Y0, Y11, Y11
 	VMOVUPD      (DX), Y12
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y11, Y13
-	VMOVUPD      literal64_40<>+0(SB), Y14
-	VFMADD231PD  literal64_39<>+0(SB), Y11, Y14
-	VSUBPD       literal64_40<>+0(SB), Y14, Y15
-	VFNMADD231PD literal64_41<>+0(SB), Y15, Y11
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y11, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
 	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
-	VMOVUPD      literal64_43<>+0(SB), Y15
-	VFMADD213PD  literal64_44<>+0(SB), Y11, Y15
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_44<>+0(SB), Y15
 	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
@@ -10566,7 +11671,8 @@ vectors635:
 	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
-	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
 	VPSLLQ       $0x34, Y14, Y14
 	VMULPD       Y14, Y15, Y15
 	VANDPD       Y13, Y15, Y15
@@ -10589,19 +11695,21 @@ vectors635:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        $0x0000001c, R11
-	JNZ          further638
+	JNZ          further752
+	CMPQ         R11, $0x04
+	JL           further752
 	VADDPD       Y5, Y7, Y7
 	VXORPS       Y5, Y5, Y5
 	VADDPD       Y6, Y8, Y8
 	VXORPS       Y6, Y6, Y6
 
-further638:
+further752:
 	SUBQ $0x04, R11
-	JGE  vectors635
+	JGE  vectors749
 
-rest636:
+rest750:
 	ADDQ         $0x04, R11
-	JZ           done637
+	JZ           done751
 	VMASKMOVPD   (BX), Y1, Y9
 	VMASKMOVPD   (SI), Y1, Y10
 	VMOVUPD      Y3, Y11
@@ -10609,14 +11717,13 @@ rest636:
 	VMULPD       Y11, Y11, Y11
 	VORPD        Y0, Y11, Y11
 	VMASKMOVPD   (DX), Y1, Y12
-	VCMPPD       $0x15, literal64_38<>+0(SB), Y11, Y13
-	VMOVUPD      literal64_40<>+0(SB), Y14
-	VFMADD231PD  literal64_39<>+0(SB), Y11, Y14
-	VSUBPD       literal64_40<>+0(SB), Y14, Y15
-	VFNMADD231PD literal64_41<>+0(SB), Y15, Y11
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y11, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
 	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
-	VMOVUPD      literal64_43<>+0(SB), Y15
-	VFMADD213PD  literal64_44<>+0(SB), Y11, Y15
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_44<>+0(SB), Y15
 	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
@@ -10626,7 +11733,8 @@ rest636:
 	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
 	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
-	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
 	VPSLLQ       $0x34, Y14, Y14
 	VMULPD       Y14, Y15, Y15
 	VANDPD       Y13, Y15, Y15
@@ -10644,7 +11752,7 @@ rest636:
 	VMULPD       Y4, Y10, Y10
 	VMASKMOVPD   Y10, Y1, (DI)
 
-done637:
+done751:
 	VADDPD Y5, Y7, Y7
 	VXORPS Y5, Y5, Y5
 	VADDPD Y6, Y8, Y8
@@ -10657,21 +11765,21 @@ done637:
 	ADDQ   R8, DI
 	ADDQ   R8, DX
 	ADDQ   $0x01, CX
-	JMP    rows633
+	JMP    rows747
 
-done634:
+done748:
 	VEXTRACTF128 $0x01, Y7, X0
 	VADDPD       X0, X7, X7
 	VPERMILPD    $0x01, X7, X0
 	VADDPD       X0, X7, X7
-	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VBROADCASTSD literal64_37<>+0(SB), Y0
 	VMULPD       Y0, Y7, Y7
 	VMOVSD       X7, dalpha+192(FP)
 	VEXTRACTF128 $0x01, Y8, X0
 	VADDPD       X0, X8, X8
 	VPERMILPD    $0x01, X8, X0
 	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_36<>+0(SB), Y0
+	VBROADCASTSD literal64_37<>+0(SB), Y0
 	VMULPD       Y0, Y8, Y8
 	VMOVSD       X8, dshift+200(FP)
 	VZEROUPPER
@@ -10692,26 +11800,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest640
+	JZ    rest754
 
-vectors639:
+vectors753:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors639
+	JL      vectors753
 
-rest640:
+rest754:
 	CMPQ      SI, BX
-	JGE       done641
+	JGE       done755
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done641:
+done755:
 	VZEROUPPER
 	RET
 
@@ -10730,24 +11838,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest643
+	JZ           rest757
 
-vectors642:
+vectors756:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors642
+	JL      vectors756
 
-rest643:
+rest757:
 	CMPQ      BX, DX
-	JGE       done644
+	JGE       done758
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done644:
+done758:
 	VZEROUPPER
 	RET
 
@@ -10775,9 +11883,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest646
+	JZ           rest760
 
-vectors645:
+vectors759:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -10799,11 +11907,11 @@ vectors645:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors645
+	JL          vectors759
 
-rest646:
+rest760:
 	CMPQ        DI, SI
-	JGE         done647
+	JGE         done761
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -10824,17 +11932,17 @@ rest646:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done647:
+done761:
 	VZEROUPPER
 	RET
 
 // func sumSquaresF32AVX512(x []float32) float64
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	MOVQ   CX, DX
 	ANDQ   $0x0000000f, DX
 	MOVL   $0x0000ffff, BX
@@ -10843,9 +11951,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest649
+	JZ     rest763
 
-vectors648:
+vectors762:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -10854,11 +11962,11 @@ vectors648:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors648
+	JL            vectors762
 
-rest649:
+rest763:
 	CMPQ          DX, CX
-	JGE           done650
+	JGE           done764
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -10866,7 +11974,7 @@ rest649:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done650:
+done764:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -10879,7 +11987,7 @@ done650:
 	RET
 
 // func tileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldc+104(FP), AX
 	SHLQ       $0x02, AX
@@ -10912,30 +12020,30 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	PREFETCHT0 64(CX)(AX*1)
 	PREFETCHT0 (CX)(AX*2)
 	PREFETCHT0 64(CX)(AX*2)
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	VXORPS     Z22, Z22, Z22
+	VXORPS     Z23, Z23, Z23
 	MOVQ       k+0(FP), AX
 	MOVQ       rsa+32(FP), CX
 	SHLQ       $0x02, CX
@@ -10950,9 +12058,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done652
+	JZ         done766
 
-k651:
+k765:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -10997,9 +12105,9 @@ k651:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k651
+	JNZ          k765
 
-done652:
+done766:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -11035,10 +12143,10 @@ done652:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone654
-	JEQ          overwrite653
+	JPS          readCdone768
+	JEQ          overwrite767
 
-readCdone654:
+readCdone768:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -11087,9 +12195,9 @@ readCdone654:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done654
+	JMP         done768
 
-overwrite653:
+overwrite767:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -11115,12 +12223,12 @@ overwrite653:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done654:
+done768:
 	VZEROUPPER
 	RET
 
 // func lowTileF32AVX512(k int, a []float32, rsa int, csa int, b []float32, ldb int, c []float32, ldc int, alpha float32, beta float32)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldc+104(FP), AX
 	SHLQ       $0x02, AX
@@ -11135,14 +12243,14 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	PREFETCHT0 64(DX)(AX*2)
 	PREFETCHT0 (CX)
 	PREFETCHT0 64(CX)
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
 	MOVQ       k+0(FP), AX
 	MOVQ       rsa+32(FP), CX
 	SHLQ       $0x02, CX
@@ -11155,9 +12263,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done656
+	JZ         done770
 
-k655:
+k769:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -11176,9 +12284,9 @@ k655:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k655
+	JNZ          k769
 
-done656:
+done770:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -11196,10 +12304,10 @@ done656:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone658
-	JEQ          overwrite657
+	JPS          readCdone772
+	JEQ          overwrite771
 
-readCdone658:
+readCdone772:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -11216,9 +12324,9 @@ readCdone658:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done658
+	JMP         done772
 
-overwrite657:
+overwrite771:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -11228,7 +12336,7 @@ overwrite657:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done658:
+done772:
 	VZEROUPPER
 	RET
 
@@ -11243,9 +12351,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks659:
+blocks773:
 	SUBQ       $0x00000010, SI
-	JL         done660
+	JL         done774
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -11380,15 +12488,15 @@ blocks659:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks659
+	JMP        blocks773
 
-done660:
+done774:
 	VZEROUPPER
 	RET
 
 // func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
-TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·layerNormF32AVX512(SB), NOSPLIT, $72-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x0000000f, CX
@@ -11401,7 +12509,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain661
+	JE      plain775
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -11410,23 +12518,29 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest665
+	JG      rest779
 	MOVQ    SI, R8
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
-	MOVQ    AX, R10
-	SUBQ    $0x10, R10
-	JL      rest667
+	MOVQ    AX, (SP)
 
-vectors666:
+block780:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R10
+	JL      rest784
+
+vectors783:
 	VADDPS (R9), Z0, Z0
 	VADDPS (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x10, R10
-	JGE    vectors666
+	JGE    vectors783
 
-rest667:
+rest784:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -11438,127 +12552,184 @@ rest667:
 	VUNPCKLPS     X1, X0, X2
 	VUNPCKHPS     X1, X0, X0
 	VADDPS        X0, X2, X2
-	VUNPCKLPS     X1, X1, X0
-	VUNPCKHPS     X1, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X2, X2, X0
+	VUNPCKHPD     X2, X2, X1
 	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed782
+	CMPQ          (SP), AX
+	JNE           further781
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X0, X2, X1
-	VUNPCKHPD     X0, X2, X0
-	VADDPS        X0, X1, X1
-	VCVTPS2PD     X1, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), R9
-	VCVTPD2PSY    Y0, X0
-	VMOVSD        X0, (R9)(CX*4)
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z0
-	VBROADCASTSS  4(R9)(CX*4), Z1
-	VPXORD        Z3, Z3, Z3
-	VPXORD        Z4, Z4, Z4
-	VPXORD        Z5, Z5, Z5
-	VPXORD        Z6, Z6, Z6
-	MOVQ          SI, R9
-	VPXORD        Z7, Z7, Z7
-	VPXORD        Z8, Z8, Z8
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest670
+	VMOVUPD       Y1, 8(SP)
 
-vectors669:
-	VMOVUPS     (R9), Z2
-	VSUBPS      Z0, Z2, Z2
-	VADDPS      Z2, Z3, Z3
-	VFMADD231PS Z2, Z2, Z5
-	VMOVUPS     (R9)(DX*1), Z2
-	VSUBPS      Z1, Z2, Z2
-	VADDPS      Z2, Z4, Z4
-	VFMADD231PS Z2, Z2, Z6
+further781:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block780
+
+summed782:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	VBROADCASTSS 4(R9)(CX*4), Z2
+	MOVQ         SI, R9
+	MOVQ         AX, (SP)
+
+block786:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	SUBQ    $0x10, R10
+	JL      rest790
+
+vectors789:
+	VMOVUPS     (R9), Z10
+	VSUBPS      Z0, Z10, Z10
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z10, Z3
+	VMOVUPS     (R9)(DX*1), Z10
+	VSUBPS      Z2, Z10, Z10
+	VADDPS      Z10, Z5, Z5
+	VFMADD231PS Z10, Z10, Z4
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further672
+	JNZ         further792
+	CMPQ        R10, $0x10
+	JL          further792
+	VADDPS      Z1, Z6, Z6
+	VXORPS      Z1, Z1, Z1
 	VADDPS      Z5, Z7, Z7
-	VPXORD      Z5, Z5, Z5
-	VADDPS      Z6, Z8, Z8
-	VPXORD      Z6, Z6, Z6
+	VXORPS      Z5, Z5, Z5
+	VADDPS      Z3, Z8, Z8
+	VXORPS      Z3, Z3, Z3
+	VADDPS      Z4, Z9, Z9
+	VXORPS      Z4, Z4, Z4
 
-further672:
+further792:
 	SUBQ $0x10, R10
-	JGE  vectors669
+	JGE  vectors789
 
-rest670:
+rest790:
+	VADDPS        Z6, Z1, Z1
 	VADDPS        Z7, Z5, Z5
-	VADDPS        Z8, Z6, Z6
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VADDPS        Y0, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X0
-	VADDPS        X0, X3, X3
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPS        Y0, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X0
-	VADDPS        X0, X4, X4
-	VUNPCKLPS     X4, X3, X0
-	VUNPCKHPS     X4, X3, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X4, X4, X1
-	VUNPCKHPS     X4, X4, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPS        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPS        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPS        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
+	VADDPS        Z8, Z3, Z3
+	VADDPS        Z9, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VEXTRACTF64X4 $0x01, Z5, Y6
+	VADDPS        Y6, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VUNPCKLPS     X5, X1, X6
+	VUNPCKHPS     X5, X1, X1
 	VADDPS        X1, X6, X6
-	VUNPCKLPS     X6, X5, X1
-	VUNPCKHPS     X6, X5, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X6, X6, X2
-	VUNPCKHPS     X6, X6, X3
-	VADDPS        X3, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X6, X6, X1
+	VUNPCKHPD     X6, X6, X5
+	VADDPS        X5, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X3, X5
+	VUNPCKHPS     X4, X3, X3
+	VADDPS        X3, X5, X5
 	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
-	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), R9
-	VCVTPD2PSY    Y2, X1
-	VMOVSD        X1, (R9)(CX*4)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), R9
-	VCVTPD2PSY    Y0, X0
-	VMOVSD        X0, (R9)(CX*4)
-	LEAQ          (SI)(DX*2), SI
-	ADDQ          $0x02, CX
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed788
+	CMPQ          (SP), AX
+	JNE           further787
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
 
-loop663:
+further787:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block786
+
+summed788:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y0, K1, Y0
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), R9
+	VCVTPD2PSY   Y2, X3
+	VMOVSD       X3, (R9)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R9)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+
+loop777:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last664
+	JG           last778
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z9, Z9, Z9
-	VPXORD       Z10, Z10, Z10
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSS -8(R11)(CX*4), Z0
@@ -11568,20 +12739,28 @@ loop663:
 	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSS -8(R12)(CX*4), Z2
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest674
+	MOVQ         AX, (SP)
 
-vectors673:
-	VADDPS      (R10), Z9, Z9
-	VADDPS      (R10)(DX*1), Z10, Z10
+block793:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000400, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest797
+
+vectors796:
+	VADDPS      (R10), Z3, Z3
+	VADDPS      (R10)(DX*1), Z4, Z4
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Z3
-	VSUBPS      Z1, Z3, Z3
-	VFMSUB213PS Z2, Z0, Z3
-	VMOVUPS     (R11), Z4
-	VFMADD213PS (R12), Z4, Z3
-	VMOVNTPS    Z3, (DI)
+	VMOVUPS     (R8), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VMOVUPS     (R11), Z6
+	VFMADD213PS (R12), Z6, Z5
+	VMOVNTPS    Z5, (DI)
 	ADDQ        $+64, R10
 	ADDQ        $+64, R8
 	ADDQ        $+64, DI
@@ -11589,156 +12768,215 @@ vectors673:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors673
+	JGE         vectors796
 
-rest674:
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPS        Y0, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X0
-	VADDPS        X0, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPS        Y0, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X0
-	VADDPS        X0, X10, X10
-	VUNPCKLPS     X10, X9, X0
-	VUNPCKHPS     X10, X9, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X10, X10, X1
-	VUNPCKHPS     X10, X10, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), R10
-	VCVTPD2PSY    Y0, X0
-	VMOVSD        X0, (R10)(CX*4)
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z0
-	VBROADCASTSS  4(R10)(CX*4), Z1
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	VPXORD        Z13, Z13, Z13
-	VPXORD        Z14, Z14, Z14
-	MOVQ          SI, R10
-	VPXORD        Z15, Z15, Z15
-	VPXORD        Z16, Z16, Z16
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSS  -4(R11)(CX*4), Z2
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSS  -4(R12)(CX*4), Z3
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSS  -4(R12)(CX*4), Z4
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x10, R13
-	JL            rest677
+rest797:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X3, X5
+	VUNPCKHPS     X4, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000400
+	JLE           summed795
+	CMPQ          (SP), AX
+	JNE           further794
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
 
-vectors676:
-	VMOVUPS     (R10), Z5
-	VSUBPS      Z0, Z5, Z5
-	VADDPS      Z5, Z11, Z11
-	VFMADD231PS Z5, Z5, Z13
-	VMOVUPS     (R10)(DX*1), Z5
-	VSUBPS      Z1, Z5, Z5
-	VADDPS      Z5, Z12, Z12
-	VFMADD231PS Z5, Z5, Z14
+further794:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block793
+
+summed795:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         mean_base+96(FP), R10
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R10)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z1
+	VBROADCASTSS 4(R10)(CX*4), Z3
+	MOVQ         SI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z4
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z6
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, (SP)
+
+block799:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	SUBQ    $0x10, R13
+	JL      rest803
+
+vectors802:
+	VMOVUPS     (R10), Z13
+	VSUBPS      Z1, Z13, Z13
+	VADDPS      Z13, Z0, Z0
+	VFMADD231PS Z13, Z13, Z2
+	VMOVUPS     (R10)(DX*1), Z13
+	VSUBPS      Z3, Z13, Z13
+	VADDPS      Z13, Z8, Z8
+	VFMADD231PS Z13, Z13, Z7
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Z5
-	VSUBPS      Z3, Z5, Z5
-	VFMSUB213PS Z4, Z2, Z5
-	VMOVUPS     (R11), Z6
-	VFMADD213PS (R12), Z6, Z5
-	VMOVNTPS    Z5, (DI)
+	VMOVUPS     (R8), Z13
+	VSUBPS      Z5, Z13, Z13
+	VFMSUB213PS Z6, Z4, Z13
+	VMOVUPS     (R11), Z14
+	VFMADD213PS (R12), Z14, Z13
+	VMOVNTPS    Z13, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R13
-	JNZ         further679
-	VADDPS      Z13, Z15, Z15
-	VPXORD      Z13, Z13, Z13
-	VADDPS      Z14, Z16, Z16
-	VPXORD      Z14, Z14, Z14
+	JNZ         further805
+	CMPQ        R13, $0x10
+	JL          further805
+	VADDPS      Z0, Z9, Z9
+	VXORPS      Z0, Z0, Z0
+	VADDPS      Z8, Z10, Z10
+	VXORPS      Z8, Z8, Z8
+	VADDPS      Z2, Z11, Z11
+	VXORPS      Z2, Z2, Z2
+	VADDPS      Z7, Z12, Z12
+	VXORPS      Z7, Z7, Z7
 
-further679:
+further805:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x10, R13
-	JGE  vectors676
+	JGE  vectors802
 
-rest677:
-	VADDPS        Z15, Z13, Z13
-	VADDPS        Z16, Z14, Z14
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPS        Y0, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X0
-	VADDPS        X0, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPS        Y0, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X0
-	VADDPS        X0, X12, X12
-	VUNPCKLPS     X12, X11, X0
-	VUNPCKHPS     X12, X11, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X12, X12, X1
-	VUNPCKHPS     X12, X12, X2
-	VADDPS        X2, X1, X1
+rest803:
+	VADDPS        Z9, Z0, Z0
+	VADDPS        Z10, Z8, Z8
+	VADDPS        Z11, Z2, Z2
+	VADDPS        Z12, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z0, Y9
+	VADDPS        Y9, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X9
+	VADDPS        X9, X0, X0
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X8, X0, X9
+	VUNPCKHPS     X8, X0, X0
+	VADDPS        X0, X9, X9
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X9, X9, X0
+	VUNPCKHPD     X9, X9, X8
+	VADDPS        X8, X0, X0
+	VCVTPS2PD     X0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPS        Y8, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X8
+	VADDPS        X8, X2, X2
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPS        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VUNPCKLPS     X7, X2, X8
+	VUNPCKHPS     X7, X2, X2
+	VADDPS        X2, X8, X8
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z13, Y1
-	VADDPS        Y1, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X1
-	VADDPS        X1, X13, X13
-	VEXTRACTF64X4 $0x01, Z14, Y1
-	VADDPS        Y1, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X1
-	VADDPS        X1, X14, X14
-	VUNPCKLPS     X14, X13, X1
-	VUNPCKHPS     X14, X13, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X14, X14, X2
-	VUNPCKHPS     X14, X14, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
-	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), R9
-	VCVTPD2PSY    Y2, X1
-	VMOVSD        X1, (R9)(CX*4)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), R9
-	VCVTPD2PSY    Y0, X0
-	VMOVSD        X0, (R9)(CX*4)
-	LEAQ          (SI)(DX*2), SI
-	ADDQ          $0x02, CX
-	JMP           loop663
+	VUNPCKLPD     X8, X8, X2
+	VUNPCKHPD     X8, X8, X7
+	VADDPS        X7, X2, X2
+	VCVTPS2PD     X2, Y2
+	CMPQ          AX, $0x00000200
+	JLE           summed801
+	CMPQ          (SP), AX
+	JNE           further800
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 8(SP)
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 40(SP)
 
-last664:
+further800:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block799
+
+summed801:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K1
+	VMOVAPD.Z    Y3, K1, Y3
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+144(FP), R9
+	VCVTPD2PSY   Y1, X2
+	VMOVSD       X2, (R9)(CX*4)
+	VCVTPS2PD    X2, Y2
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R9)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y3, Y3
+	MOVQ         mean_base+96(FP), R9
+	VCVTPD2PSY   Y3, X3
+	VMOVSD       X3, (R9)(CX*4)
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+120(FP), R9
+	VCVTPD2PSY   Y2, X0
+	VMOVSD       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+	JMP          loop777
+
+last778:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -11749,9 +12987,9 @@ last664:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest681
+	JL           rest807
 
-vectors680:
+vectors806:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -11763,9 +13001,9 @@ vectors680:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors680
+	JGE         vectors806
 
-rest681:
+rest807:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -11776,9 +13014,9 @@ rest681:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest684
+	JL           rest810
 
-vectors683:
+vectors809:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -11790,139 +13028,200 @@ vectors683:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors683
+	JGE         vectors809
 
-rest684:
-rest665:
-rows686:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
-	JG     done687
-	VPXORD Z17, Z17, Z17
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x10, BX
-	JL     rest689
+rest810:
+rest779:
+rows812:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+152(FP)
+	JG   done813
+	MOVQ SI, DX
+	MOVQ AX, (SP)
 
-vectors688:
-	VADDPS (DX), Z17, Z17
+block814:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000400, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x10, BX
+	JL      rest818
+
+vectors817:
+	VADDPS (DX), Z0, Z0
 	ADDQ   $+64, DX
 	SUBQ   $0x10, BX
-	JGE    vectors688
+	JGE    vectors817
 
-rest689:
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPS        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPS        X0, X17, X17
-	VUNPCKLPS     X17, X17, X0
-	VUNPCKHPS     X17, X17, X1
+rest818:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X17, X17, X1
-	VUNPCKHPS     X17, X17, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), DX
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          mean_base+96(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	VPXORD        Z18, Z18, Z18
-	VPXORD        Z19, Z19, Z19
-	MOVQ          SI, DX
-	VPXORD        Z20, Z20, Z20
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
-	JL            rest692
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed816
+	CMPQ          (SP), AX
+	JNE           further815
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors691:
-	VMOVUPS     (DX), Z1
-	VSUBPS      Z0, Z1, Z1
-	VADDPS      Z1, Z18, Z18
-	VFMADD231PS Z1, Z1, Z19
+further815:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block814
+
+summed816:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), DX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSS (DX)(CX*4), Z0
+	MOVQ         SI, DX
+	MOVQ         AX, (SP)
+
+block820:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000200, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, BX
+	JL      rest824
+
+vectors823:
+	VMOVUPS     (DX), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further694
-	VADDPS      Z19, Z20, Z20
-	VPXORD      Z19, Z19, Z19
+	JNZ         further826
+	CMPQ        BX, $0x10
+	JL          further826
+	VADDPS      Z1, Z3, Z3
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
 
-further694:
+further826:
 	SUBQ $0x10, BX
-	JGE  vectors691
+	JGE  vectors823
 
-rest692:
-	VADDPS        Z20, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPS        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPS        X0, X18, X18
-	VUNPCKLPS     X18, X18, X0
-	VUNPCKHPS     X18, X18, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X18, X18, X1
-	VUNPCKHPS     X18, X18, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z19, Y1
-	VADDPS        Y1, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X1
-	VADDPS        X1, X19, X19
-	VUNPCKLPS     X19, X19, X1
-	VUNPCKHPS     X19, X19, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X19, X19, X2
-	VUNPCKHPS     X19, X19, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
+rest824:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X3
+	VADDPS        X3, X1, X1
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
 	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X3, X1
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X2, X2, X3
+	VUNPCKHPS     X2, X2, X2
+	VADDPS        X2, X3, X3
 	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), DX
-	VCVTPD2PSY    Y2, X1
-	VMOVSS        X1, (DX)(CX*4)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), DX
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z1
-	MOVQ          shift_base+120(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z2
-	MOVQ          beta_base+72(FP), BX
-	MOVQ          AX, R8
-	SUBQ          $0x10, R8
-	JL            rest696
+	VUNPCKLPD     X3, X3, X2
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X2, X2
+	VCVTPS2PD     X2, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed822
+	CMPQ          (SP), AX
+	JNE           further821
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
 
-vectors695:
+further821:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block820
+
+summed822:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y0, K1, Y0
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), DX
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (DX)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), DX
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (DX)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), DX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), DX
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSS (DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R8
+	SUBQ         $0x10, R8
+	JL           rest828
+
+vectors827:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -11934,44 +13233,50 @@ vectors695:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors695
+	JGE         vectors827
 
-rest696:
+rest828:
 	ADDQ $0x01, CX
-	JMP  rows686
+	JMP  rows812
 
-done687:
+done813:
 	SFENCE
-	JMP done662
+	JMP done776
 
-plain661:
+plain775:
 	XORQ CX, CX
 
-rows698:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+152(FP)
-	JG     done699
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
-	JL     rest701
+rows830:
+	LEAQ 4(CX), R8
+	CMPQ R8, rstd_len+152(FP)
+	JG   done831
+	MOVQ SI, R8
+	MOVQ AX, (SP)
 
-vectors700:
+block832:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000400, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x10, R9
+	JL      rest836
+
+vectors835:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors700
+	JGE    vectors835
 
-rest701:
+rest836:
 	ADDQ      $0x10, R9
-	JZ        done702
+	JZ        done837
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -11981,7 +13286,7 @@ rest701:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done702:
+done837:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -11999,509 +13304,646 @@ done702:
 	VEXTRACTF64X2 $0x01, Y3, X4
 	VADDPS        X4, X3, X3
 	VUNPCKLPS     X1, X0, X4
-	VUNPCKHPS     X1, X0, X21
-	VADDPS        X21, X4, X4
-	VUNPCKLPS     X3, X2, X21
-	VUNPCKHPS     X3, X2, X22
-	VADDPS        X22, X21, X21
-	VXORPS        Y22, Y22, Y22
-	VUNPCKLPD     X21, X4, X22
-	VUNPCKHPD     X21, X4, X4
-	VADDPS        X4, X22, X22
-	VCVTPS2PD     X22, Y4
-	VXORPD        X21, X21, X21
-	VCVTSI2SDQ    AX, X21, X21
-	VBROADCASTSD  X21, Y21
-	VDIVPD        Y21, Y4, Y4
-	MOVQ          mean_base+96(FP), R8
-	VCVTPD2PSY    Y4, X4
-	VMOVUPS       X4, (R8)(CX*4)
-	MOVQ          mean_base+96(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z4
-	VBROADCASTSS  4(R8)(CX*4), Z21
-	VBROADCASTSS  8(R8)(CX*4), Z22
-	VBROADCASTSS  12(R8)(CX*4), Z23
-	VPXORD        Z5, Z5, Z5
-	VPXORD        Z6, Z6, Z6
-	VPXORD        Z7, Z7, Z7
-	VPXORD        Z8, Z8, Z8
-	VPXORD        Z9, Z9, Z9
-	VPXORD        Z10, Z10, Z10
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	MOVQ          SI, R8
-	VPXORD        Z13, Z13, Z13
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
-	VPXORD        Z16, Z16, Z16
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
-	JL            rest704
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X4, X4
+	VUNPCKLPS     X3, X2, X0
+	VUNPCKHPS     X3, X2, X1
+	VADDPS        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X4, X1
+	VUNPCKHPD     X0, X4, X0
+	VADDPS        X0, X1, X1
+	VCVTPS2PD     X1, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed834
+	CMPQ          (SP), AX
+	JNE           further833
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors703:
-	VMOVUPS     (R8), Z24
-	VSUBPS      Z4, Z24, Z24
-	VADDPS      Z24, Z5, Z5
-	VFMADD231PS Z24, Z24, Z9
-	VMOVUPS     (R8)(DX*1), Z24
-	VSUBPS      Z21, Z24, Z24
-	VADDPS      Z24, Z6, Z6
-	VFMADD231PS Z24, Z24, Z10
-	VMOVUPS     (R8)(DX*2), Z24
-	VSUBPS      Z22, Z24, Z24
-	VADDPS      Z24, Z7, Z7
-	VFMADD231PS Z24, Z24, Z11
-	VMOVUPS     (R8)(BX*1), Z24
-	VSUBPS      Z23, Z24, Z24
-	VADDPS      Z24, Z8, Z8
-	VFMADD231PS Z24, Z24, Z12
+further833:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block832
+
+summed834:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	VBROADCASTSS 4(R8)(CX*4), Z2
+	VBROADCASTSS 8(R8)(CX*4), Z4
+	VBROADCASTSS 12(R8)(CX*4), Z5
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block838:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x10, R9
+	JL      rest842
+
+vectors841:
+	VMOVUPS     (R8), Z20
+	VSUBPS      Z0, Z20, Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS Z20, Z20, Z3
+	VMOVUPS     (R8)(DX*1), Z20
+	VSUBPS      Z2, Z20, Z20
+	VADDPS      Z20, Z9, Z9
+	VFMADD231PS Z20, Z20, Z6
+	VMOVUPS     (R8)(DX*2), Z20
+	VSUBPS      Z4, Z20, Z20
+	VADDPS      Z20, Z10, Z10
+	VFMADD231PS Z20, Z20, Z7
+	VMOVUPS     (R8)(BX*1), Z20
+	VSUBPS      Z5, Z20, Z20
+	VADDPS      Z20, Z11, Z11
+	VFMADD231PS Z20, Z20, Z8
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further706
+	JNZ         further844
+	CMPQ        R9, $0x10
+	JL          further844
+	VADDPS      Z1, Z12, Z12
+	VXORPS      Z1, Z1, Z1
 	VADDPS      Z9, Z13, Z13
-	VPXORD      Z9, Z9, Z9
+	VXORPS      Z9, Z9, Z9
 	VADDPS      Z10, Z14, Z14
-	VPXORD      Z10, Z10, Z10
+	VXORPS      Z10, Z10, Z10
 	VADDPS      Z11, Z15, Z15
-	VPXORD      Z11, Z11, Z11
-	VADDPS      Z12, Z16, Z16
-	VPXORD      Z12, Z12, Z12
+	VXORPS      Z11, Z11, Z11
+	VADDPS      Z3, Z16, Z16
+	VXORPS      Z3, Z3, Z3
+	VADDPS      Z6, Z17, Z17
+	VXORPS      Z6, Z6, Z6
+	VADDPS      Z7, Z18, Z18
+	VXORPS      Z7, Z7, Z7
+	VADDPS      Z8, Z19, Z19
+	VXORPS      Z8, Z8, Z8
 
-further706:
+further844:
 	SUBQ $0x10, R9
-	JGE  vectors703
+	JGE  vectors841
 
-rest704:
+rest842:
 	ADDQ        $0x10, R9
-	JZ          done705
-	VMOVUPS.Z   (R8), K1, Z24
-	VSUBPS      Z4, Z24, Z24
-	VMOVAPS.Z   Z24, K1, Z24
-	VADDPS      Z24, Z5, Z5
-	VFMADD231PS Z24, Z24, Z9
-	VMOVUPS.Z   (R8)(DX*1), K1, Z4
-	VSUBPS      Z21, Z4, Z4
-	VMOVAPS.Z   Z4, K1, Z4
-	VADDPS      Z4, Z6, Z6
-	VFMADD231PS Z4, Z4, Z10
-	VMOVUPS.Z   (R8)(DX*2), K1, Z4
-	VSUBPS      Z22, Z4, Z4
-	VMOVAPS.Z   Z4, K1, Z4
-	VADDPS      Z4, Z7, Z7
-	VFMADD231PS Z4, Z4, Z11
-	VMOVUPS.Z   (R8)(BX*1), K1, Z4
-	VSUBPS      Z23, Z4, Z4
-	VMOVAPS.Z   Z4, K1, Z4
-	VADDPS      Z4, Z8, Z8
-	VFMADD231PS Z4, Z4, Z12
+	JZ          done843
+	VMOVUPS.Z   (R8), K1, Z20
+	VSUBPS      Z0, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS Z20, Z20, Z3
+	VMOVUPS.Z   (R8)(DX*1), K1, Z20
+	VSUBPS      Z2, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z9, Z9
+	VFMADD231PS Z20, Z20, Z6
+	VMOVUPS.Z   (R8)(DX*2), K1, Z20
+	VSUBPS      Z4, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z10, Z10
+	VFMADD231PS Z20, Z20, Z7
+	VMOVUPS.Z   (R8)(BX*1), K1, Z20
+	VSUBPS      Z5, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z11, Z11
+	VFMADD231PS Z20, Z20, Z8
 
-done705:
+done843:
+	VADDPS        Z12, Z1, Z1
 	VADDPS        Z13, Z9, Z9
 	VADDPS        Z14, Z10, Z10
 	VADDPS        Z15, Z11, Z11
-	VADDPS        Z16, Z12, Z12
-	VEXTRACTF64X4 $0x01, Z5, Y4
-	VADDPS        Y4, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X4
-	VADDPS        X4, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y4
-	VADDPS        Y4, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X4
-	VADDPS        X4, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y4
-	VADDPS        Y4, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X4
-	VADDPS        X4, X7, X7
-	VEXTRACTF64X4 $0x01, Z8, Y4
-	VADDPS        Y4, Y8, Y8
-	VEXTRACTF64X2 $0x01, Y8, X4
-	VADDPS        X4, X8, X8
-	VUNPCKLPS     X6, X5, X4
-	VUNPCKHPS     X6, X5, X21
-	VADDPS        X21, X4, X4
-	VUNPCKLPS     X8, X7, X21
-	VUNPCKHPS     X8, X7, X22
-	VADDPS        X22, X21, X21
-	VXORPS        Y22, Y22, Y22
-	VUNPCKLPD     X21, X4, X22
-	VUNPCKHPD     X21, X4, X4
-	VADDPS        X4, X22, X22
-	VCVTPS2PD     X22, Y4
-	VEXTRACTF64X4 $0x01, Z9, Y21
-	VADDPS        Y21, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X21
-	VADDPS        X21, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y21
-	VADDPS        Y21, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X21
-	VADDPS        X21, X10, X10
-	VEXTRACTF64X4 $0x01, Z11, Y21
-	VADDPS        Y21, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X21
-	VADDPS        X21, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y21
-	VADDPS        Y21, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X21
-	VADDPS        X21, X12, X12
-	VUNPCKLPS     X10, X9, X21
-	VUNPCKHPS     X10, X9, X22
-	VADDPS        X22, X21, X21
-	VUNPCKLPS     X12, X11, X22
-	VUNPCKHPS     X12, X11, X23
-	VADDPS        X23, X22, X22
-	VXORPS        Y23, Y23, Y23
-	VUNPCKLPD     X22, X21, X23
-	VUNPCKHPD     X22, X21, X21
-	VADDPS        X21, X23, X23
-	VCVTPS2PD     X23, Y21
-	VXORPD        X22, X22, X22
-	VCVTSI2SDQ    AX, X22, X22
-	VBROADCASTSD  X22, Y22
-	VDIVPD        Y22, Y4, Y4
-	VDIVPD        Y22, Y21, Y21
-	VFNMADD231PD  Y4, Y4, Y21
-	VXORPS        Y22, Y22, Y22
-	VMAXPD        Y21, Y22, Y21
-	VBROADCASTSD  eps+168(FP), Y22
-	VADDPD        Y22, Y21, Y21
-	VSQRTPD       Y21, Y21
-	VBROADCASTSD  literal64_0<>+0(SB), Y22
-	VDIVPD        Y21, Y22, Y22
-	MOVQ          rstd_base+144(FP), R8
-	VCVTPD2PSY    Y22, X21
-	VMOVUPS       X21, (R8)(CX*4)
-	VMULPD        Y4, Y22, Y4
-	MOVQ          shift_base+120(FP), R8
-	VCVTPD2PSY    Y4, X4
-	VMOVUPS       X4, (R8)(CX*4)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z21
-	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z22
-	MOVQ          beta_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest708
+	VADDPS        Z16, Z3, Z3
+	VADDPS        Z17, Z6, Z6
+	VADDPS        Z18, Z7, Z7
+	VADDPS        Z19, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z1, Y12
+	VADDPS        Y12, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X12
+	VADDPS        X12, X1, X1
+	VEXTRACTF64X4 $0x01, Z9, Y12
+	VADDPS        Y12, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X12
+	VADDPS        X12, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y12
+	VADDPS        Y12, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X12
+	VADDPS        X12, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y12
+	VADDPS        Y12, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X12
+	VADDPS        X12, X11, X11
+	VUNPCKLPS     X9, X1, X12
+	VUNPCKHPS     X9, X1, X1
+	VADDPS        X1, X12, X12
+	VUNPCKLPS     X11, X10, X1
+	VUNPCKHPS     X11, X10, X9
+	VADDPS        X9, X1, X1
+	VXORPS        Y9, Y9, Y9
+	VUNPCKLPD     X1, X12, X9
+	VUNPCKHPD     X1, X12, X1
+	VADDPS        X1, X9, X9
+	VCVTPS2PD     X9, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y9
+	VADDPS        Y9, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X9
+	VADDPS        X9, X3, X3
+	VEXTRACTF64X4 $0x01, Z6, Y9
+	VADDPS        Y9, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X9
+	VADDPS        X9, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPS        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPS        X9, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X6, X3, X9
+	VUNPCKHPS     X6, X3, X3
+	VADDPS        X3, X9, X9
+	VUNPCKLPS     X8, X7, X3
+	VUNPCKHPS     X8, X7, X6
+	VADDPS        X6, X3, X3
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X3, X9, X6
+	VUNPCKHPD     X3, X9, X3
+	VADDPS        X3, X6, X6
+	VCVTPS2PD     X6, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed840
+	CMPQ          (SP), AX
+	JNE           further839
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 8(SP)
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 40(SP)
 
-vectors707:
-	VMOVUPS     (SI), Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS     (R9), Z24
-	VFMADD213PS (R10), Z24, Z23
-	VMOVUPS     Z23, (DI)
+further839:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block838
+
+summed840:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y0, K2, Y0
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), R8
+	VCVTPD2PSY   Y2, X3
+	VMOVUPS      X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest846
+
+vectors845:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors707
+	JGE         vectors845
 
-rest708:
+rest846:
 	ADDQ        $0x10, R11
-	JZ          done709
-	VMOVUPS.Z   (SI), K1, Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z21
-	VFMADD213PS Z21, Z4, Z23
-	VMOVUPS     Z23, K1, (DI)
+	JZ          done847
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done709:
+done847:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z4
+	VBROADCASTSS 4(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z21
+	VBROADCASTSS 4(R10)(CX*4), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 4(R10)(CX*4), Z22
+	VBROADCASTSS 4(R10)(CX*4), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest711
+	JL           rest849
 
-vectors710:
-	VMOVUPS     (SI), Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS     (R9), Z24
-	VFMADD213PS (R10), Z24, Z23
-	VMOVUPS     Z23, (DI)
+vectors848:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors710
+	JGE         vectors848
 
-rest711:
+rest849:
 	ADDQ        $0x10, R11
-	JZ          done712
-	VMOVUPS.Z   (SI), K1, Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z21
-	VFMADD213PS Z21, Z4, Z23
-	VMOVUPS     Z23, K1, (DI)
+	JZ          done850
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done712:
+done850:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z4
+	VBROADCASTSS 8(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z21
+	VBROADCASTSS 8(R10)(CX*4), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 8(R10)(CX*4), Z22
+	VBROADCASTSS 8(R10)(CX*4), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest714
+	JL           rest852
 
-vectors713:
-	VMOVUPS     (SI), Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS     (R9), Z24
-	VFMADD213PS (R10), Z24, Z23
-	VMOVUPS     Z23, (DI)
+vectors851:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors713
+	JGE         vectors851
 
-rest714:
+rest852:
 	ADDQ        $0x10, R11
-	JZ          done715
-	VMOVUPS.Z   (SI), K1, Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z21
-	VFMADD213PS Z21, Z4, Z23
-	VMOVUPS     Z23, K1, (DI)
+	JZ          done853
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done715:
+done853:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z4
+	VBROADCASTSS 12(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z21
+	VBROADCASTSS 12(R10)(CX*4), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSS 12(R10)(CX*4), Z22
+	VBROADCASTSS 12(R10)(CX*4), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest717
+	JL           rest855
 
-vectors716:
-	VMOVUPS     (SI), Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS     (R9), Z24
-	VFMADD213PS (R10), Z24, Z23
-	VMOVUPS     Z23, (DI)
+vectors854:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors716
+	JGE         vectors854
 
-rest717:
+rest855:
 	ADDQ        $0x10, R11
-	JZ          done718
-	VMOVUPS.Z   (SI), K1, Z23
-	VSUBPS      Z21, Z23, Z23
-	VFMSUB213PS Z22, Z4, Z23
-	VMOVUPS.Z   (R9), K1, Z4
-	VMOVUPS.Z   (R10), K1, Z21
-	VFMADD213PS Z21, Z4, Z23
-	VMOVUPS     Z23, K1, (DI)
+	JZ          done856
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
 
-done718:
+done856:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows698
+	JMP  rows830
 
-done699:
-rows719:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+152(FP)
-	JG     done720
-	VPXORD Z17, Z17, Z17
-	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x10, R8
-	JL     rest722
+done831:
+rows857:
+	LEAQ 1(CX), BX
+	CMPQ BX, rstd_len+152(FP)
+	JG   done858
+	MOVQ SI, BX
+	MOVQ AX, (SP)
 
-vectors721:
-	VADDPS (BX), Z17, Z17
+block859:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000400, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x10, R8
+	JL      rest863
+
+vectors862:
+	VADDPS (BX), Z0, Z0
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors721
+	JGE    vectors862
 
-rest722:
+rest863:
 	ADDQ      $0x10, R8
-	JZ        done723
-	VMOVUPS.Z (BX), K1, Z0
-	VADDPS    Z0, Z17, Z17
+	JZ        done864
+	VMOVUPS.Z (BX), K1, Z1
+	VADDPS    Z1, Z0, Z0
 
-done723:
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPS        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPS        X0, X17, X17
-	VUNPCKLPS     X17, X17, X0
-	VUNPCKHPS     X17, X17, X1
+done864:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X17, X17, X1
-	VUNPCKHPS     X17, X17, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), BX
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (BX)(CX*4)
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSS  (BX)(CX*4), Z0
-	VPXORD        Z18, Z18, Z18
-	VPXORD        Z19, Z19, Z19
-	MOVQ          SI, BX
-	VPXORD        Z20, Z20, Z20
-	MOVQ          AX, R8
-	SUBQ          $0x10, R8
-	JL            rest725
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed861
+	CMPQ          (SP), AX
+	JNE           further860
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors724:
-	VMOVUPS     (BX), Z1
-	VSUBPS      Z0, Z1, Z1
-	VADDPS      Z1, Z18, Z18
-	VFMADD231PS Z1, Z1, Z19
+further860:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block859
+
+summed861:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+96(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z0
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block865:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R8
+	JL      rest869
+
+vectors868:
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further727
-	VADDPS      Z19, Z20, Z20
-	VPXORD      Z19, Z19, Z19
+	JNZ         further871
+	CMPQ        R8, $0x10
+	JL          further871
+	VADDPS      Z1, Z3, Z3
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
 
-further727:
+further871:
 	SUBQ $0x10, R8
-	JGE  vectors724
+	JGE  vectors868
 
-rest725:
+rest869:
 	ADDQ        $0x10, R8
-	JZ          done726
-	VMOVUPS.Z   (BX), K1, Z1
-	VSUBPS      Z0, Z1, Z1
-	VMOVAPS.Z   Z1, K1, Z1
-	VADDPS      Z1, Z18, Z18
-	VFMADD231PS Z1, Z1, Z19
+	JZ          done870
+	VMOVUPS.Z   (BX), K1, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
 
-done726:
-	VADDPS        Z20, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPS        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPS        X0, X18, X18
-	VUNPCKLPS     X18, X18, X0
-	VUNPCKHPS     X18, X18, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X18, X18, X1
-	VUNPCKHPS     X18, X18, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VEXTRACTF64X4 $0x01, Z19, Y1
-	VADDPS        Y1, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X1
-	VADDPS        X1, X19, X19
-	VUNPCKLPS     X19, X19, X1
-	VUNPCKHPS     X19, X19, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X19, X19, X2
-	VUNPCKHPS     X19, X19, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
+done870:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X3
+	VADDPS        X3, X1, X1
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
 	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X3, X1
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X2, X2, X3
+	VUNPCKHPS     X2, X2, X2
+	VADDPS        X2, X3, X3
 	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), BX
-	VCVTPD2PSY    Y2, X1
-	VMOVSS        X1, (BX)(CX*4)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), BX
-	VCVTPD2PSY    Y0, X0
-	VMOVSS        X0, (BX)(CX*4)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z1
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z2
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest729
+	VUNPCKLPD     X3, X3, X2
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X2, X2
+	VCVTPS2PD     X2, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed867
+	CMPQ          (SP), AX
+	JNE           further866
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
 
-vectors728:
+further866:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block865
+
+summed867:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y0, K2, Y0
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), BX
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (BX)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+96(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (BX)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+96(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), BX
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest873
+
+vectors872:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -12514,11 +13956,11 @@ vectors728:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors728
+	JGE         vectors872
 
-rest729:
+rest873:
 	ADDQ        $0x10, R10
-	JZ          done730
+	JZ          done874
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -12527,23 +13969,23 @@ rest729:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done730:
+done874:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows719
+	JMP  rows857
 
-done720:
-done662:
+done858:
+done776:
 	VZEROUPPER
 	RET
 
 // func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
-TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
+TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $72-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x0000000f, CX
@@ -12556,7 +13998,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain731
+	JE      plain875
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -12564,139 +14006,179 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest735
+	JG      rest879
 	MOVQ    SI, R8
-	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
-	VPXORD  Z1, Z1, Z1
-	MOVQ    AX, R10
-	SUBQ    $0x10, R10
-	JL      rest737
+	MOVQ    AX, (SP)
 
-vectors736:
+block880:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R10
+	JL      rest884
+
+vectors883:
 	VMOVUPS     (R9), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further739
+	JNZ         further886
+	CMPQ        R10, $0x10
+	JL          further886
 	VADDPS      Z0, Z1, Z1
-	VPXORD      Z0, Z0, Z0
+	VXORPS      Z0, Z0, Z0
 
-further739:
+further886:
 	SUBQ $0x10, R10
-	JGE  vectors736
+	JGE  vectors883
 
-rest737:
+rest884:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
 	VUNPCKLPS     X0, X0, X1
-	VUNPCKHPS     X0, X0, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X0, X0, X2
 	VUNPCKHPS     X0, X0, X0
-	VADDPS        X0, X2, X2
+	VADDPS        X0, X1, X1
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X2, X1, X0
-	VUNPCKHPD     X2, X1, X1
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), R9
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (R9)(CX*4)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
+	CMPQ          AX, $0x00000200
+	JLE           summed882
+	CMPQ          (SP), AX
+	JNE           further881
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-loop733:
+further881:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block880
+
+summed882:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), R9
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+
+loop877:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last734
+	JG           last878
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
-	VPXORD       Z4, Z4, Z4
 	MOVQ         rstd_base+72(FP), R11
 	VBROADCASTSS -4(R11)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest741
+	MOVQ         AX, (SP)
 
-vectors740:
-	VMOVUPS     (R10), Z1
-	VFMADD231PS Z1, Z1, Z3
+block887:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	SUBQ    $0x10, R12
+	JL      rest891
+
+vectors890:
+	VMOVUPS     (R10), Z3
+	VFMADD231PS Z3, Z3, Z1
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Z1
-	VMULPS      Z0, Z1, Z1
-	VMULPS      (R11), Z1, Z1
-	VMOVNTPS    Z1, (DI)
+	VMOVUPS     (R8), Z3
+	VMULPS      Z0, Z3, Z3
+	VMULPS      (R11), Z3, Z3
+	VMOVNTPS    Z3, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000070, R12
-	JNZ         further743
-	VADDPS      Z3, Z4, Z4
-	VPXORD      Z3, Z3, Z3
+	JNZ         further893
+	CMPQ        R12, $0x10
+	JL          further893
+	VADDPS      Z1, Z2, Z2
+	VXORPS      Z1, Z1, Z1
 
-further743:
+further893:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x10, R12
-	JGE  vectors740
+	JGE  vectors890
 
-rest741:
-	VADDPS        Z4, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VADDPS        Y0, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X0
-	VADDPS        X0, X3, X3
-	VUNPCKLPS     X3, X3, X0
-	VUNPCKHPS     X3, X3, X1
-	VADDPS        X1, X0, X0
-	VUNPCKLPS     X3, X3, X1
-	VUNPCKHPS     X3, X3, X2
+rest891:
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed889
+	CMPQ          (SP), AX
+	JNE           further888
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), R9
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (R9)(CX*4)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
-	JMP           loop733
+	VMOVUPD       Y2, 8(SP)
 
-last734:
+further888:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block887
+
+summed889:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), R9
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (R9)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+	JMP          loop877
+
+last878:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest745
+	JL           rest895
 
-vectors744:
+vectors894:
 	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -12705,71 +14187,91 @@ vectors744:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors744
+	JGE      vectors894
 
-rest745:
-rest735:
-rows747:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done748
-	VPXORD Z5, Z5, Z5
-	MOVQ   SI, DX
-	VPXORD Z6, Z6, Z6
-	MOVQ   AX, BX
-	SUBQ   $0x10, BX
-	JL     rest750
+rest895:
+rest879:
+rows897:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+80(FP)
+	JG   done898
+	MOVQ SI, DX
+	MOVQ AX, (SP)
 
-vectors749:
-	VMOVUPS     (DX), Z0
-	VFMADD231PS Z0, Z0, Z5
+block899:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000200, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, BX
+	JL      rest903
+
+vectors902:
+	VMOVUPS     (DX), Z2
+	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further752
-	VADDPS      Z5, Z6, Z6
-	VPXORD      Z5, Z5, Z5
+	JNZ         further905
+	CMPQ        BX, $0x10
+	JL          further905
+	VADDPS      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
 
-further752:
+further905:
 	SUBQ $0x10, BX
-	JGE  vectors749
+	JGE  vectors902
 
-rest750:
-	VADDPS        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPS        Y0, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X0
-	VADDPS        X0, X5, X5
-	VUNPCKLPS     X5, X5, X0
-	VUNPCKHPS     X5, X5, X1
+rest903:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X5, X5, X1
-	VUNPCKHPS     X5, X5, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (DX)(CX*4)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSS  (DX)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x10, BX
-	JL            rest754
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed901
+	CMPQ          (SP), AX
+	JNE           further900
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors753:
+further900:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block899
+
+summed901:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), DX
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (DX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSS (DX)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x10, BX
+	JL           rest907
+
+vectors906:
 	VMOVUPS  (SI), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -12778,37 +14280,43 @@ vectors753:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors753
+	JGE      vectors906
 
-rest754:
+rest907:
 	ADDQ $0x01, CX
-	JMP  rows747
+	JMP  rows897
 
-done748:
+done898:
 	SFENCE
-	JMP done732
+	JMP done876
 
-plain731:
+plain875:
 	XORQ CX, CX
 
-rows756:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+80(FP)
-	JG     done757
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   AX, R9
-	SUBQ   $0x10, R9
-	JL     rest759
+rows909:
+	LEAQ 4(CX), R8
+	CMPQ R8, rstd_len+80(FP)
+	JG   done910
+	MOVQ SI, R8
+	MOVQ AX, (SP)
 
-vectors758:
+block911:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x10, R9
+	JL      rest915
+
+vectors914:
 	VMOVUPS     (R8), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     (R8)(DX*1), Z8
@@ -12819,23 +14327,25 @@ vectors758:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further761
+	JNZ         further917
+	CMPQ        R9, $0x10
+	JL          further917
 	VADDPS      Z0, Z4, Z4
-	VPXORD      Z0, Z0, Z0
+	VXORPS      Z0, Z0, Z0
 	VADDPS      Z1, Z5, Z5
-	VPXORD      Z1, Z1, Z1
+	VXORPS      Z1, Z1, Z1
 	VADDPS      Z2, Z6, Z6
-	VPXORD      Z2, Z2, Z2
+	VXORPS      Z2, Z2, Z2
 	VADDPS      Z3, Z7, Z7
-	VPXORD      Z3, Z3, Z3
+	VXORPS      Z3, Z3, Z3
 
-further761:
+further917:
 	SUBQ $0x10, R9
-	JGE  vectors758
+	JGE  vectors914
 
-rest759:
+rest915:
 	ADDQ        $0x10, R9
-	JZ          done760
+	JZ          done916
 	VMOVUPS.Z   (R8), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z8
@@ -12845,261 +14355,296 @@ rest759:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PS Z8, Z8, Z3
 
-done760:
+done916:
 	VADDPS        Z4, Z0, Z0
 	VADDPS        Z5, Z1, Z1
 	VADDPS        Z6, Z2, Z2
 	VADDPS        Z7, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPS        Y8, Y0, Y0
-	VEXTRACTF64X2 $0x01, Y0, X8
-	VADDPS        X8, X0, X0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPS        Y8, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X8
-	VADDPS        X8, X1, X1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPS        Y8, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X8
-	VADDPS        X8, X2, X2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPS        Y8, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X8
-	VADDPS        X8, X3, X3
-	VUNPCKLPS     X1, X0, X8
-	VUNPCKHPS     X1, X0, X11
-	VADDPS        X11, X8, X8
-	VUNPCKLPS     X3, X2, X11
-	VUNPCKHPS     X3, X2, X12
-	VADDPS        X12, X11, X11
-	VXORPS        Y12, Y12, Y12
-	VUNPCKLPD     X11, X8, X12
-	VUNPCKHPD     X11, X8, X8
-	VADDPS        X8, X12, X12
-	VCVTPS2PD     X12, Y8
-	VXORPD        X11, X11, X11
-	VCVTSI2SDQ    AX, X11, X11
-	VBROADCASTSD  X11, Y11
-	VDIVPD        Y11, Y8, Y8
-	VBROADCASTSD  eps+96(FP), Y11
-	VADDPD        Y11, Y8, Y8
-	VSQRTPD       Y8, Y8
-	VBROADCASTSD  literal64_0<>+0(SB), Y11
-	VDIVPD        Y8, Y11, Y11
-	MOVQ          rstd_base+72(FP), R8
-	VCVTPD2PSY    Y11, X8
-	VMOVUPS       X8, (R8)(CX*4)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z8
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest763
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X4, X4
+	VUNPCKLPS     X3, X2, X0
+	VUNPCKHPS     X3, X2, X1
+	VADDPS        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X4, X1
+	VUNPCKHPD     X0, X4, X0
+	VADDPS        X0, X1, X1
+	VCVTPS2PD     X1, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed913
+	CMPQ          (SP), AX
+	JNE           further912
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors762:
-	VMOVUPS    (SI), Z11
-	VMULPS     Z8, Z11, Z11
-	VMULPS     (R9), Z11, Z11
-	VMOVUPS    Z11, (DI)
+further912:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block911
+
+summed913:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), R8
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest919
+
+vectors918:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors762
+	JGE        vectors918
 
-rest763:
+rest919:
 	ADDQ      $0x10, R10
-	JZ        done764
-	VMOVUPS.Z (SI), K1, Z11
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS.Z (R9), K1, Z8
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS   Z11, K1, (DI)
+	JZ        done920
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done764:
+done920:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Z8
+	VBROADCASTSS 4(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest766
+	JL           rest922
 
-vectors765:
-	VMOVUPS    (SI), Z11
-	VMULPS     Z8, Z11, Z11
-	VMULPS     (R9), Z11, Z11
-	VMOVUPS    Z11, (DI)
+vectors921:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors765
+	JGE        vectors921
 
-rest766:
+rest922:
 	ADDQ      $0x10, R10
-	JZ        done767
-	VMOVUPS.Z (SI), K1, Z11
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS.Z (R9), K1, Z8
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS   Z11, K1, (DI)
+	JZ        done923
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done767:
+done923:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 8(R9)(CX*4), Z8
+	VBROADCASTSS 8(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest769
+	JL           rest925
 
-vectors768:
-	VMOVUPS    (SI), Z11
-	VMULPS     Z8, Z11, Z11
-	VMULPS     (R9), Z11, Z11
-	VMOVUPS    Z11, (DI)
+vectors924:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors768
+	JGE        vectors924
 
-rest769:
+rest925:
 	ADDQ      $0x10, R10
-	JZ        done770
-	VMOVUPS.Z (SI), K1, Z11
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS.Z (R9), K1, Z8
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS   Z11, K1, (DI)
+	JZ        done926
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done770:
+done926:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSS 12(R9)(CX*4), Z8
+	VBROADCASTSS 12(R9)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest772
+	JL           rest928
 
-vectors771:
-	VMOVUPS    (SI), Z11
-	VMULPS     Z8, Z11, Z11
-	VMULPS     (R9), Z11, Z11
-	VMOVUPS    Z11, (DI)
+vectors927:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors771
+	JGE        vectors927
 
-rest772:
+rest928:
 	ADDQ      $0x10, R10
-	JZ        done773
-	VMOVUPS.Z (SI), K1, Z11
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS.Z (R9), K1, Z8
-	VMULPS    Z8, Z11, Z11
-	VMOVUPS   Z11, K1, (DI)
+	JZ        done929
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
 
-done773:
+done929:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows756
+	JMP  rows909
 
-done757:
-rows774:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done775
-	VPXORD Z9, Z9, Z9
-	MOVQ   SI, BX
-	VPXORD Z10, Z10, Z10
-	MOVQ   AX, R8
-	SUBQ   $0x10, R8
-	JL     rest777
+done910:
+rows930:
+	LEAQ 1(CX), BX
+	CMPQ BX, rstd_len+80(FP)
+	JG   done931
+	MOVQ SI, BX
+	MOVQ AX, (SP)
 
-vectors776:
-	VMOVUPS     (BX), Z0
-	VFMADD231PS Z0, Z0, Z9
+block932:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R8
+	JL      rest936
+
+vectors935:
+	VMOVUPS     (BX), Z2
+	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further779
-	VADDPS      Z9, Z10, Z10
-	VPXORD      Z9, Z9, Z9
+	JNZ         further938
+	CMPQ        R8, $0x10
+	JL          further938
+	VADDPS      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
 
-further779:
+further938:
 	SUBQ $0x10, R8
-	JGE  vectors776
+	JGE  vectors935
 
-rest777:
+rest936:
 	ADDQ        $0x10, R8
-	JZ          done778
-	VMOVUPS.Z   (BX), K1, Z0
-	VFMADD231PS Z0, Z0, Z9
+	JZ          done937
+	VMOVUPS.Z   (BX), K1, Z2
+	VFMADD231PS Z2, Z2, Z0
 
-done778:
-	VADDPS        Z10, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPS        Y0, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X0
-	VADDPS        X0, X9, X9
-	VUNPCKLPS     X9, X9, X0
-	VUNPCKHPS     X9, X9, X1
+done937:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPS        X1, X0, X0
-	VUNPCKLPS     X9, X9, X1
-	VUNPCKHPS     X9, X9, X2
-	VADDPS        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X0, X2
-	VUNPCKHPD     X1, X0, X0
-	VADDPS        X0, X2, X2
-	VCVTPS2PD     X2, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), BX
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (BX)(CX*4)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSS  (R8)(CX*4), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x10, R9
-	JL            rest781
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed934
+	CMPQ          (SP), AX
+	JNE           further933
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors780:
+further933:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block932
+
+summed934:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+96(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+72(FP), BX
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest940
+
+vectors939:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -13109,34 +14654,34 @@ vectors780:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors780
+	JGE        vectors939
 
-rest781:
+rest940:
 	ADDQ      $0x10, R9
-	JZ        done782
+	JZ        done941
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done782:
+done941:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows774
+	JMP  rows930
 
-done775:
-done732:
+done931:
+done876:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
+TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
@@ -13150,43 +14695,49 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain783
+	JE           plain942
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done787
+	JG           done946
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
-	VPXORD       Z1, Z1, Z1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z2
+	VBROADCASTSS (R12)(CX*4), Z1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Z3
-	VPXORD       Z4, Z4, Z4
+	VBROADCASTSS (R12)(CX*4), Z2
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest789
+	MOVQ         AX, (SP)
 
-vectors788:
+block947:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest951
+
+vectors950:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
 	VMOVUPS     (SI), Z8
 	VMOVUPS     (DI), Z9
-	VSUBPS      Z2, Z8, Z8
-	VFMSUB213PS Z3, Z0, Z8
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
 	VADDPS      Z9, Z7, Z7
 	VFMADD231PS Z9, Z8, Z6
 	VMULPS      Z5, Z9, Z9
-	VFMADD231PS Z9, Z8, Z1
+	VFMADD231PS Z9, Z8, Z3
 	VADDPS      Z9, Z4, Z4
 	VMOVUPS     Z6, (R11)
 	VMOVUPS     Z7, (R12)
@@ -13196,188 +14747,222 @@ vectors788:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors788
+	JGE         vectors950
 
-rest789:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPS        Y2, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X1, X1, X2
-	VUNPCKHPS     X1, X1, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X1, X1, X3
-	VUNPCKHPS     X1, X1, X1
-	VADDPS        X1, X3, X3
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X3, X2, X1
-	VUNPCKHPD     X3, X2, X2
-	VADDPS        X2, X1, X1
-	VCVTPS2PD     X1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VADDPS        Y2, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X2
-	VADDPS        X2, X4, X4
-	VUNPCKLPS     X4, X4, X2
-	VUNPCKHPS     X4, X4, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X4, X4, X3
+rest951:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VUNPCKLPS     X3, X3, X5
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X3, X3
+	VCVTPS2PD     X3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X4, X5
 	VUNPCKHPS     X4, X4, X4
-	VADDPS        X4, X3, X3
+	VADDPS        X4, X5, X5
 	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X3, X2, X4
-	VUNPCKHPD     X3, X2, X2
-	VADDPS        X2, X4, X4
-	VCVTPS2PD     X4, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VFNMADD231PD  Y0, Y1, Y2
-	VCVTPD2PSY    Y2, X0
-	VMOVSS        X0, 32(SP)
-	MOVQ          rstd_base+144(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	INCQ          CX
+	VUNPCKLPD     X5, X5, X4
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X4, X4
+	VCVTPS2PD     X4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed949
+	CMPQ          (SP), AX
+	JNE           further948
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 40(SP)
 
-loop785:
+further948:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block947
+
+summed949:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y3, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop944:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last786
+	JG           last945
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS (SP), Z1
+	VBROADCASTSS 72(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS -4(R11)(CX*4), Z2
-	VBROADCASTSS 32(SP), Z3
+	VBROADCASTSS 104(SP), Z3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSS (R11)(CX*4), Z4
-	VPXORD       Z10, Z10, Z10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS (R13)(CX*4), Z5
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS (R13)(CX*4), Z6
-	VPXORD       Z11, Z11, Z11
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest792
+	MOVQ         AX, (SP)
 
-vectors791:
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPS      (BX), Z7
-	VMOVUPS      (R9), Z8
-	VMULPS       (R10), Z8, Z8
-	VSUBPS       Z2, Z7, Z7
-	VSUBPS       Z3, Z8, Z8
-	VFNMADD231PS Z7, Z1, Z8
-	VMULPS       Z0, Z8, Z8
-	VMOVNTPS     Z8, (R8)
-	VMOVUPS      (R11), Z7
-	VMOVUPS      (R12), Z8
-	VMOVUPS      (R13), Z9
+block953:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	SUBQ    $0x10, R14
+	JL      rest957
+
+vectors956:
+	VMOVUPS      (R11), Z9
+	VMOVUPS      (R12), Z10
+	VMOVUPS      (R13), Z11
 	VMOVUPS      (SI), Z12
 	VMOVUPS      (DI), Z13
 	VSUBPS       Z5, Z12, Z12
 	VFMSUB213PS  Z6, Z4, Z12
-	VADDPS       Z13, Z9, Z9
-	VFMADD231PS  Z13, Z12, Z8
-	VMULPS       Z7, Z13, Z13
-	VFMADD231PS  Z13, Z12, Z10
 	VADDPS       Z13, Z11, Z11
-	VMOVUPS      Z8, (R12)
-	VMOVUPS      Z9, (R13)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
+	VFMADD231PS  Z13, Z12, Z10
+	VMULPS       Z9, Z13, Z13
+	VFMADD231PS  Z13, Z12, Z7
+	VADDPS       Z13, Z8, Z8
+	VMOVUPS      Z10, (R12)
+	VMOVUPS      Z11, (R13)
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPS      (BX), Z9
+	VMOVUPS      (R9), Z10
+	VMULPS       (R10), Z10, Z10
+	VSUBPS       Z2, Z9, Z9
+	VSUBPS       Z3, Z10, Z10
+	VFNMADD231PS Z9, Z1, Z10
+	VMULPS       Z0, Z10, Z10
+	VMOVNTPS     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	SUBQ         $0x10, R14
-	JGE          vectors791
+	JGE          vectors956
 
-rest792:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z10, Y1
-	VADDPS        Y1, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X1
-	VADDPS        X1, X10, X10
-	VUNPCKLPS     X10, X10, X1
-	VUNPCKHPS     X10, X10, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X10, X10, X2
-	VUNPCKHPS     X10, X10, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z11, Y2
-	VADDPS        Y2, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X2
-	VADDPS        X2, X11, X11
-	VUNPCKLPS     X11, X11, X2
-	VUNPCKHPS     X11, X11, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X11, X11, X3
-	VUNPCKHPS     X11, X11, X4
-	VADDPS        X4, X3, X3
-	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X3, X2, X4
-	VUNPCKHPD     X3, X2, X2
-	VADDPS        X2, X4, X4
-	VCVTPS2PD     X4, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VFNMADD231PD  Y0, Y1, Y2
-	VCVTPD2PSY    Y2, X0
-	VMOVSS        X0, 32(SP)
-	MOVQ          rstd_base+144(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	INCQ          CX
-	JMP           loop785
+rest957:
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPS        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPS        X9, X7, X7
+	VUNPCKLPS     X7, X7, X9
+	VUNPCKHPS     X7, X7, X7
+	VADDPS        X7, X9, X9
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X9, X9, X7
+	VUNPCKHPD     X9, X9, X9
+	VADDPS        X9, X7, X7
+	VCVTPS2PD     X7, Y7
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X8, X8, X9
+	VUNPCKHPS     X8, X8, X8
+	VADDPS        X8, X9, X9
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X9, X9, X8
+	VUNPCKHPD     X9, X9, X9
+	VADDPS        X9, X8, X8
+	VCVTPS2PD     X8, Y8
+	CMPQ          AX, $0x00000200
+	JLE           summed955
+	CMPQ          (SP), AX
+	JNE           further954
+	VXORPS        Y9, Y9, Y9
+	VMOVUPD       Y9, 8(SP)
+	VXORPS        Y9, Y9, Y9
+	VMOVUPD       Y9, 40(SP)
 
-last786:
+further954:
+	VADDPD  8(SP), Y7, Y7
+	VMOVUPD Y7, 8(SP)
+	VADDPD  40(SP), Y8, Y8
+	VMOVUPD Y8, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block953
+
+summed955:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y7, Y7
+	VDIVPD       Y0, Y8, Y8
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y7, Y8
+	VCVTPD2PSY   Y8, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y7, Y7
+	VCVTPD2PSY   Y7, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop944
+
+last945:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSS (SP), Z1
+	VBROADCASTSS 72(SP), Z1
 	MOVQ         mean_base+96(FP), SI
 	VBROADCASTSS -4(SI)(CX*4), Z2
-	VBROADCASTSS 32(SP), Z3
+	VBROADCASTSS 104(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest795
+	JL           rest960
 
-vectors794:
+vectors959:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -13391,20 +14976,20 @@ vectors794:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors794
+	JGE          vectors959
 
-rest795:
-done787:
+rest960:
+done946:
 	SFENCE
-	JMP done784
+	JMP done943
 
-plain783:
+plain942:
 	XORQ CX, CX
 
-rows797:
+rows962:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done798
+	JG           done963
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -13412,70 +14997,76 @@ rows797:
 	VBROADCASTSS 4(R11)(CX*4), Z1
 	VBROADCASTSS 8(R11)(CX*4), Z2
 	VBROADCASTSS 12(R11)(CX*4), Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z4
+	VBROADCASTSS 4(R13)(CX*4), Z5
+	VBROADCASTSS 8(R13)(CX*4), Z6
+	VBROADCASTSS 12(R13)(CX*4), Z7
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS (R13)(CX*4), Z8
 	VBROADCASTSS 4(R13)(CX*4), Z9
 	VBROADCASTSS 8(R13)(CX*4), Z10
 	VBROADCASTSS 12(R13)(CX*4), Z11
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Z12
-	VBROADCASTSS 4(R13)(CX*4), Z13
-	VBROADCASTSS 8(R13)(CX*4), Z14
-	VBROADCASTSS 12(R13)(CX*4), Z15
-	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x10, R14
-	JL           rest800
+	MOVQ         AX, (SP)
 
-vectors799:
+block964:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x10, R14
+	JL      rest968
+
+vectors967:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
 	VMOVUPS     (R9), Z23
 	VMOVUPS     (R10), Z24
-	VSUBPS      Z8, Z23, Z23
-	VFMSUB213PS Z12, Z0, Z23
+	VSUBPS      Z4, Z23, Z23
+	VFMSUB213PS Z8, Z0, Z23
 	VADDPS      Z24, Z22, Z22
 	VFMADD231PS Z24, Z23, Z21
 	VMULPS      Z20, Z24, Z24
-	VFMADD231PS Z24, Z23, Z4
+	VFMADD231PS Z24, Z23, Z12
 	VADDPS      Z24, Z16, Z16
 	VMOVUPS     (R9)(DX*1), Z23
 	VMOVUPS     (R10)(DX*1), Z24
-	VSUBPS      Z9, Z23, Z23
-	VFMSUB213PS Z13, Z1, Z23
+	VSUBPS      Z5, Z23, Z23
+	VFMSUB213PS Z9, Z1, Z23
 	VADDPS      Z24, Z22, Z22
 	VFMADD231PS Z24, Z23, Z21
 	VMULPS      Z20, Z24, Z24
-	VFMADD231PS Z24, Z23, Z5
+	VFMADD231PS Z24, Z23, Z13
 	VADDPS      Z24, Z17, Z17
 	VMOVUPS     (R9)(DX*2), Z23
 	VMOVUPS     (R10)(DX*2), Z24
-	VSUBPS      Z10, Z23, Z23
-	VFMSUB213PS Z14, Z2, Z23
+	VSUBPS      Z6, Z23, Z23
+	VFMSUB213PS Z10, Z2, Z23
 	VADDPS      Z24, Z22, Z22
 	VFMADD231PS Z24, Z23, Z21
 	VMULPS      Z20, Z24, Z24
-	VFMADD231PS Z24, Z23, Z6
+	VFMADD231PS Z24, Z23, Z14
 	VADDPS      Z24, Z18, Z18
 	VMOVUPS     (R9)(BX*1), Z23
 	VMOVUPS     (R10)(BX*1), Z24
-	VSUBPS      Z11, Z23, Z23
-	VFMSUB213PS Z15, Z3, Z23
+	VSUBPS      Z7, Z23, Z23
+	VFMSUB213PS Z11, Z3, Z23
 	VADDPS      Z24, Z22, Z22
 	VFMADD231PS Z24, Z23, Z21
 	VMULPS      Z20, Z24, Z24
-	VFMADD231PS Z24, Z23, Z7
+	VFMADD231PS Z24, Z23, Z15
 	VADDPS      Z24, Z19, Z19
 	VMOVUPS     Z21, (R12)
 	VMOVUPS     Z22, (R13)
@@ -13485,150 +15076,170 @@ vectors799:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors799
+	JGE         vectors967
 
-rest800:
+rest968:
 	ADDQ        $0x10, R14
-	JZ          done801
+	JZ          done969
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
 	VMOVUPS.Z   (R9), K1, Z23
 	VMOVUPS.Z   (R10), K1, Z24
-	VSUBPS      Z8, Z23, Z23
-	VFMSUB213PS Z12, Z0, Z23
+	VSUBPS      Z4, Z23, Z23
+	VFMSUB213PS Z8, Z0, Z23
 	VADDPS      Z24, Z22, Z22
 	VFMADD231PS Z24, Z23, Z21
 	VMULPS      Z20, Z24, Z24
-	VFMADD231PS Z24, Z23, Z4
+	VFMADD231PS Z24, Z23, Z12
 	VADDPS      Z24, Z16, Z16
-	VMOVUPS.Z   (R9)(DX*1), K1, Z0
-	VMOVUPS.Z   (R10)(DX*1), K1, Z8
-	VSUBPS      Z9, Z0, Z0
-	VFMSUB213PS Z13, Z1, Z0
-	VADDPS      Z8, Z22, Z22
-	VFMADD231PS Z8, Z0, Z21
-	VMULPS      Z20, Z8, Z8
-	VFMADD231PS Z8, Z0, Z5
-	VADDPS      Z8, Z17, Z17
-	VMOVUPS.Z   (R9)(DX*2), K1, Z0
-	VMOVUPS.Z   (R10)(DX*2), K1, Z1
-	VSUBPS      Z10, Z0, Z0
-	VFMSUB213PS Z14, Z2, Z0
-	VADDPS      Z1, Z22, Z22
-	VFMADD231PS Z1, Z0, Z21
-	VMULPS      Z20, Z1, Z1
-	VFMADD231PS Z1, Z0, Z6
-	VADDPS      Z1, Z18, Z18
-	VMOVUPS.Z   (R9)(BX*1), K1, Z0
-	VMOVUPS.Z   (R10)(BX*1), K1, Z1
-	VSUBPS      Z11, Z0, Z0
-	VFMSUB213PS Z15, Z3, Z0
-	VADDPS      Z1, Z22, Z22
-	VFMADD231PS Z1, Z0, Z21
-	VMULPS      Z20, Z1, Z1
-	VFMADD231PS Z1, Z0, Z7
-	VADDPS      Z1, Z19, Z19
+	VMOVUPS.Z   (R9)(DX*1), K1, Z23
+	VMOVUPS.Z   (R10)(DX*1), K1, Z24
+	VSUBPS      Z5, Z23, Z23
+	VFMSUB213PS Z9, Z1, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z13
+	VADDPS      Z24, Z17, Z17
+	VMOVUPS.Z   (R9)(DX*2), K1, Z23
+	VMOVUPS.Z   (R10)(DX*2), K1, Z24
+	VSUBPS      Z6, Z23, Z23
+	VFMSUB213PS Z10, Z2, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z14
+	VADDPS      Z24, Z18, Z18
+	VMOVUPS.Z   (R9)(BX*1), K1, Z23
+	VMOVUPS.Z   (R10)(BX*1), K1, Z24
+	VSUBPS      Z7, Z23, Z23
+	VFMSUB213PS Z11, Z3, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z15
+	VADDPS      Z24, Z19, Z19
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done801:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPS        Y1, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X1
-	VADDPS        X1, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPS        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPS        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPS        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPS        X1, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPS        Y1, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X1
-	VADDPS        X1, X7, X7
-	VUNPCKLPS     X5, X4, X1
-	VUNPCKHPS     X5, X4, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X7, X6, X2
-	VUNPCKHPS     X7, X6, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z16, Y2
-	VADDPS        Y2, Y16, Y16
-	VEXTRACTF64X2 $0x01, Y16, X2
-	VADDPS        X2, X16, X16
-	VEXTRACTF64X4 $0x01, Z17, Y2
-	VADDPS        Y2, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X2
-	VADDPS        X2, X17, X17
-	VEXTRACTF64X4 $0x01, Z18, Y2
-	VADDPS        Y2, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X2
-	VADDPS        X2, X18, X18
-	VEXTRACTF64X4 $0x01, Z19, Y2
-	VADDPS        Y2, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X2
-	VADDPS        X2, X19, X19
-	VUNPCKLPS     X17, X16, X2
-	VUNPCKHPS     X17, X16, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X19, X18, X3
-	VUNPCKHPS     X19, X18, X8
-	VADDPS        X8, X3, X3
-	VXORPS        Y8, Y8, Y8
-	VUNPCKLPD     X3, X2, X8
-	VUNPCKHPD     X3, X2, X2
-	VADDPS        X2, X8, X8
-	VCVTPS2PD     X8, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPS       (R9)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VFNMADD231PD  Y0, Y1, Y2
-	VCVTPD2PSY    Y2, X0
-	VMOVUPS       X0, 32(SP)
-	MOVQ          rstd_base+144(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPS       (R9)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVUPS       X0, (SP)
-	MOVQ          DX, R9
-	ADDQ          R9, R9
-	ADDQ          R9, R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R10
-	VBROADCASTSS  (SP), Z1
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSS  (R11)(CX*4), Z2
-	VBROADCASTSS  32(SP), Z3
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest803
+done969:
+	VEXTRACTF64X4 $0x01, Z12, Y20
+	VADDPS        Y20, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X20
+	VADDPS        X20, X12, X12
+	VEXTRACTF64X4 $0x01, Z13, Y20
+	VADDPS        Y20, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X20
+	VADDPS        X20, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y20
+	VADDPS        Y20, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X20
+	VADDPS        X20, X14, X14
+	VEXTRACTF64X4 $0x01, Z15, Y20
+	VADDPS        Y20, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X20
+	VADDPS        X20, X15, X15
+	VUNPCKLPS     X13, X12, X20
+	VUNPCKHPS     X13, X12, X12
+	VADDPS        X12, X20, X20
+	VUNPCKLPS     X15, X14, X12
+	VUNPCKHPS     X15, X14, X13
+	VADDPS        X13, X12, X12
+	VXORPS        Y13, Y13, Y13
+	VUNPCKLPD     X12, X20, X13
+	VUNPCKHPD     X12, X20, X12
+	VADDPS        X12, X13, X13
+	VCVTPS2PD     X13, Y12
+	VEXTRACTF64X4 $0x01, Z16, Y13
+	VADDPS        Y13, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X13
+	VADDPS        X13, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y13
+	VADDPS        Y13, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X13
+	VADDPS        X13, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y13
+	VADDPS        Y13, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X13
+	VADDPS        X13, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y13
+	VADDPS        Y13, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X13
+	VADDPS        X13, X19, X19
+	VUNPCKLPS     X17, X16, X13
+	VUNPCKHPS     X17, X16, X14
+	VADDPS        X14, X13, X13
+	VUNPCKLPS     X19, X18, X14
+	VUNPCKHPS     X19, X18, X15
+	VADDPS        X15, X14, X14
+	VXORPS        Y15, Y15, Y15
+	VUNPCKLPD     X14, X13, X15
+	VUNPCKHPD     X14, X13, X13
+	VADDPS        X13, X15, X15
+	VCVTPS2PD     X15, Y13
+	CMPQ          AX, $0x00000200
+	JLE           summed966
+	CMPQ          (SP), AX
+	JNE           further965
+	VXORPS        Y14, Y14, Y14
+	VMOVUPD       Y14, 8(SP)
+	VXORPS        Y14, Y14, Y14
+	VMOVUPD       Y14, 40(SP)
 
-vectors802:
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, (R8)
+further965:
+	VADDPD  8(SP), Y12, Y12
+	VMOVUPD Y12, 8(SP)
+	VADDPD  40(SP), Y13, Y13
+	VMOVUPD Y13, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block964
+
+summed966:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y12, Y12
+	VDIVPD       Y0, Y13, Y13
+	MOVQ         shift_base+120(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y12, Y13
+	VCVTPD2PSY   Y13, X0
+	VMOVUPS      X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+144(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y12, Y12
+	VCVTPD2PSY   Y12, X0
+	VMOVUPS      X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest971
+
+vectors970:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -13636,22 +15247,22 @@ vectors802:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors802
+	JGE          vectors970
 
-rest803:
+rest971:
 	ADDQ         $0x10, R11
-	JZ           done804
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
+	JZ           done972
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
 
-done804:
+done972:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -13661,23 +15272,23 @@ done804:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS 4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 4(SP), Z1
+	VBROADCASTSS 76(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS 4(R11)(CX*4), Z2
-	VBROADCASTSS 36(SP), Z3
+	VBROADCASTSS 108(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest806
+	JL           rest974
 
-vectors805:
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, (R8)
+vectors973:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -13685,22 +15296,22 @@ vectors805:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors805
+	JGE          vectors973
 
-rest806:
+rest974:
 	ADDQ         $0x10, R11
-	JZ           done807
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
+	JZ           done975
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
 
-done807:
+done975:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -13710,23 +15321,23 @@ done807:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS 8(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 8(SP), Z1
+	VBROADCASTSS 80(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS 8(R11)(CX*4), Z2
-	VBROADCASTSS 40(SP), Z3
+	VBROADCASTSS 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest809
+	JL           rest977
 
-vectors808:
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, (R8)
+vectors976:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -13734,22 +15345,22 @@ vectors808:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors808
+	JGE          vectors976
 
-rest809:
+rest977:
 	ADDQ         $0x10, R11
-	JZ           done810
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
+	JZ           done978
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
 
-done810:
+done978:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -13759,23 +15370,23 @@ done810:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS 12(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 12(SP), Z1
+	VBROADCASTSS 84(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS 12(R11)(CX*4), Z2
-	VBROADCASTSS 44(SP), Z3
+	VBROADCASTSS 116(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest812
+	JL           rest980
 
-vectors811:
-	VMOVUPS      (SI), Z8
-	VMOVUPS      (DI), Z9
-	VMULPS       (R10), Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, (R8)
+vectors979:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -13783,22 +15394,22 @@ vectors811:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors811
+	JGE          vectors979
 
-rest812:
+rest980:
 	ADDQ         $0x10, R11
-	JZ           done813
-	VMOVUPS.Z    (SI), K1, Z8
-	VMOVUPS.Z    (DI), K1, Z9
-	VMOVUPS.Z    (R10), K1, Z10
-	VMULPS       Z10, Z9, Z9
-	VSUBPS       Z2, Z8, Z8
-	VSUBPS       Z3, Z9, Z9
-	VFNMADD231PS Z8, Z1, Z9
-	VMULPS       Z0, Z9, Z9
-	VMOVUPS      Z9, K1, (R8)
+	JZ           done981
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
 
-done813:
+done981:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -13806,134 +15417,154 @@ done813:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows797
+	JMP  rows962
 
-done798:
-rows814:
+done963:
+rows982:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done815
+	JG           done983
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
-	VPXORD       Z25, Z25, Z25
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSS (R12)(CX*4), Z1
 	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSS (R12)(CX*4), Z2
-	VPXORD       Z26, Z26, Z26
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest817
+	MOVQ         AX, (SP)
 
-vectors816:
-	VMOVUPS     (R10), Z3
-	VMOVUPS     (R11), Z4
-	VMOVUPS     (R12), Z5
-	VMOVUPS     (BX), Z6
-	VMOVUPS     (R9), Z7
-	VSUBPS      Z1, Z6, Z6
-	VFMSUB213PS Z2, Z0, Z6
-	VADDPS      Z7, Z5, Z5
-	VFMADD231PS Z7, Z6, Z4
-	VMULPS      Z3, Z7, Z7
-	VFMADD231PS Z7, Z6, Z25
-	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, (R11)
-	VMOVUPS     Z5, (R12)
+block984:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest988
+
+vectors987:
+	VMOVUPS     (R10), Z5
+	VMOVUPS     (R11), Z6
+	VMOVUPS     (R12), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     (R9), Z9
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, (R11)
+	VMOVUPS     Z7, (R12)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors816
+	JGE         vectors987
 
-rest817:
+rest988:
 	ADDQ        $0x10, R13
-	JZ          done818
-	VMOVUPS.Z   (R10), K1, Z3
-	VMOVUPS.Z   (R11), K1, Z4
-	VMOVUPS.Z   (R12), K1, Z5
-	VMOVUPS.Z   (BX), K1, Z6
-	VMOVUPS.Z   (R9), K1, Z7
-	VSUBPS      Z1, Z6, Z6
-	VFMSUB213PS Z2, Z0, Z6
-	VADDPS      Z7, Z5, Z5
-	VFMADD231PS Z7, Z6, Z4
-	VMULPS      Z3, Z7, Z7
-	VFMADD231PS Z7, Z6, Z25
-	VADDPS      Z7, Z26, Z26
-	VMOVUPS     Z4, K1, (R11)
-	VMOVUPS     Z5, K1, (R12)
+	JZ          done989
+	VMOVUPS.Z   (R10), K1, Z5
+	VMOVUPS.Z   (R11), K1, Z6
+	VMOVUPS.Z   (R12), K1, Z7
+	VMOVUPS.Z   (BX), K1, Z8
+	VMOVUPS.Z   (R9), K1, Z9
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, K1, (R11)
+	VMOVUPS     Z7, K1, (R12)
 
-done818:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z25, Y1
-	VADDPS        Y1, Y25, Y25
-	VEXTRACTF64X2 $0x01, Y25, X1
-	VADDPS        X1, X25, X25
-	VUNPCKLPS     X25, X25, X1
-	VUNPCKHPS     X25, X25, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X25, X25, X2
-	VUNPCKHPS     X25, X25, X3
-	VADDPS        X3, X2, X2
+done989:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VUNPCKLPS     X3, X3, X5
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X5, X5
 	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z26, Y2
-	VADDPS        Y2, Y26, Y26
-	VEXTRACTF64X2 $0x01, Y26, X2
-	VADDPS        X2, X26, X26
-	VUNPCKLPS     X26, X26, X2
-	VUNPCKHPS     X26, X26, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X26, X26, X3
-	VUNPCKHPS     X26, X26, X4
-	VADDPS        X4, X3, X3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X3, X3
+	VCVTPS2PD     X3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X4, X5
+	VUNPCKHPS     X4, X4, X4
+	VADDPS        X4, X5, X5
 	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X3, X2, X4
-	VUNPCKHPD     X3, X2, X2
-	VADDPS        X2, X4, X4
-	VCVTPS2PD     X4, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (BX)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VFNMADD231PD  Y0, Y1, Y2
-	VCVTPD2PSY    Y2, X0
-	VMOVSS        X0, 32(SP)
-	MOVQ          rstd_base+144(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (BX)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R9
-	VBROADCASTSS  (SP), Z1
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z2
-	VBROADCASTSS  32(SP), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest820
+	VUNPCKLPD     X5, X5, X4
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X4, X4
+	VCVTPS2PD     X4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed986
+	CMPQ          (SP), AX
+	JNE           further985
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 40(SP)
 
-vectors819:
+further985:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block984
+
+summed986:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         shift_base+120(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y3, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+144(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest991
+
+vectors990:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -13949,11 +15580,11 @@ vectors819:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors819
+	JGE          vectors990
 
-rest820:
+rest991:
 	ADDQ         $0x10, R10
-	JZ           done821
+	JZ           done992
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -13964,7 +15595,7 @@ rest820:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done821:
+done992:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -13972,16 +15603,16 @@ done821:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows814
+	JMP  rows982
 
-done815:
-done784:
+done983:
+done943:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
-TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
+TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
@@ -13995,26 +15626,32 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain822
+	JE           plain993
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done826
+	JG           done997
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
-	VPXORD       Z1, Z1, Z1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest828
+	MOVQ         AX, (SP)
 
-vectors827:
+block998:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R12
+	JL      rest1002
+
+vectors1001:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -14029,122 +15666,152 @@ vectors827:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors827
+	JGE         vectors1001
 
-rest828:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
+rest1002:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPS        X2, X1, X1
 	VUNPCKLPS     X1, X1, X2
-	VUNPCKHPS     X1, X1, X3
-	VADDPS        X3, X2, X2
-	VUNPCKLPS     X1, X1, X3
 	VUNPCKHPS     X1, X1, X1
-	VADDPS        X1, X3, X3
+	VADDPS        X1, X2, X2
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X3, X2, X1
-	VUNPCKHPD     X3, X2, X2
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	INCQ          CX
+	CMPQ          AX, $0x00000200
+	JLE           summed1000
+	CMPQ          (SP), AX
+	JNE           further999
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
 
-loop824:
+further999:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block998
+
+summed1000:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop995:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last825
+	JG           last996
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS (SP), Z1
+	VBROADCASTSS 72(SP), Z1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSS (R11)(CX*4), Z2
-	VPXORD       Z6, Z6, Z6
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest831
+	MOVQ         AX, (SP)
 
-vectors830:
+block1004:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x10, R13
+	JL      rest1008
+
+vectors1007:
+	VMOVUPS      (R11), Z4
+	VMOVUPS      (R12), Z5
+	VMOVUPS      (SI), Z6
+	VMOVUPS      (DI), Z7
+	VMULPS       Z2, Z6, Z6
+	VFMADD231PS  Z7, Z6, Z5
+	VMULPS       Z4, Z7, Z7
+	VFMADD231PS  Z7, Z6, Z3
+	VMOVUPS      Z5, (R12)
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
-	VMOVUPS      (BX), Z3
-	VMOVUPS      (R9), Z4
-	VMULPS       (R10), Z4, Z4
-	VFNMADD231PS Z3, Z1, Z4
-	VMULPS       Z0, Z4, Z4
-	VMOVNTPS     Z4, (R8)
-	VMOVUPS      (R11), Z3
-	VMOVUPS      (R12), Z4
-	VMOVUPS      (SI), Z5
-	VMOVUPS      (DI), Z7
-	VMULPS       Z2, Z5, Z5
-	VFMADD231PS  Z7, Z5, Z4
-	VMULPS       Z3, Z7, Z7
-	VFMADD231PS  Z7, Z5, Z6
-	VMOVUPS      Z4, (R12)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (R9), Z5
+	VMULPS       (R10), Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVNTPS     Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	SUBQ         $0x10, R13
-	JGE          vectors830
+	JGE          vectors1007
 
-rest831:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPS        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPS        X1, X6, X6
-	VUNPCKLPS     X6, X6, X1
-	VUNPCKHPS     X6, X6, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X6, X6, X2
-	VUNPCKHPS     X6, X6, X3
-	VADDPS        X3, X2, X2
+rest1008:
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X3, X3, X4
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X4, X4
 	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (R10)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	INCQ          CX
-	JMP           loop824
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1006
+	CMPQ          (SP), AX
+	JNE           further1005
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
 
-last825:
+further1005:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1004
+
+summed1006:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop995
+
+last996:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSS (SP), Z1
+	VBROADCASTSS 72(SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest834
+	JL           rest1011
 
-vectors833:
+vectors1010:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -14156,20 +15823,20 @@ vectors833:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors833
+	JGE          vectors1010
 
-rest834:
-done826:
+rest1011:
+done997:
 	SFENCE
-	JMP done823
+	JMP done994
 
-plain822:
+plain993:
 	XORQ CX, CX
 
-rows836:
+rows1013:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done837
+	JG           done1014
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -14177,17 +15844,23 @@ rows836:
 	VBROADCASTSS 4(R11)(CX*4), Z1
 	VBROADCASTSS 8(R11)(CX*4), Z2
 	VBROADCASTSS 12(R11)(CX*4), Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x10, R13
-	JL           rest839
+	MOVQ         AX, (SP)
 
-vectors838:
+block1015:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x10, R13
+	JL      rest1019
+
+vectors1018:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -14220,11 +15893,11 @@ vectors838:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors838
+	JGE         vectors1018
 
-rest839:
+rest1019:
 	ADDQ        $0x10, R13
-	JZ          done840
+	JZ          done1020
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -14233,77 +15906,92 @@ rest839:
 	VFMADD231PS Z11, Z10, Z9
 	VMULPS      Z8, Z11, Z11
 	VFMADD231PS Z11, Z10, Z4
-	VMOVUPS.Z   (R9)(DX*1), K1, Z0
-	VMOVUPS.Z   (R10)(DX*1), K1, Z10
-	VMULPS      Z1, Z0, Z0
-	VFMADD231PS Z10, Z0, Z9
-	VMULPS      Z8, Z10, Z10
-	VFMADD231PS Z10, Z0, Z5
-	VMOVUPS.Z   (R9)(DX*2), K1, Z0
-	VMOVUPS.Z   (R10)(DX*2), K1, Z1
-	VMULPS      Z2, Z0, Z0
-	VFMADD231PS Z1, Z0, Z9
-	VMULPS      Z8, Z1, Z1
-	VFMADD231PS Z1, Z0, Z6
-	VMOVUPS.Z   (R9)(BX*1), K1, Z0
-	VMOVUPS.Z   (R10)(BX*1), K1, Z1
-	VMULPS      Z3, Z0, Z0
-	VFMADD231PS Z1, Z0, Z9
-	VMULPS      Z8, Z1, Z1
-	VFMADD231PS Z1, Z0, Z7
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z11
+	VMULPS      Z1, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS.Z   (R9)(DX*2), K1, Z10
+	VMOVUPS.Z   (R10)(DX*2), K1, Z11
+	VMULPS      Z2, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS.Z   (R9)(BX*1), K1, Z10
+	VMOVUPS.Z   (R10)(BX*1), K1, Z11
+	VMULPS      Z3, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done840:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPS        Y1, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X1
-	VADDPS        X1, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPS        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPS        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPS        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPS        X1, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPS        Y1, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X1
-	VADDPS        X1, X7, X7
-	VUNPCKLPS     X5, X4, X1
-	VUNPCKHPS     X5, X4, X2
-	VADDPS        X2, X1, X1
-	VUNPCKLPS     X7, X6, X2
-	VUNPCKHPS     X7, X6, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPS       (R9)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVUPS       X0, (SP)
-	MOVQ          DX, R9
-	ADDQ          R9, R9
-	ADDQ          R9, R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSS  (R10)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R10
-	VBROADCASTSS  (SP), Z1
-	MOVQ          AX, R11
-	SUBQ          $0x10, R11
-	JL            rest842
+done1020:
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VADDPS        Y8, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X8
+	VADDPS        X8, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VADDPS        Y8, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X8
+	VADDPS        X8, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPS        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VUNPCKLPS     X5, X4, X8
+	VUNPCKHPS     X5, X4, X4
+	VADDPS        X4, X8, X8
+	VUNPCKLPS     X7, X6, X4
+	VUNPCKHPS     X7, X6, X5
+	VADDPS        X5, X4, X4
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X4, X8, X5
+	VUNPCKHPD     X4, X8, X4
+	VADDPS        X4, X5, X5
+	VCVTPS2PD     X5, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed1017
+	CMPQ          (SP), AX
+	JNE           further1016
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
 
-vectors841:
+further1016:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1015
+
+summed1017:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         rstd_base+96(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y4, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVUPS      X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1022
+
+vectors1021:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -14317,20 +16005,20 @@ vectors841:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors841
+	JGE          vectors1021
 
-rest842:
+rest1022:
 	ADDQ         $0x10, R11
-	JZ           done843
+	JZ           done1023
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done843:
+done1023:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -14340,12 +16028,12 @@ done843:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS 4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 4(SP), Z1
+	VBROADCASTSS 76(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest845
+	JL           rest1025
 
-vectors844:
+vectors1024:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -14359,20 +16047,20 @@ vectors844:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors844
+	JGE          vectors1024
 
-rest845:
+rest1025:
 	ADDQ         $0x10, R11
-	JZ           done846
+	JZ           done1026
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done846:
+done1026:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -14382,12 +16070,12 @@ done846:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS 8(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 8(SP), Z1
+	VBROADCASTSS 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest848
+	JL           rest1028
 
-vectors847:
+vectors1027:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -14401,20 +16089,20 @@ vectors847:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors847
+	JGE          vectors1027
 
-rest848:
+rest1028:
 	ADDQ         $0x10, R11
-	JZ           done849
+	JZ           done1029
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done849:
+done1029:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -14424,12 +16112,12 @@ done849:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS 12(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 12(SP), Z1
+	VBROADCASTSS 84(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest851
+	JL           rest1031
 
-vectors850:
+vectors1030:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -14443,20 +16131,20 @@ vectors850:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors850
+	JGE          vectors1030
 
-rest851:
+rest1031:
 	ADDQ         $0x10, R11
-	JZ           done852
+	JZ           done1032
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
-	VMOVUPS.Z    (R10), K1, Z8
-	VMULPS       Z8, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
 	VFNMADD231PS Z2, Z1, Z3
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done852:
+done1032:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -14464,91 +16152,109 @@ done852:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows836
+	JMP  rows1013
 
-done837:
-rows853:
+done1014:
+rows1033:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done854
+	JG           done1034
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Z0
-	VPXORD       Z12, Z12, Z12
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x10, R12
-	JL           rest856
+	MOVQ         AX, (SP)
 
-vectors855:
-	VMOVUPS     (R10), Z1
-	VMOVUPS     (R11), Z2
-	VMOVUPS     (BX), Z3
-	VMOVUPS     (R9), Z4
-	VMULPS      Z0, Z3, Z3
-	VFMADD231PS Z4, Z3, Z2
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, (R11)
+block1035:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R12
+	JL      rest1039
+
+vectors1038:
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (R9), Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, (R11)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors855
+	JGE         vectors1038
 
-rest856:
+rest1039:
 	ADDQ        $0x10, R12
-	JZ          done857
-	VMOVUPS.Z   (R10), K1, Z1
-	VMOVUPS.Z   (R11), K1, Z2
-	VMOVUPS.Z   (BX), K1, Z3
-	VMOVUPS.Z   (R9), K1, Z4
-	VMULPS      Z0, Z3, Z3
-	VFMADD231PS Z4, Z3, Z2
-	VMULPS      Z1, Z4, Z4
-	VFMADD231PS Z4, Z3, Z12
-	VMOVUPS     Z2, K1, (R11)
+	JZ          done1040
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (R11), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, K1, (R11)
 
-done857:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z12, Y1
-	VADDPS        Y1, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X1
-	VADDPS        X1, X12, X12
-	VUNPCKLPS     X12, X12, X1
-	VUNPCKHPS     X12, X12, X2
+done1040:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPS        X2, X1, X1
-	VUNPCKLPS     X12, X12, X2
-	VUNPCKHPS     X12, X12, X3
-	VADDPS        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X2, X1, X3
-	VUNPCKHPD     X2, X1, X1
-	VADDPS        X1, X3, X3
-	VCVTPS2PD     X3, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSS        (BX)(CX*4), X0
-	VCVTPS2PD     X0, Y0
-	VMULPD        Y0, Y1, Y1
-	VCVTPD2PSY    Y1, X0
-	VMOVSS        X0, (SP)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSS  (R9)(CX*4), Z0
-	MOVQ          gamma_base+72(FP), R9
-	VBROADCASTSS  (SP), Z1
-	MOVQ          AX, R10
-	SUBQ          $0x10, R10
-	JL            rest859
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1037
+	CMPQ          (SP), AX
+	JNE           further1036
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
 
-vectors858:
+further1036:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1035
+
+summed1037:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+96(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1042
+
+vectors1041:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -14562,11 +16268,11 @@ vectors858:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors858
+	JGE          vectors1041
 
-rest859:
+rest1042:
 	ADDQ         $0x10, R10
-	JZ           done860
+	JZ           done1043
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -14575,7 +16281,7 @@ rest859:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done860:
+done1043:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -14583,16 +16289,16 @@ done860:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows853
+	JMP  rows1033
 
-done854:
-done823:
+done1034:
+done994:
 	VZEROUPPER
 	RET
 
-// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int, stream bool)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
+// func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ  sum_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x0000000f, CX
@@ -14603,69 +16309,29 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-113
 	SHLQ  $0x02, DX
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
-	CMPB  stream+112(FP), $0x00
-	JE    plain861
 	XORQ  CX, CX
 
-rows863:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+96(FP)
-	JG   done864
-	MOVQ sum_base+0(FP), BX
-	MOVQ squares_base+24(FP), DI
-	MOVQ pilot_base+48(FP), R8
-	MOVQ AX, R9
-	SUBQ $0x10, R9
-	JL   rest866
-
-vectors865:
-	VMOVUPS     (BX), Z0
-	VMOVUPS     (DI), Z1
-	VMOVUPS     (R8), Z2
-	VMOVUPS     (SI), Z3
-	VSUBPS      Z2, Z3, Z3
-	VADDPS      Z3, Z0, Z0
-	VFMADD231PS Z3, Z3, Z1
-	VMOVUPS     Z0, (BX)
-	VMOVUPS     Z1, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
-	ADDQ        $+64, R8
-	SUBQ        $0x10, R9
-	JGE         vectors865
-
-rest866:
-	MOVQ AX, BX
-	ANDQ $-16, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	LEAQ (SI)(DX*1), SI
-	ADDQ $0x01, CX
-	JMP  rows863
-
-done864:
-	SFENCE
-	JMP done862
-
-plain861:
-	XORQ CX, CX
-
-rows868:
-	LEAQ 4(CX), DI
+rows1044:
+	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done869
-	MOVQ sum_base+0(FP), DI
-	MOVQ squares_base+24(FP), R8
-	MOVQ pilot_base+48(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x10, R10
-	JL   rest871
+	JG   done1045
+	MOVQ SI, DI
+	LEAQ (DI)(DX*4), DI
+	MOVQ sum_base+0(FP), R8
+	MOVQ squares_base+24(FP), R9
+	MOVQ pilot_base+48(FP), R10
+	MOVQ SI, R11
+	LEAQ (R11)(DX*8), R11
+	MOVQ R11, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ AX, R13
+	SUBQ $0x10, R13
+	JL   rest1047
 
-vectors870:
-	VMOVUPS     (DI), Z0
-	VMOVUPS     (R8), Z1
-	VMOVUPS     (R9), Z2
+vectors1046:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VMOVUPS     (R10), Z2
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
@@ -14682,21 +16348,50 @@ vectors870:
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
 	VFMADD231PS Z3, Z3, Z1
-	VMOVUPS     Z0, (DI)
-	VMOVUPS     Z1, (R8)
+	VMOVUPS     (DI), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (DI)(DX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (DI)(DX*2), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (DI)(BX*1), Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VADDPS      (R8), Z0, Z0
+	VMOVUPS     Z0, (R8)
+	VADDPS      (R9), Z1, Z1
+	VMOVUPS     Z1, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x10, R10
-	JGE         vectors870
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors1046
 
-rest871:
-	ADDQ        $0x10, R10
-	JZ          done872
-	VMOVUPS.Z   (DI), K1, Z0
-	VMOVUPS.Z   (R8), K1, Z1
-	VMOVUPS.Z   (R9), K1, Z2
+rest1047:
+	ADDQ        $0x10, R13
+	JZ          done1048
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VMOVUPS.Z   (R10), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
@@ -14713,71 +16408,104 @@ rest871:
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
 	VFMADD231PS Z3, Z3, Z1
-	VMOVUPS     Z0, K1, (DI)
-	VMOVUPS     Z1, K1, (R8)
+	VMOVUPS.Z   (DI), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (DI)(DX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (DI)(DX*2), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (DI)(BX*1), K1, Z3
+	VSUBPS      Z2, Z3, Z3
+	VADDPS      Z3, Z0, Z0
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VADDPS      Z2, Z0, Z0
+	VMOVUPS     Z0, K1, (R8)
+	VMOVUPS.Z   (R9), K1, Z0
+	VADDPS      Z0, Z1, Z1
+	VMOVUPS     Z1, K1, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 
-done872:
+done1048:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
-	LEAQ (SI)(DX*4), SI
-	ADDQ $0x04, CX
-	JMP  rows868
+	LEAQ (SI)(DX*8), SI
+	ADDQ $0x08, CX
+	JMP  rows1044
 
-done869:
-rows873:
+done1045:
+rows1049:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done874
+	JG   done1050
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest876
+	JL   rest1052
 
-vectors875:
-	VMOVUPS     (BX), Z0
-	VMOVUPS     (DI), Z1
+vectors1051:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R8), Z2
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
 	VFMADD231PS Z3, Z3, Z1
+	VADDPS      (BX), Z0, Z0
 	VMOVUPS     Z0, (BX)
+	VADDPS      (DI), Z1, Z1
 	VMOVUPS     Z1, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, BX
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors875
+	JGE         vectors1051
 
-rest876:
+rest1052:
 	ADDQ        $0x10, R9
-	JZ          done877
-	VMOVUPS.Z   (BX), K1, Z0
-	VMOVUPS.Z   (DI), K1, Z1
+	JZ          done1053
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z2, Z3, Z3
 	VADDPS      Z3, Z0, Z0
 	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VADDPS      Z2, Z0, Z0
 	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS.Z   (DI), K1, Z0
+	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (DI)
 
-done877:
+done1053:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows873
+	JMP  rows1049
 
-done874:
-done862:
+done1050:
 	VZEROUPPER
 	RET
 
@@ -14796,21 +16524,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain878
+	JE    plain1054
 	XORQ  CX, CX
 
-rows880:
+rows1056:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done881
+	JG   done1057
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest883
+	JL   rest1059
 
-vectors882:
+vectors1058:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -14824,9 +16552,9 @@ vectors882:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors882
+	JGE         vectors1058
 
-rest883:
+rest1059:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -14835,27 +16563,27 @@ rest883:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows880
+	JMP  rows1056
 
-done881:
+done1057:
 	SFENCE
-	JMP done879
+	JMP done1055
 
-plain878:
+plain1054:
 	XORQ CX, CX
 
-rows885:
+rows1061:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done886
+	JG   done1062
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest888
+	JL   rest1064
 
-vectors887:
+vectors1063:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -14881,11 +16609,11 @@ vectors887:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors887
+	JGE         vectors1063
 
-rest888:
+rest1064:
 	ADDQ        $0x10, R11
-	JZ          done889
+	JZ          done1065
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -14906,7 +16634,7 @@ rest888:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done889:
+done1065:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -14915,21 +16643,21 @@ done889:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows885
+	JMP  rows1061
 
-done886:
-rows890:
+done1062:
+rows1066:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done891
+	JG   done1067
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest893
+	JL   rest1069
 
-vectors892:
+vectors1068:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -14943,11 +16671,11 @@ vectors892:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors892
+	JGE         vectors1068
 
-rest893:
+rest1069:
 	ADDQ        $0x10, R10
-	JZ          done894
+	JZ          done1070
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -14956,7 +16684,7 @@ rest893:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done894:
+done1070:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -14965,16 +16693,16 @@ done894:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows890
+	JMP  rows1066
 
-done891:
-done879:
+done1067:
+done1055:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int, stream bool)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
+// func columnGradientSumsF32AVX512(dgamma []float32, dbeta []float32, mean []float32, rstd []float32, x []float32, dy []float32, rows int, stride int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dgamma_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x0000000f, CX
@@ -14986,79 +16714,27 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-161
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
-	CMPB  stream+160(FP), $0x00
-	JE    plain895
 	XORQ  CX, CX
 
-rows897:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+144(FP)
-	JG   done898
-	MOVQ dgamma_base+0(FP), BX
-	MOVQ dbeta_base+24(FP), R8
-	MOVQ mean_base+48(FP), R9
-	MOVQ rstd_base+72(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x10, R11
-	JL   rest900
-
-vectors899:
-	VMOVUPS     (BX), Z0
-	VMOVUPS     (R8), Z1
-	VMOVUPS     (R9), Z2
-	VMOVUPS     (R10), Z3
-	PREFETCHT1  2048(SI)
-	PREFETCHT1  2048(DI)
-	VMOVUPS     (SI), Z4
-	VMOVUPS     (DI), Z5
-	VSUBPS      Z2, Z4, Z4
-	VMULPS      Z3, Z4, Z4
-	VFMADD231PS Z5, Z4, Z0
-	VADDPS      Z5, Z1, Z1
-	VMOVUPS     Z0, (BX)
-	VMOVUPS     Z1, (R8)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	SUBQ        $0x10, R11
-	JGE         vectors899
-
-rest900:
-	MOVQ AX, BX
-	ANDQ $-16, BX
-	SHLQ $0x02, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	ADDQ $0x01, CX
-	JMP  rows897
-
-done898:
-	SFENCE
-	JMP done896
-
-plain895:
-	XORQ CX, CX
-
-rows902:
+rows1071:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done903
+	JG   done1072
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
-	MOVQ AX, R12
-	SUBQ $0x10, R12
-	JL   rest905
+	MOVQ SI, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ DI, R13
+	LEAQ (R13)(DX*4), R13
+	MOVQ AX, R14
+	SUBQ $0x10, R14
+	JL   rest1074
 
-vectors904:
-	VMOVUPS     (R8), Z0
-	VMOVUPS     (R9), Z1
+vectors1073:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -15085,22 +16761,34 @@ vectors904:
 	VMULPS      Z3, Z4, Z4
 	VFMADD231PS Z5, Z4, Z0
 	VADDPS      Z5, Z1, Z1
+	VADDPS      (R8), Z0, Z0
 	VMOVUPS     Z0, (R8)
+	VADDPS      (R9), Z1, Z1
 	VMOVUPS     Z1, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x10, R12
-	JGE         vectors904
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
+	JGE         vectors1073
 
-rest905:
-	ADDQ        $0x10, R12
-	JZ          done906
-	VMOVUPS.Z   (R8), K1, Z0
-	VMOVUPS.Z   (R9), K1, Z1
+rest1074:
+	ADDQ        $0x10, R14
+	JZ          done1075
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
 	VMOVUPS.Z   (R11), K1, Z3
 	VMOVUPS.Z   (SI), K1, Z4
@@ -15127,10 +16815,22 @@ rest905:
 	VMULPS      Z3, Z4, Z4
 	VFMADD231PS Z5, Z4, Z0
 	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (R8), K1, Z2
+	VADDPS      Z2, Z0, Z0
 	VMOVUPS     Z0, K1, (R8)
+	VMOVUPS.Z   (R9), K1, Z0
+	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 
-done906:
+done1075:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -15139,24 +16839,24 @@ done906:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows902
+	JMP  rows1071
 
-done903:
-rows907:
+done1072:
+rows1076:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done908
+	JG   done1077
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest910
+	JL   rest1079
 
-vectors909:
-	VMOVUPS     (BX), Z0
-	VMOVUPS     (R8), Z1
+vectors1078:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R9), Z2
 	VMOVUPS     (R10), Z3
 	VMOVUPS     (SI), Z4
@@ -15165,7 +16865,9 @@ vectors909:
 	VMULPS      Z3, Z4, Z4
 	VFMADD231PS Z5, Z4, Z0
 	VADDPS      Z5, Z1, Z1
+	VADDPS      (BX), Z0, Z0
 	VMOVUPS     Z0, (BX)
+	VADDPS      (R8), Z1, Z1
 	VMOVUPS     Z1, (R8)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
@@ -15174,13 +16876,13 @@ vectors909:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors909
+	JGE         vectors1078
 
-rest910:
+rest1079:
 	ADDQ        $0x10, R11
-	JZ          done911
-	VMOVUPS.Z   (BX), K1, Z0
-	VMOVUPS.Z   (R8), K1, Z1
+	JZ          done1080
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
 	VMOVUPS.Z   (R10), K1, Z3
 	VMOVUPS.Z   (SI), K1, Z4
@@ -15189,10 +16891,14 @@ rest910:
 	VMULPS      Z3, Z4, Z4
 	VFMADD231PS Z5, Z4, Z0
 	VADDPS      Z5, Z1, Z1
+	VMOVUPS.Z   (BX), K1, Z2
+	VADDPS      Z2, Z0, Z0
 	VMOVUPS     Z0, K1, (BX)
+	VMOVUPS.Z   (R8), K1, Z0
+	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (R8)
 
-done911:
+done1080:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -15201,10 +16907,9 @@ done911:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows907
+	JMP  rows1076
 
-done908:
-done896:
+done1077:
 	VZEROUPPER
 	RET
 
@@ -15224,13 +16929,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain912
+	JE    plain1081
 	XORQ  CX, CX
 
-rows914:
+rows1083:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done915
+	JG   done1084
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -15238,9 +16943,9 @@ rows914:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest917
+	JL   rest1086
 
-vectors916:
+vectors1085:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -15264,9 +16969,9 @@ vectors916:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors916
+	JGE          vectors1085
 
-rest917:
+rest1086:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -15277,19 +16982,19 @@ rest917:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows914
+	JMP  rows1083
 
-done915:
+done1084:
 	SFENCE
-	JMP done913
+	JMP done1082
 
-plain912:
+plain1081:
 	XORQ CX, CX
 
-rows919:
+rows1088:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done920
+	JG   done1089
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -15297,9 +17002,9 @@ rows919:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest922
+	JL   rest1091
 
-vectors921:
+vectors1090:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -15342,11 +17047,11 @@ vectors921:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors921
+	JGE          vectors1090
 
-rest922:
+rest1091:
 	ADDQ         $0x10, R14
-	JZ           done923
+	JZ           done1092
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -15381,7 +17086,7 @@ rest922:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done923:
+done1092:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -15392,13 +17097,13 @@ done923:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows919
+	JMP  rows1088
 
-done920:
-rows924:
+done1089:
+rows1093:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done925
+	JG   done1094
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -15406,9 +17111,9 @@ rows924:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest927
+	JL   rest1096
 
-vectors926:
+vectors1095:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -15430,11 +17135,11 @@ vectors926:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors926
+	JGE          vectors1095
 
-rest927:
+rest1096:
 	ADDQ         $0x10, R13
-	JZ           done928
+	JZ           done1097
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -15448,7 +17153,7 @@ rest927:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done928:
+done1097:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -15459,10 +17164,10 @@ done928:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows924
+	JMP  rows1093
 
-done925:
-done913:
+done1094:
+done1082:
 	VZEROUPPER
 	RET
 
@@ -15474,29 +17179,49 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop929:
+loop1098:
+	LEAQ      32(BX), SI
+	CMPQ      SI, DX
+	JG        done1099
+	VCVTPS2PD (CX)(BX*4), Z0
+	VADDPD    (AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, (AX)(BX*8)
+	VCVTPS2PD 32(CX)(BX*4), Z0
+	VADDPD    64(AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, 64(AX)(BX*8)
+	VCVTPS2PD 64(CX)(BX*4), Z0
+	VADDPD    128(AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, 128(AX)(BX*8)
+	VCVTPS2PD 96(CX)(BX*4), Z0
+	VADDPD    192(AX)(BX*8), Z0, Z0
+	VMOVUPD   Z0, 192(AX)(BX*8)
+	MOVQ      SI, BX
+	JMP       loop1098
+
+done1099:
+loop1100:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done930
+	JG        done1101
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop929
+	JMP       loop1100
 
-done930:
-loop931:
+done1101:
+loop1102:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done932
+	JG        done1103
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop931
+	JMP       loop1102
 
-done932:
+done1103:
 	VZEROUPPER
 	RET
 
@@ -15510,27 +17235,27 @@ TEXT ·maxF32AVX512(SB), NOSPLIT, $0-28
 	MOVL         $0x0000ffff, BX
 	BZHIL        DX, BX, BX
 	KMOVW        BX, K1
-	VBROADCASTSS literal32_1<>+0(SB), Z0
+	VBROADCASTSS literal32_2<>+0(SB), Z0
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest934
+	JZ           rest1105
 
-vectors933:
+vectors1104:
 	VMOVUPS (AX)(DX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors933
+	JL      vectors1104
 
-rest934:
+rest1105:
 	CMPQ    DX, CX
-	JGE     done935
+	JGE     done1106
 	VMOVUPS Z0, Z1
 	VMOVUPS (AX)(DX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done935:
+done1106:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -15544,7 +17269,7 @@ done935:
 	RET
 
 // func expSumF32AVX512(p []float32, x []float32, top float32) float32
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
 	MOVQ         p_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -15555,25 +17280,25 @@ TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
 	VBROADCASTSS top+48(FP), Z0
-	VBROADCASTSS literal32_91<>+0(SB), Z1
-	VBROADCASTSS literal32_92<>+0(SB), Z2
-	VBROADCASTSS literal32_93<>+0(SB), Z3
-	VBROADCASTSS literal32_94<>+0(SB), Z4
-	VBROADCASTSS literal32_95<>+0(SB), Z5
-	VBROADCASTSS literal32_96<>+0(SB), Z6
-	VBROADCASTSS literal32_97<>+0(SB), Z7
-	VBROADCASTSS literal32_98<>+0(SB), Z8
-	VBROADCASTSS literal32_99<>+0(SB), Z9
-	VBROADCASTSS literal32_100<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z11
-	VBROADCASTSS literal32_13<>+0(SB), Z12
-	VPXORD       Z13, Z13, Z13
+	VBROADCASTSS literal32_92<>+0(SB), Z1
+	VBROADCASTSS literal32_93<>+0(SB), Z2
+	VBROADCASTSS literal32_94<>+0(SB), Z3
+	VBROADCASTSS literal32_95<>+0(SB), Z4
+	VBROADCASTSS literal32_96<>+0(SB), Z5
+	VBROADCASTSS literal32_97<>+0(SB), Z6
+	VBROADCASTSS literal32_98<>+0(SB), Z7
+	VBROADCASTSS literal32_99<>+0(SB), Z8
+	VBROADCASTSS literal32_100<>+0(SB), Z9
+	VBROADCASTSS literal32_101<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z11
+	VBROADCASTSS literal32_14<>+0(SB), Z12
+	VXORPS       Z13, Z13, Z13
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest937
+	JZ           rest1108
 
-vectors936:
+vectors1107:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
@@ -15597,11 +17322,11 @@ vectors936:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors936
+	JL           vectors1107
 
-rest937:
+rest1108:
 	CMPQ         BX, DX
-	JGE          done938
+	JGE          done1109
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
@@ -15625,7 +17350,7 @@ rest937:
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done938:
+done1109:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -15638,38 +17363,38 @@ done938:
 	VZEROUPPER
 	RET
 
-DATA literal32_91<>+0(SB)/4, $0xc2aeac50
-GLOBL literal32_91<>(SB), RODATA|NOPTR, $4
-
-DATA literal32_92<>+0(SB)/4, $0x3fb8aa3b
+DATA literal32_92<>+0(SB)/4, $0xc2aeac50
 GLOBL literal32_92<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_93<>+0(SB)/4, $0x4b40007f
+DATA literal32_93<>+0(SB)/4, $0x3fb8aa3b
 GLOBL literal32_93<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_94<>+0(SB)/4, $0x3f317200
+DATA literal32_94<>+0(SB)/4, $0x4b40007f
 GLOBL literal32_94<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_95<>+0(SB)/4, $0x35bfbe8e
+DATA literal32_95<>+0(SB)/4, $0x3f317200
 GLOBL literal32_95<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_96<>+0(SB)/4, $0x3ab51218
+DATA literal32_96<>+0(SB)/4, $0x35bfbe8e
 GLOBL literal32_96<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_97<>+0(SB)/4, $0x3c091cf2
+DATA literal32_97<>+0(SB)/4, $0x3ab51218
 GLOBL literal32_97<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_98<>+0(SB)/4, $0x3d2aac79
+DATA literal32_98<>+0(SB)/4, $0x3c091cf2
 GLOBL literal32_98<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_99<>+0(SB)/4, $0x3e2aaa49
+DATA literal32_99<>+0(SB)/4, $0x3d2aac79
 GLOBL literal32_99<>(SB), RODATA|NOPTR, $4
 
-DATA literal32_100<>+0(SB)/4, $0x3efffffe
+DATA literal32_100<>+0(SB)/4, $0x3e2aaa49
 GLOBL literal32_100<>(SB), RODATA|NOPTR, $4
 
+DATA literal32_101<>+0(SB)/4, $0x3efffffe
+GLOBL literal32_101<>(SB), RODATA|NOPTR, $4
+
 // func softmaxF32AVX512(p []float32, x []float32) (top float32, sum float32)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	MOVQ         p_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -15679,27 +17404,27 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	MOVL         $0x0000ffff, SI
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
-	VBROADCASTSS literal32_1<>+0(SB), Z0
+	VBROADCASTSS literal32_2<>+0(SB), Z0
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest940
+	JZ           rest1111
 
-vectors939:
+vectors1110:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors939
+	JL      vectors1110
 
-rest940:
+rest1111:
 	CMPQ    BX, DX
-	JGE     done941
+	JGE     done1112
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done941:
+done1112:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -15710,115 +17435,115 @@ done941:
 	VMAXPS        X0, X1, X0
 	VMOVSS        X0, top+48(FP)
 	VBROADCASTSS  X0, Z0
-	VBROADCASTSS  literal32_91<>+0(SB), Z1
-	VBROADCASTSS  literal32_92<>+0(SB), Z3
-	VBROADCASTSS  literal32_93<>+0(SB), Z4
-	VBROADCASTSS  literal32_94<>+0(SB), Z5
-	VBROADCASTSS  literal32_95<>+0(SB), Z6
-	VBROADCASTSS  literal32_96<>+0(SB), Z7
-	VBROADCASTSS  literal32_97<>+0(SB), Z8
-	VBROADCASTSS  literal32_98<>+0(SB), Z9
-	VBROADCASTSS  literal32_99<>+0(SB), Z10
-	VBROADCASTSS  literal32_100<>+0(SB), Z11
-	VBROADCASTSS  literal32_13<>+0(SB), Z12
-	VBROADCASTSS  literal32_13<>+0(SB), Z13
-	VPXORD        Z2, Z2, Z2
+	VBROADCASTSS  literal32_92<>+0(SB), Z1
+	VBROADCASTSS  literal32_93<>+0(SB), Z2
+	VBROADCASTSS  literal32_94<>+0(SB), Z3
+	VBROADCASTSS  literal32_95<>+0(SB), Z4
+	VBROADCASTSS  literal32_96<>+0(SB), Z5
+	VBROADCASTSS  literal32_97<>+0(SB), Z6
+	VBROADCASTSS  literal32_98<>+0(SB), Z7
+	VBROADCASTSS  literal32_99<>+0(SB), Z8
+	VBROADCASTSS  literal32_100<>+0(SB), Z9
+	VBROADCASTSS  literal32_101<>+0(SB), Z10
+	VBROADCASTSS  literal32_14<>+0(SB), Z11
+	VBROADCASTSS  literal32_14<>+0(SB), Z12
+	VXORPS        Z13, Z13, Z13
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest943
+	JZ            rest1114
 
-vectors942:
+vectors1113:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
 	VSUBPS       Z16, Z14, Z16
 	VCMPPS       $0x15, Z1, Z15, K2
-	VMOVUPS      Z4, Z14
-	VFMADD231PS  Z3, Z15, Z14
-	VSUBPS       Z4, Z14, Z14
-	VFNMADD231PS Z5, Z14, Z15
+	VMOVUPS      Z3, Z14
+	VFMADD231PS  Z2, Z15, Z14
+	VSUBPS       Z3, Z14, Z14
+	VFNMADD231PS Z4, Z14, Z15
 	VADDPS       Z16, Z15, Z15
-	VFNMADD231PS Z6, Z14, Z15
-	VMOVUPS      Z7, Z16
+	VFNMADD231PS Z5, Z14, Z15
+	VMOVUPS      Z6, Z16
+	VFMADD213PS  Z7, Z15, Z16
 	VFMADD213PS  Z8, Z15, Z16
 	VFMADD213PS  Z9, Z15, Z16
 	VFMADD213PS  Z10, Z15, Z16
 	VFMADD213PS  Z11, Z15, Z16
 	VFMADD213PS  Z12, Z15, Z16
-	VFMADD213PS  Z13, Z15, Z16
 	VSCALEFPS.Z  Z14, Z16, K2, Z16
 	VMOVUPS      Z16, (AX)(BX*4)
-	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors942
+	JL           vectors1113
 
-rest943:
+rest1114:
 	CMPQ         BX, DX
-	JGE          done944
+	JGE          done1115
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
 	VSUBPS       Z0, Z14, Z0
 	VCMPPS       $0x15, Z1, Z15, K2
-	VMOVUPS      Z4, Z1
-	VFMADD231PS  Z3, Z15, Z1
-	VSUBPS       Z4, Z1, Z1
-	VFNMADD231PS Z5, Z1, Z15
+	VMOVUPS      Z3, Z1
+	VFMADD231PS  Z2, Z15, Z1
+	VSUBPS       Z3, Z1, Z1
+	VFNMADD231PS Z4, Z1, Z15
 	VADDPS       Z0, Z15, Z15
-	VFNMADD231PS Z6, Z1, Z15
-	VMOVUPS      Z7, Z0
+	VFNMADD231PS Z5, Z1, Z15
+	VMOVUPS      Z6, Z0
+	VFMADD213PS  Z7, Z15, Z0
 	VFMADD213PS  Z8, Z15, Z0
 	VFMADD213PS  Z9, Z15, Z0
 	VFMADD213PS  Z10, Z15, Z0
 	VFMADD213PS  Z11, Z15, Z0
 	VFMADD213PS  Z12, Z15, Z0
-	VFMADD213PS  Z13, Z15, Z0
 	VSCALEFPS.Z  Z1, Z0, K2, Z0
 	VMOVUPS      Z0, K1, (AX)(BX*4)
 	VMOVAPS.Z    Z0, K1, Z0
-	VADDPS       Z0, Z2, Z2
+	VADDPS       Z0, Z13, Z13
 
-done944:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPS        Y0, Y2, Y2
-	VEXTRACTF32X4 $0x01, Y2, X0
-	VADDPS        X0, X2, X2
-	VPERMILPD     $0x01, X2, X0
-	VADDPS        X0, X2, X2
-	VMOVSHDUP     X2, X0
-	VADDPS        X0, X2, X2
-	VMOVSS        X2, sum+52(FP)
-	VBROADCASTSS  literal32_13<>+0(SB), Z0
-	VBROADCASTSS  X2, Z1
+done1115:
+	VEXTRACTF64X4 $0x01, Z13, Y0
+	VADDPS        Y0, Y13, Y13
+	VEXTRACTF32X4 $0x01, Y13, X0
+	VADDPS        X0, X13, X13
+	VPERMILPD     $0x01, X13, X0
+	VADDPS        X0, X13, X13
+	VMOVSHDUP     X13, X0
+	VADDPS        X0, X13, X13
+	VMOVSS        X13, sum+52(FP)
+	VBROADCASTSS  literal32_14<>+0(SB), Z0
+	VBROADCASTSS  X13, Z1
 	VDIVPS        Z1, Z0, Z0
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest946
+	JZ            rest1117
 
-vectors945:
+vectors1116:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors945
+	JL      vectors1116
 
-rest946:
+rest1117:
 	CMPQ      CX, DX
-	JGE       done947
+	JGE       done1118
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done947:
+done1118:
 	VZEROUPPER
 	RET
 
 // func softmaxBackwardF32AVX512(dp []float32, p []float32)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ   dp_base+0(FP), AX
 	MOVQ   p_base+24(FP), CX
@@ -15828,14 +17553,14 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	MOVL   $0x0000ffff, SI
 	BZHIL  BX, SI, SI
 	KMOVW  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest949
+	JZ     rest1120
 
-vectors948:
+vectors1119:
 	VMOVUPS       (AX)(BX*4), Z2
 	VMOVUPS       (CX)(BX*4), Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -15848,11 +17573,11 @@ vectors948:
 	VFMADD231PD   Z4, Z5, Z1
 	ADDQ          $0x00000010, BX
 	CMPQ          BX, SI
-	JL            vectors948
+	JL            vectors1119
 
-rest949:
+rest1120:
 	CMPQ          BX, DX
-	JGE           done950
+	JGE           done1121
 	VMOVUPS.Z     (AX)(BX*4), K1, Z2
 	VMOVUPS.Z     (CX)(BX*4), K1, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -15864,7 +17589,7 @@ rest949:
 	VFMADD231PD   Z2, Z3, Z0
 	VFMADD231PD   Z4, Z5, Z1
 
-done950:
+done1121:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -15877,9 +17602,9 @@ done950:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest952
+	JZ            rest1123
 
-vectors951:
+vectors1122:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -15887,18 +17612,18 @@ vectors951:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors951
+	JL      vectors1122
 
-rest952:
+rest1123:
 	CMPQ      BX, DX
-	JGE       done953
+	JGE       done1124
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done953:
+done1124:
 	VZEROUPPER
 	RET
 
@@ -15909,22 +17634,22 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSS literal32_91<>+0(SB), Z0
-	VBROADCASTSS literal32_92<>+0(SB), Z1
-	VBROADCASTSS literal32_93<>+0(SB), Z2
-	VBROADCASTSS literal32_94<>+0(SB), Z3
-	VBROADCASTSS literal32_95<>+0(SB), Z4
-	VBROADCASTSS literal32_96<>+0(SB), Z5
-	VBROADCASTSS literal32_97<>+0(SB), Z6
-	VBROADCASTSS literal32_98<>+0(SB), Z7
-	VBROADCASTSS literal32_99<>+0(SB), Z8
-	VBROADCASTSS literal32_100<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z11
-	VBROADCASTSS literal32_13<>+0(SB), Z12
-	VBROADCASTSS literal32_18<>+0(SB), Z13
-	VBROADCASTSS literal32_20<>+0(SB), Z14
-	VBROADCASTSS literal32_101<>+0(SB), Z15
+	VBROADCASTSS literal32_92<>+0(SB), Z0
+	VBROADCASTSS literal32_93<>+0(SB), Z1
+	VBROADCASTSS literal32_94<>+0(SB), Z2
+	VBROADCASTSS literal32_95<>+0(SB), Z3
+	VBROADCASTSS literal32_96<>+0(SB), Z4
+	VBROADCASTSS literal32_97<>+0(SB), Z5
+	VBROADCASTSS literal32_98<>+0(SB), Z6
+	VBROADCASTSS literal32_99<>+0(SB), Z7
+	VBROADCASTSS literal32_100<>+0(SB), Z8
+	VBROADCASTSS literal32_101<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z11
+	VBROADCASTSS literal32_14<>+0(SB), Z12
+	VBROADCASTSS literal32_19<>+0(SB), Z13
+	VBROADCASTSS literal32_21<>+0(SB), Z14
+	VBROADCASTSS literal32_102<>+0(SB), Z15
 	MOVQ         BX, SI
 	ANDQ         $0x0000000f, SI
 	MOVL         $0x0000ffff, DI
@@ -15933,9 +17658,9 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest955
+	JZ           rest1126
 
-vectors954:
+vectors1125:
 	VMOVUPS      (DX)(SI*4), Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z18
@@ -15960,18 +17685,18 @@ vectors954:
 	VADDPS       Z12, Z19, Z17
 	VDIVPS       Z17, Z19, Z19
 	VMOVUPS      Z19, (CX)(SI*4)
-	VPXORD       Z21, Z21, Z21
-	VMAXPS       Z16, Z21, Z17
+	VXORPS       Z17, Z17, Z17
+	VMAXPS       Z16, Z17, Z17
 	VANDNPS      Z16, Z13, Z16
 	VFNMADD231PS Z16, Z19, Z17
 	VMOVUPS      Z17, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors954
+	JL           vectors1125
 
-rest955:
+rest1126:
 	CMPQ         SI, BX
-	JGE          done956
+	JGE          done1127
 	VMOVUPS.Z    (DX)(SI*4), K1, Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z14
@@ -15996,18 +17721,18 @@ rest955:
 	VADDPS       Z12, Z1, Z0
 	VDIVPS       Z0, Z1, Z1
 	VMOVUPS      Z1, K1, (CX)(SI*4)
-	VPXORD       Z22, Z22, Z22
-	VMAXPS       Z16, Z22, Z0
+	VXORPS       Z0, Z0, Z0
+	VMAXPS       Z16, Z0, Z0
 	VANDNPS      Z16, Z13, Z2
 	VFNMADD231PS Z2, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done956:
+done1127:
 	VZEROUPPER
 	RET
 
-DATA literal32_101<>+0(SB)/4, $0x3d922279
-GLOBL literal32_101<>(SB), RODATA|NOPTR, $4
+DATA literal32_102<>+0(SB)/4, $0x3d922279
+GLOBL literal32_102<>(SB), RODATA|NOPTR, $4
 
 // func geluBackwardF32AVX512(dx []float32, x []float32, h []float32, dy []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -16017,12 +17742,12 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSS literal32_17<>+0(SB), Z0
-	VBROADCASTSS literal32_18<>+0(SB), Z1
-	VBROADCASTSS literal32_13<>+0(SB), Z2
-	VBROADCASTSS literal32_19<>+0(SB), Z3
-	VBROADCASTSS literal32_20<>+0(SB), Z4
-	VBROADCASTSS literal32_21<>+0(SB), Z5
+	VBROADCASTSS literal32_18<>+0(SB), Z0
+	VBROADCASTSS literal32_19<>+0(SB), Z1
+	VBROADCASTSS literal32_14<>+0(SB), Z2
+	VBROADCASTSS literal32_20<>+0(SB), Z3
+	VBROADCASTSS literal32_21<>+0(SB), Z4
+	VBROADCASTSS literal32_22<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x0000000f, DI
 	MOVL         $0x0000ffff, R8
@@ -16031,9 +17756,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest958
+	JZ           rest1129
 
-vectors957:
+vectors1128:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -16053,11 +17778,11 @@ vectors957:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors957
+	JL          vectors1128
 
-rest958:
+rest1129:
 	CMPQ        DI, SI
-	JGE         done959
+	JGE         done1130
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -16076,7 +17801,7 @@ rest958:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done959:
+done1130:
 	VZEROUPPER
 	RET
 
@@ -16084,43 +17809,43 @@ done959:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·dyTF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ         gamma_len+56(FP), AX
-	VBROADCASTSS literal32_91<>+0(SB), Z0
-	VBROADCASTSS literal32_92<>+0(SB), Z1
-	VBROADCASTSS literal32_93<>+0(SB), Z2
-	VBROADCASTSS literal32_94<>+0(SB), Z3
-	VBROADCASTSS literal32_95<>+0(SB), Z4
-	VBROADCASTSS literal32_96<>+0(SB), Z5
-	VBROADCASTSS literal32_97<>+0(SB), Z6
-	VBROADCASTSS literal32_98<>+0(SB), Z7
-	VBROADCASTSS literal32_99<>+0(SB), Z8
-	VBROADCASTSS literal32_100<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_18<>+0(SB), Z11
+	VBROADCASTSS literal32_92<>+0(SB), Z0
+	VBROADCASTSS literal32_93<>+0(SB), Z1
+	VBROADCASTSS literal32_94<>+0(SB), Z2
+	VBROADCASTSS literal32_95<>+0(SB), Z3
+	VBROADCASTSS literal32_96<>+0(SB), Z4
+	VBROADCASTSS literal32_97<>+0(SB), Z5
+	VBROADCASTSS literal32_98<>+0(SB), Z6
+	VBROADCASTSS literal32_99<>+0(SB), Z7
+	VBROADCASTSS literal32_100<>+0(SB), Z8
+	VBROADCASTSS literal32_101<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_19<>+0(SB), Z11
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
 	MOVL         $0x0000ffff, DX
 	BZHIL        CX, DX, DX
 	KMOVW        DX, K1
 	VBROADCASTSS alpha+96(FP), Z12
-	VBROADCASTSS literal32_22<>+0(SB), Z13
+	VBROADCASTSS literal32_23<>+0(SB), Z13
 	VADDPS       Z12, Z12, Z12
 	MOVQ         x_base+24(FP), DX
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows960:
+rows1131:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done961
+	JG   done1132
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x10, R8
-	JL   rest963
+	JL   rest1134
 
-vectors962:
+vectors1133:
 	VMOVUPS      (DX), Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -16152,11 +17877,11 @@ vectors962:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x10, R8
-	JGE          vectors962
+	JGE          vectors1133
 
-rest963:
+rest1134:
 	ADDQ         $0x10, R8
-	JZ           done964
+	JZ           done1135
 	VMOVUPS.Z    (DX), K1, Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -16185,16 +17910,16 @@ rest963:
 	VFMADD213PS  Z16, Z14, Z15
 	VMOVUPS      Z15, K1, (BX)
 
-done964:
+done1135:
 	MOVQ AX, SI
 	ANDQ $0x0000000f, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows960
+	JMP  rows1131
 
-done961:
+done1132:
 	VZEROUPPER
 	RET
 
@@ -16202,54 +17927,54 @@ done961:
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·dyTBackwardF32AVX512(SB), NOSPLIT, $0-168
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSS literal32_91<>+0(SB), Z0
-	VBROADCASTSS literal32_92<>+0(SB), Z1
-	VBROADCASTSS literal32_93<>+0(SB), Z2
-	VBROADCASTSS literal32_94<>+0(SB), Z3
-	VBROADCASTSS literal32_95<>+0(SB), Z4
-	VBROADCASTSS literal32_96<>+0(SB), Z5
-	VBROADCASTSS literal32_97<>+0(SB), Z6
-	VBROADCASTSS literal32_98<>+0(SB), Z7
-	VBROADCASTSS literal32_99<>+0(SB), Z8
-	VBROADCASTSS literal32_100<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_18<>+0(SB), Z13
+	VBROADCASTSS literal32_92<>+0(SB), Z0
+	VBROADCASTSS literal32_93<>+0(SB), Z1
+	VBROADCASTSS literal32_94<>+0(SB), Z2
+	VBROADCASTSS literal32_95<>+0(SB), Z3
+	VBROADCASTSS literal32_96<>+0(SB), Z4
+	VBROADCASTSS literal32_97<>+0(SB), Z5
+	VBROADCASTSS literal32_98<>+0(SB), Z6
+	VBROADCASTSS literal32_99<>+0(SB), Z7
+	VBROADCASTSS literal32_100<>+0(SB), Z8
+	VBROADCASTSS literal32_101<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_19<>+0(SB), Z11
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
 	MOVL         $0x0000ffff, DX
 	BZHIL        CX, DX, DX
 	KMOVW        DX, K1
-	VBROADCASTSS alpha+144(FP), Z14
-	VBROADCASTSS literal32_22<>+0(SB), Z15
-	VADDPS       Z14, Z14, Z14
+	VBROADCASTSS alpha+144(FP), Z12
+	VBROADCASTSS literal32_23<>+0(SB), Z13
+	VADDPS       Z12, Z12, Z12
 	MOVQ         x_base+24(FP), DX
 	MOVQ         dy_base+48(FP), BX
 	MOVQ         dx_base+0(FP), SI
-	VBROADCASTSS literal32_23<>+0(SB), Z16
-	VBROADCASTSS alpha+144(FP), Z17
-	VMULPS       Z17, Z16, Z16
-	VPXORD       Z11, Z11, Z11
-	VPXORD       Z12, Z12, Z12
+	VBROADCASTSS literal32_24<>+0(SB), Z14
+	VBROADCASTSS alpha+144(FP), Z15
+	VMULPS       Z15, Z14, Z14
+	VXORPS       Z15, Z15, Z15
+	VXORPS       Z16, Z16, Z16
 	XORQ         CX, CX
 
-rows965:
+rows1136:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done966
+	JG   done1137
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest968
+	JL   rest1139
 
-vectors967:
+vectors1138:
 	VMOVUPS       (DX), Z17
 	VMOVUPS       (BX), Z18
-	VMULPS        Z14, Z17, Z19
-	VORPS         Z13, Z19, Z20
+	VMULPS        Z12, Z17, Z19
+	VORPS         Z11, Z19, Z20
 	VCMPPS        $0x15, Z0, Z20, K2
 	VMAXPS        Z20, Z0, Z20
 	VMOVUPS       Z2, Z21
@@ -16269,12 +17994,12 @@ vectors967:
 	VFNMADD231PS  Z21, Z22, Z20
 	VFMADD213PS   Z21, Z21, Z22
 	VMOVAPS.Z     Z22, K2, Z22
-	VSUBPS        Z20, Z15, Z21
+	VSUBPS        Z20, Z13, Z21
 	VDIVPS        Z21, Z10, Z21
 	VMULPS        Z21, Z20, Z20
 	VMULPS        Z21, Z22, Z22
 	VMULPS        Z21, Z22, Z22
-	VANDPS        Z13, Z19, Z19
+	VANDPS        Z11, Z19, Z19
 	VORPS         Z19, Z20, Z20
 	VFMADD213PS   (R8), Z18, Z20
 	VMOVUPS       Z20, (R8)
@@ -16283,8 +18008,8 @@ vectors967:
 	VMOVUPS       Z19, (R9)
 	VMULPS        (DI), Z18, Z18
 	VMULPS        Z22, Z18, Z18
-	VFMADD231PS   Z17, Z18, Z11
-	VMULPS        Z16, Z18, Z18
+	VFMADD231PS   Z17, Z18, Z15
+	VMULPS        Z14, Z18, Z18
 	VMOVUPS       Z18, (SI)
 	ADDQ          $+64, DI
 	ADDQ          $+64, R8
@@ -16293,25 +18018,27 @@ vectors967:
 	ADDQ          $+64, BX
 	ADDQ          $+64, SI
 	TESTQ         $0x00000070, R10
-	JNZ           further970
-	VEXTRACTF64X4 $0x01, Z11, Y18
-	VCVTPS2PD     Y11, Z17
-	VCVTPS2PD     Y18, Z18
-	VADDPD        Z17, Z12, Z12
-	VADDPD        Z18, Z12, Z12
-	VPXORD        Z11, Z11, Z11
+	JNZ           further1141
+	CMPQ          R10, $0x10
+	JL            further1141
+	VEXTRACTF64X4 $0x01, Z15, Y17
+	VCVTPS2PD     Y15, Z15
+	VCVTPS2PD     Y17, Z17
+	VADDPD        Z15, Z16, Z16
+	VADDPD        Z17, Z16, Z16
+	VXORPS        Z15, Z15, Z15
 
-further970:
+further1141:
 	SUBQ $0x10, R10
-	JGE  vectors967
+	JGE  vectors1138
 
-rest968:
+rest1139:
 	ADDQ         $0x10, R10
-	JZ           done969
+	JZ           done1140
 	VMOVUPS.Z    (DX), K1, Z17
 	VMOVUPS.Z    (BX), K1, Z18
-	VMULPS       Z14, Z17, Z19
-	VORPS        Z13, Z19, Z20
+	VMULPS       Z12, Z17, Z19
+	VORPS        Z11, Z19, Z20
 	VCMPPS       $0x15, Z0, Z20, K2
 	VMAXPS       Z20, Z0, Z20
 	VMOVUPS      Z2, Z21
@@ -16331,12 +18058,12 @@ rest968:
 	VFNMADD231PS Z21, Z22, Z20
 	VFMADD213PS  Z21, Z21, Z22
 	VMOVAPS.Z    Z22, K2, Z22
-	VSUBPS       Z20, Z15, Z21
+	VSUBPS       Z20, Z13, Z21
 	VDIVPS       Z21, Z10, Z21
 	VMULPS       Z21, Z20, Z20
 	VMULPS       Z21, Z22, Z22
 	VMULPS       Z21, Z22, Z22
-	VANDPS       Z13, Z19, Z19
+	VANDPS       Z11, Z19, Z19
 	VORPS        Z19, Z20, Z20
 	VMOVUPS.Z    (R8), K1, Z19
 	VFMADD213PS  Z19, Z18, Z20
@@ -16347,17 +18074,17 @@ rest968:
 	VMOVUPS.Z    (DI), K1, Z19
 	VMULPS       Z19, Z18, Z18
 	VMULPS       Z22, Z18, Z18
-	VFMADD231PS  Z17, Z18, Z11
-	VMULPS       Z16, Z18, Z18
+	VFMADD231PS  Z17, Z18, Z15
+	VMULPS       Z14, Z18, Z18
 	VMOVUPS      Z18, K1, (SI)
 
-done969:
-	VEXTRACTF64X4 $0x01, Z11, Y18
-	VCVTPS2PD     Y11, Z17
-	VCVTPS2PD     Y18, Z18
-	VADDPD        Z17, Z12, Z12
-	VADDPD        Z18, Z12, Z12
-	VPXORD        Z11, Z11, Z11
+done1140:
+	VEXTRACTF64X4 $0x01, Z15, Y17
+	VCVTPS2PD     Y15, Z15
+	VCVTPS2PD     Y17, Z17
+	VADDPD        Z15, Z16, Z16
+	VADDPD        Z17, Z16, Z16
+	VXORPS        Z15, Z15, Z15
 	MOVQ          AX, DI
 	ANDQ          $0x0000000f, DI
 	SHLQ          $0x02, DI
@@ -16365,18 +18092,18 @@ done969:
 	ADDQ          DI, BX
 	ADDQ          DI, SI
 	ADDQ          $0x01, CX
-	JMP           rows965
+	JMP           rows1136
 
-done966:
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPD        Y0, Y12, Y12
-	VEXTRACTF32X4 $0x01, Y12, X0
-	VADDPD        X0, X12, X12
-	VPERMILPD     $0x01, X12, X0
-	VADDPD        X0, X12, X12
-	VBROADCASTSD  literal64_24<>+0(SB), Z0
-	VMULPD        Z0, Z12, Z12
-	VMOVSD        X12, dalpha+160(FP)
+done1137:
+	VEXTRACTF64X4 $0x01, Z16, Y0
+	VADDPD        Y0, Y16, Y16
+	VEXTRACTF32X4 $0x01, Y16, X0
+	VADDPD        X0, X16, X16
+	VPERMILPD     $0x01, X16, X0
+	VADDPD        X0, X16, X16
+	VBROADCASTSD  literal64_25<>+0(SB), Z0
+	VMULPD        Z0, Z16, Z16
+	VMOVSD        X16, dalpha+160(FP)
 	VZEROUPPER
 	RET
 
@@ -16384,20 +18111,20 @@ done966:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·derfF32AVX512(SB), NOSPLIT, $0-136
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSS literal32_91<>+0(SB), Z0
 	VBROADCASTSS literal32_92<>+0(SB), Z0
-	VBROADCASTSS literal32_93<>+0(SB), Z1
-	VBROADCASTSS literal32_94<>+0(SB), Z2
-	VBROADCASTSS literal32_95<>+0(SB), Z3
-	VBROADCASTSS literal32_96<>+0(SB), Z4
-	VBROADCASTSS literal32_97<>+0(SB), Z5
-	VBROADCASTSS literal32_98<>+0(SB), Z6
-	VBROADCASTSS literal32_99<>+0(SB), Z7
-	VBROADCASTSS literal32_100<>+0(SB), Z8
-	VBROADCASTSS literal32_13<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z9
-	VBROADCASTSS literal32_18<>+0(SB), Z10
+	VBROADCASTSS literal32_93<>+0(SB), Z0
+	VBROADCASTSS literal32_94<>+0(SB), Z1
+	VBROADCASTSS literal32_95<>+0(SB), Z2
+	VBROADCASTSS literal32_96<>+0(SB), Z3
+	VBROADCASTSS literal32_97<>+0(SB), Z4
+	VBROADCASTSS literal32_98<>+0(SB), Z5
+	VBROADCASTSS literal32_99<>+0(SB), Z6
+	VBROADCASTSS literal32_100<>+0(SB), Z7
+	VBROADCASTSS literal32_101<>+0(SB), Z8
+	VBROADCASTSS literal32_14<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z9
+	VBROADCASTSS literal32_19<>+0(SB), Z10
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
 	MOVL         $0x0000ffff, DX
@@ -16405,38 +18132,38 @@ TEXT ·derfF32AVX512(SB), NOSPLIT, $0-136
 	KMOVW        DX, K1
 	VBROADCASTSS alpha+120(FP), Z11
 	VBROADCASTSS shift+124(FP), Z12
-	VBROADCASTSS literal32_23<>+0(SB), Z13
+	VBROADCASTSS literal32_24<>+0(SB), Z13
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_base+0(FP), BX
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows971:
+rows1142:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done972
+	JG   done1143
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest974
+	JL   rest1145
 
-vectors973:
+vectors1144:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
 	VANDNPS      Z15, Z10, Z14
 	VMINPS       Z14, Z13, Z14
-	VSUBPS       literal32_102<>+0(SB), Z14, Z16
-	VMOVUPS      literal32_103<>+0(SB), Z17
-	VFMADD213PS  literal32_104<>+0(SB), Z16, Z17
+	VSUBPS       literal32_103<>+0(SB), Z14, Z16
+	VMOVUPS      literal32_104<>+0(SB), Z17
 	VFMADD213PS  literal32_105<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_106<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_107<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_108<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_109<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_110<>+0(SB), Z16, Z17
-	VFMADD213PS  literal32_111<>+0(SB), Z14, Z17
+	VFMADD213PS  literal32_111<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_112<>+0(SB), Z14, Z17
 	VORPS        Z10, Z14, Z14
 	VMULPS       Z14, Z17, Z17
 	VMOVUPS      Z1, Z14
@@ -16466,26 +18193,26 @@ vectors973:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x10, R9
-	JGE          vectors973
+	JGE          vectors1144
 
-rest974:
+rest1145:
 	ADDQ         $0x10, R9
-	JZ           done975
+	JZ           done1146
 	VMOVUPS.Z    (DX), K1, Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
 	VANDNPS      Z15, Z10, Z14
 	VMINPS       Z14, Z13, Z14
-	VSUBPS       literal32_102<>+0(SB), Z14, Z16
-	VMOVUPS      literal32_103<>+0(SB), Z17
-	VFMADD213PS  literal32_104<>+0(SB), Z16, Z17
+	VSUBPS       literal32_103<>+0(SB), Z14, Z16
+	VMOVUPS      literal32_104<>+0(SB), Z17
 	VFMADD213PS  literal32_105<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_106<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_107<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_108<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_109<>+0(SB), Z16, Z17
 	VFMADD213PS  literal32_110<>+0(SB), Z16, Z17
-	VFMADD213PS  literal32_111<>+0(SB), Z14, Z17
+	VFMADD213PS  literal32_111<>+0(SB), Z16, Z17
+	VFMADD213PS  literal32_112<>+0(SB), Z14, Z17
 	VORPS        Z10, Z14, Z14
 	VMULPS       Z14, Z17, Z17
 	VMOVUPS      Z1, Z14
@@ -16511,7 +18238,7 @@ rest974:
 	VFMADD213PS  Z15, Z14, Z17
 	VMOVUPS      Z17, K1, (BX)
 
-done975:
+done1146:
 	MOVQ AX, DI
 	ANDQ $0x0000000f, DI
 	SHLQ $0x02, DI
@@ -16519,246 +18246,246 @@ done975:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows971
+	JMP  rows1142
 
-done972:
+done1143:
 	VZEROUPPER
 	RET
 
-DATA literal32_102<>+0(SB)/4, $0x3fc00000
-DATA literal32_102<>+4(SB)/4, $0x3fc00000
-DATA literal32_102<>+8(SB)/4, $0x3fc00000
-DATA literal32_102<>+12(SB)/4, $0x3fc00000
-DATA literal32_102<>+16(SB)/4, $0x3fc00000
-DATA literal32_102<>+20(SB)/4, $0x3fc00000
-DATA literal32_102<>+24(SB)/4, $0x3fc00000
-DATA literal32_102<>+28(SB)/4, $0x3fc00000
-DATA literal32_102<>+32(SB)/4, $0x3fc00000
-DATA literal32_102<>+36(SB)/4, $0x3fc00000
-DATA literal32_102<>+40(SB)/4, $0x3fc00000
-DATA literal32_102<>+44(SB)/4, $0x3fc00000
-DATA literal32_102<>+48(SB)/4, $0x3fc00000
-DATA literal32_102<>+52(SB)/4, $0x3fc00000
-DATA literal32_102<>+56(SB)/4, $0x3fc00000
-DATA literal32_102<>+60(SB)/4, $0x3fc00000
-GLOBL literal32_102<>(SB), RODATA|NOPTR, $64
-
-DATA literal32_103<>+0(SB)/4, $0xb71cb73b
-DATA literal32_103<>+4(SB)/4, $0xb71cb73b
-DATA literal32_103<>+8(SB)/4, $0xb71cb73b
-DATA literal32_103<>+12(SB)/4, $0xb71cb73b
-DATA literal32_103<>+16(SB)/4, $0xb71cb73b
-DATA literal32_103<>+20(SB)/4, $0xb71cb73b
-DATA literal32_103<>+24(SB)/4, $0xb71cb73b
-DATA literal32_103<>+28(SB)/4, $0xb71cb73b
-DATA literal32_103<>+32(SB)/4, $0xb71cb73b
-DATA literal32_103<>+36(SB)/4, $0xb71cb73b
-DATA literal32_103<>+40(SB)/4, $0xb71cb73b
-DATA literal32_103<>+44(SB)/4, $0xb71cb73b
-DATA literal32_103<>+48(SB)/4, $0xb71cb73b
-DATA literal32_103<>+52(SB)/4, $0xb71cb73b
-DATA literal32_103<>+56(SB)/4, $0xb71cb73b
-DATA literal32_103<>+60(SB)/4, $0xb71cb73b
+DATA literal32_103<>+0(SB)/4, $0x3fc00000
+DATA literal32_103<>+4(SB)/4, $0x3fc00000
+DATA literal32_103<>+8(SB)/4, $0x3fc00000
+DATA literal32_103<>+12(SB)/4, $0x3fc00000
+DATA literal32_103<>+16(SB)/4, $0x3fc00000
+DATA literal32_103<>+20(SB)/4, $0x3fc00000
+DATA literal32_103<>+24(SB)/4, $0x3fc00000
+DATA literal32_103<>+28(SB)/4, $0x3fc00000
+DATA literal32_103<>+32(SB)/4, $0x3fc00000
+DATA literal32_103<>+36(SB)/4, $0x3fc00000
+DATA literal32_103<>+40(SB)/4, $0x3fc00000
+DATA literal32_103<>+44(SB)/4, $0x3fc00000
+DATA literal32_103<>+48(SB)/4, $0x3fc00000
+DATA literal32_103<>+52(SB)/4, $0x3fc00000
+DATA literal32_103<>+56(SB)/4, $0x3fc00000
+DATA literal32_103<>+60(SB)/4, $0x3fc00000
 GLOBL literal32_103<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_104<>+0(SB)/4, $0x37aab062
-DATA literal32_104<>+4(SB)/4, $0x37aab062
-DATA literal32_104<>+8(SB)/4, $0x37aab062
-DATA literal32_104<>+12(SB)/4, $0x37aab062
-DATA literal32_104<>+16(SB)/4, $0x37aab062
-DATA literal32_104<>+20(SB)/4, $0x37aab062
-DATA literal32_104<>+24(SB)/4, $0x37aab062
-DATA literal32_104<>+28(SB)/4, $0x37aab062
-DATA literal32_104<>+32(SB)/4, $0x37aab062
-DATA literal32_104<>+36(SB)/4, $0x37aab062
-DATA literal32_104<>+40(SB)/4, $0x37aab062
-DATA literal32_104<>+44(SB)/4, $0x37aab062
-DATA literal32_104<>+48(SB)/4, $0x37aab062
-DATA literal32_104<>+52(SB)/4, $0x37aab062
-DATA literal32_104<>+56(SB)/4, $0x37aab062
-DATA literal32_104<>+60(SB)/4, $0x37aab062
+DATA literal32_104<>+0(SB)/4, $0xb71cb73b
+DATA literal32_104<>+4(SB)/4, $0xb71cb73b
+DATA literal32_104<>+8(SB)/4, $0xb71cb73b
+DATA literal32_104<>+12(SB)/4, $0xb71cb73b
+DATA literal32_104<>+16(SB)/4, $0xb71cb73b
+DATA literal32_104<>+20(SB)/4, $0xb71cb73b
+DATA literal32_104<>+24(SB)/4, $0xb71cb73b
+DATA literal32_104<>+28(SB)/4, $0xb71cb73b
+DATA literal32_104<>+32(SB)/4, $0xb71cb73b
+DATA literal32_104<>+36(SB)/4, $0xb71cb73b
+DATA literal32_104<>+40(SB)/4, $0xb71cb73b
+DATA literal32_104<>+44(SB)/4, $0xb71cb73b
+DATA literal32_104<>+48(SB)/4, $0xb71cb73b
+DATA literal32_104<>+52(SB)/4, $0xb71cb73b
+DATA literal32_104<>+56(SB)/4, $0xb71cb73b
+DATA literal32_104<>+60(SB)/4, $0xb71cb73b
 GLOBL literal32_104<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_105<>+0(SB)/4, $0xb73d2623
-DATA literal32_105<>+4(SB)/4, $0xb73d2623
-DATA literal32_105<>+8(SB)/4, $0xb73d2623
-DATA literal32_105<>+12(SB)/4, $0xb73d2623
-DATA literal32_105<>+16(SB)/4, $0xb73d2623
-DATA literal32_105<>+20(SB)/4, $0xb73d2623
-DATA literal32_105<>+24(SB)/4, $0xb73d2623
-DATA literal32_105<>+28(SB)/4, $0xb73d2623
-DATA literal32_105<>+32(SB)/4, $0xb73d2623
-DATA literal32_105<>+36(SB)/4, $0xb73d2623
-DATA literal32_105<>+40(SB)/4, $0xb73d2623
-DATA literal32_105<>+44(SB)/4, $0xb73d2623
-DATA literal32_105<>+48(SB)/4, $0xb73d2623
-DATA literal32_105<>+52(SB)/4, $0xb73d2623
-DATA literal32_105<>+56(SB)/4, $0xb73d2623
-DATA literal32_105<>+60(SB)/4, $0xb73d2623
+DATA literal32_105<>+0(SB)/4, $0x37aab062
+DATA literal32_105<>+4(SB)/4, $0x37aab062
+DATA literal32_105<>+8(SB)/4, $0x37aab062
+DATA literal32_105<>+12(SB)/4, $0x37aab062
+DATA literal32_105<>+16(SB)/4, $0x37aab062
+DATA literal32_105<>+20(SB)/4, $0x37aab062
+DATA literal32_105<>+24(SB)/4, $0x37aab062
+DATA literal32_105<>+28(SB)/4, $0x37aab062
+DATA literal32_105<>+32(SB)/4, $0x37aab062
+DATA literal32_105<>+36(SB)/4, $0x37aab062
+DATA literal32_105<>+40(SB)/4, $0x37aab062
+DATA literal32_105<>+44(SB)/4, $0x37aab062
+DATA literal32_105<>+48(SB)/4, $0x37aab062
+DATA literal32_105<>+52(SB)/4, $0x37aab062
+DATA literal32_105<>+56(SB)/4, $0x37aab062
+DATA literal32_105<>+60(SB)/4, $0x37aab062
 GLOBL literal32_105<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_106<>+0(SB)/4, $0xb953dcf1
-DATA literal32_106<>+4(SB)/4, $0xb953dcf1
-DATA literal32_106<>+8(SB)/4, $0xb953dcf1
-DATA literal32_106<>+12(SB)/4, $0xb953dcf1
-DATA literal32_106<>+16(SB)/4, $0xb953dcf1
-DATA literal32_106<>+20(SB)/4, $0xb953dcf1
-DATA literal32_106<>+24(SB)/4, $0xb953dcf1
-DATA literal32_106<>+28(SB)/4, $0xb953dcf1
-DATA literal32_106<>+32(SB)/4, $0xb953dcf1
-DATA literal32_106<>+36(SB)/4, $0xb953dcf1
-DATA literal32_106<>+40(SB)/4, $0xb953dcf1
-DATA literal32_106<>+44(SB)/4, $0xb953dcf1
-DATA literal32_106<>+48(SB)/4, $0xb953dcf1
-DATA literal32_106<>+52(SB)/4, $0xb953dcf1
-DATA literal32_106<>+56(SB)/4, $0xb953dcf1
-DATA literal32_106<>+60(SB)/4, $0xb953dcf1
+DATA literal32_106<>+0(SB)/4, $0xb73d2623
+DATA literal32_106<>+4(SB)/4, $0xb73d2623
+DATA literal32_106<>+8(SB)/4, $0xb73d2623
+DATA literal32_106<>+12(SB)/4, $0xb73d2623
+DATA literal32_106<>+16(SB)/4, $0xb73d2623
+DATA literal32_106<>+20(SB)/4, $0xb73d2623
+DATA literal32_106<>+24(SB)/4, $0xb73d2623
+DATA literal32_106<>+28(SB)/4, $0xb73d2623
+DATA literal32_106<>+32(SB)/4, $0xb73d2623
+DATA literal32_106<>+36(SB)/4, $0xb73d2623
+DATA literal32_106<>+40(SB)/4, $0xb73d2623
+DATA literal32_106<>+44(SB)/4, $0xb73d2623
+DATA literal32_106<>+48(SB)/4, $0xb73d2623
+DATA literal32_106<>+52(SB)/4, $0xb73d2623
+DATA literal32_106<>+56(SB)/4, $0xb73d2623
+DATA literal32_106<>+60(SB)/4, $0xb73d2623
 GLOBL literal32_106<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_107<>+0(SB)/4, $0x3af98247
-DATA literal32_107<>+4(SB)/4, $0x3af98247
-DATA literal32_107<>+8(SB)/4, $0x3af98247
-DATA literal32_107<>+12(SB)/4, $0x3af98247
-DATA literal32_107<>+16(SB)/4, $0x3af98247
-DATA literal32_107<>+20(SB)/4, $0x3af98247
-DATA literal32_107<>+24(SB)/4, $0x3af98247
-DATA literal32_107<>+28(SB)/4, $0x3af98247
-DATA literal32_107<>+32(SB)/4, $0x3af98247
-DATA literal32_107<>+36(SB)/4, $0x3af98247
-DATA literal32_107<>+40(SB)/4, $0x3af98247
-DATA literal32_107<>+44(SB)/4, $0x3af98247
-DATA literal32_107<>+48(SB)/4, $0x3af98247
-DATA literal32_107<>+52(SB)/4, $0x3af98247
-DATA literal32_107<>+56(SB)/4, $0x3af98247
-DATA literal32_107<>+60(SB)/4, $0x3af98247
+DATA literal32_107<>+0(SB)/4, $0xb953dcf1
+DATA literal32_107<>+4(SB)/4, $0xb953dcf1
+DATA literal32_107<>+8(SB)/4, $0xb953dcf1
+DATA literal32_107<>+12(SB)/4, $0xb953dcf1
+DATA literal32_107<>+16(SB)/4, $0xb953dcf1
+DATA literal32_107<>+20(SB)/4, $0xb953dcf1
+DATA literal32_107<>+24(SB)/4, $0xb953dcf1
+DATA literal32_107<>+28(SB)/4, $0xb953dcf1
+DATA literal32_107<>+32(SB)/4, $0xb953dcf1
+DATA literal32_107<>+36(SB)/4, $0xb953dcf1
+DATA literal32_107<>+40(SB)/4, $0xb953dcf1
+DATA literal32_107<>+44(SB)/4, $0xb953dcf1
+DATA literal32_107<>+48(SB)/4, $0xb953dcf1
+DATA literal32_107<>+52(SB)/4, $0xb953dcf1
+DATA literal32_107<>+56(SB)/4, $0xb953dcf1
+DATA literal32_107<>+60(SB)/4, $0xb953dcf1
 GLOBL literal32_107<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_108<>+0(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+4(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+8(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+12(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+16(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+20(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+24(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+28(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+32(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+36(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+40(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+44(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+48(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+52(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+56(SB)/4, $0xbc38a9f6
-DATA literal32_108<>+60(SB)/4, $0xbc38a9f6
+DATA literal32_108<>+0(SB)/4, $0x3af98247
+DATA literal32_108<>+4(SB)/4, $0x3af98247
+DATA literal32_108<>+8(SB)/4, $0x3af98247
+DATA literal32_108<>+12(SB)/4, $0x3af98247
+DATA literal32_108<>+16(SB)/4, $0x3af98247
+DATA literal32_108<>+20(SB)/4, $0x3af98247
+DATA literal32_108<>+24(SB)/4, $0x3af98247
+DATA literal32_108<>+28(SB)/4, $0x3af98247
+DATA literal32_108<>+32(SB)/4, $0x3af98247
+DATA literal32_108<>+36(SB)/4, $0x3af98247
+DATA literal32_108<>+40(SB)/4, $0x3af98247
+DATA literal32_108<>+44(SB)/4, $0x3af98247
+DATA literal32_108<>+48(SB)/4, $0x3af98247
+DATA literal32_108<>+52(SB)/4, $0x3af98247
+DATA literal32_108<>+56(SB)/4, $0x3af98247
+DATA literal32_108<>+60(SB)/4, $0x3af98247
 GLOBL literal32_108<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_109<>+0(SB)/4, $0x3d62b087
-DATA literal32_109<>+4(SB)/4, $0x3d62b087
-DATA literal32_109<>+8(SB)/4, $0x3d62b087
-DATA literal32_109<>+12(SB)/4, $0x3d62b087
-DATA literal32_109<>+16(SB)/4, $0x3d62b087
-DATA literal32_109<>+20(SB)/4, $0x3d62b087
-DATA literal32_109<>+24(SB)/4, $0x3d62b087
-DATA literal32_109<>+28(SB)/4, $0x3d62b087
-DATA literal32_109<>+32(SB)/4, $0x3d62b087
-DATA literal32_109<>+36(SB)/4, $0x3d62b087
-DATA literal32_109<>+40(SB)/4, $0x3d62b087
-DATA literal32_109<>+44(SB)/4, $0x3d62b087
-DATA literal32_109<>+48(SB)/4, $0x3d62b087
-DATA literal32_109<>+52(SB)/4, $0x3d62b087
-DATA literal32_109<>+56(SB)/4, $0x3d62b087
-DATA literal32_109<>+60(SB)/4, $0x3d62b087
+DATA literal32_109<>+0(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+4(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+8(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+12(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+16(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+20(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+24(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+28(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+32(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+36(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+40(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+44(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+48(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+52(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+56(SB)/4, $0xbc38a9f6
+DATA literal32_109<>+60(SB)/4, $0xbc38a9f6
 GLOBL literal32_109<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_110<>+0(SB)/4, $0x3f4080d8
-DATA literal32_110<>+4(SB)/4, $0x3f4080d8
-DATA literal32_110<>+8(SB)/4, $0x3f4080d8
-DATA literal32_110<>+12(SB)/4, $0x3f4080d8
-DATA literal32_110<>+16(SB)/4, $0x3f4080d8
-DATA literal32_110<>+20(SB)/4, $0x3f4080d8
-DATA literal32_110<>+24(SB)/4, $0x3f4080d8
-DATA literal32_110<>+28(SB)/4, $0x3f4080d8
-DATA literal32_110<>+32(SB)/4, $0x3f4080d8
-DATA literal32_110<>+36(SB)/4, $0x3f4080d8
-DATA literal32_110<>+40(SB)/4, $0x3f4080d8
-DATA literal32_110<>+44(SB)/4, $0x3f4080d8
-DATA literal32_110<>+48(SB)/4, $0x3f4080d8
-DATA literal32_110<>+52(SB)/4, $0x3f4080d8
-DATA literal32_110<>+56(SB)/4, $0x3f4080d8
-DATA literal32_110<>+60(SB)/4, $0x3f4080d8
+DATA literal32_110<>+0(SB)/4, $0x3d62b087
+DATA literal32_110<>+4(SB)/4, $0x3d62b087
+DATA literal32_110<>+8(SB)/4, $0x3d62b087
+DATA literal32_110<>+12(SB)/4, $0x3d62b087
+DATA literal32_110<>+16(SB)/4, $0x3d62b087
+DATA literal32_110<>+20(SB)/4, $0x3d62b087
+DATA literal32_110<>+24(SB)/4, $0x3d62b087
+DATA literal32_110<>+28(SB)/4, $0x3d62b087
+DATA literal32_110<>+32(SB)/4, $0x3d62b087
+DATA literal32_110<>+36(SB)/4, $0x3d62b087
+DATA literal32_110<>+40(SB)/4, $0x3d62b087
+DATA literal32_110<>+44(SB)/4, $0x3d62b087
+DATA literal32_110<>+48(SB)/4, $0x3d62b087
+DATA literal32_110<>+52(SB)/4, $0x3d62b087
+DATA literal32_110<>+56(SB)/4, $0x3d62b087
+DATA literal32_110<>+60(SB)/4, $0x3d62b087
 GLOBL literal32_110<>(SB), RODATA|NOPTR, $64
 
-DATA literal32_111<>+0(SB)/4, $0x3f906ebb
-DATA literal32_111<>+4(SB)/4, $0x3f906ebb
-DATA literal32_111<>+8(SB)/4, $0x3f906ebb
-DATA literal32_111<>+12(SB)/4, $0x3f906ebb
-DATA literal32_111<>+16(SB)/4, $0x3f906ebb
-DATA literal32_111<>+20(SB)/4, $0x3f906ebb
-DATA literal32_111<>+24(SB)/4, $0x3f906ebb
-DATA literal32_111<>+28(SB)/4, $0x3f906ebb
-DATA literal32_111<>+32(SB)/4, $0x3f906ebb
-DATA literal32_111<>+36(SB)/4, $0x3f906ebb
-DATA literal32_111<>+40(SB)/4, $0x3f906ebb
-DATA literal32_111<>+44(SB)/4, $0x3f906ebb
-DATA literal32_111<>+48(SB)/4, $0x3f906ebb
-DATA literal32_111<>+52(SB)/4, $0x3f906ebb
-DATA literal32_111<>+56(SB)/4, $0x3f906ebb
-DATA literal32_111<>+60(SB)/4, $0x3f906ebb
+DATA literal32_111<>+0(SB)/4, $0x3f4080d8
+DATA literal32_111<>+4(SB)/4, $0x3f4080d8
+DATA literal32_111<>+8(SB)/4, $0x3f4080d8
+DATA literal32_111<>+12(SB)/4, $0x3f4080d8
+DATA literal32_111<>+16(SB)/4, $0x3f4080d8
+DATA literal32_111<>+20(SB)/4, $0x3f4080d8
+DATA literal32_111<>+24(SB)/4, $0x3f4080d8
+DATA literal32_111<>+28(SB)/4, $0x3f4080d8
+DATA literal32_111<>+32(SB)/4, $0x3f4080d8
+DATA literal32_111<>+36(SB)/4, $0x3f4080d8
+DATA literal32_111<>+40(SB)/4, $0x3f4080d8
+DATA literal32_111<>+44(SB)/4, $0x3f4080d8
+DATA literal32_111<>+48(SB)/4, $0x3f4080d8
+DATA literal32_111<>+52(SB)/4, $0x3f4080d8
+DATA literal32_111<>+56(SB)/4, $0x3f4080d8
+DATA literal32_111<>+60(SB)/4, $0x3f4080d8
 GLOBL literal32_111<>(SB), RODATA|NOPTR, $64
+
+DATA literal32_112<>+0(SB)/4, $0x3f906ebb
+DATA literal32_112<>+4(SB)/4, $0x3f906ebb
+DATA literal32_112<>+8(SB)/4, $0x3f906ebb
+DATA literal32_112<>+12(SB)/4, $0x3f906ebb
+DATA literal32_112<>+16(SB)/4, $0x3f906ebb
+DATA literal32_112<>+20(SB)/4, $0x3f906ebb
+DATA literal32_112<>+24(SB)/4, $0x3f906ebb
+DATA literal32_112<>+28(SB)/4, $0x3f906ebb
+DATA literal32_112<>+32(SB)/4, $0x3f906ebb
+DATA literal32_112<>+36(SB)/4, $0x3f906ebb
+DATA literal32_112<>+40(SB)/4, $0x3f906ebb
+DATA literal32_112<>+44(SB)/4, $0x3f906ebb
+DATA literal32_112<>+48(SB)/4, $0x3f906ebb
+DATA literal32_112<>+52(SB)/4, $0x3f906ebb
+DATA literal32_112<>+56(SB)/4, $0x3f906ebb
+DATA literal32_112<>+60(SB)/4, $0x3f906ebb
+GLOBL literal32_112<>(SB), RODATA|NOPTR, $64
 
 // func derfBackwardF32AVX512(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·derfBackwardF32AVX512(SB), NOSPLIT, $0-200
 	MOVQ         gamma_len+104(FP), AX
-	VBROADCASTSS literal32_91<>+0(SB), Z0
-	VBROADCASTSS literal32_92<>+0(SB), Z1
-	VBROADCASTSS literal32_93<>+0(SB), Z2
-	VBROADCASTSS literal32_94<>+0(SB), Z3
-	VBROADCASTSS literal32_95<>+0(SB), Z4
-	VBROADCASTSS literal32_96<>+0(SB), Z5
-	VBROADCASTSS literal32_97<>+0(SB), Z6
-	VBROADCASTSS literal32_98<>+0(SB), Z7
-	VBROADCASTSS literal32_99<>+0(SB), Z8
-	VBROADCASTSS literal32_100<>+0(SB), Z9
-	VBROADCASTSS literal32_13<>+0(SB), Z10
-	VBROADCASTSS literal32_13<>+0(SB), Z11
-	VBROADCASTSS literal32_13<>+0(SB), Z12
-	VBROADCASTSS literal32_18<>+0(SB), Z12
+	VBROADCASTSS literal32_92<>+0(SB), Z0
+	VBROADCASTSS literal32_93<>+0(SB), Z1
+	VBROADCASTSS literal32_94<>+0(SB), Z2
+	VBROADCASTSS literal32_95<>+0(SB), Z3
+	VBROADCASTSS literal32_96<>+0(SB), Z4
+	VBROADCASTSS literal32_97<>+0(SB), Z5
+	VBROADCASTSS literal32_98<>+0(SB), Z6
+	VBROADCASTSS literal32_99<>+0(SB), Z7
+	VBROADCASTSS literal32_100<>+0(SB), Z8
+	VBROADCASTSS literal32_101<>+0(SB), Z9
+	VBROADCASTSS literal32_14<>+0(SB), Z10
+	VBROADCASTSS literal32_14<>+0(SB), Z11
+	VBROADCASTSS literal32_14<>+0(SB), Z12
+	VBROADCASTSS literal32_19<>+0(SB), Z12
 	MOVQ         AX, CX
 	ANDQ         $0x0000000f, CX
 	MOVL         $0x0000ffff, DX
 	BZHIL        CX, DX, DX
 	KMOVW        DX, K1
-	VBROADCASTSS alpha+168(FP), Z17
-	VBROADCASTSS shift+172(FP), Z18
+	VBROADCASTSS alpha+168(FP), Z13
+	VBROADCASTSS shift+172(FP), Z14
 	MOVQ         erf_base+48(FP), DX
 	MOVQ         x_base+24(FP), BX
 	MOVQ         dy_base+72(FP), SI
 	MOVQ         dx_base+0(FP), DI
-	VBROADCASTSS literal32_35<>+0(SB), Z19
-	VBROADCASTSS alpha+168(FP), Z20
-	VMULPS       Z20, Z19, Z19
-	VPXORD       Z13, Z13, Z13
-	VPXORD       Z14, Z14, Z14
-	VPXORD       Z15, Z15, Z15
-	VPXORD       Z16, Z16, Z16
+	VBROADCASTSS literal32_36<>+0(SB), Z15
+	VBROADCASTSS alpha+168(FP), Z16
+	VMULPS       Z16, Z15, Z15
+	VXORPS       Z16, Z16, Z16
+	VXORPS       Z17, Z17, Z17
+	VXORPS       Z18, Z18, Z18
+	VXORPS       Z19, Z19, Z19
 	XORQ         CX, CX
 
-rows976:
+rows1147:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done977
+	JG   done1148
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest979
+	JL   rest1150
 
-vectors978:
+vectors1149:
 	VMOVUPS       (BX), Z20
 	VMOVUPS       (SI), Z21
-	VMOVUPS       Z18, Z22
-	VFMADD231PS   Z17, Z20, Z22
+	VMOVUPS       Z14, Z22
+	VFMADD231PS   Z13, Z20, Z22
 	VMULPS        Z22, Z22, Z22
 	VORPS         Z12, Z22, Z22
 	VMOVUPS       (DX), Z23
@@ -16783,9 +18510,9 @@ vectors978:
 	VMOVUPS       Z22, (R10)
 	VMULPS        (R8), Z21, Z21
 	VMULPS        Z25, Z21, Z21
-	VFMADD231PS   Z20, Z21, Z13
-	VADDPS        Z21, Z14, Z14
-	VMULPS        Z19, Z21, Z21
+	VFMADD231PS   Z20, Z21, Z16
+	VADDPS        Z21, Z17, Z17
+	VMULPS        Z15, Z21, Z21
 	VMOVUPS       Z21, (DI)
 	ADDQ          $+64, R8
 	ADDQ          $+64, R9
@@ -16795,31 +18522,33 @@ vectors978:
 	ADDQ          $+64, DI
 	ADDQ          $+64, DX
 	TESTQ         $0x00000070, R11
-	JNZ           further981
-	VEXTRACTF64X4 $0x01, Z13, Y21
-	VCVTPS2PD     Y13, Z20
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z20, Z15, Z15
-	VADDPD        Z21, Z15, Z15
-	VPXORD        Z13, Z13, Z13
-	VEXTRACTF64X4 $0x01, Z14, Y21
-	VCVTPS2PD     Y14, Z20
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z20, Z16, Z16
-	VADDPD        Z21, Z16, Z16
-	VPXORD        Z14, Z14, Z14
+	JNZ           further1152
+	CMPQ          R11, $0x10
+	JL            further1152
+	VEXTRACTF64X4 $0x01, Z16, Y20
+	VCVTPS2PD     Y16, Z16
+	VCVTPS2PD     Y20, Z20
+	VADDPD        Z16, Z18, Z18
+	VADDPD        Z20, Z18, Z18
+	VXORPS        Z16, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z17, Y20
+	VCVTPS2PD     Y17, Z17
+	VCVTPS2PD     Y20, Z20
+	VADDPD        Z17, Z19, Z19
+	VADDPD        Z20, Z19, Z19
+	VXORPS        Z17, Z17, Z17
 
-further981:
+further1152:
 	SUBQ $0x10, R11
-	JGE  vectors978
+	JGE  vectors1149
 
-rest979:
+rest1150:
 	ADDQ         $0x10, R11
-	JZ           done980
+	JZ           done1151
 	VMOVUPS.Z    (BX), K1, Z20
 	VMOVUPS.Z    (SI), K1, Z21
-	VMOVUPS      Z18, Z22
-	VFMADD231PS  Z17, Z20, Z22
+	VMOVUPS      Z14, Z22
+	VFMADD231PS  Z13, Z20, Z22
 	VMULPS       Z22, Z22, Z22
 	VORPS        Z12, Z22, Z22
 	VMOVUPS.Z    (DX), K1, Z23
@@ -16846,24 +18575,24 @@ rest979:
 	VMOVUPS.Z    (R8), K1, Z22
 	VMULPS       Z22, Z21, Z21
 	VMULPS       Z25, Z21, Z21
-	VFMADD231PS  Z20, Z21, Z13
-	VADDPS       Z21, Z14, Z14
-	VMULPS       Z19, Z21, Z21
+	VFMADD231PS  Z20, Z21, Z16
+	VADDPS       Z21, Z17, Z17
+	VMULPS       Z15, Z21, Z21
 	VMOVUPS      Z21, K1, (DI)
 
-done980:
-	VEXTRACTF64X4 $0x01, Z13, Y21
-	VCVTPS2PD     Y13, Z20
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z20, Z15, Z15
-	VADDPD        Z21, Z15, Z15
-	VPXORD        Z13, Z13, Z13
-	VEXTRACTF64X4 $0x01, Z14, Y21
-	VCVTPS2PD     Y14, Z20
-	VCVTPS2PD     Y21, Z21
-	VADDPD        Z20, Z16, Z16
-	VADDPD        Z21, Z16, Z16
-	VPXORD        Z14, Z14, Z14
+done1151:
+	VEXTRACTF64X4 $0x01, Z16, Y20
+	VCVTPS2PD     Y16, Z16
+	VCVTPS2PD     Y20, Z20
+	VADDPD        Z16, Z18, Z18
+	VADDPD        Z20, Z18, Z18
+	VXORPS        Z16, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z17, Y20
+	VCVTPS2PD     Y17, Z17
+	VCVTPS2PD     Y20, Z20
+	VADDPD        Z17, Z19, Z19
+	VADDPD        Z20, Z19, Z19
+	VXORPS        Z17, Z17, Z17
 	MOVQ          AX, R8
 	ANDQ          $0x0000000f, R8
 	SHLQ          $0x02, R8
@@ -16872,27 +18601,27 @@ done980:
 	ADDQ          R8, DI
 	ADDQ          R8, DX
 	ADDQ          $0x01, CX
-	JMP           rows976
+	JMP           rows1147
 
-done977:
-	VEXTRACTF64X4 $0x01, Z15, Y0
-	VADDPD        Y0, Y15, Y15
-	VEXTRACTF32X4 $0x01, Y15, X0
-	VADDPD        X0, X15, X15
-	VPERMILPD     $0x01, X15, X0
-	VADDPD        X0, X15, X15
-	VBROADCASTSD  literal64_36<>+0(SB), Z0
-	VMULPD        Z0, Z15, Z15
-	VMOVSD        X15, dalpha+184(FP)
-	VEXTRACTF64X4 $0x01, Z16, Y0
-	VADDPD        Y0, Y16, Y16
-	VEXTRACTF32X4 $0x01, Y16, X0
-	VADDPD        X0, X16, X16
-	VPERMILPD     $0x01, X16, X0
-	VADDPD        X0, X16, X16
-	VBROADCASTSD  literal64_36<>+0(SB), Z0
-	VMULPD        Z0, Z16, Z16
-	VMOVSD        X16, dshift+192(FP)
+done1148:
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF32X4 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
+	VPERMILPD     $0x01, X18, X0
+	VADDPD        X0, X18, X18
+	VBROADCASTSD  literal64_37<>+0(SB), Z0
+	VMULPD        Z0, Z18, Z18
+	VMOVSD        X18, dalpha+184(FP)
+	VEXTRACTF64X4 $0x01, Z19, Y0
+	VADDPD        Y0, Y19, Y19
+	VEXTRACTF32X4 $0x01, Y19, X0
+	VADDPD        X0, X19, X19
+	VPERMILPD     $0x01, X19, X0
+	VADDPD        X0, X19, X19
+	VBROADCASTSD  literal64_37<>+0(SB), Z0
+	VMULPD        Z0, Z19, Z19
+	VMOVSD        X19, dshift+192(FP)
 	VZEROUPPER
 	RET
 
@@ -16911,26 +18640,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest983
+	JZ    rest1154
 
-vectors982:
+vectors1153:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors982
+	JL      vectors1153
 
-rest983:
+rest1154:
 	CMPQ      SI, BX
-	JGE       done984
+	JGE       done1155
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done984:
+done1155:
 	VZEROUPPER
 	RET
 
@@ -16949,24 +18678,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest986
+	JZ           rest1157
 
-vectors985:
+vectors1156:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors985
+	JL      vectors1156
 
-rest986:
+rest1157:
 	CMPQ      BX, DX
-	JGE       done987
+	JGE       done1158
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done987:
+done1158:
 	VZEROUPPER
 	RET
 
@@ -16994,9 +18723,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest989
+	JZ           rest1160
 
-vectors988:
+vectors1159:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -17018,11 +18747,11 @@ vectors988:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors988
+	JL          vectors1159
 
-rest989:
+rest1160:
 	CMPQ        DI, SI
-	JGE         done990
+	JGE         done1161
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -17043,17 +18772,17 @@ rest989:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done990:
+done1161:
 	VZEROUPPER
 	RET
 
 // func sumSquaresF64AVX512(x []float64) float64
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	MOVQ   CX, DX
 	ANDQ   $0x00000007, DX
 	MOVL   $0x0000ffff, BX
@@ -17062,22 +18791,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest992
+	JZ     rest1163
 
-vectors991:
+vectors1162:
 	VMOVUPD     (AX)(DX*8), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors991
+	JL          vectors1162
 
-rest992:
+rest1163:
 	CMPQ        DX, CX
-	JGE         done993
+	JGE         done1164
 	VMOVUPD.Z   (AX)(DX*8), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done993:
+done1164:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -17090,7 +18819,7 @@ done993:
 	RET
 
 // func tileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldc+104(FP), AX
 	SHLQ       $0x03, AX
@@ -17123,30 +18852,30 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	PREFETCHT0 64(CX)(AX*1)
 	PREFETCHT0 (CX)(AX*2)
 	PREFETCHT0 64(CX)(AX*2)
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
+	VXORPS     Z8, Z8, Z8
+	VXORPS     Z9, Z9, Z9
+	VXORPS     Z10, Z10, Z10
+	VXORPS     Z11, Z11, Z11
+	VXORPS     Z12, Z12, Z12
+	VXORPS     Z13, Z13, Z13
+	VXORPS     Z14, Z14, Z14
+	VXORPS     Z15, Z15, Z15
+	VXORPS     Z16, Z16, Z16
+	VXORPS     Z17, Z17, Z17
+	VXORPS     Z18, Z18, Z18
+	VXORPS     Z19, Z19, Z19
+	VXORPS     Z20, Z20, Z20
+	VXORPS     Z21, Z21, Z21
+	VXORPS     Z22, Z22, Z22
+	VXORPS     Z23, Z23, Z23
 	MOVQ       k+0(FP), AX
 	MOVQ       rsa+32(FP), CX
 	SHLQ       $0x03, CX
@@ -17161,9 +18890,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done995
+	JZ         done1166
 
-k994:
+k1165:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -17208,9 +18937,9 @@ k994:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k994
+	JNZ          k1165
 
-done995:
+done1166:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -17246,10 +18975,10 @@ done995:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone997
-	JEQ          overwrite996
+	JPS          readCdone1168
+	JEQ          overwrite1167
 
-readCdone997:
+readCdone1168:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -17298,9 +19027,9 @@ readCdone997:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done997
+	JMP         done1168
 
-overwrite996:
+overwrite1167:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -17326,12 +19055,12 @@ overwrite996:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done997:
+done1168:
 	VZEROUPPER
 	RET
 
 // func lowTileF64AVX512(k int, a []float64, rsa int, csa int, b []float64, ldb int, c []float64, ldc int, alpha float64, beta float64)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512DQ, AVX512F, MMX+
 TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldc+104(FP), AX
 	SHLQ       $0x03, AX
@@ -17346,14 +19075,14 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	PREFETCHT0 64(DX)(AX*2)
 	PREFETCHT0 (CX)
 	PREFETCHT0 64(CX)
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
+	VXORPS     Z0, Z0, Z0
+	VXORPS     Z1, Z1, Z1
+	VXORPS     Z2, Z2, Z2
+	VXORPS     Z3, Z3, Z3
+	VXORPS     Z4, Z4, Z4
+	VXORPS     Z5, Z5, Z5
+	VXORPS     Z6, Z6, Z6
+	VXORPS     Z7, Z7, Z7
 	MOVQ       k+0(FP), AX
 	MOVQ       rsa+32(FP), CX
 	SHLQ       $0x03, CX
@@ -17366,9 +19095,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done999
+	JZ         done1170
 
-k998:
+k1169:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -17387,9 +19116,9 @@ k998:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k998
+	JNZ          k1169
 
-done999:
+done1170:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -17407,10 +19136,10 @@ done999:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone1001
-	JEQ          overwrite1000
+	JPS          readCdone1172
+	JEQ          overwrite1171
 
-readCdone1001:
+readCdone1172:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -17427,9 +19156,9 @@ readCdone1001:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done1001
+	JMP         done1172
 
-overwrite1000:
+overwrite1171:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -17439,7 +19168,7 @@ overwrite1000:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done1001:
+done1172:
 	VZEROUPPER
 	RET
 
@@ -17454,9 +19183,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks1002:
+blocks1173:
 	SUBQ       $0x00000008, SI
-	JL         done1003
+	JL         done1174
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -17519,15 +19248,15 @@ blocks1002:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks1002
+	JMP        blocks1173
 
-done1003:
+done1174:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
-// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
-TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·layerNormF64AVX512(SB), NOSPLIT, $72-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -17540,7 +19269,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain1004
+	JE      plain1175
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -17549,23 +19278,29 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $0-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest1008
+	JG      rest1179
 	MOVQ    SI, R8
-	VPXORD  Z0, Z0, Z0
-	VPXORD  Z1, Z1, Z1
 	MOVQ    SI, R9
-	MOVQ    AX, R10
-	SUBQ    $0x08, R10
-	JL      rest1010
+	MOVQ    AX, (SP)
 
-vectors1009:
+block1180:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R10
+	JL      rest1184
+
+vectors1183:
 	VADDPD (R9), Z0, Z0
 	VADDPD (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x08, R10
-	JGE    vectors1009
+	JGE    vectors1183
 
-rest1010:
+rest1184:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -17578,117 +19313,165 @@ rest1010:
 	VUNPCKLPD     X1, X0, X2
 	VUNPCKHPD     X1, X0, X0
 	VADDPD        X0, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000200
+	JLE           summed1182
+	CMPQ          (SP), AX
+	JNE           further1181
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X1, X1, X0
-	VUNPCKHPD     X1, X1, X1
-	VADDPD        X1, X0, X0
-	VINSERTF64X2  $0x01, X0, Y2, Y2
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          mean_base+96(FP), R9
-	VMOVUPD       X2, (R9)(CX*8)
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z0
-	VBROADCASTSD  8(R9)(CX*8), Z1
-	VPXORD        Z3, Z3, Z3
-	VPXORD        Z4, Z4, Z4
-	VPXORD        Z5, Z5, Z5
-	VPXORD        Z6, Z6, Z6
-	MOVQ          SI, R9
-	VPXORD        Z7, Z7, Z7
-	VPXORD        Z8, Z8, Z8
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest1013
+	VMOVUPD       Y0, 8(SP)
 
-vectors1012:
-	VMOVUPD     (R9), Z2
-	VSUBPD      Z0, Z2, Z2
-	VADDPD      Z2, Z3, Z3
-	VFMADD231PD Z2, Z2, Z5
-	VMOVUPD     (R9)(DX*1), Z2
-	VSUBPD      Z1, Z2, Z2
-	VADDPD      Z2, Z4, Z4
-	VFMADD231PD Z2, Z2, Z6
+further1181:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1180
+
+summed1182:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         mean_base+96(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	VBROADCASTSD 8(R9)(CX*8), Z2
+	MOVQ         SI, R9
+	MOVQ         AX, (SP)
+
+block1186:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	SUBQ    $0x08, R10
+	JL      rest1190
+
+vectors1189:
+	VMOVUPD     (R9), Z10
+	VSUBPD      Z1, Z10, Z10
+	VADDPD      Z10, Z3, Z3
+	VFMADD231PD Z10, Z10, Z4
+	VMOVUPD     (R9)(DX*1), Z10
+	VSUBPD      Z2, Z10, Z10
+	VADDPD      Z10, Z6, Z6
+	VFMADD231PD Z10, Z10, Z5
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1015
-	VADDPD      Z5, Z7, Z7
-	VPXORD      Z5, Z5, Z5
-	VADDPD      Z6, Z8, Z8
-	VPXORD      Z6, Z6, Z6
+	JNZ         further1192
+	CMPQ        R10, $0x08
+	JL          further1192
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z6, Z7, Z7
+	VXORPS      Z6, Z6, Z6
+	VADDPD      Z4, Z8, Z8
+	VXORPS      Z4, Z4, Z4
+	VADDPD      Z5, Z9, Z9
+	VXORPS      Z5, Z5, Z5
 
-further1015:
+further1192:
 	SUBQ $0x08, R10
-	JGE  vectors1012
+	JGE  vectors1189
 
-rest1013:
-	VADDPD        Z7, Z5, Z5
-	VADDPD        Z8, Z6, Z6
+rest1190:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z7, Z6, Z6
+	VADDPD        Z8, Z4, Z4
+	VADDPD        Z9, Z5, Z5
 	VEXTRACTF64X4 $0x01, Z3, Y0
 	VADDPD        Y0, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X0
 	VADDPD        X0, X3, X3
-	VEXTRACTF64X4 $0x01, Z4, Y0
-	VADDPD        Y0, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X0
-	VADDPD        X0, X4, X4
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPD        X0, X6, X6
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X4, X3, X0
-	VUNPCKHPD     X4, X3, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X4, X4, X1
-	VUNPCKHPD     X4, X4, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPD        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPD        X1, X6, X6
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X6, X5, X1
-	VUNPCKHPD     X6, X5, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X6, X6, X2
-	VUNPCKHPD     X6, X6, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
-	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), R9
-	VMOVUPD       X2, (R9)(CX*8)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), R9
-	VMOVUPD       X0, (R9)(CX*8)
-	LEAQ          (SI)(DX*2), SI
-	ADDQ          $0x02, CX
+	VUNPCKLPD     X6, X3, X0
+	VUNPCKHPD     X6, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VADDPD        Y3, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X3
+	VADDPD        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X4, X3
+	VUNPCKHPD     X5, X4, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed1188
+	CMPQ          (SP), AX
+	JNE           further1187
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
 
-loop1006:
+further1187:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1186
+
+summed1188:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y3, Y2, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPD      Y0, Y2
+	VCMPPD       $0x15, Y3, Y1, K1
+	VMOVAPD.Z    Y2, K1, Y2
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         rstd_base+144(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R9)(CX*8), X3
+	VADDPD       Y3, Y2, Y2
+	MOVQ         mean_base+96(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	VSUBPD       Y2, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y1, Y3, Y3
+	MOVQ         shift_base+120(FP), R9
+	VMOVUPD      X3, (R9)(CX*8)
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+
+loop1177:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last1007
+	JG           last1178
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z9, Z9, Z9
-	VPXORD       Z10, Z10, Z10
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSD -16(R11)(CX*8), Z0
@@ -17698,20 +19481,28 @@ loop1006:
 	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSD -16(R12)(CX*8), Z2
 	MOVQ         beta_base+72(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest1017
+	MOVQ         AX, (SP)
 
-vectors1016:
-	VADDPD      (R10), Z9, Z9
-	VADDPD      (R10)(DX*1), Z10, Z10
+block1193:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest1197
+
+vectors1196:
+	VADDPD      (R10), Z3, Z3
+	VADDPD      (R10)(DX*1), Z4, Z4
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Z3
-	VSUBPD      Z1, Z3, Z3
-	VFMSUB213PD Z2, Z0, Z3
-	VMOVUPD     (R11), Z4
-	VFMADD213PD (R12), Z4, Z3
-	VMOVNTPD    Z3, (DI)
+	VMOVUPD     (R8), Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VMOVUPD     (R11), Z6
+	VFMADD213PD (R12), Z6, Z5
+	VMOVNTPD    Z5, (DI)
 	ADDQ        $+64, R10
 	ADDQ        $+64, R8
 	ADDQ        $+64, DI
@@ -17719,147 +19510,197 @@ vectors1016:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors1016
+	JGE         vectors1196
 
-rest1017:
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPD        Y0, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X0
-	VADDPD        X0, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y0
-	VADDPD        Y0, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X0
-	VADDPD        X0, X10, X10
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X10, X9, X0
-	VUNPCKHPD     X10, X9, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X10, X10, X1
-	VUNPCKHPD     X10, X10, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), R10
-	VMOVUPD       X0, (R10)(CX*8)
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z0
-	VBROADCASTSD  8(R10)(CX*8), Z1
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	VPXORD        Z13, Z13, Z13
-	VPXORD        Z14, Z14, Z14
-	MOVQ          SI, R10
-	VPXORD        Z15, Z15, Z15
-	VPXORD        Z16, Z16, Z16
-	MOVQ          rstd_base+144(FP), R11
-	VBROADCASTSD  -8(R11)(CX*8), Z2
-	MOVQ          gamma_base+48(FP), R11
-	MOVQ          mean_base+96(FP), R12
-	VBROADCASTSD  -8(R12)(CX*8), Z3
-	MOVQ          shift_base+120(FP), R12
-	VBROADCASTSD  -8(R12)(CX*8), Z4
-	MOVQ          beta_base+72(FP), R12
-	MOVQ          AX, R13
-	SUBQ          $0x08, R13
-	JL            rest1020
+rest1197:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPD        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPD        X5, X4, X4
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X4, X3, X5
+	VUNPCKHPD     X4, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	CMPQ          AX, $0x00000200
+	JLE           summed1195
+	CMPQ          (SP), AX
+	JNE           further1194
+	VXORPS        Y3, Y3, Y3
+	VMOVUPD       Y3, 8(SP)
 
-vectors1019:
-	VMOVUPD     (R10), Z5
-	VSUBPD      Z0, Z5, Z5
-	VADDPD      Z5, Z11, Z11
-	VFMADD231PD Z5, Z5, Z13
-	VMOVUPD     (R10)(DX*1), Z5
-	VSUBPD      Z1, Z5, Z5
-	VADDPD      Z5, Z12, Z12
-	VFMADD231PD Z5, Z5, Z14
+further1194:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1193
+
+summed1195:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	MOVQ         mean_base+96(FP), R10
+	VMOVUPD      X5, (R10)(CX*8)
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z1
+	VBROADCASTSD 8(R10)(CX*8), Z3
+	MOVQ         SI, R10
+	MOVQ         rstd_base+144(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z4
+	MOVQ         gamma_base+48(FP), R11
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z5
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z6
+	MOVQ         beta_base+72(FP), R12
+	MOVQ         AX, (SP)
+
+block1199:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	SUBQ    $0x08, R13
+	JL      rest1203
+
+vectors1202:
+	VMOVUPD     (R10), Z13
+	VSUBPD      Z1, Z13, Z13
+	VADDPD      Z13, Z2, Z2
+	VFMADD231PD Z13, Z13, Z7
+	VMOVUPD     (R10)(DX*1), Z13
+	VSUBPD      Z3, Z13, Z13
+	VADDPD      Z13, Z9, Z9
+	VFMADD231PD Z13, Z13, Z8
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Z5
-	VSUBPD      Z3, Z5, Z5
-	VFMSUB213PD Z4, Z2, Z5
-	VMOVUPD     (R11), Z6
-	VFMADD213PD (R12), Z6, Z5
-	VMOVNTPD    Z5, (DI)
+	VMOVUPD     (R8), Z13
+	VSUBPD      Z5, Z13, Z13
+	VFMSUB213PD Z6, Z4, Z13
+	VMOVUPD     (R11), Z14
+	VFMADD213PD (R12), Z14, Z13
+	VMOVNTPD    Z13, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R13
-	JNZ         further1022
-	VADDPD      Z13, Z15, Z15
-	VPXORD      Z13, Z13, Z13
-	VADDPD      Z14, Z16, Z16
-	VPXORD      Z14, Z14, Z14
+	JNZ         further1205
+	CMPQ        R13, $0x08
+	JL          further1205
+	VADDPD      Z2, Z0, Z0
+	VXORPS      Z2, Z2, Z2
+	VADDPD      Z9, Z10, Z10
+	VXORPS      Z9, Z9, Z9
+	VADDPD      Z7, Z11, Z11
+	VXORPS      Z7, Z7, Z7
+	VADDPD      Z8, Z12, Z12
+	VXORPS      Z8, Z8, Z8
 
-further1022:
+further1205:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R12
 	ADDQ $+64, R9
 	SUBQ $0x08, R13
-	JGE  vectors1019
+	JGE  vectors1202
 
-rest1020:
-	VADDPD        Z15, Z13, Z13
-	VADDPD        Z16, Z14, Z14
-	VEXTRACTF64X4 $0x01, Z11, Y0
-	VADDPD        Y0, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X0
-	VADDPD        X0, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y0
-	VADDPD        Y0, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X0
-	VADDPD        X0, X12, X12
+rest1203:
+	VADDPD        Z0, Z2, Z2
+	VADDPD        Z10, Z9, Z9
+	VADDPD        Z11, Z7, Z7
+	VADDPD        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPD        X0, X9, X9
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X12, X11, X0
-	VUNPCKHPD     X12, X11, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X12, X12, X1
-	VUNPCKHPD     X12, X12, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z13, Y1
-	VADDPD        Y1, Y13, Y13
-	VEXTRACTF64X2 $0x01, Y13, X1
-	VADDPD        X1, X13, X13
-	VEXTRACTF64X4 $0x01, Z14, Y1
-	VADDPD        Y1, Y14, Y14
-	VEXTRACTF64X2 $0x01, Y14, X1
-	VADDPD        X1, X14, X14
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X14, X13, X1
-	VUNPCKHPD     X14, X13, X2
-	VADDPD        X2, X1, X1
+	VUNPCKLPD     X9, X2, X0
+	VUNPCKHPD     X9, X2, X2
+	VADDPD        X2, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z7, Y2
+	VADDPD        Y2, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X2
+	VADDPD        X2, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VADDPD        Y2, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X2
+	VADDPD        X2, X8, X8
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X14, X14, X2
-	VUNPCKHPD     X14, X14, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
-	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), R9
-	VMOVUPD       X2, (R9)(CX*8)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), R9
-	VMOVUPD       X0, (R9)(CX*8)
-	LEAQ          (SI)(DX*2), SI
-	ADDQ          $0x02, CX
-	JMP           loop1006
+	VUNPCKLPD     X8, X7, X2
+	VUNPCKHPD     X8, X7, X7
+	VADDPD        X7, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed1201
+	CMPQ          (SP), AX
+	JNE           further1200
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 8(SP)
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 40(SP)
 
-last1007:
+further1200:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1199
+
+summed1201:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K1
+	VMOVAPD.Z    Y3, K1, Y3
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+144(FP), R9
+	VMOVUPD      X1, (R9)(CX*8)
+	MOVQ         mean_base+96(FP), R9
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R9)(CX*8), X2
+	VADDPD       Y2, Y3, Y5
+	MOVQ         mean_base+96(FP), R9
+	VMOVUPD      X5, (R9)(CX*8)
+	VSUBPD       Y5, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+120(FP), R9
+	VMOVUPD      X2, (R9)(CX*8)
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+	JMP          loop1177
+
+last1178:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -17870,9 +19711,9 @@ last1007:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1024
+	JL           rest1207
 
-vectors1023:
+vectors1206:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -17884,9 +19725,9 @@ vectors1023:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1023
+	JGE         vectors1206
 
-rest1024:
+rest1207:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -17897,9 +19738,9 @@ rest1024:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1027
+	JL           rest1210
 
-vectors1026:
+vectors1209:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -17911,130 +19752,182 @@ vectors1026:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1026
+	JGE         vectors1209
 
-rest1027:
-rest1008:
-rows1029:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+152(FP)
-	JG     done1030
-	VPXORD Z17, Z17, Z17
-	MOVQ   SI, DX
-	MOVQ   AX, BX
-	SUBQ   $0x08, BX
-	JL     rest1032
+rest1210:
+rest1179:
+rows1212:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+152(FP)
+	JG   done1213
+	MOVQ SI, DX
+	MOVQ AX, (SP)
 
-vectors1031:
-	VADDPD (DX), Z17, Z17
+block1214:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000200, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x08, BX
+	JL      rest1218
+
+vectors1217:
+	VADDPD (DX), Z0, Z0
 	ADDQ   $+64, DX
 	SUBQ   $0x08, BX
-	JGE    vectors1031
+	JGE    vectors1217
 
-rest1032:
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPD        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPD        X0, X17, X17
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X17, X17, X0
-	VUNPCKHPD     X17, X17, X1
+rest1218:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X17, X17, X1
-	VUNPCKHPD     X17, X17, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), DX
-	VMOVSD        X0, (DX)(CX*8)
-	MOVQ          mean_base+96(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	VPXORD        Z18, Z18, Z18
-	VPXORD        Z19, Z19, Z19
-	MOVQ          SI, DX
-	VPXORD        Z20, Z20, Z20
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
-	JL            rest1035
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1216
+	CMPQ          (SP), AX
+	JNE           further1215
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1034:
-	VMOVUPD     (DX), Z1
-	VSUBPD      Z0, Z1, Z1
-	VADDPD      Z1, Z18, Z18
-	VFMADD231PD Z1, Z1, Z19
+further1215:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1214
+
+summed1216:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+96(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	MOVQ         mean_base+96(FP), DX
+	VBROADCASTSD (DX)(CX*8), Z1
+	MOVQ         SI, DX
+	MOVQ         AX, (SP)
+
+block1220:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000100, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, BX
+	JL      rest1224
+
+vectors1223:
+	VMOVUPD     (DX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1037
-	VADDPD      Z19, Z20, Z20
-	VPXORD      Z19, Z19, Z19
+	JNZ         further1226
+	CMPQ        BX, $0x08
+	JL          further1226
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
 
-further1037:
+further1226:
 	SUBQ $0x08, BX
-	JGE  vectors1034
+	JGE  vectors1223
 
-rest1035:
-	VADDPD        Z20, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPD        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPD        X0, X18, X18
+rest1224:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X18, X18, X0
-	VUNPCKHPD     X18, X18, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X18, X18, X1
-	VUNPCKHPD     X18, X18, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z19, Y1
-	VADDPD        Y1, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X1
-	VADDPD        X1, X19, X19
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X19, X19, X1
-	VUNPCKHPD     X19, X19, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X19, X19, X2
-	VUNPCKHPD     X19, X19, X3
+	VUNPCKLPD     X3, X3, X0
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
 	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X2, X3
+	VUNPCKHPD     X2, X2, X2
+	VADDPD        X2, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed1222
+	CMPQ          (SP), AX
+	JNE           further1221
 	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), DX
-	VMOVSD        X2, (DX)(CX*8)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), DX
-	VMOVSD        X0, (DX)(CX*8)
-	MOVQ          rstd_base+144(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z1
-	MOVQ          shift_base+120(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z2
-	MOVQ          beta_base+72(FP), BX
-	MOVQ          AX, R8
-	SUBQ          $0x08, R8
-	JL            rest1039
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
 
-vectors1038:
+further1221:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1220
+
+summed1222:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y1, K1, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), DX
+	VMOVSD       X2, (DX)(CX*8)
+	MOVQ         mean_base+96(FP), DX
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (DX)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+96(FP), DX
+	VMOVSD       X1, (DX)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), DX
+	VMOVSD       X3, (DX)(CX*8)
+	MOVQ         rstd_base+144(FP), DX
+	VBROADCASTSD (DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z1
+	MOVQ         shift_base+120(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z2
+	MOVQ         beta_base+72(FP), BX
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest1228
+
+vectors1227:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -18046,44 +19939,50 @@ vectors1038:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors1038
+	JGE         vectors1227
 
-rest1039:
+rest1228:
 	ADDQ $0x01, CX
-	JMP  rows1029
+	JMP  rows1212
 
-done1030:
+done1213:
 	SFENCE
-	JMP done1005
+	JMP done1176
 
-plain1004:
+plain1175:
 	XORQ CX, CX
 
-rows1041:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+152(FP)
-	JG     done1042
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest1044
+rows1230:
+	LEAQ 4(CX), R8
+	CMPQ R8, rstd_len+152(FP)
+	JG   done1231
+	MOVQ SI, R8
+	MOVQ AX, (SP)
 
-vectors1043:
+block1232:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x08, R9
+	JL      rest1236
+
+vectors1235:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors1043
+	JGE    vectors1235
 
-rest1044:
+rest1236:
 	ADDQ      $0x08, R9
-	JZ        done1045
+	JZ        done1237
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -18093,7 +19992,7 @@ rest1044:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done1045:
+done1237:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -18112,490 +20011,612 @@ done1045:
 	VADDPD        X4, X3, X3
 	VXORPS        Y4, Y4, Y4
 	VUNPCKLPD     X1, X0, X4
-	VUNPCKHPD     X1, X0, X21
-	VADDPD        X21, X4, X4
-	VXORPS        Y21, Y21, Y21
-	VUNPCKLPD     X3, X2, X21
-	VUNPCKHPD     X3, X2, X22
-	VADDPD        X22, X21, X21
-	VINSERTF64X2  $0x01, X21, Y4, Y4
-	VXORPD        X21, X21, X21
-	VCVTSI2SDQ    AX, X21, X21
-	VBROADCASTSD  X21, Y21
-	VDIVPD        Y21, Y4, Y4
-	MOVQ          mean_base+96(FP), R8
-	VMOVUPD       Y4, (R8)(CX*8)
-	MOVQ          mean_base+96(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z4
-	VBROADCASTSD  8(R8)(CX*8), Z21
-	VBROADCASTSD  16(R8)(CX*8), Z22
-	VBROADCASTSD  24(R8)(CX*8), Z23
-	VPXORD        Z5, Z5, Z5
-	VPXORD        Z6, Z6, Z6
-	VPXORD        Z7, Z7, Z7
-	VPXORD        Z8, Z8, Z8
-	VPXORD        Z9, Z9, Z9
-	VPXORD        Z10, Z10, Z10
-	VPXORD        Z11, Z11, Z11
-	VPXORD        Z12, Z12, Z12
-	MOVQ          SI, R8
-	VPXORD        Z13, Z13, Z13
-	VPXORD        Z14, Z14, Z14
-	VPXORD        Z15, Z15, Z15
-	VPXORD        Z16, Z16, Z16
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
-	JL            rest1047
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X2, X0
+	VUNPCKHPD     X3, X2, X1
+	VADDPD        X1, X0, X0
+	VINSERTF64X2  $0x01, X0, Y4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed1234
+	CMPQ          (SP), AX
+	JNE           further1233
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1046:
-	VMOVUPD     (R8), Z24
-	VSUBPD      Z4, Z24, Z24
-	VADDPD      Z24, Z5, Z5
-	VFMADD231PD Z24, Z24, Z9
-	VMOVUPD     (R8)(DX*1), Z24
-	VSUBPD      Z21, Z24, Z24
-	VADDPD      Z24, Z6, Z6
-	VFMADD231PD Z24, Z24, Z10
-	VMOVUPD     (R8)(DX*2), Z24
-	VSUBPD      Z22, Z24, Z24
-	VADDPD      Z24, Z7, Z7
-	VFMADD231PD Z24, Z24, Z11
-	VMOVUPD     (R8)(BX*1), Z24
-	VSUBPD      Z23, Z24, Z24
-	VADDPD      Z24, Z8, Z8
-	VFMADD231PD Z24, Z24, Z12
+further1233:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1232
+
+summed1234:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         mean_base+96(FP), R8
+	VMOVUPD      Y4, (R8)(CX*8)
+	MOVQ         mean_base+96(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z1
+	VBROADCASTSD 8(R8)(CX*8), Z3
+	VBROADCASTSD 16(R8)(CX*8), Z4
+	VBROADCASTSD 24(R8)(CX*8), Z5
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block1238:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x08, R9
+	JL      rest1242
+
+vectors1241:
+	VMOVUPD     (R8), Z20
+	VSUBPD      Z1, Z20, Z20
+	VADDPD      Z20, Z2, Z2
+	VFMADD231PD Z20, Z20, Z6
+	VMOVUPD     (R8)(DX*1), Z20
+	VSUBPD      Z3, Z20, Z20
+	VADDPD      Z20, Z10, Z10
+	VFMADD231PD Z20, Z20, Z7
+	VMOVUPD     (R8)(DX*2), Z20
+	VSUBPD      Z4, Z20, Z20
+	VADDPD      Z20, Z11, Z11
+	VFMADD231PD Z20, Z20, Z8
+	VMOVUPD     (R8)(BX*1), Z20
+	VSUBPD      Z5, Z20, Z20
+	VADDPD      Z20, Z12, Z12
+	VFMADD231PD Z20, Z20, Z9
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1049
-	VADDPD      Z9, Z13, Z13
-	VPXORD      Z9, Z9, Z9
-	VADDPD      Z10, Z14, Z14
-	VPXORD      Z10, Z10, Z10
-	VADDPD      Z11, Z15, Z15
-	VPXORD      Z11, Z11, Z11
-	VADDPD      Z12, Z16, Z16
-	VPXORD      Z12, Z12, Z12
+	JNZ         further1244
+	CMPQ        R9, $0x08
+	JL          further1244
+	VADDPD      Z2, Z0, Z0
+	VXORPS      Z2, Z2, Z2
+	VADDPD      Z10, Z13, Z13
+	VXORPS      Z10, Z10, Z10
+	VADDPD      Z11, Z14, Z14
+	VXORPS      Z11, Z11, Z11
+	VADDPD      Z12, Z15, Z15
+	VXORPS      Z12, Z12, Z12
+	VADDPD      Z6, Z16, Z16
+	VXORPS      Z6, Z6, Z6
+	VADDPD      Z7, Z17, Z17
+	VXORPS      Z7, Z7, Z7
+	VADDPD      Z8, Z18, Z18
+	VXORPS      Z8, Z8, Z8
+	VADDPD      Z9, Z19, Z19
+	VXORPS      Z9, Z9, Z9
 
-further1049:
+further1244:
 	SUBQ $0x08, R9
-	JGE  vectors1046
+	JGE  vectors1241
 
-rest1047:
+rest1242:
 	ADDQ        $0x08, R9
-	JZ          done1048
-	VMOVUPD.Z   (R8), K1, Z24
-	VSUBPD      Z4, Z24, Z24
-	VMOVAPD.Z   Z24, K1, Z24
-	VADDPD      Z24, Z5, Z5
-	VFMADD231PD Z24, Z24, Z9
-	VMOVUPD.Z   (R8)(DX*1), K1, Z4
-	VSUBPD      Z21, Z4, Z4
-	VMOVAPD.Z   Z4, K1, Z4
-	VADDPD      Z4, Z6, Z6
-	VFMADD231PD Z4, Z4, Z10
-	VMOVUPD.Z   (R8)(DX*2), K1, Z4
-	VSUBPD      Z22, Z4, Z4
-	VMOVAPD.Z   Z4, K1, Z4
-	VADDPD      Z4, Z7, Z7
-	VFMADD231PD Z4, Z4, Z11
-	VMOVUPD.Z   (R8)(BX*1), K1, Z4
-	VSUBPD      Z23, Z4, Z4
-	VMOVAPD.Z   Z4, K1, Z4
-	VADDPD      Z4, Z8, Z8
-	VFMADD231PD Z4, Z4, Z12
+	JZ          done1243
+	VMOVUPD.Z   (R8), K1, Z20
+	VSUBPD      Z1, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z2, Z2
+	VFMADD231PD Z20, Z20, Z6
+	VMOVUPD.Z   (R8)(DX*1), K1, Z20
+	VSUBPD      Z3, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z10, Z10
+	VFMADD231PD Z20, Z20, Z7
+	VMOVUPD.Z   (R8)(DX*2), K1, Z20
+	VSUBPD      Z4, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z11, Z11
+	VFMADD231PD Z20, Z20, Z8
+	VMOVUPD.Z   (R8)(BX*1), K1, Z20
+	VSUBPD      Z5, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z12, Z12
+	VFMADD231PD Z20, Z20, Z9
 
-done1048:
-	VADDPD        Z13, Z9, Z9
-	VADDPD        Z14, Z10, Z10
-	VADDPD        Z15, Z11, Z11
-	VADDPD        Z16, Z12, Z12
-	VEXTRACTF64X4 $0x01, Z5, Y4
-	VADDPD        Y4, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X4
-	VADDPD        X4, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y4
-	VADDPD        Y4, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X4
-	VADDPD        X4, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y4
-	VADDPD        Y4, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X4
-	VADDPD        X4, X7, X7
-	VEXTRACTF64X4 $0x01, Z8, Y4
-	VADDPD        Y4, Y8, Y8
-	VEXTRACTF64X2 $0x01, Y8, X4
-	VADDPD        X4, X8, X8
-	VXORPS        Y4, Y4, Y4
-	VUNPCKLPD     X6, X5, X4
-	VUNPCKHPD     X6, X5, X21
-	VADDPD        X21, X4, X4
-	VXORPS        Y21, Y21, Y21
-	VUNPCKLPD     X8, X7, X21
-	VUNPCKHPD     X8, X7, X22
-	VADDPD        X22, X21, X21
-	VINSERTF64X2  $0x01, X21, Y4, Y4
-	VEXTRACTF64X4 $0x01, Z9, Y21
-	VADDPD        Y21, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X21
-	VADDPD        X21, X9, X9
-	VEXTRACTF64X4 $0x01, Z10, Y21
-	VADDPD        Y21, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X21
-	VADDPD        X21, X10, X10
-	VEXTRACTF64X4 $0x01, Z11, Y21
-	VADDPD        Y21, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X21
-	VADDPD        X21, X11, X11
-	VEXTRACTF64X4 $0x01, Z12, Y21
-	VADDPD        Y21, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X21
-	VADDPD        X21, X12, X12
-	VXORPS        Y21, Y21, Y21
-	VUNPCKLPD     X10, X9, X21
-	VUNPCKHPD     X10, X9, X22
-	VADDPD        X22, X21, X21
-	VXORPS        Y22, Y22, Y22
-	VUNPCKLPD     X12, X11, X22
-	VUNPCKHPD     X12, X11, X23
-	VADDPD        X23, X22, X22
-	VINSERTF64X2  $0x01, X22, Y21, Y21
-	VXORPD        X22, X22, X22
-	VCVTSI2SDQ    AX, X22, X22
-	VBROADCASTSD  X22, Y22
-	VDIVPD        Y22, Y4, Y4
-	VDIVPD        Y22, Y21, Y21
-	VFNMADD231PD  Y4, Y4, Y21
-	VXORPS        Y22, Y22, Y22
-	VMAXPD        Y21, Y22, Y21
-	VBROADCASTSD  eps+168(FP), Y22
-	VADDPD        Y22, Y21, Y21
-	VSQRTPD       Y21, Y21
-	VBROADCASTSD  literal64_0<>+0(SB), Y22
-	VDIVPD        Y21, Y22, Y22
-	MOVQ          rstd_base+144(FP), R8
-	VMOVUPD       Y22, (R8)(CX*8)
-	VMULPD        Y4, Y22, Y4
-	MOVQ          shift_base+120(FP), R8
-	VMOVUPD       Y4, (R8)(CX*8)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z4
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z21
-	MOVQ          shift_base+120(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z22
-	MOVQ          beta_base+72(FP), R10
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest1051
+done1243:
+	VADDPD        Z0, Z2, Z2
+	VADDPD        Z13, Z10, Z10
+	VADDPD        Z14, Z11, Z11
+	VADDPD        Z15, Z12, Z12
+	VADDPD        Z16, Z6, Z6
+	VADDPD        Z17, Z7, Z7
+	VADDPD        Z18, Z8, Z8
+	VADDPD        Z19, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPD        Y0, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X0
+	VADDPD        X0, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X0
+	VADDPD        X0, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X10, X2, X0
+	VUNPCKHPD     X10, X2, X2
+	VADDPD        X2, X0, X0
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X12, X11, X2
+	VUNPCKHPD     X12, X11, X10
+	VADDPD        X10, X2, X2
+	VINSERTF64X2  $0x01, X2, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z6, Y2
+	VADDPD        Y2, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X2
+	VADDPD        X2, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y2
+	VADDPD        Y2, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X2
+	VADDPD        X2, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VADDPD        Y2, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X2
+	VADDPD        X2, X8, X8
+	VEXTRACTF64X4 $0x01, Z9, Y2
+	VADDPD        Y2, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X2
+	VADDPD        X2, X9, X9
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X7, X6, X2
+	VUNPCKHPD     X7, X6, X6
+	VADDPD        X6, X2, X2
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X9, X8, X6
+	VUNPCKHPD     X9, X8, X7
+	VADDPD        X7, X6, X6
+	VINSERTF64X2  $0x01, X6, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed1240
+	CMPQ          (SP), AX
+	JNE           further1239
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 8(SP)
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 40(SP)
 
-vectors1050:
-	VMOVUPD     (SI), Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD     (R9), Z24
-	VFMADD213PD (R10), Z24, Z23
-	VMOVUPD     Z23, (DI)
+further1239:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1238
+
+summed1240:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K2
+	VMOVAPD.Z    Y3, K2, Y3
+	VBROADCASTSD eps+168(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+144(FP), R8
+	VMOVUPD      Y1, (R8)(CX*8)
+	MOVQ         mean_base+96(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), Y2
+	VADDPD       Y2, Y3, Y4
+	MOVQ         mean_base+96(FP), R8
+	VMOVUPD      Y4, (R8)(CX*8)
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+120(FP), R8
+	VMOVUPD      Y2, (R8)(CX*8)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest1246
+
+vectors1245:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1050
+	JGE         vectors1245
 
-rest1051:
+rest1246:
 	ADDQ        $0x08, R11
-	JZ          done1052
-	VMOVUPD.Z   (SI), K1, Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z21
-	VFMADD213PD Z21, Z4, Z23
-	VMOVUPD     Z23, K1, (DI)
+	JZ          done1247
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done1052:
+done1247:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z4
+	VBROADCASTSD 8(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z21
+	VBROADCASTSD 8(R10)(CX*8), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 8(R10)(CX*8), Z22
+	VBROADCASTSD 8(R10)(CX*8), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1054
+	JL           rest1249
 
-vectors1053:
-	VMOVUPD     (SI), Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD     (R9), Z24
-	VFMADD213PD (R10), Z24, Z23
-	VMOVUPD     Z23, (DI)
+vectors1248:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1053
+	JGE         vectors1248
 
-rest1054:
+rest1249:
 	ADDQ        $0x08, R11
-	JZ          done1055
-	VMOVUPD.Z   (SI), K1, Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z21
-	VFMADD213PD Z21, Z4, Z23
-	VMOVUPD     Z23, K1, (DI)
+	JZ          done1250
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done1055:
+done1250:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z4
+	VBROADCASTSD 16(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z21
+	VBROADCASTSD 16(R10)(CX*8), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 16(R10)(CX*8), Z22
+	VBROADCASTSD 16(R10)(CX*8), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1057
+	JL           rest1252
 
-vectors1056:
-	VMOVUPD     (SI), Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD     (R9), Z24
-	VFMADD213PD (R10), Z24, Z23
-	VMOVUPD     Z23, (DI)
+vectors1251:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1056
+	JGE         vectors1251
 
-rest1057:
+rest1252:
 	ADDQ        $0x08, R11
-	JZ          done1058
-	VMOVUPD.Z   (SI), K1, Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z21
-	VFMADD213PD Z21, Z4, Z23
-	VMOVUPD     Z23, K1, (DI)
+	JZ          done1253
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done1058:
+done1253:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+144(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z4
+	VBROADCASTSD 24(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         mean_base+96(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z21
+	VBROADCASTSD 24(R10)(CX*8), Z1
 	MOVQ         shift_base+120(FP), R10
-	VBROADCASTSD 24(R10)(CX*8), Z22
+	VBROADCASTSD 24(R10)(CX*8), Z2
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1060
+	JL           rest1255
 
-vectors1059:
-	VMOVUPD     (SI), Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD     (R9), Z24
-	VFMADD213PD (R10), Z24, Z23
-	VMOVUPD     Z23, (DI)
+vectors1254:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
 	PREFETCHT0  (SI)(R8*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1059
+	JGE         vectors1254
 
-rest1060:
+rest1255:
 	ADDQ        $0x08, R11
-	JZ          done1061
-	VMOVUPD.Z   (SI), K1, Z23
-	VSUBPD      Z21, Z23, Z23
-	VFMSUB213PD Z22, Z4, Z23
-	VMOVUPD.Z   (R9), K1, Z4
-	VMOVUPD.Z   (R10), K1, Z21
-	VFMADD213PD Z21, Z4, Z23
-	VMOVUPD     Z23, K1, (DI)
+	JZ          done1256
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
 
-done1061:
+done1256:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1041
+	JMP  rows1230
 
-done1042:
-rows1062:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+152(FP)
-	JG     done1063
-	VPXORD Z17, Z17, Z17
-	MOVQ   SI, BX
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest1065
+done1231:
+rows1257:
+	LEAQ 1(CX), BX
+	CMPQ BX, rstd_len+152(FP)
+	JG   done1258
+	MOVQ SI, BX
+	MOVQ AX, (SP)
 
-vectors1064:
-	VADDPD (BX), Z17, Z17
+block1259:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x08, R8
+	JL      rest1263
+
+vectors1262:
+	VADDPD (BX), Z0, Z0
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors1064
+	JGE    vectors1262
 
-rest1065:
+rest1263:
 	ADDQ      $0x08, R8
-	JZ        done1066
-	VMOVUPD.Z (BX), K1, Z0
-	VADDPD    Z0, Z17, Z17
+	JZ        done1264
+	VMOVUPD.Z (BX), K1, Z1
+	VADDPD    Z1, Z0, Z0
 
-done1066:
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPD        Y0, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X0
-	VADDPD        X0, X17, X17
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X17, X17, X0
-	VUNPCKHPD     X17, X17, X1
+done1264:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X17, X17, X1
-	VUNPCKHPD     X17, X17, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          mean_base+96(FP), BX
-	VMOVSD        X0, (BX)(CX*8)
-	MOVQ          mean_base+96(FP), BX
-	VBROADCASTSD  (BX)(CX*8), Z0
-	VPXORD        Z18, Z18, Z18
-	VPXORD        Z19, Z19, Z19
-	MOVQ          SI, BX
-	VPXORD        Z20, Z20, Z20
-	MOVQ          AX, R8
-	SUBQ          $0x08, R8
-	JL            rest1068
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1261
+	CMPQ          (SP), AX
+	JNE           further1260
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1067:
-	VMOVUPD     (BX), Z1
-	VSUBPD      Z0, Z1, Z1
-	VADDPD      Z1, Z18, Z18
-	VFMADD231PD Z1, Z1, Z19
+further1260:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1259
+
+summed1261:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+96(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	MOVQ         mean_base+96(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z1
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block1265:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R8
+	JL      rest1269
+
+vectors1268:
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1070
-	VADDPD      Z19, Z20, Z20
-	VPXORD      Z19, Z19, Z19
+	JNZ         further1271
+	CMPQ        R8, $0x08
+	JL          further1271
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
 
-further1070:
+further1271:
 	SUBQ $0x08, R8
-	JGE  vectors1067
+	JGE  vectors1268
 
-rest1068:
+rest1269:
 	ADDQ        $0x08, R8
-	JZ          done1069
-	VMOVUPD.Z   (BX), K1, Z1
-	VSUBPD      Z0, Z1, Z1
-	VMOVAPD.Z   Z1, K1, Z1
-	VADDPD      Z1, Z18, Z18
-	VFMADD231PD Z1, Z1, Z19
+	JZ          done1270
+	VMOVUPD.Z   (BX), K1, Z5
+	VSUBPD      Z1, Z5, Z5
+	VMOVAPD.Z   Z5, K1, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
 
-done1069:
-	VADDPD        Z20, Z19, Z19
-	VEXTRACTF64X4 $0x01, Z18, Y0
-	VADDPD        Y0, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X0
-	VADDPD        X0, X18, X18
+done1270:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
 	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X18, X18, X0
-	VUNPCKHPD     X18, X18, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X18, X18, X1
-	VUNPCKHPD     X18, X18, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VEXTRACTF64X4 $0x01, Z19, Y1
-	VADDPD        Y1, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X1
-	VADDPD        X1, X19, X19
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X19, X19, X1
-	VUNPCKHPD     X19, X19, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X19, X19, X2
-	VUNPCKHPD     X19, X19, X3
+	VUNPCKLPD     X3, X3, X0
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
 	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X2, X2, X2
-	VCVTSI2SDQ    AX, X2, X2
-	VBROADCASTSD  X2, Y2
-	VDIVPD        Y2, Y0, Y0
-	VDIVPD        Y2, Y1, Y1
-	VFNMADD231PD  Y0, Y0, Y1
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X2, X3
+	VUNPCKHPD     X2, X2, X2
+	VADDPD        X2, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed1267
+	CMPQ          (SP), AX
+	JNE           further1266
 	VXORPS        Y2, Y2, Y2
-	VMAXPD        Y1, Y2, Y1
-	VBROADCASTSD  eps+168(FP), Y2
-	VADDPD        Y2, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y2
-	VDIVPD        Y1, Y2, Y2
-	MOVQ          rstd_base+144(FP), BX
-	VMOVSD        X2, (BX)(CX*8)
-	VMULPD        Y0, Y2, Y0
-	MOVQ          shift_base+120(FP), BX
-	VMOVSD        X0, (BX)(CX*8)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+144(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          mean_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z1
-	MOVQ          shift_base+120(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z2
-	MOVQ          beta_base+72(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest1072
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
 
-vectors1071:
+further1266:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1265
+
+summed1267:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y1, K2, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+144(FP), BX
+	VMOVSD       X2, (BX)(CX*8)
+	MOVQ         mean_base+96(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (BX)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+96(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+120(FP), BX
+	VMOVSD       X3, (BX)(CX*8)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z2
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1273
+
+vectors1272:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -18608,11 +20629,11 @@ vectors1071:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1071
+	JGE         vectors1272
 
-rest1072:
+rest1273:
 	ADDQ        $0x08, R10
-	JZ          done1073
+	JZ          done1274
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -18621,23 +20642,23 @@ rest1072:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1073:
+done1274:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1062
+	JMP  rows1257
 
-done1063:
-done1005:
+done1258:
+done1176:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
-TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
+TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $72-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -18650,7 +20671,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain1074
+	JE      plain1275
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -18658,29 +20679,37 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $0-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest1078
+	JG      rest1279
 	MOVQ    SI, R8
-	VPXORD  Z0, Z0, Z0
 	MOVQ    SI, R9
-	VPXORD  Z1, Z1, Z1
-	MOVQ    AX, R10
-	SUBQ    $0x08, R10
-	JL      rest1080
+	MOVQ    AX, (SP)
 
-vectors1079:
+block1280:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R10
+	JL      rest1284
+
+vectors1283:
 	VMOVUPD     (R9), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1082
+	JNZ         further1286
+	CMPQ        R10, $0x08
+	JL          further1286
 	VADDPD      Z0, Z1, Z1
-	VPXORD      Z0, Z0, Z0
+	VXORPS      Z0, Z0, Z0
 
-further1082:
+further1286:
 	SUBQ $0x08, R10
-	JGE  vectors1079
+	JGE  vectors1283
 
-rest1080:
+rest1284:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -18688,103 +20717,131 @@ rest1080:
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
 	VUNPCKLPD     X0, X0, X1
-	VUNPCKHPD     X0, X0, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X0, X0, X2
 	VUNPCKHPD     X0, X0, X0
-	VADDPD        X0, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VDIVPD        Y0, Y1, Y1
-	VBROADCASTSD  eps+96(FP), Y0
-	VADDPD        Y0, Y1, Y1
-	VSQRTPD       Y1, Y1
-	VBROADCASTSD  literal64_0<>+0(SB), Y0
-	VDIVPD        Y1, Y0, Y0
-	MOVQ          rstd_base+72(FP), R9
-	VMOVSD        X0, (R9)(CX*8)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed1282
+	CMPQ          (SP), AX
+	JNE           further1281
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-loop1076:
+further1281:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1280
+
+summed1282:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+
+loop1277:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last1077
+	JG           last1278
 	LEAQ         (SI)(BX*1), R9
-	VPXORD       Z3, Z3, Z3
 	MOVQ         SI, R10
-	VPXORD       Z4, Z4, Z4
 	MOVQ         rstd_base+72(FP), R11
 	VBROADCASTSD -8(R11)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest1084
+	MOVQ         AX, (SP)
 
-vectors1083:
-	VMOVUPD     (R10), Z1
-	VFMADD231PD Z1, Z1, Z3
+block1287:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	SUBQ    $0x08, R12
+	JL      rest1291
+
+vectors1290:
+	VMOVUPD     (R10), Z3
+	VFMADD231PD Z3, Z3, Z1
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Z1
-	VMULPD      Z0, Z1, Z1
-	VMULPD      (R11), Z1, Z1
-	VMOVNTPD    Z1, (DI)
+	VMOVUPD     (R8), Z3
+	VMULPD      Z0, Z3, Z3
+	VMULPD      (R11), Z3, Z3
+	VMOVNTPD    Z3, (DI)
 	ADDQ        $+64, R10
 	TESTQ       $0x00000038, R12
-	JNZ         further1086
-	VADDPD      Z3, Z4, Z4
-	VPXORD      Z3, Z3, Z3
+	JNZ         further1293
+	CMPQ        R12, $0x08
+	JL          further1293
+	VADDPD      Z1, Z2, Z2
+	VXORPS      Z1, Z1, Z1
 
-further1086:
+further1293:
 	ADDQ $+64, R8
 	ADDQ $+64, DI
 	ADDQ $+64, R11
 	ADDQ $+64, R9
 	SUBQ $0x08, R12
-	JGE  vectors1083
+	JGE  vectors1290
 
-rest1084:
-	VADDPD        Z4, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VADDPD        Y0, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X3, X3, X0
-	VUNPCKHPD     X3, X3, X1
-	VADDPD        X1, X0, X0
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X3, X3, X1
-	VUNPCKHPD     X3, X3, X2
+rest1291:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), R9
-	VMOVSD        X1, (R9)(CX*8)
-	LEAQ          (SI)(DX*1), SI
-	ADDQ          $0x01, CX
-	JMP           loop1076
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed1289
+	CMPQ          (SP), AX
+	JNE           further1288
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-last1077:
+further1288:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1287
+
+summed1289:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
+	MOVQ         rstd_base+72(FP), R9
+	VMOVSD       X0, (R9)(CX*8)
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+	JMP          loop1277
+
+last1278:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1088
+	JL           rest1295
 
-vectors1087:
+vectors1294:
 	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -18793,68 +20850,86 @@ vectors1087:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1087
+	JGE      vectors1294
 
-rest1088:
-rest1078:
-rows1090:
-	LEAQ   1(CX), DX
-	CMPQ   DX, rstd_len+80(FP)
-	JG     done1091
-	VPXORD Z5, Z5, Z5
-	MOVQ   SI, DX
-	VPXORD Z6, Z6, Z6
-	MOVQ   AX, BX
-	SUBQ   $0x08, BX
-	JL     rest1093
+rest1295:
+rest1279:
+rows1297:
+	LEAQ 1(CX), DX
+	CMPQ DX, rstd_len+80(FP)
+	JG   done1298
+	MOVQ SI, DX
+	MOVQ AX, (SP)
 
-vectors1092:
-	VMOVUPD     (DX), Z0
-	VFMADD231PD Z0, Z0, Z5
+block1299:
+	MOVQ    (SP), BX
+	MOVQ    $0x00000100, R8
+	CMPQ    R8, BX
+	CMOVQLT R8, BX
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, BX
+	JL      rest1303
+
+vectors1302:
+	VMOVUPD     (DX), Z2
+	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1095
-	VADDPD      Z5, Z6, Z6
-	VPXORD      Z5, Z5, Z5
+	JNZ         further1305
+	CMPQ        BX, $0x08
+	JL          further1305
+	VADDPD      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
 
-further1095:
+further1305:
 	SUBQ $0x08, BX
-	JGE  vectors1092
+	JGE  vectors1302
 
-rest1093:
-	VADDPD        Z6, Z5, Z5
-	VEXTRACTF64X4 $0x01, Z5, Y0
-	VADDPD        Y0, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X0
-	VADDPD        X0, X5, X5
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X5, X5, X0
-	VUNPCKHPD     X5, X5, X1
+rest1303:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X5, X5, X1
-	VUNPCKHPD     X5, X5, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), DX
-	VMOVSD        X1, (DX)(CX*8)
-	MOVQ          rstd_base+72(FP), DX
-	VBROADCASTSD  (DX)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), DX
-	MOVQ          AX, BX
-	SUBQ          $0x08, BX
-	JL            rest1097
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed1301
+	CMPQ          (SP), AX
+	JNE           further1300
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1096:
+further1300:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1299
+
+summed1301:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), DX
+	VMOVSD       X0, (DX)(CX*8)
+	MOVQ         rstd_base+72(FP), DX
+	VBROADCASTSD (DX)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), DX
+	MOVQ         AX, BX
+	SUBQ         $0x08, BX
+	JL           rest1307
+
+vectors1306:
 	VMOVUPD  (SI), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -18863,37 +20938,43 @@ vectors1096:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1096
+	JGE      vectors1306
 
-rest1097:
+rest1307:
 	ADDQ $0x01, CX
-	JMP  rows1090
+	JMP  rows1297
 
-done1091:
+done1298:
 	SFENCE
-	JMP done1075
+	JMP done1276
 
-plain1074:
+plain1275:
 	XORQ CX, CX
 
-rows1099:
-	LEAQ   4(CX), R8
-	CMPQ   R8, rstd_len+80(FP)
-	JG     done1100
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	MOVQ   SI, R8
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	MOVQ   AX, R9
-	SUBQ   $0x08, R9
-	JL     rest1102
+rows1309:
+	LEAQ 4(CX), R8
+	CMPQ R8, rstd_len+80(FP)
+	JG   done1310
+	MOVQ SI, R8
+	MOVQ AX, (SP)
 
-vectors1101:
+block1311:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x08, R9
+	JL      rest1315
+
+vectors1314:
 	VMOVUPD     (R8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD     (R8)(DX*1), Z8
@@ -18904,23 +20985,25 @@ vectors1101:
 	VFMADD231PD Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1104
+	JNZ         further1317
+	CMPQ        R9, $0x08
+	JL          further1317
 	VADDPD      Z0, Z4, Z4
-	VPXORD      Z0, Z0, Z0
+	VXORPS      Z0, Z0, Z0
 	VADDPD      Z1, Z5, Z5
-	VPXORD      Z1, Z1, Z1
+	VXORPS      Z1, Z1, Z1
 	VADDPD      Z2, Z6, Z6
-	VPXORD      Z2, Z2, Z2
+	VXORPS      Z2, Z2, Z2
 	VADDPD      Z3, Z7, Z7
-	VPXORD      Z3, Z3, Z3
+	VXORPS      Z3, Z3, Z3
 
-further1104:
+further1317:
 	SUBQ $0x08, R9
-	JGE  vectors1101
+	JGE  vectors1314
 
-rest1102:
+rest1315:
 	ADDQ        $0x08, R9
-	JZ          done1103
+	JZ          done1316
 	VMOVUPD.Z   (R8), K1, Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z8
@@ -18930,255 +21013,287 @@ rest1102:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PD Z8, Z8, Z3
 
-done1103:
+done1316:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
 	VADDPD        Z7, Z3, Z3
-	VEXTRACTF64X4 $0x01, Z0, Y8
-	VADDPD        Y8, Y0, Y0
-	VEXTRACTF64X2 $0x01, Y0, X8
-	VADDPD        X8, X0, X0
-	VEXTRACTF64X4 $0x01, Z1, Y8
-	VADDPD        Y8, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X8
-	VADDPD        X8, X1, X1
-	VEXTRACTF64X4 $0x01, Z2, Y8
-	VADDPD        Y8, Y2, Y2
-	VEXTRACTF64X2 $0x01, Y2, X8
-	VADDPD        X8, X2, X2
-	VEXTRACTF64X4 $0x01, Z3, Y8
-	VADDPD        Y8, Y3, Y3
-	VEXTRACTF64X2 $0x01, Y3, X8
-	VADDPD        X8, X3, X3
-	VXORPS        Y8, Y8, Y8
-	VUNPCKLPD     X1, X0, X8
-	VUNPCKHPD     X1, X0, X11
-	VADDPD        X11, X8, X8
-	VXORPS        Y11, Y11, Y11
-	VUNPCKLPD     X3, X2, X11
-	VUNPCKHPD     X3, X2, X12
-	VADDPD        X12, X11, X11
-	VINSERTF64X2  $0x01, X11, Y8, Y8
-	VXORPD        X11, X11, X11
-	VCVTSI2SDQ    AX, X11, X11
-	VBROADCASTSD  X11, Y11
-	VDIVPD        Y11, Y8, Y8
-	VBROADCASTSD  eps+96(FP), Y11
-	VADDPD        Y11, Y8, Y8
-	VSQRTPD       Y8, Y8
-	VBROADCASTSD  literal64_0<>+0(SB), Y11
-	VDIVPD        Y8, Y11, Y11
-	MOVQ          rstd_base+72(FP), R8
-	VMOVUPD       Y11, (R8)(CX*8)
-	MOVQ          DX, R8
-	ADDQ          R8, R8
-	ADDQ          R8, R8
-	MOVQ          rstd_base+72(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z8
-	MOVQ          gamma_base+48(FP), R9
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest1106
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X2, X0
+	VUNPCKHPD     X3, X2, X1
+	VADDPD        X1, X0, X0
+	VINSERTF64X2  $0x01, X0, Y4, Y4
+	CMPQ          AX, $0x00000100
+	JLE           summed1313
+	CMPQ          (SP), AX
+	JNE           further1312
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1105:
-	VMOVUPD    (SI), Z11
-	VMULPD     Z8, Z11, Z11
-	VMULPD     (R9), Z11, Z11
-	VMOVUPD    Z11, (DI)
+further1312:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1311
+
+summed1313:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y4, Y0, Y0
+	MOVQ         rstd_base+72(FP), R8
+	VMOVUPD      Y0, (R8)(CX*8)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+72(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1319
+
+vectors1318:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1105
+	JGE        vectors1318
 
-rest1106:
+rest1319:
 	ADDQ      $0x08, R10
-	JZ        done1107
-	VMOVUPD.Z (SI), K1, Z11
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD.Z (R9), K1, Z8
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD   Z11, K1, (DI)
+	JZ        done1320
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done1107:
+done1320:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 8(R9)(CX*8), Z8
+	VBROADCASTSD 8(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1109
+	JL           rest1322
 
-vectors1108:
-	VMOVUPD    (SI), Z11
-	VMULPD     Z8, Z11, Z11
-	VMULPD     (R9), Z11, Z11
-	VMOVUPD    Z11, (DI)
+vectors1321:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1108
+	JGE        vectors1321
 
-rest1109:
+rest1322:
 	ADDQ      $0x08, R10
-	JZ        done1110
-	VMOVUPD.Z (SI), K1, Z11
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD.Z (R9), K1, Z8
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD   Z11, K1, (DI)
+	JZ        done1323
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done1110:
+done1323:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 16(R9)(CX*8), Z8
+	VBROADCASTSD 16(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1112
+	JL           rest1325
 
-vectors1111:
-	VMOVUPD    (SI), Z11
-	VMULPD     Z8, Z11, Z11
-	VMULPD     (R9), Z11, Z11
-	VMOVUPD    Z11, (DI)
+vectors1324:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1111
+	JGE        vectors1324
 
-rest1112:
+rest1325:
 	ADDQ      $0x08, R10
-	JZ        done1113
-	VMOVUPD.Z (SI), K1, Z11
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD.Z (R9), K1, Z8
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD   Z11, K1, (DI)
+	JZ        done1326
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done1113:
+done1326:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
 	ADDQ         R9, SI
 	ADDQ         R9, DI
 	MOVQ         rstd_base+72(FP), R9
-	VBROADCASTSD 24(R9)(CX*8), Z8
+	VBROADCASTSD 24(R9)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1115
+	JL           rest1328
 
-vectors1114:
-	VMOVUPD    (SI), Z11
-	VMULPD     Z8, Z11, Z11
-	VMULPD     (R9), Z11, Z11
-	VMOVUPD    Z11, (DI)
+vectors1327:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
 	PREFETCHT0 (SI)(R8*1)
 	ADDQ       $+64, SI
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1114
+	JGE        vectors1327
 
-rest1115:
+rest1328:
 	ADDQ      $0x08, R10
-	JZ        done1116
-	VMOVUPD.Z (SI), K1, Z11
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD.Z (R9), K1, Z8
-	VMULPD    Z8, Z11, Z11
-	VMOVUPD   Z11, K1, (DI)
+	JZ        done1329
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
 
-done1116:
+done1329:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1099
+	JMP  rows1309
 
-done1100:
-rows1117:
-	LEAQ   1(CX), BX
-	CMPQ   BX, rstd_len+80(FP)
-	JG     done1118
-	VPXORD Z9, Z9, Z9
-	MOVQ   SI, BX
-	VPXORD Z10, Z10, Z10
-	MOVQ   AX, R8
-	SUBQ   $0x08, R8
-	JL     rest1120
+done1310:
+rows1330:
+	LEAQ 1(CX), BX
+	CMPQ BX, rstd_len+80(FP)
+	JG   done1331
+	MOVQ SI, BX
+	MOVQ AX, (SP)
 
-vectors1119:
-	VMOVUPD     (BX), Z0
-	VFMADD231PD Z0, Z0, Z9
+block1332:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R8
+	JL      rest1336
+
+vectors1335:
+	VMOVUPD     (BX), Z2
+	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1122
-	VADDPD      Z9, Z10, Z10
-	VPXORD      Z9, Z9, Z9
+	JNZ         further1338
+	CMPQ        R8, $0x08
+	JL          further1338
+	VADDPD      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
 
-further1122:
+further1338:
 	SUBQ $0x08, R8
-	JGE  vectors1119
+	JGE  vectors1335
 
-rest1120:
+rest1336:
 	ADDQ        $0x08, R8
-	JZ          done1121
-	VMOVUPD.Z   (BX), K1, Z0
-	VFMADD231PD Z0, Z0, Z9
+	JZ          done1337
+	VMOVUPD.Z   (BX), K1, Z2
+	VFMADD231PD Z2, Z2, Z0
 
-done1121:
-	VADDPD        Z10, Z9, Z9
-	VEXTRACTF64X4 $0x01, Z9, Y0
-	VADDPD        Y0, Y9, Y9
-	VEXTRACTF64X2 $0x01, Y9, X0
-	VADDPD        X0, X9, X9
-	VXORPS        Y0, Y0, Y0
-	VUNPCKLPD     X9, X9, X0
-	VUNPCKHPD     X9, X9, X1
+done1337:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
 	VADDPD        X1, X0, X0
 	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X9, X9, X1
-	VUNPCKHPD     X9, X9, X2
-	VADDPD        X2, X1, X1
-	VINSERTF64X2  $0x01, X1, Y0, Y0
-	VXORPD        X1, X1, X1
-	VCVTSI2SDQ    AX, X1, X1
-	VBROADCASTSD  X1, Y1
-	VDIVPD        Y1, Y0, Y0
-	VBROADCASTSD  eps+96(FP), Y1
-	VADDPD        Y1, Y0, Y0
-	VSQRTPD       Y0, Y0
-	VBROADCASTSD  literal64_0<>+0(SB), Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+72(FP), BX
-	VMOVSD        X1, (BX)(CX*8)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+72(FP), R8
-	VBROADCASTSD  (R8)(CX*8), Z0
-	MOVQ          gamma_base+48(FP), R8
-	MOVQ          AX, R9
-	SUBQ          $0x08, R9
-	JL            rest1124
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed1334
+	CMPQ          (SP), AX
+	JNE           further1333
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
 
-vectors1123:
+further1333:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1332
+
+summed1334:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+96(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+72(FP), BX
+	VMOVSD       X0, (BX)(CX*8)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+72(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest1340
+
+vectors1339:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -19188,34 +21303,34 @@ vectors1123:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors1123
+	JGE        vectors1339
 
-rest1124:
+rest1340:
 	ADDQ      $0x08, R9
-	JZ        done1125
+	JZ        done1341
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1125:
+done1341:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1117
+	JMP  rows1330
 
-done1118:
-done1075:
+done1331:
+done1276:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
+TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -19229,43 +21344,49 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $64-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1126
+	JE           plain1342
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1130
+	JG           done1346
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
-	VPXORD       Z1, Z1, Z1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z2
+	VBROADCASTSD (R12)(CX*8), Z1
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Z3
-	VPXORD       Z4, Z4, Z4
+	VBROADCASTSD (R12)(CX*8), Z2
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest1132
+	MOVQ         AX, (SP)
 
-vectors1131:
+block1347:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest1351
+
+vectors1350:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
 	VMOVUPD     (SI), Z8
 	VMOVUPD     (DI), Z9
-	VSUBPD      Z2, Z8, Z8
-	VFMSUB213PD Z3, Z0, Z8
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
 	VADDPD      Z9, Z7, Z7
 	VFMADD231PD Z9, Z8, Z6
 	VMULPD      Z5, Z9, Z9
-	VFMADD231PD Z9, Z8, Z1
+	VFMADD231PD Z9, Z8, Z3
 	VADDPD      Z9, Z4, Z4
 	VMOVUPD     Z6, (R11)
 	VMOVUPD     Z7, (R12)
@@ -19275,172 +21396,198 @@ vectors1131:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1131
+	JGE         vectors1350
 
-rest1132:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z1, Y2
-	VADDPD        Y2, Y1, Y1
-	VEXTRACTF64X2 $0x01, Y1, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X1, X1, X2
-	VUNPCKHPD     X1, X1, X3
-	VADDPD        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X1, X1, X3
-	VUNPCKHPD     X1, X1, X1
-	VADDPD        X1, X3, X3
-	VINSERTF64X2  $0x01, X3, Y2, Y2
-	VDIVPD        Y0, Y2, Y2
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X4, X4, X1
-	VUNPCKHPD     X4, X4, X3
-	VADDPD        X3, X1, X1
+rest1351:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X3, X3, X5
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
 	VXORPS        Y3, Y3, Y3
 	VUNPCKLPD     X4, X4, X3
 	VUNPCKHPD     X4, X4, X4
 	VADDPD        X4, X3, X3
-	VINSERTF64X2  $0x01, X3, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          shift_base+120(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VFNMADD231PD  Y0, Y2, Y1
-	VMOVSD        X1, 32(SP)
-	MOVQ          rstd_base+144(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VMULPD        Y0, Y2, Y2
-	VMOVSD        X2, (SP)
-	INCQ          CX
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed1349
+	CMPQ          (SP), AX
+	JNE           further1348
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
 
-loop1128:
+further1348:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1347
+
+summed1349:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y5, Y3
+	VMOVSD       X3, 104(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y5, Y5
+	VMOVSD       X5, 72(SP)
+	INCQ         CX
+
+loop1344:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1129
+	JG           last1345
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD (SP), Z1
+	VBROADCASTSD 72(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD -8(R11)(CX*8), Z2
-	VBROADCASTSD 32(SP), Z3
+	VBROADCASTSD 104(SP), Z3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSD (R11)(CX*8), Z4
-	VPXORD       Z10, Z10, Z10
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD (R13)(CX*8), Z5
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD (R13)(CX*8), Z6
-	VPXORD       Z11, Z11, Z11
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest1135
+	MOVQ         AX, (SP)
 
-vectors1134:
-	PREFETCHT1   (SI)(DX*1)
-	PREFETCHT1   (DI)(DX*1)
-	VMOVUPD      (BX), Z7
-	VMOVUPD      (R9), Z8
-	VMULPD       (R10), Z8, Z8
-	VSUBPD       Z2, Z7, Z7
-	VSUBPD       Z3, Z8, Z8
-	VFNMADD231PD Z7, Z1, Z8
-	VMULPD       Z0, Z8, Z8
-	VMOVNTPD     Z8, (R8)
-	VMOVUPD      (R11), Z7
-	VMOVUPD      (R12), Z8
-	VMOVUPD      (R13), Z9
+block1353:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	SUBQ    $0x08, R14
+	JL      rest1357
+
+vectors1356:
+	VMOVUPD      (R11), Z9
+	VMOVUPD      (R12), Z10
+	VMOVUPD      (R13), Z11
 	VMOVUPD      (SI), Z12
 	VMOVUPD      (DI), Z13
 	VSUBPD       Z5, Z12, Z12
 	VFMSUB213PD  Z6, Z4, Z12
-	VADDPD       Z13, Z9, Z9
-	VFMADD231PD  Z13, Z12, Z8
-	VMULPD       Z7, Z13, Z13
-	VFMADD231PD  Z13, Z12, Z10
 	VADDPD       Z13, Z11, Z11
-	VMOVUPD      Z8, (R12)
-	VMOVUPD      Z9, (R13)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
+	VFMADD231PD  Z13, Z12, Z10
+	VMULPD       Z9, Z13, Z13
+	VFMADD231PD  Z13, Z12, Z7
+	VADDPD       Z13, Z8, Z8
+	VMOVUPD      Z10, (R12)
+	VMOVUPD      Z11, (R13)
+	PREFETCHT1   (SI)(DX*1)
+	PREFETCHT1   (DI)(DX*1)
+	VMOVUPD      (BX), Z9
+	VMOVUPD      (R9), Z10
+	VMULPD       (R10), Z10, Z10
+	VSUBPD       Z2, Z9, Z9
+	VSUBPD       Z3, Z10, Z10
+	VFNMADD231PD Z9, Z1, Z10
+	VMULPD       Z0, Z10, Z10
+	VMOVNTPD     Z10, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	SUBQ         $0x08, R14
-	JGE          vectors1134
+	JGE          vectors1356
 
-rest1135:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z10, Y1
-	VADDPD        Y1, Y10, Y10
-	VEXTRACTF64X2 $0x01, Y10, X1
-	VADDPD        X1, X10, X10
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X10, X10, X1
-	VUNPCKHPD     X10, X10, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X10, X10, X2
-	VUNPCKHPD     X10, X10, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z11, Y2
-	VADDPD        Y2, Y11, Y11
-	VEXTRACTF64X2 $0x01, Y11, X2
-	VADDPD        X2, X11, X11
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X11, X11, X2
-	VUNPCKHPD     X11, X11, X3
-	VADDPD        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X11, X11, X3
-	VUNPCKHPD     X11, X11, X4
-	VADDPD        X4, X3, X3
-	VINSERTF64X2  $0x01, X3, Y2, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VFNMADD231PD  Y0, Y1, Y2
-	VMOVSD        X2, 32(SP)
-	MOVQ          rstd_base+144(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VMULPD        Y0, Y1, Y1
-	VMOVSD        X1, (SP)
-	INCQ          CX
-	JMP           loop1128
+rest1357:
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPD        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPD        X9, X7, X7
+	VXORPS        Y9, Y9, Y9
+	VUNPCKLPD     X7, X7, X9
+	VUNPCKHPD     X7, X7, X7
+	VADDPD        X7, X9, X9
+	VINSERTF64X2  $0x01, X9, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z8, Y7
+	VADDPD        Y7, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X7
+	VADDPD        X7, X8, X8
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X8, X8, X7
+	VUNPCKHPD     X8, X8, X8
+	VADDPD        X8, X7, X7
+	VINSERTF64X2  $0x01, X7, Y7, Y7
+	CMPQ          AX, $0x00000100
+	JLE           summed1355
+	CMPQ          (SP), AX
+	JNE           further1354
+	VXORPS        Y8, Y8, Y8
+	VMOVUPD       Y8, 8(SP)
+	VXORPS        Y8, Y8, Y8
+	VMOVUPD       Y8, 40(SP)
 
-last1129:
+further1354:
+	VADDPD  8(SP), Y9, Y9
+	VMOVUPD Y9, 8(SP)
+	VADDPD  40(SP), Y7, Y7
+	VMOVUPD Y7, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1353
+
+summed1355:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y9, Y9
+	VDIVPD       Y0, Y7, Y7
+	MOVQ         shift_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y9, Y7
+	VMOVSD       X7, 104(SP)
+	MOVQ         rstd_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y9, Y9
+	VMOVSD       X9, 72(SP)
+	INCQ         CX
+	JMP          loop1344
+
+last1345:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSD (SP), Z1
+	VBROADCASTSD 72(SP), Z1
 	MOVQ         mean_base+96(FP), SI
 	VBROADCASTSD -8(SI)(CX*8), Z2
-	VBROADCASTSD 32(SP), Z3
+	VBROADCASTSD 104(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1138
+	JL           rest1360
 
-vectors1137:
+vectors1359:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -19454,20 +21601,20 @@ vectors1137:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1137
+	JGE          vectors1359
 
-rest1138:
-done1130:
+rest1360:
+done1346:
 	SFENCE
-	JMP done1127
+	JMP done1343
 
-plain1126:
+plain1342:
 	XORQ CX, CX
 
-rows1140:
+rows1362:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1141
+	JG           done1363
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -19475,70 +21622,76 @@ rows1140:
 	VBROADCASTSD 8(R11)(CX*8), Z1
 	VBROADCASTSD 16(R11)(CX*8), Z2
 	VBROADCASTSD 24(R11)(CX*8), Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z4
+	VBROADCASTSD 8(R13)(CX*8), Z5
+	VBROADCASTSD 16(R13)(CX*8), Z6
+	VBROADCASTSD 24(R13)(CX*8), Z7
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD (R13)(CX*8), Z8
 	VBROADCASTSD 8(R13)(CX*8), Z9
 	VBROADCASTSD 16(R13)(CX*8), Z10
 	VBROADCASTSD 24(R13)(CX*8), Z11
-	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Z12
-	VBROADCASTSD 8(R13)(CX*8), Z13
-	VBROADCASTSD 16(R13)(CX*8), Z14
-	VBROADCASTSD 24(R13)(CX*8), Z15
-	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
 	MOVQ         dbeta_base+192(FP), R13
-	MOVQ         AX, R14
-	SUBQ         $0x08, R14
-	JL           rest1143
+	MOVQ         AX, (SP)
 
-vectors1142:
+block1364:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x08, R14
+	JL      rest1368
+
+vectors1367:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
 	VMOVUPD     (R9), Z23
 	VMOVUPD     (R10), Z24
-	VSUBPD      Z8, Z23, Z23
-	VFMSUB213PD Z12, Z0, Z23
+	VSUBPD      Z4, Z23, Z23
+	VFMSUB213PD Z8, Z0, Z23
 	VADDPD      Z24, Z22, Z22
 	VFMADD231PD Z24, Z23, Z21
 	VMULPD      Z20, Z24, Z24
-	VFMADD231PD Z24, Z23, Z4
+	VFMADD231PD Z24, Z23, Z12
 	VADDPD      Z24, Z16, Z16
 	VMOVUPD     (R9)(DX*1), Z23
 	VMOVUPD     (R10)(DX*1), Z24
-	VSUBPD      Z9, Z23, Z23
-	VFMSUB213PD Z13, Z1, Z23
+	VSUBPD      Z5, Z23, Z23
+	VFMSUB213PD Z9, Z1, Z23
 	VADDPD      Z24, Z22, Z22
 	VFMADD231PD Z24, Z23, Z21
 	VMULPD      Z20, Z24, Z24
-	VFMADD231PD Z24, Z23, Z5
+	VFMADD231PD Z24, Z23, Z13
 	VADDPD      Z24, Z17, Z17
 	VMOVUPD     (R9)(DX*2), Z23
 	VMOVUPD     (R10)(DX*2), Z24
-	VSUBPD      Z10, Z23, Z23
-	VFMSUB213PD Z14, Z2, Z23
+	VSUBPD      Z6, Z23, Z23
+	VFMSUB213PD Z10, Z2, Z23
 	VADDPD      Z24, Z22, Z22
 	VFMADD231PD Z24, Z23, Z21
 	VMULPD      Z20, Z24, Z24
-	VFMADD231PD Z24, Z23, Z6
+	VFMADD231PD Z24, Z23, Z14
 	VADDPD      Z24, Z18, Z18
 	VMOVUPD     (R9)(BX*1), Z23
 	VMOVUPD     (R10)(BX*1), Z24
-	VSUBPD      Z11, Z23, Z23
-	VFMSUB213PD Z15, Z3, Z23
+	VSUBPD      Z7, Z23, Z23
+	VFMSUB213PD Z11, Z3, Z23
 	VADDPD      Z24, Z22, Z22
 	VFMADD231PD Z24, Z23, Z21
 	VMULPD      Z20, Z24, Z24
-	VFMADD231PD Z24, Z23, Z7
+	VFMADD231PD Z24, Z23, Z15
 	VADDPD      Z24, Z19, Z19
 	VMOVUPD     Z21, (R12)
 	VMOVUPD     Z22, (R13)
@@ -19548,142 +21701,160 @@ vectors1142:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1142
+	JGE         vectors1367
 
-rest1143:
+rest1368:
 	ADDQ        $0x08, R14
-	JZ          done1144
+	JZ          done1369
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
 	VMOVUPD.Z   (R9), K1, Z23
 	VMOVUPD.Z   (R10), K1, Z24
-	VSUBPD      Z8, Z23, Z23
-	VFMSUB213PD Z12, Z0, Z23
+	VSUBPD      Z4, Z23, Z23
+	VFMSUB213PD Z8, Z0, Z23
 	VADDPD      Z24, Z22, Z22
 	VFMADD231PD Z24, Z23, Z21
 	VMULPD      Z20, Z24, Z24
-	VFMADD231PD Z24, Z23, Z4
+	VFMADD231PD Z24, Z23, Z12
 	VADDPD      Z24, Z16, Z16
-	VMOVUPD.Z   (R9)(DX*1), K1, Z0
-	VMOVUPD.Z   (R10)(DX*1), K1, Z8
-	VSUBPD      Z9, Z0, Z0
-	VFMSUB213PD Z13, Z1, Z0
-	VADDPD      Z8, Z22, Z22
-	VFMADD231PD Z8, Z0, Z21
-	VMULPD      Z20, Z8, Z8
-	VFMADD231PD Z8, Z0, Z5
-	VADDPD      Z8, Z17, Z17
-	VMOVUPD.Z   (R9)(DX*2), K1, Z0
-	VMOVUPD.Z   (R10)(DX*2), K1, Z1
-	VSUBPD      Z10, Z0, Z0
-	VFMSUB213PD Z14, Z2, Z0
-	VADDPD      Z1, Z22, Z22
-	VFMADD231PD Z1, Z0, Z21
-	VMULPD      Z20, Z1, Z1
-	VFMADD231PD Z1, Z0, Z6
-	VADDPD      Z1, Z18, Z18
-	VMOVUPD.Z   (R9)(BX*1), K1, Z0
-	VMOVUPD.Z   (R10)(BX*1), K1, Z1
-	VSUBPD      Z11, Z0, Z0
-	VFMSUB213PD Z15, Z3, Z0
-	VADDPD      Z1, Z22, Z22
-	VFMADD231PD Z1, Z0, Z21
-	VMULPD      Z20, Z1, Z1
-	VFMADD231PD Z1, Z0, Z7
-	VADDPD      Z1, Z19, Z19
+	VMOVUPD.Z   (R9)(DX*1), K1, Z23
+	VMOVUPD.Z   (R10)(DX*1), K1, Z24
+	VSUBPD      Z5, Z23, Z23
+	VFMSUB213PD Z9, Z1, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z13
+	VADDPD      Z24, Z17, Z17
+	VMOVUPD.Z   (R9)(DX*2), K1, Z23
+	VMOVUPD.Z   (R10)(DX*2), K1, Z24
+	VSUBPD      Z6, Z23, Z23
+	VFMSUB213PD Z10, Z2, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z14
+	VADDPD      Z24, Z18, Z18
+	VMOVUPD.Z   (R9)(BX*1), K1, Z23
+	VMOVUPD.Z   (R10)(BX*1), K1, Z24
+	VSUBPD      Z7, Z23, Z23
+	VFMSUB213PD Z11, Z3, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z15
+	VADDPD      Z24, Z19, Z19
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1144:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPD        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPD        X1, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X5, X4, X1
-	VUNPCKHPD     X5, X4, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X7, X6, X2
-	VUNPCKHPD     X7, X6, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z16, Y2
-	VADDPD        Y2, Y16, Y16
-	VEXTRACTF64X2 $0x01, Y16, X2
-	VADDPD        X2, X16, X16
-	VEXTRACTF64X4 $0x01, Z17, Y2
-	VADDPD        Y2, Y17, Y17
-	VEXTRACTF64X2 $0x01, Y17, X2
-	VADDPD        X2, X17, X17
-	VEXTRACTF64X4 $0x01, Z18, Y2
-	VADDPD        Y2, Y18, Y18
-	VEXTRACTF64X2 $0x01, Y18, X2
-	VADDPD        X2, X18, X18
-	VEXTRACTF64X4 $0x01, Z19, Y2
-	VADDPD        Y2, Y19, Y19
-	VEXTRACTF64X2 $0x01, Y19, X2
-	VADDPD        X2, X19, X19
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X17, X16, X2
-	VUNPCKHPD     X17, X16, X3
-	VADDPD        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X19, X18, X3
-	VUNPCKHPD     X19, X18, X8
-	VADDPD        X8, X3, X3
-	VINSERTF64X2  $0x01, X3, Y2, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPD       (R9)(CX*8), Y0
-	VFNMADD231PD  Y0, Y1, Y2
-	VMOVUPD       Y2, 32(SP)
-	MOVQ          rstd_base+144(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPD       (R9)(CX*8), Y0
-	VMULPD        Y0, Y1, Y1
-	VMOVUPD       Y1, (SP)
-	MOVQ          DX, R9
-	ADDQ          R9, R9
-	ADDQ          R9, R9
-	MOVQ          rstd_base+144(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R10
-	VBROADCASTSD  (SP), Z1
-	MOVQ          mean_base+96(FP), R11
-	VBROADCASTSD  (R11)(CX*8), Z2
-	VBROADCASTSD  32(SP), Z3
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest1146
+done1369:
+	VEXTRACTF64X4 $0x01, Z12, Y20
+	VADDPD        Y20, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X20
+	VADDPD        X20, X12, X12
+	VEXTRACTF64X4 $0x01, Z13, Y20
+	VADDPD        Y20, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X20
+	VADDPD        X20, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y20
+	VADDPD        Y20, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X20
+	VADDPD        X20, X14, X14
+	VEXTRACTF64X4 $0x01, Z15, Y20
+	VADDPD        Y20, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X20
+	VADDPD        X20, X15, X15
+	VXORPS        Y20, Y20, Y20
+	VUNPCKLPD     X13, X12, X20
+	VUNPCKHPD     X13, X12, X12
+	VADDPD        X12, X20, X20
+	VXORPS        Y12, Y12, Y12
+	VUNPCKLPD     X15, X14, X12
+	VUNPCKHPD     X15, X14, X13
+	VADDPD        X13, X12, X12
+	VINSERTF64X2  $0x01, X12, Y20, Y20
+	VEXTRACTF64X4 $0x01, Z16, Y12
+	VADDPD        Y12, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X12
+	VADDPD        X12, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y12
+	VADDPD        Y12, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X12
+	VADDPD        X12, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y12
+	VADDPD        Y12, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X12
+	VADDPD        X12, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y12
+	VADDPD        Y12, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X12
+	VADDPD        X12, X19, X19
+	VXORPS        Y12, Y12, Y12
+	VUNPCKLPD     X17, X16, X12
+	VUNPCKHPD     X17, X16, X13
+	VADDPD        X13, X12, X12
+	VXORPS        Y13, Y13, Y13
+	VUNPCKLPD     X19, X18, X13
+	VUNPCKHPD     X19, X18, X14
+	VADDPD        X14, X13, X13
+	VINSERTF64X2  $0x01, X13, Y12, Y12
+	CMPQ          AX, $0x00000100
+	JLE           summed1366
+	CMPQ          (SP), AX
+	JNE           further1365
+	VXORPS        Y13, Y13, Y13
+	VMOVUPD       Y13, 8(SP)
+	VXORPS        Y13, Y13, Y13
+	VMOVUPD       Y13, 40(SP)
 
-vectors1145:
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (R8)
+further1365:
+	VADDPD  8(SP), Y20, Y20
+	VMOVUPD Y20, 8(SP)
+	VADDPD  40(SP), Y12, Y12
+	VMOVUPD Y12, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1364
+
+summed1366:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y20, Y20
+	VDIVPD       Y0, Y12, Y12
+	MOVQ         shift_base+120(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VFNMADD231PD Y0, Y20, Y12
+	VMOVUPD      Y12, 104(SP)
+	MOVQ         rstd_base+144(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VMULPD       Y0, Y20, Y20
+	VMOVUPD      Y20, 72(SP)
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+96(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest1371
+
+vectors1370:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -19691,22 +21862,22 @@ vectors1145:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1145
+	JGE          vectors1370
 
-rest1146:
+rest1371:
 	ADDQ         $0x08, R11
-	JZ           done1147
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
+	JZ           done1372
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
 
-done1147:
+done1372:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -19716,23 +21887,23 @@ done1147:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD 8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 8(SP), Z1
+	VBROADCASTSD 80(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD 8(R11)(CX*8), Z2
-	VBROADCASTSD 40(SP), Z3
+	VBROADCASTSD 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1149
+	JL           rest1374
 
-vectors1148:
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (R8)
+vectors1373:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -19740,22 +21911,22 @@ vectors1148:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1148
+	JGE          vectors1373
 
-rest1149:
+rest1374:
 	ADDQ         $0x08, R11
-	JZ           done1150
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
+	JZ           done1375
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
 
-done1150:
+done1375:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -19765,23 +21936,23 @@ done1150:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD 16(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 16(SP), Z1
+	VBROADCASTSD 88(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD 16(R11)(CX*8), Z2
-	VBROADCASTSD 48(SP), Z3
+	VBROADCASTSD 120(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1152
+	JL           rest1377
 
-vectors1151:
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (R8)
+vectors1376:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -19789,22 +21960,22 @@ vectors1151:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1151
+	JGE          vectors1376
 
-rest1152:
+rest1377:
 	ADDQ         $0x08, R11
-	JZ           done1153
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
+	JZ           done1378
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
 
-done1153:
+done1378:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -19814,23 +21985,23 @@ done1153:
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD 24(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 24(SP), Z1
+	VBROADCASTSD 96(SP), Z1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD 24(R11)(CX*8), Z2
-	VBROADCASTSD 56(SP), Z3
+	VBROADCASTSD 128(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1155
+	JL           rest1380
 
-vectors1154:
-	VMOVUPD      (SI), Z8
-	VMOVUPD      (DI), Z9
-	VMULPD       (R10), Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, (R8)
+vectors1379:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, (R8)
 	PREFETCHT0   (SI)(R9*1)
 	PREFETCHT0   (DI)(R9*1)
 	ADDQ         $+64, SI
@@ -19838,22 +22009,22 @@ vectors1154:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1154
+	JGE          vectors1379
 
-rest1155:
+rest1380:
 	ADDQ         $0x08, R11
-	JZ           done1156
-	VMOVUPD.Z    (SI), K1, Z8
-	VMOVUPD.Z    (DI), K1, Z9
-	VMOVUPD.Z    (R10), K1, Z10
-	VMULPD       Z10, Z9, Z9
-	VSUBPD       Z2, Z8, Z8
-	VSUBPD       Z3, Z9, Z9
-	VFNMADD231PD Z8, Z1, Z9
-	VMULPD       Z0, Z9, Z9
-	VMOVUPD      Z9, K1, (R8)
+	JZ           done1381
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
 
-done1156:
+done1381:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -19861,126 +22032,142 @@ done1156:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1140
+	JMP  rows1362
 
-done1141:
-rows1157:
+done1363:
+rows1382:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1158
+	JG           done1383
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
-	VPXORD       Z25, Z25, Z25
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSD (R12)(CX*8), Z1
 	MOVQ         shift_base+120(FP), R12
 	VBROADCASTSD (R12)(CX*8), Z2
-	VPXORD       Z26, Z26, Z26
 	MOVQ         dbeta_base+192(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest1160
+	MOVQ         AX, (SP)
 
-vectors1159:
-	VMOVUPD     (R10), Z3
-	VMOVUPD     (R11), Z4
-	VMOVUPD     (R12), Z5
-	VMOVUPD     (BX), Z6
-	VMOVUPD     (R9), Z7
-	VSUBPD      Z1, Z6, Z6
-	VFMSUB213PD Z2, Z0, Z6
-	VADDPD      Z7, Z5, Z5
-	VFMADD231PD Z7, Z6, Z4
-	VMULPD      Z3, Z7, Z7
-	VFMADD231PD Z7, Z6, Z25
-	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, (R11)
-	VMOVUPD     Z5, (R12)
+block1384:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest1388
+
+vectors1387:
+	VMOVUPD     (R10), Z5
+	VMOVUPD     (R11), Z6
+	VMOVUPD     (R12), Z7
+	VMOVUPD     (BX), Z8
+	VMOVUPD     (R9), Z9
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, (R11)
+	VMOVUPD     Z7, (R12)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1159
+	JGE         vectors1387
 
-rest1160:
+rest1388:
 	ADDQ        $0x08, R13
-	JZ          done1161
-	VMOVUPD.Z   (R10), K1, Z3
-	VMOVUPD.Z   (R11), K1, Z4
-	VMOVUPD.Z   (R12), K1, Z5
-	VMOVUPD.Z   (BX), K1, Z6
-	VMOVUPD.Z   (R9), K1, Z7
-	VSUBPD      Z1, Z6, Z6
-	VFMSUB213PD Z2, Z0, Z6
-	VADDPD      Z7, Z5, Z5
-	VFMADD231PD Z7, Z6, Z4
-	VMULPD      Z3, Z7, Z7
-	VFMADD231PD Z7, Z6, Z25
-	VADDPD      Z7, Z26, Z26
-	VMOVUPD     Z4, K1, (R11)
-	VMOVUPD     Z5, K1, (R12)
+	JZ          done1389
+	VMOVUPD.Z   (R10), K1, Z5
+	VMOVUPD.Z   (R11), K1, Z6
+	VMOVUPD.Z   (R12), K1, Z7
+	VMOVUPD.Z   (BX), K1, Z8
+	VMOVUPD.Z   (R9), K1, Z9
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, K1, (R11)
+	VMOVUPD     Z7, K1, (R12)
 
-done1161:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z25, Y1
-	VADDPD        Y1, Y25, Y25
-	VEXTRACTF64X2 $0x01, Y25, X1
-	VADDPD        X1, X25, X25
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X25, X25, X1
-	VUNPCKHPD     X25, X25, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X25, X25, X2
-	VUNPCKHPD     X25, X25, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	VEXTRACTF64X4 $0x01, Z26, Y2
-	VADDPD        Y2, Y26, Y26
-	VEXTRACTF64X2 $0x01, Y26, X2
-	VADDPD        X2, X26, X26
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X26, X26, X2
-	VUNPCKHPD     X26, X26, X3
-	VADDPD        X3, X2, X2
+done1389:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X3, X3, X5
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
 	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X26, X26, X3
-	VUNPCKHPD     X26, X26, X4
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
 	VADDPD        X4, X3, X3
-	VINSERTF64X2  $0x01, X3, Y2, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          shift_base+120(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (BX)(CX*8), X0
-	VFNMADD231PD  Y0, Y1, Y2
-	VMOVSD        X2, 32(SP)
-	MOVQ          rstd_base+144(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (BX)(CX*8), X0
-	VMULPD        Y0, Y1, Y1
-	VMOVSD        X1, (SP)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+144(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R9
-	VBROADCASTSD  (SP), Z1
-	MOVQ          mean_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z2
-	VBROADCASTSD  32(SP), Z3
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest1163
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed1386
+	CMPQ          (SP), AX
+	JNE           further1385
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
 
-vectors1162:
+further1385:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1384
+
+summed1386:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         shift_base+120(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VFNMADD231PD Y0, Y5, Y3
+	VMOVSD       X3, 104(SP)
+	MOVQ         rstd_base+144(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VMULPD       Y0, Y5, Y5
+	VMOVSD       X5, 72(SP)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1391
+
+vectors1390:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -19996,11 +22183,11 @@ vectors1162:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1162
+	JGE          vectors1390
 
-rest1163:
+rest1391:
 	ADDQ         $0x08, R10
-	JZ           done1164
+	JZ           done1392
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -20011,7 +22198,7 @@ rest1163:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1164:
+done1392:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -20019,16 +22206,16 @@ done1164:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1157
+	JMP  rows1382
 
-done1158:
-done1127:
+done1383:
+done1343:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 // Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
-TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
+TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -20042,26 +22229,32 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $64-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1165
+	JE           plain1393
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1169
+	JG           done1397
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
-	VPXORD       Z1, Z1, Z1
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest1171
+	MOVQ         AX, (SP)
 
-vectors1170:
+block1398:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R12
+	JL      rest1402
+
+vectors1401:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -20076,114 +22269,140 @@ vectors1170:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1170
+	JGE         vectors1401
 
-rest1171:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
+rest1402:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPD        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
 	VUNPCKLPD     X1, X1, X2
-	VUNPCKHPD     X1, X1, X3
-	VADDPD        X3, X2, X2
-	VXORPS        Y3, Y3, Y3
-	VUNPCKLPD     X1, X1, X3
 	VUNPCKHPD     X1, X1, X1
-	VADDPD        X1, X3, X3
-	VINSERTF64X2  $0x01, X3, Y2, Y2
-	VDIVPD        Y0, Y2, Y2
-	MOVQ          rstd_base+96(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VMULPD        Y0, Y2, Y2
-	VMOVSD        X2, (SP)
-	INCQ          CX
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed1400
+	CMPQ          (SP), AX
+	JNE           further1399
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-loop1167:
+further1399:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1398
+
+summed1400:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 72(SP)
+	INCQ         CX
+
+loop1395:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1168
+	JG           last1396
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD (SP), Z1
+	VBROADCASTSD 72(SP), Z1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSD (R11)(CX*8), Z2
-	VPXORD       Z6, Z6, Z6
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest1174
+	MOVQ         AX, (SP)
 
-vectors1173:
+block1404:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x08, R13
+	JL      rest1408
+
+vectors1407:
+	VMOVUPD      (R11), Z4
+	VMOVUPD      (R12), Z5
+	VMOVUPD      (SI), Z6
+	VMOVUPD      (DI), Z7
+	VMULPD       Z2, Z6, Z6
+	VFMADD231PD  Z7, Z6, Z5
+	VMULPD       Z4, Z7, Z7
+	VFMADD231PD  Z7, Z6, Z3
+	VMOVUPD      Z5, (R12)
 	PREFETCHT1   (SI)(DX*1)
 	PREFETCHT1   (DI)(DX*1)
-	VMOVUPD      (BX), Z3
-	VMOVUPD      (R9), Z4
-	VMULPD       (R10), Z4, Z4
-	VFNMADD231PD Z3, Z1, Z4
-	VMULPD       Z0, Z4, Z4
-	VMOVNTPD     Z4, (R8)
-	VMOVUPD      (R11), Z3
-	VMOVUPD      (R12), Z4
-	VMOVUPD      (SI), Z5
-	VMOVUPD      (DI), Z7
-	VMULPD       Z2, Z5, Z5
-	VFMADD231PD  Z7, Z5, Z4
-	VMULPD       Z3, Z7, Z7
-	VFMADD231PD  Z7, Z5, Z6
-	VMOVUPD      Z4, (R12)
-	ADDQ         $+64, BX
-	ADDQ         $+64, R9
-	ADDQ         $+64, R8
-	ADDQ         $+64, R10
+	VMOVUPD      (BX), Z4
+	VMOVUPD      (R9), Z5
+	VMULPD       (R10), Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVNTPD     Z5, (R8)
 	ADDQ         $+64, SI
 	ADDQ         $+64, DI
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
 	SUBQ         $0x08, R13
-	JGE          vectors1173
+	JGE          vectors1407
 
-rest1174:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPD        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPD        X1, X6, X6
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X6, X6, X1
-	VUNPCKHPD     X6, X6, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X6, X6, X2
-	VUNPCKHPD     X6, X6, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), R10
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (R10)(CX*8), X0
-	VMULPD        Y0, Y1, Y1
-	VMOVSD        X1, (SP)
-	INCQ          CX
-	JMP           loop1167
+rest1408:
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X3, X3, X4
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X4, X4
+	VINSERTF64X2  $0x01, X4, Y4, Y4
+	CMPQ          AX, $0x00000100
+	JLE           summed1406
+	CMPQ          (SP), AX
+	JNE           further1405
+	VXORPS        Y3, Y3, Y3
+	VMOVUPD       Y3, 8(SP)
 
-last1168:
+further1405:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1404
+
+summed1406:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         rstd_base+96(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y4, Y4
+	VMOVSD       X4, 72(SP)
+	INCQ         CX
+	JMP          loop1395
+
+last1396:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSD (SP), Z1
+	VBROADCASTSD 72(SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1177
+	JL           rest1411
 
-vectors1176:
+vectors1410:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -20195,20 +22414,20 @@ vectors1176:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1176
+	JGE          vectors1410
 
-rest1177:
-done1169:
+rest1411:
+done1397:
 	SFENCE
-	JMP done1166
+	JMP done1394
 
-plain1165:
+plain1393:
 	XORQ CX, CX
 
-rows1179:
+rows1413:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1180
+	JG           done1414
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -20216,17 +22435,23 @@ rows1179:
 	VBROADCASTSD 8(R11)(CX*8), Z1
 	VBROADCASTSD 16(R11)(CX*8), Z2
 	VBROADCASTSD 24(R11)(CX*8), Z3
-	VPXORD       Z4, Z4, Z4
-	VPXORD       Z5, Z5, Z5
-	VPXORD       Z6, Z6, Z6
-	VPXORD       Z7, Z7, Z7
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
-	MOVQ         AX, R13
-	SUBQ         $0x08, R13
-	JL           rest1182
+	MOVQ         AX, (SP)
 
-vectors1181:
+block1415:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x08, R13
+	JL      rest1419
+
+vectors1418:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -20259,11 +22484,11 @@ vectors1181:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1181
+	JGE         vectors1418
 
-rest1182:
+rest1419:
 	ADDQ        $0x08, R13
-	JZ          done1183
+	JZ          done1420
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -20272,73 +22497,87 @@ rest1182:
 	VFMADD231PD Z11, Z10, Z9
 	VMULPD      Z8, Z11, Z11
 	VFMADD231PD Z11, Z10, Z4
-	VMOVUPD.Z   (R9)(DX*1), K1, Z0
-	VMOVUPD.Z   (R10)(DX*1), K1, Z10
-	VMULPD      Z1, Z0, Z0
-	VFMADD231PD Z10, Z0, Z9
-	VMULPD      Z8, Z10, Z10
-	VFMADD231PD Z10, Z0, Z5
-	VMOVUPD.Z   (R9)(DX*2), K1, Z0
-	VMOVUPD.Z   (R10)(DX*2), K1, Z1
-	VMULPD      Z2, Z0, Z0
-	VFMADD231PD Z1, Z0, Z9
-	VMULPD      Z8, Z1, Z1
-	VFMADD231PD Z1, Z0, Z6
-	VMOVUPD.Z   (R9)(BX*1), K1, Z0
-	VMOVUPD.Z   (R10)(BX*1), K1, Z1
-	VMULPD      Z3, Z0, Z0
-	VFMADD231PD Z1, Z0, Z9
-	VMULPD      Z8, Z1, Z1
-	VFMADD231PD Z1, Z0, Z7
+	VMOVUPD.Z   (R9)(DX*1), K1, Z10
+	VMOVUPD.Z   (R10)(DX*1), K1, Z11
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPD.Z   (R9)(DX*2), K1, Z10
+	VMOVUPD.Z   (R10)(DX*2), K1, Z11
+	VMULPD      Z2, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPD.Z   (R9)(BX*1), K1, Z10
+	VMOVUPD.Z   (R10)(BX*1), K1, Z11
+	VMULPD      Z3, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1183:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z4, Y1
-	VADDPD        Y1, Y4, Y4
-	VEXTRACTF64X2 $0x01, Y4, X1
-	VADDPD        X1, X4, X4
-	VEXTRACTF64X4 $0x01, Z5, Y1
-	VADDPD        Y1, Y5, Y5
-	VEXTRACTF64X2 $0x01, Y5, X1
-	VADDPD        X1, X5, X5
-	VEXTRACTF64X4 $0x01, Z6, Y1
-	VADDPD        Y1, Y6, Y6
-	VEXTRACTF64X2 $0x01, Y6, X1
-	VADDPD        X1, X6, X6
-	VEXTRACTF64X4 $0x01, Z7, Y1
-	VADDPD        Y1, Y7, Y7
-	VEXTRACTF64X2 $0x01, Y7, X1
-	VADDPD        X1, X7, X7
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X5, X4, X1
-	VUNPCKHPD     X5, X4, X2
-	VADDPD        X2, X1, X1
-	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X7, X6, X2
-	VUNPCKHPD     X7, X6, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), R9
-	VXORPS        Y0, Y0, Y0
-	VMOVUPD       (R9)(CX*8), Y0
-	VMULPD        Y0, Y1, Y1
-	VMOVUPD       Y1, (SP)
-	MOVQ          DX, R9
-	ADDQ          R9, R9
-	ADDQ          R9, R9
-	MOVQ          rstd_base+96(FP), R10
-	VBROADCASTSD  (R10)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R10
-	VBROADCASTSD  (SP), Z1
-	MOVQ          AX, R11
-	SUBQ          $0x08, R11
-	JL            rest1185
+done1420:
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X8
+	VADDPD        X8, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VADDPD        Y8, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X8
+	VADDPD        X8, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VADDPD        Y8, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X8
+	VADDPD        X8, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPD        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPD        X8, X7, X7
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X5, X4, X8
+	VUNPCKHPD     X5, X4, X4
+	VADDPD        X4, X8, X8
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X7, X6, X4
+	VUNPCKHPD     X7, X6, X5
+	VADDPD        X5, X4, X4
+	VINSERTF64X2  $0x01, X4, Y8, Y8
+	CMPQ          AX, $0x00000100
+	JLE           summed1417
+	CMPQ          (SP), AX
+	JNE           further1416
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
 
-vectors1184:
+further1416:
+	VADDPD  8(SP), Y8, Y8
+	VMOVUPD Y8, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1415
+
+summed1417:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y8, Y8
+	MOVQ         rstd_base+96(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVUPD      Y8, 72(SP)
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+96(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest1422
+
+vectors1421:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -20352,20 +22591,20 @@ vectors1184:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1184
+	JGE          vectors1421
 
-rest1185:
+rest1422:
 	ADDQ         $0x08, R11
-	JZ           done1186
+	JZ           done1423
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z3, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1186:
+done1423:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -20375,12 +22614,12 @@ done1186:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD 8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 8(SP), Z1
+	VBROADCASTSD 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1188
+	JL           rest1425
 
-vectors1187:
+vectors1424:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -20394,20 +22633,20 @@ vectors1187:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1187
+	JGE          vectors1424
 
-rest1188:
+rest1425:
 	ADDQ         $0x08, R11
-	JZ           done1189
+	JZ           done1426
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z3, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1189:
+done1426:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -20417,12 +22656,12 @@ done1189:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD 16(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 16(SP), Z1
+	VBROADCASTSD 88(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1191
+	JL           rest1428
 
-vectors1190:
+vectors1427:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -20436,20 +22675,20 @@ vectors1190:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1190
+	JGE          vectors1427
 
-rest1191:
+rest1428:
 	ADDQ         $0x08, R11
-	JZ           done1192
+	JZ           done1429
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z3, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1192:
+done1429:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -20459,12 +22698,12 @@ done1192:
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD 24(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 24(SP), Z1
+	VBROADCASTSD 96(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1194
+	JL           rest1431
 
-vectors1193:
+vectors1430:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -20478,20 +22717,20 @@ vectors1193:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1193
+	JGE          vectors1430
 
-rest1194:
+rest1431:
 	ADDQ         $0x08, R11
-	JZ           done1195
+	JZ           done1432
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
-	VMOVUPD.Z    (R10), K1, Z8
-	VMULPD       Z8, Z3, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
 	VFNMADD231PD Z2, Z1, Z3
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1195:
+done1432:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -20499,87 +22738,103 @@ done1195:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1179
+	JMP  rows1413
 
-done1180:
-rows1196:
+done1414:
+rows1433:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1197
+	JG           done1434
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Z0
-	VPXORD       Z12, Z12, Z12
 	MOVQ         gamma_base+72(FP), R10
 	MOVQ         dgamma_base+120(FP), R11
-	MOVQ         AX, R12
-	SUBQ         $0x08, R12
-	JL           rest1199
+	MOVQ         AX, (SP)
 
-vectors1198:
-	VMOVUPD     (R10), Z1
-	VMOVUPD     (R11), Z2
-	VMOVUPD     (BX), Z3
-	VMOVUPD     (R9), Z4
-	VMULPD      Z0, Z3, Z3
-	VFMADD231PD Z4, Z3, Z2
-	VMULPD      Z1, Z4, Z4
-	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, (R11)
+block1435:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R12
+	JL      rest1439
+
+vectors1438:
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (BX), Z4
+	VMOVUPD     (R9), Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, (R11)
 	ADDQ        $+64, BX
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1198
+	JGE         vectors1438
 
-rest1199:
+rest1439:
 	ADDQ        $0x08, R12
-	JZ          done1200
-	VMOVUPD.Z   (R10), K1, Z1
-	VMOVUPD.Z   (R11), K1, Z2
-	VMOVUPD.Z   (BX), K1, Z3
-	VMOVUPD.Z   (R9), K1, Z4
-	VMULPD      Z0, Z3, Z3
-	VFMADD231PD Z4, Z3, Z2
-	VMULPD      Z1, Z4, Z4
-	VFMADD231PD Z4, Z3, Z12
-	VMOVUPD     Z2, K1, (R11)
+	JZ          done1440
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (R11), K1, Z3
+	VMOVUPD.Z   (BX), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, K1, (R11)
 
-done1200:
-	VXORPD        X0, X0, X0
-	VCVTSI2SDQ    AX, X0, X0
-	VBROADCASTSD  X0, Y0
-	VEXTRACTF64X4 $0x01, Z12, Y1
-	VADDPD        Y1, Y12, Y12
-	VEXTRACTF64X2 $0x01, Y12, X1
-	VADDPD        X1, X12, X12
-	VXORPS        Y1, Y1, Y1
-	VUNPCKLPD     X12, X12, X1
-	VUNPCKHPD     X12, X12, X2
+done1440:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
 	VADDPD        X2, X1, X1
 	VXORPS        Y2, Y2, Y2
-	VUNPCKLPD     X12, X12, X2
-	VUNPCKHPD     X12, X12, X3
-	VADDPD        X3, X2, X2
-	VINSERTF64X2  $0x01, X2, Y1, Y1
-	VDIVPD        Y0, Y1, Y1
-	MOVQ          rstd_base+96(FP), BX
-	VXORPS        Y0, Y0, Y0
-	VMOVSD        (BX)(CX*8), X0
-	VMULPD        Y0, Y1, Y1
-	VMOVSD        X1, (SP)
-	MOVQ          DX, BX
-	MOVQ          rstd_base+96(FP), R9
-	VBROADCASTSD  (R9)(CX*8), Z0
-	MOVQ          gamma_base+72(FP), R9
-	VBROADCASTSD  (SP), Z1
-	MOVQ          AX, R10
-	SUBQ          $0x08, R10
-	JL            rest1202
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed1437
+	CMPQ          (SP), AX
+	JNE           further1436
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
 
-vectors1201:
+further1436:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1435
+
+summed1437:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+96(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 72(SP)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+96(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+72(FP), R9
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest1442
+
+vectors1441:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -20593,11 +22848,11 @@ vectors1201:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1201
+	JGE          vectors1441
 
-rest1202:
+rest1442:
 	ADDQ         $0x08, R10
-	JZ           done1203
+	JZ           done1443
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -20606,7 +22861,7 @@ rest1202:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1203:
+done1443:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -20614,16 +22869,16 @@ done1203:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1196
+	JMP  rows1433
 
-done1197:
-done1166:
+done1434:
+done1394:
 	VZEROUPPER
 	RET
 
-// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int, stream bool)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
+// func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ  sum_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x00000007, CX
@@ -20634,69 +22889,29 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-113
 	SHLQ  $0x03, DX
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+72(FP), SI
-	CMPB  stream+112(FP), $0x00
-	JE    plain1204
 	XORQ  CX, CX
 
-rows1206:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+96(FP)
-	JG   done1207
-	MOVQ sum_base+0(FP), BX
-	MOVQ squares_base+24(FP), DI
-	MOVQ pilot_base+48(FP), R8
-	MOVQ AX, R9
-	SUBQ $0x08, R9
-	JL   rest1209
-
-vectors1208:
-	VMOVUPD     (BX), Z0
-	VMOVUPD     (DI), Z1
-	VMOVUPD     (R8), Z2
-	VMOVUPD     (SI), Z3
-	VSUBPD      Z2, Z3, Z3
-	VADDPD      Z3, Z0, Z0
-	VFMADD231PD Z3, Z3, Z1
-	VMOVUPD     Z0, (BX)
-	VMOVUPD     Z1, (DI)
-	ADDQ        $+64, SI
-	ADDQ        $+64, BX
-	ADDQ        $+64, DI
-	ADDQ        $+64, R8
-	SUBQ        $0x08, R9
-	JGE         vectors1208
-
-rest1209:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	LEAQ (SI)(DX*1), SI
-	ADDQ $0x01, CX
-	JMP  rows1206
-
-done1207:
-	SFENCE
-	JMP done1205
-
-plain1204:
-	XORQ CX, CX
-
-rows1211:
-	LEAQ 4(CX), DI
+rows1444:
+	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1212
-	MOVQ sum_base+0(FP), DI
-	MOVQ squares_base+24(FP), R8
-	MOVQ pilot_base+48(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest1214
+	JG   done1445
+	MOVQ SI, DI
+	LEAQ (DI)(DX*4), DI
+	MOVQ sum_base+0(FP), R8
+	MOVQ squares_base+24(FP), R9
+	MOVQ pilot_base+48(FP), R10
+	MOVQ SI, R11
+	LEAQ (R11)(DX*8), R11
+	MOVQ R11, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ AX, R13
+	SUBQ $0x08, R13
+	JL   rest1447
 
-vectors1213:
-	VMOVUPD     (DI), Z0
-	VMOVUPD     (R8), Z1
-	VMOVUPD     (R9), Z2
+vectors1446:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VMOVUPD     (R10), Z2
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
@@ -20713,21 +22928,50 @@ vectors1213:
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
 	VFMADD231PD Z3, Z3, Z1
-	VMOVUPD     Z0, (DI)
-	VMOVUPD     Z1, (R8)
+	VMOVUPD     (DI), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (DI)(DX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (DI)(DX*2), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (DI)(BX*1), Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VADDPD      (R8), Z0, Z0
+	VMOVUPD     Z0, (R8)
+	VADDPD      (R9), Z1, Z1
+	VMOVUPD     Z1, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
-	SUBQ        $0x08, R10
-	JGE         vectors1213
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors1446
 
-rest1214:
-	ADDQ        $0x08, R10
-	JZ          done1215
-	VMOVUPD.Z   (DI), K1, Z0
-	VMOVUPD.Z   (R8), K1, Z1
-	VMOVUPD.Z   (R9), K1, Z2
+rest1447:
+	ADDQ        $0x08, R13
+	JZ          done1448
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
+	VMOVUPD.Z   (R10), K1, Z2
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
@@ -20744,71 +22988,104 @@ rest1214:
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
 	VFMADD231PD Z3, Z3, Z1
-	VMOVUPD     Z0, K1, (DI)
-	VMOVUPD     Z1, K1, (R8)
+	VMOVUPD.Z   (DI), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (DI)(DX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (DI)(DX*2), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (DI)(BX*1), K1, Z3
+	VSUBPD      Z2, Z3, Z3
+	VADDPD      Z3, Z0, Z0
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (R8), K1, Z2
+	VADDPD      Z2, Z0, Z0
+	VMOVUPD     Z0, K1, (R8)
+	VMOVUPD.Z   (R9), K1, Z0
+	VADDPD      Z0, Z1, Z1
+	VMOVUPD     Z1, K1, (R9)
+	PREFETCHT1  (R11)
+	PREFETCHT1  (R11)(DX*1)
+	PREFETCHT1  (R11)(DX*2)
+	PREFETCHT1  (R11)(BX*1)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
 
-done1215:
+done1448:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
-	LEAQ (SI)(DX*4), SI
-	ADDQ $0x04, CX
-	JMP  rows1211
+	LEAQ (SI)(DX*8), SI
+	ADDQ $0x08, CX
+	JMP  rows1444
 
-done1212:
-rows1216:
+done1445:
+rows1449:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1217
+	JG   done1450
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1219
+	JL   rest1452
 
-vectors1218:
-	VMOVUPD     (BX), Z0
-	VMOVUPD     (DI), Z1
+vectors1451:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R8), Z2
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
 	VFMADD231PD Z3, Z3, Z1
+	VADDPD      (BX), Z0, Z0
 	VMOVUPD     Z0, (BX)
+	VADDPD      (DI), Z1, Z1
 	VMOVUPD     Z1, (DI)
 	ADDQ        $+64, SI
 	ADDQ        $+64, BX
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1218
+	JGE         vectors1451
 
-rest1219:
+rest1452:
 	ADDQ        $0x08, R9
-	JZ          done1220
-	VMOVUPD.Z   (BX), K1, Z0
-	VMOVUPD.Z   (DI), K1, Z1
+	JZ          done1453
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z2, Z3, Z3
 	VADDPD      Z3, Z0, Z0
 	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD.Z   (BX), K1, Z2
+	VADDPD      Z2, Z0, Z0
 	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD.Z   (DI), K1, Z0
+	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (DI)
 
-done1220:
+done1453:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1216
+	JMP  rows1449
 
-done1217:
-done1205:
+done1450:
 	VZEROUPPER
 	RET
 
@@ -20827,21 +23104,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1221
+	JE    plain1454
 	XORQ  CX, CX
 
-rows1223:
+rows1456:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1224
+	JG   done1457
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1226
+	JL   rest1459
 
-vectors1225:
+vectors1458:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -20855,9 +23132,9 @@ vectors1225:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1225
+	JGE         vectors1458
 
-rest1226:
+rest1459:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -20866,27 +23143,27 @@ rest1226:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1223
+	JMP  rows1456
 
-done1224:
+done1457:
 	SFENCE
-	JMP done1222
+	JMP done1455
 
-plain1221:
+plain1454:
 	XORQ CX, CX
 
-rows1228:
+rows1461:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1229
+	JG   done1462
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1231
+	JL   rest1464
 
-vectors1230:
+vectors1463:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -20912,11 +23189,11 @@ vectors1230:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1230
+	JGE         vectors1463
 
-rest1231:
+rest1464:
 	ADDQ        $0x08, R11
-	JZ          done1232
+	JZ          done1465
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -20937,7 +23214,7 @@ rest1231:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1232:
+done1465:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -20946,21 +23223,21 @@ done1232:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1228
+	JMP  rows1461
 
-done1229:
-rows1233:
+done1462:
+rows1466:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1234
+	JG   done1467
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1236
+	JL   rest1469
 
-vectors1235:
+vectors1468:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -20974,11 +23251,11 @@ vectors1235:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1235
+	JGE         vectors1468
 
-rest1236:
+rest1469:
 	ADDQ        $0x08, R10
-	JZ          done1237
+	JZ          done1470
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -20987,7 +23264,7 @@ rest1236:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1237:
+done1470:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -20996,16 +23273,16 @@ done1237:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1233
+	JMP  rows1466
 
-done1234:
-done1222:
+done1467:
+done1455:
 	VZEROUPPER
 	RET
 
-// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int, stream bool)
-// Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
+// func columnGradientSumsF64AVX512(dgamma []float64, dbeta []float64, mean []float64, rstd []float64, x []float64, dy []float64, rows int, stride int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
+TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dgamma_len+8(FP), AX
 	MOVQ  AX, CX
 	ANDQ  $0x00000007, CX
@@ -21017,79 +23294,27 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-161
 	LEAQ  (DX)(DX*2), BX
 	MOVQ  x_base+96(FP), SI
 	MOVQ  dy_base+120(FP), DI
-	CMPB  stream+160(FP), $0x00
-	JE    plain1238
 	XORQ  CX, CX
 
-rows1240:
-	LEAQ 1(CX), BX
-	CMPQ BX, rows+144(FP)
-	JG   done1241
-	MOVQ dgamma_base+0(FP), BX
-	MOVQ dbeta_base+24(FP), R8
-	MOVQ mean_base+48(FP), R9
-	MOVQ rstd_base+72(FP), R10
-	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest1243
-
-vectors1242:
-	VMOVUPD     (BX), Z0
-	VMOVUPD     (R8), Z1
-	VMOVUPD     (R9), Z2
-	VMOVUPD     (R10), Z3
-	PREFETCHT1  2048(SI)
-	PREFETCHT1  2048(DI)
-	VMOVUPD     (SI), Z4
-	VMOVUPD     (DI), Z5
-	VSUBPD      Z2, Z4, Z4
-	VMULPD      Z3, Z4, Z4
-	VFMADD231PD Z5, Z4, Z0
-	VADDPD      Z5, Z1, Z1
-	VMOVUPD     Z0, (BX)
-	VMOVUPD     Z1, (R8)
-	ADDQ        $+64, SI
-	ADDQ        $+64, DI
-	ADDQ        $+64, BX
-	ADDQ        $+64, R8
-	ADDQ        $+64, R9
-	ADDQ        $+64, R10
-	SUBQ        $0x08, R11
-	JGE         vectors1242
-
-rest1243:
-	MOVQ AX, BX
-	ANDQ $-8, BX
-	SHLQ $0x03, BX
-	SUBQ BX, SI
-	SUBQ BX, DI
-	LEAQ (SI)(DX*1), SI
-	LEAQ (DI)(DX*1), DI
-	ADDQ $0x01, CX
-	JMP  rows1240
-
-done1241:
-	SFENCE
-	JMP done1239
-
-plain1238:
-	XORQ CX, CX
-
-rows1245:
+rows1471:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1246
+	JG   done1472
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
 	MOVQ rstd_base+72(FP), R11
-	MOVQ AX, R12
-	SUBQ $0x08, R12
-	JL   rest1248
+	MOVQ SI, R12
+	LEAQ (R12)(DX*4), R12
+	MOVQ DI, R13
+	LEAQ (R13)(DX*4), R13
+	MOVQ AX, R14
+	SUBQ $0x08, R14
+	JL   rest1474
 
-vectors1247:
-	VMOVUPD     (R8), Z0
-	VMOVUPD     (R9), Z1
+vectors1473:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -21116,22 +23341,34 @@ vectors1247:
 	VMULPD      Z3, Z4, Z4
 	VFMADD231PD Z5, Z4, Z0
 	VADDPD      Z5, Z1, Z1
+	VADDPD      (R8), Z0, Z0
 	VMOVUPD     Z0, (R8)
+	VADDPD      (R9), Z1, Z1
 	VMOVUPD     Z1, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
-	SUBQ        $0x08, R12
-	JGE         vectors1247
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
+	JGE         vectors1473
 
-rest1248:
-	ADDQ        $0x08, R12
-	JZ          done1249
-	VMOVUPD.Z   (R8), K1, Z0
-	VMOVUPD.Z   (R9), K1, Z1
+rest1474:
+	ADDQ        $0x08, R14
+	JZ          done1475
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
 	VMOVUPD.Z   (R11), K1, Z3
 	VMOVUPD.Z   (SI), K1, Z4
@@ -21158,10 +23395,22 @@ rest1248:
 	VMULPD      Z3, Z4, Z4
 	VFMADD231PD Z5, Z4, Z0
 	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (R8), K1, Z2
+	VADDPD      Z2, Z0, Z0
 	VMOVUPD     Z0, K1, (R8)
+	VMOVUPD.Z   (R9), K1, Z0
+	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (R9)
+	PREFETCHT1  (R12)
+	PREFETCHT1  (R12)(DX*1)
+	PREFETCHT1  (R12)(DX*2)
+	PREFETCHT1  (R12)(BX*1)
+	PREFETCHT1  (R13)
+	PREFETCHT1  (R13)(DX*1)
+	PREFETCHT1  (R13)(DX*2)
+	PREFETCHT1  (R13)(BX*1)
 
-done1249:
+done1475:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -21170,24 +23419,24 @@ done1249:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1245
+	JMP  rows1471
 
-done1246:
-rows1250:
+done1472:
+rows1476:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1251
+	JG   done1477
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1253
+	JL   rest1479
 
-vectors1252:
-	VMOVUPD     (BX), Z0
-	VMOVUPD     (R8), Z1
+vectors1478:
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R9), Z2
 	VMOVUPD     (R10), Z3
 	VMOVUPD     (SI), Z4
@@ -21196,7 +23445,9 @@ vectors1252:
 	VMULPD      Z3, Z4, Z4
 	VFMADD231PD Z5, Z4, Z0
 	VADDPD      Z5, Z1, Z1
+	VADDPD      (BX), Z0, Z0
 	VMOVUPD     Z0, (BX)
+	VADDPD      (R8), Z1, Z1
 	VMOVUPD     Z1, (R8)
 	ADDQ        $+64, SI
 	ADDQ        $+64, DI
@@ -21205,13 +23456,13 @@ vectors1252:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1252
+	JGE         vectors1478
 
-rest1253:
+rest1479:
 	ADDQ        $0x08, R11
-	JZ          done1254
-	VMOVUPD.Z   (BX), K1, Z0
-	VMOVUPD.Z   (R8), K1, Z1
+	JZ          done1480
+	VXORPS      Z0, Z0, Z0
+	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
 	VMOVUPD.Z   (R10), K1, Z3
 	VMOVUPD.Z   (SI), K1, Z4
@@ -21220,10 +23471,14 @@ rest1253:
 	VMULPD      Z3, Z4, Z4
 	VFMADD231PD Z5, Z4, Z0
 	VADDPD      Z5, Z1, Z1
+	VMOVUPD.Z   (BX), K1, Z2
+	VADDPD      Z2, Z0, Z0
 	VMOVUPD     Z0, K1, (BX)
+	VMOVUPD.Z   (R8), K1, Z0
+	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (R8)
 
-done1254:
+done1480:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -21232,10 +23487,9 @@ done1254:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1250
+	JMP  rows1476
 
-done1251:
-done1239:
+done1477:
 	VZEROUPPER
 	RET
 
@@ -21255,13 +23509,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1255
+	JE    plain1481
 	XORQ  CX, CX
 
-rows1257:
+rows1483:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1258
+	JG   done1484
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -21269,9 +23523,9 @@ rows1257:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1260
+	JL   rest1486
 
-vectors1259:
+vectors1485:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -21295,9 +23549,9 @@ vectors1259:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1259
+	JGE          vectors1485
 
-rest1260:
+rest1486:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -21308,19 +23562,19 @@ rest1260:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1257
+	JMP  rows1483
 
-done1258:
+done1484:
 	SFENCE
-	JMP done1256
+	JMP done1482
 
-plain1255:
+plain1481:
 	XORQ CX, CX
 
-rows1262:
+rows1488:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1263
+	JG   done1489
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -21328,9 +23582,9 @@ rows1262:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1265
+	JL   rest1491
 
-vectors1264:
+vectors1490:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -21373,11 +23627,11 @@ vectors1264:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1264
+	JGE          vectors1490
 
-rest1265:
+rest1491:
 	ADDQ         $0x08, R14
-	JZ           done1266
+	JZ           done1492
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -21412,7 +23666,7 @@ rest1265:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1266:
+done1492:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -21423,13 +23677,13 @@ done1266:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1262
+	JMP  rows1488
 
-done1263:
-rows1267:
+done1489:
+rows1493:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1268
+	JG   done1494
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -21437,9 +23691,9 @@ rows1267:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1270
+	JL   rest1496
 
-vectors1269:
+vectors1495:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -21461,11 +23715,11 @@ vectors1269:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1269
+	JGE          vectors1495
 
-rest1270:
+rest1496:
 	ADDQ         $0x08, R13
-	JZ           done1271
+	JZ           done1497
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -21479,7 +23733,7 @@ rest1270:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1271:
+done1497:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -21490,10 +23744,10 @@ done1271:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1267
+	JMP  rows1493
 
-done1268:
-done1256:
+done1494:
+done1482:
 	VZEROUPPER
 	RET
 
@@ -21505,28 +23759,48 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1272:
+loop1498:
+	LEAQ    32(BX), SI
+	CMPQ    SI, DX
+	JG      done1499
+	VMOVUPD (CX)(BX*8), Z0
+	VADDPD  (AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, (AX)(BX*8)
+	VMOVUPD 64(CX)(BX*8), Z0
+	VADDPD  64(AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, 64(AX)(BX*8)
+	VMOVUPD 128(CX)(BX*8), Z0
+	VADDPD  128(AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, 128(AX)(BX*8)
+	VMOVUPD 192(CX)(BX*8), Z0
+	VADDPD  192(AX)(BX*8), Z0, Z0
+	VMOVUPD Z0, 192(AX)(BX*8)
+	MOVQ    SI, BX
+	JMP     loop1498
+
+done1499:
+loop1500:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1273
+	JG      done1501
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1272
+	JMP     loop1500
 
-done1273:
-loop1274:
+done1501:
+loop1502:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1275
+	JG     done1503
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1274
+	JMP    loop1502
 
-done1275:
+done1503:
 	VZEROUPPER
 	RET
 
@@ -21540,27 +23814,27 @@ TEXT ·maxF64AVX512(SB), NOSPLIT, $0-32
 	MOVL         $0x0000ffff, BX
 	BZHIL        DX, BX, BX
 	KMOVW        BX, K1
-	VBROADCASTSD literal64_37<>+0(SB), Z0
+	VBROADCASTSD literal64_38<>+0(SB), Z0
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest1277
+	JZ           rest1505
 
-vectors1276:
+vectors1504:
 	VMOVUPD (AX)(DX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors1276
+	JL      vectors1504
 
-rest1277:
+rest1505:
 	CMPQ    DX, CX
-	JGE     done1278
+	JGE     done1506
 	VMOVUPD Z0, Z1
 	VMOVUPD (AX)(DX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1278:
+done1506:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -21572,7 +23846,7 @@ done1278:
 	RET
 
 // func expSumF64AVX512(p []float64, x []float64, top float64) float64
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
 	MOVQ         p_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -21583,30 +23857,30 @@ TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
 	VBROADCASTSD top+48(FP), Z0
-	VBROADCASTSD literal64_112<>+0(SB), Z1
-	VBROADCASTSD literal64_113<>+0(SB), Z2
-	VBROADCASTSD literal64_114<>+0(SB), Z3
-	VBROADCASTSD literal64_115<>+0(SB), Z4
-	VBROADCASTSD literal64_116<>+0(SB), Z5
-	VBROADCASTSD literal64_117<>+0(SB), Z6
-	VBROADCASTSD literal64_118<>+0(SB), Z7
-	VBROADCASTSD literal64_119<>+0(SB), Z8
-	VBROADCASTSD literal64_120<>+0(SB), Z9
-	VBROADCASTSD literal64_121<>+0(SB), Z10
-	VBROADCASTSD literal64_122<>+0(SB), Z11
-	VBROADCASTSD literal64_123<>+0(SB), Z12
-	VBROADCASTSD literal64_124<>+0(SB), Z13
-	VBROADCASTSD literal64_125<>+0(SB), Z14
-	VBROADCASTSD literal64_126<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z16
-	VBROADCASTSD literal64_0<>+0(SB), Z17
-	VPXORD       Z18, Z18, Z18
+	VBROADCASTSD literal64_113<>+0(SB), Z1
+	VBROADCASTSD literal64_114<>+0(SB), Z2
+	VBROADCASTSD literal64_115<>+0(SB), Z3
+	VBROADCASTSD literal64_116<>+0(SB), Z4
+	VBROADCASTSD literal64_117<>+0(SB), Z5
+	VBROADCASTSD literal64_118<>+0(SB), Z6
+	VBROADCASTSD literal64_119<>+0(SB), Z7
+	VBROADCASTSD literal64_120<>+0(SB), Z8
+	VBROADCASTSD literal64_121<>+0(SB), Z9
+	VBROADCASTSD literal64_122<>+0(SB), Z10
+	VBROADCASTSD literal64_123<>+0(SB), Z11
+	VBROADCASTSD literal64_124<>+0(SB), Z12
+	VBROADCASTSD literal64_125<>+0(SB), Z13
+	VBROADCASTSD literal64_126<>+0(SB), Z14
+	VBROADCASTSD literal64_127<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z16
+	VBROADCASTSD literal64_1<>+0(SB), Z17
+	VXORPS       Z18, Z18, Z18
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1280
+	JZ           rest1508
 
-vectors1279:
+vectors1507:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
@@ -21635,11 +23909,11 @@ vectors1279:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1279
+	JL           vectors1507
 
-rest1280:
+rest1508:
 	CMPQ         BX, DX
-	JGE          done1281
+	JGE          done1509
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
@@ -21668,7 +23942,7 @@ rest1280:
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1281:
+done1509:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -21679,53 +23953,53 @@ done1281:
 	VZEROUPPER
 	RET
 
-DATA literal64_112<>+0(SB)/8, $0xc086232bdd7abcd2
-GLOBL literal64_112<>(SB), RODATA|NOPTR, $8
-
-DATA literal64_113<>+0(SB)/8, $0x3ff71547652b82fe
+DATA literal64_113<>+0(SB)/8, $0xc086232bdd7abcd2
 GLOBL literal64_113<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_114<>+0(SB)/8, $0x43380000000003ff
+DATA literal64_114<>+0(SB)/8, $0x3ff71547652b82fe
 GLOBL literal64_114<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_115<>+0(SB)/8, $0x3fe62e42fefa4000
+DATA literal64_115<>+0(SB)/8, $0x43380000000003ff
 GLOBL literal64_115<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_116<>+0(SB)/8, $0xbd48432a1b0e2634
+DATA literal64_116<>+0(SB)/8, $0x3fe62e42fefa4000
 GLOBL literal64_116<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_117<>+0(SB)/8, $0x3e5ad7f286f853ac
+DATA literal64_117<>+0(SB)/8, $0xbd48432a1b0e2634
 GLOBL literal64_117<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_118<>+0(SB)/8, $0x3e928ad724f633e8
+DATA literal64_118<>+0(SB)/8, $0x3e5ad7f286f853ac
 GLOBL literal64_118<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_119<>+0(SB)/8, $0x3ec71df257a124e6
+DATA literal64_119<>+0(SB)/8, $0x3e928ad724f633e8
 GLOBL literal64_119<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_120<>+0(SB)/8, $0x3efa0199a0cf44e1
+DATA literal64_120<>+0(SB)/8, $0x3ec71df257a124e6
 GLOBL literal64_120<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_121<>+0(SB)/8, $0x3f2a01a012a48e87
+DATA literal64_121<>+0(SB)/8, $0x3efa0199a0cf44e1
 GLOBL literal64_121<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_122<>+0(SB)/8, $0x3f56c16c18429d92
+DATA literal64_122<>+0(SB)/8, $0x3f2a01a012a48e87
 GLOBL literal64_122<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_123<>+0(SB)/8, $0x3f81111111127c04
+DATA literal64_123<>+0(SB)/8, $0x3f56c16c18429d92
 GLOBL literal64_123<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_124<>+0(SB)/8, $0x3fa555555555087e
+DATA literal64_124<>+0(SB)/8, $0x3f81111111127c04
 GLOBL literal64_124<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_125<>+0(SB)/8, $0x3fc55555555554fa
+DATA literal64_125<>+0(SB)/8, $0x3fa555555555087e
 GLOBL literal64_125<>(SB), RODATA|NOPTR, $8
 
-DATA literal64_126<>+0(SB)/8, $0x3fe000000000000a
+DATA literal64_126<>+0(SB)/8, $0x3fc55555555554fa
 GLOBL literal64_126<>(SB), RODATA|NOPTR, $8
 
+DATA literal64_127<>+0(SB)/8, $0x3fe000000000000a
+GLOBL literal64_127<>(SB), RODATA|NOPTR, $8
+
 // func softmaxF64AVX512(p []float64, x []float64) (top float64, sum float64)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	MOVQ         p_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -21735,27 +24009,27 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	MOVL         $0x0000ffff, SI
 	BZHIL        BX, SI, SI
 	KMOVW        SI, K1
-	VBROADCASTSD literal64_37<>+0(SB), Z0
+	VBROADCASTSD literal64_38<>+0(SB), Z0
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1283
+	JZ           rest1511
 
-vectors1282:
+vectors1510:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1282
+	JL      vectors1510
 
-rest1283:
+rest1511:
 	CMPQ    BX, DX
-	JGE     done1284
+	JGE     done1512
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1284:
+done1512:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -21764,42 +24038,43 @@ done1284:
 	VMAXPD        X0, X1, X0
 	VMOVSD        X0, top+48(FP)
 	VBROADCASTSD  X0, Z0
-	VBROADCASTSD  literal64_112<>+0(SB), Z1
-	VBROADCASTSD  literal64_113<>+0(SB), Z3
-	VBROADCASTSD  literal64_114<>+0(SB), Z4
-	VBROADCASTSD  literal64_115<>+0(SB), Z5
-	VBROADCASTSD  literal64_116<>+0(SB), Z6
-	VBROADCASTSD  literal64_117<>+0(SB), Z7
-	VBROADCASTSD  literal64_118<>+0(SB), Z8
-	VBROADCASTSD  literal64_119<>+0(SB), Z9
-	VBROADCASTSD  literal64_120<>+0(SB), Z10
-	VBROADCASTSD  literal64_121<>+0(SB), Z11
-	VBROADCASTSD  literal64_122<>+0(SB), Z12
-	VBROADCASTSD  literal64_123<>+0(SB), Z13
-	VBROADCASTSD  literal64_124<>+0(SB), Z14
-	VBROADCASTSD  literal64_125<>+0(SB), Z15
-	VBROADCASTSD  literal64_126<>+0(SB), Z16
-	VBROADCASTSD  literal64_0<>+0(SB), Z17
-	VBROADCASTSD  literal64_0<>+0(SB), Z18
-	VPXORD        Z2, Z2, Z2
+	VBROADCASTSD  literal64_113<>+0(SB), Z1
+	VBROADCASTSD  literal64_114<>+0(SB), Z2
+	VBROADCASTSD  literal64_115<>+0(SB), Z3
+	VBROADCASTSD  literal64_116<>+0(SB), Z4
+	VBROADCASTSD  literal64_117<>+0(SB), Z5
+	VBROADCASTSD  literal64_118<>+0(SB), Z6
+	VBROADCASTSD  literal64_119<>+0(SB), Z7
+	VBROADCASTSD  literal64_120<>+0(SB), Z8
+	VBROADCASTSD  literal64_121<>+0(SB), Z9
+	VBROADCASTSD  literal64_122<>+0(SB), Z10
+	VBROADCASTSD  literal64_123<>+0(SB), Z11
+	VBROADCASTSD  literal64_124<>+0(SB), Z12
+	VBROADCASTSD  literal64_125<>+0(SB), Z13
+	VBROADCASTSD  literal64_126<>+0(SB), Z14
+	VBROADCASTSD  literal64_127<>+0(SB), Z15
+	VBROADCASTSD  literal64_1<>+0(SB), Z16
+	VBROADCASTSD  literal64_1<>+0(SB), Z17
+	VXORPS        Z18, Z18, Z18
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1286
+	JZ            rest1514
 
-vectors1285:
+vectors1513:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
 	VSUBPD       Z21, Z19, Z21
 	VCMPPD       $0x15, Z1, Z20, K2
-	VMOVUPD      Z4, Z19
-	VFMADD231PD  Z3, Z20, Z19
-	VSUBPD       Z4, Z19, Z19
-	VFNMADD231PD Z5, Z19, Z20
+	VMOVUPD      Z3, Z19
+	VFMADD231PD  Z2, Z20, Z19
+	VSUBPD       Z3, Z19, Z19
+	VFNMADD231PD Z4, Z19, Z20
 	VADDPD       Z21, Z20, Z20
-	VFNMADD231PD Z6, Z19, Z20
-	VMOVUPD      Z7, Z21
+	VFNMADD231PD Z5, Z19, Z20
+	VMOVUPD      Z6, Z21
+	VFMADD213PD  Z7, Z20, Z21
 	VFMADD213PD  Z8, Z20, Z21
 	VFMADD213PD  Z9, Z20, Z21
 	VFMADD213PD  Z10, Z20, Z21
@@ -21810,29 +24085,29 @@ vectors1285:
 	VFMADD213PD  Z15, Z20, Z21
 	VFMADD213PD  Z16, Z20, Z21
 	VFMADD213PD  Z17, Z20, Z21
-	VFMADD213PD  Z18, Z20, Z21
 	VSCALEFPD.Z  Z19, Z21, K2, Z21
 	VMOVUPD      Z21, (AX)(BX*8)
-	VADDPD       Z21, Z2, Z2
+	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1285
+	JL           vectors1513
 
-rest1286:
+rest1514:
 	CMPQ         BX, DX
-	JGE          done1287
+	JGE          done1515
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
 	VSUBPD       Z0, Z19, Z0
 	VCMPPD       $0x15, Z1, Z20, K2
-	VMOVUPD      Z4, Z1
-	VFMADD231PD  Z3, Z20, Z1
-	VSUBPD       Z4, Z1, Z1
-	VFNMADD231PD Z5, Z1, Z20
+	VMOVUPD      Z3, Z1
+	VFMADD231PD  Z2, Z20, Z1
+	VSUBPD       Z3, Z1, Z1
+	VFNMADD231PD Z4, Z1, Z20
 	VADDPD       Z0, Z20, Z20
-	VFNMADD231PD Z6, Z1, Z20
-	VMOVUPD      Z7, Z0
+	VFNMADD231PD Z5, Z1, Z20
+	VMOVUPD      Z6, Z0
+	VFMADD213PD  Z7, Z20, Z0
 	VFMADD213PD  Z8, Z20, Z0
 	VFMADD213PD  Z9, Z20, Z0
 	VFMADD213PD  Z10, Z20, Z0
@@ -21843,49 +24118,48 @@ rest1286:
 	VFMADD213PD  Z15, Z20, Z0
 	VFMADD213PD  Z16, Z20, Z0
 	VFMADD213PD  Z17, Z20, Z0
-	VFMADD213PD  Z18, Z20, Z0
 	VSCALEFPD.Z  Z1, Z0, K2, Z0
 	VMOVUPD      Z0, K1, (AX)(BX*8)
 	VMOVAPD.Z    Z0, K1, Z0
-	VADDPD       Z0, Z2, Z2
+	VADDPD       Z0, Z18, Z18
 
-done1287:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPD        Y0, Y2, Y2
-	VEXTRACTF32X4 $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VPERMILPD     $0x01, X2, X0
-	VADDPD        X0, X2, X2
-	VMOVSD        X2, sum+56(FP)
-	VBROADCASTSD  literal64_0<>+0(SB), Z0
-	VBROADCASTSD  X2, Z1
+done1515:
+	VEXTRACTF64X4 $0x01, Z18, Y0
+	VADDPD        Y0, Y18, Y18
+	VEXTRACTF32X4 $0x01, Y18, X0
+	VADDPD        X0, X18, X18
+	VPERMILPD     $0x01, X18, X0
+	VADDPD        X0, X18, X18
+	VMOVSD        X18, sum+56(FP)
+	VBROADCASTSD  literal64_1<>+0(SB), Z0
+	VBROADCASTSD  X18, Z1
 	VDIVPD        Z1, Z0, Z0
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1289
+	JZ            rest1517
 
-vectors1288:
+vectors1516:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1288
+	JL      vectors1516
 
-rest1289:
+rest1517:
 	CMPQ      CX, DX
-	JGE       done1290
+	JGE       done1518
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1290:
+done1518:
 	VZEROUPPER
 	RET
 
 // func softmaxBackwardF64AVX512(dp []float64, p []float64)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ   dp_base+0(FP), AX
 	MOVQ   p_base+24(FP), CX
@@ -21895,29 +24169,29 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	MOVL   $0x0000ffff, SI
 	BZHIL  BX, SI, SI
 	KMOVW  SI, K1
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1292
+	JZ     rest1520
 
-vectors1291:
+vectors1519:
 	VMOVUPD     (AX)(BX*8), Z2
 	VMOVUPD     (CX)(BX*8), Z3
 	VFMADD231PD Z2, Z3, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1291
+	JL          vectors1519
 
-rest1292:
+rest1520:
 	CMPQ        BX, DX
-	JGE         done1293
+	JGE         done1521
 	VMOVUPD.Z   (AX)(BX*8), K1, Z2
 	VMOVUPD.Z   (CX)(BX*8), K1, Z3
 	VFMADD231PD Z2, Z3, Z0
 
-done1293:
+done1521:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -21929,9 +24203,9 @@ done1293:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1295
+	JZ            rest1523
 
-vectors1294:
+vectors1522:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -21939,18 +24213,18 @@ vectors1294:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1294
+	JL      vectors1522
 
-rest1295:
+rest1523:
 	CMPQ      BX, DX
-	JGE       done1296
+	JGE       done1524
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1296:
+done1524:
 	VZEROUPPER
 	RET
 
@@ -21961,27 +24235,27 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	MOVQ         h_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_len+8(FP), BX
-	VBROADCASTSD literal64_112<>+0(SB), Z0
-	VBROADCASTSD literal64_113<>+0(SB), Z1
-	VBROADCASTSD literal64_114<>+0(SB), Z2
-	VBROADCASTSD literal64_115<>+0(SB), Z3
-	VBROADCASTSD literal64_116<>+0(SB), Z4
-	VBROADCASTSD literal64_117<>+0(SB), Z5
-	VBROADCASTSD literal64_118<>+0(SB), Z6
-	VBROADCASTSD literal64_119<>+0(SB), Z7
-	VBROADCASTSD literal64_120<>+0(SB), Z8
-	VBROADCASTSD literal64_121<>+0(SB), Z9
-	VBROADCASTSD literal64_122<>+0(SB), Z10
-	VBROADCASTSD literal64_123<>+0(SB), Z11
-	VBROADCASTSD literal64_124<>+0(SB), Z12
-	VBROADCASTSD literal64_125<>+0(SB), Z13
-	VBROADCASTSD literal64_126<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z16
-	VBROADCASTSD literal64_0<>+0(SB), Z17
-	VBROADCASTSD literal64_58<>+0(SB), Z18
-	VBROADCASTSD literal64_60<>+0(SB), Z19
-	VBROADCASTSD literal64_127<>+0(SB), Z20
+	VBROADCASTSD literal64_113<>+0(SB), Z0
+	VBROADCASTSD literal64_114<>+0(SB), Z1
+	VBROADCASTSD literal64_115<>+0(SB), Z2
+	VBROADCASTSD literal64_116<>+0(SB), Z3
+	VBROADCASTSD literal64_117<>+0(SB), Z4
+	VBROADCASTSD literal64_118<>+0(SB), Z5
+	VBROADCASTSD literal64_119<>+0(SB), Z6
+	VBROADCASTSD literal64_120<>+0(SB), Z7
+	VBROADCASTSD literal64_121<>+0(SB), Z8
+	VBROADCASTSD literal64_122<>+0(SB), Z9
+	VBROADCASTSD literal64_123<>+0(SB), Z10
+	VBROADCASTSD literal64_124<>+0(SB), Z11
+	VBROADCASTSD literal64_125<>+0(SB), Z12
+	VBROADCASTSD literal64_126<>+0(SB), Z13
+	VBROADCASTSD literal64_127<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z16
+	VBROADCASTSD literal64_1<>+0(SB), Z17
+	VBROADCASTSD literal64_59<>+0(SB), Z18
+	VBROADCASTSD literal64_61<>+0(SB), Z19
+	VBROADCASTSD literal64_128<>+0(SB), Z20
 	MOVQ         BX, SI
 	ANDQ         $0x00000007, SI
 	MOVL         $0x0000ffff, DI
@@ -21990,9 +24264,9 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1298
+	JZ           rest1526
 
-vectors1297:
+vectors1525:
 	VMOVUPD      (DX)(SI*8), Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z23
@@ -22022,18 +24296,18 @@ vectors1297:
 	VADDPD       Z17, Z24, Z22
 	VDIVPD       Z22, Z24, Z24
 	VMOVUPD      Z24, (CX)(SI*8)
-	VPXORD       Z26, Z26, Z26
-	VMAXPD       Z21, Z26, Z22
+	VXORPS       Z22, Z22, Z22
+	VMAXPD       Z21, Z22, Z22
 	VANDNPD      Z21, Z18, Z21
 	VFNMADD231PD Z21, Z24, Z22
 	VMOVUPD      Z22, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1297
+	JL           vectors1525
 
-rest1298:
+rest1526:
 	CMPQ         SI, BX
-	JGE          done1299
+	JGE          done1527
 	VMOVUPD.Z    (DX)(SI*8), K1, Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z19
@@ -22063,18 +24337,18 @@ rest1298:
 	VADDPD       Z17, Z1, Z0
 	VDIVPD       Z0, Z1, Z1
 	VMOVUPD      Z1, K1, (CX)(SI*8)
-	VPXORD       Z27, Z27, Z27
-	VMAXPD       Z21, Z27, Z0
+	VXORPS       Z0, Z0, Z0
+	VMAXPD       Z21, Z0, Z0
 	VANDNPD      Z21, Z18, Z2
 	VFNMADD231PD Z2, Z1, Z0
 	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1299:
+done1527:
 	VZEROUPPER
 	RET
 
-DATA literal64_127<>+0(SB)/8, $0x3fb2444f2a4d8b4b
-GLOBL literal64_127<>(SB), RODATA|NOPTR, $8
+DATA literal64_128<>+0(SB)/8, $0x3fb2444f2a4d8b4b
+GLOBL literal64_128<>(SB), RODATA|NOPTR, $8
 
 // func geluBackwardF64AVX512(dx []float64, x []float64, h []float64, dy []float64)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
@@ -22084,12 +24358,12 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	MOVQ         h_base+48(FP), DX
 	MOVQ         dy_base+72(FP), BX
 	MOVQ         dx_len+8(FP), SI
-	VBROADCASTSD literal64_57<>+0(SB), Z0
-	VBROADCASTSD literal64_58<>+0(SB), Z1
-	VBROADCASTSD literal64_0<>+0(SB), Z2
-	VBROADCASTSD literal64_59<>+0(SB), Z3
-	VBROADCASTSD literal64_60<>+0(SB), Z4
-	VBROADCASTSD literal64_61<>+0(SB), Z5
+	VBROADCASTSD literal64_58<>+0(SB), Z0
+	VBROADCASTSD literal64_59<>+0(SB), Z1
+	VBROADCASTSD literal64_1<>+0(SB), Z2
+	VBROADCASTSD literal64_60<>+0(SB), Z3
+	VBROADCASTSD literal64_61<>+0(SB), Z4
+	VBROADCASTSD literal64_62<>+0(SB), Z5
 	MOVQ         SI, DI
 	ANDQ         $0x00000007, DI
 	MOVL         $0x0000ffff, R8
@@ -22098,9 +24372,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1301
+	JZ           rest1529
 
-vectors1300:
+vectors1528:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -22120,11 +24394,11 @@ vectors1300:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1300
+	JL          vectors1528
 
-rest1301:
+rest1529:
 	CMPQ        DI, SI
-	JGE         done1302
+	JGE         done1530
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -22143,7 +24417,7 @@ rest1301:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1302:
+done1530:
 	VZEROUPPER
 	RET
 
@@ -22151,48 +24425,48 @@ done1302:
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·dyTF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ         gamma_len+56(FP), AX
-	VBROADCASTSD literal64_112<>+0(SB), Z0
-	VBROADCASTSD literal64_113<>+0(SB), Z1
-	VBROADCASTSD literal64_114<>+0(SB), Z2
-	VBROADCASTSD literal64_115<>+0(SB), Z3
-	VBROADCASTSD literal64_116<>+0(SB), Z4
-	VBROADCASTSD literal64_117<>+0(SB), Z5
-	VBROADCASTSD literal64_118<>+0(SB), Z6
-	VBROADCASTSD literal64_119<>+0(SB), Z7
-	VBROADCASTSD literal64_120<>+0(SB), Z8
-	VBROADCASTSD literal64_121<>+0(SB), Z9
-	VBROADCASTSD literal64_122<>+0(SB), Z10
-	VBROADCASTSD literal64_123<>+0(SB), Z11
-	VBROADCASTSD literal64_124<>+0(SB), Z12
-	VBROADCASTSD literal64_125<>+0(SB), Z13
-	VBROADCASTSD literal64_126<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_58<>+0(SB), Z16
+	VBROADCASTSD literal64_113<>+0(SB), Z0
+	VBROADCASTSD literal64_114<>+0(SB), Z1
+	VBROADCASTSD literal64_115<>+0(SB), Z2
+	VBROADCASTSD literal64_116<>+0(SB), Z3
+	VBROADCASTSD literal64_117<>+0(SB), Z4
+	VBROADCASTSD literal64_118<>+0(SB), Z5
+	VBROADCASTSD literal64_119<>+0(SB), Z6
+	VBROADCASTSD literal64_120<>+0(SB), Z7
+	VBROADCASTSD literal64_121<>+0(SB), Z8
+	VBROADCASTSD literal64_122<>+0(SB), Z9
+	VBROADCASTSD literal64_123<>+0(SB), Z10
+	VBROADCASTSD literal64_124<>+0(SB), Z11
+	VBROADCASTSD literal64_125<>+0(SB), Z12
+	VBROADCASTSD literal64_126<>+0(SB), Z13
+	VBROADCASTSD literal64_127<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_59<>+0(SB), Z16
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	MOVL         $0x0000ffff, DX
 	BZHIL        CX, DX, DX
 	KMOVW        DX, K1
 	VBROADCASTSD alpha+96(FP), Z17
-	VBROADCASTSD literal64_62<>+0(SB), Z18
+	VBROADCASTSD literal64_63<>+0(SB), Z18
 	VADDPD       Z17, Z17, Z17
 	MOVQ         x_base+24(FP), DX
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows1303:
+rows1531:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done1304
+	JG   done1532
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest1306
+	JL   rest1534
 
-vectors1305:
+vectors1533:
 	VMOVUPD      (DX), Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -22229,11 +24503,11 @@ vectors1305:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x08, R8
-	JGE          vectors1305
+	JGE          vectors1533
 
-rest1306:
+rest1534:
 	ADDQ         $0x08, R8
-	JZ           done1307
+	JZ           done1535
 	VMOVUPD.Z    (DX), K1, Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -22267,16 +24541,16 @@ rest1306:
 	VFMADD213PD  Z21, Z19, Z20
 	VMOVUPD      Z20, K1, (BX)
 
-done1307:
+done1535:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows1303
+	JMP  rows1531
 
-done1304:
+done1532:
 	VZEROUPPER
 	RET
 
@@ -22284,196 +24558,6 @@ done1304:
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·dyTBackwardF64AVX512(SB), NOSPLIT, $0-168
 	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSD literal64_112<>+0(SB), Z0
-	VBROADCASTSD literal64_113<>+0(SB), Z1
-	VBROADCASTSD literal64_114<>+0(SB), Z2
-	VBROADCASTSD literal64_115<>+0(SB), Z3
-	VBROADCASTSD literal64_116<>+0(SB), Z4
-	VBROADCASTSD literal64_117<>+0(SB), Z5
-	VBROADCASTSD literal64_118<>+0(SB), Z6
-	VBROADCASTSD literal64_119<>+0(SB), Z7
-	VBROADCASTSD literal64_120<>+0(SB), Z8
-	VBROADCASTSD literal64_121<>+0(SB), Z9
-	VBROADCASTSD literal64_122<>+0(SB), Z10
-	VBROADCASTSD literal64_123<>+0(SB), Z11
-	VBROADCASTSD literal64_124<>+0(SB), Z12
-	VBROADCASTSD literal64_125<>+0(SB), Z13
-	VBROADCASTSD literal64_126<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_58<>+0(SB), Z18
-	MOVQ         AX, CX
-	ANDQ         $0x00000007, CX
-	MOVL         $0x0000ffff, DX
-	BZHIL        CX, DX, DX
-	KMOVW        DX, K1
-	VBROADCASTSD alpha+144(FP), Z19
-	VBROADCASTSD literal64_62<>+0(SB), Z20
-	VADDPD       Z19, Z19, Z19
-	MOVQ         x_base+24(FP), DX
-	MOVQ         dy_base+48(FP), BX
-	MOVQ         dx_base+0(FP), SI
-	VBROADCASTSD literal64_24<>+0(SB), Z21
-	VBROADCASTSD alpha+144(FP), Z22
-	VMULPD       Z22, Z21, Z21
-	VPXORD       Z16, Z16, Z16
-	VPXORD       Z17, Z17, Z17
-	XORQ         CX, CX
-
-rows1308:
-	LEAQ 1(CX), DI
-	CMPQ DI, rows+152(FP)
-	JG   done1309
-	MOVQ gamma_base+72(FP), DI
-	MOVQ dgamma_base+96(FP), R8
-	MOVQ dbeta_base+120(FP), R9
-	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest1311
-
-vectors1310:
-	VMOVUPD      (DX), Z22
-	VMOVUPD      (BX), Z23
-	VMULPD       Z19, Z22, Z24
-	VORPD        Z18, Z24, Z25
-	VCMPPD       $0x15, Z0, Z25, K2
-	VMAXPD       Z25, Z0, Z25
-	VMOVUPD      Z2, Z26
-	VFMADD231PD  Z1, Z25, Z26
-	VSUBPD       Z2, Z26, Z27
-	VFNMADD231PD Z3, Z27, Z25
-	VFNMADD231PD Z4, Z27, Z25
-	VMOVUPD      Z5, Z27
-	VFMADD213PD  Z6, Z25, Z27
-	VFMADD213PD  Z7, Z25, Z27
-	VFMADD213PD  Z8, Z25, Z27
-	VFMADD213PD  Z9, Z25, Z27
-	VFMADD213PD  Z10, Z25, Z27
-	VFMADD213PD  Z11, Z25, Z27
-	VFMADD213PD  Z12, Z25, Z27
-	VFMADD213PD  Z13, Z25, Z27
-	VFMADD213PD  Z14, Z25, Z27
-	VMULPD       Z25, Z27, Z27
-	VFMADD213PD  Z25, Z25, Z27
-	VPSLLQ       $0x34, Z26, Z26
-	VSUBPD       Z26, Z15, Z25
-	VFNMADD231PD Z26, Z27, Z25
-	VFMADD213PD  Z26, Z26, Z27
-	VMOVAPD.Z    Z27, K2, Z27
-	VSUBPD       Z25, Z20, Z26
-	VDIVPD       Z26, Z15, Z26
-	VMULPD       Z26, Z25, Z25
-	VMULPD       Z26, Z27, Z27
-	VMULPD       Z26, Z27, Z27
-	VANDPD       Z18, Z24, Z24
-	VORPD        Z24, Z25, Z25
-	VFMADD213PD  (R8), Z23, Z25
-	VMOVUPD      Z25, (R8)
-	VMOVUPD      (R9), Z24
-	VADDPD       Z23, Z24, Z24
-	VMOVUPD      Z24, (R9)
-	VMULPD       (DI), Z23, Z23
-	VMULPD       Z27, Z23, Z23
-	VFMADD231PD  Z22, Z23, Z16
-	VMULPD       Z21, Z23, Z23
-	VMOVUPD      Z23, (SI)
-	ADDQ         $+64, DI
-	ADDQ         $+64, R8
-	ADDQ         $+64, R9
-	ADDQ         $+64, DX
-	ADDQ         $+64, BX
-	ADDQ         $+64, SI
-	TESTQ        $0x00000038, R10
-	JNZ          further1313
-	VADDPD       Z16, Z17, Z17
-	VPXORD       Z16, Z16, Z16
-
-further1313:
-	SUBQ $0x08, R10
-	JGE  vectors1310
-
-rest1311:
-	ADDQ         $0x08, R10
-	JZ           done1312
-	VMOVUPD.Z    (DX), K1, Z22
-	VMOVUPD.Z    (BX), K1, Z23
-	VMULPD       Z19, Z22, Z24
-	VORPD        Z18, Z24, Z25
-	VCMPPD       $0x15, Z0, Z25, K2
-	VMAXPD       Z25, Z0, Z25
-	VMOVUPD      Z2, Z26
-	VFMADD231PD  Z1, Z25, Z26
-	VSUBPD       Z2, Z26, Z27
-	VFNMADD231PD Z3, Z27, Z25
-	VFNMADD231PD Z4, Z27, Z25
-	VMOVUPD      Z5, Z27
-	VFMADD213PD  Z6, Z25, Z27
-	VFMADD213PD  Z7, Z25, Z27
-	VFMADD213PD  Z8, Z25, Z27
-	VFMADD213PD  Z9, Z25, Z27
-	VFMADD213PD  Z10, Z25, Z27
-	VFMADD213PD  Z11, Z25, Z27
-	VFMADD213PD  Z12, Z25, Z27
-	VFMADD213PD  Z13, Z25, Z27
-	VFMADD213PD  Z14, Z25, Z27
-	VMULPD       Z25, Z27, Z27
-	VFMADD213PD  Z25, Z25, Z27
-	VPSLLQ       $0x34, Z26, Z26
-	VSUBPD       Z26, Z15, Z25
-	VFNMADD231PD Z26, Z27, Z25
-	VFMADD213PD  Z26, Z26, Z27
-	VMOVAPD.Z    Z27, K2, Z27
-	VSUBPD       Z25, Z20, Z26
-	VDIVPD       Z26, Z15, Z26
-	VMULPD       Z26, Z25, Z25
-	VMULPD       Z26, Z27, Z27
-	VMULPD       Z26, Z27, Z27
-	VANDPD       Z18, Z24, Z24
-	VORPD        Z24, Z25, Z25
-	VMOVUPD.Z    (R8), K1, Z24
-	VFMADD213PD  Z24, Z23, Z25
-	VMOVUPD      Z25, K1, (R8)
-	VMOVUPD.Z    (R9), K1, Z24
-	VADDPD       Z23, Z24, Z24
-	VMOVUPD      Z24, K1, (R9)
-	VMOVUPD.Z    (DI), K1, Z24
-	VMULPD       Z24, Z23, Z23
-	VMULPD       Z27, Z23, Z23
-	VFMADD231PD  Z22, Z23, Z16
-	VMULPD       Z21, Z23, Z23
-	VMOVUPD      Z23, K1, (SI)
-
-done1312:
-	VADDPD Z16, Z17, Z17
-	VPXORD Z16, Z16, Z16
-	MOVQ   AX, DI
-	ANDQ   $0x00000007, DI
-	SHLQ   $0x03, DI
-	ADDQ   DI, DX
-	ADDQ   DI, BX
-	ADDQ   DI, SI
-	ADDQ   $0x01, CX
-	JMP    rows1308
-
-done1309:
-	VEXTRACTF64X4 $0x01, Z17, Y0
-	VADDPD        Y0, Y17, Y17
-	VEXTRACTF32X4 $0x01, Y17, X0
-	VADDPD        X0, X17, X17
-	VPERMILPD     $0x01, X17, X0
-	VADDPD        X0, X17, X17
-	VBROADCASTSD  literal64_24<>+0(SB), Z0
-	VMULPD        Z0, Z17, Z17
-	VMOVSD        X17, dalpha+160(FP)
-	VZEROUPPER
-	RET
-
-// func derfF64AVX512(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
-TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
-	MOVQ         gamma_len+80(FP), AX
-	VBROADCASTSD literal64_112<>+0(SB), Z0
 	VBROADCASTSD literal64_113<>+0(SB), Z0
 	VBROADCASTSD literal64_114<>+0(SB), Z1
 	VBROADCASTSD literal64_115<>+0(SB), Z2
@@ -22488,10 +24572,202 @@ TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
 	VBROADCASTSD literal64_124<>+0(SB), Z11
 	VBROADCASTSD literal64_125<>+0(SB), Z12
 	VBROADCASTSD literal64_126<>+0(SB), Z13
-	VBROADCASTSD literal64_0<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z14
-	VBROADCASTSD literal64_58<>+0(SB), Z15
+	VBROADCASTSD literal64_127<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_59<>+0(SB), Z16
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	VBROADCASTSD alpha+144(FP), Z17
+	VBROADCASTSD literal64_63<>+0(SB), Z18
+	VADDPD       Z17, Z17, Z17
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         dx_base+0(FP), SI
+	VBROADCASTSD literal64_25<>+0(SB), Z19
+	VBROADCASTSD alpha+144(FP), Z20
+	VMULPD       Z20, Z19, Z19
+	VXORPS       Z20, Z20, Z20
+	VXORPS       Z21, Z21, Z21
+	XORQ         CX, CX
+
+rows1536:
+	LEAQ 1(CX), DI
+	CMPQ DI, rows+152(FP)
+	JG   done1537
+	MOVQ gamma_base+72(FP), DI
+	MOVQ dgamma_base+96(FP), R8
+	MOVQ dbeta_base+120(FP), R9
+	MOVQ AX, R10
+	SUBQ $0x08, R10
+	JL   rest1539
+
+vectors1538:
+	VMOVUPD      (DX), Z22
+	VMOVUPD      (BX), Z23
+	VMULPD       Z17, Z22, Z24
+	VORPD        Z16, Z24, Z25
+	VCMPPD       $0x15, Z0, Z25, K2
+	VMAXPD       Z25, Z0, Z25
+	VMOVUPD      Z2, Z26
+	VFMADD231PD  Z1, Z25, Z26
+	VSUBPD       Z2, Z26, Z27
+	VFNMADD231PD Z3, Z27, Z25
+	VFNMADD231PD Z4, Z27, Z25
+	VMOVUPD      Z5, Z27
+	VFMADD213PD  Z6, Z25, Z27
+	VFMADD213PD  Z7, Z25, Z27
+	VFMADD213PD  Z8, Z25, Z27
+	VFMADD213PD  Z9, Z25, Z27
+	VFMADD213PD  Z10, Z25, Z27
+	VFMADD213PD  Z11, Z25, Z27
+	VFMADD213PD  Z12, Z25, Z27
+	VFMADD213PD  Z13, Z25, Z27
+	VFMADD213PD  Z14, Z25, Z27
+	VMULPD       Z25, Z27, Z27
+	VFMADD213PD  Z25, Z25, Z27
+	VPSLLQ       $0x34, Z26, Z26
+	VSUBPD       Z26, Z15, Z25
+	VFNMADD231PD Z26, Z27, Z25
+	VFMADD213PD  Z26, Z26, Z27
+	VMOVAPD.Z    Z27, K2, Z27
+	VSUBPD       Z25, Z18, Z26
+	VDIVPD       Z26, Z15, Z26
+	VMULPD       Z26, Z25, Z25
+	VMULPD       Z26, Z27, Z27
+	VMULPD       Z26, Z27, Z27
+	VANDPD       Z16, Z24, Z24
+	VORPD        Z24, Z25, Z25
+	VFMADD213PD  (R8), Z23, Z25
+	VMOVUPD      Z25, (R8)
+	VMOVUPD      (R9), Z24
+	VADDPD       Z23, Z24, Z24
+	VMOVUPD      Z24, (R9)
+	VMULPD       (DI), Z23, Z23
+	VMULPD       Z27, Z23, Z23
+	VFMADD231PD  Z22, Z23, Z20
+	VMULPD       Z19, Z23, Z23
+	VMOVUPD      Z23, (SI)
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, DX
+	ADDQ         $+64, BX
+	ADDQ         $+64, SI
+	TESTQ        $0x00000038, R10
+	JNZ          further1541
+	CMPQ         R10, $0x08
+	JL           further1541
+	VADDPD       Z20, Z21, Z21
+	VXORPS       Z20, Z20, Z20
+
+further1541:
+	SUBQ $0x08, R10
+	JGE  vectors1538
+
+rest1539:
+	ADDQ         $0x08, R10
+	JZ           done1540
+	VMOVUPD.Z    (DX), K1, Z22
+	VMOVUPD.Z    (BX), K1, Z23
+	VMULPD       Z17, Z22, Z24
+	VORPD        Z16, Z24, Z25
+	VCMPPD       $0x15, Z0, Z25, K2
+	VMAXPD       Z25, Z0, Z25
+	VMOVUPD      Z2, Z26
+	VFMADD231PD  Z1, Z25, Z26
+	VSUBPD       Z2, Z26, Z27
+	VFNMADD231PD Z3, Z27, Z25
+	VFNMADD231PD Z4, Z27, Z25
+	VMOVUPD      Z5, Z27
+	VFMADD213PD  Z6, Z25, Z27
+	VFMADD213PD  Z7, Z25, Z27
+	VFMADD213PD  Z8, Z25, Z27
+	VFMADD213PD  Z9, Z25, Z27
+	VFMADD213PD  Z10, Z25, Z27
+	VFMADD213PD  Z11, Z25, Z27
+	VFMADD213PD  Z12, Z25, Z27
+	VFMADD213PD  Z13, Z25, Z27
+	VFMADD213PD  Z14, Z25, Z27
+	VMULPD       Z25, Z27, Z27
+	VFMADD213PD  Z25, Z25, Z27
+	VPSLLQ       $0x34, Z26, Z26
+	VSUBPD       Z26, Z15, Z25
+	VFNMADD231PD Z26, Z27, Z25
+	VFMADD213PD  Z26, Z26, Z27
+	VMOVAPD.Z    Z27, K2, Z27
+	VSUBPD       Z25, Z18, Z26
+	VDIVPD       Z26, Z15, Z26
+	VMULPD       Z26, Z25, Z25
+	VMULPD       Z26, Z27, Z27
+	VMULPD       Z26, Z27, Z27
+	VANDPD       Z16, Z24, Z24
+	VORPD        Z24, Z25, Z25
+	VMOVUPD.Z    (R8), K1, Z24
+	VFMADD213PD  Z24, Z23, Z25
+	VMOVUPD      Z25, K1, (R8)
+	VMOVUPD.Z    (R9), K1, Z24
+	VADDPD       Z23, Z24, Z24
+	VMOVUPD      Z24, K1, (R9)
+	VMOVUPD.Z    (DI), K1, Z24
+	VMULPD       Z24, Z23, Z23
+	VMULPD       Z27, Z23, Z23
+	VFMADD231PD  Z22, Z23, Z20
+	VMULPD       Z19, Z23, Z23
+	VMOVUPD      Z23, K1, (SI)
+
+done1540:
+	VADDPD Z20, Z21, Z21
+	VXORPS Z20, Z20, Z20
+	MOVQ   AX, DI
+	ANDQ   $0x00000007, DI
+	SHLQ   $0x03, DI
+	ADDQ   DI, DX
+	ADDQ   DI, BX
+	ADDQ   DI, SI
+	ADDQ   $0x01, CX
+	JMP    rows1536
+
+done1537:
+	VEXTRACTF64X4 $0x01, Z21, Y0
+	VADDPD        Y0, Y21, Y21
+	VEXTRACTF32X4 $0x01, Y21, X0
+	VADDPD        X0, X21, X21
+	VPERMILPD     $0x01, X21, X0
+	VADDPD        X0, X21, X21
+	VBROADCASTSD  literal64_25<>+0(SB), Z0
+	VMULPD        Z0, Z21, Z21
+	VMOVSD        X21, dalpha+160(FP)
+	VZEROUPPER
+	RET
+
+// func derfF64AVX512(y []float64, erf []float64, x []float64, gamma []float64, beta []float64, alpha float64, shift float64, rows int)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
+	MOVQ         gamma_len+80(FP), AX
+	VBROADCASTSD literal64_113<>+0(SB), Z0
+	VBROADCASTSD literal64_114<>+0(SB), Z0
+	VBROADCASTSD literal64_115<>+0(SB), Z1
+	VBROADCASTSD literal64_116<>+0(SB), Z2
+	VBROADCASTSD literal64_117<>+0(SB), Z3
+	VBROADCASTSD literal64_118<>+0(SB), Z4
+	VBROADCASTSD literal64_119<>+0(SB), Z5
+	VBROADCASTSD literal64_120<>+0(SB), Z6
+	VBROADCASTSD literal64_121<>+0(SB), Z7
+	VBROADCASTSD literal64_122<>+0(SB), Z8
+	VBROADCASTSD literal64_123<>+0(SB), Z9
+	VBROADCASTSD literal64_124<>+0(SB), Z10
+	VBROADCASTSD literal64_125<>+0(SB), Z11
+	VBROADCASTSD literal64_126<>+0(SB), Z12
+	VBROADCASTSD literal64_127<>+0(SB), Z13
+	VBROADCASTSD literal64_1<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z14
+	VBROADCASTSD literal64_59<>+0(SB), Z15
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	MOVL         $0x0000ffff, DX
@@ -22499,31 +24775,30 @@ TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
 	KMOVW        DX, K1
 	VBROADCASTSD alpha+120(FP), Z16
 	VBROADCASTSD shift+128(FP), Z17
-	VBROADCASTSD literal64_63<>+0(SB), Z18
+	VBROADCASTSD literal64_64<>+0(SB), Z18
 	MOVQ         x_base+48(FP), DX
 	MOVQ         y_base+0(FP), BX
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows1314:
+rows1542:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done1315
+	JG   done1543
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1317
+	JL   rest1545
 
-vectors1316:
+vectors1544:
 	VMOVUPD      (DX), Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
 	VANDNPD      Z20, Z15, Z19
 	VMINPD       Z19, Z18, Z19
-	VSUBPD       literal64_128<>+0(SB), Z19, Z21
-	VMOVUPD      literal64_129<>+0(SB), Z22
-	VFMADD213PD  literal64_130<>+0(SB), Z21, Z22
+	VSUBPD       literal64_129<>+0(SB), Z19, Z21
+	VMOVUPD      literal64_130<>+0(SB), Z22
 	VFMADD213PD  literal64_131<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_132<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_133<>+0(SB), Z21, Z22
@@ -22547,7 +24822,8 @@ vectors1316:
 	VFMADD213PD  literal64_151<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_152<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_153<>+0(SB), Z21, Z22
-	VFMADD213PD  literal64_154<>+0(SB), Z19, Z22
+	VFMADD213PD  literal64_154<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_155<>+0(SB), Z19, Z22
 	VORPD        Z15, Z19, Z19
 	VMULPD       Z19, Z22, Z22
 	VMOVUPD      Z1, Z19
@@ -22582,19 +24858,18 @@ vectors1316:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x08, R9
-	JGE          vectors1316
+	JGE          vectors1544
 
-rest1317:
+rest1545:
 	ADDQ         $0x08, R9
-	JZ           done1318
+	JZ           done1546
 	VMOVUPD.Z    (DX), K1, Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
 	VANDNPD      Z20, Z15, Z19
 	VMINPD       Z19, Z18, Z19
-	VSUBPD       literal64_128<>+0(SB), Z19, Z21
-	VMOVUPD      literal64_129<>+0(SB), Z22
-	VFMADD213PD  literal64_130<>+0(SB), Z21, Z22
+	VSUBPD       literal64_129<>+0(SB), Z19, Z21
+	VMOVUPD      literal64_130<>+0(SB), Z22
 	VFMADD213PD  literal64_131<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_132<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_133<>+0(SB), Z21, Z22
@@ -22618,7 +24893,8 @@ rest1317:
 	VFMADD213PD  literal64_151<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_152<>+0(SB), Z21, Z22
 	VFMADD213PD  literal64_153<>+0(SB), Z21, Z22
-	VFMADD213PD  literal64_154<>+0(SB), Z19, Z22
+	VFMADD213PD  literal64_154<>+0(SB), Z21, Z22
+	VFMADD213PD  literal64_155<>+0(SB), Z19, Z22
 	VORPD        Z15, Z19, Z19
 	VMULPD       Z19, Z22, Z22
 	VMOVUPD      Z1, Z19
@@ -22649,7 +24925,7 @@ rest1317:
 	VFMADD213PD  Z20, Z19, Z22
 	VMOVUPD      Z22, K1, (BX)
 
-done1318:
+done1546:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x03, DI
@@ -22657,341 +24933,341 @@ done1318:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows1314
+	JMP  rows1542
 
-done1315:
+done1543:
 	VZEROUPPER
 	RET
 
-DATA literal64_128<>+0(SB)/8, $0x4000000000000000
-DATA literal64_128<>+8(SB)/8, $0x4000000000000000
-DATA literal64_128<>+16(SB)/8, $0x4000000000000000
-DATA literal64_128<>+24(SB)/8, $0x4000000000000000
-DATA literal64_128<>+32(SB)/8, $0x4000000000000000
-DATA literal64_128<>+40(SB)/8, $0x4000000000000000
-DATA literal64_128<>+48(SB)/8, $0x4000000000000000
-DATA literal64_128<>+56(SB)/8, $0x4000000000000000
-GLOBL literal64_128<>(SB), RODATA|NOPTR, $64
-
-DATA literal64_129<>+0(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+8(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+16(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+24(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+32(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+40(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+48(SB)/8, $0xbca0096aed73d6fe
-DATA literal64_129<>+56(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_129<>+0(SB)/8, $0x4000000000000000
+DATA literal64_129<>+8(SB)/8, $0x4000000000000000
+DATA literal64_129<>+16(SB)/8, $0x4000000000000000
+DATA literal64_129<>+24(SB)/8, $0x4000000000000000
+DATA literal64_129<>+32(SB)/8, $0x4000000000000000
+DATA literal64_129<>+40(SB)/8, $0x4000000000000000
+DATA literal64_129<>+48(SB)/8, $0x4000000000000000
+DATA literal64_129<>+56(SB)/8, $0x4000000000000000
 GLOBL literal64_129<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_130<>+0(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+8(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+16(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+24(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+32(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+40(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+48(SB)/8, $0x3ccbaec28e80a061
-DATA literal64_130<>+56(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_130<>+0(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+8(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+16(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+24(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+32(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+40(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+48(SB)/8, $0xbca0096aed73d6fe
+DATA literal64_130<>+56(SB)/8, $0xbca0096aed73d6fe
 GLOBL literal64_130<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_131<>+0(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+8(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+16(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+24(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+32(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+40(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+48(SB)/8, $0x3ccbfa3b9de38264
-DATA literal64_131<>+56(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_131<>+0(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+8(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+16(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+24(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+32(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+40(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+48(SB)/8, $0x3ccbaec28e80a061
+DATA literal64_131<>+56(SB)/8, $0x3ccbaec28e80a061
 GLOBL literal64_131<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_132<>+0(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+8(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+16(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+24(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+32(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+40(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+48(SB)/8, $0xbd10ceaae23d983a
-DATA literal64_132<>+56(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_132<>+0(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+8(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+16(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+24(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+32(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+40(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+48(SB)/8, $0x3ccbfa3b9de38264
+DATA literal64_132<>+56(SB)/8, $0x3ccbfa3b9de38264
 GLOBL literal64_132<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_133<>+0(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+8(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+16(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+24(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+32(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+40(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+48(SB)/8, $0x3d18933f6818b8f3
-DATA literal64_133<>+56(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_133<>+0(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+8(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+16(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+24(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+32(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+40(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+48(SB)/8, $0xbd10ceaae23d983a
+DATA literal64_133<>+56(SB)/8, $0xbd10ceaae23d983a
 GLOBL literal64_133<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_134<>+0(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+8(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+16(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+24(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+32(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+40(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+48(SB)/8, $0x3cd1cb32845b17db
-DATA literal64_134<>+56(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_134<>+0(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+8(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+16(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+24(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+32(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+40(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+48(SB)/8, $0x3d18933f6818b8f3
+DATA literal64_134<>+56(SB)/8, $0x3d18933f6818b8f3
 GLOBL literal64_134<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_135<>+0(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+8(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+16(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+24(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+32(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+40(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+48(SB)/8, $0x3d4f32d1663ab196
-DATA literal64_135<>+56(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_135<>+0(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+8(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+16(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+24(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+32(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+40(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+48(SB)/8, $0x3cd1cb32845b17db
+DATA literal64_135<>+56(SB)/8, $0x3cd1cb32845b17db
 GLOBL literal64_135<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_136<>+0(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+8(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+16(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+24(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+32(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+40(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+48(SB)/8, $0xbd5c731c32360969
-DATA literal64_136<>+56(SB)/8, $0xbd5c731c32360969
+DATA literal64_136<>+0(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+8(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+16(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+24(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+32(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+40(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+48(SB)/8, $0x3d4f32d1663ab196
+DATA literal64_136<>+56(SB)/8, $0x3d4f32d1663ab196
 GLOBL literal64_136<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_137<>+0(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+8(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+16(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+24(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+32(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+40(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+48(SB)/8, $0xbd8f5e32cebe371e
-DATA literal64_137<>+56(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_137<>+0(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+8(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+16(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+24(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+32(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+40(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+48(SB)/8, $0xbd5c731c32360969
+DATA literal64_137<>+56(SB)/8, $0xbd5c731c32360969
 GLOBL literal64_137<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_138<>+0(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+8(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+16(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+24(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+32(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+40(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+48(SB)/8, $0x3dbad940946157aa
-DATA literal64_138<>+56(SB)/8, $0x3dbad940946157aa
+DATA literal64_138<>+0(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+8(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+16(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+24(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+32(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+40(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+48(SB)/8, $0xbd8f5e32cebe371e
+DATA literal64_138<>+56(SB)/8, $0xbd8f5e32cebe371e
 GLOBL literal64_138<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_139<>+0(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+8(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+16(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+24(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+32(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+40(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+48(SB)/8, $0xbddda4e11996cfd5
-DATA literal64_139<>+56(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_139<>+0(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+8(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+16(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+24(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+32(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+40(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+48(SB)/8, $0x3dbad940946157aa
+DATA literal64_139<>+56(SB)/8, $0x3dbad940946157aa
 GLOBL literal64_139<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_140<>+0(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+8(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+16(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+24(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+32(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+40(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+48(SB)/8, $0x3dfa02ede88d1fd4
-DATA literal64_140<>+56(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_140<>+0(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+8(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+16(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+24(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+32(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+40(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+48(SB)/8, $0xbddda4e11996cfd5
+DATA literal64_140<>+56(SB)/8, $0xbddda4e11996cfd5
 GLOBL literal64_140<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_141<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+32(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+40(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+48(SB)/8, $0xbe0c9fac7a5b2cc9
-DATA literal64_141<>+56(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_141<>+0(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+8(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+16(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+24(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+32(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+40(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+48(SB)/8, $0x3dfa02ede88d1fd4
+DATA literal64_141<>+56(SB)/8, $0x3dfa02ede88d1fd4
 GLOBL literal64_141<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_142<>+0(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+8(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+16(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+24(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+32(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+40(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+48(SB)/8, $0xbe08d4351997a637
-DATA literal64_142<>+56(SB)/8, $0xbe08d4351997a637
+DATA literal64_142<>+0(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+8(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+16(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+24(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+32(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+40(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+48(SB)/8, $0xbe0c9fac7a5b2cc9
+DATA literal64_142<>+56(SB)/8, $0xbe0c9fac7a5b2cc9
 GLOBL literal64_142<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_143<>+0(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+8(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+16(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+24(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+32(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+40(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+48(SB)/8, $0x3e55af9375baab52
-DATA literal64_143<>+56(SB)/8, $0x3e55af9375baab52
+DATA literal64_143<>+0(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+8(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+16(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+24(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+32(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+40(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+48(SB)/8, $0xbe08d4351997a637
+DATA literal64_143<>+56(SB)/8, $0xbe08d4351997a637
 GLOBL literal64_143<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_144<>+0(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+8(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+16(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+24(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+32(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+40(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+48(SB)/8, $0xbe823655c4d82020
-DATA literal64_144<>+56(SB)/8, $0xbe823655c4d82020
+DATA literal64_144<>+0(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+8(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+16(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+24(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+32(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+40(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+48(SB)/8, $0x3e55af9375baab52
+DATA literal64_144<>+56(SB)/8, $0x3e55af9375baab52
 GLOBL literal64_144<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_145<>+0(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+8(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+16(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+24(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+32(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+40(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+48(SB)/8, $0x3ea5502514797fd2
-DATA literal64_145<>+56(SB)/8, $0x3ea5502514797fd2
+DATA literal64_145<>+0(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+8(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+16(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+24(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+32(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+40(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+48(SB)/8, $0xbe823655c4d82020
+DATA literal64_145<>+56(SB)/8, $0xbe823655c4d82020
 GLOBL literal64_145<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_146<>+0(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+8(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+16(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+24(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+32(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+40(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+48(SB)/8, $0xbec277df21f273ed
-DATA literal64_146<>+56(SB)/8, $0xbec277df21f273ed
+DATA literal64_146<>+0(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+8(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+16(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+24(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+32(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+40(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+48(SB)/8, $0x3ea5502514797fd2
+DATA literal64_146<>+56(SB)/8, $0x3ea5502514797fd2
 GLOBL literal64_146<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_147<>+0(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+8(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+16(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+24(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+32(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+40(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+48(SB)/8, $0x3ed2178413f0c18d
-DATA literal64_147<>+56(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_147<>+0(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+8(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+16(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+24(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+32(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+40(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+48(SB)/8, $0xbec277df21f273ed
+DATA literal64_147<>+56(SB)/8, $0xbec277df21f273ed
 GLOBL literal64_147<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_148<>+0(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+8(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+16(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+24(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+32(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+40(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+48(SB)/8, $0x3ee9b58476ee687a
-DATA literal64_148<>+56(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_148<>+0(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+8(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+16(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+24(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+32(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+40(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+48(SB)/8, $0x3ed2178413f0c18d
+DATA literal64_148<>+56(SB)/8, $0x3ed2178413f0c18d
 GLOBL literal64_148<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_149<>+0(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+8(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+16(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+24(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+32(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+40(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+48(SB)/8, $0xbf2a6c8bf44657bf
-DATA literal64_149<>+56(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_149<>+0(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+8(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+16(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+24(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+32(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+40(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+48(SB)/8, $0x3ee9b58476ee687a
+DATA literal64_149<>+56(SB)/8, $0x3ee9b58476ee687a
 GLOBL literal64_149<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_150<>+0(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+8(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+16(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+24(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+32(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+40(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+48(SB)/8, $0x3f586881b17d6739
-DATA literal64_150<>+56(SB)/8, $0x3f586881b17d6739
+DATA literal64_150<>+0(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+8(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+16(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+24(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+32(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+40(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+48(SB)/8, $0xbf2a6c8bf44657bf
+DATA literal64_150<>+56(SB)/8, $0xbf2a6c8bf44657bf
 GLOBL literal64_150<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_151<>+0(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+8(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+16(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+24(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+32(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+40(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+48(SB)/8, $0xbf81dd92e749dc39
-DATA literal64_151<>+56(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_151<>+0(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+8(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+16(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+24(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+32(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+40(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+48(SB)/8, $0x3f586881b17d6739
+DATA literal64_151<>+56(SB)/8, $0x3f586881b17d6739
 GLOBL literal64_151<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_152<>+0(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+8(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+16(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+24(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+32(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+40(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+48(SB)/8, $0x3fa73ea060f1be87
-DATA literal64_152<>+56(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_152<>+0(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+8(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+16(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+24(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+32(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+40(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+48(SB)/8, $0xbf81dd92e749dc39
+DATA literal64_152<>+56(SB)/8, $0xbf81dd92e749dc39
 GLOBL literal64_152<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_153<>+0(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+8(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+16(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+24(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+32(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+40(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+48(SB)/8, $0x3fe8dd8f03214ec1
-DATA literal64_153<>+56(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_153<>+0(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+8(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+16(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+24(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+32(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+40(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+48(SB)/8, $0x3fa73ea060f1be87
+DATA literal64_153<>+56(SB)/8, $0x3fa73ea060f1be87
 GLOBL literal64_153<>(SB), RODATA|NOPTR, $64
 
-DATA literal64_154<>+0(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+8(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+16(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+24(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+32(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+40(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+48(SB)/8, $0x3ff20dd750429b6d
-DATA literal64_154<>+56(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_154<>+0(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+8(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+16(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+24(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+32(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+40(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+48(SB)/8, $0x3fe8dd8f03214ec1
+DATA literal64_154<>+56(SB)/8, $0x3fe8dd8f03214ec1
 GLOBL literal64_154<>(SB), RODATA|NOPTR, $64
+
+DATA literal64_155<>+0(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+8(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+16(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+24(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+32(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+40(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+48(SB)/8, $0x3ff20dd750429b6d
+DATA literal64_155<>+56(SB)/8, $0x3ff20dd750429b6d
+GLOBL literal64_155<>(SB), RODATA|NOPTR, $64
 
 // func derfBackwardF64AVX512(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
 TEXT ·derfBackwardF64AVX512(SB), NOSPLIT, $0-208
 	MOVQ         gamma_len+104(FP), AX
-	VBROADCASTSD literal64_112<>+0(SB), Z0
-	VBROADCASTSD literal64_113<>+0(SB), Z1
-	VBROADCASTSD literal64_114<>+0(SB), Z2
-	VBROADCASTSD literal64_115<>+0(SB), Z3
-	VBROADCASTSD literal64_116<>+0(SB), Z4
-	VBROADCASTSD literal64_117<>+0(SB), Z5
-	VBROADCASTSD literal64_118<>+0(SB), Z6
-	VBROADCASTSD literal64_119<>+0(SB), Z7
-	VBROADCASTSD literal64_120<>+0(SB), Z8
-	VBROADCASTSD literal64_121<>+0(SB), Z9
-	VBROADCASTSD literal64_122<>+0(SB), Z10
-	VBROADCASTSD literal64_123<>+0(SB), Z11
-	VBROADCASTSD literal64_124<>+0(SB), Z12
-	VBROADCASTSD literal64_125<>+0(SB), Z13
-	VBROADCASTSD literal64_126<>+0(SB), Z14
-	VBROADCASTSD literal64_0<>+0(SB), Z15
-	VBROADCASTSD literal64_0<>+0(SB), Z16
-	VBROADCASTSD literal64_0<>+0(SB), Z17
-	VBROADCASTSD literal64_58<>+0(SB), Z17
+	VBROADCASTSD literal64_113<>+0(SB), Z0
+	VBROADCASTSD literal64_114<>+0(SB), Z1
+	VBROADCASTSD literal64_115<>+0(SB), Z2
+	VBROADCASTSD literal64_116<>+0(SB), Z3
+	VBROADCASTSD literal64_117<>+0(SB), Z4
+	VBROADCASTSD literal64_118<>+0(SB), Z5
+	VBROADCASTSD literal64_119<>+0(SB), Z6
+	VBROADCASTSD literal64_120<>+0(SB), Z7
+	VBROADCASTSD literal64_121<>+0(SB), Z8
+	VBROADCASTSD literal64_122<>+0(SB), Z9
+	VBROADCASTSD literal64_123<>+0(SB), Z10
+	VBROADCASTSD literal64_124<>+0(SB), Z11
+	VBROADCASTSD literal64_125<>+0(SB), Z12
+	VBROADCASTSD literal64_126<>+0(SB), Z13
+	VBROADCASTSD literal64_127<>+0(SB), Z14
+	VBROADCASTSD literal64_1<>+0(SB), Z15
+	VBROADCASTSD literal64_1<>+0(SB), Z16
+	VBROADCASTSD literal64_1<>+0(SB), Z17
+	VBROADCASTSD literal64_59<>+0(SB), Z17
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
 	MOVL         $0x0000ffff, DX
 	BZHIL        CX, DX, DX
 	KMOVW        DX, K1
-	VBROADCASTSD alpha+168(FP), Z22
-	VBROADCASTSD shift+176(FP), Z23
+	VBROADCASTSD alpha+168(FP), Z18
+	VBROADCASTSD shift+176(FP), Z19
 	MOVQ         erf_base+48(FP), DX
 	MOVQ         x_base+24(FP), BX
 	MOVQ         dy_base+72(FP), SI
 	MOVQ         dx_base+0(FP), DI
-	VBROADCASTSD literal64_36<>+0(SB), Z24
-	VBROADCASTSD alpha+168(FP), Z25
-	VMULPD       Z25, Z24, Z24
-	VPXORD       Z18, Z18, Z18
-	VPXORD       Z19, Z19, Z19
-	VPXORD       Z20, Z20, Z20
-	VPXORD       Z21, Z21, Z21
+	VBROADCASTSD literal64_37<>+0(SB), Z20
+	VBROADCASTSD alpha+168(FP), Z21
+	VMULPD       Z21, Z20, Z20
+	VXORPS       Z21, Z21, Z21
+	VXORPS       Z22, Z22, Z22
+	VXORPS       Z23, Z23, Z23
+	VXORPS       Z24, Z24, Z24
 	XORQ         CX, CX
 
-rows1319:
+rows1547:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done1320
+	JG   done1548
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1322
+	JL   rest1550
 
-vectors1321:
+vectors1549:
 	VMOVUPD      (BX), Z25
 	VMOVUPD      (SI), Z26
-	VMOVUPD      Z23, Z27
-	VFMADD231PD  Z22, Z25, Z27
+	VMOVUPD      Z19, Z27
+	VFMADD231PD  Z18, Z25, Z27
 	VMULPD       Z27, Z27, Z27
 	VORPD        Z17, Z27, Z27
 	VMOVUPD      (DX), Z28
@@ -23021,9 +25297,9 @@ vectors1321:
 	VMOVUPD      Z27, (R10)
 	VMULPD       (R8), Z26, Z26
 	VMULPD       Z30, Z26, Z26
-	VFMADD231PD  Z25, Z26, Z18
-	VADDPD       Z26, Z19, Z19
-	VMULPD       Z24, Z26, Z26
+	VFMADD231PD  Z25, Z26, Z21
+	VADDPD       Z26, Z22, Z22
+	VMULPD       Z20, Z26, Z26
 	VMOVUPD      Z26, (DI)
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
@@ -23033,23 +25309,25 @@ vectors1321:
 	ADDQ         $+64, DI
 	ADDQ         $+64, DX
 	TESTQ        $0x00000038, R11
-	JNZ          further1324
-	VADDPD       Z18, Z20, Z20
-	VPXORD       Z18, Z18, Z18
-	VADDPD       Z19, Z21, Z21
-	VPXORD       Z19, Z19, Z19
+	JNZ          further1552
+	CMPQ         R11, $0x08
+	JL           further1552
+	VADDPD       Z21, Z23, Z23
+	VXORPS       Z21, Z21, Z21
+	VADDPD       Z22, Z24, Z24
+	VXORPS       Z22, Z22, Z22
 
-further1324:
+further1552:
 	SUBQ $0x08, R11
-	JGE  vectors1321
+	JGE  vectors1549
 
-rest1322:
+rest1550:
 	ADDQ         $0x08, R11
-	JZ           done1323
+	JZ           done1551
 	VMOVUPD.Z    (BX), K1, Z25
 	VMOVUPD.Z    (SI), K1, Z26
-	VMOVUPD      Z23, Z27
-	VFMADD231PD  Z22, Z25, Z27
+	VMOVUPD      Z19, Z27
+	VFMADD231PD  Z18, Z25, Z27
 	VMULPD       Z27, Z27, Z27
 	VORPD        Z17, Z27, Z27
 	VMOVUPD.Z    (DX), K1, Z28
@@ -23081,16 +25359,16 @@ rest1322:
 	VMOVUPD.Z    (R8), K1, Z27
 	VMULPD       Z27, Z26, Z26
 	VMULPD       Z30, Z26, Z26
-	VFMADD231PD  Z25, Z26, Z18
-	VADDPD       Z26, Z19, Z19
-	VMULPD       Z24, Z26, Z26
+	VFMADD231PD  Z25, Z26, Z21
+	VADDPD       Z26, Z22, Z22
+	VMULPD       Z20, Z26, Z26
 	VMOVUPD      Z26, K1, (DI)
 
-done1323:
-	VADDPD Z18, Z20, Z20
-	VPXORD Z18, Z18, Z18
-	VADDPD Z19, Z21, Z21
-	VPXORD Z19, Z19, Z19
+done1551:
+	VADDPD Z21, Z23, Z23
+	VXORPS Z21, Z21, Z21
+	VADDPD Z22, Z24, Z24
+	VXORPS Z22, Z22, Z22
 	MOVQ   AX, R8
 	ANDQ   $0x00000007, R8
 	SHLQ   $0x03, R8
@@ -23099,26 +25377,26 @@ done1323:
 	ADDQ   R8, DI
 	ADDQ   R8, DX
 	ADDQ   $0x01, CX
-	JMP    rows1319
+	JMP    rows1547
 
-done1320:
-	VEXTRACTF64X4 $0x01, Z20, Y0
-	VADDPD        Y0, Y20, Y20
-	VEXTRACTF32X4 $0x01, Y20, X0
-	VADDPD        X0, X20, X20
-	VPERMILPD     $0x01, X20, X0
-	VADDPD        X0, X20, X20
-	VBROADCASTSD  literal64_36<>+0(SB), Z0
-	VMULPD        Z0, Z20, Z20
-	VMOVSD        X20, dalpha+192(FP)
-	VEXTRACTF64X4 $0x01, Z21, Y0
-	VADDPD        Y0, Y21, Y21
-	VEXTRACTF32X4 $0x01, Y21, X0
-	VADDPD        X0, X21, X21
-	VPERMILPD     $0x01, X21, X0
-	VADDPD        X0, X21, X21
-	VBROADCASTSD  literal64_36<>+0(SB), Z0
-	VMULPD        Z0, Z21, Z21
-	VMOVSD        X21, dshift+200(FP)
+done1548:
+	VEXTRACTF64X4 $0x01, Z23, Y0
+	VADDPD        Y0, Y23, Y23
+	VEXTRACTF32X4 $0x01, Y23, X0
+	VADDPD        X0, X23, X23
+	VPERMILPD     $0x01, X23, X0
+	VADDPD        X0, X23, X23
+	VBROADCASTSD  literal64_37<>+0(SB), Z0
+	VMULPD        Z0, Z23, Z23
+	VMOVSD        X23, dalpha+192(FP)
+	VEXTRACTF64X4 $0x01, Z24, Y0
+	VADDPD        Y0, Y24, Y24
+	VEXTRACTF32X4 $0x01, Y24, X0
+	VADDPD        X0, X24, X24
+	VPERMILPD     $0x01, X24, X0
+	VADDPD        X0, X24, X24
+	VBROADCASTSD  literal64_37<>+0(SB), Z0
+	VMULPD        Z0, Z24, Z24
+	VMOVSD        X24, dshift+200(FP)
 	VZEROUPPER
 	RET

@@ -43,9 +43,18 @@ func (c *rowNormCase[T]) rmsNorm(k *Kernels[T], stream bool) {
 
 func TestRowNormTwins(t *testing.T) { eachTwin(t, rowNormTwins[float32], rowNormTwins[float64]) }
 
+// widths are all up to a hundred, and some about and beyond those from which on sums over
+// a row are taken block by block.
+var widths = func() (w []int) {
+	for n := range 101 {
+		w = append(w, n)
+	}
+	return append(w, 255, 256, 257, 511, 512, 530, 1023, 1024, 1025, 2061)
+}()
+
 func rowNormTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range fills {
-		for cols := range 101 {
+		for _, cols := range widths {
 			rows := cols % 11 // all remainders of a group of four
 			c, want := newRowNormCase[T](rows, cols, f), newRowNormCase[T](rows, cols, f)
 			c.layerNorm(k, false)
@@ -94,7 +103,7 @@ func TestStreamedRows(t *testing.T) {
 func streamedRows[T Float](t *testing.T, k, _ *Kernels[T]) {
 	line := 64 / int(unsafe.Sizeof(T(0)))
 	for _, run := range []func(*rowNormCase[T], *Kernels[T], bool){(*rowNormCase[T]).layerNorm, (*rowNormCase[T]).rmsNorm} {
-		for lines := range 6 {
+		for _, lines := range []int{0, 1, 2, 3, 4, 5, 16, 32, 33, 64, 70, 129} {
 			for rows := range 10 {
 				c, want := newRowNormCase[T](rows, lines*line, fills[0]), newRowNormCase[T](rows, lines*line, fills[0])
 				c.y, c.dx = aligned[T](rows*c.cols), aligned[T](rows*c.cols)
@@ -150,9 +159,9 @@ func newColumnCase[T Float](rows, cols, gap int, f fill) *columnCase[T] {
 }
 
 func (c *columnCase[T]) run(k *Kernels[T], stream bool) {
-	k.ColumnSums(c.sum, c.squares, c.mean, c.x, c.rows, c.stride, stream)
+	k.ColumnSums(c.sum, c.squares, c.mean, c.x, c.rows, c.stride)
 	k.ColumnNorm(c.y, c.x, c.mean, c.rstd, c.b, c.rows, c.stride, stream)
-	k.ColumnGradientSums(c.dgamma, c.dbeta, c.mean, c.rstd, c.x, c.dy, c.rows, c.stride, stream)
+	k.ColumnGradientSums(c.dgamma, c.dbeta, c.mean, c.rstd, c.x, c.dy, c.rows, c.stride)
 	k.ColumnNormBackward(c.dx, c.x, c.dy, c.mean, c.rstd, c.a, c.b, c.slope, c.rows, c.stride, stream)
 }
 

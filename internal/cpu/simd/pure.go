@@ -1,5 +1,7 @@
 package simd
 
+import "slices"
+
 func pure[T Float]() *Kernels[T] {
 	return &Kernels[T]{
 		Name:       "Go",
@@ -49,11 +51,15 @@ func scale[T Float](z, x []T, s T) {
 	}
 }
 
-func sumSquares[T Float](x []T) (s float64) {
-	for _, v := range x {
-		s += float64(v) * float64(v)
+func sumSquares[T Float](x []T) (sum float64) {
+	for block := range slices.Chunk(x, blockCols) {
+		var s float64
+		for _, v := range block {
+			s += float64(v) * float64(v)
+		}
+		sum += s
 	}
-	return s
+	return sum
 }
 
 // The pure tile keeps its sums in variables, which the compiler keeps in

@@ -1,27 +1,21 @@
 package simd
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// The norms' twins take sums over a row in float64.
+// The norms' twins take sums over a row in float64, block by block, because a sum of
+// many equal terms is rounded the same way each time.
+const blockCols = 64
 
 func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _ bool) {
 	cols := len(gamma)
 	for r := range rstd {
 		row, out := x[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols]
-		var sum float64
-		for _, v := range row {
-			sum += float64(v)
-		}
-		m := T(sum / float64(cols))
-		sum, squares := 0.0, 0.0
-		for _, v := range row {
-			d := float64(v) - float64(m)
-			sum += d
-			squares += d * d
-		}
-		delta := sum / float64(cols)
-		s := 1 / math.Sqrt(max(0, squares/float64(cols)-delta*delta)+eps)
-		mean[r], shift[r], rstd[r] = m, T(delta*s), T(s)
+		m, rest, variance := rowMoments(row)
+		s := 1 / math.Sqrt(variance+eps)
+		mean[r], shift[r], rstd[r] = m, T(rest*s), T(s)
 		for j, v := range row {
 			xhat := (v-m)*rstd[r] - shift[r]
 			out[j] = xhat*gamma[j] + beta[j]
@@ -29,18 +23,50 @@ func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _
 	}
 }
 
+// rowMoments returns a row's mean in two parts, that rounded to T and the rest, and its
+// variance. The first mean may be some roundings off; deviations from it correct it.
+func rowMoments[T Float](row []T) (mean T, rest, variance float64) {
+	n := float64(len(row))
+	var sum, squares float64
+	for block := range slices.Chunk(row, blockCols) {
+		var s float64
+		for _, v := range block {
+			s += float64(v)
+		}
+		sum += s
+	}
+	about := float64(T(sum / n))
+	sum = 0
+	for block := range slices.Chunk(row, blockCols) {
+		var s, q float64
+		for _, v := range block {
+			d := float64(v) - about
+			s += d
+			q += d * d
+		}
+		sum, squares = sum+s, squares+q
+	}
+	delta := sum / n
+	mean = T(about + delta)
+	return mean, about - float64(mean) + delta, max(0, squares/n-delta*delta)
+}
+
 func layerNormBackward[T Float](dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta []T, _ bool) {
 	cols := len(gamma)
 	for r, s := range rstd {
 		row, g, d := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
 		var sumG, sumGX float64
-		for j, v := range row {
-			xhat := (v-mean[r])*s - shift[r]
-			dgamma[j] += g[j] * xhat
-			dbeta[j] += g[j]
-			v := g[j] * gamma[j]
-			sumG += float64(v)
-			sumGX += float64(v) * float64(xhat)
+		for from := 0; from < cols; from += blockCols {
+			var blockG, blockGX float64
+			for j := from; j < min(from+blockCols, cols); j++ {
+				xhat := (row[j]-mean[r])*s - shift[r]
+				dgamma[j] += g[j] * xhat
+				dbeta[j] += g[j]
+				v := g[j] * gamma[j]
+				blockG += float64(v)
+				blockGX += float64(v) * float64(xhat)
+			}
+			sumG, sumGX = sumG+blockG, sumGX+blockGX
 		}
 		meanG, meanGX := T(sumG/float64(cols)), T(sumGX/float64(cols))
 		for j, v := range row {
@@ -67,9 +93,13 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	for r, s := range rstd {
 		row, g, d := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
 		var sumGX float64
-		for j, v := range row {
-			dgamma[j] += g[j] * (v * s)
-			sumGX += float64(g[j]*gamma[j]) * float64(v*s)
+		for from := 0; from < cols; from += blockCols {
+			var block float64
+			for j := from; j < min(from+blockCols, cols); j++ {
+				dgamma[j] += g[j] * (row[j] * s)
+				block += float64(g[j]*gamma[j]) * float64(row[j]*s)
+			}
+			sumGX += block
 		}
 		meanGX := T(sumGX / float64(cols))
 		for j, v := range row {
@@ -78,12 +108,20 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	}
 }
 
-func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int, _ bool) {
-	for r := range rows {
-		for j, v := range x[r*stride:][:len(sum)] {
-			d := v - pilot[j]
-			sum[j] += d
-			squares[j] += d * d
+// windowRows is how many rows are added up before their sum is added to others.
+const windowRows = 8
+
+func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {
+	for r := 0; r < rows; r += windowRows {
+		for j := range sum {
+			var s, q T
+			for at := r*stride + j; at < min(r+windowRows, rows)*stride; at += stride {
+				d := x[at] - pilot[j]
+				s += d
+				q += d * d
+			}
+			sum[j] += s
+			squares[j] += q
 		}
 	}
 }
@@ -97,12 +135,17 @@ func columnNorm[T Float](y, x, mean, scale, offset []T, rows, stride int, _ bool
 	}
 }
 
-func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, _ bool) {
-	for r := range rows {
-		g := dy[r*stride:][:len(mean)]
-		for j, v := range x[r*stride:][:len(mean)] {
-			dgamma[j] += g[j] * ((v - mean[j]) * rstd[j])
-			dbeta[j] += g[j]
+func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int) {
+	for r := 0; r < rows; r += windowRows {
+		for j, m := range mean {
+			var dg, db T
+			for at := r*stride + j; at < min(r+windowRows, rows)*stride; at += stride {
+				g := dy[at]
+				dg += g * ((x[at] - m) * rstd[j])
+				db += g
+			}
+			dgamma[j] += dg
+			dbeta[j] += db
 		}
 	}
 }

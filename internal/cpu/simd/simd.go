@@ -45,10 +45,11 @@ type Kernels[T Float] struct {
 	//
 	//	x̂ = (x−mean)·rstd − shift    y = γ·x̂ + β
 	//
-	// The shift makes up for the rounding of the mean. The assembly for float32
-	// squares deviations in float32: where they overflow, rstd is 0 or NaN, where
-	// they vanish, it is 1/√eps. y must not be x. With stream, y's rows begin at
-	// multiples of 64 bytes, and are written past the caches.
+	// The shift makes up for the rounding of the mean, which may be some units off where
+	// these are little beside the deviation. The assembly for float32 squares deviations
+	// in float32: where they overflow, rstd is 0 or NaN, where they vanish, it is 1/√eps.
+	// y must not be x. With stream, y's rows begin at multiples of 64 bytes, and are
+	// written past the caches.
 	LayerNorm func(y, x, gamma, beta, mean, shift, rstd []T, eps float64, stream bool)
 	// LayerNormBackward adds to dgamma and dbeta:
 	//
@@ -74,14 +75,15 @@ type Kernels[T Float] struct {
 	// The next four work on strips: rows of as many columns as the first slice
 	// with one element a column has, stride elements apart. With stream, which is
 	// for matrices larger than the caches, these are whole lines of 64 bytes; what
-	// is written begins at multiples of 64 bytes and goes past the caches.
+	// is written begins at multiples of 64 bytes and goes past the caches. Sums of
+	// four rows at a time are added to the sums so far.
 	//
 	// ColumnSums: sum += Σ(x−pilot), squares += Σ(x−pilot)².
-	ColumnSums func(sum, squares, pilot, x []T, rows, stride int, stream bool)
+	ColumnSums func(sum, squares, pilot, x []T, rows, stride int)
 	// ColumnNorm: y = (x−mean)·scale + offset.
 	ColumnNorm func(y, x, mean, scale, offset []T, rows, stride int, stream bool)
 	// ColumnGradientSums: dγ += Σdy·(x−mean)·rstd, dβ += Σdy.
-	ColumnGradientSums func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, stream bool)
+	ColumnGradientSums func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)
 	// ColumnNormBackward: dx = dy·scale − offset − (x−mean)·rstd·slope.
 	ColumnNormBackward func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)
 

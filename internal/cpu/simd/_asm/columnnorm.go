@@ -8,13 +8,14 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// columnKernel goes through strips of matrices four rows at a time, so that what
+// columnKernel goes through strips of matrices some rows at a time, so that what
 // there is a column is read, and written, once for all of them.
 type columnKernel struct {
 	field, signature string
 	strips           []string // the matrices
 	perColumn        []string // slices with an element a column
-	written          int      // so many of them, the first ones, are results
+	sums             int      // so many of them, the first ones, are sums over rows
+	rows             int      // at a time, four or eight
 
 	// row works on a vector of a row; at addresses it in a strip, c are the
 	// registers that go with perColumn.
@@ -23,8 +24,8 @@ type columnKernel struct {
 
 func (g gen) columnNorms() {
 	g.columns(columnKernel{
-		field: "ColumnSums", signature: "func(sum, squares, pilot, x []T, rows, stride int, stream bool)",
-		strips: []string{"x"}, perColumn: []string{"sum", "squares", "pilot"}, written: 2,
+		field: "ColumnSums", signature: "func(sum, squares, pilot, x []T, rows, stride int)",
+		strips: []string{"x"}, perColumn: []string{"sum", "squares", "pilot"}, sums: 2, rows: 8,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
 			v := g.load(at("x"), t)
 			g.sub(v, c[2], v)
@@ -34,7 +35,7 @@ func (g gen) columnNorms() {
 	})
 	g.columns(columnKernel{
 		field: "ColumnNorm", signature: "func(y, x, mean, scale, offset []T, rows, stride int, stream bool)",
-		strips: []string{"y", "x"}, perColumn: []string{"mean", "scale", "offset"},
+		strips: []string{"y", "x"}, perColumn: []string{"mean", "scale", "offset"}, rows: 4,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
 			v := g.load(at("x"), t)
 			g.sub(v, c[0], v)
@@ -43,8 +44,8 @@ func (g gen) columnNorms() {
 		},
 	})
 	g.columns(columnKernel{
-		field: "ColumnGradientSums", signature: "func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int, stream bool)",
-		strips: []string{"x", "dy"}, perColumn: []string{"dgamma", "dbeta", "mean", "rstd"}, written: 2,
+		field: "ColumnGradientSums", signature: "func(dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int)",
+		strips: []string{"x", "dy"}, perColumn: []string{"dgamma", "dbeta", "mean", "rstd"}, sums: 2, rows: 4,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, _ bool) {
 			v, d := g.load(at("x"), t), g.load(at("dy"), t)
 			g.sub(v, c[2], v)
@@ -55,7 +56,7 @@ func (g gen) columnNorms() {
 	})
 	g.columns(columnKernel{
 		field: "ColumnNormBackward", signature: "func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)",
-		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"},
+		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"}, rows: 4,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
 			v, d := g.load(at("x"), t), g.load(at("dy"), t)
 			g.sub(v, c[0], v)
@@ -81,38 +82,50 @@ func (g gen) columns(k columnKernel) {
 				s.skip(rows, strips...)
 			})
 		}
-		// Memory is read fastest in sequence.
-		eitherWay(func() { run(1, nil, true) }, func() { run(4, t, false) })
+		if k.sums > 0 {
+			run(k.rows, t, false)
+			return
+		}
+		// Memory is written fastest in sequence.
+		eitherWay(func() { run(1, nil, true) }, func() { run(k.rows, t, false) })
 	})
 }
 
 func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, strips []reg.Register, rows int, stream bool) {
-	pointers := slices.Clone(strips)
-	running := map[string]reg.Register{}
+	var pointers []reg.Register
+	fours := map[string][]reg.Register{}
 	for i, name := range k.strips {
-		running[name] = strips[i]
+		fours[name] = s.fours(strips[i], rows)
+		pointers = append(pointers, fours[name]...)
 	}
+	running := map[string]reg.Register{}
 	for _, name := range k.perColumn {
 		running[name] = ptr(name)
 		pointers = append(pointers, running[name])
 	}
-	g.sweep(cols, t, work{do: func(t *tail) {
-		var c []reg.VecVirtual
-		for _, name := range k.perColumn {
+	works := []work{{do: func(t *tail) {
+		// The sums of these rows are added to the sums so far, rather than each row.
+		c := g.zeros(k.sums)
+		for _, name := range k.perColumn[k.sums:] {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
 		}
 		if stream && slices.Contains(k.strips, "dy") {
 			// The processor's own foresight is enough for one sequence, not for two.
-			PREFETCHT1(Mem{Base: running["x"], Disp: 2048})
-			PREFETCHT1(Mem{Base: running["dy"], Disp: 2048})
+			PREFETCHT1(Mem{Base: fours["x"][0], Disp: 2048})
+			PREFETCHT1(Mem{Base: fours["dy"][0], Disp: 2048})
 		}
 		for r := range rows {
-			k.row(func(strip string) Mem { return s.row(running[strip], r) }, c, t, stream)
+			k.row(func(strip string) Mem { return s.row(fours[strip][r/4], r%4) }, c, t, stream)
 		}
-		for i, name := range k.perColumn[:k.written] {
+		for i, name := range k.perColumn[:k.sums] {
+			g.add(g.from(Mem{Base: running[name]}, t), c[i], c[i])
 			g.store(c[i], Mem{Base: running[name]}, t)
 		}
-	}, pointers: pointers})
+	}, pointers: pointers}}
+	if k.sums > 0 && rows > 1 {
+		works = append(works, s.askAhead(rows, strips))
+	}
+	g.sweep(cols, t, works...)
 	// There are too few registers to keep where the strips began.
 	full := copyOf(cols)
 	ANDQ(I32(-g.lanes()), full)
@@ -120,6 +133,34 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 	for _, p := range strips {
 		SUBQ(full, p)
 	}
+}
+
+// fours are pointers to each four of the rows from p on; p is the first.
+func (s pitch) fours(p reg.Register, rows int) []reg.Register {
+	each := []reg.Register{p}
+	for r := 4; r < rows; r += 4 {
+		next := copyOf(each[len(each)-1])
+		s.skip(4, next)
+		each = append(each, next)
+	}
+	return each
+}
+
+// askAhead is the work of asking for as many rows after those at hand.
+func (s pitch) askAhead(rows int, strips []reg.Register) (w work) {
+	for _, p := range strips {
+		ahead := copyOf(p)
+		s.skip(rows, ahead)
+		w.pointers = append(w.pointers, s.fours(ahead, rows)...)
+	}
+	w.do = func(*tail) {
+		for _, p := range w.pointers {
+			for r := range 4 {
+				PREFETCHT1(s.row(p, r))
+			}
+		}
+	}
+	return w
 }
 
 // accumulate adds elements of either type to sums in float64.
@@ -141,17 +182,20 @@ func (g gen) accumulate() {
 			JMP(LabelRef(loop))
 			Label(done)
 		}
-		over(d.lanes(), func() {
-			v := d.reg()
-			switch {
-			case g.double:
-				VMOVUPD(g.at(x, i), v)
-			default:
-				VCVTPS2PD(g.at(x, i), v)
-			}
-			d.add(d.at(sum, i), v, v)
-			d.store(v, d.at(sum, i), nil)
-		})
+		for _, vectors := range []int{4, 1} {
+			over(vectors*d.lanes(), func() {
+				for k := range vectors {
+					v, from, to := d.reg(), g.at(x, i).Offset(k*d.lanes()*g.size()), d.at(sum, i).Offset(k*d.width())
+					if g.double {
+						VMOVUPD(from, v)
+					} else {
+						VCVTPS2PD(from, v)
+					}
+					d.add(to, v, v)
+					d.store(v, to, nil)
+				}
+			})
+		}
 		over(1, func() {
 			v := XMM()
 			if g.double {

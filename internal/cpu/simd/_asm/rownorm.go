@@ -6,6 +6,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// blockVectors is how many vectors of a row are added up in the element type before
+// float64 goes on: sums of more are less and less exact.
+const blockVectors = 32
+
 // rowNorm is what the kernels of LayerNorm, which is centred, and of RMSNorm,
 // which is not, work with.
 type rowNorm struct {
@@ -14,11 +18,16 @@ type rowNorm struct {
 	cols, row reg.GPVirtual // row is the first of the group at hand
 	tail      *tail
 	pitch     pitch
+	left      Mem    // columns that sums have not been taken of
+	totals    [2]Mem // of up to two sums a row, in float64
 }
 
 func (g gen) newRowNorm(centred bool) rowNorm {
 	cols := length("gamma")
-	return rowNorm{g, centred, cols, GP64(), g.tailOf(cols), g.pitchOf(cols)}
+	return rowNorm{
+		gen: g, centred: centred, cols: cols, row: GP64(), tail: g.tailOf(cols), pitch: g.pitchOf(cols),
+		left: AllocLocal(8), totals: [2]Mem{AllocLocal(32), AllocLocal(32)},
+	}
 }
 
 // rows is how many there are.
@@ -51,8 +60,9 @@ func (n rowNorm) ofRow(slice string, r int) reg.VecVirtual {
 	return n.broadcast(n.statistic(slice).Offset(r * n.size()))
 }
 
-// keepRows writes the first lanes of a float64 vector as statistics.
-func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) {
+// keepRows writes the first lanes of a float64 vector as statistics, and gives what they
+// are rounded to.
+func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) reg.VecVirtual {
 	switch {
 	case n.double && rows == 4:
 		VMOVUPD(v, m)
@@ -61,7 +71,7 @@ func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) {
 	case n.double:
 		VMOVSD(v.AsX(), m)
 	default:
-		x := XMM()
+		x, rounded := XMM(), YMM()
 		VCVTPD2PSY(v, x)
 		switch rows {
 		case 4:
@@ -71,7 +81,10 @@ func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) {
 		case 1:
 			VMOVSS(x, m)
 		}
+		VCVTPS2PD(x, rounded)
+		return rounded
 	}
+	return v
 }
 
 // count is the number of columns in all lanes.
@@ -113,6 +126,49 @@ func (n rowNorm) forward() {
 		})
 }
 
+// rowSums takes sums over the columns of a group's rows, so many of each. What adding
+// returns adds vectors up in the element type, over a block of so many at the most,
+// beside other work. From there on sums are in float64, one lane a row.
+func (n rowNorm) rowSums(rows, sums, vectors int, adding func(sums [][]reg.VecVirtual) work, beside ...work) (of []reg.VecVirtual) {
+	d, most := n.doubles(), U32(vectors*n.lanes())
+	loop, further, done := label("block"), label("further"), label("summed")
+	MOVQ(n.cols, n.left)
+	Label(loop)
+	block, full := GP64(), GP64()
+	MOVQ(n.left, block)
+	MOVQ(most, full)
+	CMPQ(full, block)
+	CMOVQLT(full, block)
+	var v [][]reg.VecVirtual
+	for range sums {
+		v = append(v, n.zeros(rows))
+	}
+	w := adding(v)
+	n.sweep(block, n.tail, append([]work{w}, beside...)...)
+	if w.end != nil {
+		w.end()
+	}
+	for i := range sums {
+		of = append(of, n.sums(v[i]))
+	}
+	CMPQ(n.cols, most)
+	JLE(LabelRef(done)) // most rows are one block
+	CMPQ(n.left, n.cols)
+	JNE(LabelRef(further))
+	for _, total := range n.totals[:sums] {
+		d.store(d.zero(), total, nil)
+	}
+	Label(further)
+	for i, total := range n.totals[:sums] {
+		d.add(total, of[i], of[i])
+		d.store(of[i], total, nil)
+	}
+	SUBQ(most, n.left)
+	JG(LabelRef(loop))
+	Label(done)
+	return of
+}
+
 // nothing is what there is to do beside a pass.
 func (n rowNorm) nothing(pass int) work { return work{do: func(*tail) {}} }
 
@@ -133,62 +189,69 @@ func (n rowNorm) passes() int {
 	return 1
 }
 
-// moments takes a group's mean, shift and rstd. The deviations from the rounded
-// mean correct it.
+// moments takes a group's mean, shift and rstd. The first mean may be some roundings off,
+// so that longer blocks do. The mean of the deviations from it is added to it where that
+// is more than a quarter of a standard deviation, and else is left to the shift: x̂ is
+// most exact with the deviations that its mean is made of.
 func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) {
 	d := n.doubles()
-	sum := n.zeros(rows)
 	p := copyOf(x)
-	n.sweep(n.cols, n.tail, work{do: func(t *tail) {
-		for r := range rows {
-			n.add(n.from(n.pitch.row(p, r), t), sum[r], sum[r])
-		}
-	}, pointers: []reg.Register{p}}, beside(0))
-	mean := n.sums(sum)
+	mean := n.rowSums(rows, 1, 2*blockVectors, func(sums [][]reg.VecVirtual) work {
+		return work{do: func(t *tail) {
+			for r, sum := range sums[0] {
+				n.add(n.from(n.pitch.row(p, r), t), sum, sum)
+			}
+		}, pointers: []reg.Register{p}}
+	}, beside(0))[0]
 	d.div(mean, n.count(), mean)
 	n.keepRows(mean, n.statistic("mean"), rows)
 
 	m := n.ofRows(n.statistic("mean"), rows)
-	sum, squares := n.zeros(rows), n.zeros(rows)
 	p = copyOf(x)
-	w, total := n.folded(work{do: func(t *tail) {
-		for r := range rows {
-			v := n.load(n.pitch.row(p, r), t)
-			n.sub(v, m[r], v)
-			n.keep(v, t)
-			n.add(v, sum[r], sum[r])
-			n.fma(v, v, squares[r])
-		}
-	}, pointers: []reg.Register{p}}, squares)
-	n.sweep(n.cols, n.tail, w, beside(1))
-	for r := range rows {
-		n.add(total[r], squares[r], squares[r])
-	}
-	delta, variance, count := n.sums(sum), n.sums(squares), n.count()
+	sums := n.rowSums(rows, 2, blockVectors, func(sums [][]reg.VecVirtual) work {
+		return n.folded(work{do: func(t *tail) {
+			for r := range rows {
+				v := n.load(n.pitch.row(p, r), t)
+				n.sub(v, m[r], v)
+				n.keep(v, t)
+				n.add(v, sums[0][r], sums[0][r])
+				n.fma(v, v, sums[1][r])
+			}
+		}, pointers: []reg.Register{p}}, sums)
+	}, beside(1))
+	delta, variance, count := sums[0], sums[1], n.count()
 	d.div(delta, count, delta)
 	d.div(variance, count, variance)
-	d.fnma(delta, delta, variance)
+	square := d.reg()
+	d.mul(delta, delta, square)
+	d.sub(variance, square, variance)
 	d.max(d.zero(), variance, variance) // a NaN stays one
+	d.mul(d.constant(16), square, square)
+	off := d.reg()
+	d.move(delta, off)
+	masks := gen{double: true, wide: n.wide}
+	masks.keep(off, masks.atLeast(square, variance))
 	rstd := n.rstd(variance, rows)
-	d.mul(delta, rstd, delta)
-	n.keepRows(delta, n.statistic("shift"), rows)
+
+	shift := n.rowsOf(n.statistic("mean"), rows)
+	d.add(shift, off, mean)
+	d.sub(shift, n.keepRows(mean, n.statistic("mean"), rows), shift)
+	d.add(delta, shift, shift)
+	d.mul(rstd, shift, shift)
+	n.keepRows(shift, n.statistic("shift"), rows)
 }
 
 // meanSquare takes a group's rstd.
 func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) work) {
-	squares := n.zeros(rows)
 	p := copyOf(x)
-	w, total := n.folded(work{do: func(t *tail) {
-		for r := range rows {
-			v := n.load(n.pitch.row(p, r), t)
-			n.fma(v, v, squares[r])
-		}
-	}, pointers: []reg.Register{p}}, squares)
-	n.sweep(n.cols, n.tail, w, beside(0))
-	for r := range rows {
-		n.add(total[r], squares[r], squares[r])
-	}
-	square := n.sums(squares)
+	square := n.rowSums(rows, 1, blockVectors, func(sums [][]reg.VecVirtual) work {
+		return n.folded(work{do: func(t *tail) {
+			for r, squares := range sums[0] {
+				v := n.load(n.pitch.row(p, r), t)
+				n.fma(v, v, squares)
+			}
+		}, pointers: []reg.Register{p}}, sums)
+	}, beside(0))[0]
 	n.doubles().div(square, n.count(), square)
 	n.rstd(square, rows)
 }

@@ -32,49 +32,56 @@ func (n rowNorm) backward() {
 //
 // a and b are kept in local memory. x and dy move along.
 func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ...work) {
-	rstd, sumGX := n.ofRows(n.statistic("rstd"), rows), n.zeros(rows)
+	rstd := n.ofRows(n.statistic("rstd"), rows)
 	gamma, dgamma := ptr("gamma"), ptr("dgamma")
 	pointers := []reg.Register{x, dy, gamma, dgamma}
-	var mean, shift, sumG []reg.VecVirtual
+	var mean, shift []reg.VecVirtual
 	var dbeta reg.GPVirtual
 	if n.centred {
 		mean, shift = n.ofRows(n.statistic("mean"), rows), n.ofRows(n.statistic("shift"), rows)
-		sumG, dbeta = n.zeros(rows), ptr("dbeta")
+		dbeta = ptr("dbeta")
 		pointers = append(pointers, dbeta)
 	}
-	n.sweep(n.cols, n.tail, append(beside, work{do: func(t *tail) {
-		gam, dg := n.load(Mem{Base: gamma}, t), n.load(Mem{Base: dgamma}, t)
-		var db reg.VecVirtual
-		if n.centred {
-			db = n.load(Mem{Base: dbeta}, t)
-		}
-		for r := range rows {
-			xhat, g := n.load(n.pitch.row(x, r), t), n.load(n.pitch.row(dy, r), t)
+	adding := func(sums [][]reg.VecVirtual) work {
+		return work{do: func(t *tail) {
+			gam, dg := n.load(Mem{Base: gamma}, t), n.load(Mem{Base: dgamma}, t)
+			var db reg.VecVirtual
 			if n.centred {
-				n.sub(xhat, mean[r], xhat)
-				n.fms(rstd[r], shift[r], xhat)
-				n.add(g, db, db)
-			} else {
-				n.mul(rstd[r], xhat, xhat)
+				db = n.load(Mem{Base: dbeta}, t)
 			}
-			n.fma(g, xhat, dg)
-			n.mul(gam, g, g)
-			n.fma(g, xhat, sumGX[r])
+			for r := range rows {
+				xhat, g := n.load(n.pitch.row(x, r), t), n.load(n.pitch.row(dy, r), t)
+				if n.centred {
+					n.sub(xhat, mean[r], xhat)
+					n.fms(rstd[r], shift[r], xhat)
+					n.add(g, db, db)
+				} else {
+					n.mul(rstd[r], xhat, xhat)
+				}
+				n.fma(g, xhat, dg)
+				n.mul(gam, g, g)
+				n.fma(g, xhat, sums[0][r])
+				if n.centred {
+					n.add(g, sums[1][r], sums[1][r])
+				}
+			}
+			n.store(dg, Mem{Base: dgamma}, t)
 			if n.centred {
-				n.add(g, sumG[r], sumG[r])
+				n.store(db, Mem{Base: dbeta}, t)
 			}
-		}
-		n.store(dg, Mem{Base: dgamma}, t)
-		if n.centred {
-			n.store(db, Mem{Base: dbeta}, t)
-		}
-	}, pointers: pointers})...)
+		}, pointers: pointers}
+	}
+	means := 1
+	if n.centred {
+		means = 2
+	}
+	sums := n.rowSums(rows, means, blockVectors, adding, beside...)
 
 	d, count := n.doubles(), n.count()
-	a := n.sums(sumGX)
+	a := sums[0]
 	d.div(a, count, a)
 	if n.centred {
-		b := n.sums(sumG)
+		b := sums[1]
 		d.div(b, count, b)
 		d.fnma(n.rowsOf(n.statistic("shift"), rows), a, b)
 		n.keepRows(b, slope.Offset(32), rows)

@@ -75,7 +75,8 @@ func unless(row reg.GPVirtual, end Op, rows int, to string) {
 type work struct {
 	do       func(t *tail)
 	pointers []reg.Register
-	fold     func() // done after each eighth vector
+	fold     func() // done before the last eight full vectors, the eight before those, …
+	end      func() // done in the end
 }
 
 // sweep does work side by side for each full vector and then, where columns are
@@ -101,6 +102,8 @@ func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 			further := label("further")
 			TESTQ(U32(7*g.lanes()), left)
 			JNZ(LabelRef(further))
+			CMPQ(left, U8(g.lanes()))
+			JL(LabelRef(further))
 			w.fold()
 			Label(further)
 		}
@@ -126,18 +129,27 @@ func (g gen) nextRow(cols reg.Register, pointers ...reg.Register) {
 	}
 }
 
-// folded is the work of sums that are moved to others after every few vectors. A
-// sum of many equal terms is rounded the same way each time; this way there are
-// few of them.
-func (g gen) folded(w work, sums []reg.VecVirtual) (folding work, totals []reg.VecVirtual) {
-	totals = g.zeros(len(sums))
+// folded is the work of sums that are moved to others after every few vectors, and
+// to which those are added in the end. A sum of many equal terms is rounded the same
+// way each time; this way there are few of them.
+func (g gen) folded(w work, sums [][]reg.VecVirtual) work {
+	var all []reg.VecVirtual
+	for _, s := range sums {
+		all = append(all, s...)
+	}
+	totals := g.zeros(len(all))
 	w.fold = func() {
-		for i, s := range sums {
+		for i, s := range all {
 			g.add(s, totals[i], totals[i])
 			g.clear(s)
 		}
 	}
-	return w, totals
+	w.end = func() {
+		for i, s := range all {
+			g.add(totals[i], s, s)
+		}
+	}
+	return w
 }
 
 // from is a row's elements as an operand: memory itself, or a tail's lanes in a
@@ -197,7 +209,7 @@ func (g gen) quarter(v reg.VecVirtual) reg.VecVirtual {
 }
 
 // sums adds each vector's lanes up and sets the sums side by side, as float64:
-// four in a YMM register, of which the last are repeated where there are fewer
+// four in a YMM register, of which the first are repeated where there are fewer
 // vectors. The vectors are changed.
 func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
 	var x [4]reg.VecVirtual
@@ -212,7 +224,11 @@ func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
 		x[i] = x[len(v)-1]
 	}
 	if g.double {
-		low, high := g.pairs(x[0], x[1]), g.pairs(x[2], x[3])
+		low := g.pairs(x[0], x[1])
+		high := low
+		if len(v) > 2 {
+			high = g.pairs(x[2], x[3])
+		}
 		if g.wide {
 			VINSERTF64X2(U8(1), high.AsX(), low, low)
 		} else {
@@ -220,8 +236,12 @@ func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
 		}
 		return low
 	}
-	s := YMM()
-	VCVTPS2PD(g.pairs(fours(x[0], x[1]), fours(x[2], x[3])).AsX(), s)
+	low, s := fours(x[0], x[1]), YMM()
+	high := low
+	if len(v) > 2 {
+		high = fours(x[2], x[3])
+	}
+	VCVTPS2PD(g.pairs(low, high).AsX(), s)
 	return s
 }
 

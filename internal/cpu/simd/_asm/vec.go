@@ -99,11 +99,7 @@ func (g gen) zero() reg.VecVirtual {
 }
 
 func (g gen) clear(v reg.VecVirtual) {
-	if g.wide {
-		VPXORD(v, v, v)
-	} else {
-		VXORPS(v, v, v)
-	}
+	VXORPS(v, v, v)
 }
 
 // zeros are n new registers of zero.
