@@ -85,19 +85,19 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 				}
 			}
 		}
-		n, mean := 0.0, exact(0)
+		n, mean := 0.0, bigFloat(0)
 		each(func(i int, member bool) {
 			if member {
 				n++
-				mean.Add(mean, exact(float64(p.x[i])))
+				mean.Add(mean, bigFloat(float64(p.x[i])))
 			}
 		})
-		if mean.Quo(mean, exact(n)); !p.sets.Centred {
+		if mean.Quo(mean, bigFloat(n)); !p.sets.Centred {
 			mean.SetInt64(0)
 		}
 		variance, xhat := 0.0, make([]float64, len(p.x))
 		each(func(i int, member bool) {
-			d, _ := exact(0).Sub(exact(float64(p.x[i])), mean).Float64()
+			d, _ := bigFloat(0).Sub(bigFloat(float64(p.x[i])), mean).Float64()
 			xhat[i] = d
 			if member {
 				variance += d * d / n
@@ -136,7 +136,7 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 	}
 }
 
-func exact(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
+func bigFloat(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
 
 // TestMaskedNorm against its formula in float64, of wide sets and of sets far from 0 too; the
 // same at any number of threads, with nothing allocated.
