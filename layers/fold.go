@@ -16,8 +16,8 @@ import (
 //
 // so that a trained network needs no operation for the norm (PyTorch's
 // fuse_linear_bn_eval). The folded layer has memory of its own, always a bias, and the
-// type of linear. Fold takes WithName. It is an error if the norm has WithoutTracking or
-// WithPositions, or another type or number of features than linear's output.
+// type of linear. Fold takes WithName. It is an error if the norm has WithoutTracking,
+// WithPositions or WithAxis, or another type or number of features than linear's output.
 func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts)
 	switch {
@@ -29,6 +29,8 @@ func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linea
 		return nil, l.errorf("WithoutTracking leaves no statistics to fold")
 	case l.running.check() != nil:
 		return nil, l.errorf("%w", l.running.check())
+	case l.axis != -1:
+		return nil, l.errorf("features on axis %d do not fold into a linear layer, whose outputs are the last axis", l.axis)
 	case l.positions > 0:
 		return nil, l.errorf("statistics at %d positions do not fold into one linear layer", l.positions)
 	case linear.dtype != l.dtype:

@@ -83,6 +83,7 @@ func TestWhatDoesNotFold(t *testing.T) {
 		{nil, nil, nil, "layers: BatchNorm: the linear layer to fold into is nil"},
 		{[]Option{WithoutTracking()}, linear, nil, "layers: BatchNorm: WithoutTracking leaves no statistics to fold"},
 		{[]Option{WithPositions(2)}, linear, nil, "layers: BatchNorm: statistics at 2 positions do not fold into one linear layer"},
+		{[]Option{WithAxis(1)}, linear, nil, "layers: BatchNorm: features on axis 1 do not fold into a linear layer, whose outputs are the last axis"},
 		{nil, double, nil, "layers: BatchNorm: the linear layer is of type float64, want float32"},
 		{nil, wide, nil, "layers: BatchNorm: the linear layer has 5 outputs, want 4"},
 		{nil, linear, []Option{WithoutBias()}, "layers: Linear: has no option WithoutBias"},

@@ -145,6 +145,8 @@ func (l *QKNorm) Load(s State) error {
 	return nil
 }
 
+func (l *QKNorm) rejoin() error { return l.Norms().Rejoin() }
+
 func (l *QKNorm) parts() compound { return compound{{"query.", l.query}, {"key.", l.key}} }
 
 // qkNorm is the kernel; in is qkv, the query's learnables and the key's.

@@ -35,6 +35,20 @@ func (s Stack) Load(state State) error {
 	return nil
 }
 
+// Rejoin makes the values that gorgonia.Let has given to learnables of this placement alone
+// those of all placements, as Load with the layers' own State does. A layer that is not of
+// this package is passed over.
+func (s Stack) Rejoin() error {
+	for _, l := range s {
+		if own, ok := l.(interface{ rejoin() error }); ok {
+			if err := own.rejoin(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 func (s Stack) parts() (c compound) {
 	taken, last := make(map[string]bool), make(map[string]int)
 	for _, l := range s {

@@ -1,6 +1,8 @@
 package layers
 
 import (
+	"bytes"
+	"encoding/gob"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,6 +20,23 @@ import (
 // a safetensors file. num_batches_tracked has the shape (1), not PyTorch's (), because
 // gob cannot decode a scalar tensor; Load takes either.
 type State map[string]*tensor.Dense
+
+// GobEncode encodes the tensors by their names. A tensor that is nil is an error.
+func (s State) GobEncode() ([]byte, error) {
+	for name, d := range s {
+		if empty(d) {
+			return nil, fmt.Errorf("layers: encoding a state: %s has no value, its graph has been unbound", name)
+		}
+	}
+	var b bytes.Buffer
+	err := gob.NewEncoder(&b).Encode(map[string]*tensor.Dense(s))
+	return b.Bytes(), err
+}
+
+// GobDecode decodes what GobEncode has encoded.
+func (s *State) GobDecode(b []byte) error {
+	return gob.NewDecoder(bytes.NewReader(b)).Decode((*map[string]*tensor.Dense)(s))
+}
 
 // buffer is a part of the state that is not learned. All placements of a layer
 // work with the same tensor.
@@ -83,6 +102,17 @@ func (m *module) Load(s State) error {
 	return nil
 }
 
+// rejoin makes the values that gorgonia.Let has given to this placement alone those of all
+// placements.
+func (m *module) rejoin() error {
+	for i, n := range m.learnables {
+		if err := m.memory[i].Adopt(n); err != nil {
+			return m.errorf("%w", err)
+		}
+	}
+	return nil
+}
+
 // admits compares a state with the one that is to take its values.
 func (own State) admits(s State) error {
 	var faults []string
@@ -104,8 +134,8 @@ func (own State) admits(s State) error {
 			}
 			if from.Dtype() != to.Dtype() {
 				fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
-			} else if v := negative(name, from); v < 0 {
-				fault("%s holds %v, want 0 or more", name, v)
+			} else if v, want := impossible(name, from); want != "" {
+				fault("%s holds %v, want %s", name, v, want)
 			}
 		}
 	}
@@ -121,12 +151,22 @@ func (own State) admits(s State) error {
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
 }
 
-// negative returns the first element below 0 of a variance or a count, else 0.
-func negative(name string, d *tensor.Dense) float64 {
-	if !safetensors.IsCount(name) && !strings.HasSuffix(name, "running_var") {
-		return 0
+// impossible returns the first number that a statistic or a count cannot be, and what it
+// is to be; "" where there is none.
+func impossible(name string, d *tensor.Dense) (v float64, want string) {
+	count, variance := safetensors.IsCount(name), strings.HasSuffix(name, "running_var")
+	if !count && !variance && !strings.HasSuffix(name, "running_mean") {
+		return 0, ""
 	}
-	return below(op.Numbers(d))
+	for _, v := range op.Numbers(d) {
+		switch {
+		case !finite(v):
+			return v, "a finite number"
+		case v < 0 && (count || variance):
+			return v, "0 or more"
+		}
+	}
+	return 0, ""
 }
 
 // below returns the first number below 0, else 0.

@@ -3,6 +3,7 @@ package layers
 import (
 	"errors"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -321,6 +322,12 @@ func TestNoVarianceAndNoCountIsNegative(t *testing.T) {
 	require.EqualError(t, l.Load(state), "layers: BatchNorm: cannot load the state: "+
 		"num_batches_tracked holds -1, want 0 or more; running_var holds -1, want 0 or more")
 	require.Equal(t, []float32{1, 1}, l.RunningVar().Data())
+	for name, d := range map[string]*tensor.Dense{"running_var": float32s(1, float32(math.Inf(1))), "running_mean": float32s(float32(math.NaN()), 1)} {
+		state := l.State()
+		state[name] = d
+		require.ErrorContains(t, l.Load(state), "cannot load the state: "+name+" holds ")
+		require.ErrorContains(t, l.Load(state), ", want a finite number")
+	}
 }
 
 func newStack(t *testing.T, seed uint64) Stack {

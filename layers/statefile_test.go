@@ -157,7 +157,9 @@ func TestWhatAFileHasThatCannotBeLoaded(t *testing.T) {
 		require.EqualError(t, l.LoadFile(path), string(bytes.ReplaceAll([]byte(c.want), []byte("PATH"), []byte(path))))
 		require.Equal(t, []float32{1, 1}, l.State()["weight"].Data())
 	}
-	_, err := ReadState("nowhere")
+	err := gob.NewEncoder(io.Discard).Encode(State{"weight": nil})
+	require.EqualError(t, err, "layers: encoding a state: weight has no value, its graph has been unbound")
+	_, err = ReadState("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.EqualError(t, State{"weight": nil}.Save(io.Discard), "layers: saving a state: weight has no value, its graph has been unbound")
 }

@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 
+	"gorgonia.org/tensor"
+
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/op"
 )
@@ -97,10 +99,18 @@ func (l *BatchNorm) SetStatistics(m Moments) error {
 	variance := make([]float64, len(m.M2))
 	for j, squares := range m.M2 {
 		variance[j] = squares / float64(m.Count-lost)
+		if !l.holds(m.Mean[j]) || !l.holds(variance[j]) {
+			return l.errorf("feature %d has mean %v and variance %v, want finite numbers of type %v", j, m.Mean[j], variance[j], l.dtype)
+		}
 	}
 	op.SetNumbers(r.mean, m.Mean)
 	op.SetNumbers(r.variance, variance)
 	return nil
+}
+
+// holds reports whether a number is finite in the layer's type.
+func (l *BatchNorm) holds(v float64) bool {
+	return finite(v) && (l.dtype == tensor.Float64 || finite(float32(v)))
 }
 
 func (m *Moments) set(count int, mean, variance []float64) {

@@ -140,6 +140,8 @@ func TestStatisticsThatALayerCannotHave(t *testing.T) {
 		{nil, Moments{}, "layers: BatchNorm: moments have 0 means and 0 M2, want 1 of each"},
 		{nil, Moments{1, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 1 rows, want 2 or more"},
 		{nil, Moments{math.MinInt, []float64{1}, []float64{0}}, fmt.Sprintf("layers: BatchNorm: moments are of %d rows, want 2 or more", math.MinInt)},
+		{nil, Moments{2, []float64{1}, []float64{math.NaN()}}, "layers: BatchNorm: feature 0 has mean 1 and variance NaN, want finite numbers of type float32"},
+		{nil, Moments{2, []float64{1e39}, []float64{1}}, "layers: BatchNorm: feature 0 has mean 1e+39 and variance 1, want finite numbers of type float32"},
 		{nil, Moments{2, []float64{1}, []float64{-1}}, "layers: BatchNorm: moments have an M2 of -1, want 0 or more"},
 		{[]Option{WithBiasedVariance()}, Moments{0, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 0 rows, want 1 or more"},
 	} {

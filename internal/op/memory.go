@@ -43,6 +43,24 @@ func (m *Memory) Rejoin(n *G.Node) error {
 	return G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(m.shared.Load().data)))
 }
 
+// Adopt gives the node its values in the shared memory again, and all placements the
+// values that it has now.
+func (m *Memory) Adopt(n *G.Node) error {
+	if m.check(n) == nil {
+		return nil
+	}
+	v, ok := n.Value().(*tensor.Dense)
+	if !ok {
+		return fmt.Errorf("%s has no memory: its graph has been unbound", n.Name())
+	}
+	values := Clone(v)
+	if err := m.Rejoin(n); err != nil {
+		return err
+	}
+	Copy(n.Value().(*tensor.Dense), values)
+	return nil
+}
+
 // check refuses a node that has its values elsewhere: gorgonia.Let and gob give a node
 // other memory, and a solver would then train one placement alone.
 func (m *Memory) check(n *G.Node) error {

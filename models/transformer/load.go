@@ -99,7 +99,7 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 	if len(faults) > 0 {
 		return Matching{}, w.errorf(faults.sentences())
 	}
-	return found, m.readAll(w, own, found.Loaded)
+	return found, m.readAll(w, found.Loaded)
 }
 
 // fill gives the model all weights of the file, unless there are faults.
@@ -113,7 +113,7 @@ func (m *Model) fill(w *weights, faults []string) error {
 	if faults = append(faults, append(found, more...).sentences()...); len(faults) > 0 {
 		return w.errorf(faults)
 	}
-	return m.readAll(w, own, matched)
+	return m.readAll(w, matched)
 }
 
 // tensors are those the model works with, but for BatchNorm's, of which they are
@@ -135,7 +135,11 @@ func (m *Model) tensors() layers.State {
 }
 
 // readAll reads the named ones of the model's tensors.
-func (m *Model) readAll(w *weights, own layers.State, names []string) error {
+func (m *Model) readAll(w *weights, names []string) error {
+	if err := m.stateful().Rejoin(); err != nil {
+		return fmt.Errorf("transformer: %w", err)
+	}
+	own := m.tensors()
 	for _, name := range names {
 		if err := w.read(name, own[name]); err != nil {
 			return fmt.Errorf("transformer: the model is loaded in part: %w", err)

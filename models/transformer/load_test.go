@@ -258,3 +258,36 @@ func TestAFileWithoutCountsLoads(t *testing.T) {
 		require.Equal(t, []int64{0}, m.State()[n.Name()+".num_batches_tracked"].Data())
 	}
 }
+
+// TestAFileIsLoadedIntoEveryPlacement, though gorgonia.Let has given one of them other
+// memory.
+func TestAFileIsLoadedIntoEveryPlacement(t *testing.T) {
+	c := tiny("batch")
+	c.QKNorm = true
+	source, err := New(G.NewGraph(), c)
+	require.NoError(t, err)
+	path := saved(t, source)
+	for name, load := range map[string]func(m *Model) error{
+		"LoadFile":     func(m *Model) error { return m.LoadFile(path) },
+		"LoadMatching": func(m *Model) error { _, err := m.LoadMatching(path); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := c
+			other.Seed++
+			m, err := New(G.NewGraph(), other)
+			require.NoError(t, err)
+			placed, err := m.On(G.NewGraph(), layers.Evaluation)
+			require.NoError(t, err)
+			for _, n := range m.Learnables() {
+				require.NoError(t, G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.Of(n.Dtype()))))
+			}
+			require.NoError(t, load(m))
+			want := source.State()
+			for _, got := range []layers.State{m.State(), placed.State()} {
+				for name, d := range want {
+					require.Equal(t, d.Data(), got[name].Data(), name)
+				}
+			}
+		})
+	}
+}
