@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"gorgonorm/models/checkpoint"
 	"gorgonorm/models/tokenizer"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
 
@@ -16,8 +17,8 @@ const embedding = "transformer.wte.weight"
 
 // startFrom sets the grid up to start from the weights of -init: its text in their
 // vocabulary, and its sizes as theirs where they are not given. It says what it did.
-func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error) {
-	c, err := checkpoint.Open(o.init)
+func (o *Options) startFrom(text *train.Corpus) (*train.Corpus, []string, error) {
+	c, err := checkpoint.Open(o.Init)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -25,14 +26,14 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := train.CheckCheckpoint(o.init); err != nil {
+	if err := train.CheckCheckpoint(o.Init); err != nil {
 		return nil, nil, err
 	}
 	text, except, told, err := inVocabulary(text, c)
 	if err != nil {
 		return nil, nil, err
 	}
-	base := &o.grid.Base
+	base := &o.Grid.Base
 	follow := func(name string, size *int, theirs int) {
 		if theirs > 0 && !o.given[name] {
 			*size = theirs
@@ -50,7 +51,7 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 		told = append(told, fmt.Sprintf("of the %d positions of %s they take the first %d, as nanoGPT's crop_block_size does", sizes.Context, c.Weights, base.Context))
 	}
 	if cmp.Or(c.Config.GELU, sizes.GELU) == transformer.Exact {
-		base.GELU = transformer.Exact
+		base.GELU = string(transformer.Exact)
 		told = append(told, "their GELU is exact, as nanoGPT has it, and not GPT-2's")
 	}
 	switch {
@@ -59,7 +60,8 @@ func (o *options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	case heads != base.Heads:
 		told = append(told, fmt.Sprintf("%s has %s of attention, whose weights fit %d, too, and mean something else there", c.Weights, count(heads, "head"), base.Heads))
 	}
-	return text, told, base.StartFrom(c.Weights, except)
+	*base, err = train.StartFrom(*base, c.Weights, except)
+	return text, told, err
 }
 
 // inVocabulary gives the text's characters the ids that they have in a checkpoint's
@@ -94,12 +96,12 @@ func named(characters []rune) string {
 
 // taken says what each kind of model among the runs has of the weights that it starts
 // from, kinds with the same answer together.
-func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, err error) {
+func (g Grid) taken(cs []runlog.Config, text *train.Corpus) (told []string, err error) {
 	var answers []string
 	kinds := make(map[string][]string)
-	seen := make(map[train.Kind]bool)
+	seen := make(map[kind]bool)
 	for _, c := range cs {
-		k := c.Kind()
+		k := kindOf(c)
 		if seen[k] {
 			continue
 		}
@@ -112,7 +114,7 @@ func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, e
 		if kinds[a] == nil {
 			answers = append(answers, a)
 		}
-		kinds[a] = append(kinds[a], o.name(k))
+		kinds[a] = append(kinds[a], g.name(k))
 	}
 	for _, a := range answers {
 		told = append(told, strings.Join(kinds[a], ", ")+": "+a)
@@ -121,19 +123,19 @@ func (o *options) taken(cs []train.Config, text *train.Corpus) (told []string, e
 }
 
 // name tells a kind from the others of the grid.
-func (o *options) name(k train.Kind) string {
-	s := k.Norm
-	if len(o.grid.Placements) > 1 {
-		s += " " + string(k.Placement)
+func (g Grid) name(k kind) string {
+	s := k.norm
+	if len(g.Placements) > 1 {
+		s += " " + k.placement
 	}
-	if len(o.grid.QKNorms) > 1 {
-		s += " qk-norm " + inWords(k.QKNorm)
+	if len(g.QKNorms) > 1 {
+		s += " qk-norm " + inWords(k.qkNorm)
 	}
 	return s
 }
 
 // answer lists what was loaded and what was not, on either side.
-func answer(c train.Config, found transformer.Matching, tensors int) string {
+func answer(c runlog.Config, found transformer.Matching, tensors int) string {
 	s := fmt.Sprintf("%d of %d tensors from %s", len(found.Loaded), tensors, c.Init)
 	left := byReason(found.Left)
 	if c.InitExcept != "" {
@@ -143,4 +145,27 @@ func answer(c train.Config, found transformer.Matching, tensors int) string {
 		s += "; not loaded:\n  " + strings.Join(left, "\n  ")
 	}
 	return s
+}
+
+// reasons are what is said of one tensor, in words that can stand before several.
+var reasons = map[string]string{"is missing": "not in the file", "is unexpected": "not in the model"}
+
+// byReason lists tensors that were not loaded, those with the same reason in a line.
+func byReason(left transformer.Faults) (lines []string) {
+	names := make(map[string][]string)
+	var order []string
+	for _, f := range left {
+		if names[f.Reason] == nil {
+			order = append(order, f.Reason)
+		}
+		names[f.Reason] = append(names[f.Reason], strings.TrimSuffix(f.String(), " "+f.Reason))
+	}
+	for _, reason := range order {
+		what, ok := reasons[reason]
+		if !ok {
+			what = strings.TrimPrefix(strings.TrimPrefix(reason, "has "), "is ")
+		}
+		lines = append(lines, what+": "+strings.Join(names[reason], ", "))
+	}
+	return lines
 }

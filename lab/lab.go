@@ -1,79 +1,51 @@
-package train
+// Package lab trains many runs: a grid of them, planned, estimated, shared among
+// machines, done side by side, and gone on with where it was stopped.
+package lab
 
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"sync"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/runlog"
+	"gorgonorm/train"
 )
 
 // Lab trains the runs of a grid into one directory, each into a folder of its ID.
 type Lab struct {
-	Text *Corpus
+	Text *train.Corpus
 	Dir  string
 	Jobs int // runs side by side
 
 	// OnStep and OnDone, if not nil, are called after each step and when a run is
 	// written, by one run at a time.
-	OnStep func(Config, Step)
-	OnDone func(Run)
+	OnStep func(runlog.Config, runlog.Step)
+	OnDone func(runlog.Run)
 }
 
 // Pending returns those of the runs that are not finished and, among them, those of
 // which something is there that is to be made again. It is an error if the directory
 // holds a run of another grid: one with other settings than the axes.
-func (l *Lab) Pending(cs []Config) (pending []Config, again []Broken, err error) {
-	dirs, err := runDirs(l.Dir)
-	if err != nil {
-		return nil, nil, err
-	}
-	type found struct {
-		dir string
-		Config
-	}
-	var there []found
-	for _, dir := range dirs {
-		f := found{dir: dir}
-		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // of a run without one it is not known
-			there = append(there, f)
-		}
-	}
-	for _, c := range cs {
-		for _, f := range there {
-			if err := SameGrid(f.Config, c.on(l.Text)); err != nil {
-				return nil, nil, fmt.Errorf("train: %s is a run of another grid: %w (give another -out, or remove it)", f.dir, err)
-			}
-		}
-		_, unfinished := finished(l.path(c), c.on(l.Text))
-		if unfinished == nil {
-			continue
-		}
-		pending = append(pending, c)
-		if _, err := os.Lstat(l.path(c)); err == nil {
-			again = append(again, brokenRun(l.path(c), unfinished))
-		}
-	}
-	return pending, again, nil
+func (l *Lab) Pending(cs []runlog.Config) (pending []runlog.Config, again []runlog.Broken, err error) {
+	return train.Pending(l.Dir, cs, l.Text)
 }
 
-func (l *Lab) path(c Config) string { return filepath.Join(l.Dir, c.ID()) }
+func (l *Lab) path(c runlog.Config) string { return filepath.Join(l.Dir, c.ID()) }
 
 // Run trains and writes the runs, Jobs at a time, but for those that another
 // process has finished meanwhile. A cancelled context ends those at hand, which are
 // written as interrupted, and is no error; an error of a run ends the others in the
 // same way.
-func (l *Lab) Run(ctx context.Context, cs []Config) error {
+func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	share(l.Jobs)
 	defer cpu.SetThreads(0)
 
-	todo := make(chan Config, len(cs))
+	todo := make(chan runlog.Config, len(cs))
 	for _, c := range cs {
 		todo <- c
 	}
@@ -104,7 +76,7 @@ func (l *Lab) Run(ctx context.Context, cs []Config) error {
 // share gives each of so many callers its part of the threads.
 func share(jobs int) { cpu.SetThreads(max(1, runtime.GOMAXPROCS(0)/jobs)) }
 
-func (l *Lab) one(ctx context.Context, c Config, mu *sync.Mutex) error {
+func (l *Lab) one(ctx context.Context, c runlog.Config, mu *sync.Mutex) error {
 	run, err := l.trained(ctx, c, mu)
 	if err != nil || run.Summary.Steps == 0 { // interrupted at once
 		return err
@@ -118,11 +90,11 @@ func (l *Lab) one(ctx context.Context, c Config, mu *sync.Mutex) error {
 }
 
 // trained is the run as it was found, or made and written.
-func (l *Lab) trained(ctx context.Context, c Config, mu *sync.Mutex) (Run, error) {
-	if r, err := finished(l.path(c), c.on(l.Text)); err == nil {
+func (l *Lab) trained(ctx context.Context, c runlog.Config, mu *sync.Mutex) (runlog.Run, error) {
+	if r, err := train.Finished(l.path(c), c, l.Text); err == nil {
 		return r, nil
 	}
-	model, run, err := Train(ctx, c, l.Text, func(s Step) {
+	model, run, err := train.Train(ctx, c, l.Text, func(s runlog.Step) {
 		if l.OnStep != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -132,5 +104,5 @@ func (l *Lab) trained(ctx context.Context, c Config, mu *sync.Mutex) (Run, error
 	if err != nil || run.Summary.Steps == 0 {
 		return run, err
 	}
-	return run, WriteRun(l.path(c), run, model)
+	return run, train.WriteRun(l.path(c), run, model)
 }

@@ -1,62 +1,47 @@
-package train
+package lab
 
 import (
 	"context"
-	"math"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
+	"gorgonorm/train"
 )
 
-func grid(steps int) Grid {
-	base := tiny("")
-	base.Steps, base.EvalEvery, base.ProbeEvery = steps, 2, 2
-	return Grid{
-		Base:       base,
-		Norms:      []string{"batch", "rms"},
-		Placements: []transformer.Placement{transformer.Pre, transformer.Post},
-		QKNorms:    []bool{false, true},
-		LRs:        []float64{1e-3, 0.1},
-		Seeds:      2,
-	}
+// The files of a run.
+const (
+	configFile  = "config.json"
+	metricsFile = "metrics.jsonl"
+	probesFile  = "probes.jsonl"
+	weightsFile = "model.safetensors"
+	speedFile   = "speed.json"
+	summaryFile = "summary.json"
+)
+
+// corpus makes a file of text and reads it.
+func corpus(t *testing.T, text string) *train.Corpus {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text.txt")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	c, err := train.ReadCorpus(path)
+	require.NoError(t, err)
+	return c
 }
 
-func TestGridIsEveryCombination(t *testing.T) {
-	cs := grid(4).Configs()
-	require.Len(t, cs, 32)
-	ids := make(map[string]bool)
-	for _, c := range cs {
-		require.Equal(t, c.LR/10, c.MinLR)
-		ids[c.ID()] = true
-	}
-	require.Len(t, ids, 32)
-	require.Equal(t, "batch-pre-lr0.001-seed1", cs[0].ID())
-	require.Equal(t, "rms-post-qk-lr0.1-seed2", cs[31].ID())
+func tiny(norm string) runlog.Config {
+	c := train.Defaults()
+	c.Norm, c.Layers, c.Heads, c.Channels, c.Context, c.Batch = norm, 2, 2, 16, 8, 4
+	c.Steps, c.Warmup, c.LR, c.MinLR, c.EvalEvery = 60, 5, 1e-2, 1e-3, 20
+	return c
 }
 
-func TestShardsPartTheRuns(t *testing.T) {
-	cs := grid(4).Configs()
-	for _, n := range []int{1, 3, 8, 50} {
-		seen := make(map[string]int)
-		for i := range n {
-			share := Shard(cs, i+1, n)
-			require.LessOrEqual(t, len(share), (len(cs)+n-1)/n)
-			for _, c := range share {
-				seen[c.ID()]++
-			}
-		}
-		require.Len(t, seen, len(cs))
-		for id, times := range seen {
-			require.Equal(t, 1, times, id)
-		}
-	}
-}
+var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
 
 // files reads what a lab's runs left, but for their speed.
 func files(t *testing.T, dir string) map[string]string {
@@ -95,10 +80,10 @@ func TestRunsSideBySideAreTheSame(t *testing.T) {
 	}
 	shared := Lab{Text: text, Dir: t.TempDir(), Jobs: 2}
 	for i := range 3 {
-		require.NoError(t, shared.Run(t.Context(), Shard(cs, i+1, 3)))
+		require.NoError(t, shared.Run(t.Context(), Shard{i + 1, 3}.of(cs)))
 	}
 	require.Equal(t, want, files(t, shared.Dir))
-	runs, broken, err := ReadRuns(shared.Dir)
+	runs, broken, err := train.ReadRuns(shared.Dir)
 	require.NoError(t, err)
 	require.Len(t, runs, len(cs))
 	require.Empty(t, broken)
@@ -115,8 +100,8 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
 	done := 0
-	lab.OnDone = func(Run) { done++ }
-	lab.OnStep = func(c Config, s Step) {
+	lab.OnDone = func(runlog.Run) { done++ }
+	lab.OnStep = func(c runlog.Config, s runlog.Step) {
 		if c.ID() == cs[2].ID() && s.Step == 3 {
 			cancel()
 		}
@@ -126,7 +111,7 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	pending, again, err := lab.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[2:], pending)
-	require.Equal(t, []Broken{{cs[2].ID(), "stopped at step 3 of 6"}}, again)
+	require.Equal(t, []runlog.Broken{{Name: cs[2].ID(), Reason: "stopped at step 3 of 6"}}, again)
 
 	// A process that is killed leaves a run without its summary.
 	require.NoError(t, os.Remove(filepath.Join(lab.Dir, cs[1].ID(), summaryFile)))
@@ -152,11 +137,11 @@ func TestAnotherGridIsRefused(t *testing.T) {
 	require.NoError(t, lab.Run(t.Context(), cs))
 
 	other := cs[0]
-	other.Norm, other.LR, other.Seed, other.Placement = "rms", 1, 9, transformer.Peri
-	_, _, err := lab.Pending([]Config{other})
+	other.Norm, other.LR, other.Seed, other.Placement = "rms", 1, 9, "peri"
+	_, _, err := lab.Pending([]runlog.Config{other})
 	require.NoError(t, err, "the axes may differ")
 	other.Steps = 5
-	_, _, err = lab.Pending([]Config{other})
+	_, _, err = lab.Pending([]runlog.Config{other})
 	run := filepath.Join(lab.Dir, cs[0].ID())
 	require.EqualError(t, err, "train: "+run+" is a run of another grid: steps is 4, want 5 (give another -out, or remove it)")
 
@@ -169,11 +154,11 @@ func TestAnotherGridIsRefused(t *testing.T) {
 	require.ErrorContains(t, err, "another grid: data-sha256 is ")
 
 	lab.Text = text
-	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []Config{other}))
-	_, _, err = ReadRuns(lab.Dir)
+	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []runlog.Config{other}))
+	_, _, err = train.ReadRuns(lab.Dir)
 	require.ErrorContains(t, err, "is of another grid than ")
 
-	none, _, err := ReadRuns(filepath.Join(lab.Dir, "none"))
+	none, _, err := train.ReadRuns(filepath.Join(lab.Dir, "none"))
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
@@ -186,55 +171,12 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 
 	// and is told where the user has stopped the runs, too
 	ctx, cancel := context.WithCancel(t.Context())
-	lab.OnStep = func(Config, Step) {
+	lab.OnStep = func(runlog.Config, runlog.Step) {
 		require.NoError(t, os.RemoveAll(lab.Dir))
 		require.NoError(t, os.WriteFile(lab.Dir, nil, 0o666))
 		cancel()
 	}
 	require.ErrorContains(t, lab.Run(ctx, cs[:1]), "not a directory")
-}
-
-func TestEstimate(t *testing.T) {
-	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir()}
-	cs := grid(200).Configs()[:8]
-	for _, jobs := range []int{1, 2} {
-		e, err := lab.Estimate(t.Context(), cs, jobs)
-		require.NoError(t, err)
-		require.Equal(t, jobs, e.Jobs)
-		require.Positive(t, e.Time)
-	}
-	e, err := lab.Estimate(t.Context(), cs, 0)
-	require.NoError(t, err)
-	require.Contains(t, []int{1, runtime.GOMAXPROCS(0)}, e.Jobs)
-	left, err := os.ReadDir(lab.Dir)
-	require.NoError(t, err)
-	require.Empty(t, left, "an estimate writes nothing")
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = lab.Estimate(ctx, cs, 1)
-	require.ErrorIs(t, err, context.Canceled)
-}
-
-func TestFaster(t *testing.T) {
-	require.Equal(t, 4, faster(10, 39, 4), "four in the time of 3.9")
-	require.Equal(t, 1, faster(10, 40, 4), "no gain")
-}
-
-func TestNoMoreJobsThanRuns(t *testing.T) {
-	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir()}
-	e, err := lab.Estimate(t.Context(), grid(200).Configs()[:2], 1000)
-	require.NoError(t, err)
-	require.Equal(t, 2, e.Jobs)
-}
-
-func TestAnEmptyShareHasNothingToDo(t *testing.T) {
-	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 1}
-	cs := grid(4).Configs()[:1]
-	require.NoError(t, lab.Run(t.Context(), cs))
-	pending, _, err := lab.Pending(Shard(cs, 2, 2))
-	require.NoError(t, err)
-	require.Empty(t, pending)
 }
 
 // TestTwoProcessesInOneDirectory: what one has finished the other neither makes
@@ -248,8 +190,8 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	steps, done := 0, 0
-	other.OnDone = func(Run) { done++ }
-	other.OnStep = func(c Config, s Step) {
+	other.OnDone = func(runlog.Run) { done++ }
+	other.OnStep = func(c runlog.Config, s runlog.Step) {
 		if steps++; steps == 3 { // the other is amid its first run
 			require.NoError(t, one.Run(t.Context(), cs))
 		}
@@ -260,7 +202,7 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	want := files(t, one.Dir)
 
 	cs[0].Seed, cs[1].Seed = 5, 6
-	other.OnStep = func(_ Config, s Step) {
+	other.OnStep = func(_ runlog.Config, s runlog.Step) {
 		if s.Step == 3 {
 			require.NoError(t, one.Run(t.Context(), cs[:1]))
 			cancel()
@@ -273,68 +215,4 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	for name, content := range want {
 		require.Equal(t, content, files(t, one.Dir)[name])
 	}
-}
-
-// TestKilledProcessesLeaveNoRuns, and what they leave is taken away in time.
-func TestKilledProcessesLeaveNoRuns(t *testing.T) {
-	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 1}
-	c := grid(4).Configs()[0]
-	old, fresh := filepath.Join(lab.Dir, "."+c.ID()+".1"), filepath.Join(lab.Dir, "."+c.ID()+".2")
-	for _, dir := range []string{old, fresh} {
-		require.NoError(t, os.Mkdir(dir, 0o777))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, configFile), []byte("{"), 0o666))
-	}
-	long := time.Now().Add(-2 * stale)
-	require.NoError(t, os.Chtimes(old, long, long))
-	runs, broken, err := ReadRuns(lab.Dir)
-	require.NoError(t, err)
-	require.Empty(t, runs)
-	require.Empty(t, broken)
-	require.NoError(t, lab.Run(t.Context(), []Config{c}))
-	require.NoDirExists(t, old)
-	require.DirExists(t, fresh, "another process may be at it")
-}
-
-func TestCostOfARun(t *testing.T) {
-	c := Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}
-	// probes at 1, 10, 20 and 25; evaluations at 0, 10, 20, 25 and in training mode
-	require.Equal(t, time.Duration(1000+25*1+4*100+5*10), cost{setup: 1000, step: 1, probe: 100, evaluation: 10}.of(c))
-	c.ProbeEvery = 0
-	require.Equal(t, time.Duration(25), cost{step: 1, probe: 100}.of(c))
-}
-
-func TestMakespan(t *testing.T) {
-	for _, c := range []struct {
-		tasks   []time.Duration
-		workers int
-		want    time.Duration
-	}{
-		{[]time.Duration{3, 1, 1, 1}, 1, 6}, {[]time.Duration{3, 1, 1, 1}, 2, 3}, {[]time.Duration{1, 1, 1, 3}, 2, 4}, {[]time.Duration{2}, 3, 2},
-	} {
-		require.Equal(t, c.want, makespan(c.tasks, c.workers))
-	}
-}
-
-// TestTrainingModeLoss: the same weights on the same text, with the running
-// statistics and with the batch's own.
-func TestTrainingModeLoss(t *testing.T) {
-	text := corpus(t, verse)
-	for _, norm := range []string{"layer", "batch"} {
-		c := tiny(norm)
-		model, run, err := Train(t.Context(), c, text, nil)
-		require.NoError(t, err)
-		s := run.Summary
-		if norm == "layer" {
-			require.Equal(t, s.LastVal, s.TrainModeVal)
-			continue
-		}
-		require.NotEqual(t, s.LastVal, s.TrainModeVal)
-		require.InDelta(t, float64(s.LastVal), float64(s.TrainModeVal), 1)
-		require.InEpsilon(t, validation(t, model, text.Val, c), float64(s.LastVal), 1e-5, "the running statistics are as training left them")
-	}
-	c := tiny("layer")
-	ctx, cancel := context.WithCancel(t.Context())
-	_, run, err := Train(ctx, c, text, func(Step) { cancel() })
-	require.NoError(t, err)
-	require.True(t, math.IsNaN(float64(run.Summary.TrainModeVal)), "not at the end")
 }

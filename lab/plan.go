@@ -1,28 +1,134 @@
-package main
+package lab
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
 
-// plan is what is to be done.
-type plan struct {
-	grid    train.Grid
-	shard   shard
-	total   int // runs of the grid
-	planned int // runs of the share of it, or all
-	pending []train.Config
-	again   []train.Broken // the pending ones of which something is there
-	start   []string       // what is said of loaded weights
+// Page is the name that a report on the runs has in their directory.
+const Page = "report.html"
+
+// Plan is what is to be done of a grid on a text.
+type Plan struct {
+	options *Options
+	text    *train.Corpus
+	runs    []runlog.Config // of the grid
+	planned []runlog.Config // of the share of it, or all
+	pending []runlog.Config
+	again   []runlog.Broken // the pending ones of which something is there
+	start   []string        // what is said of loaded weights
+}
+
+// Open reads the text and what is to be known of the weights to start from, and takes
+// the share of a task of a Slurm job array.
+func Open(o *Options) (*Plan, error) {
+	p := &Plan{options: o}
+	var err error
+	if o.Shard.N == 0 {
+		if o.Shard, err = slurmShard(os.Getenv); err != nil {
+			return nil, err
+		}
+	}
+	path := o.Data
+	if path == "" {
+		if path, err = train.DefaultText(); err != nil {
+			return nil, err
+		}
+	}
+	if p.text, err = train.ReadCorpus(path); err != nil {
+		return nil, err
+	}
+	if o.Init != "" {
+		if p.text, p.start, err = o.startFrom(p.text); err != nil {
+			return nil, err
+		}
+	}
+	p.runs = o.Grid.Configs()
+	return p, nil
+}
+
+// Check finds the first reason in the options why one of the runs cannot be.
+func (p *Plan) Check() error {
+	for _, c := range p.runs {
+		if err := train.Check(c, p.text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prepare makes the directory, once nothing more can be wrong, and looks up what is
+// finished there.
+func (p *Plan) Prepare() error {
+	if p.options.Init != "" {
+		taken, err := p.options.Grid.taken(p.runs, p.text)
+		if err != nil {
+			return err
+		}
+		p.start = append(p.start, taken...)
+	}
+	p.planned = p.options.Shard.of(p.runs)
+	if err := writable(p.options.Out, p.planned); err != nil {
+		return err
+	}
+	var err error
+	p.pending, p.again, err = p.lab().Pending(p.planned)
+	return err
+}
+
+func (p *Plan) lab() *Lab { return &Lab{Text: p.text, Dir: p.options.Out} }
+
+// Pending is how many runs are left to do.
+func (p *Plan) Pending() int { return len(p.pending) }
+
+// Estimate tries out how the pending runs are to be done and how long they will take.
+func (p *Plan) Estimate(ctx context.Context) (Estimate, error) {
+	return p.lab().Estimate(ctx, p.pending, p.options.Jobs)
+}
+
+// Run does the pending runs and shows how they get on.
+func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
+	l, shown := p.lab(), newProgress(line, p.pending)
+	l.Jobs, l.OnStep, l.OnDone = e.Jobs, shown.step, shown.done
+	began := time.Now()
+	if err := l.Run(ctx, p.pending); err != nil {
+		return err
+	}
+	line.Clear()
+	if ctx.Err() == nil {
+		fmt.Fprintf(line, "took %s, estimated %s\n", short(time.Since(began)), short(e.Time))
+	}
+	return nil
+}
+
+// String describes the text, the grid and what there is of it, in lines.
+func (p *Plan) String() string {
+	lines := []string{p.what()}
+	switch {
+	case len(p.planned) == 0:
+		lines = append(lines, "there is nothing to do")
+	case len(p.pending) == 0:
+		lines = append(lines, "all are finished already")
+	default:
+		for _, b := range p.again {
+			lines = append(lines, fmt.Sprintf("%s is made again: %s", b.Name, b.Reason))
+		}
+		lines = append(lines, p.start...)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // what names the text and the grid.
-func (p plan) what(text *train.Corpus) string {
-	g := p.grid
+func (p *Plan) what() string {
+	g := p.options.Grid
 	var axes []string
 	axis := func(n int, name, values string) {
 		if n > 1 {
@@ -34,21 +140,21 @@ func (p plan) what(text *train.Corpus) string {
 	axis(len(g.QKNorms), "times qk-norm", join(g.QKNorms, inWords))
 	axis(len(g.LRs), "learning rates", join(g.LRs, numeral))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
-	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n", text.Path, len(text.Train), len(text.Val), len(text.Vocabulary))
-	s += fmt.Sprintf("%s of %s", count(p.total, "run"), count(g.Base.Steps, "step"))
+	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n", p.text.Path, len(p.text.Train), len(p.text.Val), len(p.text.Vocabulary))
+	s += fmt.Sprintf("%s of %s", count(len(p.runs), "run"), count(g.Base.Steps, "step"))
 	if len(axes) > 0 {
 		s += ": " + strings.Join(axes, " × ")
 	}
-	if p.shard.n > 0 {
-		s += fmt.Sprintf("\nshare %v: %s", &p.shard, count(p.planned, "run"))
+	if p.options.Shard.N > 0 {
+		s += fmt.Sprintf("\nshare %v: %s", &p.options.Shard, count(len(p.planned), "run"))
 	}
 	return s
 }
 
-// how tells what is left and how long it will take.
-func (p plan) how(e train.Estimate, jobs int) string {
+// How says what is left and how long it will take.
+func (p *Plan) How(e Estimate) string {
 	s := ""
-	if done := p.planned - len(p.pending); done > 0 {
+	if done := len(p.planned) - len(p.pending); done > 0 {
 		s = fmt.Sprintf("%d finished already, ", done)
 	}
 	s += fmt.Sprintf("%d to do, ", len(p.pending))
@@ -58,38 +164,33 @@ func (p plan) how(e train.Estimate, jobs int) string {
 	default:
 		s += "one after the other"
 	}
-	if jobs == 0 && len(p.pending) > 1 {
+	if p.options.Jobs == 0 && len(p.pending) > 1 {
 		s += " (measured as the faster way)"
 	}
 	s += ": about " + short(e.Time)
-	if p.grid.Base.StopOnDivergence {
+	if p.options.Grid.Base.StopOnDivergence {
 		s += ", less if runs are given up"
 	}
 	return s
 }
 
-func join[T any](values []T, format func(T) string) string {
-	var s []string
-	for _, v := range values {
-		s = append(s, format(v))
+// writable makes the output directory, tries to write into it, and looks whether
+// anything stands where the runs and the report are to go.
+func writable(out string, planned []runlog.Config) error {
+	for _, c := range planned {
+		if info, err := os.Stat(filepath.Join(out, c.ID())); err == nil && !info.IsDir() {
+			return fmt.Errorf("cannot write to -out: %s is a file, where a run's directory is to go", filepath.Join(out, c.ID()))
+		}
 	}
-	return strings.Join(s, ", ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
+	if info, err := os.Stat(filepath.Join(out, Page)); err == nil && info.IsDir() {
+		return fmt.Errorf("cannot write to -out: %s is a directory, where the report is to go", filepath.Join(out, Page))
 	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-// short is a time as one would say it.
-func short(d time.Duration) string {
-	if d < time.Minute {
-		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))
+	if err := os.MkdirAll(out, 0o777); err != nil {
+		return fmt.Errorf("cannot write to -out: %w", err)
 	}
-	if d < time.Hour {
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	f, err := os.CreateTemp(out, ".writable.*")
+	if err != nil {
+		return fmt.Errorf("cannot write to -out: %w", err)
 	}
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -1,21 +1,11 @@
-// Package train trains the transformer on text: corpus, batches, optimizer,
-// schedule, the loop, and the record it leaves.
-package train
-
-import (
-	"cmp"
-	"fmt"
-	"math"
-
-	"gorgonorm/models/transformer"
-)
+package runlog
 
 // Config is everything that a run depends on. The same Config on the same text
 // gives the same run.
 type Config struct {
-	Norm      string                `json:"norm"`      // a name that transformer.NormByName knows
-	Placement transformer.Placement `json:"placement"` // of the norms
-	QKNorm    bool                  `json:"qk_norm"`   // of queries and keys, inside attention
+	Norm      string `json:"norm"`      // its name
+	Placement string `json:"placement"` // of the norms
+	QKNorm    bool   `json:"qk_norm"`   // of queries and keys, inside attention
 
 	Layers   int  `json:"layers"`
 	Heads    int  `json:"heads"`
@@ -41,7 +31,7 @@ type Config struct {
 
 	StopOnDivergence bool `json:"stop_on_divergence"` // end a lost run early
 
-	GELU transformer.GELU `json:"gelu,omitempty"` // of the MLP; that of the weights that a run starts from
+	GELU string `json:"gelu,omitempty"` // of the MLP; that of the weights that a run starts from
 
 	Init       string `json:"init,omitempty"`        // the path of weights that are loaded before the first step
 	InitSHA256 string `json:"init_sha256,omitempty"` // their hash
@@ -52,59 +42,14 @@ type Config struct {
 	Vocabulary string `json:"vocabulary"`  // its characters, in the order of their ids
 }
 
-// Defaults are nanoGPT's settings for a character model of this size, run for a
-// shorter time.
-func Defaults() Config {
-	return Config{
-		Norm: "layer", Placement: transformer.Pre,
-		Layers: 4, Heads: 4, Channels: 128, Context: 64,
-		Batch: 12, Steps: 200, Seed: 1, Warmup: 100,
-		LR: 1e-3, MinLR: 1e-4, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.1, Clip: 1,
-		EvalEvery: 50, EvalBatches: 20, ProbeEvery: 10,
-	}
+// Probes reports whether the network is looked into at a step: the first, every
+// ProbeEvery-th and the last.
+func (c Config) Probes(step int) bool {
+	return c.ProbeEvery > 0 && (step == 1 || step%c.ProbeEvery == 0 || step == c.Steps)
 }
 
-// on is the config of a run on the text.
-func (c Config) on(text *Corpus) Config {
-	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
-	return c
-}
-
-// Validate finds the first setting that cannot be.
-func (c Config) Validate() error {
-	for _, s := range []struct {
-		name string
-		v    int
-		min  int
-	}{
-		{"steps", c.Steps, 1},
-		{"batch", c.Batch, 1},
-		{"eval-every", c.EvalEvery, 1},
-		{"eval-batches", c.EvalBatches, 1},
-		{"warmup", c.Warmup, 0},
-		{"probe-every", c.ProbeEvery, 0},
-	} {
-		if s.v < s.min {
-			return fmt.Errorf("train: %s is %d, want %d or more", s.name, s.v, s.min)
-		}
-	}
-	const maxTokens = 1 << 24
-	if c.Context > 0 && c.Batch > maxTokens/c.Context {
-		return fmt.Errorf("train: batch %d of context %d is more than %d tokens", c.Batch, c.Context, maxTokens)
-	}
-	return cmp.Or(
-		within("lr", c.LR, 0, 1e3),
-		within("min-lr", c.MinLR, 0, 1e3),
-		lessThanOne("beta1", c.Beta1),
-		lessThanOne("beta2", c.Beta2),
-		within("weight-decay", c.WeightDecay, 0, 1e3),
-		c.validateClip(),
-	)
-}
-
-func (c Config) validateClip() error {
-	if c.Clip >= 0 && c.Clip <= math.MaxFloat64 {
-		return nil
-	}
-	return fmt.Errorf("train: clip is %g, want a number above 0, or 0 to clip nothing", c.Clip)
+// Evaluates reports whether the validation loss is taken after a step: every
+// EvalEvery-th and the last.
+func (c Config) Evaluates(step int) bool {
+	return c.EvalEvery > 0 && step%c.EvalEvery == 0 || step == c.Steps
 }

@@ -1,4 +1,7 @@
-package train
+// Package runlog is the record that a training run leaves: what it was told, what
+// was measured, the files of its directory, and by what runs are told apart. Those
+// who train write it, a report reads it, and neither needs the other.
+package runlog
 
 import (
 	"encoding/json"
@@ -147,7 +150,7 @@ func (f *Float) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return fmt.Errorf("train: %s is no number", b)
+		return fmt.Errorf("%s is no number", b)
 	}
 	*f = Float(v)
 	return nil
