@@ -81,7 +81,9 @@ func timeOf(t train.Cost, c runlog.Config) time.Duration {
 		probes = 2 + c.Steps/c.ProbeEvery
 	}
 	all := t.Setup
-	for _, part := range []time.Duration{times(c.Steps, t.Step), times(probes, t.Probe), times(evaluations, t.Evaluation)} {
+	for _, part := range []time.Duration{
+		times(c.Steps, t.Step), times(probes, t.Probe), times(evaluations, t.Evaluation),
+	} {
 		all = plus(all, part)
 	}
 	return all

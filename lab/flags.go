@@ -40,13 +40,21 @@ func Flags(f *flag.FlagSet) *Options {
 	}
 	c := &o.Grid.Base
 	list(f, &o.Grid.Norms, "norms", "the `norms` to train under, of none, batch, layer, rms, dyt and derf", norm, itself)
-	list(f, &o.Grid.Placements, "placement", "`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), peri (before and after each sublayer)", placement, itself)
-	list(f, &o.Grid.QKNorms, "qknorm", "`off,on`, whether queries and keys are normalized inside attention", onOff, inWords)
+	list(f, &o.Grid.Placements, "placement",
+		"`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), "+
+			"peri (before and after each sublayer)", placement, itself)
+	list(f, &o.Grid.QKNorms, "qknorm",
+		"`off,on`, whether queries and keys are normalized inside attention", onOff, inWords)
 	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; a cosine takes each down to a tenth", number, numeral)
-	f.IntVar(&o.Grid.Seeds, "seeds", 1, "`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
+	f.IntVar(&o.Grid.Seeds, "seeds", 1,
+		"`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in "+
+			"a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
 	f.StringVar(&o.Data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
-	f.StringVar(&o.Init, "init", "", "the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels and -context then are its own if not given, and a smaller -context takes the first of its positions")
+	f.StringVar(&o.Init, "init", "",
+		"the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, "+
+			"or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels "+
+			"and -context then are its own if not given, and a smaller -context takes the first of its positions")
 	f.StringVar(&o.Out, "out", "runs", "the `directory` to write to, one for each grid")
 	f.IntVar(&c.Steps, "steps", c.Steps, "training steps of each run")
 	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a batch")
@@ -54,13 +62,19 @@ func Flags(f *flag.FlagSet) *Options {
 	f.IntVar(&c.Layers, "layers", c.Layers, "transformer blocks")
 	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads; they divide the channels")
 	f.IntVar(&c.Channels, "channels", c.Channels, "features of each token")
-	f.IntVar(&c.Warmup, "warmup", c.Warmup, "`steps` in which the learning rate rises; a third of all if those are few and this is not given")
-	f.Float64Var(&c.Clip, "clip", c.Clip, "the largest gradient `norm` of an update, to which larger ones are scaled down; 0 for no clipping")
+	f.IntVar(&c.Warmup, "warmup", c.Warmup,
+		"`steps` in which the learning rate rises; a third of all if those are few and this is not given")
+	f.Float64Var(&c.Clip, "clip", c.Clip,
+		"the largest gradient `norm` of an update, to which larger ones are scaled down; 0 for no clipping")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps from one look into the network to the next; 0 for none")
-	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false, "end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it no better than its start (with -init, than guessing); otherwise it goes on to its last step")
+	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false,
+		"end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it "+
+			"no better than its start (with -init, than guessing); otherwise it goes on to its last step")
 	f.IntVar(&o.Jobs, "jobs", 0, "`runs` side by side; 0 measures whether one after the other, on all threads, is faster")
-	f.Var(&o.Shard, "shard", "do the `i/n`-th share of the runs, as 2/8, and no report; a task of a Slurm job array takes its share by itself")
+	f.Var(&o.Shard, "shard",
+		"do the `i/n`-th share of the runs, as 2/8, and no report; "+
+			"a task of a Slurm job array takes its share by itself")
 	return o
 }
 
@@ -94,7 +108,9 @@ func (o *Options) Check() error {
 }
 
 // list is a flag whose values stand between commas, each at most once.
-func list[T comparable](f *flag.FlagSet, into *[]T, name, help string, parse func(string) (T, error), format func(T) string) {
+func list[T comparable](
+	f *flag.FlagSet, into *[]T, name, help string, parse func(string) (T, error), format func(T) string,
+) {
 	f.Func(name, help+" (default "+join(*into, format)+")", func(s string) error {
 		*into = nil
 		for item := range strings.SplitSeq(s, ",") {

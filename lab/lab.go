@@ -1,5 +1,5 @@
-// Package lab trains many runs: a grid of them, planned, estimated, shared among
-// machines, done side by side, and gone on with where it was stopped.
+// Package lab trains grids of runs: it plans and estimates them, runs them side by
+// side, shares them among machines, and resumes where it was stopped.
 package lab
 
 import (
@@ -26,19 +26,18 @@ type Lab struct {
 	OnDone func(runlog.Run)
 }
 
-// Pending returns those of the runs that are not finished and, among them, those of
-// which something is there that is to be made again. It is an error if the directory
-// holds a run of another grid: one with other settings than the axes.
+// Pending returns the runs that are not finished, and those of them whose directories
+// exist already. It is an error if Dir holds a run of another grid: one that differs in
+// a setting that is no axis.
 func (l *Lab) Pending(cs []runlog.Config) (pending []runlog.Config, again []runlog.Broken, err error) {
 	return train.Pending(l.Dir, cs, l.Text)
 }
 
 func (l *Lab) path(c runlog.Config) string { return filepath.Join(l.Dir, c.ID()) }
 
-// Run trains and writes the runs, Jobs at a time, but for those that another
-// process has finished meanwhile. A cancelled context ends those at hand, which are
-// written as interrupted, and is no error; an error of a run ends the others in the
-// same way.
+// Run trains and writes the runs, Jobs at a time, except those that another process
+// has finished meanwhile. A cancelled context is no error: it ends the current runs,
+// which are written as interrupted. An error of a run ends the others in the same way.
 func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

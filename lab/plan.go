@@ -13,22 +13,22 @@ import (
 	"gorgonorm/train"
 )
 
-// Page is the name that a report on the runs has in their directory.
+// Page is the name of the report in the directory of the runs.
 const Page = "report.html"
 
-// Plan is what is to be done of a grid on a text.
+// Plan is a grid on a text, and what is left to do of it.
 type Plan struct {
 	options *Options
 	text    *train.Corpus
 	runs    []runlog.Config // of the grid
 	planned []runlog.Config // of the share of it, or all
 	pending []runlog.Config
-	again   []runlog.Broken // the pending ones of which something is there
-	start   []string        // what is said of loaded weights
+	again   []runlog.Broken // those pending whose directories exist already
+	start   []string        // notes on the weights that the runs start from
 }
 
-// Open reads the text and what is to be known of the weights to start from, and takes
-// the share of a task of a Slurm job array.
+// Open reads the text and the description of the weights to start from. In a task of a
+// Slurm job array it sets the shard to the task's.
 func Open(o *Options) (*Plan, error) {
 	p := &Plan{options: o}
 	var err error
@@ -55,7 +55,7 @@ func Open(o *Options) (*Plan, error) {
 	return p, nil
 }
 
-// Check finds the first reason in the options why one of the runs cannot be.
+// Check returns an error for the first setting that a run cannot have.
 func (p *Plan) Check() error {
 	for _, c := range p.runs {
 		if err := train.Check(c, p.text); err != nil {
@@ -65,7 +65,7 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// Prepare makes the directory, once nothing more can be wrong, and looks up what is
+// Prepare tries the weights to start from, makes the directory, and reads which runs are
 // finished there.
 func (p *Plan) Prepare() error {
 	if p.options.Init != "" {
@@ -86,15 +86,16 @@ func (p *Plan) Prepare() error {
 
 func (p *Plan) lab() *Lab { return &Lab{Text: p.text, Dir: p.options.Out} }
 
-// Pending is how many runs are left to do.
+// Pending returns the number of runs that are left to do.
 func (p *Plan) Pending() int { return len(p.pending) }
 
-// Estimate tries out how the pending runs are to be done and how long they will take.
+// Estimate measures how long the pending runs will take, and how many to do at a time
+// if the options do not say.
 func (p *Plan) Estimate(ctx context.Context) (Estimate, error) {
 	return p.lab().Estimate(ctx, p.pending, p.options.Jobs)
 }
 
-// Run does the pending runs and shows how they get on.
+// Run does the pending runs and shows their progress.
 func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 	l, shown := p.lab(), newProgress(line, p.pending)
 	l.Jobs, l.OnStep, l.OnDone = e.Jobs, shown.step, shown.done
@@ -109,7 +110,7 @@ func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 	return nil
 }
 
-// String describes the text, the grid and what there is of it, in lines.
+// String describes the text, the grid, and what its runs start from.
 func (p *Plan) String() string {
 	lines := []string{p.what()}
 	switch {
@@ -126,7 +127,7 @@ func (p *Plan) String() string {
 	return strings.Join(lines, "\n")
 }
 
-// what names the text and the grid.
+// what describes the text and the grid.
 func (p *Plan) what() string {
 	g := p.options.Grid
 	var axes []string
@@ -140,7 +141,8 @@ func (p *Plan) what() string {
 	axis(len(g.QKNorms), "times qk-norm", join(g.QKNorms, inWords))
 	axis(len(g.LRs), "learning rates", join(g.LRs, numeral))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
-	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n", p.text.Path, len(p.text.Train), len(p.text.Val), len(p.text.Vocabulary))
+	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n",
+		p.text.Path, len(p.text.Train), len(p.text.Val), len(p.text.Vocabulary))
 	s += fmt.Sprintf("%s of %s", count(len(p.runs), "run"), count(g.Base.Steps, "step"))
 	if len(axes) > 0 {
 		s += ": " + strings.Join(axes, " × ")
@@ -151,7 +153,7 @@ func (p *Plan) what() string {
 	return s
 }
 
-// How says what is left and how long it will take.
+// How describes the work that is left and how long it will take.
 func (p *Plan) How(e Estimate) string {
 	s := ""
 	if done := len(p.planned) - len(p.pending); done > 0 {
@@ -174,8 +176,8 @@ func (p *Plan) How(e Estimate) string {
 	return s
 }
 
-// writable makes the output directory, tries to write into it, and looks whether
-// anything stands where the runs and the report are to go.
+// writable makes the output directory and reports whether the runs and the report can
+// be written there.
 func writable(out string, planned []runlog.Config) error {
 	for _, c := range planned {
 		if info, err := os.Stat(filepath.Join(out, c.ID())); err == nil && !info.IsDir() {

@@ -63,7 +63,8 @@ func slurmShard(getenv func(string) string) (s Shard, err error) {
 		at := (id - first) / max(1, step)
 		s.I = at + 1
 		if id < first || id-first < 0 || at >= s.N { // a difference that wraps is negative
-			err = fmt.Errorf("SLURM_ARRAY_TASK_ID is %d, which is none of %d tasks from %d in steps of %d: give -shard", id, s.N, first, step)
+			err = fmt.Errorf("SLURM_ARRAY_TASK_ID is %d, which is none of %d tasks from %d in steps of %d: give -shard",
+				id, s.N, first, step)
 		}
 	}
 	return s, err

@@ -24,7 +24,8 @@ func (r Run) check() error {
 		case step.Step != want:
 			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
 		case (step.ValLoss != nil) != c.Evaluates(want):
-			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, want, step.ValLoss != nil, c.Evaluates(want))
+			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t",
+				metricsFile, want, step.ValLoss != nil, c.Evaluates(want))
 		case c.Probes(want):
 			probed = append(probed, want)
 		}

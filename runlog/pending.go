@@ -6,8 +6,8 @@ import (
 	"path/filepath"
 )
 
-// Finished reads the run that a config makes from dir. It is an error if it is not
-// there or did not come to its end.
+// Finished reads the run of a config from dir. It is an error if dir holds no such run
+// or the run was interrupted.
 func Finished(dir string, c Config, model Model) (Run, error) {
 	r, err := Read(dir, model)
 	if err != nil {
@@ -22,10 +22,10 @@ func Finished(dir string, c Config, model Model) (Run, error) {
 	return r, nil
 }
 
-// Pending returns the indices of those configs whose runs, each in a folder of its ID,
-// are not finished in a directory and, among them, those of which something is there
-// that is to be made again. It is an error if the directory holds a run of another
-// grid: one with other settings than the axes.
+// Pending returns the indices of the configs whose runs are not finished in a directory,
+// each run in a folder named by its ID, and describes those of them whose folders exist
+// already. It is an error if the directory holds a run of another grid: one that differs
+// in a setting that is no axis.
 func Pending(dir string, cs []Config, model Model) (pending []int, again []Broken, err error) {
 	dirs, err := runDirs(dir)
 	if err != nil {
@@ -38,7 +38,7 @@ func Pending(dir string, cs []Config, model Model) (pending []int, again []Broke
 	var there []found
 	for _, dir := range dirs {
 		f := found{dir: dir}
-		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // of a run without one it is not known
+		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // without one its grid is not known
 			there = append(there, f)
 		}
 	}

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// A Model knows of a run's model what its record does not say. It returns an error for
-// a config that no model has, or else what checks the file of such a model's weights.
+// Model checks what this package does not know about models. It returns an error if no
+// model can have the config, or else a function that checks the file of its weights.
 type Model func(Config) (checkWeights func(path string) error, err error)
 
-// Broken is a run of which something is there that cannot be used.
+// Broken is a run whose directory exists and cannot be used.
 type Broken struct {
-	Name   string // of its directory
-	Reason string // which names files and no folder
+	Name   string // of the directory
+	Reason string // with the names of files, without their folders
 }
 
 func brokenRun(dir string, err error) Broken {
@@ -26,9 +26,8 @@ func brokenRun(dir string, err error) Broken {
 }
 
 // Read reads a run's directory. It is an error if a file is missing, holds anything
-// else than Write writes, or does not fit the others: the steps, evaluations and
-// probes are those that the config and the summary imply, and the model accepts the
-// config and the file of weights. The run may have been interrupted.
+// else than Write writes, or contradicts the others, and if the model refuses the config
+// or the file of weights. The run may have been interrupted.
 func Read(dir string, model Model) (r Run, err error) {
 	for _, f := range []struct {
 		name string
@@ -57,9 +56,9 @@ func Read(dir string, model Model) (r Run, err error) {
 	return r, nil
 }
 
-// ReadAll reads all runs in a directory, which need not be there, in the order of
-// their names: those that are whole, finished or interrupted, and apart from them
-// those that are not. It is an error if the whole ones are not of one grid.
+// ReadAll reads all runs in a directory, in the order of their names: those that are
+// whole, finished or interrupted, and separately those that are broken. A missing
+// directory has none. It is an error if the whole ones are not of one grid.
 func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 	dirs, err := runDirs(dir)
 	if err != nil {
@@ -85,8 +84,8 @@ func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 	return runs, broken, nil
 }
 
-// runDirs are the places in a directory, which need not be there, where a run is or
-// was: they have the name of one, or hold a file of one.
+// runDirs returns the paths in a directory that have the name of a run or hold a file
+// of one. A missing directory has none.
 func runDirs(dir string) (dirs []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -110,8 +109,8 @@ func holdsRun(dir string) bool {
 	})
 }
 
-// CheckCheckpoint reports what is wrong with a run that weights are to be taken from by
-// its directory. Of a path that is no run's it says nothing.
+// CheckCheckpoint returns an error if path is the directory of a run that cannot be
+// read. A path that is no run's is no error.
 func CheckCheckpoint(path string, model Model) error {
 	if !holdsRun(path) {
 		return nil

@@ -1,6 +1,7 @@
-// Package runlog is the record that a training run leaves: what it was told, what
-// was measured, the files of its directory, and by what runs are told apart. Those
-// who train write it, a report reads it, and neither needs the other.
+// Package runlog defines the record of a training run: its settings, what was
+// measured, the files of its directory, and what identifies it. Package train writes
+// the record and package report reads it; this package depends on neither, nor on
+// anything that computes a model.
 package runlog
 
 import (
@@ -45,7 +46,7 @@ type Summary struct {
 	InitVal      Float `json:"init_val"`       // validation loss of the initial weights
 	BestVal      Float `json:"best_val"`       // lowest validation loss after a step; NaN if none was taken
 	LastVal      Float `json:"last_val"`       // last validation loss after a step; NaN if none was taken
-	TrainModeVal Float `json:"train_mode_val"` // validation loss of the last weights in training mode; NaN if the run did not get there
+	TrainModeVal Float `json:"train_mode_val"` // the same in training mode; NaN if the run did not get there
 
 	MedianGradNorm Float `json:"median_grad_norm"`
 	MaxGradNorm    Float `json:"max_grad_norm"`

@@ -11,8 +11,8 @@ import (
 	"gorgonorm/runlog"
 )
 
-// What a run is told and what it leaves. A program that trains needs no other names
-// of package runlog.
+// The settings and the record of a run, under the names that a program which only
+// trains needs.
 type (
 	Config = runlog.Config
 	Step   = runlog.Step
@@ -31,7 +31,7 @@ func Defaults() Config {
 	}
 }
 
-// Check finds the first reason why a run of the config on the text cannot be.
+// Check returns an error for the first setting with which no run on the text can begin.
 func Check(c Config, text *Corpus) error {
 	if err := checkSettings(c); err != nil {
 		return fmt.Errorf("train: %w", err)
@@ -47,7 +47,8 @@ func Check(c Config, text *Corpus) error {
 	return text.Fits(c.Context)
 }
 
-// checkSettings finds the first setting that no run can have, whatever its model.
+// checkSettings returns an error for the first setting that no run can have, whatever
+// its model.
 func checkSettings(c Config) error {
 	for _, s := range []struct {
 		name string
@@ -79,7 +80,7 @@ func checkSettings(c Config) error {
 	)
 }
 
-// clipping returns an error for a limit that is none.
+// clipping returns an error for a limit that cannot be one.
 func clipping(limit float64) error {
 	if limit >= 0 && limit <= math.MaxFloat64 {
 		return nil
@@ -87,7 +88,7 @@ func clipping(limit float64) error {
 	return fmt.Errorf("clip is %g, want a number above 0, or 0 to clip nothing", limit)
 }
 
-// modelOf is the config's model, or what no model can have in it.
+// modelOf returns the config of the run's model, or an error if there is no such model.
 func modelOf(c Config, vocabulary []rune) (m transformer.Config, err error) {
 	norm, err := transformer.NormByName(c.Norm)
 	if err != nil {

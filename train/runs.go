@@ -8,7 +8,7 @@ import (
 	"gorgonorm/runlog"
 )
 
-// model is what the record's reader asks of a run's model.
+// model is the runlog.Model of this package's runs.
 func model(c Config) (checkWeights func(path string) error, err error) {
 	if err := checkSettings(c); err != nil {
 		return nil, err
@@ -17,9 +17,8 @@ func model(c Config) (checkWeights func(path string) error, err error) {
 	return func(path string) error { return transformer.CheckFile(path, m) }, err
 }
 
-// ReadRun reads a run's directory as runlog.Read does. It is an error, too, if the
-// weights' file is longer or shorter than its header says or has not the tensors of the
-// config's model.
+// ReadRun reads a run's directory as runlog.Read does. It is an error, too, if the file
+// of weights has another length than its header says, or other tensors than the model.
 func ReadRun(dir string) (Run, error) {
 	r, err := runlog.Read(dir, model)
 	return r, prefixed(err)
@@ -37,8 +36,8 @@ func Finished(dir string, c Config, text *Corpus) (Run, error) {
 	return r, prefixed(err)
 }
 
-// Pending returns those of the runs on the text that are not finished in a directory
-// and, among them, those of which something is there, as runlog.Pending does.
+// Pending returns the configs whose runs on the text are not finished in a directory, and
+// describes those whose folders exist already, as runlog.Pending does.
 func Pending(dir string, cs []Config, text *Corpus) (pending []Config, again []runlog.Broken, err error) {
 	whole := make([]Config, len(cs))
 	for i, c := range cs {
@@ -60,8 +59,8 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 	return prefixed(runlog.Write(dir, r, m.Save, model))
 }
 
-// CheckCheckpoint reports what is wrong with a run that weights are to be taken from by
-// its directory. Of a path that is no run's it says nothing.
+// CheckCheckpoint returns an error if path is the directory of a run that ReadRun
+// refuses. A path that is no run's is no error.
 func CheckCheckpoint(path string) error { return prefixed(runlog.CheckCheckpoint(path, model)) }
 
 func prefixed(err error) error {

@@ -42,7 +42,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	default:
 		err = do(ctx, o, stdout, stderr)
 	}
-	return cli.Status("stability", err, "stopped; what was finished is in "+o.Out+", and the same command goes on from there", stderr)
+	stopped := "stopped; what was finished is in " + o.Out + ", and the same command goes on from there"
+	return cli.Status("stability", err, stopped, stderr)
 }
 
 // do trains the runs that are not finished and, unless they are a share of others',

@@ -15,8 +15,9 @@ import (
 // embedding is the tensor whose rows belong to the vocabulary's characters.
 const embedding = "transformer.wte.weight"
 
-// startFrom sets the grid up to start from the weights of -init: its text in their
-// vocabulary, and its sizes as theirs where they are not given. It says what it did.
+// startFrom makes the grid start from the weights of -init: it gives the text the ids of
+// their vocabulary, and the grid their sizes except those that flags give. The notes say
+// what it did.
 func (o *Options) startFrom(text *train.Corpus) (*train.Corpus, []string, error) {
 	c, err := checkpoint.Open(o.Init)
 	if err != nil {
@@ -29,7 +30,7 @@ func (o *Options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	if err := train.CheckCheckpoint(o.Init); err != nil {
 		return nil, nil, err
 	}
-	text, except, told, err := inVocabulary(text, c)
+	text, except, notes, err := inVocabulary(text, c)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -45,43 +46,53 @@ func (o *Options) startFrom(text *train.Corpus) (*train.Corpus, []string, error)
 	follow("context", &base.Context, sizes.Context)
 	follow("heads", &base.Heads, heads)
 	base.Bias = sizes.Bias
-	told = append(told, fmt.Sprintf("the models have %s, %s, %d channels, a context of %d and %s", count(base.Layers, "layer"), count(base.Heads, "head"),
-		base.Channels, base.Context, map[bool]string{true: "biases", false: "no biases"}[base.Bias]))
+	biases := map[bool]string{true: "biases", false: "no biases"}[base.Bias]
+	notes = append(notes, fmt.Sprintf("the models have %s, %s, %d channels, a context of %d and %s",
+		count(base.Layers, "layer"), count(base.Heads, "head"), base.Channels, base.Context, biases))
 	if sizes.Context > base.Context {
-		told = append(told, fmt.Sprintf("of the %d positions of %s they take the first %d, as nanoGPT's crop_block_size does", sizes.Context, c.Weights, base.Context))
+		notes = append(notes, fmt.Sprintf("of the %d positions of %s they take the first %d, "+
+			"as nanoGPT's crop_block_size does", sizes.Context, c.Weights, base.Context))
 	}
 	if cmp.Or(c.Config.GELU, sizes.GELU) == transformer.Exact {
 		base.GELU = string(transformer.Exact)
-		told = append(told, "their GELU is exact, as nanoGPT has it, and not GPT-2's")
+		notes = append(notes, "their GELU is exact, as nanoGPT has it, and not GPT-2's")
 	}
 	switch {
 	case heads == 0:
-		told = append(told, fmt.Sprintf("%s does not say how many heads its attention has; if it is not %d, give -heads", c.Weights, base.Heads))
+		notes = append(notes, fmt.Sprintf("%s does not say how many heads its attention has; if it is not %d, give -heads",
+			c.Weights, base.Heads))
 	case heads != base.Heads:
-		told = append(told, fmt.Sprintf("%s has %s of attention, whose weights fit %d, too, and mean something else there", c.Weights, count(heads, "head"), base.Heads))
+		notes = append(notes, fmt.Sprintf("%s has %s of attention, whose weights fit %d, too, and mean something else there",
+			c.Weights, count(heads, "head"), base.Heads))
 	}
 	*base, err = train.StartFrom(*base, c.Weights, except)
-	return text, told, err
+	return text, notes, err
 }
 
 // inVocabulary gives the text's characters the ids that they have in a checkpoint's
-// vocabulary. Where that cannot be, it names the tensor that is not to be loaded.
-func inVocabulary(text *train.Corpus, c checkpoint.Checkpoint) (in *train.Corpus, except string, told []string, err error) {
+// vocabulary. If it lacks one of them, except is the tensor that must not be loaded.
+func inVocabulary(text *train.Corpus, c checkpoint.Checkpoint) (
+	in *train.Corpus, except string, notes []string, err error,
+) {
+	note := func(format string, values ...any) []string { return []string{fmt.Sprintf(format, values...)} }
 	if c.Tokenizer == nil {
-		return text, "", []string{fmt.Sprintf("%s comes without a vocabulary: that of the text, %d characters in Unicode's order, is taken to be the same",
-			c.Weights, len(text.Vocabulary))}, nil
+		return text, "", note("%s comes without a vocabulary: that of the text, %d characters in Unicode's order, "+
+			"is taken to be the same", c.Weights, len(text.Vocabulary)), nil
 	}
 	characters, ok := c.Tokenizer.(*tokenizer.Characters)
 	if !ok {
-		return nil, "", nil, fmt.Errorf("%s has a vocabulary of byte pairs, and this program trains models of characters", c.Weights)
+		return nil, "", nil, fmt.Errorf("%s has a vocabulary of byte pairs, and this program trains models of characters",
+			c.Weights)
 	}
 	vocabulary := []rune(characters.Vocabulary())
 	in, unknown := text.In(vocabulary)
 	if len(unknown) == 0 {
-		return in, "", []string{fmt.Sprintf("the text's characters have the ids of %s, whose vocabulary has %d", c.Weights, len(vocabulary))}, nil
+		return in, "", note("the text's characters have the ids of %s, whose vocabulary has %d",
+			c.Weights, len(vocabulary)), nil
 	}
-	return text, embedding, []string{fmt.Sprintf("the vocabulary of %s lacks %s of the text, %s: the text has its own, and %s, which is by the other, is not loaded",
-		c.Weights, count(len(unknown), "character"), named(unknown), embedding)}, nil
+	return text, embedding, note("the vocabulary of %s lacks %s of the text, %s: the text has its own, and %s, "+
+		"which is by the other, is not loaded",
+		c.Weights, count(len(unknown), "character"), named(unknown), embedding), nil
 }
 
 // named are characters, the first few of many.
@@ -94,9 +105,9 @@ func named(characters []rune) string {
 	return join(characters, func(r rune) string { return fmt.Sprintf("%q", r) }) + more
 }
 
-// taken says what each kind of model among the runs has of the weights that it starts
-// from, kinds with the same answer together.
-func (g Grid) taken(cs []runlog.Config, text *train.Corpus) (told []string, err error) {
+// taken says what each kind of model among the runs loads of the weights that it starts
+// from, in one line for all kinds with the same answer.
+func (g Grid) taken(cs []runlog.Config, text *train.Corpus) (notes []string, err error) {
 	var answers []string
 	kinds := make(map[string][]string)
 	seen := make(map[kind]bool)
@@ -117,12 +128,12 @@ func (g Grid) taken(cs []runlog.Config, text *train.Corpus) (told []string, err 
 		kinds[a] = append(kinds[a], g.name(k))
 	}
 	for _, a := range answers {
-		told = append(told, strings.Join(kinds[a], ", ")+": "+a)
+		notes = append(notes, strings.Join(kinds[a], ", ")+": "+a)
 	}
-	return told, nil
+	return notes, nil
 }
 
-// name tells a kind from the others of the grid.
+// name distinguishes a kind from the others of the grid.
 func (g Grid) name(k kind) string {
 	s := k.norm
 	if len(g.Placements) > 1 {
@@ -147,10 +158,10 @@ func answer(c runlog.Config, found transformer.Matching, tensors int) string {
 	return s
 }
 
-// reasons are what is said of one tensor, in words that can stand before several.
+// reasons rephrase the fault of one tensor as the heading of a list.
 var reasons = map[string]string{"is missing": "not in the file", "is unexpected": "not in the model"}
 
-// byReason lists tensors that were not loaded, those with the same reason in a line.
+// byReason lists tensors that were not loaded, one line for each reason.
 func byReason(left transformer.Faults) (lines []string) {
 	names := make(map[string][]string)
 	var order []string
