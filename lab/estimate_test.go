@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"math"
 	"os"
 	"runtime"
 	"testing"
@@ -65,4 +66,25 @@ func TestMakespan(t *testing.T) {
 	} {
 		require.Equal(t, c.want, makespan(c.tasks, c.workers))
 	}
+}
+
+// TestTheTimeOfALongRunDoesNotWrap: 292 years stand for all that is longer.
+func TestTheTimeOfALongRunDoesNotWrap(t *testing.T) {
+	t.Parallel()
+	const long = time.Duration(math.MaxInt64)
+	c := runlog.Config{Steps: math.MaxInt, EvalEvery: math.MaxInt}
+	require.Equal(t, time.Duration(3), timeOf(train.Cost{Evaluation: 1}, c))
+	require.Equal(t, long, timeOf(train.Cost{Step: 1 << 40}, c))
+	require.Equal(t, long, timeOf(train.Cost{Setup: long, Step: 1, Probe: 1, Evaluation: 1}, runlog.Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}))
+	require.Equal(t, long, makespan([]time.Duration{long, long, 3}, 1))
+	require.Equal(t, long, makespan([]time.Duration{1, long - 1, 1, long}, 2))
+}
+
+// TestTheTimeOfSettingsAtTheEdge is that of the steps, and of three evaluations at least.
+func TestTheTimeOfSettingsAtTheEdge(t *testing.T) {
+	t.Parallel()
+	c := tiny("batch")
+	c.Steps, c.Warmup, c.EvalEvery, c.EvalBatches, c.ProbeEvery = 3, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt
+	require.Equal(t, 3*time.Millisecond, timeOf(train.Cost{Step: time.Millisecond}, c))
+	require.Equal(t, time.Duration(3), timeOf(train.Cost{Evaluation: 1}, c), "the first, the last and that in training mode")
 }

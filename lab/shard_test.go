@@ -68,3 +68,14 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 		})
 	}
 }
+
+// TestAShareOfAnyNumberIsWithinTheRuns.
+func TestAShareOfAnyNumberIsWithinTheRuns(t *testing.T) {
+	t.Parallel()
+	cs := grid(4).Configs()
+	require.Equal(t, cs[1:2], Shard{2, math.MaxInt}.of(cs))
+	require.Empty(t, Shard{math.MaxInt, math.MaxInt}.of(cs))
+	require.Equal(t, cs, Shard{}.of(cs), "0 shares are all runs")
+	require.Empty(t, Shard{0, 3}.of(cs))
+	require.Empty(t, Shard{math.MinInt, 3}.of(cs))
+}
