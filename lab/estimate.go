@@ -89,7 +89,7 @@ func timeOf(t train.Cost, c runlog.Config) time.Duration {
 	return all
 }
 
-// times is n·d, or the longest time that there is, 292 years, if that is less.
+// times returns n·d, or the longest Duration, 292 years, if that is less.
 func times(n int, d time.Duration) time.Duration {
 	if d > 0 && int64(n) > math.MaxInt64/int64(d) {
 		return math.MaxInt64
@@ -97,7 +97,7 @@ func times(n int, d time.Duration) time.Duration {
 	return time.Duration(n) * d
 }
 
-// plus is a + b, or the longest time that there is.
+// plus returns a + b, or the longest Duration if that is less.
 func plus(a, b time.Duration) time.Duration {
 	if a > math.MaxInt64-b {
 		return math.MaxInt64

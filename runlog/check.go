@@ -1,23 +1,18 @@
 package runlog
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 )
 
-// check returns an error for the first contradiction between the files of a run.
+// check reports the first thing in which the files of a run with a valid config do not
+// fit each other.
 func (r Run) check() error {
-	for _, check := range []func() error{r.checkLengths, r.checkSteps, r.checkSummary, r.checkProbes} {
-		if err := check(); err != nil {
-			return err
-		}
-	}
-	return nil
+	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkProbes())
 }
 
-// checkLengths compares the number of steps with those that the config asks for and the
-// summary counts.
-func (r Run) checkLengths() error {
+func (r Run) checkLength() error {
 	c, s := r.Config, r.Summary
 	switch n := len(r.Steps); {
 	case s.Norm != c.Norm:
@@ -30,22 +25,24 @@ func (r Run) checkLengths() error {
 	return nil
 }
 
-// checkSteps wants every step once, with a validation loss where the config evaluates.
+// checkSteps reports the first step that is not in its place, or has a validation loss
+// where none is taken, or none where one is.
 func (r Run) checkSteps() error {
 	for i, step := range r.Steps {
-		switch want := i + 1; {
-		case step.Step != want:
+		want := i + 1
+		if step.Step != want {
 			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
-		case (step.ValLoss != nil) != r.Config.Evaluates(want):
-			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t",
-				metricsFile, want, step.ValLoss != nil, r.Config.Evaluates(want))
+		}
+		if there, want := step.ValLoss != nil, r.Config.Evaluates(want); there != want {
+			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, step.Step, there, want)
 		}
 	}
 	return nil
 }
 
-// checkSummary compares the losses of the summary with those of the steps.
-func (r Run) checkSummary() error {
+// checkLosses reports the first loss of the summary that is not the steps'.
+func (r Run) checkLosses() error {
+	s := r.Summary
 	first, last, val := Float(math.NaN()), Float(math.NaN()), Float(math.NaN())
 	for i, step := range r.Steps {
 		if i == 0 {
@@ -55,19 +52,18 @@ func (r Run) checkSummary() error {
 			val = *step.ValLoss
 		}
 	}
-	s := r.Summary
 	for _, f := range []struct {
 		name      string
 		got, want Float
 	}{{"first_loss", s.FirstLoss, first}, {"last_loss", s.LastLoss, last}, {"last_val", s.LastVal, val}} {
-		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN is itself here
+		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN equals NaN here
 			return fmt.Errorf("%s: %s is %g, %s has %g", summaryFile, f.name, f.got, metricsFile, f.want)
 		}
 	}
 	return nil
 }
 
-// checkProbes wants a probe of every step that the config probes.
+// checkProbes reports whether the probes are those of the steps where some are taken.
 func (r Run) checkProbes() error {
 	var probed []int
 	for _, step := range r.Steps {

@@ -102,7 +102,7 @@ func missing(got, want any) string {
 			}
 		}
 	case []any:
-		for i, item := range got.([]any) { // of which want was made
+		for i, item := range got.([]any) { // want was decoded from got
 			if inner := missing(item, want[i]); inner != "" {
 				return fmt.Sprintf("%d.%s", i, inner)
 			}

@@ -38,7 +38,7 @@ func Pending(dir string, cs []Config, model Model) (pending []int, again []Broke
 	var there []found
 	for _, dir := range dirs {
 		f := found{dir: dir}
-		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // without one its grid is not known
+		if readJSON(filepath.Join(dir, configFile), &f.Config) == nil { // without a config the run may be of any grid
 			there = append(there, f)
 		}
 	}

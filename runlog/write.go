@@ -61,8 +61,8 @@ func Write(dir string, r Run, weights func(io.Writer) error, model Model) error 
 	return replace(temp, dir, r.Config, model)
 }
 
-// replace renames a run's directory unless the same run stands there, finished. What
-// stands there else is renamed first, so that nobody meets it half removed.
+// replace renames a run's directory unless the same run is there, finished. Anything else
+// that is there is renamed first, so that no other process finds it half removed.
 func replace(temp, dir string, c Config, model Model) error {
 	const tries = 10 // another process may put a run there in between
 	aside := temp + ".old"

@@ -74,31 +74,28 @@ func parse(args []string, help io.Writer) (o options, err error) {
 			err = cli.Usage(fmt.Errorf("-%s is empty, want a file", f.Name))
 		}
 	})
-	if err == nil {
-		err = cli.Usage(o.check())
+	switch {
+	case err != nil:
+		return o, err
+	case o.model == "":
+		return o, cli.Usage(errors.New("-model is not given, want the directory or the safetensors file of a model"))
+	case o.prompt != nil && o.file != "":
+		return o, cli.Usage(errors.New("-prompt and -prompt-file are given, want one of them"))
+	case o.n < 1:
+		return o, cli.Usage(fmt.Errorf("-n is %d, want 1 or more", o.n))
+	case o.given.Heads < 0:
+		return o, cli.Usage(fmt.Errorf("-heads is %d, want 1 or more", o.given.Heads))
 	}
-	if err == nil && norm != "" {
+	if norm != "" {
 		if o.given.Norm, err = transformer.NormByName(norm); err != nil {
-			err = cli.Usage(err)
+			return o, cli.Usage(err)
 		}
 	}
-	return o, err
-}
-
-// check refuses what no flag can refuse by itself.
-func (o options) check() error {
-	g := o.given.GELU
-	switch {
-	case o.model == "":
-		return errors.New("-model is not given, want the directory or the safetensors file of a model")
-	case o.prompt != nil && o.file != "":
-		return errors.New("-prompt and -prompt-file are given, want one of them")
-	case o.n < 1:
-		return fmt.Errorf("-n is %d, want 1 or more", o.n)
-	case o.given.Heads < 0:
-		return fmt.Errorf("-heads is %d, want 1 or more", o.given.Heads)
-	case g != "" && !slices.Contains(transformer.GELUs, g):
-		return fmt.Errorf("-gelu is %q, want one of %q", g, transformer.GELUs)
+	if g := o.given.GELU; g != "" && !slices.Contains(transformer.GELUs, g) {
+		return o, cli.Usage(fmt.Errorf("-gelu is %q, want one of %q", g, transformer.GELUs))
 	}
-	return o.sampling.Validate()
+	if err := o.sampling.Validate(); err != nil {
+		return o, cli.Usage(err)
+	}
+	return o, nil
 }
