@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // column is one measure of a run or of a variant.
@@ -46,9 +46,9 @@ var variantColumns = []column[variant]{
 }
 
 // place is a rank, or the range in which it lies.
-func place(p train.Place) string {
+func place(p runlog.Place) string {
 	switch {
-	case p == train.Place{}:
+	case p == runlog.Place{}:
 		return missing
 	case p.Best == p.Worst:
 		return strconv.Itoa(p.Best)

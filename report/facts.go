@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // outcome of a fact that was checked.
@@ -67,10 +67,10 @@ func facts(s summary) []fact {
 // values tells of numbers by name: none 12.3, layer 4.56.
 type values struct {
 	names   []string
-	numbers []train.Float
+	numbers []runlog.Float
 }
 
-func (v *values) add(name string, number train.Float) {
+func (v *values) add(name string, number runlog.Float) {
 	v.names, v.numbers = append(v.names, name), append(v.numbers, number)
 }
 
@@ -83,7 +83,7 @@ func (v values) String() string {
 }
 
 // of is the number of that name, not a number if it is not there.
-func (v values) of(name string) train.Float {
+func (v values) of(name string) runlog.Float {
 	if i := slices.Index(v.names, name); i >= 0 {
 		return v.numbers[i]
 	}

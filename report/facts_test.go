@@ -6,14 +6,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/models/transformer"
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // checks of one fact on hand-made runs.
 type checks []struct {
 	name    string
-	runs    []train.Run
+	runs    []runlog.Run
 	outcome string
 	found   string // in part
 }
@@ -34,9 +33,9 @@ func (cs checks) run(t *testing.T, which func([]variant) fact) {
 	}
 }
 
-type sizes = []train.Float
+type sizes = []runlog.Float
 
-func residual(norm string, placement transformer.Placement, seed uint64, first, end sizes) train.Run {
+func residual(norm string, placement string, seed uint64, first, end sizes) runlog.Run {
 	return probed(cell{norm, placement, false, 0.01, seed, 2}.run(), first, end)
 }
 
@@ -53,22 +52,22 @@ func TestGrowthWithoutNorm(t *testing.T) {
 	cut.Summary.Interrupted = true
 	once := layer
 	once.Probes = once.Probes[:1]
-	at := func(lr float64, r train.Run) train.Run { r.Config.LR = lr; return r }
+	at := func(lr float64, r runlog.Run) runlog.Run { r.Config.LR = lr; return r }
 	checks{
-		{"in both", []train.Run{none, layer}, asPredicted, `Of 1 learning rates, it grows most with depth at 1, with training at 1. At lr 0.01 it is, from the embedding to the last block, times "none" 40, "layer" 20; from the first probe to the last, times "none" 10, "layer" 5.`},
-		{"geometric mean over seeds", []train.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
-		{"in training alone", []train.Run{none, deep}, notAsPredicted, `most with depth at 0, with training at 1.`},
-		{"with depth alone", []train.Run{none, climbing}, notAsPredicted, `most with depth at 1, with training at 0.`},
-		{"at one rate of two", []train.Run{none, layer, at(0.1, none), at(0.1, deep)}, notAsPredicted, `Of 2 learning rates, it grows most with depth at 1 (0.01), with training at 2.`},
-		{"at both", []train.Run{none, layer, at(0.1, none), at(0.1, layer)}, asPredicted, `most with depth at 2, with training at 2.`},
-		{"a rate without the others does not count", []train.Run{none, layer, at(0.1, none2)}, asPredicted, "Of 1 learning rates"},
-		{"a lost run does not count", []train.Run{none, lost, layer}, asPredicted, `"none" 40, "layer" 20;`},
-		{"another placement does not count", []train.Run{none, layer, post}, asPredicted, `"none" 40, "layer" 20;`},
-		{"no other norm", []train.Run{none, post}, cannotBeJudged, "under none and under a norm"},
-		{"no none", []train.Run{layer}, cannotBeJudged, "under none and under a norm"},
-		{"no probes of none", []train.Run{bare, layer}, cannotBeJudged, "under none and under a norm"},
-		{"interrupted", []train.Run{none, cut}, cannotBeJudged, "under none and under a norm"},
-		{"one probe", []train.Run{none, once}, cannotBeJudged, "under none and under a norm"},
+		{"in both", []runlog.Run{none, layer}, asPredicted, `Of 1 learning rates, it grows most with depth at 1, with training at 1. At lr 0.01 it is, from the embedding to the last block, times "none" 40, "layer" 20; from the first probe to the last, times "none" 10, "layer" 5.`},
+		{"geometric mean over seeds", []runlog.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
+		{"in training alone", []runlog.Run{none, deep}, notAsPredicted, `most with depth at 0, with training at 1.`},
+		{"with depth alone", []runlog.Run{none, climbing}, notAsPredicted, `most with depth at 1, with training at 0.`},
+		{"at one rate of two", []runlog.Run{none, layer, at(0.1, none), at(0.1, deep)}, notAsPredicted, `Of 2 learning rates, it grows most with depth at 1 (0.01), with training at 2.`},
+		{"at both", []runlog.Run{none, layer, at(0.1, none), at(0.1, layer)}, asPredicted, `most with depth at 2, with training at 2.`},
+		{"a rate without the others does not count", []runlog.Run{none, layer, at(0.1, none2)}, asPredicted, "Of 1 learning rates"},
+		{"a lost run does not count", []runlog.Run{none, lost, layer}, asPredicted, `"none" 40, "layer" 20;`},
+		{"another placement does not count", []runlog.Run{none, layer, post}, asPredicted, `"none" 40, "layer" 20;`},
+		{"no other norm", []runlog.Run{none, post}, cannotBeJudged, "under none and under a norm"},
+		{"no none", []runlog.Run{layer}, cannotBeJudged, "under none and under a norm"},
+		{"no probes of none", []runlog.Run{bare, layer}, cannotBeJudged, "under none and under a norm"},
+		{"interrupted", []runlog.Run{none, cut}, cannotBeJudged, "under none and under a norm"},
+		{"one probe", []runlog.Run{none, once}, cannotBeJudged, "under none and under a norm"},
 	}.run(t, growthWithoutNorm)
 }
 
@@ -83,17 +82,17 @@ func TestPreNormAtStart(t *testing.T) {
 	late := within
 	late.Probes = late.Probes[1:]
 	checks{
-		{"within", []train.Run{within}, asPredicted, "In 1 of 1 runs all blocks are within; after the last of 2, E‖x‖²/d is 3.61."},
-		{"above", []train.Run{within, above}, notAsPredicted, "In 1 of 2 runs"},
-		{"below", []train.Run{within, below}, notAsPredicted, "is 1.96 to 3.61."},
-		{"where the assumption holds", []train.Run{within, small}, asPredicted, "In 1 of 1 runs"},
-		{"just within the assumption", []train.Run{near}, asPredicted, "In 1 of 1 runs"},
-		{"just out of it", []train.Run{far}, cannotBeJudged, "which is 1.12 here"},
-		{"small", []train.Run{small}, cannotBeJudged, "which is 0.0009 here (nanoGPT's initialisation gives about 0.0008); `go test ./models/transformer -run Initialisation`"},
-		{"no probe of step 1", []train.Run{late}, cannotBeJudged, "needs a probe of step 1"},
-		{"other norms", []train.Run{residual("batch", "pre", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
-		{"post-norm", []train.Run{residual("layer", "post", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
-		{"not finite", []train.Run{residual("layer", "pre", 1, sizes{1, nan, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+		{"within", []runlog.Run{within}, asPredicted, "In 1 of 1 runs all blocks are within; after the last of 2, E‖x‖²/d is 3.61."},
+		{"above", []runlog.Run{within, above}, notAsPredicted, "In 1 of 2 runs"},
+		{"below", []runlog.Run{within, below}, notAsPredicted, "is 1.96 to 3.61."},
+		{"where the assumption holds", []runlog.Run{within, small}, asPredicted, "In 1 of 1 runs"},
+		{"just within the assumption", []runlog.Run{near}, asPredicted, "In 1 of 1 runs"},
+		{"just out of it", []runlog.Run{far}, cannotBeJudged, "which is 1.12 here"},
+		{"small", []runlog.Run{small}, cannotBeJudged, "which is 0.0009 here (nanoGPT's initialisation gives about 0.0008); `go test ./models/transformer -run Initialisation`"},
+		{"no probe of step 1", []runlog.Run{late}, cannotBeJudged, "needs a probe of step 1"},
+		{"other norms", []runlog.Run{residual("batch", "pre", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+		{"post-norm", []runlog.Run{residual("layer", "post", 1, sizes{1, 1.5, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
+		{"not finite", []runlog.Run{residual("layer", "pre", 1, sizes{1, nan, 1.9}, end)}, cannotBeJudged, "needs a probe of step 1"},
 	}.run(t, preNormAtStart)
 }
 
@@ -103,23 +102,23 @@ func TestPostNormAtStart(t *testing.T) {
 	growing := residual("rms", "post", 1, sizes{0.03, 1, 1.0051}, end)   // 1.02 %
 	shallow := residual("layer", "post", 1, sizes{0.03, 1}, sizes{1, 1}) // one block
 	checks{
-		{"steady", []train.Run{steady}, asPredicted, "is 0.982 %, of 1 runs."},
-		{"one is not", []train.Run{steady, growing}, notAsPredicted, "is 1.02 %, of 2 runs."},
-		{"one block", []train.Run{shallow}, cannotBeJudged, "of two blocks or more"},
-		{"no post-norm", []train.Run{residual("layer", "pre", 1, sizes{1, 1, 1}, end)}, cannotBeJudged, "of two blocks or more"},
+		{"steady", []runlog.Run{steady}, asPredicted, "is 0.982 %, of 1 runs."},
+		{"one is not", []runlog.Run{steady, growing}, notAsPredicted, "is 1.02 %, of 2 runs."},
+		{"one block", []runlog.Run{shallow}, cannotBeJudged, "of two blocks or more"},
+		{"no post-norm", []runlog.Run{residual("layer", "pre", 1, sizes{1, 1, 1}, end)}, cannotBeJudged, "of two blocks or more"},
 	}.run(t, postNormAtStart)
 }
 
 // sensitive are runs over two rates: seeds with the sensitivity (ℓ − 2)/2 for
 // each of the losses at the second.
-func sensitive(norm string, placement transformer.Placement, qk bool, losses ...train.Float) (runs []train.Run) {
+func sensitive(norm string, placement string, qk bool, losses ...runlog.Float) (runs []runlog.Run) {
 	for i, l := range losses {
 		runs = append(runs, cell{norm, placement, qk, 0.01, uint64(i + 1), 2}.run(), cell{norm, placement, qk, 0.1, uint64(i + 1), l}.run())
 	}
 	return runs
 }
 
-func join(groups ...[]train.Run) (runs []train.Run) {
+func join(groups ...[]runlog.Run) (runs []runlog.Run) {
 	for _, g := range groups {
 		runs = append(runs, g...)
 	}
@@ -169,7 +168,7 @@ func TestQKNormSensitivity(t *testing.T) {
 }
 
 func TestLayerLikeRMS(t *testing.T) {
-	losses := func(norm string, placement transformer.Placement, ls ...train.Float) (runs []train.Run) {
+	losses := func(norm string, placement string, ls ...runlog.Float) (runs []runlog.Run) {
 		for i, l := range ls {
 			runs = append(runs, cell{norm, placement, false, 0.01, uint64(i + 1), l}.run())
 		}
@@ -201,23 +200,23 @@ func TestLayerLikeRMS(t *testing.T) {
 }
 
 func TestBatchGap(t *testing.T) {
-	gap := func(norm string, qk bool, g train.Float) train.Run {
+	gap := func(norm string, qk bool, g runlog.Float) runlog.Run {
 		r := cell{norm, "pre", qk, 0.01, 1, 2}.run()
 		r.Summary.TrainModeVal = r.Summary.LastVal - g
 		return r
 	}
-	seed := func(n uint64, r train.Run) train.Run { r.Config.Seed = n; return r }
+	seed := func(n uint64, r runlog.Run) runlog.Run { r.Config.Seed = n; return r }
 	checks{
-		{"larger", []train.Run{gap("batch", false, 0.5), gap("layer", false, 0)}, asPredicted, `runs: "batch" 0.500, "layer" 0.000. Without BatchNorm the modes compute the same, and the gap is 0 by construction;`},
-		{"the other way", []train.Run{gap("batch", false, -0.5), gap("layer", false, 0.25)}, asPredicted, `"batch" -0.500, "layer" 0.250. Under BatchNorm evaluation mode is the better one. Without`},
-		{"the median, with its sign", []train.Run{gap("batch", false, -0.5), seed(2, gap("batch", false, -0.25)), seed(3, gap("batch", false, 0.25)), gap("layer", false, 0)}, asPredicted, `"batch" -0.250,`},
-		{"smaller", []train.Run{gap("batch", false, 0.125), gap("layer", false, -0.25)}, notAsPredicted, `"layer" -0.250. Without`},
-		{"just enough", []train.Run{gap("batch", false, -0.0101), gap("layer", false, 0)}, asPredicted, `"batch" -0.010`},
-		{"too little, the other way", []train.Run{gap("batch", false, -0.0099), gap("layer", false, 0)}, notAsPredicted, `"layer" 0.000. Without`},
-		{"too little", []train.Run{gap("batch", false, 0.0099), gap("layer", false, 0)}, notAsPredicted, "a gap below 0.01 counts as none."},
-		{"none at all", []train.Run{gap("batch", false, 0), gap("layer", false, 0)}, notAsPredicted, `"batch" 0.000, "layer" 0.000. Without`},
-		{"no other", []train.Run{gap("batch", false, 0.5), gap("layer", true, 0.25)}, cannotBeJudged, "under another norm"},
-		{"no batch", []train.Run{gap("none", false, 0.5), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
-		{"not measured", []train.Run{gap("batch", false, nan), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
+		{"larger", []runlog.Run{gap("batch", false, 0.5), gap("layer", false, 0)}, asPredicted, `runs: "batch" 0.500, "layer" 0.000. Without BatchNorm the modes compute the same, and the gap is 0 by construction;`},
+		{"the other way", []runlog.Run{gap("batch", false, -0.5), gap("layer", false, 0.25)}, asPredicted, `"batch" -0.500, "layer" 0.250. Under BatchNorm evaluation mode is the better one. Without`},
+		{"the median, with its sign", []runlog.Run{gap("batch", false, -0.5), seed(2, gap("batch", false, -0.25)), seed(3, gap("batch", false, 0.25)), gap("layer", false, 0)}, asPredicted, `"batch" -0.250,`},
+		{"smaller", []runlog.Run{gap("batch", false, 0.125), gap("layer", false, -0.25)}, notAsPredicted, `"layer" -0.250. Without`},
+		{"just enough", []runlog.Run{gap("batch", false, -0.0101), gap("layer", false, 0)}, asPredicted, `"batch" -0.010`},
+		{"too little, the other way", []runlog.Run{gap("batch", false, -0.0099), gap("layer", false, 0)}, notAsPredicted, `"layer" 0.000. Without`},
+		{"too little", []runlog.Run{gap("batch", false, 0.0099), gap("layer", false, 0)}, notAsPredicted, "a gap below 0.01 counts as none."},
+		{"none at all", []runlog.Run{gap("batch", false, 0), gap("layer", false, 0)}, notAsPredicted, `"batch" 0.000, "layer" 0.000. Without`},
+		{"no other", []runlog.Run{gap("batch", false, 0.5), gap("layer", true, 0.25)}, cannotBeJudged, "under another norm"},
+		{"no batch", []runlog.Run{gap("none", false, 0.5), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
+		{"not measured", []runlog.Run{gap("batch", false, nan), gap("layer", false, 0.25)}, cannotBeJudged, "under batch"},
 	}.run(t, batchGap)
 }

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // qkNormSensitivity compares each norm and placement with and without qk-norm,
@@ -16,7 +16,7 @@ func qkNormSensitivity(vs []variant) fact {
 		Claim:  "qk-norm lowers LR sensitivity",
 		Source: "Wortsman et al. 2023, arXiv 2309.14322",
 	}
-	var judged [][]train.Float
+	var judged [][]runlog.Float
 	apart, lower := 0, 0
 	var told []string
 	for _, without := range vs {
@@ -31,7 +31,7 @@ func qkNormSensitivity(vs []variant) fact {
 			judged = append(judged, a, b)
 			seeds = "seeds overlap"
 		}
-		if below := train.Below(a, b); below || train.Below(b, a) {
+		if below := runlog.Below(a, b); below || runlog.Below(b, a) {
 			apart++
 			seeds = "seeds apart"
 			if below {
@@ -81,7 +81,7 @@ func layerLikeRMS(vs []variant) fact {
 		Source: "Zhang & Sennrich 2019, arXiv 1910.07467",
 	}
 	overlap := 0
-	var judged [][]train.Float
+	var judged [][]runlog.Float
 	var told []string
 	for _, layer := range vs {
 		rms, ok := find(vs, kind{"rms", layer.placement, layer.qk})
@@ -89,7 +89,7 @@ func layerLikeRMS(vs []variant) fact {
 			len(finite(layer.Lowest)) == 0 || len(finite(rms.Lowest)) == 0 {
 			continue
 		}
-		if !train.Below(layer.Lowest, rms.Lowest) && !train.Below(rms.Lowest, layer.Lowest) {
+		if !runlog.Below(layer.Lowest, rms.Lowest) && !runlog.Below(rms.Lowest, layer.Lowest) {
 			overlap++
 		}
 		judged = append(judged, layer.Lowest, rms.Lowest)
@@ -121,7 +121,7 @@ func batchGap(vs []variant) fact {
 		if !v.plain() || !v.Gap.Finite() {
 			continue
 		}
-		gaps.add(v.norm, train.Float(math.Abs(float64(v.Gap))))
+		gaps.add(v.norm, runlog.Float(math.Abs(float64(v.Gap))))
 		told = append(told, fmt.Sprintf("%q %s", v.norm, loss(v.Gap)))
 		if v.norm == "batch" && v.Gap <= -leastGap {
 			better = " Under BatchNorm evaluation mode is the better one."

@@ -3,7 +3,7 @@ package report
 import (
 	"fmt"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // growthWithoutNorm compares, at each learning rate, the growth of the residual
@@ -51,15 +51,15 @@ func growthWithoutNorm(vs []variant) fact {
 
 // growthAt is the growth at a learning rate under each norm of the plain runs, the
 // geometric mean over those with finite probes.
-func growthAt(vs []variant, lr train.Float) (depth, training values) {
+func growthAt(vs []variant, lr runlog.Float) (depth, training values) {
 	for _, v := range vs {
 		if !v.plain() {
 			continue
 		}
-		var d, t []train.Float
+		var d, t []runlog.Float
 		for _, r := range v.Rows {
 			byDepth, byTraining := growth(r.Probes)
-			if train.Float(r.Config.LR) == lr && byDepth.Finite() && byTraining.Finite() && byDepth > 0 && byTraining > 0 {
+			if runlog.Float(r.Config.LR) == lr && byDepth.Finite() && byTraining.Finite() && byDepth > 0 && byTraining > 0 {
 				d, t = append(d, byDepth), append(t, byTraining)
 			}
 		}
@@ -74,7 +74,7 @@ func growthAt(vs []variant, lr train.Float) (depth, training values) {
 // growth is how many times the residual stream's RMS is larger after the last
 // block than after the embedding in the last probe, and after the last block in
 // the last probe than in the first. It is NaN without two probes.
-func growth(ps []train.Probe) (depth, training train.Float) {
+func growth(ps []runlog.Probe) (depth, training runlog.Float) {
 	if len(ps) < 2 {
 		return notANumber, notANumber
 	}
@@ -83,7 +83,7 @@ func growth(ps []train.Probe) (depth, training train.Float) {
 }
 
 // embedding is the residual stream's RMS before the first block.
-func embedding(p train.Probe) train.Float {
+func embedding(p runlog.Probe) runlog.Float {
 	if len(p.Residual) == 0 {
 		return notANumber
 	}
@@ -91,7 +91,7 @@ func embedding(p train.Probe) train.Float {
 }
 
 // lastResidual is the residual stream's RMS after the last block.
-func lastResidual(p train.Probe) train.Float {
+func lastResidual(p runlog.Probe) runlog.Float {
 	if len(p.Residual) == 0 {
 		return notANumber
 	}
@@ -104,7 +104,7 @@ const unitInput = 0.1
 
 // initialResiduals are E‖x‖²/d after the embedding and after each block, at
 // initialization, of the runs with LayerNorm or RMSNorm in the given place.
-func initialResiduals(vs []variant, placement string) (all [][]train.Float) {
+func initialResiduals(vs []variant, placement string) (all [][]runlog.Float) {
 	for _, v := range vs {
 		if v.placement != placement || v.norm != "layer" && v.norm != "rms" {
 			continue
@@ -113,7 +113,7 @@ func initialResiduals(vs []variant, placement string) (all [][]train.Float) {
 			if len(r.Probes) == 0 || r.Probes[0].Step != 1 {
 				continue
 			}
-			var squares []train.Float
+			var squares []runlog.Float
 			for _, s := range r.Probes[0].Residual {
 				squares = append(squares, s.RMS*s.RMS)
 			}
@@ -136,7 +136,7 @@ func preNormAtStart(vs []variant) fact {
 	if len(all) == 0 {
 		return f.needs("It needs a probe of step 1 of a pre-norm run under layer or rms.")
 	}
-	var inputs, ends []train.Float
+	var inputs, ends []runlog.Float
 	fit, within, blocks := 0, 0, 0
 	for _, squares := range all {
 		inputs = append(inputs, squares[0])
@@ -157,9 +157,9 @@ func preNormAtStart(vs []variant) fact {
 	return f.judged(within == fit, fmt.Sprintf("In %d of %d runs all blocks are within; after the last of %d, E‖x‖²/d is %s.", within, fit, blocks, fromToNumbers(ends)))
 }
 
-func withinLemma(squares []train.Float) bool {
+func withinLemma(squares []runlog.Float) bool {
 	for l, x := range squares[1:] {
-		n := train.Float(l + 1)
+		n := runlog.Float(l + 1)
 		if x < 1+n/2 || x > 1+3*n/2 {
 			return false
 		}
@@ -176,7 +176,7 @@ func postNormAtStart(vs []variant) fact {
 		Claim:  "at initialisation post-norm's E‖x‖² is the same after every block",
 		Source: "Xiong et al. 2020, arXiv 2002.04745, lemma 2",
 	}
-	var apart []train.Float
+	var apart []runlog.Float
 	for _, squares := range initialResiduals(vs, "post") {
 		if len(squares) > 2 {
 			lo, hi := extremes(squares[1:])
@@ -191,7 +191,7 @@ func postNormAtStart(vs []variant) fact {
 }
 
 // fromToNumbers is the range of values.
-func fromToNumbers(values []train.Float) string {
+func fromToNumbers(values []runlog.Float) string {
 	lo, hi := extremes(values)
 	return fromTo(significant(lo), significant(hi))
 }

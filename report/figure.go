@@ -7,7 +7,7 @@ import (
 
 	"gonum.org/v1/plot"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // figure is a picture with what it shows.
@@ -37,7 +37,7 @@ func lossFigure(title string, shown chosen) (*figure, error) {
 	if len(shown.rows) == 0 {
 		return nil, nil
 	}
-	ts, leftOut := traces(shown.rows, func(s train.Step) train.Float { return s.Loss }, false)
+	ts, leftOut := traces(shown.rows, func(s runlog.Step) runlog.Float { return s.Loss }, false)
 	vals, _ := traces(shown.rows, valLoss, false)
 	f, cut := lossFrame(shown.rows, ts, vals)
 	c := newChart(f)
@@ -59,7 +59,7 @@ func lossFigure(title string, shown chosen) (*figure, error) {
 	return c.ended(title, ts, caption)
 }
 
-func valLoss(s train.Step) train.Float {
+func valLoss(s runlog.Step) runlog.Float {
 	if s.ValLoss == nil {
 		return notANumber
 	}
@@ -71,7 +71,7 @@ func gradFigure(shown chosen) (*figure, error) {
 	if len(shown.rows) == 0 {
 		return nil, nil
 	}
-	ts, leftOut := traces(shown.rows, func(s train.Step) train.Float { return s.GradNorm }, true)
+	ts, leftOut := traces(shown.rows, func(s runlog.Step) runlog.Float { return s.GradNorm }, true)
 	c := newChart(frame{stepAxis(shown.rows), logAxis("global gradient norm before clipping", ts)})
 	caption := append(shown.caption("Gradient norm of each step, on a logarithmic axis, not smoothed."),
 		spread("Highest of each run:", ts, highest, significant))

@@ -9,13 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"gonum.org/v1/plot/plotter"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // The lines of the main figure end at the edge where the mean is lost, and come
 // down from it.
 func TestRatePoints(t *testing.T) {
-	v := one(t, plainRuns("layer", map[float64][]train.Float{0.001: {inf}, 0.01: {2}, 0.1: {3}, 1: {nan}, 10: {9}, 100: {2.5}}))
+	v := one(t, plainRuns("layer", map[float64][]runlog.Float{0.001: {inf}, 0.01: {2}, 0.1: {3}, 1: {nan}, 10: {9}, 100: {2.5}}))
 	edge := 4.0
 	lines, marks, beyond := v.byRatePoints(frame{y: axis{hi: edge}})
 	assert.Equal(t, []plotter.XYs{
@@ -23,7 +23,7 @@ func TestRatePoints(t *testing.T) {
 		{{X: 10, Y: edge}, {X: 100, Y: 2.5}},
 	}, lines)
 	assert.Equal(t, plotter.XYs{{X: 0.01, Y: 2}, {X: 0.1, Y: 3}, {X: 100, Y: 2.5}}, marks)
-	assert.Equal(t, []train.Float{0.001, 1, 10}, beyond)
+	assert.Equal(t, []runlog.Float{0.001, 1, 10}, beyond)
 }
 
 func TestStyles(t *testing.T) {
@@ -49,23 +49,23 @@ func TestStyles(t *testing.T) {
 }
 
 func TestMeasuresOfProbe(t *testing.T) {
-	p := probed(cell{"batch", "pre", false, 1, 1, 2}.run(), []train.Float{1}, []train.Float{1, 5}).Probes[1]
-	p.Norms = append(p.Norms, train.NormProbe{Drift: &train.Drift{Shift: 1.5}, Batch: &train.Batch{Mean: 0.3, Var: 0.4}}, train.NormProbe{})
+	p := probed(cell{"batch", "pre", false, 1, 1, 2}.run(), []runlog.Float{1}, []runlog.Float{1, 5}).Probes[1]
+	p.Norms = append(p.Norms, runlog.NormProbe{Drift: &runlog.Drift{Shift: 1.5}, Batch: &runlog.Batch{Mean: 0.3, Var: 0.4}}, runlog.NormProbe{})
 	for what, c := range map[string]struct {
-		of   func(train.Probe) train.Float
+		of   func(runlog.Probe) runlog.Float
 		want float64
 	}{
 		"residual": {lastResidual, 5}, "attention": {attention, 2}, "shift": {shift, 1}, "update": {updateRatio, 0.02},
 		"batch mean": {batchMean, 0.2}, "batch variance": {batchVar, 0.3},
 	} {
 		assert.InDelta(t, c.want, float64(c.of(p)), 1e-12, what)
-		assert.False(t, c.of(train.Probe{}).Finite(), what)
+		assert.False(t, c.of(runlog.Probe{}).Finite(), what)
 	}
 }
 
 // The probe of queries and keys is a norm among the others.
 func TestProbeOfQKNorm(t *testing.T) {
-	p := probed(cell{"batch", "pre", true, 1, 1, 2}.run(), []train.Float{1}, []train.Float{1, 5}).Probes[1]
+	p := probed(cell{"batch", "pre", true, 1, 1, 2}.run(), []runlog.Float{1}, []runlog.Float{1, 5}).Probes[1]
 	assert.Equal(t, "h.0.attn.qk_norm", p.Norms[1].Name)
 	assert.EqualValues(t, 1, shift(p), "mean of 0.5 and 1.5")
 	assert.EqualValues(t, 0.1, batchMean(p), "it has no running statistics")
@@ -83,7 +83,7 @@ var viewBox = regexp.MustCompile(`viewBox="0 0 800 ([0-9.]+)"`)
 // A legend that is longer than the figure makes it higher.
 func TestLongLegend(t *testing.T) {
 	height := func(variants int) float64 {
-		var runs []train.Run
+		var runs []runlog.Run
 		for i := range variants {
 			runs = append(runs, made("norm"+strconv.Itoa(i), i))
 		}

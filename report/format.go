@@ -6,14 +6,14 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 const missing = "–"
 
 // loss has three decimals, more than one seed carries, while it is of a size
 // that a loss should have.
-func loss(f train.Float) string {
+func loss(f runlog.Float) string {
 	if f.Finite() && math.Abs(float64(f)) < 100 {
 		return fmt.Sprintf("%.3f", float64(f))
 	}
@@ -21,7 +21,7 @@ func loss(f train.Float) string {
 }
 
 // significant has three significant digits.
-func significant(f train.Float) string {
+func significant(f runlog.Float) string {
 	switch v := float64(f); {
 	case math.IsNaN(v):
 		return missing
@@ -32,7 +32,7 @@ func significant(f train.Float) string {
 	}
 }
 
-func speed(f train.Float) string {
+func speed(f runlog.Float) string {
 	if !f.Finite() || math.Abs(float64(f)) > math.MaxInt32 {
 		return significant(f)
 	}
@@ -40,7 +40,7 @@ func speed(f train.Float) string {
 }
 
 // rate is a learning rate, with the digits it was given in.
-func rate(f train.Float) string {
+func rate(f runlog.Float) string {
 	if !f.Finite() {
 		return missing
 	}
@@ -48,7 +48,7 @@ func rate(f train.Float) string {
 }
 
 // plusMinus is a loss with its standard deviation, if there is one.
-func plusMinus(mean, std train.Float) string {
+func plusMinus(mean, std runlog.Float) string {
 	if !std.Finite() {
 		return loss(mean)
 	}
@@ -56,14 +56,14 @@ func plusMinus(mean, std train.Float) string {
 }
 
 // pair is two shares in per cent.
-func pair(a, b train.Float) string {
+func pair(a, b runlog.Float) string {
 	if !a.Finite() && !b.Finite() {
 		return missing
 	}
 	return percent(a) + " / " + percent(b)
 }
 
-func percent(f train.Float) string {
+func percent(f runlog.Float) string {
 	if !f.Finite() {
 		return missing
 	}
@@ -71,7 +71,7 @@ func percent(f train.Float) string {
 }
 
 // diverged says at which step a run did, and how if its values stayed finite.
-func diverged(s train.Summary) string {
+func diverged(s runlog.Summary) string {
 	switch {
 	case s.DivergedAt == 0:
 		return "no"

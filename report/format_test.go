@@ -5,14 +5,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
-		{diverged(train.Summary{}), "no"},
-		{diverged(train.Summary{DivergedAt: 57, Divergence: train.NonFinite}), "step 57"},
-		{diverged(train.Summary{DivergedAt: 200, Divergence: train.NotLearning}), "step 200, no better than its start"},
+		{diverged(runlog.Summary{}), "no"},
+		{diverged(runlog.Summary{DivergedAt: 57, Divergence: runlog.NonFinite}), "step 57"},
+		{diverged(runlog.Summary{DivergedAt: 200, Divergence: runlog.NotLearning}), "step 200, no better than its start"},
 		{rate(0.3), "0.3"},
 		{rate(3e-5), "3e-05"},
 		{rate(nan), "–"},
@@ -22,9 +22,9 @@ func TestFormats(t *testing.T) {
 		{pair(0.001, 0.25), "0.1 / 25.0"},
 		{pair(nan, 0.25), "– / 25.0"},
 		{pair(nan, nan), "–"},
-		{place(train.Place{}), "–"},
-		{place(train.Place{Best: 3, Worst: 3}), "3"},
-		{place(train.Place{Best: 1, Worst: 3}), "1–3"},
+		{place(runlog.Place{}), "–"},
+		{place(runlog.Place{Best: 3, Worst: 3}), "3"},
+		{place(runlog.Place{Best: 1, Worst: 3}), "1–3"},
 		{fromTo("1", "1"), "1"},
 		{fromTo("1", "2"), "1 to 2"},
 		{significant(inf), "inf"},

@@ -11,36 +11,35 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/models/transformer"
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
-var inf = train.Float(math.Inf(1))
+var inf = runlog.Float(math.Inf(1))
 
 // cell is a run of a grid by what sets it apart and its final loss, which starts
 // from 4.2; above that the run is no better than its start, and one that is not
 // finite was stopped at step 12 of 20.
 type cell struct {
 	norm      string
-	placement transformer.Placement
+	placement string
 	qk        bool
 	lr        float64
 	seed      uint64
-	loss      train.Float
+	loss      runlog.Float
 }
 
 const initVal = 4.2
 
-func (c cell) run() train.Run {
-	r := train.Run{Config: train.Defaults()}
+func (c cell) run() runlog.Run {
+	r := runlog.Run{Config: defaults}
 	r.Config.Norm, r.Config.Placement, r.Config.QKNorm = c.norm, c.placement, c.qk
 	r.Config.LR, r.Config.MinLR, r.Config.Seed, r.Config.Steps = c.lr, c.lr/10, c.seed, 20
 	r.Config.Data, r.Config.DataSHA256 = "/somewhere/else/Isaac.Newton-Opticks.txt", strings.Repeat("0123456789abcdef", 4)
 	steps := 20
 	s := &r.Summary
-	*s = train.Summary{
+	*s = runlog.Summary{
 		Norm: c.norm, Parameters: 804_096, InitVal: initVal,
-		MedianGradNorm: train.Float(c.lr), MaxGradNorm: 10 * train.Float(c.lr), GradNormCV: 0.5,
+		MedianGradNorm: runlog.Float(c.lr), MaxGradNorm: 10 * runlog.Float(c.lr), GradNormCV: 0.5,
 		LossSpikes: 0.02, GradSpikes: 0.04, SpikeWindow: 50, TrainModeVal: c.loss,
 	}
 	if c.norm == "batch" {
@@ -49,14 +48,14 @@ func (c cell) run() train.Run {
 	if !c.loss.Finite() {
 		steps = 12
 		s.TrainModeVal, s.MaxGradNorm = nan, inf
-		s.Stopped, s.DivergedAt, s.Divergence = true, 12, train.NonFinite
+		s.Stopped, s.DivergedAt, s.Divergence = true, 12, runlog.NonFinite
 		s.NonFinite = "GELU transformer.h.0.mlp.gelu forward: +Inf"
 	} else if c.loss >= initVal {
-		s.DivergedAt, s.Divergence = 20, train.NotLearning
+		s.DivergedAt, s.Divergence = 20, runlog.NotLearning
 	}
 	for i := 1; i <= steps; i++ {
-		done := train.Float(i) / 20
-		step := train.Step{Step: i, Loss: initVal + done*(c.loss-initVal), GradNorm: 2 - done, LR: train.Float(c.lr)}
+		done := runlog.Float(i) / 20
+		step := runlog.Step{Step: i, Loss: initVal + done*(c.loss-initVal), GradNorm: 2 - done, LR: runlog.Float(c.lr)}
 		if !c.loss.Finite() {
 			step.Loss, step.GradNorm = initVal+done, 2+3*done
 			if i == steps {
@@ -72,11 +71,11 @@ func (c cell) run() train.Run {
 	median, top := s.MedianGradNorm, s.MaxGradNorm
 	sum(&r)
 	s.MedianGradNorm, s.MaxGradNorm = median, top
-	r.Speed = train.Speed{TokensPerSec: 20_000, Seconds: 5}
+	r.Speed = runlog.Speed{TokensPerSec: 20_000, Seconds: 5}
 	return r
 }
 
-func runsOf(cells ...cell) (runs []train.Run) {
+func runsOf(cells ...cell) (runs []runlog.Run) {
 	for _, c := range cells {
 		runs = append(runs, c.run())
 	}
@@ -85,29 +84,29 @@ func runsOf(cells ...cell) (runs []train.Run) {
 
 // probed gives a run two probes of two blocks: the residual stream's RMS after
 // embedding and blocks is that of first in step 1, and of end in the last.
-func probed(r train.Run, first, end []train.Float) train.Run {
-	for i, sizes := range [][]train.Float{first, end} {
-		p := train.Probe{Step: 1, Attention: []train.Float{1, 2}, LogZ: train.Moments{Mean: 4.2}}
-		n := train.NormProbe{Name: "h.0.ln_1"}
+func probed(r runlog.Run, first, end []runlog.Float) runlog.Run {
+	for i, sizes := range [][]runlog.Float{first, end} {
+		p := runlog.Probe{Step: 1, Attention: []runlog.Float{1, 2}, LogZ: runlog.Moments{Mean: 4.2}}
+		n := runlog.NormProbe{Name: "h.0.ln_1"}
 		if i > 0 {
 			p.Step = len(r.Steps)
-			n.Drift = &train.Drift{Shift: 0.5}
+			n.Drift = &runlog.Drift{Shift: 0.5}
 		}
 		if r.Config.Norm == "batch" {
-			n.Batch = &train.Batch{Mean: 0.1, Var: 0.2}
+			n.Batch = &runlog.Batch{Mean: 0.1, Var: 0.2}
 		}
 		for _, s := range sizes {
-			p.Residual = append(p.Residual, train.Spread{RMS: s, Max: 4 * s})
+			p.Residual = append(p.Residual, runlog.Spread{RMS: s, Max: 4 * s})
 		}
-		p.Norms = []train.NormProbe{n}
+		p.Norms = []runlog.NormProbe{n}
 		if r.Config.QKNorm {
-			q := train.NormProbe{Name: "h.0.attn.qk_norm"}
+			q := runlog.NormProbe{Name: "h.0.attn.qk_norm"}
 			if i > 0 {
-				q.Drift = &train.Drift{Shift: 1.5}
+				q.Drift = &runlog.Drift{Shift: 1.5}
 			}
 			p.Norms = append(p.Norms, q)
 		}
-		p.Groups = []train.GroupProbe{{Name: "wte", Update: 0.01}, {Name: "wpe", Update: 0.03}}
+		p.Groups = []runlog.GroupProbe{{Name: "wte", Update: 0.01}, {Name: "wpe", Update: 0.03}}
 		r.Probes = append(r.Probes, p)
 	}
 	return r
@@ -115,34 +114,34 @@ func probed(r train.Run, first, end []train.Float) train.Run {
 
 // someGrid is three norms, one of them in two placements and with qk-norm, over
 // three rates and two seeds, with one run missing, one interrupted and some lost.
-func someGrid() []train.Run {
+func someGrid() []runlog.Run {
 	var cells []cell
 	for _, v := range []struct {
 		norm      string
-		placement transformer.Placement
+		placement string
 		qk        bool
-		losses    [3]train.Float
+		losses    [3]runlog.Float
 	}{
-		{"none", "pre", false, [3]train.Float{2.6, 3.1, inf}},
-		{"batch", "pre", false, [3]train.Float{2.2, 2.1, 2.4}},
-		{"layer", "pre", false, [3]train.Float{2, 1.8, 2.2}},
-		{"layer", "pre", true, [3]train.Float{2, 1.85, 1.9}},
-		{"layer", "post", false, [3]train.Float{1.95, 3, 4.3}},
-		{"rms", "pre", false, [3]train.Float{2, 1.81, 2.3}},
+		{"none", "pre", false, [3]runlog.Float{2.6, 3.1, inf}},
+		{"batch", "pre", false, [3]runlog.Float{2.2, 2.1, 2.4}},
+		{"layer", "pre", false, [3]runlog.Float{2, 1.8, 2.2}},
+		{"layer", "pre", true, [3]runlog.Float{2, 1.85, 1.9}},
+		{"layer", "post", false, [3]runlog.Float{1.95, 3, 4.3}},
+		{"rms", "pre", false, [3]runlog.Float{2, 1.81, 2.3}},
 	} {
 		for i, lr := range []float64{0.001, 0.01, 0.1} {
 			for seed := range uint64(2) {
-				cells = append(cells, cell{v.norm, v.placement, v.qk, lr, seed + 1, v.losses[i] + 0.03*train.Float(seed)})
+				cells = append(cells, cell{v.norm, v.placement, v.qk, lr, seed + 1, v.losses[i] + 0.03*runlog.Float(seed)})
 			}
 		}
 	}
 	runs := runsOf(cells...)
 	for i := range runs {
-		end := []train.Float{0.1, 0.4, 0.8}
+		end := []runlog.Float{0.1, 0.4, 0.8}
 		if runs[i].Config.Norm == "none" {
-			end = []train.Float{0.1, 1, 6}
+			end = []runlog.Float{0.1, 1, 6}
 		}
-		runs[i] = probed(runs[i], []train.Float{0.03, 0.04, 0.05}, end)
+		runs[i] = probed(runs[i], []runlog.Float{0.03, 0.04, 0.05}, end)
 	}
 	cut := &runs[10] // batch, lr 0.1, seed 1
 	cut.Steps, cut.Summary.Steps, cut.Summary.Interrupted = cut.Steps[:8], 8, true
@@ -153,7 +152,7 @@ func someGrid() []train.Run {
 func TestSameRunsSameReport(t *testing.T) {
 	twice := someRuns()
 	twice = append(twice, made("layer", 9), made("layer", 8)) // equal in all settings
-	for name, runs := range map[string][]train.Run{"one a norm": someRuns(), "grid": someGrid(), "twice": twice, "edges": edgeRuns()["all of them"]} {
+	for name, runs := range map[string][]runlog.Run{"one a norm": someRuns(), "grid": someGrid(), "twice": twice, "edges": edgeRuns()["all of them"]} {
 		t.Run(name, func(t *testing.T) {
 			var table, page bytes.Buffer
 			require.NoError(t, Table(&table, runs))
@@ -163,7 +162,7 @@ func TestSameRunsSameReport(t *testing.T) {
 				shuffled := slices.Clone(runs)
 				random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
 				for i := range shuffled {
-					shuffled[i].Speed = train.Speed{TokensPerSec: train.Float(random.Float64()), Seconds: nan}
+					shuffled[i].Speed = runlog.Speed{TokensPerSec: runlog.Float(random.Float64()), Seconds: nan}
 				}
 				given := slices.Clone(shuffled)
 				var b bytes.Buffer
@@ -203,9 +202,9 @@ func TestOrder(t *testing.T) {
 
 	short, long := cell{"rms", "pre", false, 1, 1, 2}.run(), cell{"rms", "pre", false, 1, 1, 2}.run()
 	short.Config.Steps, long.Config.Steps = 60, 300
-	assert.Equal(t, []train.Run{short, long}, sorted([]train.Run{long, short}), "other settings go by size")
+	assert.Equal(t, []runlog.Run{short, long}, sorted([]runlog.Run{long, short}), "other settings go by size")
 	short.Config.Seed = 2
-	assert.Equal(t, []train.Run{long, short}, sorted([]train.Run{short, long}), "the seed goes first")
+	assert.Equal(t, []runlog.Run{long, short}, sorted([]runlog.Run{short, long}), "the seed goes first")
 }
 
 func TestSpeed(t *testing.T) {
@@ -213,7 +212,7 @@ func TestSpeed(t *testing.T) {
 		cell{"layer", "pre", false, 0.01, 1, 2}, cell{"layer", "pre", false, 0.01, 2, 2}, cell{"layer", "pre", false, 0.01, 3, 2},
 		cell{"none", "pre", false, 0.01, 1, 2}, cell{"none", "pre", false, 0.1, 1, 2}, cell{"rms", "pre", false, 0.01, 1, 2},
 	)
-	for i, v := range []train.Float{30_000, 10_000, 20_717.4, 15_000, 15_385, 0} {
+	for i, v := range []runlog.Float{30_000, 10_000, 20_717.4, 15_000, 15_385, 0} {
 		runs[i].Speed.TokensPerSec = v
 	}
 	var b bytes.Buffer

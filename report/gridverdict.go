@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // gridVerdict says what a grid of runs shows: which variants diverged where, how
@@ -14,10 +14,10 @@ func gridVerdict(s summary) []string {
 	most, before := mostRates(s.Variants), false
 	for _, by := range []struct {
 		what   string
-		values func(variant) []train.Float
+		values func(variant) []runlog.Float
 	}{
-		{"By the loss at its best rate", func(v variant) []train.Float { return v.Lowest }},
-		{"By LR sensitivity", func(v variant) []train.Float { return v.sensitivitiesOver(most) }},
+		{"By the loss at its best rate", func(v variant) []runlog.Float { return v.Lowest }},
+		{"By LR sensitivity", func(v variant) []runlog.Float { return v.sensitivitiesOver(most) }},
 	} {
 		if said := ranking(by.what, s.Variants, by.values); said != "" {
 			out = append(out, said)
@@ -59,10 +59,10 @@ func (v variant) outcome() string {
 		return "diverged in every run"
 	}
 	s := fmt.Sprintf("diverged in %d of %d runs", v.Diverged, n)
-	lost := map[train.Float]bool{}
+	lost := map[runlog.Float]bool{}
 	for _, r := range v.Rows {
 		if r.Summary.DivergedAt > 0 {
-			lost[train.Float(r.Config.LR)] = true
+			lost[runlog.Float(r.Config.LR)] = true
 		}
 	}
 	first, gap := -1, false // of the rates lost; a rate not lost above the first

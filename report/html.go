@@ -8,7 +8,7 @@ import (
 	"io"
 	"slices"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 //go:embed report.html.tmpl
@@ -29,7 +29,7 @@ type page struct {
 // HTML writes one page that stands alone: what the runs show, the tables, the
 // facts, the curves and the settings, and which other runs are broken. It depends on
 // neither the runs' order nor their speed.
-func HTML(w io.Writer, runs []train.Run, broken ...train.Broken) error {
+func HTML(w io.Writer, runs []runlog.Run, broken ...runlog.Broken) error {
 	s, err := summarize(runs, broken...)
 	if err != nil {
 		return err

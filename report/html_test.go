@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
-func render(t *testing.T, runs []train.Run) string {
+func render(t *testing.T, runs []runlog.Run) string {
 	t.Helper()
 	var b bytes.Buffer
 	require.NoError(t, HTML(&b, runs))
@@ -135,8 +135,8 @@ func TestHTMLOfGrid(t *testing.T) {
 }
 
 func TestHTMLOfOddGrids(t *testing.T) {
-	rates := map[float64][]train.Float{0.01: {2, 2.1}, 0.1: {3, inf}}
-	change := func(runs []train.Run, change func(*train.Run)) []train.Run {
+	rates := map[float64][]runlog.Float{0.01: {2, 2.1}, 0.1: {3, inf}}
+	change := func(runs []runlog.Run, change func(*runlog.Run)) []runlog.Run {
 		for i := range runs {
 			change(&runs[i])
 		}
@@ -144,23 +144,23 @@ func TestHTMLOfOddGrids(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name    string
-		runs    []train.Run
+		runs    []runlog.Run
 		figures int
 	}{
 		{"few runs", plainRuns("layer", rates), 3},
 		{"an unknown norm", plainRuns("<b>odd</b>", rates), 3},
-		{"nothing finite", plainRuns("none", map[float64][]train.Float{0.01: {nan, nan}, 0.1: {inf, nan}}), 3},
-		{"one rate", plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2, 2, 2, 2, 2}}), 2},
-		{"a rate of zero", plainRuns("layer", map[float64][]train.Float{0: {4}, 0.01: {2}}), 2},
-		{"many runs", plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}), 4},
-		{"many runs, none at its end", change(plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}),
-			func(r *train.Run) { r.Summary.Interrupted = true }), 1},
-		{"no loss at initialisation", change(plainRuns("layer", rates), func(r *train.Run) { r.Summary.InitVal = nan }), 3},
-		{"empty probes", change(plainRuns("layer", rates), func(r *train.Run) { r.Probes = make([]train.Probe, 3) }), 4},
-		{"probes that are not finite", change(plainRuns("layer", rates), func(r *train.Run) {
-			*r = probed(*r, []train.Float{nan, inf}, []train.Float{nan, inf})
+		{"nothing finite", plainRuns("none", map[float64][]runlog.Float{0.01: {nan, nan}, 0.1: {inf, nan}}), 3},
+		{"one rate", plainRuns("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2, 2, 2, 2, 2}}), 2},
+		{"a rate of zero", plainRuns("layer", map[float64][]runlog.Float{0: {4}, 0.01: {2}}), 2},
+		{"many runs", plainRuns("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}), 4},
+		{"many runs, none at its end", change(plainRuns("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}),
+			func(r *runlog.Run) { r.Summary.Interrupted = true }), 1},
+		{"no loss at initialisation", change(plainRuns("layer", rates), func(r *runlog.Run) { r.Summary.InitVal = nan }), 3},
+		{"empty probes", change(plainRuns("layer", rates), func(r *runlog.Run) { r.Probes = make([]runlog.Probe, 3) }), 4},
+		{"probes that are not finite", change(plainRuns("layer", rates), func(r *runlog.Run) {
+			*r = probed(*r, []runlog.Float{nan, inf}, []runlog.Float{nan, inf})
 		}), 7},
-		{"bare records", make([]train.Run, 3), 2},
+		{"bare records", make([]runlog.Run, 3), 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			page := render(t, c.runs)
@@ -184,7 +184,7 @@ func TestCurveStaysInFrame(t *testing.T) {
 	run := made("batch", 1)
 	run.Steps[3].Loss, run.Steps[3].GradNorm = 3e38, 3e38
 	const axis = 40 // less than the labels below the axis take
-	for _, svg := range svgs(t, render(t, []train.Run{run}), 2) {
+	for _, svg := range svgs(t, render(t, []runlog.Run{run}), 2) {
 		paths := orange.FindAllStringSubmatch(svg, -1)
 		require.NotEmpty(t, paths)
 		for _, path := range paths {
@@ -202,7 +202,7 @@ func TestCompare(t *testing.T) {
 	a, b := made("layer", 1), made("layer", 1)
 	b.Config.LR = 0.01
 	b.Config.Data = "/another/place/Isaac.Newton-Opticks.txt"
-	shared, differ := compare([]train.Run{a, b})
+	shared, differ := compare([]runlog.Run{a, b})
 	assert.Equal(t, []setting{{"lr", []string{"0.001", "0.01"}}}, differ)
 	assert.Contains(t, shared, setting{"data", []string{"Isaac.Newton-Opticks.txt"}})
 	assert.Contains(t, shared, setting{"vocabulary", []string{"29 characters"}})

@@ -1,16 +1,16 @@
 package report
 
-import "gorgonorm/train"
+import "gorgonorm/runlog"
 
 // The measures of a probe that are drawn; each is not a number where it was not
 // taken.
 
 // attention is the largest logit of all blocks.
-func attention(p train.Probe) train.Float { return train.Largest(p.Attention) }
+func attention(p runlog.Probe) runlog.Float { return runlog.Largest(p.Attention) }
 
 // shift is the mean over the norms of Drift.Shift.
-func shift(p train.Probe) train.Float {
-	return meanOver(p.Norms, func(n train.NormProbe) (train.Float, bool) {
+func shift(p runlog.Probe) runlog.Float {
+	return meanOver(p.Norms, func(n runlog.NormProbe) (runlog.Float, bool) {
 		if n.Drift == nil {
 			return 0, false
 		}
@@ -21,13 +21,13 @@ func shift(p train.Probe) train.Float {
 // batchMean and batchVar are the means over the BatchNorms of Batch.Mean and
 // Batch.Var.
 var (
-	batchMean = overBatches(func(b train.Batch) train.Float { return b.Mean })
-	batchVar  = overBatches(func(b train.Batch) train.Float { return b.Var })
+	batchMean = overBatches(func(b runlog.Batch) runlog.Float { return b.Mean })
+	batchVar  = overBatches(func(b runlog.Batch) runlog.Float { return b.Var })
 )
 
-func overBatches(distance func(train.Batch) train.Float) func(train.Probe) train.Float {
-	return func(p train.Probe) train.Float {
-		return meanOver(p.Norms, func(n train.NormProbe) (train.Float, bool) {
+func overBatches(distance func(runlog.Batch) runlog.Float) func(runlog.Probe) runlog.Float {
+	return func(p runlog.Probe) runlog.Float {
+		return meanOver(p.Norms, func(n runlog.NormProbe) (runlog.Float, bool) {
 			if n.Batch == nil {
 				return 0, false
 			}
@@ -38,18 +38,18 @@ func overBatches(distance func(train.Batch) train.Float) func(train.Probe) train
 
 // updateRatio is the mean over the groups of parameters of the update's norm over the
 // weights'.
-func updateRatio(p train.Probe) train.Float {
-	return meanOver(p.Groups, func(g train.GroupProbe) (train.Float, bool) { return g.Update, true })
+func updateRatio(p runlog.Probe) runlog.Float {
+	return meanOver(p.Groups, func(g runlog.GroupProbe) (runlog.Float, bool) { return g.Update, true })
 }
 
 // meanOver is the mean over those items that have the measure.
-func meanOver[T any](items []T, measure func(T) (f train.Float, ok bool)) train.Float {
-	sum, n := train.Float(0), 0
+func meanOver[T any](items []T, measure func(T) (f runlog.Float, ok bool)) runlog.Float {
+	sum, n := runlog.Float(0), 0
 	for _, item := range items {
 		if f, ok := measure(item); ok {
 			sum += f
 			n++
 		}
 	}
-	return sum / train.Float(n)
+	return sum / runlog.Float(n)
 }

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // kind is what makes a variant of the model: its norm, where it stands, and
@@ -14,10 +14,10 @@ type kind struct {
 	qk              bool
 }
 
-func kindOf(r train.Run) kind {
+func kindOf(r runlog.Run) kind {
 	return kind{
 		norm:      cmp.Or(r.Summary.Norm, r.Config.Norm, "unnamed"),
-		placement: cmp.Or(string(r.Config.Placement), "pre"),
+		placement: cmp.Or(r.Config.Placement, "pre"),
 		qk:        r.Config.QKNorm,
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // loaded says from which weights runs started that did not start from random ones;
@@ -36,7 +36,7 @@ func loadedNotes(s summary) []string {
 	}
 	var starts, higher []string
 	for _, v := range s.Variants {
-		var inits []train.Float
+		var inits []runlog.Float
 		above := 0
 		for _, r := range v.Rows {
 			inits = append(inits, r.Summary.InitVal)

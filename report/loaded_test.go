@@ -7,17 +7,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // tuned are runs of a grid that start from loaded weights, of a loss of 2 under each
 // norm but none, of 7 there.
-func tuned(norm string, lr, last float64) train.Run {
+func tuned(norm string, lr, last float64) runlog.Run {
 	r := residual(norm, "pre", 1, sizes{1, 1.5, 1.9}, sizes{1, 5, 40})
 	r.Config.LR = lr
 	r.Config.Init, r.Config.InitSHA256 = "/somewhere/layer-pre-lr0.003-seed1/model.safetensors", strings.Repeat("abcd", 16)
 	r.Config.Vocabulary = "abcdefghijklmnopqrst" // ln 20 = 2.996
-	r.Summary.InitVal, r.Summary.LastVal = 2, train.Float(last)
+	r.Summary.InitVal, r.Summary.LastVal = 2, runlog.Float(last)
 	if norm == "none" {
 		r.Summary.InitVal = 7
 	}
@@ -26,8 +26,8 @@ func tuned(norm string, lr, last float64) train.Run {
 
 func TestRunsFromLoadedWeights(t *testing.T) {
 	lost := tuned("none", 0.1, 3.5)
-	lost.Summary.DivergedAt, lost.Summary.Divergence = 20, train.Guessing
-	runs := []train.Run{tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 2), tuned("none", 0.01, 2.5), lost}
+	lost.Summary.DivergedAt, lost.Summary.Divergence = 20, runlog.Guessing
+	runs := []runlog.Run{tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 2), tuned("none", 0.01, 2.5), lost}
 	s, err := summarize(runs)
 	require.NoError(t, err)
 
@@ -58,10 +58,10 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 // TestRunsFromRandomWeights say nothing of loaded ones.
 func TestRunsFromRandomWeights(t *testing.T) {
 	a, b := tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 1)
-	for _, r := range []*train.Run{&a, &b} {
+	for _, r := range []*runlog.Run{&a, &b} {
 		r.Config.Init, r.Config.InitSHA256 = "", ""
 	}
-	html := render(t, []train.Run{a, b})
+	html := render(t, []runlog.Run{a, b})
 	for _, word := range []string{"loaded", "guessing", ">init<", "init sha256", "random weights"} {
 		require.NotContains(t, html, word)
 	}
@@ -72,12 +72,12 @@ func TestRunsFromRandomWeights(t *testing.T) {
 // TestOneRunEachFromLoadedWeights is no grid.
 func TestOneRunEachFromLoadedWeights(t *testing.T) {
 	lost := tuned("none", 0.01, 3.5)
-	lost.Summary.DivergedAt, lost.Summary.Divergence, lost.Summary.BestVal = 20, train.Guessing, 3
+	lost.Summary.DivergedAt, lost.Summary.Divergence, lost.Summary.BestVal = 20, runlog.Guessing, 3
 	layer := tuned("layer", 0.01, 1.5)
 	layer.Summary.BestVal = 1.5
 	require.Equal(t, "none, no better than guessing", trace{row: row{"none", lost}}.label())
 	var b bytes.Buffer
-	require.NoError(t, Table(&b, []train.Run{layer, lost}))
+	require.NoError(t, Table(&b, []runlog.Run{layer, lost}))
 	words := strings.Join(strings.Fields(b.String()), " ")
 	require.Contains(t, words, "step 20, no better than guessing")
 	require.Contains(t, words, `"none" diverged: at step 20 it was no better than guessing`)

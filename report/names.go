@@ -4,13 +4,13 @@ import (
 	"fmt"
 	"slices"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // names gives each run its variant's name. Runs of one variant get learning rate
 // and seed where they differ, the one or two other settings that tell them apart,
 // or else a number.
-func names(runs []train.Run) []string {
+func names(runs []runlog.Run) []string {
 	kinds := make([]kind, len(runs))
 	byKind := map[kind][]int{}
 	for i, r := range runs {
@@ -30,8 +30,8 @@ func names(runs []train.Run) []string {
 }
 
 // tellApart completes the names of the given runs, all of one variant.
-func tellApart(names []string, runs []train.Run, same []int) {
-	group := make([]train.Run, len(same))
+func tellApart(names []string, runs []runlog.Run, same []int) {
+	group := make([]runlog.Run, len(same))
 	for k, i := range same {
 		group[k] = runs[i]
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // notes are the sentences without which the table would be misread.
@@ -74,7 +74,7 @@ func placeNotes(vs []variant) []string {
 }
 
 // samples are what the variants are placed by.
-func samples(vs []variant) (all [][]train.Float) {
+func samples(vs []variant) (all [][]runlog.Float) {
 	for _, v := range vs {
 		all = append(all, v.Lowest, v.Sensitivities)
 	}
@@ -84,11 +84,11 @@ func samples(vs []variant) (all [][]train.Float) {
 // spikeNote says what a spike is, and the window, which depends on how long a
 // run is.
 func spikeNote(rows []row) string {
-	var windows []train.Float
+	var windows []runlog.Float
 	short := false
 	for _, r := range rows {
 		if w := r.Summary.SpikeWindow; w > 0 {
-			windows = append(windows, train.Float(w))
+			windows = append(windows, runlog.Float(w))
 		} else {
 			short = true
 		}
@@ -112,7 +112,7 @@ func spikeNote(rows []row) string {
 }
 
 // leftOut names the runs that cannot be used.
-func leftOut(broken []train.Broken) (out []string) {
+func leftOut(broken []runlog.Broken) (out []string) {
 	for _, b := range broken {
 		out = append(out, fmt.Sprintf("%q is left out because it is broken: %s.", b.Name, b.Reason))
 	}
@@ -209,12 +209,12 @@ func origins(s summary) (out []string) {
 // origined tells of the runs of one variant in which the same node failed first.
 func origined(name, node string, runs []row, byRate bool) string {
 	var lrs []string
-	var steps []train.Float
+	var steps []runlog.Float
 	for _, r := range runs {
-		if lr := rate(train.Float(r.Config.LR)); len(lrs) == 0 || lrs[len(lrs)-1] != lr {
+		if lr := rate(runlog.Float(r.Config.LR)); len(lrs) == 0 || lrs[len(lrs)-1] != lr {
 			lrs = append(lrs, lr)
 		}
-		steps = append(steps, train.Float(r.Summary.DivergedAt))
+		steps = append(steps, runlog.Float(r.Summary.DivergedAt))
 	}
 	var b strings.Builder
 	b.WriteString(strconv.Quote(name))

@@ -7,19 +7,19 @@ import (
 	"reflect"
 	"slices"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // sorted puts the runs into the one order in which they are told of, whatever
 // the order they came in: by kind, learning rate, seed, the other settings and at
 // last by what was measured, but for the speed, which differs from time to time.
-func sorted(runs []train.Run) []train.Run {
+func sorted(runs []runlog.Run) []runlog.Run {
 	out := slices.Clone(runs)
 	slices.SortStableFunc(out, compareRuns)
 	return out
 }
 
-func compareRuns(a, b train.Run) int {
+func compareRuns(a, b runlog.Run) int {
 	if c := cmp.Or(
 		compareKinds(kindOf(a), kindOf(b)),
 		cmp.Compare(a.Config.LR, b.Config.LR),
@@ -32,7 +32,7 @@ func compareRuns(a, b train.Run) int {
 }
 
 // compareConfigs compares field by field, in the order of the struct.
-func compareConfigs(a, b train.Config) int {
+func compareConfigs(a, b runlog.Config) int {
 	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
 	for i := range va.NumField() {
 		if c := compareValues(va.Field(i), vb.Field(i)); c != 0 {
@@ -70,7 +70,7 @@ func compareBools(x, y bool) int {
 }
 
 // measured is all of a run that its config decides.
-func measured(r train.Run) []byte {
-	b, _ := json.Marshal([]any{r.Summary, r.Steps, r.Probes}) // a train.Float always marshals
+func measured(r runlog.Run) []byte {
+	b, _ := json.Marshal([]any{r.Summary, r.Steps, r.Probes}) // a runlog.Float always marshals
 	return b
 }

@@ -8,24 +8,24 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // ranked is a variant with the values, one a seed, that it is ranked by.
 type ranked struct {
 	name   string
-	values []train.Float
+	values []runlog.Float
 	mean   float64 // +Inf where a value is missing
 }
 
 // ranking orders the variants by a measure, lower better, and says where their
 // seeds overlap, so that no order is known. It is "" if no variant has a value.
-func ranking(by string, vs []variant, values func(variant) []train.Float) string {
+func ranking(by string, vs []variant, values func(variant) []runlog.Float) string {
 	var judged, single []ranked
 	var without []string
 	for _, v := range vs {
 		r := ranked{v.Name, values(v), math.Inf(1)}
-		if mean, _ := train.MeanStd(r.values); len(r.values) > 0 && mean.Finite() {
+		if mean, _ := runlog.MeanStd(r.values); len(r.values) > 0 && mean.Finite() {
 			r.mean = float64(mean)
 		}
 		switch {
@@ -63,7 +63,7 @@ func inOrder(rs []ranked) string {
 	byMean(rs)
 	var told []string
 	for _, r := range rs {
-		told = append(told, fmt.Sprintf("%q %s", r.name, loss(train.Float(r.mean))))
+		told = append(told, fmt.Sprintf("%q %s", r.name, loss(runlog.Float(r.mean))))
 	}
 	return strings.Join(told, ", ")
 }
@@ -90,7 +90,7 @@ func byGroups(rs []ranked) string {
 func apart(lower, higher []ranked) bool {
 	for _, a := range lower {
 		for _, b := range higher {
-			if !train.Below(a.values, b.values) {
+			if !runlog.Below(a.values, b.values) {
 				return false
 			}
 		}
@@ -111,7 +111,7 @@ func group(rs []ranked) string {
 	for _, a := range rs {
 		var above []string
 		for _, b := range rs {
-			if train.Below(a.values, b.values) {
+			if runlog.Below(a.values, b.values) {
 				above = append(above, strconv.Quote(b.name))
 			}
 		}

@@ -7,13 +7,13 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
-func trainRate(r row) train.Float { return train.Float(r.Config.LR) }
+func trainRate(r row) runlog.Float { return runlog.Float(r.Config.LR) }
 
 // rates are the grid's learning rates, ascending.
-func (s summary) rates() (rates []train.Float) {
+func (s summary) rates() (rates []runlog.Float) {
 	for _, r := range s.Rows {
 		if lr := trainRate(r); !slices.Contains(rates, lr) {
 			rates = append(rates, lr)
@@ -34,7 +34,7 @@ func rateFigure(s summary) (*figure, error) {
 	c := newChart(f)
 	caption := []string{"Validation loss of the last step, learning rates on a logarithmic axis. Lines: mean over the seeds; marks: each seed."}
 	if len(inits) > 0 {
-		mean, _ := train.MeanStd(inits)
+		mean, _ := runlog.MeanStd(inits)
 		c.level(float64(mean))
 		lo, hi := extremes(inits)
 		what := "loss at initialisation"
@@ -49,7 +49,7 @@ func rateFigure(s summary) (*figure, error) {
 			looks[i] = v.Rows[0]
 		}
 	}
-	lost := map[train.Float][]style{} // by rate, one for each variant with such a run
+	lost := map[runlog.Float][]style{} // by rate, one for each variant with such a run
 	for i, st := range styles(looks) {
 		v := s.Variants[i]
 		lines, marks, beyond := v.byRatePoints(f)
@@ -73,12 +73,12 @@ func rateFigure(s summary) (*figure, error) {
 
 // rateFrame holds all rates, and the losses up to a bit above an untrained model's. It
 // is not there for fewer than two rates above zero.
-func rateFrame(s summary) (f frame, inits []train.Float, ok bool) {
-	rates := slices.DeleteFunc(s.rates(), func(lr train.Float) bool { return !(lr > 0) })
+func rateFrame(s summary) (f frame, inits []runlog.Float, ok bool) {
+	rates := slices.DeleteFunc(s.rates(), func(lr runlog.Float) bool { return !(lr > 0) })
 	if len(rates) < 2 {
 		return f, nil, false
 	}
-	var losses []train.Float
+	var losses []runlog.Float
 	for _, v := range s.Variants {
 		for _, r := range v.Rows {
 			inits, losses = append(inits, r.Untrained()), append(losses, final(r))
@@ -112,9 +112,9 @@ func (c *chart) crosses(x float64, looks []style) {
 
 // byRatePoints are a variant's mean losses as lines that end at the upper edge,
 // the losses of its runs, and the rates at which some lie beyond.
-func (v variant) byRatePoints(f frame) (lines []plotter.XYs, marks plotter.XYs, beyond []train.Float) {
+func (v variant) byRatePoints(f frame) (lines []plotter.XYs, marks plotter.XYs, beyond []runlog.Float) {
 	edge := f.y.hi
-	within := func(l train.Float) bool { return l.Finite() && float64(l) <= edge }
+	within := func(l runlog.Float) bool { return l.Finite() && float64(l) <= edge }
 	var line plotter.XYs
 	atEdge := func() bool { return len(line) == 1 && line[0].Y == edge }
 	for i, lr := range v.rates {

@@ -4,21 +4,21 @@ import (
 	"math"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 var nan = notANumber
 
 // someRuns are four runs as a lab leaves them: one diverged, one interrupted,
 // one without validation.
-func someRuns() []train.Run {
+func someRuns() []runlog.Run {
 	none := made("none", 1)
 	none.Steps = none.Steps[:57]
 	for i := 40; i < 57; i++ { // the explosion
-		none.Steps[i].Loss *= train.Float(math.Pow(1.4, float64(i-39)))
-		none.Steps[i].GradNorm *= train.Float(math.Pow(2, float64(i-39)))
+		none.Steps[i].Loss *= runlog.Float(math.Pow(1.4, float64(i-39)))
+		none.Steps[i].GradNorm *= runlog.Float(math.Pow(2, float64(i-39)))
 	}
-	none.Steps[56].Loss, none.Steps[56].GradNorm = nan, train.Float(math.Inf(1))
+	none.Steps[56].Loss, none.Steps[56].GradNorm = nan, runlog.Float(math.Inf(1))
 	batch := made("batch", 2)
 	batch.Steps = batch.Steps[:120]
 	layer := made("layer", 3)
@@ -26,32 +26,41 @@ func someRuns() []train.Run {
 	for i := range rms.Steps {
 		rms.Steps[i].ValLoss = nil
 	}
-	runs := []train.Run{none, batch, layer, rms}
+	runs := []runlog.Run{none, batch, layer, rms}
 	for i := range runs {
 		sum(&runs[i])
 	}
-	runs[0].Summary.DivergedAt, runs[0].Summary.Divergence = 57, train.NonFinite
+	runs[0].Summary.DivergedAt, runs[0].Summary.Divergence = 57, runlog.NonFinite
 	runs[0].Summary.NonFinite = "GELU transformer.h.0.mlp.gelu forward: +Inf"
 	runs[0].Summary.SpikeWindow, runs[0].Summary.LossSpikes, runs[0].Summary.GradSpikes = 14, 0.07, 0.093
 	runs[1].Summary.Interrupted = true
 	return runs
 }
 
+// defaults are settings of a run, those of package train.
+var defaults = runlog.Config{
+	Norm: "layer", Placement: "pre",
+	Layers: 4, Heads: 4, Channels: 128, Context: 64,
+	Batch: 12, Steps: 200, Seed: 1, Warmup: 100,
+	LR: 1e-3, MinLR: 1e-4, Beta1: 0.9, Beta2: 0.99, WeightDecay: 0.1, Clip: 1,
+	EvalEvery: 50, EvalBatches: 20, ProbeEvery: 10,
+}
+
 // made is a run of 300 steps with noise that is the same in every test.
-func made(norm string, seed int) train.Run {
-	r := train.Run{Config: train.Defaults()}
+func made(norm string, seed int) runlog.Run {
+	r := runlog.Run{Config: defaults}
 	r.Config.Norm, r.Config.Steps = norm, 300
 	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
 	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
 	r.Config.Vocabulary = "\n abcdefghijklmnopqrstuvwxyzé"
-	r.Summary = train.Summary{Norm: norm, Parameters: 804_096 + 128*seed, InitVal: train.Float(3.5 + 0.05*float64(seed)), SpikeWindow: 75}
-	r.Speed = train.Speed{TokensPerSec: train.Float(21_000 + 137*seed), Seconds: 11}
+	r.Summary = runlog.Summary{Norm: norm, Parameters: 804_096 + 128*seed, InitVal: runlog.Float(3.5 + 0.05*float64(seed)), SpikeWindow: 75}
+	r.Speed = runlog.Speed{TokensPerSec: runlog.Float(21_000 + 137*seed), Seconds: 11}
 	for i := range r.Config.Steps {
 		x, wave := float64(i), math.Sin(float64(seed*i*i))
-		s := train.Step{
+		s := runlog.Step{
 			Step:     i + 1,
-			Loss:     train.Float(1.6 + 0.05*float64(seed) + 1.8*math.Exp(-x/60) + 0.08*wave),
-			GradNorm: train.Float((0.4 + 2*math.Exp(-x/25)) * math.Exp(0.2*wave)),
+			Loss:     runlog.Float(1.6 + 0.05*float64(seed) + 1.8*math.Exp(-x/60) + 0.08*wave),
+			GradNorm: runlog.Float((0.4 + 2*math.Exp(-x/25)) * math.Exp(0.2*wave)),
 			LR:       1e-3,
 		}
 		if (i+1)%r.Config.EvalEvery == 0 {
@@ -65,7 +74,7 @@ func made(norm string, seed int) train.Run {
 }
 
 // sum fills in the part of the summary that follows from the steps.
-func sum(r *train.Run) {
+func sum(r *runlog.Run) {
 	s := &r.Summary
 	s.Steps, s.FirstLoss, s.LastLoss, s.BestVal, s.LastVal, s.MaxGradNorm = len(r.Steps), nan, nan, nan, nan, nan
 	for i, step := range r.Steps {
@@ -83,7 +92,7 @@ func sum(r *train.Run) {
 }
 
 // edgeRuns are what no chart or table may stumble over.
-func edgeRuns() map[string][]train.Run {
+func edgeRuns() map[string][]runlog.Run {
 	one := made("layer", 1)
 	one.Steps = one.Steps[:1]
 	zero := made("rms", 1)
@@ -103,11 +112,11 @@ func edgeRuns() map[string][]train.Run {
 	burst.Steps = burst.Steps[:1]
 	burst.Steps[0].Loss = 3e38
 	odd := made("<b>&\"odd\"</b>", 1)
-	for _, r := range []*train.Run{&one, &zero, &bad, &flat, &huge, &burst, &odd} {
+	for _, r := range []*runlog.Run{&one, &zero, &bad, &flat, &huge, &burst, &odd} {
 		sum(r)
 	}
 	burst.Summary.DivergedAt = 2
-	return map[string][]train.Run{
+	return map[string][]runlog.Run{
 		"one step":             {one},
 		"no steps":             {zero},
 		"all NaN":              {bad},

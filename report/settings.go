@@ -10,10 +10,10 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
-// setting is one field of train.Config in words: a value for every run, or a
+// setting is one field of runlog.Config in words: a value for every run, or a
 // single one where all runs agree.
 type setting struct {
 	Name   string
@@ -22,11 +22,11 @@ type setting struct {
 
 // compare parts the settings into those that all runs share and those in which
 // they differ. The norm is left out: every run is called by it.
-func compare(runs []train.Run) (shared, differ []setting) {
-	t := reflect.TypeFor[train.Config]()
+func compare(runs []runlog.Run) (shared, differ []setting) {
+	t := reflect.TypeFor[runlog.Config]()
 	for i := range t.NumField() {
 		name, _, optional := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		set := func(r train.Run) bool { return !reflect.ValueOf(r.Config).Field(i).IsZero() }
+		set := func(r runlog.Run) bool { return !reflect.ValueOf(r.Config).Field(i).IsZero() }
 		if optional && !slices.ContainsFunc(runs, set) {
 			continue
 		}
@@ -83,7 +83,7 @@ var axes = []string{"placement", "qk norm", "lr", "min lr", "seed"}
 // settings are those that all rows share, the axes along which a grid's rows
 // differ, each with its values, and the others in which they differ.
 func (s summary) settings() (shared, along, differ []setting) {
-	runs := make([]train.Run, len(s.Rows))
+	runs := make([]runlog.Run, len(s.Rows))
 	for i, r := range s.Rows {
 		runs[i] = r.Run
 	}

@@ -5,24 +5,24 @@ import (
 	"math"
 	"slices"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
-func finite(values []train.Float) []train.Float {
-	return slices.DeleteFunc(slices.Clone(values), func(v train.Float) bool { return !v.Finite() })
+func finite(values []runlog.Float) []runlog.Float {
+	return slices.DeleteFunc(slices.Clone(values), func(v runlog.Float) bool { return !v.Finite() })
 }
 
 // geometricMean is exp of the mean logarithm of positive values; NaN for none.
-func geometricMean(values []train.Float) train.Float {
+func geometricMean(values []runlog.Float) runlog.Float {
 	sum := 0.0
 	for _, v := range values {
 		sum += math.Log(float64(v))
 	}
-	return train.Float(math.Exp(sum / float64(len(values))))
+	return runlog.Float(math.Exp(sum / float64(len(values))))
 }
 
 // extremes are the smallest and the largest of values; NaN for none.
-func extremes(values []train.Float) (lo, hi train.Float) {
+func extremes(values []runlog.Float) (lo, hi runlog.Float) {
 	if len(values) == 0 {
 		return notANumber, notANumber
 	}
@@ -45,7 +45,7 @@ func chance(n int) string {
 }
 
 // fewest is the size of the smallest of the samples of two or more, 0 for none.
-func fewest(samples ...[]train.Float) (n int) {
+func fewest(samples ...[]runlog.Float) (n int) {
 	for _, s := range samples {
 		if len(s) > 1 && (n == 0 || len(s) < n) {
 			n = len(s)
@@ -54,4 +54,4 @@ func fewest(samples ...[]train.Float) (n int) {
 	return n
 }
 
-var notANumber = train.Float(math.NaN())
+var notANumber = runlog.Float(math.NaN())

@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 func TestChance(t *testing.T) {
@@ -21,19 +21,19 @@ func TestChanceByCounting(t *testing.T) {
 	for _, n := range []int{2, 3, 4} {
 		all, apart := 0, 0
 		for mask := range 1 << (2 * n) {
-			var a, b []train.Float
+			var a, b []runlog.Float
 			for i := range 2 * n {
 				if mask>>i&1 == 1 {
-					a = append(a, train.Float(i))
+					a = append(a, runlog.Float(i))
 				} else {
-					b = append(b, train.Float(i))
+					b = append(b, runlog.Float(i))
 				}
 			}
 			if len(a) != n {
 				continue
 			}
 			all++
-			if train.Below(a, b) || train.Below(b, a) {
+			if runlog.Below(a, b) || runlog.Below(b, a) {
 				apart++
 			}
 		}
@@ -42,7 +42,7 @@ func TestChanceByCounting(t *testing.T) {
 }
 
 func TestFewest(t *testing.T) {
-	type f = []train.Float
+	type f = []runlog.Float
 	for _, c := range []struct {
 		samples []f
 		want    int

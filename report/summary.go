@@ -3,7 +3,7 @@ package report
 import (
 	"errors"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // summary is all that is said about runs in words and numbers. Table and page
@@ -20,10 +20,10 @@ type summary struct {
 // row is one run under the name that tells it from the others.
 type row struct {
 	Name string
-	train.Run
+	runlog.Run
 }
 
-func summarize(runs []train.Run, broken ...train.Broken) (summary, error) {
+func summarize(runs []runlog.Run, broken ...runlog.Broken) (summary, error) {
 	if len(runs) == 0 {
 		return summary{}, errors.New("report: no runs")
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 const terminal = 100 // columns of text
@@ -15,7 +15,7 @@ const terminal = 100 // columns of text
 // Table writes one aligned line a run or, of a grid, one a variant, and below it
 // what the runs show and which other runs are broken. It depends on neither the runs'
 // order nor their speed.
-func Table(w io.Writer, runs []train.Run, broken ...train.Broken) error {
+func Table(w io.Writer, runs []runlog.Run, broken ...runlog.Broken) error {
 	s, err := summarize(runs, broken...)
 	if err != nil {
 		return err

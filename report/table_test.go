@@ -14,13 +14,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestTable(t *testing.T) {
-	for file, runs := range map[string][]train.Run{"table.txt": someRuns(), "grid.txt": someGrid()} {
+	for file, runs := range map[string][]runlog.Run{"table.txt": someRuns(), "grid.txt": someGrid()} {
 		t.Run(file, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, Table(&b, runs))
@@ -55,7 +55,7 @@ func TestTableOfEdges(t *testing.T) {
 func TestNoRuns(t *testing.T) {
 	for _, render := range []func(*bytes.Buffer) error{
 		func(b *bytes.Buffer) error { return Table(b, nil) },
-		func(b *bytes.Buffer) error { return HTML(b, []train.Run{}) },
+		func(b *bytes.Buffer) error { return HTML(b, []runlog.Run{}) },
 	} {
 		var b bytes.Buffer
 		require.EqualError(t, render(&b), "report: no runs")
@@ -78,7 +78,7 @@ func TestWriteError(t *testing.T) {
 
 // Broken runs are told on the terminal and the page, and change nothing else there.
 func TestBrokenRunsAreListed(t *testing.T) {
-	broken := []train.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
+	broken := []runlog.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
 	told := []string{`"rms-<b>" is left out because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out because it is broken: it is cut short.`}
 	var with, without bytes.Buffer
 	require.NoError(t, Table(&with, someRuns(), broken...))

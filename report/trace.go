@@ -8,7 +8,7 @@ import (
 
 	"gonum.org/v1/plot/plotter"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // trace is one measure of one run by step.
@@ -34,7 +34,7 @@ func (t trace) label() string {
 // traces takes a measure from all runs. It leaves out what no axis can show:
 // values that are not finite or absurdly large and, if they must be positive,
 // those that are not.
-func traces(rows []row, value func(train.Step) train.Float, positive bool) (ts []trace, leftOut int) {
+func traces(rows []row, value func(runlog.Step) runlog.Float, positive bool) (ts []trace, leftOut int) {
 	for i, s := range styles(rows) {
 		t := trace{row: rows[i], style: s}
 		for _, step := range rows[i].Steps {
@@ -63,7 +63,7 @@ func lowest(ps plotter.XYs) plotter.XY  { return slices.MinFunc(ps, byValue) }
 func byValue(a, b plotter.XY) int { return cmp.Compare(a.Y, b.Y) }
 
 // spread tells the lowest and the highest of the points picked from each trace.
-func spread(what string, ts []trace, pick func(plotter.XYs) plotter.XY, format func(train.Float) string) string {
+func spread(what string, ts []trace, pick func(plotter.XYs) plotter.XY, format func(runlog.Float) string) string {
 	var told []trace // those with points, lowest pick first
 	for _, t := range ts {
 		if len(t.points) > 0 {
@@ -74,7 +74,7 @@ func spread(what string, ts []trace, pick func(plotter.XYs) plotter.XY, format f
 	slices.SortStableFunc(told, func(a, b trace) int { return byValue(a.points[0], b.points[0]) })
 	tell := func(t trace) string {
 		p := t.points[0]
-		return fmt.Sprintf("%s (%q, step %.0f)", format(train.Float(p.Y)), t.Name, p.X)
+		return fmt.Sprintf("%s (%q, step %.0f)", format(runlog.Float(p.Y)), t.Name, p.X)
 	}
 	switch n := len(told); n {
 	case 0:

@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // one is the only variant of the runs.
-func one(t *testing.T, runs []train.Run) variant {
+func one(t *testing.T, runs []runlog.Run) variant {
 	t.Helper()
 	s, err := summarize(runs)
 	require.NoError(t, err)
@@ -21,7 +21,7 @@ func one(t *testing.T, runs []train.Run) variant {
 }
 
 // plain are runs of one norm, pre-norm, by learning rate, then seed from 1.
-func plainRuns(norm string, losses map[float64][]train.Float) (runs []train.Run) {
+func plainRuns(norm string, losses map[float64][]runlog.Float) (runs []runlog.Run) {
 	for lr, bySeed := range losses {
 		for i, l := range bySeed {
 			runs = append(runs, cell{norm, "pre", false, lr, uint64(i + 1), l}.run())
@@ -34,40 +34,40 @@ func TestVariantByRateAndSeed(t *testing.T) {
 	const d = 1e-12
 	for _, c := range []struct {
 		name   string
-		losses map[float64][]train.Float
-		lowest []train.Float
+		losses map[float64][]runlog.Float
+		lowest []runlog.Float
 		best, bestStd, bestLR,
-		sensitivity, sensitivityStd, largest train.Float
+		sensitivity, sensitivityStd, largest runlog.Float
 	}{
 		{
 			// Seed 1: lowest 2; min(ℓ, 4.2) − 2 is 0, 0.5 and 2.2. Seed 2: lowest 2.1; 0.1, 0 and 0.9.
-			"two seeds, one lost", map[float64][]train.Float{0.01: {2, 2.2}, 0.1: {2.5, 2.1}, 1: {inf, 3}},
-			[]train.Float{2, 2.1}, 2.05, 0.0707106781186548, 0.01, (0.9 + 1./3) / 2, (0.9 - 1./3) / math.Sqrt2, 0.01,
+			"two seeds, one lost", map[float64][]runlog.Float{0.01: {2, 2.2}, 0.1: {2.5, 2.1}, 1: {inf, 3}},
+			[]runlog.Float{2, 2.1}, 2.05, 0.0707106781186548, 0.01, (0.9 + 1./3) / 2, (0.9 - 1./3) / math.Sqrt2, 0.01,
 		},
 		{
-			"the larger rate within the tolerance", map[float64][]train.Float{0.01: {2}, 0.1: {2.09}, 1: {2.11}},
-			[]train.Float{2}, 2, nan, 0.01, 0.2 / 3, nan, 0.1,
+			"the larger rate within the tolerance", map[float64][]runlog.Float{0.01: {2}, 0.1: {2.09}, 1: {2.11}},
+			[]runlog.Float{2}, 2, nan, 0.01, 0.2 / 3, nan, 0.1,
 		},
 		{
-			"worse than the start counts as the start", map[float64][]train.Float{0.01: {2.2}, 0.1: {9}},
-			[]train.Float{2.2}, 2.2, nan, 0.01, 1, nan, 0.01,
+			"worse than the start counts as the start", map[float64][]runlog.Float{0.01: {2.2}, 0.1: {9}},
+			[]runlog.Float{2.2}, 2.2, nan, 0.01, 1, nan, 0.01,
 		},
 		{
-			"one rate", map[float64][]train.Float{0.01: {2, 3}},
-			[]train.Float{2, 3}, 2.5, 0.707106781186548, 0.01, nan, nan, 0.01,
+			"one rate", map[float64][]runlog.Float{0.01: {2, 3}},
+			[]runlog.Float{2, 3}, 2.5, 0.707106781186548, 0.01, nan, nan, 0.01,
 		},
 		{
-			"a seed without a loss", map[float64][]train.Float{0.01: {2, nan}, 0.1: {3, nan}},
-			[]train.Float{2, nan}, nan, nan, nan, nan, nan, nan,
+			"a seed without a loss", map[float64][]runlog.Float{0.01: {2, nan}, 0.1: {3, nan}},
+			[]runlog.Float{2, nan}, nan, nan, nan, nan, nan, nan,
 		},
 		{
-			"nothing finite", map[float64][]train.Float{0.01: {nan}, 0.1: {inf}},
-			[]train.Float{nan}, nan, nan, nan, nan, nan, nan,
+			"nothing finite", map[float64][]runlog.Float{0.01: {nan}, 0.1: {inf}},
+			[]runlog.Float{nan}, nan, nan, nan, nan, nan, nan,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			v := one(t, plainRuns("layer", c.losses))
-			near := func(want, got train.Float, what string) {
+			near := func(want, got runlog.Float, what string) {
 				if want != want { // NaN
 					assert.True(t, got != got, "%s is %v, want NaN", what, got)
 					return
@@ -94,21 +94,21 @@ func TestLostRunHasNoLoss(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		steps int
-		how   train.Divergence
-		want  train.Float
+		how   runlog.Divergence
+		want  runlog.Float
 	}{
 		{"to its end", 20, "", 4.5},
 		{"stopped", 15, "", nan},
-		{"no better than its start", 20, train.NotLearning, 4.5},
-		{"stopped for it", 15, train.NotLearning, nan},
-		{"not finite, stopped", 15, train.NonFinite, nan},
-		{"not finite, and no watchdog", 20, train.NonFinite, nan},
+		{"no better than its start", 20, runlog.NotLearning, 4.5},
+		{"stopped for it", 15, runlog.NotLearning, nan},
+		{"not finite, stopped", 15, runlog.NonFinite, nan},
+		{"not finite, and no watchdog", 20, runlog.NonFinite, nan},
 	} {
 		r := cell{"layer", "pre", false, 0.1, 1, 2}.run()
 		s := &r.Summary
 		s.Steps, s.Divergence, s.LastVal, s.TrainModeVal = c.steps, c.how, 4.5, 4.25
-		v := one(t, []train.Run{r})
-		for what, f := range map[string]struct{ got, want train.Float }{
+		v := one(t, []runlog.Run{r})
+		for what, f := range map[string]struct{ got, want runlog.Float }{
 			"loss": {final(row{Run: r}), c.want},
 			"gap":  {v.Gap, c.want - 4.25},
 		} {
@@ -122,9 +122,9 @@ func TestLostRunHasNoLoss(t *testing.T) {
 }
 
 func TestVariantOverRuns(t *testing.T) {
-	runs := plainRuns("layer", map[float64][]train.Float{0.01: {2, 2, 2}, 0.1: {inf, 5}})
+	runs := plainRuns("layer", map[float64][]runlog.Float{0.01: {2, 2, 2}, 0.1: {inf, 5}})
 	sorted := sorted(runs)
-	for i, m := range []train.Summary{
+	for i, m := range []runlog.Summary{
 		{MedianGradNorm: 1, MaxGradNorm: 9, GradNormCV: 0.1, LossSpikes: 0.01, GradSpikes: 0.1, LastVal: 2, TrainModeVal: 1.5},
 		{MedianGradNorm: 2, MaxGradNorm: 8, GradNormCV: 0.2, LossSpikes: 0.03, GradSpikes: 0.2, LastVal: 2, TrainModeVal: 1.8},
 		{MedianGradNorm: 7, MaxGradNorm: 7, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, LastVal: 2, TrainModeVal: 2.4},
@@ -154,7 +154,7 @@ func TestVariantOverRuns(t *testing.T) {
 }
 
 func TestInterruptedRunsTakeNoPart(t *testing.T) {
-	runs := plainRuns("layer", map[float64][]train.Float{0.01: {2, 2.2}, 0.1: {1, 1.1}})
+	runs := plainRuns("layer", map[float64][]runlog.Float{0.01: {2, 2.2}, 0.1: {1, 1.1}})
 	for i := range runs {
 		if runs[i].Config.LR == 0.1 {
 			runs[i].Summary.Interrupted, runs[i].Summary.Steps = true, 7
@@ -163,7 +163,7 @@ func TestInterruptedRunsTakeNoPart(t *testing.T) {
 	s, err := summarize(runs)
 	require.NoError(t, err)
 	v := s.Variants[0]
-	assert.Equal(t, []train.Float{2, 2.2}, v.Lowest)
+	assert.Equal(t, []runlog.Float{2, 2.2}, v.Lowest)
 	assert.Len(t, v.Rows, 2)
 	assert.Contains(t, s.Notes, `"layer, lr 0.1, seed 1" was stopped at step 7 of 20 and takes no part in what is measured.`)
 	assert.Contains(t, s.Notes, `"layer": 2 of 4 runs are there; its measures are over fewer rates or seeds.`)
@@ -184,14 +184,14 @@ func TestPlaces(t *testing.T) {
 	)
 	s, err := summarize(runs)
 	require.NoError(t, err)
-	var places []train.Place
+	var places []runlog.Place
 	for _, v := range s.Variants {
 		places = append(places, v.Place)
 		assert.Zero(t, v.SensitivityPlace, "of one rate")
 	}
-	single := func(n int) train.Place { return train.Place{Best: n, Worst: n} }
-	shared := train.Place{Best: 1, Worst: 2}
-	assert.Equal(t, []train.Place{single(4), single(3), shared, shared, {}}, places)
+	single := func(n int) runlog.Place { return runlog.Place{Best: n, Worst: n} }
+	shared := runlog.Place{Best: 1, Worst: 2}
+	assert.Equal(t, []runlog.Place{single(4), single(3), shared, shared, {}}, places)
 	assert.Contains(t, s.Notes, "Place: from one more than the number of variants all of whose seeds are lower, to the number of all less those all of whose seeds are higher; a variant with fewer than two seeds has none, and counts for none.")
 	assert.Contains(t, s.Notes, "With 2 seeds each, two variants that do not differ come apart by chance, in one order or the other, in 33 % of cases. That is for each pair: among many pairs some come apart by chance.")
 	assert.Contains(t, s.Verdict[2], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.")
@@ -207,7 +207,7 @@ func TestPlaces(t *testing.T) {
 // A mean over other learning rates is no lower or higher: it does not compare.
 func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 	few := "by LR sensitivity, a seed without a run at each of the learning rates does not count"
-	sensitivities := func(runs []train.Run) (places []train.Place, said, noted string) {
+	sensitivities := func(runs []runlog.Run) (places []runlog.Place, said, noted string) {
 		s, err := summarize(runs)
 		require.NoError(t, err)
 		for _, v := range s.Variants {
@@ -215,28 +215,28 @@ func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 		}
 		return places, s.Verdict[2], strings.Join(s.Notes, " ")
 	}
-	three := func(norm string, top train.Float) []train.Run {
-		return plainRuns(norm, map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.5, 2.6}, 1: {top, top + 0.1}})
+	three := func(norm string, top runlog.Float) []runlog.Run {
+		return plainRuns(norm, map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {2.5, 2.6}, 1: {top, top + 0.1}})
 	}
-	two := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}})
-	other := plainRuns("batch", map[float64][]train.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}, 2: {2, 2}})
+	two := plainRuns("batch", map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}})
+	other := plainRuns("batch", map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {2.1, 2.2}, 2: {2, 2}})
 
 	places, said, noted := sensitivities(join(three("batch", 3), three("layer", 4), three("rms", 3.5)))
-	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, []runlog.Place{{Best: 1, Worst: 1}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
 	assert.Equal(t, `By LR sensitivity: "batch" before "rms" before "layer".`, said)
 	assert.NotContains(t, noted, few)
 
 	places, said, noted = sensitivities(join(two, three("layer", 4), three("rms", 3.5)))
-	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, []runlog.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
 	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
 	assert.Contains(t, noted, few)
 
 	places, said, _ = sensitivities(join(three("layer", 4), three("rms", 3.5), other, three("none", 3)))
-	assert.Equal(t, []train.Place{{Best: 1, Worst: 1}, {}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
+	assert.Equal(t, []runlog.Place{{Best: 1, Worst: 1}, {}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
 	assert.Equal(t, `By LR sensitivity: "none" before "rms" before "layer"; no place for "batch".`, said)
 
 	places, said, noted = sensitivities(join(three("batch", 3)[:5], three("layer", 4), three("rms", 3.5))) // a seed lacks a rate
-	assert.Equal(t, []train.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
+	assert.Equal(t, []runlog.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
 	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, said)
 	assert.Contains(t, noted, few)
 }
@@ -244,7 +244,7 @@ func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 func TestSpikeNote(t *testing.T) {
 	rows := func(windows ...int) (rs []row) {
 		for _, w := range windows {
-			rs = append(rs, row{Run: train.Run{Summary: train.Summary{SpikeWindow: w}}})
+			rs = append(rs, row{Run: runlog.Run{Summary: runlog.Summary{SpikeWindow: w}}})
 		}
 		return rs
 	}
@@ -264,7 +264,7 @@ func TestSpikeNote(t *testing.T) {
 }
 
 func TestOrigins(t *testing.T) {
-	runs := plainRuns("none", map[float64][]train.Float{0.01: {2, 2}, 0.1: {inf, inf}, 1: {inf, inf}})
+	runs := plainRuns("none", map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {inf, inf}, 1: {inf, inf}})
 	said := func() []string {
 		s, err := summarize(runs)
 		require.NoError(t, err)
@@ -286,7 +286,7 @@ func TestOrigins(t *testing.T) {
 		`"none", lr 1: "softmax: NaN" at step 5`,
 	}, said())
 
-	runs = plainRuns("none", map[float64][]train.Float{1: {inf, inf, inf, inf, inf, inf, inf, inf, inf, inf}})
+	runs = plainRuns("none", map[float64][]runlog.Float{1: {inf, inf, inf, inf, inf, inf, inf, inf, inf, inf}})
 	for i := range runs {
 		runs[i].Summary.NonFinite = string(rune('a' + i))
 	}

@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // verdict says what the runs show, and how little one seed proves. Names are
@@ -76,7 +76,7 @@ func outcome(r row) string {
 const explosion = 2
 
 // highestLoss is the step of the highest finite training loss.
-func highestLoss(steps []train.Step) (top train.Step) {
+func highestLoss(steps []runlog.Step) (top runlog.Step) {
 	for _, s := range steps {
 		if s.Loss.Finite() && s.Loss > top.Loss {
 			top = s

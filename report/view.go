@@ -5,15 +5,15 @@ import (
 
 	"gonum.org/v1/plot/plotter"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // view is a measure of what probes saw inside the network, as a figure.
 type view struct {
 	Title, Label, Caption string
 	log                   bool
-	byDepth               bool                            // of the last probe, instead of by step
-	points                func([]train.Probe) plotter.XYs // not a number where nothing was measured
+	byDepth               bool                             // of the last probe, instead of by step
+	points                func([]runlog.Probe) plotter.XYs // not a number where nothing was measured
 }
 
 var views = []view{
@@ -46,7 +46,7 @@ var views = []view{
 		Caption: "Distance from BatchNorm's batch variances, unbiased, to its running variances, likewise.",
 	},
 	{
-		Title: "Output normalizer", Label: "mean log Z (nats)", points: byStep(func(p train.Probe) train.Float { return p.LogZ.Mean }),
+		Title: "Output normalizer", Label: "mean log Z (nats)", points: byStep(func(p runlog.Probe) runlog.Float { return p.LogZ.Mean }),
 		Caption: "Mean over the tokens of log Z = log Σ exp(logits).",
 	},
 }
@@ -106,8 +106,8 @@ func (v view) across(rows []row, ts []trace) axis {
 }
 
 // byStep is a measure of each probe.
-func byStep(measure func(train.Probe) train.Float) func([]train.Probe) plotter.XYs {
-	return func(ps []train.Probe) (points plotter.XYs) {
+func byStep(measure func(runlog.Probe) runlog.Float) func([]runlog.Probe) plotter.XYs {
+	return func(ps []runlog.Probe) (points plotter.XYs) {
 		for _, p := range ps {
 			points = append(points, plotter.XY{X: float64(p.Step), Y: float64(measure(p))})
 		}
@@ -116,7 +116,7 @@ func byStep(measure func(train.Probe) train.Float) func([]train.Probe) plotter.X
 }
 
 // byDepth is the RMS of the residual stream in the last probe.
-func byDepth(ps []train.Probe) (points plotter.XYs) {
+func byDepth(ps []runlog.Probe) (points plotter.XYs) {
 	if len(ps) == 0 {
 		return nil
 	}

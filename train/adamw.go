@@ -9,6 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/runlog"
 )
 
 // AdamW is a gorgonia.Solver: Adam with decoupled weight decay (Loshchilov &
@@ -71,13 +72,16 @@ func (a *AdamW) Step(model []G.ValueGrad) error {
 // check returns an error that names the first setting that cannot work. Settings in these
 // ranges stay finite in float32 in every product of an update.
 func (a *AdamW) check() error {
-	return cmp.Or(
-		within("AdamW: LR", a.LR, 0, 1e10),
-		lessThanOne("AdamW: Beta1", a.Beta1),
-		lessThanOne("AdamW: Beta2", a.Beta2),
-		within("AdamW: Eps", a.Eps, 1e-30, 1e30), // 0 would make 0/0 of a gradient of 0
-		within("AdamW: Decay", a.Decay, 0, 1e10),
-	)
+	if err := cmp.Or(
+		within("LR", a.LR, 0, 1e10),
+		lessThanOne("Beta1", a.Beta1),
+		lessThanOne("Beta2", a.Beta2),
+		within("Eps", a.Eps, 1e-30, 1e30), // 0 would make 0/0 of a gradient of 0
+		within("Decay", a.Decay, 0, 1e10),
+	); err != nil {
+		return fmt.Errorf("train: AdamW: %w", err)
+	}
+	return nil
 }
 
 // within returns an error for a setting that is not in a range.
@@ -85,7 +89,7 @@ func within(name string, v, least, most float64) error {
 	if v >= least && v <= most {
 		return nil
 	}
-	return fmt.Errorf("train: %s is %g, want it from %g to %g", name, v, least, most)
+	return fmt.Errorf("%s is %g, want it from %g to %g", name, v, least, most)
 }
 
 // lessThanOne returns an error for a setting that is not in [0, 1).
@@ -93,7 +97,7 @@ func lessThanOne(name string, v float64) error {
 	if v >= 0 && v < 1 {
 		return nil
 	}
-	return fmt.Errorf("train: %s is %g, want 0 or more and less than 1", name, v)
+	return fmt.Errorf("%s is %g, want 0 or more and less than 1", name, v)
 }
 
 // admit gives weights that are new their moments, unless one of them shares a part of
@@ -171,7 +175,7 @@ func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) 
 		return 0, err
 	}
 	n := globalNorm(params)
-	if limit == 0 || !(n.value() > limit) || !Float(n.unit).Finite() {
+	if limit == 0 || !(n.value() > limit) || !runlog.Float(n.unit).Finite() {
 		return n.value(), nil
 	}
 	scaled := make(map[memory]bool) // two weights may share the memory of a gradient
@@ -200,7 +204,7 @@ func globalNorm(params []parameter) scaledNorm {
 	for _, p := range params {
 		largest = max(largest, p.gradMaxAbs())
 	}
-	if largest == 0 || !Float(largest).Finite() {
+	if largest == 0 || !runlog.Float(largest).Finite() {
 		return scaledNorm{largest, 1}
 	}
 	squares = 0

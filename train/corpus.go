@@ -93,3 +93,9 @@ func (c *Corpus) Fits(context int) error {
 	}
 	return nil
 }
+
+// on is the config of a run on the text.
+func on(c Config, text *Corpus) Config {
+	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
+	return c
+}

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/big"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -28,32 +27,9 @@ func TestSettingsThatWrapAreRefused(t *testing.T) {
 func TestTheRateOfALongWarmup(t *testing.T) {
 	t.Parallel()
 	c := Config{LR: 1, Warmup: math.MaxInt, Steps: math.MaxInt}
-	require.InEpsilon(t, 1/math.Ldexp(1, big.NewInt(math.MaxInt).BitLen()), c.Rate(0), 1e-9)
-	require.InDelta(t, 0.5, c.Rate(math.MaxInt/2), 1e-9)
-	require.InDelta(t, 1, c.Rate(math.MaxInt-1), 1e-9)
-}
-
-// TestTheTimeOfALongRunDoesNotWrap: 292 years stand for all that is longer.
-func TestTheTimeOfALongRunDoesNotWrap(t *testing.T) {
-	t.Parallel()
-	const long = time.Duration(math.MaxInt64)
-	c := Config{Steps: math.MaxInt, EvalEvery: math.MaxInt}
-	require.Equal(t, time.Duration(3), cost{evaluation: 1}.of(c))
-	require.Equal(t, long, cost{step: 1 << 40}.of(c))
-	require.Equal(t, long, cost{setup: long, step: 1, probe: 1, evaluation: 1}.of(Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}))
-	require.Equal(t, long, makespan([]time.Duration{long, long, 3}, 1))
-	require.Equal(t, long, makespan([]time.Duration{1, long - 1, 1, long}, 2))
-}
-
-// TestAShareOfAnyNumberIsWithinTheRuns.
-func TestAShareOfAnyNumberIsWithinTheRuns(t *testing.T) {
-	t.Parallel()
-	cs := grid(4).Configs()
-	require.Equal(t, cs[1:2], Shard(cs, 2, math.MaxInt))
-	require.Empty(t, Shard(cs, math.MaxInt, math.MaxInt))
-	require.Empty(t, Shard(cs, 1, 0))
-	require.Empty(t, Shard(cs, 0, 3))
-	require.Empty(t, Shard(cs, math.MinInt, 3))
+	require.InEpsilon(t, 1/math.Ldexp(1, big.NewInt(math.MaxInt).BitLen()), rate(c, 0), 1e-9)
+	require.InDelta(t, 0.5, rate(c, math.MaxInt/2), 1e-9)
+	require.InDelta(t, 1, rate(c, math.MaxInt-1), 1e-9)
 }
 
 // TestPlacesInAnyTextAreThoseOfBigIntegers, on any size of an int.

@@ -10,35 +10,8 @@ import (
 
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
-
-// Check finds the first reason why a run of the config on the text cannot be.
-func Check(c Config, text *Corpus) error {
-	if err := c.Validate(); err != nil {
-		return err
-	}
-	m, err := c.model(text)
-	if err != nil {
-		return err
-	}
-	if err := m.Validate(); err != nil {
-		return err
-	}
-	if c.Batch*c.Context < m.Norm.MinRows {
-		return fmt.Errorf("train: the norm %s needs a batch of %d tokens or more, batch %d of context %d has %d",
-			c.Norm, m.Norm.MinRows, c.Batch, c.Context, c.Batch*c.Context)
-	}
-	return text.Fits(c.Context)
-}
-
-func (c Config) model(text *Corpus) (transformer.Config, error) {
-	norm, err := transformer.NormByName(c.Norm)
-	return transformer.Config{
-		Vocab: len(text.Vocabulary), Context: c.Context,
-		Layers: c.Layers, Heads: c.Heads, Channels: c.Channels,
-		Norm: norm, Placement: c.Placement, GELU: c.GELU, QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
-	}, err
-}
 
 // Train trains one model on the text. onStep, if not nil, is called after every
 // step. A step whose loss or gradient is not finite leaves the model and the optimizer
@@ -46,7 +19,7 @@ func (c Config) model(text *Corpus) (transformer.Config, error) {
 // unless the config asks to stop. A cancelled context ends it after the step at hand;
 // the model and the record are then those so far.
 func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
-	run := Run{Config: c.on(text)}
+	run := Run{Config: on(c, text)}
 	if err := Check(c, text); err != nil {
 		return nil, run, err
 	}
@@ -129,7 +102,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	if s.InitVal, err = l.evaluate(&l.eval); err != nil {
 		return err
 	}
-	untrained, notBelow := run.Config.untrained(s.InitVal)
+	untrained := run.Untrained()
 	for len(run.Steps) < l.Steps && !s.Stopped && !s.Interrupted {
 		if ctx.Err() != nil {
 			s.Interrupted = true
@@ -151,11 +124,11 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	if s.TrainModeVal, err = l.trainModeLoss(run); err != nil {
 		return err
 	}
-	run.Speed = Speed{
-		TokensPerSec: Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
-		Seconds:      Float(time.Since(l.start).Seconds()),
+	run.Speed = runlog.Speed{
+		TokensPerSec: runlog.Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
+		Seconds:      runlog.Float(time.Since(l.start).Seconds()),
 	}
-	s.measure(run.Steps, untrained, notBelow)
+	run.Measure()
 	return nil
 }
 
@@ -164,8 +137,8 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	began := time.Now()
 	i := len(run.Steps)
 	l.batches.next(l.train.ids, l.train.targets)
-	s = Step{Step: i + 1, LR: Float(l.Rate(i))}
-	probe := l.probes(s.Step)
+	s = Step{Step: i + 1, LR: runlog.Float(rate(l.Config, i))}
+	probe := l.Probes(s.Step)
 	if probe {
 		l.prober.before()
 	}
@@ -180,7 +153,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	if err != nil {
 		return s, err
 	}
-	s.GradNorm = Float(norm)
+	s.GradNorm = runlog.Float(norm)
 	if s.Finite() {
 		l.solver.LR = float64(s.LR)
 		if err := l.solver.Step(l.weights); err != nil {
@@ -193,7 +166,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
 	}
 	l.training += time.Since(began)
-	if l.evaluates(s.Step) {
+	if l.Evaluates(s.Step) {
 		v, err := l.evaluate(&l.eval)
 		if err != nil {
 			return s, err
@@ -205,8 +178,8 @@ func (l *loop) step(run *Run) (s Step, err error) {
 
 // evaluate is the mean loss of a pass over the validation windows, or the first
 // batch's that is not finite.
-func (l *loop) evaluate(p *pass) (Float, error) {
-	var sum Float
+func (l *loop) evaluate(p *pass) (runlog.Float, error) {
+	var sum runlog.Float
 	n := l.batchesOf(p)
 	for i := range n {
 		loss, err := l.loss(p, i)
@@ -215,14 +188,14 @@ func (l *loop) evaluate(p *pass) (Float, error) {
 		}
 		sum += loss
 	}
-	return sum / Float(n), nil
+	return sum / runlog.Float(n), nil
 }
 
 // batchesOf is how many of a pass's batches the validation windows fill.
 func (l *loop) batchesOf(p *pass) int { return len(l.windows) * l.Context / len(p.ids) }
 
 // loss is that of a pass over one batch of the validation windows.
-func (l *loop) loss(p *pass, batch int) (Float, error) {
+func (l *loop) loss(p *pass, batch int) (runlog.Float, error) {
 	n := len(p.ids) / l.Context
 	for j, at := range l.windows[batch*n : (batch+1)*n] {
 		widen(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
@@ -233,9 +206,9 @@ func (l *loop) loss(p *pass, batch int) (Float, error) {
 
 // trainModeLoss is the validation loss of the last weights with each batch's own
 // statistics, where the run has come to its end.
-func (l *loop) trainModeLoss(run *Run) (Float, error) {
+func (l *loop) trainModeLoss(run *Run) (runlog.Float, error) {
 	if len(run.Steps) < l.Steps {
-		return Float(math.NaN()), nil
+		return runlog.Float(math.NaN()), nil
 	}
 	p, err := l.placed(layers.Training)
 	if err != nil {

@@ -26,7 +26,7 @@ func TestTrainDoesWhatItsPartsSay(t *testing.T) {
 			model, run, err := Train(context.Background(), c, text, nil)
 			require.NoError(t, err)
 
-			mc, err := c.model(text)
+			mc, err := modelOf(c, text.Vocabulary)
 			require.NoError(t, err)
 			g := G.NewGraph()
 			want, err := transformer.New(g, mc)
@@ -136,58 +136,26 @@ func TestEveryNormSeesTheSameBatches(t *testing.T) {
 	}
 }
 
-func TestSummaryOfSteps(t *testing.T) {
-	val := func(v Float) *Float { return &v }
-	for _, c := range []struct {
-		name  string
-		steps []Step
-		want  Summary
-	}{
-		{
-			"the best is not the last",
-			[]Step{
-				{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(3)},
-				{Step: 2, Loss: 2, GradNorm: 7, ValLoss: val(1)},
-				{Step: 3, Loss: 3, GradNorm: 2, ValLoss: val(2)},
-				{Step: 4, Loss: 2.5, GradNorm: 2},
-			},
-			Summary{Steps: 4, InitVal: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2,
-				MedianGradNorm: 2, MaxGradNorm: 7, GradNormCV: Float(math.Sqrt(5.5) / 3), LossSpikes: nan, GradSpikes: nan},
-		},
-		{
-			"the loss diverges",
-			[]Step{{Step: 1, Loss: 4, GradNorm: 1}, {Step: 2, Loss: nan, GradNorm: nan}},
-			Summary{Steps: 2, InitVal: 4, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan,
-				MedianGradNorm: inf, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, DivergedAt: 2, Divergence: NonFinite},
-		},
-		{
-			"no step",
-			nil,
-			Summary{InitVal: 4, FirstLoss: nan, LastLoss: nan, BestVal: nan, LastVal: nan,
-				MedianGradNorm: nan, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan},
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got := Summary{InitVal: 4}
-			got.measure(c.steps, 4, NotLearning)
-			require.Equal(t, written(t, c.want), written(t, got))
-		})
+// TestTrainingModeLoss: the same weights on the same text, with the running
+// statistics and with the batch's own.
+func TestTrainingModeLoss(t *testing.T) {
+	text := corpus(t, verse)
+	for _, norm := range []string{"layer", "batch"} {
+		c := tiny(norm)
+		model, run, err := Train(t.Context(), c, text, nil)
+		require.NoError(t, err)
+		s := run.Summary
+		if norm == "layer" {
+			require.Equal(t, s.LastVal, s.TrainModeVal)
+			continue
+		}
+		require.NotEqual(t, s.LastVal, s.TrainModeVal)
+		require.InDelta(t, float64(s.LastVal), float64(s.TrainModeVal), 1)
+		require.InEpsilon(t, validation(t, model, text.Val, c), float64(s.LastVal), 1e-5, "the running statistics are as training left them")
 	}
-	long := make([]Step, 80)
-	for i := range long {
-		long[i] = Step{Step: i + 1, Loss: wave(80)[i], GradNorm: 1}
-	}
-	long[70].Loss, long[75].GradNorm = 50, 2
-	var s Summary
-	s.measure(long, 4, NotLearning)
-	require.Equal(t, 20, s.SpikeWindow)
-	same(t, 1./60, s.LossSpikes, "loss spikes")
-	same(t, 1./60, s.GradSpikes, "gradient spikes")
-}
-
-// written is a summary's text: unlike NaN, that is equal to itself.
-func written(t *testing.T, s Summary) string {
-	var b strings.Builder
-	require.NoError(t, indented(s)(&b))
-	return b.String()
+	c := tiny("layer")
+	ctx, cancel := context.WithCancel(t.Context())
+	_, run, err := Train(ctx, c, text, func(Step) { cancel() })
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(float64(run.Summary.TrainModeVal)), "not at the end")
 }

@@ -10,6 +10,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/layers"
+	"gorgonorm/runlog"
 )
 
 // TestAdamWKeepsItsMomentsOnANewGraph places a layer anew for each step. Under a
@@ -329,7 +330,7 @@ func TestSettingsAtTheEdgeKeepWeightsFinite(t *testing.T) {
 						w := weight{dense([]float32{1, 1, 1}, 1, 3), dense([]float32{0, 1e-3, -10}, 1, 3)}
 						require.NoError(t, a.Step([]G.ValueGrad{w}))
 						for _, v := range w.value.(*tensor.Dense).Float32s() {
-							require.True(t, Float(v).Finite(), "%+v gives %v", a, w.value)
+							require.True(t, runlog.Float(v).Finite(), "%+v gives %v", a, w.value)
 						}
 					}
 				}

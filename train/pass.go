@@ -7,6 +7,7 @@ import (
 	"gorgonorm/internal/op"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
 
 // pass is a machine that computes the loss of a batch; ids and targets are the
@@ -50,13 +51,13 @@ func placed(m *transformer.Model, mode layers.Mode, batch, context int) (pass, e
 
 func (p *pass) close() { op.Close(p.vm) }
 
-func (p *pass) run() (Float, error) {
+func (p *pass) run() (runlog.Float, error) {
 	defer p.vm.Reset()
 	if err := p.vm.RunAll(); err != nil {
 		return 0, err
 	}
 	if loss, ok := p.loss.Value().Data().(float64); ok {
-		return Float(loss), nil
+		return runlog.Float(loss), nil
 	}
-	return Float(p.loss.Value().Data().(float32)), nil
+	return runlog.Float(p.loss.Value().Data().(float32)), nil
 }

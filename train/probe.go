@@ -11,6 +11,7 @@ import (
 	"gorgonorm/internal/cpu"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
 
 // prober reads a training graph's nodes once they have been computed. It changes
@@ -75,8 +76,8 @@ func (p *prober) before() {
 
 // read takes a probe after the backward pass of a step for which before was called,
 // before its gradients are clipped.
-func (p *prober) read(step int) Probe {
-	r := Probe{Step: step}
+func (p *prober) read(step int) runlog.Probe {
+	r := runlog.Probe{Step: step}
 	for _, n := range p.nodes.Residual {
 		r.Residual = append(r.Residual, spreadOf(values(n)))
 	}
@@ -84,7 +85,7 @@ func (p *prober) read(step int) Probe {
 	for i, n := range p.nodes.Norms {
 		x, cols := p.seen(n.Layer, n.In)
 		inputs[i] = distributionOf(x, cols)
-		np := NormProbe{Name: strings.TrimPrefix(n.Layer.Name(), "transformer."), In: spreadOf(x)}
+		np := runlog.NormProbe{Name: strings.TrimPrefix(n.Layer.Name(), "transformer."), In: spreadOf(x)}
 		np.Out = np.In
 		if n.Out != n.In {
 			y, _ := p.seen(n.Layer, n.Out)
@@ -101,7 +102,7 @@ func (p *prober) read(step int) Probe {
 	p.inputs = inputs
 	for _, n := range p.nodes.QKV {
 		s := n.Shape()
-		r.Attention = append(r.Attention, Float(cpu.MaxAttentionLogit(values(n), cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: p.heads})))
+		r.Attention = append(r.Attention, runlog.Float(cpu.MaxAttentionLogit(values(n), cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: p.heads})))
 	}
 	r.Logits, r.LogZ = outputs(p.nodes.Logits)
 	for _, g := range p.groups {
@@ -111,18 +112,18 @@ func (p *prober) read(step int) Probe {
 }
 
 // readUpdates completes the probe after the update.
-func (p *prober) readUpdates(r *Probe) {
+func (p *prober) readUpdates(r *runlog.Probe) {
 	for i, g := range p.groups {
 		var squares float64
 		for j, n := range g.params {
 			squares += cpu.SquaredDistance(values(n), g.before[j])
 		}
-		r.Groups[i].Update = Float(math.Sqrt(squares)) / r.Groups[i].Weight
+		r.Groups[i].Update = runlog.Float(math.Sqrt(squares)) / r.Groups[i].Weight
 	}
 }
 
 // read takes the norms of the group's gradient and weights, and keeps the weights.
-func (g *group) read() GroupProbe {
+func (g *group) read() runlog.GroupProbe {
 	var grad, weight float64
 	for i, n := range g.params {
 		w := values(n)
@@ -132,13 +133,13 @@ func (g *group) read() GroupProbe {
 			grad += cpu.SumSquares(d.(*tensor.Dense).Float32s())
 		}
 	}
-	return GroupProbe{Name: g.name, Grad: Float(math.Sqrt(grad)), Weight: Float(math.Sqrt(weight))}
+	return runlog.GroupProbe{Name: g.name, Grad: runlog.Float(math.Sqrt(grad)), Weight: runlog.Float(math.Sqrt(weight))}
 }
 
 func values(n *G.Node) []float32 { return n.Value().(*tensor.Dense).Float32s() }
 
-func spreadOf(x []float32) Spread {
-	return Spread{RMS: Float(math.Sqrt(cpu.SumSquares(x) / float64(len(x)))), Max: Float(cpu.MaxAbs(x))}
+func spreadOf(x []float32) runlog.Spread {
+	return runlog.Spread{RMS: runlog.Float(math.Sqrt(cpu.SumSquares(x) / float64(len(x)))), Max: runlog.Float(cpu.MaxAbs(x))}
 }
 
 // seen is what a norm has of a node, and its features: queries and keys, side by
@@ -164,7 +165,7 @@ func distributionOf(x []float32, cols int) distribution {
 
 // driftOf compares two distributions. A feature without spread in either is left
 // out; where all are, nothing is known.
-func driftOf(before, now distribution) *Drift {
+func driftOf(before, now distribution) *runlog.Drift {
 	var shift, ratio float64
 	n := 0
 	for j, m := range now.mean {
@@ -175,20 +176,20 @@ func driftOf(before, now distribution) *Drift {
 		shift += math.Abs(m-before.mean[j]) / math.Sqrt(before.variance[j])
 		ratio += math.Abs(math.Log(now.variance[j]/before.variance[j])) / 2
 	}
-	return &Drift{Shift: Float(shift / float64(n)), LogRatio: Float(ratio / float64(n))}
+	return &runlog.Drift{Shift: runlog.Float(shift / float64(n)), LogRatio: runlog.Float(ratio / float64(n))}
 }
 
 // batchOf compares a batch with BatchNorm's running statistics, whose variance is
 // the unbiased one.
-func batchOf(batch, running distribution, rows int) *Batch {
+func batchOf(batch, running distribution, rows int) *runlog.Batch {
 	unbiased := make([]float64, len(batch.variance))
 	for j, v := range batch.variance {
 		unbiased[j] = v * float64(rows) / float64(rows-1)
 	}
 	n := float64(len(unbiased))
-	return &Batch{
-		Mean: Float(floats.Distance(batch.mean, running.mean, 2) / n),
-		Var:  Float(floats.Distance(unbiased, running.variance, 2) / n),
+	return &runlog.Batch{
+		Mean: runlog.Float(floats.Distance(batch.mean, running.mean, 2) / n),
+		Var:  runlog.Float(floats.Distance(unbiased, running.variance, 2) / n),
 	}
 }
 
@@ -200,7 +201,7 @@ func float64s(d *tensor.Dense) (f []float64) {
 }
 
 // outputs are the moments of all logits, and of log Z over the tokens.
-func outputs(logits *G.Node) (all, logZ Moments) {
+func outputs(logits *G.Node) (all, logZ runlog.Moments) {
 	x := values(logits)
 	s := logits.Shape()
 	z := make([]float64, len(x)/s[len(s)-1])
@@ -208,8 +209,8 @@ func outputs(logits *G.Node) (all, logZ Moments) {
 	return momentsOf(x), momentsOf(z)
 }
 
-func momentsOf[T cpu.Float](x []T) Moments {
+func momentsOf[T cpu.Float](x []T) runlog.Moments {
 	var mean, variance [1]float64
 	cpu.ColumnMoments(mean[:], variance[:], x, len(x), 1)
-	return Moments{Mean: Float(mean[0]), Std: Float(math.Sqrt(variance[0]))}
+	return runlog.Moments{Mean: runlog.Float(mean[0]), Std: runlog.Float(math.Sqrt(variance[0]))}
 }

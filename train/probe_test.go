@@ -10,6 +10,7 @@ import (
 
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
 
 func TestGroupNames(t *testing.T) {
@@ -31,16 +32,16 @@ func TestDrift(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		now  distribution
-		want Drift
+		want runlog.Drift
 	}{
-		{"none", before, Drift{0, 0}},
-		{"shifted, a feature by two deviations, one by a half", distribution{[]float64{-2, 11, 3}, before.variance}, Drift{1.25, 0}},
-		{"wider, a feature e times, one as much narrower", distribution{before.mean, []float64{math.E * math.E, 4 / (math.E * math.E), 0}}, Drift{0, 1}},
-		{"a feature without spread is left out", distribution{[]float64{1, 10, 3}, []float64{1, 0, 1}}, Drift{1, 0}},
+		{"none", before, runlog.Drift{Shift: 0, LogRatio: 0}},
+		{"shifted, a feature by two deviations, one by a half", distribution{[]float64{-2, 11, 3}, before.variance}, runlog.Drift{Shift: 1.25, LogRatio: 0}},
+		{"wider, a feature e times, one as much narrower", distribution{before.mean, []float64{math.E * math.E, 4 / (math.E * math.E), 0}}, runlog.Drift{Shift: 0, LogRatio: 1}},
+		{"a feature without spread is left out", distribution{[]float64{1, 10, 3}, []float64{1, 0, 1}}, runlog.Drift{Shift: 1, LogRatio: 0}},
 	} {
 		got := driftOf(before, c.now)
-		same(t, c.want.Shift, got.Shift, c.name)
-		same(t, c.want.LogRatio, got.LogRatio, c.name)
+		require.InDelta(t, float64(c.want.Shift), float64(got.Shift), 1e-12, c.name)
+		require.InDelta(t, float64(c.want.LogRatio), float64(got.LogRatio), 1e-12, c.name)
 	}
 	got := driftOf(before, distribution{before.mean, make([]float64, 3)})
 	require.True(t, math.IsNaN(float64(got.Shift)) && math.IsNaN(float64(got.LogRatio)), "no feature is left")
@@ -49,12 +50,12 @@ func TestDrift(t *testing.T) {
 func TestBatchDistance(t *testing.T) {
 	batch := distribution{mean: []float64{1, 2}, variance: []float64{2, 4}}    // of 3 rows: unbiased 3 and 6
 	running := distribution{mean: []float64{4, -2}, variance: []float64{6, 2}} // 5 and 5 away
-	require.Equal(t, &Batch{Mean: 2.5, Var: 2.5}, batchOf(batch, running, 3), "over 2 features")
+	require.Equal(t, &runlog.Batch{Mean: 2.5, Var: 2.5}, batchOf(batch, running, 3), "over 2 features")
 }
 
 func TestSpreadAndMoments(t *testing.T) {
-	require.Equal(t, Spread{RMS: 5, Max: 7}, spreadOf([]float32{-7, 1}))
-	require.Equal(t, Moments{Mean: 2, Std: 2}, momentsOf([]float32{0, 4}))
+	require.Equal(t, runlog.Spread{RMS: 5, Max: 7}, spreadOf([]float32{-7, 1}))
+	require.Equal(t, runlog.Moments{Mean: 2, Std: 2}, momentsOf([]float32{0, 4}))
 }
 
 // TestProbesReadTheGraph takes the probes of two steps again from the nodes'
@@ -64,7 +65,7 @@ func TestProbesReadTheGraph(t *testing.T) {
 		for _, placement := range transformer.Placements {
 			t.Run(norm+"/"+string(placement), func(t *testing.T) {
 				c := tiny(norm)
-				c.Placement, c.QKNorm, c.ProbeEvery, c.Clip = placement, true, 1, 1e-3
+				c.Placement, c.QKNorm, c.ProbeEvery, c.Clip = string(placement), true, 1, 1e-3
 				l, err := newLoop(c, corpus(t, verse))
 				require.NoError(t, err)
 				defer l.close()
@@ -173,7 +174,7 @@ func seenBy(l layers.Layer, n *G.Node) matrix {
 	return m
 }
 
-func requireSpread(t *testing.T, m matrix, got Spread) {
+func requireSpread(t *testing.T, m matrix, got runlog.Spread) {
 	t.Helper()
 	var squares, top float64
 	for _, v := range m.x {
@@ -220,7 +221,7 @@ func largestLogit(qkv *G.Node, heads int) float64 {
 	return top
 }
 
-func requireOutputs(t *testing.T, logits *G.Node, p Probe) {
+func requireOutputs(t *testing.T, logits *G.Node, p runlog.Probe) {
 	t.Helper()
 	x, cols := elements(logits), logits.Shape()[2]
 	var z []float64
@@ -233,7 +234,7 @@ func requireOutputs(t *testing.T, logits *G.Node, p Probe) {
 	}
 	for _, c := range []struct {
 		values []float64
-		got    Moments
+		got    runlog.Moments
 	}{{x, p.Logits}, {z, p.LogZ}} {
 		var mean, variance float64
 		for _, v := range c.values {

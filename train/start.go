@@ -5,10 +5,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"slices"
-	"unicode/utf8"
 
 	G "gorgonia.org/gorgonia"
 
@@ -16,16 +14,17 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// StartFrom makes the config's runs start from the weights of a safetensors file,
-// or of the index of several, wherever those have the names and shapes of the model's, but for one of them if its
-// name is given. All others start as they would without.
-func (c *Config) StartFrom(path, except string) error {
+// StartFrom returns the config of runs that start from the weights of a safetensors
+// file, or of the index of several, wherever those have the names and shapes of the
+// model's, except one of them if its name is given. All others start as they would
+// without.
+func StartFrom(c Config, path, except string) (Config, error) {
 	hash, err := hashOf(path)
 	if err != nil {
-		return err
+		return c, err
 	}
 	c.Init, c.InitSHA256, c.InitExcept = path, hash, except
-	return nil
+	return c, nil
 }
 
 // Start is the model of a run before its first step, and what it has of the file that
@@ -35,7 +34,7 @@ func Start(c Config, text *Corpus) (*transformer.Model, transformer.Matching, er
 }
 
 func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found transformer.Matching, err error) {
-	mc, err := c.model(text)
+	mc, err := modelOf(c, text.Vocabulary)
 	if err != nil {
 		return nil, found, err
 	}
@@ -107,24 +106,4 @@ func (c *Corpus) In(vocabulary []rune) (same *Corpus, unknown []rune) {
 		return other
 	}
 	return &Corpus{Path: c.Path, SHA256: c.SHA256, Vocabulary: vocabulary, Train: in(c.Train), Val: in(c.Val)}, nil
-}
-
-// untrained is the validation loss that a run must get below, or it has learned
-// nothing, and what one that does not is called. It is the loss of the initial
-// weights, as Wortsman et al. 2023 have it (arXiv 2309.14322), where those are random.
-// Loaded ones may have learned before, and a norm that takes over little of them starts
-// from anything: there it is that of guessing, which random weights begin with.
-func (c Config) untrained(initVal Float) (Float, Divergence) {
-	if c.InitSHA256 == "" {
-		return initVal, NotLearning
-	}
-	return Float(math.Log(float64(utf8.RuneCountInString(c.Vocabulary)))), Guessing
-}
-
-// Untrained is the validation loss of a model that has learned nothing: that of the
-// run's initial weights or, where these were loaded, of guessing among the
-// vocabulary's characters.
-func (r Run) Untrained() Float {
-	v, _ := r.Config.untrained(r.Summary.InitVal)
-	return v
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
 
 // TestRunsAreReproducible repeats a run, on one thread and on several, with a
@@ -25,7 +26,7 @@ func TestRunsAreReproducible(t *testing.T) {
 		model, run, err := Train(context.Background(), c, words, nil)
 		require.NoError(t, err)
 		require.NotEmpty(t, run.Probes)
-		run.Speed = Speed{}
+		run.Speed = runlog.Speed{}
 		text, err := json.Marshal(run)
 		require.NoError(t, err)
 		var weights bytes.Buffer

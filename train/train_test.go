@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 )
 
 // write makes a file of text and reads it as a corpus.
@@ -63,7 +64,7 @@ func TestDivergenceIsAResult(t *testing.T) {
 	require.NoError(t, err)
 	s := run.Summary
 	require.Positive(t, s.DivergedAt)
-	require.Equal(t, NonFinite, s.Divergence)
+	require.Equal(t, runlog.NonFinite, s.Divergence)
 	require.Len(t, run.Steps, 200, "the run goes on")
 	require.False(t, run.Steps[s.DivergedAt-1].Finite())
 	require.Contains(t, s.NonFinite, "transformer.", "it says at which node")
@@ -233,7 +234,7 @@ func TestRate(t *testing.T) {
 		0: 0.25, 2: 0.75, 3: 1, 7: 0.55, 11: 0.1, 50: 0.1,
 		5: 0.1 + 0.9*(1+math.Sqrt2/2)/2, // cos(π/4)
 	} {
-		require.InDelta(t, want, c.Rate(step), 1e-15, "step %d", step)
+		require.InDelta(t, want, rate(c, step), 1e-15, "step %d", step)
 	}
-	require.Equal(t, 1.0, Config{LR: 1, MinLR: 0.1, Steps: 10}.Rate(0), "no warm-up")
+	require.Equal(t, 1.0, rate(Config{LR: 1, MinLR: 0.1, Steps: 10}, 0), "no warm-up")
 }

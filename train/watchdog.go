@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/runlog"
 )
 
 // patience is how many validations in a row, after warm-up, may find a run no
@@ -16,7 +17,7 @@ const patience = 2
 // lost says that a run need not go on: something in its last step was not finite,
 // or its last validations after warm-up all found the loss no lower than that of
 // an untrained model.
-func lost(steps []Step, warmup int, untrained Float) bool {
+func lost(steps []Step, warmup int, untrained runlog.Float) bool {
 	if !steps[len(steps)-1].Finite() {
 		return true
 	}
@@ -72,17 +73,17 @@ func nodeName(n *G.Node) string {
 func nonFiniteValue(v G.Value) (float64, bool) {
 	switch v := v.(type) {
 	case *G.F32:
-		return float64(*v), !Float(*v).Finite()
+		return float64(*v), !runlog.Float(*v).Finite()
 	case *tensor.Dense:
 		if v.Dtype() != tensor.Float32 {
 			return 0, false
 		}
 		data := v.Float32s()
-		if Float(cpu.MaxAbs(data)).Finite() {
+		if runlog.Float(cpu.MaxAbs(data)).Finite() {
 			return 0, false
 		}
 		for _, x := range data {
-			if !Float(x).Finite() {
+			if !runlog.Float(x).Finite() {
 				return float64(x), true
 			}
 		}

@@ -14,13 +14,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
-	"time"
 
 	G "gorgonia.org/gorgonia"
 
@@ -100,85 +98,4 @@ func (o options) source() (string, error) {
 		return "", fmt.Errorf("go env GOROOT failed (%w): give the src folder of a Go distribution as -src", err)
 	}
 	return filepath.Join(strings.TrimSpace(string(out)), "src"), nil
-}
-
-// result is what came of a run.
-type result struct {
-	lr       float64
-	loss     float64 // in training, the mean of the last steps, in nats
-	accuracy float64 // in the test
-	time     time.Duration
-}
-
-// trainAll does all runs with a norm, by rate and seed.
-func (o options) trainAll(ctx context.Context, d *data, norm newNorm) ([]result, error) {
-	var runs []result
-	for _, lr := range o.rates {
-		for seed := range o.seeds {
-			r, err := o.train(ctx, d, norm, lr, uint64(seed+1))
-			if err != nil {
-				return nil, err
-			}
-			runs = append(runs, r)
-		}
-	}
-	return runs, nil
-}
-
-const (
-	batchRows = 64
-	testRows  = 3000
-	lossSteps = 20 // the last ones, whose mean is the training loss
-)
-
-// train trains a model and tests it.
-func (o options) train(ctx context.Context, d *data, norm newNorm, lr float64, seed uint64) (result, error) {
-	r, began := result{lr: lr}, time.Now()
-	m, err := newModel(norm, batchRows, seed)
-	if err != nil {
-		return r, err
-	}
-	learnables := m.learnables()
-	if _, err := G.Grad(m.cost, learnables...); err != nil {
-		return r, err
-	}
-	vm := G.NewTapeMachine(m.g, G.BindDualValues(learnables...))
-	defer vm.Close()
-	solver := G.NewAdamSolver(G.WithLearnRate(lr))
-	batches := rand.New(rand.NewPCG(seed, 0))
-	last := min(lossSteps, o.steps)
-	for step := range o.steps {
-		if err := ctx.Err(); err != nil {
-			return r, err
-		}
-		m.feed(batches, d.train, o.log)
-		if err := vm.RunAll(); err != nil {
-			return r, err
-		}
-		if step >= o.steps-last {
-			r.loss += float64(m.cost.Value().Data().(float32)) / float64(last)
-		}
-		if err := solver.Step(G.NodesToValueGrads(learnables)); err != nil {
-			return r, err
-		}
-		vm.Reset()
-	}
-	r.accuracy, err = o.test(m, d)
-	r.time = time.Since(began)
-	return r, err
-}
-
-// test gives the accuracy on snippets that are the same for all models.
-func (o options) test(m *model, d *data) (float64, error) {
-	e, err := m.evaluation(testRows)
-	if err != nil {
-		return 0, err
-	}
-	vm := G.NewTapeMachine(e.g)
-	defer vm.Close()
-	e.feed(rand.New(rand.NewPCG(0, 0)), d.test, o.log)
-	if err := vm.RunAll(); err != nil {
-		return 0, err
-	}
-	return e.accuracy(), nil
 }

@@ -5,16 +5,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"time"
 
-	G "gorgonia.org/gorgonia"
-
 	"gorgonorm/examples/internal/cli"
-	"gorgonorm/models/checkpoint"
 	"gorgonorm/models/tokenizer"
 	"gorgonorm/models/transformer"
 	"gorgonorm/train"
@@ -40,42 +36,6 @@ func (o options) work(ctx context.Context, stdout, stderr io.Writer) error {
 	default:
 		return o.generate(ctx, m, tokens, stdout, stderr)
 	}
-}
-
-// load reads the model, and what turns text into its tokens.
-func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
-	c, err := checkpoint.Open(o.model)
-	if err != nil {
-		return nil, nil, err
-	}
-	told, err := transformer.ReadConfig(c.Weights)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := train.CheckCheckpoint(o.model); err != nil {
-		return nil, nil, err
-	}
-	if c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads); c.Config.Heads == 0 && told.Heads == 0 {
-		return nil, nil, fmt.Errorf("neither %s nor a config.json beside it says how many heads attention has: give -heads", c.Weights)
-	}
-	if o.given.Norm.New != nil {
-		c.Config.Norm = o.given.Norm
-	}
-	c.Config.GELU = cmp.Or(o.given.GELU, c.Config.GELU)
-	m, err := transformer.Load(G.NewGraph(), c.Weights, c.Config)
-	if err != nil {
-		return nil, nil, err
-	}
-	if c.Tokenizer == nil {
-		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: want a config.json with the vocabulary, meta.json, tokenizer.json, or vocab.json and merges.txt", c.Weights)
-	}
-	if n, vocab := c.Tokenizer.Size(), m.Config().Vocab; !fits(c.Tokenizer, vocab) {
-		return nil, nil, fmt.Errorf("%s has %d different tokens, and there are %d in the vocabulary beside it", c.Weights, vocab, n)
-	}
-	if pairs, ok := c.Tokenizer.(*tokenizer.BPE); ok && !o.special {
-		c.Tokenizer = pairs.WithoutSpecials()
-	}
-	return m, c.Tokenizer, nil
 }
 
 // generate writes the prompt and what follows as it comes.

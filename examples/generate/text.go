@@ -68,26 +68,6 @@ func unescape(s string) (string, error) {
 	}
 }
 
-// fits reports whether a model of so many tokens may be that of the tokenizer. nanoGPT
-// fills up a vocabulary of byte pairs with rows that mean nothing, and those who add
-// tokens to one may not have given the model rows for them.
-func fits(tokens tokenizer.Tokenizer, rows int) bool {
-	pairs, ok := tokens.(*tokenizer.BPE)
-	if !ok {
-		return tokens.Size() == rows
-	}
-	for id := rows; id < pairs.Size(); id++ {
-		token, err := pairs.Decode([]int{id})
-		if err != nil {
-			return false
-		}
-		if added, err := pairs.Special(token); err != nil || added != id {
-			return false
-		}
-	}
-	return true
-}
-
 // encode returns the ids of a text by Encode or Encode32. It is an error if the model has
 // no row for one.
 func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by func(string) ([]ID, error), s string) ([]ID, error) {

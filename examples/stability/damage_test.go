@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"gorgonorm/examples/internal/cli"
+	"gorgonorm/lab"
 )
 
 // TestADamagedRunIsToldAndMadeAgain: the report on the other runs names it with the
@@ -72,7 +73,7 @@ func TestADamagedRunIsToldAndMadeAgain(t *testing.T) {
 			require.Contains(t, report, `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, report, c.want)
 			require.Contains(t, report, "rms")
-			page, err := os.ReadFile(filepath.Join(out, page))
+			page, err := os.ReadFile(filepath.Join(out, lab.Page))
 			require.NoError(t, err)
 			require.Contains(t, html.UnescapeString(string(page)), `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, html.UnescapeString(string(page)), c.want)

@@ -15,11 +15,12 @@ import (
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
 
 // trainedRun is the directory of a run that was trained before, of two blocks.
-func trainedRun(t *testing.T) (dir string, r train.Run) {
+func trainedRun(t *testing.T) (dir string, r runlog.Run) {
 	t.Helper()
 	args, out := small(t, "-norms", "layer", "-lr", "1e-2", "-layers", "2", "-channels", "16", "-steps", "20")
 	succeed(t, args)
@@ -166,7 +167,7 @@ func TestInitOfNanoGPT(t *testing.T) {
 	require.Contains(t, told, "their GELU is exact, as nanoGPT has it, and not GPT-2's\n")
 	r, err := train.ReadRun(filepath.Join(out, "layer-pre-lr0.001-seed1"))
 	require.NoError(t, err)
-	require.Equal(t, transformer.Exact, r.Config.GELU)
+	require.Equal(t, string(transformer.Exact), r.Config.GELU)
 	m, err := transformer.ReadConfig(filepath.Join(out, "layer-pre-lr0.001-seed1", "model.safetensors"))
 	require.NoError(t, err)
 	require.Equal(t, transformer.Exact, m.GELU)
@@ -302,23 +303,4 @@ func TestInitOfADamagedRun(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestByReason(t *testing.T) {
-	const f64 = "is of type F64, which float32 does not hold"
-	require.Equal(t, []string{
-		"not in the file: a, transformer.h.{0..1,3}.b",
-		"shape (3), want (4): c",
-		`not in the model: 100%d.h.x.y, "two words"`,
-		"of type F64, which float32 does not hold: e, f",
-	}, byReason(transformer.Faults{
-		{Name: "a", Reason: "is missing"}, {Name: "c", Reason: "has shape (3), want (4)"}, {Name: "transformer.h.{0..1,3}.b", Reason: "is missing"},
-		{Name: "100%d.h.x.y", Reason: "is unexpected"}, {Name: "e", Reason: f64}, {Name: "two words", Reason: "is unexpected"}, {Name: "f", Reason: f64},
-	}))
-	require.Empty(t, byReason(nil))
-}
-
-func TestFewCharactersAreNamed(t *testing.T) {
-	require.Equal(t, `'a', '\n'`, named([]rune("a\n")))
-	require.Equal(t, `'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't' and 2 more`, named([]rune("abcdefghijklmnopqrstuv")))
 }

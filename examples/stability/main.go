@@ -11,156 +11,89 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
-	"time"
 
 	"gorgonorm/examples/internal/cli"
+	"gorgonorm/lab"
 	"gorgonorm/report"
+	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
 
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stdout)
+	f := flag.NewFlagSet("stability", flag.ContinueOnError)
+	o := lab.Flags(f)
+	reportOnly := f.Bool("report-only", false, "train nothing, report on all runs in -out")
+	err := cli.Parse(f, args, usage, stdout)
+	if err == nil {
+		err = cli.Usage(o.Check())
+	}
 	switch {
 	case err != nil:
-	case o.reportOnly:
-		err = o.report(stdout)
+	case *reportOnly && o.Shard.N > 0:
+		err = cli.Usage(errors.New("-report-only reports on all runs in -out, not on a -shard"))
+	case *reportOnly:
+		err = summarize(o.Out, stdout)
 	default:
-		err = o.train(ctx, stdout, stderr)
+		err = do(ctx, o, stdout, stderr)
 	}
-	return cli.Status("stability", err, "stopped; what was finished is in "+o.out+", and the same command goes on from there", stderr)
+	stopped := "stopped; what was finished is in " + o.Out + ", and the same command goes on from there"
+	return cli.Status("stability", err, stopped, stderr)
 }
 
-// page is the report's name in the output directory.
-const page = "report.html"
-
-// train does the runs that are not finished and, unless they are a share of
-// others', reports on all. All that can be wrong with the command line is found
-// before anything is written.
-func (o options) train(ctx context.Context, stdout, stderr io.Writer) error {
-	if o.shard.n == 0 {
-		var err error
-		if o.shard, err = slurmShard(os.Getenv); err != nil {
-			return err
-		}
-	}
-	text, err := o.text()
+// do trains the runs that are not finished and, unless they are a share of others',
+// reports on all. All that can be wrong with the command line is found before anything
+// is written.
+func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
+	plan, err := lab.Open(o)
 	if err != nil {
 		return err
 	}
-	var told []string // of what the runs start from
-	if o.init != "" {
-		if text, told, err = o.startFrom(text); err != nil {
+	if err := cli.Usage(plan.Check()); err != nil {
+		return err
+	}
+	if err := plan.Prepare(); err != nil {
+		return err
+	}
+	fmt.Fprintln(stderr, plan)
+	if plan.Pending() > 0 {
+		fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
+		estimate, err := plan.Estimate(ctx)
+		if err == nil {
+			fmt.Fprintln(stderr, plan.How(estimate))
+			err = plan.Run(ctx, estimate, cli.NewLine(stderr))
+		}
+		if err != nil && !errors.Is(err, context.Canceled) {
 			return err
 		}
-	}
-	lab := &train.Lab{Text: text, Dir: o.out}
-	planned := o.grid.Configs()
-	total := len(planned)
-	for _, c := range planned {
-		if err := train.Check(c, text); err != nil {
-			return cli.Usage(err)
-		}
-	}
-	if o.init != "" {
-		taken, err := o.taken(planned, text)
-		if err != nil {
-			return err
-		}
-		told = append(told, taken...)
-	}
-	if o.shard.n > 0 {
-		planned = train.Shard(planned, o.shard.i, o.shard.n)
-	}
-	if err := o.writable(planned); err != nil {
-		return err
-	}
-	pending, again, err := lab.Pending(planned)
-	if err != nil {
-		return err
-	}
-	if err := o.work(ctx, lab, plan{o.grid, o.shard, total, len(planned), pending, again, told}, stderr); err != nil {
-		return err
 	}
 	switch {
-	case o.shard.n == 0:
-		if err := o.report(stdout); err != nil && (ctx.Err() == nil || !errors.Is(err, errNoRuns)) {
+	case o.Shard.N == 0:
+		if err := summarize(o.Out, stdout); err != nil && (ctx.Err() == nil || !errors.Is(err, errNoRuns)) {
 			return err
 		}
 	case ctx.Err() == nil:
-		fmt.Fprintf(stderr, "share %v is done; -report-only reports on all runs in %s\n", &o.shard, o.out)
+		fmt.Fprintf(stderr, "share %v is done; -report-only reports on all runs in %s\n", &o.Shard, o.Out)
 	}
 	return ctx.Err()
 }
 
-// text reads what is to be learned.
-func (o options) text() (*train.Corpus, error) {
-	path := o.data
-	if path == "" {
-		var err error
-		if path, err = train.DefaultText(); err != nil {
-			return nil, err
-		}
-	}
-	return train.ReadCorpus(path)
-}
-
-// work tells the plan and does it.
-func (o options) work(ctx context.Context, lab *train.Lab, p plan, stderr io.Writer) error {
-	fmt.Fprintln(stderr, p.what(lab.Text))
-	switch {
-	case p.planned == 0:
-		fmt.Fprintln(stderr, "there is nothing to do")
-		return nil
-	case len(p.pending) == 0:
-		fmt.Fprintln(stderr, "all are finished already")
-		return nil
-	}
-	for _, b := range p.again {
-		fmt.Fprintf(stderr, "%s is made again: %s\n", b.Name, b.Reason)
-	}
-	for _, s := range p.start {
-		fmt.Fprintln(stderr, s)
-	}
-	fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
-	estimate, err := lab.Estimate(ctx, p.pending, o.jobs)
-	switch {
-	case errors.Is(err, context.Canceled): // which the caller sees by the context
-		return nil
-	case err != nil:
-		return err
-	}
-	fmt.Fprintln(stderr, p.how(estimate, o.jobs))
-	lab.Jobs = estimate.Jobs
-	progress := newProgress(stderr, p.pending)
-	lab.OnStep, lab.OnDone = progress.step, progress.done
-	began := time.Now()
-	if err := lab.Run(ctx, p.pending); err != nil {
-		return err
-	}
-	progress.Clear()
-	if ctx.Err() == nil {
-		fmt.Fprintf(stderr, "took %s, estimated %s\n", short(time.Since(began)), short(estimate.Time))
-	}
-	return nil
-}
-
 var errNoRuns = errors.New("there are no runs")
 
-// report reads the runs back from their files and shows them, and says which cannot be
-// read and why.
-func (o options) report(stdout io.Writer) error {
-	runs, broken, err := train.ReadRuns(o.out)
+// summarize reads the runs back from their files and reports on them, and says which
+// cannot be read and why.
+func summarize(dir string, stdout io.Writer) error {
+	runs, broken, err := train.ReadRuns(dir)
 	if err != nil {
 		return err
 	}
 	if len(runs) == 0 {
-		err := fmt.Errorf("%w in %s to report on", errNoRuns, o.out)
+		err := fmt.Errorf("%w in %s to report on", errNoRuns, dir)
 		for _, b := range broken {
 			err = fmt.Errorf("%w\n%s cannot be used: %s", err, b.Name, b.Reason)
 		}
@@ -173,32 +106,10 @@ func (o options) report(stdout io.Writer) error {
 	if err := report.Speed(stdout, runs); err != nil {
 		return err
 	}
-	path := filepath.Join(o.out, page)
-	err = train.WriteFile(path, func(w io.Writer) error { return report.HTML(w, runs, broken...) })
-	if err != nil {
+	page := filepath.Join(dir, lab.Page)
+	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs, broken...) }); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Curves: %s\n", path)
+	fmt.Fprintf(stdout, "Curves: %s\n", page)
 	return nil
-}
-
-// writable makes the output directory, tries to write into it, and looks whether
-// anything stands where the runs and the report are to go.
-func (o options) writable(planned []train.Config) error {
-	for _, c := range planned {
-		if info, err := os.Stat(filepath.Join(o.out, c.ID())); err == nil && !info.IsDir() {
-			return fmt.Errorf("cannot write to -out: %s is a file, where a run's directory is to go", filepath.Join(o.out, c.ID()))
-		}
-	}
-	if info, err := os.Stat(filepath.Join(o.out, page)); err == nil && info.IsDir() {
-		return fmt.Errorf("cannot write to -out: %s is a directory, where the report is to go", filepath.Join(o.out, page))
-	}
-	if err := os.MkdirAll(o.out, 0o777); err != nil {
-		return fmt.Errorf("cannot write to -out: %w", err)
-	}
-	f, err := os.CreateTemp(o.out, ".writable.*")
-	if err != nil {
-		return fmt.Errorf("cannot write to -out: %w", err)
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"io/fs"
 	"math"
 	"os"
@@ -12,11 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"gorgonorm/examples/internal/cli"
+	"gorgonorm/lab"
 
 	"gorgonorm/train"
 )
@@ -96,42 +95,14 @@ func TestSharesMakeTheSameReport(t *testing.T) {
 		stdout, stderr := succeed(t, append(args, "-shard", s))
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "share "+s+" is done")
-		require.NoFileExists(t, filepath.Join(shared, page))
+		require.NoFileExists(t, filepath.Join(shared, lab.Page))
 	}
 	stdout, _ = succeed(t, []string{"-report-only", "-out", shared})
 	require.Equal(t, want, leftBy(t, shared, stdout))
 }
 
+// TestSlurmTasksTakeTheirShare without a flag.
 func TestSlurmTasksTakeTheirShare(t *testing.T) {
-	for _, c := range []struct {
-		name string
-		env  map[string]string
-		want shard
-		err  string
-	}{
-		{"no Slurm", nil, shard{}, ""},
-		{"from 0", map[string]string{"ID": "7", "COUNT": "8", "MIN": "0", "STEP": "1"}, shard{8, 8}, ""},
-		{"from 1", map[string]string{"ID": "1", "COUNT": "8", "MIN": "1", "STEP": "1"}, shard{1, 8}, ""},
-		{"in steps", map[string]string{"ID": "14", "COUNT": "4", "MIN": "2", "STEP": "4"}, shard{4, 4}, ""},
-		{"a list with gaps", map[string]string{"ID": "9", "COUNT": "2", "MIN": "1", "STEP": "1"}, shard{9, 2}, "SLURM_ARRAY_TASK_ID is 9, which is none of 2 tasks from 1 in steps of 1: give -shard"},
-		{"a place that wraps", map[string]string{"ID": fmt.Sprint(math.MinInt), "COUNT": "8", "MIN": fmt.Sprint(math.MaxInt), "STEP": "1"}, shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from %d in steps of 1: give -shard", math.MinInt, math.MaxInt)},
-		{"a distance that wraps", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "-5", "STEP": "10"}, shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from -5 in steps of 10: give -shard", math.MaxInt)},
-		{"the last place", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "0", "STEP": "1"}, shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from 0 in steps of 1: give -shard", math.MaxInt)},
-		{"no number", map[string]string{"ID": "x"}, shard{}, `SLURM_ARRAY_TASK_ID is "x", want a number`},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := slurmShard(func(name string) string { return c.env[strings.TrimPrefix(name, "SLURM_ARRAY_TASK_")] })
-			if c.err != "" {
-				require.EqualError(t, err, c.err)
-				return
-			}
-			require.NoError(t, err)
-			require.Equal(t, c.want, got)
-		})
-	}
 	t.Setenv("SLURM_ARRAY_TASK_ID", "1")
 	t.Setenv("SLURM_ARRAY_TASK_COUNT", "4")
 	args, out := small(t, "-norms", "rms", "-seeds", "2")
@@ -140,20 +111,6 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	done, err := filepath.Glob(filepath.Join(out, "*"))
 	require.NoError(t, err)
 	require.Len(t, done, 1)
-}
-
-// TestTheTimeLeftDoesNotWrap, of so many steps that an int does not hold them.
-func TestTheTimeLeftDoesNotWrap(t *testing.T) {
-	runs := make([]train.Config, 3)
-	for i := range runs {
-		runs[i].Steps, runs[i].Seed = math.MaxInt, uint64(i)
-	}
-	p := newProgress(io.Discard, runs)
-	p.began = time.Now().Add(-time.Hour)
-	p.step(runs[0], train.Step{Step: 1})
-	require.Greater(t, p.left(), 100*365*24*time.Hour)
-	p.done(train.Run{Config: runs[0]})
-	require.Greater(t, p.left(), 100*365*24*time.Hour)
 }
 
 // TestASharesNumberMayBeAny: the second of so many has one run, the others none.
@@ -213,7 +170,7 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
 	require.Contains(t, stderr.String(), "the same command goes on from there")
 	require.Contains(t, stdout.String(), "none")
-	require.FileExists(t, filepath.Join(out, page))
+	require.FileExists(t, filepath.Join(out, lab.Page))
 	done, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(done), 2)

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
 
 // openConfig opens a directory that has this config.json.
@@ -69,7 +69,7 @@ func TestConfigsOfGPT2AreRead(t *testing.T) {
 func TestEveryMemberOfARunIsKnown(t *testing.T) {
 	t.Parallel()
 	members := make(map[string]any)
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[train.Config]()) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[runlog.Config]()) {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		members[name] = nil
 	}

@@ -25,8 +25,13 @@ const (
 // UsageError is a command line that cannot be.
 type UsageError struct{ error }
 
-// Usage makes an error one of usage.
-func Usage(err error) error { return UsageError{err} }
+// Usage makes an error one of usage. Of nil it makes nil.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return UsageError{err}
+}
 
 // Parse reads a command line that has flags only. Asked for help, it writes the
 // usage and the flags to help and returns flag.ErrHelp.

@@ -1,55 +1,11 @@
-package train
+package runlog
 
 import (
 	"fmt"
 	"reflect"
 	"regexp"
 	"strings"
-
-	"gorgonorm/models/transformer"
 )
-
-// Grid is a set of runs: one for every combination of its axes, with all other
-// settings those of Base. The lowest learning rate of a run is a tenth of its
-// highest.
-type Grid struct {
-	Base       Config
-	Norms      []string
-	Placements []transformer.Placement
-	QKNorms    []bool
-	LRs        []float64
-	Seeds      int // how many, from Base.Seed on
-}
-
-// Configs are the runs' settings, the whole grid of one seed before the next, and
-// all kinds of model at one learning rate before the next.
-func (g Grid) Configs() (cs []Config) {
-	for i := range g.Seeds {
-		for _, lr := range g.LRs {
-			for _, placement := range g.Placements {
-				for _, qk := range g.QKNorms {
-					for _, norm := range g.Norms {
-						c := g.Base
-						c.Norm, c.Placement, c.QKNorm = norm, placement, qk
-						c.LR, c.MinLR, c.Seed = lr, lr/10, g.Base.Seed+uint64(i)
-						cs = append(cs, c)
-					}
-				}
-			}
-		}
-	}
-	return cs
-}
-
-// Shard is the i-th of n shares of the runs, i from 1 to n: every n-th of them.
-func Shard(cs []Config, i, n int) (share []Config) {
-	for at, c := range cs {
-		if n > 0 && at%n == i-1 {
-			share = append(share, c)
-		}
-	}
-	return share
-}
 
 // idForm is what an ID looks like.
 var idForm = regexp.MustCompile(`^\w+-\w+(-qk)?-lr[-+.\w]+-seed\d+$`)
@@ -77,9 +33,8 @@ func (c Config) base() Config {
 	return c
 }
 
-// SameGrid says whether runs of two configs can stand in one grid; if not, the
-// error names the first setting in which they differ.
-func SameGrid(got, want Config) error { return equal(got.base(), want.base()) }
+// sameGrid reports the first setting in which two configs are of different grids.
+func sameGrid(got, want Config) error { return equal(got.base(), want.base()) }
 
 // sameRun reports the first setting in which two configs make different runs.
 func sameRun(got, want Config) error { return equal(got.anywhere(), want.anywhere()) }

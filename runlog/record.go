@@ -1,4 +1,8 @@
-package train
+// Package runlog defines the record of a training run: its settings, what was
+// measured, the files of its directory, and what identifies it. Package train writes
+// the record and package report reads it; this package depends on neither, nor on
+// anything that computes a model.
+package runlog
 
 import (
 	"encoding/json"
@@ -42,7 +46,7 @@ type Summary struct {
 	InitVal      Float `json:"init_val"`       // validation loss of the initial weights
 	BestVal      Float `json:"best_val"`       // lowest validation loss after a step; NaN if none was taken
 	LastVal      Float `json:"last_val"`       // last validation loss after a step; NaN if none was taken
-	TrainModeVal Float `json:"train_mode_val"` // validation loss of the last weights in training mode; NaN if the run did not get there
+	TrainModeVal Float `json:"train_mode_val"` // the same in training mode; NaN if the run did not get there
 
 	MedianGradNorm Float `json:"median_grad_norm"`
 	MaxGradNorm    Float `json:"max_grad_norm"`
@@ -147,7 +151,7 @@ func (f *Float) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return fmt.Errorf("train: %s is no number", b)
+		return fmt.Errorf("%s is no number", b)
 	}
 	*f = Float(v)
 	return nil

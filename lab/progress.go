@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"fmt"
@@ -7,32 +7,40 @@ import (
 	"strings"
 	"time"
 
-	"gorgonorm/examples/internal/cli"
-	"gorgonorm/train"
+	"gorgonorm/runlog"
 )
+
+// Line is where progress is shown: a line that changes or, if that cannot be, plain
+// ones now and then. What is written to it stays.
+type Line interface {
+	io.Writer
+	Due() bool // whether it is time to show how work that goes on all the time gets on
+	Show(text string)
+	Clear() // takes the changing line away
+}
 
 // progress shows how the runs get on: a line that changes on a terminal, a plain
 // line now and then elsewhere, and a line for each run that ends.
 type progress struct {
-	*cli.Line
+	Line
 	began time.Time
 
 	runs, ended int
 	stepsDone   int
 	steps       float64  // of all runs; an int may not hold them
 	order       []string // of the runs at hand
-	at          map[string]train.Step
+	at          map[string]runlog.Step
 	perRun      int
 }
 
-func newProgress(w io.Writer, runs []train.Config) *progress {
-	p := &progress{Line: cli.NewLine(w), runs: len(runs), began: time.Now(), at: make(map[string]train.Step), perRun: runs[0].Steps}
+func newProgress(line Line, runs []runlog.Config) *progress {
+	p := &progress{Line: line, runs: len(runs), began: time.Now(), at: make(map[string]runlog.Step), perRun: runs[0].Steps}
 	p.steps = float64(len(runs)) * float64(p.perRun)
 	return p
 }
 
 // step shows a step, if it is time to.
-func (p *progress) step(c train.Config, s train.Step) {
+func (p *progress) step(c runlog.Config, s runlog.Step) {
 	id := c.ID()
 	if _, ok := p.at[id]; !ok {
 		p.order = append(p.order, id)
@@ -57,7 +65,7 @@ func (p *progress) left() time.Duration {
 }
 
 // done ends a run's lines with its result.
-func (p *progress) done(r train.Run) {
+func (p *progress) done(r runlog.Run) {
 	id := r.Config.ID()
 	p.ended++
 	p.steps -= float64(p.perRun - p.at[id].Step) // those it did not take, or not here
@@ -66,11 +74,11 @@ func (p *progress) done(r train.Run) {
 	fmt.Fprintf(p, "[%d/%d]  %s  %s\n", p.ended, p.runs, id, result(r))
 }
 
-func result(r train.Run) string {
+func result(r runlog.Run) string {
 	s := r.Summary
 	var what []string
 	switch {
-	case s.DivergedAt > 0 && s.Divergence == train.NonFinite:
+	case s.DivergedAt > 0 && s.Divergence == runlog.NonFinite:
 		what = append(what, fmt.Sprintf("diverged at step %d", s.DivergedAt))
 		if s.NonFinite != "" {
 			what = append(what, "first not finite: "+s.NonFinite)

@@ -1,8 +1,7 @@
-package train
+package runlog
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"time"
-
-	"gorgonorm/models/transformer"
 )
 
 // The files of a run's directory.
@@ -24,23 +21,20 @@ const (
 	summaryFile = "summary.json"
 )
 
-// WriteRun writes the run's files, and the model's weights, into dir, which
-// appears whole or not at all: the files are written beside it, read back as ReadRun
-// reads them, and the directory renamed. It takes the place of whatever is there,
-// except a finished run of the same configuration, which another process may have
-// written meanwhile and which stays as it is.
-func WriteRun(dir string, r Run, m *transformer.Model) error {
-	if m == nil {
-		return errors.New("train: WriteRun: the model is nil")
-	}
+// Write writes the run's files, and the model's weights, into dir, which appears
+// whole or not at all: the files are written beside it, read back as Read reads them,
+// and the directory renamed. It takes the place of whatever is there, except a finished
+// run of the same configuration, which another process may have written meanwhile and
+// which stays as it is.
+func Write(dir string, r Run, weights func(io.Writer) error, model Model) error {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	if err := os.MkdirAll(filepath.Clean(parent), 0o777); err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
 	removeStale(parent, name)
 	temp, err := os.MkdirTemp(parent, hidden(name)+"*")
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
 	defer os.RemoveAll(temp)
 	for _, f := range []struct {
@@ -50,7 +44,7 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 		{configFile, indented(r.Config)},
 		{metricsFile, lines(r.Steps)},
 		{probesFile, lines(r.Probes)},
-		{weightsFile, m.Save},
+		{weightsFile, weights},
 		{speedFile, indented(r.Speed)},
 		{summaryFile, indented(r.Summary)},
 	} {
@@ -59,23 +53,23 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 		}
 	}
 	if err := os.Chmod(temp, 0o755); err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
-	if _, err := ReadRun(temp); err != nil {
+	if _, err := Read(temp, model); err != nil {
 		return fmt.Errorf("%w, as it would be written to %s", err, dir)
 	}
-	return replace(temp, dir, r.Config)
+	return replace(temp, dir, r.Config, model)
 }
 
 // replace renames a run's directory unless the same run is there, finished. Anything else
 // that is there is renamed first, so that no other process finds it half removed.
-func replace(temp, dir string, c Config) error {
+func replace(temp, dir string, c Config, model Model) error {
 	const tries = 10 // another process may put a run there in between
 	aside := temp + ".old"
 	defer os.RemoveAll(aside)
 	var err error
 	for range tries {
-		if _, err := finished(dir, c); err == nil {
+		if _, err := Finished(dir, c, model); err == nil {
 			return nil
 		}
 		if err = os.RemoveAll(aside); err != nil {
@@ -88,7 +82,7 @@ func replace(temp, dir string, c Config) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("train: %w", err)
+	return err
 }
 
 // hidden begins the names of the directories that a run is written in.
@@ -107,39 +101,18 @@ func removeStale(parent, name string) {
 	}
 }
 
-func indented(v any) func(io.Writer) error {
-	return func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
-	}
-}
-
-// lines writes items in JSON, one a line.
-func lines[T any](items []T) func(io.Writer) error {
-	return func(w io.Writer) error {
-		enc := json.NewEncoder(w)
-		for _, item := range items {
-			if err := enc.Encode(item); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
 // WriteFile makes a file of what write writes: under a temporary name first,
 // synced, then renamed, so that no reader ever sees half of it.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return fmt.Errorf("train: %w", err)
+		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = fmt.Errorf("train: writing %s: %w", path, err)
+			err = fmt.Errorf("writing %s: %w", path, err)
 		}
 	}()
 	w := bufio.NewWriter(f)

@@ -1,13 +1,17 @@
-package train
+package lab
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/runlog"
+	"gorgonorm/train"
 )
 
 // edited puts another text in place of one that a file of a run holds.
@@ -64,13 +68,17 @@ func withoutLine(file string, n int) func(*testing.T, string) {
 }
 
 // rewritten changes a run's steps.
-func rewritten(t *testing.T, dir string, change func([]Step)) {
+func rewritten(t *testing.T, dir string, change func([]runlog.Step)) {
 	t.Helper()
 	path := filepath.Join(dir, metricsFile)
-	steps, err := readLines[Step](path)
+	r, err := train.ReadRun(dir)
 	require.NoError(t, err)
-	change(steps)
-	require.NoError(t, WriteFile(path, lines(steps)))
+	change(r.Steps)
+	var lines bytes.Buffer
+	for _, s := range r.Steps {
+		require.NoError(t, json.NewEncoder(&lines).Encode(s))
+	}
+	require.NoError(t, os.WriteFile(path, lines.Bytes(), 0o666))
 }
 
 // TestADamagedRunIsMadeAgain: whatever is wrong with a run's directory is told with
@@ -104,7 +112,7 @@ func TestADamagedRunIsMadeAgain(t *testing.T) {
 		"summary of {}":                 {filled(summaryFile, "{}"), "summary.json: best_val is missing"},
 		"summary empty":                 {filled(summaryFile, ""), "summary.json: it is cut short"},
 		"summary null":                  {filled(summaryFile, "null"), "summary.json: best_val is missing"},
-		"summary a list":                {filled(summaryFile, "[]"), "summary.json: json: cannot unmarshal array into Go value of type train.Summary"},
+		"summary a list":                {filled(summaryFile, "[]"), "summary.json: json: cannot unmarshal array into Go value of type runlog.Summary"},
 		"summary cut":                   {cut(summaryFile, 3), "summary.json: it is cut short"},
 		"summary gone":                  {gone(summaryFile), "open summary.json: no such file or directory"},
 		"summary with more":             {edited(summaryFile, "\n}\n", "\n}\n{}"), "summary.json: something follows the JSON value"},
@@ -125,22 +133,24 @@ func TestADamagedRunIsMadeAgain(t *testing.T) {
 			gone(configFile)(t, dir)
 			require.NoError(t, os.Mkdir(filepath.Join(dir, configFile), 0o777))
 		}, "read config.json: is a directory"},
-		"metrics gone":                  {gone(metricsFile), "open metrics.jsonl: no such file or directory"},
-		"metrics empty":                 {filled(metricsFile, ""), "metrics.jsonl has 0 steps, summary.json says 4"},
-		"metrics cut in a line":         {cut(metricsFile, 5), "metrics.jsonl, line 4: it is cut short"},
-		"metrics cut after a line":      {withoutLine(metricsFile, 4), "metrics.jsonl has 3 steps, summary.json says 4"},
-		"metrics of {}":                 {edited(metricsFile, "{", "{}\n{"), "metrics.jsonl, line 1: grad_norm is missing"},
-		"metrics of an empty line":      {edited(metricsFile, "{", "\n{"), "metrics.jsonl, line 1: it is cut short"},
-		"metrics of a null":             {edited(metricsFile, `"lr":`, `"lr":null,"LR":`), "metrics.jsonl, line 1: null is no number"},
-		"metrics without a loss":        {edited(metricsFile, `"loss":`, `"Loss":`), "metrics.jsonl, line 1: loss is missing"},
-		"metrics of no number":          {edited(metricsFile, `"loss":`, `"loss":"x`+"\",\"lr\":"), `metrics.jsonl, line 1: "x" is no number`},
-		"metrics of a step twice":       {edited(metricsFile, `"step":2`, `"step":1`), "metrics.jsonl, line 2: step is 1, want 2"},
-		"metrics out of order":          {edited(metricsFile, `"step":1`, `"step":2`), "metrics.jsonl, line 1: step is 2, want 1"},
-		"metrics two in a line":         {edited(metricsFile, "}\n", "}"), "metrics.jsonl, line 1: something follows the JSON value"},
-		"metrics with zeros":            {edited(metricsFile, "{\"step\":4", "\x00\x00\x00\x00"), "metrics.jsonl, line 4: invalid character '\\x00' looking for beginning of value"},
-		"metrics without an evaluation": {func(t *testing.T, dir string) { rewritten(t, dir, func(steps []Step) { steps[1].ValLoss = nil }) }, "metrics.jsonl, line 2: val_loss is there: false, want true"},
+		"metrics gone":             {gone(metricsFile), "open metrics.jsonl: no such file or directory"},
+		"metrics empty":            {filled(metricsFile, ""), "metrics.jsonl has 0 steps, summary.json says 4"},
+		"metrics cut in a line":    {cut(metricsFile, 5), "metrics.jsonl, line 4: it is cut short"},
+		"metrics cut after a line": {withoutLine(metricsFile, 4), "metrics.jsonl has 3 steps, summary.json says 4"},
+		"metrics of {}":            {edited(metricsFile, "{", "{}\n{"), "metrics.jsonl, line 1: grad_norm is missing"},
+		"metrics of an empty line": {edited(metricsFile, "{", "\n{"), "metrics.jsonl, line 1: it is cut short"},
+		"metrics of a null":        {edited(metricsFile, `"lr":`, `"lr":null,"LR":`), "metrics.jsonl, line 1: null is no number"},
+		"metrics without a loss":   {edited(metricsFile, `"loss":`, `"Loss":`), "metrics.jsonl, line 1: loss is missing"},
+		"metrics of no number":     {edited(metricsFile, `"loss":`, `"loss":"x`+"\",\"lr\":"), `metrics.jsonl, line 1: "x" is no number`},
+		"metrics of a step twice":  {edited(metricsFile, `"step":2`, `"step":1`), "metrics.jsonl, line 2: step is 1, want 2"},
+		"metrics out of order":     {edited(metricsFile, `"step":1`, `"step":2`), "metrics.jsonl, line 1: step is 2, want 1"},
+		"metrics two in a line":    {edited(metricsFile, "}\n", "}"), "metrics.jsonl, line 1: something follows the JSON value"},
+		"metrics with zeros":       {edited(metricsFile, "{\"step\":4", "\x00\x00\x00\x00"), "metrics.jsonl, line 4: invalid character '\\x00' looking for beginning of value"},
+		"metrics without an evaluation": {func(t *testing.T, dir string) {
+			rewritten(t, dir, func(steps []runlog.Step) { steps[1].ValLoss = nil })
+		}, "metrics.jsonl, line 2: val_loss is there: false, want true"},
 		"metrics with an evaluation more": {func(t *testing.T, dir string) {
-			rewritten(t, dir, func(steps []Step) { steps[2].ValLoss = steps[1].ValLoss })
+			rewritten(t, dir, func(steps []runlog.Step) { steps[2].ValLoss = steps[1].ValLoss })
 		}, "metrics.jsonl, line 3: val_loss is there: true, want false"},
 		"metrics of another run": {of(metricsFile), "summary.json: first_loss is "},
 		"run of fewer steps": {func(t *testing.T, dir string) {
@@ -178,7 +188,7 @@ func TestADamagedRunIsMadeAgain(t *testing.T) {
 			require.NoError(t, os.CopyFS(lab.Dir, os.DirFS(whole.Dir)))
 			dir := lab.path(cs[0])
 			c.damage(t, dir)
-			runs, broken, err := ReadRuns(lab.Dir)
+			runs, broken, err := train.ReadRuns(lab.Dir)
 			require.NoError(t, err)
 			pending, again, err := lab.Pending(cs)
 			require.NoError(t, err)
@@ -192,7 +202,7 @@ func TestADamagedRunIsMadeAgain(t *testing.T) {
 			require.Contains(t, again[0].Reason, c.want)
 			require.NotContains(t, again[0].Reason, lab.Dir)
 			if name != "another run" {
-				_, err := ReadRun(dir)
+				_, err := train.ReadRun(dir)
 				require.ErrorContains(t, err, filepath.Base(dir))
 			}
 			require.NoError(t, lab.Run(t.Context(), pending))
@@ -224,59 +234,13 @@ func TestARunDoesNotFitItsConfig(t *testing.T) {
 			lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
 			require.NoError(t, os.CopyFS(lab.Dir, os.DirFS(whole.Dir)))
 			c.damage(t, lab.path(cs[0]))
-			_, err := ReadRun(lab.path(cs[0]))
+			_, err := train.ReadRun(lab.path(cs[0]))
 			require.ErrorContains(t, err, filepath.Base(lab.path(cs[0])))
-			_, broken, err := ReadRuns(lab.Dir)
+			_, broken, err := train.ReadRuns(lab.Dir)
 			require.NoError(t, err)
-			require.Equal(t, []Broken{{cs[0].ID(), c.want}}, broken)
+			require.Equal(t, []runlog.Broken{{Name: cs[0].ID(), Reason: c.want}}, broken)
 			_, _, err = lab.Pending(cs)
 			require.ErrorContains(t, err, "is a run of another grid")
 		})
 	}
-}
-
-// TestWriteRunReplacesWhatIsNotFinished and nothing that is, and writes no run that
-// ReadRun would refuse.
-func TestWriteRunReplacesWhatIsNotFinished(t *testing.T) {
-	text := corpus(t, verse)
-	c := grid(4).Configs()[0]
-	m, run, err := Train(t.Context(), c, text, nil)
-	require.NoError(t, err)
-	dir := filepath.Join(t.TempDir(), "runs", c.ID())
-	write := func(r Run) Run {
-		require.NoError(t, WriteRun(dir, r, m))
-		got, err := ReadRun(dir)
-		require.NoError(t, err)
-		return got
-	}
-	faster := run
-	faster.Speed.Seconds = 1e-3
-	require.Equal(t, run.Speed, write(run).Speed)
-	require.Equal(t, run.Speed, write(faster).Speed, "a finished run stays")
-	for _, damage := range []func(*testing.T, string){
-		filled(summaryFile, "{}"), gone(metricsFile), cut(probesFile, 1), cut(weightsFile, 1),
-		func(t *testing.T, dir string) {
-			require.NoError(t, os.RemoveAll(dir))
-			require.NoError(t, os.WriteFile(dir, nil, 0o666))
-		},
-	} {
-		damage(t, dir)
-		require.Equal(t, faster.Speed, write(faster).Speed)
-	}
-	other := faster
-	other.Config.LR = 0.5
-	require.Equal(t, other.Config, write(other).Config, "one of another configuration does not")
-
-	short := run
-	short.Steps = run.Steps[:3]
-	err = WriteRun(dir, short, m)
-	require.ErrorContains(t, err, "metrics.jsonl has 3 steps, summary.json says 4, as it would be written to "+dir)
-	require.EqualError(t, WriteRun(dir, run, nil), "train: WriteRun: the model is nil")
-	wrong := run
-	wrong.Config.Channels *= 2
-	require.ErrorContains(t, WriteRun(dir, wrong, m), "channels: it has 16, want 32")
-	require.Equal(t, other.Config, write(other).Config)
-	left, err := os.ReadDir(filepath.Dir(dir))
-	require.NoError(t, err)
-	require.Len(t, left, 1)
 }

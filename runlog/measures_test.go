@@ -1,7 +1,8 @@
-package train
+package runlog
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -33,6 +34,62 @@ func wave(n int) []Float {
 		s[i] = Float(1 + 2*(i%2))
 	}
 	return s
+}
+
+func TestSummaryOfSteps(t *testing.T) {
+	val := func(v Float) *Float { return &v }
+	for _, c := range []struct {
+		name  string
+		steps []Step
+		want  Summary
+	}{
+		{
+			"the best is not the last",
+			[]Step{
+				{Step: 1, Loss: 4, GradNorm: 1, ValLoss: val(3)},
+				{Step: 2, Loss: 2, GradNorm: 7, ValLoss: val(1)},
+				{Step: 3, Loss: 3, GradNorm: 2, ValLoss: val(2)},
+				{Step: 4, Loss: 2.5, GradNorm: 2},
+			},
+			Summary{Steps: 4, InitVal: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2,
+				MedianGradNorm: 2, MaxGradNorm: 7, GradNormCV: Float(math.Sqrt(5.5) / 3), LossSpikes: nan, GradSpikes: nan},
+		},
+		{
+			"the loss diverges",
+			[]Step{{Step: 1, Loss: 4, GradNorm: 1}, {Step: 2, Loss: nan, GradNorm: nan}},
+			Summary{Steps: 2, InitVal: 4, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan,
+				MedianGradNorm: inf, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, DivergedAt: 2, Divergence: NonFinite},
+		},
+		{
+			"no step",
+			nil,
+			Summary{InitVal: 4, FirstLoss: nan, LastLoss: nan, BestVal: nan, LastVal: nan,
+				MedianGradNorm: nan, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan},
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := Summary{InitVal: 4}
+			got.measure(c.steps, 4, NotLearning)
+			require.Equal(t, written(t, c.want), written(t, got))
+		})
+	}
+	long := make([]Step, 80)
+	for i := range long {
+		long[i] = Step{Step: i + 1, Loss: wave(80)[i], GradNorm: 1}
+	}
+	long[70].Loss, long[75].GradNorm = 50, 2
+	var s Summary
+	s.measure(long, 4, NotLearning)
+	require.Equal(t, 20, s.SpikeWindow)
+	same(t, 1./60, s.LossSpikes, "loss spikes")
+	same(t, 1./60, s.GradSpikes, "gradient spikes")
+}
+
+// written is a summary's text: unlike NaN, that is equal to itself.
+func written(t *testing.T, s Summary) string {
+	var b strings.Builder
+	require.NoError(t, indented(s)(&b))
+	return b.String()
 }
 
 func TestSpikeScore(t *testing.T) {
@@ -121,52 +178,6 @@ func TestDivergence(t *testing.T) {
 			require.Equal(t, c.how, how)
 		})
 	}
-}
-
-func TestLost(t *testing.T) {
-	// validations, a step apart, against a loss of 4 at the start; 0 is none taken
-	of := func(losses ...Float) (steps []Step) {
-		for i, v := range losses {
-			s := Step{Step: i + 1, Loss: 3, GradNorm: 1}
-			if v != 0 {
-				s.ValLoss = &losses[i]
-			}
-			steps = append(steps, s)
-		}
-		return steps
-	}
-	for _, c := range []struct {
-		name  string
-		steps []Step
-		want  bool
-	}{
-		{"one bad validation", of(0, 5), false},
-		{"two", of(0, 4, 5), true},
-		{"two, with steps between", of(0, 0, 5, 0, 0, 4), true},
-		{"only as it validates", of(0, 0, 5, 0, 0, 4, 0), false},
-		{"a good one between", of(0, 5, 3, 5), false},
-		{"one during warm-up", of(5, 5), false},
-		{"not finite", append(of(3), Step{Step: 2, Loss: nan, GradNorm: 1}), true},
-		{"validation not finite", of(3, nan), true},
-		{"fine", of(3, 2), false},
-	} {
-		require.Equal(t, c.want, lost(c.steps, 1, 4), c.name)
-	}
-
-	// By default, with warm-up in a third of the steps, there is something to be saved.
-	c := Defaults()
-	c.Warmup = c.Steps / 3
-	var steps []Step
-	for i := range c.Steps {
-		s := Step{Step: i + 1, Loss: 5, GradNorm: 1}
-		if s.Step%c.EvalEvery == 0 {
-			s.ValLoss = &s.Loss
-		}
-		if steps = append(steps, s); lost(steps, c.Warmup, 4) {
-			break
-		}
-	}
-	require.Less(t, len(steps), c.Steps)
 }
 
 func TestLRSensitivity(t *testing.T) {

@@ -1,11 +1,19 @@
-package train
+package runlog
 
 import (
 	"math"
 	"slices"
+	"unicode/utf8"
 
 	"gonum.org/v1/gonum/stat"
 )
+
+// Measure completes the summary with what follows from the steps and the validation
+// loss of the initial weights.
+func (r *Run) Measure() {
+	untrained, notBelow := r.Config.untrained(r.Summary.InitVal)
+	r.Summary.measure(r.Steps, untrained, notBelow)
+}
 
 // measure fills in what follows from the steps, given the loss of an untrained model
 // and what a run is called that does not end below it.
@@ -59,6 +67,26 @@ func diverged(steps []Step, untrained Float, notBelow Divergence, interrupted bo
 		return steps[n-1].Step, notBelow
 	}
 	return 0, ""
+}
+
+// untrained is the validation loss that a run must get below, or it has learned
+// nothing, and what one that does not is called. It is the loss of the initial
+// weights, as Wortsman et al. 2023 have it (arXiv 2309.14322), where those are random.
+// Loaded ones may have learned before, and a norm that takes over little of them starts
+// from anything: there it is that of guessing, which random weights begin with.
+func (c Config) untrained(initVal Float) (Float, Divergence) {
+	if c.InitSHA256 == "" {
+		return initVal, NotLearning
+	}
+	return Float(math.Log(float64(utf8.RuneCountInString(c.Vocabulary)))), Guessing
+}
+
+// Untrained is the validation loss of a model that has learned nothing: that of the
+// run's initial weights or, where these were loaded, of guessing among the
+// vocabulary's characters.
+func (r Run) Untrained() Float {
+	v, _ := r.Config.untrained(r.Summary.InitVal)
+	return v
 }
 
 // Spikes of a series stand this many standard deviations from its rolling mean.

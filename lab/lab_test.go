@@ -1,0 +1,218 @@
+package lab
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/runlog"
+	"gorgonorm/train"
+)
+
+// The files of a run.
+const (
+	configFile  = "config.json"
+	metricsFile = "metrics.jsonl"
+	probesFile  = "probes.jsonl"
+	weightsFile = "model.safetensors"
+	speedFile   = "speed.json"
+	summaryFile = "summary.json"
+)
+
+// corpus makes a file of text and reads it.
+func corpus(t *testing.T, text string) *train.Corpus {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "text.txt")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
+	c, err := train.ReadCorpus(path)
+	require.NoError(t, err)
+	return c
+}
+
+func tiny(norm string) runlog.Config {
+	c := train.Defaults()
+	c.Norm, c.Layers, c.Heads, c.Channels, c.Context, c.Batch = norm, 2, 2, 16, 8, 4
+	c.Steps, c.Warmup, c.LR, c.MinLR, c.EvalEvery = 60, 5, 1e-2, 1e-3, 20
+	return c
+}
+
+var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
+
+// files reads what a lab's runs left, but for their speed.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := make(map[string]string)
+	for _, name := range []string{configFile, metricsFile, probesFile, weightsFile, summaryFile} {
+		paths, err := filepath.Glob(filepath.Join(dir, "*", name))
+		require.NoError(t, err)
+		for _, p := range paths {
+			b, err := os.ReadFile(p)
+			require.NoError(t, err)
+			rel, err := filepath.Rel(dir, p)
+			require.NoError(t, err)
+			all[rel] = string(b)
+		}
+	}
+	return all
+}
+
+// TestRunsSideBySideAreTheSame compares all files of a grid run one after the
+// other, side by side, and in shares.
+func TestRunsSideBySideAreTheSame(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	text := corpus(t, verse)
+	cs := grid(4).Configs()
+	var want map[string]string
+	for _, jobs := range []int{1, 4} {
+		lab := Lab{Text: text, Dir: t.TempDir(), Jobs: jobs}
+		require.NoError(t, lab.Run(t.Context(), cs))
+		got := files(t, lab.Dir)
+		require.Len(t, got, 5*len(cs))
+		if want != nil {
+			require.Equal(t, want, got, "%d jobs", jobs)
+		}
+		want = got
+	}
+	shared := Lab{Text: text, Dir: t.TempDir(), Jobs: 2}
+	for i := range 3 {
+		require.NoError(t, shared.Run(t.Context(), Shard{i + 1, 3}.of(cs)))
+	}
+	require.Equal(t, want, files(t, shared.Dir))
+	runs, broken, err := train.ReadRuns(shared.Dir)
+	require.NoError(t, err)
+	require.Len(t, runs, len(cs))
+	require.Empty(t, broken)
+}
+
+// TestAGridGoesOnWhereItStopped interrupts a grid, starts it again, and compares
+// with one that was not interrupted.
+func TestAGridGoesOnWhereItStopped(t *testing.T) {
+	text := corpus(t, verse)
+	cs := grid(6).Configs()[:6]
+	whole := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	require.NoError(t, whole.Run(t.Context(), cs))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	done := 0
+	lab.OnDone = func(runlog.Run) { done++ }
+	lab.OnStep = func(c runlog.Config, s runlog.Step) {
+		if c.ID() == cs[2].ID() && s.Step == 3 {
+			cancel()
+		}
+	}
+	require.NoError(t, lab.Run(ctx, cs))
+	require.Equal(t, 3, done, "two finished, one interrupted")
+	pending, again, err := lab.Pending(cs)
+	require.NoError(t, err)
+	require.Equal(t, cs[2:], pending)
+	require.Equal(t, []runlog.Broken{{Name: cs[2].ID(), Reason: "stopped at step 3 of 6"}}, again)
+
+	// A process that is killed leaves a run without its summary.
+	require.NoError(t, os.Remove(filepath.Join(lab.Dir, cs[1].ID(), summaryFile)))
+	pending, again, err = lab.Pending(cs)
+	require.NoError(t, err)
+	require.Equal(t, cs[1:], pending)
+	require.Len(t, again, 2)
+
+	done = 0
+	lab.OnStep = nil
+	require.NoError(t, lab.Run(t.Context(), pending))
+	require.Equal(t, 5, done)
+	require.Equal(t, files(t, whole.Dir), files(t, lab.Dir))
+	pending, _, err = lab.Pending(cs)
+	require.NoError(t, err)
+	require.Empty(t, pending)
+}
+
+func TestAnotherGridIsRefused(t *testing.T) {
+	text := corpus(t, verse)
+	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	cs := grid(4).Configs()[:1]
+	require.NoError(t, lab.Run(t.Context(), cs))
+
+	other := cs[0]
+	other.Norm, other.LR, other.Seed, other.Placement = "rms", 1, 9, "peri"
+	_, _, err := lab.Pending([]runlog.Config{other})
+	require.NoError(t, err, "the axes may differ")
+	other.Steps = 5
+	_, _, err = lab.Pending([]runlog.Config{other})
+	run := filepath.Join(lab.Dir, cs[0].ID())
+	require.EqualError(t, err, "train: "+run+" is a run of another grid: steps is 4, want 5 (give another -out, or remove it)")
+
+	text.Path = "elsewhere/text.txt"
+	pending, _, err := lab.Pending(cs)
+	require.NoError(t, err)
+	require.Empty(t, pending, "the text may lie elsewhere")
+	lab.Text = corpus(t, verse+"!")
+	_, _, err = lab.Pending(cs)
+	require.ErrorContains(t, err, "another grid: data-sha256 is ")
+
+	lab.Text = text
+	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []runlog.Config{other}))
+	_, _, err = train.ReadRuns(lab.Dir)
+	require.ErrorContains(t, err, "is of another grid than ")
+
+	none, _, err := train.ReadRuns(filepath.Join(lab.Dir, "none"))
+	require.NoError(t, err)
+	require.Empty(t, none)
+}
+
+func TestAnErrorEndsTheOtherRuns(t *testing.T) {
+	lab := Lab{Text: corpus(t, verse), Dir: t.TempDir(), Jobs: 2}
+	cs := grid(2000).Configs()[:4]
+	cs[1].Heads = 3
+	require.EqualError(t, lab.Run(t.Context(), cs), "transformer: 3 heads do not divide 16 channels")
+
+	// and is told where the user has stopped the runs, too
+	ctx, cancel := context.WithCancel(t.Context())
+	lab.OnStep = func(runlog.Config, runlog.Step) {
+		require.NoError(t, os.RemoveAll(lab.Dir))
+		require.NoError(t, os.WriteFile(lab.Dir, nil, 0o666))
+		cancel()
+	}
+	require.ErrorContains(t, lab.Run(ctx, cs[:1]), "not a directory")
+}
+
+// TestTwoProcessesInOneDirectory: what one has finished the other neither makes
+// again nor replaces by less.
+func TestTwoProcessesInOneDirectory(t *testing.T) {
+	text := corpus(t, verse)
+	cs := grid(6).Configs()[:2]
+	one := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
+	other := Lab{Text: text, Dir: one.Dir, Jobs: 1}
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	steps, done := 0, 0
+	other.OnDone = func(runlog.Run) { done++ }
+	other.OnStep = func(c runlog.Config, s runlog.Step) {
+		if steps++; steps == 3 { // the other is amid its first run
+			require.NoError(t, one.Run(t.Context(), cs))
+		}
+	}
+	require.NoError(t, other.Run(ctx, cs))
+	require.Equal(t, 6, steps, "the second run was there")
+	require.Equal(t, 2, done)
+	want := files(t, one.Dir)
+
+	cs[0].Seed, cs[1].Seed = 5, 6
+	other.OnStep = func(_ runlog.Config, s runlog.Step) {
+		if s.Step == 3 {
+			require.NoError(t, one.Run(t.Context(), cs[:1]))
+			cancel()
+		}
+	}
+	require.NoError(t, other.Run(ctx, cs))
+	pending, _, err := one.Pending(cs)
+	require.NoError(t, err)
+	require.Equal(t, cs[1:], pending, "a finished run is not replaced by an interrupted one")
+	for name, content := range want {
+		require.Equal(t, content, files(t, one.Dir)[name])
+	}
+}

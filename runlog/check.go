@@ -1,0 +1,83 @@
+package runlog
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+)
+
+// check reports the first thing in which the files of a run with a valid config do not
+// fit each other.
+func (r Run) check() error {
+	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkProbes())
+}
+
+func (r Run) checkLength() error {
+	c, s := r.Config, r.Summary
+	switch n := len(r.Steps); {
+	case s.Norm != c.Norm:
+		return fmt.Errorf("%s is of the norm %q, %s of %q", summaryFile, s.Norm, configFile, c.Norm)
+	case n != s.Steps:
+		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, summaryFile, s.Steps)
+	case n > c.Steps || n < c.Steps && !s.Interrupted && !(s.Stopped && c.StopOnDivergence):
+		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, configFile, c.Steps)
+	}
+	return nil
+}
+
+// checkSteps reports the first step that is not in its place, or has a validation loss
+// where none is taken, or none where one is.
+func (r Run) checkSteps() error {
+	for i, step := range r.Steps {
+		want := i + 1
+		if step.Step != want {
+			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
+		}
+		if there, want := step.ValLoss != nil, r.Config.Evaluates(want); there != want {
+			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, step.Step, there, want)
+		}
+	}
+	return nil
+}
+
+// checkLosses reports the first loss of the summary that is not the steps'.
+func (r Run) checkLosses() error {
+	s := r.Summary
+	first, last, val := Float(math.NaN()), Float(math.NaN()), Float(math.NaN())
+	for i, step := range r.Steps {
+		if i == 0 {
+			first = step.Loss
+		}
+		if last = step.Loss; step.ValLoss != nil {
+			val = *step.ValLoss
+		}
+	}
+	for _, f := range []struct {
+		name      string
+		got, want Float
+	}{{"first_loss", s.FirstLoss, first}, {"last_loss", s.LastLoss, last}, {"last_val", s.LastVal, val}} {
+		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN equals NaN here
+			return fmt.Errorf("%s: %s is %g, %s has %g", summaryFile, f.name, f.got, metricsFile, f.want)
+		}
+	}
+	return nil
+}
+
+// checkProbes reports whether the probes are those of the steps where some are taken.
+func (r Run) checkProbes() error {
+	var probed []int
+	for _, step := range r.Steps {
+		if r.Config.Probes(step.Step) {
+			probed = append(probed, step.Step)
+		}
+	}
+	if len(r.Probes) != len(probed) {
+		return fmt.Errorf("%s has %d probes, want %d", probesFile, len(r.Probes), len(probed))
+	}
+	for i, p := range r.Probes {
+		if p.Step != probed[i] {
+			return fmt.Errorf("%s, line %d: step is %d, want %d", probesFile, i+1, p.Step, probed[i])
+		}
+	}
+	return nil
+}

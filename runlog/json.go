@@ -1,0 +1,112 @@
+package runlog
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+)
+
+// indented writes a value in JSON.
+func indented(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		return enc.Encode(v)
+	}
+}
+
+// lines writes items in JSON, one a line.
+func lines[T any](items []T) func(io.Writer) error {
+	return func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		for _, item := range items {
+			if err := enc.Encode(item); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// readLines reads what lines writes.
+func readLines[T any](path string) (items []T, err error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	for line := range bytes.Lines(b) {
+		var item T
+		if err := parse(line, &item); err != nil {
+			return nil, fmt.Errorf("%s, line %d: %w", path, len(items)+1, err)
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// readJSON reads what indented writes.
+func readJSON(path string, v any) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := parse(b, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// parse decodes one JSON value that has the members that v is written with, all of
+// them and no others: json.Unmarshal would leave a missing one zero.
+func parse(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errors.New("it is cut short")
+	} else if err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return errors.New("something follows the JSON value")
+	}
+	written, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	var got, want any
+	if err := errors.Join(json.Unmarshal(b, &got), json.Unmarshal(written, &want)); err != nil {
+		return err
+	}
+	if name := missing(got, want); name != "" {
+		return fmt.Errorf("%s is missing", name)
+	}
+	return nil
+}
+
+// missing names the first member that is in want and not, or null, in got.
+func missing(got, want any) string {
+	switch want := want.(type) {
+	case map[string]any:
+		members, _ := got.(map[string]any)
+		for _, name := range slices.Sorted(maps.Keys(want)) {
+			if members[name] == nil {
+				return name
+			}
+			if inner := missing(members[name], want[name]); inner != "" {
+				return name + "." + inner
+			}
+		}
+	case []any:
+		for i, item := range got.([]any) { // want was decoded from got
+			if inner := missing(item, want[i]); inner != "" {
+				return fmt.Sprintf("%d.%s", i, inner)
+			}
+		}
+	}
+	return ""
+}

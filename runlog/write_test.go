@@ -1,0 +1,201 @@
+package runlog
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// weights writes a file that model accepts.
+func weights(w io.Writer) error {
+	_, err := io.WriteString(w, "weights")
+	return err
+}
+
+// model accepts every config with a norm.
+func model(c Config) (func(path string) error, error) {
+	if c.Norm == "" {
+		return nil, errors.New("there is no norm")
+	}
+	return func(path string) error {
+		if b, err := os.ReadFile(path); err != nil || string(b) != "weights" {
+			return fmt.Errorf("%s has the weights %q", path, b)
+		}
+		return nil
+	}, nil
+}
+
+// finished is a run that came to its end.
+func finished() Run {
+	c := Config{Norm: "rms", Placement: "pre", LR: 1e-3, Seed: 1, Vocabulary: "ab", Steps: 4, EvalEvery: 2, ProbeEvery: 2}
+	val := Float(2)
+	r := Run{Config: c, Summary: Summary{Norm: "rms", InitVal: 4}, Speed: Speed{Seconds: 1}}
+	for i := range c.Steps {
+		s := Step{Step: i + 1, Loss: 3, GradNorm: 1, LR: 1e-3}
+		if c.Evaluates(s.Step) {
+			s.ValLoss = &val
+		}
+		if c.Probes(s.Step) {
+			r.Probes = append(r.Probes, Probe{Step: s.Step, Residual: []Spread{}, Norms: []NormProbe{}, Attention: []Float{}, Groups: []GroupProbe{}})
+		}
+		r.Steps = append(r.Steps, s)
+	}
+	r.Measure()
+	r.Summary.LossSpikes, r.Summary.GradSpikes = 0, 0 // NaN, which is not equal to itself
+	return r
+}
+
+func TestRunsAreReadBackAsWritten(t *testing.T) {
+	val := Float(2.25)
+	c := Config{Norm: "layer", Placement: "pre", LR: 1e-2, Seed: 1, Vocabulary: "abc\n\"é", Steps: 3, EvalEvery: 2, ProbeEvery: 10}
+	run := Run{
+		Config: c,
+		Steps: []Step{
+			{Step: 1, Loss: 3.5, GradNorm: 0.1, LR: 1e-3},
+			{Step: 2, Loss: Float(math.Inf(1)), GradNorm: Float(math.Inf(-1)), LR: 2e-3, ValLoss: &val},
+		},
+		Probes: []Probe{{
+			Step: 1, Residual: []Spread{{RMS: 1, Max: 2}}, Attention: []Float{inf}, Logits: Moments{Mean: 1, Std: 2}, LogZ: Moments{Mean: 3},
+			Norms:  []NormProbe{{Name: "ln_f", In: Spread{RMS: 3}, Drift: &Drift{Shift: 1}, Batch: &Batch{Var: 1}}, {Name: "ln_1"}},
+			Groups: []GroupProbe{{Name: "wte", Grad: 1, Weight: 2, Update: 3}},
+		}},
+		Speed:   Speed{TokensPerSec: 3, Seconds: 4},
+		Summary: Summary{Norm: "layer", Steps: 2, FirstLoss: 3.5, LastLoss: inf, LastVal: val, DivergedAt: 2, MaxGradNorm: inf, Interrupted: true},
+	}
+	dir := filepath.Join(t.TempDir(), "runs", "layer")
+	for range 2 { // a second run replaces the first
+		require.NoError(t, Write(dir, run, weights, model))
+		got, err := Read(dir, model)
+		require.NoError(t, err)
+		require.Equal(t, run, got)
+	}
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	require.Equal(t, []string{"config.json", "metrics.jsonl", "model.safetensors", "probes.jsonl", "speed.json", "summary.json"}, names)
+}
+
+func TestNaNIsReadBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nan.json")
+	require.NoError(t, WriteFile(path, indented(Summary{BestVal: Float(math.NaN())})))
+	var s Summary
+	require.NoError(t, readJSON(path, &s))
+	require.True(t, math.IsNaN(float64(s.BestVal)))
+}
+
+func TestAFileThatCannotBeFinishedIsNotThere(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "f")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o666))
+	broken := errors.New("broken")
+	err := WriteFile(path, func(w io.Writer) error {
+		_, err := w.Write(make([]byte, 1<<16))
+		return errors.Join(err, broken)
+	})
+	require.ErrorIs(t, err, broken)
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "old", string(b))
+	left, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+	require.Error(t, WriteFile(filepath.Join(dir, "missing", "f"), indented(1)))
+}
+
+// TestWriteReplacesWhatIsNotFinished and nothing that is, and writes no run that Read
+// would refuse.
+func TestWriteReplacesWhatIsNotFinished(t *testing.T) {
+	run := finished()
+	dir := filepath.Join(t.TempDir(), "runs", run.Config.ID())
+	write := func(r Run) Run {
+		require.NoError(t, Write(dir, r, weights, model))
+		got, err := Read(dir, model)
+		require.NoError(t, err)
+		return got
+	}
+	faster := run
+	faster.Speed.Seconds = 1e-3
+	require.Equal(t, run.Speed, write(run).Speed)
+	require.Equal(t, run.Speed, write(faster).Speed, "a finished run stays")
+	put := func(file, text string) error { return os.WriteFile(filepath.Join(dir, file), []byte(text), 0o666) }
+	for _, damage := range []func() error{
+		func() error { return put(summaryFile, "{}") },
+		func() error { return os.Remove(filepath.Join(dir, metricsFile)) },
+		func() error { return put(probesFile, `{"step"`) },
+		func() error { return put(weightsFile, "weight") },
+		func() error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o666)) },
+	} {
+		require.NoError(t, damage())
+		require.Equal(t, faster.Speed, write(faster).Speed)
+	}
+	other := faster
+	other.Config.LR = 0.5
+	require.Equal(t, other.Config, write(other).Config, "one of another configuration does not")
+
+	short := run
+	short.Steps = run.Steps[:3]
+	err := Write(dir, short, weights, model)
+	require.ErrorContains(t, err, "metrics.jsonl has 3 steps, summary.json says 4, as it would be written to "+dir)
+	require.ErrorContains(t, Write(dir, run, func(io.Writer) error { return nil }, model), `has the weights ""`)
+	broken := errors.New("broken")
+	require.ErrorIs(t, Write(dir, run, func(io.Writer) error { return broken }, model), broken)
+	require.Equal(t, other.Config, write(other).Config)
+	left, err := os.ReadDir(filepath.Dir(dir))
+	require.NoError(t, err)
+	require.Len(t, left, 1)
+}
+
+// TestTheModelIsAsked for the config before the files are compared with it, and for the
+// weights after.
+func TestTheModelIsAsked(t *testing.T) {
+	t.Parallel()
+	r := finished()
+	dir := filepath.Join(t.TempDir(), r.Config.ID())
+	require.NoError(t, Write(dir, r, weights, model))
+	r.Config.Norm = ""
+	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), nil, 0o666))
+	_, err := Read(dir, model)
+	require.EqualError(t, err, dir+": config.json: there is no norm")
+	r.Config.Norm = "layer"
+	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
+	_, err = Read(dir, model)
+	require.EqualError(t, err, dir+`: summary.json is of the norm "rms", config.json of "layer"`)
+	r.Config.Norm = "rms"
+	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
+	_, err = Read(dir, model)
+	require.ErrorContains(t, err, `has the weights ""`)
+	_, broken, err := ReadAll(filepath.Dir(dir), model)
+	require.NoError(t, err)
+	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, broken)
+}
+
+// TestKilledProcessesLeaveNoRuns, and what they leave is taken away in time.
+func TestKilledProcessesLeaveNoRuns(t *testing.T) {
+	all, r := t.TempDir(), finished()
+	id := r.Config.ID()
+	old, fresh := filepath.Join(all, "."+id+".1"), filepath.Join(all, "."+id+".2")
+	for _, dir := range []string{old, fresh} {
+		require.NoError(t, os.Mkdir(dir, 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, configFile), []byte("{"), 0o666))
+	}
+	long := time.Now().Add(-2 * stale)
+	require.NoError(t, os.Chtimes(old, long, long))
+	runs, broken, err := ReadAll(all, model)
+	require.NoError(t, err)
+	require.Empty(t, runs)
+	require.Empty(t, broken)
+	require.NoError(t, Write(filepath.Join(all, id), r, weights, model))
+	require.NoDirExists(t, old)
+	require.DirExists(t, fresh, "another process may be at it")
+}

@@ -1,0 +1,71 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonorm/models/transformer"
+	"gorgonorm/runlog"
+)
+
+// model is the runlog.Model of this package's runs.
+func model(c Config) (checkWeights func(path string) error, err error) {
+	if err := checkSettings(c); err != nil {
+		return nil, err
+	}
+	m, err := modelOf(c, []rune(c.Vocabulary))
+	return func(path string) error { return transformer.CheckFile(path, m) }, err
+}
+
+// ReadRun reads a run's directory as runlog.Read does. It is an error, too, if the file
+// of weights has another length than its header says, or other tensors than the model.
+func ReadRun(dir string) (Run, error) {
+	r, err := runlog.Read(dir, model)
+	return r, prefixed(err)
+}
+
+// ReadRuns reads all runs in a directory as runlog.ReadAll does, each as ReadRun does.
+func ReadRuns(dir string) (runs []Run, broken []runlog.Broken, err error) {
+	runs, broken, err = runlog.ReadAll(dir, model)
+	return runs, broken, prefixed(err)
+}
+
+// Finished reads the finished run of a config on the text as runlog.Finished does.
+func Finished(dir string, c Config, text *Corpus) (Run, error) {
+	r, err := runlog.Finished(dir, on(c, text), model)
+	return r, prefixed(err)
+}
+
+// Pending returns the configs whose runs on the text are not finished in a directory, and
+// describes those whose folders exist already, as runlog.Pending does.
+func Pending(dir string, cs []Config, text *Corpus) (pending []Config, again []runlog.Broken, err error) {
+	whole := make([]Config, len(cs))
+	for i, c := range cs {
+		whole[i] = on(c, text)
+	}
+	at, again, err := runlog.Pending(dir, whole, model)
+	for _, i := range at {
+		pending = append(pending, cs[i])
+	}
+	return pending, again, prefixed(err)
+}
+
+// WriteRun writes a run and its model as runlog.Write does, and no run that ReadRun
+// would refuse.
+func WriteRun(dir string, r Run, m *transformer.Model) error {
+	if m == nil {
+		return errors.New("train: WriteRun: the model is nil")
+	}
+	return prefixed(runlog.Write(dir, r, m.Save, model))
+}
+
+// CheckCheckpoint returns an error if path is the directory of a run that ReadRun
+// refuses. A path that is no run's is no error.
+func CheckCheckpoint(path string) error { return prefixed(runlog.CheckCheckpoint(path, model)) }
+
+func prefixed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("train: %w", err)
+}
