@@ -3,8 +3,10 @@
 // operations, gonum and PyTorch.
 //
 //	go run ./examples/bench
+//	go run ./examples/bench -only copy,gemm -threads 1
 //
-// All are measured in one run, in turn, and what is printed are medians.
+// All are measured in one run, in turn, and the figures printed are medians. How
+// that is done, and what each table compares, is in package internal/benchmark.
 package main
 
 import (
@@ -14,47 +16,22 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"gorgonorm/examples/internal/cli"
+	"gorgonorm/internal/benchmark"
 )
 
 func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stdout)
+	c, err := parse(args, stdout)
 	if err == nil {
-		err = o.measure(ctx, stdout, stderr)
+		err = benchmark.Run(ctx, c, stdout, cli.NewLine(stderr))
 	}
 	return cli.Status("bench", err, "stopped", stderr)
-}
-
-// section is a part of the benchmark with a table of its own.
-type section struct {
-	name, about string
-	pytorch     bool // has PyTorch as a contestant
-	run         func(*bench) error
-}
-
-var sections = []section{
-	{"copy", "norm kernels beside copying a tensor", false, (*bench).besideCopy},
-	{"norms", "norms forward and backward beside PyTorch", true, (*bench).besidePyTorch},
-	{"gorgonia", "norms on a graph beside Gorgonia's operations", false, (*bench).besideGorgonia},
-	{"gemm", "matrix products beside gonum and PyTorch", true, (*bench).matrixProducts},
-	{"step", "a training step beside PyTorch, and beside its matrix products", true, (*bench).trainingStep},
-	{"growth", "cost an element and a token as sizes grow 64-fold", false, (*bench).growth},
-}
-
-// options are the command line.
-type options struct {
-	sections []section
-	threads  []int
-	python   []string
-	meter    meter
-	sizes    sizes
 }
 
 const usage = `Usage: go run ./examples/bench [flags]
@@ -68,47 +45,41 @@ tables up to there remain. The machine should have nothing else to do.
 Sections:
 `
 
-func parse(args []string, help io.Writer) (o options, err error) {
-	var names, threads []string
-	for _, s := range sections {
-		names = append(names, s.name)
+// parse reads the command line.
+func parse(args []string, help io.Writer) (c benchmark.Config, err error) {
+	about, names, most := usage, []string{}, "1"
+	for _, s := range benchmark.Sections {
+		about += fmt.Sprintf("  %-9s %s\n", s.Name, s.About)
+		names = append(names, s.Name)
 	}
-	threads = append(threads, "1")
 	if n := runtime.NumCPU(); n > 1 {
-		threads = append(threads, strconv.Itoa(n))
+		most += fmt.Sprintf(",%d", n)
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	only := f.String("only", strings.Join(names, ","), "the `sections` to measure, with commas between")
-	onThreads := f.String("threads", strings.Join(threads, ","), "the `numbers` of threads to measure with, with commas between")
-	python := f.String("python", "python3,/usr/bin/python3", "Python `interpreters` to look for PyTorch in; \"\" leaves PyTorch out")
-	f.IntVar(&o.meter.rounds, "rounds", 15, "rounds of each comparison; a slow one has fewer")
-	f.DurationVar(&o.meter.sample, "sample", 10*time.Millisecond, "`time` that each contestant works in a round, at least")
-	quick := f.Bool("quick", false, "tiny sizes, to see that all of it works; the figures mean little")
-	about := usage
-	for _, s := range sections {
-		about += fmt.Sprintf("  %-9s %s\n", s.name, s.about)
-	}
+	threads := f.String("threads", most, "the `numbers` of threads to measure with, with commas between")
+	python := f.String("python", "python3,/usr/bin/python3",
+		"Python `interpreters` to look for PyTorch in; \"\" leaves PyTorch out")
+	f.IntVar(&c.Rounds, "rounds", 15, "rounds of each comparison; a slow one has fewer")
+	f.DurationVar(&c.Sample, "sample", 10*time.Millisecond, "`time` that each contestant works in a round, at least")
+	f.BoolVar(&c.Quick, "quick", false, "tiny sizes, to see that all of it works; the figures mean little")
 	if err := cli.Parse(f, args, about+"\nFlags:\n", help); err != nil {
-		return o, err
+		return c, err
 	}
-	o.sizes = full
-	if *quick {
-		o.sizes = tiny
+	if c.Rounds < 1 {
+		return c, cli.Usage(fmt.Errorf("-rounds is %d, want 1 or more", c.Rounds))
 	}
-	if o.meter.rounds < 1 {
-		return o, cli.Usage(fmt.Errorf("-rounds is %d, want 1 or more", o.meter.rounds))
+	if c.Sections, err = sections(*only); err != nil {
+		return c, cli.Usage(err)
 	}
-	if o.sections, err = choose(*only); err != nil {
-		return o, cli.Usage(err)
+	if c.Threads, err = counts(*threads); err != nil {
+		return c, cli.Usage(err)
 	}
-	if o.threads, err = counts(*onThreads); err != nil {
-		return o, cli.Usage(err)
-	}
-	o.python = list(*python)
-	return o, nil
+	c.Python = list(*python)
+	return c, nil
 }
 
-// list is what stands between commas.
+// list returns what stands between commas.
 func list(s string) (items []string) {
 	for item := range strings.SplitSeq(s, ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -118,17 +89,11 @@ func list(s string) (items []string) {
 	return items
 }
 
-// choose finds sections by name, in the order that they are in.
-func choose(only string) (chosen []section, err error) {
-	names := list(only)
-	for _, s := range sections {
-		if i := slices.Index(names, s.name); i >= 0 {
-			chosen = append(chosen, s)
-			names = slices.Delete(names, i, i+1)
-		}
-	}
-	if len(names) > 0 {
-		return nil, fmt.Errorf("-only has %q, which is no section or is given twice", names[0])
+// sections returns the sections that -only names.
+func sections(only string) ([]benchmark.Section, error) {
+	chosen, left := benchmark.Choose(list(only))
+	if len(left) > 0 {
+		return nil, fmt.Errorf("-only has %q, which is no section or is given twice", left[0])
 	}
 	if len(chosen) == 0 {
 		return nil, errors.New("-only is empty, want sections")
@@ -136,7 +101,7 @@ func choose(only string) (chosen []section, err error) {
 	return chosen, nil
 }
 
-// counts are numbers of threads, the fewest first.
+// counts returns the numbers that -threads names.
 func counts(threads string) (ns []int, err error) {
 	const most = 1024
 	for _, s := range list(threads) {
@@ -149,6 +114,5 @@ func counts(threads string) (ns []int, err error) {
 	if len(ns) == 0 {
 		return nil, errors.New("-threads is empty, want numbers")
 	}
-	slices.Sort(ns)
-	return slices.Compact(ns), nil
+	return ns, nil
 }

@@ -5,11 +5,11 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"gorgonorm/examples/internal/cli"
+	"gorgonorm/internal/benchmark"
 )
 
 // quick are flags with which everything is measured in no time.
@@ -17,23 +17,10 @@ func quick(more ...string) []string {
 	return append([]string{"-quick", "-rounds", "1", "-sample", "1us", "-python", ""}, more...)
 }
 
-func TestEverySectionPrintsATable(t *testing.T) {
-	var stdout, stderr bytes.Buffer
-	require.Zero(t, run(context.Background(), quick(), &stdout, &stderr), stderr.String())
-	out := stdout.String()
-	require.Equal(t, 7, strings.Count(out, "\n### "), out)
-	require.Equal(t, 7, strings.Count(out, "\n|--"), out)
-	require.Contains(t, out, "PyTorch is left out")
-	require.NotContains(t, out, "PyTorch |")
-	require.NotContains(t, out, "NaN")
-	for _, s := range []string{"| LayerNorm |     64×16 |", "| 16×16×16 NN |", "| limit/step", "| channels |"} {
-		require.Contains(t, out, s)
-	}
-}
-
 func TestSectionsAndThreadsAreChosen(t *testing.T) {
 	var stdout, stderr bytes.Buffer
-	require.Zero(t, run(context.Background(), quick("-only", " gorgonia", "-threads", "3"), &stdout, &stderr), stderr.String())
+	args := quick("-only", " gorgonia", "-threads", "3")
+	require.Zero(t, run(context.Background(), args, &stdout, &stderr), stderr.String())
 	out := stdout.String()
 	require.Equal(t, 1, strings.Count(out, "\n### "))
 	require.Contains(t, out, "| LayerNorm |      16×8 |       3 |")
@@ -63,17 +50,6 @@ func TestStoppingKeepsWhatWasPrinted(t *testing.T) {
 	require.Contains(t, stdout.String(), "### Norm kernels")
 	require.NotContains(t, stdout.String(), "### Matrix products")
 	require.Contains(t, stderr.String(), "bench: stopped\n")
-}
-
-// TestStoppingEndsPyTorch: one that does not answer is no reason to wait.
-func TestStoppingEndsPyTorch(t *testing.T) {
-	python := pretend(t, hello+"exec sleep 60")
-	ctx, cancel := context.WithCancel(context.Background())
-	var stdout, stderr bytes.Buffer
-	time.AfterFunc(time.Second/2, cancel)
-	require.Equal(t, cli.Interrupted, run(ctx, quick("-only", "norms", "-python", python), &stdout, &stderr))
-	require.Contains(t, stdout.String(), "PyTorch: 9.9")
-	require.NotContains(t, stderr.String(), "ended")
 }
 
 // TestBadInput: one clear line and exit status 2.
@@ -111,7 +87,7 @@ func TestHelpTeaches(t *testing.T) {
 	for _, flag := range strings.Fields("only threads rounds sample python quick") {
 		require.Contains(t, stdout.String(), "  -"+flag)
 	}
-	for _, s := range sections {
-		require.Contains(t, stdout.String(), "  "+s.name+" ")
+	for _, s := range benchmark.Sections {
+		require.Contains(t, stdout.String(), "  "+s.Name+" ")
 	}
 }

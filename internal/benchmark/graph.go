@@ -1,8 +1,7 @@
-package main
+package benchmark
 
 import (
 	"fmt"
-	"slices"
 
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -16,8 +15,8 @@ const eps = 1e-5
 // graphNorm puts a norm of x on x's graph and returns its output and its weights.
 type graphNorm func(x *G.Node) (y *G.Node, weights G.Nodes, err error)
 
-// differentiated is a graph of a norm's output for a random x and of its
-// gradients, of x and the weights, for a random upstream gradient.
+// differentiated returns a graph of a norm's output for a random x, and of the
+// gradients of x and the weights for a random upstream gradient.
 func differentiated(s matrixSize, norm graphNorm) (g *G.ExprGraph, out G.Nodes, err error) {
 	g = G.NewGraph()
 	x := matrix(g, "x", random(1, s.rows*s.cols), s)
@@ -48,12 +47,13 @@ func (m *machine) run() error {
 
 func (m *machine) close() { m.vm.Close() }
 
+// matrix puts a matrix with those values on the graph.
 func matrix(g *G.ExprGraph, name string, values []float32, s matrixSize) *G.Node {
 	v := tensor.New(tensor.WithShape(s.rows, s.cols), tensor.WithBacking(values))
 	return G.NewMatrix(g, tensor.Float32, G.WithShape(s.rows, s.cols), G.WithName(name), G.WithValue(v))
 }
 
-// ours is a norm of package layers, by name.
+// ours returns the norm of package layers with that name.
 func ours(name string) graphNorm {
 	return func(x *G.Node) (*G.Node, G.Nodes, error) {
 		cols := x.Shape()[1]
@@ -75,44 +75,4 @@ func ours(name string) graphNorm {
 		y, err := l.Forward(x)
 		return y, l.Learnables(), err
 	}
-}
-
-// gorgonias is the norm as Gorgonia alone offers it: BatchNorm is its own, the
-// others are composed of its operations.
-func gorgonias(name string) graphNorm {
-	return func(x *G.Node) (y *G.Node, weights G.Nodes, err error) {
-		defer func() { // of G.Must
-			if r := recover(); r != nil {
-				err = fmt.Errorf("building Gorgonia's %s: %v", name, r)
-			}
-		}()
-		cols := x.Shape()[1]
-		gamma := matrix(x.Graph(), "gamma", slices.Repeat([]float32{1}, cols), matrixSize{1, cols})
-		beta := matrix(x.Graph(), "beta", make([]float32, cols), matrixSize{1, cols})
-		switch name {
-		case "BatchNorm":
-			y, _, _, _, err = G.BatchNorm(x, gamma, beta, 0.9, eps)
-			return y, G.Nodes{gamma, beta}, err
-		case "LayerNorm":
-			y = standardized(G.Must(G.BroadcastSub(x, rowMean(x), nil, []byte{1})))
-			y = G.Must(G.BroadcastHadamardProd(y, gamma, nil, []byte{0}))
-			return G.Must(G.BroadcastAdd(y, beta, nil, []byte{0})), G.Nodes{gamma, beta}, nil
-		default:
-			y = G.Must(G.BroadcastHadamardProd(standardized(x), gamma, nil, []byte{0}))
-			return y, G.Nodes{gamma}, nil
-		}
-	}
-}
-
-// standardized is x/√(mean(x²) + eps), a row at a time.
-func standardized(x *G.Node) *G.Node {
-	rms := G.Must(G.Sqrt(G.Must(G.Add(rowMean(G.Must(G.Square(x))), G.NewConstant(float32(eps))))))
-	return G.Must(G.BroadcastHadamardDiv(x, rms, nil, []byte{1}))
-}
-
-// rowMean is a column of the rows' means.
-func rowMean(x *G.Node) *G.Node {
-	s := x.Shape()
-	mean := G.Must(G.Div(G.Must(G.Sum(x, 1)), G.NewConstant(float32(s[1]))))
-	return G.Must(G.Reshape(mean, tensor.Shape{s[0], 1}))
 }

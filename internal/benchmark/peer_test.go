@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"bytes"
@@ -46,7 +46,8 @@ read task; echo boom >&2; exit 3`)
 		require.NoError(t, err)
 		require.True(t, math.IsNaN(seconds))
 	}
-	require.Equal(t, "bench: PyTorch on 2 threads ended, what it had still to do is left out: exit status 3 boom\n", warn.String())
+	require.Equal(t, "bench: PyTorch on 2 threads ended, what it had still to do is left out: exit status 3 boom\n",
+		warn.String())
 	require.Equal(t, `{"m":3,"repeat":7,"task":"gemm"}`+"\nboom\n", ps.byThreads[2].stderr.String())
 }
 
@@ -81,8 +82,9 @@ func TestPyTorchDoesEveryTask(t *testing.T) {
 		t.Skip(err)
 	}
 	defer ps.close()
-	b := &bench{options: options{threads: []int{1}, sizes: tiny, meter: meter{rounds: 1}}, ctx: ctx, progress: newProgress(&warn), peers: ps, out: &warn}
-	for _, s := range sections {
+	b := &bench{ctx: ctx, out: &warn, progress: &progress{Progress: &written{}},
+		meter: meter{rounds: 1}, sizes: tiny, threads: []int{1}, peers: ps}
+	for _, s := range Sections {
 		if s.pytorch {
 			require.NoError(t, s.run(b))
 		}

@@ -1,13 +1,35 @@
-package main
+package benchmark
 
 import (
 	"fmt"
 
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
-
-	"gorgonorm/train"
 )
+
+// matrixProducts measures square products and those of the transformer's layers.
+func (b *bench) matrixProducts() error {
+	t := newTable("m×k×n", "threads", "GFLOP/s", "gonum", "PyTorch", "ours/gonum", "ours/PyTorch")
+	var ps []*product
+	for _, n := range b.sizes.squares {
+		ps = append(ps, newProduct(n, n, n, false, false))
+	}
+	model := b.sizes.model
+	for _, p := range append(ps, ofBlock(model.Batch*model.Context, model.Channels)...) {
+		for _, n := range b.threads {
+			m, err := b.compare(n, p.String(),
+				plain(p.multiply), plain(p.gonum), b.peers.contestant(b.ctx, n, p.task()))
+			if err != nil {
+				return err
+			}
+			gigaflops := func(i int) string { return number(p.flops() / m.median(i) / 1e9) }
+			t.add(p.String(), fmt.Sprint(n), gigaflops(0), gigaflops(1), gigaflops(2),
+				number(m.ratio(1, 0)), number(m.ratio(2, 0)))
+		}
+	}
+	return b.print("Matrix products",
+		`Square ones, then those of the transformer's linear layers: forward X·Wᵀ (NT), backward dY·W (NN) and dYᵀ·X (TN).`, t)
+}
 
 // product is C = op(A)·op(B), where op(A) is m×k and op(B) is k×n.
 type product struct {
@@ -39,18 +61,18 @@ func (p *product) String() string {
 	return fmt.Sprintf("%d×%d×%d %s%s", p.m, p.k, p.n, letter[p.transA], letter[p.transB])
 }
 
-// gonum is the product as Gorgonia computes it.
+// gonum computes the product as Gorgonia does.
 func (p *product) gonum() {
 	t := map[bool]blas.Transpose{false: blas.NoTrans, true: blas.Trans}
 	gonum.Implementation{}.Sgemm(t[p.transA], t[p.transB], p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.n)
 }
 
-// task is the product in PyTorch.
+// task asks PyTorch for the product.
 func (p *product) task() task {
 	return task{"task": "gemm", "m": p.m, "n": p.n, "k": p.k, "trans_a": p.transA, "trans_b": p.transB}
 }
 
-// ofLinear are the products of a linear layer on that many rows, forward and
+// ofLinear returns the products of a linear layer on that many rows, forward and
 // backward: Y = X·Wᵀ, dX = dY·W and dW = dYᵀ·X.
 func ofLinear(rows, in, out int) []*product {
 	return []*product{
@@ -60,42 +82,11 @@ func ofLinear(rows, in, out int) []*product {
 	}
 }
 
-// ofBlock are the products of the linear layers of a transformer block.
+// ofBlock returns the products of the linear layers of a transformer block.
 func ofBlock(rows, channels int) (ps []*product) {
-	for _, l := range [][2]int{{channels, 3 * channels}, {channels, channels}, {channels, 4 * channels}, {4 * channels, channels}} {
+	c := channels
+	for _, l := range [][2]int{{c, 3 * c}, {c, c}, {c, 4 * c}, {4 * c, c}} {
 		ps = append(ps, ofLinear(rows, l[0], l[1])...)
 	}
 	return ps
-}
-
-// ofStep are the products of a training step's linear layers, its head among
-// them, each as often as it occurs.
-func ofStep(c train.Config, vocabulary int) (ps []*product) {
-	rows := c.Batch * c.Context
-	block := ofBlock(rows, c.Channels)
-	for range c.Layers {
-		ps = append(ps, block...)
-	}
-	return append(ps, ofLinear(rows, c.Channels, vocabulary)...)
-}
-
-func flopsOf(ps []*product) (sum float64) {
-	for _, p := range ps {
-		sum += p.flops()
-	}
-	return sum
-}
-
-// attentionFLOPs counts those of attention's matrix products in a training step,
-// two forward and four backward, over pairs of a token and one that it sees.
-func attentionFLOPs(c train.Config) float64 {
-	pairs := c.Batch * c.Context * (c.Context + 1) / 2
-	return 6 * 2 * float64(pairs) * float64(c.Channels) * float64(c.Layers)
-}
-
-// stepFLOPs counts those of all matrix products of a training step: of linear
-// layers two a weight and token forward, four backward.
-func stepFLOPs(c train.Config, vocabulary int) float64 {
-	weights := 12*c.Channels*c.Channels*c.Layers + vocabulary*c.Channels
-	return 6*float64(weights)*float64(c.Batch*c.Context) + attentionFLOPs(c)
 }

@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"bytes"
@@ -20,8 +20,8 @@ import (
 //go:embed peer.py
 var script string
 
-// peers are processes that run PyTorch, one for each number of threads. A nil
-// one has none.
+// peers are processes that run PyTorch, one for each number of threads. A nil *peers
+// has none.
 type peers struct {
 	python, version, kernels string
 	byThreads                map[int]*peer
@@ -45,10 +45,10 @@ type task map[string]any
 type answer struct {
 	Version, Kernels string  // its first
 	Seconds          float64 // to a task
-	Error            string
+	Error            string  // says why there is no other answer
 }
 
-// String tells which PyTorch it is.
+// String says which PyTorch it is.
 func (ps *peers) String() string {
 	if ps == nil {
 		return ""
@@ -56,7 +56,7 @@ func (ps *peers) String() string {
 	return fmt.Sprintf(" PyTorch: %s, its kernels: %s.", ps.version, ps.kernels)
 }
 
-// startPeers starts the first of the interpreters that has PyTorch. If none has,
+// startPeers starts the first of the interpreters that has PyTorch. If none has it,
 // the error says why.
 func startPeers(ctx context.Context, interpreters []string, threads []int, warn io.Writer) (*peers, error) {
 	if len(interpreters) == 0 {
@@ -101,7 +101,7 @@ func startPeer(ctx context.Context, python string, threads int) (*peer, error) {
 		"OMP_NUM_THREADS="+n, "OPENBLAS_NUM_THREADS="+n, "MKL_NUM_THREADS="+n,
 		// Threads that wait for work must not take the processor from others.
 		"OMP_WAIT_POLICY=passive", "OPENBLAS_THREAD_TIMEOUT=24",
-		// Memory once had is kept: by default every large tensor's pages are new.
+		// Freed memory is kept: by default every large tensor's pages are new.
 		"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=68719476736", "MALLOC_TOP_PAD_=268435456")
 	p := &peer{wait: cmd.Wait}
 	cmd.Stderr = &p.stderr
@@ -117,8 +117,8 @@ func startPeer(ctx context.Context, python string, threads int) (*peer, error) {
 	return p, cmd.Start()
 }
 
-// read reads the next answer. A process that has ended is an error, with the last
-// line that it wrote to standard error.
+// read reads the next answer. It fails if the process has ended, with the last line
+// that the process wrote to standard error.
 func (p *peer) read() (a answer, err error) {
 	if err := p.answer.Decode(&a); err != nil {
 		p.stdin.Close()
@@ -152,8 +152,8 @@ func (p *peer) do(t task, repeat int) (seconds float64, err error) {
 // settle is the time for PyTorch's threads to fall asleep.
 const settle = 20 * time.Millisecond
 
-// contestant does the task in PyTorch with that many threads. Where there is no
-// PyTorch, or no longer, its time is NaN.
+// contestant does the task in PyTorch with that many threads. Its time is NaN where
+// there is no PyTorch, or no longer one.
 func (ps *peers) contestant(ctx context.Context, threads int, t task) contestant {
 	return func(repeat int) (float64, error) {
 		if ps == nil || ps.byThreads[threads].failed {
@@ -164,7 +164,8 @@ func (ps *peers) contestant(ctx context.Context, threads int, t task) contestant
 		if err != nil {
 			p.failed = true
 			if ctx.Err() == nil {
-				fmt.Fprintf(ps.warn, "bench: PyTorch on %s ended, what it had still to do is left out: %v\n", plural(threads, "thread"), err)
+				fmt.Fprintf(ps.warn, "bench: PyTorch on %s ended, what it had still to do is left out: %v\n",
+					plural(threads, "thread"), err)
 			}
 			return math.NaN(), nil
 		}
@@ -182,11 +183,4 @@ func (ps *peers) close() {
 		p.stdin.Close()
 		p.wait()
 	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }

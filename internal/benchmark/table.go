@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"fmt"
@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// missing stands for a value that there is not.
+// missing stands for a value that does not exist.
 const missing = "–"
 
 // table is printed in Markdown, with its columns aligned for a terminal.
@@ -60,8 +60,8 @@ func (t *table) write(w io.Writer) error {
 	return err
 }
 
-// number has three significant digits where it has fewer than four before the
-// point.
+// number formats v with three significant digits, or with all those before the
+// point if they are more.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsNaN(v):
@@ -74,7 +74,15 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// duration is a time given in seconds.
+// plural formats a number of things.
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// duration formats a time given in seconds.
 func duration(s float64) string {
 	switch {
 	case math.IsNaN(s):
@@ -87,7 +95,7 @@ func duration(s float64) string {
 	return number(s) + " s"
 }
 
-// atLeast is the target of a ratio, if there is one.
+// atLeast formats the target of a ratio, if there is a ratio.
 func atLeast(target, ratio float64) string {
 	if math.IsNaN(ratio) {
 		return missing

@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"fmt"
@@ -6,8 +6,8 @@ import (
 	"gorgonorm/train"
 )
 
-// growth measures what a unit of work costs as sizes grow. The largest number of
-// threads is used.
+// growth measures what a unit of work costs as sizes grow, on the largest number
+// of threads.
 func (b *bench) growth() error {
 	if err := b.growingNorms(); err != nil {
 		return err
@@ -38,7 +38,8 @@ func (b *bench) growingNorms() error {
 			t.addGrowth(costs, k.name, axis.name, b.sizes.growing.String())
 		}
 	}
-	return b.print("What an element costs as a norm grows", fmt.Sprintf(`Nanoseconds an element, forward and backward, on %s. What should be flat: every line, but for one step up
+	return b.print("What an element costs as a norm grows",
+		fmt.Sprintf(`Nanoseconds an element, forward and backward, on %s. What should be flat: every line, but for one step up
 where the tensors outgrow the caches.`, plural(b.most(), "thread")), t.table)
 }
 
@@ -69,14 +70,15 @@ func (b *bench) growingSteps() error {
 		}
 		t.addGrowth(costs, axis.name, fmt.Sprint(axis.from), axis.unit)
 	}
-	return b.print("What a token costs as the model grows", fmt.Sprintf(`A training step on %s, from %s, %d channels, context %d and batch %d. What should be flat or fall: every line.
+	return b.print("What a token costs as the model grows",
+		fmt.Sprintf(`A training step on %s, from %s, %d channels, context %d and batch %d. What should be flat or fall: every line.
 MFLOP are those of the matrix products.`,
-		plural(b.most(), "thread"), plural(small.Layers, "layer"), small.Channels, small.Context, small.Batch), t.table)
+			plural(b.most(), "thread"), plural(small.Layers, "layer"), small.Channels, small.Context, small.Batch), t.table)
 }
 
 func tokens(c train.Config) float64 { return float64(c.Batch * c.Context) }
 
-// stepTime is how long a training step takes, in seconds.
+// stepTime returns how long a training step takes, in seconds.
 func (b *bench) stepTime(what string, c train.Config) (float64, error) {
 	b.progress.show(what)
 	t, err := newTrainer(c, b.sizes.vocabulary)
@@ -91,11 +93,8 @@ func (b *bench) stepTime(what string, c train.Config) (float64, error) {
 	return m.median(0), nil
 }
 
-// most is the largest number of threads.
-func (b *bench) most() int { return b.threads[len(b.threads)-1] }
-
-// growthTable has a column for each factor, and one for the last cost by the
-// first.
+// growthTable has a column for each factor, and one for the last cost divided by
+// the first.
 type growthTable struct{ *table }
 
 func (b *bench) growthTable(head ...string) growthTable {

@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"fmt"
@@ -34,7 +34,7 @@ var full = sizes{
 	factors:      []int{1, 4, 16, 64},
 }
 
-// tiny are sizes that take no time.
+// tiny are sizes that take hardly any time.
 var tiny = sizes{
 	inCache:      matrixSize{64, 16},
 	outOfCache:   matrixSize{128, 16},
@@ -48,11 +48,11 @@ var tiny = sizes{
 	factors:      []int{1, 2},
 }
 
-// model is the default configuration in another size, without validation.
+// model returns the default configuration in another size, without validation.
 func model(layers, heads, channels, context, batch int) train.Config {
 	c := train.Defaults()
 	c.Layers, c.Heads, c.Channels, c.Context, c.Batch = layers, heads, channels, context, batch
-	c.Steps = 1 << 30 // more than will be taken
+	c.Steps = 1 << 30 // more than a benchmark takes
 	c.EvalEvery, c.EvalBatches, c.ProbeEvery = c.Steps, 1, 0
 	return c
 }

@@ -1,76 +1,12 @@
-package main
+package benchmark
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"iter"
 	"math"
-	"math/rand/v2"
 	"runtime"
 
 	"gorgonorm/train"
 )
-
-// trainer is a training run that stands still between steps.
-type trainer struct {
-	next func() (error, bool)
-	stop func()
-}
-
-func newTrainer(c train.Config, vocabulary int) (*trainer, error) {
-	t := &trainer{}
-	t.next, t.stop = iter.Pull(func(yield func(error) bool) {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		_, _, err := train.Train(ctx, c, noise(c, vocabulary), func(train.Step) {
-			if !yield(nil) {
-				cancel()
-			}
-		})
-		if err != nil {
-			yield(err)
-		}
-	})
-	return t, t.step() // the first one builds the model
-}
-
-func (t *trainer) step() error {
-	err, ok := t.next()
-	if !ok {
-		return errors.New("training ended early")
-	}
-	return err
-}
-
-// noise is a text without meaning, for a step takes as long whatever it learns.
-func noise(c train.Config, vocabulary int) *train.Corpus {
-	rng := rand.New(rand.NewPCG(3, 4))
-	text := &train.Corpus{Train: make([]int32, 100*c.Context), Val: make([]int32, 2*c.Context)}
-	for id := range vocabulary {
-		text.Vocabulary = append(text.Vocabulary, rune('!'+id))
-	}
-	for _, part := range [][]int32{text.Train, text.Val} {
-		for i := range part {
-			part[i] = int32(rng.IntN(vocabulary))
-		}
-	}
-	return text
-}
-
-// allocated counts the bytes that a step takes from the heap.
-func (t *trainer) allocated() (float64, error) {
-	const steps = 5
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range steps {
-		if err := t.step(); err != nil {
-			return 0, err
-		}
-	}
-	runtime.ReadMemStats(&after)
-	return float64(after.TotalAlloc-before.TotalAlloc) / steps, nil
-}
 
 // trainingStep measures whole steps: forward, backward, clipping and AdamW.
 func (b *bench) trainingStep() error {
@@ -87,9 +23,10 @@ func (b *bench) trainingStep() error {
 			p.multiply()
 		}
 	})
-	peer := task{"task": "step", "vocab": vocabulary, "context": c.Context, "layers": c.Layers, "heads": c.Heads, "channels": c.Channels,
-		"batch": c.Batch, "lr": c.LR, "betas": []float64{c.Beta1, c.Beta2}, "decay": c.WeightDecay, "clip": c.Clip}
-	var cs []contestant // kinds of them for each number of threads
+	peer := task{"task": "step", "vocab": vocabulary, "context": c.Context,
+		"layers": c.Layers, "heads": c.Heads, "channels": c.Channels, "batch": c.Batch,
+		"lr": c.LR, "betas": []float64{c.Beta1, c.Beta2}, "decay": c.WeightDecay, "clip": c.Clip}
+	var cs []contestant // for each number of threads: the step, its products, PyTorch's step
 	const kinds, pytorch = 3, 2
 	for _, n := range b.threads {
 		cs = append(cs, timed(t.step).on(n), multiply.on(n), b.peers.contestant(b.ctx, n, peer))
@@ -131,11 +68,45 @@ func (b *bench) trainingStep() error {
 	row("limit/step", "≥ 0.6", func(i int) string { return number(m.ratio(i+1, i) * flops / linear) })
 	about := fmt.Sprintf(`Forward, backward, clipping and AdamW of nanoGPT's model: %s, %s, %d channels, context %d, batch %d,
 vocabulary %d. Its matrix products are %s GFLOP. The limit is the time that those take at the speed of the linear
-layers' products, measured by themselves in the same rounds.`, plural(c.Layers, "layer"), plural(c.Heads, "head"), c.Channels, c.Context, c.Batch, vocabulary, number(flops/1e9))
+layers' products, measured by themselves in the same rounds.`,
+		plural(c.Layers, "layer"), plural(c.Heads, "head"), c.Channels, c.Context, c.Batch, vocabulary, number(flops/1e9))
 	if !math.IsNaN(m.median(best)) {
 		row("PyTorch's step", missing, func(i int) string { return duration(m.median(i + pytorch)) })
 		row("PyTorch's best/ours", "≥ 2.5", func(i int) string { return number(m.ratio(best, i)) })
 		about += fmt.Sprintf("\nPyTorch eager is fastest on %s.", plural(b.threads[best/kinds], "thread"))
 	}
 	return b.print("A training step", about, tab)
+}
+
+// ofStep returns the products of a training step's linear layers, the head among
+// them, each as often as it occurs.
+func ofStep(c train.Config, vocabulary int) (ps []*product) {
+	rows := c.Batch * c.Context
+	block := ofBlock(rows, c.Channels)
+	for range c.Layers {
+		ps = append(ps, block...)
+	}
+	return append(ps, ofLinear(rows, c.Channels, vocabulary)...)
+}
+
+func flopsOf(ps []*product) (sum float64) {
+	for _, p := range ps {
+		sum += p.flops()
+	}
+	return sum
+}
+
+// attentionFLOPs counts the operations of attention's matrix products in a
+// training step, two forward and four backward, over the pairs of a token and one
+// that it sees.
+func attentionFLOPs(c train.Config) float64 {
+	pairs := c.Batch * c.Context * (c.Context + 1) / 2
+	return 6 * 2 * float64(pairs) * float64(c.Channels) * float64(c.Layers)
+}
+
+// stepFLOPs counts the operations of all matrix products of a training step. Those
+// of linear layers are two a weight and token forward, and four backward.
+func stepFLOPs(c train.Config, vocabulary int) float64 {
+	weights := 12*c.Channels*c.Channels*c.Layers + vocabulary*c.Channels
+	return 6*float64(weights)*float64(c.Batch*c.Context) + attentionFLOPs(c)
 }

@@ -1,4 +1,4 @@
-package main
+package benchmark
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// contestant does its work a number of times over and tells how long that took.
-// NaN stands for one that cannot run.
+// contestant does its work a number of times over and returns how long that took,
+// or NaN if it cannot run.
 type contestant func(repeat int) (seconds float64, err error)
 
-// timed is a contestant of this process.
+// timed returns a contestant of this process.
 func timed(f func() error) contestant {
 	return func(repeat int) (float64, error) {
 		start := time.Now()
@@ -30,7 +30,7 @@ func plain(f func()) contestant {
 	return timed(func() error { f(); return nil })
 }
 
-// on runs the contestant with that many threads.
+// on returns the contestant with that many threads.
 func (c contestant) on(threads int) contestant {
 	return func(repeat int) (float64, error) {
 		runtime.GOMAXPROCS(threads)
@@ -50,9 +50,9 @@ const (
 	fewRounds = 3
 )
 
-// measure lets contestants work in turn, round after round, so that whatever else
-// the machine does befalls all of them alike. Before that, each works until it is
-// warm and it is known how often it must repeat its work to fill a sample.
+// measure lets contestants work in turn, round after round, so that what else the
+// machine does befalls all of them alike. Before that each is calibrated, which
+// also warms it up.
 func (m meter) measure(ctx context.Context, cs ...contestant) (samples, error) {
 	runtime.GC()
 	repeat := make([]int, len(cs))
@@ -79,7 +79,7 @@ func (m meter) measure(ctx context.Context, cs ...contestant) (samples, error) {
 	return s, nil
 }
 
-// calibrate finds how many repetitions fill a sample.
+// calibrate returns how many repetitions fill a sample.
 func (m meter) calibrate(ctx context.Context, c contestant) (repeat int, err error) {
 	want := m.sample.Seconds()
 	for repeat = 1; ; {
@@ -95,7 +95,7 @@ func (m meter) calibrate(ctx context.Context, c contestant) (repeat int, err err
 	}
 }
 
-// work is what the contestant does, unless the context has ended by then.
+// work has the contestant work. It fails if the context has ended by then.
 func (c contestant) work(ctx context.Context, repeat int) (float64, error) {
 	t, err := c(repeat)
 	if ctx.Err() != nil {
@@ -104,14 +104,14 @@ func (c contestant) work(ctx context.Context, repeat int) (float64, error) {
 	return t, err
 }
 
-// samples are seconds a repetition, of each contestant in each round.
+// samples are seconds a repetition: of each contestant, in each round.
 type samples [][]float64
 
-// median is the contestant's typical time.
+// median returns the median of contestant i's times.
 func (s samples) median(i int) float64 { return median(s[i]) }
 
-// ratio is how many times as long contestant i takes as j: the median of the
-// rounds' ratios, for those of one round were measured at about the same time.
+// ratio returns how many times as long contestant i takes as j. It is the median of
+// the rounds' ratios, because times of one round are measured at about the same time.
 func (s samples) ratio(i, j int) float64 {
 	r := make([]float64, len(s[i]))
 	for k := range r {
@@ -120,7 +120,7 @@ func (s samples) ratio(i, j int) float64 {
 	return median(r)
 }
 
-// median is NaN if one of the values is.
+// median returns NaN if one of the values is NaN.
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v)) // NaNs first
 	n := len(v)

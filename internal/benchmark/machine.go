@@ -1,0 +1,66 @@
+package benchmark
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// processor returns the name of the processor, where the system knows it.
+func processor() string {
+	b, _ := os.ReadFile("/proc/cpuinfo")
+	name := runtime.GOARCH
+	for line := range strings.Lines(string(b)) {
+		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
+			name = strings.TrimSpace(value)
+		}
+	}
+	return fmt.Sprintf("%s, %s", name, plural(runtime.NumCPU(), "core"))
+}
+
+// coresLine says how much more than one thread n threads do.
+func coresLine(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" Before the run, %d threads did %s times the work of one.", n, number(cores(n)))
+}
+
+// cores measures how many times the work of one thread n threads do, where the
+// work is arithmetic alone. On a shared machine that may be little more than once,
+// and then no comparison on n threads says much.
+func cores(n int) float64 {
+	const rounds = 9
+	var times [2][]float64
+	for range rounds {
+		times[0] = append(times[0], spinOn(1))
+		times[1] = append(times[1], spinOn(n))
+	}
+	return float64(n) * median(times[0]) / median(times[1])
+}
+
+// spinOn returns the seconds that n goroutines take, each of them for the same work.
+func spinOn(n int) float64 {
+	start := time.Now()
+	var threads sync.WaitGroup
+	for range n {
+		threads.Go(spin)
+	}
+	threads.Wait()
+	return time.Since(start).Seconds()
+}
+
+// spun keeps the work from being optimised away.
+var spun atomic.Int64
+
+func spin() {
+	x := int64(1)
+	for i := range int64(10_000_000) {
+		x = x*6364136223846793005 + i
+	}
+	spun.Store(x)
+}
