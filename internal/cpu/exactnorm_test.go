@@ -68,16 +68,6 @@ func twoSum(a, b float64) (sum, rest float64) {
 	return sum, a - (sum - t) + (b - t)
 }
 
-// total is Σf(i) for i below n.
-func total(n int, f func(i int) float64) float64 {
-	var sum, low float64
-	for i := range n {
-		s, e := twoSum(sum, f(i))
-		sum, low = s, low+e
-	}
-	return sum + low
-}
-
 // exactResults are x̂, dx, dγ and the gradients of Σu·dx with respect to x and to dy, and
 // for each what rounding is beside: the largest element, or sum of the terms' sizes.
 type exactResults struct {

@@ -58,8 +58,10 @@ func layerNormBackward[T Float](dx, x, dy, gamma, mean, shift, rstd, dgamma, dbe
 		var sumG, sumGX float64
 		for from := 0; from < cols; from += blockCols {
 			var blockG, blockGX float64
-			for j := from; j < min(from+blockCols, cols); j++ {
-				xhat := (row[j]-mean[r])*s - shift[r]
+			to := min(from+blockCols, cols)
+			g, gamma, dgamma, dbeta := g[from:to], gamma[from:to], dgamma[from:to], dbeta[from:to]
+			for j, v := range row[from:to] {
+				xhat := (v-mean[r])*s - shift[r]
 				dgamma[j] += g[j] * xhat
 				dbeta[j] += g[j]
 				v := g[j] * gamma[j]
@@ -95,9 +97,11 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 		var sumGX float64
 		for from := 0; from < cols; from += blockCols {
 			var block float64
-			for j := from; j < min(from+blockCols, cols); j++ {
-				dgamma[j] += g[j] * (row[j] * s)
-				block += float64(g[j]*gamma[j]) * float64(row[j]*s)
+			to := min(from+blockCols, cols)
+			g, gamma, dgamma := g[from:to], gamma[from:to], dgamma[from:to]
+			for j, v := range row[from:to] {
+				dgamma[j] += g[j] * (v * s)
+				block += float64(g[j]*gamma[j]) * float64(v*s)
 			}
 			sumGX += block
 		}
@@ -113,10 +117,11 @@ const windowRows = 8
 
 func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {
 	for r := 0; r < rows; r += windowRows {
+		window := x[r*stride : (min(r+windowRows, rows)-1)*stride+len(sum)]
 		for j := range sum {
 			var s, q T
-			for at := r*stride + j; at < min(r+windowRows, rows)*stride; at += stride {
-				d := x[at] - pilot[j]
+			for at := j; at < len(window); at += stride {
+				d := window[at] - pilot[j]
 				s += d
 				q += d * d
 			}
@@ -137,11 +142,14 @@ func columnNorm[T Float](y, x, mean, scale, offset []T, rows, stride int, _ bool
 
 func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int) {
 	for r := 0; r < rows; r += windowRows {
+		end := (min(r+windowRows, rows)-1)*stride + len(mean)
+		window, dyWindow := x[r*stride:end], dy[r*stride:end]
 		for j, m := range mean {
 			var dg, db T
-			for at := r*stride + j; at < min(r+windowRows, rows)*stride; at += stride {
-				g := dy[at]
-				dg += g * ((x[at] - m) * rstd[j])
+			s := rstd[j]
+			for at := j; at < len(window); at += stride {
+				g := dyWindow[at]
+				dg += g * ((window[at] - m) * s)
 				db += g
 			}
 			dgamma[j] += dg
