@@ -119,7 +119,7 @@ func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
 	require.NoError(t, err)
 	documented := documentedOptions(t)
 	groups := map[string][]string{"norms": {"BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"}}
-	groups["norms but RMSNorm"] = slices.DeleteFunc(slices.Clone(groups["norms"]), func(kind string) bool { return kind == "RMSNorm" })
+	groups["norms except RMSNorm"] = slices.DeleteFunc(slices.Clone(groups["norms"]), func(kind string) bool { return kind == "RMSNorm" })
 	for kind := range documented {
 		groups["all"] = append(groups["all"], kind)
 		if learnables[kind] != nil {

@@ -87,10 +87,10 @@
 //	                                                                 RMSNorm as many as WithShape has sizes
 //	WithShape              LayerNorm, RMSNorm                        the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
-//	WithoutWeight          norms but RMSNorm, DyT, Derf              a weight is there
-//	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there
+//	WithoutWeight          DyT, Derf, norms except RMSNorm           a weight is there
+//	WithoutBias            DyT, Derf, Linear, norms except RMSNorm   a bias is there
 //	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
-//	WithBiasInit           norms but RMSNorm, DyT, Derf, Linear      0
+//	WithBiasInit           DyT, Derf, Linear, norms except RMSNorm   0
 //	WithTracking           InstanceNorm                              no running statistics
 //	WithUnbatched          InstanceNorm                              axis 0 is the samples
 //	WithMomentum           BatchNorm, InstanceNorm                   0.1, the new value's weight, as PyTorch

@@ -21,7 +21,7 @@ func linearTicks(lo, hi float64) []plot.Tick {
 	var ticks []plot.Tick
 	first := math.Ceil(lo / step)
 	for i := 0.0; i < 8; i++ {
-		v := (first+i)*step + 0 // never -0
+		v := (first+i)*step + 0                                             // never -0
 		if !(v <= hi) || len(ticks) > 0 && v <= ticks[len(ticks)-1].Value { // beyond 2⁵³ steps i is lost
 			break
 		}

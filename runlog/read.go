@@ -65,10 +65,16 @@ func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 		return nil, nil, err
 	}
 	var first string
+	at := make(map[string]string) // the directory of each run by its ID
+	for _, dir := range dirs {
+		if name := filepath.Base(dir); idForm.MatchString(name) {
+			at[name] = name
+		}
+	}
 	for _, dir := range dirs {
 		r, err := Read(dir, model)
-		if name := filepath.Base(dir); err == nil && idForm.MatchString(name) && name != r.Config.ID() {
-			err = fmt.Errorf("%s is of another run, %s", configFile, r.Config.ID())
+		if err == nil {
+			err = misplaced(filepath.Base(dir), r.Config.ID(), at)
 		}
 		if err != nil {
 			broken = append(broken, brokenRun(dir, err))
@@ -82,6 +88,19 @@ func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 		runs = append(runs, r)
 	}
 	return runs, broken, nil
+}
+
+// misplaced returns an error for a directory of another run's name, and for one with a run
+// that is in its own directory, or in one before it.
+func misplaced(name, id string, at map[string]string) error {
+	if name != id && idForm.MatchString(name) {
+		return fmt.Errorf("%s is of another run, %s", configFile, id)
+	}
+	if other, ok := at[id]; ok && other != name {
+		return fmt.Errorf("it is a copy of the run in %s", other)
+	}
+	at[id] = name
+	return nil
 }
 
 // runDirs returns the paths in a directory that have the name of a run or hold a file

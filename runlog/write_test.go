@@ -199,3 +199,24 @@ func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	require.NoDirExists(t, old)
 	require.DirExists(t, fresh, "another process may be at it")
 }
+
+// TestACopyOfARunCountsOnce, under whatever name it is.
+func TestACopyOfARunCountsOnce(t *testing.T) {
+	t.Parallel()
+	all, r := t.TempDir(), finished()
+	id := r.Config.ID()
+	require.NoError(t, Write(filepath.Join(all, id), r, weights, model))
+	for _, name := range []string{"a copy", "zz"} {
+		require.NoError(t, os.CopyFS(filepath.Join(all, name), os.DirFS(filepath.Join(all, id))))
+	}
+	runs, broken, err := ReadAll(all, model)
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	require.Equal(t, []Broken{{"a copy", "it is a copy of the run in " + id}, {"zz", "it is a copy of the run in " + id}}, broken)
+
+	require.NoError(t, os.RemoveAll(filepath.Join(all, id)))
+	runs, broken, err = ReadAll(all, model)
+	require.NoError(t, err)
+	require.Len(t, runs, 1)
+	require.Equal(t, []Broken{{"zz", "it is a copy of the run in a copy"}}, broken)
+}

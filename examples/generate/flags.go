@@ -69,7 +69,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	if err := cli.Parse(f, args, usage, help); err != nil {
 		return o, err
 	}
+	given := make(map[string]bool)
 	f.Visit(func(f *flag.Flag) {
+		given[f.Name] = true
 		if (f.Name == "eval" || f.Name == "prompt-file") && f.Value.String() == "" {
 			err = cli.Usage(fmt.Errorf("-%s is empty, want a file", f.Name))
 		}
@@ -81,6 +83,11 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	}
 	if err != nil {
 		return o, err
+	}
+	for _, name := range []string{"prompt", "prompt-file", "n", "temperature", "top-k", "seed"} {
+		if given["eval"] && given[name] {
+			return o, cli.Usage(fmt.Errorf("-eval samples nothing, so that -%s has no effect: want one of them", name))
+		}
 	}
 	if err := o.check(); err != nil {
 		return o, cli.Usage(err)

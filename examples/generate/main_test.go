@@ -289,6 +289,8 @@ func TestWhatCannotBe(t *testing.T) {
 		want   string
 	}{
 		{nil, cli.Misused, "-model is not given, want the directory or the safetensors file of a model (-h explains the flags)"},
+		{[]string{"-model", dir, "-eval", "-", "-prompt", "x"}, cli.Misused, "-eval samples nothing, so that -prompt has no effect: want one of them"},
+		{[]string{"-model", dir, "-eval", "-", "-seed", "3"}, cli.Misused, "-eval samples nothing, so that -seed has no effect: want one of them"},
 		{[]string{"-model", dir, "-n", "0"}, cli.Misused, "-n is 0, want 1 or more"},
 		{[]string{"-model", dir, "-temperature", "-1"}, cli.Misused, "temperature is -1, want a finite number, 0 or more"},
 		{[]string{"-model", dir, "-top-k", "-1"}, cli.Misused, "top-k is -1, want 0 (all) or more"},

@@ -226,7 +226,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"no name":        {func(f file) { f.reshape("", 8); delete(f.tensors, ln) }, Config{}, ln + ` is missing; "" is unexpected`},
 		"no block":       {func(f file) { f.reshape("other.h.9.w", 1) }, Config{}, "other.h.9.w is unexpected"},
 		"type":           {func(f file) { f.tensors[ln] = raw{safetensors.I32, []uint64{8}, make([]byte, 32)} }, Config{}, ln + " is of type I32, which float32 does not hold"},
-		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " is of type F32, which int64 does not hold"},
+		"count":          {func(f file) { f.reshape(n, 1) }, Config{}, n + " is of type F32, want I64"},
 		"negative count": {func(f file) { f.tensors[n] = raw{safetensors.I64, []uint64{}, bytes.Repeat([]byte{0xff}, 8)} }, Config{}, n + " is -1, want 0 or more"},
 		"narrowed":       {func(f file) { f.tensors[ln] = raw{safetensors.F64, []uint64{8}, make([]byte, 64)} }, Config{}, ln + " is of type F64, which float32 does not hold"},
 		"NaN":            {func(f file) { f.put(qkv, 17, math.NaN()); f.put(qkv, 20, math.Inf(-1)) }, Config{}, qkv + " holds NaN or infinity, 2 in all, the first as element 17"},

@@ -140,7 +140,11 @@ func (w *weights) compare(own layers.State) (matched []string, faults Faults) {
 			if got := w.shape(name); !slices.Equal(got, d.Shape()) {
 				fault(w.names[name], "has shape %v, want %v", got, d.Shape())
 			}
-			if !holds(d.Dtype(), t.DType) {
+			switch {
+			case holds(d.Dtype(), t.DType):
+			case d.Dtype() == tensor.Int64:
+				fault(w.names[name], "is of type %v, want %v", t.DType, format.I64)
+			default:
 				fault(w.names[name], "is of type %v, which %v does not hold", t.DType, d.Dtype())
 			}
 		}
