@@ -116,7 +116,7 @@ func TestRowsOfMeanAMillion(t *testing.T) {
 		want := exactNorm(x, 1e-5, true).xhat
 		largest := max(slices.Max(want), -slices.Min(want))
 		for _, norm := range wideNorms {
-			if norm.name == "RMSNorm" {
+			if _, channels, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && channels != n {
 				continue
 			}
 			for i, v := range runWide(t, norm, x, x, x, 1e-5)[0] {
@@ -173,6 +173,9 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 			for _, norm := range wideNorms {
 				outer, channels, inner := norm.shape(len(x))
 				if outer*channels*inner != len(x) || centred != (norm.name != "RMSNorm") {
+					continue
+				}
+				if len(x) > 1<<20 && channels != len(x) { // each norm's scratch stays, and would be gigabytes
 					continue
 				}
 				got := runWide(t, norm, x, dy, u, eps)
