@@ -39,7 +39,7 @@ func read(t *testing.T, path string) string {
 
 // anchors are the fragments by which GitHub links to a page's headings.
 func anchors(page string) (a []string) {
-	unlinked := regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	unlinked := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
 		a = append(a, strings.ReplaceAll(strings.ToLower(unlinked.ReplaceAllString(m[1], "")), " ", "-"))
 	}
