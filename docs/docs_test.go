@@ -21,10 +21,15 @@ const root = ".."
 func pages(t *testing.T) (paths []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".md" {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".md":
 			paths = append(paths, path)
 		}
-		return err
+		return nil
 	}))
 	require.Contains(t, paths, filepath.Join(root, "README.md"))
 	return paths

@@ -27,6 +27,21 @@ func ExampleBatchNorm() {
 	// running mean [0.20 2.00], variance [1.00 10.90]
 }
 
+// The default BatchNorm of Flax: its momentum of 0.99 is the old value's weight, and its
+// running variance is the biased one.
+func ExampleWithMomentum_flax() {
+	g := G.NewGraph()
+	norm, err := layers.NewBatchNorm(g, 1, layers.WithMomentum(1-0.99), layers.WithBiasedVariance())
+	if err != nil {
+		log.Fatal(err)
+	}
+	G.Must(norm.Forward(input(g, tensor.Shape{2, 1}, 0, 20))) // mean 10, biased variance 100
+	run(g)
+	fmt.Printf("running mean %.2f, variance %.2f\n", norm.RunningMean().Data(), norm.RunningVar().Data())
+	// Output:
+	// running mean [0.10], variance [1.99]
+}
+
 // Only the rows count whose mask is not 0. The others come out as 0.
 func ExampleBatchNorm_ForwardMasked() {
 	g := G.NewGraph()
