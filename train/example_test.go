@@ -66,3 +66,39 @@ func ExampleClipGradNorm() {
 	// loss NaN, running mean [0.40 0.50], weight [1.10 1.10]
 	// loss 20.90, running mean [0.86 0.85], weight [1.20 1.20]
 }
+
+// AdamW trains any Gorgonia graph, here a line through three points. Weights of two or
+// more dimensions decay, the bias does not.
+func ExampleAdamW() {
+	g := G.NewGraph()
+	matrix := func(name string, rows int, values ...float64) *G.Node {
+		return G.NewMatrix(g, tensor.Float64, G.WithName(name), G.WithShape(rows, 1),
+			G.WithValue(tensor.New(tensor.WithShape(rows, 1), tensor.WithBacking(values))))
+	}
+	x, want := matrix("x", 3, 0, 1, 2), matrix("want", 3, 1, 3, 5)
+	line, err := layers.NewLinear(g, 1, 1, G.Zeroes(), layers.WithDtype(tensor.Float64))
+	if err != nil {
+		log.Fatal(err)
+	}
+	cost := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(G.Must(line.Forward(x)), want))))))
+	learnables := line.Learnables()
+	if _, err := G.Grad(cost, learnables...); err != nil {
+		log.Fatal(err)
+	}
+	machine := G.NewTapeMachine(g, G.BindDualValues(learnables...))
+	defer machine.Close()
+
+	solver := train.NewAdamW(0.1, 0.9, 0.999, 0) // learning rate, beta1, beta2, weight decay
+	for range 500 {
+		if err := machine.RunAll(); err != nil {
+			log.Fatal(err)
+		}
+		if err := solver.Step(G.NodesToValueGrads(learnables)); err != nil {
+			log.Fatal(err)
+		}
+		machine.Reset()
+	}
+	fmt.Printf("y = %.2f·x + %.2f\n", learnables[0].Value().Data(), learnables[1].Value().Data())
+	// Output:
+	// y = [2.00]·x + [1.00]
+}

@@ -1,0 +1,113 @@
+// Package docs tests what the documentation promises: that its links resolve, that README
+// stays short, and that the program in README prints what README says.
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+const root = ".."
+
+// pages are the paths of all Markdown files of the repository.
+func pages(t *testing.T) (paths []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && d.Name() == ".git":
+			return filepath.SkipDir
+		case filepath.Ext(path) == ".md":
+			paths = append(paths, path)
+		}
+		return nil
+	}))
+	require.Contains(t, paths, filepath.Join(root, "README.md"))
+	return paths
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(b)
+}
+
+// anchors are the fragments by which GitHub links to a page's headings.
+func anchors(page string) (a []string) {
+	unlinked := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
+		a = append(a, strings.ReplaceAll(strings.ToLower(unlinked.ReplaceAllString(m[1], "")), " ", "-"))
+	}
+	return a
+}
+
+func TestLinksResolve(t *testing.T) {
+	t.Parallel()
+	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	for _, page := range pages(t) {
+		for _, m := range link.FindAllStringSubmatch(read(t, page), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			path, fragment, _ := strings.Cut(m[1], "#")
+			target := page
+			if path != "" {
+				target = filepath.Join(filepath.Dir(page), path)
+			}
+			_, err := os.Stat(target)
+			require.NoErrorf(t, err, "%s links to %s", page, m[1])
+			if fragment != "" {
+				require.Containsf(t, anchors(read(t, target)), fragment, "%s links to %s, which has no such heading", page, m[1])
+			}
+		}
+	}
+}
+
+func TestREADMEFitsOneScreenToFirstSuccess(t *testing.T) {
+	t.Parallel()
+	require.LessOrEqual(t, strings.Count(read(t, filepath.Join(root, "README.md")), "\n"), 150)
+}
+
+// TestLinesAreShort exempts rows of tables, which Markdown cannot wrap.
+func TestLinesAreShort(t *testing.T) {
+	t.Parallel()
+	for _, page := range pages(t) {
+		for i, line := range strings.Split(read(t, page), "\n") {
+			if !strings.HasPrefix(line, "|") {
+				require.LessOrEqualf(t, utf8.RuneCountInString(line), 120, "%s:%d", page, i+1)
+			}
+		}
+	}
+}
+
+// TestREADMEsProgramRuns runs the program of README from its text. That it also runs in a
+// module of its own is part of .ci/run.
+func TestREADMEsProgramRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links a program")
+	}
+	t.Parallel()
+	readme := read(t, filepath.Join(root, "README.md"))
+	program := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindStringSubmatch(readme)
+	require.NotNil(t, program, "README has no Go program")
+	said := regexp.MustCompile("It prints `(.*?)`").FindStringSubmatch(readme)
+	require.NotNil(t, said, "README does not say what the program prints")
+
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(program[1]), 0o644))
+	run := exec.Command("go", "run", file)
+	run.Dir = root
+	out, err := run.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, said[1], strings.TrimSpace(string(out)))
+}
