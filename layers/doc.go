@@ -83,14 +83,14 @@
 //	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
 //	                       InstanceNorm
 //	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
-//	WithAxis               norms                                     -1, the last axis; in LayerNorm and
-//	                                                                 RMSNorm as many as WithShape has sizes
-//	WithShape              LayerNorm, RMSNorm                        the last dimension alone
+//	WithAxis               norms                                     -1, the last axis; in norms of rows
+//	                                                                 as many as WithShape has sizes
+//	WithShape              norms of rows                             the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
-//	WithoutWeight          norms but RMSNorm, DyT, Derf              a weight is there
-//	WithoutBias            norms but RMSNorm, DyT, Derf, Linear      a bias is there
+//	WithoutWeight          norms with a bias, DyT, Derf              a weight is there
+//	WithoutBias            norms with a bias, DyT, Derf, Linear      a bias is there
 //	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
-//	WithBiasInit           norms but RMSNorm, DyT, Derf, Linear      0
+//	WithBiasInit           norms with a bias, DyT, Derf, Linear      0
 //	WithTracking           InstanceNorm                              no running statistics
 //	WithUnbatched          InstanceNorm                              axis 0 is the samples
 //	WithMomentum           BatchNorm, InstanceNorm                   0.1, the new value's weight, as PyTorch

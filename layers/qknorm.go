@@ -77,11 +77,8 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 
 // axesOf is the axes along which a norm was made, nil where they are the last ones.
 func axesOf(norm RowNorm) []int {
-	switch norm := norm.(type) {
-	case *LayerNorm:
-		return norm.row.axes
-	case *RMSNorm:
-		return norm.row.axes
+	if norm, ok := norm.(interface{ along() []int }); ok {
+		return norm.along()
 	}
 	return nil
 }

@@ -267,7 +267,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 		{[]int{2, 0}, []int{4, 1}, tensor.Float32, []int{2, 3, 4}, "axis 0 has size 2, want 1 (input shape (2, 3, 4))"},
 		{[]int{-2, -1}, []int{2, 2}, tensor.Float32, []int{2, 2, 3}, "last dimensions are (2, 3), want (2, 2) (input shape (2, 2, 3))"},
 	} {
-		for _, kind := range []string{"LayerNorm", "RMSNorm"} {
+		for _, kind := range kindsWhere(normSpec.byRow) {
 			opts := []Option{WithAxis(c.axes...)}
 			if c.sizes != nil {
 				opts = append(opts, WithShape(c.sizes...))

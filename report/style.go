@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gorgonorm/runlog"
 )
 
 // style is how a run is drawn in every figure.
@@ -16,9 +18,8 @@ type style struct {
 }
 
 // colors are those of Okabe and Ito, which the colour-blind tell apart: first
-// one for each norm, whatever runs there are, then some for norms unknown here.
+// one for each of runlog.Norms, whatever runs there are, then some for other norms.
 var (
-	norms  = []string{"none", "batch", "layer", "rms", "dyt", "derf"}
 	colors = []color.Color{
 		color.RGBA{0x00, 0x00, 0x00, 0xff},
 		color.RGBA{0xd5, 0x5e, 0x00, 0xff},
@@ -46,7 +47,7 @@ func styles(rows []row) []style {
 	}
 	slices.SortFunc(wheres, compareKinds)
 	place := map[string]int{}
-	for i, n := range norms {
+	for i, n := range runlog.Norms {
 		place[n] = i
 	}
 	runs := map[kind]int{}

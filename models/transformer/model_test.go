@@ -285,7 +285,7 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 	_, err := NormByName("group")
-	require.EqualError(t, err, `transformer: unknown norm "group", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`)
+	require.EqualError(t, err, `transformer: unknown norm "group", want one of `+fmt.Sprintf("%q", NormNames()))
 
 	g := G.NewGraph()
 	_, err = New(g, tiny("layer"))
