@@ -28,9 +28,10 @@ var (
 		color.RGBA{0xcc, 0x79, 0xa7, 0xff},
 		color.RGBA{0xe6, 0x9f, 0x00, 0xff},
 		color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+		color.RGBA{0xf0, 0xe4, 0x42, 0xff},
 	}
-	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}, {2, 2}, {14, 3, 4, 3}}
-	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}}
+	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}, {2, 2}, {14, 3, 4, 3}, {6, 2, 2, 2, 2, 2}}
+	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
 )
 
 // styles gives each norm its colour; dashes and glyph are each placement's and
