@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .norms import make_norm
+from .norms import make_norm, qk_kind
 from .transformer import causal_attention, qk_norm
 
 
@@ -54,8 +54,8 @@ class Attention(nn.Module):
         self.c_attn = c.linear(c.channels, 3 * c.channels, bias=c.bias)
         self.c_proj = c.linear(c.channels, c.channels, bias=c.bias)
         self.q_norm = self.k_norm = None
-        if c.qk_norm:  # of a kind that normalizes rows
-            kind, size = "rms" if c.norm == "rms" else "layer", c.channels // c.heads
+        if c.qk_norm:
+            kind, size = qk_kind(c.norm), c.channels // c.heads
             self.q_norm, self.k_norm = make_norm(kind, size, c.bias), make_norm(kind, size, c.bias)
 
     def forward(self, x):

@@ -51,6 +51,11 @@ NORMS = {"none": lambda size: nn.Identity(), "batch": BatchNorm, "layer": nn.Lay
          "dyt": DyT, "derf": Derf}
 
 
+def qk_kind(kind):
+    """The norm that queries and keys have in a model of that norm: one that normalizes rows."""
+    return "rms" if kind == "rms" else "layer"
+
+
 def make_norm(kind, size, bias):
     norm = NORMS[kind](size)
     if not bias and hasattr(norm, "bias"):
