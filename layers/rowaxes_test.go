@@ -290,10 +290,14 @@ func TestQKNormRefusesNormsAlongOtherAxes(t *testing.T) {
 	g := G.NewGraph()
 	last, err := NewLayerNorm(g, 4, WithAxis(-1))
 	require.NoError(t, err)
-	other, err := NewRMSNorm(g, 4, WithAxis(1))
-	require.NoError(t, err)
-	require.EqualError(t, second(NewQKNorm(1, last, other)), "layers: QKNorm: the key's norm is along the axes [1], want the last ones")
-	require.EqualError(t, second(NewQKNorm(1, other, last)), "layers: QKNorm: the query's norm is along the axes [1], want the last ones")
+	for _, kind := range kindsWhere(normSpec.byRow) {
+		l, err := normOf(kind).make(g, 4, WithAxis(1))
+		require.NoError(t, err)
+		other, ok := l.(RowNorm)
+		require.True(t, ok, "%s is a norm of rows and no RowNorm: give it self, rowKernels and along", kind)
+		require.EqualError(t, second(NewQKNorm(1, last, other)), "layers: QKNorm: the key's norm is along the axes [1], want the last ones", kind)
+		require.EqualError(t, second(NewQKNorm(1, other, last)), "layers: QKNorm: the query's norm is along the axes [1], want the last ones", kind)
+	}
 	third, err := NewLayerNorm(g, 4, WithAxis(-2, -1), WithShape(2, 2))
 	require.NoError(t, err)
 	require.NoError(t, second(NewQKNorm(1, last, third)))
