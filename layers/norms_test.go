@@ -3,6 +3,7 @@ package layers
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -57,6 +58,14 @@ var norms = []normSpec{
 		variants: map[string][]Option{
 			"eps": {WithEps(0.5)}, "no affine": {WithoutAffine()}, "zero-centred": {WithZeroCentredGain()},
 			"partial": {WithPartial(0.4)}, "partial, no affine": {WithPartial(0.4), WithoutAffine()},
+		},
+		golden: rowNormEqualsPyTorch,
+	},
+	{
+		kind: "ScaleNorm", new: ofFeatures(NewScaleNorm), learnables: []string{"weight"}, scalar: true,
+		over: "row", eps: 1e-5, twice: true,
+		variants: map[string][]Option{
+			"eps": {WithEps(0.5)}, "no affine": {WithoutAffine()},
 		},
 		golden: rowNormEqualsPyTorch,
 	},
@@ -222,5 +231,28 @@ func TestNormsEqualPyTorch(t *testing.T) {
 			continue
 		}
 		t.Run(n.kind, func(t *testing.T) { n.golden(t, n) })
+	}
+}
+
+// TestAScalarGainIsTheLengthOfRows: of C features it is g·√C, whatever the row's was.
+func TestAScalarGainIsTheLengthOfRows(t *testing.T) {
+	t.Parallel()
+	for _, kind := range kindsWhere(func(n normSpec) bool { return n.scalar }) {
+		for _, features := range []int{1, 7, 64} {
+			for _, gain := range []float64{1, -2.5, 1e3} {
+				g := G.NewGraph()
+				l, err := normOf(kind).make(g, features, f64, WithEps(tinyEps), WithWeightInit(constant(gain)))
+				require.NoError(t, err)
+				x := normals(rand.New(rand.NewPCG(1, 7)), 5*features, 0.5, 30)
+				y, _ := runOnce(t, "tape", g, l, tensor.Float64, x, x, 5, features)
+				for row := range slices.Chunk(y, features) {
+					square := 0.0
+					for _, v := range row {
+						square += v * v
+					}
+					require.InEpsilon(t, math.Abs(gain)*math.Sqrt(float64(features)), math.Sqrt(square), 8*0x1p-52, "%s", kind)
+				}
+			}
+		}
 	}
 }

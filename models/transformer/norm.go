@@ -3,6 +3,7 @@ package transformer
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 
@@ -27,7 +28,8 @@ type Norm struct {
 }
 
 // Norms are the kinds there are: everything that depends on the kind is here. Where a kind
-// does not normalize a row, queries and keys have LayerNorm. Reports know the names from
+// does not normalize a row, queries and keys have LayerNorm; ScaleNorm's have RMSNorm,
+// whose weight tells a file's reader the size of a head. Reports know the names from
 // runlog.Norms.
 var Norms = []Norm{
 	{Name: "none", MinRows: 1, New: none, NewQK: layerNorm,
@@ -41,10 +43,25 @@ var Norms = []Norm{
 		mark: func(w *weights) bool { return w.some(normEntry, ".alpha") && !w.some(normEntry, ".shift") }},
 	{Name: "derf", MinRows: 1, New: withBias(layers.NewDerf), NewQK: layerNorm, pointwise: true,
 		mark: func(w *weights) bool { return w.some(normEntry, ".shift") }},
+	{Name: "scale", MinRows: 1, New: withoutBias(layers.NewScaleNorm), NewQK: rmsNorm, mark: (*weights).hasScalarGains},
 }
 
 // normEntry is part of the names of norms' entries, except those of queries and keys.
 const normEntry = ".ln_"
+
+// hasScalarGains reports whether all norms' weights are one number where a token has several.
+func (w *weights) hasScalarGains() bool {
+	found := false
+	for name := range w.names {
+		if strings.Contains(name, normEntry) && strings.HasSuffix(name, ".weight") {
+			if t, _ := w.of(name); !slices.Equal(t.Shape, []int{1}) {
+				return false
+			}
+			found = true
+		}
+	}
+	return found && w.dim(wteWeight, 1) != 1
+}
 
 // maker makes a layer for that many features.
 type maker[L layers.Layer] func(g *G.ExprGraph, features int, opts ...layers.Option) (L, error)

@@ -1,9 +1,12 @@
 """Every norm of a model as a torch.nn.Module, with the names of its parameters."""
 
+import math
+
 import torch
 from torch import nn
 
-from .rownorms import rms_norm
+from .case import each_dtype, makes_files, run, write
+from .rownorms import SHAPES, rms_norm
 
 
 class BatchNorm(nn.BatchNorm1d):
@@ -47,13 +50,40 @@ class Derf(DyT):
         return torch.erf(self.alpha * x + self.shift)
 
 
+def scale_norm(x, weight, eps):
+    """g*sqrt(C)*x/|x| of arXiv 1910.05895, with eps where the other norms have it."""
+    size = x.shape[-1]
+    y = math.sqrt(size) * x / torch.sqrt((x * x).sum(-1, keepdim=True) + size * eps)
+    return y if weight is None else weight * y
+
+
+class ScaleNorm(nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def forward(self, x):
+        return scale_norm(x, self.weight, 1e-5)
+
+
+@makes_files
+def scalenorm():
+    cases = []
+    for shape, eps, *notes in [(shape, 1e-5) for shape in SHAPES] + [((5, 7), 1e-2, "eps")]:
+        for rnd, head in each_dtype("scalenorm", shape, *notes):
+            out = run(lambda x, w: scale_norm(x, w, eps), rnd.normal(shape),
+                      x=rnd.normal(shape), weight=rnd.gamma(1))
+            cases.append({**head, "eps": eps, **out})
+    write("scalenorm.json", "cases", cases)
+
+
 NORMS = {"none": lambda size: nn.Identity(), "batch": BatchNorm, "layer": nn.LayerNorm, "rms": RMSNorm,
-         "dyt": DyT, "derf": Derf}
+         "dyt": DyT, "derf": Derf, "scale": ScaleNorm}
 
 
 def qk_kind(kind):
     """The norm that queries and keys have in a model of that norm: one that normalizes rows."""
-    return "rms" if kind == "rms" else "layer"
+    return "rms" if kind in ("rms", "scale") else "layer"
 
 
 def make_norm(kind, size, bias):
