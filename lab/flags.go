@@ -39,7 +39,7 @@ func Flags(f *flag.FlagSet) *Options {
 		flags: f,
 	}
 	c := &o.Grid.Base
-	list(f, &o.Grid.Norms, "norms", "the `norms` to train under, of none, batch, layer, rms, dyt and derf", norm, itself)
+	list(f, &o.Grid.Norms, "norms", "the `norms` to train under, of "+inSentence(transformer.NormNames()), norm, itself)
 	list(f, &o.Grid.Placements, "placement",
 		"`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), "+
 			"peri (before and after each sublayer)", placement, itself)
@@ -128,6 +128,12 @@ func list[T comparable](
 }
 
 func itself[S ~string](s S) string { return string(s) }
+
+// inSentence lists words: "a, b and c".
+func inSentence(words []string) string {
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
+}
 
 func norm(s string) (string, error) {
 	_, err := transformer.NormByName(s)

@@ -30,15 +30,12 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 			return l.Forward(x)
 		}
 	}
-	for name, build := range map[string]build{
-		"BatchNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewBatchNorm(g, features, dt) }),
+	all := map[string]build{
 		"BatchNorm evaluation": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			l, err := NewBatchNorm(G.NewGraph(), features, dt)
 			require.NoError(t, err)
 			return l.On(g, Evaluation)
 		}),
-		"LayerNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewLayerNorm(g, features, dt) }),
-		"GroupNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewGroupNorm(g, 8, features, dt) }),
 		"GroupNorm along axis 1": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewGroupNorm(g, 4, time, dt, WithAxis(1))
 		}),
@@ -58,10 +55,6 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 			require.NoError(t, err)
 			return l.ForwardMasked(x, input(g, "mask", tensor.Int, slices.Repeat([]int{1, 0}, batch*features/2), batch, features))
 		},
-		"InstanceNorm": of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewInstanceNorm(g, features, dt) }),
-		"RMSNorm":      of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewRMSNorm(g, features, dt) }),
-		"DyT":          of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewDyT(g, features, dt) }),
-		"Derf":         of(func(g *G.ExprGraph, dt Option) (Layer, error) { return NewDerf(g, features, dt) }),
 		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewLinear(g, features, 4*features, normal(), dt)
 		}),
@@ -94,7 +87,11 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 			y := G.Must(G.HadamardProd(x, G.Must(embedding.Forward(tokens))))
 			return loss.Forward(G.Must(embedding.Attend(y)), tokens)
 		},
-	} {
+	}
+	for _, n := range norms {
+		all[n.kind] = of(func(g *G.ExprGraph, dt Option) (Layer, error) { return n.make(g, features, dt) })
+	}
+	for name, build := range all {
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			t.Run(name+"/"+dt.String(), func(t *testing.T) {
 				g := G.NewGraph()

@@ -118,8 +118,11 @@ func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
 	doc, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	documented := documentedOptions(t)
-	groups := map[string][]string{"norms": {"BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm"}}
-	groups["norms except RMSNorm"] = slices.DeleteFunc(slices.Clone(groups["norms"]), func(kind string) bool { return kind == "RMSNorm" })
+	groups := map[string][]string{
+		"norms":             kindsWhere(normSpec.isNorm),
+		"norms with a bias": kindsWhere(func(n normSpec) bool { return n.isNorm() && n.hasBias() }),
+		"norms of rows":     kindsWhere(normSpec.byRow),
+	}
 	for kind := range documented {
 		groups["all"] = append(groups["all"], kind)
 		if learnables[kind] != nil {
@@ -161,7 +164,7 @@ func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
 // TestBadOptions gives them to each layer that has such options.
 func TestBadOptions(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
-	short := func(tensor.Dtype, ...int) any { return []float32{1} }
+	short := func(tensor.Dtype, ...int) any { return []float32{} }
 	double := func(tensor.Dtype, ...int) any { return make([]float64, 4) }
 	for _, c := range []struct {
 		opts []Option
@@ -216,7 +219,11 @@ func TestBadOptions(t *testing.T) {
 			}
 			layers++
 			g := G.NewGraph()
-			require.EqualError(t, constructors()[kind](g, c.opts...), "layers: "+kind+": "+c.want)
+			want := c.want
+			if normOf(kind).scalar {
+				want = strings.Replace(want, "the initial weight is not a []float32 of 4", "the initial weight is not a []float32 of 1", 1)
+			}
+			require.EqualError(t, constructors()[kind](g, c.opts...), "layers: "+kind+": "+want)
 			require.Empty(t, g.AllNodes(), "a refused layer's nodes")
 		}
 		require.NotZero(t, layers, c.want)

@@ -11,8 +11,8 @@
 //
 // Features are the last axis, and all axes before it are rows: an activation may be
 // (rows, features) or (batch, time, features). WithAxis chooses another axis, as for
-// images; LayerNorm and RMSNorm can have several. GroupNorm and InstanceNorm take axis 0
-// for the samples. Every norm also has ForwardMasked, for an input of which only a
+// images; LayerNorm, RMSNorm and ScaleNorm can have several. GroupNorm and InstanceNorm take axis 0
+// for the samples. Every norm but ScaleNorm also has ForwardMasked, for an input of which only a
 // part counts. An input of no rows gives a result of none, and gradients of 0 (its value is
 // a tensor.New of that shape WithBacking an empty slice; Dense.Data and Gorgonia's own
 // operations panic at such tensors, among them the sum of gradients where a node of no
@@ -24,6 +24,7 @@
 //	BatchNorm     a feature over all rows: needs batches that look like the data
 //	LayerNorm     a row over its features: mean 0, variance 1
 //	RMSNorm       a row over its features: length √features, the mean left as it is
+//	ScaleNorm     RMSNorm with one gain for all features
 //	GroupNorm     a sample's features, in groups, over positions: for images
 //	InstanceNorm  GroupNorm with a group for each feature
 //	DyT, Derf     no norm: a tanh, or an erf, of each element, in a norm's place
@@ -81,16 +82,16 @@
 //	                                                                 has that already LayerNorm_1, …
 //	WithDtype              all that have learnables                  float32
 //	WithEps                BatchNorm, LayerNorm, GroupNorm,          1e-5
-//	                       InstanceNorm
+//	                       InstanceNorm, ScaleNorm
 //	                       RMSNorm                                   machine epsilon of the dtype, as PyTorch
-//	WithAxis               norms                                     -1, the last axis; in LayerNorm and
-//	                                                                 RMSNorm as many as WithShape has sizes
-//	WithShape              LayerNorm, RMSNorm                        the last dimension alone
+//	WithAxis               norms                                     -1, the last axis; in norms of rows
+//	                                                                 as many as WithShape has sizes
+//	WithShape              norms of rows                             the last dimension alone
 //	WithoutAffine          norms, DyT, Derf                          weight and bias are there
-//	WithoutWeight          DyT, Derf, norms except RMSNorm           a weight is there
-//	WithoutBias            DyT, Derf, Linear, norms except RMSNorm   a bias is there
+//	WithoutWeight          norms with a bias, DyT, Derf              a weight is there
+//	WithoutBias            norms with a bias, DyT, Derf, Linear      a bias is there
 //	WithWeightInit         norms, DyT, Derf                          1 (0 with WithZeroCentredGain)
-//	WithBiasInit           DyT, Derf, Linear, norms except RMSNorm   0
+//	WithBiasInit           norms with a bias, DyT, Derf, Linear      0
 //	WithTracking           InstanceNorm                              no running statistics
 //	WithUnbatched          InstanceNorm                              axis 0 is the samples
 //	WithMomentum           BatchNorm, InstanceNorm                   0.1, the new value's weight, as PyTorch
@@ -140,7 +141,7 @@
 //
 // # Gradients of gradients
 //
-// LayerNorm and RMSNorm can be differentiated twice, for a gradient penalty or a product
+// LayerNorm, RMSNorm and ScaleNorm can be differentiated twice, for a gradient penalty or a product
 // with a Hessian; the inner gradient is taken with Grad, of this package. Of other
 // layers, second derivatives are an error while the graph is built.
 //

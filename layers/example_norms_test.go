@@ -114,6 +114,20 @@ func ExampleRMSNorm() {
 	// [0.85 1.13 1.00 1.00]
 }
 
+// Every row gets the length √2, times a number that is learned.
+func ExampleScaleNorm() {
+	g := G.NewGraph()
+	norm, err := layers.NewScaleNorm(g, 2)
+	if err != nil {
+		log.Fatal(err)
+	}
+	y := G.Must(norm.Forward(input(g, tensor.Shape{2, 2}, 3, 4, 7, 7)))
+	run(g)
+	fmt.Printf("%.2f\n", y.Value().Data())
+	// Output:
+	// [0.85 1.13 1.00 1.00]
+}
+
 // Each sample's features are normalized in groups, here two of two channels, over all
 // positions: a single sample, with two positions.
 func ExampleGroupNorm() {

@@ -88,38 +88,34 @@ func setAll(t *testing.T, l Layer, weight golden.Tensor, bias *golden.Tensor) {
 	}
 }
 
-func TestRowNormsEqualPyTorch(t *testing.T) {
-	for file, build := range map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error){
-		"layernorm.json": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) { return NewLayerNorm(g, n, opts...) },
-		"rmsnorm.json":   func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) { return NewRMSNorm(g, n, opts...) },
-	} {
-		var f struct {
-			Cases []struct {
-				Name, Dtype string
-				Eps         float64
-				Weight      golden.Tensor
-				Bias        *golden.Tensor
-				goldenPass
+// rowNormEqualsPyTorch compares LayerNorm and those that are like it.
+func rowNormEqualsPyTorch(t *testing.T, n normSpec) {
+	var f struct {
+		Cases []struct {
+			Name, Dtype string
+			Eps         float64
+			Weight      golden.Tensor
+			Bias        *golden.Tensor
+			goldenPass
+		}
+	}
+	golden.Read(t, n.goldenFile(), &f)
+	require.NotEmpty(t, f.Cases)
+	for _, c := range f.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps)}
+			if n.hasBias() && c.Bias == nil {
+				opts = append(opts, WithoutBias())
 			}
-		}
-		golden.Read(t, file, &f)
-		require.NotEmpty(t, f.Cases)
-		for _, c := range f.Cases {
-			t.Run(file+"/"+c.Name, func(t *testing.T) {
-				opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps)}
-				if file == "layernorm.json" && c.Bias == nil {
-					opts = append(opts, WithoutBias())
-				}
-				for _, machine := range machines {
-					g := G.NewGraph()
-					l, err := build(g, c.Weight.Shape[0], opts...)
-					require.NoError(t, err)
-					setAll(t, l, c.Weight, c.Bias)
-					y, grads := c.run(t, machine, g, l, dtypes[c.Dtype])
-					c.compare(t, c.Dtype, rowTolerance(c.Dtype, c.X, c.Eps), y, grads)
-				}
-			})
-		}
+			for _, machine := range machines {
+				g := G.NewGraph()
+				l, err := n.make(g, c.X.Shape[len(c.X.Shape)-1], opts...)
+				require.NoError(t, err)
+				setAll(t, l, c.Weight, c.Bias)
+				y, grads := c.run(t, machine, g, l, dtypes[c.Dtype])
+				c.compare(t, c.Dtype, rowTolerance(c.Dtype, c.X, c.Eps), y, grads)
+			}
+		})
 	}
 }
 
@@ -191,7 +187,7 @@ func TestRowNormsOptionsEqualPyTorch(t *testing.T) {
 	}
 }
 
-func TestBatchNormEqualsPyTorch(t *testing.T) {
+func batchNormEqualsPyTorch(t *testing.T, n normSpec) {
 	var f struct {
 		Cases []struct {
 			Name, Dtype   string
@@ -206,7 +202,7 @@ func TestBatchNormEqualsPyTorch(t *testing.T) {
 			Eval goldenPass
 		}
 	}
-	golden.Read(t, "batchnorm.json", &f)
+	golden.Read(t, n.goldenFile(), &f)
 	require.NotEmpty(t, f.Cases)
 	for _, c := range f.Cases {
 		for _, machine := range machines {

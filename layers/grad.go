@@ -23,7 +23,7 @@ import (
 // word. For the last gradient, which solvers are to find, gorgonia.Grad it is.
 //
 // A gradient has its node's shape. The cost must be a float scalar and depend on each
-// of the nodes; LayerNorm's and RMSNorm's gradients can be differentiated once more,
+// of the nodes; the gradients of norms of rows can be differentiated once more,
 // and those of other layers are an error, here and in gorgonia.Grad. So is
 // gorgonia.Slice on the way here, whose own gradient Gorgonia cannot differentiate.
 func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {

@@ -17,57 +17,44 @@ var f64 = WithDtype(tensor.Float64)
 
 // TestGradients compares every layer's gradients with finite differences.
 func TestGradients(t *testing.T) {
-	type newLayer func(g *G.ExprGraph, features int) (Layer, error)
-	for _, l := range []struct {
+	type testedLayer struct {
 		name string
-		new  newLayer
-		rows int // least rows in which the layer works
-	}{
-		{"LayerNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64) }, 1},
-		{"LayerNorm/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64, WithoutBias()) }, 1},
-		{"LayerNorm/no weight", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64, WithoutWeight()) }, 1},
-		{"RMSNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64) }, 1},
-		{"RMSNorm/eps", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithEps(0.5)) }, 1},
-		{"LayerNorm/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewLayerNorm(g, n, f64, WithoutAffine()) }, 1},
-		{"RMSNorm/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithoutAffine()) }, 1},
-		{"RMSNorm/zero-centred", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithZeroCentredGain()) }, 1},
-		{"RMSNorm/partial", func(g *G.ExprGraph, n int) (Layer, error) { return NewRMSNorm(g, n, f64, WithPartial(0.4)) }, 1},
-		{"RMSNorm/partial, no affine", func(g *G.ExprGraph, n int) (Layer, error) {
-			return NewRMSNorm(g, n, f64, WithPartial(0.4), WithoutAffine())
-		}, 1},
-		{"BatchNorm", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64) }, 2},
-		{"BatchNorm/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64, WithoutBias()) }, 2},
-		{"BatchNorm/no weight", func(g *G.ExprGraph, n int) (Layer, error) { return NewBatchNorm(g, n, f64, WithoutWeight()) }, 2},
-		{"BatchNorm/evaluation", evaluatedBatchNorm, 1},
-		{"DyT", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64) }, 1},
-		{"DyT/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64, WithoutBias()) }, 1},
-		{"DyT/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64, WithoutAffine()) }, 1},
-		{"DyT/no weight", func(g *G.ExprGraph, n int) (Layer, error) { return NewDyT(g, n, f64, WithoutWeight()) }, 1},
-		{"Derf", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64) }, 1},
-		{"Derf/no bias", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64, WithoutBias()) }, 1},
-		{"Derf/no affine", func(g *G.ExprGraph, n int) (Layer, error) { return NewDerf(g, n, f64, WithoutAffine()) }, 1},
-		{"Linear", func(g *G.ExprGraph, n int) (Layer, error) { return NewLinear(g, n, 3, constant(0), f64) }, 1},
-		{"Linear/no bias", func(g *G.ExprGraph, n int) (Layer, error) {
-			return NewLinear(g, n, 3, constant(0), f64, WithoutBias())
-		}, 1},
-		{"GELU", func(*G.ExprGraph, int) (Layer, error) { return NewGELU() }, 1},
-		{"GELU/exact", func(*G.ExprGraph, int) (Layer, error) { return NewGELU(WithExact()) }, 1},
-	} {
+		new  func(g *G.ExprGraph, features int, opts ...Option) (Layer, error)
+		fits func(shape []int) bool // of x
+	}
+	always := func([]int) bool { return true }
+	all := []testedLayer{
+		{"BatchNorm/evaluation", evaluatedBatchNorm, always},
+		{"Linear", func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
+			return NewLinear(g, n, 3, constant(0), opts...)
+		}, always},
+		{"Linear/no bias", func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
+			return NewLinear(g, n, 3, constant(0), append(opts, WithoutBias())...)
+		}, always},
+		{"GELU", func(*G.ExprGraph, int, ...Option) (Layer, error) { return NewGELU() }, always},
+		{"GELU/exact", func(*G.ExprGraph, int, ...Option) (Layer, error) { return NewGELU(WithExact()) }, always},
+	}
+	for _, n := range norms {
+		for name, build := range n.builders() {
+			all = append(all, testedLayer{name, build, n.fits})
+		}
+	}
+	for _, l := range all {
 		for _, shape := range shapes {
 			features := shape[len(shape)-1]
-			if tensor.Shape(shape).TotalSize()/features < l.rows {
+			if !l.fits(shape) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%v", l.name, shape), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(3, uint64(features)))
 				values := []any{normals(rng, tensor.Shape(shape).TotalSize(), 0.5, 1.5)}
-				probe, err := l.new(G.NewGraph(), features)
+				probe, err := l.new(G.NewGraph(), features, f64)
 				require.NoError(t, err)
 				for _, w := range probe.Learnables() {
 					values = append(values, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 				}
 				checkGradients(t, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
-					layer, err := l.new(g, features)
+					layer, err := l.new(g, features, f64)
 					require.NoError(t, err)
 					x := input(g, "x", tensor.Float64, values[0], shape...)
 					for i, w := range layer.Learnables() {
@@ -84,8 +71,8 @@ func TestGradients(t *testing.T) {
 }
 
 // evaluatedBatchNorm has running statistics other than those it starts with.
-func evaluatedBatchNorm(g *G.ExprGraph, features int) (Layer, error) {
-	l, err := NewBatchNorm(G.NewGraph(), features, f64)
+func evaluatedBatchNorm(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
+	l, err := NewBatchNorm(G.NewGraph(), features, opts...)
 	if err != nil {
 		return nil, err
 	}

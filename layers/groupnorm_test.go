@@ -12,52 +12,51 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-func TestGroupNormAndInstanceNormEqualPyTorch(t *testing.T) {
-	for _, file := range []string{"groupnorm.json", "instancenorm.json"} {
-		var f struct {
-			Cases []struct {
-				Name, Dtype    string
-				Groups, Axis   int
-				Eps            float64
-				X, Dy, Y, Dx   golden.Tensor
-				Weight, Bias   *golden.Tensor
-				Dweight, Dbias *golden.Tensor
+// groupNormEqualsPyTorch compares GroupNorm and InstanceNorm.
+func groupNormEqualsPyTorch(t *testing.T, n normSpec) {
+	var f struct {
+		Cases []struct {
+			Name, Dtype    string
+			Groups, Axis   int
+			Eps            float64
+			X, Dy, Y, Dx   golden.Tensor
+			Weight, Bias   *golden.Tensor
+			Dweight, Dbias *golden.Tensor
+		}
+	}
+	golden.Read(t, n.goldenFile(), &f)
+	require.NotEmpty(t, f.Cases)
+	for _, c := range f.Cases {
+		t.Run(c.Name, func(t *testing.T) {
+			opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps), WithAxis(c.Axis)}
+			switch {
+			case c.Weight == nil:
+				opts = append(opts, WithoutAffine())
+			case c.Bias == nil:
+				opts = append(opts, WithoutBias())
 			}
-		}
-		golden.Read(t, file, &f)
-		require.NotEmpty(t, f.Cases)
-		for _, c := range f.Cases {
-			t.Run(file+"/"+c.Name, func(t *testing.T) {
-				opts := []Option{WithDtype(dtypes[c.Dtype]), WithEps(c.Eps), WithAxis(c.Axis)}
-				switch {
-				case c.Weight == nil:
-					opts = append(opts, WithoutAffine())
-				case c.Bias == nil:
-					opts = append(opts, WithoutBias())
+			want := [][]float64{c.Dx.Data}
+			for _, d := range []*golden.Tensor{c.Dweight, c.Dbias} {
+				if d != nil {
+					want = append(want, d.Data)
 				}
-				want := [][]float64{c.Dx.Data}
-				for _, d := range []*golden.Tensor{c.Dweight, c.Dbias} {
-					if d != nil {
-						want = append(want, d.Data)
-					}
+			}
+			features := c.X.Shape[(c.Axis+len(c.X.Shape))%len(c.X.Shape)]
+			for _, machine := range machines {
+				g := G.NewGraph()
+				l, err := groupOrInstance(g, c.Groups, features, opts...)
+				require.NoError(t, err)
+				for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
+					overwrite(l.Learnables()[i], v.Data)
 				}
-				features := c.X.Shape[(c.Axis+len(c.X.Shape))%len(c.X.Shape)]
-				for _, machine := range machines {
-					g := G.NewGraph()
-					l, err := groupOrInstance(g, c.Groups, features, opts...)
-					require.NoError(t, err)
-					for i, v := range []*golden.Tensor{c.Weight, c.Bias}[:len(l.Learnables())] {
-						overwrite(l.Learnables()[i], v.Data)
-					}
-					y, grads := runOnce(t, machine, g, l, dtypes[c.Dtype], c.X.Data, c.Dy.Data, c.X.Shape...)
-					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
-					require.Len(t, grads, len(want))
-					for i := range want {
-						golden.RequireClose(t, want[i], grads[i], tolerance[c.Dtype], "gradient %d", i)
-					}
+				y, grads := runOnce(t, machine, g, l, dtypes[c.Dtype], c.X.Data, c.Dy.Data, c.X.Shape...)
+				golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
+				require.Len(t, grads, len(want))
+				for i := range want {
+					golden.RequireClose(t, want[i], grads[i], tolerance[c.Dtype], "gradient %d", i)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

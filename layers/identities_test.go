@@ -161,7 +161,7 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 			dxs := n.gathered(n.run(t, dt, eps, in)[1])
 			g := make([]float64, caseSize)
 			for i, d := range in.dy {
-				g[i] = d * in.gamma[i%caseFeatures]
+				g[i] = d * in.gamma[n.gainAt(i%caseFeatures)]
 			}
 			gs := n.gathered(g)
 			for s, x := range n.gathered(in.x) {

@@ -11,33 +11,34 @@ import (
 )
 
 // every makes each layer for 4 features.
-var every = map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
-	"BatchNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, 4, opts...) },
-	"LayerNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 4, opts...) },
-	"RMSNorm":      func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, 4, opts...) },
-	"GroupNorm":    func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 2, 4, opts...) },
-	"InstanceNorm": func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, 4, opts...) },
-	"DyT":          func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewDyT(g, 4, opts...) },
-	"Derf":         func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewDerf(g, 4, opts...) },
-	"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
-		return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
-	},
-	"Embedding": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
-		return NewEmbedding(g, 5, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
-	},
-	"GELU":                func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
-	"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewCausalSelfAttention(1, opts...) },
-	"Identity":            func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
-}
+var every = func() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+	all := map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
+		"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+			return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
+		},
+		"Embedding": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+			return NewEmbedding(g, 5, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
+		},
+		"GELU":                func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
+		"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewCausalSelfAttention(1, opts...) },
+		"Identity":            func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
+	}
+	for _, n := range norms {
+		all[n.kind] = func(g *G.ExprGraph, opts ...Option) (Layer, error) { return n.make(g, 4, opts...) }
+	}
+	return all
+}()
 
 var errSample = errors.New("sample")
 
-var learnables = map[string][]string{
-	"BatchNorm": {"weight", "bias"}, "LayerNorm": {"weight", "bias"}, "RMSNorm": {"weight"},
-	"GroupNorm": {"weight", "bias"}, "InstanceNorm": {"weight", "bias"},
-	"DyT": {"weight", "bias", "alpha"}, "Derf": {"weight", "bias", "alpha", "shift"},
-	"Linear": {"weight", "bias"}, "Embedding": {"weight"},
-}
+// learnables are the last parts of the names of each layer's, in their order.
+var learnables = func() map[string][]string {
+	all := map[string][]string{"Linear": {"weight", "bias"}, "Embedding": {"weight"}}
+	for _, n := range norms {
+		all[n.kind] = n.learnables
+	}
+	return all
+}()
 
 func TestLearnablesAreNamedAndNumbered(t *testing.T) {
 	for kind, build := range every {
@@ -79,16 +80,22 @@ func TestLearnablesAreNamedAndNumbered(t *testing.T) {
 }
 
 func TestGammaStartsAtOneAndBetaAtZero(t *testing.T) {
-	for _, kind := range []string{"BatchNorm", "LayerNorm", "RMSNorm"} {
-		l, err := every[kind](G.NewGraph())
+	for _, n := range norms {
+		l, err := n.make(G.NewGraph(), 4)
 		require.NoError(t, err)
-		for i, n := range l.Learnables() {
-			require.Equal(t, tensor.Shape{4}, n.Shape(), kind)
-			want := []float32{1, 1, 1, 1}
-			if i == 1 {
-				want = []float32{0, 0, 0, 0}
+		for _, w := range l.Learnables() {
+			switch w.Name() {
+			case n.kind + ".weight":
+				want := []float64{1, 1, 1, 1}
+				if n.scalar {
+					want = want[:1]
+				}
+				require.Equal(t, tensor.Shape{len(want)}, w.Shape(), n.kind)
+				require.Equal(t, want, float64s(w.Value()), n.kind)
+			case n.kind + ".bias":
+				require.Equal(t, tensor.Shape{4}, w.Shape(), n.kind)
+				require.Equal(t, []float64{0, 0, 0, 0}, float64s(w.Value()), n.kind)
 			}
-			require.Equal(t, want, n.Value().Data(), kind)
 		}
 	}
 	l, err := NewRMSNorm(G.NewGraph(), 4, WithZeroCentredGain())
@@ -271,7 +278,7 @@ func TestLayersComposeAsGorgoniasDo(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, normals(rand.New(rand.NewPCG(1, 1)), 8, 0, 1), 2, 4)
 	var chain []Layer
-	for _, kind := range []string{"Linear", "BatchNorm", "GELU", "LayerNorm", "RMSNorm", "Identity"} {
+	for _, kind := range append(kindsWhere(anyNorm), "Linear", "GELU", "Identity") {
 		l, err := every[kind](g)
 		require.NoError(t, err)
 		chain = append(chain, l)

@@ -54,6 +54,8 @@ func (l *LayerNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 	return affine(&l.module, newLayerNormKernel[float32](l)), affine(&l.module, newLayerNormKernel[float64](l)), l.row.shape.TotalSize()
 }
 
+func (l *LayerNorm) along() []int { return l.row.axes }
+
 // ForwardMasked is Forward where only the elements count whose mask is not 0, for example
 // for sentences of several lengths in one batch, or images of several sizes. The others
 // have no part in the statistics, their y is 0, and they get and give no gradient,

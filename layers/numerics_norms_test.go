@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,16 +28,19 @@ type normCase struct {
 	shape        []int
 }
 
-var normCases = func() (norms []normCase) {
+var normCases = func() (cases []normCase) {
 	const perGroup = caseFeatures / caseGroups
 	row := func(n, i, _ int) int { return n*caseOuter + i }
 	column := func(_, _, j int) int { return j }
 	last, images := []int{caseSamples, caseOuter, caseFeatures}, []int{caseSamples, caseFeatures, caseOuter}
 	add := func(name, layout string, shape []int, set func(n, i, j int) int, new func(g *G.ExprGraph, opts ...Option) (Layer, error)) {
-		norms = append(norms, normCase{name, layout, new, set, shape})
+		cases = append(cases, normCase{name, layout, new, set, shape})
 	}
-	add("LayerNorm", "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, caseFeatures, opts...) })
-	add("RMSNorm", "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewRMSNorm(g, caseFeatures, opts...) })
+	for _, n := range norms {
+		if n.byRow() {
+			add(n.kind, "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return n.make(g, caseFeatures, opts...) })
+		}
+	}
 	batch := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, caseFeatures, opts...) }
 	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 		return NewGroupNorm(g, caseGroups, caseFeatures, opts...)
@@ -54,10 +58,24 @@ var normCases = func() (norms []normCase) {
 	add("GroupNorm of rows", "", []int{caseSamples * caseOuter, caseFeatures}, func(n, i, j int) int {
 		return row(n, i, j)*caseGroups + j/perGroup
 	}, group)
-	return norms
+	return cases
 }()
 
-func (c normCase) centred() bool { return c.name != "RMSNorm" }
+// norm is its entry of norms.
+func (c normCase) norm() normSpec {
+	kind, _, _ := strings.Cut(c.name, " ")
+	return normOf(kind)
+}
+
+func (c normCase) centred() bool { return c.norm().centred }
+
+// gainAt is which element of the weight multiplies feature j.
+func (c normCase) gainAt(j int) int {
+	if c.norm().scalar {
+		return 0
+	}
+	return j
+}
 
 // sets is of each number of x the set that it is normalized in.
 func (c normCase) sets() []int {
@@ -160,12 +178,12 @@ func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
 	for i, s := range sets {
 		j, d := i%caseFeatures, number(in.dy[i])
 		xhat[i].Mul(xhat[i], rstd[s])
-		y[i] = times(xhat[i], number(in.gamma[j]))
+		y[i] = times(xhat[i], number(in.gamma[c.gainAt(j)]))
 		if c.centred() {
 			add(y[i], number(in.beta[j]))
 		}
-		g[i] = times(d, number(in.gamma[j]))
-		add(dgamma[j], times(d, xhat[i]))
+		g[i] = times(d, number(in.gamma[c.gainAt(j)]))
+		add(dgamma[c.gainAt(j)], times(d, xhat[i]))
 		add(dbeta[j], d)
 	}
 	meanG := zeros(count)
@@ -175,6 +193,9 @@ func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
 	meanGX := means(func(i int) *big.Float { return times(g[i], xhat[i]) })
 	for i, s := range sets {
 		dx[i] = times(rstd[s], minus(minus(g[i], meanG[s]), times(xhat[i], meanGX[s])))
+	}
+	if c.norm().scalar {
+		dgamma = dgamma[:1]
 	}
 	results := [][]*big.Float{y, dx, dgamma}
 	if c.centred() {

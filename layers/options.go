@@ -63,7 +63,7 @@ func WithEps(eps float64) Option {
 }
 
 // WithoutBias leaves out the learnable that is added: the bias of a Linear, β of a norm,
-// of DyT and of Derf. By default it is there; RMSNorm never has one.
+// of DyT and of Derf. By default it is there, where the layer can have one.
 func WithoutBias() Option {
 	return Option{"WithoutBias", func(c *config) { c.bias = false }}
 }
@@ -94,8 +94,8 @@ func WithBiasInit(init G.InitWFn) Option {
 }
 
 // WithAxis says which axis of the input the features are: 1 for images of shape
-// (N, C, H, W). A negative one counts from the end; -1, the last, is the default. For
-// LayerNorm and RMSNorm it may be several axes, over which they normalize together; their
+// (N, C, H, W). A negative one counts from the end; -1, the last, is the default. A norm of
+// rows, one that takes WithShape, may have several axes, which it normalizes together; their
 // sizes are given WithShape, and learnables have these sizes in the axes' order. Forward
 // returns an error if the input lacks such an axis, or has it in another size.
 func WithAxis(axes ...int) Option {

@@ -30,11 +30,12 @@ func (o *oracle) argument(x float64) float64 {
 // element is what becomes of an element of x: y = gain·x̂ + bias, or x where no set is
 // its, or 0 where a mask leaves it out.
 type element struct {
-	set        int // none: -1
-	out        bool
-	plus       float64 // gain is plus + weight
-	weight, at int     // which learnable and which of its elements; none: -1
-	bias       int     // which learnable, of the same element; none: -1
+	set      int // none: -1
+	out      bool
+	plus     float64 // gain is plus + weight
+	weight   int     // which learnable; none: -1
+	gainAt   int     // which of its elements
+	bias, at int     // likewise
 }
 
 // statistics are those of a set of elements of x, or given ones.
@@ -50,7 +51,7 @@ func (o *oracle) gain(e element) float64 {
 	if e.weight < 0 {
 		return e.plus
 	}
-	return e.plus + o.params[e.weight][e.at]
+	return e.plus + o.params[e.weight][e.gainAt]
 }
 
 func (o *oracle) forward() (y []float64) {
@@ -122,13 +123,13 @@ func (o *oracle) backward(u []float64) (dx []float64, dparams [][]float64) {
 				dparams[o.of.shift][0] += h
 			}
 			if e.weight >= 0 {
-				dparams[e.weight][e.at] += u[i] * o.of.f(a)
+				dparams[e.weight][e.gainAt] += u[i] * o.of.f(a)
 			}
 			continue
 		}
 		s := o.sets[e.set]
 		if e.weight >= 0 {
-			dparams[e.weight][e.at] += u[i] * (o.x[i] - s.mean) * s.rstd
+			dparams[e.weight][e.gainAt] += u[i] * (o.x[i] - s.mean) * s.rstd
 		}
 		dx[i] += g * s.rstd
 		if s.given {

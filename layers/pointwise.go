@@ -42,6 +42,8 @@ func (l *pointwise) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 	return affine(&l.module, &pointwiseKernel[float32]{cols: l.features, derf: l.derf}), affine(&l.module, &pointwiseKernel[float64]{cols: l.features, derf: l.derf}), l.features
 }
 
+func (l *pointwise) along() []int { return nil }
+
 // Fwd is Forward in Gorgonia's composable form.
 func (l *pointwise) Fwd(x G.Input) G.Result { return fwd(l, x) }
 

@@ -11,58 +11,57 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-func TestDyTAndDerfEqualPyTorch(t *testing.T) {
-	for file, kind := range map[string]string{"dyt.json": "DyT", "derf.json": "Derf"} {
-		var f struct {
-			Cases []struct {
-				Name, Dtype                    string
-				X, Dy, Y, Dx                   golden.Tensor
-				Alpha, Shift, Weight, Bias     *golden.Tensor
-				Dalpha, Dshift, Dweight, Dbias *golden.Tensor
-			}
+// pointwiseEqualsPyTorch compares DyT and Derf.
+func pointwiseEqualsPyTorch(t *testing.T, n normSpec) {
+	var f struct {
+		Cases []struct {
+			Name, Dtype                    string
+			X, Dy, Y, Dx                   golden.Tensor
+			Alpha, Shift, Weight, Bias     *golden.Tensor
+			Dalpha, Dshift, Dweight, Dbias *golden.Tensor
 		}
-		golden.Read(t, file, &f)
-		require.NotEmpty(t, f.Cases)
-		for _, c := range f.Cases {
-			for _, machine := range machines {
-				t.Run(file+"/"+c.Name+"/"+machine, func(t *testing.T) {
-					given := []*golden.Tensor{c.Weight, c.Bias, c.Alpha, c.Shift}
-					want := []*golden.Tensor{c.Dweight, c.Dbias, c.Dalpha, c.Dshift}
-					names := []string{"weight", "bias", "alpha", "shift"}
-					dt, g := dtypes[c.Dtype], G.NewGraph()
-					opts := []Option{WithDtype(dt)}
-					switch {
-					case c.Weight == nil:
-						opts = append(opts, WithoutAffine())
-					case c.Bias == nil:
-						opts = append(opts, WithoutBias())
+	}
+	golden.Read(t, n.goldenFile(), &f)
+	require.NotEmpty(t, f.Cases)
+	for _, c := range f.Cases {
+		for _, machine := range machines {
+			t.Run(c.Name+"/"+machine, func(t *testing.T) {
+				given := []*golden.Tensor{c.Weight, c.Bias, c.Alpha, c.Shift}
+				want := []*golden.Tensor{c.Dweight, c.Dbias, c.Dalpha, c.Dshift}
+				names := []string{"weight", "bias", "alpha", "shift"}
+				dt, g := dtypes[c.Dtype], G.NewGraph()
+				opts := []Option{WithDtype(dt)}
+				switch {
+				case c.Weight == nil:
+					opts = append(opts, WithoutAffine())
+				case c.Bias == nil:
+					opts = append(opts, WithoutBias())
+				}
+				l, err := n.make(g, c.X.Shape[len(c.X.Shape)-1], opts...)
+				require.NoError(t, err)
+				rest := l.Learnables()
+				for i, v := range given {
+					if v != nil {
+						require.Equal(t, l.Name()+"."+names[i], rest[0].Name())
+						overwrite(rest[0], v.Data)
+						rest = rest[1:]
 					}
-					l, err := newPointwiseOf(kind, g, c.X.Shape[len(c.X.Shape)-1], opts...)
-					require.NoError(t, err)
-					rest := l.Learnables()
-					for i, v := range given {
-						if v != nil {
-							require.Equal(t, l.Name()+"."+names[i], rest[0].Name())
-							overwrite(rest[0], v.Data)
-							rest = rest[1:]
-						}
+				}
+				require.Empty(t, rest)
+				x := input(g, "x", dt, c.X.Data, c.X.Shape...)
+				y, grads := gradients(t, machine, testLayer{
+					inputs:  append(G.Nodes{x}, l.Learnables()...),
+					forward: func() (*G.Node, error) { return l.Forward(x) },
+				}, c.Dy.Data)
+				golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
+				golden.RequireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
+				for i, w := range want {
+					if w != nil {
+						grads = grads[1:]
+						golden.RequireClose(t, w.Data, grads[0], tolerance[c.Dtype], "d%s", names[i])
 					}
-					require.Empty(t, rest)
-					x := input(g, "x", dt, c.X.Data, c.X.Shape...)
-					y, grads := gradients(t, machine, testLayer{
-						inputs:  append(G.Nodes{x}, l.Learnables()...),
-						forward: func() (*G.Node, error) { return l.Forward(x) },
-					}, c.Dy.Data)
-					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
-					golden.RequireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
-					for i, w := range want {
-						if w != nil {
-							grads = grads[1:]
-							golden.RequireClose(t, w.Data, grads[0], tolerance[c.Dtype], "d%s", names[i])
-						}
-					}
-				})
-			}
+				}
+			})
 		}
 	}
 }

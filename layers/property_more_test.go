@@ -55,12 +55,12 @@ func TestQKNormNormalizesEachHead(t *testing.T) {
 	})
 }
 
-// rowNorms draws a LayerNorm or an RMSNorm, which may have options that contradict each
+// rowNorms draws a norm of rows, which may have options that contradict each
 // other.
 func rowNorms(takes map[string][]string, size int, dt tensor.Dtype) *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		r := request{features: size, dtype: dt, init: "right"}
-		r.kind = oneOf(t, "kind", "LayerNorm", "RMSNorm")
+		r.kind = oneOf(t, "kind", kindsWhere(normSpec.byRow)...)
 		allowed := slices.DeleteFunc(slices.Clone(takes[r.kind]), func(o string) bool {
 			return slices.Contains([]string{"WithName", "WithDtype", "WithShape", "WithAxis"}, o)
 		})
@@ -88,7 +88,11 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 		if part == 1 {
 			at = norms[0].learnables()
 		}
-		e := element{plus: 1, weight: -1, bias: -1, at: feature}
+		norm := normOf(r.kind)
+		e := element{plus: 1, weight: -1, bias: -1, at: feature, gainAt: feature}
+		if norm.scalar {
+			e.gainAt = 0
+		}
 		weighted := !r.has("WithoutAffine") && !r.has("WithoutWeight")
 		if weighted {
 			e.weight = at
@@ -97,12 +101,12 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 				e.plus = 0
 			}
 		}
-		if r.kind == "LayerNorm" && !r.has("WithoutAffine") && !r.has("WithoutBias") {
+		if norm.hasBias() && !r.has("WithoutAffine") && !r.has("WithoutBias") {
 			e.bias = at
 		}
 		o.elements = append(o.elements, e)
-		member := r.kind == "LayerNorm" || float64(feature) < r.documentedPartial()*float64(size)-1e-9
-		o.use(i, [3]int{token, part, head}, member, statistics{centred: r.kind == "LayerNorm", eps: r.documentedEps()})
+		member := !r.has("WithPartial") || float64(feature) < r.documentedPartial()*float64(size)-1e-9
+		o.use(i, [3]int{token, part, head}, member, statistics{centred: norm.centred, eps: r.documentedEps()})
 	}
 	return o
 }
@@ -112,7 +116,7 @@ func (r request) learnables() int {
 	switch {
 	case r.has("WithoutAffine"), r.has("WithoutWeight") && r.has("WithoutBias"):
 		return 0
-	case r.kind == "RMSNorm", r.has("WithoutBias"), r.has("WithoutWeight"):
+	case !normOf(r.kind).hasBias(), r.has("WithoutBias"), r.has("WithoutWeight"):
 		return 1
 	}
 	return 2
@@ -122,7 +126,7 @@ func (r request) learnables() int {
 func TestStatesWithFaultsAreRefused(t *testing.T) {
 	all := everyAndQKNorm()
 	rapid.Check(t, func(t *rapid.T) {
-		kind := oneOf(t, "kind", "BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "Linear", "Embedding", "QKNorm")
+		kind := oneOf(t, "kind", append(kindsWhere(anyNorm), "Linear", "Embedding", "QKNorm")...)
 		l, err := all[kind](G.NewGraph())
 		require.NoError(t, err)
 		randomize(l, 1)

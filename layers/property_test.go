@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 // formula.
 func TestNormsDoWhatTheySayOrSayWhyNot(t *testing.T) {
 	takes := documentedOptions(t)
-	for _, kind := range []string{"BatchNorm", "LayerNorm", "RMSNorm", "GroupNorm", "InstanceNorm", "DyT", "Derf"} {
+	for _, kind := range kindsWhere(anyNorm) {
 		t.Run(kind, func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				requests(kind, takes[kind]).Draw(t, "request").check(t, takes[kind])
@@ -270,13 +270,11 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 		learnable[n.Name()[strings.LastIndex(n.Name(), ".")+1:]] = k
 	}
 	weight, bias := learnable["weight"], learnable["bias"]
-	switch r.kind {
-	case "DyT":
-		o.of = &function{math.Tanh, func(u float64) float64 { return 1 / (math.Cosh(u) * math.Cosh(u)) }, learnable["alpha"], -1}
-	case "Derf":
-		o.of = &function{math.Erf, func(u float64) float64 { return 2 / math.SqrtPi * math.Exp(-u*u) }, learnable["alpha"], learnable["shift"]}
+	norm := normOf(r.kind)
+	if norm.pointwise() {
+		o.of = &function{norm.function.f, norm.function.slope, learnable["alpha"], learnable["shift"]}
 	}
-	template := statistics{centred: r.kind != "RMSNorm", eps: r.documentedEps()}
+	template := statistics{centred: norm.centred, eps: r.documentedEps()}
 	plus := 0.0
 	if weight < 0 || r.has("WithZeroCentredGain") {
 		plus = 1
@@ -285,13 +283,17 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	for i := range x {
 		index := place(i, r.shape)
 		e := element{set: -1, plus: plus, weight: weight, bias: bias, at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at)}
+		e.gainAt = e.at
+		if norm.scalar {
+			e.gainAt = 0
+		}
 		member, set := true, template
 		var key any
-		switch r.kind {
-		case "LayerNorm", "RMSNorm":
+		switch norm.over {
+		case "row":
 			key = flat(r.outside(index, at), r.outside(r.shape, at))
-			member = r.kind == "LayerNorm" || float64(e.at) < r.documentedPartial()*float64(r.features)-1e-9
-		case "GroupNorm", "InstanceNorm":
+			member = !r.has("WithPartial") || float64(e.at) < r.documentedPartial()*float64(r.features)-1e-9
+		case "group":
 			size := 1
 			if r.kind == "GroupNorm" {
 				size = r.features / r.groups
@@ -305,7 +307,7 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 				set.given = true
 				set.mean, set.variance = float64s(state["running_mean"])[e.at], float64s(state["running_var"])[e.at]
 			}
-		case "BatchNorm":
+		case "column":
 			where := e.at // in the running statistics
 			if r.has("WithPositions") {
 				where += index[1] * r.features
@@ -349,8 +351,8 @@ func (r request) documentedEps() float64 {
 	switch {
 	case r.has("WithEps"):
 		return r.eps
-	case r.kind != "RMSNorm":
-		return 1e-5
+	case normOf(r.kind).eps != 0:
+		return normOf(r.kind).eps
 	case r.dtype == tensor.Float64:
 		return math.Nextafter(1, 2) - 1
 	}

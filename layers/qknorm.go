@@ -12,12 +12,14 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// RowNorm is a layer that treats each row by itself: LayerNorm, RMSNorm, DyT and Derf.
+// RowNorm is a norm that treats each row by itself, as LayerNorm and DyT do.
 type RowNorm interface {
 	Layer
 	self() *module
 	// rowKernels are the norm's pair of kernels, for one node, and its features.
 	rowKernels() (f32 op.Kernel[float32], f64 op.Kernel[float64], features int)
+	// along returns the axes that the norm was made along, nil where they are the last ones.
+	along() []int
 }
 
 // QKNorm normalizes each head's queries and keys, so that attention's logits stay
@@ -59,7 +61,7 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 		return nil, m.errorf("the key's norm is of type %v, want %v as the query's", k.dtype, q.dtype)
 	}
 	for i, norm := range []RowNorm{query, key} {
-		if axes := axesOf(norm); axes != nil {
+		if axes := norm.along(); axes != nil {
 			return nil, m.errorf("the %s's norm is along the axes %v, want the last ones", []string{"query", "key"}[i], axes)
 		}
 	}
@@ -73,17 +75,6 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	m.g, m.dtype = q.g, q.dtype
 	m.learnables = slices.Concat(q.learnables, k.learnables)
 	return &QKNorm{module: m, heads: heads, size: size, query: query, key: key}, nil
-}
-
-// axesOf is the axes along which a norm was made, nil where they are the last ones.
-func axesOf(norm RowNorm) []int {
-	switch norm := norm.(type) {
-	case *LayerNorm:
-		return norm.row.axes
-	case *RMSNorm:
-		return norm.row.axes
-	}
-	return nil
 }
 
 func isNil(l RowNorm) bool { return l == nil || reflect.ValueOf(l).IsNil() }

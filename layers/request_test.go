@@ -101,21 +101,10 @@ func (r request) opts() (opts []Option) {
 }
 
 func (r request) make(g *G.ExprGraph) (Layer, error) {
-	switch r.kind {
-	case "BatchNorm":
-		return NewBatchNorm(g, r.features, r.opts()...)
-	case "LayerNorm":
-		return NewLayerNorm(g, r.features, r.opts()...)
-	case "RMSNorm":
-		return NewRMSNorm(g, r.features, r.opts()...)
-	case "GroupNorm":
+	if r.kind == "GroupNorm" {
 		return NewGroupNorm(g, r.groups, r.features, r.opts()...)
-	case "DyT":
-		return NewDyT(g, r.features, r.opts()...)
-	case "Derf":
-		return NewDerf(g, r.features, r.opts()...)
 	}
-	return NewInstanceNorm(g, r.features, r.opts()...)
+	return normOf(r.kind).make(g, r.features, r.opts()...)
 }
 
 // faults are what a request may have wrong on purpose; others come by chance.
@@ -248,7 +237,7 @@ func (r *request) drawInput(t *rapid.T, fault string) {
 	r.machine = rapid.SampledFrom(machines).Draw(t, "machine")
 	r.seed = rapid.Uint64Range(0, 1000).Draw(t, "seed")
 	r.offset = oneOf(t, "offset", 0, 3, 100.0)
-	masked := !slices.Contains([]string{"DyT", "Derf"}, r.kind) && (fault == "mask" || !r.has("WithPositions") && rapid.Bool().Draw(t, "masked"))
+	masked := normOf(r.kind).masks() && (fault == "mask" || !r.has("WithPositions") && rapid.Bool().Draw(t, "masked"))
 	switch {
 	case fault == "shape" && len(r.shape) > 0:
 		r.shape = slices.Clone(r.shape)

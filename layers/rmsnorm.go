@@ -79,6 +79,8 @@ func (l *RMSNorm) Forward(x *G.Node) (*G.Node, error) {
 	return l.row.apply(&l.module, x, newRMSNormKernel[float32](l), newRMSNormKernel[float64](l))
 }
 
+func (l *RMSNorm) along() []int { return l.row.axes }
+
 // ForwardMasked is Forward where only the elements count whose mask is not 0, as in
 // LayerNorm. With WithPartial the root mean square is that of the elements that count among
 // the first P features. Where there are none, the whole row is 0.

@@ -8,7 +8,7 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// rowAxes are the axes of x that a row of LayerNorm or RMSNorm runs through, the last
+// rowAxes are the axes of x that a row of LayerNorm, for example, runs through, the last
 // of them fastest.
 type rowAxes struct {
 	axes  []int        // nil: the last ones

@@ -131,8 +131,8 @@ func TestGradientsAlongAxes(t *testing.T) {
 			rng := rand.New(rand.NewPCG(3, uint64(features)))
 			n := tensor.Shape(c.shape).TotalSize()
 			values := []any{normals(rng, n, 0.5, 1.5)}
-			for range probe.Learnables() {
-				values = append(values, normals(rng, features, 0.7, 0.5))
+			for _, w := range probe.Learnables() {
+				values = append(values, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 			}
 			t.Run(fmt.Sprintf("%s/%v/%v", name, c.shape, c.axes), func(t *testing.T) {
 				t.Parallel()
@@ -226,7 +226,7 @@ func passes(t *testing.T, build func(g *G.ExprGraph, features int, opts ...Optio
 	require.NoError(t, err)
 	terms := G.Nodes{G.Must(G.Sum(G.Must(G.HadamardProd(first[0], input(g, "u", dt, u, shape...)))))}
 	for i, d := range first[1:] { // Σ weights∘dweight
-		w := input(g, fmt.Sprint("v", i), dt, weights[i], d.Shape()...)
+		w := input(g, fmt.Sprint("v", i), dt, weights[i][:d.Shape().TotalSize()], d.Shape()...)
 		terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(d, w)))))
 	}
 	second, err := Grad(G.Must(G.ReduceAdd(terms)), append(G.Nodes{in, upstream}, l.Learnables()[:min(1, len(l.Learnables()))]...)...)
@@ -267,7 +267,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 		{[]int{2, 0}, []int{4, 1}, tensor.Float32, []int{2, 3, 4}, "axis 0 has size 2, want 1 (input shape (2, 3, 4))"},
 		{[]int{-2, -1}, []int{2, 2}, tensor.Float32, []int{2, 2, 3}, "last dimensions are (2, 3), want (2, 2) (input shape (2, 2, 3))"},
 	} {
-		for _, kind := range []string{"LayerNorm", "RMSNorm"} {
+		for _, kind := range kindsWhere(normSpec.byRow) {
 			opts := []Option{WithAxis(c.axes...)}
 			if c.sizes != nil {
 				opts = append(opts, WithShape(c.sizes...))
@@ -290,10 +290,14 @@ func TestQKNormRefusesNormsAlongOtherAxes(t *testing.T) {
 	g := G.NewGraph()
 	last, err := NewLayerNorm(g, 4, WithAxis(-1))
 	require.NoError(t, err)
-	other, err := NewRMSNorm(g, 4, WithAxis(1))
-	require.NoError(t, err)
-	require.EqualError(t, second(NewQKNorm(1, last, other)), "layers: QKNorm: the key's norm is along the axes [1], want the last ones")
-	require.EqualError(t, second(NewQKNorm(1, other, last)), "layers: QKNorm: the query's norm is along the axes [1], want the last ones")
+	for _, kind := range kindsWhere(normSpec.byRow) {
+		l, err := normOf(kind).make(g, 4, WithAxis(1))
+		require.NoError(t, err)
+		other, ok := l.(RowNorm)
+		require.True(t, ok, "%s is a norm of rows and no RowNorm: give it self, rowKernels and along", kind)
+		require.EqualError(t, second(NewQKNorm(1, last, other)), "layers: QKNorm: the key's norm is along the axes [1], want the last ones", kind)
+		require.EqualError(t, second(NewQKNorm(1, other, last)), "layers: QKNorm: the query's norm is along the axes [1], want the last ones", kind)
+	}
 	third, err := NewLayerNorm(g, 4, WithAxis(-2, -1), WithShape(2, 2))
 	require.NoError(t, err)
 	require.NoError(t, second(NewQKNorm(1, last, third)))

@@ -2,6 +2,7 @@ package layers
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -13,28 +14,13 @@ import (
 )
 
 // twice are the layers whose gradients have gradients.
-var twice = map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error){
-	"LayerNorm": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) { return NewLayerNorm(g, n, opts...) },
-	"LayerNorm/no bias": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewLayerNorm(g, n, append(opts, WithoutBias())...)
-	},
-	"LayerNorm/no affine": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewLayerNorm(g, n, append(opts, WithoutAffine())...)
-	},
-	"LayerNorm/no weight": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewLayerNorm(g, n, append(opts, WithoutWeight())...)
-	},
-	"RMSNorm": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) { return NewRMSNorm(g, n, opts...) },
-	"RMSNorm/zero-centred": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewRMSNorm(g, n, append(opts, WithZeroCentredGain())...)
-	},
-	"RMSNorm/partial": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewRMSNorm(g, n, append(opts, WithPartial(0.4))...)
-	},
-	"RMSNorm/no affine": func(g *G.ExprGraph, n int, opts ...Option) (Layer, error) {
-		return NewRMSNorm(g, n, append(opts, WithoutAffine())...)
-	},
-}
+var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
+	all := make(map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error))
+	for _, kind := range kindsWhere(normSpec.differsTwice) {
+		maps.Copy(all, normOf(kind).builders())
+	}
+	return all
+}()
 
 // TestGradientsOfGradients holds each gradient's own gradients to finite differences
 // of it.
@@ -49,8 +35,8 @@ func TestGradientsOfGradients(t *testing.T) {
 					rng := rand.New(rand.NewPCG(3, uint64(i)))
 					n := tensor.Shape(shape).TotalSize()
 					values := []any{normals(rng, n, 0.5, 1.5), normals(rng, n, 0, 1)}
-					for range probe.Learnables() {
-						values = append(values, normals(rng, features, 0.7, 0.5))
+					for _, w := range probe.Learnables() {
+						values = append(values, normals(rng, w.Shape().TotalSize(), 0.7, 0.5))
 					}
 					checkGradientsOn(t, []string{"tape"}, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 						l, err := build(g, features, f64, WithEps(0.1))
@@ -141,14 +127,14 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 // norm between Gorgonia's own operations; gradients of it are held to differences.
 func TestGradientPenalty(t *testing.T) {
 	const rows, in, hidden = 4, 3, 5
-	for _, kind := range []string{"LayerNorm", "RMSNorm"} {
+	for _, kind := range kindsWhere(normSpec.differsTwice) {
 		t.Run(kind, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(2, 9))
 			values := []any{normals(rng, rows*in, 0, 1), normals(rng, in*hidden, 0, 1), normals(rng, hidden, 0, 1)}
 			probe, err := twice[kind](G.NewGraph(), hidden, f64)
 			require.NoError(t, err)
-			for range probe.Learnables() {
-				values = append(values, normals(rng, hidden, 1, 0.3))
+			for _, w := range probe.Learnables() {
+				values = append(values, normals(rng, w.Shape().TotalSize(), 1, 0.3))
 			}
 			checkGradientsOn(t, []string{"tape"}, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 				x := input(g, "x", tensor.Float64, values[0], rows, in)

@@ -83,7 +83,7 @@ func (r request) wrongInput() string {
 		return "axis"
 	case r.mask != nil && r.maskBad != "":
 		return "mask"
-	case r.ofRows() || r.kind == "DyT" || r.kind == "Derf":
+	case r.ofRows() || normOf(r.kind).pointwise():
 		return ""
 	case r.kind != "BatchNorm" && !r.has("WithUnbatched") && at[0] == 0:
 		return "no samples"
@@ -119,8 +119,8 @@ func (r request) numbers() int {
 	return n
 }
 
-// ofRows: LayerNorm and RMSNorm may have several axes.
-func (r request) ofRows() bool { return r.kind == "LayerNorm" || r.kind == "RMSNorm" }
+// ofRows: norms of rows may have several axes.
+func (r request) ofRows() bool { return normOf(r.kind).byRow() }
 
 // wrongRun says what a run is to refuse.
 func (r request) wrongRun() string {

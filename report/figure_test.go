@@ -48,6 +48,14 @@ func TestStyles(t *testing.T) {
 	assert.Equal(t, style{colors[0], dashes[0], glyphs[0]}, s[2])
 }
 
+// TestEveryNormHasALook of its own, and other norms have a colour.
+func TestEveryNormHasALook(t *testing.T) {
+	t.Parallel()
+	require.Greater(t, len(colors), len(runlog.Norms), "a norm of runlog.Norms has no colour: add one to colors, and one is for norms that are not there")
+	require.GreaterOrEqual(t, len(dashes), len(runlog.Norms), "a norm of runlog.Norms has another's dashes: add to dashes")
+	require.GreaterOrEqual(t, len(glyphs), len(runlog.Norms), "a norm of runlog.Norms has another's glyph: add to glyphs")
+}
+
 func TestMeasuresOfProbe(t *testing.T) {
 	p := probed(cell{"batch", "pre", false, 1, 1, 2}.run(), []runlog.Float{1}, []runlog.Float{1, 5}).Probes[1]
 	p.Norms = append(p.Norms, runlog.NormProbe{Drift: &runlog.Drift{Shift: 1.5}, Batch: &runlog.Batch{Mean: 0.3, Var: 0.4}}, runlog.NormProbe{})

@@ -32,7 +32,7 @@ var placements = []string{"pre", "post", "peri"}
 
 func compareKinds(a, b kind) int {
 	return cmp.Or(
-		compareKnown(norms, a.norm, b.norm),
+		compareKnown(runlog.Norms, a.norm, b.norm),
 		compareKnown(placements, a.placement, b.placement),
 		compareBools(a.qk, b.qk),
 	)

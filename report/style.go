@@ -6,6 +6,8 @@ import (
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"gorgonorm/runlog"
 )
 
 // style is how a run is drawn in every figure.
@@ -16,9 +18,8 @@ type style struct {
 }
 
 // colors are those of Okabe and Ito, which the colour-blind tell apart: first
-// one for each norm, whatever runs there are, then some for norms unknown here.
+// one for each of runlog.Norms, whatever runs there are, then some for other norms.
 var (
-	norms  = []string{"none", "batch", "layer", "rms", "dyt", "derf"}
 	colors = []color.Color{
 		color.RGBA{0x00, 0x00, 0x00, 0xff},
 		color.RGBA{0xd5, 0x5e, 0x00, 0xff},
@@ -27,9 +28,10 @@ var (
 		color.RGBA{0xcc, 0x79, 0xa7, 0xff},
 		color.RGBA{0xe6, 0x9f, 0x00, 0xff},
 		color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+		color.RGBA{0xf0, 0xe4, 0x42, 0xff},
 	}
-	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}, {2, 2}, {14, 3, 4, 3}}
-	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}}
+	dashes = [][]vg.Length{nil, {9, 2}, {4, 1.5}, {9, 2, 2, 2}, {2, 2}, {14, 3, 4, 3}, {6, 2, 2, 2, 2, 2}}
+	glyphs = []draw.GlyphDrawer{draw.BoxGlyph{}, draw.PyramidGlyph{}, draw.CircleGlyph{}, diamond{}, draw.RingGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}}
 )
 
 // styles gives each norm its colour; dashes and glyph are each placement's and
@@ -46,7 +48,7 @@ func styles(rows []row) []style {
 	}
 	slices.SortFunc(wheres, compareKinds)
 	place := map[string]int{}
-	for i, n := range norms {
+	for i, n := range runlog.Norms {
 		place[n] = i
 	}
 	runs := map[kind]int{}

@@ -65,7 +65,7 @@ func TestCaveat(t *testing.T) {
 // rowsOf names the summaries as the norms are named, in their order.
 func rowsOf(ss []runlog.Summary) (rows []row) {
 	for i, s := range ss {
-		rows = append(rows, row{norms[i], runlog.Run{Summary: s}})
+		rows = append(rows, row{runlog.Norms[i], runlog.Run{Summary: s}})
 	}
 	return rows
 }

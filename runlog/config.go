@@ -1,9 +1,13 @@
 package runlog
 
+// Norms are the names that a Config's Norm may have, in the order in which reports list
+// them and give them colours. A report puts other names after them.
+var Norms = []string{"none", "batch", "layer", "rms", "dyt", "derf", "scale"}
+
 // Config is everything that a run depends on. The same Config on the same text
 // gives the same run.
 type Config struct {
-	Norm      string `json:"norm"`      // its name
+	Norm      string `json:"norm"`      // one of Norms
 	Placement string `json:"placement"` // of the norms
 	QKNorm    bool   `json:"qk_norm"`   // of queries and keys, inside attention
 

@@ -1,8 +1,8 @@
 """Makes the golden values that the tests of gorgonorm compare against.
 
-Writes the JSON files beside this script; the package oracle/ makes their cases,
-and the list below says which function makes which file, or files: checkpoints makes
-those of checkpoints/ too. The committed files were made with PyTorch 1.13.1 (Debian
+Writes the JSON files beside this script. The package oracle/ makes their cases: a
+function NAME that it marks with makes_files makes NAME.json, and checkpoints makes those
+of checkpoints/ too. The committed files were made with PyTorch 1.13.1 (Debian
 package 1.13.1+dfsg-4, which calls itself 1.13.0a0) on the CPU. To remake them
 (Debian: apt install python3-torch):
 
@@ -25,35 +25,9 @@ import torch
 
 sys.dont_write_bytecode = True  # oracle/ is read once: leave no __pycache__ there
 
-from oracle import (batchnorm, batchnorm_options, checkpoints, elementwise, groupnorm, masked, rownorms, second,
-                    training, transformer)
-
-FILES = [  # each NAME.json is made by the function NAME
-    rownorms.layernorm,
-    rownorms.rmsnorm,
-    rownorms.layernorm_shape,
-    rownorms.rmsnorm_options,
-    rownorms.rownorm_axes,
-    batchnorm.batchnorm,
-    batchnorm_options.batchnorm_options,
-    groupnorm.groupnorm,
-    groupnorm.instancenorm,
-    groupnorm.instancenorm_tracking,
-    masked.masked,
-    elementwise.dyt,
-    elementwise.derf,
-    second.second,
-    training.adamw,
-    training.crossentropy,
-    transformer.gelu,
-    transformer.gelu_exact,
-    transformer.attention,
-    transformer.qknorm,
-    transformer.transformer,
-    transformer.placements,
-    checkpoints.nanogpt,
-    checkpoints.checkpoints,
-]
+from oracle import (batchnorm, batchnorm_options, checkpoints, elementwise, groupnorm, masked, norms, rownorms,
+                    second, training, transformer)
+from oracle.case import FILES
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

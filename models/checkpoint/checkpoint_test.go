@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -171,7 +172,7 @@ func TestWhatCannotBeOpened(t *testing.T) {
 		"scaled by layer": {map[string]string{"model.safetensors": "", "config.json": `{"scale_attn_by_inverse_layer_idx": true}`}, "DIR/config.json: attention's logits are scaled in another way than by 1/√size"},
 		"no sizes":        {map[string]string{"model.safetensors": "", "config.json": `{"n_head": "2"}`}, "DIR/config.json: json: cannot unmarshal string into Go struct field settings.n_head of type int"},
 		"all wrong": {map[string]string{"model.safetensors": "", "config.json": `{"n_head": 2, "heads": 3, "norm": "best", "layer_norm_epsilon": 1e-6, "activation_function": "relu", "scale_attn_weights": false}`},
-			`DIR/config.json: layer_norm_epsilon is 1e-06, want 1e-05; attention's logits are scaled in another way than by 1/√size; heads: it has 3 and 2; unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; activation_function is "relu", want "gelu_new" or "gelu"`},
+			`DIR/config.json: layer_norm_epsilon is 1e-06, want 1e-05; attention's logits are scaled in another way than by 1/√size; heads: it has 3 and 2; unknown norm "best", want one of ` + fmt.Sprintf("%q", transformer.NormNames()) + `; activation_function is "relu", want "gelu_new" or "gelu"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := directory(t, c.files)

@@ -245,7 +245,7 @@ func TestBadFilesChangeNothing(t *testing.T) {
 		"heads, missing": {func(f file) { delete(f.metadata, "gorgonorm.n_head"); delete(f.tensors, ln) }, Config{}, "its names and shapes leave open how many heads attention has: give Config.Heads; " + ln + " is missing"},
 		"no number":      {func(f file) { f.metadata["gorgonorm.n_head"] = "0" }, Config{}, `its metadata have gorgonorm.n_head "0", want a number from 1`},
 		"three heads":    {func(f file) { f.metadata["gorgonorm.n_head"] = "3" }, Config{}, "3 heads do not divide 8 channels"},
-		"norm":           {func(f file) { f.metadata["gorgonorm.norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]`},
+		"norm":           {func(f file) { f.metadata["gorgonorm.norm"] = "best" }, Config{}, `its metadata: unknown norm "best", want one of ` + fmt.Sprintf("%q", NormNames())},
 		"given":          {func(f file) { f.put(ln, 0, math.NaN()) }, Config{Heads: 4, Layers: 3, Vocab: 9, Bias: true, QKNorm: true}, "vocabulary: it has 7, want 9; layers: it has 2, want 3; heads: it has 2, want 4; transformer.h.{0..2}.attn.c_attn.bias is missing; "},
 		"other norm": {func(f file) { f.metadata["gorgonorm.norm"], f.metadata["gorgonorm.placement"] = "batch", "pre" }, Config{Norm: Norms[2], Placement: Post, GELU: Exact},
 			`its metadata have the norm "batch", want "layer"; its metadata have the placement "pre", want "post"; its metadata have the gelu "tanh", want "exact"; `},

@@ -96,7 +96,13 @@ func TestSmallModelEqualsPyTorch(t *testing.T) {
 		}
 	}
 	golden.Read(t, "nanogpt.json", &f)
-	require.Len(t, f.Models, 2*len(Norms))
+	has := make(map[string]int)
+	for _, want := range f.Models {
+		has[want.Norm]++
+	}
+	for _, n := range Norms {
+		require.Equal(t, 2, has[n.Name], "testdata/nanogpt.json has no two models of norm %q: add it to NORMS of testdata/oracle/norms.py and run testdata/golden.py", n.Name)
+	}
 	for _, want := range f.Models {
 		norm, err := NormByName(want.Norm)
 		require.NoError(t, err)

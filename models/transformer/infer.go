@@ -175,7 +175,7 @@ func (w *weights) heads(channels int) (int, error) {
 	return 0, nil
 }
 
-// norm is the kind in the metadata, or the one that belongs to such tensors.
+// norm returns the kind that the metadata name, or the one that has such tensors.
 func (w *weights) norm(bias bool) (n Norm, err error) {
 	if name, ok := w.notes[normKey]; ok {
 		if n, err = NormByName(name); err == nil {
@@ -183,27 +183,28 @@ func (w *weights) norm(bias bool) (n Norm, err error) {
 		}
 		err = fmt.Errorf("its metadata: %s", strings.TrimPrefix(err.Error(), "transformer: "))
 	}
-	name := "layer"
-	switch {
-	case w.some(".ln_", ".running_mean"):
-		name = "batch"
-	case w.some(".ln_", ".shift"):
-		name = "derf"
-	case w.some(".ln_", ".alpha"):
-		name = "dyt"
-	case !w.some(".ln_", ""):
-		name = "none"
-	case bias && !w.some(".ln_", ".bias"): // which a LayerNorm would have, too
-		name = "rms"
+	return w.normByTensors(bias), err
+}
+
+func (w *weights) normByTensors(bias bool) Norm {
+	for _, n := range Norms {
+		if n.mark != nil && n.mark(w) {
+			return n
+		}
 	}
-	n, _ = NormByName(name)
-	return n, err
+	for _, n := range Norms {
+		if n.lack != nil && n.lack(w, bias) {
+			return n
+		}
+	}
+	n, _ := NormByName("layer")
+	return n
 }
 
 // placement is where norms stand by the names of those that there are. That the last
 // one is missing makes no post-norm model of a file: it would hide a fault.
 func (w *weights) placement() Placement {
-	if w.some(".ln_", "_post.weight") {
+	if w.some(normEntry, "_post.weight") {
 		return Peri
 	}
 	return Pre

@@ -2,6 +2,7 @@ package transformer
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/nlpodyssey/safetensors"
@@ -72,7 +73,7 @@ func TestNotesThatCannotBe(t *testing.T) {
 	f.metadata = map[string]string{namespace + "n_head": "-1", namespace + "norm": "best", namespace + "placement": "above", namespace + "gelu": "fast"}
 	path := f.write(t)
 	want := "transformer: cannot load " + path + `: its metadata have gorgonorm.n_head "-1", want a number from 1; ` +
-		`its metadata: unknown norm "best", want one of ["none" "batch" "layer" "rms" "dyt" "derf"]; ` +
+		`its metadata: unknown norm "best", want one of ` + fmt.Sprintf("%q", NormNames()) + `; ` +
 		`its metadata have gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
 		`its metadata have gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
 	_, err = Load(G.NewGraph(), path, Config{})

@@ -2,6 +2,8 @@ package transformer
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	G "gorgonia.org/gorgonia"
 
@@ -18,49 +20,94 @@ type Norm struct {
 
 	// pointwise kinds take no statistics, and so do not scale up what is small.
 	pointwise bool
+
+	// A file of weights that does not name its norm has the first kind whose mark it has,
+	// or else the first whose lack it has, or else LayerNorm. Nil is for never.
+	mark func(w *weights) bool            // an entry that no other kind has
+	lack func(w *weights, bias bool) bool // no entry where the other kinds have one
 }
 
-// Norms are the kinds there are. Where one does not normalize a row, queries and
-// keys have LayerNorm.
+// Norms are the kinds there are: everything that depends on the kind is here. Where a kind
+// does not normalize a row, queries and keys have LayerNorm; ScaleNorm's have RMSNorm,
+// whose weight tells a file's reader the size of a head. Reports know the names from
+// runlog.Norms.
 var Norms = []Norm{
-	{"none", 1, func(_ *G.ExprGraph, name string, _ int, _ bool, _ ...layers.Option) (layers.Layer, error) {
-		return layers.NewIdentity(layers.WithName(name))
-	}, layerNorm, false},
-	{"batch", 2, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewBatchNorm(g, channels, options(name, bias, opts)...)
-	}, layerNorm, false},
-	{"layer", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layerNorm(g, name, channels, bias, opts...)
-	}, layerNorm, false},
-	{"rms", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return rmsNorm(g, name, channels, bias, opts...)
-	}, rmsNorm, false},
-	{"dyt", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDyT(g, channels, options(name, bias, opts)...)
-	}, layerNorm, true},
-	{"derf", 1, func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return layers.NewDerf(g, channels, options(name, bias, opts)...)
-	}, layerNorm, true},
+	{Name: "none", MinRows: 1, New: none, NewQK: layerNorm,
+		lack: func(w *weights, _ bool) bool { return !w.some(normEntry, "") }},
+	{Name: "batch", MinRows: 2, New: withBias(layers.NewBatchNorm), NewQK: layerNorm,
+		mark: func(w *weights) bool { return w.some(normEntry, ".running_mean") }},
+	{Name: "layer", MinRows: 1, New: withBias(layers.NewLayerNorm), NewQK: layerNorm},
+	{Name: "rms", MinRows: 1, New: withoutBias(layers.NewRMSNorm), NewQK: rmsNorm,
+		lack: func(w *weights, bias bool) bool { return bias && !w.some(normEntry, ".bias") }},
+	{Name: "dyt", MinRows: 1, New: withBias(layers.NewDyT), NewQK: layerNorm, pointwise: true,
+		mark: func(w *weights) bool { return w.some(normEntry, ".alpha") && !w.some(normEntry, ".shift") }},
+	{Name: "derf", MinRows: 1, New: withBias(layers.NewDerf), NewQK: layerNorm, pointwise: true,
+		mark: func(w *weights) bool { return w.some(normEntry, ".shift") }},
+	{Name: "scale", MinRows: 1, New: withoutBias(layers.NewScaleNorm), NewQK: rmsNorm, mark: (*weights).hasScalarGains},
 }
 
-func layerNorm(g *G.ExprGraph, name string, features int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {
-	return layers.NewLayerNorm(g, features, options(name, bias, opts)...)
+// normEntry is part of the names of norms' entries, except those of queries and keys.
+const normEntry = ".ln_"
+
+// hasScalarGains reports whether all norms' weights are one number where a token has several.
+func (w *weights) hasScalarGains() bool {
+	found := false
+	for name := range w.names {
+		if strings.Contains(name, normEntry) && strings.HasSuffix(name, ".weight") {
+			if t, _ := w.of(name); !slices.Equal(t.Shape, []int{1}) {
+				return false
+			}
+			found = true
+		}
+	}
+	return found && w.dim(wteWeight, 1) != 1
 }
 
-func rmsNorm(g *G.ExprGraph, name string, features int, _ bool, opts ...layers.Option) (layers.RowNorm, error) {
-	return layers.NewRMSNorm(g, features, options(name, true, opts)...)
+// maker makes a layer for that many features.
+type maker[L layers.Layer] func(g *G.ExprGraph, features int, opts ...layers.Option) (L, error)
+
+// withBias returns a Norm's New for a layer that has a bias where the model has.
+func withBias[L layers.Layer](make maker[L]) func(*G.ExprGraph, string, int, bool, ...layers.Option) (layers.Layer, error) {
+	return func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
+		return make(g, channels, options(name, bias, opts)...)
+	}
 }
 
-// NormByName finds one of Norms.
-func NormByName(name string) (Norm, error) {
+// withoutBias returns a Norm's New for a layer that never has a bias.
+func withoutBias[L layers.Layer](make maker[L]) func(*G.ExprGraph, string, int, bool, ...layers.Option) (layers.Layer, error) {
+	return func(g *G.ExprGraph, name string, channels int, _ bool, opts ...layers.Option) (layers.Layer, error) {
+		return make(g, channels, options(name, true, opts)...)
+	}
+}
+
+func none(_ *G.ExprGraph, name string, _ int, _ bool, _ ...layers.Option) (layers.Layer, error) {
+	return layers.NewIdentity(layers.WithName(name))
+}
+
+func layerNorm(g *G.ExprGraph, name string, size int, bias bool, opts ...layers.Option) (layers.RowNorm, error) {
+	return layers.NewLayerNorm(g, size, options(name, bias, opts)...)
+}
+
+func rmsNorm(g *G.ExprGraph, name string, size int, _ bool, opts ...layers.Option) (layers.RowNorm, error) {
+	return layers.NewRMSNorm(g, size, options(name, true, opts)...)
+}
+
+// NormNames returns the names of Norms.
+func NormNames() []string {
 	var names []string
 	for _, n := range Norms {
-		if n.Name == name {
-			return n, nil
-		}
 		names = append(names, n.Name)
 	}
-	return Norm{}, fmt.Errorf("transformer: unknown norm %q, want one of %q", name, names)
+	return names
+}
+
+// NormByName returns the one of Norms that has the name.
+func NormByName(name string) (Norm, error) {
+	i := slices.IndexFunc(Norms, func(n Norm) bool { return n.Name == name })
+	if i < 0 {
+		return Norm{}, fmt.Errorf("transformer: unknown norm %q, want one of %q", name, NormNames())
+	}
+	return Norms[i], nil
 }
 
 // options adds a layer's name, and that it has no bias, to its options.

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .case import each_dtype, run, tensor, write
+from .case import each_dtype, makes_files, run, tensor, write
 
 
 def batchnorm_case(rnd, shape, eps, momentum, has_bias):
@@ -27,6 +27,7 @@ def batchnorm_case(rnd, shape, eps, momentum, has_bias):
             "eval": step((5, *shape[1:]), False)}
 
 
+@makes_files
 def batchnorm():
     variants = [(s, 1e-5, 0.1, True) for s in [(8, 5), (3, 4, 6), (33, 17), (3, 3)]] + [
         ((8, 5), 1e-3, 0.3, True, "momentum"),

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.stateless import functional_call
 
-from .case import affine, along, each_dtype, run, tensor, write
+from .case import affine, along, each_dtype, makes_files, run, tensor, write
 
 EPS = 1e-5
 
@@ -116,6 +116,7 @@ def options_case(rnd, shape, axis, norm, params):
     return {**case, "eval": step((3, *shape[1:]))}
 
 
+@makes_files
 def batchnorm_options():
     """Fields: option, eps, momentum (null: cumulative average), axis, weight and bias
     (null where none), the running statistics before the first step (null where not

@@ -8,6 +8,15 @@ from functools import partial
 import numpy as np
 import torch
 
+FILES = []  # functions that make files, in the order in which they are defined
+
+
+def makes_files(make):
+    """Marks a function that golden.py is to call: NAME makes NAME.json."""
+    FILES.append(make)
+    return make
+
+
 TESTDATA = pathlib.Path(__file__).resolve().parent.parent
 
 

@@ -5,9 +5,10 @@ from dataclasses import replace
 import torch
 
 from . import safetensors
-from .case import TESTDATA, Random, number, tensor, write
-from .gpt import GPT, NORMS, Config, Conv1D
+from .case import Random, TESTDATA, makes_files, number, tensor, write
+from .gpt import GPT, Config, Conv1D
 from .made import entry
+from .norms import NORMS
 from .training import cross_entropy
 
 
@@ -21,6 +22,7 @@ def filled(config):
     return model
 
 
+@makes_files
 @torch.no_grad()
 def nanogpt():
     """nanoGPT's small configuration under every norm. Weights are oracle/made.py's.
@@ -47,6 +49,7 @@ def masks(tiny, prefix, dtype):
     return {f"{prefix}h.{i}.attn.bias": mask[None, None] for i in range(tiny.layers)}
 
 
+@makes_files
 @torch.no_grad()
 def checkpoints():
     """Files as there are of nanoGPT and of GPT-2, tiny, in checkpoints/. Fields: file,

@@ -3,7 +3,7 @@
 
 import torch
 
-from .case import affine, each_dtype, run, write
+from .case import affine, each_dtype, makes_files, run, write
 
 
 def scaled(curve, weight, bias):
@@ -34,11 +34,13 @@ def cases(kind, fn, scalars):
             yield {**head, **out}
 
 
+@makes_files
 def dyt():
     write("dyt.json", "cases", cases("dyt", lambda x, alpha, weight, bias: scaled(
         torch.tanh(alpha * x), weight, bias), ["alpha"]))
 
 
+@makes_files
 def derf():
     write("derf.json", "cases", cases("derf", lambda x, alpha, shift, weight, bias: scaled(
         torch.erf(alpha * x + shift), weight, bias), ["alpha", "shift"]))

@@ -7,60 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .rownorms import rms_norm
+from .norms import make_norm, qk_kind
 from .transformer import causal_attention, qk_norm
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """A channel over batch and time; x is (B,T,C)."""
-
-    def forward(self, x):
-        return super().forward(x.flatten(0, -2)).view(x.shape)
-
-
-class RMSNorm(nn.Module):
-    """torch.nn.RMSNorm of PyTorch 2.4."""
-
-    def __init__(self, size):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(size))
-
-    def forward(self, x):
-        return rms_norm(x, self.weight, torch.finfo(x.dtype).eps)
-
-
-class DyT(nn.Module):
-    def __init__(self, size):
-        super().__init__()
-        self.weight, self.bias = nn.Parameter(torch.ones(size)), nn.Parameter(torch.zeros(size))
-        self.alpha = nn.Parameter(torch.full((1,), 0.5))
-
-    def curve(self, x):
-        return torch.tanh(self.alpha * x)
-
-    def forward(self, x):
-        y = self.curve(x) * self.weight
-        return y if self.bias is None else y + self.bias
-
-
-class Derf(DyT):
-    def __init__(self, size):
-        super().__init__(size)
-        self.shift = nn.Parameter(torch.zeros(1))
-
-    def curve(self, x):
-        return torch.erf(self.alpha * x + self.shift)
-
-
-NORMS = {"none": lambda size: nn.Identity(), "batch": BatchNorm, "layer": nn.LayerNorm, "rms": RMSNorm,
-         "dyt": DyT, "derf": Derf}
-
-
-def make_norm(kind, size, bias):
-    norm = NORMS[kind](size)
-    if not bias and hasattr(norm, "bias"):
-        norm.register_parameter("bias", None)
-    return norm
 
 
 class Conv1D(nn.Module):
@@ -106,8 +54,8 @@ class Attention(nn.Module):
         self.c_attn = c.linear(c.channels, 3 * c.channels, bias=c.bias)
         self.c_proj = c.linear(c.channels, c.channels, bias=c.bias)
         self.q_norm = self.k_norm = None
-        if c.qk_norm:  # of a kind that normalizes rows
-            kind, size = "rms" if c.norm == "rms" else "layer", c.channels // c.heads
+        if c.qk_norm:
+            kind, size = qk_kind(c.norm), c.channels // c.heads
             self.q_norm, self.k_norm = make_norm(kind, size, c.bias), make_norm(kind, size, c.bias)
 
     def forward(self, x):

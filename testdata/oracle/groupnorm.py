@@ -3,9 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from .case import affine, along, each_dtype, run, tensor, write
+from .case import affine, along, each_dtype, makes_files, run, tensor, write
 
 
+@makes_files
 def groupnorm():
     """Fields: groups, eps, axis (of the channels), weight and bias (null where none)."""
     # No group of one number: x̂ is 0 there, and PyTorch's what its rounding leaves.
@@ -41,6 +42,7 @@ def groupnorm():
     write("groupnorm.json", "cases", cases)
 
 
+@makes_files
 def instancenorm():
     """Fields: as of groupnorm, without groups."""
     variants = [
@@ -67,6 +69,7 @@ def instancenorm():
     write("instancenorm.json", "cases", cases)
 
 
+@makes_files
 def instancenorm_tracking():
     """Fields: momentum, weight, bias, three steps of training, each with the running
     statistics after it, and eval; unbatched where x has no axis of samples."""

@@ -7,7 +7,7 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .case import affine, each_dtype, run, tensor, write
+from .case import affine, each_dtype, makes_files, run, tensor, write
 
 
 def normalize(v, first, centred, eps):
@@ -56,6 +56,7 @@ def random_mask(rnd, shape):
     return mask
 
 
+@makes_files
 def masked():
     """Fields: norm, axes (of the features, counted from the front), shape (their sizes),
     groups, eps, zero_centred and partial as of rmsnorm_options, mask (of x's shape, or

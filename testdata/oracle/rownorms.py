@@ -5,12 +5,13 @@ import math
 import torch
 import torch.nn.functional as F
 
-from .case import affine, each_dtype, run, write
+from .case import affine, each_dtype, makes_files, run, write
 
 # Shapes that layernorm and rmsnorm share.
 SHAPES = [(5, 7), (1, 16), (6, 1), (3, 4, 8), (33, 17)]
 
 
+@makes_files
 def layernorm():
     variants = [(shape, 1e-5, True, 0.5, 1.5) for shape in SHAPES] + [
         ((5, 7), 1e-5, False, 0.5, 1.5, "nobias"),
@@ -32,6 +33,7 @@ def rms_norm(x, weight, eps):
     return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps) * weight
 
 
+@makes_files
 def rmsnorm():
     variants = [(shape, 1e-6) for shape in SHAPES] + [
         ((5, 7), 1e-2, "eps"),
@@ -47,6 +49,7 @@ def rmsnorm():
     write("rmsnorm.json", "cases", cases)
 
 
+@makes_files
 def layernorm_shape():
     """Fields: shape (the last dimensions, those of a row), eps, weight and bias of that
     shape (null where none)."""
@@ -80,6 +83,7 @@ def rms_norm_options(x, weight, row, eps, zero_centred, partial):
     return y * (1 + weight) if zero_centred else y * weight
 
 
+@makes_files
 def rmsnorm_options():
     """Fields: shape (the last dimensions, those of a row), eps, zero_centred (the gain is
     1+weight), partial (the share of a row whose square mean is taken), weight of that
@@ -116,6 +120,7 @@ def along_axes(axes, x, fn):
     return fn(x.movedim(axes, last)).movedim(last, axes)
 
 
+@makes_files
 def rownorm_axes():
     """Fields: norm ("layer" or "rms"), axes (those of a row, in its order), shape (their
     sizes), eps, zero_centred and partial as of rmsnorm_options, weight and bias of that

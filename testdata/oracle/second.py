@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from .case import affine, each_dtype, leaf, tensor, write
+from .case import affine, each_dtype, leaf, makes_files, tensor, write
 from .rownorms import rms_norm_options
 
 NORMS = {
@@ -40,6 +40,7 @@ def second_case(rnd, shape, norm, eps, params, only):
     return {name: tensor(t) for name, t in out.items()}
 
 
+@makes_files
 def second():
     """Fields: norm ("layer" or "rms"), eps; x, weight, bias, dy; the first pass y, dx,
     dweight, dbias; the random u, v, w (null where not in s); the gradients ddx, ddweight

@@ -3,9 +3,10 @@
 import torch
 import torch.nn.functional as F
 
-from .case import Random, each_dtype, leaf, number, tensor, write
+from .case import Random, each_dtype, leaf, makes_files, number, tensor, write
 
 
+@makes_files
 def adamw():
     rnd = Random("adamw")
     lrs, betas, eps, weight_decay = [0.01, 0.05, 0.1, 0.03, 0.002], (0.9, 0.99), 1e-8, 0.1
@@ -32,6 +33,7 @@ def cross_entropy(logits, targets):
     return F.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets.reshape(-1))
 
 
+@makes_files
 def crossentropy():
     cases = []
     variants = [((4, 5), 1.5), ((2, 3, 7), 1.5), ((1, 9), 1.5), ((4, 6), 80, "large")]

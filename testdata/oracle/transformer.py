@@ -6,7 +6,7 @@ from functools import partial
 import torch
 import torch.nn.functional as F
 
-from .case import Random, each_dtype, leaf, number, run, tensor, write
+from .case import Random, each_dtype, leaf, makes_files, number, run, tensor, write
 from .rownorms import rms_norm
 from .training import cross_entropy
 
@@ -23,10 +23,12 @@ def gelu_cases(approximate):
     return cases
 
 
+@makes_files
 def gelu():
     write("gelu.json", "cases", gelu_cases("tanh"))
 
 
+@makes_files
 def gelu_exact():
     write("gelu_exact.json", "cases", gelu_cases("none"))
 
@@ -41,6 +43,7 @@ def causal_attention(qkv, heads):
     return (att @ v).transpose(1, 2).reshape(B, T, C)
 
 
+@makes_files
 def attention():
     cases = []
     for B, T, C, heads in [(2, 5, 8, 2), (1, 1, 4, 1), (3, 7, 6, 3)]:
@@ -59,6 +62,7 @@ def qk_norm(qkv, heads, norm_q, norm_k):
     return torch.cat([q, k, v], dim=2)
 
 
+@makes_files
 def qknorm():
     cases = []
     variants = [((2, 5, 8, 2), "layer", 1e-5, True), ((1, 3, 15, 3), "layer", 1e-3, False, "nobias"),
@@ -173,12 +177,14 @@ def transformer_model(seed, kind, bias, eps, placement="pre", qk_norm=False):
             "grads": {name: tensor(t.grad) for name, t in p.items()}}
 
 
+@makes_files
 def transformer():
     variants = [("layer", True, 1e-5), ("layer", False, 1e-5), ("rms", False, 1e-6)]
     write("transformer.json", "models",
           [transformer_model(f"transformer {kind} {bias}", kind, bias, eps) for kind, bias, eps in variants])
 
 
+@makes_files
 def placements():
     variants = [("post", False, "layer", True), ("post", False, "rms", False),
                 ("peri", False, "layer", True), ("peri", False, "rms", False),
