@@ -69,15 +69,16 @@ func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
 }
 
 // mix takes a batch's statistics into the running ones. The variances are biased and over
-// the given count of numbers each. A batch with a statistic that is not finite in the type
-// is left out, because its NaN or infinity would stay for good.
+// the given count of numbers each. A batch with a variance that is not finite in the type
+// is left out, because its NaN or infinity would stay for good; a mean that is not finite
+// has such a variance.
 func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
 	correction := 1.0
 	if !r.biased {
 		correction = float64(numbers) / float64(numbers-1)
 	}
-	for j := range runningMean {
-		if !finite(T(mean[j])) || !finite(T(variance[j]*correction)) {
+	for _, v := range variance {
+		if !finite(T(v * correction)) {
 			return
 		}
 	}

@@ -128,15 +128,7 @@ func (own State) admits(s State) error {
 		case empty(to):
 			fault("%s has no memory in the layer, whose graph has been unbound", name)
 		default:
-			oneCount := safetensors.IsCount(name) && from.Shape().TotalSize() == 1 && from.Dims() <= 1
-			if !slices.Equal(from.Shape(), to.Shape()) && !oneCount {
-				fault("%s has shape %v, want %v", name, from.Shape(), to.Shape())
-			}
-			if from.Dtype() != to.Dtype() {
-				fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
-			} else if v, want := impossible(name, from); want != "" {
-				fault("%s holds %v, want %s", name, v, want)
-			}
+			compare(name, from, to, fault)
 		}
 	}
 	for name := range s {
@@ -149,6 +141,19 @@ func (own State) admits(s State) error {
 	}
 	slices.Sort(faults)
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
+}
+
+// compare says how a tensor differs from what the layer's own can take.
+func compare(name string, from, to *tensor.Dense, fault func(format string, args ...any)) {
+	oneCount := safetensors.IsCount(name) && from.Shape().TotalSize() == 1 && from.Dims() <= 1
+	if !slices.Equal(from.Shape(), to.Shape()) && !oneCount {
+		fault("%s has shape %v, want %v", name, from.Shape(), to.Shape())
+	}
+	if from.Dtype() != to.Dtype() {
+		fault("%s is of type %v, want %v", name, from.Dtype(), to.Dtype())
+	} else if v, want := impossible(name, from); want != "" {
+		fault("%s holds %v, want %s", name, v, want)
+	}
 }
 
 // impossible returns the first number that a statistic or a count cannot be, and what it
