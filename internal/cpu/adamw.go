@@ -18,24 +18,21 @@ type adamwTask[T Float] struct {
 	w, m, v, g []T
 }
 
-var adamws lists[adamwTask[float32], adamwTask[float64]]
-
 // Update changes weights w and the moments m and v by gradient g:
 //
 //	w ← w·(1 − lr·decay)
 //	m ← β1·m + (1−β1)·g    v ← β2·v + (1−β2)·g²
 //	w ← w − lr/(1−β1^t) · m/(√v/√(1−β2^t) + eps)
 func Update[T Float](a AdamW, w, m, v, g []T) {
-	list := listOf[adamwTask[T]](&adamws)
-	t := list.get()
+	t := borrow[adamwTask[T]]()
 	*t = adamwTask[T]{a, w, m, v, g}
-	parallel(t, spans(len(w)))
+	parallel(t, spanChunks(len(w)))
 	*t = adamwTask[T]{}
-	list.put(t)
+	giveBack(t)
 }
 
 func (t *adamwTask[T]) run(chunk int) {
-	i, j := bounds(chunk, len(t.w))
+	i, j := spanOf(chunk, len(t.w))
 	lr := t.LR / (1 - math.Pow(t.Beta1, float64(t.Step)))
 	bias2 := math.Sqrt(1 - math.Pow(t.Beta2, float64(t.Step)))
 	simd.Of[T]().AdamW(t.w[i:j], t.m[i:j], t.v[i:j], t.g[i:j],

@@ -33,15 +33,12 @@ type attention[T Float] struct {
 	Heads
 	y, probs, qkv, dqkv, dy []T
 	largest                 []T // logits, one a chunk
-	scratch                 freeList[[]T]
 }
 
 type (
 	attentionForward[T Float]  attention[T]
 	attentionBackward[T Float] attention[T]
 )
-
-var attentions lists[attention[float32], attention[float64]]
 
 // CausalAttention is multi-head scaled dot-product attention (Vaswani et al.
 // 2017) in which a token sees itself and those before it:
@@ -53,9 +50,8 @@ var attentions lists[attention[float32], attention[float64]]
 // itself, and Gemm adds up each element in the order of the tokens, where the zeros of
 // those that it does not see change nothing.
 func CausalAttention[T Float](y, probs, qkv []T, h Heads) {
-	list := listOf[attention[T]](&attentions)
-	a := list.get()
-	defer list.put(a)
+	a := borrow[attention[T]]()
+	defer giveBack(a)
 	a.Heads, a.y, a.probs, a.qkv = h, y, probs, qkv
 	parallel((*attentionForward[T])(a), h.B*h.Heads)
 	a.y, a.probs, a.qkv = nil, nil, nil
@@ -66,9 +62,8 @@ func CausalAttention[T Float](y, probs, qkv []T, h Heads) {
 //	dV = Pᵀ·dY    dP = dY·Vᵀ    dS = P∘(dP − Σ_j P∘dP)
 //	dQ = dS·K/√size    dK = dSᵀ·Q/√size
 func CausalAttentionBackward[T Float](dqkv, qkv, probs, dy []T, h Heads) {
-	list := listOf[attention[T]](&attentions)
-	a := list.get()
-	defer list.put(a)
+	a := borrow[attention[T]]()
+	defer giveBack(a)
 	a.Heads, a.dqkv, a.qkv, a.probs, a.dy = h, dqkv, qkv, probs, dy
 	parallel((*attentionBackward[T])(a), h.B*h.Heads)
 	a.dqkv, a.qkv, a.probs, a.dy = nil, nil, nil, nil
@@ -90,8 +85,8 @@ func (a *attentionForward[T]) run(chunk int) {
 	kernels := simd.Of[T]()
 	var block []T
 	if a.probs == nil {
-		scratch := a.scratch.get()
-		defer a.scratch.put(scratch)
+		scratch := borrow[[]T]()
+		defer giveBack(scratch)
 		*scratch = Grow(*scratch, causalBlock*ceilDiv(t, causalBlock)*causalBlock) // in steps, for a T that grows
 		block = *scratch
 	}
@@ -117,8 +112,8 @@ func (a *attentionBackward[T]) run(chunk int) {
 	dq, dk, dv := a.dqkv[at.q:], a.dqkv[at.k:], a.dqkv[at.v:]
 	p, dy := a.probs[at.p:at.p+t*t], a.dy[at.y:]
 	kernels := simd.Of[T]()
-	scratch := a.scratch.get()
-	defer a.scratch.put(scratch)
+	scratch := borrow[[]T]()
+	defer giveBack(scratch)
 	*scratch = Grow(*scratch, t*t)
 	ds := *scratch
 	for top := 0; top < t; top += causalBlock {

@@ -7,9 +7,8 @@ type attentionLogit[T Float] attention[T]
 // MaxAttentionLogit is the largest q·k/√size of all that CausalAttention takes a
 // softmax of, those of keys that are not after the query; NaN where one is NaN.
 func MaxAttentionLogit[T Float](qkv []T, h Heads) T {
-	list := listOf[attention[T]](&attentions)
-	a := list.get()
-	defer list.put(a)
+	a := borrow[attention[T]]()
+	defer giveBack(a)
 	a.Heads, a.qkv = h, qkv
 	a.largest = Grow(a.largest, h.B*h.Heads)
 	parallel((*attentionLogit[T])(a), h.B*h.Heads)
@@ -20,8 +19,8 @@ func MaxAttentionLogit[T Float](qkv []T, h Heads) T {
 func (a *attentionLogit[T]) run(chunk int) {
 	at, t, size, ld := a.head(chunk), a.T, a.size(), 3*a.C
 	q, k := a.qkv[at.q:], a.qkv[at.k:]
-	scratch := a.scratch.get()
-	defer a.scratch.put(scratch)
+	scratch := borrow[[]T]()
+	defer giveBack(scratch)
 	*scratch = Grow(*scratch, causalBlock*t)
 	logits := *scratch
 	largest := T(math.Inf(-1))

@@ -38,10 +38,8 @@ type (
 	channelGradientApply[T Float] channelNorm[T]
 )
 
-var channelNorms lists[channelNorm[float32], channelNorm[float64]]
-
 func newChannelNorm[T Float](x []T, samples, outer, channels, inner int) *channelNorm[T] {
-	c := listOf[channelNorm[T]](&channelNorms).get()
+	c := borrow[channelNorm[T]]()
 	c.x, c.samples, c.outer, c.channels, c.inner = x, samples, outer, channels, inner
 	c.panels = cut(samples, outer, channels, inner)
 	for _, s := range []*[]T{&c.pilot, &c.mean, &c.rstd, &c.scale, &c.offset, &c.slope} {
@@ -54,7 +52,7 @@ func newChannelNorm[T Float](x []T, samples, outer, channels, inner int) *channe
 
 func (c *channelNorm[T]) release() {
 	c.x, c.y, c.dx, c.dy, c.means, c.variances = nil, nil, nil, nil, nil, nil
-	listOf[channelNorm[T]](&channelNorms).put(c)
+	giveBack(c)
 }
 
 // streams says whether a result is written past the caches, as streams does.
@@ -89,10 +87,10 @@ type panels struct {
 
 func cut(samples, outer, channels, inner int) (p panels) {
 	const fewRows = 8
-	p.high, p.wide = max(blockRows, ceilDiv(outer, rowChunks)), max(1, panelLanes/inner)
+	p.high, p.wide = max(blockRows, ceilDiv(outer, mostRowChunks)), max(1, panelLanes/inner)
 	switch {
 	case inner == 1:
-		p.high, p.wide = rowsAt(outer, channels), channels
+		p.high, p.wide = rowsPerChunk(outer, channels), channels
 	case inner >= longSegment || inner >= 2*segmentLanes && outer < fewRows:
 		p.segmented, p.high, p.wide = true, 1, 1
 	}
@@ -140,10 +138,8 @@ type lanes[T Float] struct {
 	columns     []float64 // sums of a panel's columns
 }
 
-var laneLists lists[lanes[float32], lanes[float64]]
-
-func newLanes[T Float]() *lanes[T] { return listOf[lanes[T]](&laneLists).get() }
-func (l *lanes[T]) release()       { listOf[lanes[T]](&laneLists).put(l) }
+func newLanes[T Float]() *lanes[T] { return borrow[lanes[T]]() }
+func (l *lanes[T]) release()       { giveBack(l) }
 
 // spread gives the n-th vector of a kernel: of each channel of the panel its element,
 // as often as it has columns.

@@ -13,12 +13,3 @@ package cpu
 
 // Float is the element type of every kernel.
 type Float interface{ float32 | float64 }
-
-// Grow returns a slice of n elements, s itself if it is long enough. What it
-// holds is unspecified.
-func Grow[T any](s []T, n int) []T {
-	if cap(s) < n {
-		return make([]T, n)
-	}
-	return s[:n]
-}

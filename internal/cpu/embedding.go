@@ -17,17 +17,14 @@ type gatherBackward[T Float] struct {
 	cols       int
 }
 
-var gatherBackwards lists[gatherBackward[float32], gatherBackward[float64]]
-
 // GatherBackward sums the gradients of a row's uses: dtable[id] = Σ dy[i] over
 // ids[i] = id, taken in T as a matrix product with one-hot rows would.
 func GatherBackward[T Float](dtable, dy []T, ids []int, cols int) {
-	list := listOf[gatherBackward[T]](&gatherBackwards)
-	g := list.get()
+	g := borrow[gatherBackward[T]]()
 	*g = gatherBackward[T]{dtable, dy, ids, cols}
 	parallel(g, ceilDiv(len(dtable)/cols, g.rowsAt()))
 	*g = gatherBackward[T]{}
-	list.put(g)
+	giveBack(g)
 }
 
 // rowsAt is how many rows of the table one task takes. To look through the ids

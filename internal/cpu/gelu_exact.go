@@ -28,8 +28,6 @@ func halves[T Float]() []T {
 
 type exactGELUTask[T Float] struct{ y, x, cdf []T }
 
-var exactGELUs lists[exactGELUTask[float32], exactGELUTask[float64]]
-
 // ExactGELU is the Gaussian error linear unit as it is defined (Hendrycks & Gimpel
 // 2016), with the normal distribution's Φ:
 //
@@ -39,16 +37,15 @@ var exactGELUs lists[exactGELUTask[float32], exactGELUTask[float64]]
 // GELU's tail, it is right to the rounding of 1, not to its own: where Φ is 1e-9, at
 // −6, it is 0 in float32. y of −Inf is NaN, as there.
 func ExactGELU[T Float](y, x, cdf []T) {
-	list := listOf[exactGELUTask[T]](&exactGELUs)
-	t := list.get()
+	t := borrow[exactGELUTask[T]]()
 	*t = exactGELUTask[T]{y, x, cdf}
-	parallel(t, spans(len(y)))
+	parallel(t, spanChunks(len(y)))
 	*t = exactGELUTask[T]{}
-	list.put(t)
+	giveBack(t)
 }
 
 func (t *exactGELUTask[T]) run(chunk int) {
-	for i, end := bounds(chunk, len(t.y)); i < end; i += exactBlock {
+	for i, end := spanOf(chunk, len(t.y)); i < end; i += exactBlock {
 		n := min(exactBlock, end-i)
 		y, x, cdf, half := t.y[i:][:n], t.x[i:][:n], t.cdf[i:][:n], halves[T]()[:n]
 		simd.Of[T]().Derf(cdf, y, x, half, half, rootHalf, 0, 1) // y is memory for erf
@@ -60,28 +57,22 @@ func (t *exactGELUTask[T]) run(chunk int) {
 
 type exactGELUBackwardTask[T Float] struct{ dx, x, cdf, dy []T }
 
-var exactGELUBackwards lists[exactGELUBackwardTask[float32], exactGELUBackwardTask[float64]]
-
 // unread is where a block's gradients of γ and β go.
 type unread[T Float] [exactBlock]T
-
-var unreads lists[unread[float32], unread[float64]]
 
 // ExactGELUBackward: dx = dy·(Φ(x) + x·φ(x)) with φ(x) = Φ'(x) = exp(−x²/2)/√(2π). That
 // of an infinite x is NaN, as in PyTorch.
 func ExactGELUBackward[T Float](dx, x, cdf, dy []T) {
-	list := listOf[exactGELUBackwardTask[T]](&exactGELUBackwards)
-	t := list.get()
+	t := borrow[exactGELUBackwardTask[T]]()
 	*t = exactGELUBackwardTask[T]{dx, x, cdf, dy}
-	parallel(t, spans(len(dx)))
+	parallel(t, spanChunks(len(dx)))
 	*t = exactGELUBackwardTask[T]{}
-	list.put(t)
+	giveBack(t)
 }
 
 func (t *exactGELUBackwardTask[T]) run(chunk int) {
-	list := listOf[unread[T]](&unreads)
-	u := list.get()
-	for i, end := bounds(chunk, len(t.dx)); i < end; i += exactBlock {
+	u := borrow[unread[T]]()
+	for i, end := spanOf(chunk, len(t.dx)); i < end; i += exactBlock {
 		n := min(exactBlock, end-i)
 		dx, x, cdf, dy := t.dx[i:][:n], t.x[i:][:n], t.cdf[i:][:n], t.dy[i:][:n]
 		// With x for γ it is dy·x·2φ(x), for φ is the slope of half an erf.
@@ -90,5 +81,5 @@ func (t *exactGELUBackwardTask[T]) run(chunk int) {
 			dx[k] = d*cdf[k] + dx[k]/2
 		}
 	}
-	list.put(u)
+	giveBack(u)
 }

@@ -30,9 +30,8 @@ func GemmBias[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int
 		scaleRows(beta, c, ldc, m, n, bias)
 		return
 	}
-	list := listOf[gemm[T]](&gemms)
-	g := list.get()
-	defer list.put(g)
+	g := borrow[gemm[T]]()
+	defer giveBack(g)
 	g.kernels = simd.Of[T]()
 	g.m, g.k, g.alpha, g.beta, g.bias = m, k, alpha, beta, bias
 	g.a, g.rsa, g.csa = a, lda, 1
@@ -65,8 +64,6 @@ const (
 	gemmAlone  = 1 << 18 // multiplications below which one thread is faster
 )
 
-var gemms lists[gemm[float32], gemm[float64]]
-
 // gemm is one product under way.
 type gemm[T Float] struct {
 	kernels  *simd.Kernels[T]
@@ -87,7 +84,6 @@ type gemm[T Float] struct {
 	rows, panels int // of tiles in C
 	rowsAt       int // rows of tiles that one task takes
 	panelsAt     int // and panels
-	scratch      freeList[gemmScratch[T]]
 }
 
 func (g *gemm[T]) multiply() {
@@ -186,8 +182,8 @@ func (g *gemm[T]) tiles(chunk int) {
 	bottom := min(top+g.rowsAt*g.kernels.TileRows, g.m)
 	var s *gemmScratch[T]
 	if g.copies() {
-		s = g.scratch.get()
-		defer g.scratch.put(s)
+		s = borrow[gemmScratch[T]]()
+		defer giveBack(s)
 	}
 	beta := g.beta
 	for from := 0; from < g.k; from += gemmDepth {
@@ -311,5 +307,3 @@ func scaleRows[T Float](beta T, c []T, ldc, m, n int, bias []T) {
 		}
 	}
 }
-
-func ceilDiv(a, b int) int { return (a + b - 1) / b }

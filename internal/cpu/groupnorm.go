@@ -26,8 +26,6 @@ type (
 	groupBackward[T Float]   groupNorm[T]
 )
 
-var groupNorms lists[groupNorm[float32], groupNorm[float64]]
-
 // GroupNorm normalizes each group of channels of a sample of x, of shape (samples,
 // outer, channels, inner), over outer, its channels/groups channels and inner (Wu & He
 // 2018):
@@ -79,7 +77,7 @@ func GroupNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, shift, rstd, 
 }
 
 func newGroupNorm[T Float](x, gamma, mean, shift, rstd []T, samples, outer, channels, inner, groups int) *groupNorm[T] {
-	n := listOf[groupNorm[T]](&groupNorms).get()
+	n := borrow[groupNorm[T]]()
 	n.channelNorm = newChannelNorm(x, samples, outer, channels, inner)
 	n.groups, n.gamma, n.mean, n.shift, n.rstd = groups, gamma, mean, shift, rstd
 	return n
@@ -88,7 +86,7 @@ func newGroupNorm[T Float](x, gamma, mean, shift, rstd []T, samples, outer, chan
 func (n *groupNorm[T]) release() {
 	n.channelNorm.release()
 	*n = groupNorm[T]{channelMean: n.channelMean, channelVariance: n.channelVariance, sums: n.sums}
-	listOf[groupNorm[T]](&groupNorms).put(n)
+	giveBack(n)
 }
 
 // size is how many channels a group has.

@@ -25,8 +25,6 @@ type counted struct {
 	members     int
 }
 
-var countedLists freeList[counted]
-
 // count finds what the mask counts of a set of x.
 func count[T Float](c *counted, s *Sets, mask []int, x []T, set int) {
 	c.at, c.feature, c.x, c.members = c.at[:0], c.feature[:0], c.x[:0], 0
@@ -111,7 +109,7 @@ func (n *MaskedNorm[T]) Forward(y, x, gamma, beta []T, mask []int) {
 	n.statistics = Grow(n.statistics, len(n.Rows))
 	n.y, n.x, n.gamma, n.beta, n.mask = y, x, gamma, beta, mask
 	clear(y)
-	parallel((*maskedForward[T])(n), rowTasks(len(n.Rows), len(n.Cols)))
+	parallel((*maskedForward[T])(n), rowChunks(len(n.Rows), len(n.Cols)))
 	n.forget()
 }
 
@@ -122,7 +120,7 @@ func (n *MaskedNorm[T]) Forward(y, x, gamma, beta []T, mask []int) {
 // and dx = 0 for what does not count. Without Centred there is no Σg/M, and beyond Part
 // no x̂·Σ(g·x̂)/M. A nil dgamma or dbeta is left out.
 func (n *MaskedNorm[T]) Backward(dx, dgamma, dbeta, x, gamma []T, mask []int, dy []T) {
-	chunks, features := rowTasks(len(n.Rows), len(n.Cols)), n.Groups*n.features()
+	chunks, features := rowChunks(len(n.Rows), len(n.Cols)), n.Groups*n.features()
 	n.sums = Grow(n.sums, max(1, chunks)*2*features)
 	clear(n.sums)
 	n.dx, n.x, n.gamma, n.mask, n.dy = dx, x, gamma, mask, dy
@@ -150,8 +148,8 @@ func (n *MaskedNorm[T]) gammaOf(feature int) float64 {
 }
 
 func (f *maskedForward[T]) run(chunk int) {
-	n, c := (*MaskedNorm[T])(f), countedLists.get()
-	defer countedLists.put(c)
+	n, c := (*MaskedNorm[T])(f), borrow[counted]()
+	defer giveBack(c)
 	from, to := rowsOf(chunk, len(n.Rows), len(n.Cols))
 	for set := from; set < to; set++ {
 		count(c, &n.Sets, n.mask, n.x, set)
@@ -174,8 +172,8 @@ func (f *maskedForward[T]) run(chunk int) {
 }
 
 func (b *maskedBackward[T]) run(chunk int) {
-	n, c := (*MaskedNorm[T])(b), countedLists.get()
-	defer countedLists.put(c)
+	n, c := (*MaskedNorm[T])(b), borrow[counted]()
+	defer giveBack(c)
 	features := n.Groups * n.features()
 	sums := n.sums[chunk*2*features:][:2*features]
 	dgamma, dbeta := sums[:features], sums[features:]

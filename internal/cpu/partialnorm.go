@@ -21,8 +21,6 @@ type (
 	partialNormBackward[T Float] partialNorm[T]
 )
 
-var partialNorms lists[partialNorm[float32], partialNorm[float64]]
-
 // PartialRMSNorm is RMSNorm with the root mean square of the first part features
 // of each row (pRMSNorm, Zhang & Sennrich 2019):
 //
@@ -30,7 +28,7 @@ var partialNorms lists[partialNorm[float32], partialNorm[float64]]
 func PartialRMSNorm[T Float](y, x, gamma, rstd []T, rows, cols, part int, eps float64) {
 	n := newPartialNorm(x, gamma, rstd, rows, cols, part)
 	n.y, n.eps = y, eps
-	parallel((*partialNormForward[T])(n), rowTasks(rows, cols))
+	parallel((*partialNormForward[T])(n), rowChunks(rows, cols))
 	n.release()
 }
 
@@ -42,7 +40,7 @@ func PartialRMSNorm[T Float](y, x, gamma, rstd []T, rows, cols, part int, eps fl
 func PartialRMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, cols, part int) {
 	n := newPartialNorm(x, gamma, rstd, rows, cols, part)
 	n.dx, n.dy = dx, dy
-	chunks := rowTasks(rows, cols)
+	chunks := rowChunks(rows, cols)
 	n.sums.resize(chunks, cols)
 	parallel((*partialNormBackward[T])(n), chunks)
 	n.sums.add()
@@ -51,7 +49,7 @@ func PartialRMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, c
 }
 
 func newPartialNorm[T Float](x, gamma, rstd []T, rows, cols, part int) *partialNorm[T] {
-	n := listOf[partialNorm[T]](&partialNorms).get()
+	n := borrow[partialNorm[T]]()
 	n.x, n.gamma, n.rstd, n.rows, n.cols, n.part = x, gamma, rstd, rows, cols, part
 	n.zeros = constant(n.zeros, cols, 0)
 	if gamma == nil {
@@ -63,7 +61,7 @@ func newPartialNorm[T Float](x, gamma, rstd []T, rows, cols, part int) *partialN
 
 func (n *partialNorm[T]) release() {
 	*n = partialNorm[T]{ones: n.ones, zeros: n.zeros, sums: n.sums}
-	listOf[partialNorm[T]](&partialNorms).put(n)
+	giveBack(n)
 }
 
 func (f *partialNormForward[T]) run(chunk int) {

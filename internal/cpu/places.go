@@ -71,8 +71,6 @@ type (
 	unpackRows[T Float] packing[T]
 )
 
-var packings lists[packing[float32], packing[float64]]
-
 // Pack copies the elements of a tensor that are at those places into the matrix that
 // they make up.
 func Pack[T Float](packed, x []T, places Places) {
@@ -89,14 +87,14 @@ func Unpack[T Float](x, packed []T, places Places) {
 }
 
 func newPacking[T Float](packed, x []T, places Places) *packing[T] {
-	p := listOf[packing[T]](&packings).get()
+	p := borrow[packing[T]]()
 	p.Places, p.columnStride, p.packed, p.x = places, places.stride(), packed, x
 	return p
 }
 
 func (p *packing[T]) release() {
 	*p = packing[T]{}
-	listOf[packing[T]](&packings).put(p)
+	giveBack(p)
 }
 
 // packedRows is the most rows of a block: few enough for what it touches to stay in the

@@ -20,8 +20,6 @@ type (
 	pointwiseBackward[T Float] pointwise[T]
 )
 
-var pointwises lists[pointwise[float32], pointwise[float64]]
-
 // DyT, dynamic tanh, stands in for a norm (Zhu et al. 2025):
 //
 //	t = tanh(α·x)    y = γ·t + β
@@ -69,7 +67,7 @@ func DerfBackward[T Float](dx, dgamma, dbeta, x, erf, gamma, dy []T, alpha, shif
 }
 
 func newPointwise[T Float](x, gamma []T, rows, cols int) *pointwise[T] {
-	p := listOf[pointwise[T]](&pointwises).get()
+	p := borrow[pointwise[T]]()
 	p.x, p.gamma, p.rows, p.cols = x, gamma, rows, cols
 	if gamma == nil {
 		p.ones = constant(p.ones, cols, 1)
@@ -81,7 +79,7 @@ func newPointwise[T Float](x, gamma []T, rows, cols int) *pointwise[T] {
 // release forgets the caller's memory and keeps the scratch.
 func (p *pointwise[T]) release() {
 	*p = pointwise[T]{ones: p.ones, zeros: p.zeros, sums: p.sums, dalpha: p.dalpha, dshift: p.dshift}
-	listOf[pointwise[T]](&pointwises).put(p)
+	giveBack(p)
 }
 
 func (p *pointwise[T]) forward() {
@@ -89,12 +87,12 @@ func (p *pointwise[T]) forward() {
 		p.zeros = constant(p.zeros, p.cols, 0)
 		p.beta = p.zeros
 	}
-	parallel((*pointwiseForward[T])(p), rowTasks(p.rows, p.cols))
+	parallel((*pointwiseForward[T])(p), rowChunks(p.rows, p.cols))
 	p.release()
 }
 
 func (p *pointwise[T]) backward(dgamma, dbeta []T) (dalpha, dshift float64) {
-	chunks := rowTasks(p.rows, p.cols)
+	chunks := rowChunks(p.rows, p.cols)
 	p.sums.resize(chunks, 2*p.cols)
 	p.dalpha, p.dshift = Grow(p.dalpha, chunks), Grow(p.dshift, chunks)
 	parallel((*pointwiseBackward[T])(p), chunks)

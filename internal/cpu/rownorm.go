@@ -24,8 +24,6 @@ type (
 	rowNormBackward[T Float] rowNorm[T]
 )
 
-var rowNorms lists[rowNorm[float32], rowNorm[float64]]
-
 // LayerNorm normalizes each row over its features (Ba et al. 2016):
 //
 //	mean = Σx/cols    rstd = 1/√(Σ(x−mean)²/cols + eps)
@@ -73,7 +71,7 @@ func RMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, cols int
 }
 
 func newRowNorm[T Float](x, gamma []T, rows, cols int) *rowNorm[T] {
-	n := listOf[rowNorm[T]](&rowNorms).get()
+	n := borrow[rowNorm[T]]()
 	n.x, n.gamma, n.rows, n.cols = x, gamma, rows, cols
 	if gamma == nil {
 		n.ones = constant(n.ones, cols, 1)
@@ -85,7 +83,7 @@ func newRowNorm[T Float](x, gamma []T, rows, cols int) *rowNorm[T] {
 // release forgets the caller's memory and keeps the scratch.
 func (n *rowNorm[T]) release() {
 	*n = rowNorm[T]{ones: n.ones, zeros: n.zeros, sums: n.sums}
-	listOf[rowNorm[T]](&rowNorms).put(n)
+	giveBack(n)
 }
 
 func constant[T Float](s []T, n int, v T) []T {
@@ -102,12 +100,12 @@ func (n *rowNorm[T]) forward() {
 		n.beta = n.zeros
 	}
 	n.stream = streams(n.y, n.cols)
-	parallel((*rowNormForward[T])(n), rowTasks(n.rows, n.cols))
+	parallel((*rowNormForward[T])(n), rowChunks(n.rows, n.cols))
 	n.release()
 }
 
 func (n *rowNorm[T]) backward(dgamma, dbeta []T) {
-	chunks := rowTasks(n.rows, n.cols)
+	chunks := rowChunks(n.rows, n.cols)
 	n.sums.resize(chunks, 2*n.cols)
 	n.stream = streams(n.dx, n.cols)
 	parallel((*rowNormBackward[T])(n), chunks)

@@ -10,8 +10,6 @@ type rowNormSecond[T Float] struct {
 	sums              blockSums[T] // dγ
 }
 
-var rowNormSeconds lists[rowNormSecond[float32], rowNormSecond[float64]]
-
 // RowNormSecond differentiates the backward pass of a row norm: it gives the
 // gradients of Σu·dx with respect to x, γ and dy. With g = dy·γ, the backward pass
 // of a row is
@@ -28,21 +26,20 @@ var rowNormSeconds lists[rowNormSecond[float32], rowNormSecond[float64]]
 //
 // A nil dgamma is left out.
 func RowNormSecond[T Float](dx, dgamma, ddy, x, gamma, mean, shift, rstd, dy, u []T, rows, cols, part int) {
-	list := listOf[rowNormSecond[T]](&rowNormSeconds)
-	n := list.get()
+	n := borrow[rowNormSecond[T]]()
 	n.rows, n.cols, n.part = rows, cols, part
 	n.x, n.gamma, n.dy, n.u, n.mean, n.shift, n.rstd, n.dx, n.ddy = x, gamma, dy, u, mean, shift, rstd, dx, ddy
 	if gamma == nil {
 		n.ones = constant(n.ones, cols, 1)
 		n.gamma = n.ones
 	}
-	chunks := rowTasks(rows, cols)
+	chunks := rowChunks(rows, cols)
 	n.sums.resize(chunks, cols)
 	parallel(n, chunks)
 	n.sums.add()
 	store(dgamma, n.sums.total)
 	*n = rowNormSecond[T]{ones: n.ones, sums: n.sums}
-	list.put(n)
+	giveBack(n)
 }
 
 func (n *rowNormSecond[T]) run(chunk int) {

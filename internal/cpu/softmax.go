@@ -20,13 +20,10 @@ type (
 	crossEntropyBackward[T Float] crossEntropy[T]
 )
 
-var crossEntropies lists[crossEntropy[float32], crossEntropy[float64]]
-
 // CrossEntropy is the mean over rows of −log softmax(logits)[target]. The rows'
 // softmax is kept in probs for CrossEntropyBackward.
 func CrossEntropy[T Float](probs, logits []T, targets []int, cols int) T {
-	list := listOf[crossEntropy[T]](&crossEntropies)
-	e := list.get()
+	e := borrow[crossEntropy[T]]()
 	e.probs, e.logits, e.targets, e.cols = probs, logits, targets, cols
 	e.losses = Grow(e.losses, len(targets))
 	parallel((*crossEntropyForward[T])(e), ceilDiv(len(targets), e.rowsAt()))
@@ -35,19 +32,18 @@ func CrossEntropy[T Float](probs, logits []T, targets []int, cols int) T {
 		loss += l
 	}
 	e.probs, e.logits, e.targets = nil, nil, nil
-	list.put(e)
+	giveBack(e)
 	return T(loss / float64(len(targets)))
 }
 
 // CrossEntropyBackward: dlogits = (probs − onehot(target))·dloss/rows.
 func CrossEntropyBackward[T Float](dlogits, probs []T, targets []int, dloss T, cols int) {
-	list := listOf[crossEntropy[T]](&crossEntropies)
-	e := list.get()
+	e := borrow[crossEntropy[T]]()
 	e.dlogits, e.probs, e.targets, e.cols = dlogits, probs, targets, cols
 	e.scale = dloss / T(len(targets))
 	parallel((*crossEntropyBackward[T])(e), ceilDiv(len(targets), e.rowsAt()))
 	e.dlogits, e.probs, e.targets = nil, nil, nil
-	list.put(e)
+	giveBack(e)
 }
 
 // rowsAt is how many rows one task takes. Their exponentials cost more than a

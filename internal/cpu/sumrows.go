@@ -2,21 +2,6 @@ package cpu
 
 import "gorgonorm/internal/cpu/simd"
 
-// rowChunks is the most tasks that rows are cut into where there are sums over them.
-const rowChunks = 64
-
-// rowsAt is how many of the rows one task takes.
-func rowsAt(rows, cols int) int { return max(1, span/cols, ceilDiv(rows, rowChunks)) }
-
-// rowTasks is how many tasks that makes.
-func rowTasks(rows, cols int) int { return ceilDiv(rows, rowsAt(rows, cols)) }
-
-// rowsOf is the rows of a task.
-func rowsOf(task, rows, cols int) (from, to int) {
-	at := rowsAt(rows, cols)
-	return task * at, min((task+1)*at, rows)
-}
-
 // blockRows is how many rows are summed in T before float64 goes on: sums in T of
 // many rows are less and less exact.
 const blockRows = 128
@@ -59,20 +44,17 @@ type sumRows[T Float] struct {
 	sums       blockSums[T]
 }
 
-var rowSums lists[sumRows[float32], sumRows[float64]]
-
 // SumRows adds up the rows of x.
 func SumRows[T Float](sum, x []T, rows, cols int) {
-	list := listOf[sumRows[T]](&rowSums)
-	s := list.get()
+	s := borrow[sumRows[T]]()
 	s.x, s.rows, s.cols = x, rows, cols
-	chunks := rowTasks(rows, cols)
+	chunks := rowChunks(rows, cols)
 	s.sums.resize(chunks, cols)
 	parallel(s, chunks)
 	s.sums.add()
 	store(sum, s.sums.total)
 	s.x = nil
-	list.put(s)
+	giveBack(s)
 }
 
 func (s *sumRows[T]) run(chunk int) {
