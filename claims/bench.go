@@ -125,3 +125,10 @@ func withTimes[M any](c Claim, measure func(context.Context, *Bench) (M, error),
 	c.times = &timed
 	return c
 }
+
+// quiet returns the bench without progress, for work inside a part.
+func (b *Bench) quiet() *Bench {
+	c := *b
+	c.onPart = nil
+	return &c
+}
