@@ -24,5 +24,5 @@ func (l *Identity) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Identity) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On gives the layer itself.
+// On returns the layer itself, which works on every graph.
 func (l *Identity) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }
