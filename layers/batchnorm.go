@@ -99,7 +99,7 @@ func (l *BatchNorm) RunningVar() *tensor.Dense {
 }
 
 // Moments are the statistics of the last batch that this placement has normalized by
-// the batch's own, for Sync to combine; their Count is 0 before. Under a mask they are
+// the batch's own, for CombineMoments; their Count is 0 before. Under a mask they are
 // of the rows that count, and with WithPositions of each position's features in turn.
 func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 

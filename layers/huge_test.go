@@ -142,15 +142,16 @@ func TestACacheThatWrapsIsRefused(t *testing.T) {
 	require.EqualError(t, err, "layers: CausalSelfAttention: "+tooLarge("the cache", extent.Max/64, 192))
 }
 
-// TestSyncRefusesCountsThatWrap.
-func TestSyncRefusesCountsThatWrap(t *testing.T) {
+func TestCombineMomentsRefusesCountsThatOverflow(t *testing.T) {
 	t.Parallel()
 	part := func(count int) Moments { return Moments{Count: count, Mean: []float64{1}, M2: []float64{2}} }
-	_, err := Sync(part(math.MaxInt), part(math.MaxInt))
-	require.EqualError(t, err, fmt.Sprintf("layers: Sync: part 1 has a count of %d, which with the %d before it is more than %d", math.MaxInt, math.MaxInt, math.MaxInt))
-	_, err = Sync(part(1), part(math.MaxInt-1), part(1))
-	require.EqualError(t, err, fmt.Sprintf("layers: Sync: part 2 has a count of 1, which with the %d before it is more than %d", math.MaxInt, math.MaxInt))
-	whole, err := Sync(part(1), part(math.MaxInt-1))
+	_, err := CombineMoments(part(math.MaxInt), part(math.MaxInt))
+	require.EqualError(t, err, fmt.Sprintf("layers: CombineMoments: part 1 has a count of %d, "+
+		"which with the %d before it is more than %d", math.MaxInt, math.MaxInt, math.MaxInt))
+	_, err = CombineMoments(part(1), part(math.MaxInt-1), part(1))
+	require.EqualError(t, err, fmt.Sprintf("layers: CombineMoments: part 2 has a count of 1, "+
+		"which with the %d before it is more than %d", math.MaxInt, math.MaxInt))
+	whole, err := CombineMoments(part(1), part(math.MaxInt-1))
 	require.NoError(t, err)
 	require.Equal(t, math.MaxInt, whole.Count)
 }

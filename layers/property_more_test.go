@@ -172,8 +172,8 @@ func TestStatesWithFaultsAreRefused(t *testing.T) {
 	})
 }
 
-// TestSyncOfAnyPartsIsTheWhole, in any order.
-func TestSyncOfAnyPartsIsTheWhole(t *testing.T) {
+// TestCombinedMomentsOfAnyPartsAreTheWholes, in any order.
+func TestCombinedMomentsOfAnyPartsAreTheWholes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		features := rapid.IntRange(1, 4).Draw(t, "features")
 		counts := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 6).Draw(t, "rows of the parts")
@@ -185,7 +185,7 @@ func TestSyncOfAnyPartsIsTheWhole(t *testing.T) {
 			x := normals(rng, n*features, offset, 2)
 			parts, whole = append(parts, momentsOf(x, features)), append(whole, x...)
 		}
-		got, err := Sync(rapid.Permutation(parts).Draw(t, "parts")...)
+		got, err := CombineMoments(rapid.Permutation(parts).Draw(t, "parts")...)
 		require.NoError(t, err)
 		want := momentsOf(whole, features)
 		require.Equal(t, want.Count, got.Count)

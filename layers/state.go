@@ -174,15 +174,5 @@ func impossible(name string, d *tensor.Dense) (v float64, want string) {
 	return 0, ""
 }
 
-// below returns the first number below 0, else 0.
-func below(numbers []float64) float64 {
-	for _, v := range numbers {
-		if v < 0 {
-			return v
-		}
-	}
-	return 0
-}
-
 // empty is a tensor that is none: nil, or given back to Gorgonia's pool.
 func empty(d *tensor.Dense) bool { return d == nil || d.Dtype().Type == nil }
