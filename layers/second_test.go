@@ -296,7 +296,7 @@ func TestGradIsAnErrorWhereGorgoniaLosesOrPanics(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float64, []float64{1, 2, 3, 4}, 2, 2)
 	_, err := Grad(G.Must(G.Sum(G.Must(G.Cube(G.Must(G.Slice(x, G.S(0))))))), x)
-	require.ErrorContains(t, err, "layers: Grad: what comes by way of gorgonia.Slice")
+	require.ErrorContains(t, err, "layers: Grad: gorgonia.Slice")
 
 	first, err := Grad(G.Must(G.Sum(G.Must(G.Square(G.Must(G.SoftMax(x)))))), x)
 	require.NoError(t, err)
@@ -316,7 +316,7 @@ func TestGradSaysWhatIsWrong(t *testing.T) {
 	}{
 		{second(Grad(nil, x)), "layers: Grad: a node is nil"},
 		{second(Grad(sum, nil)), "layers: Grad: a node is nil"},
-		{second(Grad(G.NewConstant(1.0), x)), "layers: Grad: the cost stands on no graph"},
+		{second(Grad(G.NewConstant(1.0), x)), "layers: Grad: the cost has no graph"},
 		{second(Grad(x, x)), "layers: Grad: the cost has shape (2), want a scalar"},
 		{second(Grad(G.Must(G.Sum(n)), n)), "layers: Grad: the cost is of type int, want float32 or float64"},
 		{second(Grad(sum, other)), `layers: Grad: the cost does not depend on "other" in a way that has a gradient`},
