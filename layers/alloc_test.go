@@ -13,9 +13,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestNothingIsAllocatedAfterTheFirstRun runs every operation of every layer
-// again, forward and backward, at sizes that kernels share among threads.
-func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
+// TestOperationsAllocateNothingAfterTheFirstRun runs every operation of every layer, forward and
+// backward, at sizes for which kernels use several threads.
+func TestOperationsAllocateNothingAfterTheFirstRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	const batch, time, features, count = 8, 32, 64, 65
 	shape := []int{batch, time, features}
@@ -120,8 +120,8 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 	}
 }
 
-// allocations is how often a node's operation allocates on the values that its
-// children hold: the least of several counts, since the runtime allocates too.
+// allocations returns how often a node's operation allocates for the present values of its children.
+// It is the least of several counts, because the runtime allocates too.
 func allocations(t *testing.T, n *G.Node) uint64 {
 	var in []G.Value
 	for children := n.Graph().From(n.ID()); children.Next(); {

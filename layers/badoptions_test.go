@@ -24,7 +24,7 @@ var (
 	option = regexp.MustCompile(`With\w+`)
 )
 
-// documentation is the functions of this package and their doc comments.
+// documentation returns the exported functions of this package, with their doc comments.
 func documentation(t *testing.T) map[string]*ast.FuncDecl {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -45,7 +45,7 @@ func documentation(t *testing.T) map[string]*ast.FuncDecl {
 	return functions
 }
 
-// documentedOptions are the options that each layer takes by its constructor's doc
+// documentedOptions returns the options that each layer takes according to its constructor's doc
 // comment.
 func documentedOptions(t *testing.T) map[string][]string {
 	t.Helper()
@@ -62,7 +62,7 @@ func documentedOptions(t *testing.T) map[string][]string {
 	return options
 }
 
-// constructors make each layer that there is, for 4 features.
+// constructors returns a constructor of each layer, for 4 features.
 func constructors() map[string]func(g *G.ExprGraph, opts ...Option) error {
 	all := map[string]func(g *G.ExprGraph, opts ...Option) error{
 		"Residual":     func(_ *G.ExprGraph, opts ...Option) error { return second(NewResidual(opts...)) },
@@ -88,7 +88,7 @@ func constructors() map[string]func(g *G.ExprGraph, opts ...Option) error {
 
 func sortedOptions() []string { return slices.Sorted(maps.Keys(everyOption)) }
 
-// TestALayerTakesTheOptionsThatItsDocumentationLists, and no other.
+// TestALayerTakesTheOptionsThatItsDocumentationLists, and no others.
 func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	var options []string
 	for name := range documentation(t) {
@@ -101,7 +101,10 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), slices.Collect(maps.Keys(constructors())))
 	for kind, build := range constructors() {
 		for _, o := range options {
-			r := request{kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axes: []int{-1}, positions: 1, dims: []int{2, 2}}
+			r := request{
+				kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axes: []int{-1}, positions: 1,
+				dims: []int{2, 2},
+			}
 			err := build(G.NewGraph(), everyOption[o](r))
 			if slices.Contains(documented[kind], o) {
 				require.NoError(t, err)
@@ -112,9 +115,9 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	}
 }
 
-// TestThePackagesTableOfOptionsIsTheConstructors': each line of it, continued on those
-// that begin with spaces, says which layers have an option.
-func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
+// TestThePackagesTableOfOptionsEqualsTheConstructors reads the table of doc.go. A line of it lists
+// the layers that take an option; lines that begin with spaces continue the list.
+func TestThePackagesTableOfOptionsEqualsTheConstructors(t *testing.T) {
 	doc, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	documented := documentedOptions(t)
@@ -161,8 +164,8 @@ func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(got)), sortedOptions())
 }
 
-// TestBadOptions gives them to each layer that has such options.
-func TestBadOptions(t *testing.T) {
+// TestLayersRefuseBadOptions passes them to each layer that takes these options.
+func TestLayersRefuseBadOptions(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	short := func(tensor.Dtype, ...int) any { return []float32{} }
 	double := func(tensor.Dtype, ...int) any { return make([]float64, 4) }
@@ -230,8 +233,8 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// TestRefusedConstructorsLeaveTheGraphAsItWas, with other faults than options'.
-func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
+// TestFailedConstructorsAddNoNode, for faults other than those of options.
+func TestFailedConstructorsAddNoNode(t *testing.T) {
 	norms := func(g *G.ExprGraph) *QKNorm {
 		query, err := NewLayerNorm(g, 4, WithName("q"))
 		require.NoError(t, err)
@@ -291,8 +294,8 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 	require.Len(t, g.AllNodes(), nodes, "the query's norm")
 }
 
-// TestInputsThatNoLayerTakes, and that none adds a node for.
-func TestInputsThatNoLayerTakes(t *testing.T) {
+// TestLayersRefuseImpossibleInputs and add no node for them.
+func TestLayersRefuseImpossibleInputs(t *testing.T) {
 	for kind, build := range everyAndQKNorm() {
 		g := G.NewGraph()
 		l, err := build(g)
@@ -315,7 +318,7 @@ func TestInputsThatNoLayerTakes(t *testing.T) {
 		}
 		require.EqualError(t, second(l.Forward(nil)), "layers: "+kind+": the input is nil")
 		require.EqualError(t, l.Fwd(nil).Err(), "layers: "+kind+": the input is nil")
-		if l.Learnables() != nil { // the others stand on no graph
+		if l.Learnables() != nil { // the others have no graph
 			require.EqualError(t, second(l.Forward(node(G.NewGraph(), 2, 4))), "layers: "+kind+": the input is a node of another graph: place the layer there with On")
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 var shapes = [][]int{{1, 5}, {4, 1}, {5, 7}, {3, 4, 6}, {2, 1, 3, 2}, {9}}
 
-// f64 builds layers for gradient checks.
+// f64 is the option for gradient checks.
 var f64 = WithDtype(tensor.Float64)
 
 // TestGradients compares every layer's gradients with finite differences.
@@ -20,7 +20,7 @@ func TestGradients(t *testing.T) {
 	type testedLayer struct {
 		name string
 		new  func(g *G.ExprGraph, features int, opts ...Option) (Layer, error)
-		fits func(shape []int) bool // of x
+		fits func(shape []int) bool // x's shapes
 	}
 	always := func([]int) bool { return true }
 	all := []testedLayer{
@@ -70,7 +70,7 @@ func TestGradients(t *testing.T) {
 	}
 }
 
-// evaluatedBatchNorm has running statistics other than those it starts with.
+// evaluatedBatchNorm returns an evaluation placement whose running statistics are not the initial ones.
 func evaluatedBatchNorm(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	l, err := NewBatchNorm(G.NewGraph(), features, opts...)
 	if err != nil {

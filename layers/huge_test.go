@@ -14,7 +14,7 @@ import (
 	"gorgonorm/internal/extent"
 )
 
-// Sizes with a product that wraps, whether an int has 64 bits or 32.
+// Sizes with products that overflow an int of 64 or 32 bits.
 const (
 	half  = math.MaxInt/2 + 1            // times 2 is negative, times 4 is 0
 	third = math.MaxUint/3 + 1           // times 3 is 2
@@ -25,8 +25,8 @@ func tooLarge(what string, shape ...int) string {
 	return fmt.Sprintf("%s has shape %v, want sizes of 0 or more and at most %d elements", what, tensor.Shape(shape), extent.Max)
 }
 
-// TestConstructorsRefuseSizesThatWrap, before they take memory or add a node.
-func TestConstructorsRefuseSizesThatWrap(t *testing.T) {
+// TestConstructorsRefuseSizesThatOverflow, before they allocate or add a node.
+func TestConstructorsRefuseSizesThatOverflow(t *testing.T) {
 	t.Parallel()
 	zero := constant(0)
 	norm := func(features int) func(*G.ExprGraph, ...Option) error {
@@ -64,8 +64,7 @@ func TestConstructorsRefuseSizesThatWrap(t *testing.T) {
 	require.Nil(t, Normal(rand.NewPCG(1, 2), 1)(tensor.Float32, half, 4))
 }
 
-// TestForwardRefusesShapesThatWrap: such nodes need no memory to be made.
-func TestForwardRefusesShapesThatWrap(t *testing.T) {
+func TestForwardRefusesShapesThatOverflow(t *testing.T) {
 	t.Parallel()
 	for kind, build := range everyAndQKNorm() {
 		for _, shape := range [][]int{{root, root}, {half, 4}, {4, half, 12}, {3, third, 4}, {2, half, 4}, {math.MaxInt, 12}, {-1, 4}, {-1, -1, 12}} {
@@ -88,8 +87,8 @@ func huge(g *G.ExprGraph, ids bool, shape ...int) *G.Node {
 	return G.NewTensor(g, dt, len(shape), G.WithShape(shape...), G.WithName(fmt.Sprint("x", rand.Int())))
 }
 
-// TestForwardRefusesResultsThatWrap, of inputs that do not.
-func TestForwardRefusesResultsThatWrap(t *testing.T) {
+// TestForwardRefusesResultsThatOverflow, of inputs that do not.
+func TestForwardRefusesResultsThatOverflow(t *testing.T) {
 	t.Parallel()
 	const rows = extent.Max / 8
 	g := G.NewGraph()
@@ -129,8 +128,8 @@ func TestForwardRefusesResultsThatWrap(t *testing.T) {
 	}
 }
 
-// TestACacheThatWrapsIsRefused, by its tokens, or by these times the width of the rows.
-func TestACacheThatWrapsIsRefused(t *testing.T) {
+// TestCachesThatOverflowAreRefused, for their tokens or for tokens times width.
+func TestCachesThatOverflowAreRefused(t *testing.T) {
 	t.Parallel()
 	_, err := NewKVCache(math.MaxInt)
 	require.EqualError(t, err, fmt.Sprintf("layers: KVCache: has room for %d tokens, want at most %d", math.MaxInt, extent.Max/64))
@@ -156,8 +155,8 @@ func TestCombineMomentsRefusesCountsThatOverflow(t *testing.T) {
 	require.Equal(t, math.MaxInt, whole.Count)
 }
 
-// TestACountOfBatchesDoesNotWrap: a plain mean over as many goes on as one.
-func TestACountOfBatchesDoesNotWrap(t *testing.T) {
+// TestTheCountOfBatchesDoesNotOverflow, and a cumulative average continues with the largest count.
+func TestTheCountOfBatchesDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
 	l, err := NewBatchNorm(g, 1, WithCumulativeAverage())

@@ -14,17 +14,17 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// What is claimed of norms, as theorems: of all of them, in both types, on several
-// draws.
+// Theorems about norms, checked for all of them, in both types, on several draws.
 
 const seeds = 3
 
-// tinyEps is nothing beside the variances here.
+// tinyEps is negligible beside the variances here.
 const tinyEps = 1e-30
 
-var floats = map[tensor.Dtype]float64{tensor.Float32: 0x1p-23, tensor.Float64: 0x1p-52} // and their units in the last place
+// floats maps the types to their unit in the last place of 1.
+var floats = map[tensor.Dtype]float64{tensor.Float32: 0x1p-23, tensor.Float64: 0x1p-52}
 
-// skewed are inputs, as run takes them, whose distribution has no symmetry.
+// skewed returns inputs for run whose distribution is not symmetric.
 func skewed(seed uint64, dt tensor.Dtype) normInputs {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	in := normInputs{
@@ -40,7 +40,7 @@ func skewed(seed uint64, dt tensor.Dtype) normInputs {
 	return in
 }
 
-// everyNorm runs do for each norm, type and seed.
+// everyNorm calls do for each norm, type and seed.
 func everyNorm(t *testing.T, do func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs)) {
 	for _, n := range normCases {
 		for dt := range floats {
@@ -51,7 +51,7 @@ func everyNorm(t *testing.T, do func(t *testing.T, n normCase, dt tensor.Dtype, 
 	}
 }
 
-// gathered are the numbers of x that are normalized together.
+// gathered returns the sets of numbers of x that are normalized together.
 func (c normCase) gathered(x []float64) [][]float64 {
 	sets := c.sets()
 	together := make([][]float64, slices.Max(sets)+1)
@@ -61,7 +61,7 @@ func (c normCase) gathered(x []float64) [][]float64 {
 	return together
 }
 
-// moment is the mean of (x−about)^power.
+// moment returns the mean of (x−about)^power.
 func moment(x []float64, about float64, power int) (m float64) {
 	for _, v := range x {
 		p := 1.0
@@ -73,17 +73,16 @@ func moment(x []float64, about float64, power int) (m float64) {
 	return m
 }
 
-// TestStandardMoments: without γ and β, what a norm gives has a mean square of 1, so
-// that a row of C features has the length √C. It has mean 0, is orthogonal to ones,
-// where the norm takes the mean away; and its skewness and kurtosis are those of x,
-// for it is a line's image: normalizing makes nothing Gaussian.
+// TestStandardMoments: without γ and β, a norm's result has a mean square of 1, so that a row of C
+// features has length √C. If the norm subtracts the mean, the result has mean 0, and is orthogonal to
+// ones. Skewness and kurtosis are those of x, because the result is a linear function of x:
+// normalizing does not make a distribution Gaussian.
 //
-// With u half a unit in the last place, and x̂ = x·rstd, each x̂ is wrong by u of its
-// own, and all by what rstd is: by u, and by half of what the sum of squares is, some
-// u where it is taken in several lanes. That is 4u, two units; in float64 it is more,
-// for the kernels without assembly, and this test, take sums one after the other. A
-// mean is wrong by 2u of the largest x̂, and of x's mean, which is rounded, beside the
-// deviation.
+// Let u be half a unit in the last place. Each x̂ = x·rstd has a rounding error of u. All share the
+// error of rstd, which is u plus half the error of the sum of squares, a few u for a sum in several
+// lanes. Together that is 4u, two units. In float64 it is more, because the kernels without assembly,
+// and this test, sum sequentially. The error of a mean is 2u of the largest x̂, and 2u of x's rounded
+// mean relative to the deviation.
 func TestStandardMoments(t *testing.T) {
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		unit, units := floats[dt], 2.0
@@ -102,7 +101,8 @@ func TestStandardMoments(t *testing.T) {
 			}
 			for _, power := range []int{3, 4} {
 				want := moment(x, mean, power) / math.Pow(moment(x, mean, 2), float64(power)/2)
-				var size float64 // of what is added up: each is wrong by power times what x̂ is, and their sum here by some units
+				// the mean of |x̂|^power: each term's error is power times x̂'s, and the sum adds a few units
+				var size float64
 				for _, v := range xhat {
 					size += math.Pow(math.Abs(v), float64(power)) / float64(len(xhat))
 				}
@@ -112,10 +112,10 @@ func TestStandardMoments(t *testing.T) {
 	})
 }
 
-// TestScaleAndShift: what a norm gives does not change where all that is normalized
-// together is scaled, and where it is shifted if the norm takes the mean away. The
-// gradient of x is divided by the scale: the larger x grows, the slower it is changed.
-// Where eps counts, it is as if it were divided by the scale's square.
+// TestScaleAndShift: a norm's result does not change if the numbers that are normalized together are
+// scaled or, for a norm that subtracts the mean, shifted. The gradient of x is divided by the scale,
+// so the larger x grows, the slower it changes. An eps that is not negligible acts as if divided by
+// the square of the scale.
 func TestScaleAndShift(t *testing.T) {
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
@@ -143,7 +143,7 @@ func TestScaleAndShift(t *testing.T) {
 			for i, s := range sets {
 				got[1][i] *= scales[s]
 			}
-			// A shift of a few deviations rounds x by a few units.
+			// A shift by a few deviations rounds x by a few units.
 			within := golden.Within{Rel: 64 * floats[dt]}
 			for i, name := range []string{"y", "dx", "dγ", "dβ"}[:len(want)] {
 				golden.RequireClose(t, want[i], got[i], within, "%s, eps %g", name, eps)
@@ -152,9 +152,10 @@ func TestScaleAndShift(t *testing.T) {
 	})
 }
 
-// TestGradientsAreOrthogonal to what norms do not see: to x̂, for they do not see
-// scales, and, where they do not see shifts, to ones. As far as eps counts they do see
-// scales: with v the variance, Σdx·x̂ = rstd·Σg·x̂·eps/(v+eps), g = dy·γ.
+// TestGradientsAreOrthogonal to the directions in which a norm's result does not change: to x̂,
+// because of scales and, for a norm that subtracts the mean, to ones, because of shifts. With an eps
+// that is not negligible the result depends on scales: with v the variance and g = dy·γ,
+// Σdx·x̂ = rstd·Σg·x̂·eps/(v+eps).
 func TestGradientsAreOrthogonal(t *testing.T) {
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
@@ -177,7 +178,7 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 					sum, along, gx = sum+d, along+d*xhat, gx+gs[s][i]*xhat
 					size = max(size, rstd*math.Abs(gs[s][i]))
 				}
-				// Each term is wrong by some units, and so on the mean is the sum.
+				// Each term has an error of a few units, and so, relative to the mean term, has the sum.
 				most := 4 * floats[dt] * size * float64(len(x))
 				if n.centred() {
 					require.InDelta(t, 0, sum, most, "Σdx of set %d, eps %g", s, eps)
@@ -188,18 +189,18 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 	})
 }
 
-// sameNorms are two layers that compute one thing, on x of shapes of one size. In b, x
-// and dx are in the order that gather gives, if any.
+// sameNorms are two layers that compute the same, on shapes of x of equal size. For b, x and dx are
+// in the order of gather, unless it is nil.
 type sameNorms struct {
 	name           string
 	a, b           func(g *G.ExprGraph, opts ...Option) (Layer, error)
 	shapeA, shapeB []int
 	gather         []int
-	centred        bool // b gets x's rows centred, and so is its dx
-	gain           bool // b's weight is 1 more than a's
+	centred        bool // b's x has centred rows, and so has its dx
+	gain           bool // b's weight is a's plus 1
 }
 
-func TestNormsThatAreOneAnother(t *testing.T) {
+func TestEquivalentNormsComputeTheSame(t *testing.T) {
 	norm := func(make func(g *G.ExprGraph, opts ...Option) (Layer, error), more ...Option) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return make(g, append(opts, more...)...) }
 	}
@@ -211,7 +212,7 @@ func TestNormsThatAreOneAnother(t *testing.T) {
 		return maskOfOnes{l}, err
 	}
 	rows, images := []int{12, 32}, []int{3, 32, 4}
-	var last []int // of an element of images, where it is with the features last
+	var last []int // of each element of images, its index with the features last
 	for i := range 3 * 32 * 4 {
 		n, j, k := i/(32*4), i/4%32, i%4
 		last = append(last, (n*4+k)*32+j)
@@ -282,7 +283,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 	}
 }
 
-// maskOfOnes is BatchNorm with a mask that leaves nothing out.
+// maskOfOnes is a BatchNorm under a mask that includes all rows.
 type maskOfOnes struct{ *BatchNorm }
 
 func (l maskOfOnes) Forward(x *G.Node) (*G.Node, error) {
@@ -291,8 +292,8 @@ func (l maskOfOnes) Forward(x *G.Node) (*G.Node, error) {
 	return l.ForwardMasked(x, input(x.Graph(), "mask", tensor.Int, slices.Repeat([]int{1}, shape.TotalSize()), shape...))
 }
 
-// TestPositionsAreBatchNormsByThemselves, which share γ and β.
-func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
+// TestPositionsAreSeparateBatchNorms, which share γ and β.
+func TestPositionsAreSeparateBatchNorms(t *testing.T) {
 	const batch, positions, features = 6, 3, 5
 	for dt, unit := range floats {
 		for seed := range uint64(seeds) {
@@ -308,7 +309,7 @@ func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
 				y, grads = runOnce(t, "tape", g, l, dt, x, dy, shape...)
 				return y, grads, float64s(l.RunningMean()), float64s(l.RunningVar())
 			}
-			// at is a position's part of v.
+			// at returns a position's part of v.
 			at := func(p int, v []float64) (part []float64) {
 				for from := p * features; from < len(v); from += positions * features {
 					part = append(part, v[from:from+features]...)
@@ -335,7 +336,7 @@ func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
 	}
 }
 
-// TestCumulativeAverageIsTheMeanOfAllBatches, after each of them.
+// TestCumulativeAverageIsTheMeanOfAllBatches so far, after each batch.
 func TestCumulativeAverageIsTheMeanOfAllBatches(t *testing.T) {
 	const rows, features = 7, 3
 	for dt, unit := range floats {

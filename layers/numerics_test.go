@@ -14,12 +14,13 @@ import (
 
 const hardEps = 1e-5
 
-// hardKinds are how the numbers of x are spread.
+// hardKinds holds distributions of x.
 var hardKinds = map[string]struct{ mean, deviation float64 }{
-	"usual": {0, 1}, "mean 1e4": {1e4, 1}, "mean 1e6": {1e6, 1}, "zero": {0, 0}, "denormal": {0, 1e-310}, "1e30": {0, 1e30}, "1e200": {0, 1e200},
+	"usual": {0, 1}, "mean 1e4": {1e4, 1}, "mean 1e6": {1e6, 1}, "zero": {0, 0}, "denormal": {0, 1e-310},
+	"1e30": {0, 1e30}, "1e200": {0, 1e200},
 }
 
-// hardData makes the inputs of a case: all x of one kind.
+// hardData returns the inputs of a case, with x of one kind.
 func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 	k := hardKinds[kind]
 	if kind == "denormal" && dt == tensor.Float32 {
@@ -33,7 +34,7 @@ func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 	}
 	switch kind {
 	case "denormal":
-		clear(in.beta) // beside which x̂ is nothing
+		clear(in.beta) // x̂ would be negligible beside β
 	case "constant":
 		sets := h.sets()
 		constants := golden.Made(5, slices.Max(sets)+1, 1000, 1)
@@ -45,10 +46,10 @@ func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 	return in
 }
 
-// TestHardRows holds the errors of norms on rows, or what else is normalized together,
-// that are all far from 0, or constant, or zeros, or large or small beyond squaring:
-// to PyTorch's on the same numbers, and to some units in the last place.
-func TestHardRows(t *testing.T) {
+// TestErrorsOnHardRowsAreSmall checks the errors of norms on numbers that are far from 0, constant,
+// zero, or so large or small that squares overflow or vanish. The errors are at most a few units in
+// the last place, and at most PyTorch's on the same numbers, except for slack.
+func TestErrorsOnHardRowsAreSmall(t *testing.T) {
 	t.Logf("%-41s %-36s  %s", "errors", "  y, dx, dγ and dβ, ours", "  PyTorch's")
 	for _, rows := range hardRowKinds() {
 		for _, h := range normCases {
@@ -66,7 +67,7 @@ func TestHardRows(t *testing.T) {
 				}
 				what := fmt.Sprintf("%-8s  %-19s  %v", rows, h.name+" "+h.layout, dt)
 				t.Logf("%-41s %s  %s", what, columns(ours), columns(pytorch))
-				if rows == "1e200" && !h.byRow() { // the variance is beyond float64: x̂ and rstd are 0
+				if rows == "1e200" && !h.byRow() { // the variance overflows float64, so x̂ and rstd are 0
 					for _, y := range got[0] {
 						require.Contains(t, in.beta, y)
 					}
@@ -79,7 +80,7 @@ func TestHardRows(t *testing.T) {
 				for i, e := range ours {
 					require.LessOrEqual(t, e, most, "%s, result %d", what, i)
 				}
-				if pytorch == nil { // of a norm that testdata/numerics.py does not have
+				if pytorch == nil { // testdata/numerics.py does not have the norm
 					continue
 				}
 				require.Len(t, pytorch, len(want))
@@ -91,7 +92,7 @@ func TestHardRows(t *testing.T) {
 	}
 }
 
-// hardRowKinds are the kinds of hardRows, each once.
+// hardRowKinds returns the kinds of hardRows, each once.
 func hardRowKinds() (kinds []string) {
 	for _, c := range hardRows {
 		if !slices.Contains(kinds, c.rows) {
@@ -101,7 +102,7 @@ func hardRowKinds() (kinds []string) {
 	return kinds
 }
 
-// pytorchErrors are those of hardRows in float32 and float64, nil where there are none.
+// pytorchErrors returns PyTorch's errors in float32 and float64, or nil if hardRows does not have them.
 func pytorchErrors(rows, norm string) (errors [2][]float64) {
 	for _, c := range hardRows {
 		if c.rows == rows && c.norm == norm {
@@ -111,14 +112,14 @@ func pytorchErrors(rows, norm string) (errors [2][]float64) {
 	return errors
 }
 
-// byRow says that a row's statistics are taken by the kernels of rows.
+// byRow reports whether the kernels of rows take the statistics.
 func (c normCase) byRow() bool {
 	return c.norm().byRow() || c.name == "GroupNorm of rows"
 }
 
-// mostError is what errors may be, and how much larger than PyTorch's: by one rounding,
-// where that was luckier, and in float64 by some more: where there is no assembly, sums
-// in float64 are taken one after the other.
+// mostError returns the largest error allowed, and by how much it may exceed PyTorch's. The slack is
+// one rounding, by which PyTorch may be lucky. In float64 it is larger, because without assembly the
+// kernels sum sequentially.
 func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) {
 	if dt == tensor.Float32 {
 		return 4 * 0x1p-23, 0x1p-23
@@ -126,16 +127,16 @@ func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) 
 	const unit = 0x1p-52
 	k := hardKinds[kind]
 	switch {
-	case kind == "denormal": // a mean is of whole units of 2^-1074
+	case kind == "denormal": // a mean is a multiple of 2^-1074
 		few := 4 * 0x1p-1074 / k.deviation
 		return few, few
 	}
 	return 8 * unit, 8 * unit
 }
 
-// TestNaNAndInfinityStayWhereTheyAre: one in x makes NaN of what is normalized together
-// with it, and everything else is what it was, to the bit.
-func TestNaNAndInfinityStayWhereTheyAre(t *testing.T) {
+// TestNaNAndInfinityAffectOnlyTheirSet: a NaN or infinity in x makes everything that is normalized
+// with it NaN, and all else keeps its bits.
+func TestNaNAndInfinityAffectOnlyTheirSet(t *testing.T) {
 	for _, h := range normCases {
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			in, sets := hardData("usual", h, dt), h.sets()
@@ -146,7 +147,7 @@ func TestNaNAndInfinityStayWhereTheyAre(t *testing.T) {
 					in.x = hardData("usual", h, dt).x
 					in.x[at] = bad
 					got := h.run(t, dt, hardEps, in)
-					// rstd is 0 where a mean square is infinite: 0 = x·0, but for Inf·0.
+					// rstd is 0 if a mean square is infinite. Then y = x·0 is 0, except Inf·0.
 					zeros := !h.centred() && math.IsInf(bad, 0)
 					lostFeatures := make([]bool, len(want[2]))
 					for i, s := range sets {
@@ -157,7 +158,7 @@ func TestNaNAndInfinityStayWhereTheyAre(t *testing.T) {
 						case zeros && i != at:
 							require.Zero(t, y, "%s: y %d", what, i)
 							require.True(t, math.IsNaN(dx), "%s: dx %d is %g", what, i, dx)
-							if j := i % caseFeatures; !h.norm().scalar { // x at is in every sum of those that have one
+							if j := i % caseFeatures; !h.norm().scalar { // a scalar gain's gradient sums over x[at] too
 								require.False(t, math.IsNaN(got[2][j]), "%s: dγ %d", what, j)
 							}
 						default:
@@ -193,9 +194,9 @@ func columns(errors []float64) (s string) {
 	return fmt.Sprintf("%-36s", s)
 }
 
-// hardRows are PyTorch's errors of y, dx, dγ and dβ, relative to the largest value, as
-// python3 -B testdata/numerics.py prints them, with PyTorch 1.13.0 on a CPU, where
-// RMSNorm is composed. The first are float32's, the second float64's.
+// hardRows holds PyTorch's errors of y, dx, dγ and dβ, relative to the largest value, in float32 and
+// float64, as printed by python3 -B testdata/numerics.py with PyTorch 1.13.0 on a CPU. RMSNorm is
+// composed of PyTorch's operations there.
 var hardRows = []struct {
 	rows, norm string
 	pytorch    [2][]float64

@@ -13,7 +13,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// twice are the layers whose gradients have gradients.
+// twice holds the layers that have second derivatives.
 var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	all := make(map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error))
 	for _, kind := range kindsWhere(normSpec.differsTwice) {
@@ -22,8 +22,7 @@ var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option)
 	return all
 }()
 
-// TestGradientsOfGradients holds each gradient's own gradients to finite differences
-// of it.
+// TestGradientsOfGradients compares the gradients of each gradient with finite differences of it.
 func TestGradientsOfGradients(t *testing.T) {
 	for name, build := range twice {
 		for _, shape := range [][]int{{5, 7}, {1, 4}, {2, 3, 6}} {
@@ -112,7 +111,7 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 			}
 			vm := newMachine(t, "tape", cost, wrt)
 			defer vm.Close()
-			for range 2 { // nothing that a run leaves behind, or Gorgonia adds up in place, reaches the next
+			for range 2 { // the second run does not depend on memory that the first one has written
 				require.NoError(t, vm.RunAll())
 				for i, got := range takeGrads(t, wrt) {
 					golden.RequireClose(t, want[i], got, tolerance[c.Dtype], "second gradient of %s", wrt[i].Name())
@@ -123,8 +122,8 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 	}
 }
 
-// TestGradientPenalty is that of WGAN-GP (Gulrajani et al. 2017) on a critic with a
-// norm between Gorgonia's own operations; gradients of it are held to differences.
+// TestGradientPenalty compares the gradients of WGAN-GP's penalty (Gulrajani et al. 2017) with finite
+// differences, for a critic with a norm between Gorgonia's own operations.
 func TestGradientPenalty(t *testing.T) {
 	const rows, in, hidden = 4, 3, 5
 	for _, kind := range kindsWhere(normSpec.differsTwice) {
@@ -180,10 +179,9 @@ func TestLispMachineRefusesSecondDerivatives(t *testing.T) {
 	}
 }
 
-// TestGradOfGorgoniasGrad works where no node comes up twice: the product of a
-// vector with the Hessian of Σ w∘y in x. Where Gorgonia would lose gradients it is
-// refused.
-func TestGradOfGorgoniasGrad(t *testing.T) {
+// TestGorgoniasGradOfItsOwnGradIsRightOrAnError: it is right if no node has two gradients, as for the
+// product of a vector with the Hessian of Σ w∘y in x, and an error if Gorgonia would lose gradients.
+func TestGorgoniasGradOfItsOwnGradIsRightOrAnError(t *testing.T) {
 	build := func(costOf func(y, w *G.Node) *G.Node, inner func(*G.Node, ...*G.Node) (G.Nodes, error)) ([]float64, error) {
 		rng := rand.New(rand.NewPCG(5, 5))
 		g := G.NewGraph()
@@ -213,7 +211,7 @@ func TestGradOfGorgoniasGrad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 
-	// Two of the norm's gradients in one cost: each has a term in x.
+	// Two of the norm's gradients in one cost, each with a term in x.
 	g := G.NewGraph()
 	l, err := NewLayerNorm(g, 4, f64)
 	require.NoError(t, err)
@@ -225,7 +223,7 @@ func TestGradOfGorgoniasGrad(t *testing.T) {
 	_, err = G.Grad(G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(grads[0])))), G.Must(G.Sum(G.Must(G.Square(grads[1])))))), x)
 	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of")
 
-	// A node between, that the first Grad has passed through.
+	// A node in between that the first Grad has differentiated.
 	g = G.NewGraph()
 	l, err = NewLayerNorm(g, 4, f64)
 	require.NoError(t, err)
@@ -244,8 +242,8 @@ func TestGradOfGorgoniasGrad(t *testing.T) {
 	require.ErrorContains(t, err, "take the first with layers.Grad")
 }
 
-// TestNoSecondDerivativeIsAnErrorOfTheGraph, not of the run.
-func TestNoSecondDerivativeIsAnErrorOfTheGraph(t *testing.T) {
+// TestAMissingSecondDerivativeFailsTheBuild of the graph, not the run.
+func TestAMissingSecondDerivativeFailsTheBuild(t *testing.T) {
 	for kind, build := range every {
 		if kind == "Embedding" || kind == "Identity" || twice[kind] != nil {
 			continue
@@ -290,9 +288,9 @@ func TestNoSecondDerivativeIsAnErrorOfTheGraph(t *testing.T) {
 	})
 }
 
-// TestGradIsAnErrorWhereGorgoniaLosesOrPanics: of the gradient of a slice Gorgonia
-// differentiates nothing, of that of SoftMax not even the operands can be asked for.
-func TestGradIsAnErrorWhereGorgoniaLosesOrPanics(t *testing.T) {
+// TestGradRefusesWhatGorgoniaCannotDifferentiate: Gorgonia loses the gradient of a slice's gradient,
+// and panics at the operands of SoftMax's gradient.
+func TestGradRefusesWhatGorgoniaCannotDifferentiate(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float64, []float64{1, 2, 3, 4}, 2, 2)
 	_, err := Grad(G.Must(G.Sum(G.Must(G.Cube(G.Must(G.Slice(x, G.S(0))))))), x)
@@ -304,7 +302,7 @@ func TestGradIsAnErrorWhereGorgoniaLosesOrPanics(t *testing.T) {
 	require.ErrorContains(t, err, "layers: Grad: panic: ")
 }
 
-func TestGradSaysWhatIsWrong(t *testing.T) {
+func TestGradRefusesBadArguments(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, []float64{1, 2}, 2)
 	other := input(g, "other", tensor.Float32, []float64{1, 2}, 2)
