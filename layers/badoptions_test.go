@@ -224,7 +224,8 @@ func TestLayersRefuseBadOptions(t *testing.T) {
 			g := G.NewGraph()
 			want := c.want
 			if normOf(kind).scalar {
-				want = strings.Replace(want, "the initial weight is not a []float32 of 4", "the initial weight is not a []float32 of 1", 1)
+				want = strings.Replace(want, "the initial weight is not a []float32 of 4",
+					"the initial weight is not a []float32 of 1", 1)
 			}
 			require.EqualError(t, constructors()[kind](g, c.opts...), "layers: "+kind+": "+want)
 			require.Empty(t, g.AllNodes(), "a refused layer's nodes")
@@ -248,24 +249,39 @@ func TestFailedConstructorsAddNoNode(t *testing.T) {
 		make func(g *G.ExprGraph) error
 		want string
 	}{
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0)) }, "layers: LayerNorm: features is 0, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, -4)) }, "layers: BatchNorm: features is -4, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0, WithName("50%d"))) }, "layers: LayerNorm 50%d: features is 0, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 4, WithAxis(1, 2))) }, "layers: LayerNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
-		{func(g *G.ExprGraph) error { return second(NewRMSNorm(g, 4, WithAxis(-1, -2))) }, "layers: RMSNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
-		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) }, "layers: BatchNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) }, "layers: GroupNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) }, "layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) }, "layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
-		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) }, "layers: Linear: maps 4 features to 0, want 1 or more of each"},
-		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) }, "layers: Linear: there is no function for the initial weight"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0)) },
+			"layers: LayerNorm: features is 0, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, -4)) },
+			"layers: BatchNorm: features is -4, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0, WithName("50%d"))) },
+			"layers: LayerNorm 50%d: features is 0, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 4, WithAxis(1, 2))) },
+			"layers: LayerNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewRMSNorm(g, 4, WithAxis(-1, -2))) },
+			"layers: RMSNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) },
+			"layers: BatchNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) },
+			"layers: GroupNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) },
+			"layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) },
+			"layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
+		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) },
+			"layers: Linear: maps 4 features to 0, want 1 or more of each"},
+		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) },
+			"layers: Linear: there is no function for the initial weight"},
 		{func(g *G.ExprGraph) error {
 			return second(NewLinear(g, 4, 4, func(tensor.Dtype, ...int) any { return []float32{1} }))
 		}, "layers: Linear: the initial weight is not a []float32 of 16 elements"},
-		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 0, 4, constant(0))) }, "layers: Embedding: has 0 rows of 4 features, want 1 or more of each"},
-		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 4, 4, nil)) }, "layers: Embedding: there is no function for the initial weight"},
-		{func(*G.ExprGraph) error { return second(NewCausalSelfAttention(0)) }, "layers: CausalSelfAttention: has 0 heads, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(norms(G.NewGraph()).On(nil, Training)) }, "layers: LayerNorm q: the graph is nil"},
+		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 0, 4, constant(0))) },
+			"layers: Embedding: has 0 rows of 4 features, want 1 or more of each"},
+		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 4, 4, nil)) },
+			"layers: Embedding: there is no function for the initial weight"},
+		{func(*G.ExprGraph) error { return second(NewCausalSelfAttention(0)) },
+			"layers: CausalSelfAttention: has 0 heads, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(norms(G.NewGraph()).On(nil, Training)) },
+			"layers: LayerNorm q: the graph is nil"},
 	} {
 		g := G.NewGraph()
 		require.EqualError(t, c.make(g), c.want)
@@ -290,7 +306,8 @@ func TestFailedConstructorsAddNoNode(t *testing.T) {
 	_, err := NewLayerNorm(g, 4, WithName("k"))
 	require.NoError(t, err)
 	nodes := len(g.AllNodes())
-	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)), "layers: RMSNorm k: the graph has a node k.weight already, give the layer another name")
+	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)),
+		"layers: RMSNorm k: the graph has a node k.weight already, give the layer another name")
 	require.Len(t, g.AllNodes(), nodes, "the query's norm")
 }
 
@@ -319,7 +336,8 @@ func TestLayersRefuseImpossibleInputs(t *testing.T) {
 		require.EqualError(t, second(l.Forward(nil)), "layers: "+kind+": the input is nil")
 		require.EqualError(t, l.Fwd(nil).Err(), "layers: "+kind+": the input is nil")
 		if l.Learnables() != nil { // the others have no graph
-			require.EqualError(t, second(l.Forward(node(G.NewGraph(), 2, 4))), "layers: "+kind+": the input is a node of another graph: place the layer there with On")
+			require.EqualError(t, second(l.Forward(node(G.NewGraph(), 2, 4))),
+				"layers: "+kind+": the input is a node of another graph: place the layer there with On")
 		}
 	}
 	residual, err := NewResidual()

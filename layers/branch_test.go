@@ -98,7 +98,8 @@ func TestASecondBranchSharesTheLearnables(t *testing.T) {
 				for i, n := range l.Learnables() {
 					require.Same(t, n, eval.Learnables()[i], name)
 				}
-				cost := G.Must(G.Add(weighed(t, l, inputFor(g, kind, "x", 1), "u"), weighed(t, eval, inputFor(g, kind, "x2", 2), "u2")))
+				cost := G.Must(G.Add(weighed(t, l, inputFor(g, kind, "x", 1), "u"),
+					weighed(t, eval, inputFor(g, kind, "x2", 2), "u2")))
 				grads, err := G.Grad(cost, l.Learnables()...)
 				require.NoError(t, err, name)
 				vm := G.NewTapeMachine(g)
@@ -126,7 +127,8 @@ func TestOnRefusesAGraphThatHasALearnablesName(t *testing.T) {
 			t.Parallel()
 			l, g := build(G.NewGraph()), G.NewGraph()
 			last := l.Learnables()[len(l.Learnables())-1]
-			G.NewTensor(g, tensor.Float64, last.Dims(), G.WithShape(last.Shape()...), G.WithName(last.Name()), G.WithInit(G.Zeroes()))
+			G.NewTensor(g, tensor.Float64, last.Dims(), G.WithShape(last.Shape()...), G.WithName(last.Name()),
+				G.WithInit(G.Zeroes()))
 			_, err := l.On(g, Evaluation)
 			require.ErrorContains(t, err, "the graph has a node "+last.Name()+" already")
 			require.Len(t, g.AllNodes(), 1)

@@ -174,7 +174,8 @@ func ExampleBatchNorm_On_sameGraph() {
 		if err := test.RunAll(); err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("statistics %.2f %.2f, prediction %.2f\n", norm.RunningMean().Data(), norm.RunningVar().Data(), prediction.Value().Data())
+		fmt.Printf("statistics %.2f %.2f, prediction %.2f\n",
+			norm.RunningMean().Data(), norm.RunningVar().Data(), prediction.Value().Data())
 		test.Reset()
 	}
 	// Output:
@@ -195,7 +196,8 @@ func Example_evaluationGraph() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	evalW := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(w.Shape()...), G.WithName(w.Name()), G.WithValue(w.Value()))
+	evalW := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(w.Shape()...), G.WithName(w.Name()),
+		G.WithValue(w.Value()))
 
 	x := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(1, 1), G.WithName("x"),
 		G.WithValue(tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float32{4}))))

@@ -81,7 +81,8 @@ func TestFoldRefusesNormsAndLayersThatDoNotFold(t *testing.T) {
 	}{
 		{nil, nil, nil, "layers: BatchNorm: the linear layer to fold into is nil"},
 		{[]Option{WithoutTracking()}, linear, nil, "layers: BatchNorm: WithoutTracking leaves no statistics to fold"},
-		{[]Option{WithPositions(2)}, linear, nil, "layers: BatchNorm: statistics at 2 positions do not fold into one linear layer"},
+		{[]Option{WithPositions(2)}, linear, nil,
+			"layers: BatchNorm: statistics at 2 positions do not fold into one linear layer"},
 		{[]Option{WithAxis(1)}, linear, nil,
 			"layers: BatchNorm: the features are on axis 1, want them last, as a linear layer's outputs"},
 		{nil, double, nil, "layers: BatchNorm: the linear layer is of type float64, want float32"},

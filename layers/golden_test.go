@@ -68,7 +68,9 @@ func (p goldenPass) compare(t *testing.T, dtype string, tol golden.Within, y []f
 }
 
 // run applies the layer, on its graph, to the pass's x.
-func (p goldenPass) run(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype) (y []float64, grads [][]float64) {
+func (p goldenPass) run(
+	t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype,
+) (y []float64, grads [][]float64) {
 	t.Helper()
 	x := input(g, "x", dt, p.X.Data, p.X.Shape...)
 	return gradients(t, machine, testLayer{
@@ -255,7 +257,8 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 					l, err := build(c)
 					require.NoError(t, err)
 					x := input(G.NewGraph(), "x", dtypes[c.Dtype], c.X.Data, c.X.Shape...)
-					y, grads := gradients(t, machine, testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, c.Dy.Data)
+					layer := testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}
+					y, grads := gradients(t, machine, layer, c.Dy.Data)
 					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
 					golden.RequireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
 				})
@@ -326,7 +329,8 @@ func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
 		new  func(g *G.ExprGraph) (Layer, error)
 		like func(g *G.ExprGraph, x, gamma, beta *G.Node) *G.Node
 	}{
-		{"LayerNorm", func(g *G.ExprGraph) (Layer, error) { return NewLayerNorm(g, cols, f64, WithEps(eps)) }, composed(true)},
+		{"LayerNorm", func(g *G.ExprGraph) (Layer, error) { return NewLayerNorm(g, cols, f64, WithEps(eps)) },
+			composed(true)},
 		{"RMSNorm", func(g *G.ExprGraph) (Layer, error) { return NewRMSNorm(g, cols, f64, WithEps(eps)) }, composed(false)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

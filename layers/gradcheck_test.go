@@ -79,7 +79,9 @@ func newMachine(t tester, machine string, cost *G.Node, wrt G.Nodes) G.VM {
 
 // newSteps applies the layer once and returns a function that runs it on new values of its input and
 // of the upstream gradient.
-func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, shape []int) func(x, upstream []float64) ([]float64, [][]float64) {
+func newSteps(
+	t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, shape []int,
+) func(x, upstream []float64) (y []float64, grads [][]float64) {
 	t.Helper()
 	x := input(g, "x", dt, make([]float64, tensor.Shape(shape).TotalSize()), shape...)
 	y, err := l.Forward(x)
@@ -124,7 +126,8 @@ func dot(t tester, y *G.Node, upstream []float64) *G.Node {
 		return cost
 	}
 	w := tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(as(y.Dtype(), upstream)))
-	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"), G.WithValue(w))
+	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"),
+		G.WithValue(w))
 	return G.Must(G.Sum(G.Must(G.HadamardProd(y, weights))))
 }
 
@@ -153,7 +156,8 @@ func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.Ex
 	checkGradientsOn(t, machines, values, build)
 }
 
-func checkGradientsOn(t *testing.T, machines []string, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
+func checkGradientsOn(t *testing.T, machines []string, values []any,
+	build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	forward := func() []float64 {
 		l := build(t, G.NewGraph(), values)

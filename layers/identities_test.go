@@ -97,7 +97,8 @@ func TestStandardMoments(t *testing.T) {
 			mean := 0.0
 			if n.centred() {
 				mean = moment(x, 0, 1)
-				require.InDelta(t, 0, moment(xhat, 0, 1), unit*(slices.Max(xhat)+mean/math.Sqrt(moment(x, mean, 2))), "mean of set %d", s)
+				require.InDelta(t, 0, moment(xhat, 0, 1), unit*(slices.Max(xhat)+mean/math.Sqrt(moment(x, mean, 2))),
+					"mean of set %d", s)
 			}
 			for _, power := range []int{3, 4} {
 				want := moment(x, mean, power) / math.Pow(moment(x, mean, 2), float64(power)/2)
@@ -106,7 +107,8 @@ func TestStandardMoments(t *testing.T) {
 				for _, v := range xhat {
 					size += math.Pow(math.Abs(v), float64(power)) / float64(len(xhat))
 				}
-				require.InDelta(t, want, moment(xhat, 0, power), float64(power)*8*unit*size, "standardized moment %d of set %d", power, s)
+				require.InDelta(t, want, moment(xhat, 0, power), float64(power)*8*unit*size, "standardized moment %d of set %d",
+					power, s)
 			}
 		}
 	})
@@ -193,7 +195,7 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 // in the order of gather, unless it is nil.
 type sameNorms struct {
 	name           string
-	a, b           func(g *G.ExprGraph, opts ...Option) (Layer, error)
+	a, b           constructor
 	shapeA, shapeB []int
 	gather         []int
 	centred        bool // b's x has centred rows, and so has its dx
@@ -201,7 +203,7 @@ type sameNorms struct {
 }
 
 func TestEquivalentNormsComputeTheSame(t *testing.T) {
-	norm := func(make func(g *G.ExprGraph, opts ...Option) (Layer, error), more ...Option) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+	norm := func(make constructor, more ...Option) constructor {
 		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return make(g, append(opts, more...)...) }
 	}
 	layer := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 32, opts...) }
@@ -218,18 +220,24 @@ func TestEquivalentNormsComputeTheSame(t *testing.T) {
 		last = append(last, (n*4+k)*32+j)
 	}
 	for _, c := range []sameNorms{
-		{name: "LayerNorm is RMSNorm of centred rows", a: norm(layer, WithoutBias()), b: rms, shapeA: rows, shapeB: rows, centred: true},
-		{name: "LayerNorm WithShape of rows", a: norm(layer, WithShape(4, 8)), b: layer, shapeA: []int{3, 4, 4, 8}, shapeB: rows},
+		{name: "LayerNorm is RMSNorm of centred rows", a: norm(layer, WithoutBias()), b: rms, shapeA: rows, shapeB: rows,
+			centred: true},
+		{name: "LayerNorm WithShape of rows", a: norm(layer, WithShape(4, 8)), b: layer, shapeA: []int{3, 4, 4, 8},
+			shapeB: rows},
 		{name: "RMSNorm WithShape of rows", a: norm(rms, WithShape(4, 8)), b: rms, shapeA: []int{3, 4, 4, 8}, shapeB: rows},
 		{name: "RMSNorm WithPartial of all", a: norm(rms, WithPartial(1)), b: rms, shapeA: rows, shapeB: rows},
-		{name: "RMSNorm WithZeroCentredGain", a: norm(rms, WithZeroCentredGain()), b: rms, shapeA: rows, shapeB: rows, gain: true},
+		{name: "RMSNorm WithZeroCentredGain", a: norm(rms, WithZeroCentredGain()), b: rms, shapeA: rows, shapeB: rows,
+			gain: true},
 		{name: "BatchNorm with a mask of ones", a: masked, b: batch, shapeA: []int{3, 4, 32}, shapeB: rows},
 		{name: "BatchNorm WithAxis", a: batch, b: norm(batch, WithAxis(1)), shapeA: rows, shapeB: images, gather: last},
-		{name: "BatchNorm with a mask of ones, WithAxis", a: batch, b: norm(masked, WithAxis(1)), shapeA: rows, shapeB: images, gather: last},
+		{name: "BatchNorm with a mask of ones, WithAxis", a: batch, b: norm(masked, WithAxis(1)), shapeA: rows,
+			shapeB: images, gather: last},
 	} {
 		for dt, unit := range floats {
 			for seed := range uint64(seeds) {
-				t.Run(fmt.Sprintf("%s/%v/%d", c.name, dt, seed), func(t *testing.T) { c.compare(t, dt, golden.Within{Rel: 16 * unit}, seed) })
+				t.Run(fmt.Sprintf("%s/%v/%d", c.name, dt, seed), func(t *testing.T) {
+					c.compare(t, dt, golden.Within{Rel: 16 * unit}, seed)
+				})
 			}
 		}
 	}
@@ -242,7 +250,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 	x, dy := normals(rng, rows*cols, 0.5, 2), normals(rng, rows*cols, 0, 1)
 	weight, bias := normals(rng, cols, 0.5, 0.5), normals(rng, cols, 0, 1)
 	round(dt, x, dy, weight, bias)
-	run := func(new func(g *G.ExprGraph, opts ...Option) (Layer, error), shape []int, x, dy, weight []float64) ([]float64, [][]float64) {
+	run := func(new constructor, shape []int, x, dy, weight []float64) ([]float64, [][]float64) {
 		g := G.NewGraph()
 		l, err := new(g, WithDtype(dt), WithEps(0.1))
 		require.NoError(t, err)
@@ -300,7 +308,9 @@ func TestPositionsAreSeparateBatchNorms(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 14))
 			x, dy := normals(rng, batch*positions*features, 1, 2), normals(rng, batch*positions*features, 0, 1)
 			gamma, beta := normals(rng, features, 1, 0.5), normals(rng, features, 0, 1)
-			run := func(x, dy []float64, shape []int, opts ...Option) (y []float64, grads [][]float64, mean, variance []float64) {
+			run := func(
+				x, dy []float64, shape []int, opts ...Option,
+			) (y []float64, grads [][]float64, mean, variance []float64) {
 				g := G.NewGraph()
 				l, err := NewBatchNorm(g, features, append(opts, WithDtype(dt))...)
 				require.NoError(t, err)

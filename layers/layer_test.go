@@ -10,18 +10,23 @@ import (
 	"gorgonia.org/tensor"
 )
 
+// constructor makes a layer whose other arguments are fixed.
+type constructor = func(g *G.ExprGraph, opts ...Option) (Layer, error)
+
 // every holds a constructor of each layer of one input, for 4 features.
-var every = func() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error) {
-	all := map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
+var every = func() map[string]constructor {
+	all := map[string]constructor{
 		"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 			return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 		},
 		"Embedding": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 			return NewEmbedding(g, 5, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 		},
-		"GELU":                func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
-		"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewCausalSelfAttention(1, opts...) },
-		"Identity":            func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
+		"GELU": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
+		"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) {
+			return NewCausalSelfAttention(1, opts...)
+		},
+		"Identity": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
 	}
 	for _, n := range norms {
 		all[n.kind] = func(g *G.ExprGraph, opts ...Option) (Layer, error) { return n.make(g, 4, opts...) }
@@ -377,7 +382,8 @@ func TestARowOfOneFeatureBecomesBeta(t *testing.T) {
 	require.NoError(t, err)
 	overwrite(l.Learnables()[1], []float64{0.25})
 	x := input(g, "x", tensor.Float32, []float64{3, -1e6, 1e-20}, 3, 1)
-	y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, []float64{1, 2, 3})
+	layer := testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}
+	y, grads := gradients(t, "tape", layer, []float64{1, 2, 3})
 	require.Equal(t, []float64{0.25, 0.25, 0.25}, y)
 	require.Equal(t, []float64{0, 0, 0}, grads[0])
 }
@@ -386,7 +392,10 @@ func TestPartOfFeaturesIgnoresTheRoundingOfP(t *testing.T) {
 	for _, c := range []struct {
 		p              float64
 		features, part int
-	}{{0.07, 100, 7}, {0.14, 50, 7}, {0.28, 25, 7}, {0.25, 7, 2}, {0.0625, 64, 4}, {1e-300, 5, 1}, {1, 9, 9}, {0.99, 9, 9}} {
+	}{
+		{0.07, 100, 7}, {0.14, 50, 7}, {0.28, 25, 7}, {0.25, 7, 2}, {0.0625, 64, 4}, {1e-300, 5, 1}, {1, 9, 9},
+		{0.99, 9, 9},
+	} {
 		require.Equal(t, c.part, partOf(c.features, c.p), "%+v", c)
 	}
 }

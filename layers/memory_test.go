@@ -175,9 +175,10 @@ func TestALayerOfOneGraphFollowsLet(t *testing.T) {
 func TestSolversWriteIntoTheSharedMemory(t *testing.T) {
 	t.Parallel()
 	solvers := map[string]G.Solver{
-		"vanilla": G.NewVanillaSolver(), "momentum": G.NewMomentum(), "RMSProp": G.NewRMSPropSolver(), "Adagrad": G.NewAdaGradSolver(),
-		"Adam": G.NewAdamSolver(), "AdamW": G.NewAdamW(), "Barzilai-Borwein": G.NewBarzilaiBorweinSolver(),
-		"clipped": G.NewAdamSolver(G.WithClip(0.1), G.WithL2Reg(0.1), G.WithBatchSize(2)),
+		"vanilla": G.NewVanillaSolver(), "momentum": G.NewMomentum(), "RMSProp": G.NewRMSPropSolver(),
+		"Adagrad": G.NewAdaGradSolver(), "Adam": G.NewAdamSolver(), "AdamW": G.NewAdamW(),
+		"Barzilai-Borwein": G.NewBarzilaiBorweinSolver(),
+		"clipped":          G.NewAdamSolver(G.WithClip(0.1), G.WithL2Reg(0.1), G.WithBatchSize(2)),
 	}
 	for name, solver := range solvers {
 		t.Run(name, func(t *testing.T) {

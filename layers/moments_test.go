@@ -167,7 +167,8 @@ func TestReplacedStatisticsAreAnError(t *testing.T) {
 	other, err := tensor.New(tensor.WithShape(2), tensor.WithBacking([]float64{1, 2})).GobEncode()
 	require.NoError(t, err)
 	require.NoError(t, l.RunningMean().GobDecode(other))
-	const want = "layers: BatchNorm: running_mean is of type float64 and shape (2), want float32 and (3) in row-major order"
+	const want = "layers: BatchNorm: running_mean is of type float64 and shape (2), " +
+		"want float32 and (3) in row-major order"
 	require.EqualError(t, l.SetStatistics(Moments{Count: 2, Mean: make([]float64, 3), M2: make([]float64, 3)}), want)
 	_, err = l.Fold(g, linear)
 	require.EqualError(t, err, want)

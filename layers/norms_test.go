@@ -49,8 +49,10 @@ var norms = []normSpec{
 	{
 		kind: "LayerNorm", new: ofFeatures(NewLayerNorm), learnables: []string{"weight", "bias"},
 		over: "row", centred: true, eps: 1e-5, twice: true,
-		variants: map[string][]Option{"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()}},
-		golden:   rowNormEqualsPyTorch,
+		variants: map[string][]Option{
+			"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()},
+		},
+		golden: rowNormEqualsPyTorch,
 	},
 	{
 		kind: "RMSNorm", new: ofFeatures(NewRMSNorm), learnables: []string{"weight"},
@@ -87,8 +89,10 @@ var norms = []normSpec{
 	{
 		kind: "DyT", new: ofFeatures(NewDyT), learnables: []string{"weight", "bias", "alpha"},
 		function: &function{f: math.Tanh, slope: func(u float64) float64 { return 1 / (math.Cosh(u) * math.Cosh(u)) }},
-		variants: map[string][]Option{"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()}},
-		golden:   pointwiseEqualsPyTorch,
+		variants: map[string][]Option{
+			"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()},
+		},
+		golden: pointwiseEqualsPyTorch,
 	},
 	{
 		kind: "Derf", new: ofFeatures(NewDerf), learnables: []string{"weight", "bias", "alpha", "shift"},
@@ -99,7 +103,9 @@ var norms = []normSpec{
 }
 
 // ofFeatures returns a constructor whose result is a Layer.
-func ofFeatures[L Layer](make func(g *G.ExprGraph, features int, opts ...Option) (L, error)) func(*G.ExprGraph, int, ...Option) (Layer, error) {
+func ofFeatures[L Layer](
+	make func(g *G.ExprGraph, features int, opts ...Option) (L, error),
+) func(*G.ExprGraph, int, ...Option) (Layer, error) {
 	return func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) { return make(g, features, opts...) }
 }
 

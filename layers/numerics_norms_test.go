@@ -23,7 +23,7 @@ const (
 // normCase is a norm and a layout of x.
 type normCase struct {
 	name, layout string
-	new          func(g *G.ExprGraph, opts ...Option) (Layer, error)
+	new          constructor
 	set          func(sample, outer, feature int) int // the set with which a number is normalized
 	shape        []int
 }
@@ -33,7 +33,6 @@ var normCases = func() (cases []normCase) {
 	row := func(n, i, _ int) int { return n*caseOuter + i }
 	column := func(_, _, j int) int { return j }
 	last, images := []int{caseSamples, caseOuter, caseFeatures}, []int{caseSamples, caseFeatures, caseOuter}
-	type constructor = func(g *G.ExprGraph, opts ...Option) (Layer, error)
 	add := func(name, layout string, shape []int, set func(n, i, j int) int, new constructor) {
 		cases = append(cases, normCase{name, layout, new, set, shape})
 	}

@@ -114,7 +114,9 @@ func forward(l Layer, x, mask *G.Node) (*G.Node, error) {
 }
 
 // run returns y and the gradients of Σ upstream∘y.
-func run(t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64) (values []float64, grads [][]float64, err error) {
+func run(
+	t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64,
+) (values []float64, grads [][]float64, err error) {
 	vm := newMachine(t, machine, dot(t, y, upstream), wrt)
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
@@ -281,7 +283,10 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	at, _ := r.at()
 	for i := range x {
 		index := place(i, r.shape)
-		e := element{set: -1, plus: plus, weight: weight, bias: bias, at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at)}
+		e := element{
+			set: -1, plus: plus, weight: weight, bias: bias,
+			at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at),
+		}
 		e.gainAt = e.at
 		if norm.scalar {
 			e.gainAt = 0

@@ -44,15 +44,20 @@ type request struct {
 func (r request) GoString() string {
 	var opts []string
 	for _, name := range r.options {
-		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axes,
-			"WithPositions": r.positions, "WithShape": r.dims, "WithWeightInit": r.init, "WithBiasInit": r.init}[name]
+		arg := map[string]any{
+			"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial,
+			"WithAlpha": r.alpha, "WithAxis": r.axes, "WithPositions": r.positions, "WithShape": r.dims,
+			"WithWeightInit": r.init, "WithBiasInit": r.init,
+		}[name]
 		if arg == nil {
 			arg = ""
 		}
 		opts = append(opts, fmt.Sprintf("%s(%v)", name, arg))
 	}
-	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; x is %v %v, %s, %s; mask %v %s, each %t; %s; seed %d, offset %g",
-		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode, r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.each, r.machine, r.seed, r.offset)
+	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; "+
+		"x is %v %v, %s, %s; mask %v %s, each %t; %s; seed %d, offset %g",
+		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode,
+		r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.each, r.machine, r.seed, r.offset)
 }
 
 func (r request) has(option string) bool { return slices.Contains(r.options, option) }
@@ -108,8 +113,10 @@ func (r request) make(g *G.ExprGraph) (Layer, error) {
 }
 
 // faults are the deliberate faults of a request. Others arise by chance.
-var faults = []string{"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init", "graph",
-	"shape", "rank", "size 0", "type", "where", "mask"}
+var faults = []string{
+	"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init",
+	"graph", "shape", "rank", "size 0", "type", "where", "mask",
+}
 
 // requests draws requests of a kind of norm, most of them with at most one fault. The kind takes the
 // options in takes.
@@ -121,8 +128,11 @@ func requests(kind string, takes []string) *rapid.Generator[request] {
 		}
 		r := request{kind: kind, dtype: tensor.Float32, momentum: 0.1, partial: 1, where: "there", init: "right"}
 		r.options = rapid.SliceOfNDistinct(rapid.SampledFrom(takes), 0, 5, rapid.ID).Draw(t, "options")
-		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial", "alpha": "WithAlpha",
-			"axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape", "init": "WithBiasInit"} {
+		for of, option := range map[string]string{
+			"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial",
+			"alpha": "WithAlpha", "axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape",
+			"init": "WithBiasInit",
+		} {
 			if fault == of && slices.Contains(takes, option) && !r.has(option) {
 				r.options = append(r.options, option)
 			}
@@ -193,7 +203,8 @@ func (r *request) drawFeatures(t *rapid.T, fault string) {
 		}
 	}
 	if fault == "axis" && r.has("WithAxis") {
-		r.axes = oneOf(t, "wrong axes", []int{0}, []int{rank}, []int{-rank}, []int{-rank - 1}, nil, slices.Concat(r.axes, []int{0}), slices.Concat(r.axes, r.axes), []int{-1, rank - 1})
+		r.axes = oneOf(t, "wrong axes", []int{0}, []int{rank}, []int{-rank}, []int{-rank - 1}, nil,
+			slices.Concat(r.axes, []int{0}), slices.Concat(r.axes, r.axes), []int{-1, rank - 1})
 	}
 	if at, ok := r.at(); ok && len(at) > 0 {
 		r.features = r.shape[at[0]]

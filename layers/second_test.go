@@ -88,7 +88,8 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 				opts = append(opts, WithoutBias())
 			}
 			g := G.NewGraph()
-			l, err := twice[map[string]string{"layer": "LayerNorm", "rms": "RMSNorm"}[c.Norm]](g, c.X.Shape[len(c.X.Shape)-1], opts...)
+			kind := map[string]string{"layer": "LayerNorm", "rms": "RMSNorm"}[c.Norm]
+			l, err := twice[kind](g, c.X.Shape[len(c.X.Shape)-1], opts...)
 			require.NoError(t, err)
 			x, dy := input(g, "x", dt, c.X.Data, c.X.Shape...), input(g, "dy", dt, c.Dy.Data, c.Dy.Shape...)
 			if c.Weight != nil {
@@ -101,7 +102,8 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 			var terms G.Nodes
 			for i, u := range []*golden.Tensor{c.U, c.V, c.W} {
 				if u != nil {
-					terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(grads[i], input(g, fmt.Sprint("u", i), dt, u.Data, u.Shape...))))))
+					n := input(g, fmt.Sprint("u", i), dt, u.Data, u.Shape...)
+					terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(grads[i], n)))))
 				}
 			}
 			cost := G.Must(G.ReduceAdd(terms))
@@ -187,7 +189,9 @@ func TestGorgoniasGradOfItsOwnGradIsRightOrAnError(t *testing.T) {
 		g := G.NewGraph()
 		l, err := NewLayerNorm(g, 4, f64)
 		require.NoError(t, err)
-		x, w, v := newX(g, 3, 4), input(g, "w", tensor.Float64, normals(rng, 12, 0, 1), 3, 4), input(g, "v", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
+		x := newX(g, 3, 4)
+		w := input(g, "w", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
+		v := input(g, "v", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
 		y, err := l.Forward(x)
 		require.NoError(t, err)
 		dx, err := inner(costOf(y, w), x)
@@ -218,7 +222,8 @@ func TestGorgoniasGradOfItsOwnGradIsRightOrAnError(t *testing.T) {
 	x := newX(g, 3, 4)
 	y, err := l.Forward(x)
 	require.NoError(t, err)
-	grads, err := G.Grad(linear(y, input(g, "w", tensor.Float64, normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1), 3, 4)), x, l.Learnables()[0])
+	w := normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1)
+	grads, err := G.Grad(linear(y, input(g, "w", tensor.Float64, w, 3, 4)), x, l.Learnables()[0])
 	require.NoError(t, err)
 	_, err = G.Grad(G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(grads[0])))), G.Must(G.Sum(G.Must(G.Square(grads[1])))))), x)
 	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of")
@@ -230,7 +235,7 @@ func TestGorgoniasGradOfItsOwnGradIsRightOrAnError(t *testing.T) {
 	x = newX(g, 3, 4)
 	y, err = l.Forward(G.Must(G.Tanh(x)))
 	require.NoError(t, err)
-	grads, err = G.Grad(linear(y, input(g, "w", tensor.Float64, normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1), 3, 4)), x)
+	grads, err = G.Grad(linear(y, input(g, "w", tensor.Float64, w, 3, 4)), x)
 	require.NoError(t, err)
 	_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(grads[0])))), x)
 	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of \"tanh")

@@ -140,7 +140,8 @@ func TestLayersWithEqualStatesComputeTheSame(t *testing.T) {
 
 func TestLoadUndoesTraining(t *testing.T) {
 	const rows = 6
-	for _, kind := range append(kindsWhere(func(n normSpec) bool { return n.kind != "InstanceNorm" }), "Linear") { // InstanceNorm's x̂ of rows are 0
+	// InstanceNorm's x̂ of rows are 0.
+	for _, kind := range append(kindsWhere(func(n normSpec) bool { return n.kind != "InstanceNorm" }), "Linear") {
 		for _, machine := range machines {
 			t.Run(kind+"/"+machine, func(t *testing.T) {
 				g := G.NewGraph()
@@ -218,7 +219,7 @@ func TestAFailedLoadChangesNothing(t *testing.T) {
 	column := tensor.New(tensor.WithShape(4, 1), tensor.WithBacking(make([]float32, 4)))
 	ones, qk := float32s(1, 1, 1, 1), everyAndQKNorm()["QKNorm"]
 	for _, c := range []struct {
-		build func(g *G.ExprGraph, opts ...Option) (Layer, error)
+		build constructor
 		opts  []Option
 		state State
 		want  string
@@ -311,7 +312,10 @@ func TestAStateWithoutACountLoads(t *testing.T) {
 			l, err := NewBatchNorm(G.NewGraph(), 2, WithCumulativeAverage())
 			require.NoError(t, err)
 			l.running.batches.Int64s()[0] = 9
-			require.NoError(t, load(l, State{"weight": float32s(1, 2), "bias": float32s(3, 4), "running_mean": float32s(5, 6), "running_var": float32s(7, 8)}))
+			require.NoError(t, load(l, State{
+				"weight": float32s(1, 2), "bias": float32s(3, 4),
+				"running_mean": float32s(5, 6), "running_var": float32s(7, 8),
+			}))
 			got := l.State()
 			require.Equal(t, []int64{0}, got["num_batches_tracked"].Data())
 			require.Equal(t, []float32{7, 8}, got["running_var"].Data())
@@ -329,7 +333,9 @@ func TestLoadRefusesNegativeVariancesAndCounts(t *testing.T) {
 	require.EqualError(t, l.Load(state), "layers: BatchNorm: cannot load the state: "+
 		"num_batches_tracked holds -1, want 0 or more; running_var holds -1, want 0 or more")
 	require.Equal(t, []float32{1, 1}, l.RunningVar().Data())
-	for name, d := range map[string]*tensor.Dense{"running_var": float32s(1, float32(math.Inf(1))), "running_mean": float32s(float32(math.NaN()), 1)} {
+	for name, d := range map[string]*tensor.Dense{
+		"running_var": float32s(1, float32(math.Inf(1))), "running_mean": float32s(float32(math.NaN()), 1),
+	} {
 		state := l.State()
 		state[name] = d
 		require.ErrorContains(t, l.Load(state), "cannot load the state: "+name+" holds ")
@@ -341,7 +347,9 @@ func newStack(t *testing.T, seed uint64) Stack {
 	t.Helper()
 	g := G.NewGraph()
 	var s Stack
-	for _, l := range []struct{ kind, name string }{{"Linear", "fc"}, {"BatchNorm", "fc.norm"}, {"GELU", "gelu"}, {"QKNorm", ""}, {"RMSNorm", "ln_1"}} {
+	for _, l := range []struct{ kind, name string }{
+		{"Linear", "fc"}, {"BatchNorm", "fc.norm"}, {"GELU", "gelu"}, {"QKNorm", ""}, {"RMSNorm", "ln_1"},
+	} {
 		var opts []Option
 		if l.name != "" {
 			opts = append(opts, WithName(l.name))

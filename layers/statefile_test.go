@@ -146,9 +146,12 @@ func TestFilesWithFaultsAreRefused(t *testing.T) {
 		want    string // with PATH for the file's path
 	}{
 		{map[string]file{"weight": double, "bias": double},
-			"layers: LayerNorm: cannot load the state: bias is of type float64, want float32; weight is of type float64, want float32 (in PATH)"},
-		{map[string]file{"weight": {format.U8, []uint64{2}, []byte{1, 2}}, "bias": {format.F32, []uint64{0}, nil}, "n": {format.I64, []uint64{2}, make([]byte, 16)}},
-			"layers: cannot read PATH: bias of type F32 has the shape [0]; n of type I64 has the shape [2]; weight is of type U8, want F16, BF16, F32, F64 or, for a count, I64"},
+			"layers: LayerNorm: cannot load the state: bias is of type float64, want float32; " +
+				"weight is of type float64, want float32 (in PATH)"},
+		{map[string]file{"weight": {format.U8, []uint64{2}, []byte{1, 2}}, "bias": {format.F32, []uint64{0}, nil},
+			"n": {format.I64, []uint64{2}, make([]byte, 16)}},
+			"layers: cannot read PATH: bias of type F32 has the shape [0]; n of type I64 has the shape [2]; " +
+				"weight is of type U8, want F16, BF16, F32, F64 or, for a count, I64"},
 		{nil, "layers: LayerNorm: cannot load the state: bias is missing; weight is missing (in PATH)"},
 	} {
 		l, err := NewLayerNorm(G.NewGraph(), 2)
@@ -161,5 +164,6 @@ func TestFilesWithFaultsAreRefused(t *testing.T) {
 	require.EqualError(t, err, "layers: encoding a state: weight has no value, its graph has been unbound")
 	_, err = ReadState("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.EqualError(t, State{"weight": nil}.Save(io.Discard), "layers: saving a state: weight has no value, its graph has been unbound")
+	require.EqualError(t, State{"weight": nil}.Save(io.Discard),
+		"layers: saving a state: weight has no value, its graph has been unbound")
 }
