@@ -90,6 +90,7 @@ func sortedOptions() []string { return slices.Sorted(maps.Keys(everyOption)) }
 
 // TestALayerTakesTheOptionsThatItsDocumentationLists, and no others.
 func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
+	t.Parallel()
 	var options []string
 	for name := range documentation(t) {
 		if option.MatchString(name) {
@@ -118,6 +119,7 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 // TestThePackagesTableOfOptionsEqualsTheConstructors reads the table of doc.go. A line of it lists
 // the layers that take an option; lines that begin with spaces continue the list.
 func TestThePackagesTableOfOptionsEqualsTheConstructors(t *testing.T) {
+	t.Parallel()
 	doc, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	documented := documentedOptions(t)
@@ -166,6 +168,7 @@ func TestThePackagesTableOfOptionsEqualsTheConstructors(t *testing.T) {
 
 // TestLayersRefuseBadOptions passes them to each layer that takes these options.
 func TestLayersRefuseBadOptions(t *testing.T) {
+	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	short := func(tensor.Dtype, ...int) any { return []float32{} }
 	double := func(tensor.Dtype, ...int) any { return make([]float64, 4) }

@@ -238,6 +238,7 @@ func batchNormEqualsPyTorch(t *testing.T, n normSpec) {
 }
 
 func TestStatelessLayersEqualPyTorch(t *testing.T) {
+	t.Parallel()
 	type stateless struct {
 		Name, Dtype  string
 		Heads        int // of attention
@@ -300,6 +301,7 @@ func TestCrossEntropyEqualsPyTorch(t *testing.T) {
 // TestNormsEqualGorgoniasPrimitives compares LayerNorm and RMSNorm with compositions of Gorgonia's
 // own operations, which Gorgonia differentiates.
 func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
+	t.Parallel()
 	const rows, cols, eps = 5, 7, 1e-5
 	rng := rand.New(rand.NewPCG(7, 7))
 	x, gamma, beta := normals(rng, rows*cols, 0.5, 1.5), normals(rng, cols, 1, 0.3), normals(rng, cols, 0, 0.3)

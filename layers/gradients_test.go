@@ -17,6 +17,7 @@ var f64 = WithDtype(tensor.Float64)
 
 // TestGradients compares every layer's gradients with finite differences.
 func TestGradients(t *testing.T) {
+	t.Parallel()
 	type testedLayer struct {
 		name string
 		new  func(g *G.ExprGraph, features int, opts ...Option) (Layer, error)
@@ -46,6 +47,7 @@ func TestGradients(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%v", l.name, shape), func(t *testing.T) {
+				t.Parallel()
 				rng := rand.New(rand.NewPCG(3, uint64(features)))
 				values := []any{normals(rng, tensor.Shape(shape).TotalSize(), 0.5, 1.5)}
 				probe, err := l.new(G.NewGraph(), features, f64)
@@ -84,6 +86,7 @@ func evaluatedBatchNorm(g *G.ExprGraph, features int, opts ...Option) (Layer, er
 }
 
 func TestEmbeddingGradients(t *testing.T) {
+	t.Parallel()
 	const count, features = 5, 3
 	rng := rand.New(rand.NewPCG(4, 4))
 	ids := []int{4, 0, 4, 2, 1, 4} // one used often, one never
@@ -118,6 +121,7 @@ func TestEmbeddingGradients(t *testing.T) {
 }
 
 func TestCausalSelfAttentionGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, s := range []struct{ batch, time, channels, heads int }{
 		{1, 1, 1, 1}, {2, 5, 4, 2}, {3, 4, 6, 3}, {1, 7, 5, 1},
@@ -135,6 +139,7 @@ func TestCausalSelfAttentionGradients(t *testing.T) {
 }
 
 func TestCrossEntropyGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(6, 6))
 	for _, s := range []struct {
 		logits  []int

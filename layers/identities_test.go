@@ -45,7 +45,10 @@ func everyNorm(t *testing.T, do func(t *testing.T, n normCase, dt tensor.Dtype, 
 	for _, n := range normCases {
 		for dt := range floats {
 			for seed := range uint64(seeds) {
-				t.Run(fmt.Sprintf("%s %s/%v/%d", n.name, n.layout, dt, seed), func(t *testing.T) { do(t, n, dt, skewed(seed, dt)) })
+				t.Run(fmt.Sprintf("%s %s/%v/%d", n.name, n.layout, dt, seed), func(t *testing.T) {
+					t.Parallel()
+					do(t, n, dt, skewed(seed, dt))
+				})
 			}
 		}
 	}
@@ -84,6 +87,7 @@ func moment(x []float64, about float64, power int) (m float64) {
 // and this test, sum sequentially. The error of a mean is 2u of the largest x̂, and 2u of x's rounded
 // mean relative to the deviation.
 func TestStandardMoments(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		unit, units := floats[dt], 2.0
 		if dt == tensor.Float64 {
@@ -119,6 +123,7 @@ func TestStandardMoments(t *testing.T) {
 // so the larger x grows, the slower it changes. An eps that is not negligible acts as if divided by
 // the square of the scale.
 func TestScaleAndShift(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
 			moved := in
@@ -159,6 +164,7 @@ func TestScaleAndShift(t *testing.T) {
 // that is not negligible the result depends on scales: with v the variance and g = dy·γ,
 // Σdx·x̂ = rstd·Σg·x̂·eps/(v+eps).
 func TestGradientsAreOrthogonal(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
 			dxs := n.gathered(n.run(t, dt, eps, in)[1])
@@ -174,18 +180,18 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 				}
 				variance := moment(x, mean, 2)
 				rstd := 1 / math.Sqrt(variance+eps)
-				var sum, along, gx, size float64
+				var sum, product, gx, size float64
 				for i, d := range dxs[s] {
 					xhat := (x[i] - mean) * rstd
-					sum, along, gx = sum+d, along+d*xhat, gx+gs[s][i]*xhat
+					sum, product, gx = sum+d, product+d*xhat, gx+gs[s][i]*xhat
 					size = max(size, rstd*math.Abs(gs[s][i]))
 				}
 				// Each term has an error of a few units, and so, relative to the mean term, has the sum.
-				most := 4 * floats[dt] * size * float64(len(x))
+				limit := 4 * floats[dt] * size * float64(len(x))
 				if n.centred() {
-					require.InDelta(t, 0, sum, most, "Σdx of set %d, eps %g", s, eps)
+					require.InDelta(t, 0, sum, limit, "Σdx of set %d, eps %g", s, eps)
 				}
-				require.InDelta(t, rstd*gx*eps/(variance+eps), along, most, "Σdx·x̂ of set %d, eps %g", s, eps)
+				require.InDelta(t, rstd*gx*eps/(variance+eps), product, limit, "Σdx·x̂ of set %d, eps %g", s, eps)
 			}
 		}
 	})

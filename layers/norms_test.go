@@ -129,13 +129,13 @@ func kindsWhere(has func(normSpec) bool) (kinds []string) {
 	return kinds
 }
 
-func anyNorm(normSpec) bool           { return true }
-func (n normSpec) pointwise() bool    { return n.function != nil }
-func (n normSpec) byRow() bool        { return n.over == "row" }
-func (n normSpec) hasBias() bool      { return slices.Contains(n.learnables, "bias") }
-func (n normSpec) differsTwice() bool { return n.twice }
-func (n normSpec) isNorm() bool       { return n.over != "" }
-func (n normSpec) goldenFile() string { return strings.ToLower(n.kind) + ".json" }
+func anyNorm(normSpec) bool                  { return true }
+func (n normSpec) pointwise() bool           { return n.function != nil }
+func (n normSpec) byRow() bool               { return n.over == "row" }
+func (n normSpec) hasBias() bool             { return slices.Contains(n.learnables, "bias") }
+func (n normSpec) differentiableTwice() bool { return n.twice }
+func (n normSpec) isNorm() bool              { return n.over != "" }
+func (n normSpec) goldenFile() string        { return strings.ToLower(n.kind) + ".json" }
 func (n normSpec) fits(s []int) bool {
 	return len(s) >= n.dims && tensor.Shape(s[:len(s)-1]).TotalSize() >= n.rows
 }

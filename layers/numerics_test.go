@@ -47,9 +47,10 @@ func hardData(kind string, h normCase, dt tensor.Dtype) normInputs {
 }
 
 // TestErrorsOnHardRowsAreSmall checks the errors of norms on numbers that are far from 0, constant,
-// zero, or so large or small that squares overflow or vanish. The errors are at most a few units in
-// the last place, and at most PyTorch's on the same numbers, except for slack.
+// zero, or so large or small that squares overflow or vanish. The errors are at limit a few units in
+// the last place, and at limit PyTorch's on the same numbers, except for slack.
 func TestErrorsOnHardRowsAreSmall(t *testing.T) {
+	t.Parallel()
 	t.Logf("%-41s %-36s  %s", "errors", "  y, dx, dγ and dβ, ours", "  PyTorch's")
 	for _, rows := range hardRowKinds() {
 		for _, h := range normCases {
@@ -76,9 +77,9 @@ func TestErrorsOnHardRowsAreSmall(t *testing.T) {
 					require.LessOrEqual(t, ours[3], 8*0x1p-52, "dβ")
 					continue
 				}
-				most, slack := h.mostError(rows, dt)
+				limit, slack := h.allowedError(rows, dt)
 				for i, e := range ours {
-					require.LessOrEqual(t, e, most, "%s, result %d", what, i)
+					require.LessOrEqual(t, e, limit, "%s, result %d", what, i)
 				}
 				if pytorch == nil { // testdata/numerics.py does not have the norm
 					continue
@@ -117,10 +118,10 @@ func (c normCase) byRow() bool {
 	return c.norm().byRow() || c.name == "GroupNorm of rows"
 }
 
-// mostError returns the largest error allowed, and by how much it may exceed PyTorch's. The slack is
+// allowedError returns the largest error allowed, and by how much it may exceed PyTorch's. The slack is
 // one rounding, by which PyTorch may be lucky. In float64 it is larger, because without assembly the
 // kernels sum sequentially.
-func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) {
+func (c normCase) allowedError(kind string, dt tensor.Dtype) (limit, slack float64) {
 	if dt == tensor.Float32 {
 		return 4 * 0x1p-23, 0x1p-23
 	}
@@ -137,6 +138,7 @@ func (c normCase) mostError(kind string, dt tensor.Dtype) (most, slack float64) 
 // TestNaNAndInfinityAffectOnlyTheirSet: a NaN or infinity in x makes everything that is normalized
 // with it NaN, and all else keeps its bits.
 func TestNaNAndInfinityAffectOnlyTheirSet(t *testing.T) {
+	t.Parallel()
 	for _, h := range normCases {
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			in, sets := hardData("usual", h, dt), h.sets()

@@ -16,7 +16,7 @@ import (
 // twice holds the layers that have second derivatives.
 var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	all := make(map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error))
-	for _, kind := range kindsWhere(normSpec.differsTwice) {
+	for _, kind := range kindsWhere(normSpec.differentiableTwice) {
 		maps.Copy(all, normOf(kind).builders())
 	}
 	return all
@@ -24,6 +24,7 @@ var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option)
 
 // TestGradientsOfGradients compares the gradients of each gradient with finite differences of it.
 func TestGradientsOfGradients(t *testing.T) {
+	t.Parallel()
 	for name, build := range twice {
 		for _, shape := range [][]int{{5, 7}, {1, 4}, {2, 3, 6}} {
 			features := shape[len(shape)-1]
@@ -31,6 +32,7 @@ func TestGradientsOfGradients(t *testing.T) {
 			require.NoError(t, err)
 			for i := range 1 + len(probe.Learnables()) {
 				t.Run(fmt.Sprintf("%s/%v/gradient %d", name, shape, i), func(t *testing.T) {
+					t.Parallel()
 					rng := rand.New(rand.NewPCG(3, uint64(i)))
 					n := tensor.Shape(shape).TotalSize()
 					values := []any{normals(rng, n, 0.5, 1.5), normals(rng, n, 0, 1)}
@@ -127,8 +129,9 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 // TestGradientPenalty compares the gradients of WGAN-GP's penalty (Gulrajani et al. 2017) with finite
 // differences, for a critic with a norm between Gorgonia's own operations.
 func TestGradientPenalty(t *testing.T) {
+	t.Parallel()
 	const rows, in, hidden = 4, 3, 5
-	for _, kind := range kindsWhere(normSpec.differsTwice) {
+	for _, kind := range kindsWhere(normSpec.differentiableTwice) {
 		t.Run(kind, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(2, 9))
 			values := []any{normals(rng, rows*in, 0, 1), normals(rng, in*hidden, 0, 1), normals(rng, hidden, 0, 1)}
