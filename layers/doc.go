@@ -17,13 +17,6 @@
 //
 // ForwardMasked, which all norms have except ScaleNorm, DyT and Derf, ignores a part of the input.
 //
-// An input without rows gives a result without rows, and gradients of 0. The value of such an input
-// is a tensor.New with that shape and, from tensor.WithBacking, an empty slice. Dense.Data and
-// Gorgonia's own operations panic at such tensors. Among them is the sum of gradients of a node
-// without elements that is used twice or bound by BindDualValues.
-//
-// A tensor has at most 2³⁶ elements, or 2²⁸ − 1 if an int has 32 bits.
-//
 // # Which norm
 //
 //	BatchNorm     a feature over all rows: needs batches that look like the data
@@ -107,7 +100,7 @@
 //	WithBiasedVariance     BatchNorm                                 running variance by N−1, as PyTorch
 //	WithoutTracking        BatchNorm                                 running statistics in evaluation
 //	WithFrozenStatistics   BatchNorm                                 the batch's statistics in training
-//	WithPositions          BatchNorm                                 statistics over all axes but the features'
+//	WithPositions          BatchNorm                                 statistics over all axes except features
 //	WithZeroCentredGain    RMSNorm                                   the gain is weight, not 1 + weight
 //	WithPartial            RMSNorm                                   the root mean square of all features
 //	WithAlpha              DyT, Derf                                 0.5
@@ -149,9 +142,18 @@
 // with a Hessian. Take the inner gradient with this package's Grad. For other layers, building a
 // second derivative is an error.
 //
+// # Sizes
+//
+// A tensor has at most 2³⁶ elements, or 2²⁸ − 1 if an int has 32 bits.
+//
+// The result of an input without rows has no rows, and gradients are 0. Make the value of such an
+// input with tensor.New from its shape and, for tensor.WithBacking, an empty slice. Dense.Data
+// panics at tensors without elements, and so do Gorgonia's own operations. That includes the sum of
+// gradients for a node that is used twice or bound by BindDualValues.
+//
 // # Memory
 //
-// Operations own their outputs and reuse them. A value read from a node, even a scalar loss, is valid
+// Operations own their outputs and reuse them. A value that is read from a node, even a scalar loss, is valid
 // until the graph runs again, so copy what you keep. Gorgonia may store later operations' results in
 // the memory of earlier ones: use gorgonia.Read for a value from the middle of a graph. For the same
 // reason, machines on one graph, or on a graph and its Clone, must not run at the same time. Neither
