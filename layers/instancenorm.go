@@ -91,8 +91,8 @@ func (l *InstanceNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *InstanceNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On returns the layer on another graph, or once more on its own, with the same learnables.
-// The mode makes a difference with WithTracking.
+// On returns the layer on another graph, or once more on its own, with the same learnables and
+// running statistics. The mode makes a difference with WithTracking alone.
 func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // byRunning returns BatchNorm's evaluation kernel, for which samples are rows.
