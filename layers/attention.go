@@ -62,7 +62,7 @@ func (l *CausalSelfAttention) Forward(qkv *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *CausalSelfAttention) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
-// On gives the layer itself.
+// On returns the layer itself, which works on every graph.
 func (l *CausalSelfAttention) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }
 
 type attention[T op.Float] struct {

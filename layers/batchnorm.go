@@ -33,7 +33,6 @@ type BatchNorm struct {
 	features, axis int
 	positions      int // 0: statistics are over all rows
 	eps            float64
-	mode           Mode
 	frozen         bool
 	running        *running
 	last           *Moments // of the placement's last batch
@@ -100,7 +99,7 @@ func (l *BatchNorm) RunningVar() *tensor.Dense {
 }
 
 // Moments are the statistics of the last batch that this placement has normalized by
-// the batch's own, for Sync to combine; their Count is 0 before. Under a mask they are
+// the batch's own, for CombineMoments; their Count is 0 before. Under a mask they are
 // of the rows that count, and with WithPositions of each position's features in turn.
 func (l *BatchNorm) Moments() Moments { return l.last.clone() }
 
@@ -175,16 +174,11 @@ func (l *BatchNorm) ownStatistics() bool {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *BatchNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph in the given mode, with the same weights and running
-// statistics. On a graph where it stands already it shares the learnables' nodes. An
-// Evaluation placement evaluates under every machine. A Training placement evaluates only
-// under machines made with gorgonia.EvalMode.
+// On returns the layer on another graph, or once more on its own, with the same learnables and
+// running statistics. An Evaluation placement evaluates under every machine. A Training
+// placement evaluates only under machines made with gorgonia.EvalMode.
 func (l *BatchNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
 	c := *l
-	c.module, c.mode, c.last = m, mode, new(Moments)
-	return &c, nil
+	c.last = new(Moments)
+	return onGraph(c, g, mode)
 }

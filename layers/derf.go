@@ -32,11 +32,6 @@ func NewDerf(g *G.ExprGraph, features int, opts ...Option) (*Derf, error) {
 	return &Derf{l}, nil
 }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *Derf) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	p, err := l.placed(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &Derf{p}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *Derf) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }

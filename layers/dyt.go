@@ -28,11 +28,6 @@ func NewDyT(g *G.ExprGraph, features int, opts ...Option) (*DyT, error) {
 	return &DyT{l}, nil
 }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *DyT) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	p, err := l.placed(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &DyT{p}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *DyT) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -64,14 +62,9 @@ func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &Embedding{module: m, count: l.count, features: l.features}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // embedding is the kernel; in is the ids and the table.
 type embedding[T op.Float] struct{}
@@ -87,14 +80,5 @@ func (embedding[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 
 func (embedding[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	cpu.GatherBackward(din[1].Data, dout.Data, in[0].Ints, in[1].Shape[1])
-	return nil
-}
-
-func inRange(what string, ids []int, n int) error {
-	for i, id := range ids {
-		if id < 0 || id >= n {
-			return fmt.Errorf("%s %d is %d, want it in [0, %d)", what, i, id, n)
-		}
-	}
 	return nil
 }

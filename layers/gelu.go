@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"cmp"
-
 	G "gorgonia.org/gorgonia"
 
 	"gorgonorm/internal/cpu"
@@ -33,17 +31,6 @@ func NewGELU(opts ...Option) (*GELU, error) {
 	return &GELU{stateless("GELU", c), c.exact}, err
 }
 
-// newStateless makes a layer without learnables or options but its name.
-func newStateless(kind string, opts []Option) (module, error) {
-	c, err := configure(kind, opts)
-	return stateless(kind, c), err
-}
-
-// stateless is a layer without learnables, which needs no graph.
-func stateless(kind string, c config) module {
-	return module{kind: kind, name: cmp.Or(c.name, kind)}
-}
-
 // Forward gives GELU of each element, in x's shape.
 func (l *GELU) Forward(x *G.Node) (*G.Node, error) {
 	if err := l.check(x); err != nil {
@@ -58,7 +45,7 @@ func (l *GELU) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *GELU) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On gives the layer itself.
+// On returns the layer itself, which works on every graph.
 func (l *GELU) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }
 
 type gelu[T op.Float] struct {

@@ -114,16 +114,9 @@ func (l *GroupNorm) size(x *G.Node) (groupShape, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *GroupNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *GroupNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	c := *l
-	c.module = m
-	return &c, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *GroupNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // groupShape is how the kernel sees x: (samples, outer, features, inner).
 type groupShape struct {

@@ -33,7 +33,6 @@ import (
 // γ·rstd·dy. (PyTorch leaves num_batches_tracked at 0; here it counts.)
 type InstanceNorm struct {
 	GroupNorm
-	mode    Mode
 	running *running // nil without WithTracking
 }
 
@@ -92,16 +91,9 @@ func (l *InstanceNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *InstanceNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes a difference with WithTracking.
-func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	c := *l
-	c.module, c.mode = m, mode
-	return &c, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables and
+// running statistics. The mode makes a difference with WithTracking alone.
+func (l *InstanceNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // byRunning returns BatchNorm's evaluation kernel, for which samples are rows.
 func byRunning[T op.Float](s groupShape, r *running) *batchNorm[T] {

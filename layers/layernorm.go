@@ -70,14 +70,9 @@ func (l *LayerNorm) ForwardMasked(x, mask *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *LayerNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *LayerNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &LayerNorm{module: m, row: l.row, eps: l.eps}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *LayerNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // layerNorm is the kernel; in is x and, where they are, γ and β.
 type layerNorm[T op.Float] struct {

@@ -55,14 +55,9 @@ func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &Linear{module: m, in: l.in, out: l.out}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // linear is the kernel; in is x, W and, if there is one, b.
 type linear[T op.Float] struct{}

@@ -47,11 +47,6 @@ func (l *pointwise) along() []int { return nil }
 // Fwd is Forward in Gorgonia's composable form.
 func (l *pointwise) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-func (l *pointwise) placed(g *G.ExprGraph, mode Mode) (pointwise, error) {
-	m, err := l.on(g, mode)
-	return pointwise{module: m, features: l.features, derf: l.derf}, err
-}
-
 // pointwiseKernel is the kernel; in is x, where they are γ and β, then α and, of
 // Derf, the shift.
 type pointwiseKernel[T op.Float] struct {

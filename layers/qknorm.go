@@ -103,10 +103,11 @@ func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
-// On places both norms, and the layer with them, on a graph.
+// On returns the layer and its norms on another graph, or once more on their own, with the same
+// learnables. The mode makes no difference.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	for _, norm := range []RowNorm{l.query, l.key} { // ask for both before one is there
-		if err := norm.self().admitted(g); err != nil {
+	for _, norm := range []RowNorm{l.query, l.key} { // check both before one is placed
+		if err := norm.self().checkGraph(g); err != nil {
 			return nil, err
 		}
 	}

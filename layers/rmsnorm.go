@@ -95,16 +95,9 @@ func (l *RMSNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *RMSNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *RMSNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	c := *l
-	c.module = m
-	return &c, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *RMSNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // rmsNorm is the kernel; in is x and, where it is, the weight.
 type rmsNorm[T op.Float] struct {

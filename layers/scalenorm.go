@@ -62,14 +62,9 @@ func (l *ScaleNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *ScaleNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *ScaleNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &ScaleNorm{module: m, row: l.row, eps: l.eps}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *ScaleNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // scaleNorm is the kernel: RMSNorm's with γ = g for each feature, so that dg = Σdγ. in is x
 // and, where it is, g.

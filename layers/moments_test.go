@@ -11,8 +11,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestSyncGivesTheWholeBatchsMoments of 7 uneven parts, one of them without a row.
-func TestSyncGivesTheWholeBatchsMoments(t *testing.T) {
+// TestCombinedMomentsEqualTheWholeBatchs for 7 parts of different sizes, one of them without rows.
+func TestCombinedMomentsEqualTheWholeBatchs(t *testing.T) {
 	const rows, features = 100, 3
 	x := normals(rand.New(rand.NewPCG(7, 7)), rows*features, 1000, 3)
 	moments := func(l *BatchNorm, x []float64) Moments {
@@ -42,7 +42,7 @@ func TestSyncGivesTheWholeBatchsMoments(t *testing.T) {
 	}
 	require.Len(t, parts, 7)
 	require.Equal(t, rows, at)
-	got, err := Sync(parts...)
+	got, err := CombineMoments(parts...)
 	require.NoError(t, err)
 	require.Equal(t, whole.Count, got.Count)
 	for j := range features {
@@ -60,11 +60,12 @@ func TestSyncGivesTheWholeBatchsMoments(t *testing.T) {
 		require.InEpsilon(t, whole.M2[j], got.M2[j], 1e-12)
 	}
 
-	none, err := Sync()
+	none, err := CombineMoments()
 	require.NoError(t, err)
 	require.Zero(t, none)
-	_, err = Sync(parts[0], Moments{Count: 1, Mean: []float64{1}, M2: []float64{0}})
-	require.EqualError(t, err, "layers: Sync: part 1 has a count of 1, 1 means and 1 M2, want a count of 1 or more and 3 of each")
+	_, err = CombineMoments(parts[0], Moments{Count: 1, Mean: []float64{1}, M2: []float64{0}})
+	require.EqualError(t, err, "layers: CombineMoments: part 1 has a count of 1, 1 means and 1 M2, "+
+		"want a count of 1 or more and 3 of each")
 }
 
 func TestMomentsAreACopy(t *testing.T) {
@@ -85,8 +86,8 @@ func TestMomentsAreACopy(t *testing.T) {
 	require.Equal(t, Moments{Count: 2, Mean: []float64{7}, M2: []float64{8}}, l.Moments())
 }
 
-// TestStatisticsOfPartsBecomeRunning: a layer of momentum 1 that sees the whole batch has
-// the same.
+// TestStatisticsOfPartsBecomeRunning compares with a layer of momentum 1 that normalizes the whole
+// batch.
 func TestStatisticsOfPartsBecomeRunning(t *testing.T) {
 	t.Parallel()
 	for name, dt := range dtypes {
@@ -117,7 +118,7 @@ func TestStatisticsOfPartsBecomeRunning(t *testing.T) {
 
 				parts, err := NewBatchNorm(G.NewGraph(), 3, opts...)
 				require.NoError(t, err)
-				m, err := Sync(run(parts, 5, first), run(parts, 5, second))
+				m, err := CombineMoments(run(parts, 5, first), run(parts, 5, second))
 				require.NoError(t, err)
 				require.NoError(t, parts.SetStatistics(m))
 				require.InDeltaSlice(t, float64s(whole.RunningMean()), float64s(parts.RunningMean()), 1e-6)
@@ -128,7 +129,7 @@ func TestStatisticsOfPartsBecomeRunning(t *testing.T) {
 	}
 }
 
-func TestStatisticsThatALayerCannotHave(t *testing.T) {
+func TestSetStatisticsRefusesImpossibleMoments(t *testing.T) {
 	t.Parallel()
 	good := Moments{Count: 2, Mean: []float64{1}, M2: []float64{1}}
 	for _, c := range []struct {
@@ -139,11 +140,15 @@ func TestStatisticsThatALayerCannotHave(t *testing.T) {
 		{[]Option{WithoutTracking()}, good, "layers: BatchNorm: WithoutTracking leaves no statistics to set"},
 		{nil, Moments{}, "layers: BatchNorm: moments have 0 means and 0 M2, want 1 of each"},
 		{nil, Moments{1, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 1 rows, want 2 or more"},
-		{nil, Moments{math.MinInt, []float64{1}, []float64{0}}, fmt.Sprintf("layers: BatchNorm: moments are of %d rows, want 2 or more", math.MinInt)},
-		{nil, Moments{2, []float64{1}, []float64{math.NaN()}}, "layers: BatchNorm: feature 0 has mean 1 and variance NaN, want finite numbers of type float32"},
-		{nil, Moments{2, []float64{1e39}, []float64{1}}, "layers: BatchNorm: feature 0 has mean 1e+39 and variance 1, want finite numbers of type float32"},
+		{nil, Moments{math.MinInt, []float64{1}, []float64{0}},
+			fmt.Sprintf("layers: BatchNorm: moments are of %d rows, want 2 or more", math.MinInt)},
+		{nil, Moments{2, []float64{1}, []float64{math.NaN()}},
+			"layers: BatchNorm: feature 0 has mean 1 and variance NaN, want finite numbers of type float32"},
+		{nil, Moments{2, []float64{1e39}, []float64{1}},
+			"layers: BatchNorm: feature 0 has mean 1e+39 and variance 1, want finite numbers of type float32"},
 		{nil, Moments{2, []float64{1}, []float64{-1}}, "layers: BatchNorm: moments have an M2 of -1, want 0 or more"},
-		{[]Option{WithBiasedVariance()}, Moments{0, []float64{1}, []float64{0}}, "layers: BatchNorm: moments are of 0 rows, want 1 or more"},
+		{[]Option{WithBiasedVariance()}, Moments{0, []float64{1}, []float64{0}},
+			"layers: BatchNorm: moments are of 0 rows, want 1 or more"},
 	} {
 		l, err := NewBatchNorm(G.NewGraph(), 1, c.opts...)
 		require.NoError(t, err)
@@ -151,8 +156,8 @@ func TestStatisticsThatALayerCannotHave(t *testing.T) {
 	}
 }
 
-// TestStatisticsThatWereExchanged by decoding into RunningMean are an error, not a panic.
-func TestStatisticsThatWereExchanged(t *testing.T) {
+// TestReplacedStatisticsAreAnError checks that there is no panic after decoding into RunningMean.
+func TestReplacedStatisticsAreAnError(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
 	l, err := NewBatchNorm(g, 3)
@@ -162,7 +167,8 @@ func TestStatisticsThatWereExchanged(t *testing.T) {
 	other, err := tensor.New(tensor.WithShape(2), tensor.WithBacking([]float64{1, 2})).GobEncode()
 	require.NoError(t, err)
 	require.NoError(t, l.RunningMean().GobDecode(other))
-	const want = "layers: BatchNorm: running_mean is of type float64 and shape (2), want float32 and (3) in row-major order"
+	const want = "layers: BatchNorm: running_mean is of type float64 and shape (2), " +
+		"want float32 and (3) in row-major order"
 	require.EqualError(t, l.SetStatistics(Moments{Count: 2, Mean: make([]float64, 3), M2: make([]float64, 3)}), want)
 	_, err = l.Fold(g, linear)
 	require.EqualError(t, err, want)
