@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestARunIsWrittenWithItsOwnModel alone.
+// TestARunIsWrittenWithItsOwnModel also checks that no other model is accepted.
 func TestARunIsWrittenWithItsOwnModel(t *testing.T) {
 	t.Parallel()
 	c := tiny("batch")
