@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRecordsWithoutInitAreAsBefore, to the byte.
-func TestRecordsWithoutInitAreAsBefore(t *testing.T) {
+// TestRecordsWithoutInitLackItsFields so that they equal those written before -init existed.
+func TestRecordsWithoutInitLackItsFields(t *testing.T) {
 	b, err := json.Marshal(Config{Norm: "layer"})
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "init")

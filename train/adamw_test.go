@@ -117,8 +117,8 @@ func TestAFailedStepChangesNothing(t *testing.T) {
 		"has no value":                         weight{},
 		"is nil":                               (*G.Node)(nil),
 		"is a *tensor.CS, want a dense tensor or a scalar": weight{sparse, sparse},
-		"has type int, want float32 or float64":            weight{G.NewI(1), G.NewI(1)},
-		"has type float64 and its gradient float32, want the same": weight{
+		"is of type int, want float32 or float64":          weight{G.NewI(1), G.NewI(1)},
+		"is of type float64 and its gradient of type float32, want the same": weight{
 			good.value, dense([]float32{1, 2}, 2)},
 		"has shape (2) and its gradient (3), want the same": weight{
 			good.value, dense([]float64{1, 2, 3}, 3)},

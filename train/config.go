@@ -36,7 +36,7 @@ func Check(c Config, text *Corpus) error {
 	if _, err := modelOf(c, text.Vocabulary); err != nil {
 		return err
 	}
-	return text.Fits(c.Context)
+	return text.CheckContext(c.Context)
 }
 
 // modelOf returns the config of the run's model, or an error for the first setting that

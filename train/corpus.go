@@ -21,7 +21,7 @@ import (
 type Corpus struct {
 	Path       string
 	SHA256     string
-	Vocabulary []rune // a character's id is its index; in Unicode order, except in a result of In
+	Vocabulary []rune // a character's id is its index; in Unicode order, except in a result of WithVocabulary
 	Train, Val []int32
 }
 
@@ -82,9 +82,9 @@ func ReadCorpus(path string) (*Corpus, error) {
 	return c, nil
 }
 
-// Fits returns an error if a part of the text is too short for a sequence of the context's
-// length.
-func (c *Corpus) Fits(context int) error {
+// CheckContext returns an error if a part of the text is too short for a sequence of the
+// context's length.
+func (c *Corpus) CheckContext(context int) error {
 	for _, part := range []struct {
 		name string
 		ids  []int32

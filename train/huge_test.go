@@ -18,10 +18,10 @@ func TestSettingsDoNotOverflow(t *testing.T) {
 	c.Context = math.MaxInt
 	require.EqualError(t, Check(c, text),
 		fmt.Sprintf("train: batch %d of context %d is more than 16777216 tokens", c.Batch, math.MaxInt))
-	require.ErrorContains(t, text.Fits(math.MaxInt),
+	require.ErrorContains(t, text.CheckContext(math.MaxInt),
 		fmt.Sprintf("a context of %d needs %d (give", math.MaxInt, uint(math.MaxInt)+1))
-	require.ErrorContains(t, text.Fits(len(text.Val)), "is too short")
-	require.NoError(t, text.Fits(len(text.Val)-1))
+	require.ErrorContains(t, text.CheckContext(len(text.Val)), "is too short")
+	require.NoError(t, text.CheckContext(len(text.Val)-1))
 }
 
 // TestTheRateOfALongWarmup checks that it rises from 0 like that of a short one.

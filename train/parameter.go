@@ -101,7 +101,7 @@ func newParameter(index int, vg G.ValueGrad) (parameter, error) {
 	case value.Dtype().Type == nil:
 		return nil, errors.New("has no memory: its graph has been unbound")
 	}
-	return nil, fmt.Errorf("has type %v, want float32 or float64", value.Dtype())
+	return nil, fmt.Errorf("is of type %v, want float32 or float64", value.Dtype())
 }
 
 func newTyped[T cpu.Float](index int, vg G.ValueGrad, value G.Value) (parameter, error) {
@@ -126,7 +126,7 @@ func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
 	case grad == nil:
 		return nil, errors.New("has no gradient: run its graph first")
 	case value.Dtype() != grad.Dtype():
-		return nil, fmt.Errorf("has type %v and its gradient %v, want the same", value.Dtype(), grad.Dtype())
+		return nil, fmt.Errorf("is of type %v and its gradient of type %v, want the same", value.Dtype(), grad.Dtype())
 	case !value.Shape().Eq(grad.Shape()):
 		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same", value.Shape(), grad.Shape())
 	case constant(vg, grad):

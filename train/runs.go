@@ -8,7 +8,7 @@ import (
 	"gorgonorm/runlog"
 )
 
-// model implements runlog.Model for the runs of this package.
+// model implements runlog.ModelCheck for the runs of this package.
 func model(c Config) (checkWeights func(path string) error, err error) {
 	m, err := modelOf(c, []rune(c.Vocabulary))
 	return func(path string) error { return transformer.CheckFile(path, m) }, err

@@ -26,9 +26,9 @@ func StartFrom(c Config, path, except string) (Config, error) {
 	return c, nil
 }
 
-// Start returns the model of a run before its first step. For a config of StartFrom it also
-// returns what was loaded, and an error if nothing was.
-func Start(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
+// InitialModel returns the model of a run before its first step. For a config of StartFrom
+// it also returns what was loaded, and an error if nothing was.
+func InitialModel(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
 	return start(G.NewGraph(), c, text)
 }
 
@@ -85,9 +85,9 @@ func appendFile(w io.Writer, path string) error {
 	return err
 }
 
-// In returns the text with the ids of another vocabulary. If the vocabulary lacks
-// characters of the text, In returns these instead.
-func (c *Corpus) In(vocabulary []rune) (same *Corpus, unknown []rune) {
+// WithVocabulary returns the text with the ids of another vocabulary. If the vocabulary
+// lacks characters of the text, it returns those characters instead.
+func (c *Corpus) WithVocabulary(vocabulary []rune) (same *Corpus, unknown []rune) {
 	ids := make([]int32, len(c.Vocabulary))
 	for id, r := range c.Vocabulary {
 		if ids[id] = int32(slices.Index(vocabulary, r)); ids[id] < 0 {

@@ -67,7 +67,7 @@ func TestARunStartsFromAnother(t *testing.T) {
 			path, first, one := saved(t, c, text)
 			c.Seed, c.Steps = 9, 20
 			c = from(t, c, path, "")
-			start, found, err := Start(c, text)
+			start, found, err := InitialModel(c, text)
 			require.NoError(t, err)
 			require.Empty(t, found.Left)
 			require.ElementsMatch(t, names(first.State()), found.Loaded)
@@ -110,7 +110,7 @@ func TestANormLoadsWhatFits(t *testing.T) {
 	} {
 		t.Run(norm, func(t *testing.T) {
 			c := from(t, tiny(norm), path, "")
-			m, found, err := Start(c, text)
+			m, found, err := InitialModel(c, text)
 			require.NoError(t, err)
 			require.ElementsMatch(t, left, found.Left)
 			requireState(t, first.State(), m.State(), found.Loaded...)
@@ -135,7 +135,7 @@ func TestATensorIsExcepted(t *testing.T) {
 	path, first, _ := saved(t, tiny("layer"), text)
 	const wte = "transformer.wte.weight"
 	c := from(t, tiny("layer"), path, wte)
-	m, found, err := Start(c, text)
+	m, found, err := InitialModel(c, text)
 	require.NoError(t, err)
 	require.NotContains(t, found.Loaded, wte)
 	require.NotEqual(t, first.State()[wte].Data(), m.State()[wte].Data())
@@ -155,13 +155,13 @@ func TestStartErrors(t *testing.T) {
 
 	other := tiny("none")
 	other.Channels = 32
-	_, _, err = Start(from(t, other, path, ""), text)
+	_, _, err = InitialModel(from(t, other, path, ""), text)
 	require.ErrorContains(t, err, "train: "+path+" has no tensor of a model with the norm none: "+
 		"transformer.h.{0..1}.attn.c_attn.weight has shape (48, 16), want (96, 32); ")
 
 	noWeights := filepath.Join(t.TempDir(), "x.safetensors")
 	require.NoError(t, os.WriteFile(noWeights, []byte("no weights"), 0o666))
-	_, _, err = Start(from(t, c, noWeights, ""), text)
+	_, _, err = InitialModel(from(t, c, noWeights, ""), text)
 	require.ErrorContains(t, err, noWeights)
 
 	// The file has changed when the run begins.
@@ -196,7 +196,7 @@ func TestTheHashCoversAllParts(t *testing.T) {
 	dir, two := parts()
 	c := from(t, tiny("layer"), one, "")
 	require.Equal(t, c.InitSHA256, from(t, tiny("layer"), two, "").InitSHA256)
-	m, found, err := Start(c, text)
+	m, found, err := InitialModel(c, text)
 	require.NoError(t, err)
 	require.Empty(t, found.Left)
 	requireState(t, first.State(), m.State(), found.Loaded...)
@@ -204,7 +204,7 @@ func TestTheHashCoversAllParts(t *testing.T) {
 	changed := from(t, tiny("layer"), two, "")
 	weights[len(weights)-1] ^= 1
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.safetensors"), weights, 0o666))
-	_, _, err = Start(changed, text)
+	_, _, err = InitialModel(changed, text)
 	require.ErrorContains(t, err, "train: "+two+" has changed: its SHA-256 is ")
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.safetensors")))
 	_, err = StartFrom(changed, two, "")
@@ -214,7 +214,7 @@ func TestTheHashCoversAllParts(t *testing.T) {
 func TestTextInAnotherVocabulary(t *testing.T) {
 	text := corpus(t, "abba cab")
 	require.Equal(t, " abc", string(text.Vocabulary))
-	in, unknown := text.In([]rune("bxca "))
+	in, unknown := text.WithVocabulary([]rune("bxca "))
 	require.Empty(t, unknown)
 	require.Equal(t, []int32{3, 0, 0, 3, 4, 2, 3}, in.Train)
 	require.Equal(t, []int32{0}, in.Val)
@@ -222,7 +222,7 @@ func TestTextInAnotherVocabulary(t *testing.T) {
 	require.Equal(t, []string{text.Path, text.SHA256}, []string{in.Path, in.SHA256})
 	require.Equal(t, []int32{1, 2, 2, 1, 0, 3, 1}, text.Train, "the text itself is unchanged")
 
-	in, unknown = text.In([]rune("ca"))
+	in, unknown = text.WithVocabulary([]rune("ca"))
 	require.Nil(t, in)
 	require.Equal(t, " b", string(unknown))
 }

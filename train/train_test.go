@@ -169,7 +169,7 @@ func TestATextTakesNineBytesPerByte(t *testing.T) {
 	c, err := ReadCorpus(path)
 	runtime.ReadMemStats(&read)
 	require.NoError(t, err)
-	in, _ := c.In([]rune(verse[:45] + "é"))
+	in, _ := c.WithVocabulary([]rune(verse[:45] + "é"))
 	runtime.ReadMemStats(&renamed)
 	require.Len(t, in.Train, len(c.Train))
 	const slack = 1 << 17

@@ -73,7 +73,7 @@ func TestADamagedRunIsToldAndMadeAgain(t *testing.T) {
 			require.Contains(t, report, `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, report, c.want)
 			require.Contains(t, report, "rms")
-			page, err := os.ReadFile(filepath.Join(out, lab.Page))
+			page, err := os.ReadFile(filepath.Join(out, lab.ReportFile))
 			require.NoError(t, err)
 			require.Contains(t, html.UnescapeString(string(page)), `"`+damaged+`" is left out because it is broken: `)
 			require.Contains(t, html.UnescapeString(string(page)), c.want)

@@ -27,7 +27,7 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("stability", flag.ContinueOnError)
-	o := lab.Flags(f)
+	o := lab.DefineFlags(f)
 	reportOnly := f.Bool("report-only", false, "train nothing, report on all runs in -out")
 	err := cli.Parse(f, args, usage, stdout)
 	if err == nil {
@@ -50,7 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 // reports on all. All that can be wrong with the command line is found before anything
 // is written.
 func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
-	plan, err := lab.Open(o)
+	plan, err := lab.NewPlan(o)
 	if err != nil {
 		return err
 	}
@@ -61,11 +61,11 @@ func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, plan)
-	if plan.Pending() > 0 {
+	if plan.Remaining() > 0 {
 		fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
 		estimate, err := plan.Estimate(ctx)
 		if err == nil {
-			fmt.Fprintln(stderr, plan.How(estimate))
+			fmt.Fprintln(stderr, plan.Forecast(estimate))
 			err = plan.Run(ctx, estimate, cli.NewLine(stderr))
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
@@ -106,7 +106,7 @@ func summarize(dir string, stdout io.Writer) error {
 	if err := report.Speed(stdout, runs); err != nil {
 		return err
 	}
-	page := filepath.Join(dir, lab.Page)
+	page := filepath.Join(dir, lab.ReportFile)
 	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs, broken...) }); err != nil {
 		return err
 	}

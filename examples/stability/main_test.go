@@ -95,7 +95,7 @@ func TestSharesMakeTheSameReport(t *testing.T) {
 		stdout, stderr := succeed(t, append(args, "-shard", s))
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "share "+s+" is done")
-		require.NoFileExists(t, filepath.Join(shared, lab.Page))
+		require.NoFileExists(t, filepath.Join(shared, lab.ReportFile))
 	}
 	stdout, _ = succeed(t, []string{"-report-only", "-out", shared})
 	require.Equal(t, want, leftBy(t, shared, stdout))
@@ -170,7 +170,7 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
 	require.Contains(t, stderr.String(), "the same command goes on from there")
 	require.Contains(t, stdout.String(), "none")
-	require.FileExists(t, filepath.Join(out, lab.Page))
+	require.FileExists(t, filepath.Join(out, lab.ReportFile))
 	done, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(done), 2)

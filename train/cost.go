@@ -10,18 +10,18 @@ import (
 // Cost is the time that each part of a run takes.
 type Cost struct{ Setup, Step, Probe, Evaluation time.Duration }
 
-// A trial measures at most trialSteps steps, and starts none after trialTime except the
+// MeasureCost measures at most costSteps steps, and starts none after costTime except the
 // first.
 const (
-	trialSteps = 12
-	trialTime  = time.Second
+	costSteps = 12
+	costTime  = time.Second
 )
 
-// Trial measures the parts of one run. It returns ctx.Err() if ctx ends. It leaves out the
-// first step, which allocates memory, and takes the median of the others, because a mean of
-// so few steps would depend on what else the machine does.
-func Trial(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
-	c.Steps, c.EvalEvery, c.ProbeEvery = trialSteps+2, trialSteps+2, 0 // nothing but steps
+// MeasureCost measures the parts of one run, or returns ctx.Err() if ctx ends. It leaves
+// out the first step, which allocates memory, and takes the median of the others, because
+// a mean of so few steps would depend on what else the machine does.
+func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
+	c.Steps, c.EvalEvery, c.ProbeEvery = costSteps+2, costSteps+2, 0 // nothing but steps
 	var l *loop
 	defer func() {
 		if l != nil {
@@ -49,7 +49,7 @@ func Trial(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
 	took(step)
 	runtime.GC() // so that the steps do not pay for garbage of the setup
 	var steps []time.Duration
-	for began := time.Now(); err == nil && len(steps) < trialSteps && (len(steps) == 0 || time.Since(began) < trialTime); {
+	for began := time.Now(); err == nil && len(steps) < costSteps && (len(steps) == 0 || time.Since(began) < costTime); {
 		steps = append(steps, took(step))
 	}
 	t.Probe = took(func() error { l.prober.before(); l.prober.read(1); return nil })
