@@ -48,8 +48,8 @@ func DefineFlags(f *flag.FlagSet) *Options {
 		"normalization of queries and keys inside attention: off, on, or `off,on` to compare both", parseOnOff, onOff)
 	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; each falls to a tenth on a cosine", parseNumber, number)
 	f.IntVar(&o.Grid.Seeds, "seeds", 1,
-		"`number` of seeds, from -seed on; results of two equal kinds of run are apart by chance in "+
-			"a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
+		"`number` of seeds, from -seed on; two equally good kinds of run look different by chance in "+
+			"a third of cases with 2 seeds, in a tenth with 3, in 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "first seed of the weights and the batches")
 	f.StringVar(&o.Data, "data", "", "`file` of text to learn (default Newton's Opticks, which comes with Go)")
 	f.StringVar(&o.Init, "init", "",
