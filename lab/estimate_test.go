@@ -86,8 +86,7 @@ func TestTheTimeOfALongRunDoesNotOverflow(t *testing.T) {
 	require.Equal(t, long, makespan([]time.Duration{1, long - 1, 1, long}, 2))
 }
 
-// TestTheTimeOfSettingsAtTheEdge has the largest settings, with which a run evaluates three
-// times.
+// TestTheTimeOfSettingsAtTheEdge has the largest settings. A run then evaluates three times.
 func TestTheTimeOfSettingsAtTheEdge(t *testing.T) {
 	t.Parallel()
 	c := tiny("batch")

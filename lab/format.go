@@ -31,7 +31,7 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// duration formats a time with its two largest units: "59 s", "1 min 5 s", "2 h 3 min".
+// duration formats a time with at most two units: "59 s", "1 min 5 s", "2 h 3 min".
 func duration(d time.Duration) string {
 	if d < time.Minute {
 		return fmt.Sprintf("%.0f s", math.Ceil(d.Seconds()))

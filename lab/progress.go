@@ -82,7 +82,7 @@ func result(r runlog.Run) string {
 	case s.DivergedAt > 0 && s.Divergence == runlog.NonFinite:
 		what = append(what, fmt.Sprintf("diverged at step %d", s.DivergedAt))
 		if s.NonFinite != "" {
-			what = append(what, "first not finite: "+s.NonFinite)
+			what = append(what, "first NaN or infinity at "+s.NonFinite)
 		}
 	case s.DivergedAt > 0:
 		what = append(what, "diverged: "+string(s.Divergence))

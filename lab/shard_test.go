@@ -36,7 +36,7 @@ func TestAnEmptyShareHasNothingToDo(t *testing.T) {
 	require.Empty(t, pending)
 }
 
-// TestSlurmTasksTakeTheirShare by their index in the array.
+// TestSlurmTasksTakeTheirShare checks that a task's share is its index in the array.
 func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	type env map[string]string
 	largest, smallest := fmt.Sprint(math.MaxInt), fmt.Sprint(math.MinInt)

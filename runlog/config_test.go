@@ -7,7 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRecordsWithoutInitLackItsFields so that they equal those written before -init existed.
+// TestRecordsWithoutInitLackItsFields keeps them equal to records written before the fields
+// existed.
 func TestRecordsWithoutInitLackItsFields(t *testing.T) {
 	b, err := json.Marshal(Config{Norm: "layer"})
 	require.NoError(t, err)

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// ModelCheck checks a config and returns a function that checks the file of the model's weights.
-// It is passed in because this package does not depend on models.
+// ModelCheck checks a config and returns a function that checks the file of the model's
+// weights. Callers pass it because this package does not depend on models.
 type ModelCheck func(Config) (checkWeights func(path string) error, err error)
 
 // Broken describes the directory of a run that cannot be used.
@@ -27,8 +27,8 @@ func brokenRun(dir string, err error) Broken {
 }
 
 // Read reads a run's directory. It returns an error if a file is missing, does not have the
-// format that Write writes, or contradicts the others, or if checkModel returns an error for the
-// config or the weights. The run may have been interrupted.
+// format that Write writes, or contradicts the others, or if checkModel returns an error for
+// the config or the weights. The run may have been interrupted.
 func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 	for _, f := range []struct {
 		name string

@@ -118,8 +118,8 @@ func TestAFailedWriteKeepsTheOldFile(t *testing.T) {
 	require.Error(t, WriteFile(filepath.Join(dir, "missing", "f"), indented(1)))
 }
 
-// TestWriteReplacesUnfinishedRuns but no finished one, and writes no run that Read would
-// refuse.
+// TestWriteReplacesUnfinishedRuns also checks that Write keeps finished runs, and that it
+// does not write a run that Read cannot read.
 func TestWriteReplacesUnfinishedRuns(t *testing.T) {
 	run := finished()
 	dir := filepath.Join(t.TempDir(), "runs", run.Config.ID())
@@ -161,8 +161,8 @@ func TestWriteReplacesUnfinishedRuns(t *testing.T) {
 	require.Len(t, left, 1)
 }
 
-// TestReadCallsTheModel to check the config before the files are compared with it, and the
-// weights afterwards.
+// TestReadCallsTheModel checks that Read has the config checked before it compares the files
+// with it, and the weights afterwards.
 func TestReadCallsTheModel(t *testing.T) {
 	t.Parallel()
 	r := finished()
@@ -186,7 +186,7 @@ func TestReadCallsTheModel(t *testing.T) {
 	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, broken)
 }
 
-// TestKilledProcessesLeaveNoRuns, and their temporary directories are removed later.
+// TestKilledProcessesLeaveNoRuns also checks that old temporary directories are removed.
 func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	all, r := t.TempDir(), finished()
 	id := r.Config.ID()
@@ -206,7 +206,7 @@ func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	require.DirExists(t, fresh, "another process may be writing there")
 }
 
-// TestACopyOfARunCountsOnce, whatever its name.
+// TestACopyOfARunCountsOnce has copies whose names sort before and after the run's.
 func TestACopyOfARunCountsOnce(t *testing.T) {
 	t.Parallel()
 	all, r := t.TempDir(), finished()

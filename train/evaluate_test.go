@@ -158,7 +158,7 @@ func TestUntrainedPerplexity(t *testing.T) {
 	require.InEpsilon(t, 28, got.Perplexity(), 0.05)
 }
 
-// TestEvaluateDoesNotChangeTheModel includes running statistics.
+// TestEvaluateDoesNotChangeTheModel also checks running statistics.
 func TestEvaluateDoesNotChangeTheModel(t *testing.T) {
 	m, text := trained(t, "batch")
 	before := m.State()

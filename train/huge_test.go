@@ -10,7 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSettingsDoNotOverflow has the largest possible context, alone and times a batch.
+// TestSettingsDoNotOverflow has the largest context, and a batch of it.
 func TestSettingsDoNotOverflow(t *testing.T) {
 	t.Parallel()
 	text := corpus(t, verse)
@@ -45,7 +45,8 @@ func TestPlacesEqualBigIntegers(t *testing.T) {
 	})
 }
 
-// TestNinetyPercentAreForTraining, rounded down, for texts of any length.
+// TestNinetyPercentAreForTraining checks that the part is rounded down for texts of any
+// length.
 func TestNinetyPercentAreForTraining(t *testing.T) {
 	t.Parallel()
 	letters := "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -157,9 +157,9 @@ func TestCorpus(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestATextTakesNineBytesPerByte counts all allocations, garbage included, of reading a
-// text of one byte per character and of its ids in another vocabulary: the text, and twice
-// an id of four bytes.
+// TestATextTakesNineBytesPerByte counts the bytes allocated, garbage included, to read a text
+// of one byte per character and to encode it in another vocabulary: the text, and twice an
+// id of four bytes for each character.
 func TestATextTakesNineBytesPerByte(t *testing.T) {
 	text := strings.Repeat(verse, 1000)
 	path := filepath.Join(t.TempDir(), "text.txt")

@@ -212,7 +212,7 @@ func TestSpecialTokensInTexts(t *testing.T) {
 	}
 }
 
-// TestATokenWithoutARow is an error in a text, and is never sampled.
+// TestATokenWithoutARow checks that it is an error in a text and that it is never sampled.
 func TestATokenWithoutARow(t *testing.T) {
 	dir, _ := pairs(t, 0, map[string]string{"added_tokens.json": `{"<pad>": 547}`})
 	succeed(t, "-model", dir, "-n", "300", "-top-k", "0", "-temperature", "1000")
@@ -224,8 +224,8 @@ func TestATokenWithoutARow(t *testing.T) {
 	}
 }
 
-// TestPrompts come from the command line, with escapes, or without escapes from a file or
-// standard input. The default depends on the vocabulary.
+// TestPrompts has prompts with escapes from the command line, and without escapes from a file
+// or standard input. The default depends on the vocabulary.
 func TestPrompts(t *testing.T) {
 	dir, _ := pairs(t, 0, nil)
 	run := aRun(t)
@@ -269,7 +269,7 @@ func standardInput(t *testing.T, text string) {
 	t.Cleanup(func() { os.Stdin = original; f.Close() })
 }
 
-// TestTextsInOtherEncodings are errors for models of any tokens.
+// TestTextsInOtherEncodings expects errors from models of characters and of byte pairs.
 func TestTextsInOtherEncodings(t *testing.T) {
 	dir, _ := pairs(t, 0, nil)
 	for text, want := range map[string]string{
@@ -341,7 +341,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestADamagedRunIsAnError with the reason, except for its file of weights.
+// TestADamagedRunIsAnError also checks that its file of weights still loads.
 func TestADamagedRunIsAnError(t *testing.T) {
 	whole := aRun(t)
 	for _, c := range []struct{ name, file, text, want string }{

@@ -60,7 +60,7 @@ func TestInvalidFlags(t *testing.T) {
 	}
 }
 
-// TestPartsOfAModel are loaded from their directory and from their index.
+// TestPartsOfAModel loads them from their directory and from their index.
 func TestPartsOfAModel(t *testing.T) {
 	run := aRun(t)
 	config, err := os.ReadFile(filepath.Join(run, "config.json"))

@@ -91,7 +91,7 @@ func TestADamagedRunIsReportedAndRunAgain(t *testing.T) {
 	}
 }
 
-// TestReportOnBrokenRunsAlone has an error with the reason for each run.
+// TestReportOnBrokenRunsAlone expects an error with the reason for each run.
 func TestReportOnBrokenRunsAlone(t *testing.T) {
 	args, out := small(t, "-norms", "rms", "-jobs", "1")
 	succeed(t, args)

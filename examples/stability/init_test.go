@@ -73,7 +73,7 @@ func TestInitContinues(t *testing.T) {
 	}
 }
 
-// TestInitListsWhatEachNormLoads and what it does not, with one note for equal answers.
+// TestInitListsWhatEachNormLoads also checks that norms which load the same share a note.
 func TestInitListsWhatEachNormLoads(t *testing.T) {
 	dir, _ := trainedRun(t)
 	from := "tensors from " + filepath.Join(dir, "model.safetensors")
@@ -107,7 +107,7 @@ func TestInitListsWhatEachNormLoads(t *testing.T) {
 	require.Contains(t, stderr, "layer post qk-norm on: 14 of 18 ")
 }
 
-// TestFlagsOverrideTheSizesOfInit and the notes describe the consequences.
+// TestFlagsOverrideTheSizesOfInit also checks the notes about the consequences.
 func TestFlagsOverrideTheSizesOfInit(t *testing.T) {
 	dir, _ := trainedRun(t)
 	weights := filepath.Join(dir, "model.safetensors")
@@ -135,7 +135,8 @@ func TestFlagsOverrideTheSizesOfInit(t *testing.T) {
 	require.NoDirExists(t, filepath.Dir(out))
 }
 
-// TestInitOfAnotherVocabulary does not load the embedding, even if it has the model's shape.
+// TestInitOfAnotherVocabulary checks that the embedding is not loaded, even if it has the
+// model's shape.
 func TestInitOfAnotherVocabulary(t *testing.T) {
 	dir, before := trainedRun(t)
 	weights := filepath.Join(dir, "model.safetensors")
@@ -212,8 +213,8 @@ func TestInitOfParts(t *testing.T) {
 	require.Equal(t, before.Summary.LastVal, after.Summary.InitVal)
 }
 
-// TestInitResumes with the same weights in any directory, in shares, but with no other
-// weights.
+// TestInitResumes checks that a grid resumes with the same weights in any directory, and in
+// shares, but not with other weights.
 func TestInitResumes(t *testing.T) {
 	dir, _ := trainedRun(t)
 	args, out := tuned(t, dir, "-norms", "layer,batch")
@@ -288,8 +289,8 @@ func TestBadInit(t *testing.T) {
 	}
 }
 
-// TestInitOfADamagedRun has an error with the reason for the directory, but none for its file
-// of weights.
+// TestInitOfADamagedRun expects an error with the reason for the directory, but none for its
+// file of weights.
 func TestInitOfADamagedRun(t *testing.T) {
 	whole, _ := trainedRun(t)
 	for _, c := range []struct{ name, file, text, want string }{

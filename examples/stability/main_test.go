@@ -101,7 +101,7 @@ func TestSharesMakeTheSameReport(t *testing.T) {
 	require.Equal(t, want, outputOf(t, shared, stdout))
 }
 
-// TestSlurmTasksTakeTheirShare without the flag -shard.
+// TestSlurmTasksTakeTheirShare does not set -shard.
 func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	t.Setenv("SLURM_ARRAY_TASK_ID", "1")
 	t.Setenv("SLURM_ARRAY_TASK_COUNT", "4")
@@ -113,14 +113,14 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	require.Len(t, done, 1)
 }
 
-// TestAShareOfVeryMany is the second, which has one run.
+// TestAShareOfVeryMany takes the second of the largest number of shares, which has one run.
 func TestAShareOfVeryMany(t *testing.T) {
 	args, _ := small(t, "-norms", "rms,layer", "-lr", "1e-3", "-shard", fmt.Sprintf("2/%d", math.MaxInt))
 	_, stderr := succeed(t, args)
 	require.Contains(t, stderr, fmt.Sprintf("share 2/%d: 1 run\n", math.MaxInt))
 }
 
-// TestFinishedRunsAreNotRunAgain, and more values of an axis add runs.
+// TestFinishedRunsAreNotRunAgain also checks that more values of an axis add runs.
 func TestFinishedRunsAreNotRunAgain(t *testing.T) {
 	args, _ := small(t, "-norms", "layer")
 	first, _ := succeed(t, args)
@@ -191,7 +191,7 @@ func TestAShareWithoutRuns(t *testing.T) {
 	require.Len(t, runs, 1)
 }
 
-// TestStoppingDuringTheEstimate, also of a share.
+// TestStoppingDuringTheEstimate stops a grid and a share.
 func TestStoppingDuringTheEstimate(t *testing.T) {
 	for _, more := range [][]string{nil, {"-shard", "1/2"}} {
 		ctx, cancel := context.WithCancel(context.Background())

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAValueOfTheWrongKind has an error with the wanted kind of value.
+// TestAValueOfTheWrongKind expects an error with the wanted kind of value.
 func TestAValueOfTheWrongKind(t *testing.T) {
 	t.Parallel()
 	whole := fmt.Sprintf("want a whole number from %d to %d", math.MinInt, math.MaxInt)

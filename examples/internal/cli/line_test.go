@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestALineOnAFile shows progress only when it is due.
+// TestALineOnAFile checks that it shows progress only when it is due.
 func TestALineOnAFile(t *testing.T) {
 	var b bytes.Buffer
 	l := NewLine(&b)
@@ -26,7 +26,7 @@ func TestALineOnAFile(t *testing.T) {
 	require.False(t, l.Due())
 }
 
-// TestALineOnATerminal replaces the progress shown before.
+// TestALineOnATerminal checks that new progress replaces the old.
 func TestALineOnATerminal(t *testing.T) {
 	var b bytes.Buffer
 	l := NewLine(&b)
