@@ -12,7 +12,7 @@ import (
 
 // Evaluation is the quality of a model's predictions of a text.
 type Evaluation struct {
-	Loss   float64 // mean cross-entropy, in nats a token
+	Loss   float64 // mean cross-entropy, in nats per token
 	Tokens int     // predicted tokens
 }
 
