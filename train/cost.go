@@ -7,20 +7,21 @@ import (
 	"time"
 )
 
-// Cost is the time that the parts of a run take.
+// Cost is the time that each part of a run takes.
 type Cost struct{ Setup, Step, Probe, Evaluation time.Duration }
 
-// A trial takes so many steps, or one if that takes long.
+// MeasureCost measures at most costSteps steps, and starts none after costTime except the
+// first.
 const (
-	trialSteps = 12
-	trialTime  = time.Second
+	costSteps = 12
+	costTime  = time.Second
 )
 
-// Trial measures the parts of one run, until the context ends. The first step, in
-// which memory is taken, does not count, and of the others the median: a few of
-// them are too short to average over what else the machine does.
-func Trial(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
-	c.Steps, c.EvalEvery, c.ProbeEvery = trialSteps+2, trialSteps+2, 0 // nothing but steps
+// MeasureCost measures the parts of one run, or returns ctx.Err() if ctx ends. It leaves
+// out the first step, which allocates memory, and takes the median of the others, because
+// a mean of so few steps would depend on what else the machine does.
+func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
+	c.Steps, c.EvalEvery, c.ProbeEvery = costSteps+2, costSteps+2, 0 // nothing but steps
 	var l *loop
 	defer func() {
 		if l != nil {
@@ -46,9 +47,9 @@ func Trial(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
 	}
 	t.Setup = took(func() (err error) { l, err = newLoop(c, text); return err })
 	took(step)
-	runtime.GC() // what setting up has left is not for the steps to clear away
+	runtime.GC() // so that the steps do not pay for garbage of the setup
 	var steps []time.Duration
-	for began := time.Now(); err == nil && len(steps) < trialSteps && (len(steps) == 0 || time.Since(began) < trialTime); {
+	for began := time.Now(); err == nil && len(steps) < costSteps && (len(steps) == 0 || time.Since(began) < costTime); {
 		steps = append(steps, took(step))
 	}
 	t.Probe = took(func() error { l.prober.before(); l.prober.read(1); return nil })
