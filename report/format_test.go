@@ -5,8 +5,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"gorgonorm/report/internal/runtest"
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
+
+var nan, inf = runtest.NaN, runtest.Inf
 
 func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
@@ -25,8 +29,8 @@ func TestFormats(t *testing.T) {
 		{place(runlog.Place{}), "–"},
 		{place(runlog.Place{Best: 3, Worst: 3}), "3"},
 		{place(runlog.Place{Best: 1, Worst: 3}), "1–3"},
-		{fromTo("1", "1"), "1"},
-		{fromTo("1", "2"), "1 to 2"},
+		{span(results.Range{Lo: 1, Hi: 1}, rate), "1"},
+		{span(results.Range{Lo: 1, Hi: 2}, rate), "1 to 2"},
 		{significant(inf), "inf"},
 		{thousands(1_234_567), "1,234,567"},
 	} {

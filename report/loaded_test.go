@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
@@ -33,7 +34,7 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 
 	const from = `"layer-pre-lr0.003-seed1/model.safetensors"`
 	for _, f := range s.Facts {
-		require.Equal(t, cannotBeJudged, f.Outcome, f.Claim)
+		require.Equal(t, outcome(results.CannotBeJudged), f.Outcome, f.Claim)
 		require.Equal(t, "It is about training from random weights, and these runs start from "+from+".", f.Found)
 	}
 	require.Contains(t, s.Notes, `The runs start from loaded weights, `+from+`. Validation loss before the first step: "none" 7.000, "layer" 2.000. Runs that did not end below it: "layer" 1 of 2.`)
@@ -43,8 +44,8 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 	require.Contains(t, s.Verdict[len(s.Verdict)-1], "the losses tell how each goes on from them")
 
 	// (2.5 + ln 20)/2 − 2.5: what is above guessing counts as that, not as the 7 before
-	none, ok := find(s.Variants, kind{"none", "pre", false})
-	require.True(t, ok)
+	none := s.Variants[0]
+	require.Equal(t, results.Kind{Norm: "none", Placement: "pre"}, none.Kind)
 	require.InDelta(t, 0.2479, float64(none.Sensitivity), 1e-4)
 
 	html := render(t, runs)

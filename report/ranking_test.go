@@ -5,21 +5,23 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"gorgonorm/report/internal/runtest"
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
 func TestRanking(t *testing.T) {
 	type f = []runlog.Float
-	variants := func(values ...f) (vs []variant) {
+	variants := func(values ...f) (vs []results.Variant) {
 		names := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		for i, v := range values {
-			vs = append(vs, variant{Name: names[i], Lowest: v})
+			vs = append(vs, results.Variant{Name: names[i], Lowest: v})
 		}
 		return vs
 	}
 	for _, c := range []struct {
 		name string
-		vs   []variant
+		vs   []results.Variant
 		want string
 	}{
 		{"apart", variants(f{3, 3.1}, f{2, 2.1}, f{1, 1.1}), `By it: "c" before "b" before "a".`},
@@ -38,14 +40,14 @@ func TestRanking(t *testing.T) {
 		{"one alone", variants(f{2, 3}), `By it: "a" 2.500.`},
 		{"no value", variants(f{nan, nan}, nil), ""},
 	} {
-		assert.Equal(t, c.want, ranking("By it", c.vs, func(v variant) []runlog.Float { return v.Lowest }), c.name)
+		assert.Equal(t, c.want, ranking("By it", results.Results{Variants: c.vs}.ByLoss()), c.name)
 	}
 }
 
 func TestDivergence(t *testing.T) {
 	at := func(norm string, losses ...runlog.Float) (runs []runlog.Run) {
 		for i, lr := range []float64{0.001, 0.01, 0.1, 1}[:len(losses)] {
-			runs = append(runs, cell{norm, "pre", false, lr, 1, losses[i]}.run())
+			runs = append(runs, runtest.Cell(norm, "pre", false, lr, 1, losses[i]))
 		}
 		return runs
 	}
@@ -60,8 +62,8 @@ func TestDivergence(t *testing.T) {
 		{"with a gap", at("none", 2, inf, 2, inf), `"none" diverged in 2 of 4 runs, at lr 0.01 and 1.`},
 		{"at a low rate alone", at("none", 5, 2, 2, 2), `"none" diverged in 1 of 4 runs, at lr 0.001.`},
 		{"in every run", at("none", inf, inf), `"none" diverged in every run.`},
-		{"one rate", plainRuns("none", map[float64][]runlog.Float{1: {2, inf}}), `"none" diverged in 1 of 2 runs.`},
-		{"at every rate", plainRuns("none", map[float64][]runlog.Float{0.1: {2, inf}, 1: {inf, 3}}), `"none" diverged in 2 of 4 runs, at every learning rate.`},
+		{"one rate", runtest.Plain("none", map[float64][]runlog.Float{1: {2, inf}}), `"none" diverged in 1 of 2 runs.`},
+		{"at every rate", runtest.Plain("none", map[float64][]runlog.Float{0.1: {2, inf}, 1: {inf, 3}}), `"none" diverged in 2 of 4 runs, at every learning rate.`},
 	} {
 		s, err := summarize(c.runs)
 		assert.NoError(t, err)

@@ -14,13 +14,14 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"gorgonorm/report/internal/runtest"
 	"gorgonorm/runlog"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestTable(t *testing.T) {
-	for file, runs := range map[string][]runlog.Run{"table.txt": someRuns(), "grid.txt": someGrid()} {
+	for file, runs := range map[string][]runlog.Run{"table.txt": runtest.OneEach(), "grid.txt": runtest.Grid()} {
 		t.Run(file, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, Table(&b, runs))
@@ -43,7 +44,7 @@ func TestTable(t *testing.T) {
 }
 
 func TestTableOfEdges(t *testing.T) {
-	for name, runs := range edgeRuns() {
+	for name, runs := range runtest.Edges() {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, Table(&b, runs))
@@ -70,7 +71,7 @@ var errFull = errors.New("disk full")
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteError(t *testing.T) {
-	for _, err := range []error{Table(full{}, someRuns()), HTML(full{}, someRuns())} {
+	for _, err := range []error{Table(full{}, runtest.OneEach()), HTML(full{}, runtest.OneEach())} {
 		require.ErrorIs(t, err, errFull)
 		assert.ErrorContains(t, err, "report: ")
 	}
@@ -81,15 +82,15 @@ func TestBrokenRunsAreListed(t *testing.T) {
 	broken := []runlog.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
 	told := []string{`"rms-<b>" is left out because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out because it is broken: it is cut short.`}
 	var with, without bytes.Buffer
-	require.NoError(t, Table(&with, someRuns(), broken...))
-	require.NoError(t, Table(&without, someRuns()))
+	require.NoError(t, Table(&with, runtest.OneEach(), broken...))
+	require.NoError(t, Table(&without, runtest.OneEach()))
 	for _, sentence := range told {
 		require.Contains(t, with.String(), sentence+"\n")
 	}
 	require.Equal(t, without.String(), strings.NewReplacer(told[0]+"\n", "", told[1]+"\n", "").Replace(with.String()))
 
 	var page bytes.Buffer
-	require.NoError(t, HTML(&page, someRuns(), broken...))
+	require.NoError(t, HTML(&page, runtest.OneEach(), broken...))
 	require.NotContains(t, page.String(), "<b>")
 	for _, sentence := range told {
 		require.Contains(t, html.UnescapeString(page.String()), "<li>"+sentence+"</li>")

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"gorgonorm/report/internal/runtest"
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
@@ -49,17 +51,27 @@ func TestBest(t *testing.T) {
 		`The lowest best validation loss, 1.250 nats per token, is that of "layer" and "none"; next is "batch" with 1.300.`:          val(1.2501, 1.3, 1.25),
 		`The lowest best validation loss, 1.250 nats per token, is that of "none" and "batch".`:                                      val(1.25, 1.25),
 	} {
-		assert.Equal(t, want, best(rowsOf(s)))
+		assert.Equal(t, want, bestOf(s))
 	}
 }
 
 func TestCaveat(t *testing.T) {
-	run := func(seed uint64, hash string) row {
-		return row{Run: runlog.Run{Config: runlog.Config{Seed: seed, DataSHA256: hash}}}
+	run := func(seed uint64, hash string) runlog.Run {
+		return runlog.Run{Config: runlog.Config{Seed: seed, DataSHA256: hash}}
 	}
-	assert.Contains(t, caveat([]row{run(1, "a"), run(1, "a")}), "One seed")
-	assert.Contains(t, caveat([]row{run(1, "a"), run(2, "a")}), "2 seeds")
-	assert.Contains(t, caveat([]row{run(1, "a"), run(1, "b")}), "different texts")
+	caveat := func(runs ...runlog.Run) string { return summary{Results: results.Results{Runs: runs}}.caveat() }
+	assert.Contains(t, caveat(run(1, "a"), run(1, "a")), "One seed")
+	assert.Contains(t, caveat(run(1, "a"), run(2, "a")), "2 seeds")
+	assert.Contains(t, caveat(run(1, "a"), run(1, "b")), "different texts")
+}
+
+// bestOf is the sentence about the best of runs with the summaries.
+func bestOf(ss []runlog.Summary) string {
+	s := summary{Rows: rowsOf(ss)}
+	for _, r := range s.Rows {
+		s.Runs = append(s.Runs, r.Run)
+	}
+	return s.best()
 }
 
 // rowsOf names the summaries as the norms are named, in their order.
@@ -72,7 +84,7 @@ func rowsOf(ss []runlog.Summary) (rows []row) {
 
 func TestNames(t *testing.T) {
 	run := func(norm string, change func(*runlog.Config)) runlog.Run {
-		c := defaults
+		c := runtest.Config
 		c.Norm = norm
 		change(&c)
 		return runlog.Run{Config: c}
@@ -100,9 +112,9 @@ func TestNames(t *testing.T) {
 		{"a placement", []runlog.Run{run("layer", keep), run("layer", post), run("none", keep)}, []string{"layer pre", "layer post", "none pre"}},
 		{"qk-norm", []runlog.Run{run("layer", keep), run("layer", qk)}, []string{"layer", "layer qk"}},
 		{"shared by all", []runlog.Run{run("layer", post), run("rms", post)}, []string{"layer", "rms"}},
-		{"a grid", runsOf(
-			cell{"layer", "post", true, 0.01, 2, 2}, cell{"layer", "post", true, 0.01, 1, 2}, cell{"layer", "pre", false, 0.01, 1, 2}, cell{"layer", "pre", false, 0.1, 1, 2},
-		), []string{"layer post qk, seed 2", "layer post qk, seed 1", "layer pre, lr 0.01", "layer pre, lr 0.1"}},
+		{"a grid", []runlog.Run{
+			runtest.Cell("layer", "post", true, 0.01, 2, 2), runtest.Cell("layer", "post", true, 0.01, 1, 2), runtest.Cell("layer", "pre", false, 0.01, 1, 2), runtest.Cell("layer", "pre", false, 0.1, 1, 2),
+		}, []string{"layer post qk, seed 2", "layer post qk, seed 1", "layer pre, lr 0.01", "layer pre, lr 0.1"}},
 	} {
 		assert.Equal(t, c.want, names(c.runs), c.name)
 	}

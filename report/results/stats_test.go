@@ -1,4 +1,4 @@
-package report
+package results
 
 import (
 	"fmt"
@@ -11,12 +11,12 @@ import (
 
 func TestChance(t *testing.T) {
 	for n, want := range map[int]string{2: "33 %", 3: "10 %", 4: "2.9 %", 5: "0.79 %"} {
-		assert.Equal(t, want, chance(n), "%d seeds", n)
+		assert.Equal(t, want, fmt.Sprintf("%.2g %%", Chance(n)), "%d seeds", n)
 	}
 }
 
-// The probability that chance tells of, by counting: of all ways to part 2n ranks
-// into two halves, those in which the halves are apart.
+// TestChanceByCounting counts, of all ways to split 2n ranks into two halves, those in
+// which the halves are apart.
 func TestChanceByCounting(t *testing.T) {
 	for _, n := range []int{2, 3, 4} {
 		all, apart := 0, 0
@@ -37,7 +37,7 @@ func TestChanceByCounting(t *testing.T) {
 				apart++
 			}
 		}
-		assert.Equal(t, fmt.Sprintf("%.2g %%", 100*float64(apart)/float64(all)), chance(n), "%d seeds", n)
+		assert.Equal(t, fmt.Sprintf("%.2g %%", 100*float64(apart)/float64(all)), fmt.Sprintf("%.2g %%", Chance(n)), "%d seeds", n)
 	}
 }
 
