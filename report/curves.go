@@ -17,8 +17,8 @@ type trace struct {
 	points []chart.Point
 }
 
-// traces returns one trace for each run, with those of the points that a chart can show,
-// and the number of the others, those with y = NaN included.
+// traces returns a trace for each run with the points that a chart can show, and the number
+// of points that it cannot.
 func traces(rows []row, log bool, points func(runlog.Run) []chart.Point) (ts []trace, leftOut int) {
 	kinds := make([]results.Kind, len(rows))
 	for i, r := range rows {
@@ -85,7 +85,8 @@ func lossFigure(title string, s selection) (f figure, ok bool) {
 		s.caption("Lines: training loss of each step, one batch, not smoothed. Marks: validation loss."),
 		spread("Last training loss of each run:", ts, last, loss))
 	if cut {
-		f.Caption = append(f.Caption, spread("The axis is cut; highest training loss of each run:", ts, chart.Highest, loss))
+		f.Caption = append(f.Caption,
+			spread("The axis is cut; highest training loss of each run:", ts, chart.Highest, loss))
 	}
 	if leftOut > 0 {
 		f.Caption = append(f.Caption, fmt.Sprintf("Left out as not finite: %d.", leftOut))
@@ -156,7 +157,9 @@ func (f *figure) markDivergence(ts []trace) {
 func last(ps []chart.Point) chart.Point { return ps[len(ps)-1] }
 
 // spread describes the lowest and the highest of the points picked from each trace.
-func spread(what string, ts []trace, pick func([]chart.Point) chart.Point, format func(runlog.Float) string) string {
+func spread(
+	what string, ts []trace, pick func([]chart.Point) chart.Point, format func(runlog.Float) string,
+) string {
 	var picked []trace // those with points, each with the one picked
 	for _, t := range ts {
 		if len(t.points) > 0 {
@@ -233,7 +236,8 @@ func logAxis(label string, ts []trace) chart.Axis {
 // runs if all did, and whether it cuts off other values.
 func linearAxis(label string, ts []trace) (a chart.Axis, cut bool) {
 	least, most, _ := extent(ts)
-	lo, hi, some := extent(slices.DeleteFunc(slices.Clone(ts), func(t trace) bool { return t.Summary.DivergedAt > 0 }))
+	stayed := slices.DeleteFunc(slices.Clone(ts), func(t trace) bool { return t.Summary.DivergedAt > 0 })
+	lo, hi, some := extent(stayed)
 	if !some {
 		lo, hi = least, most
 	}

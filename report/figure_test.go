@@ -19,13 +19,14 @@ func TestRatePoints(t *testing.T) {
 		0.001: {inf}, 0.01: {2}, 0.1: {3}, 1: {nan}, 10: {9}, 100: {2.5},
 	}))
 	const edge = 4.0
-	lines, marks, beyond := ratePoints(r.Variants[0], edge)
+	lines := meanLines(r.Variants[0], edge)
+	marks, lost := seedMarks(r.Variants[0], edge)
 	assert.Equal(t, [][]chart.Point{
 		{{X: 0.001, Y: edge}, {X: 0.01, Y: 2}, {X: 0.1, Y: 3}, {X: 1, Y: edge}},
 		{{X: 10, Y: edge}, {X: 100, Y: 2.5}},
 	}, lines)
 	assert.Equal(t, []chart.Point{{X: 0.01, Y: 2}, {X: 0.1, Y: 3}, {X: 100, Y: 2.5}}, marks)
-	assert.Equal(t, []runlog.Float{0.001, 1, 10}, beyond)
+	assert.Equal(t, []runlog.Float{0.001, 1, 10}, lost)
 }
 
 func TestStyles(t *testing.T) {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,7 +41,9 @@ func TestRanking(t *testing.T) {
 		{"one alone", variants(f{2, 3}), `By it: "a" 2.500.`},
 		{"no value", variants(f{nan, nan}, nil), ""},
 	} {
-		assert.Equal(t, c.want, ranking("By it", results.Results{Variants: c.vs}.ByLoss()), c.name)
+		got, ordered := ranking("By it", results.Results{Variants: c.vs}.ByLoss())
+		assert.Equal(t, c.want, got, c.name)
+		assert.Equal(t, strings.Contains(got, "before"), ordered, c.name)
 	}
 }
 

@@ -40,12 +40,14 @@ func (s summary) rateFigure() (f figure, ok bool) {
 			kinds[i] = results.KindOf(runlog.Run{})
 		}
 	}
-	lost := map[runlog.Float][]chart.Style{} // by rate, one for each variant with such a run
+	lost := map[runlog.Float][]chart.Style{} // by rate, one for each variant with a lost run
 	for i, style := range styles(kinds) {
 		v := s.Variants[i]
-		lines, marks, beyond := ratePoints(v, c.Y.Hi)
-		c.Series = append(c.Series, chart.Series{Label: v.Name, Style: style, Lines: lines, Marks: marks})
-		for _, lr := range beyond {
+		marks, lostRates := seedMarks(v, c.Y.Hi)
+		c.Series = append(c.Series, chart.Series{
+			Label: v.Name, Style: style, Lines: meanLines(v, c.Y.Hi), Marks: marks,
+		})
+		for _, lr := range lostRates {
 			lost[lr] = append(lost[lr], style)
 		}
 	}
@@ -76,42 +78,53 @@ func finalAxis(untrained, finals []runlog.Float) chart.Axis {
 	return chart.Linear("validation loss (nats per token)", float64(r.Lo), float64(r.Hi))
 }
 
-// ratePoints returns a variant's mean losses as lines that end at the upper edge, the
-// losses of its runs, and the learning rates at which some are above the edge.
-func ratePoints(v results.Variant, edge float64) (lines [][]chart.Point, marks []chart.Point, beyond []runlog.Float) {
-	below := func(l runlog.Float) bool { return l.Finite() && float64(l) <= edge }
-	marks = []chart.Point{} // not nil, because the legend shows a mark
+// meanLines returns a variant's mean losses by learning rate as lines that end at the
+// upper edge, with none along it.
+func meanLines(v results.Variant, edge float64) (lines [][]chart.Point) {
 	var line []chart.Point
-	atEdge := func() bool { return len(line) == 1 && line[0].Y == edge }
+	onlyEdge := func() bool { return len(line) == 1 && line[0].Y == edge }
 	for i, lr := range v.Rates {
 		if !(lr > 0) {
 			continue
 		}
 		mean := chart.Point{X: float64(lr), Y: edge}
-		if below(v.Means[i]) {
+		if within(v.Means[i], edge) {
 			mean.Y = float64(v.Means[i])
 		}
-		if mean.Y == edge && atEdge() {
-			line = nil // no line along the edge
+		if mean.Y == edge && onlyEdge() {
+			line = nil
 		}
 		line = append(line, mean)
 		if mean.Y == edge && len(line) > 1 {
 			lines = append(lines, line)
 			line = []chart.Point{mean} // from which the next may come down
 		}
-		n := len(marks)
+	}
+	if len(line) > 0 && !onlyEdge() {
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// seedMarks returns the losses of a variant's runs by learning rate, and the rates at
+// which some are above the edge or not finite.
+func seedMarks(v results.Variant, edge float64) (marks []chart.Point, lost []runlog.Float) {
+	marks = []chart.Point{} // not nil, because the legend shows a mark
+	for _, lr := range v.Rates {
+		if !(lr > 0) {
+			continue
+		}
 		losses := v.Losses(lr)
 		for _, l := range losses {
-			if below(l) {
+			if within(l, edge) {
 				marks = append(marks, chart.Point{X: float64(lr), Y: float64(l)})
 			}
 		}
-		if len(marks)-n < len(losses) {
-			beyond = append(beyond, lr)
+		if slices.ContainsFunc(losses, func(l runlog.Float) bool { return !within(l, edge) }) {
+			lost = append(lost, lr)
 		}
 	}
-	if len(line) > 0 && !atEdge() {
-		lines = append(lines, line)
-	}
-	return lines, marks, beyond
+	return marks, lost
 }
+
+func within(loss runlog.Float, edge float64) bool { return loss.Finite() && float64(loss) <= edge }

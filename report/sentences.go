@@ -145,7 +145,8 @@ func (s summary) facts() (facts []fact, err error) {
 		}
 		f := fact{lines[0], lines[1], lines[2], outcome(c.outcome)}
 		if s.Loaded() {
-			f.Found = fmt.Sprintf("It is about training from random weights, and these runs start from %s.", weights(s.Runs))
+			f.Found = fmt.Sprintf(
+				"It is about training from random weights, and these runs start from %s.", weights(s.Runs))
 		}
 		facts = append(facts, f)
 	}

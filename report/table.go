@@ -139,7 +139,8 @@ func writeFacts(b *bytes.Buffer, fs []fact) {
 	}
 	if unjudged > 0 {
 		b.WriteString(item(fmt.Sprintf(
-			"%d of the %d predictions cannot be judged by these runs; the page says what that takes.", unjudged, len(fs))))
+			"%d of the %d predictions cannot be judged by these runs; the page says what that takes.",
+			unjudged, len(fs))))
 	}
 }
 

@@ -25,14 +25,16 @@ func (s summary) verdict() []string {
 		{"By the loss at its best rate", s.ByLoss()},
 		{"By LR sensitivity", s.BySensitivity()},
 	} {
-		if sentence := ranking(by.what, by.ranking); sentence != "" {
+		sentence, before := ranking(by.what, by.ranking)
+		if sentence != "" {
 			sentences = append(sentences, sentence)
-			ordered = ordered || strings.Contains(sentence, "before")
 		}
+		ordered = ordered || before
 	}
 	caveat := s.caveat()
 	if ordered {
-		caveat += fmt.Sprintf(" Of two variants that do not differ, one comes before the other by chance in %s of cases.",
+		caveat += fmt.Sprintf(
+			" Of two variants that do not differ, one comes before the other by chance in %s of cases.",
 			chance(s.FewestSeeds()))
 	}
 	return append(sentences, caveat)
@@ -185,11 +187,12 @@ func variantFate(v results.Variant) string {
 	return fmt.Sprintf("diverged in %d of %d runs%s", v.Diverged, len(v.Runs), where)
 }
 
-// ranking returns a sentence with the order of the variants by a measure. It names an
-// order only if the seeds do not overlap, and is "" if no variant has a value.
-func ranking(by string, r results.Ranking) string {
+// ranking returns a sentence with the order of the variants by a measure, "" if no variant
+// has a value, and reports whether it puts a variant before another. It does so only if
+// their seeds do not overlap.
+func ranking(by string, r results.Ranking) (sentence string, ordered bool) {
 	if len(r.Several)+len(r.Single) == 0 {
-		return ""
+		return "", false
 	}
 	without := r.Without
 	s := by + ": "
@@ -206,23 +209,26 @@ func ranking(by string, r results.Ranking) string {
 	} else {
 		var groups []string
 		for _, g := range r.Groups() {
-			groups = append(groups, group(g))
+			names, before := group(g)
+			groups = append(groups, names)
+			ordered = ordered || before
 		}
+		ordered = ordered || len(groups) > 1
 		s += strings.Join(groups, " before ")
 		without = append(slices.Clone(without), rankedNames(r.Single)...)
 	}
 	if len(without) > 0 {
 		s += "; no place for " + list(quoted(without))
 	}
-	return s + "."
+	return s + ".", ordered
 }
 
 // mostClauses is the number of orders within a group that are listed.
 const mostClauses = 4
 
-// group names variants that cannot be separated, and the orders that are known among
-// them.
-func group(rs []results.Ranked) string {
+// group names variants that cannot be separated and the orders that are known among them,
+// and reports whether there are any.
+func group(rs []results.Ranked) (names string, ordered bool) {
 	var clauses []string
 	for _, a := range rs {
 		var above []results.Ranked
@@ -235,16 +241,16 @@ func group(rs []results.Ranked) string {
 			clauses = append(clauses, fmt.Sprintf("%q before %s", a.Name, list(quoted(rankedNames(above)))))
 		}
 	}
-	s := list(quoted(rankedNames(rs)))
+	names = list(quoted(rankedNames(rs)))
 	switch {
 	case len(rs) == 1:
-		return s
+		return names, false
 	case len(clauses) == 0:
-		return s + " (no difference between them: their seeds overlap)"
+		return names + " (no difference between them: their seeds overlap)", false
 	case len(clauses) > mostClauses:
-		return s + " (many of their seeds overlap; see the places)"
+		return names + " (many of their seeds overlap; see the places)", false
 	default:
-		return s + " (their seeds overlap, but for " + list(clauses) + ")"
+		return names + " (their seeds overlap, but for " + list(clauses) + ")", true
 	}
 }
 

@@ -67,12 +67,7 @@ var views = []view{
 
 // figure returns false if no probe has anything to show.
 func (v view) figure(s selection) (f figure, ok bool) {
-	leftOut := false
-	ts, _ := traces(s.rows, v.log, func(r runlog.Run) []chart.Point {
-		points := slices.DeleteFunc(v.points(r.Probes), func(p chart.Point) bool { return math.IsNaN(p.Y) })
-		leftOut = leftOut || slices.ContainsFunc(points, func(p chart.Point) bool { return !chart.Drawable(p.Y, v.log) })
-		return points
-	})
+	ts, leftOut := traces(s.rows, v.log, v.points)
 	ts = slices.DeleteFunc(ts, func(t trace) bool { return len(t.points) == 0 })
 	if len(ts) == 0 {
 		return f, false
@@ -88,8 +83,9 @@ func (v view) figure(s selection) (f figure, ok bool) {
 	if cut {
 		f.Caption = append(f.Caption, "The axis holds the runs that did not diverge, and cuts others.")
 	}
-	if leftOut {
-		f.Caption = append(f.Caption, "Infinite values, and on a logarithmic axis those not above zero, are left out.")
+	if leftOut > 0 {
+		f.Caption = append(f.Caption,
+			"Infinite values, and on a logarithmic axis those not above zero, are left out.")
 	}
 	if !v.byDepth {
 		f.markDivergence(ts)
@@ -109,17 +105,17 @@ func (v view) xAxis(rows []row, ts []trace) chart.Axis {
 	return a
 }
 
-// points returns the measure by step, NaN if it was not taken, or the RMS of the residual
-// stream by depth.
-func (v view) points(ps []runlog.Probe) (points []chart.Point) {
+// points returns the measure by step or, by depth, the RMS of the residual stream, without
+// what was not measured.
+func (v view) points(r runlog.Run) (points []chart.Point) {
 	if !v.byDepth {
-		for _, p := range ps {
+		for _, p := range r.Probes {
 			points = append(points, chart.Point{X: float64(p.Step), Y: float64(v.measure(p))})
 		}
-	} else if len(ps) > 0 {
-		for i, s := range ps[len(ps)-1].Residual {
+	} else if n := len(r.Probes); n > 0 {
+		for i, s := range r.Probes[n-1].Residual {
 			points = append(points, chart.Point{X: float64(i), Y: float64(s.RMS)})
 		}
 	}
-	return points
+	return slices.DeleteFunc(points, func(p chart.Point) bool { return math.IsNaN(p.Y) })
 }
