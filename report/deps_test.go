@@ -36,8 +36,10 @@ func TestAReportNeedsRecordsAlone(t *testing.T) {
 func TestPartsHaveOneDirection(t *testing.T) {
 	t.Parallel()
 	for part, others := range map[string][]string{
-		"./results": {"gorgonorm/report", "gorgonorm/report/chart", "gonum.org/v1/plot", "text/template", "html/template"},
-		"./chart":   {"gorgonorm/report", "gorgonorm/report/results", "gorgonorm/runlog", "html/template"},
+		"./results": {
+			"gorgonorm/report", "gorgonorm/report/chart", "gonum.org/v1/plot", "text/template", "html/template",
+		},
+		"./chart": {"gorgonorm/report", "gorgonorm/report/results", "gorgonorm/runlog", "html/template"},
 	} {
 		paths := deps(t, part)
 		for _, other := range others {

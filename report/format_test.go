@@ -13,10 +13,14 @@ import (
 var nan, inf = runtest.NaN, runtest.Inf
 
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ got, want string }{
 		{diverged(runlog.Summary{}), "no"},
 		{diverged(runlog.Summary{DivergedAt: 57, Divergence: runlog.NonFinite}), "step 57"},
-		{diverged(runlog.Summary{DivergedAt: 200, Divergence: runlog.NotLearning}), "step 200, no better than its start"},
+		{
+			diverged(runlog.Summary{DivergedAt: 200, Divergence: runlog.NotLearning}),
+			"step 200, no better than its start",
+		},
 		{rate(0.3), "0.3"},
 		{rate(3e-5), "3e-05"},
 		{rate(nan), "–"},

@@ -13,11 +13,16 @@ import (
 	"gorgonorm/runlog"
 )
 
-// Neither the order of the runs nor their speed can be seen.
+// TestSameRunsSameReport: a report depends neither on the order of the runs nor on their
+// speed.
 func TestSameRunsSameReport(t *testing.T) {
+	t.Parallel()
 	twice := runtest.OneEach()
 	twice = append(twice, runtest.Noisy("layer", 9), runtest.Noisy("layer", 8)) // equal in all settings
-	for name, runs := range map[string][]runlog.Run{"one a norm": runtest.OneEach(), "grid": runtest.Grid(), "twice": twice, "edges": runtest.Edges()["all of them"]} {
+	for name, runs := range map[string][]runlog.Run{
+		"one a norm": runtest.OneEach(), "grid": runtest.Grid(), "twice": twice,
+		"edges": runtest.Edges()["all of them"],
+	} {
 		t.Run(name, func(t *testing.T) {
 			var table, page bytes.Buffer
 			require.NoError(t, Table(&table, runs))
@@ -37,7 +42,7 @@ func TestSameRunsSameReport(t *testing.T) {
 				require.NoError(t, HTML(&b, shuffled))
 				require.Equal(t, page.String(), b.String())
 				for i := range given {
-					require.Equal(t, given[i].Config, shuffled[i].Config, "the caller's runs were moved")
+					require.Equal(t, given[i].Config, shuffled[i].Config, "the caller's runs were reordered")
 				}
 			}
 		})
@@ -45,9 +50,14 @@ func TestSameRunsSameReport(t *testing.T) {
 }
 
 func TestSpeed(t *testing.T) {
+	t.Parallel()
 	runs := []runlog.Run{
-		runtest.Cell("layer", "pre", false, 0.01, 1, 2), runtest.Cell("layer", "pre", false, 0.01, 2, 2), runtest.Cell("layer", "pre", false, 0.01, 3, 2),
-		runtest.Cell("none", "pre", false, 0.01, 1, 2), runtest.Cell("none", "pre", false, 0.1, 1, 2), runtest.Cell("rms", "pre", false, 0.01, 1, 2),
+		runtest.Cell("layer", "pre", false, 0.01, 1, 2),
+		runtest.Cell("layer", "pre", false, 0.01, 2, 2),
+		runtest.Cell("layer", "pre", false, 0.01, 3, 2),
+		runtest.Cell("none", "pre", false, 0.01, 1, 2),
+		runtest.Cell("none", "pre", false, 0.1, 1, 2),
+		runtest.Cell("rms", "pre", false, 0.01, 1, 2),
 	}
 	for i, v := range []runlog.Float{30_000, 10_000, 20_717.4, 15_000, 15_385, 0} {
 		runs[i].Speed.TokensPerSec = v

@@ -25,7 +25,7 @@ func render(t *testing.T, runs []runlog.Run) string {
 	return b.String()
 }
 
-// svgs are the page's pictures, each well-formed.
+// svgs returns the pictures of a page, which must be well-formed.
 func svgs(t *testing.T, page string, count int) (out []string) {
 	t.Helper()
 	for _, rest := range strings.Split(page, "<svg")[1:] {
@@ -51,6 +51,7 @@ func wellFormed(s string) error {
 }
 
 func TestHTML(t *testing.T) {
+	t.Parallel()
 	runs := runtest.OneEach()
 	page := render(t, runs)
 	assert.Equal(t, page, render(t, runs), "two renderings differ")
@@ -70,8 +71,9 @@ func TestHTML(t *testing.T) {
 	}
 }
 
-// Table and page tell the same.
+// TestHTMLAgreesWithTable: the page has all cells and sentences of the table.
 func TestHTMLAgreesWithTable(t *testing.T) {
+	t.Parallel()
 	page := html.UnescapeString(render(t, runtest.OneEach()))
 	s, err := summarize(runtest.OneEach())
 	require.NoError(t, err)
@@ -84,6 +86,7 @@ func TestHTMLAgreesWithTable(t *testing.T) {
 }
 
 func TestHTMLOfEdges(t *testing.T) {
+	t.Parallel()
 	for name, runs := range runtest.Edges() {
 		t.Run(name, func(t *testing.T) {
 			page := render(t, runs)
@@ -95,9 +98,10 @@ func TestHTMLOfEdges(t *testing.T) {
 	}
 }
 
-// A grid's page has what its table has, a table of all runs, the axes, and its
-// figures.
+// TestHTMLOfGrid: the page of a grid has what its table has, a table of all runs, the axes,
+// and its figures.
 func TestHTMLOfGrid(t *testing.T) {
+	t.Parallel()
 	page := html.UnescapeString(render(t, runtest.Grid()))
 	pictures := svgs(t, render(t, runtest.Grid()), 12)
 	s, err := summarize(runtest.Grid())
@@ -122,7 +126,13 @@ func TestHTMLOfGrid(t *testing.T) {
 	assert.NotContains(t, page, "In which the runs differ")
 	assert.NotContains(t, page, "NaN")
 
-	for i, want := range []string{"Final validation loss", "Loss by step: none pre, lr 0.001; batch pre, lr 0.01; layer pre, lr 0.01;", "Loss at the largest learning rate by step: none pre, diverged at step 12; batch pre; ", "Gradient norm", "Residual stream by depth by block"} {
+	for i, want := range []string{
+		"Final validation loss",
+		"Loss by step: none pre, lr 0.001; batch pre, lr 0.01; layer pre, lr 0.01;",
+		"Loss at the largest learning rate by step: none pre, diverged at step 12; batch pre; ",
+		"Gradient norm",
+		"Residual stream by depth by block",
+	} {
 		assert.Contains(t, pictures[i], `aria-label="`+want)
 	}
 	assert.Contains(t, pictures[9], "batch pre")
@@ -130,6 +140,7 @@ func TestHTMLOfGrid(t *testing.T) {
 }
 
 func TestHTMLOfOddGrids(t *testing.T) {
+	t.Parallel()
 	rates := map[float64][]runlog.Float{0.01: {2, 2.1}, 0.1: {3, inf}}
 	change := func(runs []runlog.Run, change func(*runlog.Run)) []runlog.Run {
 		for i := range runs {
@@ -147,11 +158,21 @@ func TestHTMLOfOddGrids(t *testing.T) {
 		{"nothing finite", runtest.Plain("none", map[float64][]runlog.Float{0.01: {nan, nan}, 0.1: {inf, nan}}), 3},
 		{"one rate", runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2, 2, 2, 2, 2}}), 2},
 		{"a rate of zero", runtest.Plain("layer", map[float64][]runlog.Float{0: {4}, 0.01: {2}}), 2},
-		{"many runs", runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}), 4},
-		{"many runs, none at its end", change(runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}),
+		{
+			"many runs",
+			runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}), 4,
+		},
+		{"many runs, none at its end", change(
+			runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2, 2, 2}, 0.1: {2, 2, 2, 2, 2}}),
 			func(r *runlog.Run) { r.Summary.Interrupted = true }), 1},
-		{"no loss at initialisation", change(runtest.Plain("layer", rates), func(r *runlog.Run) { r.Summary.InitVal = nan }), 3},
-		{"empty probes", change(runtest.Plain("layer", rates), func(r *runlog.Run) { r.Probes = make([]runlog.Probe, 3) }), 4},
+		{
+			"no loss at initialisation",
+			change(runtest.Plain("layer", rates), func(r *runlog.Run) { r.Summary.InitVal = nan }), 3,
+		},
+		{
+			"empty probes",
+			change(runtest.Plain("layer", rates), func(r *runlog.Run) { r.Probes = make([]runlog.Probe, 3) }), 4,
+		},
 		{"probes that are not finite", change(runtest.Plain("layer", rates), func(r *runlog.Run) {
 			*r = runtest.Probed(*r, []runlog.Float{nan, inf}, []runlog.Float{nan, inf})
 		}), 7},
@@ -174,11 +195,12 @@ var (
 	point  = regexp.MustCompile(`[ML]([^,]+),([^ML]+)`)
 )
 
-// However large a value, its curve stays between the axes.
+// TestCurveStaysInFrame: a curve stays between the axes, however large its values.
 func TestCurveStaysInFrame(t *testing.T) {
+	t.Parallel()
 	run := runtest.Noisy("batch", 1)
 	run.Steps[3].Loss, run.Steps[3].GradNorm = 3e38, 3e38
-	const axis = 40 // less than the labels below the axis take
+	const axis = 40 // less than the labels below the axis need
 	for _, svg := range svgs(t, render(t, []runlog.Run{run}), 2) {
 		paths := orange.FindAllStringSubmatch(svg, -1)
 		require.NotEmpty(t, paths)
@@ -191,15 +213,4 @@ func TestCurveStaysInFrame(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestCompare(t *testing.T) {
-	a, b := runtest.Noisy("layer", 1), runtest.Noisy("layer", 1)
-	b.Config.LR = 0.01
-	b.Config.Data = "/another/place/Isaac.Newton-Opticks.txt"
-	shared, differ := compare([]runlog.Run{a, b})
-	assert.Equal(t, []setting{{"lr", []string{"0.001", "0.01"}}}, differ)
-	assert.Contains(t, shared, setting{"data", []string{"Isaac.Newton-Opticks.txt"}})
-	assert.Contains(t, shared, setting{"vocabulary", []string{"29 characters"}})
-	assert.Contains(t, shared, setting{"data sha256", []string{"0123456789ab"}})
 }

@@ -22,6 +22,7 @@ func one(t *testing.T, runs []runlog.Run) Variant {
 }
 
 func TestVariantByRateAndSeed(t *testing.T) {
+	t.Parallel()
 	const d = 1e-12
 	for _, c := range []struct {
 		name   string
@@ -82,6 +83,7 @@ func TestVariantByRateAndSeed(t *testing.T) {
 // TestLostRunHasNoLoss: a run that was not finite, or that the watchdog stopped, has no
 // loss, even if its last validation loss was finite.
 func TestLostRunHasNoLoss(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name  string
 		steps int
@@ -113,14 +115,30 @@ func TestLostRunHasNoLoss(t *testing.T) {
 }
 
 func TestVariantOverRuns(t *testing.T) {
+	t.Parallel()
 	runs := runtest.Plain("layer", map[float64][]runlog.Float{0.01: {2, 2, 2}, 0.1: {inf, 5}})
 	sorted := sorted(runs)
 	for i, m := range []runlog.Summary{
-		{MedianGradNorm: 1, MaxGradNorm: 9, GradNormCV: 0.1, LossSpikes: 0.01, GradSpikes: 0.1, LastVal: 2, TrainModeVal: 1.5},
-		{MedianGradNorm: 2, MaxGradNorm: 8, GradNormCV: 0.2, LossSpikes: 0.03, GradSpikes: 0.2, LastVal: 2, TrainModeVal: 1.8},
-		{MedianGradNorm: 7, MaxGradNorm: 7, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, LastVal: 2, TrainModeVal: 2.4},
-		{MedianGradNorm: inf, MaxGradNorm: 6, GradNormCV: 0.5, LossSpikes: 0.05, GradSpikes: 0.6, LastVal: nan, TrainModeVal: nan},
-		{MedianGradNorm: nan, MaxGradNorm: 5, GradNormCV: 0.6, LossSpikes: 0.07, GradSpikes: 0.1, LastVal: 5, TrainModeVal: nan},
+		{
+			MedianGradNorm: 1, MaxGradNorm: 9, GradNormCV: 0.1, LossSpikes: 0.01, GradSpikes: 0.1, LastVal: 2,
+			TrainModeVal: 1.5,
+		},
+		{
+			MedianGradNorm: 2, MaxGradNorm: 8, GradNormCV: 0.2, LossSpikes: 0.03, GradSpikes: 0.2, LastVal: 2,
+			TrainModeVal: 1.8,
+		},
+		{
+			MedianGradNorm: 7, MaxGradNorm: 7, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, LastVal: 2,
+			TrainModeVal: 2.4,
+		},
+		{
+			MedianGradNorm: inf, MaxGradNorm: 6, GradNormCV: 0.5, LossSpikes: 0.05, GradSpikes: 0.6, LastVal: nan,
+			TrainModeVal: nan,
+		},
+		{
+			MedianGradNorm: nan, MaxGradNorm: 5, GradNormCV: 0.6, LossSpikes: 0.07, GradSpikes: 0.1, LastVal: 5,
+			TrainModeVal: nan,
+		},
 	} {
 		s := &sorted[i].Summary
 		s.MedianGradNorm, s.MaxGradNorm, s.GradNormCV = m.MedianGradNorm, m.MaxGradNorm, m.GradNormCV

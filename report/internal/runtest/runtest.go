@@ -59,7 +59,9 @@ func Noisy(norm string, seed int) runlog.Run {
 	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
 	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
 	r.Config.Vocabulary = "\n abcdefghijklmnopqrstuvwxyzé"
-	r.Summary = runlog.Summary{Norm: norm, Parameters: 804_096 + 128*seed, InitVal: runlog.Float(3.5 + 0.05*float64(seed)), SpikeWindow: 75}
+	r.Summary = runlog.Summary{
+		Norm: norm, Parameters: 804_096 + 128*seed, InitVal: runlog.Float(3.5 + 0.05*float64(seed)), SpikeWindow: 75,
+	}
 	r.Speed = runlog.Speed{TokensPerSec: runlog.Float(21_000 + 137*seed), Seconds: 11}
 	for i := range r.Config.Steps {
 		x, wave := float64(i), math.Sin(float64(seed*i*i))
@@ -146,7 +148,8 @@ func Cell(norm, placement string, qk bool, lr float64, seed uint64, loss runlog.
 	r := runlog.Run{Config: Config}
 	r.Config.Norm, r.Config.Placement, r.Config.QKNorm = norm, placement, qk
 	r.Config.LR, r.Config.MinLR, r.Config.Seed, r.Config.Steps = lr, lr/10, seed, 20
-	r.Config.Data, r.Config.DataSHA256 = "/somewhere/else/Isaac.Newton-Opticks.txt", strings.Repeat("0123456789abcdef", 4)
+	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
+	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
 	steps := 20
 	s := &r.Summary
 	*s = runlog.Summary{
