@@ -75,11 +75,11 @@ func lossFigure(title string, s selection) (f figure, ok bool) {
 	ts, leftOut := traces(s.rows, false, byStep(func(s runlog.Step) runlog.Float { return s.Loss }))
 	vals, _ := traces(s.rows, false, byStep(valLoss))
 	y, cut := lossAxis(ts, vals)
-	f = figure{Title: title, chart: chart.Chart{X: stepAxis(s.rows), Y: y}}
+	f.Chart = chart.Chart{Title: title, X: stepAxis(s.rows), Y: y}
 	for i, t := range ts {
 		series := t.series()
 		series.Marks = vals[i].points
-		f.chart.Series = append(f.chart.Series, series)
+		f.Series = append(f.Series, series)
 	}
 	f.Caption = append(
 		s.caption("Lines: training loss of each step, one batch, not smoothed. Marks: validation loss."),
@@ -109,17 +109,17 @@ func gradFigure(s selection) (f figure, ok bool) {
 		return f, false
 	}
 	ts, leftOut := traces(s.rows, true, byStep(func(s runlog.Step) runlog.Float { return s.GradNorm }))
-	f = figure{Title: "Gradient norm", chart: chart.Chart{
-		X: stepAxis(s.rows), Y: logAxis("global gradient norm before clipping", ts),
-	}}
+	f.Chart = chart.Chart{
+		Title: "Gradient norm", X: stepAxis(s.rows), Y: logAxis("global gradient norm before clipping", ts),
+	}
 	f.Caption = append(s.caption("Gradient norm of each step, on a logarithmic axis, not smoothed."),
 		spread("Highest of each run:", ts, chart.Highest, significant))
-	if clip := sharedClip(s.rows); f.chart.Y.Inside(clip) {
-		f.chart.Level = &clip
+	if clip := sharedClip(s.rows); f.Y.Inside(clip) {
+		f.Level = &clip
 		f.Caption = append(f.Caption, fmt.Sprintf("Above the grey line, at %g, gradients were clipped.", clip))
 	}
 	for _, t := range ts {
-		f.chart.Series = append(f.chart.Series, t.series())
+		f.Series = append(f.Series, t.series())
 	}
 	if leftOut > 0 {
 		f.Caption = append(f.Caption, fmt.Sprintf("Left out as not finite or not above zero: %d.", leftOut))
@@ -145,10 +145,10 @@ func (f *figure) markDivergence(ts []trace) {
 			continue
 		}
 		end := last(t.points)
-		end.Y = min(end.Y, f.chart.Y.Hi)
-		f.chart.Crosses = append(f.chart.Crosses, chart.Cross{Point: end, Style: t.Style})
+		end.Y = min(end.Y, f.Y.Hi)
+		f.Crosses = append(f.Crosses, chart.Cross{Point: end, Style: t.Style})
 	}
-	if len(f.chart.Crosses) > 0 {
+	if len(f.Crosses) > 0 {
 		f.Caption = append(f.Caption,
 			"A cross marks the last finite value of a run that diverged, at the upper edge if it lies beyond.")
 	}

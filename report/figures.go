@@ -9,17 +9,15 @@ import (
 	"gorgonorm/runlog"
 )
 
-// figure is a chart with its title and caption.
+// figure is a chart with a caption.
 type figure struct {
-	Title   string
+	chart.Chart
 	Caption []string // sentences
-	chart   chart.Chart
 }
 
-// SVG draws the figure.
+// SVG draws the chart for the template, which escapes strings of other types.
 func (f figure) SVG() (template.HTML, error) {
-	f.chart.Title = f.Title
-	svg, err := f.chart.SVG()
+	svg, err := f.Chart.SVG()
 	return template.HTML(svg), err
 }
 
@@ -66,7 +64,7 @@ func (s summary) typical() selection {
 	if !s.Grid || len(s.Rows) <= mostCurves {
 		return selection{rows: s.Rows}
 	}
-	c := selection{note: "Of each variant the run at its best learning rate, of the lowest seed."}
+	sel := selection{note: "Of each variant the run at its best learning rate, of the lowest seed."}
 	allBest := true
 	for _, v := range s.Variants {
 		if len(v.Runs) == 0 {
@@ -80,12 +78,12 @@ func (s summary) typical() selection {
 		if len(s.Rates()) > 1 {
 			r.Name += ", lr " + rate(results.Rate(r.Run))
 		}
-		c.rows = append(c.rows, r)
+		sel.rows = append(sel.rows, r)
 	}
 	if !allBest {
-		c.note += " A variant without a best one is shown at its lowest rate."
+		sel.note += " A variant without a best one is shown at its lowest rate."
 	}
-	return c
+	return sel
 }
 
 // steepest selects the runs at the grid's largest learning rate, one of each variant, if
@@ -96,13 +94,13 @@ func (s summary) steepest() selection {
 		return selection{}
 	}
 	top := lrs[len(lrs)-1]
-	c := selection{note: "Of each variant the run at lr " + rate(top) + ", of the lowest seed."}
+	sel := selection{note: "Of each variant the run at lr " + rate(top) + ", of the lowest seed."}
 	for _, v := range s.Variants {
 		if i := slices.IndexFunc(v.Runs, func(r runlog.Run) bool { return results.Rate(r) == top }); i >= 0 {
-			c.rows = append(c.rows, row{v.Name, v.Runs[i]})
+			sel.rows = append(sel.rows, row{v.Name, v.Runs[i]})
 		}
 	}
-	return c
+	return sel
 }
 
 // styles returns a style for each run or variant, given their kinds. Each norm has a

@@ -43,7 +43,7 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 		t, s.Notes,
 		`The runs start from loaded weights, `+from+
 			`. Validation loss before the first step: "none" 7.000, "layer" 2.000. `+
-		`Runs that did not end below it: "layer" 1 of 2.`,
+			`Runs that did not end below it: "layer" 1 of 2.`,
 	)
 	require.Contains(
 		t, s.Notes,

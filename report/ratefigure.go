@@ -19,7 +19,10 @@ func (s summary) rateFigure() (f figure, ok bool) {
 		return f, false
 	}
 	untrained := s.Untrained()
-	c := chart.Chart{X: rateAxis(lrs), Y: finalAxis(untrained, s.Finals()), LinesOnTop: true}
+	c := chart.Chart{
+		Title: "Final validation loss by learning rate",
+		X:     rateAxis(lrs), Y: finalAxis(untrained, s.Finals()), LinesOnTop: true,
+	}
 	caption := []string{
 		"Validation loss of the last step, learning rates on a logarithmic axis.",
 		"Lines: mean over the seeds; marks: each seed.",
@@ -57,7 +60,7 @@ func (s summary) rateFigure() (f figure, ok bool) {
 	if len(lost) > 0 {
 		caption = append(caption, "A cross at the upper edge: the loss of a seed was above it or not finite.")
 	}
-	return figure{"Final validation loss by learning rate", caption, c}, true
+	return figure{c, caption}, true
 }
 
 // rateAxis returns an axis for learning rates, which ascend.

@@ -76,9 +76,9 @@ func (v view) figure(s selection) (f figure, ok bool) {
 	if !v.log {
 		y, cut = linearAxis(v.Label, ts)
 	}
-	f = figure{v.Title, s.caption(v.Caption), chart.Chart{X: v.xAxis(s.rows, ts), Y: y}}
+	f = figure{chart.Chart{Title: v.Title, X: v.xAxis(s.rows, ts), Y: y}, s.caption(v.Caption)}
 	for _, t := range ts {
-		f.chart.Series = append(f.chart.Series, t.series())
+		f.Series = append(f.Series, t.series())
 	}
 	if cut {
 		f.Caption = append(f.Caption, "The axis holds the runs that did not diverge, and cuts others.")

@@ -15,7 +15,7 @@ import (
 
 // Chart is what a chart shows. Its legend is beside the plot, where it covers no curve.
 type Chart struct {
-	Title      string // for readers who cannot see the chart; the legend's labels complete it
+	Title      string // not drawn; it describes the chart to readers who cannot see it
 	X, Y       Axis
 	Level      *float64 // the Y of a grey line; nil for none
 	Series     []Series

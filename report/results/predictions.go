@@ -60,11 +60,11 @@ type Pair struct {
 	Seeds Overlap
 }
 
-// Overlap is how the seeds of two variants lie to each other.
+// Overlap is the relation between the seeds of two variants.
 type Overlap int
 
 const (
-	OneSeed     Overlap = iota // in one of the variants, which does not show it
+	OneSeed     Overlap = iota // a variant has fewer than two seeds, too few to compare
 	Overlapping                // neither variant has all seeds below the other's
 	Apart
 )
@@ -83,12 +83,12 @@ func overlap(a, b []runlog.Float) Overlap {
 // QKNorm is the check that qk-norm lowers the sensitivity to the learning rate.
 type QKNorm struct {
 	Outcome
-	Pairs       []Pair // without qk-norm, with qk-norm, each over the same learning rates
-	Several     int    // pairs with two seeds or more
-	Overlapping int    // of those with several seeds
-	Apart       int    // of those with several seeds
-	Lower       int    // of those apart, with qk-norm lower
-	Seeds       int    // the fewest of those
+	Pairs       []Pair // variants without and with qk-norm, over the same learning rates
+	Several     int    // pairs with two seeds or more in both variants
+	Overlapping int    // of those, pairs with overlapping seeds
+	Apart       int    // of those, pairs with the seeds apart
+	Lower       int    // of the pairs apart, those lower with qk-norm
+	Seeds       int    // the fewest of a variant in a pair with several
 }
 
 func qkNorm(vs []Variant) (q QKNorm) {
@@ -130,9 +130,9 @@ func qkNorm(vs []Variant) (q QKNorm) {
 type LayerRMS struct {
 	Outcome
 	Pairs       []Pair // layer and rms, equal in placement and qk-norm, with two seeds or more each
-	Overlapping int    // pairs
-	Apart       int    // pairs
-	Seeds       int    // the fewest of the pairs
+	Overlapping int    // pairs with overlapping seeds
+	Apart       int    // pairs with the seeds apart
+	Seeds       int    // the fewest of a variant
 }
 
 func layerRMS(vs []Variant) (l LayerRMS) {

@@ -4,8 +4,8 @@ import "gorgonorm/runlog"
 
 // Measures of a probe, NaN if it did not take them.
 
-// Embedding returns the RMS of the residual stream before the first block.
-func Embedding(p runlog.Probe) runlog.Float {
+// embedding returns the RMS of the residual stream before the first block.
+func embedding(p runlog.Probe) runlog.Float {
 	if len(p.Residual) == 0 {
 		return nan
 	}

@@ -68,8 +68,8 @@ func (r Results) Placing() Placing {
 	return p
 }
 
-// FewestSeeds returns the number of seeds of the variant with the fewest, two or more;
-// 0 if there is none.
+// FewestSeeds returns the smallest number of seeds, two or more, that a variant is ranked
+// by; 0 if there is none.
 func (r Results) FewestSeeds() int {
 	var samples [][]runlog.Float
 	for _, v := range r.Variants {

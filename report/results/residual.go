@@ -68,7 +68,7 @@ func growthOf(ps []runlog.Probe) (depth, time runlog.Float) {
 		return nan, nan
 	}
 	end := LastResidual(ps[len(ps)-1])
-	return end / Embedding(ps[len(ps)-1]), end / LastResidual(ps[0])
+	return end / embedding(ps[len(ps)-1]), end / LastResidual(ps[0])
 }
 
 // initialResiduals returns E‖x‖²/d after the embedding and after each block, at
