@@ -47,6 +47,24 @@ func TestStyles(t *testing.T) {
 	assert.Equal(t, []chart.Style{{Color: 2, Pattern: 2}, {Color: 2, Pattern: 3}, {Color: 0, Pattern: 0}}, s)
 }
 
+// TestVariantWithoutRunsKeepsItsStyle: a variant whose runs were all interrupted has the
+// style of its norm.
+func TestVariantWithoutRunsKeepsItsStyle(t *testing.T) {
+	t.Parallel()
+	losses := map[float64][]runlog.Float{0.01: {2}, 0.1: {3}}
+	interrupted := runtest.Plain("layer", losses)
+	for i := range interrupted {
+		interrupted[i].Summary.Interrupted = true
+	}
+	s, err := summarize(join(interrupted, runtest.Plain("none", losses)))
+	require.NoError(t, err)
+	f, ok := s.rateFigure()
+	require.True(t, ok)
+	require.Len(t, f.Series, 2)
+	assert.Equal(t, "layer", f.Series[1].Label)
+	assert.Equal(t, chart.Style{Color: 2, Pattern: 2}, f.Series[1].Style)
+}
+
 // TestEveryNormHasAStyle of its own, and other norms have a colour.
 func TestEveryNormHasAStyle(t *testing.T) {
 	t.Parallel()

@@ -39,9 +39,7 @@ func (s summary) rateFigure() (f figure, ok bool) {
 	}
 	kinds := make([]results.Kind, len(s.Variants))
 	for i, v := range s.Variants {
-		if kinds[i] = v.Kind; len(v.Runs) == 0 {
-			kinds[i] = results.KindOf(runlog.Run{})
-		}
+		kinds[i] = v.Kind
 	}
 	lost := map[runlog.Float][]chart.Style{} // by rate, one for each variant with a lost run
 	for i, style := range styles(kinds) {
