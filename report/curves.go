@@ -89,7 +89,7 @@ func lossFigure(title string, s selection) (f figure, ok bool) {
 			spread("The axis is cut; highest training loss of each run:", ts, chart.Highest, loss))
 	}
 	if leftOut > 0 {
-		f.Caption = append(f.Caption, fmt.Sprintf("Left out as not finite: %d.", leftOut))
+		f.Caption = append(f.Caption, fmt.Sprintf("Not finite and left out: %d.", leftOut))
 	}
 	f.markDivergence(ts)
 	return f, true
@@ -122,7 +122,7 @@ func gradFigure(s selection) (f figure, ok bool) {
 		f.Series = append(f.Series, t.series())
 	}
 	if leftOut > 0 {
-		f.Caption = append(f.Caption, fmt.Sprintf("Left out as not finite or not above zero: %d.", leftOut))
+		f.Caption = append(f.Caption, fmt.Sprintf("Not finite or not above zero and left out: %d.", leftOut))
 	}
 	f.markDivergence(ts)
 	return f, true
@@ -150,7 +150,7 @@ func (f *figure) markDivergence(ts []trace) {
 	}
 	if len(f.Crosses) > 0 {
 		f.Caption = append(f.Caption,
-			"A cross marks the last finite value of a run that diverged, at the upper edge if it lies beyond.")
+			"A cross marks the last finite value of a run that diverged, at the upper edge if the value is above it.")
 	}
 }
 

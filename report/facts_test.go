@@ -75,9 +75,9 @@ func TestGrowthWithoutNorm(t *testing.T) {
 	checks{
 		{
 			"in both", []runlog.Run{none, layer}, asPredicted,
-			`Of 1 learning rates, it grows most with depth at 1, with training at 1. At lr 0.01 it is, from the ` +
-				`embedding to the last block, times "none" 40, "layer" 20; from the first probe to the last, times ` +
-				`"none" 10, "layer" 5.`,
+			`Of 1 learning rates, it grows most with depth at 1, with training at 1. At lr 0.01 the factors ` +
+				`are, from the embedding to the last block, "none" 40, "layer" 20; from the first probe to the ` +
+				`last, "none" 10, "layer" 5.`,
 		},
 		{"geometric mean over seeds", []runlog.Run{none, none2, layer}, notAsPredicted, `"none" 18.9, "layer" 20;`},
 		{"in training alone", []runlog.Run{none, deep}, notAsPredicted, `most with depth at 0, with training at 1.`},
@@ -202,7 +202,7 @@ func TestQKNormSensitivity(t *testing.T) {
 		{
 			"overlapping, though lower", overlapping, noDifference,
 			"Of 1 pairs with two seeds or more, the seeds of 0 are apart, lower with qk-norm in 0: " + numbers +
-				". That 2 seeds overlap proves little.",
+				". Overlap of 2 seeds proves little.",
 		},
 		{
 			"overlapping, though higher",
@@ -250,7 +250,7 @@ func TestQKNormSensitivity(t *testing.T) {
 				sensitive("rms", "pre", false, 3),
 				[]runlog.Run{runtest.Cell("rms", "pre", true, 0.01, 1, 2), runtest.Cell("rms", "pre", true, 1, 1, 2)},
 			),
-			cannotBeJudged, "the same learning rates",
+			cannotBeJudged, "the same two or more learning rates",
 		},
 		{
 			"no learning",
@@ -260,7 +260,7 @@ func TestQKNormSensitivity(t *testing.T) {
 					runtest.Cell("rms", "pre", true, 0.01, 1, 5), runtest.Cell("rms", "pre", true, 0.1, 1, nan),
 				},
 			),
-			cannotBeJudged, "learning at some",
+			cannotBeJudged, "some of which train",
 		},
 	}.run(t, qkNorm)
 }
@@ -277,11 +277,11 @@ func TestLayerLikeRMS(t *testing.T) {
 		{
 			"overlapping", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.1, 2.3)),
 			asPredicted, `Seeds overlap in 1 of 1 pairs: "layer" 2.100 ± 0.141 and "rms" 2.200 ± 0.141. ` +
-				`That 2 seeds overlap proves little.`,
+				`Overlap of 2 seeds proves little.`,
 		},
 		{
 			"the fewest seeds", join(losses("layer", "pre", 2, 2.2, 2.3, 2.2), losses("rms", "pre", 2.1, 2.3, 2.4)),
-			asPredicted, "That 3 seeds overlap proves little.",
+			asPredicted, "Overlap of 3 seeds proves little.",
 		},
 		{
 			"layer lower", join(losses("layer", "pre", 2, 2.2), losses("rms", "pre", 2.3, 2.4)),
@@ -331,7 +331,7 @@ func TestBatchGap(t *testing.T) {
 		},
 		{
 			"the other way", []runlog.Run{withGap("batch", false, -0.5), withGap("layer", false, 0.25)}, asPredicted,
-			`"batch" -0.500, "layer" 0.250. Under BatchNorm evaluation mode is the better one. Without`,
+			`"batch" -0.500, "layer" 0.250. Under BatchNorm the loss is lower in evaluation mode. Without`,
 		},
 		{
 			"the median, with its sign",

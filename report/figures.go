@@ -64,7 +64,7 @@ func (s summary) typical() selection {
 	if !s.Grid || len(s.Rows) <= mostCurves {
 		return selection{rows: s.Rows}
 	}
-	sel := selection{note: "Of each variant the run at its best learning rate, of the lowest seed."}
+	sel := selection{note: "The run of each variant at its best learning rate and the lowest seed."}
 	allBest := true
 	for _, v := range s.Variants {
 		if len(v.Runs) == 0 {
@@ -81,7 +81,7 @@ func (s summary) typical() selection {
 		sel.rows = append(sel.rows, r)
 	}
 	if !allBest {
-		sel.note += " A variant without a best one is shown at its lowest rate."
+		sel.note += " A variant without a best rate is shown at its lowest."
 	}
 	return sel
 }
@@ -94,7 +94,7 @@ func (s summary) steepest() selection {
 		return selection{}
 	}
 	top := lrs[len(lrs)-1]
-	sel := selection{note: "Of each variant the run at lr " + rate(top) + ", of the lowest seed."}
+	sel := selection{note: "The run of each variant at lr " + rate(top) + " and the lowest seed."}
 	for _, v := range s.Variants {
 		if i := slices.IndexFunc(v.Runs, func(r runlog.Run) bool { return results.Rate(r) == top }); i >= 0 {
 			sel.rows = append(sel.rows, row{v.Name, v.Runs[i]})

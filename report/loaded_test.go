@@ -48,10 +48,10 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 	require.Contains(
 		t, s.Notes,
 		"Diverged: a loss or the gradient norm was not finite, or the last validation loss was not below that of "+
-			"guessing among the vocabulary's characters, from about which random weights start.",
+			"guessing among the vocabulary's characters, which is near that of random weights.",
 	)
 	require.Contains(t, strings.Join(s.Notes, "\n"), "min(loss, loss of guessing)")
-	require.Contains(t, s.Verdict[len(s.Verdict)-1], "the losses tell how each goes on from them")
+	require.Contains(t, s.Verdict[len(s.Verdict)-1], "the losses show how each continues from them")
 
 	// (2.5 + ln 20)/2 − 2.5: a loss above that of guessing counts as guessing, not as the first one, 7
 	none := s.Variants[0]

@@ -27,14 +27,14 @@ func TestInterruptedRunsTakeNoPart(t *testing.T) {
 	assert.Equal(t, []runlog.Float{2, 2.2}, v.Lowest)
 	assert.Len(t, v.Runs, 2)
 	assert.Contains(
-		t, s.Notes, `"layer, lr 0.1, seed 1" was stopped at step 7 of 20 and takes no part in what is measured.`,
+		t, s.Notes, `"layer, lr 0.1, seed 1" was stopped at step 7 of 20 and is left out of the measures.`,
 	)
-	assert.Contains(t, s.Notes, `"layer": 2 of 4 runs are there; its measures are over fewer rates or seeds.`)
+	assert.Contains(t, s.Notes, `"layer" has 2 of 4 runs, so its measures cover fewer rates or seeds.`)
 
 	for i := range runs {
 		runs[i].Summary.Interrupted = true
 	}
-	assert.Equal(t, `"layer" left no run that came to its end.`, divergence(results.Of(runs).Variants))
+	assert.Equal(t, `"layer" left no finished run.`, divergence(results.Of(runs).Variants))
 }
 
 func TestPlaces(t *testing.T) {
@@ -58,8 +58,8 @@ func TestPlaces(t *testing.T) {
 	assert.Equal(t, []runlog.Place{single(4), single(3), shared, shared, {}}, places)
 	assert.Contains(
 		t, s.Notes,
-		"Place: from one more than the number of variants all of whose seeds are lower, to the number of all less "+
-			"those all of whose seeds are higher; a variant with fewer than two seeds has none, and counts for none.",
+		"Place: from 1 plus the number of variants with all seeds lower, to the number of variants minus those "+
+			"with all seeds higher; a variant with fewer than two seeds has no place and does not count.",
 	)
 	assert.Contains(
 		t, s.Notes,
@@ -79,7 +79,7 @@ func TestPlaces(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, s.Variants[0].Place)
 	assert.Zero(t, s.Variants[1].Place)
-	assert.Contains(t, s.Notes, "No places: it takes two variants with two seeds each to tell a difference.")
+	assert.Contains(t, s.Notes, "No places: they need two variants with two seeds each.")
 	assert.NotContains(t, strings.Join(s.Verdict, " "), "by chance")
 }
 
@@ -87,7 +87,7 @@ func TestPlaces(t *testing.T) {
 // comparable.
 func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 	t.Parallel()
-	few := "by LR sensitivity, a seed without a run at each of the learning rates does not count"
+	few := "by LR sensitivity, a seed without a run at every learning rate does not count"
 	sensitivities := func(runs []runlog.Run) (places []runlog.Place, verdict, notes string) {
 		s, err := summarize(runs)
 		require.NoError(t, err)
@@ -140,7 +140,7 @@ func TestSpikeNote(t *testing.T) {
 		{runs(50, 50), start + "50 values before them; runs of this length are too short for OLMo 2's 1000."},
 		{
 			runs(75, 50),
-			start + "50 to 75 values before them, by the length of the run; " +
+			start + "50 to 75 values before them, depending on the length of the run; " +
 				"runs of this length are too short for OLMo 2's 1000.",
 		},
 		{runs(1000), start + "1000 values before them."},
@@ -160,7 +160,7 @@ func TestSpikeNote(t *testing.T) {
 func TestOrigins(t *testing.T) {
 	t.Parallel()
 	runs := runtest.Plain("none", map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {inf, inf}, 1: {inf, inf}})
-	const head = "Where the first value of a run that is not finite arose:"
+	const head = "Where the first value that is not finite arose:"
 	origins := func() []string {
 		s, err := summarize(runs)
 		require.NoError(t, err)

@@ -139,7 +139,7 @@ func writeFacts(b *bytes.Buffer, fs []fact) {
 	}
 	if unjudged > 0 {
 		b.WriteString(item(fmt.Sprintf(
-			"%d of the %d predictions cannot be judged by these runs; the page says what that takes.",
+			"These runs cannot judge %d of the %d predictions; the page lists what each needs.",
 			unjudged, len(fs))))
 	}
 }

@@ -80,7 +80,7 @@ func fate(r runlog.Run) string {
 	case results.NoStep:
 		return "took no step"
 	case results.OneStep:
-		return "took one step, too few to judge by"
+		return "took one step, too few to judge"
 	case results.NoFiniteLoss:
 		return "left no finite loss to judge by"
 	case results.Exploded:
@@ -137,15 +137,16 @@ func withDivergence(r row) string {
 func (s summary) caveat() (sentences string) {
 	switch n := s.Seeds(); {
 	case s.Texts() > 1:
-		sentences = "The runs read different texts, so their losses do not compare."
+		sentences = "The runs read different texts, so their losses are not comparable."
 	case n > 1:
-		sentences = fmt.Sprintf("The runs use %d seeds; differences no larger than those between seeds say nothing.", n)
+		sentences = fmt.Sprintf(
+			"The runs use %d seeds; differences no larger than those between seeds are no evidence.", n)
 	default:
-		sentences = "One seed was run, so small differences say nothing."
+		sentences = "One seed was run, so small differences are no evidence."
 	}
 	if s.Loaded() {
 		sentences += " The loaded weights may fit one variant better than another: " +
-			"the losses tell how each goes on from them, not how it trains from random ones."
+			"the losses show how each continues from them, not how it trains from random ones."
 	}
 	return sentences
 }
@@ -168,7 +169,7 @@ func divergence(vs []results.Variant) string {
 func variantFate(v results.Variant) string {
 	switch n := len(v.Runs); {
 	case n == 0:
-		return "left no run that came to its end"
+		return "left no finished run"
 	case v.Diverged == 0:
 		return "never diverged"
 	case v.Diverged == n:
@@ -204,7 +205,7 @@ func ranking(by string, r results.Ranking) (sentence string, ordered bool) {
 		}
 		s += strings.Join(items, ", ")
 		if len(r.Single) > 0 && len(all) > 1 {
-			s += "; one seed cannot tell whether that is a difference"
+			s += "; one seed cannot show whether they differ"
 		}
 	} else {
 		var groups []string
@@ -250,7 +251,7 @@ func group(rs []results.Ranked) (names string, ordered bool) {
 	case len(clauses) > mostClauses:
 		return names + " (many of their seeds overlap; see the places)", false
 	default:
-		return names + " (their seeds overlap, but for " + list(clauses) + ")", true
+		return names + " (their seeds overlap, except " + list(clauses) + ")", true
 	}
 }
 

@@ -116,7 +116,7 @@ func TestRanking(t *testing.T) {
 		},
 		{
 			"overlap in a chain", variants(f{1, 2}, f{1.5, 3}, f{2.5, 4}),
-			`By it: "a", "b" and "c" (their seeds overlap, but for "a" before "c").`,
+			`By it: "a", "b" and "c" (their seeds overlap, except "a" before "c").`,
 		},
 		{
 			"the same values", variants(f{2, 2}, f{2, 2}),
@@ -133,7 +133,7 @@ func TestRanking(t *testing.T) {
 		{"one lost altogether", variants(f{nan, nan}, f{2, 3}, f{1, 1}), `By it: "c" before "b"; no place for "a".`},
 		{
 			"one seed", variants(f{2}, f{1}, f{3}),
-			`By it: "b" 1.000, "a" 2.000, "c" 3.000; one seed cannot tell whether that is a difference.`,
+			`By it: "b" 1.000, "a" 2.000, "c" 3.000; one seed cannot show whether they differ.`,
 		},
 		{"one of one seed", variants(f{2, 2}, f{1}, f{3, 3}), `By it: "a" before "c"; no place for "b".`},
 		{"one alone", variants(f{2, 3}), `By it: "a" 2.500.`},

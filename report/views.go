@@ -56,7 +56,8 @@ var views = []view{
 	{
 		Title: "BatchNorm's variances", Label: "‖batch − running‖ / features", log: true,
 		measure: results.BatchVar,
-		Caption: "Distance from BatchNorm's batch variances, unbiased, to its running variances, likewise.",
+		Caption: "Distance from BatchNorm's batch variances, unbiased, to its running variances, " +
+			"mean over the norms, on a logarithmic axis.",
 	},
 	{
 		Title: "Output normalizer", Label: "mean log Z (nats)",
@@ -81,7 +82,7 @@ func (v view) figure(s selection) (f figure, ok bool) {
 		f.Series = append(f.Series, t.series())
 	}
 	if cut {
-		f.Caption = append(f.Caption, "The axis holds the runs that did not diverge, and cuts others.")
+		f.Caption = append(f.Caption, "The axis fits the runs that did not diverge and cuts off others.")
 	}
 	if leftOut > 0 {
 		f.Caption = append(f.Caption,
