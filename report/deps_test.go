@@ -31,8 +31,8 @@ func TestAReportNeedsRecordsAlone(t *testing.T) {
 	require.Equal(t, []string{"gorgonorm/runlog"}, ours)
 }
 
-// TestPartsHaveOneDirection: numbers know no drawing and no page, drawing knows no runs
-// and no page.
+// TestPartsHaveOneDirection: results depends neither on the drawing nor on the page, chart
+// depends neither on the runs nor on the page.
 func TestPartsHaveOneDirection(t *testing.T) {
 	t.Parallel()
 	for part, others := range map[string][]string{

@@ -19,8 +19,8 @@ const (
 	EndedAbove        // did not diverge, but its last loss is above the first
 )
 
-// Explosion is the factor above its first value at which a loss makes its run
-// unstable. Gradient clipping can keep such a run finite to its end.
+// Explosion is the multiple of its first value above which a loss makes a run unstable.
+// Gradient clipping can keep such a run finite to its end.
 const Explosion = 2
 
 // FateOf returns the fate of a run.
