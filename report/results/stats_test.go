@@ -1,4 +1,4 @@
-package report
+package results
 
 import (
 	"fmt"
@@ -10,14 +10,16 @@ import (
 )
 
 func TestChance(t *testing.T) {
+	t.Parallel()
 	for n, want := range map[int]string{2: "33 %", 3: "10 %", 4: "2.9 %", 5: "0.79 %"} {
-		assert.Equal(t, want, chance(n), "%d seeds", n)
+		assert.Equal(t, want, fmt.Sprintf("%.2g %%", Chance(n)), "%d seeds", n)
 	}
 }
 
-// The probability that chance tells of, by counting: of all ways to part 2n ranks
-// into two halves, those in which the halves are apart.
+// TestChanceByCounting counts, of all ways to split 2n ranks into two halves, those in
+// which the halves are apart.
 func TestChanceByCounting(t *testing.T) {
+	t.Parallel()
 	for _, n := range []int{2, 3, 4} {
 		all, apart := 0, 0
 		for mask := range 1 << (2 * n) {
@@ -37,11 +39,15 @@ func TestChanceByCounting(t *testing.T) {
 				apart++
 			}
 		}
-		assert.Equal(t, fmt.Sprintf("%.2g %%", 100*float64(apart)/float64(all)), chance(n), "%d seeds", n)
+		assert.Equal(
+			t, fmt.Sprintf("%.2g %%", 100*float64(apart)/float64(all)), fmt.Sprintf("%.2g %%", Chance(n)), "%d seeds",
+			n,
+		)
 	}
 }
 
 func TestFewest(t *testing.T) {
+	t.Parallel()
 	type f = []runlog.Float
 	for _, c := range []struct {
 		samples []f

@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"fmt"
@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// linearTicks labels about six round values: multiples of 1, 2 or 5.
+// linearTicks returns labelled ticks at about six round values: multiples of 1, 2 or 5.
 func linearTicks(lo, hi float64) []plot.Tick {
 	step := math.Pow(10, math.Floor(math.Log10((hi-lo)/6)))
 	for _, m := range []float64{1, 2, 5, 10} {
@@ -30,13 +30,13 @@ func linearTicks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// wholeTicks are the linear ones that are whole numbers.
+// wholeTicks returns those of the linear ticks that are at whole numbers.
 func wholeTicks(lo, hi float64) []plot.Tick {
 	return slices.DeleteFunc(linearTicks(lo, hi), func(t plot.Tick) bool { return t.Value != math.Trunc(t.Value) })
 }
 
-// logTicks labels powers of ten, and 2 and 5 between them where there are few.
-// It takes and places exponents.
+// logTicks returns ticks in terms of exponents. It labels powers of ten, and 2 and 5
+// between them if there are few.
 func logTicks(lo, hi float64) []plot.Tick {
 	every := 1 + int((hi-lo)/10) // decades from label to label
 	var ticks []plot.Tick
@@ -55,7 +55,7 @@ func logTicks(lo, hi float64) []plot.Tick {
 	return ticks
 }
 
-// power is v without the zeros that %g puts into exponents.
+// power formats v without the leading zeros that %g writes in exponents.
 func power(v float64) string {
 	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(fmt.Sprintf("%.3g", v))
 }

@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 )
 
 func TestTicks(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		ticks  func(lo, hi float64) []plot.Tick
