@@ -238,7 +238,7 @@ func TestConstantsAreInputs(t *testing.T) {
 	gelu, err := NewGELU()
 	require.NoError(t, err)
 	_, err = gelu.Forward(G.NewConstant(tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2}))))
-	require.ErrorContains(t, err, "layers: GELU forward: no input stands on a graph")
+	require.ErrorContains(t, err, "layers: GELU forward: no input belongs to a graph")
 }
 
 // TestDefaults compares each default of the documentation's table with the option
