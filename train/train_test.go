@@ -110,7 +110,7 @@ func TestWhatCannotBeRun(t *testing.T) {
 			c.Norm, c.Batch, c.Context = "batch", 1, 1
 		},
 		fmt.Sprintf("train: batch %d of context 8 is more than 16777216 tokens", math.MaxInt): func(c *Config) { c.Batch = math.MaxInt },
-		"transformer: the model has 1.2e+17 parameters, want at most 2e+09":                func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
+		"transformer: the model has 1.2e+17 parameters, want at most 2e+09":                   func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
 	} {
 		c := tiny("layer")
 		change(&c)

@@ -74,7 +74,7 @@ func checkUndifferentiated(uses map[*G.Node]int, nodes G.Nodes) error {
 		operands, wrt := Operands(n)
 		if n.Deriv() != nil && (len(operands) > 0 || uses[n] > 1) {
 			return fmt.Errorf("a second gorgonia.Grad would lose the gradient through %q, "+
-				"which the first has differentiated: use layers.Grad for the first", n.Name())
+				"which the first has differentiated: take the first with layers.Grad", n.Name())
 		}
 		for i, o := range operands {
 			if !wrt[i] {

@@ -142,7 +142,7 @@ func (m *modal[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 var errMode = errors.New("machines with and without gorgonia.EvalMode may run this operation, so its mode is " +
 	"unknown: " +
 	"create a new machine with gorgonia.NewTapeMachine, from the graph and not from a compiled program, " +
-	"or evaluate on a separate branch or graph, where On(g, layers.Evaluation) places the layer")
+	"or evaluate on a separate branch or graph, placing the layer there with On(g, layers.Evaluation)")
 
 // maker is a function that creates a machine and meanwhile calls the methods of operations.
 type maker int
