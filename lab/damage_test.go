@@ -214,16 +214,16 @@ func TestADamagedRunIsRunAgain(t *testing.T) {
 			"transformer: stat model.safetensors: no such file or directory"},
 		"weights empty": {
 			filled(weightsFile, ""),
-			"transformer: model.safetensors is no safetensors file: it has 0 bytes"},
+			"transformer: model.safetensors is not a safetensors file: it has 0 bytes"},
 		"weights cut": {
 			cut(weightsFile, 1),
-			"transformer: model.safetensors is no safetensors file: transformer.wte.weight is at bytes "},
+			"transformer: model.safetensors is not a safetensors file: transformer.wte.weight is at bytes "},
 		"weights with more": {
 			cut(weightsFile, -1),
-			"transformer: model.safetensors is no safetensors file: 1 bytes follow the last tensor"},
+			"transformer: model.safetensors is not a safetensors file: 1 bytes follow the last tensor"},
 		"weights of another run": {
 			of(weightsFile),
-			`transformer: cannot load model.safetensors: its metadata have the norm "rms", want "layer"`},
+			`transformer: cannot load model.safetensors: its metadata has norm "rms", want "layer"`},
 		"weights of another name": {
 			edited(weightsFile, "transformer.ln_f.weight", "transformer.ln_g.weight"),
 			"transformer: cannot load model.safetensors: transformer.ln_f.weight is missing; " +

@@ -242,7 +242,7 @@ func TestConstantsAreAcceptedAsInputs(t *testing.T) {
 	gelu, err := NewGELU()
 	require.NoError(t, err)
 	_, err = gelu.Forward(G.NewConstant(tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2}))))
-	require.ErrorContains(t, err, "layers: GELU forward: no input stands on a graph")
+	require.ErrorContains(t, err, "layers: GELU forward: no input belongs to a graph")
 }
 
 // TestDefaultsEqualTheDocumentedOptions compares a layer without options to one with the defaults of

@@ -124,7 +124,7 @@ func (b *bench) run(name string, refused bool) {
 	err := vm.RunAll()
 	vm.Reset()
 	if refused {
-		require.ErrorContains(b.t, err, "make the machine anew", name)
+		require.ErrorContains(b.t, err, "create a new machine", name)
 		require.ErrorContains(b.t, err, "placing the layer there with On(g, layers.Evaluation)", name)
 		require.Equal(b.t, contents(before), contents(b.l.State()), name)
 		return

@@ -29,7 +29,7 @@ func TestARunIsWrittenWithItsOwnModel(t *testing.T) {
 	wrong.Config.Channels *= 2
 	err = WriteRun(dir, wrong, m)
 	require.ErrorContains(t, err, "train: transformer: cannot load ")
-	require.ErrorContains(t, err, "channels: it has 16, want 32")
+	require.ErrorContains(t, err, "channels is 16, want 32")
 	require.ErrorContains(t, err, "(in the files to be written to "+dir)
 	got, err = ReadRun(dir)
 	require.NoError(t, err)

@@ -112,7 +112,7 @@ func TestTrainErrors(t *testing.T) {
 		"train: batch 1 of context 1 has 1 tokens, the norm batch needs 2 or more": func(c *Config) {
 			c.Norm, c.Batch, c.Context = "batch", 1, 1
 		},
-		"transformer: such a model has 1.2e+17 parameters, want at most 2e+09": func(c *Config) {
+		"transformer: the model has 1.2e+17 parameters, want at most 2e+09": func(c *Config) {
 			c.Channels, c.Layers = 1e8, 1
 		},
 	} {

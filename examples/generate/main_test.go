@@ -315,11 +315,11 @@ func TestErrors(t *testing.T) {
 		{[]string{"-model", dir, "more"}, cli.Misused, `unexpected argument "more"`},
 		{[]string{"-model", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", filepath.Dir(dir)}, cli.Failed, "give the directory of one: run/"},
-		{[]string{"-model", filepath.Join(dir, "config.json")}, cli.Failed, "config.json is no safetensors file"},
+		{[]string{"-model", filepath.Join(dir, "config.json")}, cli.Failed, "config.json is not a safetensors file"},
 		{[]string{"-model", dir, "-prompt", "ß"}, cli.Failed, "the prompt: tokenizer: "},
 		{[]string{"-model", dir, "-prompt", ""}, cli.Failed, "the prompt is empty"},
-		{[]string{"-model", dir, "-heads", "4"}, cli.Failed, "heads: it has 2, want 4"},
-		{[]string{"-model", dir, "-norm", "layer"}, cli.Failed, `its metadata have the norm "rms", want "layer"`},
+		{[]string{"-model", dir, "-heads", "4"}, cli.Failed, "heads is 2, want 4"},
+		{[]string{"-model", dir, "-norm", "layer"}, cli.Failed, `its metadata has norm "rms", want "layer"`},
 		{[]string{"-model", dir, "-eval", "nowhere"}, cli.Failed, "nowhere: no such file"},
 		{[]string{"-model", dir, "-eval", filepath.Join(dir, "config.json")}, cli.Failed, "config.json: tokenizer: "},
 		{[]string{"-model", dir, "-prompt-file", "nowhere"}, cli.Failed, "nowhere: no such file"},
@@ -352,7 +352,7 @@ func TestADamagedRunIsAnError(t *testing.T) {
 		{"summary of {}", "summary.json", "{}", "summary.json: best_val is missing (give "},
 		{"weights gone", "model.safetensors", "gone", " has no model.safetensors"},
 		{"weights cut", "model.safetensors", "\x02\x00\x00\x00\x00\x00\x00\x00{",
-			"model.safetensors is no safetensors file: its header would have 2 bytes, of 1 in the file"},
+			"model.safetensors is not a safetensors file: its header should have 2 bytes, but the file has 1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

@@ -49,7 +49,7 @@ func TestInvalidFlags(t *testing.T) {
 		want        string
 	}{
 		{"-gelu", "relu", cli.Misused, `-gelu is "relu", want one of ["tanh" "exact"]`},
-		{"-gelu", "exact", cli.Failed, `its metadata have the gelu "tanh", want "exact"`},
+		{"-gelu", "exact", cli.Failed, `its metadata has gelu "tanh", want "exact"`},
 		{"-seed", "-1", cli.Misused,
 			`invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
 	} {
@@ -82,5 +82,5 @@ func TestPartsOfAModel(t *testing.T) {
 	writeIndex("../part.safetensors")
 	status, _, stderr := call(context.Background(), append(args, dir)...)
 	require.Equal(t, cli.Failed, status)
-	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file beside it`)
+	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file in its directory`)
 }

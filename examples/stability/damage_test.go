@@ -53,7 +53,7 @@ func TestADamagedRunIsReportedAndRunAgain(t *testing.T) {
 		"probes cut":    {cut("probes.jsonl", 4), "probes.jsonl, line 3: it is truncated"},
 		"speed gone":    {remove("speed.json"), "open speed.json: no such file or directory"},
 		"weights gone":  {remove("model.safetensors"), "stat model.safetensors: no such file or directory"},
-		"weights cut":   {cut("model.safetensors", 4), "model.safetensors is no safetensors file"},
+		"weights cut":   {cut("model.safetensors", 4), "model.safetensors is not a safetensors file"},
 		"another run": {func(dir string) error {
 			return os.CopyFS(dir, os.DirFS(filepath.Join(whole, other)))
 		}, "config.json belongs to another run"},

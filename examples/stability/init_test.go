@@ -274,9 +274,9 @@ func TestBadInit(t *testing.T) {
 		{"all runs", filepath.Dir(dir), cli.Failed,
 			" holds several models, give the directory of one: layer-pre-lr0.01-seed1/\n"},
 		{"text", weights([]byte("a text, not a file of weights")), cli.Failed,
-			"model.safetensors is no safetensors file: its header would have 2318355968635969633 bytes"},
+			"model.safetensors is not a safetensors file: its header should have 2318355968635969633 bytes"},
 		{"cut off", weights(b[:len(b)-1]), cli.Failed,
-			"model.safetensors is no safetensors file: transformer.wte.weight is at bytes "},
+			"model.safetensors is not a safetensors file: transformer.wte.weight is at bytes "},
 		{"NaN", weights(notANumber), cli.Failed, "holds NaN or infinity, 1 in all"},
 		{"byte pairs", pairs, cli.Failed, "stability: " + filepath.Join(pairs, "model.safetensors") +
 			" has a vocabulary of byte pairs, want one of characters\n"},
@@ -300,7 +300,7 @@ func TestInitOfADamagedRun(t *testing.T) {
 		{"metrics gone", "metrics.jsonl", "gone", "metrics.jsonl: no such file or directory (give "},
 		{"summary of {}", "summary.json", "{}", "summary.json: best_val is missing (give "},
 		{"weights gone", "model.safetensors", "gone", " has no model.safetensors\n"},
-		{"weights empty", "model.safetensors", "", "model.safetensors is no safetensors file: it has 0 bytes"},
+		{"weights empty", "model.safetensors", "", "model.safetensors is not a safetensors file: it has 0 bytes"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
