@@ -253,7 +253,7 @@ func TestQKNormRefuses(t *testing.T) {
 		{second(NewQKNorm(2, query, (*LayerNorm)(nil))), "layers: QKNorm: the query's or the key's norm is nil"},
 		{second(NewQKNorm(2, query, query)), "layers: QKNorm: the query's and the key's norm are one layer, want two"},
 		{second(NewQKNorm(2, query, norm(g, 8))), "layers: QKNorm: the key's norm has 8 features, want 4 as the query's"},
-		{second(NewQKNorm(2, query, norm(G.NewGraph(), 4))), "layers: QKNorm: the key's norm stands on another graph than the query's"},
+		{second(NewQKNorm(2, query, norm(G.NewGraph(), 4))), "layers: QKNorm: the key's norm is on another graph than the query's"},
 		{second(NewQKNorm(2, query, norm(g, 4, f64))), "layers: QKNorm: the key's norm is of type float64, want float32 as the query's"},
 		{second(NewQKNorm(2, query, key, f64)), "layers: QKNorm: has no option WithDtype"},
 		{second(l.Forward(nil)), "layers: QKNorm attn: the input is nil"},

@@ -29,15 +29,16 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		x := made(1, rows*cols, mean, 1)
 		y, dx, dgamma, dbeta := make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols), make([]float32, cols)
 		o := normOracle{x: x, dy: dy, gamma: gamma, beta: beta, rows: rows, cols: cols, eps: eps, centred: true}
-		m, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
 		switch name {
 		case "LayerNorm":
-			LayerNorm(y, x, gamma, beta, m, shift, rstd, rows, cols, eps)
-			LayerNormBackward(dx, dgamma, dbeta, x, gamma, m, shift, rstd, dy, rows, cols)
+			n := NewLayerNorm[float32](cols, eps)
+			n.Forward(y, x, gamma, beta)
+			n.Backward(dx, dgamma, dbeta, x, gamma, dy)
 		case "RMSNorm":
 			o.centred, o.beta = false, make([]float32, cols)
-			RMSNorm(y, x, gamma, rstd, rows, cols, eps)
-			RMSNormBackward(dx, dgamma, x, gamma, rstd, dy, rows, cols)
+			n := NewRMSNorm[float32](cols, cols, eps)
+			n.Forward(y, x, gamma, nil)
+			n.Backward(dx, dgamma, nil, x, gamma, dy)
 		case "BatchNorm":
 			o.byColumn = true
 			mean, rest, variance := make([]float64, cols), make([]float64, cols), make([]float64, cols)

@@ -92,8 +92,7 @@ func TestRowNormsOfFarOffRows(t *testing.T) {
 		t.Run(fmt.Sprint(mean), func(t *testing.T) {
 			x := normals[float32](rows*cols, mean, 1)
 			y := make([]float32, len(x))
-			mu, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
-			LayerNorm(y, x, nil, nil, mu, shift, rstd, rows, cols, 1e-5)
+			NewLayerNorm[float32](cols, 1e-5).Forward(y, x, nil, nil)
 			for r := range rows {
 				row := x[r*cols : (r+1)*cols]
 				m := sum(row) / cols

@@ -165,22 +165,24 @@ func (p *normProblem) runner(norm string, eps float64) func() normResults {
 
 // passes gives the two; the second goes on from what the first has kept.
 func (p *normProblem) passes(norm string, eps float64) (forward func(), backward func() normResults) {
-	n := len(p.x)
-	r := normResults{make([]float32, n), make([]float32, n), make([]float32, p.cols), make([]float32, p.cols)}
+	r := normResults{
+		make([]float32, len(p.x)), make([]float32, len(p.x)), make([]float32, p.cols), make([]float32, p.cols),
+	}
 	y, dx, dgamma, dbeta := r[0], r[1], r[2], r[3]
-	mean, shift, rstd := make([]float32, p.rows), make([]float32, p.rows), make([]float32, p.rows)
 	columnMean, rest, variance := make([]float64, p.cols), make([]float64, p.cols), make([]float64, p.cols)
 	switch norm {
 	case "LayerNorm":
-		forward = func() { LayerNorm(y, p.x, p.gamma, p.beta, mean, shift, rstd, p.rows, p.cols, eps) }
+		n := NewLayerNorm[float32](p.cols, eps)
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta) }
 		backward = func() normResults {
-			LayerNormBackward(dx, dgamma, dbeta, p.x, p.gamma, mean, shift, rstd, p.dy, p.rows, p.cols)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy)
 			return r
 		}
 	case "RMSNorm":
-		forward = func() { RMSNorm(y, p.x, p.gamma, rstd, p.rows, p.cols, eps) }
+		n := NewRMSNorm[float32](p.cols, p.cols, eps)
+		forward = func() { n.Forward(y, p.x, p.gamma, nil) }
 		backward = func() normResults {
-			RMSNormBackward(dx, dgamma, p.x, p.gamma, rstd, p.dy, p.rows, p.cols)
+			n.Backward(dx, dgamma, nil, p.x, p.gamma, p.dy)
 			return r
 		}
 	case "BatchNorm":
@@ -189,17 +191,11 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, rest, variance, p.dy, p.rows, p.cols, 1, eps, true)
 			return r
 		}
-	case "DyT":
-		forward = func() { DyT(y, p.x, p.gamma, p.beta, 0.5, p.rows, p.cols) }
+	case "DyT", "Derf":
+		n := newPointwise[float32](norm == "Derf", p.cols)
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta, 0.5, 0.1) }
 		backward = func() normResults {
-			DyTBackward(dx, dgamma, dbeta, p.x, p.gamma, p.dy, 0.5, p.rows, p.cols)
-			return r
-		}
-	case "Derf":
-		erf := make([]float32, n)
-		forward = func() { Derf(y, erf, p.x, p.gamma, p.beta, 0.5, 0.1, p.rows, p.cols) }
-		backward = func() normResults {
-			DerfBackward(dx, dgamma, dbeta, p.x, erf, p.gamma, p.dy, 0.5, 0.1, p.rows, p.cols)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy, 0.5, 0.1)
 			return r
 		}
 	}

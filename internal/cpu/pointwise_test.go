@@ -54,21 +54,23 @@ func (p pointwiseProblem[T]) runner() func() pointwiseResults[T] {
 	if p.beta != nil {
 		r.dbeta = make([]T, p.cols)
 	}
+	norm, scalars := newPointwise[T](p.derf, p.cols), [2]float64{}
+	r.scalars = scalars[:1]
 	if p.derf {
-		erf := make([]T, n)
-		r.scalars = make([]float64, 2)
-		return func() pointwiseResults[T] {
-			Derf(r.y, erf, p.x, p.gamma, p.beta, p.alpha, p.shift, p.rows, p.cols)
-			r.scalars[0], r.scalars[1] = DerfBackward(r.dx, r.dgamma, r.dbeta, p.x, erf, p.gamma, p.dy, p.alpha, p.shift, p.rows, p.cols)
-			return r
-		}
+		r.scalars = scalars[:]
 	}
-	r.scalars = make([]float64, 1)
 	return func() pointwiseResults[T] {
-		DyT(r.y, p.x, p.gamma, p.beta, p.alpha, p.rows, p.cols)
-		r.scalars[0] = DyTBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy, p.alpha, p.rows, p.cols)
+		norm.Forward(r.y, p.x, p.gamma, p.beta, p.alpha, p.shift)
+		scalars[0], scalars[1] = norm.Backward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy, p.alpha, p.shift)
 		return r
 	}
+}
+
+func newPointwise[T Float](derf bool, cols int) *Pointwise[T] {
+	if derf {
+		return NewDerf[T](cols)
+	}
+	return NewDyT[T](cols)
 }
 
 // formula is the same in float64, from the definition.

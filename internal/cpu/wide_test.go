@@ -251,19 +251,17 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 	mean, shift, rstd, dgamma := make([]T, sets), make([]T, sets), make([]T, sets), make([]T, sets*channels)
 	if norm.name == "LayerNorm" || norm.name == "RMSNorm" {
 		dgamma = dgamma[:n]
-		if norm.name == "LayerNorm" {
-			LayerNorm(Y, X, nil, nil, mean, shift, rstd, sets, n, eps)
-			LayerNormBackward(DX, dgamma, nil, X, nil, mean, shift, rstd, DY, sets, n)
-		} else {
-			mean, shift = nil, nil
-			RMSNorm(Y, X, nil, rstd, sets, n, eps)
-			RMSNormBackward(DX, dgamma, X, nil, rstd, DY, sets, n)
+		rows := NewLayerNorm[T](n, eps)
+		if norm.name == "RMSNorm" {
+			rows = NewRMSNorm[T](n, n, eps)
 		}
+		rows.Forward(Y, X, nil, nil)
+		rows.Backward(DX, dgamma, nil, X, nil, DY)
 		for i := range dgamma { // a sum over the sets
 			dgamma[i] /= T(sets)
 		}
 		ddx, ddy := make([]T, sets*n), make([]T, sets*n)
-		RowNormSecond(ddx, nil, ddy, X, nil, mean, shift, rstd, DY, spread(u), sets, n, n)
+		rows.Second(ddx, nil, ddy, X, nil, DY, spread(u))
 		r[3], r[4] = gather(ddx), gather(ddy)
 	} else if strings.HasPrefix(norm.name, "Batch") {
 		mean, rest, variance := make([]float64, sets), make([]float64, sets), make([]float64, sets)

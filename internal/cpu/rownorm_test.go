@@ -26,10 +26,11 @@ func TestPartialRMSNorm(t *testing.T) {
 		}
 		x, dy, gamma := draw(s.rows*s.cols), draw(s.rows*s.cols), draw(s.cols)
 		for _, gamma := range [][]float32{gamma, nil} {
-			y, dx, dgamma, rstd := make([]float32, len(x)), make([]float32, len(x)), make([]float32, s.cols), make([]float32, s.rows)
+			y, dx, dgamma := make([]float32, len(x)), make([]float32, len(x)), make([]float32, s.cols)
+			n := NewRMSNorm[float32](s.cols, s.part, eps)
 			run := func() {
-				PartialRMSNorm(y, x, gamma, rstd, s.rows, s.cols, s.part, eps)
-				PartialRMSNormBackward(dx, dgamma, x, gamma, rstd, dy, s.rows, s.cols, s.part)
+				n.Forward(y, x, gamma, nil)
+				n.Backward(dx, dgamma, nil, x, gamma, dy)
 			}
 			run()
 			wantY, wantDx, wantDgamma := make([]float64, len(x)), make([]float64, len(x)), make([]float64, s.cols)
@@ -80,10 +81,11 @@ func TestRowNormSecondIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	const rows, cols = 700, 130
 	x, dy, u, gamma := made(1, rows*cols, 0, 1), made(2, rows*cols, 0, 1), made(3, rows*cols, 0, 1), made(4, cols, 1, 1)
-	mean, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
-	y, dx, ddy, dgamma := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols)
-	LayerNorm(y, x, gamma, nil, mean, shift, rstd, rows, cols, 1e-5)
-	run := func() { RowNormSecond(dx, dgamma, ddy, x, gamma, mean, shift, rstd, dy, u, rows, cols, cols) }
+	y, dx, ddy := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+	dgamma := make([]float32, cols)
+	n := NewLayerNorm[float32](cols, 1e-5)
+	n.Forward(y, x, gamma, nil)
+	run := func() { n.Second(dx, dgamma, ddy, x, gamma, dy, u) }
 	run()
 	first := slices.Concat(dx, ddy, dgamma)
 	for _, threads := range []int{1, 2, 5} {
