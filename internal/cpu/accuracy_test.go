@@ -9,7 +9,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// made gives numbers that testdata/accuracy.py makes too.
+// made returns numbers that testdata/accuracy.py computes too.
 func made(seed uint64, n int, mean, deviation float64) []float32 {
 	x := make([]float32, n)
 	for i, v := range golden.Made(seed, n, mean, deviation) {
@@ -18,10 +18,10 @@ func made(seed uint64, n int, mean, deviation float64) []float32 {
 	return x
 }
 
-// TestAccuracyBesidePyTorch holds the largest errors of the float32 kernels,
-// against their formulas in float64 and as a fraction of the largest value, to
-// PyTorch's on the same data. PyTorch's are what testdata/accuracy.py prints with
-// PyTorch 1.13.0 on a CPU. A unit in the last place is 1.2e-7.
+// TestAccuracyBesidePyTorch bounds the largest errors of the float32 kernels by PyTorch's on
+// the same data. Errors are differences from the formulas in float64, as a fraction of the
+// largest value. testdata/accuracy.py prints PyTorch's, with PyTorch 1.13.0 on a CPU. A unit
+// in the last place is 1.2e-7.
 func TestAccuracyBesidePyTorch(t *testing.T) {
 	const rows, cols, eps = 64, 500, 1e-5
 	dy, gamma, beta := made(2, rows*cols, 0, 1), made(3, cols, 0, 1), made(4, cols, 0, 1)
@@ -29,15 +29,16 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		x := made(1, rows*cols, mean, 1)
 		y, dx, dgamma, dbeta := make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols), make([]float32, cols)
 		o := normOracle{x: x, dy: dy, gamma: gamma, beta: beta, rows: rows, cols: cols, eps: eps, centred: true}
-		m, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
 		switch name {
 		case "LayerNorm":
-			LayerNorm(y, x, gamma, beta, m, shift, rstd, rows, cols, eps)
-			LayerNormBackward(dx, dgamma, dbeta, x, gamma, m, shift, rstd, dy, rows, cols)
+			n := NewLayerNorm[float32](cols, eps)
+			n.Forward(y, x, gamma, beta)
+			n.Backward(dx, dgamma, dbeta, x, gamma, dy)
 		case "RMSNorm":
 			o.centred, o.beta = false, make([]float32, cols)
-			RMSNorm(y, x, gamma, rstd, rows, cols, eps)
-			RMSNormBackward(dx, dgamma, x, gamma, rstd, dy, rows, cols)
+			n := NewRMSNorm[float32](cols, cols, eps)
+			n.Forward(y, x, gamma, nil)
+			n.Backward(dx, dgamma, nil, x, gamma, dy)
 		case "BatchNorm":
 			o.byColumn = true
 			mean, rest, variance := make([]float64, cols), make([]float64, cols), make([]float64, cols)
@@ -83,7 +84,8 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantY[i], slope = exactFormula(float64(v))
 		wantDx[i] = float64(dy[i]) * slope
 	}
-	holdToPyTorch(t, "GELU exact", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
+	holdToPyTorch(t, "GELU exact", 0,
+		[]float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
 
 	targets, probs := make([]int, rows), make([]float32, len(x))
 	var want float64
@@ -101,11 +103,12 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	}
 	loss := CrossEntropy(probs, x, targets, cols)
 	CrossEntropyBackward(dx, probs, targets, 1, cols)
-	holdToPyTorch(t, "CrossEntropy", 0, []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}, []float64{4.10e-08, 4.44e-08})
+	holdToPyTorch(t, "CrossEntropy", 0,
+		[]float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}, []float64{4.10e-08, 4.44e-08})
 }
 
-// holdToPyTorch allows one rounding of the result, half a unit in the last place
-// either way, where PyTorch was luckier on these numbers.
+// holdToPyTorch bounds our errors by PyTorch's plus one rounding of the result, half a unit in
+// the last place either way, because PyTorch may be luckier on these numbers.
 func holdToPyTorch(t *testing.T, name string, mean float64, ours, pytorch []float64) {
 	t.Helper()
 	t.Logf("%-12s mean %-6g ours %.2e  PyTorch's %.2e", name, mean, ours, pytorch)
@@ -123,7 +126,7 @@ func largestError(want []float64, got []float32) float64 {
 	return worst / size
 }
 
-// normOracle is the formulas of the norms in float64.
+// normOracle computes the formulas of the norms in float64.
 type normOracle struct {
 	x, dy, gamma, beta []float32
 	rows, cols         int

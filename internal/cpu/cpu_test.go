@@ -78,22 +78,22 @@ func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha
 	for i := range want {
 		// Rounding grows at most with the number of terms, all of order 1.
 		if !(math.Abs(want[i]-float64(c[i])) <= eps*float64(k+1)*4) {
-			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v", transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
+			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v",
+				transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
 		}
 	}
 }
 
-// TestRowNormsOfFarOffRows compares float32 with the formula in float64 where
-// E[x²]−E[x]² would have lost everything, and where a mean rounded to float32
-// would be wrong by up to a thirtieth of a deviation.
+// TestRowNormsOfFarOffRows compares float32 with the formula in float64 on rows for which
+// E[x²]−E[x]² would lose all digits, and a mean rounded to float32 would be wrong by up to a
+// thirtieth of a deviation.
 func TestRowNormsOfFarOffRows(t *testing.T) {
 	const rows, cols = 3, 500
 	for _, mean := range []float64{0, 1e4, 1e6} {
 		t.Run(fmt.Sprint(mean), func(t *testing.T) {
 			x := normals[float32](rows*cols, mean, 1)
 			y := make([]float32, len(x))
-			mu, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
-			LayerNorm(y, x, nil, nil, mu, shift, rstd, rows, cols, 1e-5)
+			NewLayerNorm[float32](cols, 1e-5).Forward(y, x, nil, nil)
 			for r := range rows {
 				row := x[r*cols : (r+1)*cols]
 				m := sum(row) / cols

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Bytes are those of one tensor, beside copy's.
+// The bytes of all these benchmarks are those of one tensor, as BenchmarkCopy's.
 func BenchmarkLayerNorm(b *testing.B) { benchmarkNorm(b, "LayerNorm") }
 func BenchmarkRMSNorm(b *testing.B)   { benchmarkNorm(b, "RMSNorm") }
 func BenchmarkBatchNorm(b *testing.B) { benchmarkNorm(b, "BatchNorm") }
@@ -94,7 +94,7 @@ func BenchmarkGroupNorm(b *testing.B) {
 	}
 }
 
-// BenchmarkCopy copies in as many parts as there are threads.
+// BenchmarkCopy copies in one part a thread.
 func BenchmarkCopy(b *testing.B) {
 	for _, size := range benchmarkSizes {
 		x, y := make([]float32, size[0]*size[1]), make([]float32, size[0]*size[1])

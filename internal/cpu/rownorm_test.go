@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPartialRMSNorm against its formula in float64, and the same at any number of
-// threads, with nothing allocated.
+// TestPartialRMSNorm compares with the formula in float64. Results must be the same at any
+// number of threads, with nothing allocated.
 func TestPartialRMSNorm(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, s := range []struct{ rows, cols, part int }{{1, 3, 2}, {3, 7, 2}, {700, 130, 33}, {5, 100000, 99999}} {
@@ -26,10 +26,11 @@ func TestPartialRMSNorm(t *testing.T) {
 		}
 		x, dy, gamma := draw(s.rows*s.cols), draw(s.rows*s.cols), draw(s.cols)
 		for _, gamma := range [][]float32{gamma, nil} {
-			y, dx, dgamma, rstd := make([]float32, len(x)), make([]float32, len(x)), make([]float32, s.cols), make([]float32, s.rows)
+			y, dx, dgamma := make([]float32, len(x)), make([]float32, len(x)), make([]float32, s.cols)
+			n := NewRMSNorm[float32](s.cols, s.part, eps)
 			run := func() {
-				PartialRMSNorm(y, x, gamma, rstd, s.rows, s.cols, s.part, eps)
-				PartialRMSNormBackward(dx, dgamma, x, gamma, rstd, dy, s.rows, s.cols, s.part)
+				n.Forward(y, x, gamma, nil)
+				n.Backward(dx, dgamma, nil, x, gamma, dy)
 			}
 			run()
 			wantY, wantDx, wantDgamma := make([]float64, len(x)), make([]float64, len(x)), make([]float64, s.cols)
@@ -71,19 +72,21 @@ func TestPartialRMSNorm(t *testing.T) {
 				require.Equal(t, first, slices.Concat(y, dx, dgamma), "%d threads", threads)
 			}
 			require.Zero(t, testing.AllocsPerRun(3, run))
+			require.Zero(t, n.rowNormCall, "the caller's slices are kept")
 		}
 	}
 }
 
-// TestRowNormSecondIsTheSameAtAnyNumberOfThreads; its values are the layers' tests'.
+// TestRowNormSecondIsTheSameAtAnyNumberOfThreads leaves its values to the layers' tests.
 func TestRowNormSecondIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	const rows, cols = 700, 130
 	x, dy, u, gamma := made(1, rows*cols, 0, 1), made(2, rows*cols, 0, 1), made(3, rows*cols, 0, 1), made(4, cols, 1, 1)
-	mean, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
-	y, dx, ddy, dgamma := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols)
-	LayerNorm(y, x, gamma, nil, mean, shift, rstd, rows, cols, 1e-5)
-	run := func() { RowNormSecond(dx, dgamma, ddy, x, gamma, mean, shift, rstd, dy, u, rows, cols, cols) }
+	y, dx, ddy := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+	dgamma := make([]float32, cols)
+	n := NewLayerNorm[float32](cols, 1e-5)
+	n.Forward(y, x, gamma, nil)
+	run := func() { n.Second(dx, dgamma, ddy, x, gamma, dy, u) }
 	run()
 	first := slices.Concat(dx, ddy, dgamma)
 	for _, threads := range []int{1, 2, 5} {
@@ -92,4 +95,5 @@ func TestRowNormSecondIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 		require.Equal(t, first, slices.Concat(dx, ddy, dgamma), "%d threads", threads)
 	}
 	require.Zero(t, testing.AllocsPerRun(3, run))
+	require.Zero(t, n.rowNormCall, "the caller's slices are kept")
 }
