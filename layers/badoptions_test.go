@@ -253,7 +253,7 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) }, "layers: BatchNorm: WithAxis was given 2 axes, want 1"},
 		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) }, "layers: GroupNorm: WithAxis was given 2 axes, want 1"},
 		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) }, "layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) }, "layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) }, "layers: InstanceNorm: axis is 0, which is the samples', want another"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) }, "layers: Linear: maps 4 features to 0, want 1 or more of each"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) }, "layers: Linear: there is no function for the initial weight"},
 		{func(g *G.ExprGraph) error {

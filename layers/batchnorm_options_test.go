@@ -322,9 +322,9 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	}{
 		{forward(x, WithAxis(3)), "layers: BatchNorm: axis is 3, want one of the input's, -3 to 2 (input shape (2, 3, 4))"},
 		{forward(x, WithAxis(1)), "layers: BatchNorm: axis 1 has size 3, want 4 (input shape (2, 3, 4))"},
-		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4, 1))"},
-		{forward(float(1, 4), WithoutTracking()), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4))"},
-		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3, 4))"},
+		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: needs 2 rows or more to compute statistics over, the input has 1 (shape (1, 4, 1))"},
+		{forward(float(1, 4), WithoutTracking()), "layers: BatchNorm: needs 2 rows or more to compute statistics over, the input has 1 (shape (1, 4))"},
+		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: needs 2 rows or more to compute statistics over, the input has 1 (shape (1, 3, 4))"},
 		{forward(float(6, 4), WithPositions(3)), "layers: BatchNorm: input shape is (6, 4), want (batch, 3, 4)"},
 		{forward(x, WithPositions(5)), "layers: BatchNorm: the input has 3 positions, want 5 (shape (2, 3, 4))"},
 		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "layers: BatchNorm: WithPositions and a mask cannot be combined"},
@@ -344,7 +344,7 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	require.NoError(t, err)
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
-	require.ErrorContains(t, vm.RunAll(), "layers: BatchNorm forward: the mask leaves 1 row to take statistics over, want 2 or more")
+	require.ErrorContains(t, vm.RunAll(), "layers: BatchNorm forward: the mask leaves 1 row to compute statistics over, want 2 or more")
 	require.Equal(t, []int64{0}, l.State()["num_batches_tracked"].Data(), "a failed run is no batch")
 }
 

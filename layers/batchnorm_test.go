@@ -102,7 +102,7 @@ func TestOneRowInTrainingIsAnError(t *testing.T) {
 	l, err := NewBatchNorm(g, 3, f64)
 	require.NoError(t, err)
 	_, err = l.Forward(newX(g, 1, 3))
-	require.EqualError(t, err, "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
+	require.EqualError(t, err, "layers: BatchNorm: needs 2 rows or more to compute statistics over, the input has 1 (shape (1, 3))")
 }
 
 func TestThereAreTwoModes(t *testing.T) {

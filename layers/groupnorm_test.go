@@ -245,7 +245,7 @@ func TestGroupNormErrors(t *testing.T) {
 		{3, 4, []Option{WithName("gn")}, "layers: GroupNorm gn: groups is 3, want a divisor of 4 features"},
 		{8, 4, nil, "layers: GroupNorm: groups is 8, want a divisor of 4 features"},
 		{1, 0, nil, "layers: GroupNorm: features is 0, want 1 or more"},
-		{2, 4, []Option{WithAxis(0)}, "layers: GroupNorm: axis is 0, want another: that one is the samples'"},
+		{2, 4, []Option{WithAxis(0)}, "layers: GroupNorm: axis is 0, which is the samples', want another"},
 		{2, 4, []Option{WithMomentum(0.1)}, "layers: GroupNorm: has no option WithMomentum"},
 	} {
 		_, err := NewGroupNorm(g, c.groups, c.features, c.opts...)

@@ -74,7 +74,7 @@ func rowPlaces(x *G.Node, at []int) cpu.Places {
 // copies them together first.
 type packedRows[T op.Float] struct {
 	kernel       op.Twice[T]
-	places       cpu.Places
+	packing      cpu.Packing[T]
 	shape        tensor.Shape // (rows, columns)
 	x, y, dx, dy []T
 	u, ddx, ddy  []T
@@ -82,7 +82,11 @@ type packedRows[T op.Float] struct {
 }
 
 func newPackedRows[T op.Float](kernel op.Twice[T], places cpu.Places) *packedRows[T] {
-	return &packedRows[T]{kernel: kernel, places: places, shape: tensor.Shape{len(places.Rows), len(places.Cols)}}
+	return &packedRows[T]{
+		kernel:  kernel,
+		packing: cpu.Packing[T]{Places: places},
+		shape:   tensor.Shape{len(places.Rows), len(places.Cols)},
+	}
 }
 
 func (k *packedRows[T]) array(data *[]T) op.Array[T] {
@@ -92,7 +96,7 @@ func (k *packedRows[T]) array(data *[]T) op.Array[T] {
 
 func (k *packedRows[T]) pack(data *[]T, x op.Array[T]) op.Array[T] {
 	packed := k.array(data)
-	cpu.Pack(packed.Data, x.Data, k.places)
+	k.packing.Pack(packed.Data, x.Data)
 	return packed
 }
 
@@ -102,7 +106,7 @@ func (k *packedRows[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	if err := k.kernel.Forward(y, k.in); err != nil {
 		return err
 	}
-	cpu.Unpack(out.Data, y.Data, k.places)
+	k.packing.Unpack(out.Data, y.Data)
 	return nil
 }
 
@@ -114,7 +118,7 @@ func (k *packedRows[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) err
 	if err := k.kernel.Backward(k.din, k.in, k.array(&k.y), dy); err != nil {
 		return err
 	}
-	cpu.Unpack(din[0].Data, dx.Data, k.places)
+	k.packing.Unpack(din[0].Data, dx.Data)
 	return nil
 }
 
@@ -128,7 +132,7 @@ func (k *packedRows[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in 
 	if err := k.kernel.Second(i, k.din, ddy, k.in, dy, u); err != nil {
 		return err
 	}
-	cpu.Unpack(ddin[0].Data, ddx.Data, k.places)
-	cpu.Unpack(ddout.Data, ddy.Data, k.places)
+	k.packing.Unpack(ddin[0].Data, ddx.Data)
+	k.packing.Unpack(ddout.Data, ddy.Data)
 	return nil
 }

@@ -262,7 +262,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 		{[]int{1}, nil, tensor.Float32, nil, "last dimension is missing, want 4 (input shape ())"},
 		{[]int{-1}, nil, tensor.Float32, []int{2, 3}, "last dimension is 3, want 4 (input shape (2, 3))"},
 		{[]int{1}, nil, tensor.Float64, []int{2, 4, 5}, "the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
-		{[]int{1, -2}, []int{2, 2}, tensor.Float32, []int{3, 2, 5}, "axes 1 and -2 are one and the same, want different ones (input shape (3, 2, 5))"},
+		{[]int{1, -2}, []int{2, 2}, tensor.Float32, []int{3, 2, 5}, "axes 1 and -2 are the same, want different ones (input shape (3, 2, 5))"},
 		{[]int{0, 2}, []int{2, 2}, tensor.Float32, []int{2, 3, 5}, "last dimension is 5, want 2 (input shape (2, 3, 5))"},
 		{[]int{2, 0}, []int{4, 1}, tensor.Float32, []int{2, 3, 4}, "axis 0 has size 2, want 1 (input shape (2, 3, 4))"},
 		{[]int{-2, -1}, []int{2, 2}, tensor.Float32, []int{2, 2, 3}, "last dimensions are (2, 3), want (2, 2) (input shape (2, 2, 3))"},

@@ -14,12 +14,12 @@ func implementation() string { return simd.Of[float32]().Name }
 
 // operands are the tensors that every norm works on.
 type operands struct {
-	rows, cols                     int
-	x, y, dx, dy                   []float32 // rows × cols
-	gamma, beta                    []float32 // cols
-	dgamma, dbeta                  []float32 // cols
-	mean, shift, rstd              []float32 // rows
-	batchMean, batchRest, batchVar []float64 // cols
+	rows, cols        int
+	x, y, dx, dy      []float32 // rows × cols
+	gamma, beta       []float32 // cols
+	dgamma, dbeta     []float32 // cols
+	mean, shift, rstd []float32 // rows
+	batch             cpu.BatchNorm[float32]
 }
 
 func newOperands(rows, cols int) *operands {
@@ -27,7 +27,7 @@ func newOperands(rows, cols int) *operands {
 	o.y, o.dx = make([]float32, rows*cols), make([]float32, rows*cols)
 	o.dgamma, o.dbeta = make([]float32, cols), make([]float32, cols)
 	o.mean, o.shift, o.rstd = make([]float32, rows), make([]float32, rows), make([]float32, rows)
-	o.batchMean, o.batchRest, o.batchVar = make([]float64, cols), make([]float64, cols), make([]float64, cols)
+	o.batch = cpu.BatchNorm[float32]{Features: cols, Inner: 1, Eps: eps}
 	return o
 }
 
@@ -60,9 +60,9 @@ var kernels = []kernel{
 		cpu.RMSNormBackward(o.dx, o.dgamma, o.x, o.gamma, o.rstd, o.dy, o.rows, o.cols)
 	}},
 	{"BatchNorm", func(o *operands) {
-		cpu.BatchNorm(o.y, o.x, o.gamma, o.beta, o.batchMean, o.batchRest, o.batchVar, o.rows, o.cols, 1, eps)
+		o.batch.Forward(o.y, o.x, o.gamma, o.beta)
 	}, func(o *operands) {
-		cpu.ColumnNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.batchMean, o.batchRest, o.batchVar, o.dy, o.rows, o.cols, 1, eps, true)
+		o.batch.Backward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.dy)
 	}},
 }
 

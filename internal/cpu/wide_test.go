@@ -15,11 +15,11 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// wideNorm is a norm of sets of n numbers: of x of shape (outer, sets·channels, inner),
-// in which a set is some channels.
+// wideNorm is a norm of sets of n numbers: of x of shape (outer, sets·features, inner),
+// in which a set is some features.
 type wideNorm struct {
 	name  string
-	shape func(n int) (outer, channels, inner int)
+	shape func(n int) (outer, features, inner int)
 }
 
 var wideNorms = []wideNorm{
@@ -34,7 +34,7 @@ var wideNorms = []wideNorm{
 	{"BatchNorm of segments", func(n int) (int, int, int) { return 1, 1, n }},
 }
 
-func inRows(n int) (outer, channels, inner int) { return 1, n, 1 }
+func inRows(n int) (outer, features, inner int) { return 1, n, 1 }
 
 // wideRow is numbers that are hard to normalize, by what makes them so.
 type wideRow struct {
@@ -116,7 +116,7 @@ func TestRowsOfMeanAMillion(t *testing.T) {
 		want := exactNorm(x, 1e-5, true).xhat
 		largest := max(slices.Max(want), -slices.Min(want))
 		for _, norm := range wideNorms {
-			if _, channels, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && channels != n {
+			if _, features, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && features != n {
 				continue
 			}
 			for i, v := range runWide(t, norm, x, x, x, 1e-5)[0] {
@@ -171,19 +171,19 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 			want := exactNorm(x, eps, centred).results(g, v, centred)
 			formula := twoPassNorm(x, eps, centred).results(g, v, centred)
 			for _, norm := range wideNorms {
-				outer, channels, inner := norm.shape(len(x))
-				if outer*channels*inner != len(x) || centred != (norm.name != "RMSNorm") {
+				outer, features, inner := norm.shape(len(x))
+				if outer*features*inner != len(x) || centred != (norm.name != "RMSNorm") {
 					continue
 				}
-				if len(x) > 1<<20 && channels != len(x) { // each norm's scratch stays, and would be gigabytes
+				if len(x) > 1<<20 && features != len(x) { // the scratch of these would be gigabytes
 					continue
 				}
 				got := runWide(t, norm, x, dy, u, eps)
 				if want := slices.Repeat([]T{0}, len(x)); centred && slices.Min(x) == slices.Max(x) {
 					require.Equal(t, want, got[0], "%s of %s", norm.name, what)
 				}
-				want.dgamma(g, channels, inner)
-				formula.dgamma(g, channels, inner)
+				want.dgamma(g, features, inner)
+				formula.dgamma(g, features, inner)
 				for i, result := range []string{"x̂", "dx", "dγ", "second dx", "second ddy"} {
 					most := times
 					if i > 0 {
@@ -217,20 +217,20 @@ func allowed[T Float](want, formula exactResults, result int) float64 {
 // runWide gives the results of some equal sets side by side, which are the same.
 func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r [5][]T) {
 	n := len(x)
-	outer, channels, inner := norm.shape(n)
+	outer, features, inner := norm.shape(n)
 	sets := 5
 	if n > 5000 {
 		sets = 2
 	}
-	at := make([]int, n) // where the first set is; others are channels·inner on
+	at := make([]int, n) // where the first set is; others are features·inner on
 	for i := range at {
-		at[i] = (i/inner/channels*sets*channels+i/inner%channels)*inner + i%inner
+		at[i] = (i/inner/features*sets*features+i/inner%features)*inner + i%inner
 	}
 	spread := func(s []T) []T {
 		all := make([]T, sets*n)
 		for i, v := range s {
 			for set := range sets {
-				all[at[i]+set*channels*inner] = v
+				all[at[i]+set*features*inner] = v
 			}
 		}
 		return all
@@ -240,7 +240,7 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		for i := range s {
 			s[i] = all[at[i]]
 			for set := range sets {
-				if v := all[at[i]+set*channels*inner]; v != s[i] && s[i] == s[i] {
+				if v := all[at[i]+set*features*inner]; v != s[i] && s[i] == s[i] {
 					require.Failf(t, "sets differ", "%s: %v and %v at %d", norm.name, s[i], v, i)
 				}
 			}
@@ -248,7 +248,7 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		return s
 	}
 	X, DY, Y, DX := spread(x), spread(dy), make([]T, sets*n), make([]T, sets*n)
-	mean, shift, rstd, dgamma := make([]T, sets), make([]T, sets), make([]T, sets), make([]T, sets*channels)
+	mean, shift, rstd, dgamma := make([]T, sets), make([]T, sets), make([]T, sets), make([]T, sets*features)
 	if norm.name == "LayerNorm" || norm.name == "RMSNorm" {
 		dgamma = dgamma[:n]
 		if norm.name == "LayerNorm" {
@@ -266,13 +266,14 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		RowNormSecond(ddx, nil, ddy, X, nil, mean, shift, rstd, DY, spread(u), sets, n, n)
 		r[3], r[4] = gather(ddx), gather(ddy)
 	} else if strings.HasPrefix(norm.name, "Batch") {
-		mean, rest, variance := make([]float64, sets), make([]float64, sets), make([]float64, sets)
-		BatchNorm(Y, X, nil, nil, mean, rest, variance, outer, sets, inner, eps)
-		ColumnNormBackward(DX, dgamma, nil, X, nil, mean, rest, variance, DY, outer, sets, inner, eps, true)
+		n := BatchNorm[T]{Features: sets, Inner: inner, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	} else {
-		GroupNorm(Y, X, nil, nil, mean, shift, rstd, 1, outer, sets*channels, inner, sets, eps)
-		GroupNormBackward(DX, dgamma, nil, X, nil, mean, shift, rstd, DY, 1, outer, sets*channels, inner, sets, eps)
+		n := GroupNorm[T]{GroupShape: GroupShape{1, outer, sets * features, inner, sets}, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	}
-	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:channels]
+	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:features]
 	return r
 }
