@@ -37,7 +37,8 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 		}
 		k := fromFront(axis, dims)
 		if j := slices.Index(at, k); j >= 0 {
-			return nil, m.errorf("axes %d and %d are the same, want different ones (input shape %v)", axes[j], axis, shape)
+			return nil, m.errorf("axes %d and %d are the same, want different ones (input shape %v)",
+				axes[j], axis, shape)
 		}
 		switch {
 		case shape[k] == sizes[i]:
@@ -54,7 +55,7 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 	return at, nil
 }
 
-// fromFront returns an axis counted from the front. A negative one is counted from the end.
+// fromFront returns an axis counted from the front. A negative axis is counted from the end.
 func fromFront(axis, dims int) int { return (axis + dims) % dims }
 
 // without returns the axes of a shape that are not among the given ones, in order.

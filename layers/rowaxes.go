@@ -8,14 +8,13 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// rowAxes are the axes of x that a row of LayerNorm, for example, runs through, the last
-// of them fastest.
+// rowAxes are the axes of x that a row of a norm such as LayerNorm runs through, the last fastest.
 type rowAxes struct {
 	axes  []int        // nil: the last ones
 	shape tensor.Shape // their sizes
 }
 
-// rowAxesOf returns the axes that the options ask for, whose sizes are shape.
+// rowAxesOf returns the axes that the options choose. Their sizes are shape.
 func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	for i, axis := range c.axes {
 		if axis != i-len(c.axes) {
@@ -25,7 +24,7 @@ func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	return rowAxes{nil, shape}
 }
 
-// of checks x and returns the axes counted from the front.
+// of checks x and returns the axes, counted from the front.
 func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	if r.axes != nil {
 		return m.locate(x, r.axes, r.shape)
@@ -40,7 +39,7 @@ func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	return last, nil
 }
 
-// apply adds the node of a row norm's kernels.
+// apply adds the node of a row norm.
 func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice[float64]) (*G.Node, error) {
 	at, err := r.of(m, x)
 	if err != nil {
@@ -54,8 +53,8 @@ func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice
 	return op.Apply(m.label(), x.Shape(), affine(m, f32), affine(m, f64), m.with(x)...)
 }
 
-// masked adds the node of a row norm of the elements that a mask counts. sets has the
-// norm's settings.
+// masked adds the node of a row norm of the elements that a mask counts. The settings of the norm
+// are those of sets.
 func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	at, err := r.of(m, x)
 	if err != nil {
@@ -65,13 +64,13 @@ func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred b
 	return m.masked(x, mask, at, sets, zeroCentred)
 }
 
-// rowPlaces returns the places in x of the elements of rows along those axes.
+// rowPlaces returns the places in x of the elements of rows along the axes.
 func rowPlaces(x *G.Node, at []int) cpu.Places {
 	return cpu.NewPlaces(x.Shape(), without(x.Shape(), at), at)
 }
 
-// packedRows is a row norm's kernel for rows whose elements are not contiguous in x. It
-// copies them together first.
+// packedRows is a row norm's kernel for rows whose elements are not contiguous in x. It packs them
+// first.
 type packedRows[T op.Float] struct {
 	kernel       op.Twice[T]
 	packing      cpu.Packing[T]
@@ -122,8 +121,10 @@ func (k *packedRows[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) err
 	return nil
 }
 
-func (k *packedRows[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
-	if i == 0 { // u is dx's
+func (k *packedRows[T]) Second(
+	i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T],
+) error {
+	if i == 0 { // u belongs to dx
 		u = k.pack(&k.u, u)
 	}
 	ddx, ddy, dy := k.array(&k.ddx), k.array(&k.ddy), k.pack(&k.dy, dout)

@@ -293,7 +293,8 @@ func (t *featureGradientSums[T]) run(chunk int) {
 		mean, rstd := l.spread(0, p, f.mean), l.spread(1, p, f.rstd)
 		first, second := f.partSums(p)
 		l.sums(p, gradientRows, first, second, func(dgamma, dbeta []T, at, rows int) {
-			simd.Of[T]().ColumnGradientSums(dgamma, dbeta, mean[:len(dgamma)], rstd, f.x[at:], f.dy[at:], rows, p.stride)
+			simd.Of[T]().ColumnGradientSums(dgamma, dbeta,
+				mean[:len(dgamma)], rstd, f.x[at:], f.dy[at:], rows, p.stride)
 		})
 	}
 	giveBack(l)

@@ -78,7 +78,8 @@ func (p *groupProblem[T]) group(sample, group int) (at, feature []int) {
 // oracle returns what the formulas give in float64.
 func (p *groupProblem[T]) oracle(eps float64) groupResults[float64] {
 	n := len(p.x)
-	r := groupResults[float64]{make([]float64, n), make([]float64, n), make([]float64, p.Features), make([]float64, p.Features), nil}
+	r := groupResults[float64]{y: make([]float64, n), dx: make([]float64, n)}
+	r.dgamma, r.dbeta = make([]float64, p.Features), make([]float64, p.Features)
 	one := func(s []T, c int, missing float64) float64 {
 		if p.affine {
 			return float64(s[c])
