@@ -129,6 +129,10 @@ func (t *packRows[T]) run(chunk int) {
 	p, k := (*Packing[T])(t), simd.Of[T]()
 	cols := len(p.Cols)
 	p.blocks(chunk, func(from, to int) {
+		if p.columnStride == 1 { // a row is contiguous, and a block of its own
+			copy(p.packed[from*cols:to*cols], p.x[p.Rows[from]+p.Cols[0]:])
+			return
+		}
 		if p.squares(from, to, k.Lanes, func(r, j int) {
 			k.Transpose(p.packed[r*cols+j:], cols, p.x[p.Rows[r]+p.Cols[j]:], p.columnStride, k.Lanes)
 		}) {
@@ -146,6 +150,10 @@ func (t *unpackRows[T]) run(chunk int) {
 	p, k := (*Packing[T])(t), simd.Of[T]()
 	cols := len(p.Cols)
 	p.blocks(chunk, func(from, to int) {
+		if p.columnStride == 1 {
+			copy(p.x[p.Rows[from]+p.Cols[0]:], p.packed[from*cols:to*cols])
+			return
+		}
 		if p.squares(from, to, k.Lanes, func(r, j int) {
 			k.Transpose(p.x[p.Rows[r]+p.Cols[j]:], p.columnStride, p.packed[r*cols+j:], cols, k.Lanes)
 		}) {
