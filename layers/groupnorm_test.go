@@ -400,7 +400,7 @@ func TestWhatATrackingInstanceNormRefuses(t *testing.T) {
 	require.EqualError(t, err, "layers: InstanceNorm: WithTracking and a mask cannot be combined")
 	_, err = l.Forward(input(g, "rows", tensor.Float32, make([]float64, 8), 2, 4))
 	require.EqualError(t, err, "layers: InstanceNorm: "+
-		"WithTracking needs 2 numbers or more of each feature in a sample, there is 1 (input shape (2, 4))")
+		"WithTracking needs 2 or more numbers of a feature in a sample, there is 1 (input shape (2, 4))")
 	eval, err := l.On(G.NewGraph(), Evaluation)
 	require.NoError(t, err)
 	_, err = eval.Forward(input(eval.Learnables()[0].Graph(), "rows", tensor.Float32, make([]float64, 8), 2, 4))

@@ -74,7 +74,7 @@ func (l *InstanceNorm) Forward(x *G.Node) (*G.Node, error) {
 		return op.Apply(l.label(), x.Shape(), f32, f64, l.with(x)...)
 	}
 	if s.Outer*s.Inner == 1 {
-		return nil, l.errorf("WithTracking needs 2 numbers or more of each feature in a sample, there is 1 (input shape %v)",
+		return nil, l.errorf("WithTracking needs 2 or more numbers of a feature in a sample, there is 1 (input shape %v)",
 			x.Shape())
 	}
 	f32, f64 := newTrackedInstanceNorm[float32](l, s), newTrackedInstanceNorm[float64](l, s)
