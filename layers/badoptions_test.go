@@ -269,7 +269,7 @@ func TestFailedConstructorsAddNoNode(t *testing.T) {
 		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) },
 			"layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
 		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) },
-			"layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
+			"layers: InstanceNorm: axis is 0, which is the samples', want another"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) },
 			"layers: Linear: maps 4 features to 0, want 1 or more of each"},
 		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) },

@@ -15,12 +15,12 @@ func implementation() string { return simd.Of[float32]().Name }
 // operands are the tensors that every norm works on, and the norms that keep statistics of
 // their own.
 type operands struct {
-	rows, cols                     int
-	layerNorm, rmsNorm             *cpu.RowNorm[float32]
-	x, y, dx, dy                   []float32 // rows × cols
-	gamma, beta                    []float32 // cols
-	dgamma, dbeta                  []float32 // cols
-	batchMean, batchRest, batchVar []float64 // cols
+	rows, cols         int
+	layerNorm, rmsNorm *cpu.RowNorm[float32]
+	batchNorm          cpu.BatchNorm[float32]
+	x, y, dx, dy       []float32 // rows × cols
+	gamma, beta        []float32 // cols
+	dgamma, dbeta      []float32 // cols
 }
 
 func newOperands(rows, cols int) *operands {
@@ -29,7 +29,7 @@ func newOperands(rows, cols int) *operands {
 	o.x, o.dy, o.gamma, o.beta = random(1, rows*cols), random(2, rows*cols), random(3, cols), random(4, cols)
 	o.y, o.dx = make([]float32, rows*cols), make([]float32, rows*cols)
 	o.dgamma, o.dbeta = make([]float32, cols), make([]float32, cols)
-	o.batchMean, o.batchRest, o.batchVar = make([]float64, cols), make([]float64, cols), make([]float64, cols)
+	o.batchNorm = cpu.BatchNorm[float32]{Features: cols, Inner: 1, Eps: eps}
 	return o
 }
 
@@ -62,10 +62,9 @@ var kernels = []kernel{
 		o.rmsNorm.Backward(o.dx, o.dgamma, nil, o.x, o.gamma, o.dy)
 	}},
 	{"BatchNorm", func(o *operands) {
-		cpu.BatchNorm(o.y, o.x, o.gamma, o.beta, o.batchMean, o.batchRest, o.batchVar, o.rows, o.cols, 1, eps)
+		o.batchNorm.Forward(o.y, o.x, o.gamma, o.beta)
 	}, func(o *operands) {
-		cpu.ColumnNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.batchMean, o.batchRest, o.batchVar, o.dy,
-			o.rows, o.cols, 1, eps, true)
+		o.batchNorm.Backward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.dy)
 	}},
 }
 

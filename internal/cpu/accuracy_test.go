@@ -41,9 +41,9 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 			n.Backward(dx, dgamma, nil, x, gamma, dy)
 		case "BatchNorm":
 			o.byColumn = true
-			mean, rest, variance := make([]float64, cols), make([]float64, cols), make([]float64, cols)
-			BatchNorm(y, x, gamma, beta, mean, rest, variance, rows, cols, 1, eps)
-			ColumnNormBackward(dx, dgamma, dbeta, x, gamma, mean, rest, variance, dy, rows, cols, 1, eps, true)
+			n := BatchNorm[float32]{Features: cols, Inner: 1, Eps: eps}
+			n.Forward(y, x, gamma, beta)
+			n.Backward(dx, dgamma, dbeta, x, gamma, dy)
 		}
 		wantY, wantDx, wantDgamma, wantDbeta := o.compute()
 		ours := []float64{largestError(wantY, y), largestError(wantDx, dx), largestError(wantDgamma, dgamma)}

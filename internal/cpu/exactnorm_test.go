@@ -120,12 +120,12 @@ func (e exact) results(dy, u func(i int) float64, centred bool) (r exactResults)
 	return r
 }
 
-// dgamma computes dγ. The channel changes after every inner elements.
-func (r *exactResults) dgamma(dy func(i int) float64, channels, inner int) {
-	sums, sizes := make([]float64, channels), make([]float64, channels)
+// dgamma computes dγ. The feature changes after every inner elements.
+func (r *exactResults) dgamma(dy func(i int) float64, features, inner int) {
+	sums, sizes := make([]float64, features), make([]float64, features)
 	for i, v := range r.values[0] {
-		sums[i/inner%channels] += v * dy(i)
-		sizes[i/inner%channels] += math.Abs(v * dy(i))
+		sums[i/inner%features] += v * dy(i)
+		sizes[i/inner%features] += math.Abs(v * dy(i))
 	}
 	r.values[2], r.sizes[2] = sums, slices.Max(sizes)
 }

@@ -170,7 +170,6 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 		make([]float32, len(p.x)), make([]float32, len(p.x)), make([]float32, p.cols), make([]float32, p.cols),
 	}
 	y, dx, dgamma, dbeta := r[0], r[1], r[2], r[3]
-	columnMean, rest, variance := make([]float64, p.cols), make([]float64, p.cols), make([]float64, p.cols)
 	switch norm {
 	case "LayerNorm":
 		n := NewLayerNorm[float32](p.cols, eps)
@@ -187,9 +186,10 @@ func (p *normProblem) passes(norm string, eps float64) (forward func(), backward
 			return r
 		}
 	case "BatchNorm":
-		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, rest, variance, p.rows, p.cols, 1, eps) }
+		n := BatchNorm[float32]{Features: p.cols, Inner: 1, Eps: eps}
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta) }
 		backward = func() normResults {
-			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, rest, variance, p.dy, p.rows, p.cols, 1, eps, true)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy)
 			return r
 		}
 	case "DyT", "Derf":

@@ -15,11 +15,11 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// wideNorm is a norm of sets of n numbers in x of shape (outer, sets·channels, inner). A set
-// consists of channels.
+// wideNorm is a norm of sets of n numbers in x of shape (outer, sets·features, inner). A set
+// consists of features.
 type wideNorm struct {
 	name  string
-	shape func(n int) (outer, channels, inner int)
+	shape func(n int) (outer, features, inner int)
 }
 
 var wideNorms = []wideNorm{
@@ -34,7 +34,7 @@ var wideNorms = []wideNorm{
 	{"BatchNorm of segments", func(n int) (int, int, int) { return 1, 1, n }},
 }
 
-func inRows(n int) (outer, channels, inner int) { return 1, n, 1 }
+func inRows(n int) (outer, features, inner int) { return 1, n, 1 }
 
 // wideRow defines a row that is hard to normalize. The name says why.
 type wideRow struct {
@@ -117,7 +117,7 @@ func TestRowsOfMeanAMillion(t *testing.T) {
 		want := exactNorm(x, 1e-5, true).xhat
 		largest := max(slices.Max(want), -slices.Min(want))
 		for _, norm := range wideNorms {
-			if _, channels, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && channels != n {
+			if _, features, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && features != n {
 				continue
 			}
 			for i, v := range runWide(t, norm, x, x, x, 1e-5)[0] {
@@ -175,19 +175,19 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 			want := exactNorm(x, eps, centred).results(g, v, centred)
 			formula := twoPassNorm(x, eps, centred).results(g, v, centred)
 			for _, norm := range wideNorms {
-				outer, channels, inner := norm.shape(len(x))
-				if outer*channels*inner != len(x) || centred != (norm.name != "RMSNorm") {
+				outer, features, inner := norm.shape(len(x))
+				if outer*features*inner != len(x) || centred != (norm.name != "RMSNorm") {
 					continue
 				}
-				if len(x) > 1<<20 && channels != len(x) { // the norms' scratch stays, and would take gigabytes
+				if len(x) > 1<<20 && features != len(x) { // the norms' scratch stays, and would take gigabytes
 					continue
 				}
 				got := runWide(t, norm, x, dy, u, eps)
 				if want := slices.Repeat([]T{0}, len(x)); centred && slices.Min(x) == slices.Max(x) {
 					require.Equal(t, want, got[0], "%s of %s", norm.name, what)
 				}
-				want.dgamma(g, channels, inner)
-				formula.dgamma(g, channels, inner)
+				want.dgamma(g, features, inner)
+				formula.dgamma(g, features, inner)
 				for i, result := range []string{"x̂", "dx", "dγ", "second dx", "second ddy"} {
 					most := times
 					if i > 0 {
@@ -223,20 +223,20 @@ func allowed[T Float](want, formula exactResults, result int) float64 {
 // equal.
 func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r [5][]T) {
 	n := len(x)
-	outer, channels, inner := norm.shape(n)
+	outer, features, inner := norm.shape(n)
 	sets := 5
 	if n > 5000 {
 		sets = 2
 	}
-	at := make([]int, n) // the first set's places; the next set's are channels·inner further
+	at := make([]int, n) // the first set's places; the next set's are features·inner further
 	for i := range at {
-		at[i] = (i/inner/channels*sets*channels+i/inner%channels)*inner + i%inner
+		at[i] = (i/inner/features*sets*features+i/inner%features)*inner + i%inner
 	}
 	spread := func(s []T) []T {
 		all := make([]T, sets*n)
 		for i, v := range s {
 			for set := range sets {
-				all[at[i]+set*channels*inner] = v
+				all[at[i]+set*features*inner] = v
 			}
 		}
 		return all
@@ -246,7 +246,7 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		for i := range s {
 			s[i] = all[at[i]]
 			for set := range sets {
-				if v := all[at[i]+set*channels*inner]; v != s[i] && s[i] == s[i] {
+				if v := all[at[i]+set*features*inner]; v != s[i] && s[i] == s[i] {
 					require.Failf(t, "sets differ", "%s: %v and %v at %d", norm.name, s[i], v, i)
 				}
 			}
@@ -254,7 +254,7 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		return s
 	}
 	X, DY, Y, DX := spread(x), spread(dy), make([]T, sets*n), make([]T, sets*n)
-	mean, shift, rstd, dgamma := make([]T, sets), make([]T, sets), make([]T, sets), make([]T, sets*channels)
+	dgamma := make([]T, sets*features)
 	if norm.name == "LayerNorm" || norm.name == "RMSNorm" {
 		dgamma = dgamma[:n]
 		rows := NewLayerNorm[T](n, eps)
@@ -270,13 +270,14 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		rows.Second(ddx, nil, ddy, X, nil, DY, spread(u))
 		r[3], r[4] = gather(ddx), gather(ddy)
 	} else if strings.HasPrefix(norm.name, "Batch") {
-		mean, rest, variance := make([]float64, sets), make([]float64, sets), make([]float64, sets)
-		BatchNorm(Y, X, nil, nil, mean, rest, variance, outer, sets, inner, eps)
-		ColumnNormBackward(DX, dgamma, nil, X, nil, mean, rest, variance, DY, outer, sets, inner, eps, true)
+		n := BatchNorm[T]{Features: sets, Inner: inner, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	} else {
-		GroupNorm(Y, X, nil, nil, mean, shift, rstd, 1, outer, sets*channels, inner, sets, eps)
-		GroupNormBackward(DX, dgamma, nil, X, nil, mean, shift, rstd, DY, 1, outer, sets*channels, inner, sets, eps)
+		n := GroupNorm[T]{GroupShape: GroupShape{1, outer, sets * features, inner, sets}, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	}
-	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:channels]
+	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:features]
 	return r
 }

@@ -11,68 +11,86 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// batchShapes are outer, channels and inner: rows of single elements, of short
-// segments and of long ones, with and without a rest.
+// batchShapes are outer, features and inner: rows of single elements, of short segments and of
+// long ones, with and without a tail.
 var batchShapes = [][3]int{
 	{1, 1, 1}, {5, 3, 1}, {1, 3, 2}, {9, 5, 2}, {300, 2, 3}, {7, 1, 63}, {2, 3, 64}, {3, 2, 65}, {9, 40, 49},
 	{150, 3, 65}, {1, 4, 1000}, {20, 3, 1000}, {2, 1, 5003}, {1, 2, 20000}, {1000, 1, 1},
 }
 
-// batchProblem is the inputs of a BatchNorm in element type T.
+// batchProblem is the input of a BatchNorm.
 type batchProblem[T Float] struct {
-	outer, channels, inner int
+	outer, features, inner int
 	x, gamma, beta, dy     []T
 }
 
 func newBatchProblem[T Float](shape [3]int, mean, deviation float64) *batchProblem[T] {
 	n := shape[0] * shape[1] * shape[2]
-	p := &batchProblem[T]{outer: shape[0], channels: shape[1], inner: shape[2]}
+	p := &batchProblem[T]{outer: shape[0], features: shape[1], inner: shape[2]}
 	p.x, p.dy = normals[T](n, mean, deviation), normals[T](n+1, 0, 1)[1:]
-	p.gamma, p.beta = normals[T](p.channels, 1, 0.1), normals[T](p.channels, 0, 1)
+	p.gamma, p.beta = normals[T](p.features, 1, 0.1), normals[T](p.features, 0, 1)
 	return p
 }
 
-// batchResults are y, dx, dγ and dβ, mean, the rest of that, and variance.
+// batchResults are y, dx, dγ, dβ, the mean, its rest and the variance.
 type batchResults[T Float] struct {
 	y, dx, dgamma, dbeta []T
 	mean, rest, variance []float64
 }
 
-// runner gives a function that takes BatchNorm forward and backward, with the batch's
-// statistics or with those given.
-func (p *batchProblem[T]) runner(eps float64, given *batchResults[T]) func() *batchResults[T] {
-	n, c := len(p.x), p.channels
-	r := &batchResults[T]{make([]T, n), make([]T, n), make([]T, c), make([]T, c), make([]float64, c), make([]float64, c), make([]float64, c)}
-	if given != nil {
-		r.mean, r.variance = given.mean, given.variance
+// newBatchResults returns results of n elements.
+func newBatchResults[T Float](n, features int) *batchResults[T] {
+	return &batchResults[T]{
+		make([]T, n), make([]T, n), make([]T, features), make([]T, features),
+		make([]float64, features), make([]float64, features), make([]float64, features),
 	}
+}
+
+func (r *batchResults[T]) clone() *batchResults[T] {
+	return &batchResults[T]{
+		slices.Clone(r.y), slices.Clone(r.dx), slices.Clone(r.dgamma), slices.Clone(r.dbeta),
+		slices.Clone(r.mean), slices.Clone(r.rest), slices.Clone(r.variance),
+	}
+}
+
+// givenStatistics are statistics other than the batch's own.
+type givenStatistics[T Float] struct{ mean, variance []T }
+
+func (p *batchProblem[T]) norm(eps float64) *BatchNorm[T] {
+	return &BatchNorm[T]{Features: p.features, Inner: p.inner, Eps: eps}
+}
+
+// runner returns a function that runs one BatchNorm forward and backward, with the batch's own
+// statistics or with the given ones.
+func (p *batchProblem[T]) runner(eps float64, given *givenStatistics[T]) func() *batchResults[T] {
+	n, r := p.norm(eps), newBatchResults[T](len(p.x), p.features)
 	return func() *batchResults[T] {
 		if given != nil {
-			ColumnNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.variance, p.outer, c, p.inner, eps)
+			n.Evaluate(r.y, p.x, p.gamma, p.beta, given.mean, given.variance)
 		} else {
-			BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.rest, r.variance, p.outer, c, p.inner, eps)
+			n.Forward(r.y, p.x, p.gamma, p.beta)
 		}
-		ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.rest, r.variance, p.dy, p.outer, c, p.inner, eps, given == nil)
+		n.Backward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy)
+		r.mean, r.rest, r.variance = n.Mean, n.norm.rests, n.Variance
 		return r
 	}
 }
 
-// channel is where the elements of one are.
-func (p *batchProblem[T]) channel(c int) (at []int) {
+// at returns where the elements of a feature are.
+func (p *batchProblem[T]) at(feature int) (at []int) {
 	for o := range p.outer {
 		for i := range p.inner {
-			at = append(at, (o*p.channels+c)*p.inner+i)
+			at = append(at, (o*p.features+feature)*p.inner+i)
 		}
 	}
 	return at
 }
 
-// oracle is the formulas in float64.
-func (p *batchProblem[T]) oracle(eps float64, given *batchResults[T]) *batchResults[float64] {
-	size, c := len(p.x), p.channels
-	r := &batchResults[float64]{make([]float64, size), make([]float64, size), make([]float64, c), make([]float64, c), make([]float64, c), make([]float64, c), make([]float64, c)}
-	for c := range c {
-		at := p.channel(c)
+// oracle returns what the formulas give in float64.
+func (p *batchProblem[T]) oracle(eps float64, given *givenStatistics[T]) *batchResults[float64] {
+	r := newBatchResults[float64](len(p.x), p.features)
+	for c := range p.features {
+		at := p.at(c)
 		n := float64(len(at))
 		for _, k := range at {
 			r.mean[c] += float64(p.x[k])
@@ -83,7 +101,7 @@ func (p *batchProblem[T]) oracle(eps float64, given *batchResults[T]) *batchResu
 			r.variance[c] += d * d / n
 		}
 		if given != nil {
-			r.mean[c], r.variance[c] = given.mean[c], given.variance[c]
+			r.mean[c], r.variance[c] = float64(given.mean[c]), float64(given.variance[c])
 		}
 		rstd := 1 / math.Sqrt(r.variance[c]+eps)
 		xhat := func(k int) float64 { return (float64(p.x[k]) - r.mean[c]) * rstd }
@@ -103,15 +121,17 @@ func (p *batchProblem[T]) oracle(eps float64, given *batchResults[T]) *batchResu
 	return r
 }
 
-// requireClose compares a channel at a time, beside what its terms add up to: γ and β
-// for y, γ·rstd for dx, and for dγ and dβ the root of how many there are.
-func requireClose[T Float](t *testing.T, p *batchProblem[T], want *batchResults[float64], got *batchResults[T], eps, tolerance float64) {
+// requireClose compares a feature at a time. The tolerance is relative to the size of the terms:
+// γ and β for y, γ·rstd for dx, and for dγ and dβ the root of their number.
+func requireClose[T Float](
+	t *testing.T, p *batchProblem[T], want *batchResults[float64], got *batchResults[T], eps, tolerance float64,
+) {
 	t.Helper()
-	for c := range p.channels {
+	for c := range p.features {
 		n, gamma := float64(p.outer*p.inner), math.Abs(float64(p.gamma[c]))
 		rstd := 1 / math.Sqrt(want.variance[c]+eps)
 		y := gamma + math.Abs(float64(p.beta[c]))
-		for _, k := range p.channel(c) {
+		for _, k := range p.at(c) {
 			if !(math.Abs(want.y[k]-float64(got.y[k])) <= tolerance*(y+math.Abs(want.y[k]))) {
 				t.Fatalf("y[%d] is %g, want %g", k, got.y[k], want.y[k])
 			}
@@ -143,30 +163,31 @@ func testBatchNorm[T Float](t *testing.T) {
 			p := newBatchProblem[T](shape, 0.5, 2)
 			requireClose(t, p, p.oracle(eps, nil), p.runner(eps, nil)(), eps, tolerance)
 
-			given := &batchResults[T]{mean: normals[float64](p.channels, 0, 1), variance: make([]float64, p.channels)}
+			given := &givenStatistics[T]{normals[T](p.features, 0, 1), make([]T, p.features)}
 			for c := range given.variance {
-				given.variance[c] = 0.5 + float64(c)
+				given.variance[c] = 0.5 + T(c)
 			}
 			requireClose(t, p, p.oracle(eps, given), p.runner(eps, given)(), eps, tolerance)
 		})
 	}
 }
 
-// TestBatchNormOfHardNumbers: of means that hide the deviation, of squares that
-// overflow float32 or vanish, and of constants.
+// TestBatchNormOfHardNumbers has means that hide the deviation, squares that overflow float32 or
+// vanish, and constants.
 func TestBatchNormOfHardNumbers(t *testing.T) {
 	const tiny = 1e-90 // eps beside the smallest variance
 	for _, shape := range batchShapes {
 		for _, data := range []struct{ mean, deviation, eps float64 }{
-			{1e4, 1, 1e-5}, {1e6, 1, 1e-5}, {-1e6, 1e2, 0}, {1e30, 1e30, tiny}, {0, 1e-25, tiny}, {0, 1e-40, tiny}, {3, 0, 1e-5},
+			{1e4, 1, 1e-5}, {1e6, 1, 1e-5}, {-1e6, 1e2, 0}, {1e30, 1e30, tiny},
+			{0, 1e-25, tiny}, {0, 1e-40, tiny}, {3, 0, 1e-5},
 		} {
 			t.Run(fmt.Sprint(shape, data), func(t *testing.T) {
 				p := newBatchProblem[float32](shape, data.mean, data.deviation)
 				if p.outer*p.inner == 1 {
-					data.eps = 1 // of one number, the variance is 0
+					data.eps = 1 // the variance of one number is 0
 				}
 				want, got := p.oracle(data.eps, nil), p.runner(data.eps, nil)()
-				if data.deviation == 1e-40 { // 1/deviation is no float32
+				if data.deviation == 1e-40 { // 1/deviation overflows float32
 					require.NotContains(t, fmt.Sprint(got.mean, got.variance), "NaN")
 					for c, v := range want.variance {
 						require.InDelta(t, want.mean[c], got.mean[c], 1e-6*math.Sqrt(v))
@@ -180,17 +201,16 @@ func TestBatchNormOfHardNumbers(t *testing.T) {
 	}
 }
 
-// TestNaNStaysInItsChannel.
-func TestNaNStaysInItsChannel(t *testing.T) {
+func TestNaNStaysInItsFeature(t *testing.T) {
 	const eps = 1e-5
 	for _, shape := range batchShapes {
 		p := newBatchProblem[float32](shape, 0, 1)
 		want := p.runner(eps, nil)()
-		p.x[p.channel(p.channels / 2)[p.outer*p.inner-1]] = float32(math.NaN())
+		p.x[p.at(p.features / 2)[p.outer*p.inner-1]] = float32(math.NaN())
 		got := p.runner(eps, nil)()
-		for c := range p.channels {
-			for _, k := range p.channel(c) {
-				if c == p.channels/2 {
+		for c := range p.features {
+			for _, k := range p.at(c) {
+				if c == p.features/2 {
 					require.True(t, math.IsNaN(float64(got.y[k])) && math.IsNaN(float64(got.dx[k])), "%v", shape)
 				} else {
 					require.Equal(t, [2]float32{want.y[k], want.dx[k]}, [2]float32{got.y[k], got.dx[k]}, "%v", shape)
@@ -200,12 +220,12 @@ func TestNaNStaysInItsChannel(t *testing.T) {
 	}
 }
 
-// TestAnOutlierInThePilotIsFoundOut, in each way that x can be laid out.
-func TestAnOutlierInThePilotIsFoundOut(t *testing.T) {
+// TestAnOutlierInThePilotIsNoticed in each layout of x.
+func TestAnOutlierInThePilotIsNoticed(t *testing.T) {
 	for _, shape := range [][3]int{{20000, 3, 1}, {500, 3, 40}, {20, 3, 1000}} {
 		p := newBatchProblem[float32](shape, 0, 1)
-		for c := range p.channels {
-			p.x[p.channel(c)[0]] = 1e6 // the first element is part of any sample
+		for c := range p.features {
+			p.x[p.at(c)[0]] = 1e6 // the first element is part of every pilot
 		}
 		want, got := p.oracle(1e-5, nil), p.runner(1e-5, nil)()
 		for c, v := range want.variance {
@@ -215,20 +235,20 @@ func TestAnOutlierInThePilotIsFoundOut(t *testing.T) {
 	}
 }
 
-// TestBatchNormIsTheSameAtAnyNumberOfThreads, and allocates nothing from the second
-// time on. The last are written past the caches where
-// their lines allow it.
+// TestBatchNormIsTheSameAtAnyNumberOfThreads and allocates nothing after the first pass. The last
+// shapes are written past the caches if their rows are whole cache lines.
 func TestBatchNormIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, shape := range append(slices.Clone(batchShapes), [3]int{33, 64, 2096}, [3]int{600, 160, 48}, [3]int{33, 64, 2100}) {
+	large := [][3]int{{33, 64, 2096}, {600, 160, 48}, {33, 64, 2100}}
+	for _, shape := range slices.Concat(batchShapes, large) {
 		p := newBatchProblem[float32](shape, 3, 1)
 		run := p.runner(1e-5, nil)
 		runtime.GOMAXPROCS(1)
 		r := run()
-		want := batchResults[float32]{slices.Clone(r.y), slices.Clone(r.dx), slices.Clone(r.dgamma), slices.Clone(r.dbeta), slices.Clone(r.mean), slices.Clone(r.rest), slices.Clone(r.variance)}
+		want := r.clone()
 		for _, threads := range []int{2, 5} {
 			runtime.GOMAXPROCS(threads)
-			require.Equal(t, want, *run(), "%v, %d threads", shape, threads)
+			require.Equal(t, want, run(), "%v, %d threads", shape, threads)
 		}
 		runtime.GOMAXPROCS(2)
 		require.Zero(t, testing.AllocsPerRun(3, func() { run() }), "%v", shape)
