@@ -44,21 +44,21 @@ func TestResidualGradients(t *testing.T) {
 // adder is Residual.Forward or Gorgonia's Add.
 type adder func(x, branch *G.Node) (*G.Node, error)
 
-// parts are what the graphs of TestResidualInGraphs are made of.
+// parts are the building blocks of TestResidualInGraphs.
 type parts struct {
 	x, z         *G.Node
 	add          func(x, branch *G.Node) *G.Node
 	norm, linear func(x *G.Node) *G.Node
 }
 
-// TestResidualInGraphs puts it where nodes have one consumer or several, compares
-// the gradients with finite differences, and all values with those of Gorgonia's
-// Add, to the last bit.
+// TestResidualInGraphs puts Residual into graphs whose nodes have one consumer or more. It compares
+// the gradients with finite differences, and all values bit for bit with those of Gorgonia's Add.
 func TestResidualInGraphs(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
 	values := []any{
 		normals(rng, 12, 0.3, 1), normals(rng, 12, 0, 1), // x and z
-		normals(rng, 4, 1, 0.3), normals(rng, 4, 0, 1), normals(rng, 16, 0, 1), normals(rng, 4, 0, 1), // weights
+		// weights
+		normals(rng, 4, 1, 0.3), normals(rng, 4, 0, 1), normals(rng, 16, 0, 1), normals(rng, 4, 0, 1),
 	}
 	upstream := normals(rng, 12, 0, 1)
 	for name, build := range map[string]func(p parts) *G.Node{
@@ -78,7 +78,9 @@ func TestResidualInGraphs(t *testing.T) {
 			s := p.add(p.x, p.z)
 			return p.add(p.add(s, p.x), p.add(s, s))
 		},
-		"square of a sum": func(p parts) *G.Node { return p.add(G.Must(G.Square(p.add(p.x, p.z))), p.linear(p.x)) },
+		"square of a sum": func(p parts) *G.Node {
+			return p.add(G.Must(G.Square(p.add(p.x, p.z))), p.linear(p.x))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			residual := newResidual(t).Forward
@@ -95,8 +97,7 @@ func TestResidualInGraphs(t *testing.T) {
 	}
 }
 
-// residualGraph gives what build makes, times linear(norm(z)) for every part to be
-// used.
+// residualGraph returns build's node times linear(norm(z)), so that every part is used.
 func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build func(p parts) *G.Node) testLayer {
 	x := input(g, "x", tensor.Float64, values[0], 1, 3, 4)
 	z := input(g, "z", tensor.Float64, values[1], 1, 3, 4)
@@ -119,7 +120,7 @@ func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build 
 	}}
 }
 
-// TestResidualPassesTheGradientOn: it costs no operation and no memory.
+// TestResidualPassesTheGradientOn without an operation and without memory of its own.
 func TestResidualPassesTheGradientOn(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, make([]float64, 4), 4)

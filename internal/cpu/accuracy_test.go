@@ -63,10 +63,11 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	norm("BatchNorm", 1e6, []float64{5.50e-02, 2.42e-02, 1.45e-01, 2.35e-07})
 
 	x := made(1, rows*cols, 0, 3)
-	y, s, dx := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+	y, dx := make([]float32, len(x)), make([]float32, len(x))
 	wantY, wantDx := make([]float64, len(x)), make([]float64, len(x))
-	GELU(y, x, s)
-	GELUBackward(dx, x, s, dy)
+	var tanhForm GELU[float32]
+	tanhForm.Forward(y, x)
+	tanhForm.Backward(dx, x, dy)
 	for i, v := range x {
 		v := float64(v)
 		c := math.Sqrt(2 / math.Pi)
@@ -76,8 +77,9 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	}
 	holdToPyTorch(t, "GELU", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{4.40e-08, 4.96e-07})
 
-	ExactGELU(y, x, s)
-	ExactGELUBackward(dx, x, s, dy)
+	exact := GELU[float32]{Exact: true}
+	exact.Forward(y, x)
+	exact.Backward(dx, x, dy)
 	for i, v := range x {
 		var slope float64
 		wantY[i], slope = exactFormula(float64(v))
@@ -85,7 +87,7 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	}
 	holdToPyTorch(t, "GELU exact", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
 
-	targets, probs := make([]int, rows), make([]float32, len(x))
+	targets := make([]int, rows)
 	var want float64
 	for r := range targets {
 		targets[r] = r * 7 % cols
@@ -99,8 +101,9 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantDx[r*cols+targets[r]] -= 1.0 / rows
 		want += (math.Log(z) - float64(x[r*cols+targets[r]])) / rows
 	}
-	loss := CrossEntropy(probs, x, targets, cols)
-	CrossEntropyBackward(dx, probs, targets, 1, cols)
+	var e CrossEntropy[float32]
+	loss := e.Forward(x, targets, cols)
+	e.Backward(dx, targets, 1)
 	holdToPyTorch(t, "CrossEntropy", 0, []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}, []float64{4.10e-08, 4.44e-08})
 }
 
