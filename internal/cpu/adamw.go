@@ -23,7 +23,7 @@ type adamwTask[T Float] struct {
 //	w ← w·(1 − lr·decay)
 //	m ← β1·m + (1−β1)·g    v ← β2·v + (1−β2)·g²
 //	w ← w − lr/(1−β1^t) · m/(√v/√(1−β2^t) + eps)
-func Update[T Float](a AdamW, w, m, v, g []T) { do(adamwTask[T]{a, w, m, v, g}, spanChunks(len(w))) }
+func Update[T Float](a AdamW, w, m, v, g []T) { do(&adamwTask[T]{a, w, m, v, g}, spanChunks(len(w))) }
 
 func (t *adamwTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.w))

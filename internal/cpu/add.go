@@ -5,7 +5,7 @@ import "gorgonorm/internal/cpu/simd"
 type addTask[T Float] struct{ z, x, y []T }
 
 // Add computes z = x + y.
-func Add[T Float](z, x, y []T) { do(addTask[T]{z, x, y}, spanChunks(len(z))) }
+func Add[T Float](z, x, y []T) { do(&addTask[T]{z, x, y}, spanChunks(len(z))) }
 
 func (t *addTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.z))
@@ -18,7 +18,7 @@ type scaleTask[T Float] struct {
 }
 
 // Scale multiplies every element of x by s.
-func Scale[T Float](x []T, s T) { do(scaleTask[T]{x, s}, spanChunks(len(x))) }
+func Scale[T Float](x []T, s T) { do(&scaleTask[T]{x, s}, spanChunks(len(x))) }
 
 func (t *scaleTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.x))

@@ -19,7 +19,7 @@ type gatherBackward[T Float] struct {
 // GatherBackward computes the gradient of Gather's table: dtable[id] = Σ dy[i] over the i with
 // ids[i] = id. It sums in T, as a matrix product with one-hot rows would.
 func GatherBackward[T Float](dtable, dy []T, ids []int, cols int) {
-	g := gatherBackward[T]{dtable, dy, ids, cols}
+	g := &gatherBackward[T]{dtable, dy, ids, cols}
 	do(g, ceilDiv(len(dtable)/cols, g.rowsPerChunk()))
 }
 

@@ -28,14 +28,13 @@ func halves[T Float]() []T {
 
 // exactGELU computes cdf = Φ(x) and y = x·cdf.
 func exactGELU[T Float](y, cdf, x []T) {
-	for len(x) > 0 {
-		n := min(exactBlock, len(x))
-		half, erf := halves[T]()[:n], y[:n] // y is scratch for erf
-		simd.Of[T]().Derf(cdf[:n], erf, x[:n], half, half, rootHalf, 0, 1)
-		for i, v := range x[:n] {
+	for from := 0; from < len(x); from += exactBlock {
+		n := min(exactBlock, len(x)-from)
+		y, cdf, x, half := y[from:][:n], cdf[from:][:n], x[from:][:n], halves[T]()[:n]
+		simd.Of[T]().Derf(cdf, y, x, half, half, rootHalf, 0, 1) // y is scratch for erf
+		for i, v := range x {
 			y[i] = v * cdf[i]
 		}
-		y, cdf, x = y[n:], cdf[n:], x[n:]
 	}
 }
 
@@ -45,14 +44,14 @@ type unread[T Float] [exactBlock]T
 // exactGELUBackward computes dx = dy·(cdf + x·φ(x)) with φ(x) = exp(−x²/2)/√(2π).
 func exactGELUBackward[T Float](dx, x, cdf, dy []T) {
 	u := borrow[unread[T]]()
-	for len(x) > 0 {
-		n := min(exactBlock, len(x))
+	for from := 0; from < len(x); from += exactBlock {
+		n := min(exactBlock, len(x)-from)
+		dx, x, cdf, dy := dx[from:][:n], x[from:][:n], cdf[from:][:n], dy[from:][:n]
 		// With γ = x it computes dx = dy·x·2φ(x), because 2φ(x) is the slope of erf(x/√2).
-		simd.Of[T]().DerfBackward(dx[:n], x[:n], cdf[:n], dy[:n], x[:n], u[:n], u[:n], rootHalf, 0, 1)
-		for i, d := range dy[:n] {
+		simd.Of[T]().DerfBackward(dx, x, cdf, dy, x, u[:n], u[:n], rootHalf, 0, 1)
+		for i, d := range dy {
 			dx[i] = d*cdf[i] + dx[i]/2
 		}
-		dx, x, cdf, dy = dx[n:], x[n:], cdf[n:], dy[n:]
 	}
 	giveBack(u)
 }

@@ -15,10 +15,11 @@ import (
 // of A that it meets stay in the nearest caches. Operands are read in place, except where a copy is
 // faster: of B transposed, and of rows whose distance makes them share lines of the cache.
 func Gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
-	product[T]{
+	p := product[T]{
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
-	}.compute()
+	}
+	p.compute()
 }
 
 const (
@@ -43,7 +44,7 @@ type product[T Float] struct {
 	bias           []T
 }
 
-func (p product[T]) compute() {
+func (p *product[T]) compute() {
 	if p.m == 0 || p.n == 0 {
 		return
 	}
@@ -58,31 +59,26 @@ func (p product[T]) compute() {
 	if p.transA {
 		g.rsa, g.csa = 1, p.lda
 	}
-	// The panels of a strip of columns stay in the outer caches.
-	width := max(1, gemmPacked/p.k/g.kernels.TileCols) * g.kernels.TileCols
-	for j := 0; j < p.n; j += width {
-		g.product = p.strip(j, min(width, p.n-j))
+	g.product = *p
+	// The panels of a strip of C's columns stay in the outer caches.
+	strip := max(1, gemmPacked/p.k/g.kernels.TileCols) * g.kernels.TileCols
+	for j := 0; j < p.n; j += strip {
+		g.n, g.c = min(strip, p.n-j), p.c[j:]
+		if p.transB {
+			g.b = p.b[j*p.ldb:]
+		} else {
+			g.b = p.b[j:]
+		}
+		if p.bias != nil {
+			g.bias = p.bias[j:]
+		}
 		g.multiply()
 	}
-	g.product = product[T]{}
-}
-
-// strip returns the part of the product that computes n columns of C from column j on.
-func (p product[T]) strip(j, n int) product[T] {
-	p.n, p.c = n, p.c[j:]
-	if p.transB {
-		p.b = p.b[j*p.ldb:]
-	} else {
-		p.b = p.b[j:]
-	}
-	if p.bias != nil {
-		p.bias = p.bias[j:]
-	}
-	return p
+	g.a, g.b, g.c, g.bias = nil, nil, nil, nil
 }
 
 // scaleC computes C = beta·C + bias, the product without its sums.
-func (p product[T]) scaleC() {
+func (p *product[T]) scaleC() {
 	kernels := simd.Of[T]()
 	for i := range p.m {
 		row := p.c[i*p.ldc : i*p.ldc+p.n]

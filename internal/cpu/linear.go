@@ -3,10 +3,11 @@ package cpu
 // Linear computes Y = X·Wᵀ + b, where W has the shape (out, in) and X has rows of in elements. A nil bias
 // stands for zeros.
 func Linear[T Float](y, x, weight, bias []T, in, out int) {
-	product[T]{
+	p := product[T]{
 		transB: true, m: len(x) / in, n: out, k: in,
 		alpha: 1, a: x, lda: in, b: weight, ldb: in, c: y, ldc: out, bias: bias,
-	}.compute()
+	}
+	p.compute()
 }
 
 // LinearBackward computes the gradients of Linear. A nil dbias takes none:

@@ -14,15 +14,15 @@ func Grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// do runs all chunks of a task. The task moves to a borrowed E, so that do allocates nothing once there are
-// enough of them.
+// do runs all chunks of a task. It moves the task to a borrowed E, so that it allocates nothing once there
+// are enough of them.
 func do[E any, P interface {
 	*E
 	task
-}](t E, chunks int) {
+}](t *E, chunks int) {
 	var none E
 	e := borrow[E]()
-	*e = t
+	*e = *t
 	parallel(P(e), chunks)
 	*e = none // keeps none of the caller's slices alive
 	giveBack(e)
