@@ -14,7 +14,9 @@ import (
 // and the sums of a tile are taken in registers, gemmDepth terms at a time, so that a panel and the rows
 // of A that it meets stay in the nearest caches. Operands are read in place, except where a copy is
 // faster: of B transposed, and of rows whose distance makes them share lines of the cache.
-func Gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
+func Gemm[T Float](
+	transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int,
+) {
 	p := product[T]{
 		transA: transA, transB: transB, m: m, n: n, k: k,
 		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,

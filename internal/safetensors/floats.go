@@ -10,20 +10,19 @@ import (
 
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
-)
 
-// Float is what numbers are read as.
-type Float interface{ float32 | float64 }
+	"gorgonorm/internal/op"
+)
 
 // blockBytes is how much is read at a time.
 const blockBytes = 1 << 16
 
 // Holds says whether numbers of a file's type are such of T too, every one.
-func Holds[T Float](d format.DType) bool { return decoder[T](d) != nil }
+func Holds[T op.Float](d format.DType) bool { return decoder[T](d) != nil }
 
 // Read gives a tensor's numbers to visit, block after block, each with the place of
 // its first. The block is the caller's until the next. T holds the tensor's type.
-func Read[T Float](f *File, name string, visit func(at int, block []T) error) error {
+func Read[T op.Float](f *File, name string, visit func(at int, block []T) error) error {
 	t, ok := f.Tensors[name]
 	if !ok {
 		return fmt.Errorf("there is no tensor %s", name)
@@ -63,7 +62,7 @@ func Fill(f *File, name string, d *tensor.Dense) error {
 	}
 }
 
-func fill[T Float](f *File, name string, into []T) error {
+func fill[T op.Float](f *File, name string, into []T) error {
 	return Read(f, name, func(at int, block []T) error {
 		copy(into[at:], block)
 		return nil
@@ -114,7 +113,7 @@ func (f *File) Int64(name string) (int64, error) {
 
 // decoder gives the function that turns a type's bytes into numbers, nil where T
 // does not hold them.
-func decoder[T Float](d format.DType) func(x []T, b []byte) {
+func decoder[T op.Float](d format.DType) func(x []T, b []byte) {
 	var z T
 	_, wide := any(z).(float64)
 	switch {
