@@ -9,7 +9,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// made gives numbers that testdata/accuracy.py makes too.
+// made returns the numbers that testdata/accuracy.py computes too.
 func made(seed uint64, n int, mean, deviation float64) []float32 {
 	x := make([]float32, n)
 	for i, v := range golden.Made(seed, n, mean, deviation) {
@@ -18,16 +18,16 @@ func made(seed uint64, n int, mean, deviation float64) []float32 {
 	return x
 }
 
-// TestAccuracyBesidePyTorch holds the largest errors of the float32 kernels,
-// against their formulas in float64 and as a fraction of the largest value, to
-// PyTorch's on the same data. PyTorch's are what testdata/accuracy.py prints with
-// PyTorch 1.13.0 on a CPU. A unit in the last place is 1.2e-7.
+// TestAccuracyBesidePyTorch compares the largest errors of the float32 kernels with PyTorch's on the same
+// data. Errors are differences from the formulas in float64, as fractions of the largest value.
+// testdata/accuracy.py printed PyTorch's with PyTorch 1.13.0 on a CPU. A unit in the last place is 1.2e-7.
 func TestAccuracyBesidePyTorch(t *testing.T) {
 	const rows, cols, eps = 64, 500, 1e-5
 	dy, gamma, beta := made(2, rows*cols, 0, 1), made(3, cols, 0, 1), made(4, cols, 0, 1)
 	norm := func(name string, mean float64, pytorch []float64) {
 		x := made(1, rows*cols, mean, 1)
-		y, dx, dgamma, dbeta := make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols), make([]float32, cols)
+		y, dx := make([]float32, len(x)), make([]float32, len(x))
+		dgamma, dbeta := make([]float32, cols), make([]float32, cols)
 		o := normOracle{x: x, dy: dy, gamma: gamma, beta: beta, rows: rows, cols: cols, eps: eps, centred: true}
 		m, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
 		switch name {
@@ -75,7 +75,8 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantY[i] = v * (1 + tanh) / 2
 		wantDx[i] = float64(dy[i]) * ((1+tanh)/2 + v/2*(1-tanh*tanh)*c*(1+3*0.044715*v*v))
 	}
-	holdToPyTorch(t, "GELU", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{4.40e-08, 4.96e-07})
+	ours := []float64{largestError(wantY, y), largestError(wantDx, dx)}
+	holdToPyTorch(t, "GELU", 0, ours, []float64{4.40e-08, 4.96e-07})
 
 	exact := GELU[float32]{Exact: true}
 	exact.Forward(y, x)
@@ -85,7 +86,8 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantY[i], slope = exactFormula(float64(v))
 		wantDx[i] = float64(dy[i]) * slope
 	}
-	holdToPyTorch(t, "GELU exact", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
+	ours = []float64{largestError(wantY, y), largestError(wantDx, dx)}
+	holdToPyTorch(t, "GELU exact", 0, ours, []float64{3.73e-08, 1.70e-07})
 
 	targets := make([]int, rows)
 	var want float64
@@ -104,11 +106,12 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	var e CrossEntropy[float32]
 	loss := e.Forward(x, targets, cols)
 	e.Backward(dx, targets, 1)
-	holdToPyTorch(t, "CrossEntropy", 0, []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}, []float64{4.10e-08, 4.44e-08})
+	ours = []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}
+	holdToPyTorch(t, "CrossEntropy", 0, ours, []float64{4.10e-08, 4.44e-08})
 }
 
-// holdToPyTorch allows one rounding of the result, half a unit in the last place
-// either way, where PyTorch was luckier on these numbers.
+// holdToPyTorch allows one more rounding of the result than PyTorch's, half a unit in the last place in either
+// direction, because PyTorch may have been luckier on these numbers.
 func holdToPyTorch(t *testing.T, name string, mean float64, ours, pytorch []float64) {
 	t.Helper()
 	t.Logf("%-12s mean %-6g ours %.2e  PyTorch's %.2e", name, mean, ours, pytorch)
@@ -126,7 +129,7 @@ func largestError(want []float64, got []float32) float64 {
 	return worst / size
 }
 
-// normOracle is the formulas of the norms in float64.
+// normOracle computes the formulas of the norms in float64.
 type normOracle struct {
 	x, dy, gamma, beta []float32
 	rows, cols         int

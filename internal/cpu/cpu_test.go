@@ -76,16 +76,17 @@ func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha
 		eps = 1e-6
 	}
 	for i := range want {
-		// Rounding grows at most with the number of terms, all of order 1.
+		// The rounding error grows at most with the number of terms, all of order 1.
 		if !(math.Abs(want[i]-float64(c[i])) <= eps*float64(k+1)*4) {
-			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v", transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
+			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v",
+				transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
 		}
 	}
 }
 
-// TestRowNormsOfFarOffRows compares float32 with the formula in float64 where
-// E[x²]−E[x]² would have lost everything, and where a mean rounded to float32
-// would be wrong by up to a thirtieth of a deviation.
+// TestRowNormsOfFarOffRows compares float32 with the formula in float64 for means so large that
+// E[x²]−E[x]² would lose all digits, and that a mean rounded to float32 would be off by up to a thirtieth
+// of a deviation.
 func TestRowNormsOfFarOffRows(t *testing.T) {
 	const rows, cols = 3, 500
 	for _, mean := range []float64{0, 1e4, 1e6} {
