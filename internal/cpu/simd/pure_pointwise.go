@@ -43,7 +43,9 @@ func derf[T Float](y, erf, x, gamma, beta []T, alpha, shift T, rows int) {
 	}
 }
 
-func derfBackward[T Float](dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int) (dalpha, dshift float64) {
+func derfBackward[T Float](
+	dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int,
+) (dalpha, dshift float64) {
 	cols := len(gamma)
 	for r := range rows {
 		g, d, kept := dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols], erf[r*cols:(r+1)*cols]

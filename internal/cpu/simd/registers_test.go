@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAVX2KernelsKeepToItsRegisters: the assembler would take more for those of
-// AVX-512, and a machine without that would stop at them.
+// TestAVX2KernelsKeepToItsRegisters looks for registers that need AVX-512. The assembler accepts them, and a
+// machine without AVX-512 would fault on them.
 func TestAVX2KernelsKeepToItsRegisters(t *testing.T) {
 	source, err := os.ReadFile("kernels_amd64.s")
 	require.NoError(t, err)

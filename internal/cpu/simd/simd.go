@@ -10,7 +10,7 @@
 // and in whether a·b + c is rounded once or twice.
 package simd
 
-//go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd && mv tables_amd64.go .."
+//go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd"
 
 // Float is the element type of a kernel.
 type Float interface{ float32 | float64 }

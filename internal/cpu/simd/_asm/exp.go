@@ -90,7 +90,9 @@ func (e exponential) plain(x reg.VecVirtual) func(k reg.VecVirtual) reg.VecVirtu
 }
 
 // reduced returns k in the last bits of t and as a number, and r.
-func (e exponential) reduced(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) (t, k, r reg.VecVirtual) {
+func (e exponential) reduced(
+	x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual),
+) (t, k, r reg.VecVirtual) {
 	t, k = e.reg(), e.reg()
 	e.move(e.magic, t)
 	e.fma(e.log2e, x, t)

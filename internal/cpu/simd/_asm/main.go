@@ -27,7 +27,7 @@ func main() {
 		g.derf()
 	}
 	Generate()
-	if err := tables.write("tables_amd64.go"); err != nil {
+	if err := tables.write("../tables_amd64.go"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
