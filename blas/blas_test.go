@@ -15,6 +15,7 @@ import (
 )
 
 func TestGonumsOwnSuite(t *testing.T) {
+	t.Parallel()
 	var impl Implementation
 	t.Run("Dgemm", func(t *testing.T) { testblas.TestDgemm(t, impl) })
 	t.Run("Sgemm", func(t *testing.T) { testblas.TestDgemm(t, single{}) })
@@ -53,6 +54,7 @@ func (s single) Dgemm(
 // TestSgemm compares Sgemm with gonum's over sizes around those of its tiles and panels, leading dimensions
 // that leave gaps, and each alpha and beta with a special case. Gaps must not change.
 func TestSgemm(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	fill := func(n int) []float32 {
 		x := make([]float32, n)
@@ -88,6 +90,7 @@ func TestSgemm(t *testing.T) {
 }
 
 func TestSgemmPanicsAsGonumsDoes(t *testing.T) {
+	t.Parallel()
 	a := make([]float32, 6)
 	message := func(impl blas.Float32, f func(blas.Float32)) (m any) {
 		defer func() { m = recover() }()

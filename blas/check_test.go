@@ -133,6 +133,7 @@ func (x call) check(t require.TestingT) {
 
 // TestNothingIsWrittenWhereSizesWrap makes calls that an earlier check took for valid.
 func TestNothingIsWrittenWhereSizesWrap(t *testing.T) {
+	t.Parallel()
 	const far = math.MaxInt/2 + 1 // 1<<62, or 1<<30 where ints have 32 bits
 	no, tr := blas.NoTrans, blas.Trans
 	for _, x := range []call{
@@ -159,6 +160,7 @@ func TestNothingIsWrittenWhereSizesWrap(t *testing.T) {
 
 // TestOneRowMayBeAnyDistanceFromTheNext, because there is no next row.
 func TestOneRowMayBeAnyDistanceFromTheNext(t *testing.T) {
+	t.Parallel()
 	for _, tA := range []blas.Transpose{blas.NoTrans, blas.Trans} {
 		for _, tB := range []blas.Transpose{blas.NoTrans, blas.Trans} {
 			for _, ld := range []int{math.MaxInt, math.MaxInt - 4095, 1 << 30} {
@@ -174,6 +176,7 @@ func TestOneRowMayBeAnyDistanceFromTheNext(t *testing.T) {
 
 // TestAnyCallDoesAsGonums draws sizes and leading dimensions around the allowed ones, and far from them.
 func TestAnyCallDoesAsGonums(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 3),
 			rapid.SampledFrom([]int{-1, math.MinInt, math.MaxInt, math.MaxInt / 2, math.MaxInt/2 + 1}))

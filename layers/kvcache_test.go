@@ -39,6 +39,7 @@ func (p piece) run(t *testing.T, x []float64) ([]float64, error) {
 // TestCachedAttentionIsThatOfTheWholeSequence compares bit for bit, for several ways to cut the sequence
 // into pieces, and again after Truncate.
 func TestCachedAttentionIsThatOfTheWholeSequence(t *testing.T) {
+	t.Parallel()
 	const heads, channels, context = 3, 15, 150 // longer than the kernel's blocks of rows
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 		for _, pieces := range [][]int{
@@ -77,6 +78,7 @@ func TestCachedAttentionIsThatOfTheWholeSequence(t *testing.T) {
 }
 
 func TestTruncateForgetsTheLastTokens(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1)
 	require.NoError(t, err)
 	cache, err := NewKVCache(4)
@@ -103,6 +105,7 @@ func TestTruncateForgetsTheLastTokens(t *testing.T) {
 
 // TestAFullCacheIsAnErrorOfTheRun expects such a run to add nothing.
 func TestAFullCacheIsAnErrorOfTheRun(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1, WithName("attn"))
 	require.NoError(t, err)
 	cache, err := NewKVCache(3)
@@ -123,6 +126,7 @@ func TestAFullCacheIsAnErrorOfTheRun(t *testing.T) {
 }
 
 func TestWrongUseOfACache(t *testing.T) {
+	t.Parallel()
 	_, err := NewKVCache(0)
 	require.EqualError(t, err, "layers: KVCache: has room for 0 tokens, want 1 or more")
 	l, err := NewCausalSelfAttention(2)
@@ -171,6 +175,7 @@ func TestWrongUseOfACache(t *testing.T) {
 }
 
 func TestCachedAttentionHasNoGradient(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1)
 	require.NoError(t, err)
 	cache, err := NewKVCache(3)

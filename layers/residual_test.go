@@ -18,6 +18,7 @@ func newResidual(t *testing.T) *Residual {
 }
 
 func TestResidualGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	for _, shape := range append(shapes, []int{1, 1}) {
 		for _, same := range []bool{false, true} { // x + x
@@ -54,6 +55,7 @@ type parts struct {
 // TestResidualInGraphs puts Residual into graphs whose nodes have one consumer or more. It compares
 // the gradients with finite differences, and all values bit for bit with those of Gorgonia's Add.
 func TestResidualInGraphs(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(8, 8))
 	values := []any{
 		normals(rng, 12, 0.3, 1), normals(rng, 12, 0, 1), // x and z
@@ -122,6 +124,7 @@ func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build 
 
 // TestResidualPassesTheGradientOn without an operation and without memory of its own.
 func TestResidualPassesTheGradientOn(t *testing.T) {
+	t.Parallel()
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, make([]float64, 4), 4)
 	branch := input(g, "branch", tensor.Float32, make([]float64, 4), 4)
@@ -134,6 +137,7 @@ func TestResidualPassesTheGradientOn(t *testing.T) {
 }
 
 func TestResidualOfScalars(t *testing.T) {
+	t.Parallel()
 	for _, machine := range machines {
 		g := G.NewGraph()
 		x := G.NewScalar(g, tensor.Float64, G.WithName("x"), G.WithValue(2.0))
@@ -147,6 +151,7 @@ func TestResidualOfScalars(t *testing.T) {
 }
 
 func TestResidualComposesAndRefuses(t *testing.T) {
+	t.Parallel()
 	g := G.NewGraph()
 	l, err := NewResidual(WithName("h.0"))
 	require.NoError(t, err)

@@ -22,6 +22,7 @@ func made(seed uint64, n int, mean, deviation float64) []float32 {
 // data. Errors are differences from the formulas in float64, as fractions of the largest value.
 // testdata/accuracy.py printed PyTorch's with PyTorch 1.13.0 on a CPU. A unit in the last place is 1.2e-7.
 func TestAccuracyBesidePyTorch(t *testing.T) {
+	t.Parallel()
 	const rows, cols, eps = 64, 500, 1e-5
 	dy, gamma, beta := made(2, rows*cols, 0, 1), made(3, cols, 0, 1), made(4, cols, 0, 1)
 	norm := func(name string, mean float64, pytorch []float64) {

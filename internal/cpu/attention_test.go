@@ -12,6 +12,7 @@ import (
 // TestAttentionIsItsFormula compares attention, which works in blocks of rows, with its definition, which
 // works on a head and a row at a time, for numbers of tokens around the size of a block.
 func TestAttentionIsItsFormula(t *testing.T) {
+	t.Parallel()
 	for _, tokens := range []int{1, 7, causalBlock, causalBlock + 1, 2*causalBlock + 9} {
 		t.Run(fmt.Sprint("time ", tokens), func(t *testing.T) {
 			h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
@@ -30,6 +31,7 @@ func TestAttentionIsItsFormula(t *testing.T) {
 // TestAttentionFromATokenIsItsPartOfTheWhole compares bit for bit, with the probabilities kept and not, for
 // a sequence shorter than a block of rows and for one longer than Gemm's depth.
 func TestAttentionFromATokenIsItsPartOfTheWhole(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", attentionFrom[float32])
 	t.Run("float64", attentionFrom[float64])
 }
@@ -114,6 +116,7 @@ func naiveAttention(qkv, dy []float64, h Heads) (y, dqkv []float64) {
 // TestMaxAttentionLogitIsItsFormula puts large logits and NaN at both ends of the keys that a token sees,
 // and where no token sees them.
 func TestMaxAttentionLogitIsItsFormula(t *testing.T) {
+	t.Parallel()
 	for _, tokens := range []int{1, 7, causalBlock, causalBlock + 1, 2*causalBlock + 9} {
 		t.Run(fmt.Sprint("time ", tokens), func(t *testing.T) {
 			h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
@@ -140,6 +143,7 @@ func TestMaxAttentionLogitIsItsFormula(t *testing.T) {
 
 // TestMaxAttentionLogitMayBeNegative has queries and keys of opposite directions, in float32.
 func TestMaxAttentionLogitMayBeNegative(t *testing.T) {
+	t.Parallel()
 	h := Heads{B: 1, T: causalBlock + 3, C: 4, Heads: 1}
 	x := make([]float32, h.T*3*h.C)
 	for token := range h.T {

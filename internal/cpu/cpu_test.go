@@ -24,6 +24,7 @@ func bothTypes(t *testing.T, f32, f64 func(*testing.T)) {
 }
 
 func TestGemmEqualsItsDefinition(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testGemm[float32], testGemm[float64])
 }
 
@@ -88,6 +89,7 @@ func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha
 // E[x²]−E[x]² would lose all digits, and that a mean rounded to float32 would be off by up to a thirtieth
 // of a deviation.
 func TestRowNormsOfFarOffRows(t *testing.T) {
+	t.Parallel()
 	const rows, cols = 3, 500
 	for _, mean := range []float64{0, 1e4, 1e6} {
 		t.Run(fmt.Sprint(mean), func(t *testing.T) {
@@ -108,6 +110,7 @@ func TestRowNormsOfFarOffRows(t *testing.T) {
 }
 
 func TestExtremesStayFinite(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testExtremes[float32], testExtremes[float64])
 }
 
@@ -140,6 +143,7 @@ func testExtremes[T Float](t *testing.T) {
 
 // TestAttentionIsCausal expects the first token to attend to itself alone.
 func TestAttentionIsCausal(t *testing.T) {
+	t.Parallel()
 	h := Heads{B: 2, T: 5, C: 6, Heads: 3}
 	qkv := normals[float64](h.B*h.T*3*h.C, 0, 1)
 	y, a := make([]float64, h.B*h.T*h.C), CausalAttention[float64]{Heads: h}

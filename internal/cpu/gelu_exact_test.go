@@ -33,6 +33,7 @@ func grid[T Float](from, to float64, n int) []T {
 }
 
 func TestExactGELUIsItsFormula(t *testing.T) {
+	t.Parallel()
 	bothTypes(t,
 		func(t *testing.T) { testExactGELU[float32](t, 0x1p-23) },
 		func(t *testing.T) { testExactGELU[float64](t, 0x1p-52) })
@@ -59,6 +60,7 @@ func testExactGELU[T Float](t *testing.T, ulp float64) {
 // with that of torch.nn.functional.gelu in PyTorch 1.13 (testdata/accuracy.py). It allows half a unit in the
 // last place of erf, twice that of Φ, where PyTorch was luckier.
 func TestExactGELUTailBesidePyTorch(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ from, to, pytorch32, pytorch64 float64 }{
 		{-4, -3, 9.21e-04, 8.37e-13},
 		{-5, -4, 4.89e-02, 9.41e-11},
@@ -88,6 +90,7 @@ func tailError[T Float](t *testing.T, from, to float64) (worst float64) {
 
 // TestExactGELUExtremes expects NaN where PyTorch 1.13 returns NaN.
 func TestExactGELUExtremes(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testExactExtremes[float32], testExactExtremes[float64])
 }
 

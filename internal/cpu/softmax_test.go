@@ -22,6 +22,7 @@ func spread[T Float](n int, low, high float64) []T {
 // PyTorch 1.13 on one thread, measured with mpmath, are 104 ulp in the softmax, 1.8 ε in the loss and 282 ε of
 // the row's largest element in the gradient.
 func TestLongSoftmax(t *testing.T) {
+	t.Parallel()
 	const cols, target = 50257, 0
 	x := spread[float32](cols, -10, 10)
 	var z float64
@@ -62,6 +63,7 @@ func TestLongSoftmax(t *testing.T) {
 
 // TestSoftmaxBlocks tests lengths around the one beyond which a row is summed in blocks.
 func TestSoftmaxBlocks(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testSoftmaxBlocks[float32], testSoftmaxBlocks[float64])
 }
 

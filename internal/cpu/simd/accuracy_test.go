@@ -35,6 +35,7 @@ type measure[T Float] struct {
 // TestAccuracy compares the kernels that take exponentials with the true values and logs the largest errors. In
 // GELU's negative tail the error of exp's argument dominates, which grows with the argument.
 func TestAccuracy(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) {
 		accuracy(t, all32, measures[float32](-86, [6]float64{0.96, 2.2, 1.7e7, 8.7, 17.3, 9.9}))
 	})
@@ -165,6 +166,7 @@ func softmaxBackwardMeasure[T Float](m measure[T]) measure[T] {
 
 // TestExpOnAllOfFloat32 tests the numbers up to 0 in small steps. Results below 2^-126 may be zero.
 func TestExpOnAllOfFloat32(t *testing.T) {
+	t.Parallel()
 	for _, k := range all32 {
 		worst, at := 0.0, float32(0)
 		x, p := make([]float32, 1<<12), make([]float32, 1<<12)

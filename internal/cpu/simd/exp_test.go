@@ -17,7 +17,10 @@ var logits = append([]fill{
 	{"far apart", func(r *rand.Rand, _ int) float64 { return 1e3 * r.NormFloat64() }},
 }, fills...)
 
-func TestSoftmaxTwins(t *testing.T) { eachTwin(t, softmaxTwin[float32], softmaxTwin[float64]) }
+func TestSoftmaxTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, softmaxTwin[float32], softmaxTwin[float64])
+}
 
 func softmaxTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range logits {
@@ -57,7 +60,10 @@ func ofExp[T Float](want []T) func(int) float64 {
 }
 
 // TestLongRowTwins tests the kernels that compute the softmax of a long row.
-func TestLongRowTwins(t *testing.T) { eachTwin(t, longRowTwin[float32], longRowTwin[float64]) }
+func TestLongRowTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, longRowTwin[float32], longRowTwin[float64])
+}
 
 func longRowTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range logits {
@@ -92,7 +98,10 @@ func tiny[T Float]() float64 {
 	return 0x1p-124
 }
 
-func TestGELUTwins(t *testing.T) { eachTwin(t, geluTwin[float32], geluTwin[float64]) }
+func TestGELUTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, geluTwin[float32], geluTwin[float64])
+}
 
 func geluTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range append([]fill{
@@ -123,7 +132,10 @@ func geluTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-func TestAdamWTwins(t *testing.T) { eachTwin(t, adamWTwin[float32], adamWTwin[float64]) }
+func TestAdamWTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, adamWTwin[float32], adamWTwin[float64])
+}
 
 func adamWTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	square := fill{"squares", func(r *rand.Rand, _ int) float64 { v := r.NormFloat64(); return v * v }}

@@ -43,7 +43,10 @@ func (c *rowNormCase[T]) rmsNorm(k *Kernels[T], stream bool) {
 	k.RMSNormBackward(c.dx, c.x, c.dy, c.gamma, c.rstd, c.dgamma, stream)
 }
 
-func TestRowNormTwins(t *testing.T) { eachTwin(t, rowNormTwins[float32], rowNormTwins[float64]) }
+func TestRowNormTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, rowNormTwins[float32], rowNormTwins[float64])
+}
 
 // widths are all up to a hundred, and some around and beyond those from which on a row is summed in blocks.
 var widths = func() (w []int) {
@@ -102,6 +105,7 @@ func largest[T Float](x []T) (m float64) {
 
 // TestStreamedRows expects the same results past the caches and through them.
 func TestStreamedRows(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, streamedRows[float32], streamedRows[float64])
 }
 
@@ -174,7 +178,10 @@ func (c *columnCase[T]) run(k *Kernels[T], stream bool) {
 	k.ColumnNormBackward(c.dx, c.x, c.dy, c.mean, c.rstd, c.a, c.b, c.slope, c.rows, c.stride, stream)
 }
 
-func TestColumnTwins(t *testing.T) { eachTwin(t, columnTwins[float32], columnTwins[float64]) }
+func TestColumnTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, columnTwins[float32], columnTwins[float64])
+}
 
 func columnTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range fills {
@@ -210,6 +217,7 @@ func columnTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 }
 
 func TestAccumulateTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, accumulateTwins[float32], accumulateTwins[float64])
 }
 

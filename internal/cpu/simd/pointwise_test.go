@@ -43,6 +43,7 @@ func (c *pointwiseCase[T]) derf(k *Kernels[T]) {
 }
 
 func TestPointwiseTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, pointwiseTwins[float32], pointwiseTwins[float64])
 }
 
@@ -127,6 +128,7 @@ func tanhAndErf[T Float](k *Kernels[T], x []T) (tanh, again, tanhSlope, erf, erf
 
 // TestTanhAndErfOnAllOfFloat32 tests all numbers in small steps.
 func TestTanhAndErfOnAllOfFloat32(t *testing.T) {
+	t.Parallel()
 	for _, k := range all32 {
 		names := []string{"tanh", "tanh in backward", "erf"}
 		worst, at := make([]float64, 3), make([]float32, 3)
@@ -166,6 +168,7 @@ func TestTanhAndErfOnAllOfFloat32(t *testing.T) {
 }
 
 func TestTanhAndErfAtTheEnds(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) { theEnds(t, all32, math.MaxFloat32) })
 	t.Run("float64", func(t *testing.T) { theEnds(t, all64, math.MaxFloat64) })
 }
@@ -185,6 +188,7 @@ func theEnds[T Float](t *testing.T, all []*Kernels[T], largest float64) {
 // TestAccuracyOfTanhAndErf compares the functions and their slopes with the true values. A slope's error grows
 // with the argument of its exp.
 func TestAccuracyOfTanhAndErf(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) { accuracyOfTanhAndErf(t, all32) })
 	t.Run("float64", func(t *testing.T) { accuracyOfTanhAndErf(t, all64) })
 }

@@ -16,10 +16,10 @@ func eachTwin(
 	run64 func(*testing.T, *Kernels[float64], *Kernels[float64]),
 ) {
 	for _, k := range all32[1:] {
-		t.Run("float32/"+k.Name, func(t *testing.T) { run32(t, k, all32[0]) })
+		t.Run("float32/"+k.Name, func(t *testing.T) { t.Parallel(); run32(t, k, all32[0]) })
 	}
 	for _, k := range all64[1:] {
-		t.Run("float64/"+k.Name, func(t *testing.T) { run64(t, k, all64[0]) })
+		t.Run("float64/"+k.Name, func(t *testing.T) { t.Parallel(); run64(t, k, all64[0]) })
 	}
 }
 
@@ -120,6 +120,7 @@ func requireNear[T Float](t *testing.T, what string, want, got []T, tolerance fu
 func exactly(int) float64 { return 0 }
 
 func TestElementwiseTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, elementwiseTwin[float32], elementwiseTwin[float64])
 }
 
@@ -147,7 +148,10 @@ func elementwiseTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-func TestTileTwins(t *testing.T) { eachTwin(t, tileTwins[float32], tileTwins[float64]) }
+func TestTileTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, tileTwins[float32], tileTwins[float64])
+}
 
 func tileTwins[T Float](t *testing.T, k, _ *Kernels[T]) {
 	tileTwin(t, k, k.Tile, k.TileRows)
@@ -200,6 +204,7 @@ func tileTwin[T Float](
 }
 
 func TestTransposeTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, transposeTwin[float32], transposeTwin[float64])
 }
 
