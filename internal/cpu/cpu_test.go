@@ -160,6 +160,28 @@ func TestAttentionIsCausal(t *testing.T) {
 	}
 }
 
+// TestObjectsKeepNoSliceOfTheCallers expects them to hold only their own memory after a pass.
+func TestObjectsKeepNoSliceOfTheCallers(t *testing.T) {
+	t.Parallel()
+	h := Heads{B: 1, T: 2, C: 4, Heads: 2}
+	x, y := make([]float64, h.T*3*h.C), make([]float64, h.T*3*h.C)
+	for _, exact := range []bool{false, true} {
+		g := GELU[float64]{Exact: exact}
+		g.Forward(y, x)
+		g.Backward(y, x, x)
+		require.Equal(t, GELU[float64]{Exact: exact, kept: g.kept}, g)
+	}
+	var e CrossEntropy[float64]
+	e.Forward(x, []int{1, 2}, 12)
+	e.Backward(y, []int{1, 2}, 1)
+	require.Equal(t, CrossEntropy[float64]{probs: e.probs, losses: e.losses, cols: 12, scale: 0.5}, e)
+	a := CausalAttention[float64]{Heads: h}
+	a.Forward(y, x)
+	a.Evaluate(y, x)
+	a.Backward(y, x, x)
+	require.Equal(t, CausalAttention[float64]{Heads: h, kept: a.kept}, a)
+}
+
 func sum[T Float](x []T) (s float64) {
 	for _, v := range x {
 		s += float64(v)
