@@ -63,7 +63,7 @@ func SetNumbers(d *tensor.Dense, numbers []float64) {
 	}
 }
 
-func widen[E float32 | float64 | int64](d *tensor.Dense, memory []E) []float64 {
+func widen[E Float | int64](d *tensor.Dense, memory []E) []float64 {
 	var scratch []E
 	elements := contiguous(d, memory, &scratch)
 	numbers := make([]float64, len(elements))

@@ -22,7 +22,8 @@ import (
 	"gorgonorm/internal/extent"
 )
 
-// Float is the element type of a kernel.
+// Float is the element type of a kernel. It repeats the Float of internal/cpu/simd because this package
+// imports nothing of ours that computes.
 type Float interface{ float32 | float64 }
 
 // Array is a kernel's view of a tensor: its shape and its elements, contiguous and row-major. Data is

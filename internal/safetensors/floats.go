@@ -10,20 +10,19 @@ import (
 
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
-)
 
-// Float is a type as which numbers are read.
-type Float interface{ float32 | float64 }
+	"gorgonorm/internal/op"
+)
 
 // blockBytes is the number of bytes that are read at a time.
 const blockBytes = 1 << 16
 
 // Holds reports whether T represents every number of a file's type exactly.
-func Holds[T Float](d format.DType) bool { return decoder[T](d) != nil }
+func Holds[T op.Float](d format.DType) bool { return decoder[T](d) != nil }
 
 // Read calls visit with a tensor's numbers, block by block, where at is the index of the block's
 // first number. A block is valid until the next call. T must hold the tensor's type.
-func Read[T Float](f *File, name string, visit func(at int, block []T) error) error {
+func Read[T op.Float](f *File, name string, visit func(at int, block []T) error) error {
 	t, ok := f.Tensors[name]
 	if !ok {
 		return fmt.Errorf("there is no tensor %s", name)
@@ -63,7 +62,7 @@ func Fill(f *File, name string, d *tensor.Dense) error {
 	}
 }
 
-func fill[T Float](f *File, name string, into []T) error {
+func fill[T op.Float](f *File, name string, into []T) error {
 	return Read(f, name, func(at int, block []T) error {
 		copy(into[at:], block)
 		return nil
@@ -116,7 +115,7 @@ func (f *File) Int64(name string) (int64, error) {
 
 // decoder returns the function that converts a type's bytes to numbers, or nil if T does not hold the
 // type.
-func decoder[T Float](d format.DType) func(x []T, b []byte) {
+func decoder[T op.Float](d format.DType) func(x []T, b []byte) {
 	var z T
 	_, wide := any(z).(float64)
 	switch {

@@ -14,6 +14,8 @@ import (
 
 	format "github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/internal/op"
 )
 
 // written writes bytes to a file and returns its path.
@@ -149,7 +151,7 @@ func numbers(t *testing.T, d format.DType, n int, put func(b []byte, i int)) *Fi
 	return f
 }
 
-func read[T Float](t *testing.T, f *File) (all []T) {
+func read[T op.Float](t *testing.T, f *File) (all []T) {
 	t.Helper()
 	require.NoError(t, Read(f, "x", func(at int, block []T) error {
 		require.Len(t, all, at)
