@@ -64,6 +64,9 @@ func files(t *testing.T, dir string) map[string]string {
 // TestFilesDoNotDependOnJobs compares all files of a grid trained one run at a time, several
 // at a time, and in shares.
 func TestFilesDoNotDependOnJobs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two grids take seconds to train")
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	text := corpus(t, verse)
 	cs := grid(4).Configs()

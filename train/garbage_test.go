@@ -14,6 +14,9 @@ import (
 // 384 kB. A step still allocates Gorgonia's bookkeeping, some bytes for each instruction
 // and input.
 func TestAStepLeavesNoGarbage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("hundreds of steps take seconds")
+	}
 	const most = 64 << 10 // bytes, for a step or a batch of validation
 	path, err := DefaultText()
 	require.NoError(t, err)

@@ -17,6 +17,9 @@ import (
 // enough for kernels to use all of them. Every loss, probe, weight and running statistic
 // must be equal to the last bit.
 func TestRunsAreReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("training takes seconds")
+	}
 	words := corpus(t, verse)
 	record := func(norm string, threads int, seed uint64) (string, []byte) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))

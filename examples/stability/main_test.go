@@ -85,6 +85,9 @@ func outputOf(t *testing.T, out, stdout string) map[string]string {
 
 // TestSharesMakeTheSameReport trains a grid in one process and in three shares.
 func TestSharesMakeTheSameReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two grids take seconds to train")
+	}
 	args, out := small(t, "-norms", "batch,rms", "-seeds", "2", "-jobs", "1")
 	stdout, _ := succeed(t, args)
 	want := outputOf(t, out, stdout)

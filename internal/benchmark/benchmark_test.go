@@ -37,6 +37,9 @@ func TestEverySectionPrintsATable(t *testing.T) {
 
 // TestStoppingEndsPyTorch has a process that does not answer.
 func TestStoppingEndsPyTorch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	c := quick()
 	c.Sections, _ = Choose([]string{"norms"})
 	c.Python = []string{pretend(t, hello+"exec sleep 60")}

@@ -76,6 +76,9 @@ func TestNoPeers(t *testing.T) {
 
 // TestPyTorchDoesEveryTask needs PyTorch.
 func TestPyTorchDoesEveryTask(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	ctx := context.Background()
 	var warn bytes.Buffer
 	ps, err := startPeers(ctx, []string{"python3", "/usr/bin/python3"}, []int{1}, &warn)

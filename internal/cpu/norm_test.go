@@ -83,7 +83,11 @@ func TestSumsOverManyRowsStayExact(t *testing.T) {
 // first run. Results of the larger size are written past the caches.
 func TestNormsAreTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, size := range [][2]int{{700, 130}, {4301, 1024}} {
+	sizes := [][2]int{{700, 130}, {4301, 1024}}
+	if testing.Short() {
+		sizes = sizes[:1]
+	}
+	for _, size := range sizes {
 		for _, norm := range norms {
 			p := newNormProblem(size[0], size[1], 1, func(r *rand.Rand) float64 { return 3 + r.NormFloat64() })
 			run := p.runner(norm, 1e-5)

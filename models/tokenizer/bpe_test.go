@@ -165,6 +165,9 @@ func byDefinition(text string, merges []string) []string {
 // TestLongWords encodes a megabyte without a space, which takes about a second. A quadratic algorithm
 // would take hours.
 func TestLongWords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long words take seconds")
+	}
 	b := readGolden(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	mixed := make([]byte, 1<<20)

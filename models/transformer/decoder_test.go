@@ -128,6 +128,9 @@ func TestDecoderEqualsForward(t *testing.T) {
 // TestDecoderEqualsForwardAtSizesOfKernels uses rows with and without a remainder, products whose
 // sums are longer than one pass of Gemm, and more tokens than one block of attention.
 func TestDecoderEqualsForwardAtSizesOfKernels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("large models take seconds")
+	}
 	for _, s := range []struct{ context, channels, heads, vocab int }{
 		{70, 40, 2, 37}, {20, 268, 4, 65}, {9, 272, 1, 64},
 	} {

@@ -44,6 +44,9 @@ var roundings = map[tensor.Dtype]golden.Within{
 // TestPyTorchReadsWhatWeSave loads files that Save wrote into a torch.nn.Module, which requires
 // exactly these tensors, and compares logits (testdata/read_model.py).
 func TestPyTorchReadsWhatWeSave(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	python := pytorch(t)
 	ids := golden.Ints{Shape: []int{2, 6}, Data: []int{1, 6, 2, 0, 3, 5, 4, 4, 0, 6, 1, 2}}
 	var models []*Model

@@ -73,15 +73,21 @@ func measures[T Float](low float64, torch [6]float64) []measure[T] {
 	}
 }
 
-const points = 20000
+// points is the number of arguments of each function.
+func points() int {
+	if testing.Short() {
+		return 4000
+	}
+	return 20_000
+}
 
 func expMeasure[T Float](m measure[T], low float64) measure[T] {
-	x := spread[T](points, low, 0)
+	x := spread[T](points(), low, 0)
 	for _, v := range exactNumbers(x) {
 		m.want = append(m.want, exactExp(v))
 	}
 	m.got = func(k *Kernels[T]) []T {
-		p := make([]T, points)
+		p := make([]T, points())
 		k.ExpSum(p, x, 0)
 		return p
 	}
@@ -89,28 +95,28 @@ func expMeasure[T Float](m measure[T], low float64) measure[T] {
 }
 
 func geluMeasure[T Float](m measure[T], low, high float64) measure[T] {
-	x := spread[T](points, low, high)
+	x := spread[T](points(), low, high)
 	for _, v := range exactNumbers(x) {
 		y, _ := exactGELU(v)
 		m.want = append(m.want, y)
 	}
 	m.got = func(k *Kernels[T]) []T {
-		y := make([]T, points)
-		k.GELU(y, make([]T, points), x)
+		y := make([]T, points())
+		k.GELU(y, make([]T, points()), x)
 		return y
 	}
 	return m
 }
 
 func geluSlopeMeasure[T Float](m measure[T]) measure[T] {
-	x, ones := spread[T](points, -9, 10), spread[T](points, 1, 1)
+	x, ones := spread[T](points(), -9, 10), spread[T](points(), 1, 1)
 	for _, v := range exactNumbers(x) {
 		_, slope := exactGELU(v)
 		m.want = append(m.want, slope)
 	}
 	m.got = func(k *Kernels[T]) []T {
-		dx := make([]T, points)
-		h := make([]T, points)
+		dx := make([]T, points())
+		h := make([]T, points())
 		k.GELU(dx, h, x)
 		k.GELUBackward(dx, x, h, ones)
 		return dx

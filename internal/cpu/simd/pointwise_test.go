@@ -194,8 +194,12 @@ func TestAccuracyOfTanhAndErf(t *testing.T) {
 }
 
 func accuracyOfTanhAndErf[T Float](t *testing.T, all []*Kernels[T]) {
+	points := 3000
+	if testing.Short() {
+		points = 400
+	}
 	for _, reach := range []float64{0.01, 1, 6} {
-		x := spread[T](3000, -reach, reach)
+		x := spread[T](points, -reach, reach)
 		var tanh, tanhSlope, erf, erfSlope []*big.Float
 		for _, v := range exactNumbers(x) {
 			y, slope := exactTanh(v)
