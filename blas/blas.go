@@ -1,12 +1,11 @@
-// Package blas is gonum's BLAS with matrix products that run at the machine's
-// speed, on all of GOMAXPROCS threads, without cgo:
+// Package blas is gonum's BLAS with faster matrix products. They use the vector
+// instructions of the machine and up to GOMAXPROCS threads, without cgo:
 //
 //	gorgonia.Use(blas.Implementation{})   // for every Gorgonia program
 //	blas32.Use(blas.Implementation{})     // and every gonum program, in float32
 //	blas64.Use(blas.Implementation{})     // and in float64
 //
-// The products of one shape are the same to the last bit on any number of
-// threads.
+// A product has the same bits on any number of threads.
 package blas
 
 import (
@@ -16,8 +15,8 @@ import (
 	"gorgonorm/internal/cpu"
 )
 
-// Implementation is gonum's, except for Sgemm and Dgemm. Arguments that BLAS does not
-// allow panic with gonum's words, before anything is written.
+// Implementation is gonum's, except for Sgemm and Dgemm. These panic with gonum's
+// messages, before they write anything, if BLAS does not allow their arguments.
 type Implementation struct {
 	gonum.Implementation
 }
@@ -31,20 +30,26 @@ var _ interface {
 
 // Sgemm computes C = alpha·op(A)·op(B) + beta·C in float32, where op(A) is m×k,
 // op(B) k×n and C m×n.
-func (Implementation) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (Implementation) Sgemm(
+	tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int,
+	b []float32, ldb int, beta float32, c []float32, ldc int,
+) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
 	cpu.Gemm(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // Dgemm is Sgemm in float64.
-func (Implementation) Dgemm(tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+func (Implementation) Dgemm(
+	tA, tB blas.Transpose, m, n, k int, alpha float64, a []float64, lda int,
+	b []float64, ldb int, beta float64, c []float64, ldc int,
+) {
 	check(tA, tB, m, n, k, len(a), lda, len(b), ldb, len(c), ldc)
 	cpu.Gemm(tA != blas.NoTrans, tB != blas.NoTrans, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
 }
 
 // check panics if BLAS does not allow the arguments of a product. a, b and c are the lengths
-// of its slices. The tests, their order and their words are gonum's, except that no leading
-// dimension makes them wrap.
+// of its slices. The tests, their order and their messages are gonum's, but no leading
+// dimension makes them overflow.
 func check(tA, tB blas.Transpose, m, n, k, a, lda, b, ldb, c, ldc int) {
 	rowsA, colsA := stored(tA, m, k)
 	rowsB, colsB := stored(tB, k, n)
@@ -82,8 +87,8 @@ func stored(t blas.Transpose, rows, cols int) (int, int) {
 	panic("blas: illegal transpose")
 }
 
-// holds reports whether length ≥ (rows−1)·ld + cols, by division, because the product
-// may not fit an int. Where rows is 0, any length does.
+// holds reports whether length ≥ (rows−1)·ld + cols, or rows is 0. It divides because the
+// product may overflow an int.
 func holds(length, rows, cols, ld int) bool {
 	return rows == 0 || length >= cols && (length-cols)/ld >= rows-1
 }

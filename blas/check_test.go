@@ -11,6 +11,8 @@ import (
 	"gonum.org/v1/gonum/blas"
 	"gonum.org/v1/gonum/blas/gonum"
 	"pgregory.net/rapid"
+
+	"gorgonorm/internal/cpu"
 )
 
 // call is one of Sgemm or Dgemm, on a, b and c that hold small integers.
@@ -22,17 +24,16 @@ type call struct {
 	lda, ldb, ldc int
 }
 
-// guard is how many elements follow the slices in their memory.
+// guard is the number of elements behind each slice in its memory.
 const guard = 2000
 
-// outcome is what a call panics with, nil if it returns, and the memory that c is the
-// beginning of.
+// outcome is the value that a call panics with, nil if it returns, and c with the guard behind it.
 type outcome struct {
 	panicked any
 	memory   []float64
 }
 
-func integers[T float32 | float64](n int) []T {
+func integers[T cpu.Float](n int) []T {
 	x := make([]T, n+guard)
 	for i := range x {
 		x[i] = T(i%7 - 3)
@@ -50,7 +51,9 @@ func (x call) run(impl interface {
 	return runWith(x, impl.Sgemm)
 }
 
-func runWith[T float32 | float64](x call, gemm func(tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)) (o outcome) {
+func runWith[T cpu.Float](x call, gemm func(
+	tA, tB blas.Transpose, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int,
+)) (o outcome) {
 	a, b, c := integers[T](x.a), integers[T](x.b), integers[T](x.c)
 	defer func() {
 		o.panicked = recover()
@@ -62,8 +65,8 @@ func runWith[T float32 | float64](x call, gemm func(tA, tB blas.Transpose, m, n,
 	return o
 }
 
-// fault is what BLAS says to the call, in numbers that do not wrap. fits says whether
-// gonum's own, which do, are the same.
+// fault returns the message with which BLAS refuses the call, or "" if it is valid. It computes with
+// numbers of any size. fits reports whether gonum's int sizes hold the same numbers.
 func (x call) fault() (message string, fits bool) {
 	short := func(length, rows, cols, ld int) bool {
 		need := new(big.Int).Mul(big.NewInt(int64(rows-1)), big.NewInt(int64(ld)))
@@ -110,7 +113,7 @@ func (x call) fault() (message string, fits bool) {
 	return "", fits
 }
 
-// check holds a call in both types to BLAS and, where that does not wrap, to gonum.
+// check compares a call in both types with BLAS's rules and, if its sizes do not wrap, with gonum.
 func (x call) check(t require.TestingT) {
 	message, fits := x.fault()
 	for _, double := range []bool{false, true} {
@@ -128,8 +131,9 @@ func (x call) check(t require.TestingT) {
 	}
 }
 
-// TestNothingIsWrittenWhereSizesWrap: each of these has passed for valid.
+// TestNothingIsWrittenWhereSizesWrap makes calls that an earlier check took for valid.
 func TestNothingIsWrittenWhereSizesWrap(t *testing.T) {
+	t.Parallel()
 	const far = math.MaxInt/2 + 1 // 1<<62, or 1<<30 where ints have 32 bits
 	no, tr := blas.NoTrans, blas.Trans
 	for _, x := range []call{
@@ -156,6 +160,7 @@ func TestNothingIsWrittenWhereSizesWrap(t *testing.T) {
 
 // TestOneRowMayBeAnyDistanceFromTheNext, because there is no next row.
 func TestOneRowMayBeAnyDistanceFromTheNext(t *testing.T) {
+	t.Parallel()
 	for _, tA := range []blas.Transpose{blas.NoTrans, blas.Trans} {
 		for _, tB := range []blas.Transpose{blas.NoTrans, blas.Trans} {
 			for _, ld := range []int{math.MaxInt, math.MaxInt - 4095, 1 << 30} {
@@ -169,15 +174,21 @@ func TestOneRowMayBeAnyDistanceFromTheNext(t *testing.T) {
 	call{blas.NoTrans, blas.Trans, 50, 1, 40, 1, 1, 2000, 40, 50, 40, math.MaxInt, 1}.check(t)
 }
 
-// TestAnyCallDoesAsGonums draws sizes and leading dimensions around what is allowed, and
-// far away from it.
+// TestAnyCallDoesAsGonums draws sizes and leading dimensions around the allowed ones, and far from them.
 func TestAnyCallDoesAsGonums(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 3), rapid.SampledFrom([]int{-1, math.MinInt, math.MaxInt, math.MaxInt / 2, math.MaxInt/2 + 1}))
-		trans := rapid.SampledFrom([]blas.Transpose{blas.NoTrans, blas.NoTrans, blas.Trans, blas.Trans, blas.ConjTrans, 'x', 0})
+		size := rapid.OneOf(rapid.IntRange(0, 40), rapid.IntRange(0, 3),
+			rapid.SampledFrom([]int{-1, math.MinInt, math.MaxInt, math.MaxInt / 2, math.MaxInt/2 + 1}))
+		trans := rapid.SampledFrom([]blas.Transpose{
+			blas.NoTrans, blas.NoTrans, blas.Trans, blas.Trans, blas.ConjTrans, 'x', 0,
+		})
 		scalar := rapid.SampledFrom([]float64{0, 1, 2, -1})
-		x := call{tA: trans.Draw(t, "tA"), tB: trans.Draw(t, "tB"), m: size.Draw(t, "m"), n: size.Draw(t, "n"), k: size.Draw(t, "k"),
-			alpha: scalar.Draw(t, "alpha"), beta: scalar.Draw(t, "beta")}
+		x := call{
+			tA: trans.Draw(t, "tA"), tB: trans.Draw(t, "tB"),
+			m: size.Draw(t, "m"), n: size.Draw(t, "n"), k: size.Draw(t, "k"),
+			alpha: scalar.Draw(t, "alpha"), beta: scalar.Draw(t, "beta"),
+		}
 		operand := func(name string, transposed bool, rows, cols int) (length, ld int) {
 			if transposed {
 				rows, cols = cols, rows

@@ -13,7 +13,7 @@ import (
 	"gorgonorm/blas"
 )
 
-// After Use all matrix products of Gorgonia run on these kernels.
+// After Use, all matrix products of Gorgonia run on this package.
 func Example() {
 	G.Use(blas.Implementation{})
 	defer G.Use(gonum.Implementation{}) // only so that this example changes nothing
@@ -34,7 +34,7 @@ func Example() {
 	// [19 22 43 50]
 }
 
-// And after blas64.Use those of gonum.
+// After blas64.Use, all float64 matrix products of gonum run on this package.
 func Example_gonum() {
 	blas64.Use(blas.Implementation{})
 	defer blas64.Use(gonum.Implementation{})

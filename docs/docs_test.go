@@ -1,5 +1,5 @@
-// Package docs tests what the documentation promises: that its links resolve, that README
-// stays short, and that the program in README prints what README says.
+// Package docs tests the documentation: its links resolve, its lines and README are short, and the
+// program in README prints the documented output.
 package docs
 
 import (
@@ -17,7 +17,7 @@ import (
 
 const root = ".."
 
-// pages are the paths of all Markdown files of the repository.
+// pages returns the paths of all Markdown files of the repository.
 func pages(t *testing.T) (paths []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -42,7 +42,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// anchors are the fragments by which GitHub links to a page's headings.
+// anchors returns the fragments with which GitHub links to a page's headings.
 func anchors(page string) (a []string) {
 	unlinked := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, m := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(page, -1) {
@@ -78,7 +78,7 @@ func TestREADMEFitsOneScreenToFirstSuccess(t *testing.T) {
 	require.LessOrEqual(t, strings.Count(read(t, filepath.Join(root, "README.md")), "\n"), 150)
 }
 
-// TestLinesAreShort exempts rows of tables, which Markdown cannot wrap.
+// TestLinesAreShort ignores rows of tables, which Markdown cannot wrap.
 func TestLinesAreShort(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {
@@ -90,8 +90,8 @@ func TestLinesAreShort(t *testing.T) {
 	}
 }
 
-// TestREADMEsProgramRuns runs the program of README from its text. That it also runs in a
-// module of its own is part of .ci/run.
+// TestREADMEsProgramRuns extracts the program from README and runs it. .ci/run also runs it in a
+// module of its own.
 func TestREADMEsProgramRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("links a program")
@@ -100,8 +100,8 @@ func TestREADMEsProgramRuns(t *testing.T) {
 	readme := read(t, filepath.Join(root, "README.md"))
 	program := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindStringSubmatch(readme)
 	require.NotNil(t, program, "README has no Go program")
-	said := regexp.MustCompile("It prints `(.*?)`").FindStringSubmatch(readme)
-	require.NotNil(t, said, "README does not say what the program prints")
+	output := regexp.MustCompile("It prints `(.*?)`").FindStringSubmatch(readme)
+	require.NotNil(t, output, "README does not document the program's output")
 
 	file := filepath.Join(t.TempDir(), "main.go")
 	require.NoError(t, os.WriteFile(file, []byte(program[1]), 0o644))
@@ -109,5 +109,5 @@ func TestREADMEsProgramRuns(t *testing.T) {
 	run.Dir = root
 	out, err := run.CombinedOutput()
 	require.NoError(t, err, string(out))
-	require.Equal(t, said[1], strings.TrimSpace(string(out)))
+	require.Equal(t, output[1], strings.TrimSpace(string(out)))
 }

@@ -13,16 +13,15 @@ import (
 	"gorgonorm/train"
 )
 
-// Estimate is how a grid's runs are to be done and how long that will take.
+// Estimate is the number of runs at a time and the time that all runs will take.
 type Estimate struct {
-	Jobs int // runs side by side
+	Jobs int // runs at a time
 	Time time.Duration
 }
 
-// Estimate trains a few steps of every kind of model among the runs, as many side
-// by side as there are to be, and adds up what those say about all of them. Where
-// jobs is 0 it finds out first whether the cores are used better by one run after
-// the other, on all threads, or by a run for each, and chooses that.
+// Estimate times a few steps of each kind of model among the runs, jobs at a time, and
+// computes the time of all runs from them. If jobs is 0, it first measures which is faster,
+// one run at a time on all threads or one run per thread.
 func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Estimate, err error) {
 	defer cpu.SetThreads(0)
 	e.Jobs = min(jobs, len(cs))
@@ -46,8 +45,8 @@ func (l *Lab) Estimate(ctx context.Context, cs []runlog.Config, jobs int) (e Est
 	return e, nil
 }
 
-// bestJobs compares the time that a step takes alone with that of steps side by
-// side, a thread each, shared by as many.
+// bestJobs measures whether one run at a time or one per thread is faster, and returns the
+// number of runs at a time.
 func (l *Lab) bestJobs(ctx context.Context, cs []runlog.Config) (int, error) {
 	most := min(runtime.GOMAXPROCS(0), len(cs))
 	if most < 2 {
@@ -57,24 +56,24 @@ func (l *Lab) bestJobs(ctx context.Context, cs []runlog.Config) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	beside, err := l.measure(ctx, cs[0], most)
+	together, err := l.measure(ctx, cs[0], most)
 	if err != nil {
 		return 0, err
 	}
-	return faster(alone.Step, beside.Step, most), nil
+	return faster(alone.Step, together.Step, most), nil
 }
 
-// faster is how many runs to do at a time, one or n, given the time of a step alone
-// and of one among n.
-func faster(alone, beside time.Duration, n int) int {
-	if beside/time.Duration(n) < alone {
+// faster returns the faster number of runs at a time, 1 or n, given the time of a step of
+// one run alone and of each of n runs together.
+func faster(alone, together time.Duration, n int) int {
+	if together/time.Duration(n) < alone {
 		return n
 	}
 	return 1
 }
 
-// timeOf adds up a run: it evaluates before the first step and, in training mode,
-// after the last, too.
+// timeOf returns the time of a run. A run also evaluates before the first step and, in
+// training mode, after the last.
 func timeOf(t train.Cost, c runlog.Config) time.Duration {
 	probes, evaluations := 0, 3+(c.Steps-1)/c.EvalEvery
 	if c.ProbeEvery > 0 {
@@ -105,13 +104,13 @@ func plus(a, b time.Duration) time.Duration {
 	return a + b
 }
 
-// measure takes the mean cost of runs of one kind, jobs of them side by side.
+// measure returns the mean cost of a run among jobs equal ones at the same time.
 func (l *Lab) measure(ctx context.Context, c runlog.Config, jobs int) (mean train.Cost, err error) {
-	share(jobs)
+	divideThreads(jobs)
 	costs, errs := make([]train.Cost, jobs), make([]error, jobs)
 	var runs sync.WaitGroup
 	for i := range jobs {
-		runs.Go(func() { costs[i], errs[i] = train.Trial(ctx, c, l.Text) })
+		runs.Go(func() { costs[i], errs[i] = train.MeasureCost(ctx, c, l.Text) })
 	}
 	runs.Wait()
 	for i, t := range costs {
@@ -127,7 +126,7 @@ func (l *Lab) measure(ctx context.Context, c runlog.Config, jobs int) (mean trai
 	return mean, nil
 }
 
-// makespan is when the last of tasks ends that so many workers take in order.
+// makespan returns the time at which the last task ends if workers take tasks in order.
 func makespan(tasks []time.Duration, workers int) time.Duration {
 	free := make([]time.Duration, workers)
 	for _, t := range tasks {

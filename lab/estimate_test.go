@@ -37,7 +37,7 @@ func TestEstimate(t *testing.T) {
 }
 
 func TestFaster(t *testing.T) {
-	require.Equal(t, 4, faster(10, 39, 4), "four in the time of 3.9")
+	require.Equal(t, 4, faster(10, 39, 4), "four steps in the time of 3.9")
 	require.Equal(t, 1, faster(10, 40, 4), "no gain")
 }
 
@@ -51,7 +51,8 @@ func TestNoMoreJobsThanRuns(t *testing.T) {
 func TestCostOfARun(t *testing.T) {
 	c := runlog.Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}
 	// probes at 1, 10, 20 and 25; evaluations at 0, 10, 20, 25 and in training mode
-	require.Equal(t, time.Duration(1000+25*1+4*100+5*10), timeOf(train.Cost{Setup: 1000, Step: 1, Probe: 100, Evaluation: 10}, c))
+	cost := train.Cost{Setup: 1000, Step: 1, Probe: 100, Evaluation: 10}
+	require.Equal(t, time.Duration(1000+25*1+4*100+5*10), timeOf(cost, c))
 	c.ProbeEvery = 0
 	require.Equal(t, time.Duration(25), timeOf(train.Cost{Step: 1, Probe: 100}, c))
 }
@@ -62,29 +63,35 @@ func TestMakespan(t *testing.T) {
 		workers int
 		want    time.Duration
 	}{
-		{[]time.Duration{3, 1, 1, 1}, 1, 6}, {[]time.Duration{3, 1, 1, 1}, 2, 3}, {[]time.Duration{1, 1, 1, 3}, 2, 4}, {[]time.Duration{2}, 3, 2},
+		{[]time.Duration{3, 1, 1, 1}, 1, 6},
+		{[]time.Duration{3, 1, 1, 1}, 2, 3},
+		{[]time.Duration{1, 1, 1, 3}, 2, 4},
+		{[]time.Duration{2}, 3, 2},
 	} {
 		require.Equal(t, c.want, makespan(c.tasks, c.workers))
 	}
 }
 
-// TestTheTimeOfALongRunDoesNotWrap: 292 years stand for all that is longer.
-func TestTheTimeOfALongRunDoesNotWrap(t *testing.T) {
+// TestTheTimeOfALongRunDoesNotOverflow checks that it is at most 292 years, the longest
+// Duration.
+func TestTheTimeOfALongRunDoesNotOverflow(t *testing.T) {
 	t.Parallel()
 	const long = time.Duration(math.MaxInt64)
 	c := runlog.Config{Steps: math.MaxInt, EvalEvery: math.MaxInt}
 	require.Equal(t, time.Duration(3), timeOf(train.Cost{Evaluation: 1}, c))
 	require.Equal(t, long, timeOf(train.Cost{Step: 1 << 40}, c))
-	require.Equal(t, long, timeOf(train.Cost{Setup: long, Step: 1, Probe: 1, Evaluation: 1}, runlog.Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}))
+	c = runlog.Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}
+	require.Equal(t, long, timeOf(train.Cost{Setup: long, Step: 1, Probe: 1, Evaluation: 1}, c))
 	require.Equal(t, long, makespan([]time.Duration{long, long, 3}, 1))
 	require.Equal(t, long, makespan([]time.Duration{1, long - 1, 1, long}, 2))
 }
 
-// TestTheTimeOfSettingsAtTheEdge is that of the steps, and of three evaluations at least.
+// TestTheTimeOfSettingsAtTheEdge has the largest settings. A run then evaluates three times.
 func TestTheTimeOfSettingsAtTheEdge(t *testing.T) {
 	t.Parallel()
 	c := tiny("batch")
 	c.Steps, c.Warmup, c.EvalEvery, c.EvalBatches, c.ProbeEvery = 3, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt
 	require.Equal(t, 3*time.Millisecond, timeOf(train.Cost{Step: time.Millisecond}, c))
-	require.Equal(t, time.Duration(3), timeOf(train.Cost{Evaluation: 1}, c), "the first, the last and that in training mode")
+	const evaluations = 3 // at the start, at the end and in training mode
+	require.Equal(t, time.Duration(evaluations), timeOf(train.Cost{Evaluation: 1}, c))
 }

@@ -13,21 +13,22 @@ import (
 	"gorgonorm/train"
 )
 
-// Options say which runs to do, on what, and where.
+// Options are the runs to train, their text, and their directory.
 type Options struct {
 	Grid  Grid
-	Data  string // the file of text; "" for the one that comes with Go
-	Init  string // the checkpoint to start from; "" for random weights
-	Out   string // the directory that the runs are written to
-	Jobs  int    // runs side by side; 0 to measure what is faster
+	Data  string // file of text; "" for the text that comes with Go
+	Init  string // checkpoint to start from; "" for random weights
+	Out   string // directory of the runs
+	Jobs  int    // runs at a time; 0 for the faster number
 	Shard Shard
 
 	flags *flag.FlagSet
-	given map[string]bool // flags that are on the command line
+	given map[string]bool // flags on the command line
 }
 
-// Flags adds the options to a program's flags. Check follows once those are parsed.
-func Flags(f *flag.FlagSet) *Options {
+// DefineFlags defines a flag for each option and returns the options. Call their Check
+// after the flags are parsed.
+func DefineFlags(f *flag.FlagSet) *Options {
 	o := &Options{
 		Grid: Grid{
 			Base:       train.Defaults(),
@@ -39,50 +40,52 @@ func Flags(f *flag.FlagSet) *Options {
 		flags: f,
 	}
 	c := &o.Grid.Base
-	list(f, &o.Grid.Norms, "norms", "the `norms` to train under, of "+inSentence(transformer.NormNames()), norm, itself)
+	list(f, &o.Grid.Norms, "norms", "`norms` to compare, of "+and(transformer.NormNames()), parseText, verbatim)
 	list(f, &o.Grid.Placements, "placement",
-		"`where` a block's norms stand: pre (before each sublayer), post (after the residual sum), "+
-			"peri (before and after each sublayer)", placement, itself)
+		"`positions` of a block's norms: pre (before each sublayer), post (after the residual sum), "+
+			"peri (before and after each sublayer)", parseText, verbatim)
 	list(f, &o.Grid.QKNorms, "qknorm",
-		"`off,on`, whether queries and keys are normalized inside attention", onOff, inWords)
-	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; a cosine takes each down to a tenth", number, numeral)
+		"normalization of queries and keys inside attention: off, on, or `off,on` to compare both", parseOnOff, onOff)
+	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; each falls to a tenth on a cosine", parseNumber, number)
 	f.IntVar(&o.Grid.Seeds, "seeds", 1,
-		"`how many` seeds, from -seed on; two kinds of run that do not differ come apart by chance in "+
-			"a third of cases with 2 seeds, a tenth with 3, 3 % with 4")
-	f.Uint64Var(&c.Seed, "seed", c.Seed, "the first seed of the weights and the batches")
-	f.StringVar(&o.Data, "data", "", "the `file` of text to learn; by default Newton's Opticks, which comes with Go")
+		"`number` of seeds, from -seed on; two equally good kinds of run look different by chance in "+
+			"a third of cases with 2 seeds, in a tenth with 3, in 3 % with 4")
+	f.Uint64Var(&c.Seed, "seed", c.Seed, "first seed of the weights and the batches")
+	f.StringVar(&o.Data, "data", "", "`file` of text to learn (default Newton's Opticks, which comes with Go)")
 	f.StringVar(&o.Init, "init", "",
-		"the `checkpoint` to start from: a directory with model.safetensors, as this program leaves for each run, "+
-			"or such a file, with config.json or meta.json beside it for the vocabulary; -layers, -heads, -channels "+
-			"and -context then are its own if not given, and a smaller -context takes the first of its positions")
-	f.StringVar(&o.Out, "out", "runs", "the `directory` to write to, one for each grid")
+		"`checkpoint` to start from: the directory of a run, or weights in safetensors with config.json or "+
+			"meta.json beside them for the vocabulary; its sizes are the defaults of -layers, -heads, -channels "+
+			"and -context, and a smaller -context loads its first positions")
+	f.StringVar(&o.Out, "out", "runs", "output `directory`, one for each grid")
 	f.IntVar(&c.Steps, "steps", c.Steps, "training steps of each run")
 	f.IntVar(&c.Batch, "batch", c.Batch, "sequences in a batch")
 	f.IntVar(&c.Context, "context", c.Context, "characters in a sequence")
 	f.IntVar(&c.Layers, "layers", c.Layers, "transformer blocks")
-	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads; they divide the channels")
+	f.IntVar(&c.Heads, "heads", c.Heads, "attention heads, a divisor of -channels")
 	f.IntVar(&c.Channels, "channels", c.Channels, "features of each token")
 	f.IntVar(&c.Warmup, "warmup", c.Warmup,
-		"`steps` in which the learning rate rises; a third of all if those are few and this is not given")
+		"`steps` in which the learning rate rises; if not given, at most a third of -steps")
 	f.Float64Var(&c.Clip, "clip", c.Clip,
-		"the largest gradient `norm` of an update, to which larger ones are scaled down; 0 for no clipping")
-	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps from one validation to the next")
-	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps from one look into the network to the next; 0 for none")
+		"largest gradient `norm` of an update; larger gradients are scaled down to it; 0 for no clipping")
+	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps between validations")
+	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps between probes of the network; 0 for no probes")
 	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false,
-		"end a run at the first loss or gradient that is not finite, or once two validations after warm-up found it "+
-			"no better than its start (with -init, than guessing); otherwise it goes on to its last step")
-	f.IntVar(&o.Jobs, "jobs", 0, "`runs` side by side; 0 measures whether one after the other, on all threads, is faster")
+		"end a run early, at the first loss or gradient that is not finite, or when two validations in a row after "+
+			"warm-up are no better than its start (with -init: than guessing)")
+	f.IntVar(&o.Jobs, "jobs", 0,
+		"`runs` at a time; 0 measures which is faster, one run on all threads or one run per thread")
 	f.Var(&o.Shard, "shard",
-		"do the `i/n`-th share of the runs, as 2/8, and no report; "+
-			"a task of a Slurm job array takes its share by itself")
+		"train only the `i/n`-th share of the runs, such as 2/8, and write no report; "+
+			"a task of a Slurm job array does so without this flag")
 	return o
 }
 
-// maxRuns is far above what anyone waits for; beyond it a number is a slip.
+// maxRuns is a limit against typing errors, far above the size of real grids.
 const maxRuns = 100_000
 
-// Check completes the options by what follows from the flags that are given, and
-// refuses what no flag can refuse by itself.
+// Check completes the options after the flags are parsed. It returns an error for the first
+// flag that does not fit the others. It does not check the settings of the runs; Plan.Check
+// does.
 func (o *Options) Check() error {
 	o.given = make(map[string]bool)
 	o.flags.Visit(func(f *flag.Flag) { o.given[f.Name] = true })
@@ -107,7 +110,7 @@ func (o *Options) Check() error {
 	return nil
 }
 
-// list is a flag whose values stand between commas, each at most once.
+// list defines a flag whose value is a list of different items, separated by commas.
 func list[T comparable](
 	f *flag.FlagSet, into *[]T, name, help string, parse func(string) (T, error), format func(T) string,
 ) {
@@ -127,47 +130,19 @@ func list[T comparable](
 	})
 }
 
-func itself[S ~string](s S) string { return string(s) }
+func parseText[S ~string](s string) (S, error) { return S(s), nil }
 
-// inSentence lists words: "a, b and c".
-func inSentence(words []string) string {
-	last := len(words) - 1
-	return strings.Join(words[:last], ", ") + " and " + words[last]
-}
-
-func norm(s string) (string, error) {
-	_, err := transformer.NormByName(s)
-	return s, err
-}
-
-func placement(s string) (transformer.Placement, error) {
-	p := transformer.Placement(s)
-	if !slices.Contains(transformer.Placements, p) {
-		return p, fmt.Errorf("unknown placement %q, want one of %q", s, transformer.Placements)
-	}
-	return p, nil
-}
-
-func onOff(s string) (bool, error) {
+func parseOnOff(s string) (bool, error) {
 	if s != "on" && s != "off" {
-		return false, fmt.Errorf("%q is neither on nor off", s)
+		return false, fmt.Errorf("%q is unknown, want on or off", s)
 	}
 	return s == "on", nil
 }
 
-func inWords(on bool) string {
-	if on {
-		return "on"
-	}
-	return "off"
-}
-
-func number(s string) (float64, error) {
+func parseNumber(s string) (float64, error) {
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil {
-		return 0, fmt.Errorf("%q is no number", s)
+		return 0, fmt.Errorf("%q is not a number", s)
 	}
 	return v, nil
 }
-
-func numeral(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }

@@ -5,20 +5,19 @@ import (
 	"gorgonorm/runlog"
 )
 
-// Grid is a set of runs: one for every combination of its axes, with all other
-// settings those of Base. The lowest learning rate of a run is a tenth of its
-// highest.
+// Grid is a set of runs, one for each combination of the values on its axes. All other
+// settings are those of Base, except that the learning rate falls to a tenth.
 type Grid struct {
 	Base       runlog.Config
 	Norms      []string
 	Placements []transformer.Placement
 	QKNorms    []bool
 	LRs        []float64
-	Seeds      int // how many, from Base.Seed on
+	Seeds      int // number of seeds, from Base.Seed on
 }
 
-// Configs are the runs' settings, the whole grid of one seed before the next, and
-// all kinds of model at one learning rate before the next.
+// Configs returns the settings of the runs, ordered by seed, then by learning rate, then by
+// kind of model.
 func (g Grid) Configs() (cs []runlog.Config) {
 	for i := range g.Seeds {
 		for _, lr := range g.LRs {
@@ -37,8 +36,8 @@ func (g Grid) Configs() (cs []runlog.Config) {
 	return cs
 }
 
-// kind is what runs of a grid share that train models of the same kind, which take
-// the same time and have the same of the weights that they start from.
+// kind identifies the runs of a grid whose models have the same structure. Such runs take
+// the same time and load the same of the initial weights.
 type kind struct {
 	norm, placement string
 	qkNorm          bool

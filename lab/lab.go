@@ -1,5 +1,5 @@
-// Package lab trains grids of runs: it plans and estimates them, runs them side by
-// side, shares them among machines, and resumes where it was stopped.
+// Package lab trains grids of runs. It plans them, estimates their time, trains several at
+// a time, shares them among machines, and resumes where it stopped.
 package lab
 
 import (
@@ -14,34 +14,36 @@ import (
 	"gorgonorm/train"
 )
 
-// Lab trains the runs of a grid into one directory, each into a folder of its ID.
+// Lab trains the runs of a grid in one directory, with a folder for each run, named by its
+// ID.
 type Lab struct {
 	Text *train.Corpus
 	Dir  string
-	Jobs int // runs side by side
+	Jobs int // runs at a time
 
-	// OnStep and OnDone, if not nil, are called after each step and when a run is
-	// written, by one run at a time.
+	// Run calls OnStep, if not nil, after each step, and OnDone after a run is written.
+	// The calls do not overlap.
 	OnStep func(runlog.Config, runlog.Step)
 	OnDone func(runlog.Run)
 }
 
-// Pending returns the runs that are not finished, and those of them whose directories
-// exist already. It is an error if Dir holds a run of another grid: one that differs in
-// a setting that is no axis.
-func (l *Lab) Pending(cs []runlog.Config) (pending []runlog.Config, again []runlog.Broken, err error) {
+// Pending returns the runs that are not finished, and describes those of them whose folders
+// exist already. It returns an error if Dir holds a run of another grid, which differs in a
+// setting other than an axis.
+func (l *Lab) Pending(cs []runlog.Config) (pending []runlog.Config, redone []runlog.Broken, err error) {
 	return train.Pending(l.Dir, cs, l.Text)
 }
 
 func (l *Lab) path(c runlog.Config) string { return filepath.Join(l.Dir, c.ID()) }
 
-// Run trains and writes the runs, Jobs at a time, except those that another process
-// has finished meanwhile. A cancelled context is no error: it ends the current runs,
-// which are written as interrupted. An error of a run ends the others in the same way.
+// Run trains and writes the runs, Jobs at a time, except those that another process has
+// finished in the meantime. If ctx is cancelled, Run writes the current runs as interrupted
+// and returns nil. If a run fails, Run ends the others in the same way and returns its
+// error.
 func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	share(l.Jobs)
+	divideThreads(l.Jobs)
 	defer cpu.SetThreads(0)
 
 	todo := make(chan runlog.Config, len(cs))
@@ -49,7 +51,7 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 		todo <- c
 	}
 	close(todo)
-	var mu sync.Mutex // held by callbacks and for the error
+	var mu sync.Mutex // guards the callbacks and first
 	var first error
 	var workers sync.WaitGroup
 	for range l.Jobs {
@@ -58,13 +60,13 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 				if ctx.Err() != nil {
 					return
 				}
-				if err := l.one(ctx, c, &mu); err != nil {
+				if err := l.runOne(ctx, c, &mu); err != nil {
 					mu.Lock()
 					first = cmp.Or(first, err)
 					mu.Unlock()
 					cancel()
 				}
-				runtime.GC() // or the next run takes memory while this one's still counts
+				runtime.GC() // frees this run's memory before the next run allocates
 			}
 		})
 	}
@@ -72,12 +74,13 @@ func (l *Lab) Run(ctx context.Context, cs []runlog.Config) error {
 	return first
 }
 
-// share gives each of so many callers its part of the threads.
-func share(jobs int) { cpu.SetThreads(max(1, runtime.GOMAXPROCS(0)/jobs)) }
+// divideThreads limits each of the jobs to its part of the threads.
+func divideThreads(jobs int) { cpu.SetThreads(max(1, runtime.GOMAXPROCS(0)/jobs)) }
 
-func (l *Lab) one(ctx context.Context, c runlog.Config, mu *sync.Mutex) error {
-	run, err := l.trained(ctx, c, mu)
-	if err != nil || run.Summary.Steps == 0 { // interrupted at once
+// runOne trains and writes a run, and calls OnDone.
+func (l *Lab) runOne(ctx context.Context, c runlog.Config, mu *sync.Mutex) error {
+	run, err := l.trainAndWrite(ctx, c, mu)
+	if err != nil || run.Summary.Steps == 0 { // interrupted before its first step
 		return err
 	}
 	if l.OnDone != nil {
@@ -88,8 +91,8 @@ func (l *Lab) one(ctx context.Context, c runlog.Config, mu *sync.Mutex) error {
 	return nil
 }
 
-// trained is the run as it was found, or made and written.
-func (l *Lab) trained(ctx context.Context, c runlog.Config, mu *sync.Mutex) (runlog.Run, error) {
+// trainAndWrite trains a run and writes it, or reads it if it is finished.
+func (l *Lab) trainAndWrite(ctx context.Context, c runlog.Config, mu *sync.Mutex) (runlog.Run, error) {
 	if r, err := train.Finished(l.path(c), c, l.Text); err == nil {
 		return r, nil
 	}

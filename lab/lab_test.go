@@ -24,7 +24,7 @@ const (
 	summaryFile = "summary.json"
 )
 
-// corpus makes a file of text and reads it.
+// corpus writes a file of text and reads it.
 func corpus(t *testing.T, text string) *train.Corpus {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "text.txt")
@@ -43,7 +43,7 @@ func tiny(norm string) runlog.Config {
 
 var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
 
-// files reads what a lab's runs left, but for their speed.
+// files reads the files of a lab's runs, except speed.json.
 func files(t *testing.T, dir string) map[string]string {
 	t.Helper()
 	all := make(map[string]string)
@@ -61,9 +61,12 @@ func files(t *testing.T, dir string) map[string]string {
 	return all
 }
 
-// TestRunsSideBySideAreTheSame compares all files of a grid run one after the
-// other, side by side, and in shares.
-func TestRunsSideBySideAreTheSame(t *testing.T) {
+// TestFilesDoNotDependOnJobs compares all files of a grid trained one run at a time, several
+// at a time, and in shares.
+func TestFilesDoNotDependOnJobs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two grids take seconds to train")
+	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	text := corpus(t, verse)
 	cs := grid(4).Configs()
@@ -89,9 +92,9 @@ func TestRunsSideBySideAreTheSame(t *testing.T) {
 	require.Empty(t, broken)
 }
 
-// TestAGridGoesOnWhereItStopped interrupts a grid, starts it again, and compares
-// with one that was not interrupted.
-func TestAGridGoesOnWhereItStopped(t *testing.T) {
+// TestAGridResumesWhereItStopped interrupts a grid, starts it again, and compares it with a
+// grid that was not interrupted.
+func TestAGridResumesWhereItStopped(t *testing.T) {
 	text := corpus(t, verse)
 	cs := grid(6).Configs()[:6]
 	whole := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
@@ -108,17 +111,17 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	}
 	require.NoError(t, lab.Run(ctx, cs))
 	require.Equal(t, 3, done, "two finished, one interrupted")
-	pending, again, err := lab.Pending(cs)
+	pending, redone, err := lab.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[2:], pending)
-	require.Equal(t, []runlog.Broken{{Name: cs[2].ID(), Reason: "stopped at step 3 of 6"}}, again)
+	require.Equal(t, []runlog.Broken{{Name: cs[2].ID(), Reason: "stopped at step 3 of 6"}}, redone)
 
 	// A process that is killed leaves a run without its summary.
 	require.NoError(t, os.Remove(filepath.Join(lab.Dir, cs[1].ID(), summaryFile)))
-	pending, again, err = lab.Pending(cs)
+	pending, redone, err = lab.Pending(cs)
 	require.NoError(t, err)
 	require.Equal(t, cs[1:], pending)
-	require.Len(t, again, 2)
+	require.Len(t, redone, 2)
 
 	done = 0
 	lab.OnStep = nil
@@ -130,7 +133,7 @@ func TestAGridGoesOnWhereItStopped(t *testing.T) {
 	require.Empty(t, pending)
 }
 
-func TestAnotherGridIsRefused(t *testing.T) {
+func TestAnotherGridIsAnError(t *testing.T) {
 	text := corpus(t, verse)
 	lab := Lab{Text: text, Dir: t.TempDir(), Jobs: 1}
 	cs := grid(4).Configs()[:1]
@@ -143,12 +146,13 @@ func TestAnotherGridIsRefused(t *testing.T) {
 	other.Steps = 5
 	_, _, err = lab.Pending([]runlog.Config{other})
 	run := filepath.Join(lab.Dir, cs[0].ID())
-	require.EqualError(t, err, "train: "+run+" is a run of another grid: steps is 4, want 5 (give another -out, or remove it)")
+	require.EqualError(t, err,
+		"train: "+run+" belongs to another grid: steps is 4, want 5 (give another -out, or remove it)")
 
 	text.Path = "elsewhere/text.txt"
 	pending, _, err := lab.Pending(cs)
 	require.NoError(t, err)
-	require.Empty(t, pending, "the text may lie elsewhere")
+	require.Empty(t, pending, "the text may be in another directory")
 	lab.Text = corpus(t, verse+"!")
 	_, _, err = lab.Pending(cs)
 	require.ErrorContains(t, err, "another grid: data-sha256 is ")
@@ -156,7 +160,7 @@ func TestAnotherGridIsRefused(t *testing.T) {
 	lab.Text = text
 	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []runlog.Config{other}))
 	_, _, err = train.ReadRuns(lab.Dir)
-	require.ErrorContains(t, err, "is of another grid than ")
+	require.ErrorContains(t, err, "belongs to another grid than ")
 
 	none, _, err := train.ReadRuns(filepath.Join(lab.Dir, "none"))
 	require.NoError(t, err)
@@ -169,7 +173,7 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 	cs[1].Heads = 3
 	require.EqualError(t, lab.Run(t.Context(), cs), "transformer: 3 heads do not divide 16 channels")
 
-	// and is told where the user has stopped the runs, too
+	// Run also returns the error if the user has stopped the runs.
 	ctx, cancel := context.WithCancel(t.Context())
 	lab.OnStep = func(runlog.Config, runlog.Step) {
 		require.NoError(t, os.RemoveAll(lab.Dir))
@@ -179,8 +183,8 @@ func TestAnErrorEndsTheOtherRuns(t *testing.T) {
 	require.ErrorContains(t, lab.Run(ctx, cs[:1]), "not a directory")
 }
 
-// TestTwoProcessesInOneDirectory: what one has finished the other neither makes
-// again nor replaces by less.
+// TestTwoProcessesInOneDirectory checks that a process neither trains runs that the other has
+// finished nor replaces them by interrupted ones.
 func TestTwoProcessesInOneDirectory(t *testing.T) {
 	text := corpus(t, verse)
 	cs := grid(6).Configs()[:2]
@@ -192,12 +196,12 @@ func TestTwoProcessesInOneDirectory(t *testing.T) {
 	steps, done := 0, 0
 	other.OnDone = func(runlog.Run) { done++ }
 	other.OnStep = func(c runlog.Config, s runlog.Step) {
-		if steps++; steps == 3 { // the other is amid its first run
+		if steps++; steps == 3 { // in the middle of the first run
 			require.NoError(t, one.Run(t.Context(), cs))
 		}
 	}
 	require.NoError(t, other.Run(ctx, cs))
-	require.Equal(t, 6, steps, "the second run was there")
+	require.Equal(t, 6, steps, "the second run was finished already")
 	require.Equal(t, 2, done)
 	want := files(t, one.Dir)
 

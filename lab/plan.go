@@ -13,23 +13,23 @@ import (
 	"gorgonorm/train"
 )
 
-// Page is the name of the report in the directory of the runs.
-const Page = "report.html"
+// ReportFile is the name of the report in the directory of the runs.
+const ReportFile = "report.html"
 
-// Plan is a grid on a text, and what is left to do of it.
+// Plan is a grid on a text, and which of its runs are not finished.
 type Plan struct {
 	options *Options
 	text    *train.Corpus
 	runs    []runlog.Config // of the grid
-	planned []runlog.Config // of the share of it, or all
-	pending []runlog.Config
-	again   []runlog.Broken // those pending whose directories exist already
-	start   []string        // notes on the weights that the runs start from
+	planned []runlog.Config // of the shard
+	pending []runlog.Config // planned runs that are not finished
+	redone  []runlog.Broken // pending runs whose folders exist already
+	notes   []string        // on the initial weights
 }
 
-// Open reads the text and the description of the weights to start from. In a task of a
-// Slurm job array it sets the shard to the task's.
-func Open(o *Options) (*Plan, error) {
+// NewPlan returns a plan for the options. It reads the text, and the sizes and vocabulary of
+// the initial weights. In a task of a Slurm job array it sets the shard to the task's.
+func NewPlan(o *Options) (*Plan, error) {
 	p := &Plan{options: o}
 	var err error
 	if o.Shard.N == 0 {
@@ -47,7 +47,7 @@ func Open(o *Options) (*Plan, error) {
 		return nil, err
 	}
 	if o.Init != "" {
-		if p.text, p.start, err = o.startFrom(p.text); err != nil {
+		if p.text, p.notes, err = o.startFrom(p.text); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +55,7 @@ func Open(o *Options) (*Plan, error) {
 	return p, nil
 }
 
-// Check returns an error for the first setting that a run cannot have.
+// Check returns an error for the first setting that a run of the grid cannot have.
 func (p *Plan) Check() error {
 	for _, c := range p.runs {
 		if err := train.Check(c, p.text); err != nil {
@@ -65,37 +65,37 @@ func (p *Plan) Check() error {
 	return nil
 }
 
-// Prepare tries the weights to start from, makes the directory, and reads which runs are
-// finished there.
+// Prepare loads the initial weights once, to find out what each kind of model takes from
+// them. It makes the directory and reads which runs are finished there.
 func (p *Plan) Prepare() error {
 	if p.options.Init != "" {
-		taken, err := p.options.Grid.taken(p.runs, p.text)
+		loaded, err := p.options.Grid.describeLoaded(p.runs, p.text)
 		if err != nil {
 			return err
 		}
-		p.start = append(p.start, taken...)
+		p.notes = append(p.notes, loaded...)
 	}
 	p.planned = p.options.Shard.of(p.runs)
-	if err := writable(p.options.Out, p.planned); err != nil {
+	if err := makeWritable(p.options.Out, p.planned); err != nil {
 		return err
 	}
 	var err error
-	p.pending, p.again, err = p.lab().Pending(p.planned)
+	p.pending, p.redone, err = p.lab().Pending(p.planned)
 	return err
 }
 
 func (p *Plan) lab() *Lab { return &Lab{Text: p.text, Dir: p.options.Out} }
 
-// Pending returns the number of runs that are left to do.
-func (p *Plan) Pending() int { return len(p.pending) }
+// Remaining returns the number of runs that are not finished.
+func (p *Plan) Remaining() int { return len(p.pending) }
 
-// Estimate measures how long the pending runs will take, and how many to do at a time
-// if the options do not say.
+// Estimate estimates the time of the remaining runs. If the options do not say how many
+// run at a time, it measures which number is faster.
 func (p *Plan) Estimate(ctx context.Context) (Estimate, error) {
 	return p.lab().Estimate(ctx, p.pending, p.options.Jobs)
 }
 
-// Run does the pending runs and shows their progress.
+// Run trains the remaining runs and shows their progress.
 func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 	l, shown := p.lab(), newProgress(line, p.pending)
 	l.Jobs, l.OnStep, l.OnDone = e.Jobs, shown.step, shown.done
@@ -105,30 +105,30 @@ func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
 	}
 	line.Clear()
 	if ctx.Err() == nil {
-		fmt.Fprintf(line, "took %s, estimated %s\n", short(time.Since(began)), short(e.Time))
+		fmt.Fprintf(line, "took %s, estimated %s\n", duration(time.Since(began)), duration(e.Time))
 	}
 	return nil
 }
 
-// String describes the text, the grid, and what its runs start from.
+// String describes the text, the grid, and the initial weights.
 func (p *Plan) String() string {
-	lines := []string{p.what()}
+	lines := []string{p.describeGrid()}
 	switch {
 	case len(p.planned) == 0:
 		lines = append(lines, "there is nothing to do")
 	case len(p.pending) == 0:
-		lines = append(lines, "all are finished already")
+		lines = append(lines, "all runs are finished")
 	default:
-		for _, b := range p.again {
-			lines = append(lines, fmt.Sprintf("%s is made again: %s", b.Name, b.Reason))
+		for _, b := range p.redone {
+			lines = append(lines, fmt.Sprintf("%s is run again: %s", b.Name, b.Reason))
 		}
-		lines = append(lines, p.start...)
+		lines = append(lines, p.notes...)
 	}
 	return strings.Join(lines, "\n")
 }
 
-// what describes the text and the grid.
-func (p *Plan) what() string {
+// describeGrid describes the text and the grid.
+func (p *Plan) describeGrid() string {
 	g := p.options.Grid
 	var axes []string
 	axis := func(n int, name, values string) {
@@ -136,12 +136,12 @@ func (p *Plan) what() string {
 			axes = append(axes, fmt.Sprintf("%d %s (%s)", n, name, values))
 		}
 	}
-	axis(len(g.Norms), "norms", join(g.Norms, itself))
-	axis(len(g.Placements), "placements", join(g.Placements, itself))
-	axis(len(g.QKNorms), "times qk-norm", join(g.QKNorms, inWords))
-	axis(len(g.LRs), "learning rates", join(g.LRs, numeral))
+	axis(len(g.Norms), "norms", join(g.Norms, verbatim))
+	axis(len(g.Placements), "placements", join(g.Placements, verbatim))
+	axis(len(g.QKNorms), "settings of qk-norm", join(g.QKNorms, onOff))
+	axis(len(g.LRs), "learning rates", join(g.LRs, number))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
-	s := fmt.Sprintf("%s: %d characters to learn, %d to validate, a vocabulary of %d\n",
+	s := fmt.Sprintf("%s: %d characters for training, %d for validation, a vocabulary of %d\n",
 		p.text.Path, len(p.text.Train), len(p.text.Val), len(p.text.Vocabulary))
 	s += fmt.Sprintf("%s of %s", count(len(p.runs), "run"), count(g.Base.Steps, "step"))
 	if len(axes) > 0 {
@@ -153,39 +153,34 @@ func (p *Plan) what() string {
 	return s
 }
 
-// How describes the work that is left and how long it will take.
-func (p *Plan) How(e Estimate) string {
+// Forecast describes the remaining runs and the time that they will take.
+func (p *Plan) Forecast(e Estimate) string {
 	s := ""
 	if done := len(p.planned) - len(p.pending); done > 0 {
-		s = fmt.Sprintf("%d finished already, ", done)
+		s = fmt.Sprintf("%d already finished, ", done)
 	}
-	s += fmt.Sprintf("%d to do, ", len(p.pending))
-	switch {
-	case e.Jobs > 1:
-		s += fmt.Sprintf("%d side by side", e.Jobs)
-	default:
-		s += "one after the other"
-	}
+	s += fmt.Sprintf("%d to do, %d at a time", len(p.pending), e.Jobs)
 	if p.options.Jobs == 0 && len(p.pending) > 1 {
-		s += " (measured as the faster way)"
+		s += " (measured to be faster)"
 	}
-	s += ": about " + short(e.Time)
+	s += ": about " + duration(e.Time)
 	if p.options.Grid.Base.StopOnDivergence {
-		s += ", less if runs are given up"
+		s += ", less if runs end early"
 	}
 	return s
 }
 
-// writable makes the output directory and reports whether the runs and the report can
-// be written there.
-func writable(out string, planned []runlog.Config) error {
+// makeWritable makes the output directory. It returns an error if the runs or the report
+// cannot be written there.
+func makeWritable(out string, planned []runlog.Config) error {
 	for _, c := range planned {
 		if info, err := os.Stat(filepath.Join(out, c.ID())); err == nil && !info.IsDir() {
-			return fmt.Errorf("cannot write to -out: %s is a file, where a run's directory is to go", filepath.Join(out, c.ID()))
+			return fmt.Errorf("cannot write to -out: %s is a file, want the directory of a run", filepath.Join(out, c.ID()))
 		}
 	}
-	if info, err := os.Stat(filepath.Join(out, Page)); err == nil && info.IsDir() {
-		return fmt.Errorf("cannot write to -out: %s is a directory, where the report is to go", filepath.Join(out, Page))
+	report := filepath.Join(out, ReportFile)
+	if info, err := os.Stat(report); err == nil && info.IsDir() {
+		return fmt.Errorf("cannot write to -out: %s is a directory, want the file of the report", report)
 	}
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return fmt.Errorf("cannot write to -out: %w", err)

@@ -7,11 +7,11 @@ import (
 	"gorgonorm/runlog"
 )
 
-// Shard is a share of the runs, the I-th of N from 1: every N-th of them. N is 0 for
-// all of them.
+// Shard is a share of the runs: every N-th run, from the I-th on. I counts from 1. The zero
+// Shard has all runs.
 type Shard struct{ I, N int }
 
-// of is the share of the runs.
+// of returns the runs of the share.
 func (s Shard) of(cs []runlog.Config) (share []runlog.Config) {
 	if s.N == 0 {
 		return cs
@@ -35,21 +35,21 @@ func (s *Shard) String() string {
 func (s *Shard) Set(text string) error {
 	var rest string
 	if n, _ := fmt.Sscanf(text+" ", "%d/%d%s", &s.I, &s.N, &rest); n != 2 || s.N < 1 || s.I < 1 || s.I > s.N {
-		return fmt.Errorf("want i/n with i from 1 to n, as 2/8")
+		return fmt.Errorf("want i/n with i from 1 to n, such as 2/8")
 	}
 	return nil
 }
 
-// slurmShard is the share of a task of a Slurm job array (sbatch(1), output
-// environment variables): its place among the array's tasks. n is 0 elsewhere.
+// slurmShard returns the share of a task of a Slurm job array, by its place among the tasks
+// (sbatch(1), output environment variables). In other processes it returns the zero Shard.
 func slurmShard(getenv func(string) string) (s Shard, err error) {
 	if getenv("SLURM_ARRAY_TASK_ID") == "" {
 		return s, nil
 	}
-	read := func(name string, otherwise int) (v int) {
+	read := func(name string, unset int) (v int) {
 		text := getenv(name)
 		if text == "" {
-			return otherwise
+			return unset
 		}
 		v, e := strconv.Atoi(text)
 		if e != nil && err == nil {
@@ -62,8 +62,8 @@ func slurmShard(getenv func(string) string) (s Shard, err error) {
 	if err == nil {
 		at := (id - first) / max(1, step)
 		s.I = at + 1
-		if id < first || id-first < 0 || at >= s.N { // a difference that wraps is negative
-			err = fmt.Errorf("SLURM_ARRAY_TASK_ID is %d, which is none of %d tasks from %d in steps of %d: give -shard",
+		if id < first || id-first < 0 || at >= s.N { // id-first is negative if it overflows
+			err = fmt.Errorf("SLURM_ARRAY_TASK_ID is %d, want the id of one of %d tasks from %d in steps of %d: give -shard",
 				id, s.N, first, step)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestShardsPartTheRuns(t *testing.T) {
+func TestSharesDivideTheRuns(t *testing.T) {
 	cs := grid(4).Configs()
 	for _, n := range []int{1, 3, 8, 50} {
 		seen := make(map[string]int)
@@ -36,26 +36,31 @@ func TestAnEmptyShareHasNothingToDo(t *testing.T) {
 	require.Empty(t, pending)
 }
 
-// TestSlurmTasksTakeTheirShare by their place in the array.
+// TestSlurmTasksTakeTheirShare checks that a task's share is its index in the array.
 func TestSlurmTasksTakeTheirShare(t *testing.T) {
+	type env map[string]string
+	largest, smallest := fmt.Sprint(math.MaxInt), fmt.Sprint(math.MinInt)
+	wrong := func(id string, tasks int, first string, step int) string {
+		return fmt.Sprintf("SLURM_ARRAY_TASK_ID is %s, want the id of one of %d tasks from %s in steps of %d: give -shard",
+			id, tasks, first, step)
+	}
 	for _, c := range []struct {
 		name string
-		env  map[string]string
+		env  env
 		want Shard
 		err  string
 	}{
 		{"no Slurm", nil, Shard{}, ""},
-		{"from 0", map[string]string{"ID": "7", "COUNT": "8", "MIN": "0", "STEP": "1"}, Shard{8, 8}, ""},
-		{"from 1", map[string]string{"ID": "1", "COUNT": "8", "MIN": "1", "STEP": "1"}, Shard{1, 8}, ""},
-		{"in steps", map[string]string{"ID": "14", "COUNT": "4", "MIN": "2", "STEP": "4"}, Shard{4, 4}, ""},
-		{"a list with gaps", map[string]string{"ID": "9", "COUNT": "2", "MIN": "1", "STEP": "1"}, Shard{9, 2}, "SLURM_ARRAY_TASK_ID is 9, which is none of 2 tasks from 1 in steps of 1: give -shard"},
-		{"a place that wraps", map[string]string{"ID": fmt.Sprint(math.MinInt), "COUNT": "8", "MIN": fmt.Sprint(math.MaxInt), "STEP": "1"}, Shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from %d in steps of 1: give -shard", math.MinInt, math.MaxInt)},
-		{"a distance that wraps", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "-5", "STEP": "10"}, Shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from -5 in steps of 10: give -shard", math.MaxInt)},
-		{"the last place", map[string]string{"ID": fmt.Sprint(math.MaxInt), "COUNT": "8", "MIN": "0", "STEP": "1"}, Shard{},
-			fmt.Sprintf("SLURM_ARRAY_TASK_ID is %d, which is none of 8 tasks from 0 in steps of 1: give -shard", math.MaxInt)},
-		{"no number", map[string]string{"ID": "x"}, Shard{}, `SLURM_ARRAY_TASK_ID is "x", want a number`},
+		{"from 0", env{"ID": "7", "COUNT": "8", "MIN": "0", "STEP": "1"}, Shard{8, 8}, ""},
+		{"from 1", env{"ID": "1", "COUNT": "8", "MIN": "1", "STEP": "1"}, Shard{1, 8}, ""},
+		{"in steps", env{"ID": "14", "COUNT": "4", "MIN": "2", "STEP": "4"}, Shard{4, 4}, ""},
+		{"a list with gaps", env{"ID": "9", "COUNT": "2", "MIN": "1", "STEP": "1"}, Shard{}, wrong("9", 2, "1", 1)},
+		{"a first id above the id", env{"ID": smallest, "COUNT": "8", "MIN": largest, "STEP": "1"}, Shard{},
+			wrong(smallest, 8, largest, 1)},
+		{"a difference that overflows", env{"ID": largest, "COUNT": "8", "MIN": "-5", "STEP": "10"}, Shard{},
+			wrong(largest, 8, "-5", 10)},
+		{"the largest id", env{"ID": largest, "COUNT": "8", "MIN": "0", "STEP": "1"}, Shard{}, wrong(largest, 8, "0", 1)},
+		{"no number", env{"ID": "x"}, Shard{}, `SLURM_ARRAY_TASK_ID is "x", want a number`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got, err := slurmShard(func(name string) string { return c.env[strings.TrimPrefix(name, "SLURM_ARRAY_TASK_")] })
@@ -69,8 +74,7 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	}
 }
 
-// TestAShareOfAnyNumberIsWithinTheRuns.
-func TestAShareOfAnyNumberIsWithinTheRuns(t *testing.T) {
+func TestSharesOfAnyNumber(t *testing.T) {
 	t.Parallel()
 	cs := grid(4).Configs()
 	require.Equal(t, cs[1:2], Shard{2, math.MaxInt}.of(cs))

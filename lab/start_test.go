@@ -12,7 +12,7 @@ import (
 	"gorgonorm/train"
 )
 
-// saved trains a run and gives the path of its weights.
+// saved trains a run and returns the path of its weights.
 func saved(t *testing.T, c runlog.Config, text *train.Corpus) (path string) {
 	t.Helper()
 	m, _, err := train.Train(t.Context(), c, text, nil)
@@ -29,8 +29,9 @@ func from(t *testing.T, c runlog.Config, path, except string) runlog.Config {
 	return c
 }
 
-// TestAGridIsOfOneStart: of one file by its content, wherever it lies.
-func TestAGridIsOfOneStart(t *testing.T) {
+// TestAGridHasOneInit checks that initial weights are identified by their content, in any
+// directory.
+func TestAGridHasOneInit(t *testing.T) {
 	text := corpus(t, verse)
 	base := tiny("layer")
 	base.Steps = 2
@@ -48,7 +49,7 @@ func TestAGridIsOfOneStart(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, pending, "the same weights")
 
-	run := "train: " + filepath.Join(lab.Dir, c.ID()) + " is a run of another grid: "
+	run := "train: " + filepath.Join(lab.Dir, c.ID()) + " belongs to another grid: "
 	const rest = " (give another -out, or remove it)"
 	_, _, err = lab.Pending([]runlog.Config{from(t, base, other, "")})
 	require.EqualError(t, err, run+"init-sha256 is "+c.InitSHA256+", want "+from(t, base, other, "").InitSHA256+rest)
@@ -71,13 +72,15 @@ func TestByReason(t *testing.T) {
 		`not in the model: 100%d.h.x.y, "two words"`,
 		"of type F64, which float32 does not hold: e, f",
 	}, byReason(transformer.Faults{
-		{Name: "a", Reason: "is missing"}, {Name: "c", Reason: "has shape (3), want (4)"}, {Name: "transformer.h.{0..1,3}.b", Reason: "is missing"},
-		{Name: "100%d.h.x.y", Reason: "is unexpected"}, {Name: "e", Reason: f64}, {Name: "two words", Reason: "is unexpected"}, {Name: "f", Reason: f64},
+		{Name: "a", Reason: "is missing"}, {Name: "c", Reason: "has shape (3), want (4)"},
+		{Name: "transformer.h.{0..1,3}.b", Reason: "is missing"}, {Name: "100%d.h.x.y", Reason: "is unexpected"},
+		{Name: "e", Reason: f64}, {Name: "two words", Reason: "is unexpected"}, {Name: "f", Reason: f64},
 	}))
 	require.Empty(t, byReason(nil))
 }
 
-func TestFewCharactersAreNamed(t *testing.T) {
-	require.Equal(t, `'a', '\n'`, named([]rune("a\n")))
-	require.Equal(t, `'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't' and 2 more`, named([]rune("abcdefghijklmnopqrstuv")))
+func TestAtMostTwentyCharactersAreQuoted(t *testing.T) {
+	require.Equal(t, `'a', '\n'`, quoted([]rune("a\n")))
+	const first20 = `'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't'`
+	require.Equal(t, first20+" and 2 more", quoted([]rune("abcdefghijklmnopqrstuv")))
 }

@@ -13,9 +13,9 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestNothingIsAllocatedAfterTheFirstRun runs every operation of every layer
-// again, forward and backward, at sizes that kernels share among threads.
-func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
+// TestOperationsAllocateNothingAfterTheFirstRun runs every operation of every layer, forward and
+// backward, at sizes for which kernels use several threads.
+func TestOperationsAllocateNothingAfterTheFirstRun(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	const batch, time, features, count = 8, 32, 64, 65
 	shape := []int{batch, time, features}
@@ -48,12 +48,14 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 		"LayerNorm of a mask": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
 			l, err := NewLayerNorm(g, features, dt)
 			require.NoError(t, err)
-			return l.ForwardMasked(x, input(g, "mask", tensor.Int, slices.Repeat([]int{1, 0, 1}, batch*time*features/3+1)[:batch*time*features], shape...))
+			mask := slices.Repeat([]int{1, 0, 1}, batch*time*features/3+1)[:batch*time*features]
+			return l.ForwardMasked(x, input(g, "mask", tensor.Int, mask, shape...))
 		},
 		"GroupNorm of a mask": func(g *G.ExprGraph, x *G.Node, dt Option) (*G.Node, error) {
 			l, err := NewGroupNorm(g, 4, time, dt, WithAxis(1))
 			require.NoError(t, err)
-			return l.ForwardMasked(x, input(g, "mask", tensor.Int, slices.Repeat([]int{1, 0}, batch*features/2), batch, features))
+			mask := slices.Repeat([]int{1, 0}, batch*features/2)
+			return l.ForwardMasked(x, input(g, "mask", tensor.Int, mask, batch, features))
 		},
 		"Linear": of(func(g *G.ExprGraph, dt Option) (Layer, error) {
 			return NewLinear(g, features, 4*features, normal(), dt)
@@ -109,7 +111,8 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 				require.NoError(t, vm.RunAll())
 				operations := 0
 				for _, n := range g.AllNodes() {
-					if o := reflect.TypeOf(n.Op()); o != nil && o.Kind() == reflect.Pointer && o.Elem().PkgPath() == "gorgonorm/internal/op" {
+					o := reflect.TypeOf(n.Op())
+					if o != nil && o.Kind() == reflect.Pointer && o.Elem().PkgPath() == "gorgonorm/internal/op" {
 						operations++
 						require.Zero(t, allocations(t, n), "allocations of %v", n.Op())
 					}
@@ -120,8 +123,8 @@ func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 	}
 }
 
-// allocations is how often a node's operation allocates on the values that its
-// children hold: the least of several counts, since the runtime allocates too.
+// allocations returns how often a node's operation allocates for the present values of its children.
+// It is the least of several counts, because the runtime allocates too.
 func allocations(t *testing.T, n *G.Node) uint64 {
 	var in []G.Value
 	for children := n.Graph().From(n.ID()); children.Next(); {

@@ -7,24 +7,16 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// channels checks x, whose given axis, counted from the end where it is negative, has
-// an element a feature, and returns the number of elements before and after the axis: x
-// is seen as (before, features, after).
-func (m *module) channels(x *G.Node, axis, features int) (before, after int, err error) {
+// sizesAround returns the sizes of x before and after the features' axis, which turn x into (outer,
+// features, inner). It returns an error unless the axis has that many features. A negative axis is
+// counted from the end.
+func (m *module) sizesAround(x *G.Node, axis, features int) (outer, inner int, err error) {
 	at, err := m.locate(x, []int{axis}, tensor.Shape{features})
 	if err != nil {
 		return 0, 0, err
 	}
-	before, after = 1, 1
-	for i, n := range x.Shape() {
-		switch {
-		case i < at[0]:
-			before *= n
-		case i > at[0]:
-			after *= n
-		}
-	}
-	return before, after, nil
+	shape := x.Shape()
+	return shape[:at[0]].TotalSize(), shape[at[0]+1:].TotalSize(), nil
 }
 
 // locate returns the given axes of x counted from the front, or an error unless they have
@@ -40,11 +32,13 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 	}
 	for i, axis := range axes {
 		if axis < -dims || axis >= dims {
-			return nil, m.errorf("axis is %d, want one of the input's, %d to %d (input shape %v)", axis, -dims, dims-1, shape)
+			return nil, m.errorf("axis is %d, want one of the input's, %d to %d (input shape %v)",
+				axis, -dims, dims-1, shape)
 		}
 		k := fromFront(axis, dims)
 		if j := slices.Index(at, k); j >= 0 {
-			return nil, m.errorf("axes %d and %d are one and the same, want different ones (input shape %v)", axes[j], axis, shape)
+			return nil, m.errorf("axes %d and %d are the same, want different ones (input shape %v)",
+				axes[j], axis, shape)
 		}
 		switch {
 		case shape[k] == sizes[i]:
@@ -61,7 +55,7 @@ func (m *module) locate(x *G.Node, axes []int, sizes tensor.Shape) (at []int, er
 	return at, nil
 }
 
-// fromFront returns an axis counted from the front. A negative one is counted from the end.
+// fromFront returns an axis counted from the front. A negative axis is counted from the end.
 func fromFront(axis, dims int) int { return (axis + dims) % dims }
 
 // without returns the axes of a shape that are not among the given ones, in order.

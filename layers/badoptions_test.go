@@ -24,7 +24,7 @@ var (
 	option = regexp.MustCompile(`With\w+`)
 )
 
-// documentation is the functions of this package and their doc comments.
+// documentation returns the exported functions of this package, with their doc comments.
 func documentation(t *testing.T) map[string]*ast.FuncDecl {
 	t.Helper()
 	files, err := filepath.Glob("*.go")
@@ -45,7 +45,7 @@ func documentation(t *testing.T) map[string]*ast.FuncDecl {
 	return functions
 }
 
-// documentedOptions are the options that each layer takes by its constructor's doc
+// documentedOptions returns the options that each layer takes according to its constructor's doc
 // comment.
 func documentedOptions(t *testing.T) map[string][]string {
 	t.Helper()
@@ -62,7 +62,7 @@ func documentedOptions(t *testing.T) map[string][]string {
 	return options
 }
 
-// constructors make each layer that there is, for 4 features.
+// constructors returns a constructor of each layer, for 4 features.
 func constructors() map[string]func(g *G.ExprGraph, opts ...Option) error {
 	all := map[string]func(g *G.ExprGraph, opts ...Option) error{
 		"Residual":     func(_ *G.ExprGraph, opts ...Option) error { return second(NewResidual(opts...)) },
@@ -88,8 +88,9 @@ func constructors() map[string]func(g *G.ExprGraph, opts ...Option) error {
 
 func sortedOptions() []string { return slices.Sorted(maps.Keys(everyOption)) }
 
-// TestALayerTakesTheOptionsThatItsDocumentationLists, and no other.
+// TestALayerTakesTheOptionsThatItsDocumentationLists, and no others.
 func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
+	t.Parallel()
 	var options []string
 	for name := range documentation(t) {
 		if option.MatchString(name) {
@@ -101,7 +102,10 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(documented)), slices.Collect(maps.Keys(constructors())))
 	for kind, build := range constructors() {
 		for _, o := range options {
-			r := request{kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axes: []int{-1}, positions: 1, dims: []int{2, 2}}
+			r := request{
+				kind: kind, dtype: tensor.Float64, eps: 1, momentum: 1, partial: 1, axes: []int{-1}, positions: 1,
+				dims: []int{2, 2},
+			}
 			err := build(G.NewGraph(), everyOption[o](r))
 			if slices.Contains(documented[kind], o) {
 				require.NoError(t, err)
@@ -112,9 +116,10 @@ func TestALayerTakesTheOptionsThatItsDocumentationLists(t *testing.T) {
 	}
 }
 
-// TestThePackagesTableOfOptionsIsTheConstructors': each line of it, continued on those
-// that begin with spaces, says which layers have an option.
-func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
+// TestThePackagesTableOfOptionsEqualsTheConstructors reads the table of doc.go. A line of it lists
+// the layers that take an option; lines that begin with spaces continue the list.
+func TestThePackagesTableOfOptionsEqualsTheConstructors(t *testing.T) {
+	t.Parallel()
 	doc, err := parser.ParseFile(token.NewFileSet(), "doc.go", nil, parser.ParseComments)
 	require.NoError(t, err)
 	documented := documentedOptions(t)
@@ -161,8 +166,9 @@ func TestThePackagesTableOfOptionsIsTheConstructors(t *testing.T) {
 	require.ElementsMatch(t, slices.Collect(maps.Keys(got)), sortedOptions())
 }
 
-// TestBadOptions gives them to each layer that has such options.
-func TestBadOptions(t *testing.T) {
+// TestLayersRefuseBadOptions passes them to each layer that takes these options.
+func TestLayersRefuseBadOptions(t *testing.T) {
+	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	short := func(tensor.Dtype, ...int) any { return []float32{} }
 	double := func(tensor.Dtype, ...int) any { return make([]float64, 4) }
@@ -178,14 +184,14 @@ func TestBadOptions(t *testing.T) {
 		{[]Option{WithMomentum(-0.1)}, "momentum is -0.1, want it in [0, 1]"},
 		{[]Option{WithMomentum(1.5)}, "momentum is 1.5, want it in [0, 1]"},
 		{[]Option{WithMomentum(nan)}, "momentum is NaN, want it in [0, 1]"},
-		{[]Option{WithPartial(0)}, "the part that the root mean square is over is 0, want it in (0, 1]"},
-		{[]Option{WithPartial(1.5)}, "the part that the root mean square is over is 1.5, want it in (0, 1]"},
-		{[]Option{WithPartial(nan)}, "the part that the root mean square is over is NaN, want it in (0, 1]"},
+		{[]Option{WithPartial(0)}, "the part for the root mean square is 0, want it in (0, 1]"},
+		{[]Option{WithPartial(1.5)}, "the part for the root mean square is 1.5, want it in (0, 1]"},
+		{[]Option{WithPartial(nan)}, "the part for the root mean square is NaN, want it in (0, 1]"},
 		{[]Option{WithAlpha(nan)}, "alpha is NaN, want a finite number"},
 		{[]Option{WithAlpha(-inf)}, "alpha is -Inf, want a finite number"},
 		{[]Option{WithAlpha(1e39)}, "alpha is 1e+39, want a finite number"},
-		{[]Option{WithPositions(0)}, "has statistics at 0 positions, want 1 or more"},
-		{[]Option{WithPositions(-3)}, "has statistics at -3 positions, want 1 or more"},
+		{[]Option{WithPositions(0)}, "WithPositions was given 0 positions, want 1 or more"},
+		{[]Option{WithPositions(-3)}, "WithPositions was given -3 positions, want 1 or more"},
 		{[]Option{WithPositions(2), WithAxis(1)}, "WithPositions needs the features last, not on axis 1"},
 		{[]Option{WithoutTracking(), WithFrozenStatistics()}, "WithoutTracking leaves no statistics to freeze"},
 		{[]Option{WithWeightInit(constant(1)), WithoutAffine()}, "there is no weight for WithWeightInit"},
@@ -202,8 +208,8 @@ func TestBadOptions(t *testing.T) {
 		{[]Option{WithAxis()}, "WithAxis was given no axis"},
 		{[]Option{WithAxis(1, 2, 1), WithShape(1, 2, 2)}, "WithAxis was given one axis twice ([1 2 1])"},
 		{[]Option{WithAxis(-1, -1)}, "WithAxis was given one axis twice ([-1 -1])"},
-		{[]Option{WithAxis(2, 1), WithShape(4)}, "WithAxis was given 2 axes, and WithShape sizes of 1"},
-		{[]Option{WithAxis(1), WithShape(2, 2)}, "WithAxis was given 1 axes, and WithShape sizes of 2"},
+		{[]Option{WithAxis(2, 1), WithShape(4)}, "WithAxis was given 2 axes, but WithShape the sizes of 1"},
+		{[]Option{WithAxis(1), WithShape(2, 2)}, "WithAxis was given 1 axes, but WithShape the sizes of 2"},
 		{[]Option{WithShape()}, "WithShape was given no dimensions"},
 		{[]Option{WithShape(2, 3)}, "the features' shape (2, 3) has 6 elements, want 4"},
 		{[]Option{WithShape(-2, -2)}, "the features' shape is (-2, -2), want sizes of 1 or more"},
@@ -221,7 +227,8 @@ func TestBadOptions(t *testing.T) {
 			g := G.NewGraph()
 			want := c.want
 			if normOf(kind).scalar {
-				want = strings.Replace(want, "the initial weight is not a []float32 of 4", "the initial weight is not a []float32 of 1", 1)
+				want = strings.Replace(want, "the initial weight is not a []float32 of 4",
+					"the initial weight is not a []float32 of 1", 1)
 			}
 			require.EqualError(t, constructors()[kind](g, c.opts...), "layers: "+kind+": "+want)
 			require.Empty(t, g.AllNodes(), "a refused layer's nodes")
@@ -230,8 +237,8 @@ func TestBadOptions(t *testing.T) {
 	}
 }
 
-// TestRefusedConstructorsLeaveTheGraphAsItWas, with other faults than options'.
-func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
+// TestFailedConstructorsAddNoNode, for faults other than those of options.
+func TestFailedConstructorsAddNoNode(t *testing.T) {
 	norms := func(g *G.ExprGraph) *QKNorm {
 		query, err := NewLayerNorm(g, 4, WithName("q"))
 		require.NoError(t, err)
@@ -245,24 +252,39 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 		make func(g *G.ExprGraph) error
 		want string
 	}{
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0)) }, "layers: LayerNorm: features is 0, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, -4)) }, "layers: BatchNorm: features is -4, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0, WithName("50%d"))) }, "layers: LayerNorm 50%d: features is 0, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 4, WithAxis(1, 2))) }, "layers: LayerNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
-		{func(g *G.ExprGraph) error { return second(NewRMSNorm(g, 4, WithAxis(-1, -2))) }, "layers: RMSNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
-		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) }, "layers: BatchNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) }, "layers: GroupNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) }, "layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
-		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) }, "layers: InstanceNorm: axis is 0, want another: that one is the samples'"},
-		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) }, "layers: Linear: maps 4 features to 0, want 1 or more of each"},
-		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) }, "layers: Linear: there is no function for the initial weight"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0)) },
+			"layers: LayerNorm: features is 0, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, -4)) },
+			"layers: BatchNorm: features is -4, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 0, WithName("50%d"))) },
+			"layers: LayerNorm 50%d: features is 0, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(NewLayerNorm(g, 4, WithAxis(1, 2))) },
+			"layers: LayerNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewRMSNorm(g, 4, WithAxis(-1, -2))) },
+			"layers: RMSNorm: WithAxis was given 2 axes, want their sizes in WithShape"},
+		{func(g *G.ExprGraph) error { return second(NewBatchNorm(g, 4, WithAxis(1, 2))) },
+			"layers: BatchNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewGroupNorm(g, 2, 4, WithAxis(1, 2))) },
+			"layers: GroupNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(1, 2))) },
+			"layers: InstanceNorm: WithAxis was given 2 axes, want 1"},
+		{func(g *G.ExprGraph) error { return second(NewInstanceNorm(g, 4, WithAxis(0))) },
+			"layers: InstanceNorm: axis is 0, which is the samples', want another"},
+		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 0, constant(0))) },
+			"layers: Linear: maps 4 features to 0, want 1 or more of each"},
+		{func(g *G.ExprGraph) error { return second(NewLinear(g, 4, 4, nil)) },
+			"layers: Linear: there is no function for the initial weight"},
 		{func(g *G.ExprGraph) error {
 			return second(NewLinear(g, 4, 4, func(tensor.Dtype, ...int) any { return []float32{1} }))
 		}, "layers: Linear: the initial weight is not a []float32 of 16 elements"},
-		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 0, 4, constant(0))) }, "layers: Embedding: has 0 rows of 4 features, want 1 or more of each"},
-		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 4, 4, nil)) }, "layers: Embedding: there is no function for the initial weight"},
-		{func(*G.ExprGraph) error { return second(NewCausalSelfAttention(0)) }, "layers: CausalSelfAttention: has 0 heads, want 1 or more"},
-		{func(g *G.ExprGraph) error { return second(norms(G.NewGraph()).On(nil, Training)) }, "layers: LayerNorm q: the graph is nil"},
+		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 0, 4, constant(0))) },
+			"layers: Embedding: has 0 rows of 4 features, want 1 or more of each"},
+		{func(g *G.ExprGraph) error { return second(NewEmbedding(g, 4, 4, nil)) },
+			"layers: Embedding: there is no function for the initial weight"},
+		{func(*G.ExprGraph) error { return second(NewCausalSelfAttention(0)) },
+			"layers: CausalSelfAttention: has 0 heads, want 1 or more"},
+		{func(g *G.ExprGraph) error { return second(norms(G.NewGraph()).On(nil, Training)) },
+			"layers: LayerNorm q: the graph is nil"},
 	} {
 		g := G.NewGraph()
 		require.EqualError(t, c.make(g), c.want)
@@ -287,12 +309,13 @@ func TestRefusedConstructorsLeaveTheGraphAsItWas(t *testing.T) {
 	_, err := NewLayerNorm(g, 4, WithName("k"))
 	require.NoError(t, err)
 	nodes := len(g.AllNodes())
-	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)), "layers: RMSNorm k: the graph has a node k.weight already, give the layer another name")
+	require.EqualError(t, second(norms(G.NewGraph()).On(g, Training)),
+		"layers: RMSNorm k: the graph has a node k.weight already, give the layer another name")
 	require.Len(t, g.AllNodes(), nodes, "the query's norm")
 }
 
-// TestInputsThatNoLayerTakes, and that none adds a node for.
-func TestInputsThatNoLayerTakes(t *testing.T) {
+// TestLayersRefuseImpossibleInputs and add no node for them.
+func TestLayersRefuseImpossibleInputs(t *testing.T) {
 	for kind, build := range everyAndQKNorm() {
 		g := G.NewGraph()
 		l, err := build(g)
@@ -315,8 +338,9 @@ func TestInputsThatNoLayerTakes(t *testing.T) {
 		}
 		require.EqualError(t, second(l.Forward(nil)), "layers: "+kind+": the input is nil")
 		require.EqualError(t, l.Fwd(nil).Err(), "layers: "+kind+": the input is nil")
-		if l.Learnables() != nil { // the others stand on no graph
-			require.EqualError(t, second(l.Forward(node(G.NewGraph(), 2, 4))), "layers: "+kind+": the input is a node of another graph: place the layer there with On")
+		if l.Learnables() != nil { // the others have no graph
+			require.EqualError(t, second(l.Forward(node(G.NewGraph(), 2, 4))),
+				"layers: "+kind+": the input is a node of another graph: place the layer there with On")
 		}
 	}
 	residual, err := NewResidual()

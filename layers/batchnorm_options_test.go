@@ -13,14 +13,14 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// maskedPass is a pass of x, of which a mask may leave rows out.
+// maskedPass is a golden pass, with or without a mask.
 type maskedPass struct {
 	goldenPass
 	Mask    *golden.Ints
 	Dweight *golden.Tensor
 }
 
-// compare runs the pass and holds it to PyTorch's values.
+// compare runs the pass and compares it with PyTorch's values.
 func (p maskedPass) compare(t *testing.T, machine string, l *BatchNorm, g *G.ExprGraph, dtype string) {
 	t.Helper()
 	x := input(g, "x", dtypes[dtype], p.X.Data, p.X.Shape...)
@@ -112,8 +112,9 @@ func TestBatchNormsOptionsEqualPyTorch(t *testing.T) {
 						continue
 					}
 					state := l.State()
-					golden.RequireClose(t, s.Mean.Data, float64s(state["running_mean"]), tolerance[c.Dtype], "running mean")
-					golden.RequireClose(t, s.Var.Data, float64s(state["running_var"]), tolerance[c.Dtype], "running variance")
+					within := tolerance[c.Dtype]
+					golden.RequireClose(t, s.Mean.Data, float64s(state["running_mean"]), within, "running mean")
+					golden.RequireClose(t, s.Var.Data, float64s(state["running_var"]), within, "running variance")
 					require.Equal(t, s.Mean.Shape, []int(state["running_mean"].Shape()))
 					require.Equal(t, []int64{s.Batches}, state["num_batches_tracked"].Data())
 				}
@@ -129,7 +130,7 @@ func TestBatchNormsOptionsEqualPyTorch(t *testing.T) {
 	require.Len(t, seen, 10)
 }
 
-// copy2 sets a statistic in its own memory.
+// copy2 writes values to a statistic's own memory.
 func copy2(d *tensor.Dense, values []float64) {
 	switch data := d.Data().(type) {
 	case []float32:
@@ -139,7 +140,7 @@ func copy2(d *tensor.Dense, values []float64) {
 	}
 }
 
-// batchNormGradients checks a BatchNorm's, on x of the shape.
+// batchNormGradients compares a BatchNorm's gradients with finite differences.
 func batchNormGradients(t *testing.T, features int, shape []int, mode Mode, mask []int, opts ...Option) {
 	rng := rand.New(rand.NewPCG(4, 4))
 	build := func(g *G.ExprGraph) *BatchNorm {
@@ -205,7 +206,7 @@ func TestBatchNormOptionsGradients(t *testing.T) {
 	}
 }
 
-// TestMaskedRowsDoNotMatter, NaN in them neither, and their gradient is 0.
+// TestMaskedRowsDoNotMatter even if they hold NaN. Their gradient is 0.
 func TestMaskedRowsDoNotMatter(t *testing.T) {
 	run := func(values []float64) (y []float64, grads [][]float64, statistics State) {
 		g := G.NewGraph()
@@ -228,7 +229,7 @@ func TestMaskedRowsDoNotMatter(t *testing.T) {
 	require.InDelta(t, 0.1*(1+3+7)/3, statistics["running_mean"].Float64s()[0], 1e-15)
 }
 
-// TestAMaskMayChangeBetweenRuns, and nothing of the last one is left.
+// TestAMaskMayChangeBetweenRuns without a trace of the last one.
 func TestAMaskMayChangeBetweenRuns(t *testing.T) {
 	g := G.NewGraph()
 	l, err := NewBatchNorm(g, 2, f64)
@@ -254,8 +255,8 @@ func TestAMaskMayChangeBetweenRuns(t *testing.T) {
 	require.Equal(t, make([]float64, 4), gotDx[6:])
 }
 
-// TestNoTokenSeesTheFutureThroughPositions: y at a position does not depend on x at
-// others; where positions share their statistics it does.
+// TestNoTokenSeesTheFutureThroughPositions requires that y at a position does not depend on x at
+// others. If positions share their statistics, it does.
 func TestNoTokenSeesTheFutureThroughPositions(t *testing.T) {
 	run := func(last float64, opts ...Option) []float64 {
 		g := G.NewGraph()
@@ -268,7 +269,7 @@ func TestNoTokenSeesTheFutureThroughPositions(t *testing.T) {
 		defer vm.Close()
 		require.NoError(t, vm.RunAll())
 		all := float64s(y.Value())
-		return []float64{all[0], all[3]} // of the first position
+		return []float64{all[0], all[3]} // those of the first position
 	}
 	require.Equal(t, run(1, WithPositions(3)), run(100, WithPositions(3)))
 	require.NotEqual(t, run(1), run(100))
@@ -280,7 +281,9 @@ func TestFrozenInATrainingGraphIsEvaluation(t *testing.T) {
 		placed, err := l.On(g, mode)
 		require.NoError(t, err)
 		x := newX(g, 5, 3)
-		y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, func() (*G.Node, error) { return placed.Forward(x) }}, normals(rand.New(rand.NewPCG(1, 2)), 15, 0, 1))
+		forward := func() (*G.Node, error) { return placed.Forward(x) }
+		dy := normals(rand.New(rand.NewPCG(1, 2)), 15, 0, 1)
+		y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, forward}, dy)
 		return append(y, grads[0]...)
 	}
 	state := func(l *BatchNorm) State {
@@ -316,23 +319,24 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	}
 	forward := func(x *G.Node, opts ...Option) error { return second(made(opts...).Forward(x)) }
 	masked := func(x, mask *G.Node, opts ...Option) error { return second(made(opts...).ForwardMasked(x, mask)) }
+	const oneRow = "needs 2 rows or more to compute statistics over, the input has 1 "
 	for _, c := range []struct {
 		err  error
 		want string
 	}{
-		{forward(x, WithAxis(3)), "layers: BatchNorm: axis is 3, want one of the input's, -3 to 2 (input shape (2, 3, 4))"},
-		{forward(x, WithAxis(1)), "layers: BatchNorm: axis 1 has size 3, want 4 (input shape (2, 3, 4))"},
-		{forward(float(1, 4, 1), WithAxis(1)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4, 1))"},
-		{forward(float(1, 4), WithoutTracking()), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 4))"},
-		{forward(float(1, 3, 4), WithPositions(3)), "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3, 4))"},
-		{forward(float(6, 4), WithPositions(3)), "layers: BatchNorm: input shape is (6, 4), want (batch, 3, 4)"},
-		{forward(x, WithPositions(5)), "layers: BatchNorm: the input has 3 positions, want 5 (shape (2, 3, 4))"},
-		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "layers: BatchNorm: WithPositions and a mask cannot be combined"},
-		{masked(x, nil), "layers: BatchNorm: the mask is nil"},
-		{masked(x, float(2, 3)), "layers: BatchNorm: the mask is of type float32, want int"},
-		{masked(x, node(tensor.Int, 6)), "layers: BatchNorm: the mask has shape (6), want (2, 3) (input shape (2, 3, 4))"},
+		{forward(x, WithAxis(3)), "axis is 3, want one of the input's, -3 to 2 (input shape (2, 3, 4))"},
+		{forward(x, WithAxis(1)), "axis 1 has size 3, want 4 (input shape (2, 3, 4))"},
+		{forward(float(1, 4, 1), WithAxis(1)), oneRow + "(shape (1, 4, 1))"},
+		{forward(float(1, 4), WithoutTracking()), oneRow + "(shape (1, 4))"},
+		{forward(float(1, 3, 4), WithPositions(3)), oneRow + "(shape (1, 3, 4))"},
+		{forward(float(6, 4), WithPositions(3)), "input shape is (6, 4), want (batch, 3, 4)"},
+		{forward(x, WithPositions(5)), "the input has 3 positions, want 5 (shape (2, 3, 4))"},
+		{masked(x, node(tensor.Int, 2, 3), WithPositions(3)), "WithPositions and a mask cannot be combined"},
+		{masked(x, nil), "the mask is nil"},
+		{masked(x, float(2, 3)), "the mask is of type float32, want int"},
+		{masked(x, node(tensor.Int, 6)), "the mask has shape (6), want (2, 3) (input shape (2, 3, 4))"},
 	} {
-		require.EqualError(t, c.err, c.want)
+		require.EqualError(t, c.err, "layers: BatchNorm: "+c.want)
 	}
 
 	l, err := NewBatchNorm(G.NewGraph(), 4)
@@ -340,15 +344,17 @@ func TestBatchNormSaysWhatItCannotDo(t *testing.T) {
 	g = G.NewGraph()
 	placed, err := l.On(g, Training)
 	require.NoError(t, err)
-	_, err = placed.(*BatchNorm).ForwardMasked(input(g, "x", tensor.Float32, make([]float64, 12), 3, 4), input(g, "mask", tensor.Int, []int{0, 1, 0}, 3))
+	rows := input(g, "x", tensor.Float32, make([]float64, 12), 3, 4)
+	_, err = placed.(*BatchNorm).ForwardMasked(rows, input(g, "mask", tensor.Int, []int{0, 1, 0}, 3))
 	require.NoError(t, err)
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
-	require.ErrorContains(t, vm.RunAll(), "layers: BatchNorm forward: the mask leaves 1 row to take statistics over, want 2 or more")
-	require.Equal(t, []int64{0}, l.State()["num_batches_tracked"].Data(), "a failed run is no batch")
+	require.ErrorContains(t, vm.RunAll(),
+		"layers: BatchNorm forward: the mask leaves 1 row to compute statistics over, want 2 or more")
+	require.Equal(t, []int64{0}, l.State()["num_batches_tracked"].Data(), "a failed run does not count as a batch")
 }
 
-// TestAMaskThatLeavesNoRow gives y = 0 and no gradient, and the batch counts for nothing.
+// TestAMaskThatLeavesNoRow requires y = 0, gradients of 0 and unchanged statistics.
 func TestAMaskThatLeavesNoRow(t *testing.T) {
 	t.Parallel()
 	for _, machine := range machines {
@@ -376,8 +382,8 @@ func TestAMaskThatLeavesNoRow(t *testing.T) {
 	}
 }
 
-// TestABatchThatIsNotFiniteLeavesRunningStatistics of BatchNorm and of InstanceNorm as they
-// were, the count with them.
+// TestABatchThatIsNotFiniteLeavesRunningStatistics of BatchNorm and InstanceNorm unchanged, and
+// their count.
 func TestABatchThatIsNotFiniteLeavesRunningStatistics(t *testing.T) {
 	t.Parallel()
 	layers := map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){

@@ -10,8 +10,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The tests of this file are defects of Gorgonia's own BatchNorm that must not
-// be ours.
+// These are tests for defects of Gorgonia's own BatchNorm.
 
 func newX(g *G.ExprGraph, rows, cols int) *G.Node {
 	return input(g, "x", tensor.Float64, normals(rand.New(rand.NewPCG(8, 8)), rows*cols, 2, 3), rows, cols)
@@ -22,7 +21,7 @@ func TestBatchNormsThatDifferOnlyInEpsStayTwoNodes(t *testing.T) {
 	x := newX(g, 4, 3)
 	small, err := NewBatchNorm(g, 3, f64)
 	require.NoError(t, err)
-	large := *small // the same gamma and beta nodes, so that eps is all that differs
+	large := *small // with the same gamma and beta nodes, so that only eps differs
 	large.eps = 10
 	a, err := small.Forward(x)
 	require.NoError(t, err)
@@ -65,7 +64,7 @@ func TestEvaluationGraphSeesWhatTrainingLearns(t *testing.T) {
 	require.NoError(t, err)
 	e, err := l.On(eg, Evaluation)
 	require.NoError(t, err)
-	ey, err := e.Forward(newX(eg, 1, 3)) // one row: no statistics are taken
+	ey, err := e.Forward(newX(eg, 1, 3)) // one row is enough, because no statistics are computed
 	require.NoError(t, err)
 
 	train := G.NewTapeMachine(g, G.BindDualValues(l.Learnables()...))
@@ -102,7 +101,8 @@ func TestOneRowInTrainingIsAnError(t *testing.T) {
 	l, err := NewBatchNorm(g, 3, f64)
 	require.NoError(t, err)
 	_, err = l.Forward(newX(g, 1, 3))
-	require.EqualError(t, err, "layers: BatchNorm: needs 2 rows or more to take statistics over, the input has 1 (shape (1, 3))")
+	require.EqualError(t, err,
+		"layers: BatchNorm: needs 2 rows or more to compute statistics over, the input has 1 (shape (1, 3))")
 }
 
 func TestThereAreTwoModes(t *testing.T) {
@@ -128,15 +128,16 @@ func TestAPanicOfAnInitialValueIsAnError(t *testing.T) {
 	require.EqualError(t, err, "layers: LayerNorm: the function for the initial weight panics: not today")
 }
 
-// TestAStateMayHoldTheLayersOwnTensors, one in the other's place.
+// TestAStateMayHoldTheLayersOwnTensors in each other's place.
 func TestAStateMayHoldTheLayersOwnTensors(t *testing.T) {
 	l, err := NewBatchNorm(G.NewGraph(), 1, f64)
 	require.NoError(t, err)
-	for range 20 { // tensors are copied in no order
+	for range 20 { // tensors are copied in random order
 		mean, variance := l.RunningMean().Float64s()[0], l.RunningVar().Float64s()[0]
 		s := l.State()
 		s["running_mean"], s["running_var"] = l.RunningVar(), l.RunningMean()
 		require.NoError(t, l.Load(s))
-		require.Equal(t, []float64{variance, mean}, []float64{l.RunningMean().Float64s()[0], l.RunningVar().Float64s()[0]})
+		got := []float64{l.RunningMean().Float64s()[0], l.RunningVar().Float64s()[0]}
+		require.Equal(t, []float64{variance, mean}, got)
 	}
 }

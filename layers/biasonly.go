@@ -3,7 +3,7 @@ package layers
 import "gorgonorm/internal/op"
 
 // biasOnly is the kernel of a norm that has β but no γ. The norm's own kernel takes γ
-// before β, and an empty γ for ones.
+// before β, and an empty γ as ones.
 type biasOnly[T op.Float] struct {
 	op.Kernel[T]
 	in, din []op.Array[T] // reused
@@ -15,13 +15,13 @@ type biasOnlyTwice[T op.Float] struct {
 	twice op.Twice[T]
 }
 
-// biasOnlyModal is biasOnly for a kernel that has modes.
+// biasOnlyModal is biasOnly for a kernel with modes.
 type biasOnlyModal[T op.Float] struct {
 	biasOnly[T]
 	modal op.Modal[T]
 }
 
-// affineModal is affine for a kernel that has modes.
+// affineModal is affine for a kernel with modes.
 func affineModal[T op.Float](m *module, k op.Modal[T]) op.Modal[T] {
 	if !m.biasOnly {
 		return k
@@ -29,7 +29,7 @@ func affineModal[T op.Float](m *module, k op.Modal[T]) op.Modal[T] {
 	return &biasOnlyModal[T]{biasOnly[T]{Kernel: k}, k}
 }
 
-// affine returns the norm's kernel k, wrapped where the norm has β but no γ.
+// affine returns the norm's kernel k, wrapped if the norm has β but no γ.
 func affine[T op.Float](m *module, k op.Kernel[T]) op.Kernel[T] {
 	if !m.biasOnly {
 		return k
@@ -49,18 +49,19 @@ func (k *biasOnly[T]) Backward(din, in []op.Array[T], out, dout op.Array[T]) err
 	return k.Kernel.Backward(withGamma(&k.din, din), withGamma(&k.in, in), out, dout)
 }
 
-// SetTraining passes a machine's mode on.
+// SetTraining passes on a machine's mode.
 func (k *biasOnlyModal[T]) SetTraining(training bool) { k.modal.SetTraining(training) }
 
-// Second counts γ among the inputs, which k.twice has.
-func (k *biasOnlyTwice[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
+func (k *biasOnlyTwice[T]) Second(
+	i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T],
+) error {
 	if i > 0 {
-		i++
+		i++ // for k.twice, input 1 is γ
 	}
 	return k.twice.Second(i, withGamma(&k.din, ddin), ddout, withGamma(&k.in, in), dout, u)
 }
 
-// withGamma inserts an empty γ after x.
+// withGamma returns the arrays in scratch, with an empty γ inserted after x.
 func withGamma[T op.Float](scratch *[]op.Array[T], arrays []op.Array[T]) []op.Array[T] {
 	*scratch = append(append((*scratch)[:0], arrays[0], op.Array[T]{}), arrays[1:]...)
 	return *scratch

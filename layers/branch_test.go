@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// everyWithQKNorm is every layer that has learnables, with an input for it.
+// everyWithQKNorm returns constructors of every layer that has learnables.
 func everyWithQKNorm(t *testing.T) map[string]func(g *G.ExprGraph) Layer {
 	all := make(map[string]func(g *G.ExprGraph) Layer)
 	for kind := range learnables {
@@ -18,7 +18,7 @@ func everyWithQKNorm(t *testing.T) map[string]func(g *G.ExprGraph) Layer {
 			return l
 		}
 	}
-	all["BatchNorm"] = func(g *G.ExprGraph) Layer { // whose statistics are the same before a run and after it
+	all["BatchNorm"] = func(g *G.ExprGraph) Layer { // with statistics that a run does not change
 		l, err := NewBatchNorm(g, 4, f64, WithMomentum(0))
 		require.NoError(t, err)
 		return l
@@ -53,7 +53,7 @@ func ramp(seed, n int) []float64 {
 	return s
 }
 
-// weighed is Σ y∘u, which no norm's gradient vanishes under.
+// weighed returns Σ y∘u, with a u for which no norm's gradient vanishes.
 func weighed(t *testing.T, l Layer, x *G.Node, name string) *G.Node {
 	y, err := l.Forward(x)
 	require.NoError(t, err)
@@ -61,8 +61,8 @@ func weighed(t *testing.T, l Layer, x *G.Node, name string) *G.Node {
 	return G.Must(G.Sum(G.Must(G.HadamardProd(y, u))))
 }
 
-// TestASecondBranchSharesTheLearnables places a layer on its own graph and on another
-// placement's: learnables are the same nodes, and have the gradients of both branches.
+// TestASecondBranchSharesTheLearnables places a layer once more on its own graph and on another
+// placement's. The learnables are the same nodes, and their gradients are the sums of both branches'.
 func TestASecondBranchSharesTheLearnables(t *testing.T) {
 	t.Parallel()
 	for kind, build := range everyWithQKNorm(t) {
@@ -98,7 +98,8 @@ func TestASecondBranchSharesTheLearnables(t *testing.T) {
 				for i, n := range l.Learnables() {
 					require.Same(t, n, eval.Learnables()[i], name)
 				}
-				cost := G.Must(G.Add(weighed(t, l, inputFor(g, kind, "x", 1), "u"), weighed(t, eval, inputFor(g, kind, "x2", 2), "u2")))
+				cost := G.Must(G.Add(weighed(t, l, inputFor(g, kind, "x", 1), "u"),
+					weighed(t, eval, inputFor(g, kind, "x2", 2), "u2")))
 				grads, err := G.Grad(cost, l.Learnables()...)
 				require.NoError(t, err, name)
 				vm := G.NewTapeMachine(g)
@@ -119,14 +120,15 @@ func nodeValues(nodes G.Nodes) (all [][]float64) {
 	return all
 }
 
-func TestAForeignNodeOfALearnablesNameIsRefused(t *testing.T) {
+func TestOnRefusesAGraphThatHasALearnablesName(t *testing.T) {
 	t.Parallel()
 	for kind, build := range everyWithQKNorm(t) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			l, g := build(G.NewGraph()), G.NewGraph()
 			last := l.Learnables()[len(l.Learnables())-1]
-			G.NewTensor(g, tensor.Float64, last.Dims(), G.WithShape(last.Shape()...), G.WithName(last.Name()), G.WithInit(G.Zeroes()))
+			G.NewTensor(g, tensor.Float64, last.Dims(), G.WithShape(last.Shape()...), G.WithName(last.Name()),
+				G.WithInit(G.Zeroes()))
 			_, err := l.On(g, Evaluation)
 			require.ErrorContains(t, err, "the graph has a node "+last.Name()+" already")
 			require.Len(t, g.AllNodes(), 1)
@@ -134,13 +136,13 @@ func TestAForeignNodeOfALearnablesNameIsRefused(t *testing.T) {
 	}
 }
 
-// TestALayerWithoutLearnablesStandsOnEveryGraph: it has no names that could be taken.
-func TestALayerWithoutLearnablesStandsOnEveryGraph(t *testing.T) {
+// TestALayerWithoutLearnablesWorksOnEveryGraph, because no names can collide.
+func TestALayerWithoutLearnablesWorksOnEveryGraph(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
 	bare, err := NewBatchNorm(g, 4, WithoutAffine())
 	require.NoError(t, err)
-	_, err = NewBatchNorm(g, 4) // of the same name, which is not taken
+	_, err = NewBatchNorm(g, 4) // has the same name, which is still free
 	require.NoError(t, err)
 	_, err = bare.On(g, Evaluation)
 	require.NoError(t, err)
@@ -177,7 +179,7 @@ func TestAnEvaluationBranchFollowsTraining(t *testing.T) {
 		test.Reset()
 		require.Equal(t, before, contents(l.State()))
 
-		alone, err := l.On(G.NewGraph(), Evaluation) // a graph of its own is the oracle
+		alone, err := l.On(G.NewGraph(), Evaluation) // the expected result, from a separate graph
 		require.NoError(t, err)
 		ag := alone.Learnables()[0].Graph()
 		want, err := alone.Forward(input(ag, "x", tensor.Float64, ramp(3, 4), 1, 4))

@@ -9,11 +9,11 @@ import (
 	"pgregory.net/rapid"
 )
 
-// rounding is how many last bits a value may be off, for sums of up to a thousand terms.
+// rounding is the error allowed, in units in the last place, for sums of up to a thousand terms.
 const rounding = 4
 
-// compare holds y and gradients to the oracle's. What is subtracted from x is rounded:
-// of x̂ that makes kappa = |x|·rstd last bits.
+// compare compares y and gradients with the oracle's. The rounding of the mean adds an error of
+// kappa = |x|·rstd units in the last place to x̂.
 func (o *oracle) compare(t *rapid.T, dt tensor.Dtype, y []float64, grads [][]float64, u []float64) {
 	want := o.forward()
 	kappa, rstd := o.conditions()
@@ -45,15 +45,15 @@ func (o *oracle) compare(t *rapid.T, dt tensor.Dtype, y []float64, grads [][]flo
 func near(t *rapid.T, want, got []float64, within float64, format string, args ...any) {
 	require.Len(t, got, len(want))
 	for i := range want {
-		if !(math.Abs(got[i]-want[i]) <= within) { // NaN is near nothing
+		if !(math.Abs(got[i]-want[i]) <= within) { // a NaN fails
 			t.Fatalf(format+"[%d] is %.12g, want %.12g within %g", append(args, i, got[i], want[i], within)...)
 		}
 	}
 }
 
-// compareState holds the state after a run to what it was to become: running statistics of
-// BatchNorm are those of the batch, mixed in, if it has a row that counts, and of
-// InstanceNorm the means of the samples'; everything else is as it was.
+// compareState compares the state after a run with the expected one. The running statistics have the
+// batch's mixed in if a row counts, for InstanceNorm the means of the samples' statistics. All else
+// is unchanged.
 func (r request) compareState(t *rapid.T, o *oracle, before, after State) {
 	tracks := r.kind == "BatchNorm" && !r.has("WithoutTracking") || r.has("WithTracking")
 	if !tracks || len(o.keys) == 0 || !r.ownStatistics() {
@@ -95,8 +95,8 @@ func (r request) compareState(t *rapid.T, o *oracle, before, after State) {
 	}
 }
 
-// documentedMomentum is the weight of the newest batch; of two options that set it, the
-// later counts.
+// documentedMomentum returns the weight of the newest batch. Of two options that set it, the later
+// counts.
 func (r request) documentedMomentum(batches int64) float64 {
 	cumulative, given := slices.Index(r.options, "WithCumulativeAverage"), slices.Index(r.options, "WithMomentum")
 	switch {

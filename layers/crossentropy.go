@@ -11,9 +11,9 @@ import (
 )
 
 // CrossEntropy is the mean over all tokens of −log softmax(logits)[target], in
-// nats, log-softmax and all in one operation as in
-// torch.nn.functional.cross_entropy. Logits have shape (..., classes) and
-// targets, of type tensor.Int, the same shape without the last axis; the loss is
+// nats. It is one operation that includes the log-softmax, as
+// torch.nn.functional.cross_entropy is. Logits have shape (..., classes) and
+// targets, of type tensor.Int, the same shape without the last axis. The loss is
 // a scalar.
 //
 //	dlogits = (softmax(logits) − onehot(target))·dloss/tokens
@@ -21,14 +21,14 @@ type CrossEntropy struct {
 	module
 }
 
-// NewCrossEntropy makes a CrossEntropy. It takes WithName.
+// NewCrossEntropy returns a CrossEntropy. It takes WithName.
 func NewCrossEntropy(opts ...Option) (*CrossEntropy, error) {
 	m, err := newStateless("CrossEntropy", opts)
 	return &CrossEntropy{m}, err
 }
 
-// Forward gives the loss, NaN if there are no tokens, as in PyTorch. A target outside of [0, classes) is an error when the
-// graph runs.
+// Forward returns the loss. It is NaN if there are no tokens, as in PyTorch. A target outside
+// [0, classes) is an error when the graph runs.
 func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
 	if err := l.check(logits); err != nil {
 		return nil, err
@@ -43,7 +43,8 @@ func (l *CrossEntropy) Forward(logits, targets *G.Node) (*G.Node, error) {
 	if s.Dims() != t.Dims()+1 || !s[:t.Dims()].Eq(t) {
 		return nil, l.errorf("targets have shape %v, want %v (logits have shape %v)", t, s[:max(0, s.Dims()-1)], s)
 	}
-	return op.Apply(l.label(), tensor.ScalarShape(), &crossEntropy[float32]{}, &crossEntropy[float64]{}, logits, targets)
+	f32, f64 := &crossEntropy[float32]{}, &crossEntropy[float64]{}
+	return op.Apply(l.label(), tensor.ScalarShape(), f32, f64, logits, targets)
 }
 
 // Fwd is Forward in Gorgonia's composable form; x holds logits and targets.
@@ -61,9 +62,8 @@ func (l *CrossEntropy) Fwd(x G.Input) G.Result {
 	return G.LiftResult(l.Forward(n[0], n[1]))
 }
 
-type crossEntropy[T op.Float] struct {
-	probs []T
-}
+// crossEntropy is the kernel; in is the logits and the targets.
+type crossEntropy[T op.Float] cpu.CrossEntropy[T]
 
 func (k *crossEntropy[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	logits, targets := in[0].Data, in[1].Ints
@@ -75,16 +75,13 @@ func (k *crossEntropy[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	if err := inRange("target", targets, classes); err != nil {
 		return err
 	}
-	k.probs = cpu.Grow(k.probs, len(logits))
-	out.Data[0] = cpu.CrossEntropy(k.probs, logits, targets, classes)
+	out.Data[0] = (*cpu.CrossEntropy[T])(k).Forward(logits, targets, classes)
 	return nil
 }
 
 func (k *crossEntropy[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	targets := in[1].Ints
-	if len(targets) == 0 {
-		return nil
+	if targets := in[1].Ints; len(targets) > 0 {
+		(*cpu.CrossEntropy[T])(k).Backward(din[0].Data, targets, dout.Data[0])
 	}
-	cpu.CrossEntropyBackward(din[0].Data, k.probs, targets, dout.Data[0], len(k.probs)/len(targets))
 	return nil
 }

@@ -1,8 +1,6 @@
 package layers
 
 import (
-	"fmt"
-
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -10,15 +8,15 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Embedding turns ids into rows of a table: ids of shape (...), of type
-// tensor.Int, give (..., features). Its gradient sums dy over the uses of each
-// row.
+// Embedding maps ids to rows of a table: ids of shape (...), of type
+// tensor.Int, become (..., features). The gradient of a row is the sum of dy over
+// the row's uses.
 type Embedding struct {
 	module
 	count, features int
 }
 
-// NewEmbedding makes an Embedding of count rows. Its learnable is weight, of
+// NewEmbedding returns an Embedding of count rows. Its learnable is weight, of
 // shape (count, features), from init. It takes WithName and WithDtype.
 func NewEmbedding(g *G.ExprGraph, count, features int, init G.InitWFn, opts ...Option) (*Embedding, error) {
 	c, err := configure("Embedding", opts, "WithDtype")
@@ -38,7 +36,7 @@ func NewEmbedding(g *G.ExprGraph, count, features int, init G.InitWFn, opts ...O
 	return &Embedding{module: m, count: count, features: features}, nil
 }
 
-// Forward looks ids up. An id outside of [0, count) is an error when the graph
+// Forward returns the rows of ids. An id outside [0, count) is an error when the graph
 // runs.
 func (l *Embedding) Forward(ids *G.Node) (*G.Node, error) {
 	if err := l.check(ids); err != nil {
@@ -51,27 +49,22 @@ func (l *Embedding) Forward(ids *G.Node) (*G.Node, error) {
 	return op.Apply(l.label(), shape, embedding[float32]{}, embedding[float64]{}, ids, l.learnables[0])
 }
 
-// Attend is the table used the other way round, as an output layer tied to the
-// input's embedding: x of shape (..., features) gives logits x·Wᵀ of shape
-// (..., count).
+// Attend returns logits x·Wᵀ of shape (..., count) for x of shape (..., features). It
+// uses the table as an output layer that shares its weight with the embedding of the input.
 func (l *Embedding) Attend(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.features); err != nil {
 		return nil, err
 	}
-	return op.Apply(l.label()+" head", replaceLast(x.Shape(), l.count), linear[float32]{}, linear[float64]{}, l.with(x)...)
+	shape := replaceLast(x.Shape(), l.count)
+	return op.Apply(l.label()+" head", shape, linear[float32]{}, linear[float64]{}, l.with(x)...)
 }
 
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Embedding) Fwd(ids G.Input) G.Result { return fwd(l, ids) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &Embedding{module: m, count: l.count, features: l.features}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *Embedding) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // embedding is the kernel; in is the ids and the table.
 type embedding[T op.Float] struct{}
@@ -87,14 +80,5 @@ func (embedding[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 
 func (embedding[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	cpu.GatherBackward(din[1].Data, dout.Data, in[0].Ints, in[1].Shape[1])
-	return nil
-}
-
-func inRange(what string, ids []int, n int) error {
-	for i, id := range ids {
-		if id < 0 || id >= n {
-			return fmt.Errorf("%s %d is %d, want it in [0, %d)", what, i, id, n)
-		}
-	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestEmptyBatchesGiveEmptyResults and gradients of 0, as in PyTorch.
-func TestEmptyBatchesGiveEmptyResults(t *testing.T) {
+// TestEmptyBatchesHaveEmptyResults and gradients of 0, as in PyTorch.
+func TestEmptyBatchesHaveEmptyResults(t *testing.T) {
 	t.Parallel()
 	shapes := map[string][][]int{
 		"QKNorm":              {{0, 3, 12}, {2, 0, 12}},

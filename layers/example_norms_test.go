@@ -10,8 +10,8 @@ import (
 	"gorgonorm/layers"
 )
 
-// Each feature has mean 0 and variance 1 over the rows of the batch, which training also
-// takes into the running statistics.
+// Each feature has mean 0 and variance 1 over the rows of the batch. Training also updates the running
+// statistics.
 func ExampleBatchNorm() {
 	g := G.NewGraph()
 	norm, err := layers.NewBatchNorm(g, 2)
@@ -27,8 +27,8 @@ func ExampleBatchNorm() {
 	// running mean [0.20 2.00], variance [1.00 10.90]
 }
 
-// The default BatchNorm of Flax: its momentum of 0.99 is the old value's weight, and its
-// running variance is the biased one.
+// This is the default BatchNorm of Flax. Its momentum of 0.99 is the weight of the old statistics, and
+// its running variance is biased.
 func ExampleWithMomentum_flax() {
 	g := G.NewGraph()
 	norm, err := layers.NewBatchNorm(g, 1, layers.WithMomentum(1-0.99), layers.WithBiasedVariance())
@@ -42,7 +42,7 @@ func ExampleWithMomentum_flax() {
 	// running mean [0.10], variance [1.99]
 }
 
-// Only the rows count whose mask is not 0. The others come out as 0.
+// Only rows with a mask other than 0 count. The others become 0.
 func ExampleBatchNorm_ForwardMasked() {
 	g := G.NewGraph()
 	norm, err := layers.NewBatchNorm(g, 2)
@@ -59,8 +59,8 @@ func ExampleBatchNorm_ForwardMasked() {
 	// [-1.22 -1.22 0.00 1.22 1.22 0.00 0.00 0.00]
 }
 
-// A trained BatchNorm goes into the Linear before it, so that evaluation needs one
-// operation instead of two.
+// Fold merges a trained BatchNorm into the Linear before it, so that evaluation needs one operation
+// instead of two.
 func ExampleBatchNorm_Fold() {
 	g := G.NewGraph()
 	linear, err := layers.NewLinear(g, 2, 2, G.Ones())
@@ -114,7 +114,7 @@ func ExampleRMSNorm() {
 	// [0.85 1.13 1.00 1.00]
 }
 
-// Every row gets the length √2, times a number that is learned.
+// Every row gets the length √2, times a learned number.
 func ExampleScaleNorm() {
 	g := G.NewGraph()
 	norm, err := layers.NewScaleNorm(g, 2)
@@ -128,8 +128,8 @@ func ExampleScaleNorm() {
 	// [0.85 1.13 1.00 1.00]
 }
 
-// Each sample's features are normalized in groups, here two of two channels, over all
-// positions: a single sample, with two positions.
+// Each group of a sample's features is normalized over all positions. The sample here has two groups of
+// two channels, and two positions.
 func ExampleGroupNorm() {
 	g := G.NewGraph()
 	norm, err := layers.NewGroupNorm(g, 2, 4)
@@ -145,8 +145,8 @@ func ExampleGroupNorm() {
 	// [-1.34 -0.45 -1.34 -0.45 0.45 1.34 0.45 1.34]
 }
 
-// Each channel of each image is normalized by itself. Images are of PyTorch's shape here,
-// (batch, channels, height, width).
+// Each channel of each image is normalized separately. Images have PyTorch's shape here, (batch,
+// channels, height, width).
 func ExampleInstanceNorm() {
 	g := G.NewGraph()
 	norm, err := layers.NewInstanceNorm(g, 2, layers.WithAxis(1))
@@ -162,7 +162,7 @@ func ExampleInstanceNorm() {
 	// [-1.34 -0.45 0.45 1.34 -1.34 -0.45 0.45 1.34]
 }
 
-// No statistics: each element is γ·tanh(α·x) + β, with α = 0.5 at first.
+// Each element becomes γ·tanh(α·x) + β, with an initial α of 0.5, without statistics.
 func ExampleDyT() {
 	g := G.NewGraph()
 	norm, err := layers.NewDyT(g, 3)
@@ -176,7 +176,7 @@ func ExampleDyT() {
 	// [-1.0000 0.0000 0.4621]
 }
 
-// No statistics: each element is γ·erf(α·x + s) + β, with α = 0.5 and s = 0 at first.
+// Each element becomes γ·erf(α·x + s) + β, with initial α = 0.5 and s = 0, without statistics.
 func ExampleDerf() {
 	g := G.NewGraph()
 	norm, err := layers.NewDerf(g, 3)
@@ -190,8 +190,7 @@ func ExampleDerf() {
 	// [-1.0000 0.0000 0.5205]
 }
 
-// The queries and keys of each of two heads have length √2, whatever they were. Values
-// pass through.
+// The queries and keys of each of two heads get the length √2. Values do not change.
 func ExampleQKNorm() {
 	g := G.NewGraph()
 	query, err := layers.NewRMSNorm(g, 2, layers.WithName("q_norm"))
@@ -216,7 +215,7 @@ func ExampleQKNorm() {
 	// [0.85 1.13 0.85 1.13 0.00 1.41 0.00 1.41 5.00 6.00 7.00 8.00]
 }
 
-// input is a node x of the given values.
+// input returns a node x with the given values.
 func input(g *G.ExprGraph, shape tensor.Shape, values ...float32) *G.Node {
 	return G.NewTensor(g, tensor.Float32, len(shape), G.WithName("x"), G.WithShape(shape...),
 		G.WithValue(tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))))

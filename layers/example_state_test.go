@@ -11,7 +11,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// A layer's weights and statistics go to a file that PyTorch reads, and from there into
+// Save writes a layer's weights and statistics to a file that PyTorch reads. LoadFile reads it into
 // another layer.
 func ExampleBatchNorm_saveAndLoadFile() {
 	dir, err := os.MkdirTemp("", "")
@@ -62,7 +62,7 @@ func ExampleLayerNorm_state() {
 	}
 	best := norm.State()
 	weight := norm.Learnables()[0].Value().Data().([]float32)
-	weight[0] = -7 // as a bad step of training leaves it
+	weight[0] = -7 // as after a bad training step
 	if err := norm.Load(best); err != nil {
 		log.Fatal(err)
 	}
@@ -71,8 +71,8 @@ func ExampleLayerNorm_state() {
 	// [1 1]
 }
 
-// A Stack has the state of several layers, with each one's name before its entries.
-// Everything that is wrong with a state is in one error, and nothing has changed.
+// A Stack has the state of several layers, with each layer's name before its entries. Load changes
+// nothing if the state has faults, and returns one error that names all of them.
 func ExampleStack() {
 	g := G.NewGraph()
 	first, err := layers.NewRMSNorm(g, 2, layers.WithName("ln_1"))

@@ -10,7 +10,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// A norm in a graph of one's own, trained with Gorgonia's own solver.
+// This graph with a norm is trained by one of Gorgonia's solvers.
 func Example() {
 	g := G.NewGraph()
 	x := G.NewMatrix(g, tensor.Float32, G.WithShape(2, 3), G.WithName("x"),
@@ -50,8 +50,8 @@ func Example() {
 	// step 100  cost 0.006  first row [1.01 1.12 0.93]
 }
 
-// BatchNorm is placed on a second graph to be evaluated, with another batch size
-// and the statistics that training gathers.
+// On places a BatchNorm on a second graph for evaluation, with another batch size and the running
+// statistics of training.
 func ExampleBatchNorm_On() {
 	g, evalGraph := G.NewGraph(), G.NewGraph()
 	norm, err := layers.NewBatchNorm(g, 2, layers.WithMomentum(1))
@@ -86,8 +86,8 @@ func ExampleBatchNorm_On() {
 	// evaluation [2.00 0.00]
 }
 
-// A gradient penalty: the squared norm of a critic's gradient in its input, trained
-// together with the critic. Grad takes the inner gradient, gorgonia.Grad the outer.
+// A gradient penalty is the squared norm of a critic's gradient with respect to its input. Grad takes
+// the inner gradient and gorgonia.Grad the outer one.
 func ExampleGrad() {
 	g := G.NewGraph()
 	x := G.NewMatrix(g, tensor.Float64, G.WithShape(2, 3), G.WithName("x"),
@@ -135,12 +135,12 @@ func ExampleGrad() {
 	// step 50  penalty 0.0007
 }
 
-// One graph trains and evaluates: BatchNorm is placed a second time on its own graph,
-// where it shares its learnables, and is applied to an input of another batch size. Each
-// machine runs the part of the graph that it is for.
+// One graph trains and evaluates. On places the BatchNorm a second time on its graph, with the same
+// learnables, for an input of another batch size. Each machine runs its part of the graph.
 func ExampleBatchNorm_On_sameGraph() {
 	g := G.NewGraph()
-	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, 2), G.WithName("w"), G.WithInit(G.Ones())) // a weight of one's own
+	// a weight that belongs to no layer
+	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, 2), G.WithName("w"), G.WithInit(G.Ones()))
 	norm, err := layers.NewBatchNorm(g, 2, layers.WithMomentum(1))
 	if err != nil {
 		log.Fatal(err)
@@ -174,7 +174,8 @@ func ExampleBatchNorm_On_sameGraph() {
 		if err := test.RunAll(); err != nil {
 			log.Fatal(err)
 		}
-		fmt.Printf("statistics %.2f %.2f, prediction %.2f\n", norm.RunningMean().Data(), norm.RunningVar().Data(), prediction.Value().Data())
+		fmt.Printf("statistics %.2f %.2f, prediction %.2f\n",
+			norm.RunningMean().Data(), norm.RunningVar().Data(), prediction.Value().Data())
 		test.Reset()
 	}
 	// Output:
@@ -182,8 +183,8 @@ func ExampleBatchNorm_On_sameGraph() {
 	// statistics [2.00 2.00] [1.00 1.00], prediction [2.00 2.00]
 }
 
-// An evaluation graph of its own: On places the layer there, and a weight of one's own is
-// a node with the same value, which works in the same memory.
+// Training and evaluation have a graph each. On places the layer on the second graph. A weight that
+// belongs to no layer gets a second node with the same value, and thereby the same memory.
 func Example_evaluationGraph() {
 	g, evalGraph := G.NewGraph(), G.NewGraph()
 	w := G.NewMatrix(g, tensor.Float32, G.WithShape(1, 2), G.WithName("w"), G.WithInit(G.Ones()))
@@ -195,7 +196,8 @@ func Example_evaluationGraph() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	evalW := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(w.Shape()...), G.WithName(w.Name()), G.WithValue(w.Value()))
+	evalW := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(w.Shape()...), G.WithName(w.Name()),
+		G.WithValue(w.Value()))
 
 	x := G.NewMatrix(evalGraph, tensor.Float32, G.WithShape(1, 1), G.WithName("x"),
 		G.WithValue(tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]float32{4}))))
@@ -208,7 +210,7 @@ func Example_evaluationGraph() {
 		}
 		fmt.Printf("%.2f\n", y.Value().Data())
 		vm.Reset()
-		w.Value().Data().([]float32)[1] = 3 // as a solver does it, in place
+		w.Value().Data().([]float32)[1] = 3 // in place, as a solver changes it
 	}
 	// Output:
 	// [4.00 4.00]

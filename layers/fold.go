@@ -9,15 +9,15 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Fold returns a Linear on the graph that computes linear and then the norm in evaluation,
-// with their present weights and the norm's present running statistics:
+// Fold returns a Linear on g that computes linear followed by the norm in evaluation, so that a
+// trained network needs no operation for the norm (PyTorch's fuse_linear_bn_eval):
 //
 //	rstd = 1/√(running_var+eps)    W' = γ·rstd·W    b' = γ·rstd·(b − running_mean) + β
 //
-// so that a trained network needs no operation for the norm (PyTorch's
-// fuse_linear_bn_eval). The folded layer has memory of its own, always a bias, and the
-// type of linear. Fold takes WithName. It is an error if the norm has WithoutTracking,
-// WithPositions or WithAxis, or another type or number of features than linear's output.
+// The folded layer has copies of the present weights and running statistics, always a bias, and the
+// type of linear. Fold takes WithName. It returns an error if the norm has WithoutTracking,
+// WithPositions or WithAxis, or if linear's output differs from the norm's input in type or number
+// of features.
 func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts)
 	switch {
@@ -30,7 +30,7 @@ func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linea
 	case l.running.check() != nil:
 		return nil, l.errorf("%w", l.running.check())
 	case l.axis != -1:
-		return nil, l.errorf("features on axis %d do not fold into a linear layer, whose outputs are the last axis", l.axis)
+		return nil, l.errorf("the features are on axis %d, want them last, as a linear layer's outputs", l.axis)
 	case l.positions > 0:
 		return nil, l.errorf("statistics at %d positions do not fold into one linear layer", l.positions)
 	case linear.dtype != l.dtype:
@@ -47,18 +47,18 @@ func (l *BatchNorm) Fold(g *G.ExprGraph, linear *Linear, opts ...Option) (*Linea
 		}
 	}
 	weight, bias := folded(norm, from, l.eps, linear.in)
-	given := func(v []float64) G.InitWFn {
+	values := func(v []float64) G.InitWFn {
 		i := -1
 		return func(dt tensor.Dtype, shape ...int) any { return fill(dt, shape, func() float64 { i++; return v[i] }) }
 	}
-	opts = []Option{WithDtype(l.dtype), WithBiasInit(given(bias))}
+	opts = []Option{WithDtype(l.dtype), WithBiasInit(values(bias))}
 	if c.name != "" {
 		opts = append(opts, WithName(c.name))
 	}
-	return NewLinear(g, linear.in, linear.out, given(weight), opts...)
+	return NewLinear(g, linear.in, linear.out, values(weight), opts...)
 }
 
-// folded computes W' and b' in float64.
+// folded returns W' and b', computed in float64.
 func folded(norm, linear State, eps float64, in int) (weight, bias []float64) {
 	weight = op.Numbers(linear["weight"])
 	mean, variance := op.Numbers(norm["running_mean"]), op.Numbers(norm["running_var"])

@@ -8,8 +8,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// TestAFoldedNormComputesTheSame as Linear and BatchNorm one after the other, to 1e-6 of
-// the largest result.
+// TestAFoldedNormComputesTheSame as a Linear followed by a BatchNorm, to 1e-6 of the largest result.
 func TestAFoldedNormComputesTheSame(t *testing.T) {
 	t.Parallel()
 	for name, dt := range dtypes {
@@ -65,7 +64,7 @@ func TestAFoldedNormComputesTheSame(t *testing.T) {
 	}
 }
 
-func TestWhatDoesNotFold(t *testing.T) {
+func TestFoldRefusesNormsAndLayersThatDoNotFold(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
 	linear, err := NewLinear(g, 3, 4, constant(1))
@@ -82,12 +81,15 @@ func TestWhatDoesNotFold(t *testing.T) {
 	}{
 		{nil, nil, nil, "layers: BatchNorm: the linear layer to fold into is nil"},
 		{[]Option{WithoutTracking()}, linear, nil, "layers: BatchNorm: WithoutTracking leaves no statistics to fold"},
-		{[]Option{WithPositions(2)}, linear, nil, "layers: BatchNorm: statistics at 2 positions do not fold into one linear layer"},
-		{[]Option{WithAxis(1)}, linear, nil, "layers: BatchNorm: features on axis 1 do not fold into a linear layer, whose outputs are the last axis"},
+		{[]Option{WithPositions(2)}, linear, nil,
+			"layers: BatchNorm: statistics at 2 positions do not fold into one linear layer"},
+		{[]Option{WithAxis(1)}, linear, nil,
+			"layers: BatchNorm: the features are on axis 1, want them last, as a linear layer's outputs"},
 		{nil, double, nil, "layers: BatchNorm: the linear layer is of type float64, want float32"},
 		{nil, wide, nil, "layers: BatchNorm: the linear layer has 5 outputs, want 4"},
 		{nil, linear, []Option{WithoutBias()}, "layers: Linear: has no option WithoutBias"},
-		{nil, linear, []Option{WithName("Linear")}, "layers: Linear: the graph has a node Linear.weight already, give the layer another name"},
+		{nil, linear, []Option{WithName("Linear")},
+			"layers: Linear: the graph has a node Linear.weight already, give the layer another name"},
 	} {
 		norm, err := NewBatchNorm(G.NewGraph(), 4, c.norm...)
 		require.NoError(t, err)

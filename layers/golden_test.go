@@ -12,8 +12,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// goldenPass is one forward and backward pass of a layer with a weight and,
-// maybe, a bias.
+// goldenPass is a forward and backward pass of a layer with a weight and an optional bias.
 type goldenPass struct {
 	X, Dy, Y, Dx, Dweight golden.Tensor
 	Dbias                 *golden.Tensor
@@ -29,13 +28,11 @@ func (p goldenPass) grads() [][]float64 {
 
 var dtypes = map[string]tensor.Dtype{"float32": tensor.Float32, "float64": tensor.Float64}
 
-// tolerance is for sums of values of order 1, taken in another order than
-// PyTorch's.
+// tolerance returns the tolerance for sums of values of order 1 in another order than PyTorch's.
 var tolerance = map[string]golden.Within{"float32": {Rel: 1e-5, Abs: 1e-7}, "float64": {Rel: 1e-10, Abs: 1e-15}}
 
-// rowTolerance widens the absolute part where a row's values are far larger than
-// √(variance+eps): there the rounding of the mean, PyTorch's too, is amplified by
-// their ratio.
+// rowTolerance widens the absolute part if a row's values are far larger than √(variance+eps),
+// because the rounding of the mean, in PyTorch too, is amplified by their ratio.
 func rowTolerance(dtype string, x golden.Tensor, eps float64) golden.Within {
 	tol := tolerance[dtype]
 	cols := x.Shape[len(x.Shape)-1]
@@ -55,8 +52,8 @@ func rowTolerance(dtype string, x golden.Tensor, eps float64) golden.Within {
 	return tol
 }
 
-// compare holds y and the gradients to PyTorch's. What rounding of the mean
-// amplifies does not reach dbias, which has the plain tolerance.
+// compare compares y and the gradients with PyTorch's. dbias has the plain tolerance, because the
+// rounding of the mean does not reach it.
 func (p goldenPass) compare(t *testing.T, dtype string, tol golden.Within, y []float64, grads [][]float64) {
 	t.Helper()
 	golden.RequireClose(t, p.Y.Data, y, tol, "y")
@@ -70,8 +67,10 @@ func (p goldenPass) compare(t *testing.T, dtype string, tol golden.Within, y []f
 	}
 }
 
-// run applies the layer, on the graph it stands on, to the pass's x.
-func (p goldenPass) run(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype) (y []float64, grads [][]float64) {
+// run applies the layer, on its graph, to the pass's x.
+func (p goldenPass) run(
+	t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype,
+) (y []float64, grads [][]float64) {
 	t.Helper()
 	x := input(g, "x", dt, p.X.Data, p.X.Shape...)
 	return gradients(t, machine, testLayer{
@@ -88,7 +87,7 @@ func setAll(t *testing.T, l Layer, weight golden.Tensor, bias *golden.Tensor) {
 	}
 }
 
-// rowNormEqualsPyTorch compares LayerNorm and those that are like it.
+// rowNormEqualsPyTorch compares a norm of rows with PyTorch's values.
 func rowNormEqualsPyTorch(t *testing.T, n normSpec) {
 	var f struct {
 		Cases []struct {
@@ -119,8 +118,8 @@ func rowNormEqualsPyTorch(t *testing.T, n normSpec) {
 	}
 }
 
-// TestRowNormsOptionsEqualPyTorch: normalized shapes of several dimensions, no
-// learnables, and RMSNorm's gain and part.
+// TestRowNormsOptionsEqualPyTorch covers shapes of several dimensions, no learnables, and RMSNorm's
+// gain and part.
 func TestRowNormsOptionsEqualPyTorch(t *testing.T) {
 	for _, file := range []string{"layernorm_shape.json", "rmsnorm_options.json"} {
 		var f struct {
@@ -214,7 +213,7 @@ func batchNormEqualsPyTorch(t *testing.T, n normSpec) {
 				first, err := NewBatchNorm(G.NewGraph(), c.Weight.Shape[0], opts...)
 				require.NoError(t, err)
 				setAll(t, first, c.Weight, c.Bias)
-				// The steps run on one placed node, as in training, with new values.
+				// The steps run on one node with new values, as in training.
 				tol := tolerance[c.Dtype]
 				g := G.NewGraph()
 				l, err := first.On(g, Training)
@@ -239,6 +238,7 @@ func batchNormEqualsPyTorch(t *testing.T, n normSpec) {
 }
 
 func TestStatelessLayersEqualPyTorch(t *testing.T) {
+	t.Parallel()
 	type stateless struct {
 		Name, Dtype  string
 		Heads        int // of attention
@@ -258,7 +258,8 @@ func TestStatelessLayersEqualPyTorch(t *testing.T) {
 					l, err := build(c)
 					require.NoError(t, err)
 					x := input(G.NewGraph(), "x", dtypes[c.Dtype], c.X.Data, c.X.Shape...)
-					y, grads := gradients(t, machine, testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, c.Dy.Data)
+					layer := testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}
+					y, grads := gradients(t, machine, layer, c.Dy.Data)
 					golden.RequireClose(t, c.Y.Data, y, tolerance[c.Dtype], "y")
 					golden.RequireClose(t, c.Dx.Data, grads[0], tolerance[c.Dtype], "dx")
 				})
@@ -297,15 +298,16 @@ func TestCrossEntropyEqualsPyTorch(t *testing.T) {
 	}
 }
 
-// TestNormsEqualGorgoniasPrimitives writes LayerNorm and RMSNorm in Gorgonia's
-// own operations and lets Gorgonia differentiate those.
+// TestNormsEqualGorgoniasPrimitives compares LayerNorm and RMSNorm with compositions of Gorgonia's
+// own operations, which Gorgonia differentiates.
 func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
+	t.Parallel()
 	const rows, cols, eps = 5, 7, 1e-5
 	rng := rand.New(rand.NewPCG(7, 7))
 	x, gamma, beta := normals(rng, rows*cols, 0.5, 1.5), normals(rng, cols, 1, 0.3), normals(rng, cols, 0, 0.3)
 	upstream := normals(rng, rows*cols, 0, 1)
 
-	// composed is γ·x̂ + β with x̂ = c/√(mean(c²)+eps), c = x or x − mean(x).
+	// composed returns γ·x̂ + β with x̂ = c/√(mean(c²)+eps), c = x or x − mean(x).
 	composed := func(centred bool) func(g *G.ExprGraph, x, gamma, beta *G.Node) *G.Node {
 		return func(g *G.ExprGraph, x, gamma, beta *G.Node) *G.Node {
 			mean := func(v *G.Node) *G.Node {
@@ -329,7 +331,8 @@ func TestNormsEqualGorgoniasPrimitives(t *testing.T) {
 		new  func(g *G.ExprGraph) (Layer, error)
 		like func(g *G.ExprGraph, x, gamma, beta *G.Node) *G.Node
 	}{
-		{"LayerNorm", func(g *G.ExprGraph) (Layer, error) { return NewLayerNorm(g, cols, f64, WithEps(eps)) }, composed(true)},
+		{"LayerNorm", func(g *G.ExprGraph) (Layer, error) { return NewLayerNorm(g, cols, f64, WithEps(eps)) },
+			composed(true)},
 		{"RMSNorm", func(g *G.ExprGraph) (Layer, error) { return NewRMSNorm(g, cols, f64, WithEps(eps)) }, composed(false)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,25 +5,24 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The methods of this file are those that golgi's Layer (github.com/gorgonia/golgi) has
-// besides Fwd, Model and Name, so that golgi can compose the layers with its own. golgi
-// calls them placeholders.
+// With the methods of this file, layers implement golgi's Layer interface
+// (github.com/gorgonia/golgi), so that golgi can compose them with its own layers. golgi calls these
+// methods placeholders.
 
-// Type returns the layer's type as a function: the output has the input's type and number
-// of dimensions.
+// Type returns the type of a function whose output has its input's type and number of dimensions.
 func (m *module) Type() hm.Type { return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('a')) }
 
-// Type returns the layer's type as a function from ids to floats.
+// Type returns the type of a function from ids to floats.
 func (l *Embedding) Type() hm.Type {
 	return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('b'))
 }
 
-// Type returns the layer's type as a function from logits to a scalar.
+// Type returns the type of a function from logits to a scalar.
 func (l *CrossEntropy) Type() hm.Type {
 	return hm.NewFnType(hm.TypeVariable('a'), hm.TypeVariable('b'))
 }
 
-// Shape returns the shape of the first learnable, nil if there is none.
+// Shape returns the shape of the first learnable. It returns nil if there are no learnables.
 func (m *module) Shape() tensor.Shape {
 	if len(m.learnables) == 0 {
 		return nil
@@ -31,5 +30,5 @@ func (m *module) Shape() tensor.Shape {
 	return m.learnables[0].Shape()
 }
 
-// Describe does nothing: golgi keeps it for a description of the layer in ONNX.
+// Describe does nothing. golgi reserves it for a description of the layer in ONNX.
 func (m *module) Describe() {}

@@ -9,7 +9,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// golgiLayer is Layer of github.com/gorgonia/golgi, method for method.
+// golgiLayer has the methods of Layer in github.com/gorgonia/golgi.
 type golgiLayer interface {
 	Model() G.Nodes
 	Fwd(x G.Input) G.Result
@@ -25,14 +25,13 @@ var (
 	_ golgiLayer = (*CrossEntropy)(nil)
 )
 
-// composition is what golgi's Compose makes: b of a.
+// composition is b after a, as golgi's Compose returns it.
 type composition struct{ a, b golgiLayer }
 
 func (c composition) Fwd(x G.Input) G.Result { return c.b.Fwd(c.a.Fwd(x)) }
 
-// TestEveryLayerIsOneOfGolgis composes each layer with another, and asks it what golgi
-// may ask.
-func TestEveryLayerIsOneOfGolgis(t *testing.T) {
+// TestEveryLayerWorksInGolgi composes each layer with another and calls the methods that golgi calls.
+func TestEveryLayerWorksInGolgi(t *testing.T) {
 	t.Parallel()
 	for kind, build := range every {
 		t.Run(kind, func(t *testing.T) {
@@ -69,8 +68,8 @@ func TestEveryLayerIsOneOfGolgis(t *testing.T) {
 	}
 }
 
-// TestTypesOfInputAndOutput are the same, except where a layer has another output.
-func TestTypesOfInputAndOutput(t *testing.T) {
+// TestTypesOfInputAndOutputAreEqual, except for layers with another kind of output.
+func TestTypesOfInputAndOutputAreEqual(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		layer golgiLayer

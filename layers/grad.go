@@ -10,24 +10,23 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Grad gives the gradients of a scalar cost with respect to nodes of its graph, as
-// nodes that can be part of another cost: a gradient penalty's, or a product with
-// the Hessian.
+// Grad returns the gradients of a scalar cost with respect to nodes of its graph. They are nodes that
+// can be part of another cost, for example of a gradient penalty or a product with the Hessian.
 //
 //	dx, err := layers.Grad(gorgonia.Must(gorgonia.Sum(y)), x)
 //	penalty := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.Square(dx[0]))))
 //	_, err = gorgonia.Grad(gorgonia.Must(gorgonia.Add(loss, penalty)), weights...)
 //
-// It is gorgonia.Grad for the inner gradients: gorgonia.Grad (v0.9.18) marks what it
-// has differentiated, and a later one passes over that and loses gradients without a
-// word. For the last gradient, which solvers are to find, gorgonia.Grad it is.
+// Use it for the inner gradients, because gorgonia.Grad (v0.9.18) marks the nodes that it has
+// differentiated, and a later gorgonia.Grad skips marked nodes and silently loses gradients. Use
+// gorgonia.Grad for the last gradient, which solvers read.
 //
-// A gradient has its node's shape. The cost must be a float scalar and depend on each
-// of the nodes; the gradients of norms of rows can be differentiated once more,
-// and those of other layers are an error, here and in gorgonia.Grad. So is
-// gorgonia.Slice on the way here, whose own gradient Gorgonia cannot differentiate.
+// A gradient has its node's shape. The cost must be a float scalar and depend on each of the nodes.
+// The gradients of LayerNorm, RMSNorm and ScaleNorm can be differentiated once more. For other
+// layers, Grad and gorgonia.Grad return an error. Grad also returns an error for a gorgonia.Slice
+// between cost and node, because Gorgonia cannot differentiate its gradient.
 func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
-	defer func() { // some of Gorgonia's operations do
+	defer func() { // some of Gorgonia's operations panic
 		if r := recover(); r != nil {
 			err = fmt.Errorf("layers: Grad: panic: %v", r)
 		}
@@ -39,7 +38,7 @@ func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
 		return nil, fmt.Errorf("layers: Grad: the cost has shape %v, want a scalar", cost.Shape())
 	}
 	if cost.Graph() == nil {
-		return nil, fmt.Errorf("layers: Grad: the cost stands on no graph")
+		return nil, fmt.Errorf("layers: Grad: the cost has no graph")
 	}
 	var one any
 	switch cost.Dtype() {
@@ -50,7 +49,12 @@ func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
 	default:
 		return nil, fmt.Errorf("layers: Grad: the cost is of type %v, want float32 or float64", cost.Dtype())
 	}
-	b := backpropagation{g: cost.Graph(), wrt: make(map[*G.Node]bool), depends: make(map[*G.Node]bool), terms: make(map[*G.Node]G.Nodes)}
+	b := backpropagation{
+		g:       cost.Graph(),
+		wrt:     make(map[*G.Node]bool),
+		depends: make(map[*G.Node]bool),
+		terms:   make(map[*G.Node]G.Nodes),
+	}
 	for _, n := range wrt {
 		b.wrt[n] = true
 	}
@@ -71,15 +75,16 @@ func Grad(cost *G.Node, wrt ...*G.Node) (_ G.Nodes, err error) {
 	return grads, nil
 }
 
-// backpropagation is a reverse pass over a graph under way.
+// backpropagation is the state of a reverse pass over a graph.
 type backpropagation struct {
 	g       *G.ExprGraph
 	wrt     map[*G.Node]bool
-	depends map[*G.Node]bool    // on one of wrt, through operations with gradients
-	order   G.Nodes             // those that do, operands first
-	terms   map[*G.Node]G.Nodes // of their gradients; one once it is their turn
+	depends map[*G.Node]bool    // whether a node depends on one of wrt through differentiable operations
+	order   G.Nodes             // the nodes that depend, operands first
+	terms   map[*G.Node]G.Nodes // the terms of a node's gradient, after pullBack their sum
 }
 
+// visit reports whether n depends on one of wrt, and puts it and its operands in order.
 func (b *backpropagation) visit(n *G.Node) bool {
 	if d, ok := b.depends[n]; ok {
 		return d
@@ -98,8 +103,8 @@ func (b *backpropagation) visit(n *G.Node) bool {
 	return depends
 }
 
-// pullBack adds the node's gradient up, all of whose terms are there, and hands it
-// on to the operands.
+// pullBack sums the terms of n's gradient and adds a term to the gradient of each operand. All nodes
+// that use n must have been pulled back.
 func (b *backpropagation) pullBack(n *G.Node) error {
 	if len(b.terms[n]) == 0 {
 		return nil
@@ -114,7 +119,7 @@ func (b *backpropagation) pullBack(n *G.Node) error {
 		return nil
 	}
 	if fmt.Sprintf("%T", n.Op()) == "*gorgonia.sliceOp" {
-		return fmt.Errorf("what comes by way of gorgonia.Slice (%q) has no second derivative: Gorgonia would leave it out without a word", n.Name())
+		return fmt.Errorf("gorgonia.Slice (%q) has no second derivative: Gorgonia would silently leave it out", n.Name())
 	}
 	grads, err := n.Op().(G.SDOp).SymDiff(operands, n, grad)
 	if err != nil {

@@ -14,24 +14,24 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// testLayer is a layer on a graph with inputs, as gradient checks need it.
+// testLayer is a layer on a graph, and its inputs, for gradient checks.
 type testLayer struct {
 	inputs  G.Nodes // with values
 	forward func() (*G.Node, error)
 }
 
-// tester is a test, or one that draws what it tests.
+// tester is a *testing.T or a *rapid.T.
 type tester interface {
 	require.TestingT
 	Helper()
 }
 
-// machines are Gorgonia's two: the first differentiates the graph, the second
-// its values.
+// machines holds Gorgonia's two machines. The first needs gradients in the graph, the second computes
+// them from values.
 var machines = []string{"tape", "lisp"}
 
-// gradients runs y = layer(inputs) once and returns y and the gradients of
-// Σ upstream∘y with respect to each float input.
+// gradients runs y = layer(inputs) once. It returns y and the gradients of Σ upstream∘y with respect
+// to each float input.
 func gradients(t *testing.T, machine string, l testLayer, upstream []float64) (y []float64, grads [][]float64) {
 	t.Helper()
 	out, err := l.forward()
@@ -49,7 +49,7 @@ func gradients(t *testing.T, machine string, l testLayer, upstream []float64) (y
 	return float64s(out.Value()), takeGrads(t, wrt)
 }
 
-// takeGrads copies gradients and sets them to zero, as a solver does: Gorgonia
+// takeGrads returns copies of the gradients and sets them to zero, as a solver does, because Gorgonia
 // adds to them on every run.
 func takeGrads(t *testing.T, nodes G.Nodes) (grads [][]float64) {
 	t.Helper()
@@ -69,17 +69,19 @@ func newMachine(t tester, machine string, cost *G.Node, wrt G.Nodes) G.VM {
 	}
 	_, err := G.Grad(cost, wrt...)
 	require.NoError(t, err)
-	// Gorgonia adds up gradients of the bound, and panics at empty ones.
+	// Gorgonia sums the gradients of bound nodes, and panics at empty ones.
 	bound := slices.DeleteFunc(slices.Clone(wrt), func(n *G.Node) bool { return n.Shape().TotalSize() == 0 })
-	if len(bound) == 0 { // BindDualValues would bind all
+	if len(bound) == 0 { // without arguments, BindDualValues binds all nodes
 		return G.NewTapeMachine(cost.Graph())
 	}
 	return G.NewTapeMachine(cost.Graph(), G.BindDualValues(bound...))
 }
 
-// newSteps places the layer once and returns a function that runs it on new
-// values of its input and of the upstream gradient.
-func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, shape []int) func(x, upstream []float64) ([]float64, [][]float64) {
+// newSteps applies the layer once and returns a function that runs it on new values of its input and
+// of the upstream gradient.
+func newSteps(
+	t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, shape []int,
+) func(x, upstream []float64) (y []float64, grads [][]float64) {
 	t.Helper()
 	x := input(g, "x", dt, make([]float64, tensor.Shape(shape).TotalSize()), shape...)
 	y, err := l.Forward(x)
@@ -90,7 +92,7 @@ func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.D
 	return func(values, upstream []float64) ([]float64, [][]float64) {
 		overwrite(x, values)
 		overwrite(g.ByName("upstream")[0], upstream)
-		if machine == "lisp" { // Reset does not take an old one back to the beginning
+		if machine == "lisp" { // Reset does not rewind a LispMachine
 			vm = newMachine(t, machine, cost, wrt)
 		}
 		require.NoError(t, vm.RunAll())
@@ -99,7 +101,7 @@ func newSteps(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.D
 	}
 }
 
-// overwrite gives an input new values in its own memory.
+// overwrite sets an input's values in its own memory.
 func overwrite(n *G.Node, values []float64) {
 	switch d := n.Value().Data().(type) {
 	case []float64:
@@ -109,7 +111,7 @@ func overwrite(n *G.Node, values []float64) {
 	}
 }
 
-// dot is the scalar Σ upstream∘y.
+// dot returns the scalar Σ upstream∘y.
 func dot(t tester, y *G.Node, upstream []float64) *G.Node {
 	t.Helper()
 	if y.IsScalar() {
@@ -124,11 +126,12 @@ func dot(t tester, y *G.Node, upstream []float64) *G.Node {
 		return cost
 	}
 	w := tensor.New(tensor.WithShape(y.Shape()...), tensor.WithBacking(as(y.Dtype(), upstream)))
-	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"), G.WithValue(w))
+	weights := G.NewTensor(y.Graph(), y.Dtype(), y.Dims(), G.WithShape(y.Shape()...), G.WithName("upstream"),
+		G.WithValue(w))
 	return G.Must(G.Sum(G.Must(G.HadamardProd(y, weights))))
 }
 
-// total is the sum of all elements.
+// total returns the sum of all elements.
 type total[T op.Float] struct{}
 
 func (total[T]) Forward(out op.Array[T], in []op.Array[T]) error {
@@ -146,22 +149,30 @@ func (total[T]) Backward(din, _ []op.Array[T], _, dout op.Array[T]) error {
 	return nil
 }
 
-// checkGradients compares the gradients of every float input, on both machines,
-// with central differences of the forward pass. build makes the layer on a fresh
-// graph from the given values of its inputs.
+// checkGradients compares the gradients of every float input, on both machines, with central
+// differences of the forward pass. build returns the layer on a new graph with the given values of
+// its inputs.
 func checkGradients(t *testing.T, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
 	checkGradientsOn(t, machines, values, build)
 }
 
-func checkGradientsOn(t *testing.T, machines []string, values []any, build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
+func checkGradientsOn(t *testing.T, machines []string, values []any,
+	build func(t *testing.T, g *G.ExprGraph, values []any) testLayer) {
 	rng := rand.New(rand.NewPCG(1, 2))
+	varied := build(t, G.NewGraph(), values)
+	require.Len(t, varied.inputs, len(values))
+	out, err := varied.forward()
+	require.NoError(t, err)
+	vm := G.NewTapeMachine(out.Graph())
+	defer vm.Close()
 	forward := func() []float64 {
-		l := build(t, G.NewGraph(), values)
-		out, err := l.forward()
-		require.NoError(t, err)
-		vm := G.NewTapeMachine(out.Graph())
-		defer vm.Close()
+		for i, v := range values {
+			if x, ok := v.([]float64); ok {
+				overwrite(varied.inputs[i], x)
+			}
+		}
 		require.NoError(t, vm.RunAll())
+		defer vm.Reset()
 		return float64s(out.Value())
 	}
 	upstream := normals(rng, len(forward()), 0, 1)
@@ -194,9 +205,8 @@ func checkGradientsOn(t *testing.T, machines []string, values []any, build func(
 	}
 }
 
-// difference is the derivative of f with respect to *x by central differences,
-// with Richardson's extrapolation: an error of order h⁴ lets h be large enough
-// for rounding not to matter.
+// difference returns the derivative of f with respect to *x by central differences with Richardson's
+// extrapolation. Its error is of order h⁴, so that h can be large enough for rounding not to matter.
 func difference(f func() float64, x *float64) float64 {
 	const h = 1e-3
 	x0 := *x
@@ -218,7 +228,7 @@ func normals(rng *rand.Rand, n int, mean, std float64) []float64 {
 	return x
 }
 
-// as converts values to a slice of the type.
+// as returns the values as a slice of the type.
 func as(dt tensor.Dtype, x []float64) any {
 	if dt == tensor.Int {
 		n := make([]int, len(x))
@@ -231,9 +241,9 @@ func as(dt tensor.Dtype, x []float64) any {
 	return fill(dt, []int{len(x)}, func() float64 { i++; return x[i] })
 }
 
-// float64s copies a float value.
+// float64s returns a copy of a float value.
 func float64s(v G.Value) []float64 {
-	if v.Shape().TotalSize() == 0 { // of which Data panics
+	if v.Shape().TotalSize() == 0 { // Data panics at it
 		return nil
 	}
 	switch d := v.Data().(type) {
@@ -253,7 +263,7 @@ func float64s(v G.Value) []float64 {
 	panic(fmt.Sprintf("not a float value: %T", v.Data()))
 }
 
-// input adds an input node with a value: a float tensor, or integers.
+// input adds an input node with a value, a float tensor or integers.
 func input(g *G.ExprGraph, name string, dt tensor.Dtype, values any, shape ...int) *G.Node {
 	if f, ok := values.([]float64); ok {
 		values = as(dt, f)

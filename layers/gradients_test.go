@@ -12,15 +12,16 @@ import (
 
 var shapes = [][]int{{1, 5}, {4, 1}, {5, 7}, {3, 4, 6}, {2, 1, 3, 2}, {9}}
 
-// f64 builds layers for gradient checks.
+// f64 is the option for gradient checks.
 var f64 = WithDtype(tensor.Float64)
 
 // TestGradients compares every layer's gradients with finite differences.
 func TestGradients(t *testing.T) {
+	t.Parallel()
 	type testedLayer struct {
 		name string
 		new  func(g *G.ExprGraph, features int, opts ...Option) (Layer, error)
-		fits func(shape []int) bool // of x
+		fits func(shape []int) bool // x's shapes
 	}
 	always := func([]int) bool { return true }
 	all := []testedLayer{
@@ -46,6 +47,7 @@ func TestGradients(t *testing.T) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s/%v", l.name, shape), func(t *testing.T) {
+				t.Parallel()
 				rng := rand.New(rand.NewPCG(3, uint64(features)))
 				values := []any{normals(rng, tensor.Shape(shape).TotalSize(), 0.5, 1.5)}
 				probe, err := l.new(G.NewGraph(), features, f64)
@@ -70,7 +72,7 @@ func TestGradients(t *testing.T) {
 	}
 }
 
-// evaluatedBatchNorm has running statistics other than those it starts with.
+// evaluatedBatchNorm returns an evaluation placement whose running statistics are not the initial ones.
 func evaluatedBatchNorm(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	l, err := NewBatchNorm(G.NewGraph(), features, opts...)
 	if err != nil {
@@ -84,6 +86,7 @@ func evaluatedBatchNorm(g *G.ExprGraph, features int, opts ...Option) (Layer, er
 }
 
 func TestEmbeddingGradients(t *testing.T) {
+	t.Parallel()
 	const count, features = 5, 3
 	rng := rand.New(rand.NewPCG(4, 4))
 	ids := []int{4, 0, 4, 2, 1, 4} // one used often, one never
@@ -118,6 +121,7 @@ func TestEmbeddingGradients(t *testing.T) {
 }
 
 func TestCausalSelfAttentionGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 5))
 	for _, s := range []struct{ batch, time, channels, heads int }{
 		{1, 1, 1, 1}, {2, 5, 4, 2}, {3, 4, 6, 3}, {1, 7, 5, 1},
@@ -135,6 +139,7 @@ func TestCausalSelfAttentionGradients(t *testing.T) {
 }
 
 func TestCrossEntropyGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(6, 6))
 	for _, s := range []struct {
 		logits  []int

@@ -60,7 +60,7 @@ func groupNormEqualsPyTorch(t *testing.T, n normSpec) {
 	}
 }
 
-// groupOrInstance makes an InstanceNorm for no groups.
+// groupOrInstance returns a GroupNorm, or an InstanceNorm for 0 groups.
 func groupOrInstance(g *G.ExprGraph, groups, features int, opts ...Option) (Layer, error) {
 	if groups == 0 {
 		return NewInstanceNorm(g, features, opts...)
@@ -68,8 +68,10 @@ func groupOrInstance(g *G.ExprGraph, groups, features int, opts ...Option) (Laye
 	return NewGroupNorm(g, groups, features, opts...)
 }
 
-// runOnce gives y and the gradients of x and of the learnables.
-func runOnce(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, x, dy []float64, shape ...int) (y []float64, grads [][]float64) {
+// runOnce returns y and the gradients of x and of the learnables.
+func runOnce(
+	t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dtype, x, dy []float64, shape ...int,
+) (y []float64, grads [][]float64) {
 	t.Helper()
 	in := input(g, "x", dt, x, shape...)
 	return gradients(t, machine, testLayer{
@@ -81,7 +83,7 @@ func runOnce(t *testing.T, machine string, g *G.ExprGraph, l Layer, dt tensor.Dt
 func TestGroupNormGradients(t *testing.T) {
 	for _, c := range []struct {
 		shape        []int
-		axis, groups int // 0: InstanceNorm
+		axis, groups int // 0 groups: InstanceNorm
 		opts         []Option
 	}{
 		{[]int{3, 6}, -1, 2, nil},
@@ -99,10 +101,13 @@ func TestGroupNormGradients(t *testing.T) {
 			features := c.shape[(c.axis+len(c.shape))%len(c.shape)]
 			rng := rand.New(rand.NewPCG(3, uint64(features)))
 			opts := append([]Option{f64, WithAxis(c.axis)}, c.opts...)
-			values := []any{normals(rng, tensor.Shape(c.shape).TotalSize(), 0.5, 1.5), normals(rng, features, 0.7, 0.5), normals(rng, features, 0.7, 0.5)}
 			probe, err := groupOrInstance(G.NewGraph(), c.groups, features, opts...)
 			require.NoError(t, err)
-			checkGradients(t, values[:1+len(probe.Learnables())], func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
+			values := []any{normals(rng, tensor.Shape(c.shape).TotalSize(), 0.5, 1.5)}
+			for range probe.Learnables() {
+				values = append(values, normals(rng, features, 0.7, 0.5))
+			}
+			checkGradients(t, values, func(t *testing.T, g *G.ExprGraph, values []any) testLayer {
 				l, err := groupOrInstance(g, c.groups, features, opts...)
 				require.NoError(t, err)
 				x := input(g, "x", tensor.Float64, values[0], c.shape...)
@@ -118,15 +123,15 @@ func TestGroupNormGradients(t *testing.T) {
 	}
 }
 
-// groupNormCase is values of y and gradients that two layers are to agree in.
+// groupNormCase is a layer and the shape of its input.
 type groupNormCase struct {
 	new   func(g *G.ExprGraph, opts ...Option) (Layer, error)
 	shape []int
 	axis  int
 }
 
-// requireSame runs both on one x, dy, γ and β, those of b in the order that gather
-// gives: b's element i is a's element gather[i].
+// requireSame compares the results of two layers for one x, dy, γ and β. Element i of b's x and dy is
+// element gather[i] of a's.
 func requireSame(t *testing.T, a, b groupNormCase, gather []int, learnables bool) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(5, 6))
@@ -181,22 +186,25 @@ func TestGroupNormOfOneGroupIsLayerNorm(t *testing.T) {
 	one := func(n int) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 1, n, opts...) }
 	}
-	requireSame(t, groupNormCase{layerNorm(12), []int{5, 12}, -1}, groupNormCase{one(12), []int{5, 12}, -1}, inPlace(60), true)
-	// Of images it is LayerNorm of each as one row, but for the shape of γ and β.
-	requireSame(t, groupNormCase{layerNorm(60), []int{3, 60}, -1}, groupNormCase{one(4), []int{3, 4, 5, 3}, 1}, inPlace(180), false)
+	rows := []int{5, 12}
+	requireSame(t, groupNormCase{layerNorm(12), rows, -1}, groupNormCase{one(12), rows, -1}, inPlace(60), true)
+	// For images it is LayerNorm of each image as one row, except for the shape of γ and β.
+	images := groupNormCase{one(4), []int{3, 4, 5, 3}, 1}
+	requireSame(t, groupNormCase{layerNorm(60), []int{3, 60}, -1}, images, inPlace(180), false)
 }
 
 func TestInstanceNormIsGroupNormOfGroupsOfOne(t *testing.T) {
 	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 4, 4, opts...) }
 	instance := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewInstanceNorm(g, 4, opts...) }
-	requireSame(t, groupNormCase{group, []int{3, 4, 5, 3}, 1}, groupNormCase{instance, []int{3, 4, 5, 3}, 1}, inPlace(180), true)
+	shape := []int{3, 4, 5, 3}
+	requireSame(t, groupNormCase{group, shape, 1}, groupNormCase{instance, shape, 1}, inPlace(180), true)
 }
 
-// TestGroupNormAlongAnyAxis: the axis says where the features are and no more.
+// TestGroupNormAlongAnyAxis moves the features to other axes.
 func TestGroupNormAlongAnyAxis(t *testing.T) {
 	group := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewGroupNorm(g, 2, 4, opts...) }
 	const samples, h, w, features = 3, 5, 2, 4
-	var first, middle []int // of an element there, where it is with the features last
+	var first, middle []int // for each element with the features there, its place with the features last
 	for n := range samples {
 		last := func(i, j, c int) int { return ((n*h+i)*w+j)*features + c }
 		for c := range features {
@@ -220,7 +228,7 @@ func TestGroupNormAlongAnyAxis(t *testing.T) {
 	requireSame(t, last, groupNormCase{group, []int{samples, h, features, w}, 2}, middle, true)
 }
 
-// TestGroupOfOneNumber: its x̂ is 0, whatever the number.
+// TestGroupOfOneNumber requires x̂ = 0 whatever the number.
 func TestGroupOfOneNumber(t *testing.T) {
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 		g := G.NewGraph()
@@ -245,7 +253,7 @@ func TestGroupNormErrors(t *testing.T) {
 		{3, 4, []Option{WithName("gn")}, "layers: GroupNorm gn: groups is 3, want a divisor of 4 features"},
 		{8, 4, nil, "layers: GroupNorm: groups is 8, want a divisor of 4 features"},
 		{1, 0, nil, "layers: GroupNorm: features is 0, want 1 or more"},
-		{2, 4, []Option{WithAxis(0)}, "layers: GroupNorm: axis is 0, want another: that one is the samples'"},
+		{2, 4, []Option{WithAxis(0)}, "layers: GroupNorm: axis is 0, which is the samples', want another"},
 		{2, 4, []Option{WithMomentum(0.1)}, "layers: GroupNorm: has no option WithMomentum"},
 	} {
 		_, err := NewGroupNorm(g, c.groups, c.features, c.opts...)
@@ -263,24 +271,26 @@ func TestGroupNormErrors(t *testing.T) {
 		shape []int
 		want  string
 	}{
-		{-1, tensor.Float32, []int{4}, "layers: GroupNorm: the features are axis 0, want samples there (input shape (4))"},
-		{-2, tensor.Float32, []int{4, 3}, "layers: GroupNorm: the features are axis 0, want samples there (input shape (4, 3))"},
-		{-1, tensor.Float32, []int{2, 3}, "layers: GroupNorm: last dimension is 3, want 4 (input shape (2, 3))"},
-		{1, tensor.Float32, []int{2, 3, 5}, "layers: GroupNorm: axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
-		{2, tensor.Float32, []int{2, 4}, "layers: GroupNorm: axis is 2, want one of the input's, -2 to 1 (input shape (2, 4))"},
-		{-1, tensor.Float64, []int{2, 4}, "layers: GroupNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
+		{-1, tensor.Float32, []int{4}, "the features are axis 0, want samples there (input shape (4))"},
+		{-2, tensor.Float32, []int{4, 3}, "the features are axis 0, want samples there (input shape (4, 3))"},
+		{-1, tensor.Float32, []int{2, 3}, "last dimension is 3, want 4 (input shape (2, 3))"},
+		{1, tensor.Float32, []int{2, 3, 5}, "axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
+		{2, tensor.Float32, []int{2, 4}, "axis is 2, want one of the input's, -2 to 1 (input shape (2, 4))"},
+		{-1, tensor.Float64, []int{2, 4}, "the input is of type float64, want float32: " +
+			"WithDtype(tensor.Float64) makes a layer for such inputs"},
 	} {
 		g := G.NewGraph()
 		l, err := NewGroupNorm(g, 2, 4, WithAxis(c.axis))
 		require.NoError(t, err)
 		_, err = l.Forward(input(g, "x", c.dt, make([]float64, tensor.Shape(c.shape).TotalSize()), c.shape...))
-		require.EqualError(t, err, c.want)
+		require.EqualError(t, err, "layers: GroupNorm: "+c.want)
 	}
 }
 
 func TestGroupNormOnAnotherGraph(t *testing.T) {
 	for _, groups := range []int{0, 2} {
-		l, err := groupOrInstance(G.NewGraph(), groups, 4, f64, WithAxis(1), WithEps(0.1), WithWeightInit(constant(2)), WithBiasInit(constant(-1)))
+		l, err := groupOrInstance(G.NewGraph(), groups, 4,
+			f64, WithAxis(1), WithEps(0.1), WithWeightInit(constant(2)), WithBiasInit(constant(-1)))
 		require.NoError(t, err)
 		rng := rand.New(rand.NewPCG(9, 9))
 		x, dy := normals(rng, 24, 0, 1), normals(rng, 24, 0, 1)
@@ -296,12 +306,12 @@ func TestGroupNormOnAnotherGraph(t *testing.T) {
 		for _, v := range y {
 			mean += v / 24
 		}
-		require.InDelta(t, -1, mean, 1e-12) // β, for x̂ has mean 0
+		require.InDelta(t, -1, mean, 1e-12) // β, because x̂ has mean 0
 	}
 }
 
-// TestInstanceNormTracksAsPyTorch: three steps of training, and evaluation, which under a
-// machine made with EvalMode the training placement does too.
+// TestInstanceNormTracksAsPyTorch trains for three steps, then evaluates, also with the training
+// placement on a machine made with EvalMode.
 func TestInstanceNormTracksAsPyTorch(t *testing.T) {
 	t.Parallel()
 	type pass struct {
@@ -389,9 +399,10 @@ func TestWhatATrackingInstanceNormRefuses(t *testing.T) {
 	_, err = l.ForwardMasked(x, input(g, "mask", tensor.Int, make([]int, 6), 2, 3))
 	require.EqualError(t, err, "layers: InstanceNorm: WithTracking and a mask cannot be combined")
 	_, err = l.Forward(input(g, "rows", tensor.Float32, make([]float64, 8), 2, 4))
-	require.EqualError(t, err, "layers: InstanceNorm: needs 2 numbers or more of each feature to track statistics of, a sample has 1 (input shape (2, 4))")
+	require.EqualError(t, err, "layers: InstanceNorm: "+
+		"WithTracking needs 2 or more numbers of a feature in a sample, there is 1 (input shape (2, 4))")
 	eval, err := l.On(G.NewGraph(), Evaluation)
 	require.NoError(t, err)
 	_, err = eval.Forward(input(eval.Learnables()[0].Graph(), "rows", tensor.Float32, make([]float64, 8), 2, 4))
-	require.NoError(t, err, "running statistics are of other numbers")
+	require.NoError(t, err, "running statistics need no numbers of this sample")
 }

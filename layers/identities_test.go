@@ -14,17 +14,17 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// What is claimed of norms, as theorems: of all of them, in both types, on several
-// draws.
+// Theorems about norms, checked for all of them, in both types, on several draws.
 
 const seeds = 3
 
-// tinyEps is nothing beside the variances here.
+// tinyEps is negligible beside the variances here.
 const tinyEps = 1e-30
 
-var floats = map[tensor.Dtype]float64{tensor.Float32: 0x1p-23, tensor.Float64: 0x1p-52} // and their units in the last place
+// floats maps the types to their unit in the last place of 1.
+var floats = map[tensor.Dtype]float64{tensor.Float32: 0x1p-23, tensor.Float64: 0x1p-52}
 
-// skewed are inputs, as run takes them, whose distribution has no symmetry.
+// skewed returns inputs for run whose distribution is not symmetric.
 func skewed(seed uint64, dt tensor.Dtype) normInputs {
 	rng := rand.New(rand.NewPCG(seed, 11))
 	in := normInputs{
@@ -40,18 +40,21 @@ func skewed(seed uint64, dt tensor.Dtype) normInputs {
 	return in
 }
 
-// everyNorm runs do for each norm, type and seed.
+// everyNorm calls do for each norm, type and seed.
 func everyNorm(t *testing.T, do func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs)) {
 	for _, n := range normCases {
 		for dt := range floats {
 			for seed := range uint64(seeds) {
-				t.Run(fmt.Sprintf("%s %s/%v/%d", n.name, n.layout, dt, seed), func(t *testing.T) { do(t, n, dt, skewed(seed, dt)) })
+				t.Run(fmt.Sprintf("%s %s/%v/%d", n.name, n.layout, dt, seed), func(t *testing.T) {
+					t.Parallel()
+					do(t, n, dt, skewed(seed, dt))
+				})
 			}
 		}
 	}
 }
 
-// gathered are the numbers of x that are normalized together.
+// gathered returns the sets of numbers of x that are normalized together.
 func (c normCase) gathered(x []float64) [][]float64 {
 	sets := c.sets()
 	together := make([][]float64, slices.Max(sets)+1)
@@ -61,7 +64,7 @@ func (c normCase) gathered(x []float64) [][]float64 {
 	return together
 }
 
-// moment is the mean of (x−about)^power.
+// moment returns the mean of (x−about)^power.
 func moment(x []float64, about float64, power int) (m float64) {
 	for _, v := range x {
 		p := 1.0
@@ -73,18 +76,18 @@ func moment(x []float64, about float64, power int) (m float64) {
 	return m
 }
 
-// TestStandardMoments: without γ and β, what a norm gives has a mean square of 1, so
-// that a row of C features has the length √C. It has mean 0, is orthogonal to ones,
-// where the norm takes the mean away; and its skewness and kurtosis are those of x,
-// for it is a line's image: normalizing makes nothing Gaussian.
+// TestStandardMoments: without γ and β, a norm's result has a mean square of 1, so that a row of C
+// features has length √C. If the norm subtracts the mean, the result has mean 0, and is orthogonal to
+// ones. Skewness and kurtosis are those of x, because the result is a linear function of x:
+// normalizing does not make a distribution Gaussian.
 //
-// With u half a unit in the last place, and x̂ = x·rstd, each x̂ is wrong by u of its
-// own, and all by what rstd is: by u, and by half of what the sum of squares is, some
-// u where it is taken in several lanes. That is 4u, two units; in float64 it is more,
-// for the kernels without assembly, and this test, take sums one after the other. A
-// mean is wrong by 2u of the largest x̂, and of x's mean, which is rounded, beside the
-// deviation.
+// Let u be half a unit in the last place. Each x̂ = x·rstd has a rounding error of u. All share the
+// error of rstd, which is u plus half the error of the sum of squares, a few u for a sum in several
+// lanes. Together that is 4u, two units. In float64 it is more, because the kernels without assembly,
+// and this test, sum sequentially. The error of a mean is 2u of the largest x̂, and 2u of x's rounded
+// mean relative to the deviation.
 func TestStandardMoments(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		unit, units := floats[dt], 2.0
 		if dt == tensor.Float64 {
@@ -98,25 +101,29 @@ func TestStandardMoments(t *testing.T) {
 			mean := 0.0
 			if n.centred() {
 				mean = moment(x, 0, 1)
-				require.InDelta(t, 0, moment(xhat, 0, 1), unit*(slices.Max(xhat)+mean/math.Sqrt(moment(x, mean, 2))), "mean of set %d", s)
+				require.InDelta(t, 0, moment(xhat, 0, 1), unit*(slices.Max(xhat)+mean/math.Sqrt(moment(x, mean, 2))),
+					"mean of set %d", s)
 			}
 			for _, power := range []int{3, 4} {
 				want := moment(x, mean, power) / math.Pow(moment(x, mean, 2), float64(power)/2)
-				var size float64 // of what is added up: each is wrong by power times what x̂ is, and their sum here by some units
+				// the mean of |x̂|^power: each term's error is power times x̂'s, and the sum adds a few units
+				var size float64
 				for _, v := range xhat {
 					size += math.Pow(math.Abs(v), float64(power)) / float64(len(xhat))
 				}
-				require.InDelta(t, want, moment(xhat, 0, power), float64(power)*8*unit*size, "standardized moment %d of set %d", power, s)
+				require.InDelta(t, want, moment(xhat, 0, power), float64(power)*8*unit*size, "standardized moment %d of set %d",
+					power, s)
 			}
 		}
 	})
 }
 
-// TestScaleAndShift: what a norm gives does not change where all that is normalized
-// together is scaled, and where it is shifted if the norm takes the mean away. The
-// gradient of x is divided by the scale: the larger x grows, the slower it is changed.
-// Where eps counts, it is as if it were divided by the scale's square.
+// TestScaleAndShift: a norm's result does not change if the numbers that are normalized together are
+// scaled or, for a norm that subtracts the mean, shifted. The gradient of x is divided by the scale,
+// so the larger x grows, the slower it changes. An eps that is not negligible acts as if divided by
+// the square of the scale.
 func TestScaleAndShift(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
 			moved := in
@@ -143,7 +150,7 @@ func TestScaleAndShift(t *testing.T) {
 			for i, s := range sets {
 				got[1][i] *= scales[s]
 			}
-			// A shift of a few deviations rounds x by a few units.
+			// A shift by a few deviations rounds x by a few units.
 			within := golden.Within{Rel: 64 * floats[dt]}
 			for i, name := range []string{"y", "dx", "dγ", "dβ"}[:len(want)] {
 				golden.RequireClose(t, want[i], got[i], within, "%s, eps %g", name, eps)
@@ -152,10 +159,12 @@ func TestScaleAndShift(t *testing.T) {
 	})
 }
 
-// TestGradientsAreOrthogonal to what norms do not see: to x̂, for they do not see
-// scales, and, where they do not see shifts, to ones. As far as eps counts they do see
-// scales: with v the variance, Σdx·x̂ = rstd·Σg·x̂·eps/(v+eps), g = dy·γ.
+// TestGradientsAreOrthogonal to the directions in which a norm's result does not change: to x̂,
+// because of scales and, for a norm that subtracts the mean, to ones, because of shifts. With an eps
+// that is not negligible the result depends on scales: with v the variance and g = dy·γ,
+// Σdx·x̂ = rstd·Σg·x̂·eps/(v+eps).
 func TestGradientsAreOrthogonal(t *testing.T) {
+	t.Parallel()
 	everyNorm(t, func(t *testing.T, n normCase, dt tensor.Dtype, in normInputs) {
 		for _, eps := range []float64{tinyEps, 0.5} {
 			dxs := n.gathered(n.run(t, dt, eps, in)[1])
@@ -171,36 +180,36 @@ func TestGradientsAreOrthogonal(t *testing.T) {
 				}
 				variance := moment(x, mean, 2)
 				rstd := 1 / math.Sqrt(variance+eps)
-				var sum, along, gx, size float64
+				var sum, product, gx, size float64
 				for i, d := range dxs[s] {
 					xhat := (x[i] - mean) * rstd
-					sum, along, gx = sum+d, along+d*xhat, gx+gs[s][i]*xhat
+					sum, product, gx = sum+d, product+d*xhat, gx+gs[s][i]*xhat
 					size = max(size, rstd*math.Abs(gs[s][i]))
 				}
-				// Each term is wrong by some units, and so on the mean is the sum.
-				most := 4 * floats[dt] * size * float64(len(x))
+				// Each term has an error of a few units, and so, relative to the mean term, has the sum.
+				limit := 4 * floats[dt] * size * float64(len(x))
 				if n.centred() {
-					require.InDelta(t, 0, sum, most, "Σdx of set %d, eps %g", s, eps)
+					require.InDelta(t, 0, sum, limit, "Σdx of set %d, eps %g", s, eps)
 				}
-				require.InDelta(t, rstd*gx*eps/(variance+eps), along, most, "Σdx·x̂ of set %d, eps %g", s, eps)
+				require.InDelta(t, rstd*gx*eps/(variance+eps), product, limit, "Σdx·x̂ of set %d, eps %g", s, eps)
 			}
 		}
 	})
 }
 
-// sameNorms are two layers that compute one thing, on x of shapes of one size. In b, x
-// and dx are in the order that gather gives, if any.
+// sameNorms are two layers that compute the same, on shapes of x of equal size. For b, x and dx are
+// in the order of gather, unless it is nil.
 type sameNorms struct {
 	name           string
-	a, b           func(g *G.ExprGraph, opts ...Option) (Layer, error)
+	a, b           constructor
 	shapeA, shapeB []int
 	gather         []int
-	centred        bool // b gets x's rows centred, and so is its dx
-	gain           bool // b's weight is 1 more than a's
+	centred        bool // b's x has centred rows, and so has its dx
+	gain           bool // b's weight is a's plus 1
 }
 
-func TestNormsThatAreOneAnother(t *testing.T) {
-	norm := func(make func(g *G.ExprGraph, opts ...Option) (Layer, error), more ...Option) func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+func TestEquivalentNormsComputeTheSame(t *testing.T) {
+	norm := func(make constructor, more ...Option) constructor {
 		return func(g *G.ExprGraph, opts ...Option) (Layer, error) { return make(g, append(opts, more...)...) }
 	}
 	layer := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewLayerNorm(g, 32, opts...) }
@@ -211,24 +220,30 @@ func TestNormsThatAreOneAnother(t *testing.T) {
 		return maskOfOnes{l}, err
 	}
 	rows, images := []int{12, 32}, []int{3, 32, 4}
-	var last []int // of an element of images, where it is with the features last
+	var last []int // of each element of images, its index with the features last
 	for i := range 3 * 32 * 4 {
 		n, j, k := i/(32*4), i/4%32, i%4
 		last = append(last, (n*4+k)*32+j)
 	}
 	for _, c := range []sameNorms{
-		{name: "LayerNorm is RMSNorm of centred rows", a: norm(layer, WithoutBias()), b: rms, shapeA: rows, shapeB: rows, centred: true},
-		{name: "LayerNorm WithShape of rows", a: norm(layer, WithShape(4, 8)), b: layer, shapeA: []int{3, 4, 4, 8}, shapeB: rows},
+		{name: "LayerNorm is RMSNorm of centred rows", a: norm(layer, WithoutBias()), b: rms, shapeA: rows, shapeB: rows,
+			centred: true},
+		{name: "LayerNorm WithShape of rows", a: norm(layer, WithShape(4, 8)), b: layer, shapeA: []int{3, 4, 4, 8},
+			shapeB: rows},
 		{name: "RMSNorm WithShape of rows", a: norm(rms, WithShape(4, 8)), b: rms, shapeA: []int{3, 4, 4, 8}, shapeB: rows},
 		{name: "RMSNorm WithPartial of all", a: norm(rms, WithPartial(1)), b: rms, shapeA: rows, shapeB: rows},
-		{name: "RMSNorm WithZeroCentredGain", a: norm(rms, WithZeroCentredGain()), b: rms, shapeA: rows, shapeB: rows, gain: true},
+		{name: "RMSNorm WithZeroCentredGain", a: norm(rms, WithZeroCentredGain()), b: rms, shapeA: rows, shapeB: rows,
+			gain: true},
 		{name: "BatchNorm with a mask of ones", a: masked, b: batch, shapeA: []int{3, 4, 32}, shapeB: rows},
 		{name: "BatchNorm WithAxis", a: batch, b: norm(batch, WithAxis(1)), shapeA: rows, shapeB: images, gather: last},
-		{name: "BatchNorm with a mask of ones, WithAxis", a: batch, b: norm(masked, WithAxis(1)), shapeA: rows, shapeB: images, gather: last},
+		{name: "BatchNorm with a mask of ones, WithAxis", a: batch, b: norm(masked, WithAxis(1)), shapeA: rows,
+			shapeB: images, gather: last},
 	} {
 		for dt, unit := range floats {
 			for seed := range uint64(seeds) {
-				t.Run(fmt.Sprintf("%s/%v/%d", c.name, dt, seed), func(t *testing.T) { c.compare(t, dt, golden.Within{Rel: 16 * unit}, seed) })
+				t.Run(fmt.Sprintf("%s/%v/%d", c.name, dt, seed), func(t *testing.T) {
+					c.compare(t, dt, golden.Within{Rel: 16 * unit}, seed)
+				})
 			}
 		}
 	}
@@ -241,7 +256,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 	x, dy := normals(rng, rows*cols, 0.5, 2), normals(rng, rows*cols, 0, 1)
 	weight, bias := normals(rng, cols, 0.5, 0.5), normals(rng, cols, 0, 1)
 	round(dt, x, dy, weight, bias)
-	run := func(new func(g *G.ExprGraph, opts ...Option) (Layer, error), shape []int, x, dy, weight []float64) ([]float64, [][]float64) {
+	run := func(new constructor, shape []int, x, dy, weight []float64) ([]float64, [][]float64) {
 		g := G.NewGraph()
 		l, err := new(g, WithDtype(dt), WithEps(0.1))
 		require.NoError(t, err)
@@ -282,7 +297,7 @@ func (c sameNorms) compare(t *testing.T, dt tensor.Dtype, within golden.Within, 
 	}
 }
 
-// maskOfOnes is BatchNorm with a mask that leaves nothing out.
+// maskOfOnes is a BatchNorm under a mask that includes all rows.
 type maskOfOnes struct{ *BatchNorm }
 
 func (l maskOfOnes) Forward(x *G.Node) (*G.Node, error) {
@@ -291,15 +306,17 @@ func (l maskOfOnes) Forward(x *G.Node) (*G.Node, error) {
 	return l.ForwardMasked(x, input(x.Graph(), "mask", tensor.Int, slices.Repeat([]int{1}, shape.TotalSize()), shape...))
 }
 
-// TestPositionsAreBatchNormsByThemselves, which share γ and β.
-func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
+// TestPositionsAreSeparateBatchNorms, which share γ and β.
+func TestPositionsAreSeparateBatchNorms(t *testing.T) {
 	const batch, positions, features = 6, 3, 5
 	for dt, unit := range floats {
 		for seed := range uint64(seeds) {
 			rng := rand.New(rand.NewPCG(seed, 14))
 			x, dy := normals(rng, batch*positions*features, 1, 2), normals(rng, batch*positions*features, 0, 1)
 			gamma, beta := normals(rng, features, 1, 0.5), normals(rng, features, 0, 1)
-			run := func(x, dy []float64, shape []int, opts ...Option) (y []float64, grads [][]float64, mean, variance []float64) {
+			run := func(
+				x, dy []float64, shape []int, opts ...Option,
+			) (y []float64, grads [][]float64, mean, variance []float64) {
 				g := G.NewGraph()
 				l, err := NewBatchNorm(g, features, append(opts, WithDtype(dt))...)
 				require.NoError(t, err)
@@ -308,7 +325,7 @@ func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
 				y, grads = runOnce(t, "tape", g, l, dt, x, dy, shape...)
 				return y, grads, float64s(l.RunningMean()), float64s(l.RunningVar())
 			}
-			// at is a position's part of v.
+			// at returns a position's part of v.
 			at := func(p int, v []float64) (part []float64) {
 				for from := p * features; from < len(v); from += positions * features {
 					part = append(part, v[from:from+features]...)
@@ -335,7 +352,7 @@ func TestPositionsAreBatchNormsByThemselves(t *testing.T) {
 	}
 }
 
-// TestCumulativeAverageIsTheMeanOfAllBatches, after each of them.
+// TestCumulativeAverageIsTheMeanOfAllBatches so far, after each batch.
 func TestCumulativeAverageIsTheMeanOfAllBatches(t *testing.T) {
 	const rows, features = 7, 3
 	for dt, unit := range floats {

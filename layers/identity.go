@@ -2,18 +2,18 @@ package layers
 
 import G "gorgonia.org/gorgonia"
 
-// Identity gives its input back: the norm of a model that is to have none.
+// Identity returns its input. It takes the place of a norm in a model without norms.
 type Identity struct {
 	module
 }
 
-// NewIdentity makes an Identity. It takes WithName.
+// NewIdentity returns an Identity. It takes WithName.
 func NewIdentity(opts ...Option) (*Identity, error) {
 	m, err := newStateless("Identity", opts)
 	return &Identity{m}, err
 }
 
-// Forward gives x.
+// Forward returns x.
 func (l *Identity) Forward(x *G.Node) (*G.Node, error) {
 	if err := l.check(x); err != nil {
 		return nil, err
@@ -24,5 +24,5 @@ func (l *Identity) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Identity) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On gives the layer itself.
+// On returns the layer itself, which works on every graph.
 func (l *Identity) On(*G.ExprGraph, Mode) (Layer, error) { return l, nil }

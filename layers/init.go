@@ -9,10 +9,9 @@ import (
 	"gorgonorm/internal/extent"
 )
 
-// Normal starts weights from a normal distribution of mean 0 and the given
-// standard deviation, drawn from a source of the caller's, so that it can be
-// repeated. It makes one weight's values; give each its own source. It returns nil for a
-// shape that no tensor may have.
+// Normal returns a function for initial weights from a normal distribution with mean 0 and the given
+// standard deviation. Equal sources draw equal weights. Give each layer its own source. The function
+// returns nil for a shape with more elements than a tensor may have.
 func Normal(source rand.Source, std float64) G.InitWFn {
 	rng := rand.New(source)
 	return func(dt tensor.Dtype, shape ...int) any {
@@ -20,13 +19,15 @@ func Normal(source rand.Source, std float64) G.InitWFn {
 	}
 }
 
+// constant returns a function for initial weights that are all v.
 func constant(v float64) G.InitWFn {
 	return func(dt tensor.Dtype, shape ...int) any {
 		return fill(dt, shape, func() float64 { return v })
 	}
 }
 
-// fill returns a weight's values, or nil if there are more than a tensor may have.
+// fill returns the values of a weight of that shape, or nil if it has more elements than a tensor
+// may have.
 func fill(dt tensor.Dtype, shape []int, next func() float64) any {
 	n, ok := extent.Product(shape...)
 	if !ok {

@@ -12,26 +12,27 @@ import (
 )
 
 // KVCache holds the keys and values of one sequence's tokens, for a
-// CausalSelfAttention that is given the sequence a few tokens at a time:
+// CausalSelfAttention that gets the sequence a few tokens at a time:
 //
 //	cache, err := layers.NewKVCache(1024)
 //	y, err := attention.Cached(cache).Forward(qkv) // of the next tokens
 //
-// Several graphs may share it, such as one for single tokens and one for many at a
-// time, but no other attention layer. They must not run at the same time. It takes the
-// element type and the channels of the first qkv that it is placed with.
+// Several graphs of one attention layer may share a cache, such as one for single
+// tokens and one for many at a time, but they must not run at the same time. Each
+// attention layer needs a cache of its own. The first qkv that meets the cache sets its
+// element type and its channels.
 type KVCache struct {
 	context, width int
 	dtype          tensor.Dtype
 	rows           any // qkv, a []float32 or []float64 of shape (context, width)
-	tokens         int // of the rows that are there
+	tokens         int // number of rows in use
 }
 
-// maxContext keeps the logits of a block of 64 tokens, which attention computes together,
-// within the size of a tensor.
+// maxContext bounds the logits of a block of 64 tokens, which attention computes
+// together, to the largest size of a tensor.
 const maxContext = extent.Max / 64
 
-// NewKVCache makes an empty cache for at most context tokens.
+// NewKVCache returns an empty cache for at most context tokens.
 func NewKVCache(context int) (*KVCache, error) {
 	if context < 1 {
 		return nil, fmt.Errorf("layers: KVCache: has room for %d tokens, want 1 or more", context)
@@ -42,14 +43,15 @@ func NewKVCache(context int) (*KVCache, error) {
 	return &KVCache{context: context}, nil
 }
 
-// Tokens is how many tokens the cache holds.
+// Tokens returns the number of tokens in the cache.
 func (c *KVCache) Tokens() int { return c.tokens }
 
-// Truncate forgets all tokens but the first ones: with 0 the next run begins a new
-// sequence. A cache of fewer tokens stays as it is.
+// Truncate keeps at most the given number of tokens, the first ones, and removes the others.
+// After Truncate(0) the next run begins a new sequence.
 func (c *KVCache) Truncate(tokens int) { c.tokens = max(0, min(tokens, c.tokens)) }
 
-// place makes the memory for rows like those of qkv, or finds that it has such.
+// place allocates the memory for rows like those of qkv if there is none yet. It returns an
+// error if the memory is for other rows.
 func (c *KVCache) place(qkv *G.Node) error {
 	dt, width := qkv.Dtype(), qkv.Shape()[2]
 	if c.rows == nil {
@@ -65,19 +67,21 @@ func (c *KVCache) place(qkv *G.Node) error {
 		}
 	}
 	if dt != c.dtype || width != c.width {
-		return fmt.Errorf("the cache has rows of %d elements of type %v, want %d of type %v as the input", c.width, c.dtype, width, dt)
+		return fmt.Errorf("the cache has rows of %d elements of type %v, want %d of type %v as the input",
+			c.width, c.dtype, width, dt)
 	}
 	return nil
 }
 
-// Cached is the layer with a cache, for evaluation. It works on an input of shape (1,
-// time, 3·channels) whose tokens follow those in the cache: each run adds them there,
-// and they attend to themselves and to all tokens before them. The output is, to the
-// last bit, what the layer without a cache gives for the whole sequence's last tokens.
+// Cached returns the layer with a cache, for evaluation. It works on an input of shape
+// (1, time, 3·channels) whose tokens follow those in the cache. Each run adds them to the
+// cache, and they attend to themselves and to all tokens before them. The output equals, to
+// the last bit, the last rows that the layer without a cache computes for the whole
+// sequence.
 //
-// There is no gradient through it: to ask for one is an error. When the graph runs and
-// the cache has no room for the tokens, that is an error, which leaves the cache as it
-// was. Where another part of a graph fails, Truncate takes back what the run has added.
+// The layer has no gradient: asking for one is an error. A run whose tokens do not fit in
+// the cache is an error and leaves the cache unchanged. If another part of the graph fails,
+// Truncate removes the tokens that the run has added.
 func (l *CausalSelfAttention) Cached(cache *KVCache) *CausalSelfAttention {
 	c := *l
 	c.cache = cache
@@ -86,7 +90,7 @@ func (l *CausalSelfAttention) Cached(cache *KVCache) *CausalSelfAttention {
 
 func (l *CausalSelfAttention) forwardCached(qkv *G.Node, h cpu.Heads) (*G.Node, error) {
 	if h.B != 1 {
-		return nil, l.errorf("input shape is %v, want (1, time, 3·channels): a cache is of one sequence", qkv.Shape())
+		return nil, l.errorf("input shape is %v, want (1, time, 3·channels): a cache holds one sequence", qkv.Shape())
 	}
 	if h.T > l.cache.context {
 		return nil, l.errorf("time is %d, want at most the %d tokens of the cache", h.T, l.cache.context)
@@ -98,26 +102,31 @@ func (l *CausalSelfAttention) forwardCached(qkv *G.Node, h cpu.Heads) (*G.Node, 
 		return nil, l.errorf("%w", err)
 	}
 	return op.ApplyForward(l.label()+" with a cache", replaceLast(qkv.Shape(), h.C),
-		&cachedAttention[float32]{h, l.cache}, &cachedAttention[float64]{h, l.cache}, qkv)
+		newCachedAttention[float32](h, l.cache), newCachedAttention[float64](h, l.cache), qkv)
 }
 
-// cachedAttention is attention's kernel, begun behind the cache's tokens. (The cache
-// keeps their queries with the keys and values, so that its rows are what the kernel
-// works on in training.)
+// cachedAttention is the kernel of attention from the first token after the cache's. The
+// cache keeps the queries with the keys and values, so that its rows are qkv as in training.
 type cachedAttention[T op.Float] struct {
-	heads cpu.Heads
-	cache *KVCache
+	attention cpu.CausalAttention[T]
+	time      int // number of tokens in the input
+	cache     *KVCache
+}
+
+func newCachedAttention[T op.Float](h cpu.Heads, cache *KVCache) *cachedAttention[T] {
+	return &cachedAttention[T]{cpu.CausalAttention[T]{Heads: h}, h.T, cache}
 }
 
 func (k *cachedAttention[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	c, h := k.cache, k.heads
-	h.From, h.T = c.tokens, c.tokens+k.heads.T
-	if h.T > c.context {
-		return fmt.Errorf("the cache holds %d of at most %d tokens, which leaves no room for %d more", c.tokens, c.context, k.heads.T)
+	c, from, end := k.cache, k.cache.tokens, k.cache.tokens+k.time
+	if end > c.context {
+		return fmt.Errorf("the cache holds %d of at most %d tokens, which leaves no room for %d more",
+			from, c.context, k.time)
 	}
-	rows := c.rows.([]T)[:h.T*c.width]
-	copy(rows[h.From*c.width:], in[0].Data)
-	cpu.CausalAttention(out.Data, nil, rows, h)
-	c.tokens = h.T
+	rows := c.rows.([]T)[:end*c.width]
+	copy(rows[from*c.width:], in[0].Data)
+	k.attention.From, k.attention.T = from, end
+	k.attention.Evaluate(out.Data, rows)
+	c.tokens = end
 	return nil
 }

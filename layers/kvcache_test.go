@@ -10,7 +10,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// piece is a graph on which a cached attention takes some tokens.
+// piece is a graph in which cached attention gets some tokens.
 type piece struct {
 	qkv, y *G.Node
 	vm     G.VM
@@ -36,12 +36,15 @@ func (p piece) run(t *testing.T, x []float64) ([]float64, error) {
 	return float64s(p.y.Value().(*tensor.Dense)), nil
 }
 
-// TestCachedAttentionIsThatOfTheWholeSequence to the last bit, whatever the pieces in
-// which the cache is given it, and again after Truncate.
+// TestCachedAttentionIsThatOfTheWholeSequence compares bit for bit, for several ways to cut the sequence
+// into pieces, and again after Truncate.
 func TestCachedAttentionIsThatOfTheWholeSequence(t *testing.T) {
+	t.Parallel()
 	const heads, channels, context = 3, 15, 150 // longer than the kernel's blocks of rows
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
-		for _, pieces := range [][]int{{150}, {1, 149}, {149, 1}, {70, 1, 1, 70, 8}, {64, 64}, {1, 1, 1}, {2, 3, 5, 7, 11}} {
+		for _, pieces := range [][]int{
+			{150}, {1, 149}, {149, 1}, {70, 1, 1, 70, 8}, {64, 64}, {1, 1, 1}, {2, 3, 5, 7, 11},
+		} {
 			t.Run(fmt.Sprint(dt, pieces), func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(1, 1))
 				l, err := NewCausalSelfAttention(heads)
@@ -75,6 +78,7 @@ func TestCachedAttentionIsThatOfTheWholeSequence(t *testing.T) {
 }
 
 func TestTruncateForgetsTheLastTokens(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1)
 	require.NoError(t, err)
 	cache, err := NewKVCache(4)
@@ -99,17 +103,20 @@ func TestTruncateForgetsTheLastTokens(t *testing.T) {
 	}
 }
 
-// TestAFullCacheIsAnErrorOfTheRun, which adds nothing.
+// TestAFullCacheIsAnErrorOfTheRun expects such a run to add nothing.
 func TestAFullCacheIsAnErrorOfTheRun(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1, WithName("attn"))
 	require.NoError(t, err)
 	cache, err := NewKVCache(3)
 	require.NoError(t, err)
-	two, one := newPiece(t, l.Cached(cache), tensor.Float32, 2, 6), newPiece(t, l.Cached(cache), tensor.Float32, 1, 6)
+	two := newPiece(t, l.Cached(cache), tensor.Float32, 2, 6)
+	one := newPiece(t, l.Cached(cache), tensor.Float32, 1, 6)
 	_, err = two.run(t, make([]float64, 12))
 	require.NoError(t, err)
 	_, err = two.run(t, make([]float64, 12))
-	require.ErrorContains(t, err, "layers: CausalSelfAttention attn with a cache forward: the cache holds 2 of at most 3 tokens, which leaves no room for 2 more")
+	require.ErrorContains(t, err, "layers: CausalSelfAttention attn with a cache forward: "+
+		"the cache holds 2 of at most 3 tokens, which leaves no room for 2 more")
 	require.Equal(t, 2, cache.Tokens())
 	_, err = one.run(t, make([]float64, 6))
 	require.NoError(t, err)
@@ -119,6 +126,7 @@ func TestAFullCacheIsAnErrorOfTheRun(t *testing.T) {
 }
 
 func TestWrongUseOfACache(t *testing.T) {
+	t.Parallel()
 	_, err := NewKVCache(0)
 	require.EqualError(t, err, "layers: KVCache: has room for 0 tokens, want 1 or more")
 	l, err := NewCausalSelfAttention(2)
@@ -142,19 +150,32 @@ func TestWrongUseOfACache(t *testing.T) {
 		err  error
 		want string
 	}{
-		{forward(cached, tensor.Float32, 1, 12), "input shape is (1, 12), want (batch, time, 3·channels) with channels a multiple of 2 heads"},
-		{forward(cached, tensor.Float32, 2, 3, 12), "input shape is (2, 3, 12), want (1, time, 3·channels): a cache is of one sequence"},
+		{
+			forward(cached, tensor.Float32, 1, 12),
+			"input shape is (1, 12), want (batch, time, 3·channels) with channels a multiple of 2 heads",
+		},
+		{
+			forward(cached, tensor.Float32, 2, 3, 12),
+			"input shape is (2, 3, 12), want (1, time, 3·channels): a cache holds one sequence",
+		},
 		{forward(cached, tensor.Float32, 1, 4, 12), "time is 4, want at most the 3 tokens of the cache"},
 		{forward(l.Cached(&KVCache{}), tensor.Float32, 1, 1, 12), "time is 1, want at most the 0 tokens of the cache"},
 		{forward(cached, tensor.Int, 1, 3, 12), "the input is of type int, want float32 or float64"},
-		{forward(cached, tensor.Float64, 1, 3, 12), "the cache has rows of 12 elements of type float32, want 12 of type float64 as the input"},
-		{forward(cached, tensor.Float32, 1, 3, 18), "the cache has rows of 12 elements of type float32, want 18 of type float32 as the input"},
+		{
+			forward(cached, tensor.Float64, 1, 3, 12),
+			"the cache has rows of 12 elements of type float32, want 12 of type float64 as the input",
+		},
+		{
+			forward(cached, tensor.Float32, 1, 3, 18),
+			"the cache has rows of 12 elements of type float32, want 18 of type float32 as the input",
+		},
 	} {
 		require.EqualError(t, c.err, "layers: CausalSelfAttention: "+c.want)
 	}
 }
 
 func TestCachedAttentionHasNoGradient(t *testing.T) {
+	t.Parallel()
 	l, err := NewCausalSelfAttention(1)
 	require.NoError(t, err)
 	cache, err := NewKVCache(3)

@@ -13,57 +13,69 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Layer is what every layer of one input offers. Fwd, Model and Name are the
-// form in which Gorgonia's own layers compose.
+// Layer is a layer of one input. Gorgonia's own layers compose by Fwd, Model and Name.
 type Layer interface {
-	// Forward applies the layer to x, a node of the graph it stands on.
+	// Forward returns the layer's result for x, a node of the layer's graph.
 	Forward(x *G.Node) (*G.Node, error)
-	// Learnables are the nodes to train, on the layer's graph.
+	// Learnables returns the nodes to train, on the layer's graph.
 	Learnables() G.Nodes
-	// On places the layer on a graph with the same weights and statistics. On a graph
-	// where the layer stands already, both placements share the nodes of the learnables. A
-	// graph that has another node of a learnable's name is an error.
+	// On returns the layer on another graph, or once more on its own, with the same learnables
+	// and running statistics. Placements on one graph share the learnables' nodes; placements on
+	// two graphs share their memory. On returns an error if the graph has another node of a
+	// learnable's name.
 	On(g *G.ExprGraph, mode Mode) (Layer, error)
 
-	// State is a copy of the learnables' values and of the statistics.
+	// State returns a copy of the learnables' values and of the running statistics.
 	State() State
-	// Load gives the layer, and thereby all its placements, the values of a state,
-	// whose names, shapes and types must be the layer's own: if any is not, that is
-	// an error that names them all, and nothing is changed. No graph that the layer
-	// stands on may run meanwhile.
+	// Load copies the values of a state into the layer, and thereby into all its placements.
+	// Names, shapes and types must be the layer's own. Otherwise Load changes nothing and
+	// returns an error that names every fault. No graph with the layer may run meanwhile.
 	Load(State) error
 
-	// Fwd is Forward for anything that holds one node.
+	// Fwd is Forward for any value that holds one node.
 	Fwd(x G.Input) G.Result
-	// Model is Learnables.
+	// Model returns the Learnables.
 	Model() G.Nodes
-	// Name is the name given or made when the layer was.
+	// Name returns the layer's name.
 	Name() string
 }
 
-// Mode says what a graph is for.
+// Mode is the purpose of a placement.
 type Mode int
 
 const (
-	Training   Mode = iota // statistics come from the batch, running ones are updated
-	Evaluation             // running statistics are used and left alone
+	Training   Mode = iota // uses the batch's statistics and updates the running ones
+	Evaluation             // uses the running statistics and leaves them unchanged
 )
 
-// module is what layers have in common: a name and learnables on a graph.
+// module is the part that all layers have in common: a name and learnables on a graph.
 type module struct {
 	kind, name string
 	dtype      tensor.Dtype
 	g          *G.ExprGraph
+	mode       Mode
 	learnables G.Nodes
 	memory     []*op.Memory // of each learnable, shared by all placements
 	buffers    []buffer
-	biasOnly   bool // a norm without γ
+	biasOnly   bool // a norm with β and without γ
 }
 
-// suffixes are what learnables' names end with.
+// suffixes are the endings of learnables' names.
 var suffixes = []string{".weight", ".bias", ".alpha", ".shift"}
 
-// newModule names a layer on its graph: kind, kind_1, … unless an option has.
+// newStateless returns the module of a layer with no learnables and no option except WithName.
+func newStateless(kind string, opts []Option) (module, error) {
+	c, err := configure(kind, opts)
+	return stateless(kind, c), err
+}
+
+// stateless returns the module of a layer without learnables, which needs no graph.
+func stateless(kind string, c config) module {
+	return module{kind: kind, name: cmp.Or(c.name, kind)}
+}
+
+// newModule returns the module of a layer on a graph. Without WithName its name is the first
+// free one of kind, kind_1, …
 func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	m := module{kind: kind, name: c.name, dtype: c.dtype, g: g}
 	if g == nil {
@@ -78,41 +90,35 @@ func newModule(kind string, g *G.ExprGraph, c config) (module, error) {
 	if m.name == "" {
 		m.name = op.FreeName(g, kind, suffixes...)
 	}
-	return m, m.free()
+	return m, m.checkName()
 }
 
-// free refuses a name that the graph has: Gorgonia would silently take two inputs
-// of one name and shape for one.
-func (m *module) free() error {
-	if node := m.taken(); node != "" {
-		return m.errorf("the graph has a node %s already, give the layer another name", node)
+// checkName returns an error if the graph has a node with a learnable's name, because
+// Gorgonia silently merges two inputs of one name, type and shape.
+func (m *module) checkName() error {
+	for _, suffix := range suffixes {
+		if node := m.name + suffix; op.Input(m.g, node) != nil {
+			return m.errorf("the graph has a node %s already, give the layer another name", node)
+		}
 	}
 	return nil
 }
 
-// taken is the node that another layer of that name has on the graph.
-func (m *module) taken() string {
-	for _, suffix := range suffixes {
-		if op.Input(m.g, m.name+suffix) != nil {
-			return m.name + suffix
-		}
-	}
-	return ""
-}
-
-// Name is the name given with WithName, or made when the layer was.
+// Name returns the name given with WithName, or else the name made by the constructor.
 func (m *module) Name() string { return m.name }
 
-// Learnables are the nodes to train, on the layer's graph, in the order in which its
-// constructor names them.
+// Learnables returns the nodes to train, on the layer's graph, in the order in which the
+// constructor's documentation lists them.
 func (m *module) Learnables() G.Nodes { return m.learnables }
 
-// Model is Learnables, under the name that Gorgonia's own layers have for it.
+// Model returns the Learnables. Gorgonia's own layers call them so.
 func (m *module) Model() G.Nodes { return m.learnables }
 
+// self returns the module that a layer embeds.
 func (m *module) self() *module { return m }
 
-// label starts the layer's errors: its kind, and its name where that says more.
+// label returns the start of the layer's errors: its kind, and its name unless that begins with
+// the kind.
 func (m *module) label() string {
 	if m.name == "" || strings.HasPrefix(m.name, m.kind) {
 		return cmp.Or(m.name, m.kind)
@@ -124,19 +130,20 @@ func (m *module) errorf(format string, args ...any) error {
 	return fmt.Errorf("layers: %s: %w", m.label(), fmt.Errorf(format, args...))
 }
 
-// learnable is one to be made.
+// learnable describes a learnable to add.
 type learnable struct {
 	suffix string
 	init   G.InitWFn
 	shape  tensor.Shape
 }
 
-// learn adds a learnable with its first value to the graph.
+// learn adds a learnable with its initial value to the graph.
 func (m *module) learn(suffix string, init G.InitWFn, shape ...int) error {
 	return m.learnAll(learnable{suffix, init, shape})
 }
 
-// learnAll adds learnables with their first values to the graph, or none.
+// learnAll adds learnables with their initial values to the graph. If one of the values is faulty,
+// it adds none.
 func (m *module) learnAll(all ...learnable) error {
 	values := make([]any, len(all))
 	for i, l := range all {
@@ -147,14 +154,14 @@ func (m *module) learnAll(all ...learnable) error {
 	}
 	for i, l := range all {
 		m.memory = append(m.memory, new(op.Memory))
-		m.place(m.name+"."+l.suffix, values[i], l.shape)
+		m.addNode(m.name+"."+l.suffix, values[i], l.shape)
 	}
 	return nil
 }
 
-// initial is a learnable's first value.
+// initial returns a learnable's initial value, a []float32 or []float64.
 func (m *module) initial(l learnable) (_ any, err error) {
-	defer func() { // some of Gorgonia's functions do
+	defer func() { // some of Gorgonia's InitWFns panic
 		if r := recover(); r != nil {
 			err = m.errorf("the function for the initial %s panics: %v", l.suffix, r)
 		}
@@ -180,30 +187,30 @@ func (m *module) initial(l learnable) (_ any, err error) {
 	return values, nil
 }
 
-// place adds a learnable that works in the given memory.
-func (m *module) place(name string, memory any, shape tensor.Shape) {
+// addNode adds the node of a learnable whose value is in the given memory.
+func (m *module) addNode(name string, memory any, shape tensor.Shape) {
 	v := tensor.New(tensor.WithShape(shape...), tensor.WithBacking(memory))
 	n := G.NewTensor(m.g, m.dtype, shape.Dims(), G.WithShape(shape...), G.WithName(name), G.WithValue(v))
 	m.memory[len(m.learnables)].Own(n)
 	m.learnables = append(m.learnables, n)
 }
 
-// admitted says why the module cannot be placed on another graph.
-func (m *module) admitted(g *G.ExprGraph) error {
+// checkGraph returns an error if the module cannot be placed on g.
+func (m *module) checkGraph(g *G.ExprGraph) error {
 	if g == nil {
 		return m.errorf("the graph is nil")
 	}
-	if _, ok := m.standing(g); ok {
+	if _, ok := m.nodesOn(g); ok {
 		return nil
 	}
 	c := *m
 	c.g = g
-	return c.free()
+	return c.checkName()
 }
 
-// standing returns the graph's nodes of the learnables, if the module or another placement
-// of it stands there.
-func (m *module) standing(g *G.ExprGraph) (G.Nodes, bool) {
+// nodesOn returns g's nodes of the learnables. It reports false if the layer has no placement
+// on g.
+func (m *module) nodesOn(g *G.ExprGraph) (G.Nodes, bool) {
 	if g == m.g {
 		return m.learnables, true
 	}
@@ -220,16 +227,30 @@ func sameMemory(a, b G.Value) bool {
 	return a != nil && b != nil && a.Dtype() == b.Dtype() && a.Shape().Eq(b.Shape()) && a.Uintptr() == b.Uintptr()
 }
 
-// on is the module on another graph, with the same memory, or on a graph where it stands,
-// with the same nodes. Each graph has tensor headers of its own: UnbindAll on one gives
-// its headers away.
+// onGraph returns l, a copy of a layer, placed on a graph: the On of every layer.
+func onGraph[L any, P interface {
+	*L
+	Layer
+	self() *module
+}](l L, g *G.ExprGraph, mode Mode) (Layer, error) {
+	m, err := P(&l).self().on(g, mode)
+	if err != nil {
+		return nil, err
+	}
+	*P(&l).self() = m
+	return P(&l), nil
+}
+
+// on returns the module on another graph, with the same memory, or once more on a graph where it
+// has a placement, with the same nodes. Each graph has tensor headers of its own, because
+// UnbindAll on one graph returns its headers to Gorgonia's pool.
 func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 	c := *m
-	c.g, c.learnables = g, nil
+	c.g, c.mode, c.learnables = g, mode, nil
 	if mode != Training && mode != Evaluation {
 		return c, m.errorf("mode is %d, want layers.Training or layers.Evaluation", mode)
 	}
-	if err := m.admitted(g); err != nil {
+	if err := m.checkGraph(g); err != nil {
 		return c, err
 	}
 	for _, n := range m.learnables {
@@ -237,7 +258,7 @@ func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 			return c, m.errorf("%s has no memory: the layer's graph has been unbound", n.Name())
 		}
 	}
-	if nodes, ok := m.standing(g); ok {
+	if nodes, ok := m.nodesOn(g); ok {
 		c.learnables = nodes
 		return c, nil
 	}
@@ -247,15 +268,15 @@ func (m *module) on(g *G.ExprGraph, mode Mode) (module, error) {
 		}
 	}
 	for _, n := range m.learnables {
-		c.place(n.Name(), n.Value().Data(), n.Shape())
+		c.addNode(n.Name(), n.Value().Data(), n.Shape())
 	}
 	return c, nil
 }
 
-// with is x and the learnables, the inputs of most operations.
+// with returns x and the learnables, the inputs of most operations.
 func (m *module) with(x *G.Node) []*G.Node { return append([]*G.Node{x}, m.learnables...) }
 
-// rows checks x and counts its rows of the given number of features.
+// rows checks x and returns its number of rows of the given number of features.
 func (m *module) rows(x *G.Node, features int) (int, error) {
 	if err := m.endsWith(x, tensor.Shape{features}); err != nil {
 		return 0, err
@@ -263,7 +284,7 @@ func (m *module) rows(x *G.Node, features int) (int, error) {
 	return x.Shape().TotalSize() / features, nil
 }
 
-// endsWith checks that x's last dimensions are the given ones.
+// endsWith returns an error unless x's last dimensions are the given ones.
 func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 	if err := m.check(x); err != nil {
 		return err
@@ -282,27 +303,29 @@ func (m *module) endsWith(x *G.Node, dims tensor.Shape) error {
 	return m.checkDtype(x)
 }
 
-// checkDtype refuses an input of another type than the layer's.
+// checkDtype returns an error if x is of another type than the layer.
 func (m *module) checkDtype(x *G.Node) error {
 	switch dt := x.Dtype(); dt {
 	case m.dtype:
 		return nil
 	case tensor.Float32:
-		return m.errorf("the input is of type float32, want %v: WithDtype(tensor.Float32) makes a layer for such inputs", m.dtype)
+		return m.errorf("the input is of type float32, want %v: "+
+			"WithDtype(tensor.Float32) makes a layer for such inputs", m.dtype)
 	case tensor.Float64:
-		return m.errorf("the input is of type float64, want %v: WithDtype(tensor.Float64) makes a layer for such inputs", m.dtype)
+		return m.errorf("the input is of type float64, want %v: "+
+			"WithDtype(tensor.Float64) makes a layer for such inputs", m.dtype)
 	default:
 		return m.errorf("the input is of type %v, want %v", dt, m.dtype)
 	}
 }
 
-// check refuses an input that is not a node of the layer's graph, if the layer
-// stands on one, or has more elements than a tensor may have.
+// check returns an error if x is nil, is a node of another graph than the layer's, or has more
+// elements than a tensor may have.
 func (m *module) check(x *G.Node) error {
 	if x == nil {
 		return m.errorf("the input is nil")
 	}
-	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant stands nowhere until used
+	if m.g != nil && x.Graph() != nil && x.Graph() != m.g { // a constant has no graph until it is used
 		return m.errorf("the input is a node of another graph: place the layer there with On")
 	}
 	if _, err := extent.Of("the input", x.Shape()); err != nil {
@@ -311,7 +334,7 @@ func (m *module) check(x *G.Node) error {
 	return nil
 }
 
-// fwd is Forward in Gorgonia's composable form.
+// fwd returns l.Forward's result in the form by which Gorgonia composes layers.
 func fwd(l interface {
 	Forward(*G.Node) (*G.Node, error)
 }, x G.Input) G.Result {
@@ -324,9 +347,19 @@ func fwd(l interface {
 	return G.TransformResult(x)(l.Forward(x.Node()))
 }
 
-// replaceLast is the shape with another last dimension.
+// replaceLast returns the shape with another last dimension.
 func replaceLast(s tensor.Shape, n int) tensor.Shape {
 	c := s.Clone()
 	c[len(c)-1] = n
 	return c
+}
+
+// inRange returns an error for the first of ids that is not an index of n things.
+func inRange(what string, ids []int, n int) error {
+	for i, id := range ids {
+		if id < 0 || id >= n {
+			return fmt.Errorf("%s %d is %d, want it in [0, %d)", what, i, id, n)
+		}
+	}
+	return nil
 }

@@ -10,18 +10,23 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// every makes each layer for 4 features.
-var every = func() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error) {
-	all := map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error){
+// constructor makes a layer whose other arguments are fixed.
+type constructor = func(g *G.ExprGraph, opts ...Option) (Layer, error)
+
+// every holds a constructor of each layer of one input, for 4 features.
+var every = func() map[string]constructor {
+	all := map[string]constructor{
 		"Linear": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 			return NewLinear(g, 4, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 		},
 		"Embedding": func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 			return NewEmbedding(g, 5, 4, Normal(rand.NewPCG(1, 1), 1), opts...)
 		},
-		"GELU":                func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
-		"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewCausalSelfAttention(1, opts...) },
-		"Identity":            func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
+		"GELU": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewGELU(opts...) },
+		"CausalSelfAttention": func(_ *G.ExprGraph, opts ...Option) (Layer, error) {
+			return NewCausalSelfAttention(1, opts...)
+		},
+		"Identity": func(_ *G.ExprGraph, opts ...Option) (Layer, error) { return NewIdentity(opts...) },
 	}
 	for _, n := range norms {
 		all[n.kind] = func(g *G.ExprGraph, opts ...Option) (Layer, error) { return n.make(g, 4, opts...) }
@@ -31,7 +36,7 @@ var every = func() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error
 
 var errSample = errors.New("sample")
 
-// learnables are the last parts of the names of each layer's, in their order.
+// learnables holds the endings of the names of each layer's learnables, in their order.
 var learnables = func() map[string][]string {
 	all := map[string][]string{"Linear": {"weight", "bias"}, "Embedding": {"weight"}}
 	for _, n := range norms {
@@ -103,8 +108,8 @@ func TestGammaStartsAtOneAndBetaAtZero(t *testing.T) {
 	require.Equal(t, []float32{0, 0, 0, 0}, l.Learnables()[0].Value().Data(), "a gain of 1")
 }
 
-// TestSecondGraphSharesWeights changes a weight in place on one graph and looks
-// at the output on the other.
+// TestSecondGraphSharesWeights changes a weight in place on one graph and expects another result on
+// the other.
 func TestSecondGraphSharesWeights(t *testing.T) {
 	for kind := range learnables {
 		t.Run(kind, func(t *testing.T) {
@@ -137,9 +142,9 @@ func TestSecondGraphSharesWeights(t *testing.T) {
 	}
 }
 
-// TestUnbindAllOnOneGraphLeavesTheOtherAlone: Gorgonia gives unbound tensors to
-// whoever makes the next.
-func TestUnbindAllOnOneGraphLeavesTheOtherAlone(t *testing.T) {
+// TestUnbindAllOnOneGraphKeepsTheOther makes new tensors afterwards, because Gorgonia reuses unbound
+// ones for them.
+func TestUnbindAllOnOneGraphKeepsTheOther(t *testing.T) {
 	for kind := range learnables {
 		t.Run(kind, func(t *testing.T) {
 			l, err := every[kind](G.NewGraph())
@@ -162,13 +167,13 @@ func TestUnbindAllOnOneGraphLeavesTheOtherAlone(t *testing.T) {
 	}
 }
 
-// TestRunningAgainGivesTheSame: nothing that one run leaves behind reaches the
-// next, but BatchNorm's running statistics, which training does not read.
-func TestRunningAgainGivesTheSame(t *testing.T) {
+// TestARunDoesNotDependOnEarlierRuns runs other values in between. Only BatchNorm's running
+// statistics keep something of a run, and training does not read them.
+func TestARunDoesNotDependOnEarlierRuns(t *testing.T) {
 	rng := rand.New(rand.NewPCG(9, 9))
 	for kind, build := range every {
 		if kind == "Embedding" || kind == "Identity" {
-			continue // its input is ids; it is no operation
+			continue // the input is ids; there is no operation
 		}
 		for _, machine := range machines {
 			t.Run(kind+"/"+machine, func(t *testing.T) {
@@ -182,7 +187,7 @@ func TestRunningAgainGivesTheSame(t *testing.T) {
 				x, upstream := normals(rng, tensor.Shape(shape).TotalSize(), 1, 2), normals(rng, out, 0, 1)
 				step := newSteps(t, machine, g, l, tensor.Float32, shape)
 				y, grads := step(x, upstream)
-				step(other(x), upstream) // something else between
+				step(other(x), upstream)
 				y2, grads2 := step(x, upstream)
 				require.Equal(t, y, y2)
 				require.Equal(t, grads, grads2)
@@ -199,9 +204,8 @@ func other(x []float64) []float64 {
 	return y
 }
 
-// TestSecondCostOnOneGraph takes two gradients, of costs with and without the
-// layer between.
-func TestSecondCostOnOneGraph(t *testing.T) {
+// TestTwoCostsOnOneGraphHaveGradients, one with and one without the layer.
+func TestTwoCostsOnOneGraphHaveGradients(t *testing.T) {
 	for kind, build := range every {
 		if kind == "Embedding" || kind == "CausalSelfAttention" || kind == "Identity" {
 			continue
@@ -222,7 +226,7 @@ func TestSecondCostOnOneGraph(t *testing.T) {
 	}
 }
 
-func TestConstantsAreInputs(t *testing.T) {
+func TestConstantsAreAcceptedAsInputs(t *testing.T) {
 	g := G.NewGraph()
 	l, err := every["Embedding"](g)
 	require.NoError(t, err)
@@ -238,12 +242,12 @@ func TestConstantsAreInputs(t *testing.T) {
 	gelu, err := NewGELU()
 	require.NoError(t, err)
 	_, err = gelu.Forward(G.NewConstant(tensor.New(tensor.WithShape(2), tensor.WithBacking([]float32{1, 2}))))
-	require.ErrorContains(t, err, "layers: GELU forward: no input stands on a graph")
+	require.ErrorContains(t, err, "layers: GELU forward: no input belongs to a graph")
 }
 
-// TestDefaults compares each default of the documentation's table with the option
-// that says it.
-func TestDefaults(t *testing.T) {
+// TestDefaultsEqualTheDocumentedOptions compares a layer without options to one with the defaults of
+// the documentation's table.
+func TestDefaultsEqualTheDocumentedOptions(t *testing.T) {
 	for _, c := range []struct {
 		kind string
 		dt   tensor.Dtype
@@ -261,7 +265,7 @@ func TestDefaults(t *testing.T) {
 				l, err := every[c.kind](g, append(opts, WithDtype(c.dt))...)
 				require.NoError(t, err)
 				step := newSteps(t, "tape", g, l, c.dt, []int{2, 4})
-				// so small that eps is all there is under the root
+				// the values are so small that only eps counts under the root
 				y[i], _ = step([]float64{1e-9, 2e-9, 3e-9, 5e-9, -1e-9, 1e-9, 2e-9, 1e-9}, make([]float64, 8))
 				if b, ok := l.(*BatchNorm); ok {
 					statistics[i] = append(float64s(b.RunningMean()), float64s(b.RunningVar())...)
@@ -274,7 +278,7 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-func TestLayersComposeAsGorgoniasDo(t *testing.T) {
+func TestLayersComposeByFwd(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, normals(rand.New(rand.NewPCG(1, 1)), 8, 0, 1), 2, 4)
 	var chain []Layer
@@ -304,7 +308,7 @@ func TestLayersComposeAsGorgoniasDo(t *testing.T) {
 	require.ErrorContains(t, ce.Fwd(x).Err(), "got 1 nodes, want 2: logits and targets")
 }
 
-func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
+func TestErrorsNameWhatIsAndWhatShouldBe(t *testing.T) {
 	g := G.NewGraph()
 	float := func(shape ...int) *G.Node {
 		return G.NewTensor(g, tensor.Float32, len(shape), G.WithShape(shape...), G.WithName("float"))
@@ -325,14 +329,18 @@ func TestWrongUseIsAnErrorThatSaysWhatIsAndWhatShouldBe(t *testing.T) {
 	}{
 		{forward("LayerNorm", float(32, 3)), "layers: LayerNorm: last dimension is 3, want 4 (input shape (32, 3))"},
 		{forward("RMSNorm", scalar), "layers: RMSNorm: last dimension is missing, want 4 (input shape ())"},
-		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
-		{forward("Linear", elsewhere), "layers: Linear: the input is a node of another graph: place the layer there with On"},
+		{forward("BatchNorm", double), "layers: BatchNorm: the input is of type float64, want float32: " +
+			"WithDtype(tensor.Float64) makes a layer for such inputs"},
+		{forward("Linear", elsewhere),
+			"layers: Linear: the input is a node of another graph: place the layer there with On"},
 		{forward("GELU", nil), "layers: GELU: the input is nil"},
 		{forward("GELU", ints), "layers: GELU: no input of type float32 or float64"},
 		{forward("Embedding", double), "layers: Embedding: ids are of type float64, want int"},
-		{forward("CausalSelfAttention", float(2, 12)), "layers: CausalSelfAttention: input shape is (2, 12), want (batch, time, 3·channels) with channels a multiple of 1 heads"},
+		{forward("CausalSelfAttention", float(2, 12)), "layers: CausalSelfAttention: " +
+			"input shape is (2, 12), want (batch, time, 3·channels) with channels a multiple of 1 heads"},
 		{crossEntropyOf(float(3, 5), double), "layers: CrossEntropy: targets are of type float64, want int"},
-		{crossEntropyOf(float(3, 5), ints), "layers: CrossEntropy: targets have shape (3, 4), want (3) (logits have shape (3, 5))"},
+		{crossEntropyOf(float(3, 5), ints),
+			"layers: CrossEntropy: targets have shape (3, 4), want (3) (logits have shape (3, 5))"},
 	} {
 		require.EqualError(t, c.err, c.want)
 	}
@@ -348,7 +356,7 @@ func crossEntropyOf(logits, targets *G.Node) error {
 	return err
 }
 
-func TestIdsOutOfRangeAreErrorsOfTheRun(t *testing.T) {
+func TestIdsOutOfRangeFailTheRun(t *testing.T) {
 	run := func(build func(g *G.ExprGraph, ids *G.Node) error) error {
 		g := G.NewGraph()
 		require.NoError(t, build(g, input(g, "ids", tensor.Int, []int{0, 5}, 2)))
@@ -367,23 +375,27 @@ func TestIdsOutOfRangeAreErrorsOfTheRun(t *testing.T) {
 	}), "layers: CrossEntropy forward: target 1 is 5, want it in [0, 3)")
 }
 
-// TestOneFeature: such a row is its own mean, so that LayerNorm gives β.
-func TestOneFeature(t *testing.T) {
+// TestARowOfOneFeatureBecomesBeta, because the feature is its own mean.
+func TestARowOfOneFeatureBecomesBeta(t *testing.T) {
 	g := G.NewGraph()
 	l, err := NewLayerNorm(g, 1)
 	require.NoError(t, err)
 	overwrite(l.Learnables()[1], []float64{0.25})
 	x := input(g, "x", tensor.Float32, []float64{3, -1e6, 1e-20}, 3, 1)
-	y, grads := gradients(t, "tape", testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}, []float64{1, 2, 3})
+	layer := testLayer{G.Nodes{x}, func() (*G.Node, error) { return l.Forward(x) }}
+	y, grads := gradients(t, "tape", layer, []float64{1, 2, 3})
 	require.Equal(t, []float64{0.25, 0.25, 0.25}, y)
 	require.Equal(t, []float64{0, 0, 0}, grads[0])
 }
 
-func TestPartialTakesTheFeaturesThatWereMeant(t *testing.T) {
+func TestPartOfFeaturesIgnoresTheRoundingOfP(t *testing.T) {
 	for _, c := range []struct {
 		p              float64
 		features, part int
-	}{{0.07, 100, 7}, {0.14, 50, 7}, {0.28, 25, 7}, {0.25, 7, 2}, {0.0625, 64, 4}, {1e-300, 5, 1}, {1, 9, 9}, {0.99, 9, 9}} {
+	}{
+		{0.07, 100, 7}, {0.14, 50, 7}, {0.28, 25, 7}, {0.25, 7, 2}, {0.0625, 64, 4}, {1e-300, 5, 1}, {1, 9, 9},
+		{0.99, 9, 9},
+	} {
 		require.Equal(t, c.part, partOf(c.features, c.p), "%+v", c)
 	}
 }

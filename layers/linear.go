@@ -8,8 +8,8 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Linear is a fully connected layer over the last axis: x of shape (..., in)
-// gives (..., out). With X the rows of x:
+// Linear is a fully connected layer over the last axis. It maps x of shape (..., in)
+// to y of shape (..., out). With X and Y the rows of x and y:
 //
 //	Y = X·Wᵀ + b    dX = dY·W    dW = dYᵀ·X    db = Σ_rows dY
 //
@@ -19,8 +19,8 @@ type Linear struct {
 	in, out int
 }
 
-// NewLinear makes a Linear layer from in to out features. Learnables are weight,
-// of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
+// NewLinear returns a Linear layer from in to out features. Its learnables are
+// weight, of shape (out, in), from init (Normal, or any of Gorgonia's), and bias, of
 // shape (out), from 0. It takes WithName, WithDtype, WithoutBias and WithBiasInit.
 func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Linear, error) {
 	c, err := configure("Linear", opts, "WithDtype", "WithoutBias", "WithBiasInit")
@@ -44,7 +44,7 @@ func NewLinear(g *G.ExprGraph, in, out int, init G.InitWFn, opts ...Option) (*Li
 	return &Linear{module: m, in: in, out: out}, nil
 }
 
-// Forward maps x's last axis from in to out features.
+// Forward returns y.
 func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 	if _, err := l.rows(x, l.in); err != nil {
 		return nil, err
@@ -55,35 +55,21 @@ func (l *Linear) Forward(x *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *Linear) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &Linear{module: m, in: l.in, out: l.out}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *Linear) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
 // linear is the kernel; in is x, W and, if there is one, b.
 type linear[T op.Float] struct{}
 
-func sizes[T op.Float](in []op.Array[T]) (rows, nin, nout int) {
-	nout, nin = in[1].Shape[0], in[1].Shape[1]
-	return len(in[0].Data) / nin, nin, nout
-}
-
 func (linear[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	rows, nin, nout := sizes(in)
-	cpu.GemmBias(false, true, rows, nout, nin, 1, in[0].Data, nin, in[1].Data, nin, 0, out.Data, nout, data(in, 2))
+	w := in[1]
+	cpu.Linear(out.Data, in[0].Data, w.Data, data(in, 2), w.Shape[1], w.Shape[0])
 	return nil
 }
 
 func (linear[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
-	rows, nin, nout := sizes(in)
-	cpu.Gemm(false, false, rows, nin, nout, 1, dout.Data, nout, in[1].Data, nin, 0, din[0].Data, nin)
-	cpu.Gemm(true, false, nout, nin, rows, 1, dout.Data, nout, in[0].Data, nin, 0, din[1].Data, nin)
-	if db := data(din, 2); db != nil {
-		cpu.SumRows(db, dout.Data, rows, nout)
-	}
+	w := in[1]
+	cpu.LinearBackward(din[0].Data, din[1].Data, data(din, 2), in[0].Data, w.Data, dout.Data, w.Shape[1], w.Shape[0])
 	return nil
 }

@@ -13,7 +13,9 @@ import (
 func TestALispMachineNeedsTheSubgraphOfTheCost(t *testing.T) {
 	t.Parallel()
 	beside := map[string]func(t *testing.T, l Layer, g *G.ExprGraph){
-		"a layer that is not applied": func(t *testing.T, _ Layer, g *G.ExprGraph) { require.NoError(t, second(NewLayerNorm(g, 4))) },
+		"a layer that is not applied": func(t *testing.T, _ Layer, g *G.ExprGraph) {
+			require.NoError(t, second(NewLayerNorm(g, 4)))
+		},
 		"an evaluation branch": func(t *testing.T, l Layer, g *G.ExprGraph) {
 			eval, err := l.On(g, Evaluation)
 			require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// checkMask returns an error for a mask of x that has none of those shapes, or another
-// type or graph.
+// checkMask returns an error unless the mask of x has one of the shapes, type int and the layer's
+// graph.
 func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
 	if mask == nil {
 		return m.errorf("the mask is nil")
@@ -31,22 +31,24 @@ func (m *module) checkMask(x, mask *G.Node, shapes ...tensor.Shape) error {
 		}
 		want = append(want, fmt.Sprint(s))
 	}
-	return m.errorf("the mask has shape %v, want %s (input shape %v)", mask.Shape(), strings.Join(want, " or "), x.Shape())
+	return m.errorf("the mask has shape %v, want %s (input shape %v)",
+		mask.Shape(), strings.Join(want, " or "), x.Shape())
 }
 
-// masked adds the node of a norm of the elements that a mask counts. The features are on
-// the axes at, counted from the front; a mask without them has an element a position.
+// masked adds the node of a norm of the elements that a mask counts. The features are on the axes
+// at, counted from the front. A mask without these axes has an element for each position.
 func (m *module) masked(x, mask *G.Node, at []int, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	shape := x.Shape()
 	if err := m.checkMask(x, mask, shape, otherSizes(shape, at...)); err != nil {
 		return nil, err
 	}
 	sets.Each = mask.Dims() == len(shape)
-	return op.Apply(m.label(), shape,
-		affine(m, newMaskedNorm[float32](sets, zeroCentred)), affine(m, newMaskedNorm[float64](sets, zeroCentred)), append(m.with(x), mask)...)
+	f32 := affine(m, newMaskedNorm[float32](sets, zeroCentred))
+	f64 := affine(m, newMaskedNorm[float64](sets, zeroCentred))
+	return op.Apply(m.label(), shape, f32, f64, append(m.with(x), mask)...)
 }
 
-// maskedNorm is the kernel; in is x, where they are γ and β, and the mask.
+// maskedNorm is the kernel. Its inputs are x, γ and β if present, and the mask.
 type maskedNorm[T op.Float] struct {
 	norm cpu.MaskedNorm[T]
 	gain gain[T]

@@ -13,7 +13,7 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// newMemory are the ways in which Gorgonia gives a node other memory.
+// newMemory holds the ways in which Gorgonia gives a node other memory.
 var newMemory = map[string]func(t *testing.T, n *G.Node, vm *G.ExprGraph, v *tensor.Dense){
 	"Let":       func(t *testing.T, n *G.Node, _ *G.ExprGraph, v *tensor.Dense) { require.NoError(t, G.Let(n, v)) },
 	"UnsafeLet": func(t *testing.T, n *G.Node, _ *G.ExprGraph, v *tensor.Dense) { require.NoError(t, G.UnsafeLet(n, v)) },
@@ -36,14 +36,14 @@ var newMemory = map[string]func(t *testing.T, n *G.Node, vm *G.ExprGraph, v *ten
 			}
 		}
 		g.UnbindAll()
-		for n, v := range before { // all but this one as they were
+		for n, v := range before { // the others get the values that they had
 			require.NoError(t, G.Let(n, v))
 		}
 		require.NoError(t, G.Let(n, v))
 	},
 }
 
-// placed is a layer with an input and its output.
+// placed is a layer with an input and an output.
 type placed struct {
 	l Layer
 	x *G.Node
@@ -69,9 +69,9 @@ func (s placed) run() ([]float64, error) {
 	return float64s(s.y.Value()), nil
 }
 
-// TestPlacementsDoNotPartUnnoticed gives a learnable of one placement other memory: that
-// placement is refused, the other is as it was, and Load brings them together.
-func TestPlacementsDoNotPartUnnoticed(t *testing.T) {
+// TestAPlacementWithOtherMemoryIsAnError gives a learnable of one placement other memory. That
+// placement fails, the other one is unchanged, and Load makes them share memory again.
+func TestAPlacementWithOtherMemoryIsAnError(t *testing.T) {
 	t.Parallel()
 	for way, give := range newMemory {
 		for _, which := range []string{"the layer", "its placement"} {
@@ -81,25 +81,26 @@ func TestPlacementsDoNotPartUnnoticed(t *testing.T) {
 				require.NoError(t, err)
 				eval, err := made.On(G.NewGraph(), Evaluation)
 				require.NoError(t, err)
-				parted, other := applied(t, made), applied(t, eval)
+				separate, other := applied(t, made), applied(t, eval)
 				if which != "the layer" {
-					parted, other = other, parted
+					separate, other = other, separate
 				}
 				before, err := other.run()
 				require.NoError(t, err)
 				v := tensor.New(tensor.WithShape(4, 4), tensor.WithBacking(ramp(3, 16)))
-				give(t, parted.l.Learnables()[0], parted.x.Graph(), v)
+				give(t, separate.l.Learnables()[0], separate.x.Graph(), v)
 
-				_, err = parted.run()
-				require.ErrorContains(t, err, "Linear.weight has been given other memory than it has on the layer's other graphs, as gorgonia.Let does: call Load")
-				_, err = parted.l.On(G.NewGraph(), Training)
-				require.ErrorContains(t, err, "Linear.weight has been given other memory")
+				_, err = separate.run()
+				require.ErrorContains(t, err, "Linear.weight no longer shares its memory "+
+					"with the layer's other graphs, as after gorgonia.Let: call Load")
+				_, err = separate.l.On(G.NewGraph(), Training)
+				require.ErrorContains(t, err, "Linear.weight no longer shares its memory")
 				after, err := other.run()
 				require.NoError(t, err)
 				require.Equal(t, before, after)
 
-				require.NoError(t, parted.l.Load(parted.l.State()))
-				a, err := parted.run()
+				require.NoError(t, separate.l.Load(separate.l.State()))
+				a, err := separate.run()
 				require.NoError(t, err)
 				b, err := other.run()
 				require.NoError(t, err)
@@ -111,8 +112,9 @@ func TestPlacementsDoNotPartUnnoticed(t *testing.T) {
 	}
 }
 
-// TestALoadBesideAPartedPlacementIsNoticed: it reaches one of them.
-func TestALoadBesideAPartedPlacementIsNoticed(t *testing.T) {
+// TestAPlacementThatLoadDoesNotReachIsAnError: Load on another placement does not reach memory that
+// gorgonia.Let has given.
+func TestAPlacementThatLoadDoesNotReachIsAnError(t *testing.T) {
 	t.Parallel()
 	made, err := NewLinear(G.NewGraph(), 4, 4, G.Zeroes(), f64)
 	require.NoError(t, err)
@@ -130,8 +132,7 @@ func TestALoadBesideAPartedPlacementIsNoticed(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestALayerOfOneGraphFollowsLet: there is nothing to part from, and placements made
-// afterwards have the new values.
+// TestALayerOfOneGraphFollowsLet, and placements made afterwards have the new values.
 func TestALayerOfOneGraphFollowsLet(t *testing.T) {
 	t.Parallel()
 	ways := maps.Clone(newMemory)
@@ -170,18 +171,19 @@ func TestALayerOfOneGraphFollowsLet(t *testing.T) {
 	}
 }
 
-// TestEverySolverWorksInTheSharedMemory steps with each of Gorgonia's solvers.
-func TestEverySolverWorksInTheSharedMemory(t *testing.T) {
+// TestSolversWriteIntoTheSharedMemory steps with each of Gorgonia's solvers.
+func TestSolversWriteIntoTheSharedMemory(t *testing.T) {
 	t.Parallel()
 	solvers := map[string]G.Solver{
-		"vanilla": G.NewVanillaSolver(), "momentum": G.NewMomentum(), "RMSProp": G.NewRMSPropSolver(), "Adagrad": G.NewAdaGradSolver(),
-		"Adam": G.NewAdamSolver(), "AdamW": G.NewAdamW(), "Barzilai-Borwein": G.NewBarzilaiBorweinSolver(),
-		"clipped": G.NewAdamSolver(G.WithClip(0.1), G.WithL2Reg(0.1), G.WithBatchSize(2)),
+		"vanilla": G.NewVanillaSolver(), "momentum": G.NewMomentum(), "RMSProp": G.NewRMSPropSolver(),
+		"Adagrad": G.NewAdaGradSolver(), "Adam": G.NewAdamSolver(), "AdamW": G.NewAdamW(),
+		"Barzilai-Borwein": G.NewBarzilaiBorweinSolver(),
+		"clipped":          G.NewAdamSolver(G.WithClip(0.1), G.WithL2Reg(0.1), G.WithBatchSize(2)),
 	}
 	for name, solver := range solvers {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			made, err := NewDerf(G.NewGraph(), 4, f64) // which has vectors and scalars
+			made, err := NewDerf(G.NewGraph(), 4, f64) // has vectors and scalars
 			require.NoError(t, err)
 			l, err := made.On(G.NewGraph(), Evaluation)
 			require.NoError(t, err)
@@ -203,7 +205,7 @@ func TestEverySolverWorksInTheSharedMemory(t *testing.T) {
 	}
 }
 
-// TestRunningStatisticsMayBeDecoded into the tensors that the layer gives.
+// TestRunningStatisticsMayBeDecoded into the layer's own tensors.
 func TestRunningStatisticsMayBeDecoded(t *testing.T) {
 	t.Parallel()
 	made, err := NewBatchNorm(G.NewGraph(), 4, f64)

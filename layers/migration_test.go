@@ -23,7 +23,8 @@ func TestMigrationFromGorgonia(t *testing.T) {
 			ones[i] = 1
 		}
 		theirs, _, _, op, err := G.BatchNorm(input(g, "x", tensor.Float64, values, shape...),
-			input(g, "scale", tensor.Float64, ones, shape...), input(g, "bias", tensor.Float64, zeros, shape...), momentum, epsilon)
+			input(g, "scale", tensor.Float64, ones, shape...),
+			input(g, "bias", tensor.Float64, zeros, shape...), momentum, epsilon)
 		require.NoError(t, err)
 		g2 := G.NewGraph()
 		norm, err := NewBatchNorm(g2, channels, WithAxis(1), WithMomentum(momentum), WithEps(epsilon), f64)

@@ -12,19 +12,19 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// bench is a BatchNorm on a graph with gradients, and what running it must give: values
-// of the batch or of the running statistics, by the formulas.
+// bench is a BatchNorm on a graph with gradients, and the expected results by the formulas, with the
+// statistics of the batch or the running ones.
 type bench struct {
 	t                   *testing.T
 	g, clone            *G.ExprGraph
 	l                   *BatchNorm
 	x, u                []float64
 	input, y, dx, cost  *G.Node   // dx is nil in a graph for LispMachines
-	mean, variance      []float64 // running, as they must be
+	mean, variance      []float64 // the expected running statistics
 	batchMean, batchVar []float64
 	otherY              *G.Node // of a training placement on another graph
 	machines            map[string]G.VM
-	sameProgram         func([]G.VMOpt) G.VM // a machine with T's program, or cT's
+	sameProgram         func([]G.VMOpt) G.VM // returns a machine with the program of T or cT
 }
 
 const benchRows, benchCols = 4, 3
@@ -57,7 +57,7 @@ func newBench(t *testing.T, symbolic bool) *bench {
 	return b
 }
 
-// make makes a machine by its name: T trains, E is of EvalMode. Before that
+// make makes a machine by its name. T is without options, E with EvalMode. Before that
 //
 //	s  is on the subgraph of y
 //	o  is on another graph's training placement
@@ -103,7 +103,7 @@ func (b *bench) make(name string) {
 	b.t.Cleanup(func() { vm.Close() })
 }
 
-// tape makes a TapeMachine. The machines q and d may take over its program.
+// tape returns a TapeMachine, whose program the machines q and d may take over.
 func (b *bench) tape(g *G.ExprGraph, again bool, opts []G.VMOpt) G.VM {
 	m := G.NewTapeMachine(g, opts...)
 	if again {
@@ -114,17 +114,17 @@ func (b *bench) tape(g *G.ExprGraph, again bool, opts []G.VMOpt) G.VM {
 	return m
 }
 
-// run runs a machine, which must have the mode of its name, or refuse.
+// run runs a machine and checks that it has the mode of its name, or fails if it should.
 func (b *bench) run(name string, refused bool) {
 	vm := b.machines[name]
 	before := b.l.State()
-	if d, err := b.input.Grad(); err == nil && name[0] == 'l' { // LispMachines add to it
+	if d, err := b.input.Grad(); err == nil && name[0] == 'l' { // LispMachines add to the gradient
 		clear(d.Data().([]float64))
 	}
 	err := vm.RunAll()
 	vm.Reset()
 	if refused {
-		require.ErrorContains(b.t, err, "make the machine anew", name)
+		require.ErrorContains(b.t, err, "create a new machine", name)
 		require.ErrorContains(b.t, err, "placing the layer there with On(g, layers.Evaluation)", name)
 		require.Equal(b.t, contents(before), contents(b.l.State()), name)
 		return
@@ -143,7 +143,7 @@ func (b *bench) run(name string, refused bool) {
 		b.values(name, b.otherY.Value(), mean, variance)
 	} else if name[0] == 's' || b.dx != nil {
 		b.values(name, on(b.y).Value(), mean, variance)
-	} else { // Gorgonia computes y∘u in y's memory
+	} else { // Gorgonia may compute y∘u in y's memory
 		b.sum(name, b.cost.Value(), mean, variance)
 	}
 	switch {
@@ -164,7 +164,7 @@ func (b *bench) run(name string, refused bool) {
 	require.InDeltaSlice(b.t, b.variance, float64s(b.l.RunningVar()), 1e-12, name)
 }
 
-// normalized is element i of y.
+// normalized returns the expected element i of y.
 func (b *bench) normalized(i int, mean, variance []float64) float64 {
 	j := i % benchCols
 	return (b.x[i] - mean[j]) / math.Sqrt(variance[j]+1e-5)
@@ -202,17 +202,16 @@ func (b *bench) gradients(name string, dx G.Value, mean, variance []float64, tra
 	}
 }
 
-// TestAMachineHasTheModeItWasMadeWith runs machines of both modes on one graph in every
-// order. A word makes a machine, +word runs it, -word says that it must refuse to, and xword
-// closes it.
-func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
+// TestAMachineKeepsItsMode runs machines of both modes on one graph in many orders. A word makes a
+// machine, +word runs it, -word runs it and expects an error, and xword closes it.
+func TestAMachineKeepsItsMode(t *testing.T) {
 	t.Parallel()
 	scripts := []string{
 		"T E +T +E +T +E",
 		"E T +T +E +T +E",
 		"E +E T +T +E +T",
-		"T +T E +T +T",                     // E is made and never run
-		"T E +E xE +T T' +T'", "E xE T +T", // or closed
+		"T +T E +T +T",                     // E never runs
+		"T E +E xE +T T' +T'", "E xE T +T", // E is closed
 		"T E +E T' +T' +T +E",
 		"E T +E +E",
 		"T T' E E' +T +E +T' +E' +T",
@@ -221,7 +220,7 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 		"sE T +sE +T +sE",
 		"T sT +T +sT +T",
 		"sT sE T E +sT +sE +T +E",
-		// LispMachines run whatever operation the node has, once
+		// LispMachines, which run once
 		"lT +lT lT' +lT' T +T E +E", "lE +lE lE' +lE' E +E T +T",
 		"lE T +lE +T", "lT E +lT +E", "lT T E +lT +T +E", "lE E T +lE +T +E",
 		"T lE +lE +T", "E lT +lT +E", "T E lE T' +lE +E +T +T'", "E T E' lT +lT +E +E' +T",
@@ -231,8 +230,8 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 		"T qT +T +qT +T",
 		"T qE -T -qE T' +T' E +E",
 		"T E qE -T -qE +E",
-		"E T qT +T +qT -E E' +E'", // that T's program is meant and not E's cannot be known
-		"pT pE -pT +pE",           // pE's program might be pT's
+		"E T qT +T +qT -E E' +E'", // the program may be T's or E's
+		"pT pE -pT +pE",           // pE may run pT's program
 		// another graph's training placement
 		"T oE +T +oE +T", "oE oT E T +T +oT +E +oE +T",
 		// clones
@@ -257,16 +256,15 @@ func TestAMachineHasTheModeItWasMadeWith(t *testing.T) {
 	}
 }
 
-// TestEvalModeReachesEveryBatchNormThatTracks compares a machine made with EvalMode with
-// an evaluation placement, and its effect on the statistics.
-func TestEvalModeReachesEveryBatchNormThatTracks(t *testing.T) {
+// TestEvalModeEqualsAnEvaluationPlacement, in results and in unchanged statistics.
+func TestEvalModeEqualsAnEvaluationPlacement(t *testing.T) {
 	t.Parallel()
 	x := normals(rand.New(rand.NewPCG(8, 8)), 24, 2, 3)
 	mask := []int{1, 0, 1, 1, 1, 0, 1, 1}
 	cases := map[string]struct {
 		opts   []Option
 		masked bool
-		same   bool // as a training machine
+		same   bool // y equals a training machine's
 	}{
 		"plain":              {opts: nil},
 		"with a mask":        {masked: true},

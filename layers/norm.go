@@ -8,8 +8,8 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// newNorm makes what norms have in common: gamma and beta, unless they are to have
-// none, in the shape of the features.
+// newNorm returns the module of a norm, with gamma and beta unless options leave them out, and the
+// shape of the features, which gamma and beta have.
 func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tensor.Shape, error) {
 	shape := tensor.Shape{features}
 	if c.shape != nil {
@@ -48,10 +48,10 @@ func newNorm(kind string, g *G.ExprGraph, features int, c config) (module, tenso
 	return m, shape, m.learnAll(all...)
 }
 
-// gamma is the second array's elements, nil if there is none.
+// gamma returns the second array's elements, nil if there are fewer arrays.
 func gamma[T op.Float](arrays []op.Array[T]) []T { return data(arrays, 1) }
 
-// beta is the third array's elements, nil if there is none.
+// beta returns the third array's elements, nil if there are fewer arrays.
 func beta[T op.Float](arrays []op.Array[T]) []T { return data(arrays, 2) }
 
 func data[T op.Float](arrays []op.Array[T], i int) []T {

@@ -15,29 +15,29 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// normSpec is a norm as the suites need it. Every suite ranges over norms, so that a norm is
-// in all of them or TestEveryNormIsComplete says what it lacks.
+// normSpec describes a norm to the suites. Every suite ranges over norms, and
+// TestEveryNormIsComplete fails with a sentence if a description lacks something.
 type normSpec struct {
 	kind       string
 	new        func(g *G.ExprGraph, features int, opts ...Option) (Layer, error)
 	learnables []string // in the order of Learnables
 	statistics []string // the other entries of its state
 	scalar     bool     // the weight is one number
-	rows, dims int      // the fewest that x may have in training; 0 is 1
+	rows, dims int      // the least of x in training; 0 means 1
 
-	// The formula: what is normalized together ("row", "column" or "group"), whether it is
-	// centred, and the default eps (0: the dtype's). A pointwise norm has a function instead.
+	// The formula: the set that is normalized together ("row", "column" or "group"), whether the
+	// mean is subtracted, and the default eps (0: the dtype's). A pointwise norm has a function.
 	over     string
 	centred  bool
 	eps      float64
 	function *function
 
-	twice    bool                              // gradients have gradients
-	variants map[string][]Option               // for finite differences, besides "", which has no options
-	golden   func(t *testing.T, norm normSpec) // compares with the values of PyTorch in the file
+	twice    bool                              // has second derivatives
+	variants map[string][]Option               // for finite differences, in addition to "", without options
+	golden   func(t *testing.T, norm normSpec) // compares with PyTorch's values in a file
 }
 
-// norms are all there are.
+// norms holds all norms.
 var norms = []normSpec{
 	{
 		kind: "BatchNorm", new: ofFeatures(NewBatchNorm), learnables: []string{"weight", "bias"}, rows: 2,
@@ -49,8 +49,10 @@ var norms = []normSpec{
 	{
 		kind: "LayerNorm", new: ofFeatures(NewLayerNorm), learnables: []string{"weight", "bias"},
 		over: "row", centred: true, eps: 1e-5, twice: true,
-		variants: map[string][]Option{"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()}},
-		golden:   rowNormEqualsPyTorch,
+		variants: map[string][]Option{
+			"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()},
+		},
+		golden: rowNormEqualsPyTorch,
 	},
 	{
 		kind: "RMSNorm", new: ofFeatures(NewRMSNorm), learnables: []string{"weight"},
@@ -72,7 +74,7 @@ var norms = []normSpec{
 	{
 		kind: "GroupNorm", learnables: []string{"weight", "bias"}, dims: 2,
 		new: func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
-			return NewGroupNorm(g, 1+(features+1)%2, features, opts...) // two groups of an even number
+			return NewGroupNorm(g, 1+(features+1)%2, features, opts...) // two groups for an even number
 		},
 		over: "group", centred: true, eps: 1e-5,
 		variants: map[string][]Option{"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}},
@@ -87,8 +89,10 @@ var norms = []normSpec{
 	{
 		kind: "DyT", new: ofFeatures(NewDyT), learnables: []string{"weight", "bias", "alpha"},
 		function: &function{f: math.Tanh, slope: func(u float64) float64 { return 1 / (math.Cosh(u) * math.Cosh(u)) }},
-		variants: map[string][]Option{"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()}},
-		golden:   pointwiseEqualsPyTorch,
+		variants: map[string][]Option{
+			"no bias": {WithoutBias()}, "no weight": {WithoutWeight()}, "no affine": {WithoutAffine()},
+		},
+		golden: pointwiseEqualsPyTorch,
 	},
 	{
 		kind: "Derf", new: ofFeatures(NewDerf), learnables: []string{"weight", "bias", "alpha", "shift"},
@@ -98,8 +102,10 @@ var norms = []normSpec{
 	},
 }
 
-// ofFeatures returns a constructor of Layers.
-func ofFeatures[L Layer](make func(g *G.ExprGraph, features int, opts ...Option) (L, error)) func(*G.ExprGraph, int, ...Option) (Layer, error) {
+// ofFeatures returns a constructor whose result is a Layer.
+func ofFeatures[L Layer](
+	make func(g *G.ExprGraph, features int, opts ...Option) (L, error),
+) func(*G.ExprGraph, int, ...Option) (Layer, error) {
 	return func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) { return make(g, features, opts...) }
 }
 
@@ -113,7 +119,7 @@ func normOf(kind string) normSpec {
 	return normSpec{}
 }
 
-// kindsWhere returns the kinds of the norms that has holds of.
+// kindsWhere returns the kinds of the norms for which has returns true.
 func kindsWhere(has func(normSpec) bool) (kinds []string) {
 	for _, n := range norms {
 		if has(n) {
@@ -123,13 +129,13 @@ func kindsWhere(has func(normSpec) bool) (kinds []string) {
 	return kinds
 }
 
-func anyNorm(normSpec) bool           { return true }
-func (n normSpec) pointwise() bool    { return n.function != nil }
-func (n normSpec) byRow() bool        { return n.over == "row" }
-func (n normSpec) hasBias() bool      { return slices.Contains(n.learnables, "bias") }
-func (n normSpec) differsTwice() bool { return n.twice }
-func (n normSpec) isNorm() bool       { return n.over != "" }
-func (n normSpec) goldenFile() string { return strings.ToLower(n.kind) + ".json" }
+func anyNorm(normSpec) bool                  { return true }
+func (n normSpec) pointwise() bool           { return n.function != nil }
+func (n normSpec) byRow() bool               { return n.over == "row" }
+func (n normSpec) hasBias() bool             { return slices.Contains(n.learnables, "bias") }
+func (n normSpec) differentiableTwice() bool { return n.twice }
+func (n normSpec) isNorm() bool              { return n.over != "" }
+func (n normSpec) goldenFile() string        { return strings.ToLower(n.kind) + ".json" }
 func (n normSpec) fits(s []int) bool {
 	return len(s) >= n.dims && tensor.Shape(s[:len(s)-1]).TotalSize() >= n.rows
 }
@@ -144,7 +150,7 @@ func (n normSpec) masks() bool {
 	return err == nil && ok
 }
 
-// make makes the norm.
+// make returns a new layer of this norm.
 func (n normSpec) make(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	if n.new == nil {
 		return nil, fmt.Errorf("%s has no constructor: give its entry of norms a new", n.kind)
@@ -152,7 +158,7 @@ func (n normSpec) make(g *G.ExprGraph, features int, opts ...Option) (Layer, err
 	return n.new(g, features, opts...)
 }
 
-// builders are the norm and its variants, by name.
+// builders returns constructors of the norm and its variants, by name.
 func (n normSpec) builders() map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	all := map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error){n.kind: n.make}
 	for name, more := range n.variants {
@@ -163,7 +169,7 @@ func (n normSpec) builders() map[string]func(g *G.ExprGraph, features int, opts 
 	return all
 }
 
-// lacks says what the norm's entry of norms lacks for the suites, or "".
+// lacks returns a sentence about what the suites miss in the norm's entry, or "" if it is complete.
 func (n normSpec) lacks() string {
 	_, err := os.Stat(filepath.Join("..", "testdata", n.goldenFile()))
 	switch {
@@ -172,9 +178,11 @@ func (n normSpec) lacks() string {
 	case n.learnables == nil:
 		return "has no names of learnables, by which its state is tested: give its entry of norms learnables"
 	case n.over == "" && n.function == nil:
-		return "has no formula for the property suite and the theorems: say in its entry of norms what it is over, or its function"
+		return "has no formula for the property suite and the theorems: " +
+			"give its entry of norms an over or a function"
 	case len(n.variants) == 0:
-		return "has no variants: name in its entry of norms the options under which gradients are compared with finite differences"
+		return "has no variants: " +
+			"give its entry of norms the options for which gradients are compared with finite differences"
 	case err != nil:
 		return "has no golden values: add testdata/" + n.goldenFile()
 	case n.golden == nil:
@@ -185,7 +193,7 @@ func (n normSpec) lacks() string {
 	return ""
 }
 
-// TestEveryNormIsComplete: what can leave out γ and β is a norm, and is in every suite.
+// TestEveryNormIsComplete: each constructor that takes WithoutAffine has a complete entry in norms.
 func TestEveryNormIsComplete(t *testing.T) {
 	t.Parallel()
 	for kind, options := range documentedOptions(t) {
@@ -200,8 +208,7 @@ func TestEveryNormIsComplete(t *testing.T) {
 	}
 }
 
-// TestWhatANormLacksIsSaid in a sentence.
-func TestWhatANormLacksIsSaid(t *testing.T) {
+func TestAnIncompleteNormFailsWithASentence(t *testing.T) {
 	t.Parallel()
 	for want, change := range map[string]func(n *normSpec){
 		"":                           func(*normSpec) {},
@@ -223,7 +230,7 @@ func TestWhatANormLacksIsSaid(t *testing.T) {
 	require.EqualError(t, err, "NewNorm has no constructor: give its entry of norms a new")
 }
 
-// TestNormsEqualPyTorch, in values and gradients.
+// TestNormsEqualPyTorch in values and gradients.
 func TestNormsEqualPyTorch(t *testing.T) {
 	for _, n := range norms {
 		if lack := n.lacks(); lack != "" {
@@ -234,7 +241,7 @@ func TestNormsEqualPyTorch(t *testing.T) {
 	}
 }
 
-// TestAScalarGainIsTheLengthOfRows: of C features it is g·√C, whatever the row's was.
+// TestAScalarGainIsTheLengthOfRows: a row of C features gets the length g·√C.
 func TestAScalarGainIsTheLengthOfRows(t *testing.T) {
 	t.Parallel()
 	for _, kind := range kindsWhere(func(n normSpec) bool { return n.scalar }) {

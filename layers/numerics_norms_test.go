@@ -12,19 +12,19 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The norms' x has shape (4, 8, 120), GroupNorm's four groups having 30 features each.
-// testdata/numerics.py has the same sizes.
+// x has shape (4, 8, 120). GroupNorm has four groups of 30 features. testdata/numerics.py has the same
+// sizes.
 const (
 	caseSamples, caseOuter, caseFeatures, caseGroups = 4, 8, 120, 4
 
 	caseSize = caseSamples * caseOuter * caseFeatures
 )
 
-// normCase is a norm on x of one of the shapes that rows of features have.
+// normCase is a norm and a layout of x.
 type normCase struct {
 	name, layout string
-	new          func(g *G.ExprGraph, opts ...Option) (Layer, error)
-	set          func(sample, outer, feature int) int // which numbers are normalized together
+	new          constructor
+	set          func(sample, outer, feature int) int // the set with which a number is normalized
 	shape        []int
 }
 
@@ -33,12 +33,14 @@ var normCases = func() (cases []normCase) {
 	row := func(n, i, _ int) int { return n*caseOuter + i }
 	column := func(_, _, j int) int { return j }
 	last, images := []int{caseSamples, caseOuter, caseFeatures}, []int{caseSamples, caseFeatures, caseOuter}
-	add := func(name, layout string, shape []int, set func(n, i, j int) int, new func(g *G.ExprGraph, opts ...Option) (Layer, error)) {
+	add := func(name, layout string, shape []int, set func(n, i, j int) int, new constructor) {
 		cases = append(cases, normCase{name, layout, new, set, shape})
 	}
 	for _, n := range norms {
 		if n.byRow() {
-			add(n.kind, "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) { return n.make(g, caseFeatures, opts...) })
+			add(n.kind, "", last, row, func(g *G.ExprGraph, opts ...Option) (Layer, error) {
+				return n.make(g, caseFeatures, opts...)
+			})
 		}
 	}
 	batch := func(g *G.ExprGraph, opts ...Option) (Layer, error) { return NewBatchNorm(g, caseFeatures, opts...) }
@@ -61,7 +63,7 @@ var normCases = func() (cases []normCase) {
 	return cases
 }()
 
-// norm is its entry of norms.
+// norm returns the case's entry of norms.
 func (c normCase) norm() normSpec {
 	kind, _, _ := strings.Cut(c.name, " ")
 	return normOf(kind)
@@ -69,7 +71,7 @@ func (c normCase) norm() normSpec {
 
 func (c normCase) centred() bool { return c.norm().centred }
 
-// gainAt is which element of the weight multiplies feature j.
+// gainAt returns the index of the weight that multiplies feature j.
 func (c normCase) gainAt(j int) int {
 	if c.norm().scalar {
 		return 0
@@ -77,7 +79,7 @@ func (c normCase) gainAt(j int) int {
 	return j
 }
 
-// sets is of each number of x the set that it is normalized in.
+// sets returns, for each number of x, the set with which it is normalized.
 func (c normCase) sets() []int {
 	sets := make([]int, caseSize)
 	for i := range sets {
@@ -87,10 +89,10 @@ func (c normCase) sets() []int {
 	return sets
 }
 
-// normInputs are of a type's precision.
+// normInputs are inputs that are exact in a type.
 type normInputs struct{ x, dy, gamma, beta []float64 }
 
-// run gives y, dx, dγ and, where it is, dβ, with the features last.
+// run returns y, dx, dγ and, if there is a β, dβ, with the features last.
 func (c normCase) run(t *testing.T, dt tensor.Dtype, eps float64, in normInputs) [][]float64 {
 	t.Helper()
 	g := G.NewGraph()
@@ -111,7 +113,7 @@ func (c normCase) run(t *testing.T, dt tensor.Dtype, eps float64, in normInputs)
 	return append([][]float64{y}, grads...)
 }
 
-// transposed is of each sample its rows as columns.
+// transposed returns each sample with its rows as columns.
 func transposed(x []float64, rows int) []float64 {
 	const size = caseOuter * caseFeatures
 	y, cols := make([]float64, len(x)), size/rows
@@ -132,7 +134,7 @@ func round(dt tensor.Dtype, values ...[]float64) {
 	}
 }
 
-// exact gives what run does by the formula, with 200 bits and any exponent.
+// exact returns the results of run by the formula, with 200 bits and any exponent.
 func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
 	number := func(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
 	zeros := func(n int) []*big.Float {
@@ -149,7 +151,7 @@ func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
 	sets := c.sets()
 	count := slices.Max(sets) + 1
 	n := number(float64(caseSize / count))
-	// means gives of each set the mean of v.
+	// means returns the mean of v in each set.
 	means := func(v func(i int) *big.Float) []*big.Float {
 		m := zeros(count)
 		for i, s := range sets {
@@ -204,8 +206,8 @@ func (c normCase) exact(eps float64, in normInputs) [][]*big.Float {
 	return results
 }
 
-// exactError is the largest error over the largest value, 0 being as good as 1 for
-// that; it is lost where a result is no number.
+// exactError returns the largest error divided by the largest value, or by 1 if that is 0. It returns
+// lost if a result is not finite.
 func exactError(want []*big.Float, got []float64) float64 {
 	worst, size := new(big.Float), new(big.Float)
 	for i, w := range want {

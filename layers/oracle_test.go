@@ -2,23 +2,23 @@ package layers
 
 import "math"
 
-// oracle is a norm as its formula has it, in float64 and one element at a time: each
-// element of x is normalized by a set's statistics, and has a gain and a bias.
+// oracle computes a norm by its formula, in float64 and one element at a time. A set's statistics
+// normalize an element of x, which has a gain and a bias.
 type oracle struct {
 	x        []float64
 	elements []element
 	sets     []statistics
 	keys     map[any]int // of the sets
 	params   [][]float64 // the learnables
-	of       *function   // of DyT and Derf: there are no sets, and of(α·x + shift) is x̂
+	of       *function   // of DyT and Derf, which have no sets: x̂ = of(α·x + shift)
 }
 
 type function struct {
 	f, slope     func(float64) float64
-	alpha, shift int // which learnables; none: -1
+	alpha, shift int // indices of learnables; none: -1
 }
 
-// argument is what the function is of.
+// argument returns the function's argument for x.
 func (o *oracle) argument(x float64) float64 {
 	u := o.params[o.of.alpha][0] * x
 	if o.of.shift >= 0 {
@@ -27,18 +27,18 @@ func (o *oracle) argument(x float64) float64 {
 	return u
 }
 
-// element is what becomes of an element of x: y = gain·x̂ + bias, or x where no set is
-// its, or 0 where a mask leaves it out.
+// element describes an element of y: gain·x̂ + bias, or x for an element without a set, or 0 if a mask
+// leaves it out.
 type element struct {
 	set      int // none: -1
 	out      bool
 	plus     float64 // gain is plus + weight
-	weight   int     // which learnable; none: -1
-	gainAt   int     // which of its elements
+	weight   int     // index of a learnable; none: -1
+	gainAt   int     // index of the learnable's element
 	bias, at int     // likewise
 }
 
-// statistics are those of a set of elements of x, or given ones.
+// statistics are computed from members of x, or given.
 type statistics struct {
 	members        []int
 	centred, given bool
@@ -91,12 +91,12 @@ func (o *oracle) forward() (y []float64) {
 	return y
 }
 
-// backward gives the gradients of Σ u∘y after forward, by the derivative of each y by
+// backward returns the gradients of Σ u∘y after forward, from the derivative of each y with respect to
 // each x:
 //
 //	∂x̂ᵢ/∂xₖ = δᵢₖ·rstd − (k ∈ set)·(rstd/n + (xᵢ−μ)·(xₖ−μ)·rstd³/n)
 //
-// where rstd/n is the mean's part.
+// The term rstd/n comes from the mean.
 func (o *oracle) backward(u []float64) (dx []float64, dparams [][]float64) {
 	dx = make([]float64, len(o.x))
 	for _, p := range o.params {
@@ -146,8 +146,8 @@ func (o *oracle) backward(u []float64) (dx []float64, dparams [][]float64) {
 	return dx, dparams
 }
 
-// conditions are what rounding is amplified by: the largest |x|·rstd, and rstd; of a
-// function |x| and |α|.
+// conditions returns the factors that amplify rounding: the largest |x|·rstd and the largest rstd, or
+// for a function |x| and |α|.
 func (o *oracle) conditions() (kappa, rstd float64) {
 	for i, e := range o.elements {
 		if !e.out && e.set >= 0 {
@@ -161,8 +161,8 @@ func (o *oracle) conditions() (kappa, rstd float64) {
 	return kappa, rstd
 }
 
-// use says that element i is normalized by the set of the key, which is made like the
-// template where there is none yet, and whether it is a member of it.
+// use makes the key's set normalize element i, and makes i a member of the set if member is true. A
+// new set starts as a copy of the template.
 func (o *oracle) use(i int, key any, member bool, template statistics) {
 	if o.keys == nil {
 		o.keys = make(map[any]int)

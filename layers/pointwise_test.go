@@ -73,8 +73,8 @@ func newPointwiseOf(kind string, g *G.ExprGraph, features int, opts ...Option) (
 	return NewDyT(g, features, opts...)
 }
 
-// TestDyTAndDerfAtExtremes: of the smallest numbers and of those that saturate the
-// function, on a second graph with the learnables it starts with.
+// TestDyTAndDerfAtExtremes covers the smallest numbers and those that saturate the function,
+// on a second graph with the initial learnables.
 func TestDyTAndDerfAtExtremes(t *testing.T) {
 	values := []float64{0, 1e-30, -1e-20, 1e-4, -3, 30, -1e20, math.Inf(1)}
 	for kind, f := range map[string]func(float64) float64{"DyT": math.Tanh, "Derf": math.Erf} {
@@ -93,7 +93,7 @@ func TestDyTAndDerfAtExtremes(t *testing.T) {
 				require.NoError(t, vm.RunAll())
 				for i, got := range float64s(y.Value()) {
 					want := f(-2 * values[i])
-					// Relative for each by itself; the input is rounded too.
+					// Relative to each value. The input is rounded too.
 					require.InDelta(t, want, got, 8*machineEps(dt)*math.Abs(want), "%s(-2·%g)", kind, values[i])
 				}
 			})
@@ -102,14 +102,17 @@ func TestDyTAndDerfAtExtremes(t *testing.T) {
 }
 
 func TestDyTAndDerfStartAtTheirPapersValues(t *testing.T) {
-	for kind, want := range map[string][][]float64{"DyT": {{1, 1, 1}, {0, 0, 0}, {0.5}}, "Derf": {{1, 1, 1}, {0, 0, 0}, {0.5}, {0}}} {
+	for kind, want := range map[string][][]float64{
+		"DyT": {{1, 1, 1}, {0, 0, 0}, {0.5}}, "Derf": {{1, 1, 1}, {0, 0, 0}, {0.5}, {0}},
+	} {
 		l, err := newPointwiseOf(kind, G.NewGraph(), 3)
 		require.NoError(t, err)
 		for i, n := range l.Learnables() {
 			require.Equal(t, tensor.Shape{len(want[i])}, n.Shape(), n.Name())
 			require.Equal(t, want[i], float64s(n.Value()), n.Name())
 		}
-		l, err = newPointwiseOf(kind, G.NewGraph(), 3, WithAlpha(0.25), WithWeightInit(constant(2)), WithBiasInit(constant(3)))
+		l, err = newPointwiseOf(kind, G.NewGraph(), 3,
+			WithAlpha(0.25), WithWeightInit(constant(2)), WithBiasInit(constant(3)))
 		require.NoError(t, err)
 		require.Equal(t, []float64{2, 2, 2}, float64s(l.Learnables()[0].Value()))
 		require.Equal(t, []float64{3, 3, 3}, float64s(l.Learnables()[1].Value()))
@@ -126,13 +129,15 @@ func TestWrongUseOfDyTAndDerf(t *testing.T) {
 		err  error
 		want string
 	}{
-		{second(NewDyT(g, 4, WithoutAffine(), WithName("norm"))), "layers: DyT norm: the graph has a node norm.alpha already, give the layer another name"},
+		{second(NewDyT(g, 4, WithoutAffine(), WithName("norm"))),
+			"layers: DyT norm: the graph has a node norm.alpha already, give the layer another name"},
 		{second(NewDyT(g, 0)), "layers: DyT: features is 0, want 1 or more"},
 		{second(NewDyT(g, 4, WithAlpha(math.Inf(1)))), "layers: DyT: alpha is +Inf, want a finite number"},
 		{second(NewDerf(g, 4, WithAlpha(math.NaN()))), "layers: Derf: alpha is NaN, want a finite number"},
 		{second(NewDerf(g, 4, WithEps(1))), "layers: Derf: has no option WithEps"},
 		{second(NewDerf(nil, 4)), "layers: Derf: the graph is nil"},
-		{second(bare.Forward(input(g, "x", tensor.Float32, make([]float64, 6), 2, 3))), "layers: DyT norm: last dimension is 3, want 4 (input shape (2, 3))"},
+		{second(bare.Forward(input(g, "x", tensor.Float32, make([]float64, 6), 2, 3))),
+			"layers: DyT norm: last dimension is 3, want 4 (input shape (2, 3))"},
 		{second(bare.On(nil, Training)), "layers: DyT norm: the graph is nil"},
 	} {
 		require.EqualError(t, c.err, c.want)

@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestQKNormNormalizesEachHead's queries and keys, by whatever norms it is made of.
+// TestQKNormNormalizesEachHead compares with a formula, for all kinds of norms.
 func TestQKNormNormalizesEachHead(t *testing.T) {
 	takes := documentedOptions(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -49,14 +49,14 @@ func TestQKNormNormalizesEachHead(t *testing.T) {
 		require.NoError(t, err)
 		layout := oneOf(t, "layout", "plain", "transposed", "sliced")
 		require.NoError(t, G.Let(x, laidOut(layout, dt, values, shape)))
-		got, grads, err := run(t, rapid.SampledFrom(machines).Draw(t, "machine"), y, append(G.Nodes{x}, l.Learnables()...), upstream)
+		machine := rapid.SampledFrom(machines).Draw(t, "machine")
+		got, grads, err := run(t, machine, y, append(G.Nodes{x}, l.Learnables()...), upstream)
 		require.NoError(t, err)
 		qkOracle(values, shape, heads, size, requests, l).compare(t, dt, got, grads, upstream)
 	})
 }
 
-// rowNorms draws a norm of rows, which may have options that contradict each
-// other.
+// rowNorms draws a norm of rows. Its options may contradict each other.
 func rowNorms(takes map[string][]string, size int, dt tensor.Dtype) *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		r := request{features: size, dtype: dt, init: "right"}
@@ -71,7 +71,7 @@ func rowNorms(takes map[string][]string, size int, dt tensor.Dtype) *rapid.Gener
 	})
 }
 
-// qkOracle is what a QKNorm of the norms is to do with qkv.
+// qkOracle returns the formula of a QKNorm of the given norms, for qkv x.
 func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request, l Layer) *oracle {
 	o := &oracle{x: x}
 	for _, n := range l.Learnables() {
@@ -81,7 +81,7 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 		token, column := i/shape[2], i%shape[2]
 		part, head, feature := column/(heads*size), column/size%heads, column%size
 		if part == 2 {
-			o.elements = append(o.elements, element{set: -1, weight: -1, bias: -1, plus: 1}) // a value
+			o.elements = append(o.elements, element{set: -1, weight: -1, bias: -1, plus: 1}) // of a value vector
 			continue
 		}
 		r, at := norms[part], 0
@@ -111,7 +111,7 @@ func qkOracle(x []float64, shape tensor.Shape, heads, size int, norms [2]request
 	return o
 }
 
-// learnables is how many a row norm has.
+// learnables returns a row norm's number of learnables.
 func (r request) learnables() int {
 	switch {
 	case r.has("WithoutAffine"), r.has("WithoutWeight") && r.has("WithoutBias"):
@@ -122,8 +122,8 @@ func (r request) learnables() int {
 	return 2
 }
 
-// TestStatesWithFaultsAreRefused, and change nothing.
-func TestStatesWithFaultsAreRefused(t *testing.T) {
+// TestLoadNamesEveryFaultAndThenChangesNothing draws faults of states.
+func TestLoadNamesEveryFaultAndThenChangesNothing(t *testing.T) {
 	all := everyAndQKNorm()
 	rapid.Check(t, func(t *rapid.T) {
 		kind := oneOf(t, "kind", append(kindsWhere(anyNorm), "Linear", "Embedding", "QKNorm")...)
@@ -135,8 +135,9 @@ func TestStatesWithFaultsAreRefused(t *testing.T) {
 		require.NoError(t, err)
 		state := randomState(other, rand.New(rand.NewPCG(3, 3)))
 		names := stateNames[kind]
-		faults := rapid.MapOfN(rapid.SampledFrom(names), rapid.SampledFrom([]string{"missing", "nil", "unexpected", "shape", "is of type"}), 0, len(names)).Draw(t, "faults")
-		if faults["num_batches_tracked"] == "missing" { // which is none
+		fault := rapid.SampledFrom([]string{"missing", "nil", "unexpected", "shape", "is of type"})
+		faults := rapid.MapOfN(rapid.SampledFrom(names), fault, 0, len(names)).Draw(t, "faults")
+		if faults["num_batches_tracked"] == "missing" { // not a fault
 			delete(state, "num_batches_tracked")
 			delete(faults, "num_batches_tracked")
 		}
@@ -172,8 +173,8 @@ func TestStatesWithFaultsAreRefused(t *testing.T) {
 	})
 }
 
-// TestSyncOfAnyPartsIsTheWhole, in any order.
-func TestSyncOfAnyPartsIsTheWhole(t *testing.T) {
+// TestCombinedMomentsOfAnyPartsAreTheWholes, in any order.
+func TestCombinedMomentsOfAnyPartsAreTheWholes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		features := rapid.IntRange(1, 4).Draw(t, "features")
 		counts := rapid.SliceOfN(rapid.IntRange(0, 9), 0, 6).Draw(t, "rows of the parts")
@@ -185,20 +186,20 @@ func TestSyncOfAnyPartsIsTheWhole(t *testing.T) {
 			x := normals(rng, n*features, offset, 2)
 			parts, whole = append(parts, momentsOf(x, features)), append(whole, x...)
 		}
-		got, err := Sync(rapid.Permutation(parts).Draw(t, "parts")...)
+		got, err := CombineMoments(rapid.Permutation(parts).Draw(t, "parts")...)
 		require.NoError(t, err)
 		want := momentsOf(whole, features)
 		require.Equal(t, want.Count, got.Count)
 		if want.Count == 0 {
 			return
 		}
-		// 2⁻⁵² of the values, and of their squared distances the values' share of them
+		// 2⁻⁵² times the values, and for M2 times their part in each squared distance
 		near(t, want.Mean, got.Mean, 0x1p-48*(1+offset), "mean")
 		near(t, want.M2, got.M2, 0x1p-46*float64(want.Count)*(1+offset), "M2")
 	})
 }
 
-// momentsOf are those of the formula.
+// momentsOf returns the moments of x by the formula.
 func momentsOf(x []float64, features int) Moments {
 	m := Moments{Count: len(x) / features, Mean: make([]float64, features), M2: make([]float64, features)}
 	for i, v := range x {

@@ -17,8 +17,8 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// TestMain fixes what rapid draws, so that a test's result does not depend on when it
-// runs. -rapid.seed=0 draws something else each time, -rapid.checks=10000 more of it.
+// TestMain fixes rapid's seed, so that a test's result does not depend on when it runs.
+// -rapid.seed=0 draws different values each time, -rapid.checks=10000 more of them.
 func TestMain(m *testing.M) {
 	for name, value := range map[string]string{"rapid.seed": "1", "rapid.checks": "500", "rapid.nofailfile": "true"} {
 		if err := flag.Set(name, value); err != nil {
@@ -28,10 +28,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestNormsDoWhatTheySayOrSayWhyNot: a request is refused exactly where the
-// documentation is against it; else values, gradients and statistics are those of the
-// formula.
-func TestNormsDoWhatTheySayOrSayWhyNot(t *testing.T) {
+// TestNormsComputeTheirFormulaOrReturnAnError draws requests. A request fails exactly if the
+// documentation forbids it. Otherwise values, gradients and statistics are those of the formula.
+func TestNormsComputeTheirFormulaOrReturnAnError(t *testing.T) {
 	takes := documentedOptions(t)
 	for _, kind := range kindsWhere(anyNorm) {
 		t.Run(kind, func(t *testing.T) {
@@ -42,7 +41,7 @@ func TestNormsDoWhatTheySayOrSayWhyNot(t *testing.T) {
 	}
 }
 
-// refused says whether there was to be an error, and holds it to what errors have.
+// refused reports whether there should be an error, and checks that it is well-formed.
 func (r request) refused(t *rapid.T, err error, why string, nodes G.Nodes, before int) bool {
 	if why == "" {
 		require.NoError(t, err)
@@ -50,7 +49,7 @@ func (r request) refused(t *rapid.T, err error, why string, nodes G.Nodes, befor
 	}
 	require.Error(t, err, why)
 	require.Regexp(t, `^layers: `+r.kind+`\b.*: .{5,}`, err.Error())
-	require.Len(t, nodes, before, "what the refused left on the graph")
+	require.Len(t, nodes, before, "nodes that a refused request left on the graph")
 	return true
 }
 
@@ -90,7 +89,7 @@ func (r request) check(t *rapid.T, takes []string) {
 	values = rounded(r.of, values)
 	why, machine := r.wrongRun(), r.machine
 	if why != "" {
-		machine = "tape" // a LispMachine that fails goes on behind the back of its caller
+		machine = "tape" // a LispMachine that fails continues in the background
 	}
 	got, grads, err := run(t, machine, y, append(G.Nodes{x}, l.Learnables()...), upstream)
 	if why != "" {
@@ -114,8 +113,10 @@ func forward(l Layer, x, mask *G.Node) (*G.Node, error) {
 	}).ForwardMasked(x, mask)
 }
 
-// run gives y and the gradients of Σ upstream∘y.
-func run(t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64) (values []float64, grads [][]float64, err error) {
+// run returns y and the gradients of Σ upstream∘y.
+func run(
+	t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64,
+) (values []float64, grads [][]float64, err error) {
 	vm := newMachine(t, machine, dot(t, y, upstream), wrt)
 	defer vm.Close()
 	if err := vm.RunAll(); err != nil {
@@ -124,12 +125,12 @@ func run(t *rapid.T, machine string, y *G.Node, wrt G.Nodes, upstream []float64)
 	for _, n := range wrt {
 		d, err := n.Grad()
 		require.NoError(t, err)
-		grads = append(grads, float64s(op.Clone(d.(*tensor.Dense)))) // x's may be laid out as x is
+		grads = append(grads, float64s(op.Clone(d.(*tensor.Dense)))) // x's gradient may have x's layout
 	}
 	return float64s(y.Value()), grads, nil
 }
 
-// maskValue is laid out as x is.
+// maskValue returns the mask in x's layout.
 func maskValue(layout string, mask []int, shape tensor.Shape) any {
 	if shape.IsScalar() {
 		return mask[0]
@@ -141,7 +142,7 @@ func maskValue(layout string, mask []int, shape tensor.Shape) any {
 	return laidOut(layout, tensor.Int, values, shape)
 }
 
-// node is x, without a value.
+// node returns x, without a value.
 func (r request) node(g *G.ExprGraph) *G.Node {
 	switch r.where {
 	case "nil":
@@ -174,12 +175,12 @@ func must(err error) {
 	}
 }
 
-// laidOut is a tensor whose memory has its elements in another order, or among NaNs
-// that nobody is to look at.
+// laidOut returns a tensor of the values. Its memory has them in another order, or among NaNs that
+// are not part of the tensor.
 func laidOut(layout string, dt tensor.Dtype, values []float64, shape tensor.Shape) *tensor.Dense {
 	rank := len(shape)
 	switch {
-	case len(values) == 0: // Gorgonia lays out no nothing
+	case len(values) == 0: // Gorgonia cannot transpose or slice an empty tensor
 	case layout == "transposed" && rank > 1:
 		backwards := slices.Clone(shape)
 		slices.Reverse(backwards)
@@ -213,7 +214,7 @@ func laidOut(layout string, dt tensor.Dtype, values []float64, shape tensor.Shap
 	return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(as(dt, values)))
 }
 
-// place is where element i is along each axis.
+// place returns the index of element i on each axis.
 func place(i int, shape []int) []int {
 	at := make([]int, len(shape))
 	for axis, n := range slices.Backward(shape) {
@@ -222,14 +223,14 @@ func place(i int, shape []int) []int {
 	return at
 }
 
-// rounded are values as the type has them.
+// rounded returns the values rounded to the type.
 func rounded(dt tensor.Dtype, x []float64) []float64 {
 	y := slices.Clone(x)
 	round(dt, y)
 	return y
 }
 
-// randomState is one that the layer can load.
+// randomState returns a random state that the layer can load.
 func randomState(l Layer, rng *rand.Rand) State {
 	s := l.State()
 	for name, d := range s {
@@ -252,7 +253,7 @@ func randomState(l Layer, rng *rand.Rand) State {
 	return s
 }
 
-// contents are a state's shapes and numbers.
+// contents returns a state's shapes and numbers.
 func contents(s State) map[string][2]any {
 	c := make(map[string][2]any)
 	for name, d := range s {
@@ -261,7 +262,7 @@ func contents(s State) map[string][2]any {
 	return c
 }
 
-// oracle is the documentation's formula for the request's x.
+// oracle returns the documentation's formula for the request's x.
 func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	o := &oracle{x: x}
 	learnable := map[string]int{"weight": -1, "bias": -1, "alpha": -1, "shift": -1}
@@ -282,7 +283,10 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	at, _ := r.at()
 	for i := range x {
 		index := place(i, r.shape)
-		e := element{set: -1, plus: plus, weight: weight, bias: bias, at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at)}
+		e := element{
+			set: -1, plus: plus, weight: weight, bias: bias,
+			at: flat(r.along(index, at), sizesOf(r.shape, at)), out: !r.counts(index, at),
+		}
 		e.gainAt = e.at
 		if norm.scalar {
 			e.gainAt = 0
@@ -308,7 +312,7 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 				set.mean, set.variance = float64s(state["running_mean"])[e.at], float64s(state["running_var"])[e.at]
 			}
 		case "column":
-			where := e.at // in the running statistics
+			where := e.at // index in the running statistics
 			if r.has("WithPositions") {
 				where += index[1] * r.features
 			}
@@ -323,7 +327,7 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 			o.use(i, key, member, set)
 		}
 	}
-	for i, e := range o.elements { // of a set of whose first part none counts
+	for i, e := range o.elements { // a set whose members are all masked out has no statistics
 		if e.set >= 0 && r.mask != nil && !o.sets[e.set].given && len(o.sets[e.set].members) == 0 {
 			o.elements[i].out = true
 		}
@@ -331,7 +335,7 @@ func (r request) oracle(x []float64, l Layer, state State) *oracle {
 	return o
 }
 
-// along is what of index is on those axes.
+// along returns the entries of index for the given axes.
 func (r request) along(index, at []int) (part []int) {
 	for _, axis := range at {
 		part = append(part, index[axis])
@@ -339,7 +343,7 @@ func (r request) along(index, at []int) (part []int) {
 	return part
 }
 
-// flat undoes place.
+// flat is the inverse of place.
 func flat(at, shape []int) (i int) {
 	for axis, k := range at {
 		i = i*shape[axis] + k

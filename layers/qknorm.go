@@ -12,33 +12,33 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// RowNorm is a norm that treats each row by itself, as LayerNorm and DyT do.
+// RowNorm is a norm that treats each row by itself, such as LayerNorm and DyT.
 type RowNorm interface {
 	Layer
 	self() *module
-	// rowKernels are the norm's pair of kernels, for one node, and its features.
+	// rowKernels returns kernels for one node and the number of features.
 	rowKernels() (f32 op.Kernel[float32], f64 op.Kernel[float64], features int)
-	// along returns the axes that the norm was made along, nil where they are the last ones.
+	// along returns the axes of the features, nil if they are the last ones.
 	along() []int
 }
 
-// QKNorm normalizes each head's queries and keys, so that attention's logits stay
-// bounded however far its weights grow (Henry et al. 2020, arXiv 2010.04245;
-// Dehghani et al. 2023, arXiv 2302.05442):
+// QKNorm normalizes each head's queries and keys. This bounds the logits of attention,
+// however large its weights grow (Henry et al. 2020, arXiv 2010.04245; Dehghani et al. 2023,
+// arXiv 2302.05442):
 //
 //	q' = norm_q(q)    k' = norm_k(k)    v' = v
 //
-// Its input is CausalSelfAttention's, of shape (batch, time, 3·channels), and so
-// is its output. The norms are over the channels/heads features of a head's query
-// or key, and every head shares their learnables. Backward is the norms' own.
+// Its input and its output are inputs of CausalSelfAttention, of shape (batch, time,
+// 3·channels). The norms are over the channels/heads features of a head's query or key, and
+// all heads share their learnables. The backward pass is that of the norms.
 type QKNorm struct {
 	module
 	heads, size int
 	query, key  RowNorm
 }
 
-// NewQKNorm makes a QKNorm of two norms that stand on one graph. Learnables are
-// the query's, then the key's. It takes WithName.
+// NewQKNorm returns a QKNorm of two norms on one graph. Learnables are the query's, then the
+// key's. It takes WithName.
 func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 	m, err := newStateless("QKNorm", opts)
 	if err != nil {
@@ -55,7 +55,7 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 		return nil, m.errorf("the query's and the key's norm are one layer, want two")
 	}
 	if q.g != k.g {
-		return nil, m.errorf("the key's norm stands on another graph than the query's")
+		return nil, m.errorf("the key's norm is on another graph than the query's")
 	}
 	if q.dtype != k.dtype {
 		return nil, m.errorf("the key's norm is of type %v, want %v as the query's", k.dtype, q.dtype)
@@ -79,14 +79,15 @@ func NewQKNorm(heads int, query, key RowNorm, opts ...Option) (*QKNorm, error) {
 
 func isNil(l RowNorm) bool { return l == nil || reflect.ValueOf(l).IsNil() }
 
-// Forward gives qkv with queries and keys normalized, in its shape.
+// Forward returns qkv with queries and keys normalized, in its shape.
 func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
 	if err := l.check(qkv); err != nil {
 		return nil, err
 	}
 	s, channels := qkv.Shape(), l.heads*l.size
 	if s.Dims() != 3 || s[2] != 3*channels {
-		return nil, l.errorf("input shape is %v, want (batch, time, %d) for %d heads of %d features", s, 3*channels, l.heads, l.size)
+		return nil, l.errorf("input shape is %v, want (batch, time, %d) for %d heads of %d features",
+			s, 3*channels, l.heads, l.size)
 	}
 	if err := l.checkDtype(qkv); err != nil {
 		return nil, err
@@ -103,10 +104,11 @@ func (l *QKNorm) Forward(qkv *G.Node) (*G.Node, error) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *QKNorm) Fwd(qkv G.Input) G.Result { return fwd(l, qkv) }
 
-// On places both norms, and the layer with them, on a graph.
+// On returns the layer and its norms on another graph, or once more on their own, with the same
+// learnables. The mode makes no difference.
 func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	for _, norm := range []RowNorm{l.query, l.key} { // ask for both before one is there
-		if err := norm.self().admitted(g); err != nil {
+	for _, norm := range []RowNorm{l.query, l.key} { // check both before one is placed
+		if err := norm.self().checkGraph(g); err != nil {
 			return nil, err
 		}
 	}
@@ -121,14 +123,14 @@ func (l *QKNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
 	return NewQKNorm(l.heads, query.(RowNorm), key.(RowNorm), WithName(l.name))
 }
 
-// Norms are the query's norm and the key's.
+// Norms returns the query's norm and the key's.
 func (l *QKNorm) Norms() Stack { return Stack{l.query, l.key} }
 
-// State is the norms' states, their names behind "query." and "key.".
+// State returns the norms' states, with the prefixes "query." and "key." to their names.
 func (l *QKNorm) State() State { return l.parts().state() }
 
-// Load gives both norms the values of such a state, as a layer's Load does; one that
-// either cannot load is loaded by neither.
+// Load copies the values of such a state into both norms, as a layer's Load does. If either
+// norm cannot load it, neither does.
 func (l *QKNorm) Load(s State) error {
 	if err := l.parts().load(s); err != nil {
 		return l.errorf("%w", err)
@@ -140,7 +142,7 @@ func (l *QKNorm) rejoin() error { return l.Norms().Rejoin() }
 
 func (l *QKNorm) parts() compound { return compound{{"query.", l.query}, {"key.", l.key}} }
 
-// qkNorm is the kernel; in is qkv, the query's learnables and the key's.
+// qkNorm is the kernel. Its inputs are qkv, the query's learnables and the key's.
 type qkNorm[T op.Float] struct {
 	channels   int
 	learnables int // of the query
@@ -177,8 +179,8 @@ func (k *qkNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
 	return k.key.backward(dqkv[c:], dout.Data[c:], c, din[split:], in[split:])
 }
 
-// packed is a norm at work on the queries, or the keys, of all tokens and heads,
-// copied together to be rows of a matrix.
+// packed applies a norm to the queries, or the keys, of all tokens and heads, which it
+// copies to the rows of a matrix.
 type packed[T op.Float] struct {
 	norm         op.Kernel[T]
 	rows         tensor.Shape
@@ -191,7 +193,7 @@ func (p *packed[T]) array(data *[]T) op.Array[T] {
 	return op.Array[T]{Shape: p.rows, Data: *data}
 }
 
-// forward normalizes what begins each token's 3·channels elements of qkv.
+// forward normalizes the first channels of each token's 3·channels elements of qkv.
 func (p *packed[T]) forward(out, qkv []T, channels int, learnables []op.Array[T]) error {
 	x, y := p.array(&p.x), p.array(&p.y)
 	copyColumns(x.Data, channels, qkv, 3*channels, channels)
@@ -203,7 +205,7 @@ func (p *packed[T]) forward(out, qkv []T, channels int, learnables []op.Array[T]
 	return nil
 }
 
-// backward is forward's, on the rows that it has left packed.
+// backward computes forward's gradients, with the x that forward has packed.
 func (p *packed[T]) backward(dqkv, dout []T, channels int, dlearnables, learnables []op.Array[T]) error {
 	dx, dy := p.array(&p.dx), p.array(&p.dy)
 	copyColumns(dy.Data, channels, dout, 3*channels, channels)
@@ -216,8 +218,8 @@ func (p *packed[T]) backward(dqkv, dout []T, channels int, dlearnables, learnabl
 	return nil
 }
 
-// copyColumns copies the first cols elements of each row, rows being ldd and lds
-// elements apart, until dst ends.
+// copyColumns copies the first cols elements of each row until dst ends. Rows are ldd
+// elements apart in dst and lds in src.
 func copyColumns[T op.Float](dst []T, ldd int, src []T, lds, cols int) {
 	for d, s := 0, 0; d < len(dst); d, s = d+ldd, s+lds {
 		copy(dst[d:d+cols], src[s:s+cols])

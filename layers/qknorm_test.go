@@ -15,7 +15,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// newRowNorm makes a norm of a query or key.
+// newRowNorm returns a norm of a query or key.
 type newRowNorm func(g *G.ExprGraph, name string) (RowNorm, error)
 
 func layerNorms(size int, opts ...Option) newRowNorm {
@@ -73,14 +73,16 @@ func TestQKNormGradients(t *testing.T) {
 	}
 }
 
-// TestQKNormIsItsNormsOnEachHead gives the same rows to the norms alone, and
-// compares values and gradients to the last bit.
+// TestQKNormIsItsNormsOnEachHead compares values and gradients to the last bit with those of
+// the norms alone on the same rows.
 func TestQKNormIsItsNormsOnEachHead(t *testing.T) {
 	const batch, time, heads, size = 3, 50, 4, 16
 	const channels, tokens = heads * size, batch * time
 	rng := rand.New(rand.NewPCG(11, 11))
 	x, upstream := normals(rng, tokens*3*channels, 0.5, 1.5), normals(rng, tokens*3*channels, 0, 1)
-	weights := [][]float64{normals(rng, size, 1, 0.3), normals(rng, size, 0, 0.3), normals(rng, size, 1, 0.3), normals(rng, size, 0, 0.3)}
+	weights := [][]float64{
+		normals(rng, size, 1, 0.3), normals(rng, size, 0, 0.3), normals(rng, size, 1, 0.3), normals(rng, size, 0, 0.3),
+	}
 	third := func(x []float64, i int) (rows []float64) { // queries, keys or values
 		for t := range tokens {
 			rows = append(rows, x[(3*t+i)*channels:(3*t+i+1)*channels]...)
@@ -172,8 +174,8 @@ func TestQKNormEqualsPyTorch(t *testing.T) {
 	}
 }
 
-// TestQKNormBoundsTheLogits: without γ and β, queries and keys land on the sphere
-// of radius √size, so that no q·k/√size is above √size.
+// TestQKNormBoundsTheLogits checks that no q·k/√size is above √size. Without γ and β the
+// length of queries and keys is √size.
 func TestQKNormBoundsTheLogits(t *testing.T) {
 	const batch, time, heads, size = 2, 70, 2, 16
 	h := cpu.Heads{B: batch, T: time, C: heads * size, Heads: heads}
@@ -253,15 +255,22 @@ func TestQKNormRefuses(t *testing.T) {
 		{second(NewQKNorm(2, query, (*LayerNorm)(nil))), "layers: QKNorm: the query's or the key's norm is nil"},
 		{second(NewQKNorm(2, query, query)), "layers: QKNorm: the query's and the key's norm are one layer, want two"},
 		{second(NewQKNorm(2, query, norm(g, 8))), "layers: QKNorm: the key's norm has 8 features, want 4 as the query's"},
-		{second(NewQKNorm(2, query, norm(G.NewGraph(), 4))), "layers: QKNorm: the key's norm stands on another graph than the query's"},
-		{second(NewQKNorm(2, query, norm(g, 4, f64))), "layers: QKNorm: the key's norm is of type float64, want float32 as the query's"},
+		{second(NewQKNorm(2, query, norm(G.NewGraph(), 4))),
+			"layers: QKNorm: the key's norm is on another graph than the query's"},
+		{second(NewQKNorm(2, query, norm(g, 4, f64))),
+			"layers: QKNorm: the key's norm is of type float64, want float32 as the query's"},
 		{second(NewQKNorm(2, query, key, f64)), "layers: QKNorm: has no option WithDtype"},
 		{second(l.Forward(nil)), "layers: QKNorm attn: the input is nil"},
-		{forward(tensor.Float32, g, 2, 12), "layers: QKNorm attn: input shape is (2, 12), want (batch, time, 24) for 2 heads of 4 features"},
-		{forward(tensor.Float32, g, 2, 3, 8), "layers: QKNorm attn: input shape is (2, 3, 8), want (batch, time, 24) for 2 heads of 4 features"},
-		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
-		{forward(tensor.Float32, G.NewGraph(), 2, 3, 24), "layers: QKNorm attn: the input is a node of another graph: place the layer there with On"},
-		{second(l.On(taken, Training)), "layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
+		{forward(tensor.Float32, g, 2, 12),
+			"layers: QKNorm attn: input shape is (2, 12), want (batch, time, 24) for 2 heads of 4 features"},
+		{forward(tensor.Float32, g, 2, 3, 8),
+			"layers: QKNorm attn: input shape is (2, 3, 8), want (batch, time, 24) for 2 heads of 4 features"},
+		{forward(tensor.Float64, g, 2, 3, 24), "layers: QKNorm attn: the input is of type float64, want float32: " +
+			"WithDtype(tensor.Float64) makes a layer for such inputs"},
+		{forward(tensor.Float32, G.NewGraph(), 2, 3, 24),
+			"layers: QKNorm attn: the input is a node of another graph: place the layer there with On"},
+		{second(l.On(taken, Training)),
+			"layers: RMSNorm: the graph has a node RMSNorm.weight already, give the layer another name"},
 		{second(l.On(nil, Training)), "layers: RMSNorm: the graph is nil"},
 	} {
 		require.EqualError(t, c.err, c.want)

@@ -11,7 +11,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// request is what a program may ask of a norm, right or wrong.
+// request is a use of a norm, right or wrong.
 type request struct {
 	kind             string
 	features, groups int
@@ -19,10 +19,10 @@ type request struct {
 	dtype            tensor.Dtype
 	eps, momentum    float64
 	partial, alpha   float64
-	axes             []int // of WithAxis
+	axes             []int // for WithAxis
 	positions        int
-	dims             []int  // of WithShape
-	init             string // what the functions for initial values do
+	dims             []int  // for WithShape
+	init             string // behaviour of the functions for initial values
 	noGraph          bool
 
 	on   bool // placed on another graph
@@ -30,34 +30,39 @@ type request struct {
 
 	shape   []int // of x
 	of      tensor.Dtype
-	where   string // x is
-	layout  string // of x's value
-	mask    []int  // nil: none
-	each    bool   // the mask has an element for each of x's
+	where   string // x is "there", "nil" or "elsewhere"
+	layout  string // of x's memory
+	mask    []int  // nil: no mask
+	each    bool   // the mask has an element for each element of x
 	maskBad string
 	machine string
 	seed    uint64
-	offset  float64 // of x's values
+	offset  float64 // mean of x's values
 }
 
-// GoString is what a failure shows.
+// GoString returns the request as a failing test shows it.
 func (r request) GoString() string {
 	var opts []string
 	for _, name := range r.options {
-		arg := map[string]any{"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial, "WithAlpha": r.alpha, "WithAxis": r.axes,
-			"WithPositions": r.positions, "WithShape": r.dims, "WithWeightInit": r.init, "WithBiasInit": r.init}[name]
+		arg := map[string]any{
+			"WithDtype": r.dtype, "WithEps": r.eps, "WithMomentum": r.momentum, "WithPartial": r.partial,
+			"WithAlpha": r.alpha, "WithAxis": r.axes, "WithPositions": r.positions, "WithShape": r.dims,
+			"WithWeightInit": r.init, "WithBiasInit": r.init,
+		}[name]
 		if arg == nil {
 			arg = ""
 		}
 		opts = append(opts, fmt.Sprintf("%s(%v)", name, arg))
 	}
-	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; x is %v %v, %s, %s; mask %v %s, each %t; %s; seed %d, offset %g",
-		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode, r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.each, r.machine, r.seed, r.offset)
+	return fmt.Sprintf("%s of %d features, %d groups, %s; no graph %t; on %t, mode %d; "+
+		"x is %v %v, %s, %s; mask %v %s, each %t; %s; seed %d, offset %g",
+		r.kind, r.features, r.groups, strings.Join(opts, ", "), r.noGraph, r.on, r.mode,
+		r.of, tensor.Shape(r.shape), r.where, r.layout, r.mask, r.maskBad, r.each, r.machine, r.seed, r.offset)
 }
 
 func (r request) has(option string) bool { return slices.Contains(r.options, option) }
 
-// everyOption makes each option there is.
+// everyOption holds a function for each option.
 var everyOption = map[string]func(r request) Option{
 	"WithName":              func(r request) Option { return WithName(r.kind + ".0") },
 	"WithDtype":             func(r request) Option { return WithDtype(r.dtype) },
@@ -107,12 +112,14 @@ func (r request) make(g *G.ExprGraph) (Layer, error) {
 	return normOf(r.kind).make(g, r.features, r.opts()...)
 }
 
-// faults are what a request may have wrong on purpose; others come by chance.
-var faults = []string{"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init", "graph",
-	"shape", "rank", "size 0", "type", "where", "mask"}
+// faults are the deliberate faults of a request. Others arise by chance.
+var faults = []string{
+	"option", "features", "groups", "dtype", "eps", "momentum", "partial", "alpha", "axis", "positions", "dims", "init",
+	"graph", "shape", "rank", "size 0", "type", "where", "mask",
+}
 
-// requests draws those of a kind, most of which are right but for one fault. Takes are
-// the options that the kind has.
+// requests draws requests of a kind of norm, most of them with at most one fault. The kind takes the
+// options in takes.
 func requests(kind string, takes []string) *rapid.Generator[request] {
 	return rapid.Custom(func(t *rapid.T) request {
 		fault := "none"
@@ -121,8 +128,11 @@ func requests(kind string, takes []string) *rapid.Generator[request] {
 		}
 		r := request{kind: kind, dtype: tensor.Float32, momentum: 0.1, partial: 1, where: "there", init: "right"}
 		r.options = rapid.SliceOfNDistinct(rapid.SampledFrom(takes), 0, 5, rapid.ID).Draw(t, "options")
-		for of, option := range map[string]string{"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial", "alpha": "WithAlpha",
-			"axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape", "init": "WithBiasInit"} {
+		for of, option := range map[string]string{
+			"dtype": "WithDtype", "eps": "WithEps", "momentum": "WithMomentum", "partial": "WithPartial",
+			"alpha": "WithAlpha", "axis": "WithAxis", "positions": "WithPositions", "dims": "WithShape",
+			"init": "WithBiasInit",
+		} {
 			if fault == of && slices.Contains(takes, option) && !r.has(option) {
 				r.options = append(r.options, option)
 			}
@@ -151,7 +161,7 @@ func oneOf[V any](t *rapid.T, label string, from ...V) V {
 	return rapid.SampledFrom(from).Draw(t, label)
 }
 
-// drawNumbers draws the options' arguments that have nothing to do with shapes.
+// drawNumbers draws the arguments of options that do not depend on shapes.
 func (r *request) drawNumbers(t *rapid.T, fault string) {
 	if r.has("WithDtype") {
 		r.dtype = oneOf(t, "dtype", tensor.Float32, tensor.Float64)
@@ -176,11 +186,11 @@ func (r *request) drawNumbers(t *rapid.T, fault string) {
 	}
 }
 
-// drawFeatures draws features that fit the shape, or do not.
+// drawFeatures draws features that match the shape, or do not.
 func (r *request) drawFeatures(t *rapid.T, fault string) {
 	rank := len(r.shape)
 	r.features, r.positions = 4, 3
-	count := 1 // of the features' axes
+	count := 1 // number of the features' axes
 	if r.has("WithShape") {
 		count = rapid.IntRange(min(rank, 1), rank).Draw(t, "dims")
 	}
@@ -193,7 +203,8 @@ func (r *request) drawFeatures(t *rapid.T, fault string) {
 		}
 	}
 	if fault == "axis" && r.has("WithAxis") {
-		r.axes = oneOf(t, "wrong axes", []int{0}, []int{rank}, []int{-rank}, []int{-rank - 1}, nil, slices.Concat(r.axes, []int{0}), slices.Concat(r.axes, r.axes), []int{-1, rank - 1})
+		r.axes = oneOf(t, "wrong axes", []int{0}, []int{rank}, []int{-rank}, []int{-rank - 1}, nil,
+			slices.Concat(r.axes, []int{0}), slices.Concat(r.axes, r.axes), []int{-1, rank - 1})
 	}
 	if at, ok := r.at(); ok && len(at) > 0 {
 		r.features = r.shape[at[0]]
@@ -226,7 +237,7 @@ func (r *request) drawFeatures(t *rapid.T, fault string) {
 	}
 }
 
-// drawInput draws the rest.
+// drawInput draws x's type, graph, layout and mask.
 func (r *request) drawInput(t *rapid.T, fault string) {
 	r.on = rapid.Bool().Draw(t, "on")
 	if r.on {
@@ -260,7 +271,7 @@ func (r *request) drawInput(t *rapid.T, fault string) {
 	}
 }
 
-// at is the features' axes counted from the front, if there are such.
+// at returns the features' axes, counted from the front. It reports false if x lacks one.
 func (r request) at() (at []int, ok bool) {
 	axes := r.axes
 	if !r.has("WithAxis") {
@@ -292,7 +303,7 @@ func (r request) maskShape(at []int) []int {
 	return r.outside(r.shape, at)
 }
 
-// outside is what of s, which has something for each axis, is not at those.
+// outside returns the entries of s, which has one for each axis, for all axes except the given ones.
 func (r request) outside(s, at []int) (others []int) {
 	for axis, v := range s {
 		if !slices.Contains(at, axis) {
@@ -302,7 +313,7 @@ func (r request) outside(s, at []int) (others []int) {
 	return others
 }
 
-// counts reports whether the mask counts the element at that index.
+// counts reports whether the mask includes the element at that index.
 func (r request) counts(index, at []int) bool {
 	if r.mask == nil {
 		return true

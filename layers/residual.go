@@ -8,8 +8,7 @@ import (
 )
 
 // Residual is a residual connection (He et al. 2015, arXiv 1512.03385): the sum
-// of what goes into a branch of a model and what comes out of it, or of any two
-// nodes of one shape.
+// of the input and the output of a branch, or of any two nodes of one shape.
 //
 //	y = x + branch    dx = dy    dbranch = dy
 //
@@ -18,13 +17,13 @@ type Residual struct {
 	module
 }
 
-// NewResidual makes a Residual. It takes WithName.
+// NewResidual returns a Residual. It takes WithName.
 func NewResidual(opts ...Option) (*Residual, error) {
 	m, err := newStateless("Residual", opts)
 	return &Residual{m}, err
 }
 
-// Forward gives x + branch, in their shape.
+// Forward returns x + branch, in their shape.
 func (l *Residual) Forward(x, branch *G.Node) (*G.Node, error) {
 	if err := l.check(x); err != nil {
 		return nil, err

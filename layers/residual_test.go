@@ -18,6 +18,7 @@ func newResidual(t *testing.T) *Residual {
 }
 
 func TestResidualGradients(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(7, 7))
 	for _, shape := range append(shapes, []int{1, 1}) {
 		for _, same := range []bool{false, true} { // x + x
@@ -44,21 +45,22 @@ func TestResidualGradients(t *testing.T) {
 // adder is Residual.Forward or Gorgonia's Add.
 type adder func(x, branch *G.Node) (*G.Node, error)
 
-// parts are what the graphs of TestResidualInGraphs are made of.
+// parts are the building blocks of TestResidualInGraphs.
 type parts struct {
 	x, z         *G.Node
 	add          func(x, branch *G.Node) *G.Node
 	norm, linear func(x *G.Node) *G.Node
 }
 
-// TestResidualInGraphs puts it where nodes have one consumer or several, compares
-// the gradients with finite differences, and all values with those of Gorgonia's
-// Add, to the last bit.
+// TestResidualInGraphs puts Residual into graphs whose nodes have one consumer or more. It compares
+// the gradients with finite differences, and all values bit for bit with those of Gorgonia's Add.
 func TestResidualInGraphs(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(8, 8))
 	values := []any{
 		normals(rng, 12, 0.3, 1), normals(rng, 12, 0, 1), // x and z
-		normals(rng, 4, 1, 0.3), normals(rng, 4, 0, 1), normals(rng, 16, 0, 1), normals(rng, 4, 0, 1), // weights
+		// weights
+		normals(rng, 4, 1, 0.3), normals(rng, 4, 0, 1), normals(rng, 16, 0, 1), normals(rng, 4, 0, 1),
 	}
 	upstream := normals(rng, 12, 0, 1)
 	for name, build := range map[string]func(p parts) *G.Node{
@@ -78,7 +80,9 @@ func TestResidualInGraphs(t *testing.T) {
 			s := p.add(p.x, p.z)
 			return p.add(p.add(s, p.x), p.add(s, s))
 		},
-		"square of a sum": func(p parts) *G.Node { return p.add(G.Must(G.Square(p.add(p.x, p.z))), p.linear(p.x)) },
+		"square of a sum": func(p parts) *G.Node {
+			return p.add(G.Must(G.Square(p.add(p.x, p.z))), p.linear(p.x))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			residual := newResidual(t).Forward
@@ -95,8 +99,7 @@ func TestResidualInGraphs(t *testing.T) {
 	}
 }
 
-// residualGraph gives what build makes, times linear(norm(z)) for every part to be
-// used.
+// residualGraph returns build's node times linear(norm(z)), so that every part is used.
 func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build func(p parts) *G.Node) testLayer {
 	x := input(g, "x", tensor.Float64, values[0], 1, 3, 4)
 	z := input(g, "z", tensor.Float64, values[1], 1, 3, 4)
@@ -119,8 +122,9 @@ func residualGraph(t *testing.T, g *G.ExprGraph, values []any, add adder, build 
 	}}
 }
 
-// TestResidualPassesTheGradientOn: it costs no operation and no memory.
+// TestResidualPassesTheGradientOn without an operation and without memory of its own.
 func TestResidualPassesTheGradientOn(t *testing.T) {
+	t.Parallel()
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, make([]float64, 4), 4)
 	branch := input(g, "branch", tensor.Float32, make([]float64, 4), 4)
@@ -133,6 +137,7 @@ func TestResidualPassesTheGradientOn(t *testing.T) {
 }
 
 func TestResidualOfScalars(t *testing.T) {
+	t.Parallel()
 	for _, machine := range machines {
 		g := G.NewGraph()
 		x := G.NewScalar(g, tensor.Float64, G.WithName("x"), G.WithValue(2.0))
@@ -146,6 +151,7 @@ func TestResidualOfScalars(t *testing.T) {
 }
 
 func TestResidualComposesAndRefuses(t *testing.T) {
+	t.Parallel()
 	g := G.NewGraph()
 	l, err := NewResidual(WithName("h.0"))
 	require.NoError(t, err)

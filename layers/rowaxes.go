@@ -8,14 +8,13 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// rowAxes are the axes of x that a row of LayerNorm, for example, runs through, the last
-// of them fastest.
+// rowAxes are the axes of x that a row of a norm such as LayerNorm runs through, the last fastest.
 type rowAxes struct {
 	axes  []int        // nil: the last ones
 	shape tensor.Shape // their sizes
 }
 
-// rowAxesOf returns the axes that the options ask for, whose sizes are shape.
+// rowAxesOf returns the axes that the options choose. Their sizes are shape.
 func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	for i, axis := range c.axes {
 		if axis != i-len(c.axes) {
@@ -25,7 +24,7 @@ func rowAxesOf(c config, shape tensor.Shape) rowAxes {
 	return rowAxes{nil, shape}
 }
 
-// of checks x and returns the axes counted from the front.
+// of checks x and returns the axes, counted from the front.
 func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	if r.axes != nil {
 		return m.locate(x, r.axes, r.shape)
@@ -40,7 +39,7 @@ func (r rowAxes) of(m *module, x *G.Node) ([]int, error) {
 	return last, nil
 }
 
-// apply adds the node of a row norm's kernels.
+// apply adds the node of a row norm.
 func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice[float64]) (*G.Node, error) {
 	at, err := r.of(m, x)
 	if err != nil {
@@ -54,8 +53,8 @@ func (r rowAxes) apply(m *module, x *G.Node, f32 op.Twice[float32], f64 op.Twice
 	return op.Apply(m.label(), x.Shape(), affine(m, f32), affine(m, f64), m.with(x)...)
 }
 
-// masked adds the node of a row norm of the elements that a mask counts. sets has the
-// norm's settings.
+// masked adds the node of a row norm of the elements that a mask counts. The settings of the norm
+// are those of sets.
 func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred bool) (*G.Node, error) {
 	at, err := r.of(m, x)
 	if err != nil {
@@ -65,16 +64,16 @@ func (r rowAxes) masked(m *module, x, mask *G.Node, sets cpu.Sets, zeroCentred b
 	return m.masked(x, mask, at, sets, zeroCentred)
 }
 
-// rowPlaces returns the places in x of the elements of rows along those axes.
+// rowPlaces returns the places in x of the elements of rows along the axes.
 func rowPlaces(x *G.Node, at []int) cpu.Places {
 	return cpu.NewPlaces(x.Shape(), without(x.Shape(), at), at)
 }
 
-// packedRows is a row norm's kernel for rows whose elements are not contiguous in x. It
-// copies them together first.
+// packedRows is a row norm's kernel for rows whose elements are not contiguous in x. It packs them
+// first.
 type packedRows[T op.Float] struct {
 	kernel       op.Twice[T]
-	places       cpu.Places
+	packing      cpu.Packing[T]
 	shape        tensor.Shape // (rows, columns)
 	x, y, dx, dy []T
 	u, ddx, ddy  []T
@@ -82,7 +81,11 @@ type packedRows[T op.Float] struct {
 }
 
 func newPackedRows[T op.Float](kernel op.Twice[T], places cpu.Places) *packedRows[T] {
-	return &packedRows[T]{kernel: kernel, places: places, shape: tensor.Shape{len(places.Rows), len(places.Cols)}}
+	return &packedRows[T]{
+		kernel:  kernel,
+		packing: cpu.Packing[T]{Places: places},
+		shape:   tensor.Shape{len(places.Rows), len(places.Cols)},
+	}
 }
 
 func (k *packedRows[T]) array(data *[]T) op.Array[T] {
@@ -92,7 +95,7 @@ func (k *packedRows[T]) array(data *[]T) op.Array[T] {
 
 func (k *packedRows[T]) pack(data *[]T, x op.Array[T]) op.Array[T] {
 	packed := k.array(data)
-	cpu.Pack(packed.Data, x.Data, k.places)
+	k.packing.Pack(packed.Data, x.Data)
 	return packed
 }
 
@@ -102,7 +105,7 @@ func (k *packedRows[T]) Forward(out op.Array[T], in []op.Array[T]) error {
 	if err := k.kernel.Forward(y, k.in); err != nil {
 		return err
 	}
-	cpu.Unpack(out.Data, y.Data, k.places)
+	k.packing.Unpack(out.Data, y.Data)
 	return nil
 }
 
@@ -114,12 +117,14 @@ func (k *packedRows[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) err
 	if err := k.kernel.Backward(k.din, k.in, k.array(&k.y), dy); err != nil {
 		return err
 	}
-	cpu.Unpack(din[0].Data, dx.Data, k.places)
+	k.packing.Unpack(din[0].Data, dx.Data)
 	return nil
 }
 
-func (k *packedRows[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
-	if i == 0 { // u is dx's
+func (k *packedRows[T]) Second(
+	i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T],
+) error {
+	if i == 0 { // u belongs to dx
 		u = k.pack(&k.u, u)
 	}
 	ddx, ddy, dy := k.array(&k.ddx), k.array(&k.ddy), k.pack(&k.dy, dout)
@@ -128,7 +133,7 @@ func (k *packedRows[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in 
 	if err := k.kernel.Second(i, k.din, ddy, k.in, dy, u); err != nil {
 		return err
 	}
-	cpu.Unpack(ddin[0].Data, ddx.Data, k.places)
-	cpu.Unpack(ddout.Data, ddy.Data, k.places)
+	k.packing.Unpack(ddin[0].Data, ddx.Data)
+	k.packing.Unpack(ddout.Data, ddy.Data)
 	return nil
 }

@@ -13,7 +13,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// axesCase is a norm of the golden files that says its features' axes.
+// axesCase is a golden pass of a norm with the features on given axes.
 type axesCase struct {
 	Name, Dtype, Norm string
 	Axes, Shape       []int
@@ -49,7 +49,7 @@ func (c axesCase) make(g *G.ExprGraph) (Layer, error) {
 	return NewGroupNorm(g, c.Groups, features, opts...)
 }
 
-// compare runs the pass on both machines and holds it to PyTorch's values.
+// compare runs the pass on both machines and compares it with PyTorch's values.
 func (c axesCase) compare(t *testing.T) {
 	want := [][]float64{c.Dx.Data}
 	for _, d := range []*golden.Tensor{c.Dweight, c.Dbias} {
@@ -82,8 +82,8 @@ func (c axesCase) compare(t *testing.T) {
 	}
 }
 
-// TestNormsAlongAxesAndOfMasksEqualPyTorch: its own norms of x with the axes moved to the
-// end, and of each set's elements that count.
+// TestNormsAlongAxesAndOfMasksEqualPyTorch compares with PyTorch's norms of x with the axes moved to
+// the end, and of the elements of each set that count.
 func TestNormsAlongAxesAndOfMasksEqualPyTorch(t *testing.T) {
 	t.Parallel()
 	for _, file := range []string{"rownorm_axes.json", "masked.json"} {
@@ -97,7 +97,7 @@ func TestNormsAlongAxesAndOfMasksEqualPyTorch(t *testing.T) {
 	}
 }
 
-// axisCases are features along axes that are not the last ones in order, and x.
+// axisCases are shapes of x and the features' axes, which are not the last ones in order.
 var axisCases = []struct {
 	shape, axes []int
 }{
@@ -107,10 +107,10 @@ var axisCases = []struct {
 	{[]int{3, 2, 4}, []int{2, 1}},
 	{[]int{2, 3, 2, 2}, []int{-1, 0, 1}},
 	{[]int{3, 2}, []int{1, 0}},
-	{[]int{2, 4, 1, 1}, []int{1}}, // in order as they are
+	{[]int{2, 4, 1, 1}, []int{1}}, // with its elements in order already
 }
 
-// sizesOf are the shape's along the axes.
+// sizesOf returns the sizes of a shape along the axes.
 func sizesOf(shape, axes []int) (sizes []int) {
 	for _, axis := range axes {
 		sizes = append(sizes, shape[(axis+len(shape))%len(shape)])
@@ -118,7 +118,7 @@ func sizesOf(shape, axes []int) (sizes []int) {
 	return sizes
 }
 
-// TestGradientsAlongAxes compares them, and their own, with finite differences.
+// TestGradientsAlongAxes compares gradients, and gradients of gradients, with finite differences.
 func TestGradientsAlongAxes(t *testing.T) {
 	t.Parallel()
 	for name, build := range twice {
@@ -143,22 +143,26 @@ func TestGradientsAlongAxes(t *testing.T) {
 					for i, w := range l.Learnables() {
 						overwrite(w, values[i+1].([]float64))
 					}
-					return testLayer{append(G.Nodes{x}, l.Learnables()...), func() (*G.Node, error) { return l.Forward(x) }}
+					forward := func() (*G.Node, error) { return l.Forward(x) }
+					return testLayer{append(G.Nodes{x}, l.Learnables()...), forward}
 				})
 			})
 		}
 	}
 }
 
-// TestAlongAxesIsMovingThemToTheEnd: x, dy and what comes of them are the last axes' norm's
-// to the last bit, gradients of gradients too, however many threads there are.
+// TestAlongAxesIsMovingThemToTheEnd requires the same bits as with the axes moved to the end, in y,
+// gradients and gradients of gradients.
 func TestAlongAxesIsMovingThemToTheEnd(t *testing.T) {
 	cases := append(slices.Clone(axisCases), []struct{ shape, axes []int }{
-		{[]int{3, 70, 9, 11}, []int{1}}, // blocks of rows and columns, and what is left of them
 		{[]int{2, 33, 40}, []int{1}},
-		{[]int{5, 40, 3, 50}, []int{1, 3}},
 		{[]int{6, 3, 7, 20}, []int{0, 2}},
+		{[]int{3, 70, 9, 11}, []int{1}}, // blocks of rows and columns, and a rest
+		{[]int{5, 40, 3, 50}, []int{1, 3}},
 	}...)
+	if testing.Short() {
+		cases = cases[:len(cases)-2] // without the large ones
+	}
 	for name, build := range twice {
 		for _, c := range cases {
 			for dt := range floats {
@@ -172,14 +176,16 @@ func TestAlongAxesIsMovingThemToTheEnd(t *testing.T) {
 					}
 					moved := append(without(c.shape, front), front...)
 					rng := rand.New(rand.NewPCG(8, 8))
-					x, dy, u := normals(rng, rows*features, 1, 2), normals(rng, rows*features, 0, 1), normals(rng, rows*features, 0, 1)
+					n := rows * features
+					x, dy, u := normals(rng, n, 1, 2), normals(rng, n, 0, 1), normals(rng, n, 0, 1)
 					weights := [][]float64{normals(rng, features, 1, 0.5), normals(rng, features, 0, 1)}
-					want := passes(t, build, dt, weights, []int{rows, features}, permuted(x, c.shape, moved), permuted(dy, c.shape, moved), permuted(u, c.shape, moved))
+					move := func(x []float64) []float64 { return permuted(x, c.shape, moved) }
+					want := passes(t, build, dt, weights, []int{rows, features}, move(x), move(dy), move(u))
 					got := passes(t, build, dt, weights, c.shape, x, dy, u, WithAxis(c.axes...), WithShape(sizes...))
 					require.Len(t, got, len(want))
 					for i, v := range got {
 						if len(v) == len(x) && i < 3+1 { // y, dx and second gradients of x and dy
-							v = permuted(v, c.shape, moved)
+							v = move(v)
 						}
 						require.Equal(t, want[i], v, "result %d", i)
 					}
@@ -189,7 +195,7 @@ func TestAlongAxesIsMovingThemToTheEnd(t *testing.T) {
 	}
 }
 
-// permuted is x with its axes in that order.
+// permuted returns x with its axes in the given order.
 func permuted(x []float64, shape, order []int) (y []float64) {
 	places := []int{0}
 	for _, axis := range order {
@@ -208,9 +214,12 @@ func permuted(x []float64, shape, order []int) (y []float64) {
 	return y
 }
 
-// passes gives y, dx, and the gradients of Σ u∘dx with respect to x and dy, then those of
-// the learnables, first and second.
-func passes(t *testing.T, build func(g *G.ExprGraph, features int, opts ...Option) (Layer, error), dt tensor.Dtype, weights [][]float64, shape []int, x, dy, u []float64, opts ...Option) (all [][]float64) {
+// passes returns y, dx, and the gradients of Σ u∘dx with respect to x and dy, then those of the
+// learnables, first and second.
+func passes(
+	t *testing.T, build func(g *G.ExprGraph, features int, opts ...Option) (Layer, error),
+	dt tensor.Dtype, weights [][]float64, shape []int, x, dy, u []float64, opts ...Option,
+) (all [][]float64) {
 	t.Helper()
 	g := G.NewGraph()
 	l, err := build(g, len(weights[0]), append(opts, WithDtype(dt))...)
@@ -229,7 +238,8 @@ func passes(t *testing.T, build func(g *G.ExprGraph, features int, opts ...Optio
 		w := input(g, fmt.Sprint("v", i), dt, weights[i][:d.Shape().TotalSize()], d.Shape()...)
 		terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(d, w)))))
 	}
-	second, err := Grad(G.Must(G.ReduceAdd(terms)), append(G.Nodes{in, upstream}, l.Learnables()[:min(1, len(l.Learnables()))]...)...)
+	weight := l.Learnables()[:min(1, len(l.Learnables()))]
+	second, err := Grad(G.Must(G.ReduceAdd(terms)), append(G.Nodes{in, upstream}, weight...)...)
 	require.NoError(t, err)
 	nodes := slices.Concat(G.Nodes{y, first[0]}, second, first[1:])
 	values := make([]G.Value, len(nodes))
@@ -249,7 +259,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		axes  []int
-		sizes []int // none: (4)
+		sizes []int // nil: (4)
 		dt    tensor.Dtype
 		shape []int
 		want  string
@@ -257,15 +267,21 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 		{[]int{1}, nil, tensor.Float32, []int{2, 3, 5}, "axis 1 has size 3, want 4 (input shape (2, 3, 5))"},
 		{[]int{-2}, nil, tensor.Float32, []int{2, 3, 5}, "axis -2 has size 3, want 4 (input shape (2, 3, 5))"},
 		{[]int{2}, nil, tensor.Float32, []int{2, 3, 5}, "last dimension is 5, want 4 (input shape (2, 3, 5))"},
-		{[]int{3}, nil, tensor.Float32, []int{2, 4, 5}, "axis is 3, want one of the input's, -3 to 2 (input shape (2, 4, 5))"},
-		{[]int{-4}, nil, tensor.Float32, []int{2, 4, 5}, "axis is -4, want one of the input's, -3 to 2 (input shape (2, 4, 5))"},
+		{[]int{3}, nil, tensor.Float32, []int{2, 4, 5},
+			"axis is 3, want one of the input's, -3 to 2 (input shape (2, 4, 5))"},
+		{[]int{-4}, nil, tensor.Float32, []int{2, 4, 5},
+			"axis is -4, want one of the input's, -3 to 2 (input shape (2, 4, 5))"},
 		{[]int{1}, nil, tensor.Float32, nil, "last dimension is missing, want 4 (input shape ())"},
 		{[]int{-1}, nil, tensor.Float32, []int{2, 3}, "last dimension is 3, want 4 (input shape (2, 3))"},
-		{[]int{1}, nil, tensor.Float64, []int{2, 4, 5}, "the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
-		{[]int{1, -2}, []int{2, 2}, tensor.Float32, []int{3, 2, 5}, "axes 1 and -2 are one and the same, want different ones (input shape (3, 2, 5))"},
-		{[]int{0, 2}, []int{2, 2}, tensor.Float32, []int{2, 3, 5}, "last dimension is 5, want 2 (input shape (2, 3, 5))"},
+		{[]int{1}, nil, tensor.Float64, []int{2, 4, 5},
+			"the input is of type float64, want float32: WithDtype(tensor.Float64) makes a layer for such inputs"},
+		{[]int{1, -2}, []int{2, 2}, tensor.Float32, []int{3, 2, 5},
+			"axes 1 and -2 are the same, want different ones (input shape (3, 2, 5))"},
+		{[]int{0, 2}, []int{2, 2}, tensor.Float32, []int{2, 3, 5},
+			"last dimension is 5, want 2 (input shape (2, 3, 5))"},
 		{[]int{2, 0}, []int{4, 1}, tensor.Float32, []int{2, 3, 4}, "axis 0 has size 2, want 1 (input shape (2, 3, 4))"},
-		{[]int{-2, -1}, []int{2, 2}, tensor.Float32, []int{2, 2, 3}, "last dimensions are (2, 3), want (2, 2) (input shape (2, 2, 3))"},
+		{[]int{-2, -1}, []int{2, 2}, tensor.Float32, []int{2, 2, 3},
+			"last dimensions are (2, 3), want (2, 2) (input shape (2, 2, 3))"},
 	} {
 		for _, kind := range kindsWhere(normSpec.byRow) {
 			opts := []Option{WithAxis(c.axes...)}
@@ -283,8 +299,7 @@ func TestNormsAlongAxesSayWhatTheyWant(t *testing.T) {
 	}
 }
 
-// TestQKNormRefusesNormsAlongOtherAxes: its rows are a head's features, wherever the norms
-// would look for theirs.
+// TestQKNormRefusesNormsAlongOtherAxes because its rows are the features of a head.
 func TestQKNormRefusesNormsAlongOtherAxes(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
@@ -295,15 +310,17 @@ func TestQKNormRefusesNormsAlongOtherAxes(t *testing.T) {
 		require.NoError(t, err)
 		other, ok := l.(RowNorm)
 		require.True(t, ok, "%s is a norm of rows and no RowNorm: give it self, rowKernels and along", kind)
-		require.EqualError(t, second(NewQKNorm(1, last, other)), "layers: QKNorm: the key's norm is along the axes [1], want the last ones", kind)
-		require.EqualError(t, second(NewQKNorm(1, other, last)), "layers: QKNorm: the query's norm is along the axes [1], want the last ones", kind)
+		require.EqualError(t, second(NewQKNorm(1, last, other)),
+			"layers: QKNorm: the key's norm is along the axes [1], want the last ones", kind)
+		require.EqualError(t, second(NewQKNorm(1, other, last)),
+			"layers: QKNorm: the query's norm is along the axes [1], want the last ones", kind)
 	}
 	third, err := NewLayerNorm(g, 4, WithAxis(-2, -1), WithShape(2, 2))
 	require.NoError(t, err)
 	require.NoError(t, second(NewQKNorm(1, last, third)))
 }
 
-// TestAxesAreCopied, so that a slice changed later changes nothing.
+// TestAxesAreCopied changes the slice afterwards, which must change nothing.
 func TestAxesAreCopied(t *testing.T) {
 	t.Parallel()
 	axes := []int{1}
@@ -315,9 +332,9 @@ func TestAxesAreCopied(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestRowsThatLieInOrderAreNotPacked: the last axes however they are said, and others beside
-// which nothing is.
-func TestRowsThatLieInOrderAreNotPacked(t *testing.T) {
+// TestRowsInOrderAreNotPacked if the axes are the last ones, however they are counted, or if the axes
+// after them have size 1.
+func TestRowsInOrderAreNotPacked(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		shape, axes []int

@@ -10,15 +10,15 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// running are the running statistics of BatchNorm or InstanceNorm, which all placements
-// of a layer share.
+// running is the running statistics of a BatchNorm or InstanceNorm. All placements of the layer
+// share them.
 type running struct {
 	momentum           float64
 	cumulative, biased bool
 	mean, variance     *tensor.Dense
-	batches            *tensor.Dense // how many batches are in them, an int64 of shape (1)
+	batches            *tensor.Dense // the number of batches so far, an int64 of shape (1)
 	dtype              tensor.Dtype  // of mean and variance
-	shape              tensor.Shape
+	shape              tensor.Shape  // likewise
 }
 
 func newRunning(features int, c config) *running {
@@ -48,19 +48,20 @@ func (m *module) track(r *running) {
 	m.buffer("num_batches_tracked", r.batches)
 }
 
-// check returns an error if a mean or variance is not as the layer made it: decoding into
-// RunningMean replaces its memory, type and shape.
+// check returns an error if a mean or variance has another type or layout than the layer gave it.
+// Decoding into RunningMean, for example, replaces its memory, type and shape.
 func (r *running) check() error {
 	for i, d := range [...]*tensor.Dense{r.mean, r.variance} {
 		if d.Dtype() != r.dtype || !slices.Equal(d.Shape(), r.shape) || !op.InOrder(d) {
 			name := [...]string{"running_mean", "running_var"}[i]
-			return fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order", name, d.Dtype(), d.Shape(), r.dtype, r.shape)
+			return fmt.Errorf("%s is of type %v and shape %v, want %v and %v in row-major order",
+				name, d.Dtype(), d.Shape(), r.dtype, r.shape)
 		}
 	}
 	return nil
 }
 
-// runningMemory returns the statistics' memory as it is now.
+// runningMemory returns the current memory of the statistics.
 func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
 	if err := r.check(); err != nil {
 		return nil, nil, err
@@ -68,10 +69,10 @@ func runningMemory[T op.Float](r *running) (mean, variance []T, err error) {
 	return op.Floats[T](r.mean), op.Floats[T](r.variance), nil
 }
 
-// mix takes a batch's statistics into the running ones. The variances are biased and over
-// the given count of numbers each. A batch with a variance that is not finite in the type
-// is left out, because its NaN or infinity would stay for good; a mean that is not finite
-// has such a variance.
+// mix updates running statistics with those of a batch. The variances are biased, each over the
+// given count of numbers. A batch whose statistics are not finite in T changes nothing, because its
+// NaN or infinity would stay for good. The variances show it, because the variance of a mean that is
+// not finite is not finite either.
 func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []float64, numbers int) {
 	correction := 1.0
 	if !r.biased {

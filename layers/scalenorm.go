@@ -17,21 +17,22 @@ import (
 //
 //	dx = g·rstd·(dy − x̂·mean(dy·x̂))    dg = Σdy·x̂
 //
-// The paper's g is our g·√C, and its eps is the least length that it divides by. rstd is
-// kept for the backward pass, which can itself be differentiated. WithAxis does the same as
-// in LayerNorm.
+// The paper's g is our g·√C, and its eps is the least length that it divides by. The forward
+// pass keeps rstd for the backward pass, which can itself be differentiated. WithAxis does
+// the same as in LayerNorm.
 type ScaleNorm struct {
 	module
 	row rowAxes
 	eps float64
 }
 
-// NewScaleNorm makes a ScaleNorm over the given number of features, the last dimension or,
-// with WithShape, several; with WithAxis, others. Its learnable is weight (g, from 1), of
-// shape (1). It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1), WithShape,
+// NewScaleNorm returns a ScaleNorm over the given number of features: the last dimension,
+// several with WithShape, or others with WithAxis. Its learnable is weight (g, initially 1),
+// of shape (1). It takes WithName, WithDtype, WithEps (1e-5), WithAxis (-1), WithShape,
 // WithoutAffine and WithWeightInit.
 func NewScaleNorm(g *G.ExprGraph, features int, opts ...Option) (*ScaleNorm, error) {
-	c, err := configure("ScaleNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithShape", "WithoutAffine", "WithWeightInit")
+	c, err := configure("ScaleNorm", opts, "WithDtype", "WithEps", "WithAxis", "WithShape",
+		"WithoutAffine", "WithWeightInit")
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func NewScaleNorm(g *G.ExprGraph, features int, opts ...Option) (*ScaleNorm, err
 }
 
 // Forward returns x scaled, in x's shape. x must end with the features' shape, or have its
-// sizes on the axes of WithAxis, be of the layer's dtype and stand on its graph.
+// sizes on the axes of WithAxis. It must have the layer's dtype and be on its graph.
 func (l *ScaleNorm) Forward(x *G.Node) (*G.Node, error) {
 	return l.row.apply(&l.module, x, newScaleNormKernel[float32](l), newScaleNormKernel[float64](l))
 }
@@ -62,87 +63,82 @@ func (l *ScaleNorm) rowKernels() (op.Kernel[float32], op.Kernel[float64], int) {
 // Fwd is Forward in Gorgonia's composable form.
 func (l *ScaleNorm) Fwd(x G.Input) G.Result { return fwd(l, x) }
 
-// On places the layer on a graph. The mode makes no difference.
-func (l *ScaleNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) {
-	m, err := l.on(g, mode)
-	if err != nil {
-		return nil, err
-	}
-	return &ScaleNorm{module: m, row: l.row, eps: l.eps}, nil
-}
+// On returns the layer on another graph, or once more on its own, with the same learnables.
+// The mode makes no difference.
+func (l *ScaleNorm) On(g *G.ExprGraph, mode Mode) (Layer, error) { return onGraph(*l, g, mode) }
 
-// scaleNorm is the kernel: RMSNorm's with γ = g for each feature, so that dg = Σdγ. in is x
-// and, where it is, g.
+// scaleNorm is the kernel: RMSNorm's with γ = g for each feature, so that dg = Σdγ. Its
+// inputs are x and, if present, g.
 type scaleNorm[T op.Float] struct {
-	rms              rmsNorm[T]
-	gamma, dgamma, v []T           // an element for each feature
-	in, din          []op.Array[T] // reused
+	norm          *cpu.RowNorm[T]
+	cols          int
+	gamma, dgamma []T // reused
 }
 
 func newScaleNormKernel[T op.Float](l *ScaleNorm) *scaleNorm[T] {
 	cols := l.row.shape.TotalSize()
-	return &scaleNorm[T]{rms: rmsNorm[T]{cols: cols, part: cols, eps: l.eps}}
+	return &scaleNorm[T]{norm: cpu.NewRMSNorm[T](cols, cols, l.eps), cols: cols}
 }
 
 func (k *scaleNorm[T]) Forward(out op.Array[T], in []op.Array[T]) error {
-	return k.rms.Forward(out, k.spread(in))
-}
-
-func (k *scaleNorm[T]) Backward(din, in []op.Array[T], out, dout op.Array[T]) error {
-	if err := k.rms.Backward(k.room(din), k.spread(in), out, dout); err != nil {
-		return err
-	}
-	k.gather(din)
+	k.norm.Forward(out.Data, in[0].Data, k.spread(gamma(in)), nil)
 	return nil
 }
 
-// Second makes ScaleNorm differentiable twice. u is dx's, or dg's: then it is RMSNorm's with
-// the same u for each element of dγ.
-func (k *scaleNorm[T]) Second(i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T]) error {
+func (k *scaleNorm[T]) Backward(din, in []op.Array[T], _, dout op.Array[T]) error {
+	dg := gamma(din)
+	dgamma := k.room(dg)
+	k.norm.Backward(din[0].Data, dgamma, nil, in[0].Data, k.spread(gamma(in)), dout.Data)
+	gather(dg, dgamma)
+	return nil
+}
+
+// Second computes the gradients of Σu·dx or u·dg. The latter are RMSNorm's of Σv·dγ, where v
+// is u for each feature.
+func (k *scaleNorm[T]) Second(
+	i int, ddin []op.Array[T], ddout op.Array[T], in []op.Array[T], dout, u op.Array[T],
+) error {
+	x, dx, dg := in[0].Data, ddin[0].Data, gamma(ddin)
 	if i == 1 {
-		u = k.repeated(&k.v, u.Data[0])
+		clear(dg)
+		k.norm.SecondOfGamma(dx, ddout.Data, x, dout.Data, k.spread(u.Data))
+		return nil
 	}
-	if err := k.rms.Second(i, k.room(ddin), ddout, k.spread(in), dout, u); err != nil {
-		return err
-	}
-	k.gather(ddin)
+	dgamma := k.room(dg)
+	k.norm.Second(dx, dgamma, ddout.Data, x, k.spread(gamma(in)), dout.Data, u.Data)
+	gather(dg, dgamma)
 	return nil
 }
 
-// spread returns x and γ of x and g.
-func (k *scaleNorm[T]) spread(in []op.Array[T]) []op.Array[T] {
-	k.in = append(k.in[:0], in...)
-	if len(in) > 1 {
-		k.in[1] = k.repeated(&k.gamma, in[1].Data[0])
+// spread returns γ for g, nil for nil.
+func (k *scaleNorm[T]) spread(g []T) []T {
+	if g == nil {
+		return nil
 	}
-	return k.in
+	k.gamma = cpu.Grow(k.gamma, k.cols)
+	for j := range k.gamma {
+		k.gamma[j] = g[0]
+	}
+	return k.gamma
 }
 
-func (k *scaleNorm[T]) repeated(into *[]T, v T) op.Array[T] {
-	*into = cpu.Grow(*into, k.rms.cols)
-	for j := range *into {
-		(*into)[j] = v
+// room returns memory for dγ, nil if there is no dg.
+func (k *scaleNorm[T]) room(dg []T) []T {
+	if dg == nil {
+		return nil
 	}
-	return op.Array[T]{Data: *into}
+	k.dgamma = cpu.Grow(k.dgamma, k.cols)
+	return k.dgamma
 }
 
-// room returns dx and, for dg, room for dγ.
-func (k *scaleNorm[T]) room(din []op.Array[T]) []op.Array[T] {
-	k.din = append(k.din[:0], din...)
-	if len(din) > 1 {
-		k.dgamma = cpu.Grow(k.dgamma, k.rms.cols)
-		k.din[1] = op.Array[T]{Data: k.dgamma}
+// gather writes the sum of dγ to dg, if present.
+func gather[T op.Float](dg, dgamma []T) {
+	if dg == nil {
+		return
 	}
-	return k.din
-}
-
-// gather makes dg of dγ.
-func (k *scaleNorm[T]) gather(din []op.Array[T]) {
-	if len(din) > 1 {
-		var sum float64
-		for _, d := range k.dgamma {
-			sum += float64(d)
-		}
-		din[1].Data[0] = T(sum)
+	var sum float64
+	for _, d := range dgamma {
+		sum += float64(d)
 	}
+	dg[0] = T(sum)
 }

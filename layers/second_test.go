@@ -13,18 +13,18 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// twice are the layers whose gradients have gradients.
+// twice holds the layers that have second derivatives.
 var twice = func() map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error) {
 	all := make(map[string]func(g *G.ExprGraph, features int, opts ...Option) (Layer, error))
-	for _, kind := range kindsWhere(normSpec.differsTwice) {
+	for _, kind := range kindsWhere(normSpec.differentiableTwice) {
 		maps.Copy(all, normOf(kind).builders())
 	}
 	return all
 }()
 
-// TestGradientsOfGradients holds each gradient's own gradients to finite differences
-// of it.
+// TestGradientsOfGradients compares the gradients of each gradient with finite differences of it.
 func TestGradientsOfGradients(t *testing.T) {
+	t.Parallel()
 	for name, build := range twice {
 		for _, shape := range [][]int{{5, 7}, {1, 4}, {2, 3, 6}} {
 			features := shape[len(shape)-1]
@@ -32,6 +32,7 @@ func TestGradientsOfGradients(t *testing.T) {
 			require.NoError(t, err)
 			for i := range 1 + len(probe.Learnables()) {
 				t.Run(fmt.Sprintf("%s/%v/gradient %d", name, shape, i), func(t *testing.T) {
+					t.Parallel()
 					rng := rand.New(rand.NewPCG(3, uint64(i)))
 					n := tensor.Shape(shape).TotalSize()
 					values := []any{normals(rng, n, 0.5, 1.5), normals(rng, n, 0, 1)}
@@ -89,7 +90,8 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 				opts = append(opts, WithoutBias())
 			}
 			g := G.NewGraph()
-			l, err := twice[map[string]string{"layer": "LayerNorm", "rms": "RMSNorm"}[c.Norm]](g, c.X.Shape[len(c.X.Shape)-1], opts...)
+			kind := map[string]string{"layer": "LayerNorm", "rms": "RMSNorm"}[c.Norm]
+			l, err := twice[kind](g, c.X.Shape[len(c.X.Shape)-1], opts...)
 			require.NoError(t, err)
 			x, dy := input(g, "x", dt, c.X.Data, c.X.Shape...), input(g, "dy", dt, c.Dy.Data, c.Dy.Shape...)
 			if c.Weight != nil {
@@ -102,7 +104,8 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 			var terms G.Nodes
 			for i, u := range []*golden.Tensor{c.U, c.V, c.W} {
 				if u != nil {
-					terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(grads[i], input(g, fmt.Sprint("u", i), dt, u.Data, u.Shape...))))))
+					n := input(g, fmt.Sprint("u", i), dt, u.Data, u.Shape...)
+					terms = append(terms, G.Must(G.Sum(G.Must(G.HadamardProd(grads[i], n)))))
 				}
 			}
 			cost := G.Must(G.ReduceAdd(terms))
@@ -112,7 +115,7 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 			}
 			vm := newMachine(t, "tape", cost, wrt)
 			defer vm.Close()
-			for range 2 { // nothing that a run leaves behind, or Gorgonia adds up in place, reaches the next
+			for range 2 { // the second run does not depend on memory that the first one has written
 				require.NoError(t, vm.RunAll())
 				for i, got := range takeGrads(t, wrt) {
 					golden.RequireClose(t, want[i], got, tolerance[c.Dtype], "second gradient of %s", wrt[i].Name())
@@ -123,11 +126,12 @@ func TestSecondDerivativesEqualPyTorch(t *testing.T) {
 	}
 }
 
-// TestGradientPenalty is that of WGAN-GP (Gulrajani et al. 2017) on a critic with a
-// norm between Gorgonia's own operations; gradients of it are held to differences.
+// TestGradientPenalty compares the gradients of WGAN-GP's penalty (Gulrajani et al. 2017) with finite
+// differences, for a critic with a norm between Gorgonia's own operations.
 func TestGradientPenalty(t *testing.T) {
+	t.Parallel()
 	const rows, in, hidden = 4, 3, 5
-	for _, kind := range kindsWhere(normSpec.differsTwice) {
+	for _, kind := range kindsWhere(normSpec.differentiableTwice) {
 		t.Run(kind, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(2, 9))
 			values := []any{normals(rng, rows*in, 0, 1), normals(rng, in*hidden, 0, 1), normals(rng, hidden, 0, 1)}
@@ -180,16 +184,17 @@ func TestLispMachineRefusesSecondDerivatives(t *testing.T) {
 	}
 }
 
-// TestGradOfGorgoniasGrad works where no node comes up twice: the product of a
-// vector with the Hessian of Σ w∘y in x. Where Gorgonia would lose gradients it is
-// refused.
-func TestGradOfGorgoniasGrad(t *testing.T) {
+// TestGorgoniasGradOfItsOwnGradIsRightOrAnError: it is right if no node has two gradients, as for the
+// product of a vector with the Hessian of Σ w∘y in x, and an error if Gorgonia would lose gradients.
+func TestGorgoniasGradOfItsOwnGradIsRightOrAnError(t *testing.T) {
 	build := func(costOf func(y, w *G.Node) *G.Node, inner func(*G.Node, ...*G.Node) (G.Nodes, error)) ([]float64, error) {
 		rng := rand.New(rand.NewPCG(5, 5))
 		g := G.NewGraph()
 		l, err := NewLayerNorm(g, 4, f64)
 		require.NoError(t, err)
-		x, w, v := newX(g, 3, 4), input(g, "w", tensor.Float64, normals(rng, 12, 0, 1), 3, 4), input(g, "v", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
+		x := newX(g, 3, 4)
+		w := input(g, "w", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
+		v := input(g, "v", tensor.Float64, normals(rng, 12, 0, 1), 3, 4)
 		y, err := l.Forward(x)
 		require.NoError(t, err)
 		dx, err := inner(costOf(y, w), x)
@@ -213,39 +218,40 @@ func TestGradOfGorgoniasGrad(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, got)
 
-	// Two of the norm's gradients in one cost: each has a term in x.
+	// Two of the norm's gradients in one cost, each with a term in x.
 	g := G.NewGraph()
 	l, err := NewLayerNorm(g, 4, f64)
 	require.NoError(t, err)
 	x := newX(g, 3, 4)
 	y, err := l.Forward(x)
 	require.NoError(t, err)
-	grads, err := G.Grad(linear(y, input(g, "w", tensor.Float64, normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1), 3, 4)), x, l.Learnables()[0])
+	w := normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1)
+	grads, err := G.Grad(linear(y, input(g, "w", tensor.Float64, w, 3, 4)), x, l.Learnables()[0])
 	require.NoError(t, err)
 	_, err = G.Grad(G.Must(G.Add(G.Must(G.Sum(G.Must(G.Square(grads[0])))), G.Must(G.Sum(G.Must(G.Square(grads[1])))))), x)
-	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of")
+	require.ErrorContains(t, err, "a second gorgonia.Grad would lose the gradient through")
 
-	// A node between, that the first Grad has passed through.
+	// A node in between that the first Grad has differentiated.
 	g = G.NewGraph()
 	l, err = NewLayerNorm(g, 4, f64)
 	require.NoError(t, err)
 	x = newX(g, 3, 4)
 	y, err = l.Forward(G.Must(G.Tanh(x)))
 	require.NoError(t, err)
-	grads, err = G.Grad(linear(y, input(g, "w", tensor.Float64, normals(rand.New(rand.NewPCG(1, 1)), 12, 0, 1), 3, 4)), x)
+	grads, err = G.Grad(linear(y, input(g, "w", tensor.Float64, w, 3, 4)), x)
 	require.NoError(t, err)
 	_, err = G.Grad(G.Must(G.Sum(G.Must(G.Square(grads[0])))), x)
-	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of \"tanh")
+	require.ErrorContains(t, err, "a second gorgonia.Grad would lose the gradient through \"tanh")
 
 	_, err = build(square, Grad)
 	require.NoError(t, err)
 	_, err = build(square, G.Grad)
-	require.ErrorContains(t, err, "a second gorgonia.Grad would lose what comes by way of")
+	require.ErrorContains(t, err, "a second gorgonia.Grad would lose the gradient through")
 	require.ErrorContains(t, err, "take the first with layers.Grad")
 }
 
-// TestNoSecondDerivativeIsAnErrorOfTheGraph, not of the run.
-func TestNoSecondDerivativeIsAnErrorOfTheGraph(t *testing.T) {
+// TestAMissingSecondDerivativeFailsTheBuild of the graph, not the run.
+func TestAMissingSecondDerivativeFailsTheBuild(t *testing.T) {
 	for kind, build := range every {
 		if kind == "Embedding" || kind == "Identity" || twice[kind] != nil {
 			continue
@@ -290,13 +296,13 @@ func TestNoSecondDerivativeIsAnErrorOfTheGraph(t *testing.T) {
 	})
 }
 
-// TestGradIsAnErrorWhereGorgoniaLosesOrPanics: of the gradient of a slice Gorgonia
-// differentiates nothing, of that of SoftMax not even the operands can be asked for.
-func TestGradIsAnErrorWhereGorgoniaLosesOrPanics(t *testing.T) {
+// TestGradRefusesWhatGorgoniaCannotDifferentiate: Gorgonia loses the gradient of a slice's gradient,
+// and panics at the operands of SoftMax's gradient.
+func TestGradRefusesWhatGorgoniaCannotDifferentiate(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float64, []float64{1, 2, 3, 4}, 2, 2)
 	_, err := Grad(G.Must(G.Sum(G.Must(G.Cube(G.Must(G.Slice(x, G.S(0))))))), x)
-	require.ErrorContains(t, err, "layers: Grad: what comes by way of gorgonia.Slice")
+	require.ErrorContains(t, err, "layers: Grad: gorgonia.Slice")
 
 	first, err := Grad(G.Must(G.Sum(G.Must(G.Square(G.Must(G.SoftMax(x)))))), x)
 	require.NoError(t, err)
@@ -304,7 +310,7 @@ func TestGradIsAnErrorWhereGorgoniaLosesOrPanics(t *testing.T) {
 	require.ErrorContains(t, err, "layers: Grad: panic: ")
 }
 
-func TestGradSaysWhatIsWrong(t *testing.T) {
+func TestGradRefusesBadArguments(t *testing.T) {
 	g := G.NewGraph()
 	x := input(g, "x", tensor.Float32, []float64{1, 2}, 2)
 	other := input(g, "other", tensor.Float32, []float64{1, 2}, 2)
@@ -316,7 +322,7 @@ func TestGradSaysWhatIsWrong(t *testing.T) {
 	}{
 		{second(Grad(nil, x)), "layers: Grad: a node is nil"},
 		{second(Grad(sum, nil)), "layers: Grad: a node is nil"},
-		{second(Grad(G.NewConstant(1.0), x)), "layers: Grad: the cost stands on no graph"},
+		{second(Grad(G.NewConstant(1.0), x)), "layers: Grad: the cost has no graph"},
 		{second(Grad(x, x)), "layers: Grad: the cost has shape (2), want a scalar"},
 		{second(Grad(G.Must(G.Sum(n)), n)), "layers: Grad: the cost is of type int, want float32 or float64"},
 		{second(Grad(sum, other)), `layers: Grad: the cost does not depend on "other" in a way that has a gradient`},

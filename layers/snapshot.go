@@ -6,10 +6,9 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// Snapshot is a copy of what running a training graph changes in layers: BatchNorm's
-// running statistics, not the learnables. A training loop that skips steps whose loss or
-// gradient is not finite needs one, because the forward pass has put the batch into the
-// statistics before the loss is known:
+// Snapshot is a copy of the running statistics of layers, without the learnables. A training loop
+// that skips steps whose loss or gradient is not finite needs one, because the forward pass has
+// changed the statistics before the loss is known:
 //
 //	s := layers.Stack{norm}.Snapshot()
 //	for … {
@@ -19,18 +18,17 @@ import (
 //		s.Restore()
 //	}
 //
-// With a machine made with gorgonia.BindDualValues, which accumulates gradients, a skipped
-// step must also set the gradients to zero. The example of train.ClipGradNorm is a whole
-// loop.
+// A skipped step must also set the gradients to zero if the machine accumulates them, which is the
+// case with gorgonia.BindDualValues. The example of train.ClipGradNorm is a complete loop.
 //
-// Placements of a layer share its statistics, so a snapshot of one is a snapshot of all.
-// Take and Restore allocate nothing. No graph that the layers stand on may run meanwhile.
+// Placements of a layer share its statistics, so a snapshot of one is a snapshot of all. Take and
+// Restore allocate nothing. No graph with the layers may run meanwhile.
 type Snapshot struct {
 	values, copies []*tensor.Dense
 }
 
-// Snapshot takes a snapshot of the stack's layers that are of this package or embed one
-// that is.
+// Snapshot returns a snapshot of the layers. It skips layers from outside this package, except types
+// that embed a layer of this package.
 func (s Stack) Snapshot() *Snapshot {
 	snapshot := new(Snapshot)
 	for _, l := range s {
@@ -46,15 +44,15 @@ func (s Stack) Snapshot() *Snapshot {
 	return snapshot
 }
 
-// Take copies the present statistics, for Restore.
+// Take copies the present statistics into the snapshot.
 func (s *Snapshot) Take() {
 	for i, v := range s.values {
 		op.Copy(s.copies[i], v)
 	}
 }
 
-// Restore brings back the statistics of the last Take or, before any, those of when the
-// snapshot was made.
+// Restore sets the statistics to those of the last Take or, before the first, to those at the time
+// of Stack.Snapshot.
 func (s *Snapshot) Restore() {
 	for i, c := range s.copies {
 		op.Copy(s.values[i], c)

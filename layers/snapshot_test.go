@@ -11,9 +11,8 @@ import (
 	"gorgonorm/layers"
 )
 
-// TestASnapshotBringsStatisticsBack runs a batch with a NaN in it, in each way of
-// tracking statistics, and looks at both placements of the layer.
-func TestASnapshotBringsStatisticsBack(t *testing.T) {
+// TestRestoreUndoesABatchWithANaN in the statistics of both placements, for each way of tracking.
+func TestRestoreUndoesABatchWithANaN(t *testing.T) {
 	for name, opts := range map[string][]layers.Option{
 		"by momentum":   nil,
 		"cumulative":    {layers.WithCumulativeAverage()},
@@ -35,7 +34,8 @@ func TestASnapshotBringsStatisticsBack(t *testing.T) {
 				dt = tensor.Float64
 			}
 			backing := G.Gaussian(0, 1)(dt, 4, 3, 2)
-			x := G.NewTensor(g, dt, 3, G.WithShape(4, 3, 2), G.WithName("x"), G.WithValue(tensor.New(tensor.WithShape(4, 3, 2), tensor.WithBacking(backing))))
+			v := tensor.New(tensor.WithShape(4, 3, 2), tensor.WithBacking(backing))
+			x := G.NewTensor(g, dt, 3, G.WithShape(4, 3, 2), G.WithName("x"), G.WithValue(v))
 			_, err = bn.Forward(x)
 			require.NoError(t, err)
 			vm := G.NewTapeMachine(g)
@@ -51,7 +51,7 @@ func TestASnapshotBringsStatisticsBack(t *testing.T) {
 			run()
 			second := bn.State()
 			if name != "untracked" {
-				require.NotEqual(t, first, second, "the test is to see a change")
+				require.NotEqual(t, first, second, "the statistics must change")
 			}
 			s.Take()
 			switch b := backing.(type) {
@@ -61,9 +61,10 @@ func TestASnapshotBringsStatisticsBack(t *testing.T) {
 				b[0] = math.NaN()
 			}
 			run()
-			bn.Learnables()[0].Value().(*tensor.Dense).Memset(map[tensor.Dtype]any{tensor.Float32: float32(5), tensor.Float64: 5.}[dt])
+			five := map[tensor.Dtype]any{tensor.Float32: float32(5), tensor.Float64: 5.}[dt]
+			bn.Learnables()[0].Value().(*tensor.Dense).Memset(five)
 			s.Restore()
-			second["weight"] = bn.State()["weight"] // which is not a statistic
+			second["weight"] = bn.State()["weight"] // not a statistic
 			require.Equal(t, second, bn.State())
 			require.Equal(t, second, other.State())
 			require.Zero(t, testing.AllocsPerRun(10, func() { s.Take(); s.Restore() }))

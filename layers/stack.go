@@ -9,11 +9,10 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Stack is several layers taken together, each with a name of its own, such as
-// those of a model.
+// Stack is a list of layers with a common State, such as the layers of a model.
 type Stack []Layer
 
-// Learnables are those of all layers, in their order.
+// Learnables returns the learnables of all layers, in the order of the layers.
 func (s Stack) Learnables() (n G.Nodes) {
 	for _, l := range s {
 		n = append(n, l.Learnables()...)
@@ -21,13 +20,12 @@ func (s Stack) Learnables() (n G.Nodes) {
 	return n
 }
 
-// State is the layers' states, each with the layer's name before its own: ln_1.weight.
-// A second layer of one name is numbered as if it were on the first one's graph:
-// ln_1_1.weight.
+// State returns a copy of the layers' states in one, with each layer's name before its entries, as
+// in ln_1.weight. A second layer of the same name is numbered, as in ln_1_1.weight.
 func (s Stack) State() State { return s.parts().state() }
 
-// Load gives the layers the values of such a state. It is as strict as a layer's,
-// and a state that one layer cannot load is loaded by none.
+// Load copies the values of such a state into the layers. It is as strict as a layer's Load. If one
+// layer cannot load its part, no layer changes.
 func (s Stack) Load(state State) error {
 	if err := s.parts().load(state); err != nil {
 		return fmt.Errorf("layers: %w", err)
@@ -35,9 +33,9 @@ func (s Stack) Load(state State) error {
 	return nil
 }
 
-// Rejoin makes the values that gorgonia.Let has given to learnables of this placement alone
-// those of all placements, as Load with the layers' own State does. A layer that is not of
-// this package is passed over.
+// Rejoin copies the values that gorgonia.Let has set on these placements to all placements of the
+// layers. Without it, gorgonia.Let gives a node memory of its own. Layers from outside this package
+// are skipped.
 func (s Stack) Rejoin() error {
 	for _, l := range s {
 		if own, ok := l.(interface{ rejoin() error }); ok {
@@ -49,6 +47,7 @@ func (s Stack) Rejoin() error {
 	return nil
 }
 
+// parts returns the layers with the prefixes of their names in the Stack's State.
 func (s Stack) parts() (c compound) {
 	taken, last := make(map[string]bool), make(map[string]int)
 	for _, l := range s {
@@ -63,12 +62,13 @@ func (s Stack) parts() (c compound) {
 	return c
 }
 
-// part is a layer within something larger, and what precedes its names there.
+// part is a layer of a compound, and the prefix of its names there.
 type part struct {
 	prefix string
 	layer  Layer
 }
 
+// compound is a list of layers with a common State.
 type compound []part
 
 func (c compound) state() State {
@@ -83,21 +83,21 @@ func (c compound) state() State {
 
 func (c compound) load(s State) error {
 	own, before := make(State), make([]State, len(c))
-	var twice []string
+	var repeated []string
 	for i, part := range c {
 		before[i] = part.layer.State()
 		for name, d := range before[i] {
 			if _, ok := own[part.prefix+name]; ok {
-				twice = append(twice, part.prefix+name)
+				repeated = append(repeated, part.prefix+name)
 			}
 			own[part.prefix+name] = d
 		}
 	}
-	if len(twice) > 0 {
-		slices.Sort(twice)
-		return fmt.Errorf("cannot load the state: more than one layer has %s", strings.Join(twice, ", "))
+	if len(repeated) > 0 {
+		slices.Sort(repeated)
+		return fmt.Errorf("cannot load the state: more than one layer has %s", strings.Join(repeated, ", "))
 	}
-	if err := own.admits(s); err != nil {
+	if err := own.check(s); err != nil {
 		return err
 	}
 	for i, part := range c {
@@ -107,7 +107,7 @@ func (c compound) load(s State) error {
 				after[name] = d
 			}
 		}
-		if err := part.layer.Load(after); err != nil { // of a layer from elsewhere
+		if err := part.layer.Load(after); err != nil { // possible for a layer from outside this package
 			for j := range i {
 				err = errors.Join(err, c[j].layer.Load(before[j]))
 			}

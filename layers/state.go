@@ -14,14 +14,14 @@ import (
 	"gorgonorm/internal/safetensors"
 )
 
-// State is tensors by PyTorch's names: weight, bias, running_mean, running_var,
-// num_batches_tracked. Those of a layer are relative to it, as in its
-// state_dict(). It can be encoded with gob, and Save and ReadState write and read it as
-// a safetensors file. num_batches_tracked has the shape (1), not PyTorch's (), because
-// gob cannot decode a scalar tensor; Load takes either.
+// State maps PyTorch's names to tensors: weight, bias, running_mean, running_var,
+// num_batches_tracked. A layer's State has names without the layer's own, as its state_dict() in
+// PyTorch. Gob encodes a State, and Save and ReadState write and read it as a safetensors file.
+// num_batches_tracked has the shape (1), not PyTorch's (), because gob cannot decode a scalar
+// tensor. Load takes either shape.
 type State map[string]*tensor.Dense
 
-// GobEncode encodes the tensors by their names. A tensor that is nil is an error.
+// GobEncode returns the names and tensors, encoded. It returns an error if a tensor is nil.
 func (s State) GobEncode() ([]byte, error) {
 	for name, d := range s {
 		if empty(d) {
@@ -33,24 +33,24 @@ func (s State) GobEncode() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// GobDecode decodes what GobEncode has encoded.
+// GobDecode sets the State to one that GobEncode has encoded.
 func (s *State) GobDecode(b []byte) error {
 	return gob.NewDecoder(bytes.NewReader(b)).Decode((*map[string]*tensor.Dense)(s))
 }
 
-// buffer is a part of the state that is not learned. All placements of a layer
-// work with the same tensor.
+// buffer is a part of the state that is not learned. All placements of a layer share its tensor.
 type buffer struct {
 	suffix string
 	value  *tensor.Dense
 }
 
+// buffer adds a tensor to the layer's state.
 func (m *module) buffer(suffix string, value *tensor.Dense) {
 	m.buffers = append(m.buffers, buffer{suffix, value})
 }
 
-// tensors are those the layer works with; a learnable that has been unbound has
-// none.
+// tensors returns the tensors that the layer works with, not copies. That of an unbound learnable is
+// nil.
 func (m *module) tensors() State {
 	s := make(State)
 	for _, n := range m.learnables {
@@ -62,8 +62,8 @@ func (m *module) tensors() State {
 	return s
 }
 
-// State is a copy of the learnables' values and of the statistics. A learnable
-// has nil there once its graph's values have been given away with UnbindAll.
+// State returns a copy of the learnables' values and of the running statistics. After UnbindAll on
+// the layer's graph, the tensors of learnables are nil.
 func (m *module) State() State {
 	s := m.tensors()
 	for name, d := range s {
@@ -74,16 +74,16 @@ func (m *module) State() State {
 	return s
 }
 
-// Load copies the values of a state into the layer and all its placements, between
-// runs. The state must have the names, shapes and types of the layer's own; if not, one
-// error says all that is wrong, and nothing has changed. Only num_batches_tracked may be
-// missing, as in states of Keras, Flax and early versions of PyTorch. It is then 0.
+// Load copies the values of a state into the layer, and thereby into all its placements, between
+// runs. The state must have the names, shapes and types of the layer's own. Otherwise Load changes
+// nothing and returns an error that names every fault. Only num_batches_tracked may be missing, as
+// in states of Keras, Flax and early versions of PyTorch. It then becomes 0.
 func (m *module) Load(s State) error {
 	own := m.tensors()
-	if err := own.admits(s); err != nil {
+	if err := own.check(s); err != nil {
 		return m.errorf("%w", err)
 	}
-	values := make(State, len(s)) // first: s may hold the layer's own tensors
+	values := make(State, len(s)) // copied first, because s may hold the layer's own tensors
 	for name, d := range s {
 		values[name] = op.Clone(d)
 	}
@@ -102,8 +102,7 @@ func (m *module) Load(s State) error {
 	return nil
 }
 
-// rejoin makes the values that gorgonia.Let has given to this placement alone those of all
-// placements.
+// rejoin copies the values that gorgonia.Let has set on this placement to all placements.
 func (m *module) rejoin() error {
 	for i, n := range m.learnables {
 		if err := m.memory[i].Adopt(n); err != nil {
@@ -113,8 +112,8 @@ func (m *module) rejoin() error {
 	return nil
 }
 
-// admits compares a state with the one that is to take its values.
-func (own State) admits(s State) error {
+// check returns an error with every reason why own cannot take the values of s.
+func (own State) check(s State) error {
 	var faults []string
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	for name, to := range own {
@@ -128,7 +127,7 @@ func (own State) admits(s State) error {
 		case empty(to):
 			fault("%s has no memory in the layer, whose graph has been unbound", name)
 		default:
-			compare(name, from, to, fault)
+			compareTensors(name, from, to, fault)
 		}
 	}
 	for name := range s {
@@ -143,8 +142,8 @@ func (own State) admits(s State) error {
 	return errors.New("cannot load the state: " + strings.Join(faults, "; "))
 }
 
-// compare says how a tensor differs from what the layer's own can take.
-func compare(name string, from, to *tensor.Dense, fault func(format string, args ...any)) {
+// compareTensors calls fault for each reason why a layer's tensor cannot take the values of another.
+func compareTensors(name string, from, to *tensor.Dense, fault func(format string, args ...any)) {
 	oneCount := safetensors.IsCount(name) && from.Shape().TotalSize() == 1 && from.Dims() <= 1
 	if !slices.Equal(from.Shape(), to.Shape()) && !oneCount {
 		fault("%s has shape %v, want %v", name, from.Shape(), to.Shape())
@@ -156,8 +155,8 @@ func compare(name string, from, to *tensor.Dense, fault func(format string, args
 	}
 }
 
-// impossible returns the first number that a statistic or a count cannot be, and what it
-// is to be; "" where there is none.
+// impossible returns the first number that a statistic or a count cannot be, and a description of
+// what it should be, which is "" if all numbers are possible.
 func impossible(name string, d *tensor.Dense) (v float64, want string) {
 	count, variance := safetensors.IsCount(name), strings.HasSuffix(name, "running_var")
 	if !count && !variance && !strings.HasSuffix(name, "running_mean") {
@@ -174,15 +173,5 @@ func impossible(name string, d *tensor.Dense) (v float64, want string) {
 	return 0, ""
 }
 
-// below returns the first number below 0, else 0.
-func below(numbers []float64) float64 {
-	for _, v := range numbers {
-		if v < 0 {
-			return v
-		}
-	}
-	return 0
-}
-
-// empty is a tensor that is none: nil, or given back to Gorgonia's pool.
+// empty reports whether d is nil or has been returned to Gorgonia's pool.
 func empty(d *tensor.Dense) bool { return d == nil || d.Dtype().Type == nil }

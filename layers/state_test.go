@@ -13,7 +13,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// stateNames are the keys of torch.nn's state_dict(), in order of the alphabet.
+// stateNames holds the keys of the state_dict() of torch.nn's modules, sorted.
 var stateNames = func() map[string][]string {
 	all := map[string][]string{
 		"Linear": {"bias", "weight"}, "Embedding": {"weight"},
@@ -25,7 +25,7 @@ var stateNames = func() map[string][]string {
 	return all
 }()
 
-// everyAndQKNorm makes each layer there is for 4 features.
+// everyAndQKNorm returns every, and QKNorm.
 func everyAndQKNorm() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, error) {
 	all := maps.Clone(every)
 	all["QKNorm"] = func(g *G.ExprGraph, opts ...Option) (Layer, error) {
@@ -42,7 +42,7 @@ func everyAndQKNorm() map[string]func(g *G.ExprGraph, opts ...Option) (Layer, er
 	return all
 }
 
-// memory is what a layer works with, taken from the nodes themselves.
+// memory returns the tensors that a layer works with, taken from the nodes themselves.
 func memory(l Layer) (all []*tensor.Dense) {
 	for _, n := range l.Learnables() {
 		all = append(all, n.Value().(*tensor.Dense))
@@ -60,7 +60,7 @@ func values(l Layer) (v [][]float64) {
 	return v
 }
 
-// randomize gives a layer weights and statistics in (0, 1).
+// randomize sets a layer's weights and statistics to numbers in (0, 1).
 func randomize(l Layer, seed uint64) {
 	rng := rand.New(rand.NewPCG(14, seed))
 	for _, d := range memory(l) {
@@ -74,7 +74,7 @@ func randomize(l Layer, seed uint64) {
 	}
 }
 
-// evaluation places a layer for evaluation; the function runs it.
+// evaluation places a layer for evaluation and returns a function that runs it.
 func evaluation(t *testing.T, kind string, l Layer, dt tensor.Dtype) func() []float64 {
 	t.Helper()
 	g := G.NewGraph()
@@ -99,9 +99,8 @@ func evaluation(t *testing.T, kind string, l Layer, dt tensor.Dtype) func() []fl
 	}
 }
 
-// TestStateGoesFromLayerToLayer: what one layer gives, another takes, and with it
-// computes the same.
-func TestStateGoesFromLayerToLayer(t *testing.T) {
+// TestLayersWithEqualStatesComputeTheSame loads one layer's state into another.
+func TestLayersWithEqualStatesComputeTheSame(t *testing.T) {
 	for kind, build := range everyAndQKNorm() {
 		for name, dt := range dtypes {
 			t.Run(kind+"/"+name, func(t *testing.T) {
@@ -139,10 +138,10 @@ func TestStateGoesFromLayerToLayer(t *testing.T) {
 	}
 }
 
-// TestStateIsASnapshot trains, and goes back.
-func TestStateIsASnapshot(t *testing.T) {
+func TestLoadUndoesTraining(t *testing.T) {
 	const rows = 6
-	for _, kind := range append(kindsWhere(func(n normSpec) bool { return n.kind != "InstanceNorm" }), "Linear") { // whose x̂ of rows are 0
+	// InstanceNorm's x̂ of rows are 0.
+	for _, kind := range append(kindsWhere(func(n normSpec) bool { return n.kind != "InstanceNorm" }), "Linear") {
 		for _, machine := range machines {
 			t.Run(kind+"/"+machine, func(t *testing.T) {
 				g := G.NewGraph()
@@ -160,7 +159,7 @@ func TestStateIsASnapshot(t *testing.T) {
 					require.NoError(t, solver.Step(G.NodesToValueGrads(l.Learnables())))
 					vm.Reset()
 				}
-				step() // now nodes hold gradients and the solver moments
+				step() // nodes now hold gradients, and the solver moments
 				before, kept, state := y(), values(l), l.State()
 				moved := func() {
 					for _, v := range values(l) {
@@ -186,7 +185,7 @@ func TestStateIsASnapshot(t *testing.T) {
 	}
 }
 
-// TestLoadReadsEveryLayout gives a Linear layer views.
+// TestLoadReadsEveryLayout loads views into a Linear.
 func TestLoadReadsEveryLayout(t *testing.T) {
 	big := tensor.New(tensor.WithShape(4, 3), tensor.WithBacking([]float32{1, 4, 10, 2, 5, 20, 3, 6, 30, 0, 0, 0}))
 	column, err := big.Slice(G.S(0, 2), G.S(2))
@@ -200,7 +199,7 @@ func TestLoadReadsEveryLayout(t *testing.T) {
 	require.NoError(t, l.Load(State{"weight": view.(*tensor.Dense), "bias": column.(*tensor.Dense)}))
 	require.Equal(t, [][]float64{{1, 2, 3, 4, 5, 6}, {10, 20}}, values(l))
 
-	// and a node that a user has given a transposed tensor
+	// a node whose value a user has set to a transposed tensor
 	own := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking([]float32{1, 4, 2, 5, 3, 6}))
 	require.NoError(t, own.T())
 	require.NoError(t, G.Let(l.Learnables()[0], own))
@@ -215,31 +214,36 @@ func float32s(x ...float32) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(x)), tensor.WithBacking(x))
 }
 
-func TestWhatCannotBeLoadedChangesNothing(t *testing.T) {
+func TestAFailedLoadChangesNothing(t *testing.T) {
 	double := tensor.New(tensor.WithShape(4), tensor.WithBacking(make([]float64, 4)))
 	column := tensor.New(tensor.WithShape(4, 1), tensor.WithBacking(make([]float32, 4)))
 	ones, qk := float32s(1, 1, 1, 1), everyAndQKNorm()["QKNorm"]
 	for _, c := range []struct {
-		build func(g *G.ExprGraph, opts ...Option) (Layer, error)
+		build constructor
 		opts  []Option
 		state State
 		want  string
 	}{
 		{every["LayerNorm"], nil, nil, "layers: LayerNorm: cannot load the state: bias is missing; weight is missing"},
 		{every["LayerNorm"], []Option{WithName("ln_1")}, State{"weight": float32s(1, 2, 3), "gain": ones},
-			"layers: LayerNorm ln_1: cannot load the state: bias is missing; gain is unexpected; weight has shape (3), want (4)"},
-		{every["LayerNorm"], nil, State{"weight": ones, "bias": double}, "layers: LayerNorm: cannot load the state: bias is of type float64, want float32"},
+			"layers: LayerNorm ln_1: cannot load the state: " +
+				"bias is missing; gain is unexpected; weight has shape (3), want (4)"},
+		{every["LayerNorm"], nil, State{"weight": ones, "bias": double},
+			"layers: LayerNorm: cannot load the state: bias is of type float64, want float32"},
 		{every["LayerNorm"], nil, State{"weight": tensor.New(tensor.FromScalar(int64(1))), "bias": ones},
 			"layers: LayerNorm: cannot load the state: weight has shape (), want (4); weight is of type int64, want float32"},
-		{every["LayerNorm"], nil, State{"weight": column, "bias": ones}, "layers: LayerNorm: cannot load the state: weight has shape (4, 1), want (4)"},
-		{every["LayerNorm"], nil, State{"weight": nil, "bias": new(tensor.Dense)}, "layers: LayerNorm: cannot load the state: bias is nil; weight is nil"},
+		{every["LayerNorm"], nil, State{"weight": column, "bias": ones},
+			"layers: LayerNorm: cannot load the state: weight has shape (4, 1), want (4)"},
+		{every["LayerNorm"], nil, State{"weight": nil, "bias": new(tensor.Dense)},
+			"layers: LayerNorm: cannot load the state: bias is nil; weight is nil"},
 		{every["LayerNorm"], nil, State{"weight": ones, "bias": ones, "LayerNorm.bias": ones, "running_mean": ones},
 			"layers: LayerNorm: cannot load the state: LayerNorm.bias is unexpected; running_mean is unexpected"},
 		{every["BatchNorm"], nil, State{"weight": ones, "bias": ones, "running_mean": float32s(0)},
 			"layers: BatchNorm: cannot load the state: running_mean has shape (1), want (4); running_var is missing"},
 		{every["GELU"], nil, State{"weight": ones}, "layers: GELU: cannot load the state: weight is unexpected"},
 		{qk, nil, State{"query.weight": ones, "query.bias": ones, "key.weight": double, "bias": ones},
-			"layers: QKNorm: cannot load the state: bias is unexpected; key.bias is missing; key.weight is of type float64, want float32"},
+			"layers: QKNorm: cannot load the state: " +
+				"bias is unexpected; key.bias is missing; key.weight is of type float64, want float32"},
 	} {
 		l, err := c.build(G.NewGraph(), c.opts...)
 		require.NoError(t, err)
@@ -253,7 +257,7 @@ func TestWhatCannotBeLoadedChangesNothing(t *testing.T) {
 	require.NoError(t, l.Load(nil), "an empty state")
 }
 
-func TestUnboundLayers(t *testing.T) {
+func TestAnUnboundLayerHasNoState(t *testing.T) {
 	g := G.NewGraph()
 	l, err := NewLayerNorm(g, 4)
 	require.NoError(t, err)
@@ -261,11 +265,12 @@ func TestUnboundLayers(t *testing.T) {
 	g.UnbindAll()
 	require.Equal(t, State{"weight": nil, "bias": nil}, l.State())
 	require.EqualError(t, l.Load(state), "layers: LayerNorm: cannot load the state: "+
-		"bias has no memory in the layer, whose graph has been unbound; weight has no memory in the layer, whose graph has been unbound")
+		"bias has no memory in the layer, whose graph has been unbound; "+
+		"weight has no memory in the layer, whose graph has been unbound")
 }
 
-// TestACountIsAnInt64 that placements count up in place.
-func TestACountIsAnInt64(t *testing.T) {
+// TestACountIsAnInt64OfAllPlacements: it keeps numbers that no float64 has, and is updated in place.
+func TestACountIsAnInt64OfAllPlacements(t *testing.T) {
 	l, err := NewLayerNorm(G.NewGraph(), 4)
 	require.NoError(t, err)
 	count := tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{0}))
@@ -277,7 +282,7 @@ func TestACountIsAnInt64(t *testing.T) {
 	require.Equal(t, []int64{1}, placed.State()["num_batches_tracked"].Data())
 	require.Equal(t, []int64{0}, state["num_batches_tracked"].Data())
 
-	count.Int64s()[0] = 1 << 60 // float64 has no 1<<60 + 1
+	count.Int64s()[0] = 1 << 60 // float64 cannot hold 1<<60 + 1
 	count.Int64s()[0]++
 	state = l.State()
 	count.Int64s()[0] = 0
@@ -287,10 +292,11 @@ func TestACountIsAnInt64(t *testing.T) {
 	require.NoError(t, l.Load(state), "PyTorch's shape")
 	require.Equal(t, []int64{7}, count.Data())
 	state["num_batches_tracked"] = tensor.New(tensor.WithShape(1, 1), tensor.WithBacking([]int64{1}))
-	require.EqualError(t, l.Load(state), "layers: LayerNorm: cannot load the state: num_batches_tracked has shape (1, 1), want (1)")
+	require.EqualError(t, l.Load(state),
+		"layers: LayerNorm: cannot load the state: num_batches_tracked has shape (1, 1), want (1)")
 }
 
-// TestAStateWithoutACountLoads: Keras, Flax and PyTorch before 0.4.1 have none.
+// TestAStateWithoutACountLoads, as those of Keras, Flax and PyTorch before 0.4.1.
 func TestAStateWithoutACountLoads(t *testing.T) {
 	for name, load := range map[string]func(l *BatchNorm, s State) error{
 		"a layer": func(l *BatchNorm, s State) error { return l.Load(s) },
@@ -306,7 +312,10 @@ func TestAStateWithoutACountLoads(t *testing.T) {
 			l, err := NewBatchNorm(G.NewGraph(), 2, WithCumulativeAverage())
 			require.NoError(t, err)
 			l.running.batches.Int64s()[0] = 9
-			require.NoError(t, load(l, State{"weight": float32s(1, 2), "bias": float32s(3, 4), "running_mean": float32s(5, 6), "running_var": float32s(7, 8)}))
+			require.NoError(t, load(l, State{
+				"weight": float32s(1, 2), "bias": float32s(3, 4),
+				"running_mean": float32s(5, 6), "running_var": float32s(7, 8),
+			}))
 			got := l.State()
 			require.Equal(t, []int64{0}, got["num_batches_tracked"].Data())
 			require.Equal(t, []float32{7, 8}, got["running_var"].Data())
@@ -314,7 +323,7 @@ func TestAStateWithoutACountLoads(t *testing.T) {
 	}
 }
 
-func TestNoVarianceAndNoCountIsNegative(t *testing.T) {
+func TestLoadRefusesNegativeVariancesAndCounts(t *testing.T) {
 	l, err := NewBatchNorm(G.NewGraph(), 2)
 	require.NoError(t, err)
 	state := l.State()
@@ -324,7 +333,9 @@ func TestNoVarianceAndNoCountIsNegative(t *testing.T) {
 	require.EqualError(t, l.Load(state), "layers: BatchNorm: cannot load the state: "+
 		"num_batches_tracked holds -1, want 0 or more; running_var holds -1, want 0 or more")
 	require.Equal(t, []float32{1, 1}, l.RunningVar().Data())
-	for name, d := range map[string]*tensor.Dense{"running_var": float32s(1, float32(math.Inf(1))), "running_mean": float32s(float32(math.NaN()), 1)} {
+	for name, d := range map[string]*tensor.Dense{
+		"running_var": float32s(1, float32(math.Inf(1))), "running_mean": float32s(float32(math.NaN()), 1),
+	} {
 		state := l.State()
 		state[name] = d
 		require.ErrorContains(t, l.Load(state), "cannot load the state: "+name+" holds ")
@@ -336,7 +347,9 @@ func newStack(t *testing.T, seed uint64) Stack {
 	t.Helper()
 	g := G.NewGraph()
 	var s Stack
-	for _, l := range []struct{ kind, name string }{{"Linear", "fc"}, {"BatchNorm", "fc.norm"}, {"GELU", "gelu"}, {"QKNorm", ""}, {"RMSNorm", "ln_1"}} {
+	for _, l := range []struct{ kind, name string }{
+		{"Linear", "fc"}, {"BatchNorm", "fc.norm"}, {"GELU", "gelu"}, {"QKNorm", ""}, {"RMSNorm", "ln_1"},
+	} {
 		var opts []Option
 		if l.name != "" {
 			opts = append(opts, WithName(l.name))
@@ -356,12 +369,13 @@ func stackValues(s Stack) (v [][]float64) {
 	return v
 }
 
-func TestStack(t *testing.T) {
+func TestAStackHasTheStatesOfItsLayers(t *testing.T) {
 	a, b := newStack(t, 6), newStack(t, 7)
 	state := a.State()
 	require.Equal(t, []string{
 		"QKNorm.key.bias", "QKNorm.key.weight", "QKNorm.query.bias", "QKNorm.query.weight",
-		"fc.bias", "fc.norm.bias", "fc.norm.num_batches_tracked", "fc.norm.running_mean", "fc.norm.running_var", "fc.norm.weight", "fc.weight",
+		"fc.bias", "fc.norm.bias", "fc.norm.num_batches_tracked", "fc.norm.running_mean", "fc.norm.running_var",
+		"fc.norm.weight", "fc.weight",
 		"ln_1.weight",
 	}, slices.Sorted(maps.Keys(state)))
 	require.NoError(t, b.Load(state))
@@ -399,28 +413,29 @@ func TestStackLoadsAllOrNothing(t *testing.T) {
 	query, err := NewLayerNorm(G.NewGraph(), 4, WithName("QKNorm.query"))
 	require.NoError(t, err)
 	both := append(newStack(t, 8), query)
-	require.EqualError(t, both.Load(both.State()), "layers: cannot load the state: more than one layer has QKNorm.query.bias, QKNorm.query.weight")
+	require.EqualError(t, both.Load(both.State()),
+		"layers: cannot load the state: more than one layer has QKNorm.query.bias, QKNorm.query.weight")
 
-	var untaught Stack // without learnables, their graph tells none from another
+	var unlearned Stack // two layers without learnables and with one name
 	for range 2 {
 		l, err := NewBatchNorm(G.NewGraph(), 4, WithoutAffine())
 		require.NoError(t, err)
-		untaught = append(untaught, l)
+		unlearned = append(unlearned, l)
 	}
-	untaught[1].(*BatchNorm).RunningMean().Float32s()[0] = 5
-	own := untaught.State()
+	unlearned[1].(*BatchNorm).RunningMean().Float32s()[0] = 5
+	own := unlearned.State()
 	require.Len(t, own, 6)
-	untaught[1].(*BatchNorm).RunningMean().Float32s()[0] = 7
-	require.NoError(t, untaught.Load(own))
-	require.Equal(t, []float32{5, 0, 0, 0}, untaught[1].(*BatchNorm).RunningMean().Float32s())
+	unlearned[1].(*BatchNorm).RunningMean().Float32s()[0] = 7
+	require.NoError(t, unlearned.Load(own))
+	require.Equal(t, []float32{5, 0, 0, 0}, unlearned[1].(*BatchNorm).RunningMean().Float32s())
 }
 
-// refusing is a layer of someone else's, with reasons of its own.
+// refusing is a layer from outside this package that loads no state.
 type refusing struct{ Layer }
 
 func (refusing) Load(State) error { return errors.New("not today") }
 
-func TestStackPutsBackWhatALaterLayerRefuses(t *testing.T) {
+func TestStackUndoesALoadThatALaterLayerRefuses(t *testing.T) {
 	s := newStack(t, 10)
 	s[4] = refusing{s[4]}
 	before := stackValues(s[:4])

@@ -18,7 +18,7 @@ import (
 //
 //	module.load_state_dict(safetensors.torch.load_file(path))
 //
-// A nil tensor is an error, and then nothing is written.
+// If a tensor is nil, Save writes nothing and returns an error.
 func (s State) Save(w io.Writer) error {
 	if err := safetensors.Write(w, s, map[string]string{"format": "pt"}); err != nil {
 		return fmt.Errorf("layers: saving a state: %w", err)
@@ -26,30 +26,30 @@ func (s State) Save(w io.Writer) error {
 	return nil
 }
 
-// ReadState reads a file that Save has written, or PyTorch's safetensors.torch.save_file
-// with a state_dict(). Numbers of float16 and bfloat16 are widened to float32.
+// ReadState reads a file written by Save, or by PyTorch's safetensors.torch.save_file from a
+// state_dict(). Numbers of float16 and bfloat16 are widened to float32.
 func ReadState(path string) (State, error) { return readState(path, nil) }
 
-// Save writes the layer's State as State.Save does.
+// Save writes the layer's State to a safetensors file, as State.Save does.
 func (m *module) Save(w io.Writer) error { return m.State().Save(w) }
 
-// LoadFile gives the layer the values of a file, as Load does with a state. Numbers of
-// smaller types than the layer's are widened; none are narrowed.
+// LoadFile loads the State in a safetensors file, as Load does. Numbers of smaller types than the
+// layer's are widened. Numbers of larger types are an error.
 func (m *module) LoadFile(path string) error { return loadFile(m, path) }
 
-// Save writes the norms' State as State.Save does.
+// Save writes the norms' State to a safetensors file, as State.Save does.
 func (l *QKNorm) Save(w io.Writer) error { return l.State().Save(w) }
 
-// LoadFile gives both norms the values of a file, as Load does with a state.
+// LoadFile loads the State in a safetensors file, as Load does.
 func (l *QKNorm) LoadFile(path string) error { return loadFile(l, path) }
 
-// Save writes the layers' State as State.Save does.
+// Save writes the layers' State to a safetensors file, as State.Save does.
 func (s Stack) Save(w io.Writer) error { return s.State().Save(w) }
 
-// LoadFile gives the layers the values of a file, as Load does with a state.
+// LoadFile loads the State in a safetensors file, as Load does.
 func (s Stack) LoadFile(path string) error { return loadFile(s, path) }
 
-// stateful is a layer or several.
+// stateful is a layer or a Stack.
 type stateful interface {
 	State() State
 	Load(State) error
@@ -66,8 +66,8 @@ func loadFile(l stateful, path string) error {
 	return nil
 }
 
-// readState reads a file's tensors. Each has the type of its namesake in like if that
-// holds the file's numbers, else the file's type.
+// readState reads a file's tensors. A tensor gets the type of the one with its name in like, if that
+// type can hold the file's numbers, and otherwise the file's type.
 func readState(path string, like State) (s State, err error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -81,7 +81,8 @@ func readState(path string, like State) (s State, err error) {
 		dt, ok := stateType(t.DType, like[name])
 		switch {
 		case !ok:
-			faults = append(faults, fmt.Sprintf("%s is of type %v, want F16, BF16, F32, F64 or, for a count, I64", name, t.DType))
+			faults = append(faults, fmt.Sprintf("%s is of type %v, want F16, BF16, F32, F64 or, for a count, I64",
+				name, t.DType))
 			continue
 		case t.Len() == 0, dt == tensor.Int64 && t.Len() != 1:
 			faults = append(faults, fmt.Sprintf("%s of type %v has the shape %v", name, t.DType, t.Shape))
@@ -97,7 +98,7 @@ func readState(path string, like State) (s State, err error) {
 	return s, nil
 }
 
-// stateType is the type in which numbers of a file are read.
+// stateType returns the type for a file's tensor of type d. It reports false if there is none.
 func stateType(d format.DType, like *tensor.Dense) (tensor.Dtype, bool) {
 	switch {
 	case d == format.I64:
@@ -110,7 +111,7 @@ func stateType(d format.DType, like *tensor.Dense) (tensor.Dtype, bool) {
 	return tensor.Dtype{}, false
 }
 
-// readTensor reads a tensor of one of State's types.
+// readTensor returns the file's tensor of that name as one of type dt.
 func readTensor(f *safetensors.File, name string, dt tensor.Dtype) (*tensor.Dense, error) {
 	shape := tensor.Shape(f.Tensors[name].Shape)
 	if len(shape) == 0 { // gob cannot decode a scalar

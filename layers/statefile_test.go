@@ -14,7 +14,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// inFile saves what can be saved.
+// inFile saves to a file and returns its path.
 func inFile(t *testing.T, s interface{ Save(io.Writer) error }) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.safetensors")
@@ -25,8 +25,8 @@ func inFile(t *testing.T, s interface{ Save(io.Writer) error }) string {
 	return path
 }
 
-// TestEveryStateComesBack by gob, in a structure of the user's too, and by a file.
-func TestEveryStateComesBack(t *testing.T) {
+// TestStatesSurviveEncoding by gob, in a user's struct too, and as a file.
+func TestStatesSurviveEncoding(t *testing.T) {
 	t.Parallel()
 	type checkpoint struct {
 		Step  int
@@ -74,14 +74,14 @@ func TestEveryStateComesBack(t *testing.T) {
 	}
 }
 
-func TestAStackComesBackFromAFile(t *testing.T) {
+func TestAStacksStateSurvivesAFile(t *testing.T) {
 	t.Parallel()
 	a, b := newStack(t, 6), newStack(t, 7)
 	require.NoError(t, b.LoadFile(inFile(t, a)))
 	require.Equal(t, stackValues(a), stackValues(b))
 }
 
-// TestCountsInFilesAreScalars, as PyTorch's load_state_dict wants them.
+// TestCountsInFilesAreScalars, as PyTorch's load_state_dict requires.
 func TestCountsInFilesAreScalars(t *testing.T) {
 	t.Parallel()
 	l, err := NewBatchNorm(G.NewGraph(), 4)
@@ -96,7 +96,7 @@ func TestCountsInFilesAreScalars(t *testing.T) {
 	require.Empty(t, v.Shape())
 }
 
-// file is a tensor in a file made by hand.
+// file describes a tensor of a handmade file.
 type file struct {
 	dtype format.DType
 	shape []uint64
@@ -138,17 +138,20 @@ func TestNumbersOfFilesAreWidened(t *testing.T) {
 	require.Equal(t, []float32{1, -2}, s["weight"].Data())
 }
 
-func TestWhatAFileHasThatCannotBeLoaded(t *testing.T) {
+func TestFilesWithFaultsAreRefused(t *testing.T) {
 	t.Parallel()
 	double := file{format.F64, []uint64{2}, make([]byte, 16)}
 	for _, c := range []struct {
 		tensors map[string]file
-		want    string // PATH stands for the file
+		want    string // with PATH for the file's path
 	}{
 		{map[string]file{"weight": double, "bias": double},
-			"layers: LayerNorm: cannot load the state: bias is of type float64, want float32; weight is of type float64, want float32 (in PATH)"},
-		{map[string]file{"weight": {format.U8, []uint64{2}, []byte{1, 2}}, "bias": {format.F32, []uint64{0}, nil}, "n": {format.I64, []uint64{2}, make([]byte, 16)}},
-			"layers: cannot read PATH: bias of type F32 has the shape [0]; n of type I64 has the shape [2]; weight is of type U8, want F16, BF16, F32, F64 or, for a count, I64"},
+			"layers: LayerNorm: cannot load the state: bias is of type float64, want float32; " +
+				"weight is of type float64, want float32 (in PATH)"},
+		{map[string]file{"weight": {format.U8, []uint64{2}, []byte{1, 2}}, "bias": {format.F32, []uint64{0}, nil},
+			"n": {format.I64, []uint64{2}, make([]byte, 16)}},
+			"layers: cannot read PATH: bias of type F32 has the shape [0]; n of type I64 has the shape [2]; " +
+				"weight is of type U8, want F16, BF16, F32, F64 or, for a count, I64"},
 		{nil, "layers: LayerNorm: cannot load the state: bias is missing; weight is missing (in PATH)"},
 	} {
 		l, err := NewLayerNorm(G.NewGraph(), 2)
@@ -161,5 +164,6 @@ func TestWhatAFileHasThatCannotBeLoaded(t *testing.T) {
 	require.EqualError(t, err, "layers: encoding a state: weight has no value, its graph has been unbound")
 	_, err = ReadState("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
-	require.EqualError(t, State{"weight": nil}.Save(io.Discard), "layers: saving a state: weight has no value, its graph has been unbound")
+	require.EqualError(t, State{"weight": nil}.Save(io.Discard),
+		"layers: saving a state: weight has no value, its graph has been unbound")
 }

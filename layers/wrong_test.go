@@ -7,7 +7,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// wrongOptions says, from the documentation alone, what a constructor is to refuse.
+// wrongOptions returns, from the documentation alone, what a constructor should refuse.
 func (r request) wrongOptions(takes []string) string {
 	for _, o := range r.options {
 		if !slices.Contains(takes, o) {
@@ -43,7 +43,8 @@ func (r request) wrongOptions(takes []string) string {
 		return "an axis twice"
 	case r.has("WithAxis") && r.ofRows() && len(r.axes) != max(1, len(r.dims)):
 		return "axes and sizes"
-	case r.has("WithPositions") && r.has("WithAxis") && r.axes[0] != -1 && r.axes[0] != 2: // of (batch, positions, features)
+	case r.has("WithPositions") && r.has("WithAxis") && r.axes[0] != -1 && r.axes[0] != 2:
+		// x has shape (batch, positions, features)
 		return "positions and another axis"
 	case r.has("WithoutTracking") && r.has("WithFrozenStatistics"):
 		return "nothing to freeze"
@@ -59,13 +60,14 @@ func (r request) wrongOptions(takes []string) string {
 		return "dims"
 	case r.kind == "GroupNorm" && (r.groups < 1 || r.features%r.groups != 0):
 		return "groups"
-	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm" && !r.has("WithUnbatched")) && r.has("WithAxis") && r.axes[0] == 0:
+	case (r.kind == "GroupNorm" || r.kind == "InstanceNorm" && !r.has("WithUnbatched")) &&
+		r.has("WithAxis") && r.axes[0] == 0:
 		return "axis 0 is the samples'"
 	}
 	return ""
 }
 
-// wrongInput says what Forward is to refuse.
+// wrongInput returns what Forward should refuse.
 func (r request) wrongInput() string {
 	switch {
 	case r.where != "there":
@@ -110,7 +112,7 @@ func (r request) wrongInput() string {
 	return ""
 }
 
-// numbers is how many of x an InstanceNorm's statistic is of.
+// numbers returns how many numbers of x an InstanceNorm's statistic is computed over.
 func (r request) numbers() int {
 	n := tensor.Shape(r.shape).TotalSize() / r.features
 	if !r.has("WithUnbatched") && n > 0 {
@@ -119,10 +121,10 @@ func (r request) numbers() int {
 	return n
 }
 
-// ofRows: norms of rows may have several axes.
+// ofRows reports whether the norm is of rows, which may run through several axes.
 func (r request) ofRows() bool { return normOf(r.kind).byRow() }
 
-// wrongRun says what a run is to refuse.
+// wrongRun returns what a run should refuse.
 func (r request) wrongRun() string {
 	if r.kind == "BatchNorm" && r.mask != nil && r.ownStatistics() && r.counted() == 1 {
 		return "one row counts"
@@ -130,6 +132,7 @@ func (r request) wrongRun() string {
 	return ""
 }
 
+// counted returns how many elements of the mask count.
 func (r request) counted() (n int) {
 	for _, m := range r.mask {
 		if m != 0 {
@@ -139,7 +142,7 @@ func (r request) counted() (n int) {
 	return n
 }
 
-// ownStatistics: those of a norm that tracks are the batch's.
+// ownStatistics reports whether a norm that tracks normalizes by the batch's own statistics.
 func (r request) ownStatistics() bool {
 	return r.has("WithoutTracking") || r.mode == Training && !r.has("WithFrozenStatistics")
 }

@@ -6,13 +6,15 @@ import (
 	"strconv"
 	"strings"
 
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
+// missing stands for what was not measured or is not a number.
 const missing = "–"
 
-// loss has three decimals, more than one seed carries, while it is of a size
-// that a loss should have.
+// loss formats a loss with three decimals, more than one seed supports, if it has the
+// size of a loss.
 func loss(f runlog.Float) string {
 	if f.Finite() && math.Abs(float64(f)) < 100 {
 		return fmt.Sprintf("%.3f", float64(f))
@@ -20,7 +22,7 @@ func loss(f runlog.Float) string {
 	return significant(f)
 }
 
-// significant has three significant digits.
+// significant formats a number with three significant digits.
 func significant(f runlog.Float) string {
 	switch v := float64(f); {
 	case math.IsNaN(v):
@@ -39,7 +41,7 @@ func speed(f runlog.Float) string {
 	return thousands(int(math.Round(float64(f))))
 }
 
-// rate is a learning rate, with the digits it was given in.
+// rate formats a number with as many digits as it needs.
 func rate(f runlog.Float) string {
 	if !f.Finite() {
 		return missing
@@ -47,7 +49,7 @@ func rate(f runlog.Float) string {
 	return strconv.FormatFloat(float64(f), 'g', -1, 64)
 }
 
-// plusMinus is a loss with its standard deviation, if there is one.
+// plusMinus formats a loss with its standard deviation, if there is one.
 func plusMinus(mean, std runlog.Float) string {
 	if !std.Finite() {
 		return loss(mean)
@@ -55,7 +57,7 @@ func plusMinus(mean, std runlog.Float) string {
 	return loss(mean) + " ± " + loss(std)
 }
 
-// pair is two shares in per cent.
+// pair formats two fractions in per cent.
 func pair(a, b runlog.Float) string {
 	if !a.Finite() && !b.Finite() {
 		return missing
@@ -70,7 +72,7 @@ func percent(f runlog.Float) string {
 	return fmt.Sprintf("%.1f", 100*float64(f))
 }
 
-// diverged says at which step a run did, and how if its values stayed finite.
+// diverged returns the step at which a run diverged, and how if its values stayed finite.
 func diverged(s runlog.Summary) string {
 	switch {
 	case s.DivergedAt == 0:
@@ -82,7 +84,7 @@ func diverged(s runlog.Summary) string {
 	}
 }
 
-// thousands puts a comma before every third digit from the right.
+// thousands formats an integer with commas between groups of three digits.
 func thousands(n int) string {
 	s := strconv.Itoa(n)
 	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
@@ -91,7 +93,7 @@ func thousands(n int) string {
 	return s
 }
 
-// list joins names as English does.
+// list joins names with commas and a final "and".
 func list(names []string) string {
 	last := len(names) - 1
 	if last < 1 {
@@ -100,10 +102,35 @@ func list(names []string) string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// fromTo is a range of numbers as written, or the one number it is.
-func fromTo(lo, hi string) string {
+// rates lists learning rates.
+func rates(lrs []runlog.Float) string {
+	var items []string
+	for _, lr := range lrs {
+		items = append(items, rate(lr))
+	}
+	return list(items)
+}
+
+// span formats a range, or the number that both ends are as written.
+func span(r results.Range, format func(runlog.Float) string) string {
+	lo, hi := format(r.Lo), format(r.Hi)
 	if lo == hi {
 		return lo
 	}
 	return lo + " to " + hi
 }
+
+// place formats a rank, or the range that contains it.
+func place(p runlog.Place) string {
+	switch {
+	case p == runlog.Place{}:
+		return missing
+	case p.Best == p.Worst:
+		return strconv.Itoa(p.Best)
+	default:
+		return fmt.Sprintf("%d–%d", p.Best, p.Worst)
+	}
+}
+
+// chance formats the probability that n seeds each of two equal variants are apart.
+func chance(n int) string { return fmt.Sprintf("%.2g %%", results.Chance(n)) }

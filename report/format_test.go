@@ -5,14 +5,22 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"gorgonorm/report/internal/runtest"
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
+var nan, inf = runtest.NaN, runtest.Inf
+
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ got, want string }{
 		{diverged(runlog.Summary{}), "no"},
 		{diverged(runlog.Summary{DivergedAt: 57, Divergence: runlog.NonFinite}), "step 57"},
-		{diverged(runlog.Summary{DivergedAt: 200, Divergence: runlog.NotLearning}), "step 200, no better than its start"},
+		{
+			diverged(runlog.Summary{DivergedAt: 200, Divergence: runlog.NotLearning}),
+			"step 200, no better than its start",
+		},
 		{rate(0.3), "0.3"},
 		{rate(3e-5), "3e-05"},
 		{rate(nan), "–"},
@@ -25,8 +33,8 @@ func TestFormats(t *testing.T) {
 		{place(runlog.Place{}), "–"},
 		{place(runlog.Place{Best: 3, Worst: 3}), "3"},
 		{place(runlog.Place{Best: 1, Worst: 3}), "1–3"},
-		{fromTo("1", "1"), "1"},
-		{fromTo("1", "2"), "1 to 2"},
+		{span(results.Range{Lo: 1, Hi: 1}, rate), "1"},
+		{span(results.Range{Lo: 1, Hi: 2}, rate), "1 to 2"},
 		{significant(inf), "inf"},
 		{thousands(1_234_567), "1,234,567"},
 	} {

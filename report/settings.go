@@ -10,18 +10,19 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
-// setting is one field of runlog.Config in words: a value for every run, or a
-// single one where all runs agree.
+// setting is a field of runlog.Config in words: one value for each run, or a single one
+// if all runs agree.
 type setting struct {
 	Name   string
 	Values []string
 }
 
-// compare parts the settings into those that all runs share and those in which
-// they differ. The norm is left out: every run is called by it.
+// compare separates the settings that all runs share from those in which they differ. It
+// leaves out the norm, because every run is named by it.
 func compare(runs []runlog.Run) (shared, differ []setting) {
 	t := reflect.TypeFor[runlog.Config]()
 	for i := range t.NumField() {
@@ -50,8 +51,8 @@ func compare(runs []runlog.Run) (shared, differ []setting) {
 	return shared, differ
 }
 
-// inWords leaves out what only fills the page: a path's folders, most of a
-// hash, the vocabulary's characters.
+// inWords formats the value of a setting without what only fills the page: the folders
+// of a path, most of a hash, the characters of the vocabulary.
 func inWords(name string, v reflect.Value) string {
 	s := fmt.Sprint(v.Interface())
 	switch {
@@ -69,7 +70,7 @@ func inWords(name string, v reflect.Value) string {
 	return s
 }
 
-// dataName is a text's name without the folders of the machine it lay on.
+// dataName returns the name of a text without its folders.
 func dataName(path string) string {
 	if path == "" {
 		return missing
@@ -77,34 +78,53 @@ func dataName(path string) string {
 	return filepath.Base(path)
 }
 
-// axes are the settings in which the runs of a grid differ by design.
+// weightsName returns the name of a file and of its folder, because the files of all
+// runs are called model.safetensors.
+func weightsName(path string) string {
+	return filepath.Join(filepath.Base(filepath.Dir(path)), filepath.Base(path))
+}
+
+// settings holds the settings of all runs.
+type settings struct {
+	Shared []setting // by all runs
+	Along  []setting // the axes of a grid, each with its values
+	Differ []setting // others in which the runs differ
+}
+
+// axes names the settings in which the runs of a grid differ by design.
 var axes = []string{"placement", "qk norm", "lr", "min lr", "seed"}
 
-// settings are those that all rows share, the axes along which a grid's rows
-// differ, each with its values, and the others in which they differ.
-func (s summary) settings() (shared, along, differ []setting) {
-	runs := make([]runlog.Run, len(s.Rows))
-	for i, r := range s.Rows {
-		runs[i] = r.Run
+func settingsOf(r results.Results) settings {
+	shared, differ := compare(r.Runs)
+	if !r.Grid {
+		return settings{Shared: shared, Differ: differ}
 	}
-	shared, differ = compare(runs)
-	if !s.Grid {
-		return shared, nil, differ
-	}
+	s := settings{Shared: shared}
 	norm := setting{Name: "norm"}
-	for _, r := range s.Rows {
-		norm.Values = append(norm.Values, kindOf(r.Run).norm)
+	for _, r := range r.Runs {
+		norm.Values = append(norm.Values, results.KindOf(r).Norm)
 	}
 	for _, d := range append([]setting{norm}, differ...) {
 		if d.Name == "norm" || slices.Contains(axes, d.Name) {
-			along = append(along, setting{d.Name, distinct(d.Values)})
+			s.Along = append(s.Along, setting{d.Name, distinct(d.Values)})
+		} else {
+			s.Differ = append(s.Differ, d)
 		}
 	}
-	return shared, along, slices.DeleteFunc(differ, func(d setting) bool { return slices.Contains(axes, d.Name) })
+	return s
 }
 
-// distinct are the values without repetition: numbers by size, others in the
-// order of their first appearance.
+// settingNames lists the names of settings.
+func settingNames(settings []setting) string {
+	var names []string
+	for _, s := range settings {
+		names = append(names, s.Name)
+	}
+	return list(names)
+}
+
+// distinct returns the values without repetition: numbers by size, others in the order of
+// their first appearance.
 func distinct(values []string) (out []string) {
 	numbers := map[string]float64{}
 	for _, v := range values {
@@ -119,4 +139,74 @@ func distinct(values []string) (out []string) {
 		slices.SortFunc(out, func(a, b string) int { return cmp.Compare(numbers[a], numbers[b]) })
 	}
 	return out
+}
+
+// names returns a name for each run: that of its variant, and for several runs of one
+// variant also the learning rate and the seed if they differ, up to two other settings
+// that distinguish the runs, or else a number.
+func names(runs []runlog.Run) []string {
+	kinds := make([]results.Kind, len(runs))
+	byKind := map[results.Kind][]int{}
+	for i, r := range runs {
+		kinds[i] = results.KindOf(r)
+		byKind[kinds[i]] = append(byKind[kinds[i]], i)
+	}
+	names := make([]string, len(runs))
+	for i, k := range kinds {
+		names[i] = k.Name(kinds)
+	}
+	for _, same := range byKind {
+		if len(same) > 1 {
+			distinguish(names, runs, same)
+		}
+	}
+	return names
+}
+
+// distinguish completes the names of the runs with the given indices, all of one variant.
+func distinguish(names []string, runs []runlog.Run, same []int) {
+	group := make([]runlog.Run, len(same))
+	for k, i := range same {
+		group[k] = runs[i]
+	}
+	_, differ := compare(group)
+	var cell, rest []setting
+	for _, s := range differ {
+		switch s.Name {
+		case "lr":
+			cell = slices.Insert(cell, 0, s)
+		case "seed":
+			cell = append(cell, s)
+		case "min lr": // follows from the rate
+		default:
+			rest = append(rest, s)
+		}
+	}
+	for _, settings := range [][]setting{cell, append(cell, rest...)} {
+		long, unique := lengthened(names, same, settings)
+		if unique && len(settings) <= len(cell)+2 {
+			for k, i := range same {
+				names[i] = long[k]
+			}
+			return
+		}
+	}
+	for k, i := range same {
+		names[i] = fmt.Sprintf("%s (%d)", names[i], k+1)
+	}
+}
+
+// lengthened returns the names of runs with settings added, and reports whether these
+// names are unique.
+func lengthened(names []string, same []int, settings []setting) (long []string, unique bool) {
+	seen := map[string]bool{}
+	for k, i := range same {
+		name := names[i]
+		for _, s := range settings {
+			name += fmt.Sprintf(", %s %s", s.Name, s.Values[k])
+		}
+		long = append(long, name)
+		seen[name] = true
+	}
+	return long, len(seen) == len(same)
 }

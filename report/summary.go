@@ -1,23 +1,36 @@
+// Package report turns the records of training runs into a table for the terminal and
+// one HTML page. It depends on the records, of package runlog, and not on what makes
+// them.
+//
+// Runs that share norm, placement and qk-norm are one variant. If a variant has several
+// runs, over learning rates and seeds, the variants are compared.
+//
+// The work has three parts with one direction: package results computes numbers from
+// records, package chart draws plain data, and this package, which imports both, chooses
+// what is shown and writes the sentences.
 package report
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"strings"
 
+	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
 
-// summary is all that is said about runs in words and numbers. Table and page
-// render the same one, so they never disagree.
+// summary is what table and page both show.
 type summary struct {
-	Rows     []row
-	Variants []variant
-	Grid     bool     // some variant has several runs
-	Verdict  []string // sentences
-	Notes    []string // sentences that the table needs to be read rightly
-	Facts    []fact
+	results.Results
+	Rows    []row
+	Verdict []string // sentences
+	Notes   []string // sentences that explain the table
+	Facts   []fact
+	settings
 }
 
-// row is one run under the name that tells it from the others.
+// row is a run with a name that no other has.
 type row struct {
 	Name string
 	runlog.Run
@@ -27,34 +40,43 @@ func summarize(runs []runlog.Run, broken ...runlog.Broken) (summary, error) {
 	if len(runs) == 0 {
 		return summary{}, errors.New("report: no runs")
 	}
-	runs = sorted(runs)
-	var s summary
-	for i, name := range names(runs) {
-		r := row{name, runs[i]}
-		if m := &r.Summary; m.Steps == 0 { // its zeros were not measured
-			m.FirstLoss, m.LastLoss, m.MedianGradNorm, m.MaxGradNorm = notANumber, notANumber, notANumber, notANumber
-		}
-		if m := &r.Summary; m.SpikeWindow == 0 {
-			m.LossSpikes, m.GradSpikes = notANumber, notANumber
-		}
-		s.Rows = append(s.Rows, r)
+	s := summary{Results: results.Of(runs)}
+	s.settings = settingsOf(s.Results)
+	for i, name := range names(s.Runs) {
+		s.Rows = append(s.Rows, row{name, s.Runs[i]})
 	}
-	s.Variants = variants(s.Rows)
-	s.Grid = len(s.Variants) < len(s.Rows)
-	s.Facts = facts(s)
-	if s.Grid {
-		s.Verdict = gridVerdict(s)
-	} else {
-		s.Verdict = verdict(s.Rows)
+	s.Verdict = s.verdict()
+	var err error
+	if s.Facts, err = s.facts(); err != nil {
+		return s, err
 	}
-	s.Notes = append(leftOut(broken), notes(s)...)
-	return s, nil
+	notes, err := s.notes()
+	s.Notes = append(leftOut(broken), notes...)
+	return s, err
 }
 
-// table is the main one: a line a variant of a grid, or else a line a run.
-func (s summary) table(wide bool) table {
-	if s.Grid {
-		return tabulate(variantColumns, wide, s.Variants)
+// leftOut names the runs that cannot be used.
+func leftOut(broken []runlog.Broken) (sentences []string) {
+	for _, b := range broken {
+		sentences = append(sentences, fmt.Sprintf("%q is left out because it is broken: %s.", b.Name, b.Reason))
 	}
-	return tabulate(runColumns, wide, s.Rows)
+	return sentences
+}
+
+// Speed writes one line with the tokens that each variant trains on in a second, the
+// median over its runs. It is separate from Table and HTML because the speed of a run
+// varies.
+func Speed(w io.Writer, runs []runlog.Run) error {
+	if len(runs) == 0 {
+		return errors.New("report: no runs")
+	}
+	r := results.Of(runs)
+	var speeds []string
+	for _, v := range r.Variants {
+		speeds = append(speeds, v.Name+" "+speed(r.Speed(v.Kind)))
+	}
+	if _, err := fmt.Fprintf(w, "Speed, tokens/s: %s\n", strings.Join(speeds, ", ")); err != nil {
+		return fmt.Errorf("report: %w", err)
+	}
+	return nil
 }

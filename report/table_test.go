@@ -14,13 +14,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"gorgonorm/report/internal/runtest"
 	"gorgonorm/runlog"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 func TestTable(t *testing.T) {
-	for file, runs := range map[string][]runlog.Run{"table.txt": someRuns(), "grid.txt": someGrid()} {
+	t.Parallel()
+	for file, runs := range map[string][]runlog.Run{"table.txt": runtest.OneEach(), "grid.txt": runtest.Grid()} {
 		t.Run(file, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, Table(&b, runs))
@@ -43,7 +45,8 @@ func TestTable(t *testing.T) {
 }
 
 func TestTableOfEdges(t *testing.T) {
-	for name, runs := range edgeRuns() {
+	t.Parallel()
+	for name, runs := range runtest.Edges() {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
 			require.NoError(t, Table(&b, runs))
@@ -53,6 +56,7 @@ func TestTableOfEdges(t *testing.T) {
 }
 
 func TestNoRuns(t *testing.T) {
+	t.Parallel()
 	for _, render := range []func(*bytes.Buffer) error{
 		func(b *bytes.Buffer) error { return Table(b, nil) },
 		func(b *bytes.Buffer) error { return HTML(b, []runlog.Run{}) },
@@ -70,28 +74,38 @@ var errFull = errors.New("disk full")
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteError(t *testing.T) {
-	for _, err := range []error{Table(full{}, someRuns()), HTML(full{}, someRuns())} {
+	t.Parallel()
+	for _, err := range []error{Table(full{}, runtest.OneEach()), HTML(full{}, runtest.OneEach())} {
 		require.ErrorIs(t, err, errFull)
 		assert.ErrorContains(t, err, "report: ")
 	}
 }
 
-// Broken runs are told on the terminal and the page, and change nothing else there.
+// TestBrokenRunsAreListed on the terminal and the page, and change nothing else there.
 func TestBrokenRunsAreListed(t *testing.T) {
-	broken := []runlog.Broken{{Name: "rms-<b>", Reason: "summary.json: best_val is missing"}, {Name: "a\x1b[2J", Reason: "it is cut short"}}
-	told := []string{`"rms-<b>" is left out because it is broken: summary.json: best_val is missing.`, `"a\x1b[2J" is left out because it is broken: it is cut short.`}
+	t.Parallel()
+	broken := []runlog.Broken{
+		{Name: "rms-<b>", Reason: "summary.json: best_val is missing"},
+		{Name: "a\x1b[2J", Reason: "it is cut short"},
+	}
+	sentences := []string{
+		`"rms-<b>" is left out because it is broken: summary.json: best_val is missing.`,
+		`"a\x1b[2J" is left out because it is broken: it is cut short.`,
+	}
 	var with, without bytes.Buffer
-	require.NoError(t, Table(&with, someRuns(), broken...))
-	require.NoError(t, Table(&without, someRuns()))
-	for _, sentence := range told {
+	require.NoError(t, Table(&with, runtest.OneEach(), broken...))
+	require.NoError(t, Table(&without, runtest.OneEach()))
+	for _, sentence := range sentences {
 		require.Contains(t, with.String(), sentence+"\n")
 	}
-	require.Equal(t, without.String(), strings.NewReplacer(told[0]+"\n", "", told[1]+"\n", "").Replace(with.String()))
+	require.Equal(
+		t, without.String(), strings.NewReplacer(sentences[0]+"\n", "", sentences[1]+"\n", "").Replace(with.String()),
+	)
 
 	var page bytes.Buffer
-	require.NoError(t, HTML(&page, someRuns(), broken...))
+	require.NoError(t, HTML(&page, runtest.OneEach(), broken...))
 	require.NotContains(t, page.String(), "<b>")
-	for _, sentence := range told {
+	for _, sentence := range sentences {
 		require.Contains(t, html.UnescapeString(page.String()), "<li>"+sentence+"</li>")
 	}
 }

@@ -6,17 +6,18 @@ import (
 	"math"
 )
 
-// check reports the first thing in which the files of a run with a valid config do not
-// fit each other.
+// check returns an error for the first contradiction among the files of a run. Its config
+// must be valid.
 func (r Run) check() error {
 	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkProbes())
 }
 
+// checkLength returns an error if the files differ in the norm or in the number of steps.
 func (r Run) checkLength() error {
 	c, s := r.Config, r.Summary
 	switch n := len(r.Steps); {
 	case s.Norm != c.Norm:
-		return fmt.Errorf("%s is of the norm %q, %s of %q", summaryFile, s.Norm, configFile, c.Norm)
+		return fmt.Errorf("%s has the norm %q, %s %q", summaryFile, s.Norm, configFile, c.Norm)
 	case n != s.Steps:
 		return fmt.Errorf("%s has %d steps, %s says %d", metricsFile, n, summaryFile, s.Steps)
 	case n > c.Steps || n < c.Steps && !s.Interrupted && !(s.Stopped && c.StopOnDivergence):
@@ -25,22 +26,26 @@ func (r Run) checkLength() error {
 	return nil
 }
 
-// checkSteps reports the first step that is not in its place, or has a validation loss
-// where none is taken, or none where one is.
+// checkSteps returns an error for the first step that is out of order, or that has a
+// validation loss although the config does not evaluate there, or the other way round.
 func (r Run) checkSteps() error {
 	for i, step := range r.Steps {
 		want := i + 1
 		if step.Step != want {
 			return fmt.Errorf("%s, line %d: step is %d, want %d", metricsFile, want, step.Step, want)
 		}
-		if there, want := step.ValLoss != nil, r.Config.Evaluates(want); there != want {
-			return fmt.Errorf("%s, line %d: val_loss is there: %t, want %t", metricsFile, step.Step, there, want)
+		if evaluates := r.Config.Evaluates(want); evaluates && step.ValLoss == nil {
+			return fmt.Errorf("%s, line %d: val_loss is missing", metricsFile, want)
+		} else if !evaluates && step.ValLoss != nil {
+			return fmt.Errorf("%s, line %d: val_loss is set, but %s does not evaluate at this step",
+				metricsFile, want, configFile)
 		}
 	}
 	return nil
 }
 
-// checkLosses reports the first loss of the summary that is not the steps'.
+// checkLosses returns an error for the first loss of the summary that differs from the
+// steps'.
 func (r Run) checkLosses() error {
 	s := r.Summary
 	first, last, val := Float(math.NaN()), Float(math.NaN()), Float(math.NaN())
@@ -63,7 +68,8 @@ func (r Run) checkLosses() error {
 	return nil
 }
 
-// checkProbes reports whether the probes are those of the steps where some are taken.
+// checkProbes returns an error unless there is a probe for each step at which the config
+// takes one, and no other.
 func (r Run) checkProbes() error {
 	var probed []int
 	for _, step := range r.Steps {

@@ -1,21 +1,20 @@
 package runlog
 
-// Norms are the names that a Config's Norm may have, in the order in which reports list
-// them and give them colours. A report puts other names after them.
+// Norms are the names that a Config's Norm may have. Reports list and colour them in this
+// order, and put unknown names after them.
 var Norms = []string{"none", "batch", "layer", "rms", "dyt", "derf", "scale"}
 
-// Config is everything that a run depends on. The same Config on the same text
-// gives the same run.
+// Config has all settings of a run. Runs with the same Config on the same text are equal.
 type Config struct {
 	Norm      string `json:"norm"`      // one of Norms
-	Placement string `json:"placement"` // of the norms
-	QKNorm    bool   `json:"qk_norm"`   // of queries and keys, inside attention
+	Placement string `json:"placement"` // where the norms of a block are
+	QKNorm    bool   `json:"qk_norm"`   // whether attention normalizes queries and keys
 
 	Layers   int  `json:"layers"`
 	Heads    int  `json:"heads"`
 	Channels int  `json:"channels"`
-	Context  int  `json:"context"` // tokens that a sequence holds
-	Bias     bool `json:"bias"`    // of norms and linear layers
+	Context  int  `json:"context"` // tokens in a sequence
+	Bias     bool `json:"bias"`    // whether norms and linear layers have biases
 
 	Batch  int    `json:"batch"` // sequences in a batch
 	Steps  int    `json:"steps"`
@@ -23,37 +22,37 @@ type Config struct {
 	Warmup int    `json:"warmup"`
 
 	LR          float64 `json:"lr"`     // after warm-up
-	MinLR       float64 `json:"min_lr"` // that the rate falls to
+	MinLR       float64 `json:"min_lr"` // at the end
 	Beta1       float64 `json:"beta1"`
 	Beta2       float64 `json:"beta2"`
 	WeightDecay float64 `json:"weight_decay"` // of matrices
 	Clip        float64 `json:"clip"`         // largest global gradient norm of an update; 0 to clip nothing
 
-	EvalEvery   int `json:"eval_every"`   // steps from one evaluation to the next
-	EvalBatches int `json:"eval_batches"` // batches that an evaluation reads at the most
-	ProbeEvery  int `json:"probe_every"`  // steps from one probe of the network to the next; 0 for none
+	EvalEvery   int `json:"eval_every"`   // steps between evaluations
+	EvalBatches int `json:"eval_batches"` // most batches of an evaluation
+	ProbeEvery  int `json:"probe_every"`  // steps between probes of the network; 0 for no probes
 
-	StopOnDivergence bool `json:"stop_on_divergence"` // end a lost run early
+	StopOnDivergence bool `json:"stop_on_divergence"` // whether a lost run ends early
 
-	GELU string `json:"gelu,omitempty"` // of the MLP; that of the weights that a run starts from
+	GELU string `json:"gelu,omitempty"` // form of the MLP's GELU, which initial weights may determine
 
-	Init       string `json:"init,omitempty"`        // the path of weights that are loaded before the first step
+	Init       string `json:"init,omitempty"`        // path of the initial weights; empty for random ones
 	InitSHA256 string `json:"init_sha256,omitempty"` // their hash
-	InitExcept string `json:"init_except,omitempty"` // and the tensor that is not taken from them
+	InitExcept string `json:"init_except,omitempty"` // name of the tensor that is not loaded from them
 
-	Data       string `json:"data"`        // the text's path
-	DataSHA256 string `json:"data_sha256"` // and its hash
+	Data       string `json:"data"`        // path of the text
+	DataSHA256 string `json:"data_sha256"` // its hash
 	Vocabulary string `json:"vocabulary"`  // its characters, in the order of their ids
 }
 
-// Probes reports whether the network is looked into at a step: the first, every
-// ProbeEvery-th and the last.
+// Probes reports whether a run probes the network at a step: at the first, at every
+// ProbeEvery-th and at the last.
 func (c Config) Probes(step int) bool {
 	return c.ProbeEvery > 0 && (step == 1 || step%c.ProbeEvery == 0 || step == c.Steps)
 }
 
-// Evaluates reports whether the validation loss is taken after a step: every
-// EvalEvery-th and the last.
+// Evaluates reports whether a run measures the validation loss after a step: after every
+// EvalEvery-th and after the last.
 func (c Config) Evaluates(step int) bool {
 	return c.EvalEvery > 0 && step%c.EvalEvery == 0 || step == c.Steps
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestRecordsWithoutInitAreAsBefore, to the byte.
-func TestRecordsWithoutInitAreAsBefore(t *testing.T) {
+// TestRecordsWithoutInitLackItsFields keeps them equal to records written before the fields
+// existed.
+func TestRecordsWithoutInitLackItsFields(t *testing.T) {
 	b, err := json.Marshal(Config{Norm: "layer"})
 	require.NoError(t, err)
 	require.NotContains(t, string(b), "init")

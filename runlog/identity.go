@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// idForm is what an ID looks like.
+// idForm matches the results of ID.
 var idForm = regexp.MustCompile(`^\w+-\w+(-qk)?-lr[-+.\w]+-seed\d+$`)
 
-// ID names a run by its place in a grid: "layer-pre-lr0.001-seed1".
+// ID returns the name of a run in its grid, such as "layer-pre-lr0.001-seed1".
 func (c Config) ID() string {
 	qk := ""
 	if c.QKNorm {
@@ -19,27 +19,28 @@ func (c Config) ID() string {
 	return fmt.Sprintf("%s-%s%s-lr%g-seed%d", c.Norm, c.Placement, qk, c.LR, c.Seed)
 }
 
-// anywhere is the config without the paths of the text and the first weights, which
+// anywhere returns the config without the paths of the text and the initial weights, which
 // differ between machines.
 func (c Config) anywhere() Config {
 	c.Init, c.Data = "", ""
 	return c
 }
 
-// base is the config without what differs within a grid or between machines.
+// base returns the config without the settings that differ within a grid or between
+// machines.
 func (c Config) base() Config {
 	c = c.anywhere()
 	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed = "", "", false, 0, 0, 0
 	return c
 }
 
-// sameGrid reports the first setting in which two configs are of different grids.
+// sameGrid returns an error for the first setting that puts two configs in different grids.
 func sameGrid(got, want Config) error { return equal(got.base(), want.base()) }
 
-// sameRun reports the first setting in which two configs make different runs.
+// sameRun returns an error for the first setting that makes the runs of two configs differ.
 func sameRun(got, want Config) error { return equal(got.anywhere(), want.anywhere()) }
 
-// equal reports the first setting in which two configs differ.
+// equal returns an error for the first setting in which two configs differ.
 func equal(got, want Config) error {
 	a, b := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range a.NumField() {
@@ -51,7 +52,8 @@ func equal(got, want Config) error {
 				}
 				return fmt.Sprint(v)
 			}
-			return fmt.Errorf("%s is %s, want %s", strings.ReplaceAll(name, "_", "-"), value(a.Field(i)), value(b.Field(i)))
+			flag := strings.ReplaceAll(name, "_", "-")
+			return fmt.Errorf("%s is %s, want %s", flag, value(a.Field(i)), value(b.Field(i)))
 		}
 	}
 	return nil

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// indented writes a value in JSON.
+// indented returns a function that writes a value in JSON.
 func indented(v any) func(io.Writer) error {
 	return func(w io.Writer) error {
 		enc := json.NewEncoder(w)
@@ -20,7 +20,7 @@ func indented(v any) func(io.Writer) error {
 	}
 }
 
-// lines writes items in JSON, one a line.
+// lines returns a function that writes items in JSON, one per line.
 func lines[T any](items []T) func(io.Writer) error {
 	return func(w io.Writer) error {
 		enc := json.NewEncoder(w)
@@ -33,7 +33,7 @@ func lines[T any](items []T) func(io.Writer) error {
 	}
 }
 
-// readLines reads what lines writes.
+// readLines reads a file written by lines.
 func readLines[T any](path string) (items []T, err error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -49,7 +49,7 @@ func readLines[T any](path string) (items []T, err error) {
 	return items, nil
 }
 
-// readJSON reads what indented writes.
+// readJSON reads a file written by indented.
 func readJSON(path string, v any) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -61,18 +61,18 @@ func readJSON(path string, v any) error {
 	return nil
 }
 
-// parse decodes one JSON value that has the members that v is written with, all of
-// them and no others: json.Unmarshal would leave a missing one zero.
+// parse decodes one JSON value into v. It returns an error unless the value has exactly the
+// members that v is written with, because json.Unmarshal leaves missing ones zero.
 func parse(b []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return errors.New("it is cut short")
+		return errors.New("it is truncated")
 	} else if err != nil {
 		return err
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return errors.New("something follows the JSON value")
+		return errors.New("it has data after the JSON value")
 	}
 	written, err := json.Marshal(v)
 	if err != nil {
@@ -88,7 +88,8 @@ func parse(b []byte, v any) error {
 	return nil
 }
 
-// missing names the first member that is in want and not, or null, in got.
+// missing returns the name of the first member of want that got lacks or has as null, or
+// "" if there is none.
 func missing(got, want any) string {
 	switch want := want.(type) {
 	case map[string]any:

@@ -8,15 +8,15 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Measure completes the summary with what follows from the steps and the validation
+// Measure completes the summary with the measures of the steps, relative to the validation
 // loss of the initial weights.
 func (r *Run) Measure() {
 	untrained, notBelow := r.Config.untrained(r.Summary.InitVal)
 	r.Summary.measure(r.Steps, untrained, notBelow)
 }
 
-// measure fills in what follows from the steps, given the loss of an untrained model
-// and what a run is called that does not end below it.
+// measure sets the measures of the steps, given the loss of an untrained model and the name
+// of the divergence of a run that does not end below it.
 func (s *Summary) measure(steps []Step, untrained Float, notBelow Divergence) {
 	nan := Float(math.NaN())
 	s.Steps, s.FirstLoss, s.LastLoss, s.BestVal, s.LastVal = len(steps), nan, nan, nan, nan
@@ -39,24 +39,23 @@ func (s *Summary) measure(steps []Step, untrained Float, notBelow Divergence) {
 	s.DivergedAt, s.Divergence = diverged(steps, untrained, notBelow, s.Interrupted)
 }
 
-// Divergence is the way in which a run was lost.
+// Divergence is the way in which a run diverged.
 type Divergence string
 
 const (
 	NonFinite   Divergence = "not finite"               // a loss or the gradient was NaN or infinite
 	NotLearning Divergence = "no better than its start" // the validation loss ended where it began, or above
-	Guessing    Divergence = "no better than guessing"  // the same of a run that started from loaded weights
+	Guessing    Divergence = "no better than guessing"  // the same for a run that started from loaded weights
 )
 
-// AtTheEnd says that a run was lost by where it ended, all its values being finite.
+// AtTheEnd reports whether a run diverged by its last validation loss, with finite values.
 func (d Divergence) AtTheEnd() bool { return d == NotLearning || d == Guessing }
 
-// diverged says whether and at which step a run diverged: the first at which a
-// loss or the gradient's norm was not finite; else the last, if the validation
-// loss there is not below that of an untrained model. This is the criterion of
-// Wortsman et al. 2023 (arXiv 2309.14322), who count a loss above that at
-// initialization as no worse than it, made a yes or no. Of an interrupted run the
-// end is not known.
+// diverged returns the step at which a run diverged, and how, or 0. It is the first step
+// with a loss or gradient norm that is not finite. Otherwise it is the last step, if the
+// validation loss there is not below that of an untrained model. An interrupted run has no
+// last step. Wortsman et al. 2023 (arXiv 2309.14322) replace a loss above that at
+// initialization by it; here such a loss makes the run diverged.
 func diverged(steps []Step, untrained Float, notBelow Divergence, interrupted bool) (at int, how Divergence) {
 	for _, s := range steps {
 		if !s.Finite() {
@@ -69,11 +68,11 @@ func diverged(steps []Step, untrained Float, notBelow Divergence, interrupted bo
 	return 0, ""
 }
 
-// untrained is the validation loss that a run must get below, or it has learned
-// nothing, and what one that does not is called. It is the loss of the initial
-// weights, as Wortsman et al. 2023 have it (arXiv 2309.14322), where those are random.
-// Loaded ones may have learned before, and a norm that takes over little of them starts
-// from anything: there it is that of guessing, which random weights begin with.
+// untrained returns the validation loss of a model that has learned nothing, and the
+// divergence of a run that does not end below it. For random initial weights it is their
+// loss, as in Wortsman et al. 2023 (arXiv 2309.14322). Loaded weights may have learned
+// before, and a norm for which few of them fit may start at any loss. Their runs are
+// compared with the loss of guessing, at which random weights start.
 func (c Config) untrained(initVal Float) (Float, Divergence) {
 	if c.InitSHA256 == "" {
 		return initVal, NotLearning
@@ -81,20 +80,19 @@ func (c Config) untrained(initVal Float) (Float, Divergence) {
 	return Float(math.Log(float64(utf8.RuneCountInString(c.Vocabulary)))), Guessing
 }
 
-// Untrained is the validation loss of a model that has learned nothing: that of the
-// run's initial weights or, where these were loaded, of guessing among the
-// vocabulary's characters.
+// Untrained returns the validation loss of a model that has learned nothing. It is that of
+// the run's initial weights or, if these were loaded, of guessing among the vocabulary's
+// characters.
 func (r Run) Untrained() Float {
 	v, _ := r.Config.untrained(r.Summary.InitVal)
 	return v
 }
 
-// Spikes of a series stand this many standard deviations from its rolling mean.
+// spikeDeviations is the distance of a spike from the rolling mean, in standard deviations.
 const spikeDeviations = 7
 
-// spikeWindow is how many values before it a value is compared with: 1000, or a
-// quarter of a series with fewer than 4000, but at least ten; 0 where there are
-// too few for that.
+// spikeWindow returns the number of preceding values that a value is compared with: 1000,
+// or a quarter of a series with fewer than 4000. It is 0 if that is less than ten.
 func spikeWindow(n int) int {
 	w := min(1000, n/4)
 	if w < 10 {
@@ -103,12 +101,11 @@ func spikeWindow(n int) int {
 	return w
 }
 
-// spikeScore is the share of a series' values that are at least seven standard
-// deviations away from the mean of the 1000 values before them (OLMo 2, Walsh et
-// al. 2024, arXiv 2501.00656, section 3.1), or of as many as the window says. A
-// value that is not finite is a spike, and left out of later windows. The first
-// values, which have no whole window before them, are not judged. It is NaN
-// without a window.
+// spikeScore returns the fraction of a series' values that are spikes: at least seven
+// standard deviations away from the mean of the preceding window of values (OLMo 2, Walsh
+// et al. 2024, arXiv 2501.00656, section 3.1, with a window of 1000). A value that is not
+// finite is a spike, and later windows leave it out. Values without a whole window before
+// them do not count. The score is NaN if no value counts.
 func spikeScore(values []Float, window int) Float {
 	if window == 0 || len(values) <= window {
 		return Float(math.NaN())
@@ -124,8 +121,8 @@ func spikeScore(values []Float, window int) Float {
 	return Float(spikes) / Float(len(values)-window)
 }
 
-// Median is the middle value, or the mean of the middle two. NaN counts as the
-// largest. It is NaN for no values.
+// Median returns the middle value, or the mean of the middle two. NaN counts as the largest
+// value. The median of no values is NaN.
 func Median(values []Float) Float {
 	n := len(values)
 	if n == 0 {
@@ -145,8 +142,8 @@ func Median(values []Float) Float {
 	return (s[n/2-1] + s[n/2]) / 2
 }
 
-// variation is the coefficient of variation, standard deviation over mean, of
-// the finite values; NaN where there are fewer than two.
+// variation returns the coefficient of variation of the finite values, their standard
+// deviation over their mean, or NaN if there are fewer than two.
 func variation(values []Float) Float {
 	f := finite(values)
 	if len(f) < 2 {
@@ -156,7 +153,8 @@ func variation(values []Float) Float {
 	return Float(std / mean)
 }
 
-// Largest is the largest value, or the first that is not finite; NaN for none.
+// Largest returns the first value that is not finite or, if all are, the largest. The
+// largest of no values is NaN.
 func Largest(values []Float) Float {
 	top := Float(math.NaN())
 	for _, v := range values {
@@ -170,14 +168,14 @@ func Largest(values []Float) Float {
 	return top
 }
 
-// LRSensitivity is the mean over a grid of learning rates of
+// LRSensitivity returns the mean over a grid of learning rates of
 //
 //	min(ℓ(η), ℓ₀) − ℓ*
 //
 // with ℓ(η) the final loss at each rate, ℓ₀ the loss at initialization and ℓ* the
-// lowest ℓ(η) (Wortsman et al. 2023, arXiv 2309.14322, section 2.2). A loss that
-// is not finite counts as ℓ₀. It is NaN where no rate gets below ℓ₀, for then
-// there is no ℓ*.
+// lowest ℓ(η) (Wortsman et al. 2023, arXiv 2309.14322, section 2.2). A loss that is not
+// finite counts as ℓ₀. The result is NaN if no loss is below ℓ₀, because then ℓ* is not
+// defined.
 func LRSensitivity(losses []Float, init Float) Float {
 	best, sum := init, Float(0)
 	for _, l := range losses {
@@ -193,8 +191,8 @@ func LRSensitivity(losses []Float, init Float) Float {
 	return sum/Float(len(losses)) - best
 }
 
-// LargestRate is the largest of the learning rates whose final loss is within
-// some nats of the lowest; NaN if no loss is finite.
+// LargestRate returns the largest of the learning rates whose final loss is at most within
+// nats above the lowest, or NaN if no loss is finite.
 func LargestRate(rates, losses []Float, within Float) Float {
 	best, top := Float(math.Inf(1)), Float(math.NaN())
 	for _, l := range losses {
@@ -210,8 +208,8 @@ func LargestRate(rates, losses []Float, within Float) Float {
 	return top
 }
 
-// MeanStd is the mean of values and their standard deviation, that of a sample
-// (n − 1), which is NaN for fewer than two.
+// MeanStd returns the mean of values and their sample standard deviation (n − 1), which is
+// NaN for fewer than two.
 func MeanStd(values []Float) (mean, std Float) {
 	f := make([]float64, len(values))
 	for i, v := range values {
@@ -221,21 +219,20 @@ func MeanStd(values []Float) (mean, std Float) {
 	return Float(m), Float(s)
 }
 
-// Place is what is known of a group's rank, 1 the lowest: from Best to Worst.
+// Place is the range of ranks that a group may have, where 1 is the lowest.
 type Place struct{ Best, Worst int }
 
-// Places ranks n groups of values, lower better. A group's place is from
+// Places ranks n groups of values, of which lower ones are better. A group's best place is
 //
-//	1 + groups all of whose values lie below all of its own
+//	1 + number of groups whose values are all below its own
 //
-// to
+// and its worst place is
 //
-//	n − groups all of whose values lie above all of its own
+//	n − number of groups whose values are all above its own
 //
-// so groups that overlap say nothing about their order, and one that is spread
-// wide is placed as wide. Each group is one kind of run and its values those of
-// the seeds; of a single seed nothing follows, and its place is 1 to n. NaN
-// counts as the largest.
+// Groups that overlap are not ordered, and a wide spread makes a wide place. A group is a
+// kind of run, and its values are those of the seeds. A single value orders nothing, so its
+// place is 1 to n. NaN counts as the largest value.
 func Places(groups [][]Float) []Place {
 	places := make([]Place, len(groups))
 	for i, g := range groups {
@@ -252,8 +249,8 @@ func Places(groups [][]Float) []Place {
 	return places
 }
 
-// Below says that all values of a, two or more, are less than all of b, two or
-// more.
+// Below reports whether all values of a are less than all values of b, and both have two
+// values or more.
 func Below(a, b []Float) bool {
 	if len(a) < 2 || len(b) < 2 {
 		return false
@@ -273,6 +270,7 @@ func Below(a, b []Float) bool {
 	return top < bottom
 }
 
+// finite returns the finite values.
 func finite(values []Float) (f []float64) {
 	for _, v := range values {
 		if v.Finite() {

@@ -13,7 +13,7 @@ var (
 	inf = Float(math.Inf(1))
 )
 
-// same compares numbers of which NaN equals itself.
+// same compares numbers. NaN equals NaN.
 func same(t *testing.T, want, got Float, what string) {
 	t.Helper()
 	if math.IsNaN(float64(want)) {
@@ -27,7 +27,7 @@ func same(t *testing.T, want, got Float, what string) {
 	require.InDelta(t, float64(want), float64(got), 1e-12, what)
 }
 
-// wave alternates between 1 and 3: mean 2, deviation 1.
+// wave returns values that alternate between 1 and 3, with mean 2 and deviation 1.
 func wave(n int) []Float {
 	s := make([]Float, n)
 	for i := range s {
@@ -52,13 +52,15 @@ func TestSummaryOfSteps(t *testing.T) {
 				{Step: 4, Loss: 2.5, GradNorm: 2},
 			},
 			Summary{Steps: 4, InitVal: 4, FirstLoss: 4, LastLoss: 2.5, BestVal: 1, LastVal: 2,
-				MedianGradNorm: 2, MaxGradNorm: 7, GradNormCV: Float(math.Sqrt(5.5) / 3), LossSpikes: nan, GradSpikes: nan},
+				MedianGradNorm: 2, MaxGradNorm: 7, GradNormCV: Float(math.Sqrt(5.5) / 3),
+				LossSpikes: nan, GradSpikes: nan},
 		},
 		{
 			"the loss diverges",
 			[]Step{{Step: 1, Loss: 4, GradNorm: 1}, {Step: 2, Loss: nan, GradNorm: nan}},
 			Summary{Steps: 2, InitVal: 4, FirstLoss: 4, LastLoss: nan, BestVal: nan, LastVal: nan,
-				MedianGradNorm: inf, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan, DivergedAt: 2, Divergence: NonFinite},
+				MedianGradNorm: inf, MaxGradNorm: nan, GradNormCV: nan, LossSpikes: nan, GradSpikes: nan,
+				DivergedAt: 2, Divergence: NonFinite},
 		},
 		{
 			"no step",
@@ -85,7 +87,7 @@ func TestSummaryOfSteps(t *testing.T) {
 	same(t, 1./60, s.GradSpikes, "gradient spikes")
 }
 
-// written is a summary's text: unlike NaN, that is equal to itself.
+// written returns a summary's text, which unlike NaN equals itself.
 func written(t *testing.T, s Summary) string {
 	var b strings.Builder
 	require.NoError(t, indented(s)(&b))
@@ -93,7 +95,7 @@ func written(t *testing.T, s Summary) string {
 }
 
 func TestSpikeScore(t *testing.T) {
-	// with is the wave with other values at some places.
+	// with returns the wave with other values at some places.
 	with := func(n int, at map[int]Float) []Float {
 		s := wave(n)
 		for i, v := range at {
@@ -109,12 +111,12 @@ func TestSpikeScore(t *testing.T) {
 	}{
 		{"none", wave(50), 10, 0},
 		{"seven deviations above are a spike", with(50, map[int]Float{30: 2 + 7}), 10, 1. / 40},
-		{"and below", with(50, map[int]Float{30: 2 - 7}), 10, 1. / 40},
-		{"a little less is none", with(50, map[int]Float{30: 2 + 6.99}), 10, 0},
-		{"one that is in the window hides the next", with(50, map[int]Float{30: 100, 35: 9}), 10, 1. / 40},
-		{"and no longer once it has left", with(50, map[int]Float{30: 100, 41: 9}), 10, 2. / 40},
-		{"what is not finite is one, and in no window", with(50, map[int]Float{30: nan, 31: inf, 33: 9.5}), 10, 3. / 40},
-		{"the first have no window", with(50, map[int]Float{9: 100}), 10, 0},
+		{"seven deviations below are a spike", with(50, map[int]Float{30: 2 - 7}), 10, 1. / 40},
+		{"a little less is not a spike", with(50, map[int]Float{30: 2 + 6.99}), 10, 0},
+		{"a spike in the window hides the next", with(50, map[int]Float{30: 100, 35: 9}), 10, 1. / 40},
+		{"a spike that left the window hides none", with(50, map[int]Float{30: 100, 41: 9}), 10, 2. / 40},
+		{"a non-finite value is a spike and in no window", with(50, map[int]Float{30: nan, 31: inf, 33: 9.5}), 10, 3. / 40},
+		{"the first values have no window", with(50, map[int]Float{9: 100}), 10, 0},
 		{"constant", make([]Float, 50), 10, 0},
 		{"a step up from constant", append(make([]Float, 20), 1), 10, 1. / 11},
 		{"too short", wave(10), 10, nan},
@@ -165,11 +167,14 @@ func TestDivergence(t *testing.T) {
 	}{
 		{"none", nil, false, 0, ""},
 		{"learning", []Step{fine, {Step: 2, Loss: 9, GradNorm: 1, ValLoss: val(3.9)}}, false, 0, ""},
-		{"loss", []Step{fine, {Step: 2, Loss: nan, GradNorm: 1}, {Step: 3, Loss: 2, GradNorm: 1, ValLoss: val(2)}}, false, 2, NonFinite},
+		{"loss", []Step{fine, {Step: 2, Loss: nan, GradNorm: 1}, {Step: 3, Loss: 2, GradNorm: 1, ValLoss: val(2)}},
+			false, 2, NonFinite},
 		{"gradient", []Step{{Step: 1, Loss: 3, GradNorm: inf}}, false, 1, NonFinite},
 		{"validation", []Step{fine, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(nan)}}, false, 2, NonFinite},
 		{"ends where it began", []Step{fine, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(4)}}, false, 2, NotLearning},
-		{"ends above", []Step{fine, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(2)}, {Step: 3, Loss: 3, GradNorm: 1, ValLoss: val(5)}}, false, 3, NotLearning},
+		{"ends above",
+			[]Step{fine, {Step: 2, Loss: 3, GradNorm: 1, ValLoss: val(2)}, {Step: 3, Loss: 3, GradNorm: 1, ValLoss: val(5)}},
+			false, 3, NotLearning},
 		{"interrupted", []Step{{Step: 1, Loss: 3, GradNorm: 1, ValLoss: val(5)}}, true, 0, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -188,7 +193,7 @@ func TestLRSensitivity(t *testing.T) {
 	}{
 		{"flat", []Float{2, 2, 2}, 0},
 		{"by hand", []Float{3, 2, 2.5, 4}, Float((1 + 0 + 0.5 + 2) / 4.)},
-		{"what is worse than the start counts as the start", []Float{2, 100, inf, nan}, Float((0 + 2 + 2 + 2) / 4.)},
+		{"a loss above the start counts as the start", []Float{2, 100, inf, nan}, Float((0 + 2 + 2 + 2) / 4.)},
 		{"one rate", []Float{2}, 0},
 		{"none learns", []Float{4, 5, nan}, nan},
 		{"no rates", nil, nan},
@@ -236,8 +241,9 @@ func TestPlaces(t *testing.T) {
 		{"overlapping", [][]Float{{1, 3}, {2, 4}, {5, 6}}, []Place{{1, 2}, {1, 2}, {3, 3}}},
 		{"touching", [][]Float{{1, 2}, {2, 3}}, []Place{{1, 2}, {1, 2}}},
 		{"a chain: the ends are apart", [][]Float{{1, 3}, {2, 5}, {4, 6}}, []Place{{1, 2}, {1, 3}, {2, 3}}},
-		{"a wide spread gains nothing", [][]Float{{1, 2}, {3, 4}, {1, 6}, {5, 6}}, []Place{{1, 2}, {2, 3}, {1, 4}, {3, 4}}},
-		{"one seed tells nothing", [][]Float{{1}, {2}}, []Place{{1, 2}, {1, 2}}},
+		{"a wide spread gains nothing",
+			[][]Float{{1, 2}, {3, 4}, {1, 6}, {5, 6}}, []Place{{1, 2}, {2, 3}, {1, 4}, {3, 4}}},
+		{"one seed orders nothing", [][]Float{{1}, {2}}, []Place{{1, 2}, {1, 2}}},
 		{"one seed beside others", [][]Float{{1}, {2, 3}, {4, 5}}, []Place{{1, 3}, {1, 2}, {2, 3}}},
 		{"not a number is last", [][]Float{{nan, 9}, {1, 2}}, []Place{{2, 2}, {1, 1}}},
 		{"none", nil, []Place{}},

@@ -10,25 +10,26 @@ import (
 	"strings"
 )
 
-// Model checks what this package does not know about models. It returns an error if no
-// model can have the config, or else a function that checks the file of its weights.
-type Model func(Config) (checkWeights func(path string) error, err error)
+// ModelCheck checks a config and returns a function that checks the file of the model's
+// weights. Callers pass it because this package does not depend on models.
+type ModelCheck func(Config) (checkWeights func(path string) error, err error)
 
-// Broken is a run whose directory exists and cannot be used.
+// Broken describes the directory of a run that cannot be used.
 type Broken struct {
 	Name   string // of the directory
-	Reason string // with the names of files, without their folders
+	Reason string // names files without their folders
 }
 
+// brokenRun describes a directory that cannot be used because of err.
 func brokenRun(dir string, err error) Broken {
 	within := strings.NewReplacer(dir+string(filepath.Separator), "", dir+": ", "")
 	return Broken{filepath.Base(dir), within.Replace(err.Error())}
 }
 
-// Read reads a run's directory. It is an error if a file is missing, holds anything
-// else than Write writes, or contradicts the others, and if the model refuses the config
-// or the file of weights. The run may have been interrupted.
-func Read(dir string, model Model) (r Run, err error) {
+// Read reads a run's directory. It returns an error if a file is missing, does not have the
+// format that Write writes, or contradicts the others, or if checkModel returns an error for
+// the config or the weights. The run may have been interrupted.
+func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 	for _, f := range []struct {
 		name string
 		into any
@@ -43,7 +44,7 @@ func Read(dir string, model Model) (r Run, err error) {
 	if r.Probes, err = readLines[Probe](filepath.Join(dir, probesFile)); err != nil {
 		return Run{}, err
 	}
-	checkWeights, err := model(r.Config)
+	checkWeights, err := checkModel(r.Config)
 	if err != nil {
 		return Run{}, fmt.Errorf("%s: %s: %w", dir, configFile, err)
 	}
@@ -56,10 +57,10 @@ func Read(dir string, model Model) (r Run, err error) {
 	return r, nil
 }
 
-// ReadAll reads all runs in a directory, in the order of their names: those that are
-// whole, finished or interrupted, and separately those that are broken. A missing
-// directory has none. It is an error if the whole ones are not of one grid.
-func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
+// ReadAll reads all runs in a directory, in the order of their names. It returns intact
+// runs, finished or interrupted, and separately the broken ones. A missing directory has
+// none. It returns an error if the intact runs do not belong to one grid.
+func ReadAll(dir string, checkModel ModelCheck) (runs []Run, broken []Broken, err error) {
 	dirs, err := runDirs(dir)
 	if err != nil {
 		return nil, nil, err
@@ -72,7 +73,7 @@ func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 		}
 	}
 	for _, dir := range dirs {
-		r, err := Read(dir, model)
+		r, err := Read(dir, checkModel)
 		if err == nil {
 			err = misplaced(filepath.Base(dir), r.Config.ID(), at)
 		}
@@ -83,18 +84,18 @@ func ReadAll(dir string, model Model) (runs []Run, broken []Broken, err error) {
 		if len(runs) == 0 {
 			first = dir
 		} else if err := sameGrid(r.Config, runs[0].Config); err != nil {
-			return nil, nil, fmt.Errorf("%s is of another grid than %s: %w", dir, first, err)
+			return nil, nil, fmt.Errorf("%s belongs to another grid than %s: %w", dir, first, err)
 		}
 		runs = append(runs, r)
 	}
 	return runs, broken, nil
 }
 
-// misplaced returns an error for a directory of another run's name, and for one with a run
-// that is in its own directory, or in one before it.
+// misplaced returns an error for a directory that has the ID of another run as its name, or
+// whose run is also in the directory of its ID or in an earlier one.
 func misplaced(name, id string, at map[string]string) error {
 	if name != id && idForm.MatchString(name) {
-		return fmt.Errorf("%s is of another run, %s", configFile, id)
+		return fmt.Errorf("%s belongs to another run, %s", configFile, id)
 	}
 	if other, ok := at[id]; ok && other != name {
 		return fmt.Errorf("it is a copy of the run in %s", other)
@@ -103,8 +104,8 @@ func misplaced(name, id string, at map[string]string) error {
 	return nil
 }
 
-// runDirs returns the paths in a directory that have the name of a run or hold a file
-// of one. A missing directory has none.
+// runDirs returns the paths in a directory that are named like a run or hold a file of one.
+// A missing directory has none.
 func runDirs(dir string) (dirs []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -119,8 +120,8 @@ func runDirs(dir string) (dirs []string, err error) {
 	return dirs, nil
 }
 
-// holdsRun reports whether a directory has one of the files that only a run has;
-// checkpoints of others have weights and a config, too.
+// holdsRun reports whether a directory has a file that only runs have. Checkpoints of other
+// programs also have weights and a config.
 func holdsRun(dir string) bool {
 	return slices.ContainsFunc([]string{metricsFile, probesFile, speedFile, summaryFile}, func(file string) bool {
 		_, err := os.Lstat(filepath.Join(dir, file))
@@ -128,14 +129,14 @@ func holdsRun(dir string) bool {
 	})
 }
 
-// CheckCheckpoint returns an error if path is the directory of a run that cannot be
-// read. A path that is no run's is no error.
-func CheckCheckpoint(path string, model Model) error {
+// CheckCheckpoint returns an error if path is the directory of a run that Read cannot read.
+// It returns nil if path is not the directory of a run.
+func CheckCheckpoint(path string, checkModel ModelCheck) error {
 	if !holdsRun(path) {
 		return nil
 	}
-	if _, err := Read(path, model); err != nil {
-		return fmt.Errorf("%w (give %s to take the weights alone)", err, filepath.Join(path, weightsFile))
+	if _, err := Read(path, checkModel); err != nil {
+		return fmt.Errorf("%w (give %s to load only the weights)", err, filepath.Join(path, weightsFile))
 	}
 	return nil
 }

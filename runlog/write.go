@@ -21,12 +21,11 @@ const (
 	summaryFile = "summary.json"
 )
 
-// Write writes the run's files, and the model's weights, into dir, which appears
-// whole or not at all: the files are written beside it, read back as Read reads them,
-// and the directory renamed. It takes the place of whatever is there, except a finished
-// run of the same configuration, which another process may have written meanwhile and
-// which stays as it is.
-func Write(dir string, r Run, weights func(io.Writer) error, model Model) error {
+// Write writes the run's files and the model's weights into dir, completely or not at all:
+// it writes them into a temporary directory beside dir, checks them with Read, and renames
+// the directory. It replaces an existing dir, unless dir holds a finished run of the same
+// config, which another process may have written in the meantime.
+func Write(dir string, r Run, weights func(io.Writer) error, checkModel ModelCheck) error {
 	parent, name := filepath.Split(filepath.Clean(dir))
 	if err := os.MkdirAll(filepath.Clean(parent), 0o777); err != nil {
 		return err
@@ -55,21 +54,21 @@ func Write(dir string, r Run, weights func(io.Writer) error, model Model) error 
 	if err := os.Chmod(temp, 0o755); err != nil {
 		return err
 	}
-	if _, err := Read(temp, model); err != nil {
-		return fmt.Errorf("%w, as it would be written to %s", err, dir)
+	if _, err := Read(temp, checkModel); err != nil {
+		return fmt.Errorf("%w (in the files to be written to %s)", err, dir)
 	}
-	return replace(temp, dir, r.Config, model)
+	return replace(temp, dir, r.Config, checkModel)
 }
 
-// replace renames a run's directory unless the same run is there, finished. Anything else
-// that is there is renamed first, so that no other process finds it half removed.
-func replace(temp, dir string, c Config, model Model) error {
+// replace renames temp to dir, unless dir holds the same run, finished. It first renames
+// an existing dir, so that no other process finds it half removed.
+func replace(temp, dir string, c Config, checkModel ModelCheck) error {
 	const tries = 10 // another process may put a run there in between
 	aside := temp + ".old"
 	defer os.RemoveAll(aside)
 	var err error
 	for range tries {
-		if _, err := Finished(dir, c, model); err == nil {
+		if _, err := Finished(dir, c, checkModel); err == nil {
 			return nil
 		}
 		if err = os.RemoveAll(aside); err != nil {
@@ -85,24 +84,25 @@ func replace(temp, dir string, c Config, model Model) error {
 	return err
 }
 
-// hidden begins the names of the directories that a run is written in.
+// hidden returns the prefix of the names of a run's temporary directories.
 func hidden(name string) string { return "." + name + "." }
 
-// stale is how old the directory of a process that was killed amid its writing
-// is, which takes a fraction of a second.
+// stale is the age at which a temporary directory must belong to a process that was killed,
+// because writing takes a fraction of a second.
 const stale = time.Hour
 
+// removeStale removes old temporary directories of a run.
 func removeStale(parent, name string) {
-	left, _ := filepath.Glob(filepath.Join(parent, hidden(name)+"*"))
-	for _, dir := range left {
+	temporary, _ := filepath.Glob(filepath.Join(parent, hidden(name)+"*"))
+	for _, dir := range temporary {
 		if info, err := os.Stat(dir); err == nil && time.Since(info.ModTime()) > stale {
 			os.RemoveAll(dir)
 		}
 	}
 }
 
-// WriteFile makes a file of what write writes: under a temporary name first,
-// synced, then renamed, so that no reader ever sees half of it.
+// WriteFile writes a file with the output of write. It writes to a temporary name, syncs,
+// and renames, so that a reader never sees a part of the file.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

@@ -32,7 +32,7 @@ func model(c Config) (func(path string) error, error) {
 	}, nil
 }
 
-// finished is a run that came to its end.
+// finished returns a run that took all its steps.
 func finished() Run {
 	c := Config{Norm: "rms", Placement: "pre", LR: 1e-3, Seed: 1, Vocabulary: "ab", Steps: 4, EvalEvery: 2, ProbeEvery: 2}
 	val := Float(2)
@@ -43,7 +43,8 @@ func finished() Run {
 			s.ValLoss = &val
 		}
 		if c.Probes(s.Step) {
-			r.Probes = append(r.Probes, Probe{Step: s.Step, Residual: []Spread{}, Norms: []NormProbe{}, Attention: []Float{}, Groups: []GroupProbe{}})
+			r.Probes = append(r.Probes, Probe{
+				Step: s.Step, Residual: []Spread{}, Norms: []NormProbe{}, Attention: []Float{}, Groups: []GroupProbe{}})
 		}
 		r.Steps = append(r.Steps, s)
 	}
@@ -54,7 +55,8 @@ func finished() Run {
 
 func TestRunsAreReadBackAsWritten(t *testing.T) {
 	val := Float(2.25)
-	c := Config{Norm: "layer", Placement: "pre", LR: 1e-2, Seed: 1, Vocabulary: "abc\n\"é", Steps: 3, EvalEvery: 2, ProbeEvery: 10}
+	c := Config{Norm: "layer", Placement: "pre", LR: 1e-2, Seed: 1, Vocabulary: "abc\n\"é",
+		Steps: 3, EvalEvery: 2, ProbeEvery: 10}
 	run := Run{
 		Config: c,
 		Steps: []Step{
@@ -62,12 +64,15 @@ func TestRunsAreReadBackAsWritten(t *testing.T) {
 			{Step: 2, Loss: Float(math.Inf(1)), GradNorm: Float(math.Inf(-1)), LR: 2e-3, ValLoss: &val},
 		},
 		Probes: []Probe{{
-			Step: 1, Residual: []Spread{{RMS: 1, Max: 2}}, Attention: []Float{inf}, Logits: Moments{Mean: 1, Std: 2}, LogZ: Moments{Mean: 3},
-			Norms:  []NormProbe{{Name: "ln_f", In: Spread{RMS: 3}, Drift: &Drift{Shift: 1}, Batch: &Batch{Var: 1}}, {Name: "ln_1"}},
+			Step: 1, Residual: []Spread{{RMS: 1, Max: 2}}, Attention: []Float{inf},
+			Logits: Moments{Mean: 1, Std: 2}, LogZ: Moments{Mean: 3},
+			Norms: []NormProbe{
+				{Name: "ln_f", In: Spread{RMS: 3}, Drift: &Drift{Shift: 1}, Batch: &Batch{Var: 1}}, {Name: "ln_1"}},
 			Groups: []GroupProbe{{Name: "wte", Grad: 1, Weight: 2, Update: 3}},
 		}},
-		Speed:   Speed{TokensPerSec: 3, Seconds: 4},
-		Summary: Summary{Norm: "layer", Steps: 2, FirstLoss: 3.5, LastLoss: inf, LastVal: val, DivergedAt: 2, MaxGradNorm: inf, Interrupted: true},
+		Speed: Speed{TokensPerSec: 3, Seconds: 4},
+		Summary: Summary{Norm: "layer", Steps: 2, FirstLoss: 3.5, LastLoss: inf, LastVal: val, DivergedAt: 2,
+			MaxGradNorm: inf, Interrupted: true},
 	}
 	dir := filepath.Join(t.TempDir(), "runs", "layer")
 	for range 2 { // a second run replaces the first
@@ -82,7 +87,8 @@ func TestRunsAreReadBackAsWritten(t *testing.T) {
 	for _, f := range files {
 		names = append(names, f.Name())
 	}
-	require.Equal(t, []string{"config.json", "metrics.jsonl", "model.safetensors", "probes.jsonl", "speed.json", "summary.json"}, names)
+	require.Equal(t, []string{
+		"config.json", "metrics.jsonl", "model.safetensors", "probes.jsonl", "speed.json", "summary.json"}, names)
 }
 
 func TestNaNIsReadBack(t *testing.T) {
@@ -93,7 +99,7 @@ func TestNaNIsReadBack(t *testing.T) {
 	require.True(t, math.IsNaN(float64(s.BestVal)))
 }
 
-func TestAFileThatCannotBeFinishedIsNotThere(t *testing.T) {
+func TestAFailedWriteKeepsTheOldFile(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	require.NoError(t, os.WriteFile(path, []byte("old"), 0o666))
@@ -112,9 +118,9 @@ func TestAFileThatCannotBeFinishedIsNotThere(t *testing.T) {
 	require.Error(t, WriteFile(filepath.Join(dir, "missing", "f"), indented(1)))
 }
 
-// TestWriteReplacesWhatIsNotFinished and nothing that is, and writes no run that Read
-// would refuse.
-func TestWriteReplacesWhatIsNotFinished(t *testing.T) {
+// TestWriteReplacesUnfinishedRuns also checks that Write keeps finished runs, and that it
+// does not write a run that Read cannot read.
+func TestWriteReplacesUnfinishedRuns(t *testing.T) {
 	run := finished()
 	dir := filepath.Join(t.TempDir(), "runs", run.Config.ID())
 	write := func(r Run) Run {
@@ -140,12 +146,12 @@ func TestWriteReplacesWhatIsNotFinished(t *testing.T) {
 	}
 	other := faster
 	other.Config.LR = 0.5
-	require.Equal(t, other.Config, write(other).Config, "one of another configuration does not")
+	require.Equal(t, other.Config, write(other).Config, "a finished run of another config is replaced")
 
 	short := run
 	short.Steps = run.Steps[:3]
 	err := Write(dir, short, weights, model)
-	require.ErrorContains(t, err, "metrics.jsonl has 3 steps, summary.json says 4, as it would be written to "+dir)
+	require.ErrorContains(t, err, "metrics.jsonl has 3 steps, summary.json says 4 (in the files to be written to "+dir)
 	require.ErrorContains(t, Write(dir, run, func(io.Writer) error { return nil }, model), `has the weights ""`)
 	broken := errors.New("broken")
 	require.ErrorIs(t, Write(dir, run, func(io.Writer) error { return broken }, model), broken)
@@ -155,9 +161,9 @@ func TestWriteReplacesWhatIsNotFinished(t *testing.T) {
 	require.Len(t, left, 1)
 }
 
-// TestTheModelIsAsked for the config before the files are compared with it, and for the
-// weights after.
-func TestTheModelIsAsked(t *testing.T) {
+// TestReadCallsTheModel checks that Read has the config checked before it compares the files
+// with it, and the weights afterwards.
+func TestReadCallsTheModel(t *testing.T) {
 	t.Parallel()
 	r := finished()
 	dir := filepath.Join(t.TempDir(), r.Config.ID())
@@ -170,7 +176,7 @@ func TestTheModelIsAsked(t *testing.T) {
 	r.Config.Norm = "layer"
 	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
 	_, err = Read(dir, model)
-	require.EqualError(t, err, dir+`: summary.json is of the norm "rms", config.json of "layer"`)
+	require.EqualError(t, err, dir+`: summary.json has the norm "rms", config.json "layer"`)
 	r.Config.Norm = "rms"
 	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
 	_, err = Read(dir, model)
@@ -180,7 +186,7 @@ func TestTheModelIsAsked(t *testing.T) {
 	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, broken)
 }
 
-// TestKilledProcessesLeaveNoRuns, and what they leave is taken away in time.
+// TestKilledProcessesLeaveNoRuns also checks that old temporary directories are removed.
 func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	all, r := t.TempDir(), finished()
 	id := r.Config.ID()
@@ -197,10 +203,10 @@ func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	require.Empty(t, broken)
 	require.NoError(t, Write(filepath.Join(all, id), r, weights, model))
 	require.NoDirExists(t, old)
-	require.DirExists(t, fresh, "another process may be at it")
+	require.DirExists(t, fresh, "another process may be writing there")
 }
 
-// TestACopyOfARunCountsOnce, under whatever name it is.
+// TestACopyOfARunCountsOnce has copies whose names sort before and after the run's.
 func TestACopyOfARunCountsOnce(t *testing.T) {
 	t.Parallel()
 	all, r := t.TempDir(), finished()
@@ -212,7 +218,10 @@ func TestACopyOfARunCountsOnce(t *testing.T) {
 	runs, broken, err := ReadAll(all, model)
 	require.NoError(t, err)
 	require.Len(t, runs, 1)
-	require.Equal(t, []Broken{{"a copy", "it is a copy of the run in " + id}, {"zz", "it is a copy of the run in " + id}}, broken)
+	require.Equal(t, []Broken{
+		{"a copy", "it is a copy of the run in " + id},
+		{"zz", "it is a copy of the run in " + id},
+	}, broken)
 
 	require.NoError(t, os.RemoveAll(filepath.Join(all, id)))
 	runs, broken, err = ReadAll(all, model)

@@ -1,6 +1,6 @@
-"""Prints the errors of PyTorch's float32 kernels against float64, on the data of
-internal/cpu/accuracy_test.go, which has these figures beside its own. Run it with
-a Python that has torch; figures in the repository are from 1.13.0."""
+"""Prints the errors of PyTorch's float32 kernels relative to float64, on the data of
+internal/cpu/accuracy_test.go, which lists these figures next to its own. It needs torch; the
+figures in the repository are from version 1.13.0."""
 
 import sys
 
@@ -29,7 +29,7 @@ def batch_norm(x, gamma, beta):
 
 
 def report(name, f, inputs, dy):
-    """The largest errors of f's output and gradients over their largest values."""
+    """Prints the largest errors of f's output and gradients, divided by their largest values."""
 
     def run(dtype):
         leaves = [t.to(dtype).requires_grad_() for t in inputs]
@@ -44,7 +44,7 @@ def report(name, f, inputs, dy):
 
 
 def tail(low, high, dtype):
-    """The largest relative error of the exact GELU, beside x·erfc(−x/√2)/2."""
+    """Returns the largest relative error of the exact GELU, compared with x·erfc(−x/√2)/2."""
     x = torch.linspace(low, high, 10001, dtype=torch.float64).to(dtype)
     want = x.double() * torch.special.erfc(-x.double() / 2**0.5) / 2
     return (F.gelu(x).double() / want - 1).abs().max().item()
@@ -62,12 +62,14 @@ def main():
     for deviation in 1, 1e-3, 10:
         x = tensor(1, (ROWS, COLS), 0, deviation)
         report(f'DyT x {deviation:g}', lambda x, g, b, a: torch.tanh(a * x) * g + b, [x, gamma, beta, alpha], dy)
-        report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b, [x, gamma, beta, alpha, shift], dy)
+        report(f'Derf x {deviation:g}', lambda x, g, b, a, s: torch.erf(a * x + s) * g + b,
+               [x, gamma, beta, alpha, shift], dy)
     x = tensor(1, (ROWS, COLS), 0, 3)
     report('GELU', lambda x: F.gelu(x, approximate='tanh'), [x], dy)
     report('GELU exact', F.gelu, [x], dy)
     for low, high in (-4, -3), (-5, -4), (-6, -5), (-8, -6):
-        print(f'GELU exact, tail {low}…{high}', ' '.join(f'{tail(low, high, dtype):.2e}' for dtype in (torch.float32, torch.float64)))
+        tails = [tail(low, high, dtype) for dtype in (torch.float32, torch.float64)]
+        print(f'GELU exact, tail {low}…{high}', ' '.join(f'{t:.2e}' for t in tails))
     targets = torch.arange(ROWS) * 7 % COLS
     report('CrossEntropy', lambda x: F.cross_entropy(x, targets), [x], torch.tensor(1.0))
 

@@ -1,8 +1,8 @@
-"""Prints the errors of PyTorch's norms on the hard rows of layers/numerics_test.go,
-which has these lines beside its own errors: of y, dx, dgamma and dbeta, the largest
-over the largest value, in float32 and in float64, against the formulas in numpy's
-longdouble. Run it with a Python that has torch; figures in the repository are from
-1.13.0 on an x86, whose longdouble has 64 bits and exponents to 1e4932."""
+"""Prints the errors of PyTorch's norms on the hard rows of layers/numerics_test.go, which contains
+the printed lines. Errors are relative to the formulas in numpy's longdouble: the largest error of
+y, dx, dgamma and dbeta divided by the largest value, in float32 and in float64. It needs torch;
+the figures in the repository are from version 1.13.0 on x86, where longdouble has 64 bits and
+exponents up to 1e4932."""
 
 import numpy as np
 import torch
@@ -18,7 +18,8 @@ ROWS, COLS, N = SAMPLES * OUTER, GROUPS * SIZE, SAMPLES * OUTER * GROUPS * SIZE
 EPS = 1e-5
 
 # The axes of (samples, outer, groups, size) that are normalized over.
-AXES = {'LayerNorm': (2, 3), 'RMSNorm': (2, 3), 'BatchNorm': (0, 1), 'GroupNorm': (1, 3), 'GroupNorm of rows': (3,), 'InstanceNorm': (1,)}
+AXES = {'LayerNorm': (2, 3), 'RMSNorm': (2, 3), 'BatchNorm': (0, 1), 'GroupNorm': (1, 3),
+        'GroupNorm of rows': (3,), 'InstanceNorm': (1,)}
 
 
 def pytorch(norm, x, gamma, beta):
@@ -37,7 +38,7 @@ def pytorch(norm, x, gamma, beta):
 
 
 def formula(norm, x, gamma, beta, dy):
-    """y, dx, dgamma and dbeta."""
+    """Returns y, dx, dgamma and dbeta."""
     x, gamma, beta, dy = (a.astype(np.longdouble) for a in (x, gamma, beta, dy))
     x, dy = x.reshape(SAMPLES, OUTER, GROUPS, SIZE), dy.reshape(SAMPLES, OUTER, GROUPS, SIZE)
     gamma, beta = gamma.reshape(GROUPS, SIZE), beta.reshape(GROUPS, SIZE)
@@ -56,14 +57,15 @@ def formula(norm, x, gamma, beta, dy):
 
 def inputs(name, norm, dtype):
     beta = data(4, COLS, 0, 1, dtype)
-    mean, deviation = {'mean 1e4': (1e4, 1), 'mean 1e6': (1e6, 1), '1e30': (0, 1e30), '1e200': (0, 1e200)}.get(name, (0, 1))
+    moments = {'mean 1e4': (1e4, 1), 'mean 1e6': (1e6, 1), '1e30': (0, 1e30), '1e200': (0, 1e200)}
+    mean, deviation = moments.get(name, (0, 1))
     if name == 'denormal':
         deviation = 1e-40 if dtype == np.float32 else 1e-310
         beta[:] = 0
     x = data(1, N, mean, deviation, dtype)
     if name == 'zero':
         x[:] = 0
-    if name == 'constant':  # another number for each that are normalized together
+    if name == 'constant':  # another number for each set of elements that is normalized together
         x = x.reshape(SAMPLES, OUTER, GROUPS, SIZE)
         shape = [1 if axis in AXES[norm] else n for axis, n in enumerate(x.shape)]
         x = np.broadcast_to(data(5, int(np.prod(shape)), 1000, 1, dtype).reshape(shape), x.shape).copy()

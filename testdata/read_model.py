@@ -1,11 +1,11 @@
-"""Prints the logits of models that gorgonorm has saved, as PyTorch has them.
+"""Prints the logits that PyTorch computes with models that gorgonorm has saved.
 
     python3 testdata/read_model.py MODEL.safetensors... <ids.json
 
-ids.json is token ids as a list of sequences of one length. Of each model it prints
-one line, a list of logits of shape (B, T, vocabulary). The model is a torch.nn.Module
-built from the names, shapes and metadata in the file, which must hold all its
-parameters and buffers and nothing else.
+ids.json contains token ids, as a list of sequences of the same length. The script prints one line
+for each model, a list of logits of shape (B, T, vocabulary). The model is a torch.nn.Module built
+from the names, shapes and metadata in the file. The file must contain all its parameters and
+buffers and nothing else.
 """
 
 import json
@@ -23,10 +23,10 @@ from oracle.gpt import GPT, Config
 def config(tensors, metadata):
     vocab, channels = tensors["transformer.wte.weight"].shape
     context, _ = tensors["transformer.wpe.weight"].shape
-    noted = {key.removeprefix("gorgonorm."): value for key, value in metadata.items()}
-    return Config(vocab=vocab, context=context, channels=channels, heads=int(noted["n_head"]),
+    notes = {key.removeprefix("gorgonorm."): value for key, value in metadata.items()}
+    return Config(vocab=vocab, context=context, channels=channels, heads=int(notes["n_head"]),
                   layers=sum(name.endswith("attn.c_attn.weight") for name in tensors),
-                  norm=noted["norm"], placement=noted["placement"], gelu=noted["gelu"],
+                  norm=notes["norm"], placement=notes["placement"], gelu=notes["gelu"],
                   qk_norm="transformer.h.0.attn.q_norm.weight" in tensors,
                   bias="transformer.h.0.attn.c_attn.bias" in tensors)
 

@@ -14,8 +14,8 @@ import (
 
 // AdamW is a gorgonia.Solver: Adam with decoupled weight decay (Loshchilov &
 // Hutter 2019, arXiv 1711.05101), the update of torch.optim.AdamW. Only weights
-// of two or more dimensions decay, as in nanoGPT. (Gorgonia's own AdamW does not
-// change the weights, as of v0.9.18.)
+// of two or more dimensions decay, as in nanoGPT. (Gorgonia's own AdamW does not change
+// the weights, as of v0.9.18.)
 type AdamW struct {
 	LR           float64 // of the next step, 0 or more
 	Beta1, Beta2 float64 // 0 or more and less than 1
@@ -25,30 +25,30 @@ type AdamW struct {
 	moments map[memory]any // *moments of the weight's type
 }
 
-// moments are the running means of a weight's gradient and of its square, after
-// so many steps. They hold the weight, so that its memory is not given to another.
+// moments are the running means of a weight's gradient and of its square. They keep the
+// weight, so that its memory is not reused for another.
 type moments[T cpu.Float] struct {
 	weight []T
-	step   int
+	step   int // steps taken
 	m, v   []T
 }
 
-// NewAdamW makes a solver with eps 1e-8. Step refuses settings that cannot work.
+// NewAdamW returns a solver with eps 1e-8. Step returns an error for settings out of range.
 func NewAdamW(lr, beta1, beta2, decay float64) *AdamW {
 	return &AdamW{LR: lr, Beta1: beta1, Beta2: beta2, Eps: 1e-8, Decay: decay}
 }
 
-// Step updates the weights by their gradients and sets those to zero. Weights are
-// dense tensors or scalars; one without elements is passed over.
+// Step updates the weights by their gradients and sets the gradients to zero. Weights are
+// dense tensors or scalars. A weight without elements is skipped.
 //
 // The solver keeps moments for the memory of each weight, not for its node, so that
-// training can go on with the same weights on another graph. A weight that is given
-// twice is updated once; nodes that share a weight's memory update it by the sum of
-// their gradients. Weights that share only a part of their memory are an error.
+// training can continue with the same weights on another graph. A weight that is listed
+// twice is updated once. Nodes that share a weight's memory update it by the sum of their
+// gradients. Step returns an error if weights share only a part of their memory.
 //
-// If a setting cannot work, or a weight or gradient is missing or of the wrong type,
-// that is an error and no weight is changed. A gradient that is not finite makes the
-// weight so, too; ClipGradNorm returns a norm that shows it.
+// Step returns an error and changes no weight if a setting is out of range, or if a weight
+// or gradient is missing or has the wrong type. A gradient that is not finite makes its
+// weight not finite; ClipGradNorm returns a norm that is not finite in this case.
 func (a *AdamW) Step(model []G.ValueGrad) error {
 	if err := a.check(); err != nil {
 		return err
@@ -69,8 +69,8 @@ func (a *AdamW) Step(model []G.ValueGrad) error {
 	return nil
 }
 
-// check returns an error that names the first setting that cannot work. Settings in these
-// ranges stay finite in float32 in every product of an update.
+// check returns an error that names the first setting out of range. With settings in
+// these ranges, every product of an update stays finite in float32.
 func (a *AdamW) check() error {
 	if err := cmp.Or(
 		within("LR", a.LR, 0, 1e10),
@@ -84,15 +84,15 @@ func (a *AdamW) check() error {
 	return nil
 }
 
-// within returns an error for a setting that is not in a range.
+// within returns an error for a setting outside a range.
 func within(name string, v, least, most float64) error {
 	if v >= least && v <= most {
 		return nil
 	}
-	return fmt.Errorf("%s is %g, want it from %g to %g", name, v, least, most)
+	return fmt.Errorf("%s is %g, want a number from %g to %g", name, v, least, most)
 }
 
-// lessThanOne returns an error for a setting that is not in [0, 1).
+// lessThanOne returns an error for a setting outside [0, 1).
 func lessThanOne(name string, v float64) error {
 	if v >= 0 && v < 1 {
 		return nil
@@ -100,8 +100,8 @@ func lessThanOne(name string, v float64) error {
 	return fmt.Errorf("%s is %g, want 0 or more and less than 1", name, v)
 }
 
-// admit gives weights that are new their moments, unless one of them shares a part of
-// another weight's memory.
+// admit makes moments for new weights. It returns an error if one of them shares a part
+// of another weight's memory.
 func (a *AdamW) admit(params []parameter) error {
 	fresh := make(map[memory]parameter)
 	for _, p := range params {
@@ -123,7 +123,8 @@ func (a *AdamW) admit(params []parameter) error {
 	for i := 1; i < len(all); i++ {
 		if all[i].from < all[i-1].to {
 			p := cmp.Or(fresh[all[i]], fresh[all[i-1]])
-			return fmt.Errorf("train: %s shares a part of its memory with another weight, of this step or of an earlier one: give AdamW weights that do not overlap", p.label())
+			return fmt.Errorf("train: %s shares a part of its memory with another weight, "+
+				"of this step or an earlier one: give AdamW weights that do not overlap", p.label())
 		}
 	}
 	if a.moments == nil {
@@ -149,8 +150,8 @@ func (p *typed[T]) update(a *AdamW) {
 	cpu.Update(u, p.values, mo.m, mo.v, p.grad())
 }
 
-// ZeroGrad sets the gradients of a model to zero. A step that is skipped needs it where
-// the machine was made with gorgonia.BindDualValues, which adds gradients up.
+// ZeroGrad sets the gradients of a model to zero. Call it for a step that is skipped if
+// the machine was made with gorgonia.BindDualValues, which accumulates gradients.
 func ZeroGrad(model []G.ValueGrad) error {
 	params, err := parameters(model)
 	for _, p := range params {
@@ -160,15 +161,15 @@ func ZeroGrad(model []G.ValueGrad) error {
 }
 
 // ClipGradNorm scales all gradients so that their global norm, the root of the sum of
-// all squares, is at most limit, and returns what it was before (Pascanu et al. 2013;
-// torch.nn.utils.clip_grad_norm_). A limit of 0 clips nothing, as nanoGPT's grad_clip
-// of 0. A negative limit or NaN is an error.
+// all squares, is at most limit. It returns the norm before scaling (Pascanu et al. 2013;
+// torch.nn.utils.clip_grad_norm_). A limit of 0 clips nothing, as in nanoGPT. A negative
+// limit or NaN is an error.
 //
-// Weights are as in AdamW's Step. Where a gradient is not finite, all are left alone
-// and the norm is not finite either.
+// Weights are as in AdamW.Step. If a gradient is not finite, ClipGradNorm changes none of
+// them and returns a norm that is not finite.
 func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) {
 	if !(limit >= 0) {
-		return 0, fmt.Errorf("train: ClipGradNorm: the limit is %g, want more than 0, or 0 to clip nothing", limit)
+		return 0, fmt.Errorf("train: ClipGradNorm: limit is %g, want a number above 0, or 0 to clip nothing", limit)
 	}
 	params, err := parameters(model)
 	if err != nil {
@@ -185,13 +186,13 @@ func ClipGradNorm(model []G.ValueGrad, limit float64) (norm float64, err error) 
 	return n.value(), nil
 }
 
-// scaledNorm is a norm in parts, whose product may be beyond the largest float64.
+// scaledNorm is a norm as two factors, whose product may exceed the largest float64.
 type scaledNorm struct{ unit, relative float64 }
 
 func (n scaledNorm) value() float64 { return n.unit * n.relative }
 
-// globalNorm returns the norm of all gradients. Its unit is 1 or, where squares are too
-// large or too small for a float64, the largest element.
+// globalNorm returns the norm of all gradients. Its unit is 1, or the largest element if
+// squares are too large or too small for a float64.
 func globalNorm(params []parameter) scaledNorm {
 	var squares float64
 	for _, p := range params {
@@ -235,7 +236,7 @@ func (p *typed[T]) clip(n scaledNorm, limit float64, scaled map[memory]bool) {
 			cpu.Scale(g, T(s))
 			continue
 		}
-		for i, v := range g { // a factor that small has lost digits, in float32 or altogether
+		for i, v := range g { // a factor this small loses digits, or becomes 0 in float32
 			g[i] = T(float64(v) / n.unit * (limit / n.relative))
 		}
 	}

@@ -22,7 +22,7 @@ type weight struct {
 func (w weight) Value() G.Value { return w.value }
 func (w weight) Grad() (G.Value, error) {
 	if w.grad == nil {
-		return nil, errors.New("none kept")
+		return nil, errors.New("there is none")
 	}
 	return w.grad, nil
 }
@@ -64,12 +64,12 @@ func TestAdamWEqualsPyTorch(t *testing.T) {
 		for i, p := range f.Params {
 			got := model[i].Value().Data().([]float64)
 			golden.RequireClose(t, p.Values[step].Data, got, golden.Within{Rel: 1e-10}, "step %d, %s", step, p.Name)
-			require.Equal(t, make([]float64, len(p.Init.Data)), model[i].(weight).grad.Data(), "gradients are taken")
+			require.Equal(t, make([]float64, len(p.Init.Data)), model[i].(weight).grad.Data(), "gradients are set to zero")
 		}
 	}
 }
 
-// TestAdamWInAGorgoniaGraph descends a parabola, in float32.
+// TestAdamWInAGorgoniaGraph minimizes a parabola, in float32.
 func TestAdamWInAGorgoniaGraph(t *testing.T) {
 	g := G.NewGraph()
 	w := G.NewTensor(g, tensor.Float32, 1, G.WithShape(2), G.WithName("w"), G.WithValue(dense([]float32{3, -2}, 2)))
@@ -89,7 +89,7 @@ func TestAdamWInAGorgoniaGraph(t *testing.T) {
 	}
 }
 
-// unrun is a node with a gradient that no machine has computed.
+// unrun returns a node with a gradient that no machine has computed.
 func unrun(t *testing.T) *G.Node {
 	w := node(G.NewGraph(), "weight 1", 1.0, 2)
 	_, err := G.Grad(G.Must(G.Sum(w)), w)
@@ -97,34 +97,41 @@ func unrun(t *testing.T) *G.Node {
 	return w
 }
 
-// node is a vector of a graph.
+// node returns a vector on a graph.
 func node[T any](g *G.ExprGraph, name string, values ...T) *G.Node {
-	return G.NewVector(g, tensor.Float64, G.WithShape(len(values)), G.WithName(name), G.WithValue(dense(values, len(values))))
+	n := len(values)
+	return G.NewVector(g, tensor.Float64, G.WithShape(n), G.WithName(name), G.WithValue(dense(values, n)))
 }
 
-func TestAStepThatFailsChangesNothing(t *testing.T) {
+func TestAFailedStepChangesNothing(t *testing.T) {
 	good := weight{dense([]float64{1, 2}, 2), dense([]float64{1, 1}, 2)}
 	view, err := dense([]float64{1, 2, 3, 4}, 2, 2).Slice(nil, G.S(0))
 	require.NoError(t, err)
 	columnMajor := tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]float64{1, 2, 3, 4}), tensor.AsFortran(nil))
 	sparse := tensor.CSRFromCoord(tensor.Shape{2, 2}, []int{0}, []int{1}, []float64{1})
 	unbound := dense([]float64{1, 2}, 2)
+	square := dense([]float64{1, 2, 3, 4}, 2, 2)
 	faults := map[string]G.ValueGrad{
-		"train: weight 1 has no gradient: none kept":                                                                                             weight{value: good.value},
-		"train: weight 1 has no gradient: run its graph first":                                                                                   unrun(t),
-		"train: weight 1 has no value":                                                                                                           weight{},
-		"train: weight 1 is nil":                                                                                                                 (*G.Node)(nil),
-		"train: weight 1 is a *tensor.CS, want a dense tensor or a scalar":                                                                       weight{sparse, sparse},
-		"train: weight 1 is of type int, want float32 or float64":                                                                                weight{G.NewI(1), G.NewI(1)},
-		"train: weight 1 is of type float64 and its gradient of type float32, want the same":                                                     weight{good.value, dense([]float32{1, 2}, 2)},
-		"train: weight 1 has shape (2) and its gradient (3), want the same":                                                                      weight{good.value, dense([]float64{1, 2, 3}, 3)},
-		"train: weight 1 has shape () and its gradient (2), want the same":                                                                       weight{G.NewF64(1), good.grad},
-		"train: weight 1 is a view or not in row-major order (shape (2)), want a tensor whose elements follow each other":                        weight{view, good.grad},
-		"train: weight 1 has a gradient that is a view or not in row-major order (shape (2, 2)), want a tensor whose elements follow each other": weight{dense([]float64{1, 2, 3, 4}, 2, 2), columnMajor},
-		"train: weight 1 is without memory: its graph has been unbound":                                                                          weight{unbound, good.grad},
+		"has no gradient: there is none":       weight{value: good.value},
+		"has no gradient: run its graph first": unrun(t),
+		"has no value":                         weight{},
+		"is nil":                               (*G.Node)(nil),
+		"is a *tensor.CS, want a dense tensor or a scalar": weight{sparse, sparse},
+		"is of type int, want float32 or float64":          weight{G.NewI(1), G.NewI(1)},
+		"is of type float64 and its gradient of type float32, want the same": weight{
+			good.value, dense([]float32{1, 2}, 2)},
+		"has shape (2) and its gradient (3), want the same": weight{
+			good.value, dense([]float64{1, 2, 3}, 3)},
+		"has shape () and its gradient (2), want the same": weight{G.NewF64(1), good.grad},
+		"has no memory: its graph has been unbound":        weight{unbound, good.grad},
+		"is a view or not in row-major order (shape (2)), want a contiguous tensor": weight{
+			view, good.grad},
+		"has a gradient that is a view or not in row-major order (shape (2, 2)), want a contiguous tensor": weight{
+			square, columnMajor},
 	}
 	tensor.ReturnTensor(unbound) // the next tensor made gets its header
-	for want, bad := range faults {
+	for fault, bad := range faults {
+		want := "train: weight 1 " + fault
 		require.EqualError(t, NewAdamW(1, 0.9, 0.99, 0).Step([]G.ValueGrad{good, bad}), want)
 		_, err := ClipGradNorm([]G.ValueGrad{good, bad}, 0.1)
 		require.EqualError(t, err, want)

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 )
 
-// batches draws sequences at random places of a text. The same seed draws the
-// same sequences, whatever is trained on them.
+// batches draws sequences at random places of a text. The same seed draws the same
+// sequences for every model.
 type batches struct {
 	text    []int32
 	context int
@@ -14,11 +14,12 @@ type batches struct {
 }
 
 func newBatches(text []int32, context int, seed uint64) *batches {
-	return &batches{text: text, context: context, rng: rand.New(rand.NewPCG(seed, 0x6261746368657321))} // "batches!"
+	const stream = 0x6261746368657321 // "batches!"
+	return &batches{text: text, context: context, rng: rand.New(rand.NewPCG(seed, stream))}
 }
 
-// next fills ids, row after row of context tokens, and targets with the tokens
-// that follow each.
+// next fills ids with rows of context tokens, and targets with the token that follows
+// each of them.
 func (b *batches) next(ids, targets []int) {
 	for i := 0; i < len(ids); i += b.context {
 		at := b.rng.IntN(len(b.text) - b.context)
@@ -27,18 +28,18 @@ func (b *batches) next(ids, targets []int) {
 	}
 }
 
-// widen fills a graph's ids from a text's.
+// widen copies ids of a text to the ids of a graph, as many as fit.
 func widen[ID int | int32](to []int, from []ID) {
 	for i := range min(len(to), len(from)) {
 		to[i] = int(from[i])
 	}
 }
 
-// windows are the places of validation sequences, evenly spread over the text:
-// as many full batches as the text has room for without overlap, up to most, or
-// less than one batch in a short text.
+// windows returns the places of validation sequences, evenly spread over the text. They
+// fill as many batches as the text has room for without overlap, at most the given number.
+// In a text too short for a batch they fill a part of one.
 func windows(text []int32, context, batch, most int) []int {
-	places := len(text) - context // where a sequence and its target fit
+	places := len(text) - context // at which a sequence and its targets fit
 	n := max(1, places/context)
 	if n > batch {
 		n = min(n/batch, most) * batch
@@ -50,7 +51,7 @@ func windows(text []int32, context, batch, most int) []int {
 	return at
 }
 
-// place returns i·places/n for i < n. The product may not fit an int.
+// place returns i·places/n for i < n, also if the product overflows an int.
 func place(i, n, places int) int {
 	high, low := bits.Mul64(uint64(i), uint64(places))
 	at, _ := bits.Div64(high, low, uint64(n))

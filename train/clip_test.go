@@ -8,8 +8,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// TestClipGradNorm has gradients whose norm is that of a right triangle of integers,
-// scaled.
+// TestClipGradNorm has gradients whose elements are the legs of right triangles with
+// integer sides, scaled.
 func TestClipGradNorm(t *testing.T) {
 	t.Parallel()
 	inf, huge := math.Inf(1), math.MaxFloat64
@@ -30,11 +30,16 @@ func TestClipGradNorm(t *testing.T) {
 		{"infinite", []float64{inf}, []float32{1, 2}, 1, inf, []float64{inf}, []float32{1, 2}},
 		{"squares beyond float32", []float64{0}, []float32{3e30, 4e30}, 5, 5e30, []float64{0}, []float32{3, 4}},
 		{"squares beyond float64", []float64{3e200, 4e200}, []float32{1, 2}, 5, 5e200, []float64{3, 4}, []float32{0, 0}},
-		{"squares beyond float64, and the limit too", []float64{3e200, 4e200}, []float32{1}, 5e180, 5e200, []float64{3e180, 4e180}, []float32{1e-20}},
-		{"a norm beyond float64", []float64{huge, huge, huge, huge}, []float32{1}, 2, inf, []float64{1, 1, 1, 1}, []float32{0}},
-		{"squares below float64", []float64{3e-200, 4e-200}, []float32{0}, 5e-201, 5e-200, []float64{3e-201, 4e-201}, []float32{0}},
-		{"a factor below float32", []float64{0}, []float32{3e38, 2e38}, 1e-5, 3.6055512754639892931e38, []float64{0}, []float32{8.3205029433784368303e-06, 5.5470019622522912202e-06}},
-		{"a factor below float64", []float64{3e300, 4e300}, []float32{0}, 5e-20, 5e300, []float64{3e-20, 4e-20}, []float32{0}},
+		{"squares beyond float64, and the limit too", []float64{3e200, 4e200}, []float32{1}, 5e180, 5e200,
+			[]float64{3e180, 4e180}, []float32{1e-20}},
+		{"a norm beyond float64", []float64{huge, huge, huge, huge}, []float32{1}, 2, inf,
+			[]float64{1, 1, 1, 1}, []float32{0}},
+		{"squares below float64", []float64{3e-200, 4e-200}, []float32{0}, 5e-201, 5e-200,
+			[]float64{3e-201, 4e-201}, []float32{0}},
+		{"a factor below float32", []float64{0}, []float32{3e38, 2e38}, 1e-5, 3.6055512754639892931e38,
+			[]float64{0}, []float32{8.3205029433784368303e-06, 5.5470019622522912202e-06}},
+		{"a factor below float64", []float64{3e300, 4e300}, []float32{0}, 5e-20, 5e300,
+			[]float64{3e-20, 4e-20}, []float32{0}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := dense(c.a, len(c.a)), dense(c.b, len(c.b))
@@ -61,9 +66,9 @@ func TestClipGradNorm(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, math.IsNaN(norm))
 	for limit, want := range map[float64]string{
-		-1:           "train: ClipGradNorm: the limit is -1, want more than 0, or 0 to clip nothing",
-		math.Inf(-1): "train: ClipGradNorm: the limit is -Inf, want more than 0, or 0 to clip nothing",
-		math.NaN():   "train: ClipGradNorm: the limit is NaN, want more than 0, or 0 to clip nothing",
+		-1:           "train: ClipGradNorm: limit is -1, want a number above 0, or 0 to clip nothing",
+		math.Inf(-1): "train: ClipGradNorm: limit is -Inf, want a number above 0, or 0 to clip nothing",
+		math.NaN():   "train: ClipGradNorm: limit is NaN, want a number above 0, or 0 to clip nothing",
 	} {
 		a := dense([]float64{3, 4}, 2)
 		_, err := ClipGradNorm([]G.ValueGrad{weight{a, a}}, limit)

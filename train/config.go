@@ -1,5 +1,6 @@
-// Package train trains the transformer on text: corpus, batches, optimizer,
-// schedule, the loop, probes, and how runs are written and read back.
+// Package train trains the transformer on text. It has the corpus and its batches, the
+// optimizer and its schedule, the training loop, and the probes, and it writes runs and
+// reads them back.
 package train
 
 import (
@@ -11,16 +12,15 @@ import (
 	"gorgonorm/runlog"
 )
 
-// The settings and the record of a run, under the names that a program which only
-// trains needs.
+// The settings and the record of a run, for programs that do not import runlog.
 type (
 	Config = runlog.Config
 	Step   = runlog.Step
 	Run    = runlog.Run
 )
 
-// Defaults are nanoGPT's settings for a character model of this size, run for a
-// shorter time.
+// Defaults returns nanoGPT's settings for a character model of this size, with fewer
+// steps.
 func Defaults() Config {
 	return Config{
 		Norm: "layer", Placement: string(transformer.Pre),
@@ -31,25 +31,43 @@ func Defaults() Config {
 	}
 }
 
-// Check returns an error for the first setting with which no run on the text can begin.
+// Check returns an error for the first setting that a run on the text cannot have.
 func Check(c Config, text *Corpus) error {
-	if err := checkSettings(c); err != nil {
-		return fmt.Errorf("train: %w", err)
-	}
-	m, err := modelOf(c, text.Vocabulary)
-	if err != nil {
+	if _, err := modelOf(c, text.Vocabulary); err != nil {
 		return err
 	}
-	if c.Batch*c.Context < m.Norm.MinRows {
-		return fmt.Errorf("train: the norm %s needs a batch of %d tokens or more, batch %d of context %d has %d",
-			c.Norm, m.Norm.MinRows, c.Batch, c.Context, c.Batch*c.Context)
-	}
-	return text.Fits(c.Context)
+	return text.CheckContext(c.Context)
 }
 
-// checkSettings returns an error for the first setting that no run can have, whatever
-// its model.
-func checkSettings(c Config) error {
+// modelOf returns the config of the run's model, or an error for the first setting that
+// no run over the vocabulary can have.
+func modelOf(c Config, vocabulary []rune) (m transformer.Config, err error) {
+	if err := checkNumbers(c); err != nil {
+		return m, fmt.Errorf("train: %w", err)
+	}
+	norm, err := transformer.NormByName(c.Norm)
+	if err != nil {
+		return m, err
+	}
+	m = transformer.Config{
+		Vocab: len(vocabulary), Context: c.Context,
+		Layers: c.Layers, Heads: c.Heads, Channels: c.Channels,
+		Norm: norm, Placement: transformer.Placement(c.Placement), GELU: transformer.GELU(c.GELU),
+		QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
+	}
+	if err := m.Validate(); err != nil {
+		return m, err
+	}
+	if tokens := c.Batch * c.Context; tokens < norm.MinRows {
+		return m, fmt.Errorf("train: batch %d of context %d has %d tokens, the norm %s needs %d or more",
+			c.Batch, c.Context, tokens, c.Norm, norm.MinRows)
+	}
+	return m, nil
+}
+
+// checkNumbers returns an error for the first number that is out of the range of a run of
+// any model.
+func checkNumbers(c Config) error {
 	for _, s := range []struct {
 		name string
 		v    int
@@ -80,25 +98,10 @@ func checkSettings(c Config) error {
 	)
 }
 
-// clipping returns an error for a limit that cannot be one.
+// clipping returns an error for a limit that is negative or not finite.
 func clipping(limit float64) error {
 	if limit >= 0 && limit <= math.MaxFloat64 {
 		return nil
 	}
 	return fmt.Errorf("clip is %g, want a number above 0, or 0 to clip nothing", limit)
-}
-
-// modelOf returns the config of the run's model, or an error if there is no such model.
-func modelOf(c Config, vocabulary []rune) (m transformer.Config, err error) {
-	norm, err := transformer.NormByName(c.Norm)
-	if err != nil {
-		return m, err
-	}
-	m = transformer.Config{
-		Vocab: len(vocabulary), Context: c.Context,
-		Layers: c.Layers, Heads: c.Heads, Channels: c.Channels,
-		Norm: norm, Placement: transformer.Placement(c.Placement), GELU: transformer.GELU(c.GELU),
-		QKNorm: c.QKNorm, Bias: c.Bias, Seed: c.Seed,
-	}
-	return m, m.Validate()
 }

@@ -11,20 +11,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNumbersThatCannotBe has every floating-point setting of a run out of its range. A
-// run whose settings JSON cannot write would be lost at its end.
-func TestNumbersThatCannotBe(t *testing.T) {
+// TestNumbersOutOfRange has every floating-point setting of a run out of its range. A run
+// whose settings JSON cannot write would be lost at its end.
+func TestNumbersOutOfRange(t *testing.T) {
 	text := corpus(t, verse)
 	nan, inf := math.NaN(), math.Inf(1)
 	settings := map[string]struct {
 		want string // around the value
 		bad  []float64
 	}{
-		"LR":          {"lr is %g, want it from 0 to 1000", []float64{-1e-3, nan, inf, -inf, 1e39}},
-		"MinLR":       {"min-lr is %g, want it from 0 to 1000", []float64{-1e-3, nan, inf, -inf, 1e39}},
+		"LR":          {"lr is %g, want a number from 0 to 1000", []float64{-1e-3, nan, inf, -inf, 1e39}},
+		"MinLR":       {"min-lr is %g, want a number from 0 to 1000", []float64{-1e-3, nan, inf, -inf, 1e39}},
 		"Beta1":       {"beta1 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
 		"Beta2":       {"beta2 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
-		"WeightDecay": {"weight-decay is %g, want it from 0 to 1000", []float64{-0.1, nan, inf, -inf}},
+		"WeightDecay": {"weight-decay is %g, want a number from 0 to 1000", []float64{-0.1, nan, inf, -inf}},
 		"Clip":        {"clip is %g, want a number above 0, or 0 to clip nothing", []float64{-1, nan, inf, -inf}},
 	}
 	for i := range reflect.TypeFor[Config]().NumField() {
@@ -41,8 +41,8 @@ func TestNumbersThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestSettingsAtTheEdgeAreRecorded trains with the largest and smallest numbers that are
-// allowed, and reads the run back.
+// TestSettingsAtTheEdgeAreRecorded trains with the largest and smallest allowed numbers,
+// and reads the run back.
 func TestSettingsAtTheEdgeAreRecorded(t *testing.T) {
 	text := corpus(t, verse)
 	for name, change := range map[string]func(*Config){
@@ -54,7 +54,8 @@ func TestSettingsAtTheEdgeAreRecorded(t *testing.T) {
 		"rates":            func(c *Config) { c.LR, c.MinLR, c.WeightDecay = 1000, 1000, 1000 },
 		"no rates":         func(c *Config) { c.LR, c.MinLR, c.WeightDecay = 0, 0, 0 },
 		"integers": func(c *Config) {
-			c.Warmup, c.EvalEvery, c.EvalBatches, c.ProbeEvery, c.Seed = math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt, math.MaxUint64
+			c.Warmup, c.EvalEvery, c.EvalBatches, c.ProbeEvery = math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt
+			c.Seed = math.MaxUint64
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,7 +78,7 @@ func TestSettingsAtTheEdgeAreRecorded(t *testing.T) {
 	}
 }
 
-func TestNoClippingIsWhatAHighLimitDoes(t *testing.T) {
+func TestNoClippingEqualsAHighLimit(t *testing.T) {
 	text := corpus(t, verse)
 	c := tiny("layer")
 	c.Steps, c.Clip = 5, 0
@@ -90,5 +91,5 @@ func TestNoClippingIsWhatAHighLimitDoes(t *testing.T) {
 	c.Clip = 0.1
 	_, low, err := Train(context.Background(), c, text, nil)
 	require.NoError(t, err)
-	require.NotEqual(t, low.Steps, none.Steps, "the test is to see clipping")
+	require.NotEqual(t, low.Steps, none.Steps, "the gradients must be clipped for this test")
 }

@@ -10,40 +10,44 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// Evaluation is how well a model predicts a text.
+// Evaluation is the quality of a model's predictions of a text.
 type Evaluation struct {
-	Loss   float64 // mean cross-entropy, in nats a token
-	Tokens int     // that were predicted
+	Loss   float64 // mean cross-entropy, in nats per token
+	Tokens int     // predicted tokens
 }
 
-// Perplexity is exp(loss): the number of tokens that a guess among equals would be
-// as unsure of.
+// Perplexity returns exp(loss), the number of equally likely tokens among which a guess
+// would have the same loss.
 func (e Evaluation) Perplexity() float64 { return math.Exp(e.Loss) }
 
-// evaluatedTokens are about as many as one run of a graph evaluates, nanoGPT's batch
+// evaluatedTokens is about how many tokens one run of a graph evaluates: nanoGPT's batch
 // of 12 sequences of 64.
 const evaluatedTokens = 12 * 64
 
-// Evaluate computes the model's loss on a text of token ids, in evaluation mode. The
-// text is cut into windows of the model's context, one after the other without
-// overlap, the last of what is left: each token but the first is predicted once, from
-// those before it in its window. A loss that is not finite is a result and no error.
+// Evaluate computes the model's loss on a text of token ids, in evaluation mode. It cuts
+// the text into windows of the model's context, which do not overlap; the last one may be
+// shorter. It predicts each token except the first once, from the tokens before it in its
+// window. A loss that is not finite is a result, not an error.
 //
-// onProgress, if not nil, is told of the tokens that are done and of all. A cancelled
-// context is an error that is ctx.Err(). No graph that the model stands on may run
-// meanwhile.
-func Evaluate[ID int | int32](ctx context.Context, m *transformer.Model, ids []ID, onProgress func(done, all int)) (Evaluation, error) {
+// Evaluate calls onProgress, if not nil, with the number of tokens predicted so far and
+// their total. If ctx is cancelled, the error wraps ctx.Err(). No graph of the model may
+// run at the same time.
+func Evaluate[ID int | int32](
+	ctx context.Context, m *transformer.Model, ids []ID, onProgress func(done, all int),
+) (Evaluation, error) {
 	if m == nil {
 		return Evaluation{}, errors.New("train: evaluating: the model is nil")
 	}
 	return evaluateInBatches(ctx, m, ids, max(1, evaluatedTokens/m.Config().Context), onProgress)
 }
 
-// evaluateInBatches evaluates so many windows in one run of a graph.
-func evaluateInBatches[ID int | int32](ctx context.Context, m *transformer.Model, ids []ID, batch int, onProgress func(done, all int)) (e Evaluation, err error) {
+// evaluateInBatches is Evaluate with batch windows in each run of a graph.
+func evaluateInBatches[ID int | int32](
+	ctx context.Context, m *transformer.Model, ids []ID, batch int, onProgress func(done, all int),
+) (e Evaluation, err error) {
 	all := len(ids) - 1
 	if all < 1 {
-		return e, fmt.Errorf("train: evaluating: the text has the length %d, want 2 tokens or more", len(ids))
+		return e, fmt.Errorf("train: evaluating: the text has length %d, want 2 tokens or more", len(ids))
 	}
 	vocab := m.Config().Vocab
 	for i, id := range ids {
@@ -53,7 +57,7 @@ func evaluateInBatches[ID int | int32](ctx context.Context, m *transformer.Model
 	}
 	var sum float64
 	part := func(s shape) error {
-		p, err := placed(m, layers.Evaluation, s.batch, s.context)
+		p, err := passOn(m, layers.Evaluation, s.batch, s.context)
 		if err != nil {
 			return err
 		}
@@ -62,7 +66,7 @@ func evaluateInBatches[ID int | int32](ctx context.Context, m *transformer.Model
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("stopped after %d of %d tokens: %w", e.Tokens, all, err)
 			}
-			// windows that follow each other are one piece of the text
+			// consecutive windows are one piece of the text
 			widen(p.ids, ids[e.Tokens:])
 			widen(p.targets, ids[e.Tokens+1:])
 			loss, err := p.run()
@@ -86,11 +90,11 @@ func evaluateInBatches[ID int | int32](ctx context.Context, m *transformer.Model
 	return e, nil
 }
 
-// shape is that of a graph's ids, and how often it runs.
+// shape is the shape of a graph's ids, and how often the graph runs.
 type shape struct{ batch, context, times int }
 
-// shapes part tokens into full batches of windows, the windows that are left and the
-// last, shorter one.
+// shapes returns the shapes that cover the tokens: full batches of windows, a batch of the
+// remaining windows, and the last, shorter window.
 func shapes(tokens, context, batch int) (s []shape) {
 	whole := tokens / context
 	for _, p := range []shape{

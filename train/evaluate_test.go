@@ -15,17 +15,18 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// untrained is a small model, of a context of 8.
+// untrained returns a small model with a context of 8.
 func untrained(t *testing.T, norm string, dt tensor.Dtype) *transformer.Model {
 	t.Helper()
 	n, err := transformer.NormByName(norm)
 	require.NoError(t, err)
-	m, err := transformer.New(G.NewGraph(), transformer.Config{Vocab: 28, Context: 8, Layers: 2, Heads: 2, Channels: 16, Norm: n, Dtype: dt, Seed: 3})
+	m, err := transformer.New(G.NewGraph(), transformer.Config{
+		Vocab: 28, Context: 8, Layers: 2, Heads: 2, Channels: 16, Norm: n, Dtype: dt, Seed: 3})
 	require.NoError(t, err)
 	return m
 }
 
-// trained is a small model after a run, whose BatchNorm has statistics.
+// trained returns a small model after a run, so that BatchNorm has statistics.
 func trained(t *testing.T, norm string) (*transformer.Model, *Corpus) {
 	t.Helper()
 	text := corpus(t, verse)
@@ -34,9 +35,8 @@ func trained(t *testing.T, norm string) (*transformer.Model, *Corpus) {
 	return m, text
 }
 
-// byHand is the text's loss by its definition, in float64 from the logits, a window
-// at a time.
-func byHand(t *testing.T, m *transformer.Model, ids []int32) float64 {
+// lossByDefinition computes the text's loss in float64 from the logits, a window at a time.
+func lossByDefinition(t *testing.T, m *transformer.Model, ids []int32) float64 {
 	t.Helper()
 	context := m.Config().Context
 	var sum float64
@@ -74,16 +74,16 @@ func byHand(t *testing.T, m *transformer.Model, ids []int32) float64 {
 	return sum / float64(len(ids)-1)
 }
 
-// TestEvaluateAsDefined at lengths around those of windows and batches.
-func TestEvaluateAsDefined(t *testing.T) {
+// TestEvaluateByDefinition has lengths around those of windows and batches.
+func TestEvaluateByDefinition(t *testing.T) {
 	for _, norm := range []string{"layer", "batch"} {
 		m, text := trained(t, norm)
 		for _, n := range []int{2, 8, 9, 10, 16, 17, 161} {
 			got, err := Evaluate(t.Context(), m, text.Val[:n], nil)
 			require.NoError(t, err)
 			require.Equal(t, n-1, got.Tokens)
-			// float32 rounds each window's loss to 6e-8 of it
-			require.InEpsilon(t, byHand(t, m, text.Val[:n]), got.Loss, 1e-6, "%s, %d tokens", norm, n)
+			// float32 rounds each window's loss to a relative 6e-8
+			require.InEpsilon(t, lossByDefinition(t, m, text.Val[:n]), got.Loss, 1e-6, "%s, %d tokens", norm, n)
 			require.InEpsilon(t, math.Exp(got.Loss), got.Perplexity(), 1e-15)
 		}
 	}
@@ -94,13 +94,13 @@ func TestEvaluateInFloat64(t *testing.T) {
 	ids := corpus(t, verse).Val
 	got, err := Evaluate(t.Context(), m, ids, nil)
 	require.NoError(t, err)
-	require.InEpsilon(t, byHand(t, m, ids), got.Loss, 1e-12)
+	require.InEpsilon(t, lossByDefinition(t, m, ids), got.Loss, 1e-12)
 }
 
-// TestEvaluateOneWindow is the model's own loss, to the bit.
+// TestEvaluateOneWindow compares with the model's own loss, to the bit.
 func TestEvaluateOneWindow(t *testing.T) {
 	m, text := trained(t, "batch")
-	p, err := placed(m, layers.Evaluation, 1, 8)
+	p, err := passOn(m, layers.Evaluation, 1, 8)
 	require.NoError(t, err)
 	defer p.close()
 	widen(p.ids, text.Val)
@@ -112,12 +112,12 @@ func TestEvaluateOneWindow(t *testing.T) {
 	require.Equal(t, float64(want), got.Loss)
 }
 
-// TestEvaluateInAnyBatches: how many windows one run of a graph has, and how many
-// threads, is no part of the result.
+// TestEvaluateInAnyBatches checks that the result depends neither on the number of windows
+// in a run of a graph nor on the number of threads.
 func TestEvaluateInAnyBatches(t *testing.T) {
 	m, text := trained(t, "batch")
 	ids := text.Train[:1000] // 124 windows and 7 tokens
-	want := byHand(t, m, ids)
+	want := lossByDefinition(t, m, ids)
 	for _, batch := range []int{1, 2, 7, 124, 125, 1000} {
 		got, err := evaluateInBatches(t.Context(), m, ids, batch, nil)
 		require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestShapesCoverTheText(t *testing.T) {
 	}
 }
 
-// TestUntrainedPerplexity is near that of guessing.
+// TestUntrainedPerplexity checks that it is near that of guessing.
 func TestUntrainedPerplexity(t *testing.T) {
 	text := corpus(t, verse)
 	got, err := Evaluate(t.Context(), untrained(t, "layer", tensor.Float32), text.Train, nil)
@@ -158,8 +158,8 @@ func TestUntrainedPerplexity(t *testing.T) {
 	require.InEpsilon(t, 28, got.Perplexity(), 0.05)
 }
 
-// TestEvaluateLeavesTheModelAlone, running statistics and all.
-func TestEvaluateLeavesTheModelAlone(t *testing.T) {
+// TestEvaluateDoesNotChangeTheModel also checks running statistics.
+func TestEvaluateDoesNotChangeTheModel(t *testing.T) {
 	m, text := trained(t, "batch")
 	before := m.State()
 	_, err := Evaluate(t.Context(), m, text.Val, nil)
@@ -169,15 +169,17 @@ func TestEvaluateLeavesTheModelAlone(t *testing.T) {
 	}
 }
 
-func TestEvaluateTellsHowFarItIs(t *testing.T) {
+func TestEvaluateReportsProgress(t *testing.T) {
 	m := untrained(t, "layer", tensor.Float32)
-	var told [][2]int
-	_, err := evaluateInBatches(t.Context(), m, make([]int, 46), 2, func(done, all int) { told = append(told, [2]int{done, all}) })
+	var calls [][2]int
+	_, err := evaluateInBatches(t.Context(), m, make([]int, 46), 2, func(done, all int) {
+		calls = append(calls, [2]int{done, all})
+	})
 	require.NoError(t, err)
-	require.Equal(t, [][2]int{{16, 45}, {32, 45}, {40, 45}, {45, 45}}, told)
+	require.Equal(t, [][2]int{{16, 45}, {32, 45}, {40, 45}, {45, 45}}, calls)
 }
 
-func TestALossThatIsNotFiniteIsAResult(t *testing.T) {
+func TestANonFiniteLossIsAResult(t *testing.T) {
 	m := untrained(t, "layer", tensor.Float32)
 	m.Learnables()[0].Value().Data().([]float32)[0] = float32(math.NaN())
 	got, err := Evaluate(t.Context(), m, make([]int, 100), nil)
@@ -187,11 +189,11 @@ func TestALossThatIsNotFiniteIsAResult(t *testing.T) {
 	require.True(t, math.IsNaN(got.Perplexity()))
 }
 
-func TestWhatCannotBeEvaluated(t *testing.T) {
+func TestEvaluateErrors(t *testing.T) {
 	m := untrained(t, "layer", tensor.Float32)
 	for want, ids := range map[string][]int{
-		"train: evaluating: the text has the length 0, want 2 tokens or more":                             nil,
-		"train: evaluating: the text has the length 1, want 2 tokens or more":                             {3},
+		"train: evaluating: the text has length 0, want 2 tokens or more":                                 nil,
+		"train: evaluating: the text has length 1, want 2 tokens or more":                                 {3},
 		"train: evaluating: token 1 of the text is 28, want an id from 0 to 27":                           {27, 28},
 		"train: evaluating: token 2 of the text is -1, want an id from 0 to 27":                           {0, 0, -1},
 		fmt.Sprintf("train: evaluating: token 0 of the text is %d, want an id from 0 to 27", math.MaxInt): {math.MaxInt, 1},
@@ -207,5 +209,5 @@ func TestWhatCannotBeEvaluated(t *testing.T) {
 	got, err := evaluateInBatches(ctx, m, make([]int, 46), 2, func(int, int) { cancel() })
 	require.EqualError(t, err, "train: evaluating: stopped after 16 of 45 tokens: context canceled")
 	require.ErrorIs(t, err, context.Canceled)
-	require.Zero(t, got, "a part is no result")
+	require.Zero(t, got, "a part of the text has no result")
 }

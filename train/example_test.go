@@ -12,8 +12,8 @@ import (
 	"gorgonorm/train"
 )
 
-// A training loop of one's own that skips a step whose loss or gradient is not finite.
-// BatchNorm's running statistics are part of what such a step must leave as it was.
+// A custom training loop that skips a step whose loss or gradient is not finite. Such a
+// step must not change BatchNorm's running statistics either.
 func ExampleClipGradNorm() {
 	g := G.NewGraph()
 	x := G.NewMatrix(g, tensor.Float32, G.WithShape(4, 2), G.WithName("x"), G.WithInit(G.Zeroes()))
@@ -59,7 +59,8 @@ func ExampleClipGradNorm() {
 			log.Fatal(err)
 		}
 		machine.Reset()
-		fmt.Printf("loss %.2f, running mean %.2f, weight %.2f\n", loss, norm.RunningMean().Data(), norm.Learnables()[0].Value().Data())
+		weight := norm.Learnables()[0].Value()
+		fmt.Printf("loss %.2f, running mean %.2f, weight %.2f\n", loss, norm.RunningMean().Data(), weight.Data())
 	}
 	// Output:
 	// loss 22.03, running mean [0.40 0.50], weight [1.10 1.10]
@@ -67,8 +68,8 @@ func ExampleClipGradNorm() {
 	// loss 20.90, running mean [0.86 0.85], weight [1.20 1.20]
 }
 
-// AdamW trains any Gorgonia graph, here a line through three points. Weights of two or
-// more dimensions decay, the bias does not.
+// AdamW trains any Gorgonia graph. This one fits a line through three points. Weights of
+// two or more dimensions decay, the bias does not.
 func ExampleAdamW() {
 	g := G.NewGraph()
 	matrix := func(name string, rows int, values ...float64) *G.Node {

@@ -10,11 +10,14 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// TestAStepLeavesNoGarbage trains the default model, whose smallest activation
-// takes 384 kB. What a step still allocates is Gorgonia's bookkeeping, some bytes
-// for each instruction and input.
+// TestAStepLeavesNoGarbage trains the default model, whose smallest activation takes
+// 384 kB. A step still allocates Gorgonia's bookkeeping, some bytes for each instruction
+// and input.
 func TestAStepLeavesNoGarbage(t *testing.T) {
-	const most = 64 << 10 // bytes, of a step or of a batch of validation
+	if testing.Short() {
+		t.Skip("hundreds of steps take seconds")
+	}
+	const most = 64 << 10 // bytes, for a step or a batch of validation
 	path, err := DefaultText()
 	require.NoError(t, err)
 	text, err := ReadCorpus(path)
@@ -38,9 +41,9 @@ func TestAStepLeavesNoGarbage(t *testing.T) {
 	}
 }
 
-// allocated is the bytes that f allocates from its second run on: the least of
-// several counts, since scratch of a kernel grows once more where more threads
-// than before happen to work on it.
+// allocated returns the bytes that f allocates after its first call. It is the least of
+// three counts, because the scratch memory of a kernel grows when more threads than before
+// happen to work on it.
 func allocated(f func()) uint64 {
 	f()
 	least := uint64(math.MaxUint64)

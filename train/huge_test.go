@@ -10,20 +10,21 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSettingsThatWrapAreRefused: the context of a run, in the error that says how long
-// a text it needs, and what a batch holds.
-func TestSettingsThatWrapAreRefused(t *testing.T) {
+// TestSettingsDoNotOverflow has the largest context, and a batch of it.
+func TestSettingsDoNotOverflow(t *testing.T) {
 	t.Parallel()
 	text := corpus(t, verse)
 	c := tiny("layer")
 	c.Context = math.MaxInt
-	require.EqualError(t, Check(c, text), fmt.Sprintf("train: batch %d of context %d is more than 16777216 tokens", c.Batch, math.MaxInt))
-	require.ErrorContains(t, text.Fits(math.MaxInt), fmt.Sprintf("a context of %d needs %d (give", math.MaxInt, uint(math.MaxInt)+1))
-	require.ErrorContains(t, text.Fits(len(text.Val)), "is too short")
-	require.NoError(t, text.Fits(len(text.Val)-1))
+	require.EqualError(t, Check(c, text),
+		fmt.Sprintf("train: batch %d of context %d is more than 16777216 tokens", c.Batch, math.MaxInt))
+	require.ErrorContains(t, text.CheckContext(math.MaxInt),
+		fmt.Sprintf("a context of %d needs %d (give", math.MaxInt, uint(math.MaxInt)+1))
+	require.ErrorContains(t, text.CheckContext(len(text.Val)), "is too short")
+	require.NoError(t, text.CheckContext(len(text.Val)-1))
 }
 
-// TestTheRateOfALongWarmup rises from 0 as that of a short one does.
+// TestTheRateOfALongWarmup checks that it rises from 0 like that of a short one.
 func TestTheRateOfALongWarmup(t *testing.T) {
 	t.Parallel()
 	c := Config{LR: 1, Warmup: math.MaxInt, Steps: math.MaxInt}
@@ -32,8 +33,8 @@ func TestTheRateOfALongWarmup(t *testing.T) {
 	require.InDelta(t, 1, rate(c, math.MaxInt-1), 1e-9)
 }
 
-// TestPlacesInAnyTextAreThoseOfBigIntegers, on any size of an int.
-func TestPlacesInAnyTextAreThoseOfBigIntegers(t *testing.T) {
+// TestPlacesEqualBigIntegers compares with arithmetic that cannot overflow.
+func TestPlacesEqualBigIntegers(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		places := rapid.IntMin(1).Draw(t, "places")
@@ -44,7 +45,8 @@ func TestPlacesInAnyTextAreThoseOfBigIntegers(t *testing.T) {
 	})
 }
 
-// TestNinetyPercentAreForTraining, of every length, rounded down.
+// TestNinetyPercentAreForTraining checks that the part is rounded down for texts of any
+// length.
 func TestNinetyPercentAreForTraining(t *testing.T) {
 	t.Parallel()
 	letters := "abcdefghijklmnopqrstuvwxyz0123456789"

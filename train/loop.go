@@ -13,11 +13,11 @@ import (
 	"gorgonorm/runlog"
 )
 
-// Train trains one model on the text. onStep, if not nil, is called after every
-// step. A step whose loss or gradient is not finite leaves the model and the optimizer
-// as they were: the run has diverged, which is a result and no error, and goes on
-// unless the config asks to stop. A cancelled context ends it after the step at hand;
-// the model and the record are then those so far.
+// Train trains one model on the text and calls onStep, if not nil, after every step. A
+// step whose loss or gradient is not finite leaves the model and the optimizer unchanged.
+// Such a run has diverged, which is a result, not an error; it continues unless the config
+// has StopOnDivergence. If ctx is cancelled, Train returns the model and the record after
+// the current step.
 func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*transformer.Model, Run, error) {
 	run := Run{Config: on(c, text)}
 	if err := Check(c, text); err != nil {
@@ -34,7 +34,7 @@ func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*tra
 	return l.model, run, nil
 }
 
-// loop is a model on a training and on an evaluation graph.
+// loop is a run in progress: a model on a training graph and on an evaluation graph.
 type loop struct {
 	Config
 	model    *transformer.Model
@@ -42,13 +42,13 @@ type loop struct {
 	solver   *AdamW
 	batches  *batches
 	val      []int32 // the validation text
-	windows  []int   // and the places in it that are evaluated
+	windows  []int   // places in val at which evaluated sequences start
 	train    pass
 	eval     pass
 	prober   *prober
 	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
 	start    time.Time
-	training time.Duration // spent on steps and probes, not on evaluation
+	training time.Duration // spent on steps and probes, without evaluation
 }
 
 func newLoop(c Config, text *Corpus) (*loop, error) {
@@ -74,20 +74,20 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		return nil, err
 	}
 	l.weights = G.NodesToValueGrads(learnables)
-	// Without BindDualValues a weight's gradient is the value of the node that Grad
-	// made for it, neither copied nor added to the last step's.
+	// Without BindDualValues a weight's gradient is the value of the node that Grad made
+	// for it: Gorgonia neither copies it nor adds it to the previous step's.
 	l.train.vm = G.NewTapeMachine(g)
 	l.prober = newProber(l.train.activations, c.Heads, learnables)
 	l.buffers = l.model.Snapshot()
-	if l.eval, err = l.placed(layers.Evaluation); err != nil {
+	if l.eval, err = l.validation(layers.Evaluation); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
-// placed computes the loss of validation batches in the given mode.
-func (l *loop) placed(mode layers.Mode) (pass, error) {
-	return placed(l.model, mode, min(l.Batch, len(l.windows)), l.Context)
+// validation returns a pass over validation batches in the given mode.
+func (l *loop) validation(mode layers.Mode) (pass, error) {
+	return passOn(l.model, mode, min(l.Batch, len(l.windows)), l.Context)
 }
 
 func (l *loop) close() {
@@ -95,7 +95,7 @@ func (l *loop) close() {
 	l.eval.close()
 }
 
-// run does all steps that are left and takes their record.
+// run takes the remaining steps and records them.
 func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error) {
 	s := &run.Summary
 	s.Norm, s.Parameters = l.Norm, l.model.Parameters()
@@ -132,7 +132,7 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	return nil
 }
 
-// step trains on one batch and, where it is time, probes and evaluates.
+// step trains on one batch, and probes and evaluates if the config says so for this step.
 func (l *loop) step(run *Run) (s Step, err error) {
 	began := time.Now()
 	i := len(run.Steps)
@@ -176,8 +176,8 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	return s, nil
 }
 
-// evaluate is the mean loss of a pass over the validation windows, or the first
-// batch's that is not finite.
+// evaluate returns the mean loss of a pass over the validation windows, or the first
+// batch's loss that is not finite.
 func (l *loop) evaluate(p *pass) (runlog.Float, error) {
 	var sum runlog.Float
 	n := l.batchesOf(p)
@@ -191,10 +191,10 @@ func (l *loop) evaluate(p *pass) (runlog.Float, error) {
 	return sum / runlog.Float(n), nil
 }
 
-// batchesOf is how many of a pass's batches the validation windows fill.
+// batchesOf returns the number of batches that the validation windows fill in a pass.
 func (l *loop) batchesOf(p *pass) int { return len(l.windows) * l.Context / len(p.ids) }
 
-// loss is that of a pass over one batch of the validation windows.
+// loss returns the loss of a pass over one batch of the validation windows.
 func (l *loop) loss(p *pass, batch int) (runlog.Float, error) {
 	n := len(p.ids) / l.Context
 	for j, at := range l.windows[batch*n : (batch+1)*n] {
@@ -204,13 +204,13 @@ func (l *loop) loss(p *pass, batch int) (runlog.Float, error) {
 	return p.run()
 }
 
-// trainModeLoss is the validation loss of the last weights with each batch's own
-// statistics, where the run has come to its end.
+// trainModeLoss returns the validation loss of the last weights with each batch's own
+// statistics, or NaN if the run ended before its last step.
 func (l *loop) trainModeLoss(run *Run) (runlog.Float, error) {
 	if len(run.Steps) < l.Steps {
 		return runlog.Float(math.NaN()), nil
 	}
-	p, err := l.placed(layers.Training)
+	p, err := l.validation(layers.Training)
 	if err != nil {
 		return 0, err
 	}

@@ -14,11 +14,11 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// TestTrainDoesWhatItsPartsSay follows three steps by hand, in float64 from the
-// model's gradients: batches, schedule, clipping, AdamW with decay of matrices
-// only, and the validation loss of the evaluation graph.
-func TestTrainDoesWhatItsPartsSay(t *testing.T) {
-	text := corpus(t, verse+strings.ToUpper(verse[:400])) // the validation part is unlike the training part
+// TestTrainEqualsItsParts computes three steps in float64 from the model's gradients:
+// batches, schedule, clipping, AdamW with decay of matrices only, and the validation loss
+// of the evaluation graph.
+func TestTrainEqualsItsParts(t *testing.T) {
+	text := corpus(t, verse+strings.ToUpper(verse[:400])) // the validation part differs from the training part
 	for _, norm := range []string{"layer", "batch"} {
 		t.Run(norm, func(t *testing.T) {
 			c := tiny(norm)
@@ -53,14 +53,15 @@ func TestTrainDoesWhatItsPartsSay(t *testing.T) {
 					}
 				}
 				norm := math.Sqrt(squares)
-				require.Greater(t, norm, c.Clip, "the test is to see clipping")
+				require.Greater(t, norm, c.Clip, "the gradients must be clipped for this test")
 				require.InEpsilon(t, norm, float64(run.Steps[i].GradNorm), 1e-6)
 				for j, n := range want.Learnables() {
 					adamw(c, n, grads[j].Value().Data().([]float32), c.Clip/norm, rate, i+1, moments)
 				}
 			}
 			for i, n := range model.Learnables() {
-				golden.RequireClose(t, elements(want.Learnables()[i]), elements(n), golden.Within{Rel: 1e-5, Abs: 1e-7}, "%s", n.Name())
+				within := golden.Within{Rel: 1e-5, Abs: 1e-7}
+				golden.RequireClose(t, elements(want.Learnables()[i]), elements(n), within, "%s", n.Name())
 			}
 
 			require.InEpsilon(t, validation(t, want, text.Val, c), float64(*run.Steps[2].ValLoss), 1e-5)
@@ -69,7 +70,9 @@ func TestTrainDoesWhatItsPartsSay(t *testing.T) {
 }
 
 // adamw is Loshchilov & Hutter's algorithm 2, in float64.
-func adamw(c Config, n *G.Node, grad []float32, scale, rate float64, step int, moments map[*G.Node][2][]float64) {
+func adamw(
+	c Config, n *G.Node, grad []float32, scale, rate float64, step int, moments map[*G.Node][2][]float64,
+) {
 	if moments[n][0] == nil {
 		moments[n] = [2][]float64{make([]float64, len(grad)), make([]float64, len(grad))}
 	}
@@ -95,7 +98,7 @@ func elements(n *G.Node) (f []float64) {
 	return f
 }
 
-// validation is the mean loss over the windows, one at a time.
+// validation returns the mean loss over the windows, evaluated one at a time.
 func validation(t *testing.T, m *transformer.Model, text []int32, c Config) float64 {
 	g := G.NewGraph()
 	e, err := m.On(g, layers.Evaluation)
@@ -136,8 +139,8 @@ func TestEveryNormSeesTheSameBatches(t *testing.T) {
 	}
 }
 
-// TestTrainingModeLoss: the same weights on the same text, with the running
-// statistics and with the batch's own.
+// TestTrainingModeLoss compares the losses of the same weights on the same text with the
+// running statistics and with the batch's own.
 func TestTrainingModeLoss(t *testing.T) {
 	text := corpus(t, verse)
 	for _, norm := range []string{"layer", "batch"} {
@@ -151,7 +154,8 @@ func TestTrainingModeLoss(t *testing.T) {
 		}
 		require.NotEqual(t, s.LastVal, s.TrainModeVal)
 		require.InDelta(t, float64(s.LastVal), float64(s.TrainModeVal), 1)
-		require.InEpsilon(t, validation(t, model, text.Val, c), float64(s.LastVal), 1e-5, "the running statistics are as training left them")
+		want := validation(t, model, text.Val, c)
+		require.InEpsilon(t, want, float64(s.LastVal), 1e-5, "the running statistics are as training left them")
 	}
 	c := tiny("layer")
 	ctx, cancel := context.WithCancel(t.Context())

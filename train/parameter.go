@@ -14,7 +14,7 @@ import (
 	"gorgonorm/internal/op"
 )
 
-// parameter is a weight's memory and its gradient, to be worked on in place.
+// parameter is the memory of a weight and of its gradient, which its methods change.
 type parameter interface {
 	label() string
 	memory() memory
@@ -30,8 +30,8 @@ type parameter interface {
 	clip(n scaledNorm, limit float64, scaled map[memory]bool)
 }
 
-// memory is where elements are, and the size of one. Go does not move them. Whoever keeps a
-// memory must also keep the elements, so that the place is not given to others.
+// memory is the address range of elements and the size of one. Go does not move them. To
+// keep a memory, keep the elements as well, or Go reuses the addresses.
 type memory struct{ from, to, size uintptr }
 
 func memoryOf[T cpu.Float](s []T) memory {
@@ -41,25 +41,25 @@ func memoryOf[T cpu.Float](s []T) memory {
 
 // typed is a parameter of one element type.
 type typed[T cpu.Float] struct {
-	place  int // in the model
+	index  int // in the model
 	values []T
 	dims   int
-	nodes  []G.ValueGrad // that have the memory
-	grads  [][]T         // of each
+	nodes  []G.ValueGrad // with this memory
+	grads  [][]T         // of the nodes
 }
 
-// parameters returns those of a model that have elements, each memory once. It is an error
-// if one of them cannot be worked on.
+// parameters returns the model's parameters that have elements, one for each memory. It
+// returns an error if one of them cannot be updated in place.
 func parameters(model []G.ValueGrad) ([]parameter, error) {
 	params := make([]parameter, 0, len(model))
-	there := make(map[memory]parameter, len(model))
+	seen := make(map[memory]parameter, len(model))
 	for i, vg := range model {
 		p, err := newParameter(i, vg)
 		if err == nil && p != nil {
-			if first := there[p.memory()]; first != nil {
+			if first := seen[p.memory()]; first != nil {
 				err = first.join(vg)
 			} else {
-				there[p.memory()] = p
+				seen[p.memory()] = p
 				params = append(params, p)
 			}
 		}
@@ -70,12 +70,12 @@ func parameters(model []G.ValueGrad) ([]parameter, error) {
 	return params, nil
 }
 
-// label is the name of a weight, or its place in the model.
-func label(place int, vg G.ValueGrad) string {
+// label returns the name of a weight, or its index in the model if it has none.
+func label(index int, vg G.ValueGrad) string {
 	if n, ok := vg.(G.Namer); ok && !isNil(vg) {
 		return n.Name()
 	}
-	return fmt.Sprintf("weight %d", place)
+	return fmt.Sprintf("weight %d", index)
 }
 
 func isNil(vg G.ValueGrad) bool {
@@ -84,7 +84,7 @@ func isNil(vg G.ValueGrad) bool {
 }
 
 // newParameter returns the parameter of a node, or nil if the node has no elements.
-func newParameter(place int, vg G.ValueGrad) (parameter, error) {
+func newParameter(index int, vg G.ValueGrad) (parameter, error) {
 	if isNil(vg) {
 		return nil, errors.New("is nil")
 	}
@@ -95,16 +95,16 @@ func newParameter(place int, vg G.ValueGrad) (parameter, error) {
 	case slices.Contains(value.Shape(), 0):
 		return nil, nil
 	case value.Dtype() == tensor.Float32:
-		return newTyped[float32](place, vg, value)
+		return newTyped[float32](index, vg, value)
 	case value.Dtype() == tensor.Float64:
-		return newTyped[float64](place, vg, value)
+		return newTyped[float64](index, vg, value)
 	case value.Dtype().Type == nil:
-		return nil, errors.New("is without memory: its graph has been unbound")
+		return nil, errors.New("has no memory: its graph has been unbound")
 	}
 	return nil, fmt.Errorf("is of type %v, want float32 or float64", value.Dtype())
 }
 
-func newTyped[T cpu.Float](place int, vg G.ValueGrad, value G.Value) (parameter, error) {
+func newTyped[T cpu.Float](index int, vg G.ValueGrad, value G.Value) (parameter, error) {
 	values, err := backing[T](value)
 	if err != nil {
 		return nil, err
@@ -113,10 +113,11 @@ func newTyped[T cpu.Float](place int, vg G.ValueGrad, value G.Value) (parameter,
 	if err != nil {
 		return nil, err
 	}
-	return &typed[T]{place, values, value.Shape().Dims(), []G.ValueGrad{vg}, [][]T{grad}}, nil
+	return &typed[T]{index, values, value.Shape().Dims(), []G.ValueGrad{vg}, [][]T{grad}}, nil
 }
 
-// gradient returns the elements of a node's gradient, which may be written to.
+// gradient returns the elements of a node's gradient. It returns an error if they cannot
+// be changed in place.
 func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
 	grad, err := vg.Grad()
 	switch {
@@ -129,7 +130,8 @@ func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
 	case !value.Shape().Eq(grad.Shape()):
 		return nil, fmt.Errorf("has shape %v and its gradient %v, want the same", value.Shape(), grad.Shape())
 	case constant(vg, grad):
-		return nil, errors.New("has a gradient that is a constant of the graph, which others share: make the machine with gorgonia.BindDualValues")
+		return nil, errors.New("has a gradient that is a constant, which other graphs share: " +
+			"make the machine with gorgonia.BindDualValues")
 	}
 	g, err := backing[T](grad)
 	if err != nil {
@@ -139,7 +141,7 @@ func gradient[T cpu.Float](vg G.ValueGrad, value G.Value) ([]T, error) {
 }
 
 // constant reports whether a gradient is the value of a constant, which Gorgonia shares
-// between graphs. An example is the gradient of a scalar that is a term of the cost.
+// among graphs. An example is the gradient of a scalar that is a term of the cost.
 func constant(vg G.ValueGrad, grad G.Value) bool {
 	n, ok := vg.(*G.Node)
 	if !ok || n.Deriv() == nil {
@@ -158,7 +160,7 @@ func backing[T cpu.Float](v G.Value) ([]T, error) {
 		return unsafe.Slice((*T)(unsafe.Pointer(v)), 1), nil
 	case *tensor.Dense:
 		if v.RequiresIterator() || !op.InOrder(v) {
-			return nil, fmt.Errorf("is a view or not in row-major order (shape %v), want a tensor whose elements follow each other", v.Shape())
+			return nil, fmt.Errorf("is a view or not in row-major order (shape %v), want a contiguous tensor", v.Shape())
 		}
 		var all []T
 		switch all := any(&all).(type) {
@@ -172,10 +174,10 @@ func backing[T cpu.Float](v G.Value) ([]T, error) {
 	return nil, fmt.Errorf("is a %T, want a dense tensor or a scalar", v)
 }
 
-func (p *typed[T]) label() string  { return label(p.place, p.nodes[0]) }
+func (p *typed[T]) label() string  { return label(p.index, p.nodes[0]) }
 func (p *typed[T]) memory() memory { return memoryOf(p.values) }
 
-// join adds the gradient of another node with the same memory.
+// join adds another node with the same memory and its gradient.
 func (p *typed[T]) join(vg G.ValueGrad) error {
 	if reflect.ValueOf(vg).Comparable() && slices.Contains(p.nodes, vg) {
 		return nil
@@ -185,7 +187,7 @@ func (p *typed[T]) join(vg G.ValueGrad) error {
 	return err
 }
 
-// grad returns the weight's gradient, the sum over its nodes.
+// grad returns the weight's gradient, summed over its nodes.
 func (p *typed[T]) grad() []T {
 	if len(p.grads) == 1 {
 		return p.grads[0]

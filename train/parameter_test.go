@@ -13,8 +13,8 @@ import (
 	"gorgonorm/runlog"
 )
 
-// TestAdamWKeepsItsMomentsOnANewGraph places a layer anew for each step. Under a
-// gradient that stays the same, every step of Adam takes a weight lr further.
+// TestAdamWKeepsItsMomentsOnANewGraph puts a layer on a new graph for each step. With a
+// constant gradient, every step of Adam changes a weight by lr.
 func TestAdamWKeepsItsMomentsOnANewGraph(t *testing.T) {
 	t.Parallel()
 	norm, err := layers.NewLayerNorm(G.NewGraph(), 2)
@@ -24,7 +24,8 @@ func TestAdamWKeepsItsMomentsOnANewGraph(t *testing.T) {
 		g := G.NewGraph()
 		placed, err := norm.On(g, layers.Training)
 		require.NoError(t, err)
-		x := G.NewMatrix(g, tensor.Float32, G.WithShape(3, 2), G.WithName("x"), G.WithValue(dense([]float32{1, 2, 3, 1, 0, 5}, 3, 2)))
+		x := G.NewMatrix(g, tensor.Float32, G.WithShape(3, 2), G.WithName("x"),
+			G.WithValue(dense([]float32{1, 2, 3, 1, 0, 5}, 3, 2)))
 		cost := G.Must(G.Sum(G.Must(placed.Forward(x))))
 		_, err = G.Grad(cost, placed.Learnables()...)
 		require.NoError(t, err)
@@ -34,15 +35,16 @@ func TestAdamWKeepsItsMomentsOnANewGraph(t *testing.T) {
 		require.NoError(t, vm.Close())
 	}
 	require.InDeltaSlice(t, []float64{-0.4, -0.4}, norm.State()["bias"].Data(), 1e-6)
-	require.Len(t, a.moments, 2, "of the weight and of the bias, whatever the graph")
+	require.Len(t, a.moments, 2, "of the weight and of the bias, on any graph")
 }
 
-// TestStepsAreCountedForEachWeight gives a weight that comes later the correction of
-// its own first step, whose length is lr.
+// TestStepsAreCountedForEachWeight checks that a weight added later has the bias correction
+// of its own first step, which changes it by lr.
 func TestStepsAreCountedForEachWeight(t *testing.T) {
 	t.Parallel()
 	a := NewAdamW(0.1, 0.9, 0.999, 0)
-	old, late := weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}, weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}
+	old := weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}
+	late := weight{dense([]float64{0}, 1), dense([]float64{1}, 1)}
 	for range 9 {
 		old.grad.(*tensor.Dense).Float64s()[0] = 1
 		require.NoError(t, a.Step([]G.ValueGrad{old}))
@@ -51,7 +53,7 @@ func TestStepsAreCountedForEachWeight(t *testing.T) {
 	require.InDelta(t, -0.1, late.value.(*tensor.Dense).Float64s()[0], 1e-8)
 }
 
-// TestScalarsAreLearned descends (s−2)²+(u−2)² by two scalars.
+// TestScalarsAreLearned minimizes (s−2)² + (u−2)² over two scalars.
 func TestScalarsAreLearned(t *testing.T) {
 	t.Parallel()
 	for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
@@ -114,9 +116,9 @@ func TestATensorMayBeAScalar(t *testing.T) {
 	}
 }
 
-// TestAConstantIsNotWrittenTo has a cost s+1, whose gradient is a constant that every
-// graph of the program uses.
-func TestAConstantIsNotWrittenTo(t *testing.T) {
+// TestAConstantIsNotChanged has a cost s+u, whose gradient is a constant that every graph of
+// the program shares.
+func TestAConstantIsNotChanged(t *testing.T) {
 	t.Parallel()
 	for _, bound := range []bool{false, true} {
 		g := G.NewGraph()
@@ -136,7 +138,8 @@ func TestAConstantIsNotWrittenTo(t *testing.T) {
 			require.NoError(t, err)
 			require.InDelta(t, 4.5, float(t, s.Value()), 1e-8)
 		} else {
-			const want = "train: s has a gradient that is a constant of the graph, which others share: make the machine with gorgonia.BindDualValues"
+			const want = "train: s has a gradient that is a constant, which other graphs share: " +
+				"make the machine with gorgonia.BindDualValues"
 			require.EqualError(t, err, want)
 			_, err = ClipGradNorm(model, 0.1)
 			require.EqualError(t, err, want)
@@ -148,8 +151,8 @@ func TestAConstantIsNotWrittenTo(t *testing.T) {
 	}
 }
 
-// TestTwoWeightsMayShareAGradient adds two weights: without BindDualValues, the gradient
-// of both is one node.
+// TestTwoWeightsMayShareAGradient adds two weights. Without BindDualValues, one node is the
+// gradient of both.
 func TestTwoWeightsMayShareAGradient(t *testing.T) {
 	t.Parallel()
 	g := G.NewGraph()
@@ -175,7 +178,7 @@ func TestTwoWeightsMayShareAGradient(t *testing.T) {
 	require.InDeltaSlice(t, []float64{1.9, 1.9}, b.Value().Data(), 1e-7)
 }
 
-// TestAWeightListedTwiceCountsOnce compares with AdamW's formula for one.
+// TestAWeightListedTwiceCountsOnce compares with AdamW's formula for one weight.
 func TestAWeightListedTwiceCountsOnce(t *testing.T) {
 	t.Parallel()
 	w := weight{dense([]float64{1}, 1), dense([]float64{10}, 1)}
@@ -192,7 +195,8 @@ func TestAWeightListedTwiceCountsOnce(t *testing.T) {
 	}
 }
 
-// descend is where AdamW takes a weight from x by a gradient and then by zeros.
+// descend returns the values of a weight after each step of AdamW, which starts at x with
+// a gradient of grad for the first step and 0 for the others.
 func descend(a *AdamW, x, grad float64, steps int) (path []float64) {
 	var m, v float64
 	for i := range steps {
@@ -205,9 +209,9 @@ func descend(a *AdamW, x, grad float64, steps int) (path []float64) {
 	return path
 }
 
-// TestNodesOfOneMemoryAddUpTheirGradients has a weight in two nodes, whose gradients
-// PyTorch would have added in one.
-func TestNodesOfOneMemoryAddUpTheirGradients(t *testing.T) {
+// TestGradientsOfOneMemoryAreSummed has a weight in two nodes. PyTorch would have one
+// gradient with their sum.
+func TestGradientsOfOneMemoryAreSummed(t *testing.T) {
 	t.Parallel()
 	memory := []float64{1}
 	share := func(grad float64) weight {
@@ -226,10 +230,13 @@ func TestNodesOfOneMemoryAddUpTheirGradients(t *testing.T) {
 	}
 	require.Len(t, a.moments, 1)
 
-	g := G.NewGraph() // two nodes with one gradient, too
-	p := G.NewVector(g, tensor.Float64, G.WithShape(1), G.WithName("p"), G.WithValue(tensor.New(tensor.WithShape(1), tensor.WithBacking(memory))))
-	q := G.NewVector(g, tensor.Float64, G.WithShape(1), G.WithName("q"), G.WithValue(tensor.New(tensor.WithShape(1), tensor.WithBacking(memory))))
-	_, err = G.Grad(G.Must(G.Sum(G.Must(G.HadamardProd(G.Must(G.Add(p, q)), node(g, "x", 5.0))))), p, q)
+	g := G.NewGraph() // two nodes that also share a gradient
+	vector := func(name string) *G.Node {
+		return G.NewVector(g, tensor.Float64, G.WithShape(1), G.WithName(name), G.WithValue(share(0).value))
+	}
+	p, q := vector("p"), vector("q")
+	cost := G.Must(G.Sum(G.Must(G.HadamardProd(G.Must(G.Add(p, q)), node(g, "x", 5.0)))))
+	_, err = G.Grad(cost, p, q)
 	require.NoError(t, err)
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
@@ -239,9 +246,10 @@ func TestNodesOfOneMemoryAddUpTheirGradients(t *testing.T) {
 	require.Equal(t, 10., norm, "of d(5·2w)/dw")
 }
 
-func TestWeightsThatOverlapAreRefused(t *testing.T) {
+func TestOverlappingWeightsAreErrors(t *testing.T) {
 	t.Parallel()
-	const want = "train: weight 0 shares a part of its memory with another weight, of this step or of an earlier one: give AdamW weights that do not overlap"
+	const want = "train: weight 0 shares a part of its memory with another weight, " +
+		"of this step or an earlier one: give AdamW weights that do not overlap"
 	part := func(d *tensor.Dense, from, to int) G.ValueGrad {
 		v, err := d.Slice(G.S(from, to))
 		require.NoError(t, err)
@@ -254,7 +262,7 @@ func TestWeightsThatOverlapAreRefused(t *testing.T) {
 		a := NewAdamW(0.1, 0.9, 0.99, 0)
 		require.ErrorContains(t, a.Step([]G.ValueGrad{whole, bad}), "shares a part of its memory")
 		require.Equal(t, []float64{1, 2, 3, 4}, all.Data(), "nothing is changed")
-		require.NoError(t, a.Step([]G.ValueGrad{bad}), "and nothing kept")
+		require.NoError(t, a.Step([]G.ValueGrad{bad}), "and no moments are kept")
 		require.EqualError(t, a.Step([]G.ValueGrad{whole}), want)
 	}
 	halves := []G.ValueGrad{part(all, 0, 2), part(all, 2, 4)}
@@ -263,7 +271,7 @@ func TestWeightsThatOverlapAreRefused(t *testing.T) {
 	require.NoError(t, a.Step(halves))
 }
 
-func TestAWeightWithoutElementsIsPassedOver(t *testing.T) {
+func TestAWeightWithoutElementsIsSkipped(t *testing.T) {
 	t.Parallel()
 	none := tensor.New(tensor.WithShape(3, 0), tensor.WithBacking([]float64{}))
 	w := weight{dense([]float64{1}, 1), dense([]float64{4}, 1)}
@@ -290,7 +298,7 @@ func TestZeroGrad(t *testing.T) {
 	require.Equal(t, []float64{1, 2}, w.value.Data())
 }
 
-func TestSettingsThatCannotWork(t *testing.T) {
+func TestAdamWSettingsOutOfRange(t *testing.T) {
 	t.Parallel()
 	nan, inf := math.NaN(), math.Inf(1)
 	for _, c := range []struct {
@@ -298,25 +306,30 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		want    string // around the value
 		bad     []float64
 	}{
-		{func(a *AdamW) *float64 { return &a.LR }, "train: AdamW: LR is %g, want it from 0 to 1e+10", []float64{-1e-3, nan, inf, -inf}},
-		{func(a *AdamW) *float64 { return &a.Beta1 }, "train: AdamW: Beta1 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
-		{func(a *AdamW) *float64 { return &a.Beta2 }, "train: AdamW: Beta2 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
-		{func(a *AdamW) *float64 { return &a.Eps }, "train: AdamW: Eps is %g, want it from 1e-30 to 1e+30", []float64{0, -1e-8, 1e-50, nan, inf, -inf}},
-		{func(a *AdamW) *float64 { return &a.Decay }, "train: AdamW: Decay is %g, want it from 0 to 1e+10", []float64{-0.1, nan, inf, -inf}},
+		{func(a *AdamW) *float64 { return &a.LR },
+			"LR is %g, want a number from 0 to 1e+10", []float64{-1e-3, nan, inf, -inf}},
+		{func(a *AdamW) *float64 { return &a.Beta1 },
+			"Beta1 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
+		{func(a *AdamW) *float64 { return &a.Beta2 },
+			"Beta2 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
+		{func(a *AdamW) *float64 { return &a.Eps },
+			"Eps is %g, want a number from 1e-30 to 1e+30", []float64{0, -1e-8, 1e-50, nan, inf, -inf}},
+		{func(a *AdamW) *float64 { return &a.Decay },
+			"Decay is %g, want a number from 0 to 1e+10", []float64{-0.1, nan, inf, -inf}},
 	} {
 		for _, v := range c.bad {
 			a := NewAdamW(0.1, 0.9, 0.99, 0.1)
 			*c.setting(a) = v
 			w := weight{dense([]float64{1, 2}, 2), dense([]float64{3, 4}, 2)}
-			require.EqualError(t, a.Step([]G.ValueGrad{w}), fmt.Sprintf(c.want, v))
+			require.EqualError(t, a.Step([]G.ValueGrad{w}), fmt.Sprintf("train: AdamW: "+c.want, v))
 			require.Equal(t, []float64{1, 2}, w.value.Data())
 			require.Equal(t, []float64{3, 4}, w.grad.Data())
 		}
 	}
 }
 
-// TestSettingsAtTheEdgeKeepWeightsFinite has the largest and smallest settings that are
-// allowed, one at a time and together, and weights with a gradient of 0 among them.
+// TestSettingsAtTheEdgeKeepWeightsFinite combines the largest and smallest allowed settings.
+// One of the gradients is 0.
 func TestSettingsAtTheEdgeKeepWeightsFinite(t *testing.T) {
 	t.Parallel()
 	below1 := math.Nextafter(1, 0)

@@ -10,16 +10,16 @@ import (
 	"gorgonorm/runlog"
 )
 
-// pass is a machine that computes the loss of a batch; ids and targets are the
-// memory that it reads.
+// pass is a graph that computes the loss of a batch, and its machine.
 type pass struct {
-	ids, targets []int
+	ids, targets []int // the batch, which the caller fills
 	g            *G.ExprGraph
 	activations  *transformer.Activations
 	loss         *G.Node
 	vm           G.VM
 }
 
+// newPass builds the loss on the model's graph. The caller makes the machine.
 func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, err error) {
 	p.g = g
 	p.ids, p.targets = make([]int, batch*context), make([]int, batch*context)
@@ -34,9 +34,8 @@ func newPass(g *G.ExprGraph, m *transformer.Model, batch, context int) (p pass, 
 	return p, err
 }
 
-// placed is the model on a graph of its own, to compute the loss of batches in the
-// given mode.
-func placed(m *transformer.Model, mode layers.Mode, batch, context int) (pass, error) {
+// passOn returns a pass of the model on a new graph, in the given mode.
+func passOn(m *transformer.Model, mode layers.Mode, batch, context int) (pass, error) {
 	g := G.NewGraph()
 	m, err := m.On(g, mode)
 	if err != nil {
@@ -51,6 +50,7 @@ func placed(m *transformer.Model, mode layers.Mode, batch, context int) (pass, e
 
 func (p *pass) close() { op.Close(p.vm) }
 
+// run returns the loss of the current batch.
 func (p *pass) run() (runlog.Float, error) {
 	defer p.vm.Reset()
 	if err := p.vm.RunAll(); err != nil {

@@ -14,18 +14,18 @@ import (
 	"gorgonorm/runlog"
 )
 
-// prober reads a training graph's nodes once they have been computed. It changes
-// nothing: a run is the same with it and without.
+// prober reads the values of a training graph's nodes. It changes nothing: a run with
+// probes is equal to one without.
 type prober struct {
 	nodes   *transformer.Activations
 	heads   int
-	inputs  []distribution // of each norm, at the last probe
-	running []distribution // of each BatchNorm, before the step; empty for other norms
+	inputs  []distribution // inputs of the norms at the previous probe
+	running []distribution // BatchNorm's running statistics before the step; empty for other norms
 	groups  []*group
-	part    []float32 // scratch of seen
+	part    []float32 // scratch of seenBy
 }
 
-// distribution is that of each feature over the rows of a batch.
+// distribution is the mean and variance of each feature over the rows of a batch.
 type distribution struct{ mean, variance []float64 }
 
 // group is a part of the model's parameters.
@@ -51,9 +51,8 @@ func newProber(nodes *transformer.Activations, heads int, learnables G.Nodes) *p
 	return p
 }
 
-// groupName is the part of the model that a parameter belongs to:
-// transformer.h.0.attn.c_attn.weight is of h.0.attn, both norms of the block are
-// of h.0.ln.
+// groupName returns the part of the model that a parameter belongs to. An example is
+// h.0.attn for transformer.h.0.attn.c_attn.weight. Both norms of the block are in h.0.ln.
 func groupName(parameter string) string {
 	parts := strings.Split(strings.TrimPrefix(parameter, "transformer."), ".")
 	if parts[0] != "h" {
@@ -63,8 +62,8 @@ func groupName(parameter string) string {
 	return strings.Join([]string{"h", parts[1], part}, ".")
 }
 
-// before keeps what a step that is to be probed will change: BatchNorm's running
-// statistics.
+// before copies what the next step will change: BatchNorm's running statistics. It is
+// called before a step that is probed.
 func (p *prober) before() {
 	p.running = make([]distribution, len(p.nodes.Norms))
 	for i, n := range p.nodes.Norms {
@@ -74,8 +73,8 @@ func (p *prober) before() {
 	}
 }
 
-// read takes a probe after the backward pass of a step for which before was called,
-// before its gradients are clipped.
+// read takes a probe. It is called after the backward pass of a step, before its gradients
+// are clipped.
 func (p *prober) read(step int) runlog.Probe {
 	r := runlog.Probe{Step: step}
 	for _, n := range p.nodes.Residual {
@@ -83,12 +82,12 @@ func (p *prober) read(step int) runlog.Probe {
 	}
 	inputs := make([]distribution, len(p.nodes.Norms))
 	for i, n := range p.nodes.Norms {
-		x, cols := p.seen(n.Layer, n.In)
+		x, cols := p.seenBy(n.Layer, n.In)
 		inputs[i] = distributionOf(x, cols)
 		np := runlog.NormProbe{Name: strings.TrimPrefix(n.Layer.Name(), "transformer."), In: spreadOf(x)}
 		np.Out = np.In
 		if n.Out != n.In {
-			y, _ := p.seen(n.Layer, n.Out)
+			y, _ := p.seenBy(n.Layer, n.Out)
 			np.Out = spreadOf(y)
 		}
 		if p.inputs != nil {
@@ -102,7 +101,8 @@ func (p *prober) read(step int) runlog.Probe {
 	p.inputs = inputs
 	for _, n := range p.nodes.QKV {
 		s := n.Shape()
-		r.Attention = append(r.Attention, runlog.Float(cpu.MaxAttentionLogit(values(n), cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: p.heads})))
+		heads := cpu.Heads{B: s[0], T: s[1], C: s[2] / 3, Heads: p.heads}
+		r.Attention = append(r.Attention, runlog.Float(cpu.MaxAttentionLogit(values(n), heads)))
 	}
 	r.Logits, r.LogZ = outputs(p.nodes.Logits)
 	for _, g := range p.groups {
@@ -111,7 +111,7 @@ func (p *prober) read(step int) runlog.Probe {
 	return r
 }
 
-// readUpdates completes the probe after the update.
+// readUpdates completes the probe. It is called after the weights are updated.
 func (p *prober) readUpdates(r *runlog.Probe) {
 	for i, g := range p.groups {
 		var squares float64
@@ -122,29 +122,33 @@ func (p *prober) readUpdates(r *runlog.Probe) {
 	}
 }
 
-// read takes the norms of the group's gradient and weights, and keeps the weights.
+// read measures the norms of the group's gradient and weights, and copies the weights for
+// readUpdates.
 func (g *group) read() runlog.GroupProbe {
 	var grad, weight float64
 	for i, n := range g.params {
 		w := values(n)
 		g.before[i] = append(g.before[i][:0], w...)
 		weight += cpu.SumSquares(w)
-		if d, err := n.Grad(); err == nil { // clipping, which comes next, tells of one that is missing
+		if d, err := n.Grad(); err == nil { // ClipGradNorm, called next, reports a missing one
 			grad += cpu.SumSquares(d.(*tensor.Dense).Float32s())
 		}
 	}
-	return runlog.GroupProbe{Name: g.name, Grad: runlog.Float(math.Sqrt(grad)), Weight: runlog.Float(math.Sqrt(weight))}
+	return runlog.GroupProbe{
+		Name: g.name, Grad: runlog.Float(math.Sqrt(grad)), Weight: runlog.Float(math.Sqrt(weight)),
+	}
 }
 
 func values(n *G.Node) []float32 { return n.Value().(*tensor.Dense).Float32s() }
 
 func spreadOf(x []float32) runlog.Spread {
-	return runlog.Spread{RMS: runlog.Float(math.Sqrt(cpu.SumSquares(x) / float64(len(x)))), Max: runlog.Float(cpu.MaxAbs(x))}
+	rms := math.Sqrt(cpu.SumSquares(x) / float64(len(x)))
+	return runlog.Spread{RMS: runlog.Float(rms), Max: runlog.Float(cpu.MaxAbs(x))}
 }
 
-// seen is what a norm has of a node, and its features: queries and keys, side by
-// side, of what QKNorm is given, and all there is for any other.
-func (p *prober) seen(l layers.Layer, n *G.Node) (x []float32, cols int) {
+// seenBy returns the values of a node that a norm normalizes, and the number of features.
+// QKNorm normalizes the queries and keys in each row, other norms all features.
+func (p *prober) seenBy(l layers.Layer, n *G.Node) (x []float32, cols int) {
 	x, s := values(n), n.Shape()
 	cols = s[len(s)-1]
 	if _, ok := l.(*layers.QKNorm); !ok {
@@ -163,8 +167,8 @@ func distributionOf(x []float32, cols int) distribution {
 	return d
 }
 
-// driftOf compares two distributions. A feature without spread in either is left
-// out; where all are, nothing is known.
+// driftOf compares two distributions. It leaves out features with a variance of 0 in
+// either, and returns NaN if no feature remains.
 func driftOf(before, now distribution) *runlog.Drift {
 	var shift, ratio float64
 	n := 0
@@ -180,7 +184,7 @@ func driftOf(before, now distribution) *runlog.Drift {
 }
 
 // batchOf compares a batch with BatchNorm's running statistics, whose variance is
-// the unbiased one.
+// unbiased.
 func batchOf(batch, running distribution, rows int) *runlog.Batch {
 	unbiased := make([]float64, len(batch.variance))
 	for j, v := range batch.variance {
@@ -200,7 +204,7 @@ func float64s(d *tensor.Dense) (f []float64) {
 	return f
 }
 
-// outputs are the moments of all logits, and of log Z over the tokens.
+// outputs returns the moments of all logits, and of log Z over the tokens.
 func outputs(logits *G.Node) (all, logZ runlog.Moments) {
 	x := values(logits)
 	s := logits.Shape()

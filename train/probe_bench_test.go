@@ -9,8 +9,8 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// BenchmarkProbes trains the default model and tells what a probe costs, and what
-// share that is of the steps from one probe to the next.
+// BenchmarkProbes trains the default model and reports the time of a probe, alone and
+// relative to the steps between two probes.
 func BenchmarkProbes(b *testing.B) {
 	path, err := DefaultText()
 	require.NoError(b, err)

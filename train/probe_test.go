@@ -35,16 +35,20 @@ func TestDrift(t *testing.T) {
 		want runlog.Drift
 	}{
 		{"none", before, runlog.Drift{Shift: 0, LogRatio: 0}},
-		{"shifted, a feature by two deviations, one by a half", distribution{[]float64{-2, 11, 3}, before.variance}, runlog.Drift{Shift: 1.25, LogRatio: 0}},
-		{"wider, a feature e times, one as much narrower", distribution{before.mean, []float64{math.E * math.E, 4 / (math.E * math.E), 0}}, runlog.Drift{Shift: 0, LogRatio: 1}},
-		{"a feature without spread is left out", distribution{[]float64{1, 10, 3}, []float64{1, 0, 1}}, runlog.Drift{Shift: 1, LogRatio: 0}},
+		{"one feature shifted by two deviations, one by a half",
+			distribution{[]float64{-2, 11, 3}, before.variance}, runlog.Drift{Shift: 1.25, LogRatio: 0}},
+		{"one feature e times as wide, one narrower by as much",
+			distribution{before.mean, []float64{math.E * math.E, 4 / (math.E * math.E), 0}},
+			runlog.Drift{Shift: 0, LogRatio: 1}},
+		{"a feature with variance 0 is left out",
+			distribution{[]float64{1, 10, 3}, []float64{1, 0, 1}}, runlog.Drift{Shift: 1, LogRatio: 0}},
 	} {
 		got := driftOf(before, c.now)
 		require.InDelta(t, float64(c.want.Shift), float64(got.Shift), 1e-12, c.name)
 		require.InDelta(t, float64(c.want.LogRatio), float64(got.LogRatio), 1e-12, c.name)
 	}
 	got := driftOf(before, distribution{before.mean, make([]float64, 3)})
-	require.True(t, math.IsNaN(float64(got.Shift)) && math.IsNaN(float64(got.LogRatio)), "no feature is left")
+	require.True(t, math.IsNaN(float64(got.Shift)) && math.IsNaN(float64(got.LogRatio)), "no feature remains")
 }
 
 func TestBatchDistance(t *testing.T) {
@@ -58,8 +62,8 @@ func TestSpreadAndMoments(t *testing.T) {
 	require.Equal(t, runlog.Moments{Mean: 2, Std: 2}, momentsOf([]float32{0, 4}))
 }
 
-// TestProbesReadTheGraph takes the probes of two steps again from the nodes'
-// values, in plain loops.
+// TestProbesReadTheGraph computes the probes of two steps from the nodes' values, in plain
+// loops.
 func TestProbesReadTheGraph(t *testing.T) {
 	for _, norm := range []string{"none", "batch", "layer"} {
 		for _, placement := range transformer.Placements {
@@ -71,7 +75,7 @@ func TestProbesReadTheGraph(t *testing.T) {
 				defer l.close()
 				learnables := l.model.Learnables()
 				var run Run
-				before := make(map[int][]float64) // each feature of a norm's input: mean, then deviation
+				before := make(map[int][]float64) // mean and deviation of each feature of a norm's input
 				for range 2 {
 					running := make(map[int][2][]float64) // BatchNorm's statistics before the step
 					for i, n := range l.train.activations.Norms {
@@ -104,7 +108,7 @@ func TestProbesReadTheGraph(t *testing.T) {
 								shift += math.Abs(now[j]-before[i][j]) / before[i][j+1] / float64(len(now)/2)
 								ratio += math.Abs(math.Log(now[j+1]/before[i][j+1])) / float64(len(now)/2)
 							}
-							// behind a BatchNorm means are but what rounding leaves
+							// after a BatchNorm the means are rounding errors
 							require.InDelta(t, shift, float64(p.Norms[i].Drift.Shift), 1e-4*shift+1e-6)
 							require.InEpsilon(t, ratio, float64(p.Norms[i].Drift.LogRatio), 1e-4)
 						} else {
@@ -151,7 +155,7 @@ func TestProbesReadTheGraph(t *testing.T) {
 	}
 }
 
-// matrix is a node's rows of features.
+// matrix has the rows and features of a node.
 type matrix struct {
 	x    []float64
 	cols int
@@ -159,7 +163,7 @@ type matrix struct {
 
 func matrixOf(n *G.Node) matrix { return matrix{elements(n), n.Shape()[len(n.Shape())-1]} }
 
-// seenBy leaves out the values of what QKNorm is given.
+// seenBy leaves out the values of QKNorm's input, which has queries, keys and values.
 func seenBy(l layers.Layer, n *G.Node) matrix {
 	all := matrixOf(n)
 	if _, ok := l.(*layers.QKNorm); !ok {
@@ -185,7 +189,7 @@ func requireSpread(t *testing.T, m matrix, got runlog.Spread) {
 	require.Equal(t, top, float64(got.Max))
 }
 
-// features are each one's mean and deviation over the rows.
+// features returns the mean and deviation of each feature over the rows.
 func features(m matrix) (out []float64) {
 	rows := len(m.x) / m.cols
 	for j := range m.cols {
@@ -243,7 +247,7 @@ func requireOutputs(t *testing.T, logits *G.Node, p runlog.Probe) {
 		for _, v := range c.values {
 			variance += (v - mean) * (v - mean) / float64(len(c.values))
 		}
-		const single = 5e-7 // sums of exponentials are taken in float32
+		const single = 5e-7 // exponentials are summed in float32
 		require.InDelta(t, mean, float64(c.got.Mean), single)
 		require.InDelta(t, math.Sqrt(variance), float64(c.got.Std), single)
 	}
@@ -266,7 +270,7 @@ func TestProbesChangeNothing(t *testing.T) {
 	}
 }
 
-func TestProbesComeAtTheFirstStepAndTheLast(t *testing.T) {
+func TestProbesIncludeTheFirstAndLastStep(t *testing.T) {
 	c := tiny("rms")
 	c.Steps, c.ProbeEvery = 25, 10
 	_, run, err := Train(t.Context(), c, corpus(t, verse), nil)
@@ -278,7 +282,7 @@ func TestProbesComeAtTheFirstStepAndTheLast(t *testing.T) {
 	require.Equal(t, []int{1, 10, 20, 25}, at)
 }
 
-// TestTheFirstNonFiniteNodeIsNamed puts numbers that are none where weights are.
+// TestTheFirstNonFiniteNodeIsNamed replaces weights by NaN, infinity and a large number.
 func TestTheFirstNonFiniteNodeIsNamed(t *testing.T) {
 	for _, c := range []struct {
 		weight string
@@ -287,7 +291,7 @@ func TestTheFirstNonFiniteNodeIsNamed(t *testing.T) {
 	}{
 		{"transformer.h.1.mlp.c_fc.weight", math.NaN(), "transformer.h.1.mlp.c_fc.weight: NaN"},
 		{"transformer.h.0.ln_2.weight", math.Inf(1), "transformer.h.0.ln_2.weight: +Inf"},
-		// finite, but its square is not:
+		// finite, but its square overflows:
 		{"transformer.h.1.attn.c_attn.weight", 1e38, "Linear transformer.h.1.attn.c_attn forward: "},
 	} {
 		t.Run(c.weight, func(t *testing.T) {

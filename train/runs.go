@@ -8,29 +8,29 @@ import (
 	"gorgonorm/runlog"
 )
 
-// model is the runlog.Model of this package's runs.
+// model implements runlog.ModelCheck for the runs of this package.
 func model(c Config) (checkWeights func(path string) error, err error) {
-	if err := checkSettings(c); err != nil {
-		return nil, err
-	}
 	m, err := modelOf(c, []rune(c.Vocabulary))
 	return func(path string) error { return transformer.CheckFile(path, m) }, err
 }
 
-// ReadRun reads a run's directory as runlog.Read does. It is an error, too, if the file
-// of weights has another length than its header says, or other tensors than the model.
+// ReadRun reads a run's directory as runlog.Read does. It also returns an error if the
+// length of the weights file differs from what its header says, or its tensors from the
+// model's.
 func ReadRun(dir string) (Run, error) {
 	r, err := runlog.Read(dir, model)
 	return r, prefixed(err)
 }
 
-// ReadRuns reads all runs in a directory as runlog.ReadAll does, each as ReadRun does.
+// ReadRuns reads all runs in a directory as runlog.ReadAll does, each of them as ReadRun
+// does.
 func ReadRuns(dir string) (runs []Run, broken []runlog.Broken, err error) {
 	runs, broken, err = runlog.ReadAll(dir, model)
 	return runs, broken, prefixed(err)
 }
 
-// Finished reads the finished run of a config on the text as runlog.Finished does.
+// Finished reads the finished run of a config on the text from dir as runlog.Finished
+// does.
 func Finished(dir string, c Config, text *Corpus) (Run, error) {
 	r, err := runlog.Finished(dir, on(c, text), model)
 	return r, prefixed(err)
@@ -50,8 +50,8 @@ func Pending(dir string, cs []Config, text *Corpus) (pending []Config, again []r
 	return pending, again, prefixed(err)
 }
 
-// WriteRun writes a run and its model as runlog.Write does, and no run that ReadRun
-// would refuse.
+// WriteRun writes a run and its model as runlog.Write does. It returns an error instead
+// of writing a run that ReadRun would refuse.
 func WriteRun(dir string, r Run, m *transformer.Model) error {
 	if m == nil {
 		return errors.New("train: WriteRun: the model is nil")
@@ -60,9 +60,10 @@ func WriteRun(dir string, r Run, m *transformer.Model) error {
 }
 
 // CheckCheckpoint returns an error if path is the directory of a run that ReadRun
-// refuses. A path that is no run's is no error.
+// refuses. It returns nil if path is not the directory of a run.
 func CheckCheckpoint(path string) error { return prefixed(runlog.CheckCheckpoint(path, model)) }
 
+// prefixed returns the error with this package's name, or nil.
 func prefixed(err error) error {
 	if err == nil {
 		return nil

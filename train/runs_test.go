@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestARunIsWrittenWithItsOwnModel alone.
+// TestARunIsWrittenWithItsOwnModel also checks that no other model is accepted.
 func TestARunIsWrittenWithItsOwnModel(t *testing.T) {
 	t.Parallel()
 	c := tiny("batch")
@@ -29,8 +29,8 @@ func TestARunIsWrittenWithItsOwnModel(t *testing.T) {
 	wrong.Config.Channels *= 2
 	err = WriteRun(dir, wrong, m)
 	require.ErrorContains(t, err, "train: transformer: cannot load ")
-	require.ErrorContains(t, err, "channels: it has 16, want 32")
-	require.ErrorContains(t, err, "as it would be written to "+dir)
+	require.ErrorContains(t, err, "channels is 16, want 32")
+	require.ErrorContains(t, err, "(in the files to be written to "+dir)
 	got, err = ReadRun(dir)
 	require.NoError(t, err)
 	require.Equal(t, run.Speed, got.Speed, "the finished run stays")

@@ -2,9 +2,9 @@ package train
 
 import "math"
 
-// rate is the learning rate of a step (from 0): a linear warm-up to LR over
-// Warmup steps, then half a cosine that would reach MinLR one step after the last
-// (Loshchilov & Hutter 2017, as nanoGPT computes it).
+// rate returns the learning rate of a step, counted from 0: a linear warm-up to LR over
+// Warmup steps, then half a cosine that reaches MinLR one step after the last (Loshchilov
+// & Hutter 2017, as nanoGPT computes it).
 func rate(c Config, step int) float64 {
 	if step < c.Warmup {
 		return c.LR * (float64(step) + 1) / (float64(c.Warmup) + 1)

@@ -12,10 +12,10 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// TestASkippedStepLeavesEverythingAsItWas trains two equal models on the same batches.
-// One of them meets a NaN in its third step, and the other does not take that step.
-// Afterwards both are equal to the last bit, and so are the steps that follow.
-func TestASkippedStepLeavesEverythingAsItWas(t *testing.T) {
+// TestASkippedStepChangesNothing trains two equal models on the same batches. One of them
+// has a NaN in its third step, and the other does not take that step. Afterwards both are
+// equal to the last bit, and so are the steps that follow.
+func TestASkippedStepChangesNothing(t *testing.T) {
 	text := corpus(t, verse)
 	for _, n := range transformer.Norms {
 		for name, spoil := range map[string]func(l *loop) (mend func()){
@@ -50,7 +50,7 @@ func TestASkippedStepLeavesEverythingAsItWas(t *testing.T) {
 				spared.run.Steps = append(spared.run.Steps, Step{})
 
 				require.Equal(t, spared.model.State(), hit.model.State())
-				require.Equal(t, spared.kept(t), hit.kept(t), "moments and steps of AdamW")
+				require.Equal(t, spared.moments(t), hit.moments(t), "moments and steps of AdamW")
 				for range 2 {
 					require.Equal(t, spared.step(t), hit.step(t))
 				}
@@ -82,8 +82,8 @@ func (l startedLoop) step(t *testing.T) Step {
 	return s
 }
 
-// kept is what the solver has for each weight, in order.
-func (l startedLoop) kept(t *testing.T) (all []any) {
+// moments returns the solver's moments of each weight, in order.
+func (l startedLoop) moments(t *testing.T) (all []any) {
 	for i, n := range l.model.Learnables() {
 		p, err := newParameter(i, n)
 		require.NoError(t, err)
@@ -93,9 +93,9 @@ func (l startedLoop) kept(t *testing.T) (all []any) {
 	return all
 }
 
-// TestTheTrainingModeLossLeavesStatistics evaluates in training mode where the model's
-// running statistics are not finite, too.
-func TestTheTrainingModeLossLeavesStatistics(t *testing.T) {
+// TestTheTrainingModeLossKeepsStatistics evaluates in training mode, also with running
+// statistics that are not finite.
+func TestTheTrainingModeLossKeepsStatistics(t *testing.T) {
 	for _, bad := range []float32{1, float32(math.NaN()), float32(math.Inf(1))} {
 		c := tiny("batch")
 		c.Steps = 1
@@ -123,12 +123,13 @@ func floatsOf(d *tensor.Dense) (f []float64) {
 	return float64s(d)
 }
 
-// BenchmarkSnapshot takes a snapshot of the default model, as each step does.
+// BenchmarkSnapshot takes a snapshot of the default model, as each step of a run does.
 func BenchmarkSnapshot(b *testing.B) {
 	for _, n := range transformer.Norms {
 		b.Run(n.Name, func(b *testing.B) {
 			c := Defaults()
-			m, err := transformer.New(G.NewGraph(), transformer.Config{Vocab: 65, Context: c.Context, Layers: c.Layers, Heads: c.Heads, Channels: c.Channels, Norm: n})
+			m, err := transformer.New(G.NewGraph(), transformer.Config{
+				Vocab: 65, Context: c.Context, Layers: c.Layers, Heads: c.Heads, Channels: c.Channels, Norm: n})
 			require.NoError(b, err)
 			s := m.Snapshot()
 			for b.Loop() {

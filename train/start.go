@@ -14,10 +14,9 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// StartFrom returns the config of runs that start from the weights of a safetensors
-// file, or of the index of several, wherever those have the names and shapes of the
-// model's, except one of them if its name is given. All others start as they would
-// without.
+// StartFrom returns the config of runs that start from a safetensors file, or from the
+// index of several. A run loads the tensors whose names and shapes are those of its model,
+// except the one named except, and initializes the others as usual.
 func StartFrom(c Config, path, except string) (Config, error) {
 	hash, err := hashOf(path)
 	if err != nil {
@@ -27,9 +26,9 @@ func StartFrom(c Config, path, except string) (Config, error) {
 	return c, nil
 }
 
-// Start is the model of a run before its first step, and what it has of the file that
-// the run starts from, if it starts from one. That it has nothing of it is an error.
-func Start(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
+// InitialModel returns the model of a run before its first step. For a config of StartFrom
+// it also returns what was loaded, and an error if nothing was.
+func InitialModel(c Config, text *Corpus) (*transformer.Model, transformer.Matching, error) {
 	return start(G.NewGraph(), c, text)
 }
 
@@ -44,7 +43,7 @@ func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found 
 	switch hash, err := hashOf(c.Init); {
 	case err != nil:
 		return nil, found, err
-	case hash != c.InitSHA256: // a grid takes hours, and its record says what it started from
+	case hash != c.InitSHA256: // changed while the grid ran, whose record has the hash
 		return nil, found, fmt.Errorf("train: %s has changed: its SHA-256 is %s, want %s", c.Init, hash, c.InitSHA256)
 	}
 	var except []string
@@ -55,13 +54,13 @@ func start(g *G.ExprGraph, c Config, text *Corpus) (m *transformer.Model, found 
 		return nil, found, err
 	}
 	if len(found.Loaded) == 0 {
-		return nil, found, fmt.Errorf("train: %s has nothing in common with a model under %s: %v", c.Init, c.Norm, found.Left)
+		return nil, found, fmt.Errorf("train: %s has no tensor of a model with the norm %s: %v", c.Init, c.Norm, found.Left)
 	}
 	return m, found, nil
 }
 
-// hashOf is the SHA-256 of a file or, if that is an index, of it and its parts, one
-// behind the other.
+// hashOf returns the SHA-256 of a file. For an index it is that of the index and its parts,
+// concatenated.
 func hashOf(path string) (string, error) {
 	paths, err := safetensors.Paths(path)
 	if err != nil {
@@ -86,9 +85,9 @@ func appendFile(w io.Writer, path string) error {
 	return err
 }
 
-// In is the text with the ids that its characters have in another vocabulary, or else
-// those of its characters that are not in that.
-func (c *Corpus) In(vocabulary []rune) (same *Corpus, unknown []rune) {
+// WithVocabulary returns the text with the ids of another vocabulary. If the vocabulary
+// lacks characters of the text, it returns those characters instead.
+func (c *Corpus) WithVocabulary(vocabulary []rune) (same *Corpus, unknown []rune) {
 	ids := make([]int32, len(c.Vocabulary))
 	for id, r := range c.Vocabulary {
 		if ids[id] = int32(slices.Index(vocabulary, r)); ids[id] < 0 {

@@ -16,7 +16,7 @@ import (
 	"gorgonorm/runlog"
 )
 
-// saved trains a run and gives the path of its weights.
+// saved trains a run and returns the path of its weights.
 func saved(t *testing.T, c Config, text *Corpus) (path string, m *transformer.Model, r Run) {
 	t.Helper()
 	m, r, err := Train(t.Context(), c, text, nil)
@@ -33,7 +33,7 @@ func from(t *testing.T, c Config, path, except string) Config {
 	return c
 }
 
-// written is a summary's text: unlike NaN, that is equal to itself.
+// written returns a summary's text, which unlike NaN equals itself.
 func written(t *testing.T, s runlog.Summary) string {
 	t.Helper()
 	b, err := json.Marshal(s)
@@ -56,9 +56,9 @@ func names(s layers.State) (names []string) {
 	return names
 }
 
-// TestARunGoesOnFromAnother: same norm, same text, and the validation loss before the
-// first step is to the bit the other's last.
-func TestARunGoesOnFromAnother(t *testing.T) {
+// TestARunStartsFromAnother has the same norm and text. The validation loss before the first
+// step must equal the other run's last, to the bit.
+func TestARunStartsFromAnother(t *testing.T) {
 	text := corpus(t, verse)
 	for i, n := range transformer.Norms {
 		t.Run(n.Name, func(t *testing.T) {
@@ -67,7 +67,7 @@ func TestARunGoesOnFromAnother(t *testing.T) {
 			path, first, one := saved(t, c, text)
 			c.Seed, c.Steps = 9, 20
 			c = from(t, c, path, "")
-			start, found, err := Start(c, text)
+			start, found, err := InitialModel(c, text)
 			require.NoError(t, err)
 			require.Empty(t, found.Left)
 			require.ElementsMatch(t, names(first.State()), found.Loaded)
@@ -77,7 +77,7 @@ func TestARunGoesOnFromAnother(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, one.Summary.LastVal, two.Summary.InitVal)
 			require.Equal(t, path, two.Config.Init)
-			require.Zero(t, two.Summary.DivergedAt, "it need not get below its start")
+			require.Zero(t, two.Summary.DivergedAt, "it need not improve on its start")
 			_, again, err := Train(t.Context(), c, text, nil)
 			require.NoError(t, err)
 			require.Equal(t, written(t, two.Summary), written(t, again.Summary))
@@ -85,8 +85,8 @@ func TestARunGoesOnFromAnother(t *testing.T) {
 	}
 }
 
-// TestANormTakesWhatFits: the rest starts as it would without.
-func TestANormTakesWhatFits(t *testing.T) {
+// TestANormLoadsWhatFits also checks that the other tensors are initialized as usual.
+func TestANormLoadsWhatFits(t *testing.T) {
 	text := corpus(t, verse)
 	path, first, _ := saved(t, tiny("layer"), text)
 	norms := func(kind string) (names []string) {
@@ -110,7 +110,7 @@ func TestANormTakesWhatFits(t *testing.T) {
 	} {
 		t.Run(norm, func(t *testing.T) {
 			c := from(t, tiny(norm), path, "")
-			m, found, err := Start(c, text)
+			m, found, err := InitialModel(c, text)
 			require.NoError(t, err)
 			require.ElementsMatch(t, left, found.Left)
 			requireState(t, first.State(), m.State(), found.Loaded...)
@@ -135,7 +135,7 @@ func TestATensorIsExcepted(t *testing.T) {
 	path, first, _ := saved(t, tiny("layer"), text)
 	const wte = "transformer.wte.weight"
 	c := from(t, tiny("layer"), path, wte)
-	m, found, err := Start(c, text)
+	m, found, err := InitialModel(c, text)
 	require.NoError(t, err)
 	require.NotContains(t, found.Loaded, wte)
 	require.NotEqual(t, first.State()[wte].Data(), m.State()[wte].Data())
@@ -143,7 +143,7 @@ func TestATensorIsExcepted(t *testing.T) {
 	require.Len(t, found.Loaded, len(first.State())-1)
 }
 
-func TestWhatCannotBeStartedFrom(t *testing.T) {
+func TestStartErrors(t *testing.T) {
 	text := corpus(t, verse)
 	path, _, _ := saved(t, tiny("layer"), text)
 	c := tiny("layer")
@@ -155,23 +155,26 @@ func TestWhatCannotBeStartedFrom(t *testing.T) {
 
 	other := tiny("none")
 	other.Channels = 32
-	_, _, err = Start(from(t, other, path, ""), text)
-	require.ErrorContains(t, err, "train: "+path+" has nothing in common with a model under none: transformer.h.{0..1}.attn.c_attn.weight has shape (48, 16), want (96, 32); ")
+	_, _, err = InitialModel(from(t, other, path, ""), text)
+	require.ErrorContains(t, err, "train: "+path+" has no tensor of a model with the norm none: "+
+		"transformer.h.{0..1}.attn.c_attn.weight has shape (48, 16), want (96, 32); ")
 
 	noWeights := filepath.Join(t.TempDir(), "x.safetensors")
 	require.NoError(t, os.WriteFile(noWeights, []byte("no weights"), 0o666))
-	_, _, err = Start(from(t, c, noWeights, ""), text)
+	_, _, err = InitialModel(from(t, c, noWeights, ""), text)
 	require.ErrorContains(t, err, noWeights)
 
-	// The file is another when the run begins.
+	// The file has changed when the run begins.
 	begun := from(t, c, path, "")
 	require.NoError(t, os.WriteFile(path, []byte("other"), 0o666))
 	_, _, err = Train(t.Context(), begun, text, nil)
-	require.ErrorContains(t, err, "train: "+path+" has changed: its SHA-256 is d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, want "+begun.InitSHA256)
+	require.ErrorContains(t, err, "train: "+path+" has changed: its SHA-256 is "+
+		"d9298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa, want "+begun.InitSHA256)
 }
 
-// TestTheHashIsOfAllParts: one that changes makes another start, wherever they lie.
-func TestTheHashIsOfAllParts(t *testing.T) {
+// TestTheHashCoversAllParts checks that it depends on the content of every part, not on the
+// directory.
+func TestTheHashCoversAllParts(t *testing.T) {
 	text := corpus(t, verse)
 	path, first, _ := saved(t, tiny("layer"), text)
 	weights, err := os.ReadFile(path)
@@ -193,7 +196,7 @@ func TestTheHashIsOfAllParts(t *testing.T) {
 	dir, two := parts()
 	c := from(t, tiny("layer"), one, "")
 	require.Equal(t, c.InitSHA256, from(t, tiny("layer"), two, "").InitSHA256)
-	m, found, err := Start(c, text)
+	m, found, err := InitialModel(c, text)
 	require.NoError(t, err)
 	require.Empty(t, found.Left)
 	requireState(t, first.State(), m.State(), found.Loaded...)
@@ -201,7 +204,7 @@ func TestTheHashIsOfAllParts(t *testing.T) {
 	changed := from(t, tiny("layer"), two, "")
 	weights[len(weights)-1] ^= 1
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.safetensors"), weights, 0o666))
-	_, _, err = Start(changed, text)
+	_, _, err = InitialModel(changed, text)
 	require.ErrorContains(t, err, "train: "+two+" has changed: its SHA-256 is ")
 	require.NoError(t, os.Remove(filepath.Join(dir, "a.safetensors")))
 	_, err = StartFrom(changed, two, "")
@@ -211,21 +214,22 @@ func TestTheHashIsOfAllParts(t *testing.T) {
 func TestTextInAnotherVocabulary(t *testing.T) {
 	text := corpus(t, "abba cab")
 	require.Equal(t, " abc", string(text.Vocabulary))
-	in, unknown := text.In([]rune("bxca "))
+	in, unknown := text.WithVocabulary([]rune("bxca "))
 	require.Empty(t, unknown)
 	require.Equal(t, []int32{3, 0, 0, 3, 4, 2, 3}, in.Train)
 	require.Equal(t, []int32{0}, in.Val)
 	require.Equal(t, "bxca ", string(in.Vocabulary))
 	require.Equal(t, []string{text.Path, text.SHA256}, []string{in.Path, in.SHA256})
-	require.Equal(t, []int32{1, 2, 2, 1, 0, 3, 1}, text.Train, "the text itself is as it was")
+	require.Equal(t, []int32{1, 2, 2, 1, 0, 3, 1}, text.Train, "the text itself is unchanged")
 
-	in, unknown = text.In([]rune("ca"))
+	in, unknown = text.WithVocabulary([]rune("ca"))
 	require.Nil(t, in)
 	require.Equal(t, " b", string(unknown))
 }
 
-// TestWhatIsNoBetterThanGuessing: loaded weights may start below, and above.
-func TestWhatIsNoBetterThanGuessing(t *testing.T) {
+// TestNoBetterThanGuessing has loaded weights, whose loss may start below that of guessing,
+// or above.
+func TestNoBetterThanGuessing(t *testing.T) {
 	text := corpus(t, verse)
 	path, _, _ := saved(t, tiny("layer"), text)
 	c := from(t, tiny("layer"), path, "")
@@ -242,7 +246,7 @@ func TestWhatIsNoBetterThanGuessing(t *testing.T) {
 	_, run, err := Train(t.Context(), c, text, nil)
 	require.NoError(t, err)
 	require.Equal(t, run.Summary.InitVal, run.Summary.LastVal)
-	require.Zero(t, run.Summary.DivergedAt, "no better than its start, and that is no divergence")
+	require.Zero(t, run.Summary.DivergedAt, "no better than its start, which is no divergence here")
 	require.False(t, run.Summary.Stopped)
 
 	c.LR, c.MinLR, c.Steps = 100, 100, 200

@@ -13,10 +13,13 @@ import (
 	"gorgonorm/runlog"
 )
 
-// TestRunsAreReproducible repeats a run, on one thread and on several, with a
-// model large enough for kernels to share their work: every loss, every probe,
-// every weight and every running statistic is the same to the last bit.
+// TestRunsAreReproducible repeats a run on one thread and on several, with a model large
+// enough for kernels to use all of them. Every loss, probe, weight and running statistic
+// must be equal to the last bit.
 func TestRunsAreReproducible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("training takes seconds")
+	}
 	words := corpus(t, verse)
 	record := func(norm string, threads int, seed uint64) (string, []byte) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(threads))

@@ -16,7 +16,7 @@ import (
 	"gorgonorm/runlog"
 )
 
-// write makes a file of text and reads it as a corpus.
+// corpus writes a file of text and reads it.
 func corpus(t *testing.T, text string) *Corpus {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "text.txt")
@@ -56,7 +56,7 @@ func TestLossFallsUnderEveryNorm(t *testing.T) {
 	}
 }
 
-// TestDivergenceIsAResult trains at an absurd rate, to the end and under watch.
+// TestDivergenceIsAResult trains at an absurd rate, to the end and with StopOnDivergence.
 func TestDivergenceIsAResult(t *testing.T) {
 	c := tiny("none")
 	c.LR, c.MinLR, c.Warmup, c.Steps = 1e3, 1e3, 0, 200
@@ -65,9 +65,9 @@ func TestDivergenceIsAResult(t *testing.T) {
 	s := run.Summary
 	require.Positive(t, s.DivergedAt)
 	require.Equal(t, runlog.NonFinite, s.Divergence)
-	require.Len(t, run.Steps, 200, "the run goes on")
+	require.Len(t, run.Steps, 200, "the run continues")
 	require.False(t, run.Steps[s.DivergedAt-1].Finite())
-	require.Contains(t, s.NonFinite, "transformer.", "it says at which node")
+	require.Contains(t, s.NonFinite, "transformer.", "the node")
 
 	c.StopOnDivergence = true
 	_, stopped, err := Train(context.Background(), c, corpus(t, verse), nil)
@@ -85,7 +85,7 @@ func TestDivergenceIsAResult(t *testing.T) {
 	require.False(t, whole.Summary.Stopped, "there was nothing left to stop")
 }
 
-func TestCancellingKeepsWhatIsDone(t *testing.T) {
+func TestACancelledRunKeepsItsSteps(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	_, run, err := Train(ctx, tiny("rms"), corpus(t, verse), func(s Step) {
 		if s.Step == 3 {
@@ -98,19 +98,23 @@ func TestCancellingKeepsWhatIsDone(t *testing.T) {
 	require.Len(t, run.Steps, 3)
 }
 
-func TestWhatCannotBeRun(t *testing.T) {
+func TestTrainErrors(t *testing.T) {
 	text := corpus(t, verse)
+	tooLarge := fmt.Sprintf("train: batch %d of context 8 is more than 16777216 tokens", math.MaxInt)
+	unknownNorm := fmt.Sprintf(`transformer: unknown norm "x", want one of %q`, transformer.NormNames())
 	for want, change := range map[string]func(*Config){
-		"train: steps is 0, want 1 or more":                                                        func(c *Config) { c.Steps = 0 },
-		"train: batch is -1, want 1 or more":                                                       func(c *Config) { c.Batch = -1 },
-		"train: lr is NaN, want it from 0 to 1000":                                                 func(c *Config) { c.LR = math.NaN() },
-		"transformer: 3 heads do not divide 16 channels":                                           func(c *Config) { c.Heads = 3 },
-		`transformer: unknown norm "x", want one of ` + fmt.Sprintf("%q", transformer.NormNames()): func(c *Config) { c.Norm = "x" },
-		"train: the norm batch needs a batch of 2 tokens or more, batch 1 of context 1 has 1": func(c *Config) {
+		"train: steps is 0, want 1 or more":              func(c *Config) { c.Steps = 0 },
+		"train: batch is -1, want 1 or more":             func(c *Config) { c.Batch = -1 },
+		"train: lr is NaN, want a number from 0 to 1000": func(c *Config) { c.LR = math.NaN() },
+		"transformer: 3 heads do not divide 16 channels": func(c *Config) { c.Heads = 3 },
+		unknownNorm: func(c *Config) { c.Norm = "x" },
+		tooLarge:    func(c *Config) { c.Batch = math.MaxInt },
+		"train: batch 1 of context 1 has 1 tokens, the norm batch needs 2 or more": func(c *Config) {
 			c.Norm, c.Batch, c.Context = "batch", 1, 1
 		},
-		fmt.Sprintf("train: batch %d of context 8 is more than 16777216 tokens", math.MaxInt): func(c *Config) { c.Batch = math.MaxInt },
-		"transformer: such a model has 1.2e+17 parameters, want at most 2e+09":                func(c *Config) { c.Channels, c.Layers = 1e8, 1 },
+		"transformer: the model has 1.2e+17 parameters, want at most 2e+09": func(c *Config) {
+			c.Channels, c.Layers = 1e8, 1
+		},
 	} {
 		c := tiny("layer")
 		change(&c)
@@ -135,26 +139,28 @@ func TestCorpus(t *testing.T) {
 	require.Len(t, c.SHA256, 64)
 
 	dir := t.TempDir()
-	for name, content := range map[string]string{
-		"is empty": "",
-		"is not valid UTF-8: byte 0xe9 at line 2, column 4":                                                                "a\ncaf\xe9",
-		"starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +4 OLD >NEW":                         "\ufeffabc",
-		"is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW":                           "\xff\xfea\x00b\x00",
-		`has 2 lines that end in CRLF, the first is line 1: make the line ends LF, for example with: tr -d '\r' <OLD >NEW`: "a\r\nb\r\n",
-		"has one character only, 'a': there is nothing to learn":                                                           "aaaa",
+	for content, want := range map[string]string{
+		"":                   "is empty",
+		"a\ncaf\xe9":         "is not valid UTF-8: byte 0xe9 at line 2, column 4",
+		"\ufeffabc":          "starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +4 OLD >NEW",
+		"\xff\xfea\x00b\x00": "is UTF-16, want UTF-8: convert it, for example with: iconv -f UTF-16 -t UTF-8 OLD >NEW",
+		"a\r\nb\r\n": "has 2 lines that end in CRLF, the first is line 1: " +
+			`make the line ends LF, for example with: tr -d '\r' <OLD >NEW`,
+		"aaaa": "has one character only, 'a': there is nothing to learn",
 	} {
 		path := filepath.Join(dir, "bad.txt")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
 		_, err := ReadCorpus(path)
-		require.EqualError(t, err, "train: the text "+path+" "+name)
+		require.EqualError(t, err, "train: the text "+path+" "+want)
 	}
 	_, err := ReadCorpus(filepath.Join(dir, "none.txt"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestATextTakesNineBytesAByte counts all that reading it, and giving it the ids of
-// another vocabulary, allocate, garbage included: the text, and ids of four bytes twice.
-func TestATextTakesNineBytesAByte(t *testing.T) {
+// TestATextTakesNineBytesPerByte counts the bytes allocated, garbage included, to read a text
+// of one byte per character and to encode it in another vocabulary: the text, and twice an
+// id of four bytes for each character.
+func TestATextTakesNineBytesPerByte(t *testing.T) {
 	text := strings.Repeat(verse, 1000)
 	path := filepath.Join(t.TempDir(), "text.txt")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
@@ -163,7 +169,7 @@ func TestATextTakesNineBytesAByte(t *testing.T) {
 	c, err := ReadCorpus(path)
 	runtime.ReadMemStats(&read)
 	require.NoError(t, err)
-	in, _ := c.In([]rune(verse[:45] + "é"))
+	in, _ := c.WithVocabulary([]rune(verse[:45] + "é"))
 	runtime.ReadMemStats(&renamed)
 	require.Len(t, in.Train, len(c.Train))
 	const slack = 1 << 17
@@ -184,7 +190,7 @@ func TestDefaultTextComesWithGo(t *testing.T) {
 	require.ErrorContains(t, err, "give a text with -data")
 }
 
-func TestBatchesFollowTheSeedAndTargetsFollowIds(t *testing.T) {
+func TestBatchesDependOnTheSeed(t *testing.T) {
 	text := make([]int32, 50)
 	for i := range text {
 		text[i] = int32(i)
@@ -219,11 +225,11 @@ func TestWindows(t *testing.T) {
 		{21, 5, 1, 2, []int{0, 8}},
 		{21, 5, 1, 10, []int{0, 5, 10}},
 		{21, 5, 2, 10, []int{0, 8}},      // full batches only
-		{21, 5, 12, 10, []int{0, 5, 10}}, // or less than one
+		{21, 5, 12, 10, []int{0, 5, 10}}, // or a part of one
 	} {
 		require.Equal(t, c.want, windows(make([]int32, c.text), c.context, c.batch, c.most))
 	}
-	long := windows(make([]int32, 1<<17), 1, 1, math.MaxInt) // place times windows is beyond 32 bits
+	long := windows(make([]int32, 1<<17), 1, 1, math.MaxInt) // place times windows exceeds 32 bits
 	require.Len(t, long, 1<<17-1)
 	require.Equal(t, 1<<17-2, long[len(long)-1])
 }

@@ -10,13 +10,12 @@ import (
 	"gorgonorm/runlog"
 )
 
-// patience is how many validations in a row, after warm-up, may find a run no
-// better than an untrained model before it is given up.
+// patience is the number of validations in a row, after warm-up, at which a run is given
+// up because its loss is no lower than an untrained model's.
 const patience = 2
 
-// lost says that a run need not go on: something in its last step was not finite,
-// or its last validations after warm-up all found the loss no lower than that of
-// an untrained model.
+// lost reports whether a run can be given up: a value of its last step is not finite, or
+// the loss of its last validations after warm-up is no lower than an untrained model's.
 func lost(steps []Step, warmup int, untrained runlog.Float) bool {
 	if !steps[len(steps)-1].Finite() {
 		return true
@@ -24,7 +23,7 @@ func lost(steps []Step, warmup int, untrained runlog.Float) bool {
 	if steps[len(steps)-1].ValLoss == nil {
 		return false
 	}
-	for i, left := len(steps)-1, patience; left > 0; i-- {
+	for i, remaining := len(steps)-1, patience; remaining > 0; i-- {
 		if i < 0 || steps[i].Step <= warmup {
 			return false
 		}
@@ -32,13 +31,14 @@ func lost(steps []Step, warmup int, untrained runlog.Float) bool {
 			if *v < untrained {
 				return false
 			}
-			left--
+			remaining--
 		}
 	}
 	return true
 }
 
-// nonFinite names where the first NaN or infinity of a step that has one arose.
+// nonFinite returns the name of the node at which the first NaN or infinity of a step
+// arose.
 func (l *loop) nonFinite(s Step) string {
 	if !s.Loss.Finite() || !s.GradNorm.Finite() {
 		return firstNonFinite(l.train.g)
@@ -46,15 +46,15 @@ func (l *loop) nonFinite(s Step) string {
 	return firstNonFinite(l.eval.g)
 }
 
-// firstNonFinite names the first node of the graph, in the order in which it was
-// run, whose value holds a NaN or an infinity, and says which; "" where all is
-// finite. What a node takes in was finite, so it is there that it arose.
+// firstNonFinite returns the name of the first node, in the order of execution, whose value
+// has a NaN or an infinity, and that value. It returns "" if all values are finite. The
+// inputs of the first such node are finite, so the value arose there.
 func firstNonFinite(g *G.ExprGraph) string {
 	nodes, err := G.Sort(g)
 	if err != nil {
 		return ""
 	}
-	for i := len(nodes) - 1; i >= 0; i-- { // Sort has what is computed last first
+	for i := len(nodes) - 1; i >= 0; i-- { // Sort puts the node computed last first
 		if v, ok := nonFiniteValue(nodes[i].Value()); ok {
 			return fmt.Sprintf("%s: %v", nodeName(nodes[i]), v)
 		}
@@ -69,7 +69,8 @@ func nodeName(n *G.Node) string {
 	return fmt.Sprint(n.Op())
 }
 
-// nonFiniteValue finds the first NaN or infinity among a value's elements.
+// nonFiniteValue returns the first NaN or infinity among a value's elements, and whether
+// there is one.
 func nonFiniteValue(v G.Value) (float64, bool) {
 	switch v := v.(type) {
 	case *G.F32:

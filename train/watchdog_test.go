@@ -11,7 +11,7 @@ import (
 
 func TestLost(t *testing.T) {
 	nan := runlog.Float(math.NaN())
-	// validations, a step apart, against a loss of 4 at the start; 0 is none taken
+	// of returns steps with these validation losses, where 0 stands for none. The untrained loss is 4.
 	of := func(losses ...runlog.Float) (steps []Step) {
 		for i, v := range losses {
 			s := Step{Step: i + 1, Loss: 3, GradNorm: 1}
@@ -30,7 +30,7 @@ func TestLost(t *testing.T) {
 		{"one bad validation", of(0, 5), false},
 		{"two", of(0, 4, 5), true},
 		{"two, with steps between", of(0, 0, 5, 0, 0, 4), true},
-		{"only as it validates", of(0, 0, 5, 0, 0, 4, 0), false},
+		{"only at a validation", of(0, 0, 5, 0, 0, 4, 0), false},
 		{"a good one between", of(0, 5, 3, 5), false},
 		{"one during warm-up", of(5, 5), false},
 		{"not finite", append(of(3), Step{Step: 2, Loss: nan, GradNorm: 1}), true},
@@ -40,7 +40,7 @@ func TestLost(t *testing.T) {
 		require.Equal(t, c.want, lost(c.steps, 1, 4), c.name)
 	}
 
-	// By default, with warm-up in a third of the steps, there is something to be saved.
+	// By default, with warm-up in a third of the steps, a lost run ends early.
 	c := Defaults()
 	c.Warmup = c.Steps / 3
 	var steps []Step

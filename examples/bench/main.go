@@ -1,12 +1,11 @@
-// Bench measures the norms, the matrix product and the training step of this
-// repository beside what one would otherwise use: copying memory, Gorgonia's own
-// operations, gonum and PyTorch.
+// Bench compares the norms, the matrix product and the training step of this repository
+// with memory copies, Gorgonia's own operations, gonum and PyTorch.
 //
 //	go run ./examples/bench
 //	go run ./examples/bench -only copy,gemm -threads 1
 //
-// All are measured in one run, in turn, and the figures printed are medians. How
-// that is done, and what each table compares, is in package internal/benchmark.
+// It measures all of them in turn, in one run, and prints medians. Package
+// internal/benchmark documents the method and the tables.
 package main
 
 import (
@@ -36,11 +35,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 const usage = `Usage: go run ./examples/bench [flags]
 
-Measures this repository beside what one would otherwise use, in float32. The
-contestants of a comparison work in turn, round after round; a time is the median
-of the rounds, a ratio the median of the rounds' ratios. Tables are in Markdown and
-go to standard output, progress goes to standard error. Ctrl-C ends the run; the
-tables up to there remain. The machine should have nothing else to do.
+Compares this repository with memory copies, Gorgonia's own operations, gonum
+and PyTorch, in float32. The contestants of a comparison work in turn, round
+after round. A time is the median of the rounds, a ratio the median of the
+rounds' ratios. Prints tables in Markdown to standard output and progress to
+standard error. Ctrl-C ends the run and keeps the tables printed so far. Run it
+on a machine that does nothing else.
 
 Sections:
 `
@@ -56,13 +56,13 @@ func parse(args []string, help io.Writer) (c benchmark.Config, err error) {
 		most += fmt.Sprintf(",%d", n)
 	}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := f.String("only", strings.Join(names, ","), "the `sections` to measure, with commas between")
-	threads := f.String("threads", most, "the `numbers` of threads to measure with, with commas between")
+	only := f.String("only", strings.Join(names, ","), "`sections` to measure, separated by commas")
+	threads := f.String("threads", most, "`numbers` of threads to measure with, separated by commas")
 	python := f.String("python", "python3,/usr/bin/python3",
-		"Python `interpreters` to look for PyTorch in; \"\" leaves PyTorch out")
-	f.IntVar(&c.Rounds, "rounds", 15, "rounds of each comparison; a slow one has fewer")
-	f.DurationVar(&c.Sample, "sample", 10*time.Millisecond, "`time` that each contestant works in a round, at least")
-	f.BoolVar(&c.Quick, "quick", false, "tiny sizes, to see that all of it works; the figures mean little")
+		"Python `interpreters` to search for PyTorch, separated by commas; \"\" leaves PyTorch out")
+	f.IntVar(&c.Rounds, "rounds", 15, "rounds of each comparison; slow comparisons take fewer")
+	f.DurationVar(&c.Sample, "sample", 10*time.Millisecond, "least `time` of each contestant in a round")
+	f.BoolVar(&c.Quick, "quick", false, "tiny sizes, for a test of the program; their figures mean little")
 	if err := cli.Parse(f, args, about+"\nFlags:\n", help); err != nil {
 		return c, err
 	}
@@ -79,7 +79,7 @@ func parse(args []string, help io.Writer) (c benchmark.Config, err error) {
 	return c, nil
 }
 
-// list returns what stands between commas.
+// list returns the items of a list separated by commas.
 func list(s string) (items []string) {
 	for item := range strings.SplitSeq(s, ",") {
 		if item = strings.TrimSpace(item); item != "" {
@@ -89,11 +89,11 @@ func list(s string) (items []string) {
 	return items
 }
 
-// sections returns the sections that -only names.
+// sections returns the sections named by -only.
 func sections(only string) ([]benchmark.Section, error) {
-	chosen, left := benchmark.Choose(list(only))
-	if len(left) > 0 {
-		return nil, fmt.Errorf("-only has %q, which is no section or is given twice", left[0])
+	chosen, rest := benchmark.Choose(list(only))
+	if len(rest) > 0 {
+		return nil, fmt.Errorf("-only has %q, which is not a section or is given twice", rest[0])
 	}
 	if len(chosen) == 0 {
 		return nil, errors.New("-only is empty, want sections")
@@ -101,7 +101,7 @@ func sections(only string) ([]benchmark.Section, error) {
 	return chosen, nil
 }
 
-// counts returns the numbers that -threads names.
+// counts returns the numbers given by -threads.
 func counts(threads string) (ns []int, err error) {
 	const most = 1024
 	for _, s := range list(threads) {

@@ -12,7 +12,7 @@ import (
 	"gorgonorm/internal/benchmark"
 )
 
-// quick are flags with which everything is measured in no time.
+// quick returns flags for a very short run.
 func quick(more ...string) []string {
 	return append([]string{"-quick", "-rounds", "1", "-sample", "1us", "-python", ""}, more...)
 }
@@ -24,7 +24,7 @@ func TestSectionsAndThreadsAreChosen(t *testing.T) {
 	out := stdout.String()
 	require.Equal(t, 1, strings.Count(out, "\n### "))
 	require.Contains(t, out, "| LayerNorm |      16×8 |       3 |")
-	require.NotContains(t, out, "PyTorch", "nobody asked for it")
+	require.NotContains(t, out, "PyTorch", "the chosen section does not need it")
 }
 
 // stopAt cancels a context once something has been written.
@@ -42,7 +42,7 @@ func (s *stopAt) Write(p []byte) (int, error) {
 	return n, err
 }
 
-func TestStoppingKeepsWhatWasPrinted(t *testing.T) {
+func TestStoppingKeepsTheTablesPrinted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stdout := &stopAt{text: "### Norms on a graph", stop: cancel}
 	var stderr bytes.Buffer
@@ -52,7 +52,7 @@ func TestStoppingKeepsWhatWasPrinted(t *testing.T) {
 	require.Contains(t, stderr.String(), "bench: stopped\n")
 }
 
-// TestBadInput: one clear line and exit status 2.
+// TestBadInput expects one line of error and exit status 2.
 func TestBadInput(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// A class is a language, or a dialect of one: the files of these names.
+// class is a language, or a dialect of one, and the names of its files.
 type class struct {
 	name     string
 	patterns []string
 }
 
-// classes are what the source of every Go distribution has plenty of.
+// classes are languages with many files in the source of every Go distribution.
 var classes = []class{
 	{"Go", []string{"*.go"}},
 	{"C", []string{"*.c", "*.h"}},
@@ -26,25 +26,25 @@ var classes = []class{
 
 const (
 	snippetBytes = 256
-	minFiles     = 20 // of a class, fewer are no sample of a language
+	minFiles     = 20 // fewer files do not represent a class
 	maxFiles     = 80
-	byteValues   = 256 // features: how often each value of a byte is in the snippet
+	byteValues   = 256 // features: the count of each value of a byte in the snippet
 )
 
-// file is what snippets are cut from.
+// file is a file from which snippets are cut.
 type file struct {
 	path string
 	text []byte
 }
 
-// data is the files of each class, a quarter of them for the test: no file is in
-// both.
+// data has the files of each class, a quarter of them for testing. No file is used for both
+// training and testing.
 type data struct {
 	train, test [][]file // by class
 }
 
-// readData reads the source folder of a Go distribution. The same distribution
-// gives the same data.
+// readData reads the source folder of a Go distribution. The result depends only on the
+// distribution.
 func readData(src fs.FS) (*data, error) {
 	paths, err := find(src)
 	if err != nil {
@@ -63,7 +63,8 @@ func readData(src fs.FS) (*data, error) {
 			files = append(files, file{p, text})
 		}
 		if len(files) < minFiles {
-			return nil, fmt.Errorf("it has %d files of %s (%s) of %d bytes or more, want %d: some packagers leave out parts of Go's source; "+
+			return nil, fmt.Errorf("it has %d files of %s (%s) of %d bytes or more, want %d: "+
+				"some packages of Go leave out parts of its source; "+
 				"unpack a distribution from https://go.dev/dl and give its folder as -src go/src",
 				len(files), c.name, strings.Join(c.patterns, ", "), snippetBytes, minFiles)
 		}
@@ -73,8 +74,8 @@ func readData(src fs.FS) (*data, error) {
 	return d, nil
 }
 
-// find lists the files of each class that are long enough. Test data are not
-// looked at, since not every distribution has them, nor is what is vendored.
+// find returns the paths of the files of each class that are long enough. It skips test
+// data, which some distributions lack, and vendored files.
 func find(src fs.FS) ([][]string, error) {
 	paths := make([][]string, len(classes))
 	err := fs.WalkDir(src, ".", func(p string, d fs.DirEntry, err error) error {
@@ -106,9 +107,9 @@ func find(src fs.FS) ([][]string, error) {
 	return paths, err
 }
 
-// draw cuts a snippet for each row of x, of shape (rows, 256), whose bytes it
-// counts there, and says in y of which class it is. Every class is as likely, so
-// is every file of it, and every place in the file.
+// draw cuts a random snippet for each row. It writes the counts of its bytes to x, of shape
+// (rows, 256), and its class to y. All classes are equally likely, and so are all files of a
+// class and all places in a file.
 func draw(rng *rand.Rand, files [][]file, x []float32, y []int) {
 	clear(x)
 	for row := range y {

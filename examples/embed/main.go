@@ -1,11 +1,10 @@
-// Embed is how a Gorgonia user puts our norms into a model of her own: the graph,
-// its weights, the machine and the solver are Gorgonia's, and each norm is one
-// line in the table below.
+// Embed shows how to use the norms in a Gorgonia model. The graph, its weights, the machine
+// and the solver are Gorgonia's, and each norm is one line in the table below.
 //
 //	cd examples/embed && go run .
 //
-// The model tells from the byte counts of a snippet of Go's own source in which
-// language it is written. data.go has the snippets, model.go the model.
+// The model predicts in which language a snippet of Go's own source is written, from the
+// counts of its bytes. data.go has the snippets, model.go the model.
 package main
 
 import (
@@ -26,7 +25,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// newNorm makes a norm over the given number of features on a graph.
+// newNorm returns a norm over a number of features on a graph.
 type newNorm func(g *G.ExprGraph, features int) (layers.Layer, error)
 
 var norms = []struct {
@@ -64,8 +63,8 @@ func main() {
 	}
 }
 
-// run trains the model with each norm, at each rate, from each seed, and prints
-// the norms that were done. Progress goes to stderr.
+// run trains the model with each norm, at each rate, from each seed, and prints the results
+// of the norms that are complete. It writes progress to stderr.
 func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	src, err := o.source()
 	if err != nil {
@@ -88,14 +87,14 @@ func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return errors.Join(err, t.print(stdout))
 }
 
-// source is the folder of Go's source.
+// source returns the folder of Go's source.
 func (o options) source() (string, error) {
 	if o.src != "" {
 		return o.src, nil
 	}
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
-		return "", fmt.Errorf("go env GOROOT failed (%w): give the src folder of a Go distribution as -src", err)
+		return "", fmt.Errorf("go env GOROOT failed (%w): give the src folder of a Go distribution with -src", err)
 	}
 	return filepath.Join(strings.TrimSpace(string(out)), "src"), nil
 }

@@ -23,7 +23,7 @@ func goSource(t *testing.T) *data {
 	return d
 }
 
-func TestNoFileIsInTrainingAndTest(t *testing.T) {
+func TestTrainingAndTestFilesAreDisjoint(t *testing.T) {
 	d := goSource(t)
 	seen := make(map[string]bool)
 	for i, c := range classes {
@@ -56,23 +56,25 @@ func TestDrawCountsBytes(t *testing.T) {
 	require.Contains(t, y, 1)
 }
 
-func TestWhatIsMissingIsSaid(t *testing.T) {
+func TestMissingFilesAreErrors(t *testing.T) {
 	text := &fstest.MapFile{Data: make([]byte, snippetBytes)}
-	src := fstest.MapFS{"testdata/x.c": text, "vendor/x.c": text, "short.c": &fstest.MapFile{Data: make([]byte, snippetBytes-1)}}
+	short := &fstest.MapFile{Data: make([]byte, snippetBytes-1)}
+	src := fstest.MapFS{"testdata/x.c": text, "vendor/x.c": text, "short.c": short}
 	for i := range minFiles {
 		src[fmt.Sprintf("%d.go", i)] = text
 	}
 	_, err := readData(src)
-	require.EqualError(t, err, "it has 0 files of C (*.c, *.h) of 256 bytes or more, want 20: some packagers leave out parts of Go's source; "+
+	require.EqualError(t, err, "it has 0 files of C (*.c, *.h) of 256 bytes or more, want 20: "+
+		"some packages of Go leave out parts of its source; "+
 		"unpack a distribution from https://go.dev/dl and give its folder as -src go/src")
 
 	err = options{src: "/no/such/folder"}.run(context.Background(), io.Discard, io.Discard)
 	require.ErrorContains(t, err, "reading /no/such/folder")
 }
 
-// Evaluation learns of training by the shared weights and, for BatchNorm, by the
-// running statistics: were they not there, accuracy would be that of chance.
-func TestEveryNormLearnsAndTheSameFromTheSameSeed(t *testing.T) {
+// TestEveryNormLearnsReproducibly also checks that evaluation shares the weights and, for
+// BatchNorm, the running statistics, because without them accuracy would be that of chance.
+func TestEveryNormLearnsReproducibly(t *testing.T) {
 	d := goSource(t)
 	o := options{steps: 60}
 	for _, norm := range norms {
@@ -91,7 +93,7 @@ func TestEveryNormLearnsAndTheSameFromTheSameSeed(t *testing.T) {
 	}
 }
 
-func TestNormsAreTrainedAndPlacedForEvaluation(t *testing.T) {
+func TestNormsAreTrainedAndEvaluated(t *testing.T) {
 	for _, norm := range norms {
 		m, err := newModel(norm.make, batchRows, 1)
 		require.NoError(t, err)
@@ -99,7 +101,7 @@ func TestNormsAreTrainedAndPlacedForEvaluation(t *testing.T) {
 		for _, n := range m.norms {
 			require.Subset(t, m.learnables(), n.Learnables(), norm.name)
 		}
-		_, err = m.evaluation(1) // in training BatchNorm refuses a single row
+		_, err = m.evaluation(1) // BatchNorm needs more than one row only in training
 		require.NoError(t, err, norm.name)
 	}
 }
@@ -139,11 +141,11 @@ func TestCommandLine(t *testing.T) {
 	for _, c := range []struct {
 		args, want string
 	}{
-		{"-lr 0", `"0" is no learning rate, want a number above 0`},
-		{"-lr 1,", `"" is no learning rate`},
-		{"-lr NaN", `"NaN" is no learning rate`},
-		{"-lr Inf", `"Inf" is no learning rate`},
-		{"-lr 1e39", `"1e39" is no learning rate, want a number above 0, 1000 at most`}, // infinite in float32
+		{"-lr 0", `"0" is not a learning rate, want a number above 0`},
+		{"-lr 1,", `"" is not a learning rate`},
+		{"-lr NaN", `"NaN" is not a learning rate`},
+		{"-lr Inf", `"Inf" is not a learning rate`},
+		{"-lr 1e39", `"1e39" is not a learning rate, want a number above 0, at most 1000`}, // infinite in float32
 		{"-seeds 0", "-seeds is 0, want 1 or more"},
 		{"-steps 1", "-steps is 1, want 2 or more"},
 		{"-steps x", `invalid value "x" for flag -steps`},

@@ -11,12 +11,11 @@ import (
 	"gorgonorm/layers"
 )
 
-// widths are the features at the input, behind each hidden layer, and the logits.
+// widths are the numbers of features: the input, each hidden layer, and the logits.
 var widths = []int{byteValues, 64, 64, 64, len(classes)}
 
-// model is a classifier on one graph: hidden layers x ← rectify(norm(x·w + b)),
-// then the logits x·w + b. Weights and biases are the user's own nodes, the norms
-// are gorgonorm's.
+// model is a classifier on one graph: hidden layers x ← rectify(norm(x·w + b)), then the
+// logits x·w + b. Weights and biases are nodes of the user, the norms are gorgonorm's.
 type model struct {
 	g     *G.ExprGraph
 	w, b  G.Nodes
@@ -24,17 +23,19 @@ type model struct {
 
 	x, y         *G.Node // byte counts (rows, 256) and classes (rows)
 	logits, cost *G.Node // (rows, classes) and a scalar
-	predicted    G.Value // in evaluation, the logits of the last run
+	predicted    G.Value // logits of the last run, in evaluation
 }
 
-// newModel makes a model to train, on a graph of its own.
+// newModel returns a model for training, on a new graph.
 func newModel(norm newNorm, rows int, seed uint64) (*model, error) {
 	m := &model{g: G.NewGraph()}
 	for i, out := range widths[1:] {
 		in := widths[i]
 		he := layers.Normal(rand.NewPCG(seed, uint64(i)), math.Sqrt(2/float64(in)))
-		m.w = append(m.w, G.NewMatrix(m.g, tensor.Float32, G.WithShape(in, out), G.WithName(fmt.Sprint("w", i)), G.WithInit(he)))
-		m.b = append(m.b, G.NewMatrix(m.g, tensor.Float32, G.WithShape(1, out), G.WithName(fmt.Sprint("b", i)), G.WithInit(G.Zeroes())))
+		m.w = append(m.w, G.NewMatrix(m.g, tensor.Float32,
+			G.WithShape(in, out), G.WithName(fmt.Sprint("w", i)), G.WithInit(he)))
+		m.b = append(m.b, G.NewMatrix(m.g, tensor.Float32,
+			G.WithShape(1, out), G.WithName(fmt.Sprint("b", i)), G.WithInit(G.Zeroes())))
 		if i == len(widths)-2 {
 			break // no norm on the logits
 		}
@@ -47,8 +48,8 @@ func newModel(norm newNorm, rows int, seed uint64) (*model, error) {
 	return m, m.connect(rows)
 }
 
-// evaluation is the same model on another graph, for another number of rows: its
-// nodes hold the same tensors, so it sees what training changes.
+// evaluation returns the model on another graph, for another number of rows. Its nodes have
+// the same tensors, so it follows the training.
 func (m *model) evaluation(rows int) (*model, error) {
 	e := &model{g: G.NewGraph()}
 	share := func(n *G.Node) *G.Node {
@@ -67,7 +68,7 @@ func (m *model) evaluation(rows int) (*model, error) {
 	if err := e.connect(rows); err != nil {
 		return nil, err
 	}
-	G.Read(e.logits, &e.predicted) // a node's own memory Gorgonia may use again for what comes behind it
+	G.Read(e.logits, &e.predicted) // because Gorgonia may reuse the memory of the node for later nodes
 	return e, nil
 }
 
@@ -102,7 +103,7 @@ func (m *model) connect(rows int) (err error) {
 	return err
 }
 
-// learnables are what the solver changes: the user's nodes and the norms'.
+// learnables returns the nodes that the solver updates: the user's and the norms'.
 func (m *model) learnables() G.Nodes {
 	nodes := append(append(G.Nodes{}, m.w...), m.b...)
 	for _, norm := range m.norms {
@@ -111,7 +112,7 @@ func (m *model) learnables() G.Nodes {
 	return nodes
 }
 
-// feed puts snippets into the graph's input.
+// feed writes random snippets to the graph's input.
 func (m *model) feed(rng *rand.Rand, files [][]file, log bool) {
 	x := m.x.Value().Data().([]float32)
 	draw(rng, files, x, m.y.Value().Data().([]int))
@@ -122,10 +123,10 @@ func (m *model) feed(rng *rand.Rand, files [][]file, log bool) {
 	}
 }
 
-// accuracy is the share of rows whose largest logit is that of their class, after
-// an evaluation has run.
+// accuracy returns the fraction of rows whose largest logit is that of their class, after a
+// run of the evaluation.
 func (m *model) accuracy() float64 {
-	logits, right := m.predicted.Data().([]float32), 0
+	logits, correct := m.predicted.Data().([]float32), 0
 	classOf := m.y.Value().Data().([]int)
 	for row, class := range classOf {
 		best := 0
@@ -135,8 +136,8 @@ func (m *model) accuracy() float64 {
 			}
 		}
 		if best == class {
-			right++
+			correct++
 		}
 	}
-	return float64(right) / float64(len(classOf))
+	return float64(correct) / float64(len(classOf))
 }

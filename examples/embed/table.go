@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// table shows, for each norm, the test accuracy by learning rate.
+// table has the test accuracy of each norm by learning rate.
 type table struct {
 	rates []float64
 	lines []string
 }
 
+// add adds the line of a norm, whose runs are ordered by learning rate.
 func (t *table) add(name string, runs []result) {
 	line := fmt.Sprintf("%-10s", name)
 	best, bestLR := math.NaN(), 0.0
@@ -33,10 +34,11 @@ func (t *table) add(name string, runs []result) {
 			best, bestLR = loss, lr
 		}
 	}
-	t.lines = append(t.lines, line+fmt.Sprintf("  %10.3f  %6g  %5.2f", best, bestLR, total(runs).Seconds()/float64(len(runs))))
+	seconds := total(runs).Seconds() / float64(len(runs))
+	t.lines = append(t.lines, line+fmt.Sprintf("  %10.3f  %6g  %5.2f", best, bestLR, seconds))
 }
 
-// print writes the table, if there is anything in it.
+// print writes the table if it has lines.
 func (t *table) print(w io.Writer) error {
 	if len(t.lines) == 0 {
 		return nil
@@ -46,12 +48,13 @@ func (t *table) print(w io.Writer) error {
 		head += fmt.Sprintf("  %11s", fmt.Sprintf("lr %g", lr))
 	}
 	head += fmt.Sprintf("  %10s  %6s  %5s", "train loss", "at lr", "s/run")
-	_, err := fmt.Fprintf(w, "Test accuracy in %%, mean ± standard deviation over the seeds, and the lowest training loss, in nats:\n\n%s\n%s\n",
+	_, err := fmt.Fprintf(w, "Test accuracy in %%, mean ± standard deviation over the seeds, "+
+		"and the lowest training loss, in nats:\n\n%s\n%s\n",
 		head, strings.Join(t.lines, "\n"))
 	return err
 }
 
-// meanStd gives mean and sample standard deviation.
+// meanStd returns the mean and the sample standard deviation.
 func meanStd(x []float64) (mean, std float64) {
 	for _, v := range x {
 		mean += v / float64(len(x))
@@ -62,6 +65,7 @@ func meanStd(x []float64) (mean, std float64) {
 	return mean, math.Sqrt(std / float64(len(x)-1))
 }
 
+// total returns the time of all runs.
 func total(runs []result) (t time.Duration) {
 	for _, r := range runs {
 		t += r.time

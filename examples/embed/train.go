@@ -8,15 +8,15 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// result is what came of a run.
+// result is the result of a run.
 type result struct {
 	lr       float64
-	loss     float64 // in training, the mean of the last steps, in nats
-	accuracy float64 // in the test
+	loss     float64 // mean training loss of the last steps, in nats
+	accuracy float64 // on the test data
 	time     time.Duration
 }
 
-// trainAll does all runs with a norm, by rate and seed.
+// trainAll trains and tests all models with a norm, ordered by learning rate, then by seed.
 func (o options) trainAll(ctx context.Context, d *data, norm newNorm) ([]result, error) {
 	var runs []result
 	for _, lr := range o.rates {
@@ -34,7 +34,7 @@ func (o options) trainAll(ctx context.Context, d *data, norm newNorm) ([]result,
 const (
 	batchRows = 64
 	testRows  = 3000
-	lossSteps = 20 // the last ones, whose mean is the training loss
+	lossSteps = 20 // last steps, whose mean loss is the training loss
 )
 
 // train trains a model and tests it.
@@ -74,7 +74,7 @@ func (o options) train(ctx context.Context, d *data, norm newNorm, lr float64, s
 	return r, err
 }
 
-// test gives the accuracy on snippets that are the same for all models.
+// test returns the accuracy on snippets that are the same for all models.
 func (o options) test(m *model, d *data) (float64, error) {
 	e, err := m.evaluation(testRows)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Generate continues a prompt with text sampled from a saved model, or says how
-// well the model predicts a text.
+// Generate continues a prompt with text sampled from a saved model, or measures how well
+// the model predicts a text.
 //
 //	go run ./examples/generate -model runs/layer-pre-lr0.001-seed1 -prompt "The light "
 package main
@@ -38,8 +38,10 @@ func (o options) work(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 }
 
-// generate writes the prompt and what follows as it comes.
-func (o options) generate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
+// generate writes the prompt and then each token as it is sampled.
+func (o options) generate(
+	ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer,
+) error {
 	text, err := o.promptFor(tokens)
 	if err != nil {
 		return err
@@ -72,12 +74,15 @@ func (o options) generate(ctx context.Context, m *transformer.Model, tokens toke
 	if _, err := fmt.Fprintln(stdout); err != nil {
 		return err
 	}
-	fmt.Fprintf(stderr, "%d tokens after a prompt of %d, in %.3g s: %.0f tokens/s\n", n, len(prompt), took.Seconds(), float64(n)/took.Seconds())
+	fmt.Fprintf(stderr, "%d tokens after a prompt of %d, in %.3g s: %.0f tokens/s\n",
+		n, len(prompt), took.Seconds(), float64(n)/took.Seconds())
 	return ctx.Err()
 }
 
-// evaluate prints what the model makes of a text.
-func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer) error {
+// evaluate prints the model's loss and perplexity on a text.
+func (o options) evaluate(
+	ctx context.Context, m *transformer.Model, tokens tokenizer.Tokenizer, stdout, stderr io.Writer,
+) error {
 	text, err := readText(o.eval)
 	if err != nil {
 		return err
@@ -96,7 +101,7 @@ func (o options) evaluate(ctx context.Context, m *transformer.Model, tokens toke
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(stdout, "loss %.4f nats a token, perplexity %.4g, of %d tokens predicted in windows of %d\n",
+	_, err = fmt.Fprintf(stdout, "loss %.4f nats per token, perplexity %.4g, over %d tokens in windows of %d\n",
 		e.Loss, e.Perplexity(), e.Tokens, m.Config().Context)
 	fmt.Fprintf(stderr, "took %.3g s\n", time.Since(began).Seconds())
 	return err

@@ -12,7 +12,7 @@ import (
 	"gorgonorm/train"
 )
 
-// load reads the model, and what turns text into its tokens.
+// load reads the model and its tokenizer.
 func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 	c, err := checkpoint.Open(o.model)
 	if err != nil {
@@ -26,7 +26,7 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 		return nil, nil, err
 	}
 	if c.Config.Heads = cmp.Or(o.given.Heads, c.Config.Heads); c.Config.Heads == 0 && sizes.Heads == 0 {
-		return nil, nil, fmt.Errorf("neither %s nor a config.json beside it says how many heads attention has: give -heads",
+		return nil, nil, fmt.Errorf("%s and the files beside it do not say how many attention heads it has: give -heads",
 			c.Weights)
 	}
 	if o.given.Norm.New != nil {
@@ -38,11 +38,11 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 		return nil, nil, err
 	}
 	if c.Tokenizer == nil {
-		return nil, nil, fmt.Errorf("beside %s is nothing that turns text into its tokens: "+
+		return nil, nil, fmt.Errorf("%s has no tokenizer beside it: "+
 			"want a config.json with the vocabulary, meta.json, tokenizer.json, or vocab.json and merges.txt", c.Weights)
 	}
 	if n, vocab := c.Tokenizer.Size(), m.Config().Vocab; !fits(c.Tokenizer, vocab) {
-		return nil, nil, fmt.Errorf("%s has %d different tokens, and there are %d in the vocabulary beside it",
+		return nil, nil, fmt.Errorf("%s has %d different tokens, the vocabulary beside it has %d",
 			c.Weights, vocab, n)
 	}
 	if pairs, ok := c.Tokenizer.(*tokenizer.BPE); ok && !o.special {
@@ -51,9 +51,9 @@ func (o options) load() (*transformer.Model, tokenizer.Tokenizer, error) {
 	return m, c.Tokenizer, nil
 }
 
-// fits reports whether a model of so many tokens may be that of the tokenizer. nanoGPT
-// fills up a vocabulary of byte pairs with rows that mean nothing, and those who add
-// tokens to one may not have given the model rows for them.
+// fits reports whether a tokenizer may belong to a model with a number of embedding rows.
+// nanoGPT pads a vocabulary of byte pairs with unused rows. On the other hand, a model may
+// lack rows for tokens that were added to the vocabulary.
 func fits(tokens tokenizer.Tokenizer, rows int) bool {
 	pairs, ok := tokens.(*tokenizer.BPE)
 	if !ok {

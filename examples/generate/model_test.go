@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,9 +14,9 @@ import (
 	"gorgonorm/examples/internal/cli"
 )
 
-// TestTheFormOfGELUIsGiven where weights do not tell it, and before what config.json
-// says: the losses are those of a config.json that says the same.
-func TestTheFormOfGELUIsGiven(t *testing.T) {
+// TestTheFormOfGELU checks that -gelu takes precedence over config.json, for weights that
+// lack the form. The losses must equal those of a config.json with the same form.
+func TestTheFormOfGELU(t *testing.T) {
 	b, err := os.ReadFile(filepath.Join(testdata, "checkpoints", "nanogpt.safetensors"))
 	require.NoError(t, err)
 	for at := 8 + int(binary.LittleEndian.Uint64(b)); at < len(b); at += 4 { // weights so large that the forms differ
@@ -26,7 +27,6 @@ func TestTheFormOfGELUIsGiven(t *testing.T) {
 	require.NoError(t, os.WriteFile(weights, b, 0o666))
 	text := filepath.Join(t.TempDir(), "text")
 	require.NoError(t, os.WriteFile(text, []byte("a bad cab fed a gaggä\n"), 0o666))
-	const meta = `{"itos": {"0": "\n", "1": " ", "2": "a", "3": "b", "4": "c", "5": "d", "6": "e", "7": "f", "8": "g", "9": "h", "10": "ä"}}`
 	loss := func(config string, args ...string) string {
 		dir := directory(t, weights, map[string]string{"meta.json": meta, "config.json": config})
 		out, _ := succeed(t, append(args, "-model", dir, "-heads", "2", "-eval", text)...)
@@ -41,18 +41,17 @@ func TestTheFormOfGELUIsGiven(t *testing.T) {
 	}
 }
 
-func TestFlagsThatCannotBe(t *testing.T) {
+func TestInvalidFlags(t *testing.T) {
 	dir := aRun(t)
-	help, _ := succeed(t, "-h")
-	require.Contains(t, help, "  -gelu form")
 	for _, c := range []struct {
 		flag, value string
 		status      int
 		want        string
 	}{
 		{"-gelu", "relu", cli.Misused, `-gelu is "relu", want one of ["tanh" "exact"]`},
-		{"-gelu", "exact", cli.Failed, `its metadata have the gelu "tanh", want "exact"`},
-		{"-seed", "-1", cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
+		{"-gelu", "exact", cli.Failed, `its metadata has gelu "tanh", want "exact"`},
+		{"-seed", "-1", cli.Misused,
+			`invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
 	} {
 		status, stdout, stderr := call(context.Background(), "-model", dir, c.flag, c.value)
 		require.Equal(t, c.status, status, stderr)
@@ -61,7 +60,7 @@ func TestFlagsThatCannotBe(t *testing.T) {
 	}
 }
 
-// TestPartsOfAModel: by their directory and by their index.
+// TestPartsOfAModel loads them from their directory and from their index.
 func TestPartsOfAModel(t *testing.T) {
 	run := aRun(t)
 	config, err := os.ReadFile(filepath.Join(run, "config.json"))
@@ -71,13 +70,17 @@ func TestPartsOfAModel(t *testing.T) {
 	dir := directory(t, filepath.Join(run, "model.safetensors"), map[string]string{"config.json": string(config)})
 	require.NoError(t, os.Rename(filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "part.safetensors")))
 	index := filepath.Join(dir, "model.safetensors.index.json")
-	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "part.safetensors"}}`), 0o666))
+	writeIndex := func(part string) {
+		weightMap := fmt.Sprintf(`{"weight_map": {"transformer.wte.weight": %q}}`, part)
+		require.NoError(t, os.WriteFile(index, []byte(weightMap), 0o666))
+	}
+	writeIndex("part.safetensors")
 	for _, path := range []string{dir, index} {
 		parts, _ := succeed(t, append(args, path)...)
 		require.Equal(t, whole, parts)
 	}
-	require.NoError(t, os.WriteFile(index, []byte(`{"weight_map": {"transformer.wte.weight": "../part.safetensors"}}`), 0o666))
+	writeIndex("../part.safetensors")
 	status, _, stderr := call(context.Background(), append(args, dir)...)
 	require.Equal(t, cli.Failed, status)
-	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file beside it`)
+	require.Contains(t, stderr, `"../part.safetensors" is not the name of a file in its directory`)
 }

@@ -11,8 +11,8 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// promptFor returns the text to continue: the one given or else a new line, as in nanoGPT,
-// or the first token of a vocabulary without new lines.
+// promptFor returns the text to continue. By default it is a new line, as in nanoGPT, or the
+// first token of a vocabulary without new lines.
 func (o options) promptFor(tokens tokenizer.Tokenizer) (string, error) {
 	switch {
 	case o.file != "":
@@ -26,7 +26,7 @@ func (o options) promptFor(tokens tokenizer.Tokenizer) (string, error) {
 	return "\n", nil
 }
 
-// readText reads a file, or standard input where its name is -.
+// readText reads a file, or standard input if the name is -.
 func readText(name string) (string, error) {
 	f := os.Stdin
 	if name == "-" {
@@ -57,7 +57,7 @@ func unescape(s string) (string, error) {
 		s = s[len(before):]
 		r, multibyte, rest, err := strconv.UnquoteChar(s, 0)
 		if err != nil {
-			return "", fmt.Errorf(`%.10q is no escape: write \\ for a backslash, or give the text with -prompt-file`, s)
+			return "", fmt.Errorf(`%.10q is not an escape: write \\ for a backslash, or give the text with -prompt-file`, s)
 		}
 		if multibyte {
 			b.WriteRune(r)
@@ -68,10 +68,12 @@ func unescape(s string) (string, error) {
 	}
 }
 
-// encode returns the ids of a text by Encode or Encode32. It is an error if the model has
-// no row for one.
-func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by func(string) ([]ID, error), s string) ([]ID, error) {
-	ids, err := by(s)
+// encode returns the ids of a text, computed by Encode or Encode32. It returns an error if
+// the model has no embedding row for one of them.
+func encode[ID int | int32](
+	tokens tokenizer.Tokenizer, m *transformer.Model, encoder func(string) ([]ID, error), s string,
+) ([]ID, error) {
+	ids, err := encoder(s)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +84,7 @@ func encode[ID int | int32](tokens tokenizer.Tokenizer, m *transformer.Model, by
 			if err != nil {
 				return nil, err
 			}
-			return nil, fmt.Errorf("the token %q has the id %d, and the model only those from 0 to %d", token, id, rows-1)
+			return nil, fmt.Errorf("the token %q has the id %d, the model has only ids from 0 to %d", token, id, rows-1)
 		}
 	}
 	return ids, nil

@@ -1,11 +1,11 @@
-// Stability trains the same tiny transformer on the same text under each norm,
-// over a grid of learning rates, and says which stayed stable.
+// Stability trains the same tiny transformer on the same text with each norm, over a grid
+// of learning rates, and reports which runs stay stable.
 //
 //	go run ./examples/stability
 //
-// For every run it writes a directory with the run's settings, what was measured
-// at each step and inside the network, the weights and a summary; beside them
-// report.html shows all runs together.
+// For each run it writes a directory with the settings, the measurements of each step and
+// of the network, the weights and a summary. The file report.html beside them shows all
+// runs together.
 package main
 
 import (
@@ -27,8 +27,8 @@ func main() { cli.Main(run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("stability", flag.ContinueOnError)
-	o := lab.Flags(f)
-	reportOnly := f.Bool("report-only", false, "train nothing, report on all runs in -out")
+	o := lab.DefineFlags(f)
+	reportOnly := f.Bool("report-only", false, "report on all runs in -out without training")
 	err := cli.Parse(f, args, usage, stdout)
 	if err == nil {
 		err = cli.Usage(o.Check())
@@ -40,17 +40,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case *reportOnly:
 		err = summarize(o.Out, stdout)
 	default:
-		err = do(ctx, o, stdout, stderr)
+		err = trainAndReport(ctx, o, stdout, stderr)
 	}
-	stopped := "stopped; what was finished is in " + o.Out + ", and the same command goes on from there"
+	stopped := "stopped; finished runs are in " + o.Out + ", and the same command resumes there"
 	return cli.Status("stability", err, stopped, stderr)
 }
 
-// do trains the runs that are not finished and, unless they are a share of others',
-// reports on all. All that can be wrong with the command line is found before anything
-// is written.
-func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
-	plan, err := lab.Open(o)
+// trainAndReport trains the runs that are not finished and, unless they are a share of the
+// grid, reports on all runs. It checks the whole command line before it writes anything.
+func trainAndReport(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
+	plan, err := lab.NewPlan(o)
 	if err != nil {
 		return err
 	}
@@ -61,11 +60,11 @@ func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stderr, plan)
-	if plan.Pending() > 0 {
-		fmt.Fprintln(stderr, "a few steps of each kind of model, to see how long they take …")
+	if plan.Remaining() > 0 {
+		fmt.Fprintln(stderr, "timing a few steps of each kind of model …")
 		estimate, err := plan.Estimate(ctx)
 		if err == nil {
-			fmt.Fprintln(stderr, plan.How(estimate))
+			fmt.Fprintln(stderr, plan.Forecast(estimate))
 			err = plan.Run(ctx, estimate, cli.NewLine(stderr))
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
@@ -78,15 +77,15 @@ func do(ctx context.Context, o *lab.Options, stdout, stderr io.Writer) error {
 			return err
 		}
 	case ctx.Err() == nil:
-		fmt.Fprintf(stderr, "share %v is done; -report-only reports on all runs in %s\n", &o.Shard, o.Out)
+		fmt.Fprintf(stderr, "share %v is done; for a report on all runs: -report-only -out %s\n", &o.Shard, o.Out)
 	}
 	return ctx.Err()
 }
 
 var errNoRuns = errors.New("there are no runs")
 
-// summarize reads the runs back from their files and reports on them, and says which
-// cannot be read and why.
+// summarize reads the runs from their files and reports on them. It lists runs that cannot
+// be used, with the reasons.
 func summarize(dir string, stdout io.Writer) error {
 	runs, broken, err := train.ReadRuns(dir)
 	if err != nil {
@@ -106,7 +105,7 @@ func summarize(dir string, stdout io.Writer) error {
 	if err := report.Speed(stdout, runs); err != nil {
 		return err
 	}
-	page := filepath.Join(dir, lab.Page)
+	page := filepath.Join(dir, lab.ReportFile)
 	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs, broken...) }); err != nil {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/lab"
-
 	"gorgonorm/train"
 )
 
@@ -29,14 +28,15 @@ func textFile(t *testing.T, text string) string {
 
 var verse = strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)
 
-// small are flags of models that train in no time, at two rates.
+// small returns flags of tiny runs at two rates, and their directory.
 func small(t *testing.T, more ...string) (args []string, out string) {
 	out = filepath.Join(t.TempDir(), "deep", "runs")
-	return append([]string{"-data", textFile(t, verse), "-out", out, "-steps", "4", "-eval-every", "2", "-probe-every", "2", "-lr", "1e-3,1e-2",
+	return append([]string{"-data", textFile(t, verse), "-out", out, "-lr", "1e-3,1e-2",
+		"-steps", "4", "-eval-every", "2", "-probe-every", "2",
 		"-layers", "1", "-heads", "2", "-channels", "8", "-context", "8", "-batch", "2"}, more...), out
 }
 
-// succeed runs the program and returns what it printed.
+// succeed runs the program and returns its output.
 func succeed(t *testing.T, args []string) (stdout, stderr string) {
 	t.Helper()
 	var out, err bytes.Buffer
@@ -44,7 +44,7 @@ func succeed(t *testing.T, args []string) (stdout, stderr string) {
 	return out.String(), err.String()
 }
 
-func TestRunUnderEveryNorm(t *testing.T) {
+func TestRunWithEveryNorm(t *testing.T) {
 	args, out := small(t)
 	stdout, stderr := succeed(t, args)
 	require.Contains(t, stderr, "8 runs of 4 steps: 4 norms (none, batch, layer, rms) × 2 learning rates (0.001, 0.01)\n")
@@ -69,8 +69,8 @@ func TestRunUnderEveryNorm(t *testing.T) {
 	require.Contains(t, string(page), "<svg")
 }
 
-// leftBy is all that a grid leaves and says that does not tell of its speed.
-func leftBy(t *testing.T, out, stdout string) map[string]string {
+// outputOf returns the files and the standard output of a grid, without its speed.
+func outputOf(t *testing.T, out, stdout string) map[string]string {
 	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Curves).*\n").ReplaceAllString(stdout, "")}
 	require.NoError(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "speed.json" {
@@ -83,11 +83,14 @@ func leftBy(t *testing.T, out, stdout string) map[string]string {
 	return files
 }
 
-// TestSharesMakeTheSameReport does a grid at once, and in three shares.
+// TestSharesMakeTheSameReport trains a grid in one process and in three shares.
 func TestSharesMakeTheSameReport(t *testing.T) {
+	if testing.Short() {
+		t.Skip("two grids take seconds to train")
+	}
 	args, out := small(t, "-norms", "batch,rms", "-seeds", "2", "-jobs", "1")
 	stdout, _ := succeed(t, args)
-	want := leftBy(t, out, stdout)
+	want := outputOf(t, out, stdout)
 
 	shared := filepath.Join(t.TempDir(), "shared")
 	args = append(args, "-out", shared)
@@ -95,13 +98,13 @@ func TestSharesMakeTheSameReport(t *testing.T) {
 		stdout, stderr := succeed(t, append(args, "-shard", s))
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, "share "+s+" is done")
-		require.NoFileExists(t, filepath.Join(shared, lab.Page))
+		require.NoFileExists(t, filepath.Join(shared, lab.ReportFile))
 	}
 	stdout, _ = succeed(t, []string{"-report-only", "-out", shared})
-	require.Equal(t, want, leftBy(t, shared, stdout))
+	require.Equal(t, want, outputOf(t, shared, stdout))
 }
 
-// TestSlurmTasksTakeTheirShare without a flag.
+// TestSlurmTasksTakeTheirShare does not set -shard.
 func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	t.Setenv("SLURM_ARRAY_TASK_ID", "1")
 	t.Setenv("SLURM_ARRAY_TASK_COUNT", "4")
@@ -113,25 +116,25 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	require.Len(t, done, 1)
 }
 
-// TestASharesNumberMayBeAny: the second of so many has one run, the others none.
-func TestASharesNumberMayBeAny(t *testing.T) {
+// TestAShareOfVeryMany takes the second of the largest number of shares, which has one run.
+func TestAShareOfVeryMany(t *testing.T) {
 	args, _ := small(t, "-norms", "rms,layer", "-lr", "1e-3", "-shard", fmt.Sprintf("2/%d", math.MaxInt))
 	_, stderr := succeed(t, args)
 	require.Contains(t, stderr, fmt.Sprintf("share 2/%d: 1 run\n", math.MaxInt))
 }
 
-// TestFinishedRunsAreNotRunAgain, and further values of an axis join them.
+// TestFinishedRunsAreNotRunAgain also checks that more values of an axis add runs.
 func TestFinishedRunsAreNotRunAgain(t *testing.T) {
 	args, _ := small(t, "-norms", "layer")
 	first, _ := succeed(t, args)
 	again, stderr := succeed(t, args)
-	require.Equal(t, first, again, "speeds and all")
-	require.Contains(t, stderr, "all are finished already")
+	require.Equal(t, first, again, "speeds included")
+	require.Contains(t, stderr, "all runs are finished")
 
 	more, stderr := succeed(t, append(args, "-norms", "layer,rms", "-lr", "1e-2"))
-	require.Contains(t, stderr, "1 finished already, 1 to do")
+	require.Contains(t, stderr, "1 already finished, 1 to do")
 	require.Contains(t, more, "rms")
-	require.Contains(t, more, "0 of 2", "the report is on all runs there")
+	require.Contains(t, more, "0 of 2", "the report is on all runs in -out")
 }
 
 func TestDivergedRunsDoNotStopTheOthers(t *testing.T) {
@@ -168,19 +171,19 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	stderr := &stopAfter{text: "[2/8]", stop: cancel}
 	var stdout bytes.Buffer
 	require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
-	require.Contains(t, stderr.String(), "the same command goes on from there")
+	require.Contains(t, stderr.String(), "the same command resumes there")
 	require.Contains(t, stdout.String(), "none")
-	require.FileExists(t, filepath.Join(out, lab.Page))
+	require.FileExists(t, filepath.Join(out, lab.ReportFile))
 	done, _, err := train.ReadRuns(out)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(done), 2)
 	require.Less(t, len(done), 8)
 
 	_, again := succeed(t, args)
-	require.Contains(t, again, "2 finished already, 6 to do")
+	require.Contains(t, again, "2 already finished, 6 to do")
 }
 
-// TestAShareWithoutRuns has more tasks than runs.
+// TestAShareWithoutRuns has more shares than runs.
 func TestAShareWithoutRuns(t *testing.T) {
 	args, out := small(t, "-norms", "rms", "-lr", "1e-3")
 	succeed(t, append(args, "-shard", "1/2"))
@@ -191,12 +194,12 @@ func TestAShareWithoutRuns(t *testing.T) {
 	require.Len(t, runs, 1)
 }
 
-// TestStoppingDuringTheEstimate, and of a share.
+// TestStoppingDuringTheEstimate stops a grid and a share.
 func TestStoppingDuringTheEstimate(t *testing.T) {
 	for _, more := range [][]string{nil, {"-shard", "1/2"}} {
 		ctx, cancel := context.WithCancel(context.Background())
 		args, out := small(t, more...)
-		stderr := &stopAfter{text: "a few steps", stop: cancel}
+		stderr := &stopAfter{text: "timing a few steps", stop: cancel}
 		var stdout bytes.Buffer
 		require.Equal(t, cli.Interrupted, run(ctx, args, &stdout, stderr))
 		require.Empty(t, stdout.String())
@@ -212,7 +215,7 @@ func TestReportOnlyNeedsRuns(t *testing.T) {
 	requireRefusal(t, []string{"-report-only", "-out", out}, cli.Failed, "there are no runs in "+out)
 }
 
-// TestBadInput: one clear line, exit status 1 or 2, and nothing written.
+// TestBadInput expects one line of error, exit status 1 or 2, and no files.
 func TestBadInput(t *testing.T) {
 	file := textFile(t, "in the way")
 	for _, c := range []struct {
@@ -224,39 +227,49 @@ func TestBadInput(t *testing.T) {
 		{"empty text", []string{"-data", textFile(t, "")}, cli.Failed, "is empty"},
 		{"short text", []string{"-data", textFile(t, "too short")}, cli.Misused, "is too short"},
 		{"no such text", []string{"-data", "/no/such/file"}, cli.Failed, "no such file"},
-		{"not text", []string{"-data", textFile(t, "a\xff")}, cli.Failed, "is not valid UTF-8: byte 0xff at line 1, column 2"},
+		{"not text", []string{"-data", textFile(t, "a\xff")}, cli.Failed,
+			"is not valid UTF-8: byte 0xff at line 1, column 2"},
 		{"UTF-16", []string{"-data", textFile(t, "\xff\xfe")}, cli.Failed, "is UTF-16, want UTF-8: convert it"},
 		{"context longer than the text", []string{"-context", "5000"}, cli.Misused, "a context of 5000 needs 5001"},
 		{"heads", []string{"-heads", "3"}, cli.Misused, "3 heads do not divide 8 channels"},
 		{"norm", []string{"-norms", "layer,group"}, cli.Misused, `unknown norm "group"`},
 		{"no norm", []string{"-norms", ""}, cli.Misused, `unknown norm ""`},
 		{"norm twice", []string{"-norms", "rms,rms"}, cli.Misused, `for flag -norms: rms is given twice`},
-		{"placement", []string{"-placement", "pre,mid"}, cli.Misused, `unknown placement "mid", want one of ["pre" "post" "peri"]`},
-		{"qknorm", []string{"-qknorm", "maybe"}, cli.Misused, `"maybe" is neither on nor off`},
-		{"no rate", []string{"-lr", "1e-3,"}, cli.Misused, `"" is no number`},
-		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want it from 0 to 1000"},
+		{"placement", []string{"-placement", "pre,mid"}, cli.Misused,
+			`unknown placement "mid", want one of ["pre" "post" "peri"]`},
+		{"qknorm", []string{"-qknorm", "maybe"}, cli.Misused, `"maybe" is unknown, want on or off`},
+		{"no rate", []string{"-lr", "1e-3,"}, cli.Misused, `"" is not a number`},
+		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want a number from 0 to 1000"},
 		{"seeds", []string{"-seeds", "0"}, cli.Misused, "-seeds is 0, want 1 or more"},
-		{"too many seeds", []string{"-seeds", "100000000"}, cli.Misused, "-seeds is 100000000, which makes more than 100000 runs"},
-		{"a negative seed", []string{"-seed", "-1"}, cli.Misused, `invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
-		{"seeds beyond the last", []string{"-seed", "18446744073709551615", "-seeds", "2"}, cli.Misused, "too large for 1 more"},
-		{"share of a report", []string{"-report-only", "-shard", "1/2"}, cli.Misused, "-report-only reports on all runs in -out"},
+		{"too many seeds", []string{"-seeds", "100000000"}, cli.Misused,
+			"-seeds is 100000000, which makes more than 100000 runs"},
+		{"a negative seed", []string{"-seed", "-1"}, cli.Misused,
+			`invalid value "-1" for flag -seed: want a whole number from 0 to 18446744073709551615`},
+		{"seeds beyond the last", []string{"-seed", "18446744073709551615", "-seeds", "2"}, cli.Misused,
+			"too large for 1 more"},
+		{"share of a report", []string{"-report-only", "-shard", "1/2"}, cli.Misused,
+			"-report-only reports on all runs in -out"},
 		{"jobs", []string{"-jobs", "-1"}, cli.Misused, "-jobs is -1, want 0 or more"},
 		{"probes", []string{"-probe-every", "-1"}, cli.Misused, "probe-every is -1, want 0 or more"},
-		{"shard", []string{"-shard", "0/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
-		{"shard of too many", []string{"-shard", "4/3"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
-		{"shard with more", []string{"-shard", "1/3x"}, cli.Misused, "want i/n with i from 1 to n, as 2/8"},
+		{"shard", []string{"-shard", "0/3"}, cli.Misused, "want i/n with i from 1 to n, such as 2/8"},
+		{"shard of too many", []string{"-shard", "4/3"}, cli.Misused, "want i/n with i from 1 to n, such as 2/8"},
+		{"shard with more", []string{"-shard", "1/3x"}, cli.Misused, "want i/n with i from 1 to n, such as 2/8"},
 		{"steps", []string{"-steps", "0"}, cli.Misused, "steps is 0, want 1 or more"},
 		{"clip", []string{"-clip", "-1"}, cli.Misused, "clip is -1, want a number above 0, or 0 to clip nothing"},
-		{"infinite clip", []string{"-clip", "+Inf"}, cli.Misused, "clip is +Inf, want a number above 0, or 0 to clip nothing"},
-		{"no number", []string{"-lr", "fast"}, cli.Misused, `invalid value "fast" for flag -lr: "fast" is no number`},
+		{"infinite clip", []string{"-clip", "+Inf"}, cli.Misused,
+			"clip is +Inf, want a number above 0, or 0 to clip nothing"},
+		{"no number", []string{"-lr", "fast"}, cli.Misused,
+			`invalid value "fast" for flag -lr: "fast" is not a number`},
 		{"unknown flag", []string{"-speed", "9"}, cli.Misused, "flag provided but not defined: -speed"},
 		{"no out", []string{"-out", ""}, cli.Misused, "-out is empty"},
 		{"absurd batch", []string{"-batch", "4611686018427387904"}, cli.Misused, "is more than 16777216 tokens"},
-		{"absurd context", []string{"-context", fmt.Sprint(math.MaxInt)}, cli.Misused, "is more than 16777216 tokens"},
+		{"absurd context", []string{"-context", fmt.Sprint(math.MaxInt)}, cli.Misused,
+			"is more than 16777216 tokens"},
 		{"absurd channels", []string{"-channels", fmt.Sprint(math.MaxInt)}, cli.Misused, "want at most 2e+09"},
 		{"absurd layers", []string{"-layers", "200000"}, cli.Misused, "layers is 200000, want at most 10000"},
 		{"argument", []string{"layer"}, cli.Misused, `unexpected argument "layer"`},
-		{"one token under batch", []string{"-batch", "1", "-context", "1"}, cli.Misused, "needs a batch of 2 tokens or more"},
+		{"one token with batch", []string{"-batch", "1", "-context", "1"}, cli.Misused,
+			"batch 1 of context 1 has 1 tokens, the norm batch needs 2 or more"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			args, out := small(t, c.args...)
@@ -298,7 +311,13 @@ func TestHelpTeaches(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, run(context.Background(), []string{"-h"}, &stdout, &stderr))
 	require.Empty(t, stderr.String())
-	for _, flag := range strings.Fields("norms placement qknorm lr seeds seed steps batch context layers heads channels warmup clip eval-every probe-every stop-on-divergence jobs shard report-only data init out") {
+	const flags = "norms placement qknorm lr seeds seed steps batch context layers heads channels warmup clip " +
+		"eval-every probe-every stop-on-divergence jobs shard report-only data init out"
+	for _, flag := range strings.Fields(flags) {
 		require.Contains(t, stdout.String(), "  -"+flag)
+	}
+	for line := range strings.Lines(stdout.String()) {
+		line = strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "    \t", "        ")
+		require.LessOrEqual(t, len(line), 80, line)
 	}
 }

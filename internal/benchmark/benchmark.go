@@ -1,10 +1,10 @@
-// Package benchmark measures the norms, the matrix product and the training step
-// of this repository beside what one would otherwise use: copying memory,
-// Gorgonia's own operations, gonum and PyTorch. It is what examples/bench runs.
+// Package benchmark compares the norms, the matrix product and the training step of this
+// repository with memory copies, Gorgonia's own operations, gonum and PyTorch. The program
+// examples/bench runs it.
 //
-// The contestants of a comparison work in turn, round after round, so that what
-// else the machine does befalls all of them alike. A time is the median of the
-// rounds, a ratio the median of the rounds' ratios.
+// The contestants of a comparison work in turn, round after round, so that other work of
+// the machine affects all of them equally. A time is the median of the rounds, a ratio the
+// median of the rounds' ratios.
 package benchmark
 
 import (
@@ -16,51 +16,51 @@ import (
 	"time"
 )
 
-// Section is a part of the benchmark with a table of its own.
+// Section is a part of the benchmark with its own tables.
 type Section struct {
 	Name, About string
 	pytorch     bool // has PyTorch as a contestant
 	run         func(*bench) error
 }
 
-// Sections are all of them, in the order in which they are measured.
+// Sections has all sections, in the order in which they are measured.
 var Sections = []Section{
-	{"copy", "norm kernels beside copying a tensor", false, (*bench).besideCopy},
-	{"norms", "norms forward and backward beside PyTorch", true, (*bench).besidePyTorch},
-	{"gorgonia", "norms on a graph beside Gorgonia's operations", false, (*bench).besideGorgonia},
-	{"gemm", "matrix products beside gonum and PyTorch", true, (*bench).matrixProducts},
-	{"step", "a training step beside PyTorch, and beside its matrix products", true, (*bench).trainingStep},
-	{"growth", "cost an element and a token as sizes grow 64-fold", false, (*bench).growth},
+	{"copy", "norm kernels and copying a tensor", false, (*bench).copying},
+	{"norms", "norms forward and backward, and PyTorch", true, (*bench).norms},
+	{"gorgonia", "norms on a graph, and Gorgonia's operations", false, (*bench).gorgonia},
+	{"gemm", "matrix products, gonum and PyTorch", true, (*bench).matrixProducts},
+	{"step", "a training step, its matrix products, and PyTorch", true, (*bench).trainingStep},
+	{"growth", "cost per element and per token as sizes grow 64-fold", false, (*bench).growth},
 }
 
-// Choose returns the sections with those names, in the order of Sections. Names
-// that are left over are of no section, or are given twice.
-func Choose(names []string) (chosen []Section, left []string) {
-	left = slices.Clone(names)
+// Choose returns the sections with the given names, in the order of Sections. It also
+// returns the names that are unknown or given twice.
+func Choose(names []string) (chosen []Section, rest []string) {
+	rest = slices.Clone(names)
 	for _, s := range Sections {
-		if i := slices.Index(left, s.Name); i >= 0 {
+		if i := slices.Index(rest, s.Name); i >= 0 {
 			chosen = append(chosen, s)
-			left = slices.Delete(left, i, i+1)
+			rest = slices.Delete(rest, i, i+1)
 		}
 	}
-	return chosen, left
+	return chosen, rest
 }
 
-// Config says what to measure, and how long.
+// Config has the settings of a run of the benchmark.
 type Config struct {
 	Sections []Section
-	Threads  []int         // the numbers of threads to measure with
-	Python   []string      // interpreters to look for PyTorch in
-	Rounds   int           // of each comparison; a slow one has fewer
-	Sample   time.Duration // that each contestant works in a round, at least
-	Quick    bool          // tiny sizes, whose figures mean little
+	Threads  []int         // numbers of threads to measure with
+	Python   []string      // interpreters to search for PyTorch
+	Rounds   int           // of each comparison; slow comparisons take fewer
+	Sample   time.Duration // least time of each contestant in a round
+	Quick    bool          // whether to use tiny sizes, whose figures mean little
 }
 
 // Progress shows what is being measured.
 type Progress interface {
-	io.Writer         // of lines that stay
-	Show(what string) // replaces what was shown before
-	Clear()           // removes what was shown
+	io.Writer         // writes lines that stay
+	Show(text string) // replaces the text shown before
+	Clear()           // removes the text shown
 }
 
 // bench is a run of the benchmark.
@@ -70,15 +70,15 @@ type bench struct {
 	progress *progress
 	meter    meter
 	sizes    sizes
-	threads  []int  // the fewest first
+	threads  []int  // in increasing order
 	peers    *peers // nil without PyTorch
 }
 
-// Run measures the sections and writes each one's table to out when it is done.
-// Without PyTorch it leaves out the columns that need it and says why.
+// Run measures the sections and writes the tables of each section to out when it is
+// complete. Without PyTorch it leaves out the columns that need it and writes the reason.
 func Run(ctx context.Context, c Config, out io.Writer, show Progress) error {
 	if len(c.Threads) == 0 || slices.Min(c.Threads) < 1 || c.Rounds < 1 {
-		return fmt.Errorf("benchmark: Threads are %d and Rounds %d, want at least one number of threads, and nothing below 1",
+		return fmt.Errorf("benchmark: Threads is %d and Rounds %d, want one number of threads or more, and no number below 1",
 			c.Threads, c.Rounds)
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -96,7 +96,7 @@ func Run(ctx context.Context, c Config, out io.Writer, show Progress) error {
 		}
 	}
 	fmt.Fprintf(out, "Processor: %s. Go: %s, our kernels: %s.%s%s\n",
-		processor(), runtime.Version(), implementation(), b.peers, coresLine(b.most()))
+		processor(), runtime.Version(), implementation(), b.peers, coresLine(b.maxThreads()))
 	for i, s := range c.Sections {
 		b.progress.section = fmt.Sprintf("%s (%d of %d)", s.Name, i+1, len(c.Sections))
 		if err := s.run(b); err != nil {
@@ -106,9 +106,9 @@ func Run(ctx context.Context, c Config, out io.Writer, show Progress) error {
 	return nil
 }
 
-// findPyTorch starts PyTorch, or says why there is none.
+// findPyTorch starts PyTorch, or writes why it is not available.
 func (b *bench) findPyTorch(interpreters []string) {
-	b.progress.show("looking for PyTorch")
+	b.progress.show("searching for PyTorch")
 	var err error
 	b.peers, err = startPeers(b.ctx, interpreters, b.threads, b.progress)
 	b.progress.Clear()
@@ -117,10 +117,10 @@ func (b *bench) findPyTorch(interpreters []string) {
 	}
 }
 
-// most is the largest number of threads.
-func (b *bench) most() int { return b.threads[len(b.threads)-1] }
+// maxThreads returns the largest number of threads.
+func (b *bench) maxThreads() int { return b.threads[len(b.threads)-1] }
 
-// compare measures contestants, all of them on that many threads unless it is 0.
+// compare measures contestants, all on the given number of threads unless it is 0.
 func (b *bench) compare(threads int, what string, cs ...contestant) (samples, error) {
 	if threads > 0 {
 		what += ", " + plural(threads, "thread")
@@ -132,7 +132,7 @@ func (b *bench) compare(threads int, what string, cs ...contestant) (samples, er
 	return b.meter.measure(b.ctx, cs...)
 }
 
-// print writes a section: its title, what its columns mean, and the table.
+// print writes a title, an explanation of the columns, and the table.
 func (b *bench) print(title, about string, t *table) error {
 	b.progress.Clear()
 	fmt.Fprintf(b.out, "\n### %s\n\n%s\n\n", title, about)

@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// written is a Progress that keeps the lines that are to stay.
+// written is a Progress that records the lines written.
 type written struct{ bytes.Buffer }
 
 func (*written) Show(string) {}
 func (*written) Clear()      {}
 
-// quick has everything measured in no time, without PyTorch.
+// quick returns the config of a very short run without PyTorch.
 func quick() Config {
 	return Config{Sections: Sections, Threads: []int{1, 2}, Rounds: 1, Quick: true}
 }
@@ -35,8 +35,11 @@ func TestEverySectionPrintsATable(t *testing.T) {
 	}
 }
 
-// TestStoppingEndsPyTorch: one that does not answer is no reason to wait.
+// TestStoppingEndsPyTorch has a process that does not answer.
 func TestStoppingEndsPyTorch(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	c := quick()
 	c.Sections, _ = Choose([]string{"norms"})
 	c.Python = []string{pretend(t, hello+"exec sleep 60")}
@@ -71,7 +74,7 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-func TestThreadsAreMeasuredOnceEachFromTheFewest(t *testing.T) {
+func TestThreadsAreSortedAndUnique(t *testing.T) {
 	c := quick()
 	c.Sections, _ = Choose([]string{"gorgonia"})
 	c.Threads = []int{3, 1, 3}
@@ -87,18 +90,18 @@ func TestThreadsAreMeasuredOnceEachFromTheFewest(t *testing.T) {
 	require.Equal(t, []int{3, 1, 3}, c.Threads, "Run changes the threads it is given")
 }
 
-func TestRunRefusesWhatItCannotMeasure(t *testing.T) {
+func TestRunErrors(t *testing.T) {
 	for name, spoil := range map[string]func(*Config){
-		"no rounds":        func(c *Config) { c.Rounds = 0 },
-		"no threads":       func(c *Config) { c.Threads = nil },
-		"fewer than one":   func(c *Config) { c.Threads = []int{2, 0} },
-		"nothing is given": func(c *Config) { *c = Config{} },
+		"no rounds":    func(c *Config) { c.Rounds = 0 },
+		"no threads":   func(c *Config) { c.Threads = nil },
+		"zero threads": func(c *Config) { c.Threads = []int{2, 0} },
+		"zero config":  func(c *Config) { *c = Config{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := quick()
 			spoil(&c)
 			var stdout bytes.Buffer
-			require.ErrorContains(t, Run(context.Background(), c, &stdout, &written{}), "benchmark: Threads are ")
+			require.ErrorContains(t, Run(context.Background(), c, &stdout, &written{}), "benchmark: Threads is ")
 			require.Empty(t, stdout.String())
 		})
 	}

@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// besideCopy measures the kernels alone: the least that a norm can do is to read
-// a tensor and write one.
-func (b *bench) besideCopy() error {
+// copying compares the kernels with copying, because a norm must at least read a tensor and
+// write one.
+func (b *bench) copying() error {
 	t := newTable("norm", "rows×cols", "threads", "copy, GB/s",
 		"forward, GB/s", "copy/forward", "target", "backward, GB/s", "copy/backward", "target")
 	for _, s := range []struct {
@@ -30,7 +30,7 @@ func (b *bench) besideCopy() error {
 					return err
 				}
 				copied := 0
-				if m.median(3) < m.median(0) { // in parts it takes longer to start than to copy
+				if m.median(3) < m.median(0) { // starting goroutines may take longer than copying
 					copied = 3
 				}
 				t.add(k.name, s.String(), fmt.Sprint(n), number(2*gigabytes/m.median(copied)),
@@ -39,13 +39,13 @@ func (b *bench) besideCopy() error {
 			}
 		}
 	}
-	return b.print("Norm kernels beside copying memory",
-		`The time to copy x beside that of the training forward pass and of the whole backward pass. copy is Go's, whole or in as
-many parts as there are threads, each in a goroutine of its own: whichever is faster. GB/s count what must be read and
-written: x and y forward, x, dy and dx backward.`, t)
+	return b.print("Norm kernels and copying memory",
+		`The time to copy x, divided by that of the training forward pass and of the whole backward pass. The copy is Go's,
+whole or with a goroutine for each thread, whichever is faster. GB/s count what must be read and written: x and y
+forward, x, dy and dx backward.`, t)
 }
 
-// copyInParts copies src in that many parts, all at the same time.
+// copyInParts copies src in a number of parts, concurrently.
 func copyInParts(dst, src []float32, parts int) {
 	if parts == 1 {
 		copy(dst, src)

@@ -7,7 +7,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// matrixProducts measures square products and those of the transformer's layers.
+// matrixProducts compares square products and those of the transformer's layers.
 func (b *bench) matrixProducts() error {
 	t := newTable("m×k×n", "threads", "GFLOP/s", "gonum", "PyTorch", "ours/gonum", "ours/PyTorch")
 	var ps []*product
@@ -28,7 +28,8 @@ func (b *bench) matrixProducts() error {
 		}
 	}
 	return b.print("Matrix products",
-		`Square ones, then those of the transformer's linear layers: forward X·Wᵀ (NT), backward dY·W (NN) and dYᵀ·X (TN).`, t)
+		`Square products, then those of the transformer's linear layers: forward X·Wᵀ (NT), backward dY·W (NN) and
+dYᵀ·X (TN).`, t)
 }
 
 // product is C = op(A)·op(B), where op(A) is m×k and op(B) is k×n.
@@ -52,28 +53,28 @@ func newProduct(m, n, k int, transA, transB bool) *product {
 	return p
 }
 
-// flops counts a multiplication and an addition for each term.
+// flops returns the number of operations: a multiplication and an addition for each term.
 func (p *product) flops() float64 { return 2 * float64(p.m) * float64(p.n) * float64(p.k) }
 
-// String names the transposed operands as BLAS does.
+// String returns the sizes, and N or T for each operand as in BLAS.
 func (p *product) String() string {
 	letter := map[bool]string{false: "N", true: "T"}
 	return fmt.Sprintf("%d×%d×%d %s%s", p.m, p.k, p.n, letter[p.transA], letter[p.transB])
 }
 
-// gonum computes the product as Gorgonia does.
+// gonum computes the product with gonum, as Gorgonia does by default.
 func (p *product) gonum() {
 	t := map[bool]blas.Transpose{false: blas.NoTrans, true: blas.Trans}
 	gonum.Implementation{}.Sgemm(t[p.transA], t[p.transB], p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.n)
 }
 
-// task asks PyTorch for the product.
+// task returns the same product as a task for PyTorch.
 func (p *product) task() task {
 	return task{"task": "gemm", "m": p.m, "n": p.n, "k": p.k, "trans_a": p.transA, "trans_b": p.transB}
 }
 
-// ofLinear returns the products of a linear layer on that many rows, forward and
-// backward: Y = X·Wᵀ, dX = dY·W and dW = dYᵀ·X.
+// ofLinear returns the products of a linear layer, forward and backward: Y = X·Wᵀ, dX = dY·W
+// and dW = dYᵀ·X.
 func ofLinear(rows, in, out int) []*product {
 	return []*product{
 		newProduct(rows, out, in, false, true),

@@ -8,27 +8,27 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// besideGorgonia measures a norm's forward and backward pass on a graph, with our
-// layers and without.
-func (b *bench) besideGorgonia() error {
+// gorgonia compares the forward and backward passes of norms on a graph, with our layers and
+// with Gorgonia's operations.
+func (b *bench) gorgonia() error {
 	t := newTable("norm", "rows×cols", "threads", "ours", "Gorgonia's", "Gorgonia's/ours", "target")
 	for _, k := range kernels {
-		if err := b.normBesideGorgonia(t, b.sizes.gorgonia, k.name); err != nil {
+		if err := b.gorgoniaNorm(t, b.sizes.gorgonia, k.name); err != nil {
 			return err
 		}
 	}
-	return b.print("Norms on a graph beside Gorgonia's operations",
-		`Forward and backward by TapeMachine: our layer, and what Gorgonia alone offers: its BatchNorm, the other norms
-composed of its operations.`, t)
+	return b.print("Norms on a graph and Gorgonia's operations",
+		`Forward and backward on a TapeMachine: our layer, and Gorgonia without it, which has its own BatchNorm and other
+norms composed of its operations.`, t)
 }
 
-func (b *bench) normBesideGorgonia(t *table, s matrixSize, name string) error {
+func (b *bench) gorgoniaNorm(t *table, s matrixSize, name string) error {
 	our, err := newMachine(s, ours(name))
 	if err != nil {
 		return err
 	}
 	defer our.close()
-	their, err := newMachine(s, gorgonias(name))
+	their, err := newMachine(s, gorgoniaOnly(name))
 	if err != nil {
 		return err
 	}
@@ -44,9 +44,9 @@ func (b *bench) normBesideGorgonia(t *table, s matrixSize, name string) error {
 	return nil
 }
 
-// gorgonias returns the norm as Gorgonia alone offers it: BatchNorm is its own,
-// the others are composed of its operations.
-func gorgonias(name string) graphNorm {
+// gorgoniaOnly returns a norm without our layers: Gorgonia's own BatchNorm, or another norm
+// composed of its operations.
+func gorgoniaOnly(name string) graphNorm {
 	return func(x *G.Node) (y *G.Node, weights G.Nodes, err error) {
 		defer func() { // G.Must panics
 			if r := recover(); r != nil {
@@ -71,13 +71,13 @@ func gorgonias(name string) graphNorm {
 	}
 }
 
-// standardized returns x/√(mean(x²) + eps), where the mean is that of the row.
+// standardized returns x/√(mean(x²) + eps), with the mean over a row.
 func standardized(x *G.Node) *G.Node {
 	rms := G.Must(G.Sqrt(G.Must(G.Add(rowMean(G.Must(G.Square(x))), G.NewConstant(float32(eps))))))
 	return G.Must(G.BroadcastHadamardDiv(x, rms, nil, []byte{1}))
 }
 
-// rowMean returns a column of the rows' means.
+// rowMean returns a column with the means of the rows.
 func rowMean(x *G.Node) *G.Node {
 	s := x.Shape()
 	mean := G.Must(G.Div(G.Must(G.Sum(x, 1)), G.NewConstant(float32(s[1]))))

@@ -12,11 +12,12 @@ import (
 // eps of every norm.
 const eps = 1e-5
 
-// graphNorm puts a norm of x on x's graph and returns its output and its weights.
+// graphNorm adds a norm of x to x's graph and returns its output and its weights.
 type graphNorm func(x *G.Node) (y *G.Node, weights G.Nodes, err error)
 
-// differentiated returns a graph of a norm's output for a random x, and of the
-// gradients of x and the weights for a random upstream gradient.
+// differentiated returns a graph with a norm of a random x and its gradients for a random
+// upstream gradient. The nodes out are the norm's output and the gradients of x and of the
+// weights.
 func differentiated(s matrixSize, norm graphNorm) (g *G.ExprGraph, out G.Nodes, err error) {
 	g = G.NewGraph()
 	x := matrix(g, "x", random(1, s.rows*s.cols), s)
@@ -47,7 +48,7 @@ func (m *machine) run() error {
 
 func (m *machine) close() { m.vm.Close() }
 
-// matrix puts a matrix with those values on the graph.
+// matrix adds a matrix with the given values to the graph.
 func matrix(g *G.ExprGraph, name string, values []float32, s matrixSize) *G.Node {
 	v := tensor.New(tensor.WithShape(s.rows, s.cols), tensor.WithBacking(values))
 	return G.NewMatrix(g, tensor.Float32, G.WithShape(s.rows, s.cols), G.WithName(name), G.WithValue(v))

@@ -6,8 +6,8 @@ import (
 	"gorgonorm/train"
 )
 
-// growth measures what a unit of work costs as sizes grow, on the largest number
-// of threads.
+// growth measures the cost of a unit of work as sizes grow, on the largest number of
+// threads.
 func (b *bench) growth() error {
 	if err := b.growingNorms(); err != nil {
 		return err
@@ -29,7 +29,8 @@ func (b *bench) growingNorms() error {
 			for _, f := range b.sizes.factors {
 				s := axis.size(f)
 				o := newOperands(s.rows, s.cols)
-				m, err := b.compare(b.most(), fmt.Sprintf("%s %v", k.name, s), plain(func() { k.forward(o); k.backward(o) }))
+				m, err := b.compare(b.maxThreads(), fmt.Sprintf("%s %v", k.name, s),
+					plain(func() { k.forward(o); k.backward(o) }))
 				if err != nil {
 					return err
 				}
@@ -38,9 +39,9 @@ func (b *bench) growingNorms() error {
 			t.addGrowth(costs, k.name, axis.name, b.sizes.growing.String())
 		}
 	}
-	return b.print("What an element costs as a norm grows",
-		fmt.Sprintf(`Nanoseconds an element, forward and backward, on %s. What should be flat: every line, but for one step up
-where the tensors outgrow the caches.`, plural(b.most(), "thread")), t.table)
+	return b.print("The cost of an element as a norm grows",
+		fmt.Sprintf(`Nanoseconds per element, forward and backward, on %s. Every line should be flat, except for one step
+up where the tensors outgrow the caches.`, plural(b.maxThreads(), "thread")), t.table)
 }
 
 func (b *bench) growingSteps() error {
@@ -52,10 +53,10 @@ func (b *bench) growingSteps() error {
 		grow       func(c *train.Config, factor int)
 		per        func(c train.Config) float64 // units in a step
 	}{
-		{"batch", "µs a token", small.Batch, func(c *train.Config, f int) { c.Batch *= f }, tokens},
-		{"layers", "µs a token and layer", small.Layers, func(c *train.Config, f int) { c.Layers *= f },
+		{"batch", "µs per token", small.Batch, func(c *train.Config, f int) { c.Batch *= f }, tokens},
+		{"layers", "µs per token and layer", small.Layers, func(c *train.Config, f int) { c.Layers *= f },
 			func(c train.Config) float64 { return tokens(c) * float64(c.Layers) }},
-		{"channels", "µs a MFLOP", small.Channels, func(c *train.Config, f int) { c.Channels *= f },
+		{"channels", "µs per MFLOP", small.Channels, func(c *train.Config, f int) { c.Channels *= f },
 			func(c train.Config) float64 { return stepFLOPs(c, b.sizes.vocabulary) / 1e6 }},
 	} {
 		var costs []float64
@@ -70,15 +71,16 @@ func (b *bench) growingSteps() error {
 		}
 		t.addGrowth(costs, axis.name, fmt.Sprint(axis.from), axis.unit)
 	}
-	return b.print("What a token costs as the model grows",
-		fmt.Sprintf(`A training step on %s, from %s, %d channels, context %d and batch %d. What should be flat or fall: every line.
+	return b.print("The cost of a token as the model grows",
+		fmt.Sprintf(`A training step on %s, from %s, %d channels, context %d and batch %d. Every line should be flat or fall.
 MFLOP are those of the matrix products.`,
-			plural(b.most(), "thread"), plural(small.Layers, "layer"), small.Channels, small.Context, small.Batch), t.table)
+			plural(b.maxThreads(), "thread"), plural(small.Layers, "layer"),
+			small.Channels, small.Context, small.Batch), t.table)
 }
 
 func tokens(c train.Config) float64 { return float64(c.Batch * c.Context) }
 
-// stepTime returns how long a training step takes, in seconds.
+// stepTime returns the time of a training step in seconds.
 func (b *bench) stepTime(what string, c train.Config) (float64, error) {
 	b.progress.show(what)
 	t, err := newTrainer(c, b.sizes.vocabulary)
@@ -86,15 +88,15 @@ func (b *bench) stepTime(what string, c train.Config) (float64, error) {
 		return 0, err
 	}
 	defer t.stop()
-	m, err := b.compare(b.most(), what, timed(t.step))
+	m, err := b.compare(b.maxThreads(), what, timed(t.step))
 	if err != nil {
 		return 0, err
 	}
 	return m.median(0), nil
 }
 
-// growthTable has a column for each factor, and one for the last cost divided by
-// the first.
+// growthTable has a column for each factor, and one for the ratio of the last cost to the
+// first.
 type growthTable struct{ *table }
 
 func (b *bench) growthTable(head ...string) growthTable {

@@ -7,31 +7,33 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// This file is all that calls internal/cpu.
+// Only this file calls internal/cpu.
 
-// implementation is the name of the kernels that this machine runs.
+// implementation returns the name of the kernels that this machine runs.
 func implementation() string { return simd.Of[float32]().Name }
 
-// operands are the tensors that every norm works on.
+// operands are the tensors that every norm works on, and the norms that keep statistics of
+// their own.
 type operands struct {
-	rows, cols                     int
-	x, y, dx, dy                   []float32 // rows × cols
-	gamma, beta                    []float32 // cols
-	dgamma, dbeta                  []float32 // cols
-	mean, shift, rstd              []float32 // rows
-	batchMean, batchRest, batchVar []float64 // cols
+	rows, cols         int
+	layerNorm, rmsNorm *cpu.RowNorm[float32]
+	batchNorm          cpu.BatchNorm[float32]
+	x, y, dx, dy       []float32 // rows × cols
+	gamma, beta        []float32 // cols
+	dgamma, dbeta      []float32 // cols
 }
 
 func newOperands(rows, cols int) *operands {
-	o := &operands{rows: rows, cols: cols, x: random(1, rows*cols), dy: random(2, rows*cols), gamma: random(3, cols), beta: random(4, cols)}
+	o := &operands{rows: rows, cols: cols}
+	o.layerNorm, o.rmsNorm = cpu.NewLayerNorm[float32](cols, eps), cpu.NewRMSNorm[float32](cols, cols, eps)
+	o.x, o.dy, o.gamma, o.beta = random(1, rows*cols), random(2, rows*cols), random(3, cols), random(4, cols)
 	o.y, o.dx = make([]float32, rows*cols), make([]float32, rows*cols)
 	o.dgamma, o.dbeta = make([]float32, cols), make([]float32, cols)
-	o.mean, o.shift, o.rstd = make([]float32, rows), make([]float32, rows), make([]float32, rows)
-	o.batchMean, o.batchRest, o.batchVar = make([]float64, cols), make([]float64, cols), make([]float64, cols)
+	o.batchNorm = cpu.BatchNorm[float32]{Features: cols, Inner: 1, Eps: eps}
 	return o
 }
 
-// random are normal numbers.
+// random returns n normal numbers.
 func random(seed uint64, n int) []float32 {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	v := make([]float32, n)
@@ -41,8 +43,8 @@ func random(seed uint64, n int) []float32 {
 	return v
 }
 
-// kernel is a norm's forward pass in training and its backward pass, which gives
-// dx, dγ and, where there is a β, dβ.
+// kernel is a norm's forward pass in training and its backward pass, which writes dx, dγ
+// and, if there is a β, dβ.
 type kernel struct {
 	name              string
 	forward, backward func(o *operands)
@@ -50,19 +52,19 @@ type kernel struct {
 
 var kernels = []kernel{
 	{"LayerNorm", func(o *operands) {
-		cpu.LayerNorm(o.y, o.x, o.gamma, o.beta, o.mean, o.shift, o.rstd, o.rows, o.cols, eps)
+		o.layerNorm.Forward(o.y, o.x, o.gamma, o.beta)
 	}, func(o *operands) {
-		cpu.LayerNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.mean, o.shift, o.rstd, o.dy, o.rows, o.cols)
+		o.layerNorm.Backward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.dy)
 	}},
 	{"RMSNorm", func(o *operands) {
-		cpu.RMSNorm(o.y, o.x, o.gamma, o.rstd, o.rows, o.cols, eps)
+		o.rmsNorm.Forward(o.y, o.x, o.gamma, nil)
 	}, func(o *operands) {
-		cpu.RMSNormBackward(o.dx, o.dgamma, o.x, o.gamma, o.rstd, o.dy, o.rows, o.cols)
+		o.rmsNorm.Backward(o.dx, o.dgamma, nil, o.x, o.gamma, o.dy)
 	}},
 	{"BatchNorm", func(o *operands) {
-		cpu.BatchNorm(o.y, o.x, o.gamma, o.beta, o.batchMean, o.batchRest, o.batchVar, o.rows, o.cols, 1, eps)
+		o.batchNorm.Forward(o.y, o.x, o.gamma, o.beta)
 	}, func(o *operands) {
-		cpu.ColumnNormBackward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.batchMean, o.batchRest, o.batchVar, o.dy, o.rows, o.cols, 1, eps, true)
+		o.batchNorm.Backward(o.dx, o.dgamma, o.dbeta, o.x, o.gamma, o.dy)
 	}},
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// processor returns the name of the processor, where the system knows it.
+// processor returns the name of the processor, or its architecture if the name is unknown.
 func processor() string {
 	b, _ := os.ReadFile("/proc/cpuinfo")
 	name := runtime.GOARCH
@@ -22,7 +22,7 @@ func processor() string {
 	return fmt.Sprintf("%s, %s", name, plural(runtime.NumCPU(), "core"))
 }
 
-// coresLine says how much more than one thread n threads do.
+// coresLine describes how much faster n threads are than one.
 func coresLine(n int) string {
 	if n == 1 {
 		return ""
@@ -30,9 +30,9 @@ func coresLine(n int) string {
 	return fmt.Sprintf(" Before the run, %d threads did %s times the work of one.", n, number(cores(n)))
 }
 
-// cores measures how many times the work of one thread n threads do, where the
-// work is arithmetic alone. On a shared machine that may be little more than once,
-// and then no comparison on n threads says much.
+// cores measures how many times the work of one thread n threads do, for work that is
+// arithmetic only. On a shared machine the result may be little above 1, and then
+// comparisons on n threads mean little.
 func cores(n int) float64 {
 	const rounds = 9
 	var times [2][]float64
@@ -43,7 +43,7 @@ func cores(n int) float64 {
 	return float64(n) * median(times[0]) / median(times[1])
 }
 
-// spinOn returns the seconds that n goroutines take, each of them for the same work.
+// spinOn returns the seconds that n goroutines take, which all do the same work.
 func spinOn(n int) float64 {
 	start := time.Now()
 	var threads sync.WaitGroup
@@ -54,7 +54,7 @@ func spinOn(n int) float64 {
 	return time.Since(start).Seconds()
 }
 
-// spun keeps the work from being optimised away.
+// spun prevents the compiler from removing the work.
 var spun atomic.Int64
 
 func spin() {

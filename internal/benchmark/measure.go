@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// contestant does its work a number of times over and returns how long that took,
-// or NaN if it cannot run.
+// contestant repeats its work and returns how long that took, or NaN if it cannot run.
 type contestant func(repeat int) (seconds float64, err error)
 
-// timed returns a contestant of this process.
+// timed returns a contestant in this process.
 func timed(f func() error) contestant {
 	return func(repeat int) (float64, error) {
 		start := time.Now()
@@ -25,12 +24,12 @@ func timed(f func() error) contestant {
 	}
 }
 
-// plain is timed for work that cannot fail.
+// plain is timed for work that returns no error.
 func plain(f func()) contestant {
 	return timed(func() error { f(); return nil })
 }
 
-// on returns the contestant with that many threads.
+// on returns the contestant on a number of threads.
 func (c contestant) on(threads int) contestant {
 	return func(repeat int) (float64, error) {
 		runtime.GOMAXPROCS(threads)
@@ -38,10 +37,10 @@ func (c contestant) on(threads int) contestant {
 	}
 }
 
-// meter says how long to measure.
+// meter measures contestants.
 type meter struct {
 	rounds int
-	sample time.Duration // that a contestant works in a round, at least
+	sample time.Duration // least time of a contestant in a round
 }
 
 // A measurement that takes longer than patience ends after fewRounds.
@@ -50,9 +49,9 @@ const (
 	fewRounds = 3
 )
 
-// measure lets contestants work in turn, round after round, so that what else the
-// machine does befalls all of them alike. Before that each is calibrated, which
-// also warms it up.
+// measure lets contestants work in turn, round after round, so that other work of the
+// machine affects all of them equally. It calibrates each of them first, which also warms
+// it up.
 func (m meter) measure(ctx context.Context, cs ...contestant) (samples, error) {
 	runtime.GC()
 	repeat := make([]int, len(cs))
@@ -79,7 +78,7 @@ func (m meter) measure(ctx context.Context, cs ...contestant) (samples, error) {
 	return s, nil
 }
 
-// calibrate returns how many repetitions fill a sample.
+// calibrate returns the number of repetitions that fill a sample.
 func (m meter) calibrate(ctx context.Context, c contestant) (repeat int, err error) {
 	want := m.sample.Seconds()
 	for repeat = 1; ; {
@@ -95,7 +94,7 @@ func (m meter) calibrate(ctx context.Context, c contestant) (repeat int, err err
 	}
 }
 
-// work has the contestant work. It fails if the context has ended by then.
+// work lets the contestant work. It returns an error if the context has ended by then.
 func (c contestant) work(ctx context.Context, repeat int) (float64, error) {
 	t, err := c(repeat)
 	if ctx.Err() != nil {
@@ -104,14 +103,14 @@ func (c contestant) work(ctx context.Context, repeat int) (float64, error) {
 	return t, err
 }
 
-// samples are seconds a repetition: of each contestant, in each round.
+// samples has the seconds per repetition of each contestant in each round.
 type samples [][]float64
 
 // median returns the median of contestant i's times.
 func (s samples) median(i int) float64 { return median(s[i]) }
 
-// ratio returns how many times as long contestant i takes as j. It is the median of
-// the rounds' ratios, because times of one round are measured at about the same time.
+// ratio returns the ratio of the time of contestant i to that of j. It is the median of the
+// rounds' ratios, because both times of a round are measured at almost the same moment.
 func (s samples) ratio(i, j int) float64 {
 	r := make([]float64, len(s[i]))
 	for k := range r {
@@ -120,7 +119,7 @@ func (s samples) ratio(i, j int) float64 {
 	return median(r)
 }
 
-// median returns NaN if one of the values is NaN.
+// median returns the median, or NaN if a value is NaN or there are no values.
 func median(v []float64) float64 {
 	v = slices.Sorted(slices.Values(v)) // NaNs first
 	n := len(v)

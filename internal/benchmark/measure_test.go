@@ -20,8 +20,8 @@ func TestMedian(t *testing.T) {
 	require.True(t, math.IsNaN(median([]float64{1, nan, 2})))
 }
 
-// TestRatio: in each round one contestant takes twice as long as the other, but
-// the machine changes its speed between rounds.
+// TestRatio has a contestant that takes twice as long as the other in each round, on a
+// machine whose speed changes between rounds.
 func TestRatio(t *testing.T) {
 	s := samples{{2, 20, 6}, {1, 10, 3}}
 	require.Equal(t, 6.0, s.median(0))
@@ -30,7 +30,7 @@ func TestRatio(t *testing.T) {
 	require.True(t, math.IsNaN(samples{{1}, {nan}}.ratio(0, 1)))
 }
 
-// taking is a contestant that claims to take that long, and notes each turn.
+// taking returns a contestant that reports the given time and records each turn.
 func taking(seconds float64, name byte, turns *bytes.Buffer) contestant {
 	return func(repeat int) (float64, error) {
 		turns.WriteByte(name)

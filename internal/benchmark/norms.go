@@ -2,25 +2,25 @@ package benchmark
 
 import "fmt"
 
-// besidePyTorch measures a norm's forward and backward pass together, as kernels
-// and on a graph.
-func (b *bench) besidePyTorch() error {
+// norms compares the forward and backward passes of norms, as kernels and on a graph, with
+// PyTorch.
+func (b *bench) norms() error {
 	t := newTable("norm", "rows×cols", "threads", "kernels", "graph", "PyTorch",
 		"PyTorch/kernels", "PyTorch/graph", "target")
 	for _, s := range b.sizes.norms {
 		o := newOperands(s.rows, s.cols)
 		for _, k := range kernels {
-			if err := b.normBesidePyTorch(t, s, k, o); err != nil {
+			if err := b.norm(t, s, k, o); err != nil {
 				return err
 			}
 		}
 	}
-	return b.print("Norms forward and backward beside PyTorch",
-		`The kernels alone; the layer on a Gorgonia graph, by TapeMachine; and PyTorch eager, by autograd. PyTorch keeps the
-memory that it has once had, and its RMSNorm is composed where it has none of its own (before 2.4).`, t)
+	return b.print("Norms forward and backward, and PyTorch",
+		`The kernels alone, the layer on a Gorgonia graph with a TapeMachine, and PyTorch eager with autograd. PyTorch reuses
+its memory. Before version 2.4, which has an RMSNorm, its RMSNorm is composed of operations.`, t)
 }
 
-func (b *bench) normBesidePyTorch(t *table, s matrixSize, k kernel, o *operands) error {
+func (b *bench) norm(t *table, s matrixSize, k kernel, o *operands) error {
 	graph, err := newMachine(s, ours(k.name))
 	if err != nil {
 		return err

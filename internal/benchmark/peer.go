@@ -20,15 +20,15 @@ import (
 //go:embed peer.py
 var script string
 
-// peers are processes that run PyTorch, one for each number of threads. A nil *peers
-// has none.
+// peers are processes with PyTorch, one for each number of threads. A nil *peers has no
+// process.
 type peers struct {
 	python, version, kernels string
 	byThreads                map[int]*peer
 	warn                     io.Writer
 }
 
-// peer is one of the processes. It waits for a task while others are measured.
+// peer is one of the processes. It waits for a task while other contestants are measured.
 type peer struct {
 	stdin  io.Closer
 	tasks  *json.Encoder
@@ -38,17 +38,17 @@ type peer struct {
 	failed bool
 }
 
-// task is what peer.py is asked to do: a function of it and its arguments.
+// task is a request to peer.py: the name of one of its functions, and the arguments.
 type task map[string]any
 
 // answer is a line that peer.py writes.
 type answer struct {
-	Version, Kernels string  // its first
-	Seconds          float64 // to a task
-	Error            string  // says why there is no other answer
+	Version, Kernels string  // in the first line
+	Seconds          float64 // in the answer to a task
+	Error            string  // the reason if there is no other answer
 }
 
-// String says which PyTorch it is.
+// String describes PyTorch's version.
 func (ps *peers) String() string {
 	if ps == nil {
 		return ""
@@ -56,13 +56,13 @@ func (ps *peers) String() string {
 	return fmt.Sprintf(" PyTorch: %s, its kernels: %s.", ps.version, ps.kernels)
 }
 
-// startPeers starts the first of the interpreters that has PyTorch. If none has it,
-// the error says why.
+// startPeers starts the first of the interpreters that has PyTorch. If none has it, the error
+// has the reasons.
 func startPeers(ctx context.Context, interpreters []string, threads []int, warn io.Writer) (*peers, error) {
 	if len(interpreters) == 0 {
-		return nil, errors.New("no interpreter is given")
+		return nil, errors.New("there are no interpreters to search")
 	}
-	var why []string
+	var reasons []string
 	for _, python := range interpreters {
 		ps := &peers{python: python, byThreads: make(map[int]*peer), warn: warn}
 		err := ps.start(ctx, threads)
@@ -70,9 +70,9 @@ func startPeers(ctx context.Context, interpreters []string, threads []int, warn 
 			return ps, nil
 		}
 		ps.close()
-		why = append(why, fmt.Sprintf("%s: %v", python, err))
+		reasons = append(reasons, fmt.Sprintf("%s: %v", python, err))
 	}
-	return nil, errors.New(strings.Join(why, "; "))
+	return nil, errors.New(strings.Join(reasons, "; "))
 }
 
 func (ps *peers) start(ctx context.Context, threads []int) error {
@@ -99,9 +99,9 @@ func startPeer(ctx context.Context, python string, threads int) (*peer, error) {
 	cmd.WaitDelay = time.Second
 	cmd.Env = append(os.Environ(),
 		"OMP_NUM_THREADS="+n, "OPENBLAS_NUM_THREADS="+n, "MKL_NUM_THREADS="+n,
-		// Threads that wait for work must not take the processor from others.
+		// Waiting threads must not use the processor.
 		"OMP_WAIT_POLICY=passive", "OPENBLAS_THREAD_TIMEOUT=24",
-		// Freed memory is kept: by default every large tensor's pages are new.
+		// Keep freed memory; by default every large tensor gets new pages.
 		"MALLOC_MMAP_MAX_=0", "MALLOC_TRIM_THRESHOLD_=68719476736", "MALLOC_TOP_PAD_=268435456")
 	p := &peer{wait: cmd.Wait}
 	cmd.Stderr = &p.stderr
@@ -117,8 +117,8 @@ func startPeer(ctx context.Context, python string, threads int) (*peer, error) {
 	return p, cmd.Start()
 }
 
-// read reads the next answer. It fails if the process has ended, with the last line
-// that the process wrote to standard error.
+// read reads the next answer. If the process has ended, the error has the last line of its
+// standard error.
 func (p *peer) read() (a answer, err error) {
 	if err := p.answer.Decode(&a); err != nil {
 		p.stdin.Close()
@@ -134,12 +134,12 @@ func (p *peer) read() (a answer, err error) {
 	return a, nil
 }
 
-// do has the peer do the task a number of times.
+// do sends the task to the peer, which repeats it, and returns the time.
 func (p *peer) do(t task, repeat int) (seconds float64, err error) {
 	t = maps.Clone(t)
 	t["repeat"] = repeat
 	if err := p.tasks.Encode(t); err != nil {
-		// Why it no longer listens is in what it has written.
+		// The answers may have the reason.
 		if _, err := p.read(); err != nil {
 			return 0, err
 		}
@@ -149,11 +149,11 @@ func (p *peer) do(t task, repeat int) (seconds float64, err error) {
 	return a.Seconds, err
 }
 
-// settle is the time for PyTorch's threads to fall asleep.
+// settle is the time that PyTorch's threads need to fall asleep.
 const settle = 20 * time.Millisecond
 
-// contestant does the task in PyTorch with that many threads. Its time is NaN where
-// there is no PyTorch, or no longer one.
+// contestant returns a contestant that does the task in PyTorch on a number of threads. Its
+// time is NaN without PyTorch, and after the process has ended.
 func (ps *peers) contestant(ctx context.Context, threads int, t task) contestant {
 	return func(repeat int) (float64, error) {
 		if ps == nil || ps.byThreads[threads].failed {
@@ -164,7 +164,7 @@ func (ps *peers) contestant(ctx context.Context, threads int, t task) contestant
 		if err != nil {
 			p.failed = true
 			if ctx.Err() == nil {
-				fmt.Fprintf(ps.warn, "bench: PyTorch on %s ended, what it had still to do is left out: %v\n",
+				fmt.Fprintf(ps.warn, "bench: PyTorch on %s ended, its other measurements are left out: %v\n",
 					plural(threads, "thread"), err)
 			}
 			return math.NaN(), nil

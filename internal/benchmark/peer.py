@@ -1,11 +1,11 @@
-"""PyTorch's side of the benchmark: does what a line of JSON on standard input
-asks for, "repeat" times, and answers with a line that says how long it took.
+"""PyTorch's side of the benchmark. It reads tasks from standard input, one per line
+of JSON, repeats each "repeat" times, and answers with a line with the time.
 
     {"task": "norm", "kind": "LayerNorm", "rows": 2048, "cols": 256, "repeat": 20}
     {"seconds": 0.0123}
 
-The first line it writes is {"version": ..., "kernels": ...}, and where anything
-goes wrong the last one is {"error": ...}. Its argument is the number of threads.
+The first line that it writes is {"version": ..., "kernels": ...}. If a task fails,
+the last line is {"error": ...}. Its argument is the number of threads.
 """
 
 import json
@@ -42,7 +42,7 @@ def gemm(m, n, k, trans_a, trans_b):
 
 
 def step(vocab, context, layers, heads, channels, batch, lr, betas, decay, clip):
-    """A training step of nanoGPT's model. The batch is always the same one."""
+    """A training step of nanoGPT's model, always on the same batch."""
     model = gpt(vocab, context, layers, heads, channels)
     params = list(model.parameters())
     optimizer = torch.optim.AdamW(
@@ -138,12 +138,12 @@ def answer(**fields):
 
 
 def serve():
-    at_hand, run = None, None
+    current, run = None, None
     for line in sys.stdin:
         command = json.loads(line)
         repeat = command.pop("repeat")
-        if command != at_hand:
-            at_hand, run = command, None  # None, for the old one's memory goes first
+        if command != current:
+            current, run = command, None  # None frees the old task's memory first
             run = TASKS[command["task"]](**{k: v for k, v in command.items() if k != "task"})
         start = time.perf_counter()
         for _ in range(repeat):
@@ -152,7 +152,7 @@ def serve():
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the end of standard input ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process ends when standard input ends
     try:
         import torch
         import torch.nn.functional as F

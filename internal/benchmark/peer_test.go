@@ -12,7 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pretend is an interpreter that runs a shell script whatever it is given.
+// pretend returns the path of an interpreter that ignores its arguments and runs a shell
+// script.
 func pretend(t *testing.T, script string) string {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -41,12 +42,12 @@ read task; echo boom >&2; exit 3`)
 	seconds, err := c(7)
 	require.NoError(t, err)
 	require.Equal(t, 0.25, seconds)
-	for range 2 { // its end is told once
+	for range 2 { // the end is reported once
 		seconds, err = c(7)
 		require.NoError(t, err)
 		require.True(t, math.IsNaN(seconds))
 	}
-	require.Equal(t, "bench: PyTorch on 2 threads ended, what it had still to do is left out: exit status 3 boom\n",
+	require.Equal(t, "bench: PyTorch on 2 threads ended, its other measurements are left out: exit status 3 boom\n",
 		warn.String())
 	require.Equal(t, `{"m":3,"repeat":7,"task":"gemm"}`+"\nboom\n", ps.byThreads[2].stderr.String())
 }
@@ -62,7 +63,7 @@ func TestPeersThatCannotStart(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	_, err := startPeers(context.Background(), nil, []int{1}, nil)
-	require.ErrorContains(t, err, "no interpreter is given")
+	require.ErrorContains(t, err, "there are no interpreters to search")
 }
 
 func TestNoPeers(t *testing.T) {
@@ -75,6 +76,9 @@ func TestNoPeers(t *testing.T) {
 
 // TestPyTorchDoesEveryTask needs PyTorch.
 func TestPyTorchDoesEveryTask(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	ctx := context.Background()
 	var warn bytes.Buffer
 	ps, err := startPeers(ctx, []string{"python3", "/usr/bin/python3"}, []int{1}, &warn)
@@ -92,7 +96,7 @@ func TestPyTorchDoesEveryTask(t *testing.T) {
 	require.NotContains(t, warn.String(), "ended")
 	require.Contains(t, warn.String(), "PyTorch's best/ours")
 
-	// A task that fails is an error with Python's own words.
+	// The error of a failed task has Python's own text.
 	seconds, err := ps.contestant(ctx, 1, task{"task": "norm", "kind": "GroupNorm", "rows": 1, "cols": 1})(1)
 	require.NoError(t, err)
 	require.True(t, math.IsNaN(seconds))

@@ -1,6 +1,6 @@
 package benchmark
 
-// progress shows what is being measured, after the section that it belongs to.
+// progress shows what is being measured, with the name of the section before it.
 type progress struct {
 	Progress
 	section string

@@ -6,17 +6,17 @@ import (
 	"gorgonorm/train"
 )
 
-// sizes are those of everything that is measured.
+// sizes has the sizes of everything that is measured.
 type sizes struct {
-	inCache, outOfCache matrixSize // of the tensors that are copied
+	inCache, outOfCache matrixSize // of the tensors that copying compares
 	norms               []matrixSize
 	gorgonia            matrixSize
 	squares             []int        // of the square matrix products
 	model               train.Config // of the training step
 	vocabulary          int
-	growing             matrixSize   // where norms grow from
-	growingModel        train.Config // and the training step
-	factors             []int        // by which they grow
+	growing             matrixSize   // of the smallest norm
+	growingModel        train.Config // of the smallest training step
+	factors             []int        // of their growth
 }
 
 type matrixSize struct{ rows, cols int }
@@ -34,7 +34,7 @@ var full = sizes{
 	factors:      []int{1, 4, 16, 64},
 }
 
-// tiny are sizes that take hardly any time.
+// tiny are sizes for a test of the program.
 var tiny = sizes{
 	inCache:      matrixSize{64, 16},
 	outOfCache:   matrixSize{128, 16},
@@ -52,7 +52,7 @@ var tiny = sizes{
 func model(layers, heads, channels, context, batch int) train.Config {
 	c := train.Defaults()
 	c.Layers, c.Heads, c.Channels, c.Context, c.Batch = layers, heads, channels, context, batch
-	c.Steps = 1 << 30 // more than a benchmark takes
+	c.Steps = 1 << 30 // more steps than a benchmark takes
 	c.EvalEvery, c.EvalBatches, c.ProbeEvery = c.Steps, 1, 0
 	return c
 }

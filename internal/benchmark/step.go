@@ -8,7 +8,7 @@ import (
 	"gorgonorm/train"
 )
 
-// trainingStep measures whole steps: forward, backward, clipping and AdamW.
+// trainingStep compares whole steps: forward, backward, clipping and AdamW.
 func (b *bench) trainingStep() error {
 	c, vocabulary := b.sizes.model, b.sizes.vocabulary
 	b.progress.show("building the model")
@@ -66,9 +66,9 @@ func (b *bench) trainingStep() error {
 	row("products alone, GFLOP/s", missing, func(i int) string { return number(linear / m.median(i+1) / 1e9) })
 	row("limit", missing, func(i int) string { return duration(m.median(i+1) * flops / linear) })
 	row("limit/step", "≥ 0.6", func(i int) string { return number(m.ratio(i+1, i) * flops / linear) })
-	about := fmt.Sprintf(`Forward, backward, clipping and AdamW of nanoGPT's model: %s, %s, %d channels, context %d, batch %d,
-vocabulary %d. Its matrix products are %s GFLOP. The limit is the time that those take at the speed of the linear
-layers' products, measured by themselves in the same rounds.`,
+	about := fmt.Sprintf(`Forward, backward, clipping and AdamW of nanoGPT's model: %s, %s, %d channels, context %d,
+batch %d, vocabulary %d. Its matrix products are %s GFLOP. The limit is the time that they take at the speed of the
+linear layers' products, which the same rounds measure alone.`,
 		plural(c.Layers, "layer"), plural(c.Heads, "head"), c.Channels, c.Context, c.Batch, vocabulary, number(flops/1e9))
 	if !math.IsNaN(m.median(best)) {
 		row("PyTorch's step", missing, func(i int) string { return duration(m.median(i + pytorch)) })
@@ -78,8 +78,8 @@ layers' products, measured by themselves in the same rounds.`,
 	return b.print("A training step", about, tab)
 }
 
-// ofStep returns the products of a training step's linear layers, the head among
-// them, each as often as it occurs.
+// ofStep returns the products of a training step's linear layers and of the head, each as
+// often as it occurs.
 func ofStep(c train.Config, vocabulary int) (ps []*product) {
 	rows := c.Batch * c.Context
 	block := ofBlock(rows, c.Channels)
@@ -89,6 +89,7 @@ func ofStep(c train.Config, vocabulary int) (ps []*product) {
 	return append(ps, ofLinear(rows, c.Channels, vocabulary)...)
 }
 
+// flopsOf returns the number of operations of products.
 func flopsOf(ps []*product) (sum float64) {
 	for _, p := range ps {
 		sum += p.flops()
@@ -96,16 +97,16 @@ func flopsOf(ps []*product) (sum float64) {
 	return sum
 }
 
-// attentionFLOPs counts the operations of attention's matrix products in a
-// training step, two forward and four backward, over the pairs of a token and one
-// that it sees.
+// attentionFLOPs returns the number of operations of attention's matrix products in a
+// training step, two forward and four backward, over the pairs of a token and a token that
+// it attends to.
 func attentionFLOPs(c train.Config) float64 {
 	pairs := c.Batch * c.Context * (c.Context + 1) / 2
 	return 6 * 2 * float64(pairs) * float64(c.Channels) * float64(c.Layers)
 }
 
-// stepFLOPs counts the operations of all matrix products of a training step. Those
-// of linear layers are two a weight and token forward, and four backward.
+// stepFLOPs returns the number of operations of all matrix products of a training step.
+// Those of linear layers are two per weight and token forward, and four backward.
 func stepFLOPs(c train.Config, vocabulary int) float64 {
 	weights := 12*c.Channels*c.Channels*c.Layers + vocabulary*c.Channels
 	return 6*float64(weights)*float64(c.Batch*c.Context) + attentionFLOPs(c)

@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// missing stands for a value that does not exist.
+// missing is the cell of a value that does not exist.
 const missing = "–"
 
-// table is printed in Markdown, with its columns aligned for a terminal.
+// table is a table in Markdown, with its columns aligned for a terminal.
 type table struct {
 	rows [][]string // the first is the head
 }
@@ -20,7 +20,7 @@ func newTable(head ...string) *table { return &table{[][]string{head}} }
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// write leaves out the columns that have no value in any row.
+// write writes the table without the columns that have no value in any row.
 func (t *table) write(w io.Writer) error {
 	var columns, width []int
 	for i := range t.rows[0] {
@@ -60,8 +60,8 @@ func (t *table) write(w io.Writer) error {
 	return err
 }
 
-// number formats v with three significant digits, or with all those before the
-// point if they are more.
+// number formats v with three significant digits, or with all digits before the point if
+// there are more.
 func number(v float64) string {
 	switch a := math.Abs(v); {
 	case math.IsNaN(v):
@@ -74,7 +74,7 @@ func number(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
-// plural formats a number of things.
+// plural formats a number of things: "1 thread", "2 threads".
 func plural(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
@@ -82,7 +82,7 @@ func plural(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-// duration formats a time given in seconds.
+// duration formats a time in seconds.
 func duration(s float64) string {
 	switch {
 	case math.IsNaN(s):

@@ -10,7 +10,7 @@ import (
 	"gorgonorm/train"
 )
 
-// trainer is a training run that waits between steps.
+// trainer is a training run that stops after each step until the next call.
 type trainer struct {
 	next func() (error, bool)
 	stop func()
@@ -30,7 +30,7 @@ func newTrainer(c train.Config, vocabulary int) (*trainer, error) {
 			yield(err)
 		}
 	})
-	return t, t.step() // the first one builds the model
+	return t, t.step() // the first step builds the model
 }
 
 func (t *trainer) step() error {
@@ -41,7 +41,7 @@ func (t *trainer) step() error {
 	return err
 }
 
-// noise returns a random text, because a step takes as long whatever it learns.
+// noise returns a random text, because the time of a step does not depend on the text.
 func noise(c train.Config, vocabulary int) *train.Corpus {
 	rng := rand.New(rand.NewPCG(3, 4))
 	text := &train.Corpus{Train: make([]int32, 100*c.Context), Val: make([]int32, 2*c.Context)}

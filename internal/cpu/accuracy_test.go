@@ -9,7 +9,7 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// made gives numbers that testdata/accuracy.py makes too.
+// made returns numbers that testdata/accuracy.py computes too.
 func made(seed uint64, n int, mean, deviation float64) []float32 {
 	x := make([]float32, n)
 	for i, v := range golden.Made(seed, n, mean, deviation) {
@@ -18,31 +18,34 @@ func made(seed uint64, n int, mean, deviation float64) []float32 {
 	return x
 }
 
-// TestAccuracyBesidePyTorch holds the largest errors of the float32 kernels,
-// against their formulas in float64 and as a fraction of the largest value, to
-// PyTorch's on the same data. PyTorch's are what testdata/accuracy.py prints with
-// PyTorch 1.13.0 on a CPU. A unit in the last place is 1.2e-7.
+// TestAccuracyBesidePyTorch bounds the largest errors of the float32 kernels by PyTorch's on
+// the same data. Errors are differences from the formulas in float64, as a fraction of the
+// largest value. testdata/accuracy.py prints PyTorch's, with PyTorch 1.13.0 on a CPU. A unit
+// in the last place is 1.2e-7.
 func TestAccuracyBesidePyTorch(t *testing.T) {
+	t.Parallel()
 	const rows, cols, eps = 64, 500, 1e-5
 	dy, gamma, beta := made(2, rows*cols, 0, 1), made(3, cols, 0, 1), made(4, cols, 0, 1)
 	norm := func(name string, mean float64, pytorch []float64) {
 		x := made(1, rows*cols, mean, 1)
-		y, dx, dgamma, dbeta := make([]float32, len(x)), make([]float32, len(x)), make([]float32, cols), make([]float32, cols)
+		y, dx := make([]float32, len(x)), make([]float32, len(x))
+		dgamma, dbeta := make([]float32, cols), make([]float32, cols)
 		o := normOracle{x: x, dy: dy, gamma: gamma, beta: beta, rows: rows, cols: cols, eps: eps, centred: true}
-		m, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
 		switch name {
 		case "LayerNorm":
-			LayerNorm(y, x, gamma, beta, m, shift, rstd, rows, cols, eps)
-			LayerNormBackward(dx, dgamma, dbeta, x, gamma, m, shift, rstd, dy, rows, cols)
+			n := NewLayerNorm[float32](cols, eps)
+			n.Forward(y, x, gamma, beta)
+			n.Backward(dx, dgamma, dbeta, x, gamma, dy)
 		case "RMSNorm":
 			o.centred, o.beta = false, make([]float32, cols)
-			RMSNorm(y, x, gamma, rstd, rows, cols, eps)
-			RMSNormBackward(dx, dgamma, x, gamma, rstd, dy, rows, cols)
+			n := NewRMSNorm[float32](cols, cols, eps)
+			n.Forward(y, x, gamma, nil)
+			n.Backward(dx, dgamma, nil, x, gamma, dy)
 		case "BatchNorm":
 			o.byColumn = true
-			mean, rest, variance := make([]float64, cols), make([]float64, cols), make([]float64, cols)
-			BatchNorm(y, x, gamma, beta, mean, rest, variance, rows, cols, 1, eps)
-			ColumnNormBackward(dx, dgamma, dbeta, x, gamma, mean, rest, variance, dy, rows, cols, 1, eps, true)
+			n := BatchNorm[float32]{Features: cols, Inner: 1, Eps: eps}
+			n.Forward(y, x, gamma, beta)
+			n.Backward(dx, dgamma, dbeta, x, gamma, dy)
 		}
 		wantY, wantDx, wantDgamma, wantDbeta := o.compute()
 		ours := []float64{largestError(wantY, y), largestError(wantDx, dx), largestError(wantDgamma, dgamma)}
@@ -63,10 +66,11 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 	norm("BatchNorm", 1e6, []float64{5.50e-02, 2.42e-02, 1.45e-01, 2.35e-07})
 
 	x := made(1, rows*cols, 0, 3)
-	y, s, dx := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+	y, dx := make([]float32, len(x)), make([]float32, len(x))
 	wantY, wantDx := make([]float64, len(x)), make([]float64, len(x))
-	GELU(y, x, s)
-	GELUBackward(dx, x, s, dy)
+	var tanhForm GELU[float32]
+	tanhForm.Forward(y, x)
+	tanhForm.Backward(dx, x, dy)
 	for i, v := range x {
 		v := float64(v)
 		c := math.Sqrt(2 / math.Pi)
@@ -74,18 +78,21 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantY[i] = v * (1 + tanh) / 2
 		wantDx[i] = float64(dy[i]) * ((1+tanh)/2 + v/2*(1-tanh*tanh)*c*(1+3*0.044715*v*v))
 	}
-	holdToPyTorch(t, "GELU", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{4.40e-08, 4.96e-07})
+	ours := []float64{largestError(wantY, y), largestError(wantDx, dx)}
+	holdToPyTorch(t, "GELU", 0, ours, []float64{4.40e-08, 4.96e-07})
 
-	ExactGELU(y, x, s)
-	ExactGELUBackward(dx, x, s, dy)
+	exact := GELU[float32]{Exact: true}
+	exact.Forward(y, x)
+	exact.Backward(dx, x, dy)
 	for i, v := range x {
 		var slope float64
 		wantY[i], slope = exactFormula(float64(v))
 		wantDx[i] = float64(dy[i]) * slope
 	}
-	holdToPyTorch(t, "GELU exact", 0, []float64{largestError(wantY, y), largestError(wantDx, dx)}, []float64{3.73e-08, 1.70e-07})
+	ours = []float64{largestError(wantY, y), largestError(wantDx, dx)}
+	holdToPyTorch(t, "GELU exact", 0, ours, []float64{3.73e-08, 1.70e-07})
 
-	targets, probs := make([]int, rows), make([]float32, len(x))
+	targets := make([]int, rows)
 	var want float64
 	for r := range targets {
 		targets[r] = r * 7 % cols
@@ -99,13 +106,15 @@ func TestAccuracyBesidePyTorch(t *testing.T) {
 		wantDx[r*cols+targets[r]] -= 1.0 / rows
 		want += (math.Log(z) - float64(x[r*cols+targets[r]])) / rows
 	}
-	loss := CrossEntropy(probs, x, targets, cols)
-	CrossEntropyBackward(dx, probs, targets, 1, cols)
-	holdToPyTorch(t, "CrossEntropy", 0, []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}, []float64{4.10e-08, 4.44e-08})
+	var e CrossEntropy[float32]
+	loss := e.Forward(x, targets, cols)
+	e.Backward(dx, targets, 1)
+	ours = []float64{largestError([]float64{want}, []float32{loss}), largestError(wantDx, dx)}
+	holdToPyTorch(t, "CrossEntropy", 0, ours, []float64{4.10e-08, 4.44e-08})
 }
 
-// holdToPyTorch allows one rounding of the result, half a unit in the last place
-// either way, where PyTorch was luckier on these numbers.
+// holdToPyTorch bounds our errors by PyTorch's plus one rounding of the result, half a unit in
+// the last place either way, because PyTorch may be luckier on these numbers.
 func holdToPyTorch(t *testing.T, name string, mean float64, ours, pytorch []float64) {
 	t.Helper()
 	t.Logf("%-12s mean %-6g ours %.2e  PyTorch's %.2e", name, mean, ours, pytorch)
@@ -123,7 +132,7 @@ func largestError(want []float64, got []float32) float64 {
 	return worst / size
 }
 
-// normOracle is the formulas of the norms in float64.
+// normOracle computes the formulas of the norms in float64.
 type normOracle struct {
 	x, dy, gamma, beta []float32
 	rows, cols         int

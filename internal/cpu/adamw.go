@@ -18,18 +18,12 @@ type adamwTask[T Float] struct {
 	w, m, v, g []T
 }
 
-// Update changes weights w and the moments m and v by gradient g:
+// Update changes the weights w and their moments m and v by the gradient g, with t = Step:
 //
 //	w ← w·(1 − lr·decay)
 //	m ← β1·m + (1−β1)·g    v ← β2·v + (1−β2)·g²
 //	w ← w − lr/(1−β1^t) · m/(√v/√(1−β2^t) + eps)
-func Update[T Float](a AdamW, w, m, v, g []T) {
-	t := borrow[adamwTask[T]]()
-	*t = adamwTask[T]{a, w, m, v, g}
-	parallel(t, spanChunks(len(w)))
-	*t = adamwTask[T]{}
-	giveBack(t)
-}
+func Update[T Float](a AdamW, w, m, v, g []T) { do(&adamwTask[T]{a, w, m, v, g}, spanChunks(len(w))) }
 
 func (t *adamwTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.w))

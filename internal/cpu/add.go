@@ -4,14 +4,8 @@ import "gorgonorm/internal/cpu/simd"
 
 type addTask[T Float] struct{ z, x, y []T }
 
-// Add is z = x + y.
-func Add[T Float](z, x, y []T) {
-	t := borrow[addTask[T]]()
-	*t = addTask[T]{z, x, y}
-	parallel(t, spanChunks(len(z)))
-	*t = addTask[T]{}
-	giveBack(t)
-}
+// Add computes z = x + y.
+func Add[T Float](z, x, y []T) { do(&addTask[T]{z, x, y}, spanChunks(len(z))) }
 
 func (t *addTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.z))
@@ -23,14 +17,8 @@ type scaleTask[T Float] struct {
 	s T
 }
 
-// Scale multiplies every element by s.
-func Scale[T Float](x []T, s T) {
-	t := borrow[scaleTask[T]]()
-	*t = scaleTask[T]{x, s}
-	parallel(t, spanChunks(len(x)))
-	*t = scaleTask[T]{}
-	giveBack(t)
-}
+// Scale multiplies every element of x by s.
+func Scale[T Float](x []T, s T) { do(&scaleTask[T]{x, s}, spanChunks(len(x))) }
 
 func (t *scaleTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.x))
@@ -39,20 +27,20 @@ func (t *scaleTask[T]) run(chunk int) {
 
 type squaresTask[T Float] struct {
 	x    []T
-	sums []float64 // one a chunk
+	sums []float64 // one for each chunk
 }
 
-// SumSquares is Σx², taken in float64.
-func SumSquares[T Float](x []T) (s float64) {
+// SumSquares returns Σx², summed in float64.
+func SumSquares[T Float](x []T) (sum float64) {
 	t := borrow[squaresTask[T]]()
 	t.x, t.sums = x, Grow(t.sums, spanChunks(len(x)))
 	parallel(t, len(t.sums))
-	for _, v := range t.sums {
-		s += v
+	for _, s := range t.sums {
+		sum += s
 	}
 	t.x = nil
 	giveBack(t)
-	return s
+	return sum
 }
 
 func (t *squaresTask[T]) run(chunk int) {

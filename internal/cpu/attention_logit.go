@@ -2,16 +2,20 @@ package cpu
 
 import "math"
 
-type attentionLogit[T Float] attention[T]
+// attentionLogit finds the largest logit of each chunk.
+type attentionLogit[T Float] struct {
+	Heads
+	qkv     []T
+	largest []T // one for each chunk
+}
 
-// MaxAttentionLogit is the largest q·k/√size of all that CausalAttention takes a
-// softmax of, those of keys that are not after the query; NaN where one is NaN.
+// MaxAttentionLogit returns the largest q·k/√size over all queries and the keys that they see in
+// CausalAttention, or NaN if one of them is NaN.
 func MaxAttentionLogit[T Float](qkv []T, h Heads) T {
-	a := borrow[attention[T]]()
+	a := borrow[attentionLogit[T]]()
 	defer giveBack(a)
-	a.Heads, a.qkv = h, qkv
-	a.largest = Grow(a.largest, h.B*h.Heads)
-	parallel((*attentionLogit[T])(a), h.B*h.Heads)
+	a.Heads, a.qkv, a.largest = h, qkv, Grow(a.largest, h.chunks())
+	parallel(a, h.chunks())
 	a.qkv = nil
 	return maximum(a.largest)
 }
@@ -35,8 +39,8 @@ func (a *attentionLogit[T]) run(chunk int) {
 	a.largest[chunk] = largest
 }
 
-// maximum is the largest element, NaN where there is one, which the softmax's own
-// Max does not promise.
+// maximum returns the largest element, or NaN if there is one. (The Max of package simd returns anything
+// if there is a NaN.)
 func maximum[T Float](x []T) T {
 	largest := T(math.Inf(-1))
 	for _, v := range x {

@@ -9,16 +9,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAttentionIsItsFormula holds attention, which works in blocks of rows, to
-// its definition, a head and a row at a time, around the size of a block.
+// TestAttentionIsItsFormula compares attention, which works in blocks of rows, with its definition, which
+// works on a head and a row at a time, for numbers of tokens around the size of a block.
 func TestAttentionIsItsFormula(t *testing.T) {
+	t.Parallel()
 	for _, tokens := range []int{1, 7, causalBlock, causalBlock + 1, 2*causalBlock + 9} {
 		t.Run(fmt.Sprint("time ", tokens), func(t *testing.T) {
 			h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
 			qkv, dy := normals[float64](h.B*h.T*3*h.C, 0, 1), normals[float64](h.B*h.T*h.C, 0, 1)
-			y, probs, dqkv := make([]float64, len(dy)), make([]float64, h.Probs()), make([]float64, len(qkv))
-			CausalAttention(y, probs, qkv, h)
-			CausalAttentionBackward(dqkv, qkv, probs, dy, h)
+			y, dqkv := make([]float64, len(dy)), make([]float64, len(qkv))
+			a := CausalAttention[float64]{Heads: h}
+			a.Forward(y, qkv)
+			a.Backward(dqkv, qkv, dy)
 			wantY, wantD := naiveAttention(qkv, dy, h)
 			require.InDeltaSlice(t, wantY, y, 1e-12)
 			require.InDeltaSlice(t, wantD, dqkv, 1e-12)
@@ -26,10 +28,10 @@ func TestAttentionIsItsFormula(t *testing.T) {
 	}
 }
 
-// TestAttentionFromATokenIsItsPartOfTheWhole to the last bit, with the probabilities
-// kept and not, for a sequence shorter than a block of rows and for one that Gemm adds
-// up in several stretches.
+// TestAttentionFromATokenIsItsPartOfTheWhole compares bit for bit, with the probabilities kept and not, for
+// a sequence shorter than a block of rows and for one longer than Gemm's depth.
 func TestAttentionFromATokenIsItsPartOfTheWhole(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", attentionFrom[float32])
 	t.Run("float64", attentionFrom[float64])
 }
@@ -38,44 +40,45 @@ func attentionFrom[T Float](t *testing.T) {
 	for _, tokens := range []int{5, causalBlock + 3, gemmDepth + causalBlock + 9} {
 		h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
 		qkv := normals[T](h.B*h.T*3*h.C, 0, 1)
-		whole, wholeProbs := make([]T, h.B*h.T*h.C), make([]T, h.Probs())
-		CausalAttention(whole, wholeProbs, qkv, h)
+		whole, all := make([]T, h.B*h.T*h.C), CausalAttention[T]{Heads: h}
+		all.Forward(whole, qkv)
 		for _, end := range []int{1, 2, tokens/2 + 1, tokens - 1, tokens} {
 			for _, from := range []int{0, 1, end / 3, end - 2, end - 1} {
 				if from < 0 || from >= end {
 					continue
 				}
-				// The whole has later tokens; of the part's two sequences each ends at end.
-				part := Heads{B: 2, T: end, C: h.C, Heads: h.Heads, From: from}
+				// The whole has later tokens; both sequences of the part end at end.
+				part := CausalAttention[T]{Heads: Heads{B: 2, T: end, C: h.C, Heads: h.Heads, From: from}}
 				var cut, want, wantProbs []T
 				for b := range h.B {
 					cut = append(cut, qkv[b*h.T*3*h.C:][:end*3*h.C]...)
 					want = append(want, whole[(b*h.T+from)*h.C:(b*h.T+end)*h.C]...)
 					for i := range h.Heads {
 						for r := from; r < end; r++ {
-							wantProbs = append(wantProbs, wholeProbs[((b*h.Heads+i)*h.T+r)*h.T:][:end]...)
+							wantProbs = append(wantProbs, all.kept[((b*h.Heads+i)*h.T+r)*h.T:][:end]...)
 						}
 					}
 				}
-				y, probs := make([]T, len(want)), make([]T, part.Probs())
-				CausalAttention(y, probs, cut, part)
-				require.Equal(t, want, y, "%d to %d of %d", from, end, tokens)
-				require.Equal(t, wantProbs, probs, "%d to %d of %d", from, end, tokens)
-				clear(y)
-				CausalAttention(y, nil, cut, part)
+				y := make([]T, len(want))
+				part.Evaluate(y, cut)
 				require.Equal(t, want, y, "%d to %d of %d, P not kept", from, end, tokens)
+				require.Nil(t, part.kept)
+				clear(y)
+				part.Forward(y, cut)
+				require.Equal(t, want, y, "%d to %d of %d", from, end, tokens)
+				require.Equal(t, wantProbs, part.kept, "%d to %d of %d", from, end, tokens)
 			}
 		}
 	}
 }
 
-// naiveAttention follows the formulas in CausalAttentionBackward's comment.
+// naiveAttention follows the formulas in the comment of CausalAttention.
 func naiveAttention(qkv, dy []float64, h Heads) (y, dqkv []float64) {
 	y, dqkv = make([]float64, len(dy)), make([]float64, len(qkv))
 	n := h.C / h.Heads
 	for b := range h.B {
 		for i := range h.Heads {
-			q := func(t int) int { return (b*h.T+t)*3*h.C + i*n } // K is C behind it, V another
+			q := func(t int) int { return (b*h.T+t)*3*h.C + i*n } // K is C elements further, V is 2C
 			for t := range h.T {
 				p := make([]float64, t+1)
 				var z float64
@@ -110,9 +113,10 @@ func naiveAttention(qkv, dy []float64, h Heads) (y, dqkv []float64) {
 	return y, dqkv
 }
 
-// TestMaxAttentionLogitIsItsFormula puts large logits and NaN at both ends of what
-// a token sees, and where no token sees them.
+// TestMaxAttentionLogitIsItsFormula puts large logits and NaN at both ends of the keys that a token sees,
+// and where no token sees them.
 func TestMaxAttentionLogitIsItsFormula(t *testing.T) {
+	t.Parallel()
 	for _, tokens := range []int{1, 7, causalBlock, causalBlock + 1, 2*causalBlock + 9} {
 		t.Run(fmt.Sprint("time ", tokens), func(t *testing.T) {
 			h := Heads{B: 2, T: tokens, C: 15, Heads: 3}
@@ -137,9 +141,9 @@ func TestMaxAttentionLogitIsItsFormula(t *testing.T) {
 	}
 }
 
-// TestMaxAttentionLogitMayBeNegative has queries and keys that point apart, and
-// float32.
+// TestMaxAttentionLogitMayBeNegative has queries and keys of opposite directions, in float32.
 func TestMaxAttentionLogitMayBeNegative(t *testing.T) {
+	t.Parallel()
 	h := Heads{B: 1, T: causalBlock + 3, C: 4, Heads: 1}
 	x := make([]float32, h.T*3*h.C)
 	for token := range h.T {
@@ -185,14 +189,16 @@ func TestGemmIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 
 func TestMatrixKernelsAllocateNothing(t *testing.T) {
 	h := Heads{B: 2, T: 70, C: 8, Heads: 2}
-	x, y, probs := normals[float64](h.B*h.T*3*h.C, 0, 1), make([]float64, h.B*h.T*h.C), make([]float64, h.Probs())
-	dqkv := make([]float64, len(x))
+	x, y := normals[float64](h.B*h.T*3*h.C, 0, 1), make([]float64, h.B*h.T*h.C)
+	dqkv, m := make([]float64, len(x)), make([]float64, 10000)
+	a := CausalAttention[float64]{Heads: h}
 	run := func() {
-		CausalAttention(y, nil, x, h)
-		CausalAttention(y, probs, x, h)
-		CausalAttentionBackward(dqkv, x, probs, y, h)
+		a.Evaluate(y, x)
+		a.Forward(y, x)
+		a.Backward(dqkv, x, y)
 		MaxAttentionLogit(x, h)
-		Gemm(true, true, 50, 60, 90, 1, probs, 50, probs, 90, 1, probs[5000:], 60)
+		Gemm(true, true, 50, 60, 90, 1, m, 50, m, 90, 1, m[5000:], 60)
+		Linear(m, x, x, x, 20, 30)
 	}
 	run()
 	require.Zero(t, testing.AllocsPerRun(20, run))

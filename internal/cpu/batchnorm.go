@@ -2,84 +2,98 @@ package cpu
 
 import "math"
 
-// BatchNorm normalizes each channel of x, of shape (outer, channels, inner), by its
-// mean and variance over outer and inner (Ioffe & Szegedy 2015):
+// BatchNorm normalizes each feature of x, of shape (outer, features, inner), over outer and
+// inner (Ioffe & Szegedy 2015):
 //
 //	x̂ = (x−mean)/√(variance+eps)    y = γ·x̂ + β
 //
-// It writes them to mean and variance, and to rest what the rounding of the mean to
-// float64 loses.
-func BatchNorm[T Float](y, x, gamma, beta []T, mean, rest, variance []float64, outer, channels, inner int, eps float64) {
-	c := newChannelNorm(x, 1, outer, channels, inner)
-	c.y, c.stream = y, c.streams(y)
-	c.moments(mean, variance)
-	copy(rest, c.rests)
-	c.apply(gamma, beta, mean, variance, eps)
-	c.release()
+// It keeps what its backward pass needs. Outer follows from the length of x, and may differ
+// from one forward pass to the next.
+type BatchNorm[T Float] struct {
+	Features, Inner int
+	Eps             float64
+
+	Mean, Variance []float64 // the statistics of the last forward pass, an element for each feature
+
+	own  bool // whether they are the batch's own
+	norm featureNorm[T]
 }
 
-// ColumnNorm is BatchNorm with given statistics.
-func ColumnNorm[T Float](y, x, gamma, beta []T, mean, variance []float64, outer, channels, inner int, eps float64) {
-	c := newChannelNorm(x, 1, outer, channels, inner)
-	c.y, c.stream = y, c.streams(y)
-	clear(c.rests)
-	c.apply(gamma, beta, mean, variance, eps)
-	c.release()
+// Forward normalizes x by its own mean and variance.
+func (n *BatchNorm[T]) Forward(y, x, gamma, beta []T) {
+	n.start(x)
+	n.own = true
+	n.norm.moments()
+	n.normalize(y, gamma, beta)
 }
 
-// ColumnNormBackward gives the gradients of ColumnNorm or, where the statistics
-// are the batch's own, of BatchNorm. With rstd = 1/√(variance+eps), sums over outer
-// and inner, and n = outer·inner:
+// Evaluate normalizes x by the given statistics.
+func (n *BatchNorm[T]) Evaluate(y, x, gamma, beta, mean, variance []T) {
+	n.start(x)
+	n.own = false
+	for j := range n.Mean {
+		n.Mean[j], n.Variance[j] = float64(mean[j]), float64(variance[j])
+	}
+	clear(n.norm.rests)
+	n.normalize(y, gamma, beta)
+}
+
+// Backward writes the gradients of the last forward pass. With rstd = 1/√(variance+eps), sums
+// over outer and inner, and n = outer·inner:
 //
 //	dγ = Σdy·x̂    dβ = Σdy
-//	dx = γ·rstd·(dy − dβ/n − x̂·dγ/n)   where the statistics are the batch's own
-//	dx = γ·rstd·dy                     where they are given (evaluation)
+//	dx = γ·rstd·(dy − dβ/n − x̂·dγ/n)   after Forward
+//	dx = γ·rstd·dy                     after Evaluate
 //
-// A nil dgamma or dbeta is left out. A nil rest stands for zeros, of statistics that are
-// given.
-func ColumnNormBackward[T Float](dx, dgamma, dbeta, x, gamma []T, mean, rest, variance []float64, dy []T, outer, channels, inner int, eps float64, ownStatistics bool) {
-	c := newChannelNorm(x, 1, outer, channels, inner)
-	c.dx, c.dy, c.stream = dx, dy, c.streams(dx)
-	clear(c.rests)
-	copy(c.rests, rest)
-	c.gradients(dgamma, dbeta, gamma, mean, variance, eps, ownStatistics)
-	c.release()
+// A nil dgamma or dbeta is not written.
+func (n *BatchNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
+	n.start(x)
+	f := &n.norm
+	for j, mean := range n.Mean {
+		f.mean[j], f.rstd[j] = T(mean), T(1/math.Sqrt(n.Variance[j]+n.Eps))
+	}
+	f.gradientSums(dy)
+	n.gradients(dgamma, dbeta, gamma)
+	f.applyGradients(dx)
+	f.forget()
 }
 
-// apply: y = (x−mean)·scale + offset. The offset also makes up for the rounding of the
-// mean.
-func (c *channelNorm[T]) apply(gamma, beta []T, mean, variance []float64, eps float64) {
-	for j := range c.mean {
-		scale := 1 / math.Sqrt(variance[j]+eps)
+func (n *BatchNorm[T]) start(x []T) {
+	n.norm.start(x, 1, len(x)/(n.Features*n.Inner), n.Features, n.Inner)
+	n.Mean, n.Variance = n.norm.means, n.norm.variances
+}
+
+// normalize writes y. Its offset also makes up for the rounding of the mean to T.
+func (n *BatchNorm[T]) normalize(y, gamma, beta []T) {
+	f := &n.norm
+	for j, mean := range n.Mean {
+		scale := 1 / math.Sqrt(n.Variance[j]+n.Eps)
 		if gamma != nil {
 			scale *= float64(gamma[j])
 		}
-		c.mean[j], c.scale[j] = T(mean[j]), T(scale)
-		offset := (float64(c.mean[j]) - mean[j] - c.rests[j]) * scale
+		f.mean[j], f.scale[j] = T(mean), T(scale)
+		offset := (float64(f.mean[j]) - mean - f.rests[j]) * scale
 		if beta != nil {
 			offset += float64(beta[j])
 		}
-		c.offset[j] = T(offset)
+		f.offset[j] = T(offset)
 	}
-	parallel((*channelApply[T])(c), c.chunks())
+	f.apply(y)
+	f.forget()
 }
 
-// gradients gives dγ, dβ and
+// gradients writes dγ, dβ and the terms of
 //
 //	dx = dy·scale − offset − (x−mean)·rstd·slope
 //
-// where offset and slope are 0 if the statistics are given. The offset also makes up for
-// the shift, what the rounding of the mean takes from x̂.
-func (c *channelNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []float64, eps float64, ownStatistics bool) {
-	for j := range c.mean {
-		c.mean[j], c.rstd[j] = T(mean[j]), T(1/math.Sqrt(variance[j]+eps))
-	}
-	c.sums((*channelGradientSums[T])(c))
-	sumX, sum1 := c.totals(0)
-	n := float64(c.outer * c.inner)
-	for j, rstd := range c.rstd {
+// from the sums. The shift is what the rounding of the mean to T takes from x̂.
+func (n *BatchNorm[T]) gradients(dgamma, dbeta, gamma []T) {
+	f := &n.norm
+	sumX, sum1 := f.totals(0)
+	numbers := float64(f.outer * f.inner)
+	for j, rstd := range f.rstd {
 		scale := float64(rstd)
-		shift := (mean[j] - float64(c.mean[j]) + c.rests[j]) * scale
+		shift := (n.Mean[j] - float64(f.mean[j]) + f.rests[j]) * scale
 		dg, db := sumX[j]-shift*sum1[j], sum1[j]
 		if dgamma != nil {
 			dgamma[j] = T(dg)
@@ -90,11 +104,10 @@ func (c *channelNorm[T]) gradients(dgamma, dbeta, gamma []T, mean, variance []fl
 		if gamma != nil {
 			scale *= float64(gamma[j])
 		}
-		c.scale[j], c.offset[j], c.slope[j] = T(scale), 0, 0
-		if ownStatistics {
-			slope := scale * dg / n
-			c.offset[j], c.slope[j] = T(scale*db/n-shift*slope), T(slope)
+		f.scale[j], f.offset[j], f.slope[j] = T(scale), 0, 0
+		if n.own {
+			slope := scale * dg / numbers
+			f.offset[j], f.slope[j] = T(scale*db/numbers-shift*slope), T(slope)
 		}
 	}
-	parallel((*channelGradientApply[T])(c), c.chunks())
 }

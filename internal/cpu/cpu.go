@@ -1,5 +1,10 @@
-// Package cpu holds the numeric kernels: plain functions on slices, in float32
-// and float64, that know nothing of graphs.
+// Package cpu holds the numeric kernels in float32 and float64. They work on slices and do not
+// depend on Gorgonia.
+//
+// A kernel without state is a function. A kernel whose backward pass needs something of its forward
+// pass is an object with the methods Forward and Backward, which owns that memory. Backward belongs
+// to the last Forward and must get the same inputs. An object serves one caller at a time, and keeps
+// no slice of the caller's after a pass.
 //
 // Matrices are row-major with features last. A kernel's rows and cols describe
 // every slice it gets; a nil gamma stands for ones and a nil beta for zeros.
@@ -11,5 +16,7 @@
 // float64 for both element types.
 package cpu
 
+import "gorgonorm/internal/cpu/simd"
+
 // Float is the element type of every kernel.
-type Float interface{ float32 | float64 }
+type Float = simd.Float

@@ -24,6 +24,7 @@ func bothTypes(t *testing.T, f32, f64 func(*testing.T)) {
 }
 
 func TestGemmEqualsItsDefinition(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testGemm[float32], testGemm[float64])
 }
 
@@ -41,7 +42,7 @@ func testGemm[T Float](t *testing.T) {
 }
 
 func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha, beta T) {
-	const gap = 3 // rows lie apart, and what is between them stays as it is
+	const gap = 3 // elements between rows, which must not change
 	lda, ldb, ldc := k+gap, n+gap, n+gap
 	rowsA, rowsB := m, k
 	if transA {
@@ -76,24 +77,25 @@ func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha
 		eps = 1e-6
 	}
 	for i := range want {
-		// Rounding grows at most with the number of terms, all of order 1.
+		// The rounding error grows at most with the number of terms, all of order 1.
 		if !(math.Abs(want[i]-float64(c[i])) <= eps*float64(k+1)*4) {
-			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v", transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
+			t.Fatalf("%v %v %d×%d×%d alpha %v beta %v: c[%d] is %v, want %v",
+				transA, transB, m, n, k, alpha, beta, i, c[i], want[i])
 		}
 	}
 }
 
-// TestRowNormsOfFarOffRows compares float32 with the formula in float64 where
-// E[x²]−E[x]² would have lost everything, and where a mean rounded to float32
-// would be wrong by up to a thirtieth of a deviation.
+// TestRowNormsOfFarOffRows compares float32 with the formula in float64 on rows for which
+// E[x²]−E[x]² would lose all digits, and a mean rounded to float32 would be wrong by up to a
+// thirtieth of a deviation.
 func TestRowNormsOfFarOffRows(t *testing.T) {
+	t.Parallel()
 	const rows, cols = 3, 500
 	for _, mean := range []float64{0, 1e4, 1e6} {
 		t.Run(fmt.Sprint(mean), func(t *testing.T) {
 			x := normals[float32](rows*cols, mean, 1)
 			y := make([]float32, len(x))
-			mu, shift, rstd := make([]float32, rows), make([]float32, rows), make([]float32, rows)
-			LayerNorm(y, x, nil, nil, mu, shift, rstd, rows, cols, 1e-5)
+			NewLayerNorm[float32](cols, 1e-5).Forward(y, x, nil, nil)
 			for r := range rows {
 				row := x[r*cols : (r+1)*cols]
 				m := sum(row) / cols
@@ -107,17 +109,19 @@ func TestRowNormsOfFarOffRows(t *testing.T) {
 }
 
 func TestExtremesStayFinite(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testExtremes[float32], testExtremes[float64])
 }
 
 func testExtremes[T Float](t *testing.T) {
 	x := []T{0, 1e-30, -1e-30, 30, -30, 1e20, -1e20, 3e38, -3e38}
-	y, s, dx, dy := make([]T, len(x)), make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
+	y, dx, dy := make([]T, len(x)), make([]T, len(x)), make([]T, len(x))
 	for i := range dy {
 		dy[i] = 1
 	}
-	GELU(y, x, s)
-	GELUBackward(dx, x, s, dy)
+	var g GELU[T]
+	g.Forward(y, x)
+	g.Backward(dx, x, dy)
 	for i, v := range x {
 		wantY, wantD := T(0), T(0)
 		switch {
@@ -130,30 +134,51 @@ func testExtremes[T Float](t *testing.T) {
 		require.Equal(t, wantD, dx[i]+0, "gelu'(%g)", v)
 	}
 
-	p := make([]T, 3)
-	require.InEpsilon(t, 1e30, CrossEntropy(p, []T{1e30, -1e30, 1e30}, []int{1}, 3)-1e30, 1e-6)
-	require.Equal(t, []T{0.5, 0, 0.5}, p)
-
-	loss := CrossEntropy(make([]T, 4), []T{0, 1e4, 1e4, 0}, []int{0, 0}, 2)
-	require.Equal(t, T(5000), loss)
+	var e CrossEntropy[T]
+	require.InEpsilon(t, 1e30, e.Forward([]T{1e30, -1e30, 1e30}, []int{1}, 3)-1e30, 1e-6)
+	require.Equal(t, []T{0.5, 0, 0.5}, e.probs)
+	require.Equal(t, T(5000), e.Forward([]T{0, 1e4, 1e4, 0}, []int{0, 0}, 2))
 }
 
-// TestAttentionIsCausal: the first token attends to itself alone.
+// TestAttentionIsCausal expects the first token to attend to itself alone.
 func TestAttentionIsCausal(t *testing.T) {
+	t.Parallel()
 	h := Heads{B: 2, T: 5, C: 6, Heads: 3}
 	qkv := normals[float64](h.B*h.T*3*h.C, 0, 1)
-	y, probs := make([]float64, h.B*h.T*h.C), make([]float64, h.Probs())
-	CausalAttention(y, probs, qkv, h)
+	y, a := make([]float64, h.B*h.T*h.C), CausalAttention[float64]{Heads: h}
+	a.Forward(y, qkv)
 	for b := range h.B {
 		require.InDeltaSlice(t, qkv[b*h.T*3*h.C+2*h.C:][:h.C], y[b*h.T*h.C:][:h.C], 1e-15)
 	}
 	for i := range h.B * h.Heads {
 		for q := range h.T {
-			row := probs[(i*h.T+q)*h.T:][:h.T]
+			row := a.kept[(i*h.T+q)*h.T:][:h.T]
 			require.InDelta(t, 1, sum(row), 1e-14)
 			require.Equal(t, make([]float64, h.T-q-1), row[q+1:])
 		}
 	}
+}
+
+// TestObjectsKeepNoSliceOfTheCallers expects them to hold only their own memory after a pass.
+func TestObjectsKeepNoSliceOfTheCallers(t *testing.T) {
+	t.Parallel()
+	h := Heads{B: 1, T: 2, C: 4, Heads: 2}
+	x, y := make([]float64, h.T*3*h.C), make([]float64, h.T*3*h.C)
+	for _, exact := range []bool{false, true} {
+		g := GELU[float64]{Exact: exact}
+		g.Forward(y, x)
+		g.Backward(y, x, x)
+		require.Equal(t, GELU[float64]{Exact: exact, kept: g.kept}, g)
+	}
+	var e CrossEntropy[float64]
+	e.Forward(x, []int{1, 2}, 12)
+	e.Backward(y, []int{1, 2}, 1)
+	require.Equal(t, CrossEntropy[float64]{probs: e.probs, losses: e.losses, cols: 12, scale: 0.5}, e)
+	a := CausalAttention[float64]{Heads: h}
+	a.Forward(y, x)
+	a.Evaluate(y, x)
+	a.Backward(y, x, x)
+	require.Equal(t, CausalAttention[float64]{Heads: h, kept: a.kept}, a)
 }
 
 func sum[T Float](x []T) (s float64) {

@@ -9,30 +9,26 @@ func Gather[T Float](y, table []T, ids []int, cols int) {
 	}
 }
 
-// gatherBackward is a pass under way, a stretch of the table a chunk, which picks
-// its rows from all of the ids.
+// gatherBackward has some rows of the table in each chunk, which looks for their ids among all.
 type gatherBackward[T Float] struct {
 	dtable, dy []T
 	ids        []int
 	cols       int
 }
 
-// GatherBackward sums the gradients of a row's uses: dtable[id] = Σ dy[i] over
-// ids[i] = id, taken in T as a matrix product with one-hot rows would.
+// GatherBackward computes the gradient of Gather's table: dtable[id] = Σ dy[i] over the i with
+// ids[i] = id. It sums in T, as a matrix product with one-hot rows would.
 func GatherBackward[T Float](dtable, dy []T, ids []int, cols int) {
-	g := borrow[gatherBackward[T]]()
-	*g = gatherBackward[T]{dtable, dy, ids, cols}
-	parallel(g, ceilDiv(len(dtable)/cols, g.rowsAt()))
-	*g = gatherBackward[T]{}
-	giveBack(g)
+	g := &gatherBackward[T]{dtable, dy, ids, cols}
+	do(g, ceilDiv(len(dtable)/cols, g.rowsPerChunk()))
 }
 
-// rowsAt is how many rows of the table one task takes. To look through the ids
-// costs little beside them.
-func (g *gatherBackward[T]) rowsAt() int { return max(1, 64*span/g.cols) }
+// rowsPerChunk returns a number of rows that cost much more than looking through the ids.
+func (g *gatherBackward[T]) rowsPerChunk() int { return max(1, 64*span/g.cols) }
 
 func (g *gatherBackward[T]) run(chunk int) {
-	from, to := chunk*g.rowsAt(), min((chunk+1)*g.rowsAt(), len(g.dtable)/g.cols)
+	n := g.rowsPerChunk()
+	from, to := chunk*n, min((chunk+1)*n, len(g.dtable)/g.cols)
 	clear(g.dtable[from*g.cols : to*g.cols])
 	kernels := simd.Of[T]()
 	for i, id := range g.ids {

@@ -7,12 +7,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGatherBackward uses rows on both sides of the border between two tasks, some
-// of them often, and compares bit for bit.
+// TestGatherBackward uses rows on both sides of the border between two chunks, some of them several times,
+// and compares bit for bit.
 func TestGatherBackward(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	const cols, uses = 50, 60
-	border := (&gatherBackward[float32]{cols: cols}).rowsAt()
+	border := (&gatherBackward[float32]{cols: cols}).rowsPerChunk()
 	dy, ids := normals[float32](uses*cols, 0, 1), make([]int, uses)
 	want := make([]float32, (2*border+1)*cols)
 	for i := range ids {

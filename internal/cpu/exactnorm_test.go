@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// exact is numbers normalized together, by the formulas.
+// exact holds numbers normalized together, by the formulas.
 type exact struct {
 	xhat []float64
 	rstd float64
 }
 
-// exactNorm has x's mean to some 100 bits and all else to float64's. RMSNorm's x is not
+// exactNorm computes x's mean to some 100 bits and the rest to float64's. RMSNorm's x is not
 // centred.
 func exactNorm[T Float](x []T, eps float64, centred bool) exact {
 	n := float64(len(x))
@@ -41,7 +41,7 @@ func exactNorm[T Float](x []T, eps float64, centred bool) exact {
 	return e
 }
 
-// twoPassNorm is in float64 alone, in two passes.
+// twoPassNorm computes in float64 alone, in two passes.
 func twoPassNorm[T Float](x []T, eps float64, centred bool) exact {
 	n := float64(len(x))
 	var mean, squares float64
@@ -61,15 +61,16 @@ func twoPassNorm[T Float](x []T, eps float64, centred bool) exact {
 	return e
 }
 
-// twoSum gives a+b rounded, and the rest (Knuth).
+// twoSum returns a+b rounded, and the rest (Knuth).
 func twoSum(a, b float64) (sum, rest float64) {
 	sum = a + b
 	t := sum - a
 	return sum, a - (sum - t) + (b - t)
 }
 
-// exactResults are x̂, dx, dγ and the gradients of Σu·dx with respect to x and to dy, and
-// for each what rounding is beside: the largest element, or sum of the terms' sizes.
+// exactResults holds x̂, dx, dγ and the gradients of Σu·dx with respect to x and to dy, and
+// for each the size that rounding is relative to: the largest element, or sum of the terms'
+// sizes.
 type exactResults struct {
 	values [5][]float64
 	sizes  [5]float64
@@ -91,7 +92,8 @@ func (e exact) results(dy, u func(i int) float64, centred bool) (r exactResults)
 	if centred {
 		meanG, meanV, sizeMeanG, sizeMeanV := mean(dy), mean(u), mean(sizeG), mean(sizeV)
 		g, v = func(i int) float64 { return dy(i) - meanG }, func(i int) float64 { return u(i) - meanV }
-		sizeG, sizeV = func(i int) float64 { return math.Abs(dy(i)) + sizeMeanG }, func(i int) float64 { return math.Abs(u(i)) + sizeMeanV }
+		sizeG = func(i int) float64 { return math.Abs(dy(i)) + sizeMeanG }
+		sizeV = func(i int) float64 { return math.Abs(u(i)) + sizeMeanV }
 	}
 	product := func(a, b func(i int) float64) func(i int) float64 { return func(i int) float64 { return a(i) * b(i) } }
 	gx, vx, gv := mean(product(g, x)), mean(product(v, x)), mean(product(g, v))
@@ -104,22 +106,26 @@ func (e exact) results(dy, u func(i int) float64, centred bool) (r exactResults)
 		}
 	}
 	add(0, 1, x, size(x))
-	add(1, e.rstd, func(i int) float64 { return g(i) - x(i)*gx }, func(i int) float64 { return sizeG(i) + math.Abs(x(i))*sizeGX })
+	add(1, e.rstd,
+		func(i int) float64 { return g(i) - x(i)*gx },
+		func(i int) float64 { return sizeG(i) + math.Abs(x(i))*sizeGX })
 	add(3, -e.rstd*e.rstd,
 		func(i int) float64 { return x(i)*(gv-3*gx*vx) + vx*g(i) + gx*v(i) },
 		func(i int) float64 {
 			return math.Abs(x(i))*(sizeGV+3*sizeGX*sizeVX) + sizeVX*sizeG(i) + sizeGX*sizeV(i)
 		})
-	add(4, e.rstd, func(i int) float64 { return v(i) - x(i)*vx }, func(i int) float64 { return sizeV(i) + math.Abs(x(i))*sizeVX })
+	add(4, e.rstd,
+		func(i int) float64 { return v(i) - x(i)*vx },
+		func(i int) float64 { return sizeV(i) + math.Abs(x(i))*sizeVX })
 	return r
 }
 
-// dgamma takes dγ of elements whose channels change after every inner ones.
-func (r *exactResults) dgamma(dy func(i int) float64, channels, inner int) {
-	sums, sizes := make([]float64, channels), make([]float64, channels)
+// dgamma computes dγ. The feature changes after every inner elements.
+func (r *exactResults) dgamma(dy func(i int) float64, features, inner int) {
+	sums, sizes := make([]float64, features), make([]float64, features)
 	for i, v := range r.values[0] {
-		sums[i/inner%channels] += v * dy(i)
-		sizes[i/inner%channels] += math.Abs(v * dy(i))
+		sums[i/inner%features] += v * dy(i)
+		sizes[i/inner%features] += math.Abs(v * dy(i))
 	}
 	r.values[2], r.sizes[2] = sums, slices.Max(sizes)
 }

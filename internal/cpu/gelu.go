@@ -2,41 +2,63 @@ package cpu
 
 import "gorgonorm/internal/cpu/simd"
 
-type geluTask[T Float] struct{ y, h, x []T }
-
-// GELU is the tanh form of the Gaussian error linear unit (Hendrycks & Gimpel
-// 2016), the one GPT-2 uses. With the logistic function in the place of tanh,
-// (1 + tanh u)/2 = s = 1/(1 + exp(−2u)):
+// GELU is the Gaussian error linear unit (Hendrycks & Gimpel 2016), with the normal distribution's Φ
+// and φ = Φ':
+//
+//	y = x·Φ(x) = x/2·(1 + erf(x/√2))    dx = dy·(Φ(x) + x·φ(x))
+//
+// if Exact, and otherwise its tanh form, which GPT-2 uses. With the logistic function in the place of
+// tanh, (1 + tanh u)/2 = s = 1/(1 + exp(−2u)), that is
 //
 //	u = √(2/π)·(x + 0.044715·x³)    y = x·s
+//	dx = dy·(s + 2·x·s·(1 − s)·√(2/π)·(1 + 3·0.044715·x²))
 //
-// h, the smaller of s and 1 − s, is kept for GELUBackward: either is known from it
-// to all its digits.
-func GELU[T Float](y, x, h []T) {
-	t := borrow[geluTask[T]]()
-	*t = geluTask[T]{y, h, x}
-	parallel(t, spanChunks(len(y)))
-	*t = geluTask[T]{}
-	giveBack(t)
+// The error of the exact form's Φ is a rounding of 1, as in PyTorch, not one of Φ: where Φ is 1e-9, at
+// −6, it becomes 0 in float32. As in PyTorch, the exact y of −Inf and dx of ±Inf are NaN. The tanh form
+// has all its digits in the tail.
+type GELU[T Float] struct {
+	Exact bool
+	// kept is Φ(x) if Exact. Otherwise it is the smaller of s and 1 − s, which determines both to all
+	// their digits.
+	kept []T
+
+	y, x, dx, dy []T // of the pass under way
 }
 
-func (t *geluTask[T]) run(chunk int) {
-	i, j := spanOf(chunk, len(t.y))
-	simd.Of[T]().GELU(t.y[i:j], t.h[i:j], t.x[i:j])
+type (
+	geluForward[T Float]  GELU[T]
+	geluBackward[T Float] GELU[T]
+)
+
+// Forward computes y.
+func (g *GELU[T]) Forward(y, x []T) {
+	g.kept = Grow(g.kept, len(x))
+	g.y, g.x = y, x
+	parallel((*geluForward[T])(g), spanChunks(len(x)))
+	g.y, g.x = nil, nil
 }
 
-type geluBackwardTask[T Float] struct{ dx, x, h, dy []T }
-
-// GELUBackward: dx = dy·(s + 2·x·h·(1 − h)·√(2/π)·(1 + 3·0.044715·x²)).
-func GELUBackward[T Float](dx, x, h, dy []T) {
-	t := borrow[geluBackwardTask[T]]()
-	*t = geluBackwardTask[T]{dx, x, h, dy}
-	parallel(t, spanChunks(len(dx)))
-	*t = geluBackwardTask[T]{}
-	giveBack(t)
+// Backward computes dx.
+func (g *GELU[T]) Backward(dx, x, dy []T) {
+	g.dx, g.x, g.dy = dx, x, dy
+	parallel((*geluBackward[T])(g), spanChunks(len(x)))
+	g.dx, g.x, g.dy = nil, nil, nil
 }
 
-func (t *geluBackwardTask[T]) run(chunk int) {
-	i, j := spanOf(chunk, len(t.dx))
-	simd.Of[T]().GELUBackward(t.dx[i:j], t.x[i:j], t.h[i:j], t.dy[i:j])
+func (g *geluForward[T]) run(chunk int) {
+	forward := simd.Of[T]().GELU
+	if g.Exact {
+		forward = exactGELU
+	}
+	i, j := spanOf(chunk, len(g.x))
+	forward(g.y[i:j], g.kept[i:j], g.x[i:j])
+}
+
+func (g *geluBackward[T]) run(chunk int) {
+	backward := simd.Of[T]().GELUBackward
+	if g.Exact {
+		backward = exactGELUBackward
+	}
+	i, j := spanOf(chunk, len(g.x))
+	backward(g.dx[i:j], g.x[i:j], g.kept[i:j], g.dy[i:j])
 }

@@ -8,19 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// exactFormula is GELU and its slope in float64, Φ by erfc, which has all its digits
-// in the negative tail too.
+// exactFormula returns GELU and its slope in float64. It takes Φ from erfc, which has all its digits in the
+// negative tail too.
 func exactFormula(x float64) (y, slope float64) {
 	cdf := math.Erfc(-x/math.Sqrt2) / 2
 	return x * cdf, cdf + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)
 }
 
-// runExactGELU gives y and the gradients of Σ dy·y.
+// runExactGELU returns y and the gradient of Σ dy·y.
 func runExactGELU[T Float](x, dy []T) (y, dx []T) {
 	y, dx = make([]T, len(x)), make([]T, len(x))
-	cdf := make([]T, len(x))
-	ExactGELU(y, x, cdf)
-	ExactGELUBackward(dx, x, cdf, dy)
+	g := GELU[T]{Exact: true}
+	g.Forward(y, x)
+	g.Backward(dx, x, dy)
 	return y, dx
 }
 
@@ -33,13 +33,14 @@ func grid[T Float](from, to float64, n int) []T {
 }
 
 func TestExactGELUIsItsFormula(t *testing.T) {
+	t.Parallel()
 	bothTypes(t,
 		func(t *testing.T) { testExactGELU[float32](t, 0x1p-23) },
 		func(t *testing.T) { testExactGELU[float64](t, 0x1p-52) })
 }
 
-// testExactGELU allows 2 units in the last place of the largest that is added up: 1
-// in Φ, |x| in y, and dy on top.
+// testExactGELU allows 2 units in the last place of the largest term: 1 in Φ, |x| in y, and their products
+// with dy in dx.
 func testExactGELU[T Float](t *testing.T, ulp float64) {
 	for _, n := range []int{1, 2, 7, exactBlock - 1, exactBlock, exactBlock + 1, span + 3*exactBlock + 5} {
 		x, dy := grid[T](-9, 9, max(n, 2))[:n], make([]T, n)
@@ -55,11 +56,11 @@ func testExactGELU[T Float](t *testing.T, ulp float64) {
 	}
 }
 
-// TestExactGELUTailBesidePyTorch holds the largest relative error of y in each part of
-// the negative tail to that of torch.nn.functional.gelu in PyTorch 1.13
-// (testdata/accuracy.py), and allows half a unit in the last place of erf, that is of 2Φ,
-// where PyTorch was luckier.
+// TestExactGELUTailBesidePyTorch compares the largest relative error of y in each part of the negative tail
+// with that of torch.nn.functional.gelu in PyTorch 1.13 (testdata/accuracy.py). It allows half a unit in the
+// last place of erf, twice that of Φ, where PyTorch was luckier.
 func TestExactGELUTailBesidePyTorch(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct{ from, to, pytorch32, pytorch64 float64 }{
 		{-4, -3, 9.21e-04, 8.37e-13},
 		{-5, -4, 4.89e-02, 9.41e-11},
@@ -69,7 +70,8 @@ func TestExactGELUTailBesidePyTorch(t *testing.T) {
 		smallest := math.Erfc(-c.from/math.Sqrt2) / 2 // Φ
 		relative32 := tailError[float32](t, c.from, c.to)
 		relative64 := tailError[float64](t, c.from, c.to)
-		t.Logf("[%g, %g] float32: ours %.2e, PyTorch's %.2e; float64: ours %.2e, PyTorch's %.2e", c.from, c.to, relative32, c.pytorch32, relative64, c.pytorch64)
+		t.Logf("[%g, %g] float32: ours %.2e, PyTorch's %.2e; float64: ours %.2e, PyTorch's %.2e",
+			c.from, c.to, relative32, c.pytorch32, relative64, c.pytorch64)
 		require.LessOrEqual(t, relative32, c.pytorch32+0x1p-26/smallest)
 		require.LessOrEqual(t, relative64, c.pytorch64+0x1p-55/smallest)
 	}
@@ -86,8 +88,9 @@ func tailError[T Float](t *testing.T, from, to float64) (worst float64) {
 	return worst
 }
 
-// TestExactGELUExtremes: where PyTorch 1.13 has NaN, so have we.
+// TestExactGELUExtremes expects NaN where PyTorch 1.13 returns NaN.
 func TestExactGELUExtremes(t *testing.T) {
+	t.Parallel()
 	bothTypes(t, testExactExtremes[float32], testExactExtremes[float64])
 }
 
@@ -121,12 +124,12 @@ func TestExactGELUIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 	x := grid[float32](-5, 5, 5*span+17)
 	runtime.GOMAXPROCS(1)
 	wantY, wantDx := runExactGELU(x, x)
-	y, cdf, dx := make([]float32, len(x)), make([]float32, len(x)), make([]float32, len(x))
+	y, dx, g := make([]float32, len(x)), make([]float32, len(x)), GELU[float32]{Exact: true}
 	for _, threads := range []int{2, 3, 8} {
 		runtime.GOMAXPROCS(threads)
 		run := func() {
-			ExactGELU(y, x, cdf)
-			ExactGELUBackward(dx, x, cdf, x)
+			g.Forward(y, x)
+			g.Backward(dx, x, x)
 		}
 		require.Zero(t, testing.AllocsPerRun(3, run))
 		require.Equal(t, wantY, y)

@@ -6,84 +6,106 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// Gemm computes C = alpha·op(A)·op(B) + beta·C for row-major matrices, where
-// op(A) is m×k, op(B) is k×n and C is m×n; transA and transB say that the
-// slice holds the transpose. lda, ldb and ldc are the distances between rows.
-// Where beta is 0, C is not read; where alpha is 0, A and B are not.
+// Gemm computes C = alpha·op(A)·op(B) + beta·C for row-major matrices: op(A) is m×k, op(B) is k×n and C
+// is m×n. op(A) is the transpose of the stored matrix if transA, and op(B) if transB. lda, ldb and ldc
+// are the distances between stored rows. If beta is 0, C is not read; if alpha is 0, A and B are not.
 //
-// It is the usual layered product (Goto & van de Geijn 2008): B is cut into panels
-// as wide as a tile of C, over which the tile's sums are taken in registers; a
-// depth of gemmDepth keeps a panel and the rows of A that meet it in the nearest
-// caches. Operands are read where they stand, or from a copy where they stand
-// badly: B transposed, or rows so far apart that they share lines of the cache.
-func Gemm[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int) {
-	GemmBias(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, nil)
+// It is the usual layered product (Goto & van de Geijn 2008). B is cut into panels as wide as a tile of C,
+// and the sums of a tile are taken in registers, gemmDepth terms at a time, so that a panel and the rows
+// of A that it meets stay in the nearest caches. Operands are read in place, except where a copy is
+// faster: of B transposed, and of rows whose distance makes them share lines of the cache.
+func Gemm[T Float](
+	transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int,
+) {
+	p := product[T]{
+		transA: transA, transB: transB, m: m, n: n, k: k,
+		alpha: alpha, a: a, lda: lda, b: b, ldb: ldb, beta: beta, c: c, ldc: ldc,
+	}
+	p.compute()
 }
 
-// GemmBias is Gemm with a row of n elements added to each row of C, unless it is
-// nil.
-func GemmBias[T Float](transA, transB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int, bias []T) {
-	if m == 0 || n == 0 {
+const (
+	gemmDepth  = 256     // terms of a sum that are added in one go
+	gemmPacked = 1 << 20 // elements of B in a strip of panels
+	gemmAlone  = 1 << 18 // multiplications below which one thread is faster
+)
+
+// product holds the arguments of Gemm and a row of n elements that is added to each row of C, unless it
+// is nil.
+type product[T Float] struct {
+	transA, transB bool
+	m, n, k        int
+	alpha          T
+	a              []T
+	lda            int
+	b              []T
+	ldb            int
+	beta           T
+	c              []T
+	ldc            int
+	bias           []T
+}
+
+func (p *product[T]) compute() {
+	if p.m == 0 || p.n == 0 {
 		return
 	}
-	if alpha == 0 || k == 0 {
-		scaleRows(beta, c, ldc, m, n, bias)
+	if p.alpha == 0 || p.k == 0 {
+		p.scaleC()
 		return
 	}
 	g := borrow[gemm[T]]()
 	defer giveBack(g)
 	g.kernels = simd.Of[T]()
-	g.m, g.k, g.alpha, g.beta, g.bias = m, k, alpha, beta, bias
-	g.a, g.rsa, g.csa = a, lda, 1
-	if transA {
-		g.rsa, g.csa = 1, lda
+	g.rsa, g.csa = p.lda, 1
+	if p.transA {
+		g.rsa, g.csa = 1, p.lda
 	}
-	g.transB, g.ldb, g.ldc = transB, ldb, ldc
-
-	// Strips of C's columns, so that the panels of one stay in the outer caches.
-	strip := max(1, gemmPacked/k/g.kernels.TileCols) * g.kernels.TileCols
-	for j := 0; j < n; j += strip {
-		g.n = min(strip, n-j)
-		g.c = c[j:]
-		if bias != nil {
-			g.bias = bias[j:]
-		}
-		if transB {
-			g.b = b[j*ldb:]
+	g.product = *p
+	// The panels of a strip of C's columns stay in the outer caches.
+	strip := max(1, gemmPacked/p.k/g.kernels.TileCols) * g.kernels.TileCols
+	for j := 0; j < p.n; j += strip {
+		g.n, g.c = min(strip, p.n-j), p.c[j:]
+		if p.transB {
+			g.b = p.b[j*p.ldb:]
 		} else {
-			g.b = b[j:]
+			g.b = p.b[j:]
+		}
+		if p.bias != nil {
+			g.bias = p.bias[j:]
 		}
 		g.multiply()
 	}
 	g.a, g.b, g.c, g.bias = nil, nil, nil, nil
 }
 
-const (
-	gemmDepth  = 256     // of a panel at a time
-	gemmPacked = 1 << 20 // elements of B in a strip of panels
-	gemmAlone  = 1 << 18 // multiplications below which one thread is faster
-)
+// scaleC computes C = beta·C + bias, the product without its sums.
+func (p *product[T]) scaleC() {
+	kernels := simd.Of[T]()
+	for i := range p.m {
+		row := p.c[i*p.ldc : i*p.ldc+p.n]
+		if p.beta == 0 {
+			clear(row)
+		} else {
+			kernels.Scale(row, row, p.beta)
+		}
+		if p.bias != nil {
+			kernels.Add(row, row, p.bias)
+		}
+	}
+}
 
-// gemm is one product under way.
+// gemm is a strip of a product under way.
 type gemm[T Float] struct {
+	product[T]
 	kernels  *simd.Kernels[T]
-	m, n, k  int
-	alpha    T
-	a        []T
-	rsa, csa int // between rows and between columns of op(A)
-	b        []T
-	transB   bool
-	ldb      int
-	beta     T
-	c        []T
-	ldc      int
-	bias     []T
+	rsa, csa int // distances between rows and between columns of op(A)
 
-	direct       int // panels of B that are read where they stand
-	packed       []T // the others, k × TileCols each, the last filled up with zeros
+	direct       int // panels of B that are read in place
+	packed       []T // the other panels, k × TileCols each, the last one padded with zeros
 	rows, panels int // of tiles in C
-	rowsAt       int // rows of tiles that one task takes
-	panelsAt     int // and panels
+	taskRows     int // rows of tiles in a task
+	taskPanels   int // panels in a task
 }
 
 func (g *gemm[T]) multiply() {
@@ -95,7 +117,7 @@ func (g *gemm[T]) multiply() {
 	}
 	g.packed = Grow(g.packed, (g.panels-g.direct)*g.kernels.TileCols*g.k)
 	g.split()
-	packs, tiles := g.panels-g.direct, ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt)
+	packs, tiles := g.panels-g.direct, g.tasks()
 	if float64(g.m)*float64(g.n)*float64(g.k) < gemmAlone {
 		for c := range packs {
 			g.pack(c)
@@ -109,25 +131,28 @@ func (g *gemm[T]) multiply() {
 	parallel((*gemmTiles[T])(g), tiles)
 }
 
-// clashes says that rows ld elements apart share lines of a cache that places
-// data by its address modulo way bytes: a tile's rows and columns then drive each
-// other out. (The numbers were found by measurement.)
+// clashes reports whether rows ld elements apart share lines of a cache that places data by its address
+// modulo way bytes. The rows of a tile then evict each other. (The callers' numbers were found by
+// measurement.)
 func clashes[T Float](ld, way int) bool {
 	var z T
 	return ld%(way/int(unsafe.Sizeof(z))) == 0
 }
 
-// split sets the part of C that one task computes: large enough that a task is
-// worth handing out, small enough that threads end at about the same time.
+// split sets the part of C that one task computes: large enough to be worth handing out, small enough for
+// threads to end at about the same time.
 func (g *gemm[T]) split() {
-	g.rowsAt, g.panelsAt = min(4, g.rows), min(4, g.panels)
-	for g.rowsAt > 1 && ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt) < 16 {
-		g.rowsAt--
+	g.taskRows, g.taskPanels = min(4, g.rows), min(4, g.panels)
+	for g.taskRows > 1 && g.tasks() < 16 {
+		g.taskRows--
 	}
-	for g.panelsAt > 1 && ceilDiv(g.rows, g.rowsAt)*ceilDiv(g.panels, g.panelsAt) < 16 {
-		g.panelsAt--
+	for g.taskPanels > 1 && g.tasks() < 16 {
+		g.taskPanels--
 	}
 }
+
+// tasks returns the number of tasks that compute C.
+func (g *gemm[T]) tasks() int { return ceilDiv(g.rows, g.taskRows) * ceilDiv(g.panels, g.taskPanels) }
 
 // The two tasks of a product.
 type (
@@ -138,7 +163,7 @@ type (
 func (g *gemmPack[T]) run(chunk int)  { (*gemm[T])(g).pack(chunk) }
 func (g *gemmTiles[T]) run(chunk int) { (*gemm[T])(g).tiles(chunk) }
 
-// pack copies a panel of B that is not read where it stands.
+// pack copies a panel of B that is not read in place.
 func (g *gemm[T]) pack(index int) {
 	width := g.kernels.TileCols
 	dst := g.packed[index*width*g.k : (index+1)*width*g.k]
@@ -158,8 +183,7 @@ func (g *gemm[T]) pack(index int) {
 	}
 }
 
-// packRows transposes rows of B into a panel: by blocks, and the rest one at a
-// time.
+// packRows transposes count rows of B into a panel, by blocks and the remainder by elements.
 func (g *gemm[T]) packRows(dst, rows []T, count int) {
 	width, done := g.kernels.TileCols, 0
 	if count == g.kernels.Lanes {
@@ -173,13 +197,13 @@ func (g *gemm[T]) packRows(dst, rows []T, count int) {
 	}
 }
 
-// tiles computes one task's part of C, a stretch of k after another.
+// tiles computes one task's part of C, gemmDepth terms of its sums at a time.
 func (g *gemm[T]) tiles(chunk int) {
-	across := ceilDiv(g.panels, g.panelsAt)
-	p0 := chunk % across * g.panelsAt
-	p1 := min(p0+g.panelsAt, g.panels)
-	top := chunk / across * g.rowsAt * g.kernels.TileRows
-	bottom := min(top+g.rowsAt*g.kernels.TileRows, g.m)
+	across := ceilDiv(g.panels, g.taskPanels)
+	p0 := chunk % across * g.taskPanels
+	p1 := min(p0+g.taskPanels, g.panels)
+	top := chunk / across * g.taskRows * g.kernels.TileRows
+	bottom := min(top+g.taskRows*g.kernels.TileRows, g.m)
 	var s *gemmScratch[T]
 	if g.copies() {
 		s = borrow[gemmScratch[T]]()
@@ -199,20 +223,21 @@ func (g *gemm[T]) tiles(chunk int) {
 	}
 }
 
-// copies says that a task may need scratch.
+// copies reports whether a task may need scratch.
 func (g *gemm[T]) copies() bool {
 	return g.m%g.kernels.LowRows > 0 || g.n%g.kernels.TileCols > 0 || g.copiesA()
 }
 
+// copiesA reports whether rows of A are read from a copy.
 func (g *gemm[T]) copiesA() bool { return g.csa == 1 && clashes[T](g.rsa, 2048) }
 
-// block is rows of A, where they stand or, if those would fall on each other in
-// the cache, in a copy.
+// block is a part of an operand, in place or in a copy, with the distances between its rows and columns.
 type block[T Float] struct {
 	data     []T
 	rsa, csa int
 }
 
+// block returns columns from, …, from+depth−1 of rows top, …, bottom−1 of op(A).
 func (g *gemm[T]) block(s *gemmScratch[T], top, bottom, from, depth int) block[T] {
 	a := block[T]{g.a[top*g.rsa+from*g.csa:], g.rsa, g.csa}
 	if !g.copiesA() {
@@ -226,7 +251,7 @@ func (g *gemm[T]) block(s *gemmScratch[T], top, bottom, from, depth int) block[T
 	return block[T]{s.a, ld, 1}
 }
 
-// column computes the part of C under one panel of B, over a stretch of k.
+// column adds depth terms, from term from on, to the part of C under one panel of B.
 func (g *gemm[T]) column(s *gemmScratch[T], a block[T], panel, top, bottom, from, depth int, beta T) {
 	k, width := g.kernels, g.kernels.TileCols
 	j := panel * width
@@ -246,19 +271,19 @@ func (g *gemm[T]) column(s *gemmScratch[T], a block[T], panel, top, bottom, from
 		}
 	}
 	for ; i < bottom; i += k.LowRows {
-		a := block[T]{a.data[(i-top)*a.rsa:], a.rsa, a.csa}
-		g.edge(s, a, b, ldb, g.c[i*g.ldc+j:], min(k.LowRows, bottom-i), min(width, g.n-j), depth, beta)
+		a, b := block[T]{a.data[(i-top)*a.rsa:], a.rsa, a.csa}, block[T]{b, ldb, 1}
+		g.edge(s, a, b, g.c[i*g.ldc+j:], min(k.LowRows, bottom-i), min(width, g.n-j), depth, beta)
 	}
 }
 
-// gemmScratch is what one task needs beside the operands.
+// gemmScratch is one task's memory: a copy of A's rows, the operand of a tile at C's lower edge, and a tile.
 type gemmScratch[T Float] struct{ a, edge, c []T }
 
-// edge computes a low tile beside C and copies the part that C has.
-func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b []T, ldb int, c []T, rows, cols, depth int, beta T) {
+// edge computes a low tile in scratch and copies the rows and columns that C has.
+func (g *gemm[T]) edge(s *gemmScratch[T], a, b block[T], c []T, rows, cols, depth int, beta T) {
 	height, width := g.kernels.LowRows, g.kernels.TileCols
 	switch {
-	case rows == 1: // stands for the others too
+	case rows == 1: // repeated as the others
 		a.rsa = 0
 	case rows < height:
 		s.edge = Grow(s.edge, height*depth)
@@ -271,7 +296,7 @@ func (g *gemm[T]) edge(s *gemmScratch[T], a block[T], b []T, ldb int, c []T, row
 		a = block[T]{s.edge, 1, height}
 	}
 	s.c = Grow(s.c, height*width)
-	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b, ldb, s.c, width, g.alpha, 0)
+	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b.data, b.rsa, s.c, width, g.alpha, 0)
 	for i := range rows {
 		row, sums := c[i*g.ldc:i*g.ldc+cols], s.c[i*width:]
 		for j, v := range row {
@@ -289,21 +314,5 @@ func (g *gemm[T]) addBias(top, bottom, left, right int) {
 	for i := top; i < min(bottom, g.m); i++ {
 		row := g.c[i*g.ldc+left : i*g.ldc+right]
 		g.kernels.Add(row, row, g.bias[left:right])
-	}
-}
-
-// scaleRows is what is left of a product whose sums are empty: C = beta·C + bias.
-func scaleRows[T Float](beta T, c []T, ldc, m, n int, bias []T) {
-	kernels := simd.Of[T]()
-	for i := range m {
-		row := c[i*ldc : i*ldc+n]
-		if beta == 0 {
-			clear(row)
-		} else {
-			kernels.Scale(row, row, beta)
-		}
-		if bias != nil {
-			kernels.Add(row, row, bias)
-		}
 	}
 }

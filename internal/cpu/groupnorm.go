@@ -6,115 +6,123 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// groupNorm is a pass of GroupNorm under way. The statistics of channels are put
-// together in groups, and what follows from those is each channel's again.
-type groupNorm[T Float] struct {
-	*channelNorm[T]
-	groups            int
-	eps               float64
-	gamma, beta       []T
-	mean, shift, rstd []T // an element a group of a sample
+// GroupShape is the shape of GroupNorm's x, (samples, outer, features, inner), and the number
+// of groups of neighbouring features, which divides the features.
+type GroupShape struct{ Samples, Outer, Features, Inner, Groups int }
 
-	channelMean, channelVariance []float64 // an element a channel of a sample
-	sums                         []float64 // of all samples, dγ and dβ
-}
+// groupSize returns how many features a group has.
+func (s *GroupShape) groupSize() int { return s.Features / s.Groups }
 
-// What is done sample by sample.
-type (
-	groupForward[T Float]    groupNorm[T]
-	groupStatistics[T Float] groupNorm[T]
-	groupBackward[T Float]   groupNorm[T]
-)
-
-// GroupNorm normalizes each group of channels of a sample of x, of shape (samples,
-// outer, channels, inner), over outer, its channels/groups channels and inner (Wu & He
-// 2018):
+// GroupNorm normalizes each group of features of a sample of x over outer, the group's features
+// and inner (Wu & He 2018):
 //
 //	x̂ = (x−mean)/√(variance+eps)    y = γ·x̂ + β
 //
-// The statistics of the samples' groups are kept for GroupNormBackward, as
-// LayerNorm's are of rows: x̂ = (x−mean)·rstd − shift.
-func GroupNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, samples, outer, channels, inner, groups int, eps float64) {
-	if outer == 1 && inner == 1 {
-		normalizeGroups(y, x, gamma, beta, mean, shift, rstd, samples, channels, groups, eps)
-		return
-	}
-	n := newGroupNorm(x, gamma, mean, shift, rstd, samples, outer, channels, inner, groups)
-	n.y, n.beta, n.eps, n.stream = y, beta, eps, n.streams(y)
-	n.channelMean, n.channelVariance = Grow(n.channelMean, samples*channels), Grow(n.channelVariance, samples*channels)
-	n.moments(n.channelMean, n.channelVariance)
-	parallel((*groupForward[T])(n), samples)
-	parallel((*channelApply[T])(n.channelNorm), n.chunks())
-	n.release()
+// It keeps what its backward pass needs.
+type GroupNorm[T Float] struct {
+	GroupShape
+	Eps float64
+
+	mean, shift, rstd []T // of each group of each sample: x̂ = (x−mean)·rstd − shift
+
+	rows        *RowNorm[T] // for samples of one row, each group a row
+	norm        featureNorm[T]
+	gamma, beta []T       // the caller's
+	sums        []float64 // dγ and dβ
 }
 
-// GroupNormBackward gives GroupNorm's gradients. With g = dy·γ and means over a
-// sample's group:
+// These tasks take a sample a chunk.
+type (
+	groupForward[T Float]    GroupNorm[T]
+	groupStatistics[T Float] GroupNorm[T]
+	groupBackward[T Float]   GroupNorm[T]
+)
+
+// Forward normalizes x.
+func (n *GroupNorm[T]) Forward(y, x, gamma, beta []T) {
+	if n.inRows() {
+		n.forwardRows(y, x, gamma, beta)
+		return
+	}
+	groups := n.Samples * n.Groups
+	n.mean, n.shift, n.rstd = Grow(n.mean, groups), Grow(n.shift, groups), Grow(n.rstd, groups)
+	n.start(x, gamma)
+	n.beta = beta
+	n.norm.moments()
+	parallel((*groupForward[T])(n), n.Samples)
+	n.norm.apply(y)
+	n.forget()
+}
+
+// Backward writes the gradients of the last Forward. With g = dy·γ and means over a sample's
+// group:
 //
 //	dx = rstd·(g − mean(g) − x̂·mean(g·x̂))    dγ = Σdy·x̂    dβ = Σdy
 //
-// with sums over samples, outer and inner. A nil dgamma or dbeta is left out.
-func GroupNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, shift, rstd, dy []T, samples, outer, channels, inner, groups int, eps float64) {
-	if outer == 1 && inner == 1 {
-		normalizeGroupsBackward(dx, dgamma, dbeta, x, gamma, mean, shift, rstd, dy, samples, channels, groups, eps)
+// with sums over samples, outer and inner. A nil dgamma or dbeta is not written.
+func (n *GroupNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
+	if n.inRows() {
+		n.backwardRows(dx, dgamma, dbeta, x, gamma, dy)
 		return
 	}
-	n := newGroupNorm(x, gamma, mean, shift, rstd, samples, outer, channels, inner, groups)
-	n.dx, n.dy, n.stream = dx, dy, n.streams(dx)
-	parallel((*groupStatistics[T])(n), samples)
-	n.channelNorm.sums((*channelGradientSums[T])(n.channelNorm))
-	parallel((*groupBackward[T])(n), samples)
-	parallel((*channelGradientApply[T])(n.channelNorm), n.chunks())
+	n.start(x, gamma)
+	parallel((*groupStatistics[T])(n), n.Samples)
+	n.norm.gradientSums(dy)
+	parallel((*groupBackward[T])(n), n.Samples)
+	n.norm.applyGradients(dx)
 
-	n.sums = Grow(n.sums, 2*channels)
+	n.sums = Grow(n.sums, 2*n.Features)
 	clear(n.sums)
-	for s := range samples {
-		simd.Of[float64]().Accumulate(n.sums, n.total[2*s*channels:2*(s+1)*channels])
+	for totals := n.norm.total; len(totals) > 0; totals = totals[len(n.sums):] {
+		simd.Of[float64]().Accumulate(n.sums, totals[:len(n.sums)])
 	}
-	store(dgamma, n.sums[:channels])
-	store(dbeta, n.sums[channels:])
-	n.release()
+	store(dgamma, n.sums[:n.Features])
+	store(dbeta, n.sums[n.Features:])
+	n.forget()
 }
 
-func newGroupNorm[T Float](x, gamma, mean, shift, rstd []T, samples, outer, channels, inner, groups int) *groupNorm[T] {
-	n := borrow[groupNorm[T]]()
-	n.channelNorm = newChannelNorm(x, samples, outer, channels, inner)
-	n.groups, n.gamma, n.mean, n.shift, n.rstd = groups, gamma, mean, shift, rstd
-	return n
+// FeatureMoments returns the mean and the variance of each feature of each sample over outer
+// and inner, from the last Forward. A feature must have two numbers or more in a sample.
+func (n *GroupNorm[T]) FeatureMoments() (mean, variance []float64) {
+	return n.norm.means, n.norm.variances
 }
 
-func (n *groupNorm[T]) release() {
-	n.channelNorm.release()
-	*n = groupNorm[T]{channelMean: n.channelMean, channelVariance: n.channelVariance, sums: n.sums}
-	giveBack(n)
+func (n *GroupNorm[T]) start(x, gamma []T) {
+	n.norm.start(x, n.Samples, n.Outer, n.Features, n.Inner)
+	n.gamma = gamma
 }
 
-// size is how many channels a group has.
-func (n *groupNorm[T]) size() int { return n.channels / n.groups }
+// forget releases the caller's memory.
+func (n *GroupNorm[T]) forget() {
+	n.norm.forget()
+	n.gamma, n.beta = nil, nil
+}
 
-func (n *groupNorm[T]) gammaOf(channel int) float64 {
+func (n *GroupNorm[T]) gammaOf(feature int) float64 {
 	if n.gamma == nil {
 		return 1
 	}
-	return float64(n.gamma[channel])
+	return float64(n.gamma[feature])
 }
 
-// run of forward merges the moments of a group's channels, and makes what gives y of
-// them, as apply does.
+// run merges the moments of a group's features, and writes the terms of
+//
+//	y = (x−mean)·scale + offset
 func (t *groupForward[T]) run(sample int) {
-	n := (*groupNorm[T])(t)
-	from, to := n.sampleChannels(sample)
-	means, rests, variances := n.channelMean[from:to], n.rests[from:to], n.channelVariance[from:to]
-	count := float64(n.outer * n.inner)
-	for g := range n.groups {
-		first, last := g*n.size(), (g+1)*n.size()
-		var m Moments // about the first channel's mean, beside which they may be small
+	n := (*GroupNorm[T])(t)
+	f := &n.norm
+	from, to := f.featuresOf(sample)
+	means, rests, variances := f.means[from:to], f.rests[from:to], f.variances[from:to]
+	count := float64(n.Outer * n.Inner)
+	for g := range n.Groups {
+		first, last := g*n.groupSize(), (g+1)*n.groupSize()
+		var m Moments // of differences to the first feature's mean, which may be small beside it
 		for j := first; j < last; j++ {
 			m.Add(Moments{Count: count, Mean: means[j] - means[first] + rests[j], M2: variances[j] * count})
 		}
-		rstd, mean := 1/math.Sqrt(m.Variance()+n.eps), T(means[first]+m.Mean)
+		rstd, mean := 1/math.Sqrt(m.Variance()+n.Eps), T(means[first]+m.Mean)
 		rounding := means[first] - float64(mean) + m.Mean
-		i := sample*n.groups + g
+		i := sample*n.Groups + g
 		n.mean[i], n.shift[i], n.rstd[i] = mean, T(rounding*rstd), T(rstd)
 		for j := first; j < last; j++ {
 			scale := rstd * n.gammaOf(j)
@@ -122,43 +130,43 @@ func (t *groupForward[T]) run(sample int) {
 			if n.beta != nil {
 				offset += float64(n.beta[j])
 			}
-			n.channelNorm.mean[from+j], n.scale[from+j], n.offset[from+j] = mean, T(scale), T(offset)
+			f.mean[from+j], f.scale[from+j], f.offset[from+j] = mean, T(scale), T(offset)
 		}
 	}
 }
 
-// run of statistics gives each channel its group's.
+// run copies the statistics of each group to its features.
 func (t *groupStatistics[T]) run(sample int) {
-	n := (*groupNorm[T])(t)
-	from, to := n.sampleChannels(sample)
+	n := (*GroupNorm[T])(t)
+	from, to := n.norm.featuresOf(sample)
 	for i := from; i < to; i++ {
-		g := sample*n.groups + (i-from)/n.size()
-		n.channelNorm.mean[i], n.channelNorm.rstd[i] = n.mean[g], n.rstd[g]
+		g := sample*n.Groups + (i-from)/n.groupSize()
+		n.norm.mean[i], n.norm.rstd[i] = n.mean[g], n.rstd[g]
 	}
 }
 
-// run of backward makes of a sample's sums its part of dγ and dβ and, of a group's, the
-// two means, with which
+// run turns a sample's totals into its part of dγ and dβ, and writes the terms of
 //
 //	dx = dy·scale − offset − (x−mean)·rstd·slope
 func (t *groupBackward[T]) run(sample int) {
-	n := (*groupNorm[T])(t)
-	dgamma, dbeta := n.totals(sample)
-	from, _ := n.sampleChannels(sample)
-	count := float64(n.outer * n.inner * n.size())
-	for g := range n.groups {
-		i := sample*n.groups + g
+	n := (*GroupNorm[T])(t)
+	f := &n.norm
+	dgamma, dbeta := f.totals(sample)
+	from, _ := f.featuresOf(sample)
+	count := float64(n.Outer * n.Inner * n.groupSize())
+	for g := range n.Groups {
+		i := sample*n.Groups + g
 		rstd, shift := float64(n.rstd[i]), float64(n.shift[i])
 		var sumG, sumGX float64
-		for j := g * n.size(); j < (g+1)*n.size(); j++ {
+		for j := g * n.groupSize(); j < (g+1)*n.groupSize(); j++ {
 			dgamma[j] -= shift * dbeta[j]
 			sumG += n.gammaOf(j) * dbeta[j]
 			sumGX += n.gammaOf(j) * dgamma[j]
 		}
 		slope := rstd * sumGX / count
 		offset := rstd*sumG/count - shift*slope
-		for j := g * n.size(); j < (g+1)*n.size(); j++ {
-			n.scale[from+j], n.offset[from+j], n.slope[from+j] = T(rstd*n.gammaOf(j)), T(offset), T(slope)
+		for j := g * n.groupSize(); j < (g+1)*n.groupSize(); j++ {
+			f.scale[from+j], f.offset[from+j], f.slope[from+j] = T(rstd*n.gammaOf(j)), T(offset), T(slope)
 		}
 	}
 }

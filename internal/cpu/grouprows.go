@@ -1,54 +1,62 @@
 package cpu
 
-// Where a sample is one row, its groups are short rows, and LayerNorm's kernels are
-// fastest; γ and β, which are an element a channel, have a pass of their own.
+// If a sample is one row, its groups are short rows and LayerNorm's kernels are fastest for
+// them. γ and β, which have an element for each feature, then get a pass of their own.
 
-// normalizeGroups is GroupNorm of x of shape (samples, channels).
-func normalizeGroups[T Float](y, x, gamma, beta, mean, shift, rstd []T, samples, channels, groups int, eps float64) {
-	LayerNorm(y, x, nil, nil, mean, shift, rstd, samples*groups, channels/groups, eps)
+// inRows reports whether a sample is one row.
+func (n *GroupNorm[T]) inRows() bool { return n.Outer == 1 && n.Inner == 1 }
+
+func (n *GroupNorm[T]) forwardRows(y, x, gamma, beta []T) {
+	if n.rows == nil {
+		n.rows = NewLayerNorm[T](n.groupSize(), n.Eps)
+	}
+	n.rows.Forward(y, x, nil, nil)
 	if gamma != nil || beta != nil {
-		scaleColumns(y, y, gamma, beta, samples, channels)
+		n.scaleRows(y, y, gamma, beta)
 	}
 }
 
-// normalizeGroupsBackward makes x̂ in dx, for dγ, and then g = dy·γ.
-func normalizeGroupsBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, shift, rstd, dy []T, samples, channels, groups int, eps float64) {
-	rows, cols := samples*groups, channels/groups
+// backwardRows uses dx for x̂, to compute dγ, and then for g = dy·γ.
+func (n *GroupNorm[T]) backwardRows(dx, dgamma, dbeta, x, gamma, dy []T) {
 	if dgamma != nil || dbeta != nil {
-		LayerNorm(dx, x, nil, nil, mean, shift, rstd, rows, cols, eps)
-		sumColumnGradients(dgamma, dbeta, dx, dy, samples, channels)
+		n.rows.Forward(dx, x, nil, nil)
+		n.sumRows(dgamma, dbeta, dx, dy)
 	}
 	g := dy
 	if gamma != nil {
-		scaleColumns(dx, dy, gamma, nil, samples, channels)
+		n.scaleRows(dx, dy, gamma, nil)
 		g = dx
 	}
-	LayerNormBackward(dx, nil, nil, x, nil, mean, shift, rstd, g, rows, cols)
+	n.rows.Backward(dx, nil, nil, x, nil, g)
 }
 
-// scaleColumns: y = γ·x + β.
-func scaleColumns[T Float](y, x, gamma, beta []T, rows, cols int) {
-	c := newChannelNorm(x, 1, rows, cols, 1)
-	c.y, c.stream = y, c.streams(y)
-	for j := range c.mean {
-		c.mean[j], c.scale[j], c.offset[j] = 0, 1, 0
+// scaleRows writes y = γ·x + β.
+func (n *GroupNorm[T]) scaleRows(y, x, gamma, beta []T) {
+	f := n.startRows(x)
+	for j := range f.mean {
+		f.mean[j], f.scale[j], f.offset[j] = 0, 1, 0
 	}
-	copy(c.scale, gamma)
-	copy(c.offset, beta)
-	parallel((*channelApply[T])(c), c.chunks())
-	c.release()
+	copy(f.scale, gamma)
+	copy(f.offset, beta)
+	f.apply(y)
+	f.forget()
 }
 
-// sumColumnGradients: dγ = Σ_rows dy·x̂ and dβ = Σ_rows dy.
-func sumColumnGradients[T Float](dgamma, dbeta, xhat, dy []T, rows, cols int) {
-	c := newChannelNorm(xhat, 1, rows, cols, 1)
-	c.dy = dy
-	for j := range c.mean {
-		c.mean[j], c.rstd[j] = 0, 1
+// sumRows writes dγ = Σ_samples dy·x̂ and dβ = Σ_samples dy.
+func (n *GroupNorm[T]) sumRows(dgamma, dbeta, xhat, dy []T) {
+	f := n.startRows(xhat)
+	for j := range f.mean {
+		f.mean[j], f.rstd[j] = 0, 1
 	}
-	c.sums((*channelGradientSums[T])(c))
-	sumX, sum1 := c.totals(0)
+	f.gradientSums(dy)
+	sumX, sum1 := f.totals(0)
 	store(dgamma, sumX)
 	store(dbeta, sum1)
-	c.release()
+	f.forget()
+}
+
+// startRows prepares a pass over a matrix with a row for each sample.
+func (n *GroupNorm[T]) startRows(x []T) *featureNorm[T] {
+	n.norm.start(x, 1, n.Samples, n.Features, 1)
+	return &n.norm
 }

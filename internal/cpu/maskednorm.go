@@ -2,30 +2,30 @@ package cpu
 
 import "math"
 
-// Sets say which elements of a tensor are normalized together: those of a row of
-// Places, as far as a mask counts them. The columns of a feature stand side by side.
+// Sets are the elements of a tensor that are normalized together: each set is a row of Places. The
+// columns of a feature are neighbours.
 type Sets struct {
 	Places
-	Groups    int // sets that follow each other and have features of their own; then these come again
-	Positions int // columns of each feature
-	Part      int // statistics are those of the first so many columns
-	Centred   bool
+	Groups    int  // consecutive sets whose features differ; after them the features repeat
+	Positions int  // columns of a feature
+	Part      int  // columns, the first ones, that statistics are computed over
+	Centred   bool // whether the mean is subtracted
 	Eps       float64
-	Each      bool // the mask has an element for each of the tensor's, not for each position
+	Each      bool // whether the mask has an element for each element of x, not for each position
 }
 
-// features is how many there are in a set.
+// features returns the number of features of a set.
 func (s *Sets) features() int { return len(s.Cols) / s.Positions }
 
-// counted is what a mask counts of a set: for each of these elements its place, its feature
-// and itself. Statistics are over the first so many.
+// counted is the elements of a set that a mask counts: the place, the feature and the value of
+// each.
 type counted struct {
 	at, feature []int
 	x           []float64
-	members     int
+	members     int // the number of elements, the first ones, that statistics are computed over
 }
 
-// count finds what the mask counts of a set of x.
+// count finds the elements of a set of x that the mask counts.
 func count[T Float](c *counted, s *Sets, mask []int, x []T, set int) {
 	c.at, c.feature, c.x, c.members = c.at[:0], c.feature[:0], c.x[:0], 0
 	row, feature, position := s.Rows[set], set%s.Groups*s.features(), 0
@@ -48,16 +48,16 @@ func count[T Float](c *counted, s *Sets, mask []int, x []T, set int) {
 	}
 }
 
-// setStatistics are those of a set: x̂ = ((x·scale − pivot) − shift)·rstd.
+// setStatistics are the statistics of a set: x̂ = ((x·scale − pivot) − shift)·rstd.
 type setStatistics struct{ scale, pivot, shift, rstd float64 }
 
-// xhat is x normalized.
+// xhat returns x normalized.
 func (s *setStatistics) xhat(x float64) float64 {
 	return (float64(x*s.scale) - s.pivot - s.shift) * s.rstd
 }
 
-// measure takes the statistics of x·scale in two passes about the first x, so that they are
-// exact where all are equal; the second pass corrects the mean.
+// measure returns the statistics of x·scale, from differences to the first x, so that they are exact
+// if all x are equal. A second pass corrects the mean.
 func (s *Sets) measure(x []float64, scale float64) setStatistics {
 	m, n := setStatistics{scale: scale}, float64(len(x))
 	if s.Centred {
@@ -83,28 +83,29 @@ func (s *Sets) measure(x []float64, scale float64) setStatistics {
 	return m
 }
 
-// MaskedNorm normalizes the elements of each set that a mask counts, by statistics of
-// those alone. It keeps them for the backward pass.
+// MaskedNorm normalizes the elements of each set that a mask counts, by statistics of those alone.
+// It keeps the statistics for its backward pass.
 type MaskedNorm[T Float] struct {
 	Sets
 	statistics []setStatistics
 	sums       []float64 // dγ and dβ of each chunk
 
-	y, x, gamma, beta, dx, dy []T
+	y, x, gamma, beta, dx, dy []T // the caller's
 	mask                      []int
 }
 
+// These tasks take some sets a chunk.
 type (
 	maskedForward[T Float]  MaskedNorm[T]
 	maskedBackward[T Float] MaskedNorm[T]
 )
 
-// Forward gives, with mean and variance of the M elements of a set that count,
+// Forward writes, with the mean and variance of the M elements of a set that count,
 //
 //	x̂ = (x−mean)/√(variance+eps)    y = γ·x̂ + β
 //
-// and 0 for what does not count. Without Centred, the mean is 0 and the variance the mean
-// square. What counts in a set of whose Part nothing does has y = 0.
+// and 0 for elements that do not count. Without Centred, the mean is 0 and the variance is the
+// mean square. If no element of a set's Part counts, y is 0 in the whole set.
 func (n *MaskedNorm[T]) Forward(y, x, gamma, beta []T, mask []int) {
 	n.statistics = Grow(n.statistics, len(n.Rows))
 	n.y, n.x, n.gamma, n.beta, n.mask = y, x, gamma, beta, mask
@@ -113,12 +114,13 @@ func (n *MaskedNorm[T]) Forward(y, x, gamma, beta []T, mask []int) {
 	n.forget()
 }
 
-// Backward gives Forward's gradients. With g = dy·γ and sums over what counts:
+// Backward writes the gradients of the last Forward. With g = dy·γ and sums over the elements
+// that count:
 //
 //	dx = rstd·(g − Σg/M − x̂·Σ(g·x̂)/M)    dγ = Σdy·x̂    dβ = Σdy
 //
-// and dx = 0 for what does not count. Without Centred there is no Σg/M, and beyond Part
-// no x̂·Σ(g·x̂)/M. A nil dgamma or dbeta is left out.
+// and dx = 0 for the others. Without Centred the term Σg/M is absent, and beyond Part the term
+// x̂·Σ(g·x̂)/M is. A nil dgamma or dbeta is not written.
 func (n *MaskedNorm[T]) Backward(dx, dgamma, dbeta, x, gamma []T, mask []int, dy []T) {
 	chunks, features := rowChunks(len(n.Rows), len(n.Cols)), n.Groups*n.features()
 	n.sums = Grow(n.sums, max(1, chunks)*2*features)
@@ -135,7 +137,7 @@ func (n *MaskedNorm[T]) Backward(dx, dgamma, dbeta, x, gamma []T, mask []int, dy
 	n.forget()
 }
 
-// forget lets go of the caller's memory.
+// forget releases the caller's memory.
 func (n *MaskedNorm[T]) forget() {
 	n.y, n.x, n.gamma, n.beta, n.dx, n.dy, n.mask = nil, nil, nil, nil, nil, nil, nil
 }

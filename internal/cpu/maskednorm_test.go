@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maskedProblem is GroupNorm, or RMSNorm of a part, of what a random mask counts.
+// maskedProblem is GroupNorm, or RMSNorm of a part, of the elements that a random mask counts.
 type maskedProblem[T Float] struct {
 	sets                                     Sets
 	mask                                     []int
@@ -20,10 +20,12 @@ type maskedProblem[T Float] struct {
 	norm                                     MaskedNorm[T]
 }
 
-// newMaskedProblem has x of shape (samples, channels, inner). Sets begin with first, unless
-// that is 0.
-func newMaskedProblem[T Float](samples, channels, inner, groups int, centred bool, mean, first float64) *maskedProblem[T] {
-	size := channels / groups
+// newMaskedProblem returns a problem with x of shape (samples, features, inner). Every set begins
+// with first unless that is 0.
+func newMaskedProblem[T Float](
+	samples, features, inner, groups int, centred bool, mean, first float64,
+) *maskedProblem[T] {
+	size := features / groups
 	cols := size * inner
 	p := &maskedProblem[T]{sets: Sets{
 		Places:    NewPlaces([]int{samples, groups, size, inner}, []int{0, 1}, []int{2, 3}),
@@ -39,7 +41,7 @@ func newMaskedProblem[T Float](samples, channels, inner, groups int, centred boo
 	}
 	p.norm.Sets = p.sets
 	rng := rand.New(rand.NewPCG(1, uint64(cols)))
-	n := samples * channels * inner
+	n := samples * features * inner
 	for range n {
 		p.x = append(p.x, T(mean+rng.NormFloat64()))
 		p.dy = append(p.dy, T(rng.NormFloat64()))
@@ -48,11 +50,11 @@ func newMaskedProblem[T Float](samples, channels, inner, groups int, centred boo
 	for i := 0; i < n && first != 0; i += cols {
 		p.x[i], p.mask[i] = T(first), 1
 	}
-	for range channels {
+	for range features {
 		p.gamma, p.beta = append(p.gamma, T(1+0.3*rng.NormFloat64())), append(p.beta, T(rng.NormFloat64()))
 	}
 	p.y, p.dx = make([]T, n), make([]T, n)
-	p.dgamma, p.dbeta = make([]T, channels), make([]T, channels)
+	p.dgamma, p.dbeta = make([]T, features), make([]T, features)
 	return p
 }
 
@@ -61,11 +63,11 @@ func (p *maskedProblem[T]) run() {
 	p.norm.Backward(p.dx, p.dgamma, p.dbeta, p.x, p.gamma, p.mask, p.dy)
 }
 
-// check holds the results to the formula in float64, with exact means, sets being runs of
-// cols elements.
+// check compares the results with the formula in float64, with exact means. Sets follow each other
+// in x.
 func (p *maskedProblem[T]) check(t *testing.T, inner int) {
-	cols, channels := len(p.sets.Cols), len(p.gamma)
-	dgamma, dbeta := make([]float64, channels), make([]float64, channels)
+	cols, features := len(p.sets.Cols), len(p.gamma)
+	dgamma, dbeta := make([]float64, features), make([]float64, features)
 	// y and dx are rounded once; the float64 sums of both differ in order.
 	unit := 0x1p-23
 	if _, ok := any(p.x).([]float64); ok {
@@ -106,7 +108,7 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 		rstd := 1 / math.Sqrt(variance+p.sets.Eps)
 		var sumG, sumGX float64
 		each(func(i int, _ bool) {
-			j, xhat := i/inner%channels, xhat[i]*rstd
+			j, xhat := i/inner%features, xhat[i]*rstd
 			near(float64(p.gamma[j])*xhat+float64(p.beta[j]), p.y[i], "y", i)
 			g := float64(p.dy[i]) * float64(p.gamma[j])
 			sumG, sumGX = sumG+g, sumGX+g*xhat
@@ -117,7 +119,7 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 			sumG = 0
 		}
 		each(func(i int, member bool) {
-			d := float64(p.dy[i])*float64(p.gamma[i/inner%channels]) - sumG/n
+			d := float64(p.dy[i])*float64(p.gamma[i/inner%features]) - sumG/n
 			if member {
 				d -= xhat[i] * rstd * sumGX / n
 			}
@@ -130,7 +132,7 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 			}
 		}
 	}
-	for j := range channels {
+	for j := range features {
 		near(dgamma[j], p.dgamma[j], "dγ", j)
 		near(dbeta[j], p.dbeta[j], "dβ", j)
 	}
@@ -138,8 +140,8 @@ func (p *maskedProblem[T]) check(t *testing.T, inner int) {
 
 func bigFloat(v float64) *big.Float { return new(big.Float).SetPrec(200).SetFloat64(v) }
 
-// TestMaskedNorm against its formula in float64, of wide sets and of sets far from 0 too; the
-// same at any number of threads, with nothing allocated.
+// TestMaskedNorm compares it with its formula in float64, also for wide sets and for sets far from
+// 0. Results are the same at any number of threads, and nothing is allocated.
 func TestMaskedNorm(t *testing.T) {
 	bothTypes(t, testMaskedNorm[float32], testMaskedNorm[float64])
 }
@@ -147,7 +149,7 @@ func TestMaskedNorm(t *testing.T) {
 func testMaskedNorm[T Float](t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for _, c := range []struct {
-		samples, channels, inner, groups int
+		samples, features, inner, groups int
 		centred                          bool
 		mean, first                      float64
 	}{
@@ -161,7 +163,7 @@ func testMaskedNorm[T Float](t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			runtime.GOMAXPROCS(1)
-			p := newMaskedProblem[T](c.samples, c.channels, c.inner, c.groups, c.centred, c.mean, c.first)
+			p := newMaskedProblem[T](c.samples, c.features, c.inner, c.groups, c.centred, c.mean, c.first)
 			p.run()
 			p.check(t, c.inner)
 			results := func() [][]T {
@@ -178,7 +180,7 @@ func testMaskedNorm[T Float](t *testing.T) {
 	}
 }
 
-// BenchmarkMaskedNorm is LayerNorm of 2048 rows.
+// BenchmarkMaskedNorm runs LayerNorm of 2048 rows.
 func BenchmarkMaskedNorm(b *testing.B) {
 	p := newMaskedProblem[float32](2048, 256, 1, 1, true, 0, 0)
 	b.Run("rows=2048/cols=256/forward", func(b *testing.B) {

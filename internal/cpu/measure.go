@@ -6,16 +6,20 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// ColumnMoments takes the mean and the variance of each column's rows.
+// ColumnMoments writes the mean and the variance of each column of x.
 func ColumnMoments[T Float](mean, variance []float64, x []T, rows, cols int) {
-	c := newChannelNorm(x, 1, rows, cols, 1)
-	c.moments(mean, variance)
-	c.release()
+	f := borrow[featureNorm[T]]()
+	f.start(x, 1, rows, cols, 1)
+	f.moments()
+	copy(mean, f.means)
+	copy(variance, f.variances)
+	f.forget()
+	giveBack(f)
 }
 
-// MaxAbs is the largest |x|, or NaN if there is one. Without their sign, the bits
-// of floats are in the floats' order, NaN above infinity, and are compared without
-// a branch, which a random sign would mislead half the time.
+// MaxAbs returns the largest |x|, or NaN if there is one. It compares bits: without their sign,
+// those of floats are in the floats' order, with NaN above infinity. Comparing floats would take
+// a branch, which random signs mispredict half the time.
 func MaxAbs[T Float](x []T) T {
 	if x, ok := any(x).([]float32); ok {
 		var a, b uint32
@@ -34,7 +38,7 @@ func MaxAbs[T Float](x []T) T {
 	return T(math.Float64frombits(a >> 1))
 }
 
-// LogSumExp is log Σ exp(x) of each row; scratch is as long as a row.
+// LogSumExp writes log Σ exp(x) of each row. The scratch is as long as a row.
 func LogSumExp[T Float](sums []float64, x, scratch []T) {
 	cols := len(scratch)
 	for r := range sums {
@@ -43,7 +47,7 @@ func LogSumExp[T Float](sums []float64, x, scratch []T) {
 	}
 }
 
-// SquaredDistance is Σ(a−b)², taken in float64.
+// SquaredDistance returns Σ(a−b)², computed in float64.
 func SquaredDistance[T Float](a, b []T) (s float64) {
 	for i, v := range a {
 		d := float64(v - b[i])

@@ -61,7 +61,7 @@ func TestSquaredDistance(t *testing.T) {
 	require.Equal(t, 9.+16, SquaredDistance([]float32{1, 2, 0}, []float32{4, -2, 0}))
 }
 
-// TestThreadsAreBounded has chunks that would see each other on a second thread.
+// TestThreadsAreBounded has chunks that notice each other if there is a second thread.
 func TestThreadsAreBounded(t *testing.T) {
 	withThreads(t, 4)
 	t.Cleanup(func() { SetThreads(0) })
@@ -72,7 +72,7 @@ func TestThreadsAreBounded(t *testing.T) {
 	SetThreads(1)
 	running := 0
 	work := newTally(100)
-	work.each = func(int) { // a data race, were there two threads
+	work.each = func(int) { // a data race if there are two threads
 		running++
 		require.Equal(t, 1, running)
 		runtime.Gosched()

@@ -1,10 +1,11 @@
 package cpu
 
-// Moments are those of a set of numbers: how many there are, their mean and the sum
-// of their squared distances from it.
+// Moments are the count and the mean of a set of numbers, and the sum of their squared
+// distances from the mean.
 type Moments struct{ Count, Mean, M2 float64 }
 
-// Add makes m the moments of both sets together (Chan, Golub & LeVeque 1979).
+// Add merges n into m, which becomes the moments of both sets together (Chan, Golub & LeVeque
+// 1979).
 func (m *Moments) Add(n Moments) {
 	switch {
 	case n.Count == 0:
@@ -19,5 +20,5 @@ func (m *Moments) Add(n Moments) {
 	}
 }
 
-// Variance is the biased one.
+// Variance returns the biased variance.
 func (m Moments) Variance() float64 { return m.M2 / m.Count }

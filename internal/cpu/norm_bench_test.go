@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Bytes are those of one tensor, beside copy's.
+// The bytes of all these benchmarks are those of one tensor, as BenchmarkCopy's.
 func BenchmarkLayerNorm(b *testing.B) { benchmarkNorm(b, "LayerNorm") }
 func BenchmarkRMSNorm(b *testing.B)   { benchmarkNorm(b, "RMSNorm") }
 func BenchmarkBatchNorm(b *testing.B) { benchmarkNorm(b, "BatchNorm") }
@@ -37,24 +37,24 @@ func benchmarkNorm(b *testing.B, norm string) {
 	}
 }
 
-// BenchmarkBatchNormOfImages: channels first, from large images to small ones.
+// BenchmarkBatchNormOfImages has the features first, from large images to small ones.
 func BenchmarkBatchNormOfImages(b *testing.B) {
-	for _, shape := range [][3]int{{32, 64, 56 * 56}, {32, 256, 14 * 14}, {32, 512, 7 * 7}, {32, 512, 2 * 2}, {1, 64, 128 * 128}, {1, 512, 7 * 7}} {
+	for _, shape := range [][3]int{
+		{32, 64, 56 * 56}, {32, 256, 14 * 14}, {32, 512, 7 * 7}, {32, 512, 2 * 2}, {1, 64, 128 * 128}, {1, 512, 7 * 7},
+	} {
 		p := newBatchProblem[float32](shape, 0, 1)
-		r := p.runner(1e-5, nil)()
+		n, r := p.norm(1e-5), newBatchResults[float32](len(p.x), p.features)
 		for _, pass := range []struct {
 			name string
 			run  func()
 		}{
-			{"forward", func() {
-				BatchNorm(r.y, p.x, p.gamma, p.beta, r.mean, r.rest, r.variance, p.outer, p.channels, p.inner, 1e-5)
-			}},
-			{"backward", func() {
-				ColumnNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, r.mean, r.rest, r.variance, p.dy, p.outer, p.channels, p.inner, 1e-5, true)
-			}},
+			{"forward", func() { n.Forward(r.y, p.x, p.gamma, p.beta) }},
+			{"backward", func() { n.Backward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy) }},
 		} {
-			b.Run(fmt.Sprintf("outer=%d/channels=%d/inner=%d/%s", p.outer, p.channels, p.inner, pass.name), func(b *testing.B) {
+			name := fmt.Sprintf("outer=%d/features=%d/inner=%d/%s", p.outer, p.features, p.inner, pass.name)
+			b.Run(name, func(b *testing.B) {
 				b.SetBytes(4 * int64(len(p.x)))
+				n.Forward(r.y, p.x, p.gamma, p.beta)
 				for b.Loop() {
 					pass.run()
 				}
@@ -63,27 +63,24 @@ func BenchmarkBatchNormOfImages(b *testing.B) {
 	}
 }
 
-// BenchmarkGroupNorm: of rows, of images with channels last and first, and of
-// InstanceNorm's groups of one channel.
+// BenchmarkGroupNorm has rows, images with features last and first, and InstanceNorm's groups of
+// one feature.
 func BenchmarkGroupNorm(b *testing.B) {
-	for _, shape := range [][5]int{
+	for _, shape := range []GroupShape{
 		{2048, 1, 256, 1, 8}, {32, 56 * 56, 64, 1, 8}, {32, 7 * 7, 512, 1, 32},
 		{32, 1, 64, 56 * 56, 8}, {32, 1, 512, 7 * 7, 32}, {1, 1, 512, 32 * 32, 32}, {32, 1, 64, 56 * 56, 64},
 	} {
 		p := newGroupProblem[float32](shape, 0, 1)
-		r := p.runner(1e-5)()
-		mean, shift := make([]float32, len(r.rstd)), make([]float32, len(r.rstd))
-		forward := func() {
-			GroupNorm(r.y, p.x, p.gamma, p.beta, mean, shift, r.rstd, p.samples, p.outer, p.channels, p.inner, p.groups, 1e-5)
-		}
-		backward := func() {
-			GroupNormBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, mean, shift, r.rstd, p.dy, p.samples, p.outer, p.channels, p.inner, p.groups, 1e-5)
-		}
+		n, r := p.norm(1e-5), p.runner(1e-5)()
+		forward := func() { n.Forward(r.y, p.x, p.gamma, p.beta) }
+		backward := func() { n.Backward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy) }
 		for _, pass := range []struct {
 			name string
 			run  func()
 		}{{"forward", forward}, {"backward", backward}} {
-			b.Run(fmt.Sprintf("samples=%d/outer=%d/channels=%d/inner=%d/groups=%d/%s", p.samples, p.outer, p.channels, p.inner, p.groups, pass.name), func(b *testing.B) {
+			name := fmt.Sprintf("samples=%d/outer=%d/features=%d/inner=%d/groups=%d/%s",
+				p.Samples, p.Outer, p.Features, p.Inner, p.Groups, pass.name)
+			b.Run(name, func(b *testing.B) {
 				b.SetBytes(4 * int64(len(p.x)))
 				forward()
 				for b.Loop() {
@@ -94,7 +91,7 @@ func BenchmarkGroupNorm(b *testing.B) {
 	}
 }
 
-// BenchmarkCopy copies in as many parts as there are threads.
+// BenchmarkCopy copies in one part a thread.
 func BenchmarkCopy(b *testing.B) {
 	for _, size := range benchmarkSizes {
 		x, y := make([]float32, size[0]*size[1]), make([]float32, size[0]*size[1])

@@ -11,9 +11,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestNormsOfThirtyOrdersOfMagnitude, where a few numbers are all there is to a row.
-// PyTorch's errors are the worst of twenty draws of this kind and size, with
-// PyTorch 1.13 on a CPU beside its float64; its RMSNorm is composed.
+// TestNormsOfThirtyOrdersOfMagnitude covers rows in which only a few numbers matter.
+// PyTorch's errors are the worst of twenty draws of this kind and size, of PyTorch 1.13 on a
+// CPU relative to its float64. Its RMSNorm is composed.
 func TestNormsOfThirtyOrdersOfMagnitude(t *testing.T) {
 	for norm, pyTorch := range map[string]normErrors{
 		"LayerNorm": {3.5e-6, 9.7e-7, 3.5e-6, 3.3e-6},
@@ -32,13 +32,13 @@ func TestNormsOfThirtyOrdersOfMagnitude(t *testing.T) {
 		}
 		t.Logf("%-10s ours %.1e  PyTorch's %.1e", norm, worst, pyTorch)
 		for i, e := range worst {
-			// A quarter more is the luck of the draw.
+			// The worst of draws varies by about a quarter.
 			assert.LessOrEqual(t, e, 1.25*pyTorch[i], "%s, result %d", norm, i)
 		}
 	}
 }
 
-// TestNormsOfHugeAndTinyValues: squares of these overflow float32, or vanish.
+// TestNormsOfHugeAndTinyValues covers values whose squares overflow or vanish in float32.
 func TestNormsOfHugeAndTinyValues(t *testing.T) {
 	for _, norm := range norms {
 		for _, size := range []float64{1e30, 1e-25} {
@@ -50,8 +50,8 @@ func TestNormsOfHugeAndTinyValues(t *testing.T) {
 	}
 }
 
-// TestBatchNormFindsABetterPilot: where the variance is first taken about a value
-// far from the mean, it is taken again.
+// TestBatchNormFindsABetterPilot covers columns whose variance is first taken about a value
+// far from the mean. It must be taken again.
 func TestBatchNormFindsABetterPilot(t *testing.T) {
 	p := newNormProblem(20000, 3, 1, func(r *rand.Rand) float64 { return r.NormFloat64() })
 	for j := range p.cols {
@@ -62,8 +62,8 @@ func TestBatchNormFindsABetterPilot(t *testing.T) {
 	}
 }
 
-// TestSumsOverManyRowsStayExact: in float32 alone, a sum of equal terms is rounded
-// the same way each time.
+// TestSumsOverManyRowsStayExact covers sums of equal terms, which in float32 alone are
+// rounded the same way each time.
 func TestSumsOverManyRowsStayExact(t *testing.T) {
 	p := newNormProblem(200000, 3, 1, func(r *rand.Rand) float64 { return 0.1 * float64(2*r.IntN(2)-1) })
 	copy(p.dy, p.x)
@@ -79,13 +79,18 @@ func TestSumsOverManyRowsStayExact(t *testing.T) {
 	assert.InEpsilon(t, 20000, sums[0], 1e-6)
 }
 
-// TestNormsAreTheSameAtAnyNumberOfThreads, and allocate nothing from the second
-// time on. The larger size is one that goes past the caches.
+// TestNormsAreTheSameAtAnyNumberOfThreads also checks that they allocate nothing after the
+// first run. Results of the larger size are written past the caches.
 func TestNormsAreTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, size := range [][2]int{{700, 130}, {4301, 1024}} {
+	sizes := [][2]int{{700, 130}, {4301, 1024}}
+	if testing.Short() {
+		sizes = sizes[:1]
+	}
+	for _, size := range sizes {
 		for _, norm := range norms {
-			run := newNormProblem(size[0], size[1], 1, func(r *rand.Rand) float64 { return 3 + r.NormFloat64() }).runner(norm, 1e-5)
+			p := newNormProblem(size[0], size[1], 1, func(r *rand.Rand) float64 { return 3 + r.NormFloat64() })
+			run := p.runner(norm, 1e-5)
 			runtime.GOMAXPROCS(1)
 			want := clone(run())
 			for _, threads := range []int{2, 3, 8} {
@@ -97,8 +102,8 @@ func TestNormsAreTheSameAtAnyNumberOfThreads(t *testing.T) {
 	}
 }
 
-// TestStreamedNorms: of results that are large enough, and lie right, to be written
-// past the caches, any part is what it is of smaller ones.
+// TestStreamedNorms compares rows of results that are written past the caches, because they
+// are large enough and aligned, with the same rows of smaller results.
 func TestStreamedNorms(t *testing.T) {
 	const rows, cols, some = 4301, 1024, 7
 	p := newNormProblem(rows, cols, 1, func(r *rand.Rand) float64 { return 3 + r.NormFloat64() })
@@ -120,7 +125,7 @@ func TestStreamedNorms(t *testing.T) {
 
 var norms = []string{"LayerNorm", "RMSNorm", "BatchNorm"}
 
-// normProblem is the inputs of a norm.
+// normProblem holds the inputs of a norm.
 type normProblem struct {
 	rows, cols         int
 	x, gamma, beta, dy []float32
@@ -154,7 +159,7 @@ func clone(r normResults) normResults {
 	return r
 }
 
-// runner gives a function that takes the norm forward and backward.
+// runner returns a function that runs the norm forward and backward.
 func (p *normProblem) runner(norm string, eps float64) func() normResults {
 	forward, backward := p.passes(norm, eps)
 	return func() normResults {
@@ -163,51 +168,47 @@ func (p *normProblem) runner(norm string, eps float64) func() normResults {
 	}
 }
 
-// passes gives the two; the second goes on from what the first has kept.
+// passes returns both passes. The second uses what the first has kept.
 func (p *normProblem) passes(norm string, eps float64) (forward func(), backward func() normResults) {
-	n := len(p.x)
-	r := normResults{make([]float32, n), make([]float32, n), make([]float32, p.cols), make([]float32, p.cols)}
+	r := normResults{
+		make([]float32, len(p.x)), make([]float32, len(p.x)), make([]float32, p.cols), make([]float32, p.cols),
+	}
 	y, dx, dgamma, dbeta := r[0], r[1], r[2], r[3]
-	mean, shift, rstd := make([]float32, p.rows), make([]float32, p.rows), make([]float32, p.rows)
-	columnMean, rest, variance := make([]float64, p.cols), make([]float64, p.cols), make([]float64, p.cols)
 	switch norm {
 	case "LayerNorm":
-		forward = func() { LayerNorm(y, p.x, p.gamma, p.beta, mean, shift, rstd, p.rows, p.cols, eps) }
+		n := NewLayerNorm[float32](p.cols, eps)
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta) }
 		backward = func() normResults {
-			LayerNormBackward(dx, dgamma, dbeta, p.x, p.gamma, mean, shift, rstd, p.dy, p.rows, p.cols)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy)
 			return r
 		}
 	case "RMSNorm":
-		forward = func() { RMSNorm(y, p.x, p.gamma, rstd, p.rows, p.cols, eps) }
+		n := NewRMSNorm[float32](p.cols, p.cols, eps)
+		forward = func() { n.Forward(y, p.x, p.gamma, nil) }
 		backward = func() normResults {
-			RMSNormBackward(dx, dgamma, p.x, p.gamma, rstd, p.dy, p.rows, p.cols)
+			n.Backward(dx, dgamma, nil, p.x, p.gamma, p.dy)
 			return r
 		}
 	case "BatchNorm":
-		forward = func() { BatchNorm(y, p.x, p.gamma, p.beta, columnMean, rest, variance, p.rows, p.cols, 1, eps) }
+		n := BatchNorm[float32]{Features: p.cols, Inner: 1, Eps: eps}
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta) }
 		backward = func() normResults {
-			ColumnNormBackward(dx, dgamma, dbeta, p.x, p.gamma, columnMean, rest, variance, p.dy, p.rows, p.cols, 1, eps, true)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy)
 			return r
 		}
-	case "DyT":
-		forward = func() { DyT(y, p.x, p.gamma, p.beta, 0.5, p.rows, p.cols) }
+	case "DyT", "Derf":
+		n := newPointwise[float32](norm == "Derf", p.cols)
+		forward = func() { n.Forward(y, p.x, p.gamma, p.beta, 0.5, 0.1) }
 		backward = func() normResults {
-			DyTBackward(dx, dgamma, dbeta, p.x, p.gamma, p.dy, 0.5, p.rows, p.cols)
-			return r
-		}
-	case "Derf":
-		erf := make([]float32, n)
-		forward = func() { Derf(y, erf, p.x, p.gamma, p.beta, 0.5, 0.1, p.rows, p.cols) }
-		backward = func() normResults {
-			DerfBackward(dx, dgamma, dbeta, p.x, erf, p.gamma, p.dy, 0.5, 0.1, p.rows, p.cols)
+			n.Backward(dx, dgamma, dbeta, p.x, p.gamma, p.dy, 0.5, 0.1)
 			return r
 		}
 	}
 	return forward, backward
 }
 
-// normErrors are those of y, dx, dγ and dβ: the largest, beside the root mean square
-// of the row (BatchNorm: column) or vector that it is in.
+// normErrors are the largest errors of y, dx, dγ and dβ, relative to the root mean square of
+// their row (BatchNorm: column) or vector.
 type normErrors [4]float64
 
 func (p *normProblem) errors(norm string, eps float64) (e normErrors) {
@@ -235,7 +236,7 @@ func (p *normProblem) errors(norm string, eps float64) (e normErrors) {
 	return e
 }
 
-// lineError is the largest error of n elements beside their root mean square.
+// lineError returns the largest error of n elements, relative to their root mean square.
 func lineError(want []float64, got []float32, n, step int) float64 {
 	var squares, worst float64
 	for i := range n {

@@ -2,12 +2,12 @@ package cpu
 
 import "gorgonorm/internal/cpu/simd"
 
-// Places say where in a tensor the elements of a matrix are: element (r, j) is at
+// Places are where the elements of a matrix are in a tensor: element (r, j) is at
 // Rows[r] + Cols[j].
 type Places struct{ Rows, Cols []int }
 
-// NewPlaces gives the places of a matrix whose rows and columns run through those axes
-// of a tensor of that shape, the last of each fastest.
+// NewPlaces returns the places of a matrix in a tensor of that shape. Its rows and its columns
+// each run through some of the tensor's axes, the last fastest.
 func NewPlaces(shape, rows, cols []int) Places {
 	strides, size := make([]int, len(shape)), 1
 	for axis := len(shape) - 1; axis >= 0; axis-- {
@@ -30,7 +30,7 @@ func NewPlaces(shape, rows, cols []int) Places {
 	return Places{along(rows), along(cols)}
 }
 
-// InOrder reports whether the matrix has its elements in the tensor's order.
+// InOrder reports whether the matrix is the tensor itself, element by element.
 func (p Places) InOrder() bool {
 	for j, at := range p.Cols {
 		if at != j {
@@ -45,7 +45,7 @@ func (p Places) InOrder() bool {
 	return true
 }
 
-// stride is how far apart neighbouring columns are, 0 where that is not one number.
+// stride returns the distance between neighbouring columns, or 0 if it varies.
 func (p Places) stride() int {
 	stride := 0
 	for j := 1; j < len(p.Cols); j++ {
@@ -59,59 +59,46 @@ func (p Places) stride() int {
 	return stride
 }
 
-// packing is a pass of Pack or Unpack under way, some rows a chunk.
-type packing[T Float] struct {
+// Packing copies the elements at some places of a tensor together into a matrix, and back.
+type Packing[T Float] struct {
 	Places
-	columnStride int
-	packed, x    []T
+
+	columnStride int // of the pass under way
+	packed, x    []T // the caller's
 }
 
+// These tasks take some rows a chunk.
 type (
-	packRows[T Float]   packing[T]
-	unpackRows[T Float] packing[T]
+	packRows[T Float]   Packing[T]
+	unpackRows[T Float] Packing[T]
 )
 
-// Pack copies the elements of a tensor that are at those places into the matrix that
-// they make up.
-func Pack[T Float](packed, x []T, places Places) {
-	p := newPacking(packed, x, places)
-	parallel((*packRows[T])(p), p.chunks())
-	p.release()
+// Pack copies elements of a tensor into the matrix.
+func (p *Packing[T]) Pack(packed, x []T) { p.pass((*packRows[T])(p), packed, x) }
+
+// Unpack copies the elements of the matrix to their places in a tensor.
+func (p *Packing[T]) Unpack(x, packed []T) { p.pass((*unpackRows[T])(p), packed, x) }
+
+func (p *Packing[T]) pass(t task, packed, x []T) {
+	p.columnStride, p.packed, p.x = p.stride(), packed, x
+	parallel(t, p.chunks())
+	p.packed, p.x = nil, nil
 }
 
-// Unpack copies the elements of a matrix to their places in a tensor.
-func Unpack[T Float](x, packed []T, places Places) {
-	p := newPacking(packed, x, places)
-	parallel((*unpackRows[T])(p), p.chunks())
-	p.release()
-}
-
-func newPacking[T Float](packed, x []T, places Places) *packing[T] {
-	p := borrow[packing[T]]()
-	p.Places, p.columnStride, p.packed, p.x = places, places.stride(), packed, x
-	return p
-}
-
-func (p *packing[T]) release() {
-	*p = packing[T]{}
-	giveBack(p)
-}
-
-// packedRows is the most rows of a block: few enough for what it touches to stay in the
-// nearest cache.
+// packedRows bounds the rows of a block, so that what it touches stays in the nearest cache.
 const packedRows = 64
 
-// chunks is how many tasks the rows are cut into, of whole blocks.
-func (p *packing[T]) chunks() int { return ceilDiv(len(p.Rows), p.rowsAt()) }
+// chunks returns how many chunks the rows are cut into.
+func (p *Packing[T]) chunks() int { return ceilDiv(len(p.Rows), p.rowsPerChunk()) }
 
-func (p *packing[T]) rowsAt() int {
+func (p *Packing[T]) rowsPerChunk() int {
 	return packedRows * max(1, span/(packedRows*len(p.Cols)))
 }
 
-// blocks cuts the rows of a chunk into blocks of rows that are neighbours in the tensor.
-func (p *packing[T]) blocks(chunk int, do func(from, to int)) {
-	from := chunk * p.rowsAt()
-	end := min(from+p.rowsAt(), len(p.Rows))
+// blocks calls do with blocks of a chunk's rows that are neighbours in the tensor.
+func (p *Packing[T]) blocks(chunk int, do func(from, to int)) {
+	from := chunk * p.rowsPerChunk()
+	end := min(from+p.rowsPerChunk(), len(p.Rows))
 	for from < end {
 		to := from + 1
 		for to < min(from+packedRows, end) && p.Rows[to] == p.Rows[to-1]+1 {
@@ -122,9 +109,10 @@ func (p *packing[T]) blocks(chunk int, do func(from, to int)) {
 	}
 }
 
-// squares calls do with the first row and column of squares of lanes rows and columns
-// that cover the block, the last of which overlap; it reports whether there are such.
-func (p *packing[T]) squares(from, to, lanes int, do func(r, j int)) bool {
+// squares covers a block with squares of lanes rows and columns, the last of which may overlap
+// the others, and calls do with the first row and column of each. It reports false without
+// calling do if the block is too small or its columns are unevenly spaced.
+func (p *Packing[T]) squares(from, to, lanes int, do func(r, j int)) bool {
 	cols := len(p.Cols)
 	if p.columnStride <= 0 || to-from < lanes || cols < lanes {
 		return false
@@ -138,9 +126,13 @@ func (p *packing[T]) squares(from, to, lanes int, do func(r, j int)) bool {
 }
 
 func (t *packRows[T]) run(chunk int) {
-	p, k := (*packing[T])(t), simd.Of[T]()
+	p, k := (*Packing[T])(t), simd.Of[T]()
 	cols := len(p.Cols)
 	p.blocks(chunk, func(from, to int) {
+		if p.columnStride == 1 { // a row is contiguous, and a block of its own
+			copy(p.packed[from*cols:to*cols], p.x[p.Rows[from]+p.Cols[0]:])
+			return
+		}
 		if p.squares(from, to, k.Lanes, func(r, j int) {
 			k.Transpose(p.packed[r*cols+j:], cols, p.x[p.Rows[r]+p.Cols[j]:], p.columnStride, k.Lanes)
 		}) {
@@ -155,9 +147,13 @@ func (t *packRows[T]) run(chunk int) {
 }
 
 func (t *unpackRows[T]) run(chunk int) {
-	p, k := (*packing[T])(t), simd.Of[T]()
+	p, k := (*Packing[T])(t), simd.Of[T]()
 	cols := len(p.Cols)
 	p.blocks(chunk, func(from, to int) {
+		if p.columnStride == 1 {
+			copy(p.x[p.Rows[from]+p.Cols[0]:], p.packed[from*cols:to*cols])
+			return
+		}
 		if p.squares(from, to, k.Lanes, func(r, j int) {
 			k.Transpose(p.x[p.Rows[r]+p.Cols[j]:], p.columnStride, p.packed[r*cols+j:], cols, k.Lanes)
 		}) {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// indexOf is where the element of that index along each axis is.
+// indexOf returns where the element with that index along each axis is.
 func indexOf(shape, index []int) (at int) {
 	for axis, i := range index {
 		at = at*shape[axis] + i
@@ -54,7 +54,7 @@ var packingCases = []struct{ shape, rows, cols []int }{
 	{[]int{6, 3, 7, 20}, []int{1, 3}, []int{0, 2}}, // neighbouring rows, columns at uneven distances
 }
 
-// TestPackAndUnpackMoveEachElementToItsPlace, in both types and at any number of threads.
+// TestPackAndUnpackMoveEachElementToItsPlace in both types.
 func TestPackAndUnpackMoveEachElementToItsPlace(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	for _, c := range packingCases {
@@ -98,21 +98,22 @@ func testPacking[T Float](t *testing.T, shape, rows, cols []int) {
 	places := NewPlaces(shape, rows, cols)
 	require.Equal(t, slices.Equal(want, x), places.InOrder())
 	packed, back := make([]T, size), make([]T, size)
-	Pack(packed, x, places)
+	p := Packing[T]{Places: places}
+	p.Pack(packed, x)
 	require.Equal(t, want, packed)
-	Unpack(back, packed, places)
+	p.Unpack(back, packed)
 	require.Equal(t, x, back)
 }
 
-// BenchmarkPack: channels first, forth and back. Bytes are those of the tensor.
+// BenchmarkPack packs and unpacks a tensor with the features first. Bytes are those of the tensor.
 func BenchmarkPack(b *testing.B) {
 	for _, shape := range [][]int{{8, 256, 256}, {32, 64, 56 * 56}, {32, 512, 7 * 7}, {64, 3, 1024}} {
 		size := shape[0] * shape[1] * shape[2]
 		x, packed := make([]float32, size), make([]float32, size)
-		places := NewPlaces(shape, []int{0, 2}, []int{1})
+		p := Packing[float32]{Places: NewPlaces(shape, []int{0, 2}, []int{1})}
 		for name, run := range map[string]func(){
-			"pack":   func() { Pack(packed, x, places) },
-			"unpack": func() { Unpack(x, packed, places) },
+			"pack":   func() { p.Pack(packed, x) },
+			"unpack": func() { p.Unpack(x, packed) },
 			"copy":   func() { copy(packed, x) },
 		} {
 			b.Run(fmt.Sprintf("%v/%s", shape, name), func(b *testing.B) {

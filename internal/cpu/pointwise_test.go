@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pointwiseProblem is the inputs of DyT or Derf.
+// pointwiseProblem holds the inputs of DyT or Derf.
 type pointwiseProblem[T Float] struct {
 	derf               bool
 	rows, cols         int
@@ -43,7 +43,7 @@ type pointwiseResults[T Float] struct {
 	scalars              []float64
 }
 
-// runner gives a function that works in the same memory each time. Without γ and β
+// runner returns a function that works in the same memory each time. Without γ and β
 // there are no gradients of them.
 func (p pointwiseProblem[T]) runner() func() pointwiseResults[T] {
 	n := len(p.x)
@@ -54,24 +54,26 @@ func (p pointwiseProblem[T]) runner() func() pointwiseResults[T] {
 	if p.beta != nil {
 		r.dbeta = make([]T, p.cols)
 	}
+	norm, scalars := newPointwise[T](p.derf, p.cols), [2]float64{}
+	r.scalars = scalars[:1]
 	if p.derf {
-		erf := make([]T, n)
-		r.scalars = make([]float64, 2)
-		return func() pointwiseResults[T] {
-			Derf(r.y, erf, p.x, p.gamma, p.beta, p.alpha, p.shift, p.rows, p.cols)
-			r.scalars[0], r.scalars[1] = DerfBackward(r.dx, r.dgamma, r.dbeta, p.x, erf, p.gamma, p.dy, p.alpha, p.shift, p.rows, p.cols)
-			return r
-		}
+		r.scalars = scalars[:]
 	}
-	r.scalars = make([]float64, 1)
 	return func() pointwiseResults[T] {
-		DyT(r.y, p.x, p.gamma, p.beta, p.alpha, p.rows, p.cols)
-		r.scalars[0] = DyTBackward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy, p.alpha, p.rows, p.cols)
+		norm.Forward(r.y, p.x, p.gamma, p.beta, p.alpha, p.shift)
+		scalars[0], scalars[1] = norm.Backward(r.dx, r.dgamma, r.dbeta, p.x, p.gamma, p.dy, p.alpha, p.shift)
 		return r
 	}
 }
 
-// formula is the same in float64, from the definition.
+func newPointwise[T Float](derf bool, cols int) *Pointwise[T] {
+	if derf {
+		return NewDerf[T](cols)
+	}
+	return NewDyT[T](cols)
+}
+
+// formula computes the same in float64, from the definition.
 func (p pointwiseProblem[T]) formula() (want pointwiseResults[float64]) {
 	want.y, want.dx = make([]float64, len(p.x)), make([]float64, len(p.x))
 	want.dgamma, want.dbeta = make([]float64, p.cols), make([]float64, p.cols)
@@ -115,7 +117,7 @@ func testPointwise[T Float](t *testing.T, tolerance float64) {
 	for _, derf := range []bool{false, true} {
 		for _, size := range [][2]int{{1, 1}, {7, 5}, {300, 33}, {3, 500}} {
 			for _, deviation := range []float64{1e-6, 1, 30} {
-				for without := range 3 { // nothing, β, γ too
+				for without := range 3 { // nothing, β, β and γ
 					p := newPointwiseProblem[T](derf, size[0], size[1], 0, deviation)
 					if without > 0 {
 						p.beta = nil
@@ -143,7 +145,7 @@ func testPointwise[T Float](t *testing.T, tolerance float64) {
 	}
 }
 
-// near holds the largest error to the largest value.
+// near bounds the largest error relative to the largest value.
 func near[T Float](t *testing.T, what string, want []float64, got []T, tolerance float64) {
 	t.Helper()
 	require.Len(t, got, len(want), what)
@@ -156,8 +158,8 @@ func near[T Float](t *testing.T, what string, want []float64, got []T, tolerance
 	require.LessOrEqual(t, worst, tolerance*size, what)
 }
 
-// TestPointwiseIsTheSameAtAnyNumberOfThreads, and allocates nothing from the second
-// time on.
+// TestPointwiseIsTheSameAtAnyNumberOfThreads also checks that it allocates nothing after the
+// first run.
 func TestPointwiseIsTheSameAtAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	for derf, name := range pointwiseNames {
@@ -190,7 +192,10 @@ func TestPointwiseAccuracyBesidePyTorch(t *testing.T) {
 	} {
 		p := newPointwiseProblem[float32](c.derf, 64, 500, 0, c.deviation)
 		got, want := p.runner()(), p.formula()
-		ours := []float64{largestError(want.y, got.y), largestError(want.dx, got.dx), largestError(want.dgamma, got.dgamma), largestError(want.dbeta, got.dbeta)}
+		ours := []float64{
+			largestError(want.y, got.y), largestError(want.dx, got.dx),
+			largestError(want.dgamma, got.dgamma), largestError(want.dbeta, got.dbeta),
+		}
 		for i, w := range want.scalars {
 			ours = append(ours, math.Abs(float64(float32(got.scalars[i]))-w)/math.Abs(w))
 		}

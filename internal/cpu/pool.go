@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// task is work in chunks that may run in any order and side by side. What a
-// chunk covers depends on the shape of the data only, never on the number of
-// threads, and so does every result.
+// task is work in chunks that may run in any order and at the same time. The range of a
+// chunk, and so every result, depends on the shape of the data, not on the number of
+// threads.
 type task interface{ run(chunk int) }
 
-// maxThreads is the most threads that a kernel runs on; 0 means GOMAXPROCS.
+// maxThreads is the largest number of threads of a kernel; 0 stands for GOMAXPROCS.
 var maxThreads atomic.Int32
 
-// SetThreads bounds the threads that each kernel's call runs on from now on, for
-// programs that make several calls side by side; 0 takes the bound away. Results
-// do not depend on it.
+// SetThreads bounds the number of threads that each later call of a kernel runs on, for
+// programs that make several calls at the same time. 0 removes the bound. Results do not
+// depend on it.
 func SetThreads(n int) { maxThreads.Store(int32(n)) }
 
+// threads returns the number of threads that a kernel may run on.
 func threads() int {
 	n := runtime.GOMAXPROCS(0)
 	if most := int(maxThreads.Load()); most > 0 {
@@ -28,11 +29,11 @@ func threads() int {
 	return n
 }
 
-// parallel runs all chunks of the task, on up to as many threads as there may be.
-// A panic of a chunk is the caller's.
+// parallel runs all chunks of the task on up to threads() threads. It panics if a chunk
+// does.
 func parallel(t task, chunks int) {
 	helpers := min(threads(), chunks) - 1
-	// The workers serve one caller at a time; another one works alone.
+	// The workers serve one caller at a time. Other callers work alone.
 	if helpers < 1 || !workers.caller.TryLock() {
 		for c := range chunks {
 			t.run(c)
@@ -43,14 +44,14 @@ func parallel(t task, chunks int) {
 	workers.run(t, chunks, helpers)
 }
 
-// spin is how long a worker looks out for the next task before it sleeps: longer
-// than the gaps between the operations of a graph, for to wake a sleeping thread
-// takes as long as a small kernel.
+// spin is how long a worker waits for the next task before it sleeps. It is longer than
+// the gaps between the operations of a graph, because waking a sleeping thread takes as
+// long as a small kernel.
 const spin = 100 * time.Microsecond
 
 var workers = newPool()
 
-// pool is the worker goroutines and the task that they are on.
+// pool is a set of worker goroutines and their task.
 type pool struct {
 	caller sync.Mutex // held while a task runs
 
@@ -90,7 +91,7 @@ func (p *pool) run(t task, chunks, helpers int) {
 	p.take()
 }
 
-// finish lets nobody join any more and waits for those who have.
+// finish keeps other workers from joining and waits for those that have joined.
 func (p *pool) finish() {
 	p.mu.Lock()
 	p.wanted.Store(0)
@@ -106,7 +107,7 @@ func (p *pool) finish() {
 	}
 }
 
-// take runs chunks until there are none left.
+// take runs chunks until none are left.
 func (p *pool) take() {
 	for {
 		c := int(p.next.Add(1)) - 1
@@ -117,7 +118,7 @@ func (p *pool) take() {
 	}
 }
 
-// work is the life of a worker.
+// work is the loop of a worker.
 func (p *pool) work() {
 	for {
 		p.join()
@@ -125,7 +126,7 @@ func (p *pool) work() {
 	}
 }
 
-// help takes part in the task at hand.
+// help runs chunks of the current task and records a panic.
 func (p *pool) help() {
 	defer p.active.Add(-1)
 	defer func() {

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tally counts how often each chunk has run, and panics at one of them.
+// tally counts the runs of each chunk, and panics in one of them.
 type tally struct {
 	runs  []atomic.Int32
 	panic int
@@ -56,7 +56,7 @@ func TestEveryChunkRunsOnce(t *testing.T) {
 // TestChunksRunSideBySide has two chunks that wait for each other.
 func TestChunksRunSideBySide(t *testing.T) {
 	withThreads(t, 2)
-	for _, pause := range []time.Duration{0, 5 * spin} { // with a worker that is awake, and asleep
+	for _, pause := range []time.Duration{0, 5 * spin} { // the worker is awake, then asleep
 		time.Sleep(pause)
 		var both sync.WaitGroup
 		both.Add(2)
@@ -87,7 +87,7 @@ func TestTasksInsideAndBesideTasks(t *testing.T) {
 	callers.Wait()
 }
 
-// TestAPanicIsTheCallers also after which thread ran the chunk.
+// TestAPanicIsTheCallers panics in each chunk in turn, whichever thread runs it.
 func TestAPanicIsTheCallers(t *testing.T) {
 	withThreads(t, 3)
 	for c := range 20 {

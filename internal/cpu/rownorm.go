@@ -6,84 +6,195 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// rowNorm is a pass of LayerNorm or RMSNorm under way, some rows a chunk.
-type rowNorm[T Float] struct {
-	rows, cols        int
-	eps               float64
-	centred           bool // LayerNorm
-	stream            bool
+// RowNorm is LayerNorm or RMSNorm of rows of some features. It keeps the statistics of the
+// rows of the last Forward, which the other methods use on the same x, and none of the
+// caller's slices. With RMSNorm, which has no β, beta and dbeta are nil.
+type RowNorm[T Float] struct {
+	cols    int
+	part    int // RMSNorm's root mean square is of the first so many features
+	eps     float64
+	centred bool // LayerNorm
+
+	mean, shift, rstd []T // an element a row; RMSNorm has rstd alone
+	ones, zeros       []T // used for a nil gamma and beta
+	rowNormCall[T]
+}
+
+// rowNormCall holds the arguments of the call in progress.
+type rowNormCall[T Float] struct {
+	rows              int
 	y, x, gamma, beta []T
-	mean, shift, rstd []T
 	dx, dy            []T
-	ones, zeros       []T          // what a missing γ and β stand for
-	sums              blockSums[T] // dγ and dβ
+	u, ddy            []T           // of Second
+	sums              *blockSums[T] // dγ and dβ
+	stream            bool
 }
 
 type (
-	rowNormForward[T Float]  rowNorm[T]
-	rowNormBackward[T Float] rowNorm[T]
+	rowNormForward[T Float]  RowNorm[T]
+	rowNormBackward[T Float] RowNorm[T]
 )
 
-// LayerNorm normalizes each row over its features (Ba et al. 2016):
+// NewLayerNorm returns a RowNorm that normalizes each row over its features (Ba et al.
+// 2016):
 //
 //	mean = Σx/cols    rstd = 1/√(Σ(x−mean)²/cols + eps)
 //	x̂ = (x−mean)·rstd    y = γ·x̂ + β
 //
-// The rows' statistics are kept for LayerNormBackward: rstd, the mean rounded to T,
-// and in shift what the rounding took from x̂, so that x̂ = (x−mean)·rstd − shift
-// is right however large the mean.
-func LayerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, rows, cols int, eps float64) {
-	n := newRowNorm(x, gamma, rows, cols)
-	n.centred, n.eps, n.y, n.beta = true, eps, y, beta
-	n.mean, n.shift, n.rstd = mean, shift, rstd
-	n.forward()
-}
-
-// LayerNormBackward gives LayerNorm's three gradients in one pass. With
-// g = dy·γ, a row at a time:
+// It keeps rstd, the mean rounded to T, and in shift the effect of this rounding on x̂, so
+// that x̂ = (x−mean)·rstd − shift is right however large the mean is. With g = dy·γ, the
+// gradients are
 //
 //	dx = rstd·(g − Σg/cols − x̂·Σ(g·x̂)/cols)    dγ = Σ_rows dy·x̂    dβ = Σ_rows dy
-//
-// A nil dgamma or dbeta is left out.
-func LayerNormBackward[T Float](dx, dgamma, dbeta, x, gamma, mean, shift, rstd, dy []T, rows, cols int) {
-	n := newRowNorm(x, gamma, rows, cols)
-	n.centred, n.dx, n.dy = true, dx, dy
-	n.mean, n.shift, n.rstd = mean, shift, rstd
-	n.backward(dgamma, dbeta)
+func NewLayerNorm[T Float](cols int, eps float64) *RowNorm[T] {
+	return &RowNorm[T]{cols: cols, part: cols, eps: eps, centred: true}
 }
 
-// RMSNorm scales each row to a root mean square of one (Zhang & Sennrich 2019):
+// NewRMSNorm returns a RowNorm that scales each row by the root mean square of its first
+// part features (RMSNorm or, if part is less than cols, pRMSNorm; Zhang & Sennrich 2019):
 //
-//	rstd = 1/√(Σx²/cols + eps)    y = γ·x·rstd
-func RMSNorm[T Float](y, x, gamma, rstd []T, rows, cols int, eps float64) {
-	n := newRowNorm(x, gamma, rows, cols)
-	n.centred, n.eps, n.y, n.rstd = false, eps, y, rstd
-	n.forward()
+//	rstd = 1/√(Σ_{j<part} x²/part + eps)    x̂ = x·rstd    y = γ·x̂
+//
+// With g = dy·γ, the gradients are
+//
+//	dx = rstd·(g − [j < part]·x̂·Σ(g·x̂)/part)    dγ = Σ_rows dy·x̂
+func NewRMSNorm[T Float](cols, part int, eps float64) *RowNorm[T] {
+	return &RowNorm[T]{cols: cols, part: part, eps: eps}
 }
 
-// RMSNormBackward gives RMSNorm's gradients. With g = dy·γ and x̂ = x·rstd:
-//
-//	dx = rstd·(g − x̂·Σ(g·x̂)/cols)    dγ = Σ_rows dy·x̂
-func RMSNormBackward[T Float](dx, dgamma, x, gamma, rstd, dy []T, rows, cols int) {
-	n := newRowNorm(x, gamma, rows, cols)
-	n.centred, n.dx, n.dy, n.rstd = false, dx, dy, rstd
-	n.backward(dgamma, nil)
-}
-
-func newRowNorm[T Float](x, gamma []T, rows, cols int) *rowNorm[T] {
-	n := borrow[rowNorm[T]]()
-	n.x, n.gamma, n.rows, n.cols = x, gamma, rows, cols
-	if gamma == nil {
-		n.ones = constant(n.ones, cols, 1)
-		n.gamma = n.ones
+// Forward writes y.
+func (n *RowNorm[T]) Forward(y, x, gamma, beta []T) {
+	rows := len(x) / n.cols
+	n.rstd = Grow(n.rstd, rows)
+	if n.centred {
+		n.mean, n.shift = Grow(n.mean, rows), Grow(n.shift, rows)
 	}
-	return n
+	gamma, beta = orConstant(gamma, &n.ones, n.cols, 1), orConstant(beta, &n.zeros, n.cols, 0)
+	n.rowNormCall = rowNormCall[T]{rows: rows, y: y, x: x, gamma: gamma, beta: beta, stream: streams(y, n.cols)}
+	parallel((*rowNormForward[T])(n), rowChunks(rows, n.cols))
+	n.rowNormCall = rowNormCall[T]{}
 }
 
-// release forgets the caller's memory and keeps the scratch.
-func (n *rowNorm[T]) release() {
-	*n = rowNorm[T]{ones: n.ones, zeros: n.zeros, sums: n.sums}
-	giveBack(n)
+// Backward writes the gradients dx and, unless they are nil, dgamma and dbeta.
+func (n *RowNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
+	rows, width := len(x)/n.cols, n.cols
+	if n.centred {
+		width *= 2
+	}
+	gamma = orConstant(gamma, &n.ones, n.cols, 1)
+	chunks := rowChunks(rows, n.cols)
+	sums := borrowSums[T](chunks, width)
+	n.rowNormCall = rowNormCall[T]{rows: rows, x: x, gamma: gamma, dx: dx, dy: dy, sums: sums, stream: streams(dx, n.cols)}
+	parallel((*rowNormBackward[T])(n), chunks)
+	n.rowNormCall = rowNormCall[T]{}
+	total := sums.add()
+	store(dgamma, total[:n.cols])
+	store(dbeta, total[n.cols:])
+	giveBack(sums)
+}
+
+func (f *rowNormForward[T]) run(chunk int) {
+	n := (*RowNorm[T])(f)
+	from, to := rowsOf(chunk, n.rows, n.cols)
+	if n.part < n.cols {
+		n.normalizePartially(from, to)
+		return
+	}
+	n.normalize(simd.Of[T](), from, to)
+	for r := from; r < to; r++ {
+		// Squares in T overflow, or vanish, where rstd is out of this range.
+		const large = 1e15
+		if s := n.rstd[r]; !(s > 0 && s < large) {
+			n.careful(r)
+		}
+	}
+}
+
+func (n *RowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
+	i, j := from*n.cols, to*n.cols
+	if n.centred {
+		k.LayerNorm(n.y[i:j], n.x[i:j], n.gamma, n.beta,
+			n.mean[from:to], n.shift[from:to], n.rstd[from:to], n.eps, n.stream)
+	} else {
+		k.RMSNorm(n.y[i:j], n.x[i:j], n.gamma, n.rstd[from:to], n.eps, n.stream)
+	}
+}
+
+// careful normalizes a row with squares in float64. If they overflow, it normalizes the row
+// times 2^-600, which loses only elements too small to matter.
+func (n *RowNorm[T]) careful(r int) {
+	k := simd.Pure[T]()
+	n.normalize(k, r, r+1)
+	row := n.x[r*n.cols : (r+1)*n.cols]
+	if n.rstd[r] > 0 || !(float64(MaxAbs(row)) <= math.MaxFloat64) {
+		return
+	}
+	up, down := math.Ldexp(1, 600), math.Ldexp(1, -600)
+	scaled := *n
+	scaled.eps *= down * down
+	k.Scale(n.y[r*n.cols:(r+1)*n.cols], row, T(down))
+	scaled.x = n.y
+	scaled.normalize(k, r, r+1)
+	n.rstd[r] *= T(down)
+	if n.centred {
+		n.mean[r] *= T(up)
+	}
+}
+
+func (n *RowNorm[T]) normalizePartially(from, to int) {
+	k := simd.Of[T]()
+	for r := from; r < to; r++ {
+		row := n.x[r*n.cols : (r+1)*n.cols]
+		n.rstd[r] = T(1 / math.Sqrt(k.SumSquares(row[:n.part])/float64(n.part)+n.eps))
+		k.Scale(n.y[r*n.cols:(r+1)*n.cols], row, n.rstd[r])
+	}
+	y := n.y[from*n.cols:]
+	k.ColumnNorm(y, y, n.zeros, n.gamma, n.zeros, to-from, n.cols, false)
+}
+
+func (b *rowNormBackward[T]) run(chunk int) {
+	n := (*RowNorm[T])(b)
+	from, to := rowsOf(chunk, n.rows, n.cols)
+	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
+		i, j := from*n.cols, to*n.cols
+		x, dx, dy, rstd := n.x[i:j], n.dx[i:j], n.dy[i:j], n.rstd[from:to]
+		dgamma, dbeta := sums[:n.cols], sums[n.cols:]
+		switch k := simd.Of[T](); {
+		case n.centred:
+			k.LayerNormBackward(dx, x, dy, n.gamma, n.mean[from:to], n.shift[from:to], rstd, dgamma, dbeta, n.stream)
+		case n.part < n.cols:
+			for r := range rstd {
+				i, j := r*n.cols, (r+1)*n.cols
+				n.partialBackward(dx[i:j], dgamma, x[i:j], dy[i:j], rstd[r])
+			}
+		default:
+			k.RMSNormBackward(dx, x, dy, n.gamma, rstd, dgamma, n.stream)
+		}
+	})
+}
+
+// partialBackward adds to dgamma, for one row.
+func (n *RowNorm[T]) partialBackward(dx, dgamma, x, dy []T, rstd T) {
+	var sum float64
+	for j, v := range x {
+		xhat, g := v*rstd, dy[j]*n.gamma[j]
+		dgamma[j] += dy[j] * xhat
+		dx[j] = rstd * g
+		sum += float64(g) * float64(xhat)
+	}
+	mean := T(sum/float64(n.part)) * rstd
+	for j, v := range x[:n.part] {
+		dx[j] -= v * rstd * mean
+	}
+}
+
+// orConstant returns s or, if s is nil, n elements v in scratch.
+func orConstant[T Float](s []T, scratch *[]T, n int, v T) []T {
+	if s != nil {
+		return s
+	}
+	*scratch = constant(*scratch, n, v)
+	return *scratch
 }
 
 func constant[T Float](s []T, n int, v T) []T {
@@ -92,97 +203,4 @@ func constant[T Float](s []T, n int, v T) []T {
 		s[i] = v
 	}
 	return s
-}
-
-func (n *rowNorm[T]) forward() {
-	if n.beta == nil {
-		n.zeros = constant(n.zeros, n.cols, 0)
-		n.beta = n.zeros
-	}
-	n.stream = streams(n.y, n.cols)
-	parallel((*rowNormForward[T])(n), rowChunks(n.rows, n.cols))
-	n.release()
-}
-
-func (n *rowNorm[T]) backward(dgamma, dbeta []T) {
-	chunks := rowChunks(n.rows, n.cols)
-	n.sums.resize(chunks, 2*n.cols)
-	n.stream = streams(n.dx, n.cols)
-	parallel((*rowNormBackward[T])(n), chunks)
-	n.sums.add()
-	store(dgamma, n.sums.total[:n.cols])
-	store(dbeta, n.sums.total[n.cols:])
-	n.release()
-}
-
-// part is the rows from r to end, as a kernel takes them.
-func (n *rowNorm[T]) part(r, end int) rowNorm[T] {
-	p := *n
-	i, j := r*n.cols, end*n.cols
-	p.x, p.rstd = n.x[i:j], n.rstd[r:end]
-	if n.centred {
-		p.mean, p.shift = n.mean[r:end], n.shift[r:end]
-	}
-	if n.y != nil {
-		p.y = n.y[i:j]
-	} else {
-		p.dx, p.dy = n.dx[i:j], n.dy[i:j]
-	}
-	return p
-}
-
-func (f *rowNormForward[T]) run(chunk int) {
-	n := (*rowNorm[T])(f)
-	from, to := rowsOf(chunk, n.rows, n.cols)
-	n.normalize(simd.Of[T](), from, to)
-	for r := from; r < to; r++ {
-		// Squares in T have overflowed, or vanished, where rstd is out of this range.
-		const large = 1e15
-		if s := n.rstd[r]; !(s > 0 && s < large) {
-			n.careful(r)
-		}
-	}
-}
-
-// careful normalizes a row with squares in float64 and, where they overflow that, of
-// the row times 2^-600, which is exact but for what is nothing beside the others.
-func (n *rowNorm[T]) careful(r int) {
-	n.normalize(simd.Pure[T](), r, r+1)
-	row := n.x[r*n.cols : (r+1)*n.cols]
-	if n.rstd[r] > 0 || !(float64(MaxAbs(row)) <= math.MaxFloat64) {
-		return
-	}
-	up, down := math.Ldexp(1, 600), math.Ldexp(1, -600)
-	scaled := *n
-	scaled.eps *= down * down
-	simd.Pure[T]().Scale(n.y[r*n.cols:(r+1)*n.cols], row, T(down))
-	scaled.x = n.y
-	scaled.normalize(simd.Pure[T](), r, r+1)
-	n.rstd[r] *= T(down)
-	if n.centred {
-		n.mean[r] *= T(up)
-	}
-}
-
-func (n *rowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
-	p := n.part(from, to)
-	if n.centred {
-		k.LayerNorm(p.y, p.x, p.gamma, p.beta, p.mean, p.shift, p.rstd, p.eps, p.stream)
-	} else {
-		k.RMSNorm(p.y, p.x, p.gamma, p.rstd, p.eps, p.stream)
-	}
-}
-
-func (b *rowNormBackward[T]) run(chunk int) {
-	n := (*rowNorm[T])(b)
-	from, to := rowsOf(chunk, n.rows, n.cols)
-	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
-		p := n.part(from, to)
-		dgamma, dbeta := sums[:n.cols], sums[n.cols:]
-		if n.centred {
-			simd.Of[T]().LayerNormBackward(p.dx, p.x, p.dy, p.gamma, p.mean, p.shift, p.rstd, dgamma, dbeta, p.stream)
-		} else {
-			simd.Of[T]().RMSNormBackward(p.dx, p.x, p.dy, p.gamma, p.rstd, dgamma, p.stream)
-		}
-	})
 }

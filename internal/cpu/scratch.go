@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Grow returns a slice of n elements, s itself if it is long enough. What it
-// holds is unspecified.
+// Grow returns a slice of n elements: s itself if its capacity suffices, a new slice otherwise.
+// The elements are unspecified.
 func Grow[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
@@ -14,12 +14,25 @@ func Grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// lists holds a *freeList[E] for each type E, by its reflect.Type.
+// do runs all chunks of a task. It moves the task to a borrowed E, so that it allocates nothing once there
+// are enough of them.
+func do[E any, P interface {
+	*E
+	task
+}](t *E, chunks int) {
+	var none E
+	e := borrow[E]()
+	*e = *t
+	parallel(P(e), chunks)
+	*e = none // keeps none of the caller's slices alive
+	giveBack(e)
+}
+
+// lists maps the reflect.Type of each E to its *freeList[E].
 var lists sync.Map
 
-// borrow returns an E that nobody else uses until giveBack gets it. It holds what its last
-// user left, so that a kernel's call allocates nothing once there have been as many at a
-// time.
+// borrow returns an E that nobody else uses until giveBack gets it. The E holds whatever its last
+// user left in it. Once as many exist as are in use at a time, borrow allocates nothing.
 func borrow[E any]() *E { return listOf[E]().get() }
 
 // giveBack makes e free for the next borrow.

@@ -2,12 +2,11 @@ package cpu
 
 import "unsafe"
 
-// streamBytes is the size of a result from which on it is written past the
-// caches, which could not hold it until it is read.
+// streamBytes is the size from which a result is written past the caches, because they
+// could not hold it until it is read.
 const streamBytes = 16 << 20
 
-// streams says that a result is that large and that its rows lie as such writes
-// need it.
+// streams reports whether y is that large and its rows begin where such writes must.
 func streams[T Float](y []T, cols int) bool {
 	const line = 64
 	var z T

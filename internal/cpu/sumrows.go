@@ -2,23 +2,27 @@ package cpu
 
 import "gorgonorm/internal/cpu/simd"
 
-// blockRows is how many rows are summed in T before float64 goes on: sums in T of
-// many rows are less and less exact.
+// blockRows is the number of rows that are summed in T before the sum is added to one in
+// float64, because the error of a sum in T grows with its terms.
 const blockRows = 128
 
-// blockSums are sums over rows, as many side by side as total is long: in T over a
-// block of rows, in float64 over the blocks of a chunk and over the chunks.
+// blockSums are sums over rows, one a column of total: in T over a block of rows, and in
+// float64 over the blocks of a chunk and over the chunks.
 type blockSums[T Float] struct {
-	block  []T       // of each chunk, the block at hand
-	chunks []float64 // of each chunk, its blocks so far
+	block  []T       // for each chunk, the sums of its present block
+	chunks []float64 // for each chunk, the sums of its blocks so far
 	total  []float64
 }
 
-func (s *blockSums[T]) resize(chunks, width int) {
-	s.block, s.chunks, s.total = Grow(s.block, chunks*width), Grow(s.chunks, chunks*width), Grow(s.total, width)
+// borrowSums returns sums for that many chunks, to be given back.
+func borrowSums[T Float](chunks, width int) *blockSums[T] {
+	s := borrow[blockSums[T]]()
+	s.block, s.chunks = Grow(s.block, chunks*width), Grow(s.chunks, chunks*width)
+	s.total = Grow(s.total, width)
+	return s
 }
 
-// run takes the sums of a chunk: kernel adds those of rows to block.
+// run computes the sums of a chunk. The kernel adds those of the rows to block.
 func (s *blockSums[T]) run(chunk, from, to int, kernel func(block []T, from, to int)) {
 	width := len(s.total)
 	block, sums := s.block[chunk*width:(chunk+1)*width], s.chunks[chunk*width:(chunk+1)*width]
@@ -30,31 +34,31 @@ func (s *blockSums[T]) run(chunk, from, to int, kernel func(block []T, from, to 
 	}
 }
 
-// add sums the chunks in their order.
-func (s *blockSums[T]) add() {
+// add adds up the chunks in their order and returns the total.
+func (s *blockSums[T]) add() []float64 {
 	clear(s.total)
 	for chunks := s.chunks; len(chunks) > 0; chunks = chunks[len(s.total):] {
 		simd.Of[float64]().Accumulate(s.total, chunks[:len(s.total)])
 	}
+	return s.total
 }
 
 type sumRows[T Float] struct {
 	x          []T
 	rows, cols int
-	sums       blockSums[T]
+	sums       *blockSums[T]
 }
 
-// SumRows adds up the rows of x.
+// SumRows writes the sum of the rows of x.
 func SumRows[T Float](sum, x []T, rows, cols int) {
-	s := borrow[sumRows[T]]()
-	s.x, s.rows, s.cols = x, rows, cols
 	chunks := rowChunks(rows, cols)
-	s.sums.resize(chunks, cols)
+	s, sums := borrow[sumRows[T]](), borrowSums[T](chunks, cols)
+	*s = sumRows[T]{x, rows, cols, sums}
 	parallel(s, chunks)
-	s.sums.add()
-	store(sum, s.sums.total)
-	s.x = nil
+	store(sum, sums.add())
+	*s = sumRows[T]{}
 	giveBack(s)
+	giveBack(sums)
 }
 
 func (s *sumRows[T]) run(chunk int) {
@@ -66,7 +70,7 @@ func (s *sumRows[T]) run(chunk int) {
 	})
 }
 
-// store converts sums to dst's element type; a nil dst takes none.
+// store converts sums to dst's element type. A nil dst is left out.
 func store[T Float](dst []T, sums []float64) {
 	for j := range dst {
 		dst[j] = T(sums[j])

@@ -15,11 +15,11 @@ import (
 	"gorgonorm/internal/cpu/simd"
 )
 
-// wideNorm is a norm of sets of n numbers: of x of shape (outer, sets·channels, inner),
-// in which a set is some channels.
+// wideNorm is a norm of sets of n numbers in x of shape (outer, sets·features, inner). A set
+// consists of features.
 type wideNorm struct {
 	name  string
-	shape func(n int) (outer, channels, inner int)
+	shape func(n int) (outer, features, inner int)
 }
 
 var wideNorms = []wideNorm{
@@ -34,15 +34,15 @@ var wideNorms = []wideNorm{
 	{"BatchNorm of segments", func(n int) (int, int, int) { return 1, 1, n }},
 }
 
-func inRows(n int) (outer, channels, inner int) { return 1, n, 1 }
+func inRows(n int) (outer, features, inner int) { return 1, n, 1 }
 
-// wideRow is numbers that are hard to normalize, by what makes them so.
+// wideRow defines a row that is hard to normalize. The name says why.
 type wideRow struct {
 	name string
 	at   func(r *rand.Rand, i, n int) float64
 }
 
-// wideRows begin with those that are hardest where they are wide.
+// wideRows begin with those that are hardest when wide.
 var wideRows = []wideRow{
 	{"1e6, then 1e6+2", func(_ *rand.Rand, i, n int) float64 { return 1e6 + 2*float64(2*i/n) }},
 	{"mean -1e5", func(r *rand.Rand, _, _ int) float64 { return -1e5 + r.NormFloat64() }},
@@ -77,15 +77,16 @@ func constantly(v float64) func(*rand.Rand, int, int) float64 {
 	return func(*rand.Rand, int, int) float64 { return v }
 }
 
-// TestNormsOfWideAndHardRows: at every width the largest error of x̂ is at most four
-// times that of the two-pass formula in float64 whose results are rounded to float32, or
-// than one rounding, 2⁻²⁴, of the largest x̂ where the formula is luckier. Errors of
-// gradients and second derivatives, which are x̂'s and their own, are at most eight times
-// those of the formulas, or than one rounding of what their terms add up to in size. What
-// is constant becomes 0.
+// TestNormsOfWideAndHardRows bounds the largest error of x̂ at every width. It is at most
+// four times the error of the two-pass formula in float64 with results rounded to float32, or
+// four times one rounding of the largest x̂, 2⁻²⁴, if that is more. Errors of gradients and
+// second derivatives, which include that of x̂, are at most eight times those of the formulas,
+// or eight times one rounding of the sum of their terms' sizes. Constant rows become 0.
 func TestNormsOfWideAndHardRows(t *testing.T) {
 	t.Log("kernels:", simd.Of[float32]().Name)
-	for _, n := range []int{1, 2, 3, 7, 100, 500, 768, 1000, 1024, 1032, 2048, 4096, 4099, 1 << 14, 1<<16 + 5, 150528, 1 << 20, 1 << 22} {
+	for _, n := range []int{
+		1, 2, 3, 7, 100, 500, 768, 1000, 1024, 1032, 2048, 4096, 4099, 1 << 14, 1<<16 + 5, 150528, 1 << 20, 1 << 22,
+	} {
 		rows := wideRows
 		switch {
 		case n > 5000 && testing.Short():
@@ -106,7 +107,7 @@ func TestNormsOfWideAndHardRows(t *testing.T) {
 	}
 }
 
-// TestRowsOfMeanAMillion come out to 10⁻⁷ of the largest x̂, as README says.
+// TestRowsOfMeanAMillion bounds the error by 10⁻⁷ of the largest x̂, as documented.
 func TestRowsOfMeanAMillion(t *testing.T) {
 	for _, n := range []int{512, 1024, 4096, 1 << 16, 1 << 20, 1 << 22} {
 		if n > 1<<16 && testing.Short() {
@@ -116,7 +117,7 @@ func TestRowsOfMeanAMillion(t *testing.T) {
 		want := exactNorm(x, 1e-5, true).xhat
 		largest := max(slices.Max(want), -slices.Min(want))
 		for _, norm := range wideNorms {
-			if _, channels, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && channels != n {
+			if _, features, _ := norm.shape(n); norm.name == "RMSNorm" || n > 1<<20 && features != n {
 				continue
 			}
 			for i, v := range runWide(t, norm, x, x, x, 1e-5)[0] {
@@ -128,26 +129,32 @@ func TestRowsOfMeanAMillion(t *testing.T) {
 	}
 }
 
-// TestNormsKeepTheirDigitsInFloat64, of deviations that are nothing beside the mean.
+// TestNormsKeepTheirDigitsInFloat64 covers deviations much smaller than the mean.
 func TestNormsKeepTheirDigitsInFloat64(t *testing.T) {
 	for _, n := range []int{2, 7, 16, 100, 768, 4096} {
-		for _, row := range []struct{ mean, deviation float64 }{{1e4, 1e-6}, {-12345.678, 1e-7}, {1.1e8, 1e-4}, {1e-4, 1e-17}, {0.3, 0}} {
+		for _, row := range []struct{ mean, deviation float64 }{
+			{1e4, 1e-6}, {-12345.678, 1e-7}, {1.1e8, 1e-4}, {1e-4, 1e-17}, {0.3, 0},
+		} {
 			x := normals[float64](n, row.mean, row.deviation)
 			checkWide(t, fmt.Sprintf("%v, %d columns", row, n), x, 1e-40, 8)
 		}
 	}
 }
 
-// TestNormsOfWideAndHardRowsOnOtherKernels does so on those that this machine would not
-// choose.
+// TestNormsOfWideAndHardRowsOnOtherKernels runs these tests on the kernels that this machine
+// would not choose.
 func TestNormsOfWideAndHardRowsOnOtherKernels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("each kind of kernels takes a process of its own")
+	}
 	for off, want := range map[string]string{"cpu.avx512f=off": "AVX2", "cpu.avx2=off": "Go"} {
 		t.Run(want, func(t *testing.T) {
 			if best := simd.Of[float32]().Name; best == "Go" || best == want || os.Getenv("GODEBUG") != "" {
 				t.Skip("the kernels here are ", best)
 			}
-			short := testing.Short() || want == "Go" // the tag purego has a run of its own
-			cmd := exec.Command(os.Args[0], "-test.v", "-test.run", "^(TestNormsOfWideAndHardRows|TestNormsKeepTheirDigitsInFloat64)$", fmt.Sprint("-test.short=", short))
+			short := want == "Go" // the tag purego has a run of its own
+			const tests = "^(TestNormsOfWideAndHardRows|TestNormsKeepTheirDigitsInFloat64)$"
+			cmd := exec.Command(os.Args[0], "-test.v", "-test.run", tests, fmt.Sprint("-test.short=", short))
 			cmd.Env = append(os.Environ(), "GODEBUG="+off)
 			out, err := cmd.CombinedOutput()
 			require.NoError(t, err, string(out))
@@ -156,8 +163,8 @@ func TestNormsOfWideAndHardRowsOnOtherKernels(t *testing.T) {
 	}
 }
 
-// checkWide holds the largest errors of every norm of x to so many times those of the
-// formula, which in float64 has none but rounding.
+// checkWide bounds the largest errors of every norm of x by that many times those of the
+// formula, which in float64 has only rounding errors.
 func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 	t.Helper()
 	dys := map[string][]T{"random": normals[T](len(x)+1, 0, 1)[1:]}
@@ -171,19 +178,19 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 			want := exactNorm(x, eps, centred).results(g, v, centred)
 			formula := twoPassNorm(x, eps, centred).results(g, v, centred)
 			for _, norm := range wideNorms {
-				outer, channels, inner := norm.shape(len(x))
-				if outer*channels*inner != len(x) || centred != (norm.name != "RMSNorm") {
+				outer, features, inner := norm.shape(len(x))
+				if outer*features*inner != len(x) || centred != (norm.name != "RMSNorm") {
 					continue
 				}
-				if len(x) > 1<<20 && channels != len(x) { // each norm's scratch stays, and would be gigabytes
+				if len(x) > 1<<20 && features != len(x) { // the norms' scratch stays, and would take gigabytes
 					continue
 				}
 				got := runWide(t, norm, x, dy, u, eps)
 				if want := slices.Repeat([]T{0}, len(x)); centred && slices.Min(x) == slices.Max(x) {
 					require.Equal(t, want, got[0], "%s of %s", norm.name, what)
 				}
-				want.dgamma(g, channels, inner)
-				formula.dgamma(g, channels, inner)
+				want.dgamma(g, features, inner)
+				formula.dgamma(g, features, inner)
 				for i, result := range []string{"x̂", "dx", "dγ", "second dx", "second ddy"} {
 					most := times
 					if i > 0 {
@@ -192,7 +199,8 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 					most *= allowed[T](want, formula, i)
 					for j, v := range got[i] {
 						if e := math.Abs(float64(v) - want.values[i][j]); !(e <= most) {
-							require.Failf(t, "inexact", "%s of %s, dy %s: %s is off by %g, want %g at the most", norm.name, what, dyName, result, e, most)
+							require.Failf(t, "inexact", "%s of %s, dy %s: %s is off by %g, want at most %g",
+								norm.name, what, dyName, result, e, most)
 						}
 					}
 				}
@@ -201,7 +209,7 @@ func checkWide[T Float](t *testing.T, what string, x []T, eps, times float64) {
 	}
 }
 
-// allowed is the error of the formula's result, or one rounding.
+// allowed returns the error of the formula's result, or one rounding if that is more.
 func allowed[T Float](want, formula exactResults, result int) float64 {
 	_, double := any(T(0)).(float64)
 	if double {
@@ -214,23 +222,24 @@ func allowed[T Float](want, formula exactResults, result int) float64 {
 	return most
 }
 
-// runWide gives the results of some equal sets side by side, which are the same.
+// runWide returns the results of one of some equal sets side by side, whose results must be
+// equal.
 func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r [5][]T) {
 	n := len(x)
-	outer, channels, inner := norm.shape(n)
+	outer, features, inner := norm.shape(n)
 	sets := 5
 	if n > 5000 {
 		sets = 2
 	}
-	at := make([]int, n) // where the first set is; others are channels·inner on
+	at := make([]int, n) // the first set's places; the next set's are features·inner further
 	for i := range at {
-		at[i] = (i/inner/channels*sets*channels+i/inner%channels)*inner + i%inner
+		at[i] = (i/inner/features*sets*features+i/inner%features)*inner + i%inner
 	}
 	spread := func(s []T) []T {
 		all := make([]T, sets*n)
 		for i, v := range s {
 			for set := range sets {
-				all[at[i]+set*channels*inner] = v
+				all[at[i]+set*features*inner] = v
 			}
 		}
 		return all
@@ -240,7 +249,7 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		for i := range s {
 			s[i] = all[at[i]]
 			for set := range sets {
-				if v := all[at[i]+set*channels*inner]; v != s[i] && s[i] == s[i] {
+				if v := all[at[i]+set*features*inner]; v != s[i] && s[i] == s[i] {
 					require.Failf(t, "sets differ", "%s: %v and %v at %d", norm.name, s[i], v, i)
 				}
 			}
@@ -248,31 +257,30 @@ func runWide[T Float](t *testing.T, norm wideNorm, x, dy, u []T, eps float64) (r
 		return s
 	}
 	X, DY, Y, DX := spread(x), spread(dy), make([]T, sets*n), make([]T, sets*n)
-	mean, shift, rstd, dgamma := make([]T, sets), make([]T, sets), make([]T, sets), make([]T, sets*channels)
+	dgamma := make([]T, sets*features)
 	if norm.name == "LayerNorm" || norm.name == "RMSNorm" {
 		dgamma = dgamma[:n]
-		if norm.name == "LayerNorm" {
-			LayerNorm(Y, X, nil, nil, mean, shift, rstd, sets, n, eps)
-			LayerNormBackward(DX, dgamma, nil, X, nil, mean, shift, rstd, DY, sets, n)
-		} else {
-			mean, shift = nil, nil
-			RMSNorm(Y, X, nil, rstd, sets, n, eps)
-			RMSNormBackward(DX, dgamma, X, nil, rstd, DY, sets, n)
+		rows := NewLayerNorm[T](n, eps)
+		if norm.name == "RMSNorm" {
+			rows = NewRMSNorm[T](n, n, eps)
 		}
+		rows.Forward(Y, X, nil, nil)
+		rows.Backward(DX, dgamma, nil, X, nil, DY)
 		for i := range dgamma { // a sum over the sets
 			dgamma[i] /= T(sets)
 		}
 		ddx, ddy := make([]T, sets*n), make([]T, sets*n)
-		RowNormSecond(ddx, nil, ddy, X, nil, mean, shift, rstd, DY, spread(u), sets, n, n)
+		rows.Second(ddx, nil, ddy, X, nil, DY, spread(u))
 		r[3], r[4] = gather(ddx), gather(ddy)
 	} else if strings.HasPrefix(norm.name, "Batch") {
-		mean, rest, variance := make([]float64, sets), make([]float64, sets), make([]float64, sets)
-		BatchNorm(Y, X, nil, nil, mean, rest, variance, outer, sets, inner, eps)
-		ColumnNormBackward(DX, dgamma, nil, X, nil, mean, rest, variance, DY, outer, sets, inner, eps, true)
+		n := BatchNorm[T]{Features: sets, Inner: inner, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	} else {
-		GroupNorm(Y, X, nil, nil, mean, shift, rstd, 1, outer, sets*channels, inner, sets, eps)
-		GroupNormBackward(DX, dgamma, nil, X, nil, mean, shift, rstd, DY, 1, outer, sets*channels, inner, sets, eps)
+		n := GroupNorm[T]{GroupShape: GroupShape{1, outer, sets * features, inner, sets}, Eps: eps}
+		n.Forward(Y, X, nil, nil)
+		n.Backward(DX, dgamma, nil, X, nil, DY)
 	}
-	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:channels]
+	r[0], r[1], r[2] = gather(Y), gather(DX), dgamma[:features]
 	return r
 }

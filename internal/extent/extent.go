@@ -1,5 +1,5 @@
-// Package extent counts the elements of tensors whose sizes come from a user or a
-// file, so that no product of them wraps.
+// Package extent computes the number of elements of tensors whose sizes come from a user or a file,
+// without integer overflow.
 package extent
 
 import (
@@ -7,12 +7,12 @@ import (
 	"math"
 )
 
-// Max is how many elements a tensor may have: 256 GiB of float32, so that a larger size is
-// surely a mistake. Where an int has 32 bits, their bytes must fit it.
+// Max is the maximum number of elements of a tensor: 256 GiB of float32. A larger size is surely a
+// mistake. If an int has 32 bits, the number of bytes must fit in it.
 const Max = min(1<<36, math.MaxInt/8)
 
-// Product multiplies sizes. It is not ok if one of them is negative or the product is more
-// than Max.
+// Product returns the product of sizes. It reports false if a size is negative or the product exceeds
+// Max.
 func Product(sizes ...int) (n int, ok bool) {
 	n = 1
 	for _, s := range sizes {
@@ -24,7 +24,7 @@ func Product(sizes ...int) (n int, ok bool) {
 	return n, true
 }
 
-// Of returns the number of a shape's elements, or an error that begins with what.
+// Of returns the number of elements of a shape, or an error that starts with what.
 func Of[S ~[]int](what string, shape S) (int, error) {
 	n, ok := Product(shape...)
 	if !ok {

@@ -10,13 +10,14 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestProduct holds it to integers that do not wrap.
+// TestProduct compares Product with integers that do not overflow.
 func TestProduct(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		sizes := rapid.SliceOfN(rapid.OneOf(
 			rapid.IntRange(0, 9),
 			rapid.IntMin(1),
-			rapid.SampledFrom([]int{-1, math.MinInt, Max, Max + 1, Max / 2, math.MaxInt, math.MaxInt/2 + 1, 1 << 16, 1 << 18}),
+			rapid.SampledFrom([]int{-1, math.MinInt, Max, Max + 1, Max / 2, math.MaxInt, math.MaxInt/2 + 1, 1 << 16,
+				1 << 18}),
 		), 0, 5).Draw(t, "sizes")
 		want, ok := big.NewInt(1), true
 		for _, s := range sizes {
@@ -33,7 +34,8 @@ func TestProduct(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want.Int64(), int64(n))
 		} else {
-			require.EqualError(t, err, fmt.Sprintf("x has shape %v, want sizes of 0 or more and at most %d elements", sizes, Max))
+			require.EqualError(t, err, fmt.Sprintf("x has shape %v, want sizes of 0 or more and at most %d elements",
+				sizes, Max))
 		}
 	})
 }

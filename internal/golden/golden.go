@@ -1,5 +1,5 @@
-// Package golden is for tests: it reads the values that testdata/golden.py has
-// made with PyTorch, makes numbers that PyTorch can be had on, and compares.
+// Package golden helps tests: it reads the values that testdata/golden.py computed with PyTorch,
+// generates the same inputs as those scripts, and compares results.
 package golden
 
 import (
@@ -23,7 +23,7 @@ type Ints struct {
 	Shape, Data []int
 }
 
-// Read reads a file of testdata/.
+// Read decodes a JSON file in testdata/.
 func Read(t *testing.T, file string, into any) {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
@@ -36,8 +36,9 @@ func Read(t *testing.T, file string, into any) {
 	}
 }
 
-// Made gives n numbers of a mean and a deviation, sums of four uniform ones: those of
-// data in testdata/oracle/made.py, so that PyTorch can be had on the same.
+// Made returns n pseudorandom numbers with this mean and standard deviation, each a sum of four
+// uniform numbers. They equal those of data in testdata/oracle/made.py, so that PyTorch can compute
+// with the same numbers.
 func Made(seed uint64, n int, mean, deviation float64) []float64 {
 	x := make([]float64, n)
 	for i := range x {
@@ -51,12 +52,12 @@ func Made(seed uint64, n int, mean, deviation float64) []float64 {
 	return x
 }
 
-// Within is how far values may be from what they should be: Rel of the largest
-// of them, and Abs for those that are what is left after cancellation.
+// Within is a tolerance: Rel is relative to the largest expected value, and Abs is for values that
+// remain after cancellation.
 type Within struct{ Rel, Abs float64 }
 
-// RequireClose fails where got is not as close to want as tol says. NaN is close
-// to nothing.
+// RequireClose fails the test unless every element of got is within tol of want. NaN is never within
+// a tolerance.
 func RequireClose(t *testing.T, want, got []float64, tol Within, format string, args ...any) {
 	t.Helper()
 	what := fmt.Sprintf(format, args...)
@@ -69,7 +70,8 @@ func RequireClose(t *testing.T, want, got []float64, tol Within, format string, 
 	}
 	for i := range want {
 		if !(math.Abs(got[i]-want[i]) <= tol.Rel*largest+tol.Abs) {
-			t.Fatalf("%s: element %d is %.15g, want %.15g (tolerance %g of %g, and %g)", what, i, got[i], want[i], tol.Rel, largest, tol.Abs)
+			t.Fatalf("%s: element %d is %.15g, want %.15g (tolerance %g of %g, plus %g)",
+				what, i, got[i], want[i], tol.Rel, largest, tol.Abs)
 		}
 	}
 }

@@ -10,17 +10,17 @@ import (
 // Twice is a kernel whose gradients have gradients.
 type Twice[T Float] interface {
 	Kernel[T]
-	// Second overwrites ddin and ddout, the gradients of Σ u∘din[i] with respect to
-	// in and dout, after Forward has run on the same in. dout has at least one element.
+	// Second overwrites ddin and ddout, the gradients of Σ u∘din[i] with respect to in and dout,
+	// after Forward has run on the same in. It is called only if dout has at least one element.
 	Second(i int, ddin []Array[T], ddout Array[T], in []Array[T], dout, u Array[T]) error
 }
 
 var errNoGradient = errors.New("has no gradient")
 
-// newBackward is the operation of all of a kernel's gradients. Its children are the
-// forward operation's inputs, its output and that one's gradient: they order it
-// after the forward run whose state it uses.
-func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several[T], error) {
+// newBackward returns the operation that computes all of a kernel's gradients. Its children are the
+// forward operation's inputs, its output and the output's gradient. They order it after the forward
+// run whose state it uses.
+func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*gradients[T], error) {
 	kernel, ok := f.kernel.(Kernel[T])
 	if !ok {
 		return nil, errNoGradient
@@ -29,7 +29,8 @@ func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several
 		return nil, shapeError("the output's gradient", grad.Shape(), f.shape)
 	}
 	n := len(inputs)
-	b := newSeveral(f.label, "backward", inputs, append(append(G.Nodes{}, inputs...), output, grad), func(din, in []Array[T]) error {
+	children := append(append(G.Nodes{}, inputs...), output, grad)
+	b := newGradients(f.label, "backward", inputs, children, func(din, in []Array[T]) error {
 		if dout := in[n+1]; len(dout.Data) > 0 {
 			return kernel.Backward(din, in[:n], in[n], dout)
 		}
@@ -37,9 +38,10 @@ func (f *forward[T]) newBackward(inputs G.Nodes, output, grad *G.Node) (*several
 		return nil
 	})
 	if k, ok := f.kernel.(Twice[T]); ok {
-		b.second = func(i int, children G.Nodes, u *G.Node) *several[T] {
-			of := append(append(G.Nodes{}, children[:n]...), children[n+1])
-			return newSeveral(f.label, "second backward", of, append(append(G.Nodes{}, children...), u), func(dd, in []Array[T]) error {
+		b.second = func(i int, children G.Nodes, u *G.Node) *gradients[T] {
+			wrt := append(append(G.Nodes{}, children[:n]...), children[n+1])
+			children = append(append(G.Nodes{}, children...), u)
+			return newGradients(f.label, "second backward", wrt, children, func(dd, in []Array[T]) error {
 				if dout := in[n+1]; len(dout.Data) > 0 {
 					return k.Second(i, dd[:n], dd[n], in[:n], dout, in[n+2])
 				}
@@ -57,11 +59,11 @@ func zero[T Float](arrays []Array[T]) {
 	}
 }
 
-// once refuses nodes of whose gradients Gorgonia would lose some without a word:
-// gorgonia.Grad passes over what an earlier one has differentiated, and gives one
-// term alone of the gradient of an input that an earlier one was with respect to.
-// Uses counts the nodes' over several calls.
-func once(uses map[*G.Node]int, nodes G.Nodes) error {
+// checkUndifferentiated returns an error if Gorgonia would silently lose gradients of the nodes: a
+// second gorgonia.Grad skips nodes that the first has differentiated, and returns only one term of
+// the gradient of an input that the first was with respect to. The counts in uses accumulate over
+// several calls.
+func checkUndifferentiated(uses map[*G.Node]int, nodes G.Nodes) error {
 	var visit func(n *G.Node, seen map[*G.Node]bool) error
 	visit = func(n *G.Node, seen map[*G.Node]bool) error {
 		if seen[n] {
@@ -71,7 +73,8 @@ func once(uses map[*G.Node]int, nodes G.Nodes) error {
 		uses[n]++
 		operands, wrt := Operands(n)
 		if n.Deriv() != nil && (len(operands) > 0 || uses[n] > 1) {
-			return fmt.Errorf("a second gorgonia.Grad would lose what comes by way of %q, which the first has differentiated: take the first with layers.Grad", n.Name())
+			return fmt.Errorf("a second gorgonia.Grad would lose the gradient through %q, "+
+				"which the first has differentiated: take the first with layers.Grad", n.Name())
 		}
 		for i, o := range operands {
 			if !wrt[i] {

@@ -2,9 +2,8 @@ package op
 
 import "gorgonia.org/tensor"
 
-// Copy copies src's elements into dst's memory, whatever the order in which each
-// of them holds its own. Both are of one shape and of one type: float32, float64
-// or int64.
+// Copy copies the elements of src to dst. Their memory may have different orders, but they must have
+// the same shape and the same type: float32, float64 or int64.
 func Copy(dst, src *tensor.Dense) {
 	switch dst.Dtype() {
 	case tensor.Float32:
@@ -27,15 +26,15 @@ func copyElements[E any](dst *tensor.Dense, to []E, src *tensor.Dense, from []E)
 	walk(dst, func(i int) { to[i] = elements[next]; next++ })
 }
 
-// Clone is a copy in row-major order, of one of Copy's types.
+// Clone returns a copy in row-major order. It supports Copy's types.
 func Clone(d *tensor.Dense) *tensor.Dense {
 	c := tensor.New(tensor.WithShape(d.Shape()...), tensor.Of(d.Dtype()))
 	Copy(c, d)
 	return c
 }
 
-// Numbers returns a tensor's elements in row-major order as float64s, in memory of their
-// own. It returns nil for nil and for tensors of other types than Copy's.
+// Numbers returns a tensor's elements in row-major order as a new slice of float64. It returns nil
+// for nil and for types other than Copy's.
 func Numbers(d *tensor.Dense) []float64 {
 	if d == nil {
 		return nil
@@ -51,7 +50,7 @@ func Numbers(d *tensor.Dense) []float64 {
 	return nil
 }
 
-// SetNumbers gives a tensor of float32 or float64 that many elements, in row-major order.
+// SetNumbers sets the elements of a float32 or float64 tensor, in row-major order.
 func SetNumbers(d *tensor.Dense, numbers []float64) {
 	next := 0
 	switch d.Dtype() {
@@ -64,7 +63,7 @@ func SetNumbers(d *tensor.Dense, numbers []float64) {
 	}
 }
 
-func widen[E float32 | float64 | int64](d *tensor.Dense, memory []E) []float64 {
+func widen[E Float | int64](d *tensor.Dense, memory []E) []float64 {
 	var scratch []E
 	elements := contiguous(d, memory, &scratch)
 	numbers := make([]float64, len(elements))

@@ -8,12 +8,13 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestCopyBetweenLayouts reads what was copied with tensor.Dense's own At.
+// TestCopyBetweenLayouts reads the copies with tensor.Dense's own At.
 func TestCopyBetweenLayouts(t *testing.T) {
 	all := func() map[string]tensor.Tensor {
 		l := layouts(t)
-		wide := mustTranspose(t, tensor.New(tensor.WithShape(3, 3), tensor.WithBacking([]float64{1, 4, 0, 2, 5, 0, 3, 6, 0})))
-		rows, err := wide.Slice(G.S(0, 2)) // contiguous by its flags, which it is not
+		wide := mustTranspose(t, tensor.New(tensor.WithShape(3, 3),
+			tensor.WithBacking([]float64{1, 4, 0, 2, 5, 0, 3, 6, 0})))
+		rows, err := wide.Slice(G.S(0, 2)) // its flags wrongly claim that it is contiguous
 		require.NoError(t, err)
 		l["view of transposed"] = rows
 		return l
@@ -46,12 +47,11 @@ func TestCopyBetweenLayouts(t *testing.T) {
 	column, err := big.Slice(nil, G.S(1))
 	require.NoError(t, err)
 	Copy(column.(*tensor.Dense), tensor.New(tensor.WithBacking([]float64{-1, -2, -3})))
-	require.Equal(t, []float64{1, -1, 3, 4, -2, 6, 7, -3, 9}, big.Float64s(), "what is beside a view is left alone")
+	require.Equal(t, []float64{1, -1, 3, 4, -2, 6, 7, -3, 9}, big.Float64s(), "elements outside the view do not change")
 }
 
-// TestAKernelGetsNoMoreThanTheTensorHolds: the memory of such a slice is that of all
-// rows.
-func TestAKernelGetsNoMoreThanTheTensorHolds(t *testing.T) {
+// TestContiguousReturnsOnlyTheTensorsElements: the memory of a slice with a step is that of all rows.
+func TestContiguousReturnsOnlyTheTensorsElements(t *testing.T) {
 	rows := tensor.New(tensor.WithShape(4, 2), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6, 7, 8}))
 	first, err := rows.Slice(G.S(0, 4, 4))
 	require.NoError(t, err)

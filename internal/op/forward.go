@@ -10,10 +10,10 @@ type forward[T Float] struct {
 	base
 	kernel Forward[T]
 	in     reader[T]
-	owned  owned // of the inputs
+	owned  owned // inputs that have a Memory
 	out    value[T]
 
-	auto *several[T] // LispMachine's gradient, made when first asked for
+	auto *gradients[T] // the gradients for a LispMachine, created on first use
 }
 
 func newForward[T Float](label string, shape tensor.Shape, k Forward[T], inputs []*G.Node) *forward[T] {
@@ -44,12 +44,12 @@ func (f *forward[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 	return f.out.value(), nil
 }
 
-// DiffWRT says that every float input has a gradient; of a kernel that has none too,
-// for SymDiff to say so.
+// DiffWRT reports that every float input has a gradient, even if the kernel has none, so that
+// Gorgonia calls SymDiff, which returns the error.
 func (f *forward[T]) DiffWRT(int) []bool { return f.in.float }
 
-// SymDiff adds the backward operation, which returns the first input's
-// gradient, and a pick for each of the others, or refuses to.
+// SymDiff adds the backward operation, which returns the first input's gradient, and a pick for each
+// of the others. It returns an error if the kernel has no Backward.
 func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (_ G.Nodes, err error) {
 	defer f.guard(&err)
 	b, err := f.newBackward(inputs, output, grad)
@@ -59,8 +59,7 @@ func (f *forward[T]) SymDiff(inputs G.Nodes, output, grad *G.Node) (_ G.Nodes, e
 	return b.apply()
 }
 
-// DoDiff adds the inputs' gradients to those LispMachine keeps beside each
-// value.
+// DoDiff adds the inputs' gradients to those that a LispMachine stores with each value.
 func (f *forward[T]) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) (err error) {
 	defer f.guard(&err)
 	if f.auto == nil {

@@ -9,18 +9,17 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// index answers lookups about the nodes of one graph. It reads each node once, so that
-// n lookups on a growing graph take time n. It holds no node, because a node would keep
-// its graph alive.
+// index answers lookups about the nodes of one graph. It reads each node once, so n lookups on a
+// growing graph take time O(n). It holds no nodes, because a node would keep its graph alive.
 type index struct {
 	mu      sync.Mutex
-	seen    int                  // how many nodes are in the index
+	seen    int                  // number of nodes in the index
 	last    weak.Pointer[G.Node] // the last of them
 	lastID  int64
 	hashes  map[uint32]struct{}
-	inputs  map[string]int    // by name, the place of the first input among the nodes
+	inputs  map[string]int    // by name, the position of the first input among the nodes
 	numbers map[string]int    // by kind, the first number that may be free
-	work    int               // how many nodes have been read and names tried, for tests
+	work    int               // nodes read plus names tried, for tests
 	owned   map[int64]*Memory // by the id of an input
 }
 
@@ -41,8 +40,8 @@ func indexOf(g *G.ExprGraph) *index {
 	return x
 }
 
-// update reads the nodes that have been added. Ids ascend along the nodes of a graph, so
-// if the last node seen is still at its place, no node before it has been removed.
+// update reads the nodes that have been added. The nodes of a graph have ascending ids, so if the
+// last node seen is still at its position, no node before it has been removed.
 func (x *index) update(nodes G.Nodes) {
 	if x.seen > 0 && (len(nodes) < x.seen || nodes[x.seen-1] != x.last.Value() || nodes[x.seen-1].ID() != x.lastID) {
 		x.forget()
@@ -70,7 +69,7 @@ func (x *index) update(nodes G.Nodes) {
 
 func (x *index) forget() { x.seen, x.hashes = 0, nil }
 
-// input returns the first input node of that name, nil if there is none.
+// input returns the first input node with this name, or nil if there is none.
 func (x *index) input(g *G.ExprGraph, name string) *G.Node {
 	i, ok := x.inputs[name]
 	if !ok {
@@ -79,12 +78,12 @@ func (x *index) input(g *G.ExprGraph, name string) *G.Node {
 	if n := g.AllNodes()[i]; n.Name() == name {
 		return n
 	}
-	x.forget() // someone has given the node another name
+	x.forget() // the node has been renamed
 	x.update(g.AllNodes())
 	return x.input(g, name)
 }
 
-// hashTaken reports whether a node of the graph has that hash.
+// hashTaken reports whether a node of the graph has this hash.
 func hashTaken(g *G.ExprGraph, hash uint32) bool {
 	x := indexOf(g)
 	defer x.mu.Unlock()
@@ -92,15 +91,15 @@ func hashTaken(g *G.ExprGraph, hash uint32) bool {
 	return taken
 }
 
-// Input returns the graph's first input node of that name, nil if there is none.
+// Input returns the graph's first input node with this name, or nil if there is none.
 func Input(g *G.ExprGraph, name string) *G.Node {
 	x := indexOf(g)
 	defer x.mu.Unlock()
 	return x.input(g, name)
 }
 
-// FreeName returns the first of kind, kind_1, kind_2, … that makes, with any of the
-// suffixes, no name of an input on the graph.
+// FreeName returns the first of kind, kind_1, kind_2, … that, followed by any of the suffixes, is not
+// the name of an input on the graph.
 func FreeName(g *G.ExprGraph, kind string, suffixes ...string) string {
 	x := indexOf(g)
 	defer x.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestEveryNodeIsReadOnce builds a chain of operations and names on one graph, and takes
-// its gradient: the work for each must not grow with the graph.
+// TestEveryNodeIsReadOnce builds a chain of operations and names on one graph and takes its gradient.
+// The work for each node must not grow with the graph.
 func TestEveryNodeIsReadOnce(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{10, 1000} {
@@ -33,7 +33,8 @@ func TestEveryNodeIsReadOnce(t *testing.T) {
 		_, err := G.Grad(applyWeighted(t, tensor.ScalarShape(), y, weights[0]), weights...)
 		require.NoError(t, err)
 		x := indexOf(g)
-		require.LessOrEqual(t, x.work, len(g.AllNodes())+2*n, "a name is tried when it is given and when it is taken")
+		require.LessOrEqual(t, x.work, len(g.AllNodes())+2*n,
+			"a name is tried once while it is free and once when it is taken")
 		x.mu.Unlock()
 	}
 }
@@ -97,8 +98,8 @@ func TestIndexFollowsTheGraph(t *testing.T) {
 	}
 }
 
-// TestAnIndexDoesNotKeepItsGraph waits for the garbage collector to take both.
-func TestAnIndexDoesNotKeepItsGraph(t *testing.T) {
+// TestIndexDoesNotKeepItsGraph waits until the garbage collector has collected both.
+func TestIndexDoesNotKeepItsGraph(t *testing.T) {
 	key := func() weak.Pointer[G.ExprGraph] {
 		g := G.NewGraph()
 		newInput(g, "x", G.NewF64(1))

@@ -6,8 +6,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// Close ends a machine. Gorgonia has set a finalizer on it, which does nothing but
-// keep all that the machine holds through one more garbage collection.
+// Close closes a machine and removes the finalizer that Gorgonia has set on it. The finalizer would
+// only keep the machine's memory alive for one more garbage collection.
 func Close(vm G.VM) {
 	vm.Close()
 	runtime.SetFinalizer(vm, nil)

@@ -8,11 +8,11 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestNothingIsAllocatedAfterTheFirstRun runs the operations as a machine does.
+// TestNothingIsAllocatedAfterTheFirstRun runs the operations like a machine.
 func TestNothingIsAllocatedAfterTheFirstRun(t *testing.T) {
 	for layout, most := range map[string]float64{
 		"row-major":  0,
-		"transposed": 4, // the places of a walk through strides, forward and backward
+		"transposed": 4, // the indices of a walk through strides, forward and backward
 	} {
 		t.Run(layout, func(t *testing.T) {
 			g := G.NewGraph()
@@ -45,10 +45,11 @@ func TestEqualInstancesStayTwoNodes(t *testing.T) {
 	w := newInput(g, "w", G.NewF64(2))
 	first, second := &weighted[float64]{}, &weighted[float64]{}
 	for _, k := range []*weighted[float64]{first, second} {
-		lastID.Store(1 << 40) // both draw the same identity: the second must draw again
+		lastID.Store(1 << 40) // both get the same id, so the second must get another
 		y, err := Apply("Weighted", tensor.Shape{2, 3}, nil, k, x, w)
 		require.NoError(t, err)
-		require.Equal(t, nodeHash(y.Op().(operation).self(), G.Nodes{x, w}), y.Hashcode(), "nodeHash foresees Gorgonia's hash")
+		require.Equal(t, nodeHash(y.Op().(operation).self(), G.Nodes{x, w}), y.Hashcode(),
+			"nodeHash predicts Gorgonia's hash")
 	}
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
@@ -57,7 +58,7 @@ func TestEqualInstancesStayTwoNodes(t *testing.T) {
 	require.Equal(t, 1, second.runs)
 }
 
-func TestHashIsForeseenForEveryOperation(t *testing.T) {
+func TestNodeHashPredictsEveryOperationsHash(t *testing.T) {
 	g := G.NewGraph()
 	x := newInput(g, "x", layouts(t)["row-major"])
 	w := newInput(g, "w", G.NewF64(2))
@@ -97,13 +98,13 @@ func TestSecondMachineOnOneGraph(t *testing.T) {
 		require.NoError(t, vm.RunAll())
 		vm.Reset()
 		require.Equal(t, []float64{2, 16, 54, 32, 100, 216}, elements(t, y.Value()))
-		// Gorgonia adds up gradients until a solver takes them.
+		// Gorgonia accumulates gradients until a solver resets them.
 		require.Equal(t, []float64{210 * float64(i+1)}, elements(t, gradOf(t, w)))
 	}
 }
 
-// TestOutputSurvivesWhatGorgoniaDoesToIt lets operations downstream work in
-// place, reshape, and give tensors back to the pool, over several runs.
+// TestOutputSurvivesWhatGorgoniaDoesToIt: downstream operations work in place, reshape, and return
+// tensors to the pool, over several runs.
 func TestOutputSurvivesWhatGorgoniaDoesToIt(t *testing.T) {
 	g := G.NewGraph()
 	x := newInput(g, "x", layouts(t)["row-major"])
@@ -144,8 +145,10 @@ func TestValuesThatDoNotFitTheGraphAreErrors(t *testing.T) {
 		{[]G.Value{good}, "got 1 inputs, want 2"},
 		{[]G.Value{good, nil}, "input 1 has no value"},
 		{[]G.Value{good, G.NewF32(1)}, "input 1 is of type float32, want float64"},
-		{[]G.Value{tensor.New(tensor.WithShape(3, 3), tensor.Of(tensor.Float64)), G.NewF64(1)}, "input 0 has shape (3, 3), want (2, 3)"},
-		{[]G.Value{tensor.New(tensor.WithShape(3, 2), tensor.Of(tensor.Float64)), G.NewF64(1)}, "input 0 has shape (3, 2), want (2, 3)"},
+		{[]G.Value{tensor.New(tensor.WithShape(3, 3), tensor.Of(tensor.Float64)), G.NewF64(1)},
+			"input 0 has shape (3, 3), want (2, 3)"},
+		{[]G.Value{tensor.New(tensor.WithShape(3, 2), tensor.Of(tensor.Float64)), G.NewF64(1)},
+			"input 0 has shape (3, 2), want (2, 3)"},
 	} {
 		_, err := do(c.in...)
 		require.EqualError(t, err, "layers: Weighted w1 forward: "+c.want)

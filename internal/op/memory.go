@@ -8,8 +8,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Memory is where a learnable has its values on all graphs that it is on. Until it is
-// shared, the learnable is on one graph and may have its values anywhere.
+// Memory is the memory of a learnable's values on all graphs to which the learnable belongs. Until
+// it is shared, the learnable is on one graph and its values may be anywhere.
 type Memory struct{ shared atomic.Pointer[location] }
 
 type location struct {
@@ -17,9 +17,9 @@ type location struct {
 	at   uintptr // of data
 }
 
-// Share makes the place of the node's values the shared memory, or checks that it is, if
-// the memory is shared already. Values that are not in row-major order, or are a part of a
-// larger tensor, are moved first.
+// Share makes the memory of the node's values the shared memory. If the memory is shared already,
+// Share returns an error unless the node uses it. Values that are not in row-major order, or are
+// part of a larger tensor, are moved first.
 func (m *Memory) Share(n *G.Node) error {
 	if m.shared.Load() != nil {
 		return m.check(n)
@@ -35,7 +35,7 @@ func (m *Memory) Share(n *G.Node) error {
 	return nil
 }
 
-// Rejoin makes the node use the shared memory again, if it has its values elsewhere.
+// Rejoin makes the node use the shared memory again if its values are elsewhere.
 func (m *Memory) Rejoin(n *G.Node) error {
 	if m.check(n) == nil {
 		return nil
@@ -43,8 +43,8 @@ func (m *Memory) Rejoin(n *G.Node) error {
 	return G.Let(n, tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(m.shared.Load().data)))
 }
 
-// Adopt gives the node its values in the shared memory again, and all placements the
-// values that it has now.
+// Adopt makes the node use the shared memory again and copies the node's current values to it, and
+// so to all placements.
 func (m *Memory) Adopt(n *G.Node) error {
 	if m.check(n) == nil {
 		return nil
@@ -61,22 +61,22 @@ func (m *Memory) Adopt(n *G.Node) error {
 	return nil
 }
 
-// check refuses a node that has its values elsewhere: gorgonia.Let and gob give a node
-// other memory, and a solver would then train one placement alone.
+// check returns an error if the node's values are elsewhere. gorgonia.Let and gob replace a node's
+// memory, and a solver would then train only one placement.
 func (m *Memory) check(n *G.Node) error {
 	l := m.shared.Load()
 	if l == nil {
 		return nil
 	}
 	if v := n.Value(); v == nil || v.Uintptr() != l.at {
-		return fmt.Errorf("%s has been given other memory than it has on the layer's other graphs, as gorgonia.Let does: "+
-			"call Load with the values that it is to have, such as the placement's own State()", n.Name())
+		return fmt.Errorf("%s no longer shares its memory with the layer's other graphs, as after gorgonia.Let: "+
+			"call Load with the intended values, such as the placement's own State()", n.Name())
 	}
 	return nil
 }
 
-// Own makes the memory that of an input node: operations that are applied to the node from
-// then on refuse to run when its values are elsewhere.
+// Own registers the memory as that of an input node. Operations that are applied to the node
+// afterwards return an error when they run while its values are elsewhere.
 func (m *Memory) Own(n *G.Node) {
 	x := indexOf(n.Graph())
 	defer x.mu.Unlock()
@@ -86,7 +86,7 @@ func (m *Memory) Own(n *G.Node) {
 	x.owned[n.ID()] = m
 }
 
-// owned are an operation's inputs that have a Memory.
+// owned lists an operation's inputs that have a Memory.
 type owned []ownedInput
 
 type ownedInput struct {

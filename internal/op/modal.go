@@ -11,16 +11,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Modal is a kernel that computes something else under a machine made with
-// gorgonia.EvalMode. Its Backward belongs to the mode of its last Forward.
+// Modal is a kernel that computes something different on a machine made with gorgonia.EvalMode.
+// Backward uses the mode of the last Forward.
 type Modal[T Float] interface {
 	Kernel[T]
-	// SetTraining is called before each Forward with the mode of the running machine.
+	// SetTraining sets the mode. It is called before each Forward with the running machine's mode.
 	SetTraining(training bool)
 }
 
-// ApplyModal is Apply for such a kernel.
-func ApplyModal(label string, shape tensor.Shape, f32 Modal[float32], f64 Modal[float64], inputs ...*G.Node) (*G.Node, error) {
+// ApplyModal is Apply for a kernel with modes.
+func ApplyModal(label string, shape tensor.Shape, f32 Modal[float32], f64 Modal[float64],
+	inputs ...*G.Node) (*G.Node, error) {
 	dt, err := floatType(inputs)
 	if err != nil {
 		return nil, fmt.Errorf("layers: %s: %w", label, err)
@@ -38,38 +39,38 @@ func applyModal[T Float](f *forward[T], k Modal[T], inputs []*G.Node) (*G.Node, 
 	return n, err
 }
 
-// modal is forward for a kernel that has modes. Gorgonia tells an operation the mode of
-// each new machine, but not which machine runs it. It makes them in this order:
+// modal is forward for a kernel that has modes. Gorgonia calls an operation's SetTraining with the
+// mode of each new machine, but an operation does not know which machine runs it. Machines are
+// created in these steps:
 //
-//	NewTapeMachine  compiles the graph, which asks each operation whether it overwrites
-//	                its input and puts it into the machine's program; then tells
-//	                the mode to each node's operation
-//	NewLispMachine  tells the mode to each node's operation, and runs whatever operation
-//	                the node has by then
+//	NewTapeMachine  compiles the graph, which calls each operation's OverwritesInput and puts
+//	                the operation into the machine's program; then calls SetTraining on each
+//	                node's operation
+//	NewLispMachine  calls SetTraining on each node's operation; runs whatever operation the
+//	                node has by then
 //
-// So once an operation has been told a mode, it keeps that mode, and a successor takes
-// its place in the node. A TapeMachine runs the operation that it has told. LispMachines
-// run the latest successor, which knows what its predecessors have been told by them.
-// Where the mode stays unknown, running is an error: with LispMachines of both modes, with a
-// compiled program that a machine of another mode takes over, and with a graph and its
-// Clone, whose nodes have one operation.
+// Therefore an operation keeps the first mode that is set on it, and a successor replaces it in the
+// node. A TapeMachine runs the operation on which it set the mode. LispMachines run the latest
+// successor, which knows the modes that LispMachines set on its predecessors. If the mode is
+// unknown, running is an error: with LispMachines of both modes, with a compiled program that a
+// machine of another mode uses, and with a graph and its Clone, whose nodes share an operation.
 type modal[T Float] struct {
 	*forward[T]
 	kernel Modal[T]
-	shared *sharedMode // with predecessors and successors
+	shared *sharedMode // shared with predecessors and successors
 
-	serial   int   // ascends from each to its successor
-	compiled maker // who has compiled it last
-	program  bool  // it may be in a program that was compiled outside NewTapeMachine
-	told     modes // the modes that it was told itself
-	lisp     modes // the modes that LispMachines told its predecessors
+	serial    int   // ascends from each operation to its successor
+	compiled  maker // the function that compiled it last
+	program   bool  // it may be in a program that was compiled outside NewTapeMachine
+	modes     modes // the modes that were set on this operation
+	lispModes modes // the modes that LispMachines set on its predecessors
 }
 
-// sharedMode is common to all operations that a node has had.
+// sharedMode holds what all successive operations of a node share.
 type sharedMode struct {
 	node *G.Node
-	// barred[m] is a serial: operations before it that were told m may be in a program
-	// of a machine of the other mode.
+	// barred[m] is a serial. Earlier operations whose mode was set to m may be in a program of a
+	// machine of the other mode.
 	barred [3]int
 }
 
@@ -88,45 +89,47 @@ func modeOf(isTraining bool) modes {
 	return evaluation
 }
 
-// OverwritesInput notes which machine's program the operation is put into.
+// OverwritesInput records which function compiles the operation into a program.
 func (m *modal[T]) OverwritesInput() int {
-	m.compiled = whoMakes()
+	m.compiled = caller()
 	m.program = m.program || m.compiled != tapeMachine
 	return m.forward.OverwritesInput()
 }
 
-// SetTraining takes a new machine's mode and makes way for a successor.
+// SetTraining records a new machine's mode. The first time, it puts a successor into the node.
 func (m *modal[T]) SetTraining(isTraining bool) error {
-	mode, by := modeOf(isTraining), whoMakes()
-	untold, lisp := m.told == 0, m.lisp
+	mode, by := modeOf(isTraining), caller()
+	first, lispModes := m.modes == 0, m.lispModes
 	switch {
 	case by == tapeMachine && m.compiled == tapeMachine: // it is in that machine's program
-		m.told |= mode
+		m.modes |= mode
 	case by == lispMachine:
-		m.told |= mode
-		lisp |= mode
+		m.modes |= mode
+		lispModes |= mode
 	default: // the mode may be for any program that holds this operation or a predecessor
 		other := training + evaluation - mode
 		m.shared.barred[other] = max(m.shared.barred[other], m.serial)
-		if m.program || by == somebody {
-			m.told |= mode
+		if m.program || by == unknown {
+			m.modes |= mode
 		}
-		if by == somebody {
-			lisp |= mode
+		if by == unknown {
+			lispModes |= mode
 		}
 	}
-	if untold && m.told != 0 {
-		next := &modal[T]{forward: m.forward, kernel: m.kernel, shared: m.shared, serial: m.serial + 1, lisp: lisp}
+	if first && m.modes != 0 {
+		next := &modal[T]{
+			forward: m.forward, kernel: m.kernel, shared: m.shared, serial: m.serial + 1, lispModes: lispModes,
+		}
 		replace(m.shared.node, m, next)
 	}
 	return nil
 }
 
-// Do runs the kernel in the mode of the machine.
+// Do runs the kernel in the machine's mode.
 func (m *modal[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
-	mode := m.told
+	mode := m.modes
 	if mode == 0 {
-		mode = m.lisp
+		mode = m.lispModes
 	}
 	if mode == training+evaluation || m.serial < m.shared.barred[mode] {
 		defer m.guard(&err)
@@ -136,21 +139,22 @@ func (m *modal[T]) Do(inputs ...G.Value) (_ G.Value, err error) {
 	return m.forward.Do(inputs...)
 }
 
-var errMode = errors.New("machines made with and without gorgonia.EvalMode may run this operation, and it cannot tell which one does: " +
-	"make the machine anew with gorgonia.NewTapeMachine, from the graph and not from a compiled program, " +
-	"or evaluate a branch or graph of its own, placing the layer there with On(g, layers.Evaluation)")
+var errMode = errors.New("machines with and without gorgonia.EvalMode may run this operation, so its mode is " +
+	"unknown: " +
+	"create a new machine with gorgonia.NewTapeMachine, from the graph and not from a compiled program, " +
+	"or evaluate on a separate branch or graph, placing the layer there with On(g, layers.Evaluation)")
 
-// maker is the function that calls an operation while a machine is made.
+// maker is a function that creates a machine and meanwhile calls the methods of operations.
 type maker int
 
 const (
-	somebody maker = iota + 1
+	unknown maker = iota + 1
 	tapeMachine
 	lispMachine
 )
 
-// whoMakes finds the maker among the callers.
-func whoMakes() maker {
+// caller returns the maker on the call stack.
+func caller() maker {
 	var callers [16]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(3, callers[:])])
 	for {
@@ -162,13 +166,13 @@ func whoMakes() maker {
 			return lispMachine
 		}
 		if !more {
-			return somebody
+			return unknown
 		}
 	}
 }
 
-// opField is the field of a node that holds its operation, nil if it is not as in Gorgonia
-// v0.9.18.
+// opField is the index of the node field that holds its operation, or nil if the field differs from
+// that in Gorgonia v0.9.18.
 var opField = func() []int {
 	f, ok := reflect.TypeFor[G.Node]().FieldByName("op")
 	if !ok || f.Type != reflect.TypeFor[G.Op]() {
@@ -177,8 +181,8 @@ var opField = func() []int {
 	return f.Index
 }()
 
-// replace puts the operation by, which has the same hash, in the place of old. Where it
-// cannot, old stays and is told every mode.
+// replace replaces the node's operation old with by, which has the same hash. If that is impossible,
+// old stays and every mode is set on it.
 func replace(n *G.Node, old, by G.Op) {
 	if n == nil || opField == nil || n.Op() != old {
 		return

@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// switched is weighted that notes the modes in which it runs.
+// switched is a weighted kernel that records the modes in which it runs.
 type switched struct {
 	weighted[float64]
 	trains bool
@@ -26,12 +26,13 @@ func applySwitched(t *testing.T) (*switched, *G.ExprGraph, *G.Node) {
 	t.Helper()
 	g := G.NewGraph()
 	k := &switched{}
-	y, err := ApplyModal("Switched", tensor.Shape{2, 3}, nil, k, newInput(g, "x", layouts(t)["row-major"]), newInput(g, "w", G.NewF64(2)))
+	y, err := ApplyModal("Switched", tensor.Shape{2, 3}, nil, k, newInput(g, "x", layouts(t)["row-major"]),
+		newInput(g, "w", G.NewF64(2)))
 	require.NoError(t, err)
 	return k, g, y
 }
 
-func TestAnOperationKeepsTheModeItWasCompiledFor(t *testing.T) {
+func TestOperationsKeepTheModeOfTheirMachine(t *testing.T) {
 	k, g, y := applySwitched(t)
 	hash, nodes := y.Op().Hashcode(), len(g.AllNodes())
 	var vms []G.VM
@@ -45,18 +46,17 @@ func TestAnOperationKeepsTheModeItWasCompiledFor(t *testing.T) {
 		vms[i].Reset()
 	}
 	require.Equal(t, []bool{false, true, true, false}, k.ran)
-	require.Equal(t, hash, y.Op().Hashcode(), "a successor hashes as the operation it replaces")
+	require.Equal(t, hash, y.Op().Hashcode(), "a successor has the hash of the operation that it replaces")
 	require.Len(t, g.AllNodes(), nodes)
 }
 
-// TestAModeThatSomebodySetsIsNotIgnored: a program that tells an operation a mode
-// itself may mean any machine.
-func TestAModeThatSomebodySetsIsNotIgnored(t *testing.T) {
+// TestExplicitSetTrainingIsNotIgnored: a user's call of SetTraining may be meant for any machine.
+func TestExplicitSetTrainingIsNotIgnored(t *testing.T) {
 	k, g, y := applySwitched(t)
 	train := G.NewTapeMachine(g)
 	defer train.Close()
 	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(false))
-	require.ErrorContains(t, train.RunAll(), "make the machine anew")
+	require.ErrorContains(t, train.RunAll(), "create a new machine")
 	lisp := G.NewLispMachine(g, G.ExecuteFwdOnly(), G.EvalMode())
 	defer lisp.Close()
 	require.NoError(t, lisp.RunAll())
@@ -66,23 +66,22 @@ func TestAModeThatSomebodySetsIsNotIgnored(t *testing.T) {
 	require.Equal(t, []bool{false, true}, k.ran)
 }
 
-func TestAModeThatSomebodySetsIsOneOfLispMachinesToo(t *testing.T) {
+func TestExplicitSetTrainingAppliesToLispMachines(t *testing.T) {
 	k, g, y := applySwitched(t)
 	lisp := G.NewLispMachine(g, G.ExecuteFwdOnly())
 	defer lisp.Close()
 	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(false))
-	require.ErrorContains(t, lisp.RunAll(), "make the machine anew")
+	require.ErrorContains(t, lisp.RunAll(), "create a new machine")
 	require.Empty(t, k.ran)
 
 	_, _, y = applySwitched(t)
 	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(false))
 	require.NoError(t, y.Op().(G.TrainModeOp).SetTraining(true))
 	_, err := y.Op().Do(layouts(t)["row-major"], G.NewF64(2))
-	require.ErrorContains(t, err, "make the machine anew")
+	require.ErrorContains(t, err, "create a new machine")
 }
 
-// TestWithoutSuccessorsNoModeIsGuessed hides the field of Gorgonia's nodes that
-// successors are put into.
+// TestWithoutSuccessorsNoModeIsGuessed hides the field of Gorgonia's nodes that holds the operation.
 func TestWithoutSuccessorsNoModeIsGuessed(t *testing.T) {
 	require.NotNil(t, opField)
 	defer func(f []int) { opField = f }(opField)
@@ -95,13 +94,13 @@ func TestWithoutSuccessorsNoModeIsGuessed(t *testing.T) {
 	second := G.NewTapeMachine(g)
 	defer second.Close()
 	for _, vm := range []G.VM{first, second} {
-		require.ErrorContains(t, vm.RunAll(), "make the machine anew")
+		require.ErrorContains(t, vm.RunAll(), "create a new machine")
 		vm.Reset()
 	}
 	require.Equal(t, []bool{false}, k.ran)
 }
 
-func TestAModalKernelWithoutAFloatInputIsAnError(t *testing.T) {
+func TestModalKernelWithoutAFloatInputIsAnError(t *testing.T) {
 	g := G.NewGraph()
 	ids := G.NewVector(g, tensor.Int, G.WithShape(2), G.WithName("ids"))
 	_, err := ApplyModal("Switched", tensor.Shape{2}, nil, &switched{}, ids)

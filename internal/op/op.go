@@ -1,11 +1,10 @@
-// Package op makes a layer's forward/backward pair of kernels an operation of
-// a Gorgonia graph: one node with a symbolic gradient (for TapeMachine, through
-// gorgonia.Grad) and an automatic one (for LispMachine).
+// Package op turns a layer's pair of forward and backward kernels into an operation of a Gorgonia
+// graph: one node with a symbolic gradient (for TapeMachine, through gorgonia.Grad) and an automatic
+// gradient (for LispMachine).
 //
-// An operation owns the memory of its output and of its gradients and returns
-// the same values on every run, so that a run allocates none. A value read from
-// a node is therefore valid until the graph runs again, and machines that share
-// a graph, or a graph and its Clone, must not run at the same time.
+// An operation owns the memory of its output and of its gradients and returns the same values on
+// every run, so runs do not allocate. A value read from a node is therefore valid until the graph
+// runs again, and machines that share a graph, or a graph and its Clone, must not run concurrently.
 package op
 
 import (
@@ -16,19 +15,20 @@ import (
 	"sync/atomic"
 
 	"github.com/chewxy/hm"
-	_ "go4.org/unsafe/assume-no-moving-gc" // imported for its version: go.mod says why
+	_ "go4.org/unsafe/assume-no-moving-gc" // imported for its version; go.mod explains why
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/extent"
 )
 
-// Float is the element type of a kernel.
+// Float is the element type of a kernel. It repeats the Float of internal/cpu/simd because this package
+// imports nothing of ours that computes.
 type Float interface{ float32 | float64 }
 
-// Array is what a kernel sees of a tensor: its shape and its elements,
-// contiguous and row-major. Data is nil for an integer input, Ints for any
-// other. A scalar has an empty shape and one element.
+// Array is a kernel's view of a tensor: its shape and its elements, contiguous and row-major. Data is
+// nil for an integer input, and Ints is nil for any other. A scalar has an empty shape and one
+// element.
 type Array[T Float] struct {
 	Shape tensor.Shape
 	Data  []T
@@ -37,32 +37,32 @@ type Array[T Float] struct {
 
 // Forward is a layer's function.
 type Forward[T Float] interface {
-	// Forward overwrites out, which has at least one element: where a batch is empty,
-	// there is nothing to compute.
+	// Forward overwrites out. It is called only if out has at least one element.
 	Forward(out Array[T], in []Array[T]) error
 }
 
-// Kernel is a layer's pair of functions. One kernel serves one node, so it may
-// keep from Forward what Backward needs.
+// Kernel is a layer's pair of functions. A kernel belongs to one node, so Forward may store what
+// Backward needs.
 type Kernel[T Float] interface {
 	Forward[T]
-	// Backward overwrites din, the gradients of all float inputs, after Forward
-	// has run on the same in. din of an integer input is empty. dout has at least one
-	// element: of an empty output all gradients are zero.
+	// Backward overwrites din, the gradients of all float inputs, after Forward has run on the same
+	// in. The din of an integer input is empty. Backward is called only if dout has at least one
+	// element; the gradients of an empty output are zero.
 	Backward(din, in []Array[T], out, dout Array[T]) error
 }
 
-// Apply adds a node of the given output shape that computes the kernel of the
-// inputs' element type. Inputs are float tensors of one type, or integers
-// (tensor.Int), which have no gradient. The label, a layer's kind and name,
-// starts every error.
-func Apply(label string, shape tensor.Shape, f32 Kernel[float32], f64 Kernel[float64], inputs ...*G.Node) (*G.Node, error) {
+// Apply adds a node with this output shape that runs the kernel for the inputs' element type. Inputs
+// are float tensors of one type, or integers (tensor.Int), which have no gradient. Every error
+// starts with the label, which consists of a layer's kind and name.
+func Apply(label string, shape tensor.Shape, f32 Kernel[float32], f64 Kernel[float64],
+	inputs ...*G.Node) (*G.Node, error) {
 	return ApplyForward(label, shape, f32, f64, inputs...)
 }
 
-// ApplyForward is Apply for a kernel that need not have a Backward. If it has none,
-// to take a gradient by way of the node is an error.
-func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Forward[float64], inputs ...*G.Node) (*G.Node, error) {
+// ApplyForward is Apply for a kernel whose Backward is optional. Without it, taking a gradient through
+// the node is an error.
+func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Forward[float64],
+	inputs ...*G.Node) (*G.Node, error) {
 	dt, err := floatType(inputs)
 	if err == nil {
 		_, err = extent.Of("the output", shape)
@@ -76,18 +76,19 @@ func ApplyForward(label string, shape tensor.Shape, f32 Forward[float32], f64 Fo
 	return apply(newForward(label, shape, f64, inputs), inputs)
 }
 
-// floatType finds the one float type among the inputs.
+// floatType returns the float type of the inputs, which must be the same for all float inputs.
 func floatType(inputs []*G.Node) (tensor.Dtype, error) {
 	var dt tensor.Dtype
 	for i, in := range inputs {
 		switch t := in.Dtype(); {
 		case t == tensor.Int:
 		case t != tensor.Float32 && t != tensor.Float64:
-			return dt, fmt.Errorf("input %d (%s) is of type %v, want float32, float64 or, for ids, int", i, in.Name(), t)
+			return dt, fmt.Errorf("input %d (%s) is of type %v, want float32, float64 or, for ids, int", i, in.Name(),
+				t)
 		case dt.Type == nil:
 			dt = t
 		case t != dt:
-			return dt, fmt.Errorf("input %d (%s) is of type %v, want %v as the inputs before it", i, in.Name(), t, dt)
+			return dt, fmt.Errorf("input %d (%s) is of type %v, want %v like the inputs before it", i, in.Name(), t, dt)
 		}
 	}
 	if dt.Type == nil {
@@ -96,17 +97,15 @@ func floatType(inputs []*G.Node) (tensor.Dtype, error) {
 	return dt, nil
 }
 
-// base is what Gorgonia asks of every operation, the same for the forward, the
-// backward and the pick operation.
+// base implements the part of Gorgonia's Op that is the same for all operations of a layer.
 type base struct {
 	label string // kind and name of the layer
-	role  string // which of its operations this is
+	role  string // which of the layer's operations this is
 	id    uint64
 	typ   hm.Type
 	arity int
-	// of the output
-	out   hm.Type
-	shape tensor.Shape
+	out   hm.Type      // type of the output
+	shape tensor.Shape // shape of the output
 }
 
 var lastID atomic.Uint64
@@ -136,8 +135,8 @@ func (b *base) String() string       { return b.label + " " + b.role }
 
 func (b *base) InferShape(...G.DimSizer) (tensor.Shape, error) { return b.shape.Clone(), nil }
 
-// WriteHash tells every instance from every other: operations keep state, so
-// no two are the same even where their settings are.
+// WriteHash writes a hash that is different for every instance. Operations keep state, so no two of
+// them are equal, even if their settings are.
 func (b *base) WriteHash(h hash.Hash) { fmt.Fprintf(h, "gorgonorm %s %d", b, b.id) }
 
 func (b *base) Hashcode() uint32 {
@@ -146,7 +145,7 @@ func (b *base) Hashcode() uint32 {
 	return h.Sum32()
 }
 
-// guard makes a panic of a kernel an error, and puts the label on any error.
+// guard converts a kernel's panic to an error, and adds the label to any error.
 func (b *base) guard(err *error) {
 	if r := recover(); r != nil {
 		*err = fmt.Errorf("panic: %v", r)
@@ -163,13 +162,13 @@ type operation interface {
 	self() *base
 }
 
-// apply adds the operation to the graph. Gorgonia's compiler takes two nodes of
-// equal 32-bit hash for one, so an identity is drawn that no node has yet.
+// apply adds the operation to the graph. Gorgonia's compiler merges nodes with the same 32-bit hash,
+// so apply changes the operation's id until no node of the graph has its hash.
 func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 	b := o.self()
 	g := graphOf(inputs)
 	if g == nil {
-		return nil, fmt.Errorf("layers: %s: no input stands on a graph", b)
+		return nil, fmt.Errorf("layers: %s: no input belongs to a graph", b)
 	}
 	for hashTaken(g, nodeHash(b, inputs)) {
 		b.id = lastID.Add(1)
@@ -181,8 +180,7 @@ func apply(o operation, inputs []*G.Node) (*G.Node, error) {
 	return n, nil
 }
 
-// graphOf is the graph that the inputs stand on; constants stand on none until
-// they are used.
+// graphOf returns the graph of the inputs, or nil. Constants belong to no graph until they are used.
 func graphOf(inputs []*G.Node) *G.ExprGraph {
 	for _, in := range inputs {
 		if g := in.Graph(); g != nil {
@@ -192,7 +190,7 @@ func graphOf(inputs []*G.Node) *G.ExprGraph {
 	return nil
 }
 
-// nodeHash is the hash that Gorgonia will give the operation's node.
+// nodeHash returns the hash that Gorgonia will compute for the operation's node.
 func nodeHash(b *base, inputs []*G.Node) uint32 {
 	h := fnv.New32a()
 	fmt.Fprintf(h, "%v%v", b.out, b.shape)
@@ -204,7 +202,7 @@ func nodeHash(b *base, inputs []*G.Node) uint32 {
 	return h.Sum32()
 }
 
-// tensorType is Gorgonia's type of a float tensor of that shape.
+// tensorType returns Gorgonia's type of a float tensor with this shape.
 func tensorType(dt tensor.Dtype, shape tensor.Shape) hm.Type {
 	if shape.IsScalar() {
 		return dt

@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// weighted is y[i,j] = w·(j+1)·x[i,j]·x[i,j], or the sum of all that where the
-// output is a scalar: position-dependent, so that a misread input shows.
+// weighted is y[i,j] = w·(j+1)·x[i,j]·x[i,j], or the sum of these if the output is a scalar. It
+// depends on positions, so that the output reveals a misread input.
 type weighted[T Float] struct {
 	fail string // "error", "panic" or "backward panic"
 	runs int
@@ -57,7 +57,7 @@ func applyWeighted(t *testing.T, shape tensor.Shape, inputs ...*G.Node) *G.Node 
 
 var machines = []string{"tape", "lisp"}
 
-// layouts are tensors that all hold 1 2 3 / 4 5 6.
+// layouts returns tensors that all hold 1 2 3 / 4 5 6.
 func layouts(t *testing.T) map[string]tensor.Tensor {
 	transposed := tensor.New(tensor.WithShape(3, 2), tensor.WithBacking([]float64{1, 4, 2, 5, 3, 6}))
 	require.NoError(t, transposed.T())
@@ -73,12 +73,13 @@ func layouts(t *testing.T) map[string]tensor.Tensor {
 	rows, err := tall.Slice(G.S(1, 3))
 	require.NoError(t, err)
 	return map[string]tensor.Tensor{
-		"row-major":      tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6})),
-		"transposed":     transposed,
-		"view":           view,
-		"view of rows":   rows,
-		"column-major":   tensor.New(tensor.WithShape(2, 3), tensor.AsFortran([]float64{1, 2, 3, 4, 5, 6})),
-		"transposed cm.": mustTranspose(t, tensor.New(tensor.WithShape(3, 2), tensor.AsFortran([]float64{1, 4, 2, 5, 3, 6}))),
+		"row-major":    tensor.New(tensor.WithShape(2, 3), tensor.WithBacking([]float64{1, 2, 3, 4, 5, 6})),
+		"transposed":   transposed,
+		"view":         view,
+		"view of rows": rows,
+		"column-major": tensor.New(tensor.WithShape(2, 3), tensor.AsFortran([]float64{1, 2, 3, 4, 5, 6})),
+		"transposed cm.": mustTranspose(t, tensor.New(tensor.WithShape(3, 2),
+			tensor.AsFortran([]float64{1, 4, 2, 5, 3, 6}))),
 	}
 }
 
@@ -109,7 +110,7 @@ func runMachine(t *testing.T, which string, cost *G.Node, wrt ...*G.Node) error 
 	return vm.RunAll()
 }
 
-// elements are a value's in row-major order.
+// elements returns a value's elements in row-major order.
 func elements(t *testing.T, v G.Value) (s []float64) {
 	t.Helper()
 	d, ok := v.(*tensor.Dense)
@@ -134,8 +135,7 @@ func gradOf(t *testing.T, n *G.Node) G.Value {
 	return d
 }
 
-// forEachLayout runs a test with an x of every layout and a scalar w of 2, on
-// both machines.
+// forEachLayout runs a test with an x of every layout and the scalar w = 2, on both machines.
 func forEachLayout(t *testing.T, test func(t *testing.T, machine string, x, w *G.Node)) {
 	for name := range layouts(t) {
 		for _, m := range machines {
@@ -157,8 +157,8 @@ func TestInputsOfEveryLayoutAreReadInOrder(t *testing.T) {
 	})
 }
 
-// TestSharedInputsAddUpTheirGradients uses x and w twice, as LispMachine keeps
-// them: a strided tensor and a scalar.
+// TestSharedInputsAddUpTheirGradients uses x and w twice. A LispMachine stores their gradients as a
+// strided tensor and a scalar.
 func TestSharedInputsAddUpTheirGradients(t *testing.T) {
 	forEachLayout(t, func(t *testing.T, machine string, x, w *G.Node) {
 		a, b := applyWeighted(t, tensor.Shape{2, 3}, x, w), applyWeighted(t, tensor.Shape{2, 3}, x, w)
@@ -218,7 +218,7 @@ func TestBothFloatTypesAndNoOthers(t *testing.T) {
 		inputs []*G.Node
 		want   string
 	}{
-		{[]*G.Node{x32, w64}, "layers: L: input 1 (w64) is of type float64, want float32 as the inputs before it"},
+		{[]*G.Node{x32, w64}, "layers: L: input 1 (w64) is of type float64, want float32 like the inputs before it"},
 		{[]*G.Node{bytes, w64}, "layers: L: input 0 (bytes) is of type uint8, want float32, float64 or, for ids, int"},
 		{[]*G.Node{ids}, "layers: L: no input of type float32 or float64"},
 	} {
@@ -239,7 +239,7 @@ func (lookup[T]) Forward(out Array[T], in []Array[T]) error {
 
 func (lookup[T]) Backward(din, in []Array[T], _, dout Array[T]) error {
 	if din[0].Data != nil {
-		return errors.New("an integer input was given a gradient")
+		return errors.New("an integer input has a gradient")
 	}
 	clear(din[1].Data)
 	for i, id := range in[0].Ints {
@@ -258,7 +258,8 @@ func TestIntegerInputsHaveNoGradient(t *testing.T) {
 			x := newInput(g, "x", tensor.New(tensor.WithShape(1, 3), tensor.WithBacking([]float64{5, 6, 7})))
 			y, err := Apply("Lookup", tensor.Shape{2, 2}, lookup[float32]{}, lookup[float64]{}, i, x)
 			require.NoError(t, err)
-			weights := newInput(g, "weights", tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]float64{1, 10, 100, 1000})))
+			weights := newInput(g, "weights",
+				tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]float64{1, 10, 100, 1000})))
 			require.NoError(t, runMachine(t, m, G.Must(G.Sum(G.Must(G.HadamardProd(y, weights)))), x))
 			require.Equal(t, []float64{7, 5, 6, 7}, elements(t, y.Value()))
 			require.Equal(t, []float64{10, 100, 1001}, elements(t, gradOf(t, x)))
@@ -276,8 +277,8 @@ func TestErrorsAndPanicsNameTheLayer(t *testing.T) {
 		return machine(y, x, w)
 	}
 	tape := func(cost, x, w *G.Node) error { return runMachine(t, "tape", cost, x, w) }
-	// Forward only: after an error, v0.9.18's LispMachine would go on to the
-	// backward pass in a goroutine that races with its own RunAll.
+	// Forward only: after an error, v0.9.18's LispMachine would start the backward pass in a
+	// goroutine that races with its own RunAll.
 	lisp := func(cost, _, _ *G.Node) error { return G.NewLispMachine(cost.Graph(), G.ExecuteFwdOnly()).RunAll() }
 
 	const refusal = "layers: Weighted w1 forward: kernel says no"
@@ -289,7 +290,7 @@ func TestErrorsAndPanicsNameTheLayer(t *testing.T) {
 	require.ErrorContains(t, run("backward panic", tape), "layers: Weighted w1 backward: "+index)
 }
 
-func TestSecondDerivativeIsRefusedWhileTheGraphIsBuilt(t *testing.T) {
+func TestSecondDerivativeIsAnErrorWhileTheGraphIsBuilt(t *testing.T) {
 	g := G.NewGraph()
 	x := newInput(g, "x", layouts(t)["row-major"])
 	w := newInput(g, "w", G.NewF64(2))
@@ -309,7 +310,7 @@ func (negative[T]) Forward(out Array[T], in []Array[T]) error {
 	return nil
 }
 
-func TestAKernelWithoutBackwardHasNoGradient(t *testing.T) {
+func TestKernelWithoutBackwardHasNoGradient(t *testing.T) {
 	build := func() (x, cost *G.Node) {
 		x = newInput(G.NewGraph(), "x", layouts(t)["transposed"])
 		y, err := ApplyForward("Negative", tensor.Shape{2, 3}, negative[float32]{}, negative[float64]{}, x)

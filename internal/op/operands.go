@@ -2,8 +2,8 @@ package op
 
 import G "gorgonia.org/gorgonia"
 
-// Operands are the nodes that n's operation is applied to, and for which of them it
-// has gradients.
+// Operands returns the nodes to which n's operation is applied, and reports for which of them it has
+// gradients.
 func Operands(n *G.Node) (operands G.Nodes, wrt []bool) {
 	g := n.Graph()
 	if g == nil {

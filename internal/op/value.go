@@ -19,12 +19,12 @@ func shapeError(what string, got, want tensor.Shape) error {
 	return fmt.Errorf("%s has shape %v, want %v", what, got, want)
 }
 
-// reader turns the values that a machine hands an operation into arrays.
+// reader converts the values that a machine passes to an operation to arrays.
 type reader[T Float] struct {
 	shapes  []tensor.Shape
 	float   []bool
 	arrays  []Array[T] // reused
-	scratch [][]T      // an input's elements where they are not contiguous
+	scratch [][]T      // copies of inputs that are not contiguous
 	ids     [][]int
 }
 
@@ -91,7 +91,7 @@ func (r *reader[T]) readOne(i int, v G.Value) error {
 	return nil
 }
 
-// Floats is a dense tensor's memory, without the allocation that Data makes.
+// Floats returns a dense tensor's memory. Unlike the tensor's Data, it does not allocate.
 func Floats[T Float](d *tensor.Dense) []T {
 	if d.Dtype() == tensor.Float32 {
 		return any(d.Float32s()).([]T)
@@ -109,9 +109,9 @@ func scalar[T Float](v G.Value) T {
 	panic("op: not a float scalar")
 }
 
-// InOrder says that a tensor's memory holds its elements in row-major order
-// without gaps. It looks at the strides alone: a slice of a transposed tensor
-// passes for contiguous by its flags.
+// InOrder reports whether a tensor's memory holds its elements in row-major order without gaps. It
+// uses only the strides, because the flags of a slice of a transposed tensor claim that the slice
+// is contiguous.
 func InOrder(d *tensor.Dense) bool {
 	shape, strides, next := d.Shape(), d.Strides(), 1
 	for axis := len(shape) - 1; axis >= 0; axis-- {
@@ -123,8 +123,8 @@ func InOrder(d *tensor.Dense) bool {
 	return true
 }
 
-// contiguous returns the tensor's elements in row-major order: its own memory
-// where that is so already, else a copy in scratch.
+// contiguous returns the tensor's elements in row-major order: its own memory if it is in that order,
+// or else a copy in scratch.
 func contiguous[E any](d *tensor.Dense, memory []E, scratch *[]E) []E {
 	if InOrder(d) {
 		return memory[:d.Shape().TotalSize()] // a slice may hold more
@@ -135,26 +135,26 @@ func contiguous[E any](d *tensor.Dense, memory []E, scratch *[]E) []E {
 	return s
 }
 
-// walk calls f with the place in memory of each element, in row-major order.
+// walk calls f with the index in memory of each element, in row-major order.
 func walk(d *tensor.Dense, f func(i int)) {
 	shape, strides := d.Shape(), d.Strides()
 	index := make([]int, len(shape))
-	place := 0
+	offset := 0
 	for range shape.TotalSize() {
-		f(place)
+		f(offset)
 		for axis := len(shape) - 1; axis >= 0; axis-- {
 			index[axis]++
-			place += strides[axis]
+			offset += strides[axis]
 			if index[axis] < shape[axis] {
 				break
 			}
-			place -= index[axis] * strides[axis]
+			offset -= index[axis] * strides[axis]
 			index[axis] = 0
 		}
 	}
 }
 
-// accumulate adds g to a gradient that Gorgonia keeps.
+// accumulate adds g to a gradient that Gorgonia stores.
 func accumulate[T Float](d G.Value, g []T) error {
 	switch d := d.(type) {
 	case *G.F32:
@@ -163,7 +163,8 @@ func accumulate[T Float](d G.Value, g []T) error {
 		*d += G.F64(g[0])
 	case *tensor.Dense:
 		if d.Dtype() != dtype[T]() || d.Shape().TotalSize() != len(g) {
-			return fmt.Errorf("a gradient kept as %v %v, want %v with %d elements", d.Dtype(), d.Shape(), dtype[T](), len(g))
+			return fmt.Errorf("a gradient is stored as %v %v, want %v with %d elements",
+				d.Dtype(), d.Shape(), dtype[T](), len(g))
 		}
 		memory, next := Floats[T](d), 0
 		if InOrder(d) {
@@ -174,7 +175,7 @@ func accumulate[T Float](d G.Value, g []T) error {
 		}
 		walk(d, func(i int) { memory[i] += g[next]; next++ })
 	default:
-		return fmt.Errorf("a gradient kept as %T, want a dense tensor or a scalar", d)
+		return fmt.Errorf("a gradient is stored as %T, want a dense tensor or a scalar", d)
 	}
 	return nil
 }
@@ -195,8 +196,8 @@ func (v *value[T]) array() Array[T] {
 	return Array[T]{Shape: v.shape, Data: v.data}
 }
 
-// value wraps the memory as Gorgonia wants it. A tensor header is made anew
-// only where someone has reshaped, transposed or recycled the last one.
+// value returns the memory as a Gorgonia value. It creates a new tensor header only if the last one
+// has been reshaped, transposed or recycled.
 func (v *value[T]) value() G.Value {
 	if v.shape.IsScalar() {
 		return v.scalar()

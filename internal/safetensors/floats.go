@@ -10,20 +10,19 @@ import (
 
 	format "github.com/nlpodyssey/safetensors"
 	"gorgonia.org/tensor"
+
+	"gorgonorm/internal/op"
 )
 
-// Float is what numbers are read as.
-type Float interface{ float32 | float64 }
-
-// blockBytes is how much is read at a time.
+// blockBytes is the number of bytes that are read at a time.
 const blockBytes = 1 << 16
 
-// Holds says whether numbers of a file's type are such of T too, every one.
-func Holds[T Float](d format.DType) bool { return decoder[T](d) != nil }
+// Holds reports whether T represents every number of a file's type exactly.
+func Holds[T op.Float](d format.DType) bool { return decoder[T](d) != nil }
 
-// Read gives a tensor's numbers to visit, block after block, each with the place of
-// its first. The block is the caller's until the next. T holds the tensor's type.
-func Read[T Float](f *File, name string, visit func(at int, block []T) error) error {
+// Read calls visit with a tensor's numbers, block by block, where at is the index of the block's
+// first number. A block is valid until the next call. T must hold the tensor's type.
+func Read[T op.Float](f *File, name string, visit func(at int, block []T) error) error {
 	t, ok := f.Tensors[name]
 	if !ok {
 		return fmt.Errorf("there is no tensor %s", name)
@@ -48,8 +47,8 @@ func Read[T Float](f *File, name string, visit func(at int, block []T) error) er
 	return nil
 }
 
-// Fill gives a tensor whose memory is in row-major order the numbers of a file's tensor of
-// as many: float32 or float64 as Read does, an int64 as Int64 does.
+// Fill copies a tensor of the file to d, which must have the same number of elements and be in
+// row-major order. It reads float32 and float64 like Read, and an int64 like Int64.
 func Fill(f *File, name string, d *tensor.Dense) error {
 	switch d.Dtype() {
 	case tensor.Float32:
@@ -63,19 +62,19 @@ func Fill(f *File, name string, d *tensor.Dense) error {
 	}
 }
 
-func fill[T Float](f *File, name string, into []T) error {
+func fill[T op.Float](f *File, name string, into []T) error {
 	return Read(f, name, func(at int, block []T) error {
 		copy(into[at:], block)
 		return nil
 	})
 }
 
-// Equal reports whether two tensors have the same shape and the same numbers. They may
-// differ in type, and in the sign of a zero.
+// Equal reports whether two tensors have the same shape and numbers. Types and the signs of zeros may
+// differ.
 func (f *File) Equal(a, b string) (bool, error) {
 	x, y := f.Tensors[a], f.Tensors[b]
-	left, right := decoder[float64](x.DType), decoder[float64](y.DType)
-	if left == nil || right == nil || !slices.Equal(x.Shape, y.Shape) {
+	decodeX, decodeY := decoder[float64](x.DType), decoder[float64](y.DType)
+	if decodeX == nil || decodeY == nil || !slices.Equal(x.Shape, y.Shape) {
 		return false, nil
 	}
 	const most = blockBytes / 8
@@ -83,15 +82,17 @@ func (f *File) Equal(a, b string) (bool, error) {
 	var v, w [most]float64
 	for at := 0; at < x.Len(); at += most {
 		n := min(most, x.Len()-at)
-		rawX, rawY := p[:n*int(x.DType.Size())], q[:n*int(y.DType.Size())]
-		if err := errors.Join(x.read(rawX, int64(at)*int64(x.DType.Size())), y.read(rawY, int64(at)*int64(y.DType.Size()))); err != nil {
+		sizeX, sizeY := int(x.DType.Size()), int(y.DType.Size())
+		rawX, rawY := p[:n*sizeX], q[:n*sizeY]
+		err := errors.Join(x.read(rawX, int64(at)*int64(sizeX)), y.read(rawY, int64(at)*int64(sizeY)))
+		if err != nil {
 			return false, err
 		}
 		if x.DType == y.DType && bytes.Equal(rawX, rawY) {
 			continue
 		}
-		left(v[:n], rawX)
-		right(w[:n], rawY)
+		decodeX(v[:n], rawX)
+		decodeY(w[:n], rawY)
 		for i := range n {
 			if v[i] != w[i] && !(math.IsNaN(v[i]) && math.IsNaN(w[i])) {
 				return false, nil
@@ -106,15 +107,15 @@ func (f *File) Int64(name string) (int64, error) {
 	var b [8]byte
 	t := f.Tensors[name]
 	if t.DType != format.I64 || t.Len() != 1 {
-		return 0, fmt.Errorf("%s is no int64", name)
+		return 0, fmt.Errorf("%s is not a single int64", name)
 	}
 	err := t.read(b[:], 0)
 	return int64(binary.LittleEndian.Uint64(b[:])), err
 }
 
-// decoder gives the function that turns a type's bytes into numbers, nil where T
-// does not hold them.
-func decoder[T Float](d format.DType) func(x []T, b []byte) {
+// decoder returns the function that converts a type's bytes to numbers, or nil if T does not hold the
+// type.
+func decoder[T op.Float](d format.DType) func(x []T, b []byte) {
 	var z T
 	_, wide := any(z).(float64)
 	switch {
@@ -146,12 +147,12 @@ func decoder[T Float](d format.DType) func(x []T, b []byte) {
 	return nil
 }
 
-// half widens an IEEE 754 binary16: a sign, 5 bits of exponent with a bias of 15,
-// 10 of fraction.
+// half converts an IEEE 754 binary16: a sign, 5 bits of exponent with a bias of 15, and 10 bits of
+// fraction.
 func half(h uint16) float32 {
 	sign, exponent, fraction := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
 	switch exponent {
-	case 0: // fraction·2⁻²⁴, which float32 has exactly
+	case 0: // fraction·2⁻²⁴, which float32 represents exactly
 		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
 	case 31: // infinity and NaN
 		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)

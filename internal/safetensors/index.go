@@ -11,15 +11,15 @@ import (
 	"strings"
 	"unicode"
 
-	texts "gorgonorm/internal/text"
+	"gorgonorm/internal/text"
 )
 
-// IndexSuffix ends the name of an index: a JSON object whose weight_map says in which
-// file of the same directory each tensor of a model is.
+// IndexSuffix is the suffix of the name of an index: a JSON object whose weight_map maps each tensor
+// of a model to a file in the same directory.
 const IndexSuffix = ".safetensors.index.json"
 
-// Paths returns the paths of the files that Open reads: the given one and, if that is an
-// index, those that it names.
+// Paths returns the paths of the files that Open reads: the path itself and, if it is that of an
+// index, the files that the index names.
 func Paths(path string) ([]string, error) {
 	if !strings.HasSuffix(path, IndexSuffix) {
 		return []string{path}, nil
@@ -37,31 +37,31 @@ func Paths(path string) ([]string, error) {
 
 // index is the JSON of an index. Its metadata, the total size, is not needed.
 type index struct {
-	WeightMap map[string]string `json:"weight_map"` // the file that a tensor is in
+	WeightMap map[string]string `json:"weight_map"` // file of each tensor
 }
 
-// readIndex reads which tensors are in each part.
+// readIndex returns the names of the tensors in each part.
 func readIndex(path string) (parts map[string][]string, err error) {
 	info, err := regular(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.Size() > maxHeader {
-		return nil, noIndex(path, fmt.Sprintf("it has %d bytes, want at most %d", info.Size(), maxHeader))
+		return nil, indexError(path, fmt.Sprintf("it has %d bytes, want at most %d", info.Size(), maxHeader))
 	}
-	text, err := os.ReadFile(path)
+	file, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var x index
-	if text, err = texts.JSON(text); err == nil {
-		err = json.Unmarshal(text, &x)
+	if file, err = text.JSON(file); err == nil {
+		err = json.Unmarshal(file, &x)
 	}
 	if err != nil {
-		return nil, noIndex(path, err.Error())
+		return nil, indexError(path, err.Error())
 	}
 	if len(x.WeightMap) == 0 {
-		return nil, noIndex(path, "its weight_map is missing or empty")
+		return nil, indexError(path, "its weight_map is missing or empty")
 	}
 	parts = make(map[string][]string)
 	for name, part := range x.WeightMap {
@@ -71,20 +71,20 @@ func readIndex(path string) (parts map[string][]string, err error) {
 	for part, names := range parts {
 		slices.Sort(names)
 		if !filepath.IsLocal(part) || strings.ContainsAny(part, `/\`) || strings.ContainsFunc(part, unprintable) {
-			faults = append(faults, fmt.Sprintf("%q is not the name of a file beside it", part))
+			faults = append(faults, fmt.Sprintf("%q is not the name of a file in its directory", part))
 		}
 	}
 	if len(faults) > 0 {
 		slices.Sort(faults)
-		return nil, noIndex(path, faults...)
+		return nil, indexError(path, faults...)
 	}
 	return parts, nil
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
-// openIndex opens the parts that an index names as one file, or returns an error of all
-// that is wrong with them.
+// openIndex opens the parts that an index names as one file, or returns an error that lists all
+// faults.
 func openIndex(path string) (*File, error) {
 	parts, err := readIndex(path)
 	if err != nil {
@@ -106,18 +106,19 @@ func openIndex(path string) (*File, error) {
 		faults = append(faults, all.add(f)...)
 	}
 	if len(faults) > 0 {
-		return nil, errors.Join(noIndex(path, faults...), all.Close())
+		return nil, errors.Join(indexError(path, faults...), all.Close())
 	}
 	return all, nil
 }
 
-// add takes over the tensors of another file, and lists those that are there already.
+// add adds the tensors and metadata of another file. Its faults are the tensors that f has already.
 func (f *File) add(other *File) (faults []string) {
 	f.files = append(f.files, other.files...)
 	for _, name := range slices.Sorted(maps.Keys(other.Tensors)) {
 		t := other.Tensors[name]
-		if first, twice := f.Tensors[name]; twice {
-			faults = append(faults, fmt.Sprintf("%q is in %s and in %s", name, filepath.Base(first.file.Name()), filepath.Base(t.file.Name())))
+		if first, ok := f.Tensors[name]; ok {
+			a, b := filepath.Base(first.file.Name()), filepath.Base(t.file.Name())
+			faults = append(faults, fmt.Sprintf("%q is in %s and in %s", name, a, b))
 		}
 		f.Tensors[name] = t
 	}
@@ -130,8 +131,8 @@ func (f *File) add(other *File) (faults []string) {
 	return faults
 }
 
-// noIndex returns an error that lists the faults of an index, of very many the first ones.
-func noIndex(path string, faults ...string) error {
+// indexError returns an error that lists the faults of an index, at most 100 of them.
+func indexError(path string, faults ...string) error {
 	const most = 100
 	if n := len(faults); n > most {
 		faults = append(faults[:most:most], fmt.Sprintf("and so on, %d in all", n))

@@ -12,9 +12,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const a, b, indexName = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"
+const (
+	a, b      = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+	indexName = "model.safetensors.index.json"
+)
 
-// directory writes files of bytes.
+// directory makes a directory with these files.
 func directory(t *testing.T, files map[string][]byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -24,28 +27,30 @@ func directory(t *testing.T, files map[string][]byte) string {
 	return dir
 }
 
-// part is a file of bytes by their tensors' names, and with this metadatum.
+// part returns a file with a tensor of one byte for each name, and with a metadata entry.
 func part(metadatum string, names ...string) []byte {
 	var tensors strings.Builder
 	for i, name := range names {
 		fmt.Fprintf(&tensors, `,%q:{"dtype":"U8","shape":[1],"data_offsets":[%d,%d]}`, name, i, i+1)
 	}
-	return append(file(`{"__metadata__":{"format":"pt","part":"`+metadatum+`"}`+tensors.String()+`}`, 0), strings.Join(names, "")...)
+	return append(file(`{"__metadata__":{"format":"pt","part":"`+metadatum+`"}`+tensors.String()+`}`, 0),
+		strings.Join(names, "")...)
 }
 
 func weightMap(pairs ...string) []byte {
-	of := make(map[string]string)
+	parts := make(map[string]string)
 	for i := 0; i < len(pairs); i += 2 {
-		of[pairs[i]] = pairs[i+1]
+		parts[pairs[i]] = pairs[i+1]
 	}
-	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 3}, "weight_map": of})
+	text, _ := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 3}, "weight_map": parts})
 	return text
 }
 
-// TestPartsAreOneFile: each tensor is read from its own, though at the same place.
+// TestPartsAreOneFile: each tensor is read from its own part, even if their offsets are equal.
 func TestPartsAreOneFile(t *testing.T) {
 	t.Parallel()
-	dir := directory(t, map[string][]byte{a: part("1", "x", "y"), b: part("2", "z"), indexName: weightMap("x", a, "y", a, "z", b), "other.safetensors": part("3", "x")})
+	dir := directory(t, map[string][]byte{a: part("1", "x", "y"), b: part("2", "z"),
+		indexName: weightMap("x", a, "y", a, "z", b), "other.safetensors": part("3", "x")})
 	f, err := Open(filepath.Join(dir, indexName))
 	require.NoError(t, err)
 	require.Len(t, f.Tensors, 3)
@@ -68,8 +73,8 @@ func TestPartsAreOneFile(t *testing.T) {
 	require.Equal(t, []string{"x.safetensors"}, paths)
 }
 
-// TestAnIndexIsNotTrusted: one error says all that is wrong with it and its parts.
-func TestAnIndexIsNotTrusted(t *testing.T) {
+// TestIndexIsNotTrusted: one error lists all faults of an index and its parts.
+func TestIndexIsNotTrusted(t *testing.T) {
 	t.Parallel()
 	whole := map[string][]byte{a: part("1", "x", "y"), b: part("2", "z")}
 	for name, c := range map[string]struct {
@@ -77,21 +82,30 @@ func TestAnIndexIsNotTrusted(t *testing.T) {
 		parts map[string][]byte
 		want  string
 	}{
-		"no JSON":     {[]byte("{"), whole, "unexpected end of JSON input"},
-		"no object":   {[]byte("[1]"), whole, "json: cannot unmarshal array into Go value of type safetensors.index"},
-		"no map":      {[]byte("{}"), whole, "its weight_map is missing or empty"},
-		"empty map":   {weightMap(), whole, "its weight_map is missing or empty"},
-		"an escape":   {weightMap("x", "../"+a), whole, `"../` + a + `" is not the name of a file beside it`},
-		"all escapes": {weightMap("x", "/etc/passwd", "y", "..", "z", `..\a`, "u", "b/"+a, "v", ""), whole, `"" is not the name of a file beside it; ".." is not the name of a file beside it; "..\\a" is not the name of a file beside it; "/etc/passwd" is not the name of a file beside it; "b/` + a + `" is not the name of a file beside it`},
-		"a control":   {weightMap("x", "\x1b[31m"), whole, `"\x1b[31m" is not the name of a file beside it`},
-		"a directory": {weightMap("x", "."), whole, "DIR is no safetensors file: it is not a regular file"},
-		"missing":     {weightMap("x", a, "z", b), map[string][]byte{a: whole[a]}, "stat DIR/" + b + ": no such file or directory"},
-		"no part":     {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: []byte("text")}, "DIR/" + b + " is no safetensors file: it has 4 bytes, and the length of a header takes 8"},
-		"twice":       {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: part("2", "x", "z")}, `"x" is in ` + a + ` and in ` + b},
-		"not there":   {weightMap("x", a, "u", a, "z", a), whole, `"u" is not in ` + a + `; "z" is not in ` + a},
-		"all of it": {weightMap("x", a, "z", b, "u", "c", "v", b), map[string][]byte{a: whole[a], b: part("2", "y", "z")},
+		"no JSON":   {[]byte("{"), whole, "unexpected end of JSON input"},
+		"no object": {[]byte("[1]"), whole, "json: cannot unmarshal array into Go value of type safetensors.index"},
+		"no map":    {[]byte("{}"), whole, "its weight_map is missing or empty"},
+		"empty map": {weightMap(), whole, "its weight_map is missing or empty"},
+		"an escape": {weightMap("x", "../"+a), whole, `"../` + a + `" is not the name of a file in its directory`},
+		"all escapes": {weightMap("x", "/etc/passwd", "y", "..", "z", `..\a`, "u", "b/"+a, "v", ""), whole,
+			`"" is not the name of a file in its directory; ".." is not the name of a file in its directory; "..\\a" ` +
+				`is not the name of a file in its directory; "/etc/passwd" is not the name of a file in its ` +
+				`directory; ` +
+				`"b/` + a + `" is not the name of a file in its directory`},
+		"a control":   {weightMap("x", "\x1b[31m"), whole, `"\x1b[31m" is not the name of a file in its directory`},
+		"a directory": {weightMap("x", "."), whole, "DIR is not a safetensors file: it is not a regular file"},
+		"missing": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a]},
+			"stat DIR/" + b + ": no such file or directory"},
+		"no part": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: []byte("text")},
+			"DIR/" + b + " is not a safetensors file: it has 4 bytes, want at least 8 for the length of the header"},
+		"twice": {weightMap("x", a, "z", b), map[string][]byte{a: whole[a], b: part("2", "x", "z")},
+			`"x" is in ` + a + ` and in ` + b},
+		"not there": {weightMap("x", a, "u", a, "z", a), whole, `"u" is not in ` + a + `; "z" is not in ` + a},
+		"all of it": {weightMap("x", a, "z", b, "u", "c", "v", b),
+			map[string][]byte{a: whole[a], b: part("2", "y", "z")},
 			"stat DIR/c: no such file or directory; " + `"v" is not in ` + b + `; "y" is in ` + a + ` and in ` + b},
-		"an index": {weightMap("x", indexName), nil, "DIR/" + indexName + " is no safetensors file: its header would have"},
+		"an index": {weightMap("x", indexName), nil,
+			"DIR/" + indexName + " is not a safetensors file: its header should have"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -118,7 +132,7 @@ func TestAnIndexIsNotTrusted(t *testing.T) {
 	require.NotContains(t, err.Error(), "t100")
 }
 
-func TestAnIndexMayHaveAMarkAndComments(t *testing.T) {
+func TestIndexMayHaveAMarkAndComments(t *testing.T) {
 	t.Parallel()
 	marked := append([]byte("\ufeff// made by hand\n"), weightMap("x", a)...)
 	f, err := Open(filepath.Join(directory(t, map[string][]byte{a: part("1", "x"), indexName: marked}), indexName))

@@ -1,6 +1,6 @@
-// Package safetensors reads files of the format of that name
-// (github.com/huggingface/safetensors), a block of numbers at a time. A header is
-// not trusted: what it says is checked before anything is read by it.
+// Package safetensors reads and writes files in the safetensors format
+// (github.com/huggingface/safetensors). It reads a block of numbers at a time. It does not trust
+// headers: it checks a header before it uses it.
 package safetensors
 
 import (
@@ -19,24 +19,23 @@ import (
 	format "github.com/nlpodyssey/safetensors"
 )
 
-// File is an open file, or all those that an index names.
+// File is an open file, or all the files that an index names.
 type File struct {
 	Tensors  map[string]Tensor
-	Metadata map[string]string // the writer's remarks; where parts differ, the values of all of them
+	Metadata map[string]string // if parts disagree about a key, the values of all of them
 	files    []*os.File
 }
 
-// Tensor is what a header says of a tensor: row-major elements in little-endian
-// order.
+// Tensor is a header's description of a tensor, whose elements are row-major and little-endian.
 type Tensor struct {
 	DType format.DType
 	Shape []int
 	file  *os.File
-	at    int64 // of its first byte in the file
+	at    int64 // offset of the first byte in the file
 	size  int64 // in bytes
 }
 
-// Len is the number of elements.
+// Len returns the number of elements.
 func (t Tensor) Len() int { return int(t.size / int64(t.DType.Size())) }
 
 // Rows returns the first n rows of a tensor that has more.
@@ -49,8 +48,8 @@ func (t Tensor) Rows(n int) Tensor {
 // maxHeader is the format's own limit.
 const maxHeader = 100_000_000
 
-// Open opens a file and reads its header. The path of an index, which ends in
-// IndexSuffix, opens the files that it names.
+// Open opens a file and reads its header. If the path ends in IndexSuffix, it opens the files that the
+// index names.
 func Open(path string) (*File, error) {
 	if strings.HasSuffix(path, IndexSuffix) {
 		return openIndex(path)
@@ -68,20 +67,20 @@ func openFile(path string) (*File, error) {
 	}
 	f := &File{files: []*os.File{file}, Tensors: make(map[string]Tensor)}
 	if err := f.readHeader(file); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s is no safetensors file: %w", path, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("%s is not a safetensors file: %w", path, err), f.Close())
 	}
 	return f, nil
 }
 
-// regular returns the description of a file, or an error unless it is a regular one. It
-// does not open the file, because opening a pipe waits for a writer.
+// regular returns the description of a file, or an error if the file is not regular. It does not open
+// the file, because opening a pipe waits for a writer.
 func regular(path string) (fs.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no safetensors file: it is not a regular file", path)
+		return nil, fmt.Errorf("%s is not a safetensors file: it is not a regular file", path)
 	}
 	return info, nil
 }
@@ -102,11 +101,11 @@ func (f *File) readHeader(file *os.File) error {
 	}
 	var length [8]byte
 	if _, err := file.ReadAt(length[:], 0); err != nil {
-		return fmt.Errorf("it has %d bytes, and the length of a header takes 8", info.Size())
+		return fmt.Errorf("it has %d bytes, want at least 8 for the length of the header", info.Size())
 	}
 	n := binary.LittleEndian.Uint64(length[:])
 	if rest := info.Size() - 8; n > maxHeader || int64(n) > rest {
-		return fmt.Errorf("its header would have %d bytes, of %d in the file, and %d at the most", n, rest, maxHeader)
+		return fmt.Errorf("its header should have %d bytes, but the file has %d (the limit is %d)", n, rest, maxHeader)
 	}
 	text := make([]byte, n)
 	if _, err := file.ReadAt(text, 8); err != nil {
@@ -117,12 +116,12 @@ func (f *File) readHeader(file *os.File) error {
 		return fmt.Errorf("its header: %w", err)
 	}
 	f.Metadata = header.Metadata()
-	return f.place(file, header.Tensors(), 8+int64(n), info.Size())
+	return f.addTensors(file, header.Tensors(), 8+int64(n), info.Size())
 }
 
-// place takes over the tensors, which have to fill the file from the end of its
-// header to its own without gaps or overlaps.
-func (f *File) place(file *os.File, all map[string]*format.TensorInfo, from, size int64) error {
+// addTensors adds the tensors, or returns an error unless they fill the file from the end of the
+// header to the end of the file without gaps or overlaps.
+func (f *File) addTensors(file *os.File, all map[string]*format.TensorInfo, from, size int64) error {
 	data := uint64(size - from)
 	names := make([]string, 0, len(all))
 	for name, info := range all {
@@ -134,18 +133,21 @@ func (f *File) place(file *os.File, all map[string]*format.TensorInfo, from, siz
 		shape, bytes := make([]int, len(info.Shape)), info.DType.Size()
 		for i, n := range info.Shape {
 			if n > math.MaxInt || n > 0 && bytes > data/n {
-				return fmt.Errorf("%s has the shape %v, and the file %d bytes for all tensors", name, info.Shape, data)
+				return fmt.Errorf("%s has shape %v, but the file has only %d bytes of tensors", name, info.Shape, data)
 			}
 			shape[i] = int(n)
 			bytes *= n
 		}
-		if bytes/info.DType.Size() > math.MaxInt { // where that has 32 bits
+		if bytes/info.DType.Size() > math.MaxInt { // possible if an int has 32 bits
 			return fmt.Errorf("%s of shape %v has more than %d elements", name, info.Shape, math.MaxInt)
 		}
 		if bytes != end-begin {
-			return fmt.Errorf("%s of shape %v and type %v has %d bytes, want %d", name, info.Shape, info.DType, end-begin, bytes)
+			return fmt.Errorf("%s of shape %v and type %v has %d bytes, want %d",
+				name, info.Shape, info.DType, end-begin, bytes)
 		}
-		f.Tensors[name] = Tensor{DType: info.DType, Shape: shape, file: file, at: from + int64(begin), size: int64(bytes)}
+		f.Tensors[name] = Tensor{
+			DType: info.DType, Shape: shape, file: file, at: from + int64(begin), size: int64(bytes),
+		}
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		x, y := f.Tensors[a], f.Tensors[b]
@@ -154,7 +156,8 @@ func (f *File) place(file *os.File, all map[string]*format.TensorInfo, from, siz
 	for _, name := range names {
 		t := f.Tensors[name]
 		if t.at != from {
-			return fmt.Errorf("%s begins at byte %d of the file, want %d, where the one before it ends", name, t.at, from)
+			return fmt.Errorf("%s starts at byte %d of the file, want %d, the end of the data before it", name, t.at,
+				from)
 		}
 		from += t.size
 	}
@@ -164,11 +167,11 @@ func (f *File) place(file *os.File, all map[string]*format.TensorInfo, from, siz
 	return nil
 }
 
-// read reads a tensor's bytes from the given one on.
+// read reads a tensor's bytes, starting at byte from.
 func (t Tensor) read(b []byte, from int64) error {
 	if _, err := t.file.ReadAt(b, t.at+from); err != nil {
 		if err == io.EOF {
-			err = io.ErrUnexpectedEOF // the file has become shorter
+			err = io.ErrUnexpectedEOF // the file has been truncated
 		}
 		return fmt.Errorf("reading %s: %w", t.file.Name(), err)
 	}

@@ -14,9 +14,11 @@ import (
 
 	format "github.com/nlpodyssey/safetensors"
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/internal/op"
 )
 
-// written makes a file of bytes.
+// written writes bytes to a file and returns its path.
 func written(t *testing.T, b []byte) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.safetensors")
@@ -24,7 +26,7 @@ func written(t *testing.T, b []byte) string {
 	return path
 }
 
-// file is a header and so many bytes of data.
+// file returns a file with a header and zeroed data.
 func file(header string, data int) []byte {
 	b := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
 	return append(append(b, header...), make([]byte, data)...)
@@ -41,44 +43,58 @@ func TestHeadersAreNotTrusted(t *testing.T) {
 		file []byte
 		want string
 	}{
-		"empty":                {nil, "it has 0 bytes, and the length of a header takes 8"},
-		"seven bytes":          {[]byte("1234567"), "it has 7 bytes, and the length of a header takes 8"},
-		"a text":               {[]byte("a text, not a file of weights"), "its header would have 2318355968635969633 bytes, of 21 in the file, and 100000000 at the most"},
-		"longer than the file": {append(file("{}", 0), 0)[:9], "its header would have 2 bytes, of 1 in the file, and 100000000 at the most"},
-		"no JSON":              {file("{", 0), "its header: unexpected end of JSON input"},
-		"no object":            {file("[]", 0), "its header: failed to unmarshal Metadata: json: cannot unmarshal array into Go value of type map[string]map[string]interface {}"},
-		"unknown type":         {one("F8_E4M3", "1", 0, 1, 1), `its header: failed to JSON-decode tensor "x": invalid DType string value "F8_E4M3"`},
-		"negative size":        {one("F32", "-1", 0, 4, 4), `its header: failed to JSON-decode tensor "x": invalid "shape" value: expected array of natural numbers, actual []interface {}{"-1"}: strconv.ParseUint: parsing "-1": invalid syntax`},
-		"beyond the file":      {one("F32", "2", 0, 8, 4), "x is at bytes 0 to 8 of 4"},
-		"backwards":            {one("F32", "1", 4, 0, 4), "x is at bytes 4 to 0 of 4"},
-		"size that wraps": {file(`{"x":`+tensor("F32", "4611686018427387904", 0, 0)+`,"y":`+tensor("U8", "4", 0, 4)+`}`, 4),
-			"x has the shape [4611686018427387904], and the file 4 bytes for all tensors"},
-		"product that wraps": {one("U8", "4294967296,4294967296", 0, 0, 4), "x has the shape [4294967296 4294967296], and the file 4 bytes for all tensors"},
-		"size beyond int":    {one("U8", "0,18446744073709551615", 0, 0, 0), "x has the shape [0 18446744073709551615], and the file 0 bytes for all tensors"},
-		"too few bytes":      {one("F32", "2", 0, 4, 8), "x of shape [2] and type F32 has 4 bytes, want 8"},
-		"gap":                {one("F32", "1", 4, 8, 8), "x begins at byte 66 of the file, want 62, where the one before it ends"},
+		"empty":       {nil, "it has 0 bytes, want at least 8 for the length of the header"},
+		"seven bytes": {[]byte("1234567"), "it has 7 bytes, want at least 8 for the length of the header"},
+		"a text": {[]byte("a text, not a file of weights"),
+			"its header should have 2318355968635969633 bytes, but the file has 21 (the limit is 100000000)"},
+		"longer than the file": {append(file("{}", 0), 0)[:9],
+			"its header should have 2 bytes, but the file has 1 (the limit is 100000000)"},
+		"no JSON": {file("{", 0), "its header: unexpected end of JSON input"},
+		"no object": {file("[]", 0),
+			"its header: failed to unmarshal Metadata: json: cannot unmarshal array into Go value of type " +
+				"map[string]map[string]interface {}"},
+		"unknown type": {one("F8_E4M3", "1", 0, 1, 1),
+			`its header: failed to JSON-decode tensor "x": invalid DType string value "F8_E4M3"`},
+		"negative size": {one("F32", "-1", 0, 4, 4),
+			`its header: failed to JSON-decode tensor "x": invalid "shape" value: expected array of natural numbers, ` +
+				`actual []interface {}{"-1"}: strconv.ParseUint: parsing "-1": invalid syntax`},
+		"beyond the file": {one("F32", "2", 0, 8, 4), "x is at bytes 0 to 8 of 4"},
+		"backwards":       {one("F32", "1", 4, 0, 4), "x is at bytes 4 to 0 of 4"},
+		"size that wraps": {file(`{"x":`+tensor("F32", "4611686018427387904", 0, 0)+`,"y":`+
+			tensor("U8", "4", 0, 4)+`}`, 4),
+			"x has shape [4611686018427387904], but the file has only 4 bytes of tensors"},
+		"product that wraps": {one("U8", "4294967296,4294967296", 0, 0, 4),
+			"x has shape [4294967296 4294967296], but the file has only 4 bytes of tensors"},
+		"size beyond int": {one("U8", "0,18446744073709551615", 0, 0, 0),
+			"x has shape [0 18446744073709551615], but the file has only 0 bytes of tensors"},
+		"too few bytes": {one("F32", "2", 0, 4, 8), "x of shape [2] and type F32 has 4 bytes, want 8"},
+		"gap": {one("F32", "1", 4, 8, 8),
+			"x starts at byte 66 of the file, want 62, the end of the data before it"},
 		"overlap": {file(`{"a":`+tensor("F32", "2", 0, 8)+`,"b":`+tensor("F32", "1", 4, 8)+`}`, 8),
-			"b begins at byte 119 of the file, want 123, where the one before it ends"},
-		"rest":              {one("F32", "1", 0, 4, 7), "3 bytes follow the last tensor"},
-		"name given twice":  {file(`{"x":`+tensor("F32", "1", 0, 4)+`,"x":`+tensor("F32", "1", 4, 8)+`}`, 8), "x begins at byte 119 of the file, want 115, where the one before it ends"},
-		"metadata a number": {file(`{"__metadata__":{"n":1}}`, 0), `its header: __metadata__ "n" has value "1": expected string type, actual json.Number`},
+			"b starts at byte 119 of the file, want 123, the end of the data before it"},
+		"rest": {one("F32", "1", 0, 4, 7), "3 bytes follow the last tensor"},
+		"name given twice": {file(`{"x":`+tensor("F32", "1", 0, 4)+`,"x":`+tensor("F32", "1", 4, 8)+`}`, 8),
+			"x starts at byte 119 of the file, want 115, the end of the data before it"},
+		"metadata a number": {file(`{"__metadata__":{"n":1}}`, 0),
+			`its header: __metadata__ "n" has value "1": expected string type, actual json.Number`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := written(t, c.file)
 			f, err := Open(path)
 			require.Nil(t, f)
-			require.EqualError(t, err, path+" is no safetensors file: "+c.want)
+			require.EqualError(t, err, path+" is not a safetensors file: "+c.want)
 		})
 	}
 	_, err := Open(os.TempDir())
-	require.EqualError(t, err, os.TempDir()+" is no safetensors file: it is not a regular file")
+	require.EqualError(t, err, os.TempDir()+" is not a safetensors file: it is not a regular file")
 	_, err = Open("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestNothingPanics on files that are almost right.
+// TestNothingPanics opens and reads files that are almost valid.
 func TestNothingPanics(t *testing.T) {
-	header := `{"__metadata__":{"n":"1"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},"b":{"dtype":"F16","shape":[4],"data_offsets":[24,32]}}`
+	header := `{"__metadata__":{"n":"1"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},` +
+		`"b":{"dtype":"F16","shape":[4],"data_offsets":[24,32]}}`
 	whole := file(header, 32)
 	rng := rand.New(rand.NewPCG(1, 2))
 	opened := 0
@@ -95,7 +111,7 @@ func TestNothingPanics(t *testing.T) {
 				b = slices.Insert(b, at, `0123456789[]{}",:`[rng.IntN(17)])
 			}
 		}
-		if rng.IntN(2) == 0 && len(b) > 48 { // the header's length is right
+		if rng.IntN(2) == 0 && len(b) > 48 { // correct the header's length
 			binary.LittleEndian.PutUint64(b, uint64(len(b)-8-32))
 		}
 		f, err := Open(written(t, b))
@@ -115,15 +131,15 @@ func TestNothingPanics(t *testing.T) {
 	require.Greater(t, opened, 20)
 }
 
-// numbers is a file of one tensor of the type, and of another that is its copy but
-// for the last element.
+// numbers returns a file with a tensor x, and with a copy y that differs only in the last element.
 func numbers(t *testing.T, d format.DType, n int, put func(b []byte, i int)) *File {
 	size := int(d.Size())
 	b := make([]byte, n*size)
 	for i := range n {
 		put(b[i*size:], i)
 	}
-	header := fmt.Sprintf(`{"x":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]},"y":{"dtype":%q,"shape":[%d],"data_offsets":[%d,%d]}}`,
+	header := fmt.Sprintf(`{"x":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]},`+
+		`"y":{"dtype":%q,"shape":[%d],"data_offsets":[%d,%d]}}`,
 		d, n, len(b), d, n, len(b), 2*len(b))
 	other := slices.Clone(b)
 	if len(b) > 0 {
@@ -135,7 +151,7 @@ func numbers(t *testing.T, d format.DType, n int, put func(b []byte, i int)) *Fi
 	return f
 }
 
-func read[T Float](t *testing.T, f *File) (all []T) {
+func read[T op.Float](t *testing.T, f *File) (all []T) {
 	t.Helper()
 	require.NoError(t, Read(f, "x", func(at int, block []T) error {
 		require.Len(t, all, at)
@@ -145,8 +161,8 @@ func read[T Float](t *testing.T, f *File) (all []T) {
 	return all
 }
 
-func TestReadGivesEveryNumber(t *testing.T) {
-	value := func(i int) float64 { return float64(i%251-100) / 8 } // which bfloat16 has, too
+func TestReadVisitsEveryNumber(t *testing.T) {
+	value := func(i int) float64 { return float64(i%251-100) / 8 } // exact in bfloat16
 	for d, put := range map[format.DType]func([]byte, int){
 		format.BF16: func(b []byte, i int) {
 			binary.LittleEndian.PutUint16(b, uint16(math.Float32bits(float32(value(i)))>>16))
@@ -179,7 +195,7 @@ func TestReadGivesEveryNumber(t *testing.T) {
 	}
 }
 
-// TestHalfIsWidened: every number of 16 bits, by the standard's formula.
+// TestHalfIsWidened compares every number of 16 bits with the standard's formula.
 func TestHalfIsWidened(t *testing.T) {
 	f := numbers(t, format.F16, 1<<16, func(b []byte, i int) { binary.LittleEndian.PutUint16(b, uint16(i)) })
 	got := read[float32](t, f)
@@ -203,12 +219,12 @@ func TestHalfIsWidened(t *testing.T) {
 	}
 }
 
-// TestEqualIsOfNumbersAndShape, whatever types hold them, to the last element.
-func TestEqualIsOfNumbersAndShape(t *testing.T) {
+// TestEqualComparesNumbersAndShape of all types, to the last element.
+func TestEqualComparesNumbersAndShape(t *testing.T) {
 	const n = 3*blockBytes/4 + 5
-	value := func(i int) float64 { return float64(i%251-100) / 8 } // which all types have
+	value := func(i int) float64 { return float64(i%251-100) / 8 } // exact in all types
 	put := map[format.DType]func(v float64) []byte{
-		format.F16: func(v float64) []byte { // value's are 0 or normal
+		format.F16: func(v float64) []byte { // the values are 0 or normal
 			if v == 0 {
 				return []byte{0, byte(math.Float64bits(v) >> 56)}
 			}
@@ -222,7 +238,10 @@ func TestEqualIsOfNumbersAndShape(t *testing.T) {
 		format.BF16: func(v float64) []byte {
 			return binary.LittleEndian.AppendUint16(nil, uint16(math.Float32bits(float32(v))>>16))
 		},
-		format.F32: func(v float64) []byte { return binary.LittleEndian.AppendUint32(nil, math.Float32bits(float32(v))) },
+		format.F32: func(v float64) []byte {
+			return binary.LittleEndian.AppendUint32(nil,
+				math.Float32bits(float32(v)))
+		},
 		format.F64: func(v float64) []byte { return binary.LittleEndian.AppendUint64(nil, math.Float64bits(v)) },
 	}
 	equal := func(x, y format.DType, shape string, last float64) bool {
@@ -239,8 +258,9 @@ func TestEqualIsOfNumbersAndShape(t *testing.T) {
 			data = append(data, put[y](v)...)
 		}
 		data = append(data, put[y](last)...)
-		f, err := Open(written(t, append(file(fmt.Sprintf(`{"x":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]},"y":{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}}`,
-			x, n, middle, y, shape, middle, len(data)), 0), data...)))
+		header := fmt.Sprintf(`{"x":{"dtype":%q,"shape":[%d],"data_offsets":[0,%d]},`+
+			`"y":{"dtype":%q,"shape":%s,"data_offsets":[%d,%d]}}`, x, n, middle, y, shape, middle, len(data))
+		f, err := Open(written(t, append(file(header, 0), data...)))
 		require.NoError(t, err)
 		defer f.Close()
 		one, err := f.Equal("x", "y")
@@ -261,9 +281,11 @@ func TestEqualIsOfNumbersAndShape(t *testing.T) {
 
 	tensor := `{"dtype":%q,"shape":[2],"data_offsets":[%d,%d]}`
 	nan := math.Float32bits(float32(math.NaN()))
-	f, err := Open(written(t, slices.Concat(file(fmt.Sprintf(`{"x":`+tensor+`,"same":`+tensor+`,"other":`+tensor+`,"whole":`+tensor+`}`,
-		"F32", 0, 8, "F32", 8, 16, "F32", 16, 24, "I32", 24, 32), 0),
-		binary.LittleEndian.AppendUint64(nil, uint64(nan)), binary.LittleEndian.AppendUint64(nil, uint64(nan)), make([]byte, 16))))
+	f, err := Open(written(t,
+		slices.Concat(file(fmt.Sprintf(`{"x":`+tensor+`,"same":`+tensor+`,"other":`+tensor+`,"whole":`+tensor+`}`,
+			"F32", 0, 8, "F32", 8, 16, "F32", 16, 24, "I32", 24, 32), 0),
+			binary.LittleEndian.AppendUint64(nil, uint64(nan)), binary.LittleEndian.AppendUint64(nil,
+				uint64(nan)), make([]byte, 16))))
 	require.NoError(t, err)
 	defer f.Close()
 	for name, want := range map[string]bool{"same": true, "other": false, "whole": false} {
@@ -276,17 +298,17 @@ func TestEqualIsOfNumbersAndShape(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRead(t *testing.T) {
+func TestReadErrors(t *testing.T) {
 	f := numbers(t, format.F64, 3, func(b []byte, i int) {})
 	ignore := func(int, []float32) error { return nil }
 	require.EqualError(t, Read(f, "x", ignore), "x is of type F64")
 	require.EqualError(t, Read(f, "z", ignore), "there is no tensor z")
 	_, err := f.Int64("x")
-	require.EqualError(t, err, "x is no int64")
+	require.EqualError(t, err, "x is not a single int64")
 	_, err = f.Int64("z")
-	require.EqualError(t, err, "z is no int64")
+	require.EqualError(t, err, "z is not a single int64")
 	_, err = numbers(t, format.I64, 2, func(b []byte, i int) {}).Int64("x")
-	require.EqualError(t, err, "x is no int64")
+	require.EqualError(t, err, "x is not a single int64")
 
 	f = numbers(t, format.F32, 3, func(b []byte, i int) {})
 	require.NoError(t, os.Truncate(f.Tensors["x"].file.Name(), f.Tensors["x"].at+4))
@@ -295,8 +317,9 @@ func TestWhatCannotBeRead(t *testing.T) {
 	require.ErrorContains(t, err, "unexpected EOF")
 }
 
-func TestAnInt64IsRead(t *testing.T) {
-	b := append(file(`{"__metadata__":{"a":"b"},"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}`, 0), 1, 0, 0, 0, 0, 0, 0, 0x80)
+func TestInt64(t *testing.T) {
+	b := append(file(`{"__metadata__":{"a":"b"},"n":{"dtype":"I64","shape":[],"data_offsets":[0,8]}}`, 0), 1, 0, 0, 0,
+		0, 0, 0, 0x80)
 	f, err := Open(written(t, b))
 	require.NoError(t, err)
 	defer f.Close()
@@ -308,7 +331,7 @@ func TestAnInt64IsRead(t *testing.T) {
 	require.Equal(t, 1, f.Tensors["n"].Len())
 }
 
-// TestManyTensors: a header may list them in any order.
+// TestManyTensors uses a header that lists the tensors in another order than the data.
 func TestManyTensors(t *testing.T) {
 	var b strings.Builder
 	const n = 20000
@@ -321,7 +344,7 @@ func TestManyTensors(t *testing.T) {
 	require.NoError(t, f.Close())
 }
 
-// TestMoreElementsThanAnIntCounts, in a file that takes no place on the disk.
+// TestMoreElementsThanAnIntCounts uses a sparse file, which needs no space on the disk.
 func TestMoreElementsThanAnIntCounts(t *testing.T) {
 	if bits.UintSize > 32 {
 		t.Skip("an int has 64 bits")
@@ -331,5 +354,6 @@ func TestMoreElementsThanAnIntCounts(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.Truncate(path, info.Size()+1<<31))
 	_, err = Open(path)
-	require.EqualError(t, err, path+" is no safetensors file: x of shape [65536 32768] has more than 2147483647 elements")
+	require.EqualError(t, err,
+		path+" is not a safetensors file: x of shape [65536 32768] has more than 2147483647 elements")
 }

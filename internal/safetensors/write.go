@@ -15,15 +15,14 @@ import (
 // countName is PyTorch's name for BatchNorm's count of batches.
 const countName = "num_batches_tracked"
 
-// IsCount reports whether a name, whatever precedes it, is that of BatchNorm's count of
-// batches. The count is a scalar in PyTorch and in files, and of shape (1) here, because
-// Gorgonia's tensors cannot read a scalar back from gob.
+// IsCount reports whether a name, with or without a prefix, is that of BatchNorm's count of batches.
+// The count is a scalar in PyTorch and in files. Here it has the shape (1), because Gorgonia's tensors
+// cannot read a scalar back from gob.
 func IsCount(name string) bool {
 	return name == countName || strings.HasSuffix(name, "."+countName)
 }
 
-// Write writes tensors of float32, float64 and int64 by their names. A count is written
-// as a scalar.
+// Write writes tensors of type float32, float64 and int64 by name. It writes counts as scalars.
 func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]string) error {
 	views := make(map[string]View)
 	for name, d := range tensors {
@@ -38,13 +37,13 @@ func Write(w io.Writer, tensors map[string]*tensor.Dense, metadata map[string]st
 	return format.SerializeToWriter(views, metadata, w)
 }
 
-// View is a tensor as the format's package takes it. The package's own type has no scalars.
+// View is a tensor for the format's package, whose own type does not support scalars.
 type View struct {
 	dense  *tensor.Dense
 	scalar bool
 }
 
-// ViewOf returns the view that Write writes under a name.
+// ViewOf returns the view of a tensor that Write writes under this name.
 func ViewOf(name string, d *tensor.Dense) View {
 	return View{d, IsCount(name) && d.Shape().TotalSize() == 1}
 }
@@ -58,7 +57,7 @@ var dtypes = map[tensor.Dtype]format.DType{
 // DType returns the format's name for the element type.
 func (v View) DType() format.DType { return dtypes[v.dense.Dtype()] }
 
-// Shape returns the sizes that the file has.
+// Shape returns the shape in the file.
 func (v View) Shape() []uint64 {
 	if v.scalar {
 		return []uint64{}
@@ -76,7 +75,7 @@ func (v View) Data() []byte {
 	if !op.InOrder(d) || d.DataSize() != d.Shape().TotalSize() { // a slice may hold more
 		d = op.Clone(d)
 	}
-	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // no error, because the numbers have a fixed size
+	b, _ := binary.Append(nil, binary.LittleEndian, d.Data()) // never fails, because the numbers have a fixed size
 	return b
 }
 

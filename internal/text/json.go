@@ -2,9 +2,9 @@ package text
 
 import "bytes"
 
-// JSON removes a byte order mark and comments from a JSON file: what follows // or # to the
-// end of the line, and what is between /* and */. Comments become spaces, so that a
-// decoder's errors have the places in the file.
+// JSON removes a byte order mark and comments from a JSON file. Comments extend from // or # to the
+// end of the line, or from /* to */. They become spaces, so that the positions in a decoder's errors
+// remain valid.
 func JSON(file []byte) ([]byte, error) {
 	b, err := WithoutMark(file)
 	if err != nil {
@@ -28,8 +28,8 @@ func JSON(file []byte) ([]byte, error) {
 	return b, nil
 }
 
-// stringLen returns the length of the JSON string that b starts with, or of all of b if the
-// string does not end.
+// stringLen returns the length of the JSON string at the start of b, or the length of b if the string
+// does not end.
 func stringLen(b []byte) int {
 	for i := 1; i < len(b); i++ {
 		switch b[i] {
@@ -42,9 +42,9 @@ func stringLen(b []byte) int {
 	return len(b)
 }
 
-// blank overwrites a comment with spaces, except its line ends, and returns its length. A
-// comment without an end stays, for the decoder to refuse. A comment to the end of a line
-// may also end with the file.
+// blank overwrites a comment with spaces, except for its line ends, and returns its length. A line
+// comment may also end with the file. Any other comment without an end stays, so that the decoder
+// returns an error.
 func blank(b []byte, start, end string) int {
 	n := len(b)
 	if at := bytes.Index(b[len(start):], []byte(end)); at >= 0 {

@@ -1,6 +1,6 @@
-// Package text reads texts and JSON that people write or save with an editor, and says
-// what is wrong with them. Its errors are predicates, "is not valid UTF-8: …", for the
-// caller to put a subject before.
+// Package text reads text and JSON files that people write or save with an editor, and reports their
+// faults. Its errors are predicates, such as "is not valid UTF-8: …", to which the caller adds a
+// subject.
 package text
 
 import (
@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// Read reads a file to its end and checks it. It holds the text in memory only once.
+// Read reads a file to its end and checks it. It holds only one copy of the text in memory.
 func Read(f *os.File) (string, error) {
 	var b strings.Builder
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() && info.Size() == int64(int(info.Size())) {
@@ -26,30 +26,31 @@ func Read(f *os.File) (string, error) {
 
 const bom = "\ufeff"
 
-// Check returns an error for what is not UTF-8, and for what editors and Windows add to
-// a text unseen: a byte order mark at its start and line ends of two characters. They
-// would become characters of the text, which Python's open drops.
+// Check returns an error if a text is not UTF-8, or if it has the invisible additions of editors and
+// Windows: a byte order mark at the start, or line ends of two characters. Those would become
+// characters of the text, although Python's open drops them.
 func Check(s string) error {
 	if err := checkUnicode(s); err != nil {
 		return err
 	}
 	if strings.HasPrefix(s, bom) {
-		return fmt.Errorf("starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +%d OLD >NEW", len(bom)+1)
+		return fmt.Errorf("starts with a byte order mark (U+FEFF): remove it, for example with: tail -c +%d OLD >NEW",
+			len(bom)+1)
 	}
 	if n := strings.Count(s, "\r\n"); n > 0 {
-		return fmt.Errorf(`has %d lines that end in CRLF, the first is line %d: make the line ends LF, for example with: tr -d '\r' <OLD >NEW`,
-			n, strings.Count(s[:strings.Index(s, "\r\n")], "\n")+1)
+		first := strings.Count(s[:strings.Index(s, "\r\n")], "\n") + 1
+		return fmt.Errorf("has %d lines that end in CRLF, the first is line %d: "+
+			`make the line ends LF, for example with: tr -d '\r' <OLD >NEW`, n, first)
 	}
 	return nil
 }
 
-// WithoutMark returns a file's text without a byte order mark, or an error if it is not
-// UTF-8.
+// WithoutMark returns a file's text without a byte order mark, or an error if it is not UTF-8.
 func WithoutMark(file []byte) ([]byte, error) {
 	return bytes.TrimPrefix(file, []byte(bom)), checkUnicode(string(file))
 }
 
-// checkUnicode returns an error for what is not UTF-8.
+// checkUnicode returns an error if a text is not UTF-8.
 func checkUnicode(s string) error {
 	if name := otherUnicode(s); name != "" {
 		return fmt.Errorf("is %s, want UTF-8: convert it, for example with: iconv -f %[1]s -t UTF-8 OLD >NEW", name)
@@ -60,9 +61,9 @@ func checkUnicode(s string) error {
 	return nil
 }
 
-// otherUnicode names the encoding of a text in UTF-16 or UTF-32 as iconv does, or "".
-// Without a byte order mark it counts zeros at even and odd places, because most such
-// texts begin with ASCII characters.
+// otherUnicode returns iconv's name for the encoding of a text in UTF-16 or UTF-32, or "". If there is
+// no byte order mark, it counts zeros at even and odd positions, because most such texts start with
+// ASCII characters.
 func otherUnicode(s string) string {
 	switch {
 	case strings.HasPrefix(s, "\xff\xfe\x00\x00"), strings.HasPrefix(s, "\x00\x00\xfe\xff"):
@@ -88,7 +89,7 @@ func otherUnicode(s string) string {
 	return ""
 }
 
-// invalid finds the first byte that is in no UTF-8 character.
+// invalid returns the position of the first byte that is not part of a UTF-8 character.
 func invalid(s string) (at int, ok bool) {
 	if utf8.ValidString(s) {
 		return 0, false
@@ -102,7 +103,7 @@ func invalid(s string) (at int, ok bool) {
 	}
 }
 
-// Place returns the place of a byte as editors count: lines and characters from 1.
+// Place returns the line and column of a byte. Like editors, it counts lines and characters from 1.
 func Place(s string, at int) string {
 	before := s[:at]
 	line := strings.LastIndexByte(before, '\n') + 1

@@ -26,8 +26,8 @@ var faults = map[string]struct{ text, want string }{
 	"one line of Windows":      {"a\nb\r\nc\n", "has 1 lines that end in CRLF," + unix},
 	"UTF-16, little-endian":    {"\xff\xfea\x00", "is UTF-16" + convert + "UTF-16 -t UTF-8 OLD >NEW"},
 	"UTF-16, big-endian":       {"\xfe\xff\x00a", "is UTF-16" + convert + "UTF-16 -t UTF-8 OLD >NEW"},
-	"UTF-16 without a mark":    {"a\x00\n\x00 \x00\xac\x20", "is UTF-16LE" + convert + "UTF-16LE -t UTF-8 OLD >NEW"},
-	"the other, without":       {"\x00a\x00\n\x00 \x20\xac", "is UTF-16BE" + convert + "UTF-16BE -t UTF-8 OLD >NEW"},
+	"UTF-16LE without a mark":  {"a\x00\n\x00 \x00\xac\x20", "is UTF-16LE" + convert + "UTF-16LE -t UTF-8 OLD >NEW"},
+	"UTF-16BE without a mark":  {"\x00a\x00\n\x00 \x20\xac", "is UTF-16BE" + convert + "UTF-16BE -t UTF-8 OLD >NEW"},
 	"UTF-32, little-endian":    {"\xff\xfe\x00\x00a\x00\x00\x00", "is UTF-32" + convert + "UTF-32 -t UTF-8 OLD >NEW"},
 	"UTF-32, big-endian":       {"\x00\x00\xfe\xff\x00\x00\x00a", "is UTF-32" + convert + "UTF-32 -t UTF-8 OLD >NEW"},
 	"Latin-1":                  {"é\ncaf\xe9\n", "is not valid UTF-8: byte 0xe9 at line 2, column 4"},
@@ -35,7 +35,7 @@ var faults = map[string]struct{ text, want string }{
 	"U+FFFD before the fault":  {"\ufffd\xff", "is not valid UTF-8: byte 0xff at line 1, column 2"},
 }
 
-func TestFaultsAreNamedWithWhatToDo(t *testing.T) {
+func TestErrorsNameTheFaultAndItsRepair(t *testing.T) {
 	t.Parallel()
 	for name, c := range faults {
 		t.Run(name, func(t *testing.T) {
@@ -49,7 +49,8 @@ func TestFaultsAreNamedWithWhatToDo(t *testing.T) {
 
 func TestTextsWithoutFaults(t *testing.T) {
 	t.Parallel()
-	for _, s := range []string{"", "a", "\x00", "\x00a", "a\x00", "a\rb\n\rc", "a\ufeffb", "日本\n", "ab\x00\x00cd\x00", "\ufffd"} {
+	for _, s := range []string{"", "a", "\x00", "\x00a", "a\x00", "a\rb\n\rc", "a\ufeffb", "日本\n", "ab\x00\x00cd\x00",
+		"\ufffd"} {
 		require.NoError(t, Check(s), "%q", s)
 		got, err := read(t, s)
 		require.NoError(t, err)
@@ -66,7 +67,7 @@ func read(t *testing.T, s string) (string, error) {
 	return Read(f)
 }
 
-// TestReadFromAPipe has no size to begin with.
+// TestReadFromAPipe reads a file whose size is unknown.
 func TestReadFromAPipe(t *testing.T) {
 	t.Parallel()
 	want := strings.Repeat("the quick brown fox ", 5000)
@@ -85,7 +86,7 @@ func TestReadFromAPipe(t *testing.T) {
 	require.ErrorContains(t, err, "cannot be read: ")
 }
 
-// TestReadHoldsATextOnce counts all that is allocated, garbage included.
+// TestReadHoldsATextOnce measures all allocations, garbage included.
 func TestReadHoldsATextOnce(t *testing.T) {
 	s := strings.Repeat("the quick brown fox\n", 1<<16)
 	path := filepath.Join(t.TempDir(), "text")
@@ -105,11 +106,11 @@ func TestReadHoldsATextOnce(t *testing.T) {
 func TestJSONWithMarkAndComments(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
-		"plain":        `{"a": "//#/*", "b\"#": [1, "\\"]}`,
-		"a mark":       "\ufeff" + `{"a": "//#/*", "b\"#": [1, "\\"]}`,
-		"blank lines":  "\n\r\n{\n\n\"a\": \"//#/*\",\r\n\r\n \"b\\\"#\": [1, \"\\\\\"]}\n\n",
-		"lines":        "// one \"\n# two {\n#\n//\n" + `{"a": "//#/*", // three` + "\n" + `"b\"#": [1, "\\"]} # four`,
-		"in the midst": `/* é " */{"a"/**/: "//#/*", /* // * / */ "b\"#": /*#*/[1, "\\"/* */]}/* */`,
+		"plain":       `{"a": "//#/*", "b\"#": [1, "\\"]}`,
+		"a mark":      "\ufeff" + `{"a": "//#/*", "b\"#": [1, "\\"]}`,
+		"blank lines": "\n\r\n{\n\n\"a\": \"//#/*\",\r\n\r\n \"b\\\"#\": [1, \"\\\\\"]}\n\n",
+		"lines":       "// one \"\n# two {\n#\n//\n" + `{"a": "//#/*", // three` + "\n" + `"b\"#": [1, "\\"]} # four`,
+		"inside":      `/* é " */{"a"/**/: "//#/*", /* // * / */ "b\"#": /*#*/[1, "\\"/* */]}/* */`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -121,9 +122,10 @@ func TestJSONWithMarkAndComments(t *testing.T) {
 	}
 }
 
-func TestJSONThatIsNone(t *testing.T) {
+func TestJSONKeepsInvalidJSONInvalid(t *testing.T) {
 	t.Parallel()
-	for _, file := range []string{"", "/", "/*", "/*/", "{}/", "{}/*/", "{} /* ", `{"a": "# }`, `{"a": 1 / 2}`, "//", "#"} {
+	for _, file := range []string{"", "/", "/*", "/*/", "{}/", "{}/*/", "{} /* ", `{"a": "# }`, `{"a": 1 / 2}`, "//",
+		"#"} {
 		b, err := JSON([]byte(file))
 		require.NoError(t, err)
 		require.False(t, json.Valid(b), "%q became %q", file, b)
@@ -134,9 +136,8 @@ func TestJSONThatIsNone(t *testing.T) {
 	require.EqualError(t, err, "is not valid UTF-8: byte 0xe9 at line 1, column 6")
 }
 
-// TestJSONStaysAsItIs: what encoding/json accepts has no comments, and anything else
-// keeps its places.
-func TestJSONStaysAsItIs(t *testing.T) {
+// TestJSONKeepsPositions: JSON without comments does not change, and any other file keeps its length.
+func TestJSONKeepsPositions(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		valid, err := json.Marshal(rapid.MapOf(rapid.String(), rapid.String()).Draw(t, "object"))
@@ -144,7 +145,8 @@ func TestJSONStaysAsItIs(t *testing.T) {
 		b, err := JSON(valid)
 		require.NoError(t, err)
 		require.Equal(t, valid, b)
-		pieces := rapid.SliceOf(rapid.SampledFrom([]string{`"`, `\`, "/", "*", "#", "\n", "a", "é", "{", "}"})).Draw(t, "pieces")
+		pieces := rapid.SliceOf(rapid.SampledFrom([]string{`"`, `\`, "/", "*", "#", "\n", "a", "é", "{", "}"})).Draw(t,
+			"pieces")
 		file := []byte(strings.Join(pieces, ""))
 		b, err = JSON(file)
 		require.NoError(t, err)
@@ -159,8 +161,8 @@ func TestPlace(t *testing.T) {
 	require.Equal(t, "line 3, column 1", Place("a\n\nb", 3))
 }
 
-// TestRandomBytesAreNoUTF16 keeps the guess without a mark from what is merely binary.
-func TestRandomBytesAreNoUTF16(t *testing.T) {
+// TestRandomBytesAreNotUTF16: binary data without a mark are not mistaken for UTF-16.
+func TestRandomBytesAreNotUTF16(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 100 {

@@ -1,5 +1,5 @@
-// Package checkpoint finds what belongs to a saved model: its weights, its
-// configuration and what turns text into its ids.
+// Package checkpoint finds the files of a saved model: its weights, its configuration and its
+// tokenizer.
 package checkpoint
 
 import (
@@ -15,39 +15,40 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// Checkpoint is a model's files.
+// Checkpoint describes a saved model.
 type Checkpoint struct {
-	Weights   string              // the path of the safetensors file, or of the index of its parts
-	Config    transformer.Config  // what config.json says, for transformer.Load; zero where it says nothing
-	Tokenizer tokenizer.Tokenizer // nil where there is none
+	Weights   string              // path of the safetensors file, or of the index of its parts
+	Config    transformer.Config  // contents of config.json, for transformer.Load; zero fields are unknown
+	Tokenizer tokenizer.Tokenizer // nil if there is none
 }
 
-// The files that stand beside the weights, each of which may be missing.
+// The files of a checkpoint. Those other than the weights may be missing.
 const (
 	weightsFile = "model.safetensors"
-	indexFile   = "model.safetensors.index.json" // of weights in several files
+	indexFile   = "model.safetensors.index.json" // for weights in several files
 	configFile  = "config.json"
 	metaFile    = "meta.json"
-	// Hugging Face's, and before other files of theirs: they split another model's text
-	// in another way, and this one says which.
+	// tokenizerFile is Hugging Face's. It takes precedence over vocab.json and merges.txt, because
+	// only this file states how a model splits text into words.
 	tokenizerFile = "tokenizer.json"
 )
 
-// bpeFiles are the names of GPT-2's vocabulary and merges, as the hubs have them and
-// as OpenAI published them.
+// bpeFiles lists the names of GPT-2's vocabulary and merges, on the hubs and as OpenAI published
+// them.
 var bpeFiles = [][2]string{{"vocab.json", "merges.txt"}, {"encoder.json", "vocab.bpe"}}
 
-// Open finds a checkpoint by its directory, or by its weights' file with the others
-// beside that. Weights are model.safetensors, or model.safetensors.index.json and the parts
-// that it names, or the only file of either kind.
+// Open opens a checkpoint. The path is that of its directory or of its weights, with the other files
+// in the same directory. The weights are model.safetensors, or model.safetensors.index.json and the
+// parts that it names, or the only file of either kind.
 //
-// config.json is a training run's of this module, the model_args of a checkpoint of
-// nanoGPT, or GPT-2's as published. One of another architecture is an error, and so is
-// one with a member that is not known, because that may change what the model computes.
-// The tokenizer is of the first of these that is
-// there: the vocabulary in a run's config.json; meta.json, nanoGPT's meta of a
-// character model; tokenizer.json, or vocab.json and merges.txt, or encoder.json and
-// vocab.bpe, GPT-2's byte-pair encoding, with the added tokens of the files beside.
+// config.json can be that of a training run of this module, the model_args of a nanoGPT checkpoint,
+// or GPT-2's as published. Another architecture is an error. So is an unknown member, because it
+// may change what the model computes.
+//
+// The tokenizer comes from the first of these that exists: the vocabulary in a run's config.json;
+// meta.json, nanoGPT's description of a character model; or GPT-2's byte-pair encoding, with the
+// added tokens of the companion files, in tokenizer.json, in vocab.json and merges.txt, or in
+// encoder.json and vocab.bpe.
 func Open(path string) (Checkpoint, error) {
 	c, err := open(path)
 	if err != nil {
@@ -78,7 +79,7 @@ func open(path string) (c Checkpoint, err error) {
 	return c, err
 }
 
-// findWeights finds the weights in a directory.
+// findWeights returns the path of the weights in a directory.
 func findWeights(dir string) (string, error) {
 	for _, name := range []string{weightsFile, indexFile} {
 		if path := filepath.Join(dir, name); exists(path) {
@@ -93,7 +94,8 @@ func findWeights(dir string) (string, error) {
 	case len(found) == 1:
 		return filepath.Join(dir, found[0]), nil
 	case len(found) > 1 && len(match(dir, "*-?????-of-?????.safetensors")) == len(found):
-		return "", fmt.Errorf("%s has the parts of a model, %s, and not the index that names them, %s", dir, strings.Join(found, ", "), indexFile)
+		return "", fmt.Errorf("%s has the parts of a model, %s, but not the index that names them, %s",
+			dir, strings.Join(found, ", "), indexFile)
 	case len(found) > 1:
 		return "", fmt.Errorf("%s has several files of weights, give one of them: %s", dir, strings.Join(found, ", "))
 	case len(runs) > 0:
@@ -101,17 +103,19 @@ func findWeights(dir string) (string, error) {
 			runs[i], _ = filepath.Split(path)
 		}
 		slices.Sort(runs)
-		return "", fmt.Errorf("%s holds several models, give the directory of one: %s", dir, strings.Join(slices.Compact(runs), " "))
+		return "", fmt.Errorf("%s holds several models, give the directory of one: %s",
+			dir, strings.Join(slices.Compact(runs), " "))
 	case len(pickled) > 0:
-		return "", fmt.Errorf("%s has no %s, only %s, which PyTorch has to read and save as one", dir, weightsFile, strings.Join(pickled, ", "))
+		return "", fmt.Errorf("%s has no %s, only %s, which must be converted with PyTorch",
+			dir, weightsFile, strings.Join(pickled, ", "))
 	}
 	return "", fmt.Errorf("%s has no %s", dir, weightsFile)
 }
 
-// match lists what in a directory has a name of one of the patterns.
+// match returns the paths in a directory that match any of the patterns.
 func match(dir string, patterns ...string) (names []string) {
 	for _, p := range patterns {
-		found, _ := fs.Glob(os.DirFS(dir), p) // whose only error is a malformed pattern
+		found, _ := fs.Glob(os.DirFS(dir), p) // the only error is a malformed pattern
 		names = append(names, found...)
 	}
 	return names
@@ -122,7 +126,7 @@ func exists(path string) bool {
 	return err == nil || !errors.Is(err, fs.ErrNotExist)
 }
 
-// readTokenizer makes a tokenizer of the vocabulary, if there is one, or of files.
+// readTokenizer returns a tokenizer with the vocabulary if it is not empty, or else from the files.
 func readTokenizer(dir, vocabulary string) (tokenizer.Tokenizer, error) {
 	if vocabulary != "" {
 		t, err := tokenizer.NewCharacters(vocabulary)

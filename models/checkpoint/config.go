@@ -14,8 +14,8 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// settings are what config.json may say, in the words of this module's runs, of
-// nanoGPT and of GPT-2 on the hubs.
+// settings holds the known members of config.json, with the names used by this module's runs, by
+// nanoGPT and by GPT-2 on the hubs.
 type settings struct {
 	Norm       string                `json:"norm"`
 	Placement  transformer.Placement `json:"placement"`
@@ -25,7 +25,7 @@ type settings struct {
 	Heads      int                   `json:"heads"`
 	Channels   int                   `json:"channels"`
 	Context    int                   `json:"context"`
-	Bias       bool                  `json:"bias"` // nanoGPT's, too
+	Bias       bool                  `json:"bias"` // also nanoGPT's
 	Vocabulary string                `json:"vocabulary"`
 
 	NLayer    int `json:"n_layer"`
@@ -35,20 +35,20 @@ type settings struct {
 	VocabSize int `json:"vocab_size"`
 
 	NPositions int      `json:"n_positions"` // GPT-2's context
-	NCtx       int      `json:"n_ctx"`       // in older files, the same
-	NInner     int      `json:"n_inner"`     // features inside the MLP
+	NCtx       int      `json:"n_ctx"`       // the same in older files
+	NInner     int      `json:"n_inner"`     // hidden features of the MLP
 	Epsilon    *float64 `json:"layer_norm_epsilon"`
 	Activation string   `json:"activation_function"`
 	Scale      *bool    `json:"scale_attn_weights"`
 	ByLayer    bool     `json:"scale_attn_by_inverse_layer_idx"`
 
-	// What the transformers library calls the sizes of any model.
+	// The transformers library's names for the sizes of any model.
 	HiddenLayers   int `json:"num_hidden_layers"`
 	AttentionHeads int `json:"num_attention_heads"`
 	HiddenSize     int `json:"hidden_size"`
 	MaxPositions   int `json:"max_position_embeddings"`
 
-	// What makes a model another than GPT-2.
+	// Members that can describe a model other than GPT-2.
 	ModelType      string         `json:"model_type"`
 	Architectures  []string       `json:"architectures"`
 	Tied           *bool          `json:"tie_word_embeddings"`
@@ -57,10 +57,10 @@ type settings struct {
 	Pruned         map[string]any `json:"pruned_heads"`
 }
 
-// architectures are the classes of the transformers library that hold this model.
+// architectures lists the transformers library's classes that contain this model.
 var architectures = []string{"GPT2LMHeadModel", "GPT2Model", "GPT2DoubleHeadsModel"}
 
-// readConfig reads a config.json, which need not be there.
+// readConfig reads a config.json. A missing file is not an error.
 func readConfig(path string) (c transformer.Config, vocabulary string, err error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -76,24 +76,24 @@ func readConfig(path string) (c transformer.Config, vocabulary string, err error
 	if err := json.Unmarshal(b, &s); err != nil {
 		return c, "", fmt.Errorf("%s: %w", path, err)
 	}
-	others, err := unknown(b)
+	unknown, err := unknownMembers(b)
 	if err != nil {
 		return c, "", fmt.Errorf("%s: %w", path, err)
 	}
-	if c, err = s.config(others); err != nil {
+	if c, err = s.config(unknown); err != nil {
 		return c, "", fmt.Errorf("%s: %w", path, err)
 	}
 	return c, s.Vocabulary, nil
 }
 
-// config takes a setting by whichever name it has, and refuses models that are not this
-// module's: by what their settings say, and by members that it does not know.
+// config returns the configuration, taking each setting from whichever of its names is present. It
+// returns an error that lists all settings and unknown members that describe another model.
 func (s settings) config(unknown []string) (c transformer.Config, err error) {
 	faults := append(s.foreign(), s.unsupported()...)
-	one := func(what string, values ...int) (found int) {
+	one := func(name string, values ...int) (found int) {
 		for _, v := range values {
 			if v != 0 && found != 0 && v != found {
-				faults = append(faults, fmt.Sprintf("%s: it has %d and %d", what, found, v))
+				faults = append(faults, fmt.Sprintf("%s is both %d and %d", name, found, v))
 			}
 			if found == 0 {
 				found = v
@@ -118,10 +118,12 @@ func (s settings) config(unknown []string) (c transformer.Config, err error) {
 		faults = append(faults, err.Error())
 	}
 	if s.NInner != 0 && c.Channels != 0 && (s.NInner%4 != 0 || s.NInner/4 != c.Channels) {
-		faults = append(faults, fmt.Sprintf("n_inner is %d, want 4·%d, which is the MLP's size here", s.NInner, c.Channels))
+		faults = append(faults,
+			fmt.Sprintf("n_inner is %d, want 4·%d, the size of this model's MLP", s.NInner, c.Channels))
 	}
 	if len(unknown) > 0 {
-		faults = append(faults, fmt.Sprintf("it has members that are not known and may change what the model computes: %q (remove them if they do not)", unknown))
+		faults = append(faults, fmt.Sprintf("it has unknown members that may change what the model computes: "+
+			"%q (remove them if they do not)", unknown))
 	}
 	if len(faults) > 0 {
 		return c, errors.New(strings.Join(faults, "; "))
@@ -129,27 +131,27 @@ func (s settings) config(unknown []string) (c transformer.Config, err error) {
 	return c, nil
 }
 
-// unsupported lists settings of GPT-2's that this module does not compute.
+// unsupported lists GPT-2 settings that this module does not implement.
 func (s settings) unsupported() (faults []string) {
 	if e := s.Epsilon; e != nil && *e != 1e-5 {
 		faults = append(faults, fmt.Sprintf("layer_norm_epsilon is %g, want 1e-05", *e))
 	}
 	if s.Scale != nil && !*s.Scale || s.ByLayer {
-		faults = append(faults, "attention's logits are scaled in another way than by 1/√size")
+		faults = append(faults, "attention's logits are not scaled by 1/√size")
 	}
 	if s.CrossAttention || s.EncoderDecoder {
-		faults = append(faults, "it attends to an encoder, and here there is none")
+		faults = append(faults, "it attends to an encoder, which this model lacks")
 	}
 	if len(s.Pruned) > 0 {
-		faults = append(faults, "pruned_heads is not empty, and here no heads are pruned")
+		faults = append(faults, "pruned_heads is not empty, which is not supported")
 	}
 	if s.Tied != nil && !*s.Tied {
-		faults = append(faults, "tie_word_embeddings is false, and here the head is the embedding")
+		faults = append(faults, "tie_word_embeddings is false, but the head is the embedding")
 	}
 	return faults
 }
 
-// foreign lists what says that the model is none of GPT-2's.
+// foreign lists settings that name a model other than GPT-2.
 func (s settings) foreign() (faults []string) {
 	if s.ModelType != "" && s.ModelType != "gpt2" {
 		faults = append(faults, fmt.Sprintf("model_type is %q, want \"gpt2\"", s.ModelType))
@@ -162,7 +164,7 @@ func (s settings) foreign() (faults []string) {
 	return faults
 }
 
-// gelu is the form of the activation; "" where nothing tells.
+// gelu returns the form of the activation, or "" if it is unknown.
 func (s settings) gelu() (transformer.GELU, error) {
 	switch s.Activation {
 	case "":
@@ -173,7 +175,7 @@ func (s settings) gelu() (transformer.GELU, error) {
 	default:
 		return "", fmt.Errorf("activation_function is %q, want \"gelu_new\" or \"gelu\"", s.Activation)
 	}
-	if s.Norm != "" { // a run of this module's, which says where it has another
+	if s.Norm != "" { // a run of this module, which omits the default form
 		return cmp.Or(s.GELU, transformer.Tanh), nil
 	}
 	return s.GELU, nil

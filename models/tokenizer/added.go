@@ -7,24 +7,24 @@ import (
 	"unicode/utf8"
 )
 
-// endOfText is the token between the documents that GPT-2 was trained on.
+// endOfText is the token between the documents of GPT-2's training text.
 const endOfText = "<|endoftext|>"
 
-// addedToken is a token that is found in the text itself, not made by merges. The fields
-// are those of Hugging Face's AddedToken.
+// addedToken is a token that is matched in the text itself and not built by merges. The fields are
+// those of Hugging Face's AddedToken.
 type addedToken struct {
 	content    string
 	id         int
-	special    bool // ordinary text where special tokens are turned off
-	normalized bool // found after those that are not; no text is normalized here
-	singleWord bool // found only between characters that are of no word
-	lstrip     bool // takes the white space before it
-	rstrip     bool // takes the white space after it
+	special    bool // ordinary text if special tokens are turned off
+	normalized bool // matched in the second pass; this package never normalizes text
+	singleWord bool // matched only if no word character is next to it
+	lstrip     bool // includes the white space before it
+	rstrip     bool // includes the white space after it
 }
 
-// passes find the added tokens of a text: the first pass those that are not normalized, the
-// second, in what is left, those that are. Each pass has its tokens by their first byte,
-// the longest first.
+// passes match the added tokens of a text. The first pass matches the tokens that are not
+// normalized, the second matches the normalized ones in the remaining text. A pass indexes its
+// tokens by their first byte, the longest first.
 type (
 	passes [2]pass
 	pass   [256][]addedToken
@@ -39,19 +39,19 @@ func newPasses(added []addedToken) (p passes) {
 		p[i][t.content[0]] = append(p[i][t.content[0]], t)
 	}
 	for i := range p {
-		for _, of := range p[i] {
-			slices.SortFunc(of, func(s, t addedToken) int { return len(t.content) - len(s.content) })
+		for _, tokens := range p[i] {
+			slices.SortFunc(tokens, func(s, t addedToken) int { return len(t.content) - len(s.content) })
 		}
 	}
 	return p
 }
 
-// split finds the pass's tokens in a text, at each place the longest. It calls found with
-// the id of each and between with the text between them, in order. As in Hugging Face's
-// tokenizers, a token that is passed over because it is no single word still hides those
-// that begin inside it, and the white space that a token strips may also begin the next.
+// split matches the pass's tokens in a text, at each position the longest. It calls found with the
+// id of each token and between with the text between them, in order. As in Hugging Face's
+// tokenizers, a token that is skipped because it is not a single word still hides the tokens that
+// start inside it, and the next token may start with the white space that a token strips.
 func (p *pass) split(text string, between func(string), found func(id int)) {
-	start := 0 // of the text that is not yet given out
+	start := 0 // of the text that has not been passed on yet
 	for at := 0; at < len(text); {
 		i := slices.IndexFunc(p[text[at]], func(t addedToken) bool { return strings.HasPrefix(text[at:], t.content) })
 		if i < 0 {
@@ -83,16 +83,17 @@ func (p *pass) split(text string, between func(string), found func(id int)) {
 
 func endsInWord(s string) bool {
 	r, size := utf8.DecodeLastRuneInString(s)
-	return size > 0 && ofWord(r)
+	return size > 0 && isWord(r)
 }
 
 func startsWithWord(s string) bool {
 	r, size := utf8.DecodeRuneInString(s)
-	return size > 0 && ofWord(r)
+	return size > 0 && isWord(r)
 }
 
-// ofWord reports whether a character is part of a word, \w in Unicode's regular
-// expressions (UTS 18, annex C).
-func ofWord(r rune) bool {
-	return unicode.In(r, unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc, unicode.Join_Control)
+// isWord reports whether a character is a word character, \w in Unicode's regular expressions (UTS
+// 18, annex C).
+func isWord(r rune) bool {
+	return unicode.In(r, unicode.L, unicode.Nl, unicode.Other_Alphabetic, unicode.M, unicode.Nd, unicode.Pc,
+		unicode.Join_Control)
 }

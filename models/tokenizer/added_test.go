@@ -14,8 +14,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// goldenSet is added tokens, and texts with their ids by Hugging Face's tokenizers:
-// testdata/bpe/special.mjs says how they are made.
+// goldenSet holds added tokens, and texts with their ids by Hugging Face's tokenizers
+// (testdata/bpe/special.mjs makes them).
 type goldenSet struct {
 	Name  string
 	Added []json.RawMessage
@@ -33,7 +33,7 @@ func goldenSets(t testing.TB) (sets []goldenSet) {
 	return sets
 }
 
-// goldenDirectory makes a directory of the small encoding and more files.
+// goldenDirectory makes a directory with the small encoding and more files.
 func goldenDirectory(t testing.TB, more map[string]string) string {
 	dir := t.TempDir()
 	for _, name := range []string{"vocab.json", "merges.txt"} {
@@ -51,7 +51,7 @@ func readDirectory(dir string) (*BPE, error) {
 	return ReadBPE(filepath.Join(dir, "vocab.json"), filepath.Join(dir, "merges.txt"))
 }
 
-// config is a tokenizer_config.json of added tokens.
+// config returns a tokenizer_config.json with added tokens.
 func config(t testing.TB, added []json.RawMessage) string {
 	decoder := make(map[string]json.RawMessage)
 	for _, token := range added {
@@ -64,16 +64,17 @@ func config(t testing.TB, added []json.RawMessage) string {
 	return string(b)
 }
 
-// TestAddedTokensAsHuggingFace finds them: the longest first, in two passes, with the
-// white space that they take, as single words, or not at all; whichever file tells of them.
-func TestAddedTokensAsHuggingFace(t *testing.T) {
+// TestAddedTokensEqualHuggingFaces: the longest first, in two passes, with the white space that they
+// strip, only as single words, or as ordinary text; from either file.
+func TestAddedTokensEqualHuggingFaces(t *testing.T) {
 	t.Parallel()
 	for _, set := range goldenSets(t) {
 		fromConfig := func() (*BPE, error) {
 			return readDirectory(goldenDirectory(t, map[string]string{"tokenizer_config.json": config(t, set.Added)}))
 		}
 		fromOne := func() (*BPE, error) { return ReadTokenizerJSON(write(t, "tokenizer.json", oneFile(t, set.Added))) }
-		for file, read := range map[string]func() (*BPE, error){"tokenizer_config.json": fromConfig, "tokenizer.json": fromOne} {
+		for file, read := range map[string]func() (*BPE, error){"tokenizer_config.json": fromConfig,
+			"tokenizer.json": fromOne} {
 			t.Run(set.Name+"/"+file, func(t *testing.T) {
 				b, err := read()
 				require.NoError(t, err)
@@ -83,7 +84,7 @@ func TestAddedTokensAsHuggingFace(t *testing.T) {
 					require.NoError(t, err)
 					require.Equal(t, c.IDs, ids, "%q", c.Text)
 					if !strips(set) {
-						requireBack(t, b, c.Text, ids)
+						requireRoundTrip(t, b, c.Text, ids)
 					}
 					ids, err = ordinary.Encode(c.Text)
 					require.NoError(t, err)
@@ -94,12 +95,13 @@ func TestAddedTokensAsHuggingFace(t *testing.T) {
 	}
 }
 
-// strips reports whether a token takes white space, which decoding cannot give back.
+// strips reports whether a token strips white space, which decoding cannot restore.
 func strips(set goldenSet) bool {
-	return slices.ContainsFunc(set.Added, func(b json.RawMessage) bool { return strings.Contains(string(b), `strip":true`) })
+	return slices.ContainsFunc(set.Added,
+		func(b json.RawMessage) bool { return strings.Contains(string(b), `strip":true`) })
 }
 
-// TestEndOfText is one token without any file that says so, as in GPT-2's own files.
+// TestEndOfText is an added token even if no file declares it, as in GPT-2's own files.
 func TestEndOfText(t *testing.T) {
 	t.Parallel()
 	b := readGolden(t)
@@ -128,13 +130,13 @@ func TestEndOfText(t *testing.T) {
 // TestTokensOutsideTheByteAlphabet stand for themselves.
 func TestTokensOutsideTheByteAlphabet(t *testing.T) {
 	t.Parallel()
-	b, err := parseBPE(vocabulary(t, "<|a b|>", "<｜終｜>", "ab", "<|a b|>\n"), []byte("a b"), beside{})
+	b, err := parseBPE(vocabulary(t, "<|a b|>", "<｜終｜>", "ab", "<|a b|>\n"), []byte("a b"), companions{})
 	require.NoError(t, err)
 	const text = "ab<|a b|><｜終｜><|a b|>\n"
 	ids, err := b.Encode(text)
 	require.NoError(t, err)
 	require.Equal(t, []int{258, 256, 257, 259}, ids)
-	requireBack(t, b, text, ids)
+	requireRoundTrip(t, b, text, ids)
 	id, err := b.Special("<｜終｜>")
 	require.NoError(t, err)
 	require.Equal(t, 257, id)
@@ -143,31 +145,36 @@ func TestTokensOutsideTheByteAlphabet(t *testing.T) {
 	require.Len(t, ids, len("<｜終｜>"))
 }
 
-// TestFilesBesideTheVocabulary tell of tokens in each of the ways that transformers has
-// written them.
-func TestFilesBesideTheVocabulary(t *testing.T) {
+// TestCompanionFiles in every format that the transformers library has written.
+func TestCompanionFiles(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		files    map[string]string
 		text     string
 		want     []int
-		ordinary int // the number of tokens without special ones
+		ordinary int // number of tokens if special ones are ordinary text
 	}{
-		"added tokens": {map[string]string{"added_tokens.json": `{"<sep>": 548, "<pad>": 547}`}, "<pad><sep>", []int{547, 548}, 2},
+		"added tokens": {map[string]string{"added_tokens.json": `{"<sep>": 548, "<pad>": 547}`}, "<pad><sep>",
+			[]int{547, 548}, 2},
 		"special by their role": {map[string]string{
-			"added_tokens.json":       `{"<pad>": 547, "<x>": 548, "<y>": 549}`,
-			"special_tokens_map.json": `{"pad_token": "<pad>", "bos_token": "<|endoftext|>", "sep_token": null, "cls_token": "", "additional_special_tokens": ["<x>", {"content": "<y>"}]}`,
+			"added_tokens.json": `{"<pad>": 547, "<x>": 548, "<y>": 549}`,
+			"special_tokens_map.json": `{"pad_token": "<pad>", "bos_token": "<|endoftext|>", "sep_token": null, ` +
+				`"cls_token": "", "additional_special_tokens": ["<x>", {"content": "<y>"}]}`,
 		}, "<pad><|endoftext|><x><y>", []int{547, 546, 548, 549}, 20},
-		"in the vocabulary": {map[string]string{"tokenizer_config.json": `{"eos_token": "...", "extra_special_tokens": {"b": "er", "a": "in"}}`}, "....in er", nil, 5},
+		"in the vocabulary": {map[string]string{"tokenizer_config.json": `{"eos_token": "...", ` +
+			`"extra_special_tokens": {"b": "er", "a": "in"}}`}, "....in er", nil, 5},
 		"an object": {map[string]string{
-			"added_tokens.json":       `{"<m>": 547}`,
-			"special_tokens_map.json": `{"mask_token": {"content": "<m>", "lstrip": true, "normalized": true, "rstrip": false, "single_word": false, "__type": "AddedToken"}}`,
+			"added_tokens.json": `{"<m>": 547}`,
+			"special_tokens_map.json": `{"mask_token": {"content": "<m>", "lstrip": true, "normalized": true, ` +
+				`"rstrip": false, "single_word": false, "__type": "AddedToken"}}`,
 		}, "a <m> a", []int{64, 547, 257}, 6},
-		"the configuration tells how it is found": {map[string]string{
-			"added_tokens.json":     `{"<m>": 547}`,
-			"tokenizer_config.json": `{"added_tokens_decoder": {"547": {"content": "<m>", "rstrip": true}}, "extra_special_tokens": ["<m>"], "add_prefix_space": false, "pad_token": null}`,
+		"the configuration determines matching": {map[string]string{
+			"added_tokens.json": `{"<m>": 547}`,
+			"tokenizer_config.json": `{"added_tokens_decoder": {"547": {"content": "<m>", "rstrip": true}}, ` +
+				`"extra_special_tokens": ["<m>"], "add_prefix_space": false, "pad_token": null}`,
 		}, "a <m> a", []int{64, 220, 547, 64}, 6},
-		"a mark and comments": {map[string]string{"added_tokens.json": "\ufeff// by hand\n{\n\n\"<pad>\": 547}\n"}, "<pad>", []int{547}, 1},
+		"a mark and comments": {map[string]string{"added_tokens.json": "\ufeff// by hand\n{\n\n\"<pad>\": 547}\n"},
+			"<pad>", []int{547}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -192,25 +199,40 @@ func special(t testing.TB, b *BPE, token string) int {
 	return id
 }
 
-func TestFilesBesideThatAreRefused(t *testing.T) {
+func TestInvalidCompanionFiles(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ file, content, want string }{
-		"no JSON":              {"added_tokens.json", "[]", "DIR/added_tokens.json: is not a JSON object: it does not start with a brace"},
-		"UTF-16":               {"special_tokens_map.json", "\xff\xfe{\x00}\x00", "DIR/special_tokens_map.json: is UTF-16, want UTF-8"},
-		"another kind of JSON": {"tokenizer_config.json", `{"eos_token": 5}`, "DIR/tokenizer_config.json: is not as it should be: json: cannot unmarshal number"},
-		"no id":                {"added_tokens.json", `{"<pad>": "1"}`, `DIR/added_tokens.json: "<pad>" has the id "1", want a whole number`},
-		"a negative id":        {"tokenizer_config.json", `{"added_tokens_decoder": {"-1": {"content": "x"}}}`, `added_tokens_decoder has "-1" for an id, want a whole number`},
-		"a hole":               {"added_tokens.json", `{"<pad>": 549}`, `vocabulary: ids outside 0…547 (1): 549 of "<pad>"; vocabulary: ids of no token (1): 547`},
-		"a huge id":            {"added_tokens.json", `{"<pad>": 9223372036854775807}`, `vocabulary: ids outside 0…547 (1): 9223372036854775807 of "<pad>"`},
-		"an id twice":          {"added_tokens.json", `{"<pad>": 546}`, `vocabulary: ids of more than one token (1): 546 of "<|endoftext|>" and "<pad>"`},
-		"another id":           {"added_tokens.json", `{"<|endoftext|>": 0}`, `added tokens: of two ids (1): "<|endoftext|>" of 546, and of 0 in added_tokens.json`},
-		"a token twice":        {"added_tokens.json", `{"<pad>": 547, "<pad>": 548}`, `added tokens: of two ids (1): "<pad>" of 547, and of 548 in added_tokens.json`},
-		"nowhere an id":        {"special_tokens_map.json", `{"pad_token": "[PAD]"}`, `added tokens: without an id in any file (1): "[PAD]"`},
-		"no text":              {"added_tokens.json", `{"": 547}`, `added tokens: without a text (1): in added_tokens.json`},
-		"other bytes":          {"special_tokens_map.json", `{"eos_token": "Ċ"}`, `added tokens: which the vocabulary writes for other bytes (1): "Ċ" for "\n"`},
-		"another class":        {"tokenizer_config.json", `{"tokenizer_class": "Qwen2Tokenizer"}`, `tokenizer_config.json: classes other than GPT-2's (1): "Qwen2Tokenizer", which tokenizer.json would describe`},
+		"no JSON": {"added_tokens.json", "[]",
+			"DIR/added_tokens.json: is not a JSON object: it does not start with a brace"},
+		"UTF-16": {"special_tokens_map.json", "\xff\xfe{\x00}\x00",
+			"DIR/special_tokens_map.json: is UTF-16, want UTF-8"},
+		"another kind of JSON": {"tokenizer_config.json", `{"eos_token": 5}`,
+			"DIR/tokenizer_config.json: has unexpected content: json: cannot unmarshal number"},
+		"no id": {"added_tokens.json", `{"<pad>": "1"}`,
+			`DIR/added_tokens.json: "<pad>" has the id "1", want a whole number`},
+		"a negative id": {"tokenizer_config.json", `{"added_tokens_decoder": {"-1": {"content": "x"}}}`,
+			`added_tokens_decoder has "-1" for an id, want a whole number`},
+		"a hole": {"added_tokens.json", `{"<pad>": 549}`,
+			`vocabulary: ids outside 0…547 (1): 549 of "<pad>"; vocabulary: ids without a token (1): 547`},
+		"a huge id": {"added_tokens.json", `{"<pad>": 9223372036854775807}`,
+			`vocabulary: ids outside 0…547 (1): 9223372036854775807 of "<pad>"`},
+		"an id twice": {"added_tokens.json", `{"<pad>": 546}`,
+			`vocabulary: ids of more than one token (1): 546 of "<|endoftext|>" and "<pad>"`},
+		"another id": {"added_tokens.json", `{"<|endoftext|>": 0}`,
+			`added tokens: with two ids (1): "<|endoftext|>" is 546, but 0 in added_tokens.json`},
+		"a token twice": {"added_tokens.json", `{"<pad>": 547, "<pad>": 548}`,
+			`added tokens: with two ids (1): "<pad>" is 547, but 548 in added_tokens.json`},
+		"no id anywhere": {"special_tokens_map.json", `{"pad_token": "[PAD]"}`,
+			`added tokens: without an id in any file (1): "[PAD]"`},
+		"no text": {"added_tokens.json", `{"": 547}`, `added tokens: without text (1): in added_tokens.json`},
+		"other bytes": {"special_tokens_map.json", `{"eos_token": "Ċ"}`,
+			`added tokens: whose entry in the vocabulary stands for other bytes (1): "Ċ" for "\n"`},
+		"another class": {"tokenizer_config.json", `{"tokenizer_class": "Qwen2Tokenizer"}`,
+			`tokenizer_config.json: classes other than GPT-2's (1): "Qwen2Tokenizer" (tokenizer.json would describe ` +
+				`it)`},
 		"other settings": {"tokenizer_config.json", `{"add_prefix_space": true, "add_bos_token": true}`,
-			`tokenizer_config.json: unsupported settings (2): add_prefix_space is true, want false, add_bos_token is true, want false`},
+			`tokenizer_config.json: unsupported settings (2): add_prefix_space is true, want false, add_bos_token is ` +
+				`true, want false`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -222,24 +244,27 @@ func TestFilesBesideThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestNoAddedTokenPanics changes bytes of good files: they are read, and then encode and
-// decode, or refused.
+// TestNoAddedTokenPanics changes bytes of valid files. Reading returns an error, or an encoding that
+// encodes and decodes.
 func TestNoAddedTokenPanics(t *testing.T) {
 	t.Parallel()
 	vocab, merges := vocabulary(t, "ab", "<|endoftext|>"), []byte("a b\n")
 	rapid.Check(t, func(t *rapid.T) {
-		var of beside
+		var c companions
 		errs := []error{
-			of.readConfig(damaged(t, `{"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": {"258": {"content": "<a>", "lstrip": true, "special": true}}, "pad_token": "<a>"}`)),
-			of.readSpecials(damaged(t, `{"eos_token": {"content": "<|endoftext|>"}, "additional_special_tokens": ["<a>", "<b>"]}`)),
-			of.readAdded(damaged(t, `{"<a>": 258, "<b>": 259}`)),
+			c.readConfig(damaged(t,
+				`{"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": {"258": {"content": "<a>", "lstrip": `+
+					`true, "special": true}}, "pad_token": "<a>"}`)),
+			c.readSpecials(damaged(t,
+				`{"eos_token": {"content": "<|endoftext|>"}, "additional_special_tokens": ["<a>", "<b>"]}`)),
+			c.readAdded(damaged(t, `{"<a>": 258, "<b>": 259}`)),
 		}
 		for _, err := range errs {
 			if err != nil {
 				return
 			}
 		}
-		b, err := parseBPE(vocab, merges, of)
+		b, err := parseBPE(vocab, merges, c)
 		if err == nil {
 			ids, err := b.Encode("ab <a><b> \n<|endoftext|>")
 			require.NoError(t, err)
@@ -249,10 +274,10 @@ func TestNoAddedTokenPanics(t *testing.T) {
 	})
 }
 
-// TestEncodingAllocatesItsIds and no more, garbage included, however the text is split:
-// 8 or 4 bytes for each of as many ids as the text has bytes.
-func TestEncodingAllocatesItsIds(t *testing.T) {
-	newspeak := func(n int) string { // words that are all different
+// TestEncodingAllocatesOnlyIds: 8 or 4 bytes per byte of the text, garbage included, however the
+// text is split.
+func TestEncodingAllocatesOnlyIds(t *testing.T) {
+	differentWords := func(n int) string {
 		var s strings.Builder
 		for i := range n {
 			s.WriteByte(' ')
@@ -264,25 +289,25 @@ func TestEncodingAllocatesItsIds(t *testing.T) {
 	}
 	for name, s := range map[string]string{
 		"prose":           strings.Repeat("the quick brown fox isn't in there.\n", 60_000),
-		"different words": newspeak(400_000),
+		"different words": differentWords(400_000),
 		"one-byte tokens": strings.Repeat("\x00\x01~ ", 500_000),
 		"special tokens":  strings.Repeat("<|endoftext|>a", 150_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			characters, err := NewCharacters("\n \x00\x01'.,<>|~abcdefghijklmnopqrstuvwxyz0123456789")
 			require.NoError(t, err)
-			for _, of := range []Tokenizer{readGolden(t), characters} {
+			for _, tok := range []Tokenizer{readGolden(t), characters} {
 				var before, between, after runtime.MemStats
 				runtime.ReadMemStats(&before)
-				_, err = of.Encode(s)
+				_, err = tok.Encode(s)
 				runtime.ReadMemStats(&between)
 				require.NoError(t, err)
-				_, err = of.Encode32(s)
+				_, err = tok.Encode32(s)
 				runtime.ReadMemStats(&after)
 				require.NoError(t, err)
-				more := len(s)/10 + 160*rememberedWords // which take a fixed amount
-				require.Less(t, int(between.TotalAlloc-before.TotalAlloc), 8*len(s)+more, "%T, %d bytes", of, len(s))
-				require.Less(t, int(after.TotalAlloc-between.TotalAlloc), 4*len(s)+more, "%T, %d bytes", of, len(s))
+				more := len(s)/10 + 160*rememberedWords // whose memory is limited
+				require.Less(t, int(between.TotalAlloc-before.TotalAlloc), 8*len(s)+more, "%T, %d bytes", tok, len(s))
+				require.Less(t, int(after.TotalAlloc-between.TotalAlloc), 4*len(s)+more, "%T, %d bytes", tok, len(s))
 			}
 		})
 	}

@@ -16,157 +16,160 @@ import (
 	"gorgonorm/internal/text"
 )
 
-// declared is an added token as a file has it. Its id is −1 if the file has none.
+// declared is a file's declaration of an added token. The id is −1 if the file has none.
 type declared struct {
 	addedToken
 	file string
 }
 
-// beside is what the files beside a vocabulary say.
-type beside struct {
-	class   string // of the tokenizer, in the words of Hugging Face
-	refused []string
-	config  []declared // tokenizer_config.json's added_tokens_decoder
-	named   []declared // tokens that are special because they have a role, such as eos_token
-	added   []declared // added_tokens.json
+// companions holds the contents of the files in a vocabulary's directory.
+type companions struct {
+	class       string     // tokenizer class, by Hugging Face's name
+	unsupported []string   // settings of tokenizer_config.json
+	config      []declared // tokenizer_config.json's added_tokens_decoder
+	roles       []declared // tokens that are special because of a role, such as eos_token
+	added       []declared // added_tokens.json
 }
 
-// declared lists the tokens of all files. If several files have a token, the first of them
-// says how it is found.
-func (b beside) declared(f *faults, own ...declared) []declared {
-	for _, what := range b.refused {
-		f.add("tokenizer_config.json: unsupported settings", "%s", what)
+// declared returns the tokens of all files. If several files declare a token, the first declaration
+// determines how it is matched.
+func (c companions) declared(f *faults, own ...declared) []declared {
+	for _, setting := range c.unsupported {
+		f.add("tokenizer_config.json: unsupported settings", "%s", setting)
 	}
-	return slices.Concat(b.config, own, b.named, b.added)
+	return slices.Concat(c.config, own, c.roles, c.added)
 }
 
-// The files beside a vocabulary, as Hugging Face's transformers write them.
+// The companion files of a vocabulary, which Hugging Face's transformers library writes.
 const (
 	configFile  = "tokenizer_config.json"
 	specialFile = "special_tokens_map.json"
 	addedFile   = "added_tokens.json"
 )
 
-// readBeside reads the files, each of which may be missing.
-func readBeside(dir string) (b beside, err error) {
-	for _, of := range []struct {
+// readCompanions reads the companion files. Each of them may be missing.
+func readCompanions(dir string) (c companions, err error) {
+	for _, f := range []struct {
 		name string
 		read func(file []byte) error
-	}{{configFile, b.readConfig}, {specialFile, b.readSpecials}, {addedFile, b.readAdded}} {
-		path := filepath.Join(dir, of.name)
+	}{{configFile, c.readConfig}, {specialFile, c.readSpecials}, {addedFile, c.readAdded}} {
+		path := filepath.Join(dir, f.name)
 		file, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			err = of.read(file)
+			err = f.read(file)
 		}
 		if err != nil {
-			return b, fmt.Errorf("tokenizer: %s: %w", path, err)
+			return c, fmt.Errorf("tokenizer: %s: %w", path, err)
 		}
 	}
-	return b, nil
+	return c, nil
 }
 
-func (b *beside) readConfig(file []byte) error {
-	var c struct {
-		Class          string             `json:"tokenizer_class"`
-		AddPrefixSpace bool               `json:"add_prefix_space"`
-		AddBOS         bool               `json:"add_bos_token"`
-		AddEOS         bool               `json:"add_eos_token"`
-		Decoder        map[string]written `json:"added_tokens_decoder"`
+func (c *companions) readConfig(file []byte) error {
+	var settings struct {
+		Class          string               `json:"tokenizer_class"`
+		AddPrefixSpace bool                 `json:"add_prefix_space"`
+		AddBOS         bool                 `json:"add_bos_token"`
+		AddEOS         bool                 `json:"add_eos_token"`
+		Decoder        map[string]tokenJSON `json:"added_tokens_decoder"`
 		roles
 	}
-	if err := unmarshal(file, &c); err != nil {
+	if err := unmarshal(file, &settings); err != nil {
 		return err
 	}
-	b.class = c.Class
+	c.class = settings.Class
 	for _, s := range []struct {
 		name string
 		set  bool
-	}{{"add_prefix_space", c.AddPrefixSpace}, {"add_bos_token", c.AddBOS}, {"add_eos_token", c.AddEOS}} {
+	}{
+		{"add_prefix_space", settings.AddPrefixSpace}, {"add_bos_token", settings.AddBOS},
+		{"add_eos_token", settings.AddEOS},
+	} {
 		if s.set {
-			b.refused = append(b.refused, s.name+" is true, want false")
+			c.unsupported = append(c.unsupported, s.name+" is true, want false")
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(c.Decoder)) {
+	for _, key := range slices.Sorted(maps.Keys(settings.Decoder)) {
 		id, err := strconv.Atoi(key)
 		if err != nil || id < 0 {
 			return fmt.Errorf("added_tokens_decoder has %.40q for an id, want a whole number", key)
 		}
-		t := c.Decoder[key]
+		t := settings.Decoder[key]
 		t.ID = &id
-		b.config = append(b.config, t.declared(configFile))
+		c.config = append(c.config, t.declared(configFile))
 	}
-	b.named = append(b.named, c.declared(configFile)...)
+	c.roles = append(c.roles, settings.declared(configFile)...)
 	return nil
 }
 
-func (b *beside) readSpecials(file []byte) error {
+func (c *companions) readSpecials(file []byte) error {
 	var r roles
 	err := unmarshal(file, &r)
-	b.named = append(b.named, r.declared(specialFile)...)
+	c.roles = append(c.roles, r.declared(specialFile)...)
 	return err
 }
 
-func (b *beside) readAdded(file []byte) error {
+func (c *companions) readAdded(file []byte) error {
 	entries, err := stoi(file)
 	for _, e := range entries {
 		id, err := strconv.Atoi(e.id)
 		if err != nil || id < 0 {
 			return fmt.Errorf("%.40q has the id %.40s, want a whole number", e.token, e.id)
 		}
-		b.added = append(b.added, declared{addedToken{content: e.token, id: id, normalized: true}, addedFile})
+		c.added = append(c.added, declared{addedToken{content: e.token, id: id, normalized: true}, addedFile})
 	}
 	return err
 }
 
-// roles are the special tokens by what they are for.
+// roles holds the special tokens by their roles.
 type roles struct {
-	BOS        *written `json:"bos_token"`
-	EOS        *written `json:"eos_token"`
-	UNK        *written `json:"unk_token"`
-	SEP        *written `json:"sep_token"`
-	PAD        *written `json:"pad_token"`
-	CLS        *written `json:"cls_token"`
-	Mask       *written `json:"mask_token"`
-	Additional several  `json:"additional_special_tokens"`
-	Extra      several  `json:"extra_special_tokens"`
+	BOS        *tokenJSON `json:"bos_token"`
+	EOS        *tokenJSON `json:"eos_token"`
+	UNK        *tokenJSON `json:"unk_token"`
+	SEP        *tokenJSON `json:"sep_token"`
+	PAD        *tokenJSON `json:"pad_token"`
+	CLS        *tokenJSON `json:"cls_token"`
+	Mask       *tokenJSON `json:"mask_token"`
+	Additional tokensJSON `json:"additional_special_tokens"`
+	Extra      tokensJSON `json:"extra_special_tokens"`
 }
 
-// several are tokens in a list, or in an object by name.
-type several []written
+// tokensJSON is several added tokens in JSON: a list, or an object with arbitrary names.
+type tokensJSON []tokenJSON
 
-func (s *several) UnmarshalJSON(b []byte) error {
+func (t *tokensJSON) UnmarshalJSON(b []byte) error {
 	if !strings.HasPrefix(string(b), "{") {
-		return json.Unmarshal(b, (*[]written)(s))
+		return json.Unmarshal(b, (*[]tokenJSON)(t))
 	}
-	var named map[string]written
+	var named map[string]tokenJSON
 	err := json.Unmarshal(b, &named)
 	for _, name := range slices.Sorted(maps.Keys(named)) {
-		*s = append(*s, named[name])
+		*t = append(*t, named[name])
 	}
 	return err
 }
 
 func (r roles) declared(file string) (all []declared) {
 	tokens := slices.Concat(r.Additional, r.Extra)
-	for _, t := range []*written{r.BOS, r.EOS, r.UNK, r.SEP, r.PAD, r.CLS, r.Mask} {
+	for _, t := range []*tokenJSON{r.BOS, r.EOS, r.UNK, r.SEP, r.PAD, r.CLS, r.Mask} {
 		if t != nil {
 			tokens = append(tokens, *t)
 		}
 	}
 	for _, t := range tokens {
 		t.Special, t.ID = true, nil
-		if t.Content != "" { // an empty one means none
+		if t.Content != "" { // an empty token means that the role has none
 			all = append(all, t.declared(file))
 		}
 	}
 	return all
 }
 
-// written is an added token in JSON: an object, or its text alone.
-type written struct {
+// tokenJSON is an added token in JSON: an object, or only its text.
+type tokenJSON struct {
 	ID         *int   `json:"id"`
 	Content    string `json:"content"`
 	SingleWord bool   `json:"single_word"`
@@ -176,54 +179,56 @@ type written struct {
 	Special    bool   `json:"special"`
 }
 
-func (w *written) UnmarshalJSON(b []byte) error {
+func (j *tokenJSON) UnmarshalJSON(b []byte) error {
 	if strings.HasPrefix(string(b), `"`) {
-		return json.Unmarshal(b, &w.Content)
+		return json.Unmarshal(b, &j.Content)
 	}
-	type object written // without this method
-	return json.Unmarshal(b, (*object)(w))
+	type object tokenJSON // without this method
+	return json.Unmarshal(b, (*object)(j))
 }
 
-func (w written) declared(file string) declared {
-	t := addedToken{content: w.Content, id: -1, special: w.Special, normalized: !w.Special, singleWord: w.SingleWord, lstrip: w.LStrip, rstrip: w.RStrip}
-	if w.Normalized != nil {
-		t.normalized = *w.Normalized
+func (j tokenJSON) declared(file string) declared {
+	t := addedToken{
+		content: j.Content, id: -1, special: j.Special, normalized: !j.Special,
+		singleWord: j.SingleWord, lstrip: j.LStrip, rstrip: j.RStrip,
 	}
-	if w.ID != nil {
-		t.id = *w.ID
+	if j.Normalized != nil {
+		t.normalized = *j.Normalized
+	}
+	if j.ID != nil {
+		t.id = *j.ID
 	}
 	return declared{t, file}
 }
 
-// unmarshal reads a JSON object, which may have comments.
+// unmarshal decodes a JSON object that may contain comments.
 func unmarshal(file []byte, v any) error {
 	b, err := text.JSON(file)
 	if err != nil {
 		return err
 	}
 	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("is not as it should be: %w", err)
+		return fmt.Errorf("has unexpected content: %w", err)
 	}
 	return nil
 }
 
-// resolve merges the declarations of each token into one. ids are those of the
-// vocabulary.
+// resolve merges the declarations of each token into one. The ids are the vocabulary's.
 func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 	if _, ok := ids[endOfText]; ok {
 		all = append(all, declared{addedToken{content: endOfText, id: -1, special: true}, ""})
 	}
-	at := make(map[string]int)
+	index := make(map[string]int)
 	var tokens []addedToken
 	for _, d := range all {
 		if d.content == "" {
-			f.add("added tokens: without a text", "in %s", d.file)
+			f.add("added tokens: without text", "in %s", d.file)
 			continue
 		}
-		i, ok := at[d.content]
+		i, ok := index[d.content]
 		if !ok {
 			i = len(tokens)
-			at[d.content] = i
+			index[d.content] = i
 			t := d.addedToken
 			if id, ok := ids[d.content]; ok {
 				t.id = id
@@ -236,15 +241,17 @@ func (f *faults) resolve(all []declared, ids map[string]int) []addedToken {
 		case t.id < 0:
 			t.id = d.id
 		case d.id >= 0 && d.id != t.id:
-			f.add("added tokens: of two ids", "%.40q of %d, and of %d in %s", d.content, t.id, d.id, d.file)
+			f.add("added tokens: with two ids", "%.40q is %d, but %d in %s", d.content, t.id, d.id, d.file)
 		}
 	}
-	slices.SortFunc(tokens, func(s, t addedToken) int { return cmp.Or(cmp.Compare(s.id, t.id), cmp.Compare(s.content, t.content)) })
+	slices.SortFunc(tokens, func(s, t addedToken) int {
+		return cmp.Or(cmp.Compare(s.id, t.id), cmp.Compare(s.content, t.content))
+	})
 	f.checkAdded(tokens, ids)
 	return tokens
 }
 
-// checkAdded notes added tokens without an id, and those whose entry in the vocabulary
+// checkAdded adds a fault for each added token that has no id or whose entry in the vocabulary
 // stands for other bytes.
 func (f *faults) checkAdded(tokens []addedToken, ids map[string]int) {
 	for _, t := range tokens {
@@ -253,7 +260,8 @@ func (f *faults) checkAdded(tokens []addedToken, ids map[string]int) {
 		case t.id < 0:
 			f.add("added tokens: without an id in any file", "%.40q", t.content)
 		case inVocabulary && ok && decoded != t.content:
-			f.add("added tokens: which the vocabulary writes for other bytes", "%.40q for %.40q", t.content, decoded)
+			f.add("added tokens: whose entry in the vocabulary stands for other bytes", "%.40q for %.40q", t.content,
+				decoded)
 		}
 	}
 }

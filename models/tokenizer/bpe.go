@@ -5,30 +5,30 @@ import (
 	"slices"
 )
 
-// BPE is GPT-2's byte-pair encoding (Radford et al. 2019, "Language Models are
-// Unsupervised Multitask Learners", section 2.2; Sennrich et al. 2016, arXiv 1508.07909).
-// Text is split into words. In each, which starts as a token a byte, the two neighbours
-// that come first in the list of merges become one token, wherever they stand in the word,
-// until no two neighbours are in the list.
+// BPE is GPT-2's byte-pair encoding (Radford et al. 2019, "Language Models are Unsupervised
+// Multitask Learners", section 2.2; Sennrich et al. 2016, arXiv 1508.07909). It splits text into
+// words. Each word starts as one token per byte. Then the pair of neighbours that comes first in
+// the list of merges becomes one token, at all its positions in the word, until no pair of
+// neighbours is in the list.
 //
-// Added tokens, which no merges make, are found in the text before that, as Hugging Face's
-// tokenizers find them: those of the files (see ReadBPE), and <|endoftext|> if there is
-// one. WithoutSpecials treats the special ones among them as ordinary text.
+// Added tokens, which merges do not build, are matched in the text first, as in Hugging Face's
+// tokenizers. They are those of the files (see ReadBPE), and <|endoftext|> if the vocabulary has
+// it. WithoutSpecials treats the special ones among them as ordinary text.
 //
-// Every text has an encoding, and its decoding is the text, even one that is not valid
-// UTF-8, except for white space beside a token that is declared to strip it. An id beyond
-// the files' tokens, as models have whose vocabulary was padded (nanoGPT's GPT-2 to 50304),
-// is an error to decode.
+// Every text has an encoding, even if it is not valid UTF-8. Decoding returns the same text, except
+// for white space next to a token that is declared to strip it. Decoding an id beyond the files'
+// tokens is an error. Models with a padded vocabulary have such ids (nanoGPT pads GPT-2's to
+// 50304).
 type BPE struct {
 	tokens
-	bytes  [256]int // the ids of single bytes
-	merges []merge  // by rank
-	ranks  map[[2]int]int
-	added  []addedToken // by id
-	passes passes       // find the added tokens of a text
+	bytes  [256]int       // ids of single bytes
+	merges []merge        // by rank
+	ranks  map[[2]int]int // from pairs of ids
+	added  []addedToken   // by id
+	passes passes         // match the added tokens of a text
 }
 
-// merge makes one token of two neighbours. All are ids.
+// merge merges two neighbours into one token. All three are ids.
 type merge struct{ left, right, both int }
 
 // Special returns the id of an added token, such as <|endoftext|>.
@@ -43,23 +43,23 @@ func (b *BPE) Special(token string) (int, error) {
 	return 0, fmt.Errorf("tokenizer: there is no special token %q, only %q", token, contents)
 }
 
-// WithoutSpecials returns the same encoding, except that a special token in a text is the
-// ordinary text that it also is. Added tokens that are not special are still found.
+// WithoutSpecials returns the same encoding, except that special tokens in a text are encoded as
+// ordinary text. Added tokens that are not special are still matched.
 func (b *BPE) WithoutSpecials() *BPE {
 	c := *b
 	c.passes = newPasses(slices.DeleteFunc(slices.Clone(b.added), func(t addedToken) bool { return t.special }))
 	return &c
 }
 
-// Encode gives the ids of a text. It has no error for any text.
+// Encode returns the ids of a text. The error is always nil.
 func (b *BPE) Encode(text string) ([]int, error) { return encodePairs[int](b, text), nil }
 
-// Encode32 is Encode for long texts: its ids take half the memory.
+// Encode32 is Encode for long texts: its ids need half the memory.
 func (b *BPE) Encode32(text string) ([]int32, error) { return encodePairs[int32](b, text), nil }
 
 func encodePairs[ID integer](b *BPE, text string) []ID {
-	// A text has no more tokens than bytes. The system gives no memory to the part of this
-	// slice that stays untouched; growing by append would need twice as much.
+	// A text has no more tokens than bytes. The operating system commits no memory for the part of
+	// this slice that is never written; growing it by append would need twice as much.
 	e := encoder[ID]{b: b, ids: make([]ID, 0, len(text)), done: make(map[string]span)}
 	e.encode(text, b.passes[:])
 	return e.ids
@@ -69,21 +69,21 @@ func encodePairs[ID integer](b *BPE, text string) []ID {
 type encoder[ID integer] struct {
 	b       *BPE
 	ids     []ID
-	done    map[string]span // where in ids the words seen so far are
+	done    map[string]span // positions in ids of words already encoded
 	word    word
 	todo    queue
 	touched []int
 }
 
-// span is a part of the ids.
+// span is a range of the ids.
 type span struct{ from, to int }
 
-// rememberedWords bounds the memory of words, because long texts have ever more of them.
-// The frequent ones come early.
+// rememberedWords limits the number of words in encoder.done, which would grow with the text.
+// Frequent words occur early.
 const rememberedWords = 1 << 16
 
-// encode appends the ids of a text: of the added tokens of each pass, in the text that
-// the passes before have left, and of the words between them.
+// encode appends the ids of a text: those of the added tokens that each pass matches in the text
+// that earlier passes left, and those of the words between them.
 func (e *encoder[ID]) encode(text string, passes []pass) {
 	if len(passes) > 0 {
 		passes[0].split(text,
@@ -109,8 +109,8 @@ func (e *encoder[ID]) encode(text string, passes []pass) {
 	}
 }
 
-// appendWord appends the ids of a word. A heap gives the merges by rank, so that a word
-// of n bytes takes n·log(n) steps.
+// appendWord appends the ids of a word. A heap orders the merges by rank, so a word of n bytes takes
+// n·log(n) steps.
 func (e *encoder[ID]) appendWord(text string) {
 	e.word.start(e.b, text)
 	for at := range len(text) {
@@ -119,8 +119,8 @@ func (e *encoder[ID]) appendWord(text string) {
 		}
 	}
 	for len(e.todo) > 0 {
-		// One rank at all its places, from left to right, before a pair that this makes
-		// is looked at.
+		// Apply one rank at all its positions, from left to right, before considering any pair that
+		// this creates.
 		rank := e.todo[0].rank
 		e.touched = e.touched[:0]
 		for len(e.todo) > 0 && e.todo[0].rank == rank {

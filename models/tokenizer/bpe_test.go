@@ -15,8 +15,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// golden is a part of GPT-2's encoding: testdata/bpe/golden.mjs says which, and by whom
-// the words and ids of cases.json are.
+// golden is the directory of a part of GPT-2's encoding. testdata/bpe/golden.mjs documents which part
+// it is and which program computed the words and ids in cases.json.
 const golden = "../../testdata/bpe"
 
 func readGolden(t testing.TB) *BPE {
@@ -51,28 +51,28 @@ func words(text string) []string {
 }
 
 func TestGolden(t *testing.T) {
-	b := readGolden(t).WithoutSpecials() // as the oracle was told of none
+	b := readGolden(t).WithoutSpecials() // the oracle had none
 	require.Equal(t, 547, b.Size())
 	for _, c := range goldenCases(t) {
 		require.Equal(t, c.Words, words(c.Text), "%q", c.Text)
 		ids, err := b.Encode(c.Text)
 		require.NoError(t, err)
 		require.True(t, slices.Equal(c.IDs, ids), "%q: %v, want %v", c.Text, ids, c.IDs)
-		requireBack(t, b, c.Text, ids)
+		requireRoundTrip(t, b, c.Text, ids)
 	}
 }
 
-// TestBPEBack: whatever the bytes, they come back, at once or id by id.
-func TestBPEBack(t *testing.T) {
+// TestBPERoundTrip: arbitrary bytes are decoded to themselves, at once or id by id.
+func TestBPERoundTrip(t *testing.T) {
 	b := readGolden(t)
 	cases := goldenCases(t)
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.OneOf(
 			rapid.String(),
 			rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }),
-			rapid.Map(rapid.SliceOf(rapid.SampledFrom(cases)), func(of []goldenCase) string {
+			rapid.Map(rapid.SliceOf(rapid.SampledFrom(cases)), func(texts []goldenCase) string {
 				var s strings.Builder
-				for _, c := range of {
+				for _, c := range texts {
 					s.WriteString(c.Text)
 				}
 				return s.String()
@@ -80,32 +80,32 @@ func TestBPEBack(t *testing.T) {
 		).Draw(t, "text")
 		ids, err := b.Encode(text)
 		require.NoError(t, err)
-		requireBack(t, b, text, ids)
+		requireRoundTrip(t, b, text, ids)
 	})
 }
 
-// TestMerges compares with the encoding as it is defined, on merges of any kind: those
-// whose order is not that of the ids, and those of tokens that come about in several ways,
-// or only after a merge that they take part in.
+// TestMerges compares Encode with the definition of the encoding, on arbitrary merges: in an order
+// other than that of the ids, and of tokens that several merges build, or that only a later merge
+// builds.
 func TestMerges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		letters := "ab"
 		if rapid.Bool().Draw(t, "three letters") {
 			letters = "abc"
 		}
-		var made []string // by rank, two tokens with a space between
+		var merges []string // by rank, two tokens with a space between them
 		tokens := strings.Split(letters, "")
 		for range rapid.IntRange(0, 12).Draw(t, "merges") {
 			pair := oneOf(t, tokens) + " " + oneOf(t, tokens)
-			if both := strings.Replace(pair, " ", "", 1); len(both) <= 8 && !slices.Contains(made, pair) {
-				made = append(made, pair)
+			if both := strings.Replace(pair, " ", "", 1); len(both) <= 8 && !slices.Contains(merges, pair) {
+				merges = append(merges, pair)
 				if !slices.Contains(tokens, both) {
 					tokens = append(tokens, both)
 				}
 			}
 		}
-		made = rapid.Permutation(made).Draw(t, "ranks")
-		b := build(t, rapid.Permutation(tokens[len(letters):]).Draw(t, "ids"), made)
+		merges = rapid.Permutation(merges).Draw(t, "ranks")
+		b := build(t, rapid.Permutation(tokens[len(letters):]).Draw(t, "ids"), merges)
 
 		text := rapid.StringOfN(rapid.RuneFrom([]rune(letters)), 0, 40, -1).Draw(t, "text")
 		ids, err := b.Encode(text)
@@ -114,13 +114,13 @@ func TestMerges(t *testing.T) {
 		for _, id := range ids {
 			got = append(got, b.tokens[id])
 		}
-		require.Equal(t, byDefinition(text, made), got)
+		require.Equal(t, byDefinition(text, merges), got)
 	})
 }
 
 func oneOf(t *rapid.T, from []string) string { return rapid.SampledFrom(from).Draw(t, "token") }
 
-// build makes an encoding of the single bytes, more tokens and merges.
+// build returns an encoding with the single bytes, more tokens and merges.
 func build(t require.TestingT, more, merges []string) *BPE {
 	vocab := make(map[string]int)
 	for i, r := range alphabet {
@@ -131,12 +131,12 @@ func build(t require.TestingT, more, merges []string) *BPE {
 	}
 	written, err := json.Marshal(vocab)
 	require.NoError(t, err)
-	b, err := parseBPE(written, []byte(strings.Join(merges, "\n")), beside{})
+	b, err := parseBPE(written, []byte(strings.Join(merges, "\n")), companions{})
 	require.NoError(t, err)
 	return b
 }
 
-// byDefinition is the loop of Sennrich et al. (2016), figure 1, on a word.
+// byDefinition encodes a word with the loop of Sennrich et al. (2016), figure 1.
 func byDefinition(text string, merges []string) []string {
 	word := strings.Split(text, "")
 	for {
@@ -162,16 +162,20 @@ func byDefinition(text string, merges []string) []string {
 	}
 }
 
-// TestLongWords: a megabyte without a space takes about a second; a quadratic way would
-// take hours.
+// TestLongWords encodes a megabyte without a space, which takes about a second. A quadratic algorithm
+// would take hours.
 func TestLongWords(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long words take seconds")
+	}
 	b := readGolden(t)
 	r := rand.New(rand.NewPCG(1, 2))
 	mixed := make([]byte, 1<<20)
 	for i := range mixed {
 		mixed[i] = 'a' + byte(r.IntN(26))
 	}
-	for name, text := range map[string]string{"one letter": strings.Repeat("a", 1<<20), "letters": string(mixed), "spaces": strings.Repeat(" ", 1<<20), "quotes": strings.Repeat("'", 1<<20)} {
+	for name, text := range map[string]string{"one letter": strings.Repeat("a", 1<<20), "letters": string(mixed),
+		"spaces": strings.Repeat(" ", 1<<20), "quotes": strings.Repeat("'", 1<<20)} {
 		t.Run(name, func(t *testing.T) {
 			start := time.Now()
 			ids, err := b.Encode(text)
@@ -192,11 +196,11 @@ func BenchmarkEncode(bench *testing.B) {
 	long := strings.Repeat(text.String(), 100)
 	characters, err := NewCharacters(string(slices.Compact(slices.Sorted(slices.Values([]rune(long))))))
 	require.NoError(bench, err)
-	for _, of := range []Tokenizer{characters, readGolden(bench)} {
-		bench.Run(fmt.Sprintf("bytes=%d/%T", len(long), of), func(bench *testing.B) {
+	for _, tok := range []Tokenizer{characters, readGolden(bench)} {
+		bench.Run(fmt.Sprintf("bytes=%d/%T", len(long), tok), func(bench *testing.B) {
 			bench.SetBytes(int64(len(long)))
 			for bench.Loop() {
-				_, err := of.Encode(long)
+				_, err := tok.Encode(long)
 				require.NoError(bench, err)
 			}
 		})

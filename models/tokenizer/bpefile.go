@@ -11,20 +11,20 @@ import (
 	"gorgonorm/internal/text"
 )
 
-// ReadBPE reads the two files that GPT-2's encoding comes as: vocab.json, an object from
-// tokens to ids, and merges.txt, which has a merge on each line, two tokens with a space
-// between, the first to be made first. Blank lines, and comments after #, are skipped.
-// OpenAI named the files encoder.json and vocab.bpe. Both write a byte that is a printable
-// character of Latin-1 as that character, and the others, in order, as those from U+0100
-// on: a space is Ġ. A token with other characters stands for itself and is special.
+// ReadBPE reads the two files of GPT-2's encoding. vocab.json is an object from tokens to ids.
+// merges.txt has one merge per line, two tokens with a space between them, in the order of
+// priority. Blank lines and comments after # are skipped. OpenAI named the files encoder.json and
+// vocab.bpe. In both files a byte that is a printable Latin-1 character is written as that
+// character, and the other bytes, in order, as the characters from U+0100 on: a space is Ġ. A
+// token with other characters stands for itself and is special.
 //
-// Added tokens, whose ids may lie beyond vocab.json, come from the files that stand beside
-// that: added_tokens.json, special_tokens_map.json and tokenizer_config.json. Settings of
-// the last that go beyond GPT-2's encoding are refused.
+// Added tokens, whose ids may be larger than those in vocab.json, come from the files next to it:
+// added_tokens.json, special_tokens_map.json and tokenizer_config.json. Settings in the latter
+// that go beyond GPT-2's encoding are errors.
 //
-// Ids must be 0 … n−1, every byte must have a token, a merge must make a token of two
-// others. Merges that make less than half of the tokens of several bytes are refused, as cut
-// off. One error says all that is wrong with the files.
+// Ids must be 0 … n−1, every byte must have a token, and a merge must build a token from two
+// others. If the merges build less than half of the tokens that have several bytes, the file is
+// taken to be cut off, which is an error. One error lists all faults of the files.
 func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
 	vocab, err := os.ReadFile(vocabPath)
 	if err != nil {
@@ -34,18 +34,18 @@ func ReadBPE(vocabPath, mergesPath string) (*BPE, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the merges: %w", err)
 	}
-	beside, err := readBeside(filepath.Dir(vocabPath))
+	c, err := readCompanions(filepath.Dir(vocabPath))
 	if err != nil {
 		return nil, err
 	}
-	b, err := parseBPE(vocab, merges, beside)
+	b, err := parseBPE(vocab, merges, c)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s with %s: %w", vocabPath, mergesPath, err)
 	}
 	return b, nil
 }
 
-func parseBPE(vocab, merges []byte, beside beside) (*BPE, error) {
+func parseBPE(vocab, merges []byte, c companions) (*BPE, error) {
 	var d definition
 	var err error
 	if d.vocab, err = stoi(vocab); err != nil {
@@ -55,28 +55,30 @@ func parseBPE(vocab, merges []byte, beside beside) (*BPE, error) {
 		return nil, fmt.Errorf("the list of merges %w", err)
 	}
 	var f faults
-	d.added = beside.declared(&f)
-	if c := beside.class; c != "" && !gpt2Classes[c] {
-		f.add("tokenizer_config.json: classes other than GPT-2's", "%.40q, which tokenizer.json would describe", c)
+	d.added = c.declared(&f)
+	if c.class != "" && !gpt2Classes[c.class] {
+		f.add("tokenizer_config.json: classes other than GPT-2's", "%.40q (tokenizer.json would describe it)", c.class)
 	}
 	return d.build(&f)
 }
 
-// gpt2Classes are the tokenizers of Hugging Face that split and merge as GPT-2's.
-var gpt2Classes = map[string]bool{"GPT2Tokenizer": true, "GPT2TokenizerFast": true, "CodeGenTokenizer": true, "CodeGenTokenizerFast": true}
+// gpt2Classes is the set of Hugging Face's tokenizer classes that split and merge like GPT-2's.
+var gpt2Classes = map[string]bool{
+	"GPT2Tokenizer": true, "GPT2TokenizerFast": true, "CodeGenTokenizer": true, "CodeGenTokenizerFast": true,
+}
 
-// definition is an encoding as its files have it.
+// definition is the definition of an encoding in its files.
 type definition struct {
 	vocab  []entry
 	merges []mergeLine
 	added  []declared
 }
 
-// mergeLine is a merge as a file has it.
+// mergeLine is a file's declaration of a merge.
 type mergeLine struct {
 	place   string // for errors
 	tokens  []string
-	comment bool // if it is not of two tokens that make a third
+	comment bool // starts with #, so it is a comment unless it is a valid merge
 }
 
 func mergeLines(file []byte) (lines []mergeLine, err error) {
@@ -88,16 +90,17 @@ func mergeLines(file []byte) (lines []mergeLine, err error) {
 		if strings.TrimSpace(line) == "" || n == 1 && strings.HasPrefix(line, "#version") {
 			continue
 		}
-		lines = append(lines, mergeLine{fmt.Sprintf("line %d", n), strings.Split(line, " "), strings.HasPrefix(line, "#")})
+		place := fmt.Sprintf("line %d", n)
+		lines = append(lines, mergeLine{place, strings.Split(line, " "), strings.HasPrefix(line, "#")})
 	}
 	return lines, err
 }
 
-// build makes the encoding, or an error of all that is wrong with it.
+// build returns the encoding, or an error that lists all faults.
 func (d definition) build(f *faults) (*BPE, error) {
-	ids := make(map[string]int) // of the vocabulary's tokens as the files write them
+	ids := make(map[string]int) // by token, in the files' spelling
 	for _, e := range d.vocab {
-		ids[e.token], _ = strconv.Atoi(e.id) // byID reports what is no id
+		ids[e.token], _ = strconv.Atoi(e.id) // byID reports invalid ids
 	}
 	added := f.resolve(d.added, ids)
 	all := d.vocab
@@ -109,7 +112,7 @@ func (d definition) build(f *faults) (*BPE, error) {
 		}
 	}
 	b := &BPE{tokens: f.byID("vocabulary", all), ranks: make(map[[2]int]int)}
-	var long []int // tokens that only merges make
+	var long []int // tokens that only merges build
 	for id, written := range b.tokens {
 		if verbatim[written] {
 			continue
@@ -134,7 +137,7 @@ func (d definition) build(f *faults) (*BPE, error) {
 		b.bytes[i] = id
 	}
 	b.addMerges(f, ids, d.merges)
-	b.reach(f, long)
+	b.checkReached(f, long)
 	if err := f.err(); err != nil {
 		return nil, err
 	}
@@ -143,9 +146,9 @@ func (d definition) build(f *faults) (*BPE, error) {
 	return b, nil
 }
 
-// reach refuses a list of merges that makes less than half of the tokens of several bytes,
-// because it is missing or cut off. A few tokens that no merge makes are not used.
-func (b *BPE) reach(f *faults, long []int) {
+// checkReached adds faults if the merges build less than half of the long tokens, because then the
+// list of merges is missing or cut off. A few tokens that no merge builds are merely unused.
+func (b *BPE) checkReached(f *faults, long []int) {
 	made := make(map[int]bool)
 	for _, m := range b.merges {
 		made[m.both] = true
@@ -176,14 +179,14 @@ func (b *BPE) addMerges(f *faults, ids map[string]int, merges []mergeLine) {
 			f.add("merges: not of two tokens", "%s: %.40q", m.place, line)
 			continue
 		case !ofTokens:
-			f.add("merges: of what is not in the vocabulary", "%s: %.40q", m.place, line)
+			f.add("merges: of tokens that the vocabulary lacks", "%s: %.40q", m.place, line)
 		}
 		both, ok := ids[m.tokens[0]+m.tokens[1]]
 		if !ok && m.comment {
 			continue
 		}
 		if !ok {
-			f.add("merges: into what is not in the vocabulary", "%s: %.40q", m.place, line)
+			f.add("merges: into tokens that the vocabulary lacks", "%s: %.40q", m.place, line)
 		}
 		if given[line] {
 			f.add("merges: given twice", "%s: %.40q", m.place, line)
@@ -194,8 +197,8 @@ func (b *BPE) addMerges(f *faults, ids map[string]int, merges []mergeLine) {
 	}
 }
 
-// alphabet has the character that stands for each byte in the files, as bytes_to_unicode
-// in OpenAI's encoder.py has it.
+// alphabet maps each byte to the character that stands for it in the files, like bytes_to_unicode
+// in OpenAI's encoder.py.
 var alphabet = func() (a [256]rune) {
 	next := rune(0x100)
 	for i := range a {
@@ -215,7 +218,7 @@ var byteOf = func() map[rune]byte {
 	return m
 }()
 
-// toBytes gives the bytes of a token as the files write it.
+// toBytes decodes a token in the files' spelling to its bytes. It reports whether that is possible.
 func toBytes(written string) (string, bool) {
 	var b []byte
 	for _, r := range written {

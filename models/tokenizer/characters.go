@@ -9,14 +9,13 @@ import (
 	"gorgonorm/internal/text"
 )
 
-// Characters has an id for each character of its vocabulary: the character's place
-// there. It knows no others.
+// Characters encodes each character as its index in the vocabulary. Other characters are errors.
 type Characters struct {
 	tokens
 	ids map[rune]int
 }
 
-// NewCharacters makes a tokenizer of the vocabulary's characters, each there once.
+// NewCharacters returns a tokenizer with this vocabulary, whose characters must all be different.
 func NewCharacters(vocabulary string) (*Characters, error) {
 	if vocabulary == "" {
 		return nil, errors.New("tokenizer: the vocabulary has no characters")
@@ -39,14 +38,14 @@ func NewCharacters(vocabulary string) (*Characters, error) {
 	return c, nil
 }
 
-// Vocabulary are the characters in the order of their ids.
+// Vocabulary returns the characters in the order of their ids.
 func (c *Characters) Vocabulary() string { return strings.Join(c.tokens, "") }
 
-// Encode gives the id of each character. A character that is not in the vocabulary is
-// an error, which names the first few of them.
+// Encode returns the id of each character. If characters are missing from the vocabulary, the error
+// names the first few of them.
 func (c *Characters) Encode(s string) ([]int, error) { return encodeCharacters[int](c, s) }
 
-// Encode32 is Encode for long texts: its ids take half the memory.
+// Encode32 is Encode for long texts: its ids need half the memory.
 func (c *Characters) Encode32(s string) ([]int32, error) { return encodeCharacters[int32](c, s) }
 
 func encodeCharacters[ID integer](c *Characters, s string) ([]ID, error) {
@@ -64,7 +63,7 @@ func encodeCharacters[ID integer](c *Characters, s string) ([]ID, error) {
 	return ids, nil
 }
 
-// unknown is the error of a text whose first unknown character is at that byte.
+// unknown returns the error for a text whose first unknown character is at byte first.
 func (c *Characters) unknown(s string, first int) error {
 	const named = 5
 	var names []string
@@ -83,9 +82,9 @@ func (c *Characters) unknown(s string, first int) error {
 	if len(different) > named {
 		names = append(names, "…")
 	}
-	err := fmt.Errorf("tokenizer: the text has %d characters, %d different ones, that are not in the vocabulary of %d: %s; the first is at %s",
-		n, len(different), c.Size(), strings.Join(names, ", "), text.Place(s, first))
-	if different['\r'] || different['\ufeff'] || different[0] { // which a fault of the whole text may have put there
+	err := fmt.Errorf("tokenizer: the text has %d characters (%d different) that are not in the vocabulary of %d: %s; "+
+		"the first is at %s", n, len(different), c.Size(), strings.Join(names, ", "), text.Place(s, first))
+	if different['\r'] || different['\ufeff'] || different[0] { // signs of a wrong encoding or line ends
 		if fault := text.Check(s); fault != nil {
 			err = fmt.Errorf("%w; the text %w", err, fault)
 		}

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// faults are all that is wrong with a file, by kind.
+// faults collects the faults of a file by kind.
 type faults struct {
 	kinds []string // in the order of their first fault
 	found map[string]*found
@@ -18,35 +18,35 @@ type found struct {
 }
 
 func (f *faults) add(kind, format string, args ...any) {
-	of := f.found[kind]
-	if of == nil {
+	k := f.found[kind]
+	if k == nil {
 		if f.found == nil {
 			f.found = make(map[string]*found)
 		}
-		of = &found{}
-		f.found[kind] = of
+		k = &found{}
+		f.found[kind] = k
 		f.kinds = append(f.kinds, kind)
 	}
-	of.n++
+	k.n++
 	const named = 3
 	switch {
-	case of.n <= named:
-		of.first = append(of.first, fmt.Sprintf(format, args...))
-	case of.n == named+1:
-		of.first = append(of.first, "…")
+	case k.n <= named:
+		k.first = append(k.first, fmt.Sprintf(format, args...))
+	case k.n == named+1:
+		k.first = append(k.first, "…")
 	}
 }
 
-// err names the first few faults of each kind, and how many there are; it is nil
-// where there is none.
+// err returns an error with the number of faults of each kind and the first few of them, or nil if
+// there are no faults.
 func (f *faults) err() error {
 	if len(f.kinds) == 0 {
 		return nil
 	}
 	var all []string
 	for _, kind := range f.kinds {
-		of := f.found[kind]
-		all = append(all, fmt.Sprintf("%s (%d): %s", kind, of.n, strings.Join(of.first, ", ")))
+		k := f.found[kind]
+		all = append(all, fmt.Sprintf("%s (%d): %s", kind, k.n, strings.Join(k.first, ", ")))
 	}
 	return errors.New(strings.Join(all, "; "))
 }

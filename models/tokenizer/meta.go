@@ -10,15 +10,14 @@ import (
 	"unicode/utf8"
 )
 
-// ReadMeta reads the vocabulary of a character model of nanoGPT's: the dictionary that
-// its data/shakespeare_char/prepare.py leaves as meta.pkl, written as JSON, for which
-// Python alone is enough:
+// ReadMeta reads the vocabulary of a character model of nanoGPT's: the dictionary that its
+// data/shakespeare_char/prepare.py writes as meta.pkl, converted to JSON, which needs only Python:
 //
 //	python3 -c "import json, pickle; json.dump(pickle.load(open('meta.pkl', 'rb')), open('meta.json', 'w'))"
 //
-// It is an object of itos, from ids to characters, {"0": "\n", …} or ["\n", …], and of
-// stoi, from characters to ids, {"\n": 0, …}. One of both is enough. They must agree with
-// each other, and with vocab_size where that is given. One error says all that is wrong.
+// The object has the members itos, from ids to characters, {"0": "\n", …} or ["\n", …], and stoi,
+// from characters to ids, {"\n": 0, …}. One of them is enough. They must agree with each other, and
+// with vocab_size if present. One error lists all faults.
 func ReadMeta(path string) (*Characters, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -31,20 +30,14 @@ func ReadMeta(path string) (*Characters, error) {
 	return NewCharacters(vocabulary)
 }
 
-// parseMeta gives the characters in the order of their ids.
+// parseMeta returns the characters in the order of their ids.
 func parseMeta(b []byte) (string, error) {
 	all, err := members(b)
 	if err != nil {
 		return "", fmt.Errorf("the file %w", err)
 	}
 	var f faults
-	given := make(map[string]json.RawMessage)
-	for _, m := range all {
-		if _, ok := given[m.name]; ok {
-			f.add("members given twice", "%.40q", m.name)
-		}
-		given[m.name] = m.value
-	}
+	given := f.unique(all)
 	var tables []tokens
 	for _, t := range []struct {
 		name string
@@ -59,17 +52,7 @@ func parseMeta(b []byte) (string, error) {
 			f.add("unreadable tables", "%s %v", t.name, err)
 			continue
 		}
-		if len(entries) == 0 {
-			f.add("tables without characters", "%s", t.name)
-		}
-		for _, e := range entries {
-			if utf8.RuneCountInString(e.token) != 1 {
-				f.add(t.name+": tokens that are not one character", "%.40q of id %.40s", e.token, e.id)
-			}
-		}
-		if size, ok := given["vocab_size"]; ok && string(size) != strconv.Itoa(len(entries)) {
-			f.add("tables that vocab_size disagrees with", "%s has %d characters, vocab_size is %.40s", t.name, len(entries), size)
-		}
+		f.checkTable(t.name, entries, given["vocab_size"])
 		tables = append(tables, f.byID(t.name, entries))
 	}
 	if given["itos"] == nil && given["stoi"] == nil {
@@ -84,7 +67,36 @@ func parseMeta(b []byte) (string, error) {
 	return strings.Join(tables[0], ""), nil
 }
 
-// compare finds the ids whose character is not the same in both tables.
+// unique returns members by name, and adds a fault for each name that is given twice.
+func (f *faults) unique(all []member) map[string]json.RawMessage {
+	byName := make(map[string]json.RawMessage)
+	for _, m := range all {
+		if _, ok := byName[m.name]; ok {
+			f.add("members given twice", "%.40q", m.name)
+		}
+		byName[m.name] = m.value
+	}
+	return byName
+}
+
+// checkTable adds a fault if a table is empty, has a token that is not one character, or disagrees
+// with vocab_size, which is nil if the file has none.
+func (f *faults) checkTable(table string, entries []entry, vocabSize json.RawMessage) {
+	if len(entries) == 0 {
+		f.add("tables without characters", "%s", table)
+	}
+	for _, e := range entries {
+		if utf8.RuneCountInString(e.token) != 1 {
+			f.add(table+": tokens that are not one character", "%.40q of id %.40s", e.token, e.id)
+		}
+	}
+	if vocabSize != nil && string(vocabSize) != strconv.Itoa(len(entries)) {
+		f.add("tables that vocab_size disagrees with",
+			"%s has %d characters, vocab_size is %.40s", table, len(entries), vocabSize)
+	}
+}
+
+// compare adds a fault for each id whose character differs between the tables.
 func (f *faults) compare(itos, stoi tokens) {
 	for id := range max(len(itos), len(stoi)) {
 		switch {
@@ -108,7 +120,7 @@ func stoi(b json.RawMessage) ([]entry, error) {
 	return entries, err
 }
 
-// itos reads an object from ids to characters, or the list of characters.
+// itos reads an object from ids to characters, or a list of characters.
 func itos(b json.RawMessage) ([]entry, error) {
 	var entries []entry
 	if bytes.HasPrefix(b, []byte("[")) {
@@ -117,7 +129,7 @@ func itos(b json.RawMessage) ([]entry, error) {
 			return nil, err
 		}
 		for i, v := range list {
-			token, _ := v.(string) // what is no string is no character either
+			token, _ := v.(string) // checkTable reports other values as not one character
 			entries = append(entries, entry{token: token, id: strconv.Itoa(i)})
 		}
 		return entries, nil

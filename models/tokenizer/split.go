@@ -6,15 +6,14 @@ import (
 	"unicode/utf8"
 )
 
-// wordLen is the length in bytes of a text's first word, as GPT-2 splits text before it
-// merges bytes: the first match of the pattern in OpenAI's encoder.py,
+// wordLen returns the length in bytes of a text's first word. GPT-2 splits text into words before it
+// merges bytes. A word is a match of the pattern in OpenAI's encoder.py,
 //
 //	's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //
-// That is: the end of a contraction; letters, or numbers, or other characters, with the
-// space before them; or white space, without its last character where a word follows. \s
-// is Unicode's White_Space, as in Python's regex. A byte of no character counts as U+FFFD,
-// which is of the others.
+// Hence a word is the end of a contraction; or letters, numbers or other characters, with the space
+// before them; or white space, without its last character if a word follows. \s is Unicode's
+// White_Space, as in Python's regex. An invalid byte counts as U+FFFD, one of the other characters.
 func wordLen(text string) int {
 	for _, end := range []string{"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"} {
 		if strings.HasPrefix(text, end) {
@@ -38,7 +37,7 @@ func wordLen(text string) int {
 	return n
 }
 
-// kind is what a word is made of.
+// kind is a class of characters.
 type kind int
 
 const (
@@ -60,7 +59,7 @@ func kindOf(r rune) kind {
 	return other
 }
 
-// runLen is the length in bytes of the characters of that kind at a text's start.
+// runLen returns the length in bytes of a text's longest prefix of characters of one kind.
 func runLen(text string, k kind) int {
 	for i, r := range text {
 		if kindOf(r) != k {

@@ -8,34 +8,34 @@ import (
 	"strings"
 )
 
-// ReadTokenizerJSON reads tokenizer.json, the one file that Hugging Face's tokenizers
-// write, and the files beside it (see ReadBPE). It must describe GPT-2's encoding; one
-// error names all parts that do not. Truncation and padding are ignored.
+// ReadTokenizerJSON reads tokenizer.json, the single file that Hugging Face's tokenizers library
+// writes, and the files next to it (see ReadBPE). The file must describe GPT-2's encoding; one
+// error lists all parts that do not. Truncation and padding are ignored.
 func ReadTokenizerJSON(path string) (*BPE, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: reading the tokens: %w", err)
 	}
-	beside, err := readBeside(filepath.Dir(path))
+	c, err := readCompanions(filepath.Dir(path))
 	if err != nil {
 		return nil, err
 	}
-	b, err := parseTokenizerJSON(file, beside)
+	b, err := parseTokenizerJSON(file, c)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", path, err)
 	}
 	return b, nil
 }
 
-// tokenizerJSON is the file, as far as it changes ids.
+// tokenizerJSON holds the parts of the file that affect ids.
 type tokenizerJSON struct {
-	Added         []written  `json:"added_tokens"`
-	Normalizer    *component `json:"normalizer"`
-	PreTokenizer  *component `json:"pre_tokenizer"`
-	PostProcessor *component `json:"post_processor"`
-	Decoder       *component `json:"decoder"`
+	Added         []tokenJSON `json:"added_tokens"`
+	Normalizer    *component  `json:"normalizer"`
+	PreTokenizer  *component  `json:"pre_tokenizer"`
+	PostProcessor *component  `json:"post_processor"`
+	Decoder       *component  `json:"decoder"`
 	Model         struct {
-		Type         string          `json:"type"` // old files have none
+		Type         string          `json:"type"` // empty in old files
 		Vocab        json.RawMessage `json:"vocab"`
 		Merges       []mergeJSON     `json:"merges"`
 		Dropout      float64         `json:"dropout"`
@@ -46,7 +46,7 @@ type tokenizerJSON struct {
 	} `json:"model"`
 }
 
-// component is a part with a type, and the settings of known types that change ids.
+// component is a part with a type, and the settings of known types that affect ids.
 type component struct {
 	Type           string                             `json:"type"`
 	AddPrefixSpace *bool                              `json:"add_prefix_space"`
@@ -55,7 +55,7 @@ type component struct {
 	Processors     []component                        `json:"processors"`
 }
 
-// mergeJSON is the pair of a merge: a list of two, or a text with a space between.
+// mergeJSON is the pair of tokens of a merge: a list of two, or a string with a space between them.
 type mergeJSON []string
 
 func (m *mergeJSON) UnmarshalJSON(b []byte) error {
@@ -68,8 +68,8 @@ func (m *mergeJSON) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-func parseTokenizerJSON(file []byte, beside beside) (*BPE, error) {
-	// The model's type decides what its vocabulary is.
+func parseTokenizerJSON(file []byte, c companions) (*BPE, error) {
+	// The model's type determines the format of its vocabulary, so check it first.
 	var kind struct {
 		Model struct {
 			Type string `json:"type"`
@@ -79,14 +79,14 @@ func parseTokenizerJSON(file []byte, beside beside) (*BPE, error) {
 		return nil, fmt.Errorf("the file %w", err)
 	}
 	if t := kind.Model.Type; t != "" && t != "BPE" {
-		return nil, fmt.Errorf("the model is %.40q, want BPE as GPT-2's", t)
+		return nil, fmt.Errorf("the model is %.40q, want BPE, as in GPT-2", t)
 	}
 	var t tokenizerJSON
 	if err := unmarshal(file, &t); err != nil {
 		return nil, fmt.Errorf("the file %w", err)
 	}
-	if others := t.others(); len(others) > 0 {
-		return nil, fmt.Errorf("it is not GPT-2's encoding: %s", strings.Join(others, "; "))
+	if d := t.differences(); len(d) > 0 {
+		return nil, fmt.Errorf("it is not GPT-2's encoding: %s", strings.Join(d, "; "))
 	}
 	var d definition
 	var err error
@@ -101,12 +101,12 @@ func parseTokenizerJSON(file []byte, beside beside) (*BPE, error) {
 		own = append(own, w.declared("tokenizer.json"))
 	}
 	var f faults
-	d.added = beside.declared(&f, own...)
+	d.added = c.declared(&f, own...)
 	return d.build(&f)
 }
 
-// others lists what differs from GPT-2's encoding.
-func (t tokenizerJSON) others() (all []string) {
+// differences lists the differences from GPT-2's encoding.
+func (t tokenizerJSON) differences() (all []string) {
 	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
 	if t.Normalizer != nil {
 		add("the normalizer is %.40q, want none", t.Normalizer.Type)
@@ -117,7 +117,7 @@ func (t tokenizerJSON) others() (all []string) {
 	case p.Type != "ByteLevel":
 		add("the pre_tokenizer is %.40q, want ByteLevel", p.Type)
 	case p.AddPrefixSpace == nil || *p.AddPrefixSpace:
-		add("the pre_tokenizer's add_prefix_space is not false")
+		add("the pre_tokenizer's add_prefix_space is true or missing, want false")
 	case p.UseRegex != nil && !*p.UseRegex:
 		add("the pre_tokenizer's use_regex is false, want true")
 	}
@@ -132,8 +132,8 @@ func (t tokenizerJSON) others() (all []string) {
 		name string
 		set  bool
 	}{
-		{"dropout", m.Dropout != 0}, {"continuing_subword_prefix", m.Prefix != ""}, {"end_of_word_suffix", m.Suffix != ""},
-		{"byte_fallback", m.ByteFallback}, {"ignore_merges", m.IgnoreMerges},
+		{"dropout", m.Dropout != 0}, {"continuing_subword_prefix", m.Prefix != ""},
+		{"end_of_word_suffix", m.Suffix != ""}, {"byte_fallback", m.ByteFallback}, {"ignore_merges", m.IgnoreMerges},
 	} {
 		if s.set {
 			add("the model sets %s", s.name)
@@ -142,7 +142,7 @@ func (t tokenizerJSON) others() (all []string) {
 	return all
 }
 
-// adds reports whether a post-processor adds tokens to a text, or is of a type that may.
+// adds reports whether a post-processor adds tokens to a text, or has a type that may add tokens.
 func (c component) adds() bool {
 	switch c.Type {
 	case "ByteLevel":

@@ -11,11 +11,11 @@ import (
 	"gorgonorm/internal/text"
 )
 
-// entry is a token and its id as a file has them.
+// entry is a token and its id, as written in a file.
 type entry struct{ token, id string }
 
-// byID puts tokens at their ids, which must be 0 … len(entries)−1, each once, and so
-// must the tokens. Faults are told of the table by its name.
+// byID returns the tokens by id. It adds faults, which name the table, unless the ids are
+// 0 … len(entries)−1 and no id or token occurs twice.
 func (f *faults) byID(table string, entries []entry) tokens {
 	t := make(tokens, len(entries))
 	taken := make([]bool, len(entries))
@@ -39,7 +39,7 @@ func (f *faults) byID(table string, entries []entry) tokens {
 	}
 	for id, ok := range taken {
 		if !ok {
-			f.add(table+": ids of no token", "%d", id)
+			f.add(table+": ids without a token", "%d", id)
 		}
 	}
 	return t
@@ -51,8 +51,8 @@ type member struct {
 	value json.RawMessage
 }
 
-// members reads a JSON object, which may have comments. Unlike encoding/json's maps it
-// keeps a name that is given twice.
+// members decodes a JSON object that may contain comments. Unlike a map in encoding/json, it keeps
+// names that are given twice.
 func members(file []byte) ([]member, error) {
 	b, err := text.JSON(file)
 	if err != nil {
@@ -68,7 +68,7 @@ func members(file []byte) ([]member, error) {
 		var m member
 		var name json.Token
 		if name, err = d.Token(); err == nil {
-			m.name, _ = name.(string) // which the name of a member always is
+			m.name, _ = name.(string) // the name of a member is always a string
 			err = d.Decode(&m.value)
 			all = append(all, m)
 		}

@@ -1,27 +1,28 @@
 package tokenizer
 
-// word is a word while its tokens are being merged: a list, in both directions, of
-// tokens by their first byte's place.
+// word is a word while its tokens are being merged: a doubly linked list of tokens, each at the
+// index of its first byte.
 type word struct {
 	b             *BPE
-	ids           []int // at each token's first byte; gone at its other bytes
-	before, after []int // the places of a token's neighbours, −1 and len(ids) at the ends
+	ids           []int // the id at a token's first byte, gone at its other bytes
+	before, after []int // indices of a token's neighbours, −1 and len(ids) at the ends
 }
 
 const gone = -1
 
-// start makes it the word of a text, a token for each byte, and reuses its memory.
+// start resets w to the word text with one token per byte, and reuses its memory.
 func (w *word) start(b *BPE, text string) {
 	w.b, w.ids, w.before, w.after = b, w.ids[:0], w.before[:0], w.after[:0]
 	for i := range len(text) {
-		w.ids, w.before, w.after = append(w.ids, b.bytes[text[i]]), append(w.before, i-1), append(w.after, i+1)
+		w.ids = append(w.ids, b.bytes[text[i]])
+		w.before, w.after = append(w.before, i-1), append(w.after, i+1)
 	}
 }
 
-// candidate is a merge, by its rank, of the token at a place and the token after it.
+// candidate is a possible merge, by its rank, of the token at an index with the token after it.
 type candidate struct{ rank, at int }
 
-// candidate finds the merge of the token at a place, if there is one.
+// candidate returns the merge of the token at an index with the token after it, if there is one.
 func (w *word) candidate(at int) (candidate, bool) {
 	if at < 0 || w.after[at] == len(w.ids) {
 		return candidate{}, false
@@ -30,8 +31,8 @@ func (w *word) candidate(at int) (candidate, bool) {
 	return candidate{rank, at}, ok
 }
 
-// merge merges the token at a place with the token after it, unless one of them has been
-// merged with another since it was a candidate.
+// merge merges the token at an index with the token after it, unless one of them has changed since
+// the merge became a candidate. It reports whether it did.
 func (w *word) merge(at int, m merge) bool {
 	next := w.after[at]
 	if w.ids[at] != m.left || w.ids[next] != m.right {
@@ -45,7 +46,8 @@ func (w *word) merge(at int, m merge) bool {
 	return true
 }
 
-// queue is a binary heap of candidates by rank and, within a rank, from left to right. container/heap would allocate memory for each candidate.
+// queue is a binary heap of candidates by rank and, within a rank, from left to right.
+// container/heap would allocate memory for each candidate.
 type queue []candidate
 
 func (q queue) less(i, j int) bool {

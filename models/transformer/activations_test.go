@@ -13,7 +13,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// normNames are those of the tiny model's norms, in the order they are applied.
+// normNames lists the names of the tiny model's norms, in the order of application.
 var normNames = map[Placement][]string{
 	Pre: {
 		"transformer.h.0.ln_1", "transformer.h.0.ln_2", "transformer.h.1.ln_1", "transformer.h.1.ln_2",
@@ -27,7 +27,7 @@ var normNames = map[Placement][]string{
 	},
 }
 
-// TestActivations looks at which nodes of the graph they are.
+// TestActivations checks which nodes of the graph Forward returns.
 func TestActivations(t *testing.T) {
 	for name, c := range arrangements() {
 		t.Run(name, func(t *testing.T) {
@@ -51,7 +51,7 @@ func TestActivations(t *testing.T) {
 				}
 
 				var names, qkNames []string
-				var norms []NormNodes // of the stream and the branches
+				var norms []NormNodes // without QKNorm's
 				for _, n := range a.Norms {
 					if _, ok := n.Layer.(*layers.QKNorm); ok {
 						require.True(t, n.Out == a.QKV[len(qkNames)])
@@ -86,8 +86,9 @@ func TestActivations(t *testing.T) {
 	}
 }
 
-// TestLearnablesAreNanoGPTs are in its order, with more where there are more norms.
-func TestLearnablesAreNanoGPTs(t *testing.T) {
+// TestLearnablesHaveNanoGPTsOrder checks names and order, with additional weights for additional
+// norms.
+func TestLearnablesHaveNanoGPTsOrder(t *testing.T) {
 	with := func(norm string, change func(*Config)) (names []string) {
 		c := tiny(norm)
 		c.Layers = 1

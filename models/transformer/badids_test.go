@@ -9,15 +9,18 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// TestAnEmptyBatchIsRefused, because Gorgonia panics where it adds up the gradients of the
+// TestEmptyBatchIsAnError, because Gorgonia panics when it adds up the gradients of an empty
 // residual stream.
-func TestAnEmptyBatchIsRefused(t *testing.T) {
+func TestEmptyBatchIsAnError(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	for _, shape := range []tensor.Shape{{0, 3}, {2, 0}} {
-		_, err = m.Forward(G.NewMatrix(m.wte.Learnables()[0].Graph(), tensor.Int, G.WithShape(shape...), G.WithName("ids")))
-		require.EqualError(t, err, fmt.Sprintf("transformer: ids have shape %v, want (batch, time), both 1 or more, with time up to the context of %d", shape, m.config.Context))
+		_, err = m.Forward(G.NewMatrix(m.wte.Learnables()[0].Graph(), tensor.Int, G.WithShape(shape...),
+			G.WithName("ids")))
+		require.EqualError(t, err,
+			fmt.Sprintf("transformer: ids have shape %v, want (batch, time), both 1 or more, with time up to the "+
+				"context of %d", shape, m.config.Context))
 	}
 }
 

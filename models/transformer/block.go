@@ -9,8 +9,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// Placement says where a block's norms stand around its branches f, which are
-// attention and the MLP.
+// Placement is the position of a block's norms relative to its branches f, attention and the MLP.
 type Placement string
 
 const (
@@ -24,14 +23,14 @@ const (
 	Peri Placement = "peri"
 )
 
-// Placements are those there are.
+// Placements lists all placements.
 var Placements = []Placement{Pre, Post, Peri}
 
 // block is attention and the MLP, each in a residual connection.
 type block struct {
 	norm1       layers.Stack
 	qkv         layers.Layer
-	qkNorm      layers.Stack // none in a model without
+	qkNorm      layers.Stack // empty without Config.QKNorm
 	attention   layers.Layer
 	attentionTo layers.Layer
 	norm2       layers.Stack
@@ -58,7 +57,7 @@ func (b *builder) block(prefix string) block {
 	}
 }
 
-// norms are those of one residual connection.
+// norms returns the norms of one residual connection.
 func (b *builder) norms(name string) layers.Stack {
 	if b.Placement == Peri {
 		return layers.Stack{b.norm(name), b.norm(name + "_post")}
@@ -69,9 +68,9 @@ func (b *builder) norms(name string) layers.Stack {
 func (b *builder) norm(name string) layers.Layer {
 	opts := []layers.Option{layers.WithDtype(b.Dtype)}
 	if b.Norm.pointwise && b.Placement != Post {
-		// The usual 0.5 for embeddings that start with a standard deviation of 0.02,
-		// not 1. (Zhu et al. 2025 scale the embeddings up.) Post-norm's stream is as
-		// large as the last norm has made it.
+		// The usual 0.5 assumes a stream with a standard deviation of 1, but embeddings start
+		// at 0.02. (Zhu et al. 2025 scale the embeddings up instead.) With post-norm the
+		// preceding norm sets the size of the stream.
 		opts = append(opts, layers.WithAlpha(0.5/0.02))
 	}
 	l, err := b.Norm.New(b.g, name, b.Channels, b.Bias, opts...)
@@ -126,8 +125,8 @@ func onEach(s layers.Stack, place func(layers.Layer) layers.Layer) (placed layer
 	return placed
 }
 
-// stateful are the block's layers that have a state, in nanoGPT's order; QKNorm's
-// norms are there in its place, for they have names in the model.
+// stateful returns the block's layers that have a state, in nanoGPT's order. It lists QKNorm's
+// norms instead of QKNorm, because they are what the model names.
 func (b block) stateful() layers.Stack {
 	attention, mlp := layers.Stack{b.qkv}, layers.Stack{b.expand, b.contract}
 	for _, l := range b.qkNorm {
@@ -137,17 +136,17 @@ func (b block) stateful() layers.Stack {
 	return slices.Concat(b.norm1, attention, b.norm2, mlp)
 }
 
-// attend is the branch of attention.
+// attend applies the attention branch.
 func (b block) attend(f *forward, x *G.Node) *G.Node {
-	qkv := f.of(b.qkv, x)
+	qkv := f.apply(b.qkv, x)
 	for _, l := range b.qkNorm {
 		qkv = f.norm(l, qkv)
 	}
 	f.QKV = append(f.QKV, qkv)
-	return f.of(b.attentionTo, f.of(b.attention, qkv))
+	return f.apply(b.attentionTo, f.apply(b.attention, qkv))
 }
 
-// mlp is the branch of the MLP.
+// mlp applies the MLP branch.
 func (b block) mlp(f *forward, x *G.Node) *G.Node {
-	return f.of(b.contract, f.of(b.gelu, f.of(b.expand, x)))
+	return f.apply(b.contract, f.apply(b.gelu, f.apply(b.expand, x)))
 }

@@ -6,10 +6,10 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// CheckFile returns an error unless a safetensors file holds all weights of a model of the
-// config: its sizes and metadata are the config's, no tensor is missing, unexpected or of
-// another shape, and the file is as long as its header says. It reads the header alone;
-// LoadFile checks the numbers, too.
+// CheckFile returns an error unless a safetensors file holds all weights of a model with this
+// config: sizes and metadata agree with the config, no tensor is missing, unexpected or of
+// another shape, and the file has the length that its header states. It reads only the header;
+// LoadFile also checks the numbers.
 func CheckFile(path string, c Config) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -20,8 +20,8 @@ func CheckFile(path string, c Config) error {
 	}
 	defer w.Close()
 	c.Placement, c.GELU = cmp.Or(c.Placement, Pre), cmp.Or(c.GELU, Tanh)
-	_, faults := w.config(c)
-	if err := w.room(c); err != nil { // before memory is taken for the model
+	_, faults := w.complete(c)
+	if err := w.checkSize(c); err != nil { // before memory is allocated for the model
 		return w.errorf(append(faults, err.Error()))
 	}
 	m, err := build(G.NewGraph(), c, blank)

@@ -7,21 +7,21 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Config is a model's size and kind.
+// Config describes a model: its sizes and its kinds of layers.
 type Config struct {
-	Vocab    int // different tokens
+	Vocab    int // number of different tokens
 	Context  int // tokens of the longest sequence
-	Layers   int // blocks
-	Heads    int // of attention; they divide the channels
+	Layers   int // number of blocks
+	Heads    int // attention heads; a divisor of Channels
 	Channels int // features of a token
 
 	Norm      Norm
-	Placement Placement    // of the norms, Pre if not set
-	GELU      GELU         // of the MLP, Tanh if not set
+	Placement Placement    // position of the norms; the zero value means Pre
+	GELU      GELU         // activation of the MLP; the zero value means Tanh
 	QKNorm    bool         // normalize each head's queries and keys
-	Bias      bool         // of linear layers and norms, where the norm can have one
-	Dtype     tensor.Dtype // float32 if not set
-	Seed      uint64       // of the initial weights
+	Bias      bool         // biases in linear layers, and in norms that support one
+	Dtype     tensor.Dtype // the zero value means float32
+	Seed      uint64       // seed of the initial weights
 }
 
 // GELU is the form of the activation.
@@ -32,37 +32,39 @@ const (
 	Exact GELU = "exact" // nanoGPT's, torch.nn.GELU(): x/2·(1 + erf(x/√2))
 )
 
-// GELUs are the forms there are.
+// GELUs lists all forms.
 var GELUs = []GELU{Tanh, Exact}
 
-// maxParameters is above what one machine trains, GPT-2's largest model; beyond it
-// a size is a slip.
+// maxParameters exceeds GPT-2's largest model and what one machine can train. A larger model is
+// a mistake in a size.
 const maxParameters = 2e9
 
-// maxLayers is above the deepest model that anyone trains. Blocks of one channel have few
-// parameters, but each takes time and memory of its own.
+// maxLayers exceeds the depth of any real model. Blocks of one channel have few parameters, but
+// each takes time and memory.
 const maxLayers = 10_000
 
-// parameters is the number of weights in matrices, nearly all that there are.
+// parameters returns the number of weights in matrices, which are nearly all weights.
 func (c Config) parameters() float64 {
 	channels := float64(c.Channels)
 	return channels * (float64(c.Vocab) + float64(c.Context) + 12*channels*float64(c.Layers))
 }
 
-// Validate finds the first thing in the way of building such a model.
+// Validate returns an error if no model can be built from the config. The error names the first
+// invalid field.
 func (c Config) Validate() error {
 	for _, s := range []struct {
 		name string
 		v    int
 	}{
-		{"vocabulary", c.Vocab}, {"context", c.Context}, {"layers", c.Layers}, {"heads", c.Heads}, {"channels", c.Channels},
+		{"vocabulary", c.Vocab}, {"context", c.Context}, {"layers", c.Layers}, {"heads", c.Heads},
+		{"channels", c.Channels},
 	} {
 		if s.v < 1 {
 			return fmt.Errorf("transformer: %s is %d, want 1 or more", s.name, s.v)
 		}
 	}
 	if n := c.parameters(); n > maxParameters {
-		return fmt.Errorf("transformer: such a model has %.3g parameters, want at most %.3g", n, maxParameters)
+		return fmt.Errorf("transformer: the model has %.3g parameters, want at most %.3g", n, maxParameters)
 	}
 	if c.Layers > maxLayers {
 		return fmt.Errorf("transformer: layers is %d, want at most %d", c.Layers, maxLayers)
@@ -74,7 +76,7 @@ func (c Config) Validate() error {
 		return fmt.Errorf("transformer: no norm is chosen, want one of Norms")
 	}
 	if c.QKNorm && c.Norm.NewQK == nil {
-		return fmt.Errorf("transformer: the norm %q has none for queries and keys", c.Norm.Name)
+		return fmt.Errorf("transformer: norm %q has no NewQK, which Config.QKNorm needs", c.Norm.Name)
 	}
 	if c.Placement != "" && !slices.Contains(Placements, c.Placement) {
 		return fmt.Errorf("transformer: unknown placement %q, want one of %q", c.Placement, Placements)

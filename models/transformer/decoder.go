@@ -10,32 +10,31 @@ import (
 	"gorgonorm/layers"
 )
 
-// decoder reads a sequence token by token and gives the logits of the next one. It is
-// the model itself, placed on two graphs: one takes a token, the other a chunk of them,
-// without a head. Only attention differs, which keeps the keys and values of the tokens
-// before. So the logits are, to the last bit, those of Forward on the tokens that are
-// seen.
+// decoder reads a sequence token by token and returns the logits of the next token. It places
+// the model on two graphs: one reads a single token, the other reads a chunk of tokens and has no
+// head. Only attention differs from Forward: it caches the keys and values of earlier tokens.
+// The logits therefore equal, to the last bit, those of Forward on the visible tokens.
 //
-// Positions are learned: beyond the context there are none, and the keys of a token
-// hold its position. So the tokens that are seen, the window, begin at a multiple of
-// half the context: when they are more than the context, the older half is dropped and
-// what is left is read again, from position 0. What the n-th token sees depends on n
-// alone, and is more than half of the context; the time a token takes is flat. (nanoGPT
-// crops to the last context tokens, and so has to compute all of them anew for each.)
+// Positions are learned, so none exist beyond the context, and a token's keys contain its
+// position. The window of visible tokens therefore starts at a multiple of half the context:
+// when it outgrows the context, the older half is dropped and the rest is read again from
+// position 0. What the n-th token sees depends only on n and is always more than half of the
+// context, and the amortized time of a token is constant. (nanoGPT crops to the last context
+// tokens, and therefore recomputes all of them for each token.)
 type decoder struct {
 	context, half int
-	caches        []*layers.KVCache // of the blocks; all hold as many tokens
+	caches        []*layers.KVCache // one per block; all hold the same number of tokens
 	one, chunk    *step
 	window        []int
 	logits        []float64
 }
 
-// maxChunk is how many tokens a chunk has at most: with more, products of matrices hardly
-// get faster, and the rest of a prompt, which is read singly, gets longer.
+// maxChunk is the maximum number of tokens in a chunk. Larger chunks hardly make matrix products
+// faster, but lengthen the rest of a prompt, which is read token by token.
 const maxChunk = 32
 
-// chunkOf divides half a context into as many equal chunks as that takes.
-func chunkOf(half int) int { return half / ((half + maxChunk - 1) / maxChunk) }
+// chunkLen returns the length of the equal chunks into which half a context is divided.
+func chunkLen(half int) int { return half / ((half + maxChunk - 1) / maxChunk) }
 
 func newDecoder(m *Model) (*decoder, error) {
 	c := m.config
@@ -56,7 +55,7 @@ func newDecoder(m *Model) (*decoder, error) {
 	if d.one, err = newStep(m, d.caches, 1, true); err != nil {
 		return nil, err
 	}
-	if d.chunk, err = newStep(m, d.caches, chunkOf(d.half), false); err != nil {
+	if d.chunk, err = newStep(m, d.caches, chunkLen(d.half), false); err != nil {
 		d.one.close()
 		return nil, err
 	}
@@ -68,9 +67,9 @@ func (d *decoder) close() {
 	d.chunk.close()
 }
 
-// read takes tokens in and gives the logits of what follows them, which are valid until
-// the next call. After an error it is as if only those before the failing run had been
-// read.
+// read appends tokens to the sequence and returns the logits of the token after them, which are
+// valid until the next call. After an error, the decoder holds only the tokens before the run
+// that failed.
 func (d *decoder) read(tokens ...int) ([]float64, error) {
 	d.window = append(d.window, tokens...)
 	if over := len(d.window) - d.context; over > 0 {
@@ -79,7 +78,7 @@ func (d *decoder) read(tokens ...int) ([]float64, error) {
 		d.truncate(0)
 	}
 	for at := d.caches[0].Tokens(); at < len(d.window); at = d.caches[0].Tokens() {
-		s := d.one // has the head, and so the last token
+		s := d.one // has the head, so it reads the last token
 		if len(d.window)-at > len(d.chunk.ids) {
 			s = d.chunk
 		}
@@ -99,10 +98,10 @@ func (d *decoder) truncate(tokens int) {
 	}
 }
 
-// step is a machine that takes so many tokens as there are ids.
+// step is a machine that reads len(ids) tokens at a time.
 type step struct {
 	ids, positions []int
-	logits         *G.Node // nil without a head
+	logits         *G.Node // nil if there is no head
 	vm             G.VM
 }
 
@@ -131,7 +130,7 @@ func newStep(m *Model, caches []*layers.KVCache, tokens int, head bool) (*step, 
 	return s, nil
 }
 
-// run takes the first of the tokens in, the first one at the given position.
+// run reads the first len(s.ids) tokens, starting at the given position.
 func (s *step) run(tokens []int, position int) error {
 	copy(s.ids, tokens)
 	for i := range s.positions {

@@ -15,9 +15,9 @@ import (
 	"gorgonorm/layers"
 )
 
-// unlike gives every weight, and BatchNorm's statistics, values of their own, larger
-// than those that training starts from: logits then depend on every token.
-func unlike(t *testing.T, c Config) *Model {
+// perturbed returns a model whose weights and running statistics are random and larger than those
+// that training starts from, so that the logits depend on every token.
+func perturbed(t *testing.T, c Config) *Model {
 	t.Helper()
 	m, err := New(G.NewGraph(), c)
 	require.NoError(t, err)
@@ -38,8 +38,8 @@ func unlike(t *testing.T, c Config) *Model {
 	return m
 }
 
-// uncached is decoding without a cache: a forward pass of the whole window for each
-// token. It has a graph for each length.
+// uncached decodes without a cache: it runs a forward pass of the whole window for each token, on
+// one graph per length.
 type uncached struct {
 	t      *testing.T
 	m      *Model
@@ -56,8 +56,8 @@ func newUncached(t *testing.T, m *Model) *uncached {
 	return &uncached{t, m, make(map[int]uncachedPass)}
 }
 
-// seen is where the window begins from which the token of index n is drawn.
-func seen(n, context int) (start int) {
+// windowStart returns the start of the window from which the token with index n is drawn.
+func windowStart(n, context int) (start int) {
 	half := max(1, context/2)
 	for n-start > context {
 		start += half
@@ -65,9 +65,9 @@ func seen(n, context int) (start int) {
 	return start
 }
 
-// logits are those of the token that follows.
+// logits returns the logits of the next token.
 func (u *uncached) logits(tokens []int) []float64 {
-	window := tokens[seen(len(tokens), u.m.config.Context):]
+	window := tokens[windowStart(len(tokens), u.m.config.Context):]
 	p, ok := u.passes[len(window)]
 	if !ok {
 		g := G.NewGraph()
@@ -88,9 +88,9 @@ func (u *uncached) logits(tokens []int) []float64 {
 	return all[len(all)-u.m.config.Vocab:]
 }
 
-// equalsUncached reads so many tokens, the first ones together, and compares each
-// token's logits to the last bit.
-func equalsUncached(t *testing.T, m *Model, prompt, tokens int) {
+// requireUncached reads a prompt and then single tokens, and compares the logits after each of
+// them to the last bit with those of uncached decoding. The tokens include the prompt.
+func requireUncached(t *testing.T, m *Model, prompt, tokens int) {
 	t.Helper()
 	d, err := newDecoder(m)
 	require.NoError(t, err)
@@ -111,66 +111,73 @@ func equalsUncached(t *testing.T, m *Model, prompt, tokens int) {
 	}
 }
 
-// TestDecoderEqualsForward holds cached decoding to forward passes through three
-// windows, for every norm, placement, with and without QKNorm, in both types.
+// TestDecoderEqualsForward compares cached decoding with forward passes over three windows, for
+// every norm and placement, with and without QKNorm, in both types.
 func TestDecoderEqualsForward(t *testing.T) {
 	for name, c := range arrangements() {
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			t.Run(fmt.Sprint(name, "/", dt), func(t *testing.T) {
 				c := c
 				c.Dtype, c.Bias = dt, true
-				equalsUncached(t, unlike(t, c), 1, 3*c.Context+1)
+				requireUncached(t, perturbed(t, c), 1, 3*c.Context+1)
 			})
 		}
 	}
 }
 
-// TestDecoderEqualsForwardAtSizesOfKernels: rows with and without a rest, products with
-// a deeper sum than Gemm takes at once, and more tokens than a block of attention.
+// TestDecoderEqualsForwardAtSizesOfKernels uses rows with and without a remainder, products whose
+// sums are longer than one pass of Gemm, and more tokens than one block of attention.
 func TestDecoderEqualsForwardAtSizesOfKernels(t *testing.T) {
-	for _, s := range []struct{ context, channels, heads, vocab int }{{70, 40, 2, 37}, {20, 268, 4, 65}, {9, 272, 1, 64}} {
+	if testing.Short() {
+		t.Skip("large models take seconds")
+	}
+	for _, s := range []struct{ context, channels, heads, vocab int }{
+		{70, 40, 2, 37}, {20, 268, 4, 65}, {9, 272, 1, 64},
+	} {
 		for _, dt := range []tensor.Dtype{tensor.Float32, tensor.Float64} {
 			t.Run(fmt.Sprintf("%+v/%v", s, dt), func(t *testing.T) {
 				c := tiny("layer")
 				c.Context, c.Channels, c.Heads, c.Vocab, c.Dtype = s.context, s.channels, s.heads, s.vocab, dt
-				equalsUncached(t, unlike(t, c), 1, c.Context*2)
+				requireUncached(t, perturbed(t, c), 1, c.Context*2)
 			})
 		}
 	}
 }
 
-// TestDecoderReadsPromptsOfEveryLength: they end before, at and after a chunk and a
-// window, for odd and even contexts, with several chunks of half a context and with one.
+// TestDecoderReadsPromptsOfEveryLength uses prompts that end before, at and after the end of a
+// chunk and of a window, for odd and even contexts, with one or several chunks in half a context.
 func TestDecoderReadsPromptsOfEveryLength(t *testing.T) {
 	for _, context := range []int{1, 2, 3, 6, 7} {
 		c := tiny("rms")
 		c.Context = context
-		m := unlike(t, c)
+		m := perturbed(t, c)
 		for prompt := 1; prompt <= 3*context+2; prompt++ {
-			equalsUncached(t, m, prompt, prompt+context+1)
+			requireUncached(t, m, prompt, prompt+context+1)
 		}
 	}
 	c := tiny("rms")
 	c.Context = 161
-	m, chunk := unlike(t, c), chunkOf(80)
-	for _, prompt := range []int{2*chunk - 1, 2 * chunk, 2*chunk + 1, 4*chunk + 7, c.Context, c.Context + 1, 2 * c.Context} {
-		equalsUncached(t, m, prompt, prompt+1)
+	m, chunk := perturbed(t, c), chunkLen(80)
+	for _, prompt := range []int{
+		2*chunk - 1, 2 * chunk, 2*chunk + 1, 4*chunk + 7, c.Context, c.Context + 1, 2 * c.Context,
+	} {
+		requireUncached(t, m, prompt, prompt+1)
 	}
 }
 
-// TestDecoderReadsByChunks what is more than one, and only the rest singly.
+// TestDecoderReadsByChunks checks that only what does not fill a chunk is read token by token.
 func TestDecoderReadsByChunks(t *testing.T) {
 	for half, chunk := range map[int]int{1: 1, 3: 3, 32: 32, 33: 16, 48: 24, 64: 32, 100: 25, 512: 32} {
-		require.Equal(t, chunk, chunkOf(half), "half a context of %d", half)
+		require.Equal(t, chunk, chunkLen(half), "half a context of %d", half)
 	}
 	c := tiny("rms")
 	c.Context = 96
-	d, err := newDecoder(unlike(t, c))
+	d, err := newDecoder(perturbed(t, c))
 	require.NoError(t, err)
 	defer d.close()
-	for _, s := range []struct{ tokens, chunk, single int }{ // where the last of each begins
+	for _, s := range []struct{ tokens, chunk, single int }{ // positions of the last chunk and last single token
 		{50, 24, 49},
-		{23, 24, 72}, // singly
+		{23, 24, 72}, // no full chunk
 		{24, 24, 48}, // the window moves
 	} {
 		_, err := d.read(make([]int, s.tokens)...)
@@ -180,12 +187,13 @@ func TestDecoderReadsByChunks(t *testing.T) {
 	}
 }
 
-// TestWhatATokenSees is the documentation's, and more than half of the context.
-func TestWhatATokenSees(t *testing.T) {
+// TestWindowOfAToken checks that windowStart is what Generate documents, and that a window is
+// longer than half the context.
+func TestWindowOfAToken(t *testing.T) {
 	for context := 1; context <= 9; context++ {
 		half := max(1, context/2)
 		for n := context + 1; n < 5*context; n++ {
-			s := seen(n, context)
+			s := windowStart(n, context)
 			require.Zero(t, s%half)
 			require.LessOrEqual(t, n-s, context)
 			require.Greater(t, n-s+half, context)
@@ -194,18 +202,17 @@ func TestWhatATokenSees(t *testing.T) {
 	}
 }
 
-// TestDecoderGoesOnAfterAnError as if the failing run had not been, in whatever layer
-// it ended.
-func TestDecoderGoesOnAfterAnError(t *testing.T) {
+// TestDecoderContinuesAfterAnError as if the failed run had not happened, whichever layer failed.
+func TestDecoderContinuesAfterAnError(t *testing.T) {
 	c := tiny("layer")
 	c.Context = 4
-	m := unlike(t, c)
+	m := perturbed(t, c)
 	d, err := newDecoder(m)
 	require.NoError(t, err)
 	defer d.close()
 	u := newUncached(t, m)
 
-	_, err = d.read(1, 7) // at the first layer
+	_, err = d.read(1, 7) // fails in the first layer
 	require.ErrorContains(t, err, "transformer: ")
 	require.ErrorContains(t, err, "Embedding transformer.wte forward: id 0 is 7, want it in [0, 7)")
 	got, err := d.read(3)
@@ -224,7 +231,7 @@ func TestDecoderGoesOnAfterAnError(t *testing.T) {
 	require.NoError(t, err)
 	_, err = small.read(2)
 	require.NoError(t, err)
-	for range 2 { // at the second block, when the first has the token
+	for range 2 { // fails in the second block, after the first has cached the token
 		_, err = small.read(3)
 		require.ErrorContains(t, err, "the cache holds 2 of at most 2 tokens")
 		require.Equal(t, 2, small.caches[0].Tokens())

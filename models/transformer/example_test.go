@@ -11,8 +11,8 @@ import (
 	"gorgonorm/models/transformer"
 )
 
-// A file that PyTorch has written, of a tiny nanoGPT with random weights, becomes a model.
-// Names and shapes reveal all of its configuration except the number of heads.
+// Load builds a model from a file that PyTorch wrote, a tiny nanoGPT with random weights. Names and
+// shapes reveal all of its configuration except the number of heads.
 func ExampleLoad() {
 	const path = "../../testdata/checkpoints/nanogpt.safetensors"
 	model, err := transformer.Load(G.NewGraph(), path, transformer.Config{Heads: 2})
@@ -47,8 +47,8 @@ func ExampleModel_Generate() {
 	// [3 8 6 3 7 0 7 8]
 }
 
-// On places a model on another graph with the same weights, here to measure its loss,
-// which is PyTorch's.
+// On places a model on another graph with the same weights, here to measure its loss, which equals
+// PyTorch's.
 func ExampleModel_On() {
 	const path = "../../testdata/checkpoints/nanogpt.safetensors"
 	model, err := transformer.Load(G.NewGraph(), path, transformer.Config{Heads: 2})

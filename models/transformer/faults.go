@@ -8,15 +8,15 @@ import (
 	"strings"
 )
 
-// Fault is what is wrong with a tensor of a file or a model, or with the same one of
-// several blocks.
+// Fault is a problem with one tensor of a file or a model, or with the same tensor of several
+// blocks.
 type Fault struct {
 	Name   string // transformer.h.{0..3}.ln_1.bias
 	Reason string // such as "is missing"
 }
 
-// String is a sentence. A name from a file may be anything, and is quoted where it is no
-// plain word.
+// String returns the fault as a sentence. Names in a file are arbitrary; a name that is not a
+// plain word is quoted.
 func (f Fault) String() string { return plain(f.Name) + " " + f.Reason }
 
 func plain(name string) string {
@@ -26,10 +26,10 @@ func plain(name string) string {
 	return name
 }
 
-// Faults are several.
+// Faults is a list of faults.
 type Faults []Fault
 
-// String has all of them, or the first ones of very many.
+// String joins the faults' sentences; it cuts a list of more than 100 off.
 func (f Faults) String() string { return strings.Join(f.sentences(), "; ") }
 
 func (f Faults) sentences() (s []string) {
@@ -43,18 +43,18 @@ func (f Faults) sentences() (s []string) {
 	return s
 }
 
-// blockNumber is the first number among the words of a name: that of its block, in a
-// model of any make.
+// blockNumber matches the first number in a dotted name, which in most naming schemes is the
+// number of the block.
 var blockNumber = regexp.MustCompile(`(?:^|\.)(0|[1-9]\d{0,8})\.`)
 
-// byBlock puts faults together that differ in the number of the block alone.
+// byBlock merges faults that differ only in the number of the block.
 func byBlock(faults Faults) (out Faults) {
 	numbers := make(map[Fault][]int)
 	var order []Fault
 	for _, f := range faults {
 		var n []int
 		if at := blockNumber.FindStringSubmatchIndex(f.Name); at != nil {
-			number, _ := strconv.Atoi(f.Name[at[2]:at[3]]) // of digits
+			number, _ := strconv.Atoi(f.Name[at[2]:at[3]]) // only digits match
 			n = []int{number}
 			f.Name = f.Name[:at[2]] + "\x00" + f.Name[at[3]:]
 		}
@@ -69,7 +69,7 @@ func byBlock(faults Faults) (out Faults) {
 	return out
 }
 
-// braced writes numbers as shells have them: 3, {0..3} or {0,2,5..7}.
+// braced formats numbers like a shell's brace expansion: 3, {0..3} or {0,2,5..7}.
 func braced(numbers []int) string {
 	slices.Sort(numbers)
 	var parts []string

@@ -11,30 +11,31 @@ import (
 	"gorgonorm/layers"
 )
 
-// Activations are the nodes of a forward pass.
+// Activations holds the nodes of a forward pass.
 type Activations struct {
 	Logits   *G.Node     // (B, T, vocabulary)
-	Residual []*G.Node   // the residual stream (B, T, C): the embedding, and each block's output
-	Norms    []NormNodes // of every norm, in the order they are applied; QKNorm's are of queries, keys and values
-	QKV      []*G.Node   // what each block's attention is given, (B, T, 3C)
+	Residual []*G.Node   // residual stream (B, T, C): the embedding, then each block's output
+	Norms    []NormNodes // one per norm, in the order of application; QKNorm's hold queries, keys and values
+	QKV      []*G.Node   // input of each block's attention, (B, T, 3C)
 }
 
-// NormNodes are a norm's input and output. In a model without norms they are one
-// node, and the layer is an Identity.
+// NormNodes holds a norm's input and output. In a model without norms they are the same node,
+// and the layer is an Identity.
 type NormNodes struct {
 	Layer   layers.Layer
 	In, Out *G.Node
 }
 
-// Forward adds a forward pass to the graph: ids of shape (B, T), of type
-// tensor.Int, T being any length up to the context.
+// Forward adds a forward pass to the graph. The ids have type tensor.Int and shape (B, T), where
+// T is at most the context.
 func (m *Model) Forward(ids *G.Node) (*Activations, error) {
 	if ids == nil {
 		return nil, errors.New("transformer: ids are nil, want a node of shape (batch, time)")
 	}
 	s := ids.Shape()
 	if s.Dims() != 2 || s.TotalSize() == 0 || s[1] > m.config.Context {
-		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time), both 1 or more, with time up to the context of %d", s, m.config.Context)
+		return nil, fmt.Errorf("transformer: ids have shape %v, want (batch, time), both 1 or more, "+
+			"with time up to the context of %d", s, m.config.Context)
 	}
 	widest := tensor.Shape{s[0], s[1], max(4*m.config.Channels, m.config.Vocab)}
 	if _, err := extent.Of("the widest activation", widest); err != nil {
@@ -52,9 +53,9 @@ func (m *Model) forward() *forward {
 	return &forward{placement: m.config.Placement, residual: m.residual}
 }
 
-// stream is the residual stream after all blocks, of ids at the given positions.
+// stream returns the residual stream after all blocks.
 func (m *Model) stream(f *forward, ids, positions *G.Node) *G.Node {
-	x := f.add(f.of(m.wte, ids), f.of(m.wpe, positions))
+	x := f.add(f.apply(m.wte, ids), f.apply(m.wpe, positions))
 	f.Residual = append(f.Residual, x)
 	for _, b := range m.blocks {
 		x = f.connect(b.norm1, x, func(x *G.Node) *G.Node { return b.attend(f, x) })
@@ -64,7 +65,7 @@ func (m *Model) stream(f *forward, ids, positions *G.Node) *G.Node {
 	return x
 }
 
-// head gives the logits of the stream.
+// head computes the logits from the residual stream.
 func (m *Model) head(f *forward, x *G.Node) {
 	for _, l := range m.finalNorm {
 		x = f.norm(l, x)
@@ -74,7 +75,8 @@ func (m *Model) head(f *forward, x *G.Node) {
 	}
 }
 
-// Logits gives the scores of each next token, of shape (B, T, vocabulary).
+// Logits adds a forward pass to the graph and returns the logits of each next token, of shape
+// (B, T, vocabulary).
 func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
 	a, err := m.Forward(ids)
 	if err != nil {
@@ -83,8 +85,8 @@ func (m *Model) Logits(ids *G.Node) (*G.Node, error) {
 	return a.Logits, nil
 }
 
-// Loss is the mean cross-entropy of the next tokens, in nats, a scalar; targets
-// have shape (B, T).
+// Loss returns the mean cross-entropy of the next tokens, a scalar in nats. The targets have
+// shape (B, T).
 func (m *Model) Loss(logits, targets *G.Node) (*G.Node, error) {
 	loss, err := m.loss.Forward(logits, targets)
 	if err != nil {
@@ -93,7 +95,7 @@ func (m *Model) Loss(logits, targets *G.Node) (*G.Node, error) {
 	return loss, nil
 }
 
-// positions is an input that holds 0…T−1 for each sequence.
+// positions returns an input node that holds 0…T−1 for each sequence.
 func (m *Model) positions(s tensor.Shape) *G.Node {
 	p := make([]int, s.TotalSize())
 	for i := range p {
@@ -102,7 +104,7 @@ func (m *Model) positions(s tensor.Shape) *G.Node {
 	return m.input("transformer.positions", s, p)
 }
 
-// input is one of integers, which works in the given memory.
+// input returns an input node of integers that uses v as its memory.
 func (m *Model) input(name string, s tensor.Shape, v []int) *G.Node {
 	d := tensor.New(tensor.WithShape(s...), tensor.WithBacking(v))
 	return G.NewTensor(m.g, tensor.Int, len(s), G.WithShape(s...), G.WithName(name), G.WithValue(d))
@@ -116,8 +118,7 @@ type forward struct {
 	err       error
 }
 
-// connect is the residual connection around a branch, with the norms of its
-// placement.
+// connect applies a residual connection around a branch, with norms where the placement puts them.
 func (f *forward) connect(n layers.Stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
 	switch f.placement {
 	case Post:
@@ -130,12 +131,12 @@ func (f *forward) connect(n layers.Stack, x *G.Node, branch func(*G.Node) *G.Nod
 }
 
 func (f *forward) norm(l layers.Layer, x *G.Node) *G.Node {
-	y := f.of(l, x)
+	y := f.apply(l, x)
 	f.Norms = append(f.Norms, NormNodes{l, x, y})
 	return y
 }
 
-func (f *forward) of(l layers.Layer, x *G.Node) (y *G.Node) {
+func (f *forward) apply(l layers.Layer, x *G.Node) (y *G.Node) {
 	if f.err == nil {
 		y, f.err = l.Forward(x)
 	}

@@ -16,9 +16,9 @@ import (
 	"gorgonorm/layers"
 )
 
-// entry is the entry of a model's state of that name and shape, by the formula that
-// testdata/oracle/made.py has too: matrices leave the size of what they multiply as
-// it is, and variances are above 0.
+// entry returns the values of a state's tensor with this name and shape, by the same formula as
+// testdata/oracle/made.py. Matrices preserve the size of what they multiply, and variances are
+// positive.
 func entry(name string, shape tensor.Shape) []float64 {
 	seed, n := uint64(crc32.ChecksumIEEE([]byte(name))), shape.TotalSize()
 	ends := func(suffix string) bool { return strings.HasSuffix(name, suffix) }
@@ -34,7 +34,7 @@ func entry(name string, shape tensor.Shape) []float64 {
 	}
 }
 
-// loadMade gives the model the weights and statistics of the formula.
+// loadMade loads the weights and statistics of the formula into the model.
 func loadMade(t *testing.T, m *Model) {
 	t.Helper()
 	s := m.State()
@@ -53,7 +53,7 @@ func loadMade(t *testing.T, m *Model) {
 	require.NoError(t, m.Load(s))
 }
 
-// outputs are a model's logits and loss in evaluation mode.
+// outputs returns a model's logits and loss in evaluation mode.
 func outputs(t *testing.T, m *Model, ids, targets golden.Ints) (logits []float64, loss float64) {
 	t.Helper()
 	g := G.NewGraph()
@@ -63,7 +63,7 @@ func outputs(t *testing.T, m *Model, ids, targets golden.Ints) (logits []float64
 	require.NoError(t, err)
 	l, err := e.Loss(y, ints(g, "targets", targets))
 	require.NoError(t, err)
-	var scores G.Value // what follows may be computed in their memory
+	var scores G.Value // a copy, because later operations may reuse the memory of the logits
 	G.Read(y, &scores)
 	vm := G.NewTapeMachine(g)
 	defer vm.Close()
@@ -74,16 +74,16 @@ func outputs(t *testing.T, m *Model, ids, targets golden.Ints) (logits []float64
 	return slices.Clone(scores.Data().([]float64)), l.Value().Data().(float64)
 }
 
-// absolute is how far logits and losses may be from PyTorch's in float32: what users
-// are told. Where all is right they are off by a third of it at most. In float64
-// sums in another order are all there is.
-var absolute = map[tensor.Dtype]golden.Within{
+// tolerances bounds the differences of logits and losses from PyTorch's. The bound for float32 is
+// the documented one; correct code stays below a third of it. In float64 only the order of sums
+// differs.
+var tolerances = map[tensor.Dtype]golden.Within{
 	tensor.Float32: {Abs: 1e-4},
 	tensor.Float64: {Rel: 1e-12},
 }
 
-// TestSmallModelEqualsPyTorch loads files of nanoGPT's small configuration under every
-// norm. PyTorch has not seen the files: both have the weights from the formula.
+// TestSmallModelEqualsPyTorch loads files of nanoGPT's small configuration with every norm. PyTorch
+// did not read these files: both sides compute the weights from the formula.
 func TestSmallModelEqualsPyTorch(t *testing.T) {
 	var f struct {
 		Vocab, Context, Layers, Heads, Channels int
@@ -91,22 +91,24 @@ func TestSmallModelEqualsPyTorch(t *testing.T) {
 		Models                                  []struct {
 			Norm         string
 			Bias         bool
-			Logits       golden.Tensor // of every fourth position
+			Logits       golden.Tensor // at every fourth position
 			Loss, Loss64 float64
 		}
 	}
 	golden.Read(t, "nanogpt.json", &f)
-	has := make(map[string]int)
+	count := make(map[string]int)
 	for _, want := range f.Models {
-		has[want.Norm]++
+		count[want.Norm]++
 	}
 	for _, n := range Norms {
-		require.Equal(t, 2, has[n.Name], "testdata/nanogpt.json has no two models of norm %q: add it to NORMS of testdata/oracle/norms.py and run testdata/golden.py", n.Name)
+		require.Equal(t, 2, count[n.Name], "testdata/nanogpt.json lacks its two models of norm %q: "+
+			"add the norm to NORMS in testdata/oracle/norms.py and run testdata/golden.py", n.Name)
 	}
 	for _, want := range f.Models {
 		norm, err := NormByName(want.Norm)
 		require.NoError(t, err)
-		c := Config{Vocab: f.Vocab, Context: f.Context, Layers: f.Layers, Heads: f.Heads, Channels: f.Channels, Norm: norm, GELU: Exact, Bias: want.Bias}
+		c := Config{Vocab: f.Vocab, Context: f.Context, Layers: f.Layers, Heads: f.Heads, Channels: f.Channels,
+			Norm: norm, GELU: Exact, Bias: want.Bias}
 		load := func(t *testing.T, dt tensor.Dtype) (logits []float64, loss float64) {
 			c.Dtype = dt
 			written, err := New(G.NewGraph(), c)
@@ -126,19 +128,18 @@ func TestSmallModelEqualsPyTorch(t *testing.T) {
 			for end := 4 * f.Vocab; end <= len(logits); end += 4 * f.Vocab {
 				fourth = append(fourth, logits[end-f.Vocab:end]...)
 			}
-			golden.RequireClose(t, want.Logits.Data, fourth, absolute[tensor.Float32], "logits")
-			golden.RequireClose(t, []float64{want.Loss}, []float64{loss}, absolute[tensor.Float32], "loss")
+			golden.RequireClose(t, want.Logits.Data, fourth, tolerances[tensor.Float32], "logits")
+			golden.RequireClose(t, []float64{want.Loss}, []float64{loss}, tolerances[tensor.Float32], "loss")
 		})
 		t.Run(name+"/float64", func(t *testing.T) {
 			_, loss := load(t, tensor.Float64)
-			golden.RequireClose(t, []float64{want.Loss64}, []float64{loss}, absolute[tensor.Float64], "loss")
+			golden.RequireClose(t, []float64{want.Loss64}, []float64{loss}, tolerances[tensor.Float64], "loss")
 		})
 	}
 }
 
-// TestFilesOfPyTorchAreLoaded: nanoGPT's from a compiled model, GPT-2's with float16
-// and bfloat16.
-func TestFilesOfPyTorchAreLoaded(t *testing.T) {
+// TestLoadReadsPyTorchsFiles of a compiled nanoGPT and of GPT-2 in float16 and bfloat16.
+func TestLoadReadsPyTorchsFiles(t *testing.T) {
 	var f struct {
 		Cases []struct {
 			File         string
@@ -152,7 +153,7 @@ func TestFilesOfPyTorchAreLoaded(t *testing.T) {
 	golden.Read(t, "checkpoints.json", &f)
 	require.Len(t, f.Cases, 3)
 	for _, want := range f.Cases {
-		for dt, tol := range absolute {
+		for dt, tol := range tolerances {
 			t.Run(want.File+"/"+dt.String(), func(t *testing.T) {
 				path := filepath.Join("..", "..", "testdata", want.File)
 				m, err := Load(G.NewGraph(), path, Config{Heads: want.Heads, Dtype: dt})
@@ -173,9 +174,9 @@ func TestFilesOfPyTorchAreLoaded(t *testing.T) {
 	}
 }
 
-// TestPositionsAreCropped: attention is causal, so the first tokens of PyTorch's
-// sequences have the same logits in a model of a shorter context.
-func TestPositionsAreCropped(t *testing.T) {
+// TestLoadMatchingCropsPositions: attention is causal, so the first tokens of PyTorch's sequences
+// have the same logits in a model with a shorter context.
+func TestLoadMatchingCropsPositions(t *testing.T) {
 	t.Parallel()
 	const context = 4
 	var f struct {
@@ -189,7 +190,7 @@ func TestPositionsAreCropped(t *testing.T) {
 	golden.Read(t, "checkpoints.json", &f)
 	require.Len(t, f.Cases, 3)
 	for _, want := range f.Cases {
-		for dt, tol := range absolute {
+		for dt, tol := range tolerances {
 			t.Run(want.File+"/"+dt.String(), func(t *testing.T) {
 				t.Parallel()
 				path := filepath.Join("..", "..", "testdata", want.File)
@@ -219,8 +220,8 @@ func TestPositionsAreCropped(t *testing.T) {
 	}
 }
 
-// TestALongerContextIsNotMade of a shorter one's positions.
-func TestALongerContextIsNotMade(t *testing.T) {
+// TestLoadMatchingDoesNotExtendPositions to a longer context.
+func TestLoadMatchingDoesNotExtendPositions(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
@@ -234,5 +235,5 @@ func TestALongerContextIsNotMade(t *testing.T) {
 	require.Equal(t, []string{"transformer.wpe.weight has shape (6, 8), want (7, 8)"}, found.Left.sentences())
 	c.Context = 3
 	_, err = Load(G.NewGraph(), path, Config{Context: 3})
-	require.ErrorContains(t, err, "context: it has 6, want 3", "Load does not crop")
+	require.ErrorContains(t, err, "context is 6, want 3", "Load does not crop")
 }

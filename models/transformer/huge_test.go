@@ -12,11 +12,11 @@ import (
 	"gorgonorm/internal/extent"
 )
 
-// TestSizesThatWrapAreRefused, before memory is taken for them.
-func TestSizesThatWrapAreRefused(t *testing.T) {
+// TestOverflowingSizesAreErrors before memory is allocated for them.
+func TestOverflowingSizesAreErrors(t *testing.T) {
 	const half = math.MaxInt/2 + 1 // times 2 is negative, times 4 is 0
 	parameters := func(c Config) string {
-		return fmt.Sprintf("transformer: such a model has %.3g parameters, want at most 2e+09", c.parameters())
+		return fmt.Sprintf("transformer: the model has %.3g parameters, want at most 2e+09", c.parameters())
 	}
 	for _, c := range []struct {
 		change func(*Config)
@@ -43,13 +43,17 @@ func TestSizesThatWrapAreRefused(t *testing.T) {
 	}
 }
 
-// TestIdsThatWrapAreRefused: positions are as many, and the logits more.
-func TestIdsThatWrapAreRefused(t *testing.T) {
-	for _, shape := range []tensor.Shape{{math.MaxInt/4 + 1, 4}, {extent.Max / 8, 4}, {math.MaxInt, 1}, {extent.Max, 1}, {-1, 4}} {
+// TestOverflowingIdsAreErrors, because there are as many positions and even more logits.
+func TestOverflowingIdsAreErrors(t *testing.T) {
+	for _, shape := range []tensor.Shape{
+		{math.MaxInt/4 + 1, 4}, {extent.Max / 8, 4}, {math.MaxInt, 1}, {extent.Max, 1}, {-1, 4},
+	} {
 		g := G.NewGraph()
 		m, err := New(g, tiny("layer"))
 		require.NoError(t, err)
 		_, err = m.Logits(G.NewTensor(g, tensor.Int, 2, G.WithShape(shape...), G.WithName("ids")))
-		require.ErrorContains(t, err, fmt.Sprintf("transformer: the widest activation has shape (%d, %d, 32), want sizes of 0 or more and at most %d elements", shape[0], shape[1], extent.Max))
+		require.ErrorContains(t, err,
+			fmt.Sprintf("transformer: the widest activation has shape (%d, %d, 32), want sizes of 0 or more and at "+
+				"most %d elements", shape[0], shape[1], extent.Max))
 	}
 }

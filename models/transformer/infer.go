@@ -13,17 +13,17 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ReadConfig returns what a safetensors file, or the index of several, tells of its model
-// by names, shapes and metadata. Load says what these can be. A size that the file does
-// not reveal is 0.
+// ReadConfig returns the configuration that the names, shapes and metadata of a safetensors file,
+// or of the index of several, reveal. Load documents what these can be. A size that the file
+// does not reveal is 0.
 func ReadConfig(path string) (Config, error) {
 	w, err := openWeights(path)
 	if err != nil {
 		return Config{}, err
 	}
 	defer w.Close()
-	c, faults := w.tells()
-	if err := w.room(c); err != nil {
+	c, faults := w.infer()
+	if err := w.checkSize(c); err != nil {
 		faults = append(faults, err.Error())
 	}
 	if len(faults) > 0 {
@@ -32,15 +32,15 @@ func ReadConfig(path string) (Config, error) {
 	return c, nil
 }
 
-// tells is what the file tells, and what is wrong with that.
-func (w *weights) tells() (c Config, faults []string) {
+// infer returns the configuration that the file reveals, and the faults that it found there.
+func (w *weights) infer() (c Config, faults []string) {
 	c = Config{
 		Vocab:    w.dim(wteWeight, 0),
 		Context:  w.dim(wpeWeight, 0),
 		Layers:   w.layers(),
 		Channels: cmp.Or(w.dim(wteWeight, 1), w.dim(wpeWeight, 1)),
-		Bias:     w.some(".c_", ".bias"),
-		QKNorm:   w.some(".attn.", "_norm.weight"),
+		Bias:     w.has(".c_", ".bias"),
+		QKNorm:   w.has(".attn.", "_norm.weight"),
 	}
 	keep := func(err error) {
 		if err != nil {
@@ -58,21 +58,22 @@ func (w *weights) tells() (c Config, faults []string) {
 	gelu, err := oneOf(w.notes, geluKey, GELUs)
 	keep(err)
 	c.GELU = cmp.Or(gelu, w.gelu())
-	if t, _ := w.of(wteWeight); t.DType == format.F64 {
+	if t, _ := w.tensor(wteWeight); t.DType == format.F64 {
 		c.Dtype = tensor.Float64
 	}
 	return c, faults
 }
 
-// config is what is given and, for the rest, what the file tells. Sizes of which
-// nothing tells, for the tensors that would are missing, are 1.
-func (w *weights) config(given Config) (c Config, faults []string) {
-	found, faults := w.tells()
+// complete fills the zero fields of given with what the file reveals. A size that the file does
+// not reveal, because its tensor is missing, becomes 1. The faults include every disagreement
+// between given and the file.
+func (w *weights) complete(given Config) (c Config, faults []string) {
+	found, faults := w.infer()
 	wrong := len(faults) > 0
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
-	size := func(what string, given, found int) int {
+	size := func(name string, given, found int) int {
 		if given != 0 && found != 0 && given != found {
-			fault("%s: it has %d, want %d", what, found, given)
+			fault("%s is %d, want %d", name, found, given)
 		}
 		return cmp.Or(given, found)
 	}
@@ -85,7 +86,7 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	if c.Heads == 0 {
 		c.Heads = 1
 		if !wrong {
-			fault("its names and shapes leave open how many heads attention has: give Config.Heads")
+			fault("the file does not reveal the number of heads: set Config.Heads")
 		}
 	}
 	c.Bias, c.QKNorm = given.Bias || found.Bias, given.QKNorm || found.QKNorm
@@ -97,31 +98,32 @@ func (w *weights) config(given Config) (c Config, faults []string) {
 	if c.Dtype.Type == nil {
 		c.Dtype = found.Dtype
 	}
-	says := func(key, want string) {
+	checkNote := func(key, want string) {
 		if got, ok := w.notes[key]; ok && !wrong && got != want {
-			fault("its metadata have the %s %q, want %q", key, got, want)
+			fault("its metadata has %s %q, want %q", key, got, want)
 		}
 	}
-	says(normKey, c.Norm.Name)
-	says(placementKey, string(c.Placement))
-	says(geluKey, string(c.GELU))
+	checkNote(normKey, c.Norm.Name)
+	checkNote(placementKey, string(c.Placement))
+	checkNote(geluKey, string(c.GELU))
 	return c, faults
 }
 
-// room refuses a model that is far larger than the file, before time and memory are
-// taken for it.
-func (w *weights) room(c Config) error {
+// checkSize returns an error if the model is far larger than the file, so that nobody spends time
+// and memory on building it.
+func (w *weights) checkSize(c Config) error {
 	if c.Channels == 0 {
-		return fmt.Errorf("it holds no transformer by nanoGPT's names or GPT-2's: neither %s nor %s is a matrix in it (it has %s)",
-			wteWeight, wpeWeight, cmp.Or(w.list(), "no tensors"))
+		return fmt.Errorf("it holds no transformer with nanoGPT's or GPT-2's names: it has no matrix %s or %s (its "+
+			"tensors: %s)",
+			wteWeight, wpeWeight, cmp.Or(w.list(), "none"))
 	}
 	numbers := 0.0
 	for name := range w.names {
-		t, _ := w.of(name)
+		t, _ := w.tensor(name)
 		numbers += float64(t.Len())
 	}
 	if want := c.parameters(); want > 2*numbers+1e6 {
-		return fmt.Errorf("it holds %.0f numbers, and by its names and shapes the model has %.0f", numbers, want)
+		return fmt.Errorf("it holds %.0f numbers, but its names and shapes describe a model of %.0f", numbers, want)
 	}
 	if c.Layers > len(w.names) {
 		return fmt.Errorf("it holds %d tensors, too few for a model of %d blocks", len(w.names), c.Layers)
@@ -129,20 +131,20 @@ func (w *weights) room(c Config) error {
 	return nil
 }
 
-// some says whether a tensor's name holds the one and ends in the other: of a kind that
-// a model has one is enough to miss the others.
-func (w *weights) some(part, end string) bool {
+// has reports whether any tensor's name contains part and ends in suffix. One tensor of a kind is
+// enough to conclude that the model has that kind; the others are then reported as missing.
+func (w *weights) has(part, suffix string) bool {
 	for name := range w.names {
-		if strings.Contains(name, part) && strings.HasSuffix(name, end) {
+		if strings.Contains(name, part) && strings.HasSuffix(name, suffix) {
 			return true
 		}
 	}
 	return false
 }
 
-// dim is the size of a matrix along an axis, 0 where there is no matrix.
+// dim returns the size of a matrix along an axis, or 0 if there is no such matrix.
 func (w *weights) dim(name string, axis int) int {
-	if t, _ := w.of(name); len(t.Shape) == 2 {
+	if t, _ := w.tensor(name); len(t.Shape) == 2 {
 		return t.Shape[axis]
 	}
 	return 0
@@ -150,24 +152,25 @@ func (w *weights) dim(name string, axis int) int {
 
 var ownBlock = regexp.MustCompile(`^transformer\.h\.(0|[1-9]\d{0,8})\.`)
 
-// layers is one more than the largest number of a block.
+// layers returns the largest number of a block plus 1.
 func (w *weights) layers() (n int) {
 	for name := range w.names {
 		if at := ownBlock.FindStringSubmatch(name); at != nil {
-			i, _ := strconv.Atoi(at[1]) // of digits
+			i, _ := strconv.Atoi(at[1]) // only digits match
 			n = max(n, i+1)
 		}
 	}
 	return n
 }
 
-// heads is as the metadata say or the size of the norms of queries and keys, or 0.
+// heads returns the number of heads in the metadata, or else the one that follows from the size of
+// the norms of queries and keys, or else 0.
 func (w *weights) heads(channels int) (int, error) {
 	if _, ok := w.notes[headsKey]; ok {
 		return w.notes.heads()
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.names)) {
-		t, _ := w.of(name)
+		t, _ := w.tensor(name)
 		if strings.HasSuffix(name, ".attn.q_norm.weight") && len(t.Shape) == 1 && t.Shape[0] > 0 {
 			return channels / t.Shape[0], nil
 		}
@@ -175,7 +178,7 @@ func (w *weights) heads(channels int) (int, error) {
 	return 0, nil
 }
 
-// norm returns the kind that the metadata name, or the one that has such tensors.
+// norm returns the norm that the metadata names, or else the one that the tensors suggest.
 func (w *weights) norm(bias bool) (n Norm, err error) {
 	if name, ok := w.notes[normKey]; ok {
 		if n, err = NormByName(name); err == nil {
@@ -188,12 +191,12 @@ func (w *weights) norm(bias bool) (n Norm, err error) {
 
 func (w *weights) normByTensors(bias bool) Norm {
 	for _, n := range Norms {
-		if n.mark != nil && n.mark(w) {
+		if n.identifiedBy != nil && n.identifiedBy(w) {
 			return n
 		}
 	}
 	for _, n := range Norms {
-		if n.lack != nil && n.lack(w, bias) {
+		if n.suggestedBy != nil && n.suggestedBy(w, bias) {
 			return n
 		}
 	}
@@ -201,17 +204,17 @@ func (w *weights) normByTensors(bias bool) Norm {
 	return n
 }
 
-// placement is where norms stand by the names of those that there are. That the last
-// one is missing makes no post-norm model of a file: it would hide a fault.
+// placement returns the placement that the names of the norms suggest. It never returns Post: a
+// missing last norm is more likely a fault, which that would hide.
 func (w *weights) placement() Placement {
-	if w.some(normEntry, "_post.weight") {
+	if w.has(normEntry, "_post.weight") {
 		return Peri
 	}
 	return Pre
 }
 
-// gelu is the form that whoever made the file has: nanoGPT torch.nn.GELU(), GPT-2, by
-// the way it holds weights, the other.
+// gelu returns the form of the activation that the layout of the weights suggests: GPT-2, which
+// stores transposed weights, uses the tanh form, and nanoGPT uses torch.nn.GELU().
 func (w *weights) gelu() GELU {
 	if w.conv1D {
 		return Tanh

@@ -13,24 +13,23 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// TestResidualStreamAtInitialisation is Lemma 2 of Xiong et al. 2020 (arXiv
-// 2002.04745): at initialisation, the mean of ‖x‖²/d over tokens, d being the
-// channels, is between 1 + l/2 and 1 + 3l/2 in the residual stream of a pre-norm
-// model after block l. In a post-norm model it is 1 after each norm, and 3/2 in the
-// sum of the MLP and its input. In a peri-norm model each of a block's two branches
-// adds 1.
+// TestResidualStreamAtInitialisation verifies Lemma 2 of Xiong et al. 2020 (arXiv 2002.04745). At
+// initialisation, let v be the mean of ‖x‖²/d over tokens, where d is the number of channels. In
+// the residual stream of a pre-norm model after block l, v is between 1 + l/2 and 1 + 3l/2. In a
+// post-norm model, v is 1 after each norm and 3/2 in the sum of the MLP and its input. In a
+// peri-norm model each of a block's two branches adds 1.
 //
-// Their assumptions: embeddings of N(0, 1); LayerNorm with γ = 1 and β = 0; queries
-// and keys of 0, so that attention takes the mean of what it sees; value and output
-// matrices of N(0, 1/d), which keep the length of a vector on the mean; and an MLP
-// that makes ‖x‖² = d into d/2, as theirs does with a ReLU and d hidden features of
-// N(0, 1/d). Ours has a GELU and 4d of them. They are N(0, 1) as theirs, and the
-// variance s² of the second matrix follows from E‖W₂·gelu(z)‖² = d·4d·s²·E[gelu(z)²].
+// The lemma assumes: embeddings drawn from N(0, 1); LayerNorm with γ = 1 and β = 0; queries and
+// keys of 0, so attention averages what it sees; value and output matrices drawn from N(0, 1/d),
+// which preserve the mean length of a vector; and an MLP that maps ‖x‖² = d to d/2. The paper's
+// MLP has a ReLU and d hidden features, with weights drawn from N(0, 1/d). Ours has a GELU and 4d
+// hidden features. Their inputs z are N(0, 1) as in the paper, so the variance s² of the second
+// matrix follows from E‖W₂·gelu(z)‖² = d·4d·s²·E[gelu(z)²].
 func TestResidualStreamAtInitialisation(t *testing.T) {
 	const d, blocks, batch, time = 128, 8, 16, 16
 	variances := map[string]float64{
 		"transformer.wte.weight": 1,
-		"attn.c_attn.weight":     1. / d, // but for queries and keys
+		"attn.c_attn.weight":     1. / d, // queries and keys are then set to 0
 		"attn.c_proj.weight":     1. / d,
 		"mlp.c_fc.weight":        1. / d,
 		"mlp.c_proj.weight":      1 / (8 * d * meanSquareOfGELU()),
@@ -49,7 +48,7 @@ func TestResidualStreamAtInitialisation(t *testing.T) {
 			if strings.Contains(w.Name(), "ln_") {
 				continue
 			}
-			var variance float64 // 0 of positions
+			var variance float64 // positions have 0
 			for suffix, v := range variances {
 				if strings.HasSuffix(w.Name(), suffix) {
 					variance = v
@@ -94,12 +93,12 @@ func TestResidualStreamAtInitialisation(t *testing.T) {
 	})
 	t.Run("post", func(t *testing.T) {
 		stream, sums := forward(t, Post)
-		var mean float64 // over blocks: within one, attention makes tokens alike
+		var mean float64 // over blocks, because within one block attention makes tokens similar
 		for l := 1; l <= blocks; l++ {
-			require.InDelta(t, 1, stream[l], 1e-4, "block %d, but for LayerNorm's eps", l)
+			require.InDelta(t, 1, stream[l], 1e-4, "block %d, up to the effect of LayerNorm's eps", l)
 			mean += sums[l-1] / blocks
 		}
-		require.InDelta(t, 1.5, mean, 0.1, "before the last norms of %v", sums)
+		require.InDelta(t, 1.5, mean, 0.1, "before the last norms: %v", sums)
 	})
 	t.Run("peri", func(t *testing.T) {
 		stream, _ := forward(t, Peri)
@@ -109,7 +108,7 @@ func TestResidualStreamAtInitialisation(t *testing.T) {
 	})
 }
 
-// meanSquare is that of a node's elements, the mean of ‖x‖²/d over tokens.
+// meanSquare returns the mean square of a node's elements, which is the mean of ‖x‖²/d over tokens.
 func meanSquare(n *G.Node) (s float64) {
 	x := n.Value().Data().([]float64)
 	for _, v := range x {
@@ -118,7 +117,7 @@ func meanSquare(n *G.Node) (s float64) {
 	return s
 }
 
-// meanSquareOfGELU is E[gelu(z)²] for z of N(0, 1), by the trapezoidal rule.
+// meanSquareOfGELU returns E[gelu(z)²] for z drawn from N(0, 1), by the trapezoidal rule.
 func meanSquareOfGELU() (s float64) {
 	const h = 1e-3
 	for z := -10.; z < 10; z += h {

@@ -11,26 +11,24 @@ import (
 	"gorgonorm/layers"
 )
 
-// Load builds a model on the graph from a safetensors file that Save has written,
-// or PyTorch: with the names of nanoGPT's state_dict(), as they are or with those of
-// PyTorch's wrappers (module, _orig_mod) among them, or with those of GPT-2 as published,
-// whose linear layers have their weights transposed. The path of an index
-// (model.safetensors.index.json) loads the parts that it names. Numbers of float16,
-// bfloat16 and float32 are widened; none are narrowed, so that float64 is an error for a
-// model of float32. lm_head.weight may be there or not, or be there alone, but must have
-// the numbers of transformer.wte.weight.
+// Load builds a model on the graph from a safetensors file that Save or PyTorch wrote. Its names
+// are those of nanoGPT's state_dict(), with or without the names of PyTorch's wrappers (module,
+// _orig_mod), or those of GPT-2 as published, whose linear layers store transposed weights. If
+// path is an index (model.safetensors.index.json), Load reads the parts that it names. Load
+// widens float16, bfloat16 and float32 numbers but never narrows: float64 is an error for a
+// float32 model. lm_head.weight is optional, and may replace transformer.wte.weight; if both are
+// present, they must be equal.
 //
-// The configuration is read from the names and shapes, and is of float64 if the
-// embedding is. What these leave open is as Save has noted it in the file's metadata,
-// under keys that begin with gorgonorm.: n_head, the number of heads; norm, for those
-// that have only a weight can be LayerNorm or RMSNorm; placement; and gelu. Fields of given that are not zero go
-// before all that, but for the seed, which has no effect, and the file must agree with
-// them. Where nothing tells, norms are LayerNorm and stand before the branches, and
-// GELU is exact, as nanoGPT has it, or of GPT-2's tanh form if weights are transposed
-// as its are; a number of heads that nothing tells is an error.
+// Names and shapes determine the configuration, which has the type float64 if the embedding has.
+// The rest comes from the metadata that Save writes, under keys with the prefix "gorgonorm.":
+// n_head, the number of heads; norm, because a norm with only a weight can be LayerNorm or
+// RMSNorm; placement; and gelu. Nonzero fields of given override all this, and the file must
+// agree with them. The seed has no effect. The defaults are LayerNorm, the placement Pre, and
+// nanoGPT's exact GELU, or GPT-2's tanh form if weights are transposed. The number of heads has
+// no default: if it is unknown, Load returns an error.
 //
-// The file is read in blocks, once to find what is wrong with it, which is all told in
-// one error, and once to fill the model.
+// Load reads the file in blocks, twice: first to check it, with one error that lists all faults,
+// then to fill the model.
 func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
 	if g == nil {
 		return nil, errors.New("transformer: the graph is nil")
@@ -40,8 +38,8 @@ func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
 		return nil, err
 	}
 	defer w.Close()
-	c, faults := w.config(given)
-	if err := w.room(c); err != nil {
+	c, faults := w.complete(given)
+	if err := w.checkSize(c); err != nil {
 		return nil, w.errorf(append(faults, err.Error()))
 	}
 	m, err := build(G.NewGraph(), c, blank)
@@ -54,31 +52,32 @@ func Load(g *G.ExprGraph, path string, given Config) (*Model, error) {
 	return m.On(g, layers.Training)
 }
 
-// LoadFile gives the model, and thereby all its placements, the weights of a file,
-// of which Load says what it can be. If anything is wrong with it, one error
-// says all of that, and the model is as it was; but a file that changes between its
-// two readings leaves it loaded in part, which the error says. No graph that the model
-// stands on may run meanwhile.
+// LoadFile loads the weights of a file, in any format that Load reads, into the model and thereby
+// into all its placements. If the file has faults, LoadFile returns one error that lists them all
+// and leaves the model unchanged. If the file changes between the two passes over it, the model
+// may be loaded in part, and the error says so. No graph of the model may run during the call.
 func (m *Model) LoadFile(path string) error {
 	w, err := openWeights(path)
 	if err != nil {
 		return err
 	}
 	defer w.Close()
-	_, faults := w.config(Config{Heads: m.config.Heads, Norm: m.config.Norm, Placement: m.config.Placement, GELU: m.config.GELU})
+	_, faults := w.complete(Config{
+		Heads: m.config.Heads, Norm: m.config.Norm, Placement: m.config.Placement, GELU: m.config.GELU,
+	})
 	return m.fill(w, faults)
 }
 
-// Matching is what came of LoadMatching.
+// Matching is the result of LoadMatching.
 type Matching struct {
-	Loaded []string // names of the model's tensors, in order
-	Left   Faults   // why others, of the model or of the file, were not
+	Loaded []string // names of the model's tensors that were loaded, sorted
+	Left   Faults   // why the other tensors, of the model or of the file, were not loaded
 }
 
-// LoadMatching gives the model those weights of a file whose names and shapes are
-// the model's, except those excepted. From a file with a longer context it takes the first
-// positions, as nanoGPT's crop_block_size does. A file in another format, or a matching
-// weight that is not finite, is an error, and the model is as it was.
+// LoadMatching loads those weights of a file whose names and shapes match the model's, apart from
+// the names in except. From a file with a longer context it takes the first positions, as
+// nanoGPT's crop_block_size does. If the file has another format or a matching weight is not
+// finite, LoadMatching returns an error and leaves the model unchanged.
 func (m *Model) LoadMatching(path string, except ...string) (found Matching, err error) {
 	w, err := openWeights(path)
 	if err != nil {
@@ -102,7 +101,7 @@ func (m *Model) LoadMatching(path string, except ...string) (found Matching, err
 	return found, m.readAll(w, found.Loaded)
 }
 
-// fill gives the model all weights of the file, unless there are faults.
+// fill loads all weights of the file into the model, unless there are faults.
 func (m *Model) fill(w *weights, faults []string) error {
 	own := m.tensors()
 	matched, found := w.compare(own)
@@ -116,8 +115,7 @@ func (m *Model) fill(w *weights, faults []string) error {
 	return m.readAll(w, matched)
 }
 
-// tensors are those the model works with, but for BatchNorm's, of which they are
-// copies.
+// tensors returns the model's own tensors by name, except that BatchNorm's are copies.
 func (m *Model) tensors() layers.State {
 	all := make(layers.State)
 	for _, l := range m.stateful() {
@@ -134,7 +132,7 @@ func (m *Model) tensors() layers.State {
 	return all
 }
 
-// readAll reads the named ones of the model's tensors.
+// readAll reads the model's tensors that have these names.
 func (m *Model) readAll(w *weights, names []string) error {
 	if err := m.stateful().Rejoin(); err != nil {
 		return fmt.Errorf("transformer: %w", err)

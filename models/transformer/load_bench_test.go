@@ -9,8 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// BenchmarkLoad reads a file of 58 MB, whose bytes and the bytes that it allocates
-// are beside each other.
+// BenchmarkLoad reads a file of 58 MB, so that its size and the allocated bytes can be compared.
 func BenchmarkLoad(b *testing.B) {
 	c := tiny("layer")
 	c.Vocab, c.Channels, c.Layers = 50257, 256, 2

@@ -28,7 +28,8 @@ func saved(t *testing.T, m *Model) string {
 	return path
 }
 
-// sameConfig compares what a file tells of a model; functions cannot be compared.
+// sameConfig compares the parts of configs that a file determines. Norms are compared by name,
+// because functions are not comparable.
 func sameConfig(t *testing.T, want, got Config) {
 	t.Helper()
 	require.Equal(t, want.Norm.Name, got.Norm.Name)
@@ -53,8 +54,8 @@ func widen(x []float32) []float64 {
 	return wide
 }
 
-// TestASavedModelIsLoaded: every arrangement, by its file alone.
-func TestASavedModelIsLoaded(t *testing.T) {
+// TestLoadReadsSavedModels of every arrangement, from the file alone.
+func TestLoadReadsSavedModels(t *testing.T) {
 	for name, c := range arrangements() {
 		for _, bias := range []bool{false, true} {
 			t.Run(name, func(t *testing.T) {
@@ -89,14 +90,15 @@ func TestASavedModelIsLoaded(t *testing.T) {
 				require.NoError(t, err)
 				sameConfig(t, wide.config, again.config)
 				sameState(t, wide.State(), again.State())
-				require.Equal(t, logits(t, m.g, m, someIDs)(), logits(t, loaded.g, loaded, someIDs)(), "it is there for training")
+				require.Equal(t, logits(t, m.g, m, someIDs)(), logits(t, loaded.g, loaded, someIDs)(),
+					"the placement for training")
 			})
 		}
 	}
 }
 
-// TestAFileIsNotDoubledInMemory: of all that is allocated meanwhile, the model is most.
-func TestAFileIsNotDoubledInMemory(t *testing.T) {
+// TestLoadDoesNotHoldTheFile in memory: the model is most of what is allocated.
+func TestLoadDoesNotHoldTheFile(t *testing.T) {
 	c := tiny("layer")
 	c.Vocab, c.Channels = 1<<16, 64
 	m, err := New(G.NewGraph(), c)
@@ -116,7 +118,7 @@ func TestAFileIsNotDoubledInMemory(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// TestTensorsLargerThanABlock are read, looked through and transposed to their end.
+// TestTensorsLargerThanABlock are read, checked and transposed completely.
 func TestTensorsLargerThanABlock(t *testing.T) {
 	c := tiny("layer")
 	c.Channels = 96
@@ -130,11 +132,11 @@ func TestTensorsLargerThanABlock(t *testing.T) {
 	sameState(t, m.State(), got.State())
 	f.put("transformer.h.1.mlp.c_fc.weight", 30_000, math.NaN())
 	_, err = Load(G.NewGraph(), f.write(t), Config{})
-	require.ErrorContains(t, err, "h.1.mlp.c_fc.weight holds NaN or infinity, 1 in all, the first as element 30000")
+	require.ErrorContains(t, err, "h.1.mlp.c_fc.weight holds NaN or infinity, 1 in all, the first at index 30000")
 }
 
-// TestASliceIsSaved without the rest of its memory.
-func TestASliceIsSaved(t *testing.T) {
+// TestSaveWritesSlices without the rest of their memory.
+func TestSaveWritesSlices(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	randomize(m, 1)
@@ -149,8 +151,8 @@ func TestASliceIsSaved(t *testing.T) {
 	sameState(t, want, got.State())
 }
 
-// TestLoadFileKeepsTheOrderOfMemory: a weight's value may be a transposed tensor.
-func TestLoadFileKeepsTheOrderOfMemory(t *testing.T) {
+// TestLoadFileFillsTransposedTensors, which gorgonia.Let can make the value of a weight.
+func TestLoadFileFillsTransposedTensors(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	randomize(m, 1)
@@ -196,11 +198,15 @@ func TestLoadMatchingTakesWhatFits(t *testing.T) {
 		except []string
 		left   []string
 	}{
-		"the same":     {build("layer", func(c *Config) { c.Bias = true }), nil, nil},
-		"batch":        {build("batch", func(c *Config) { c.Bias = true }), nil, missing(h+"ln_1.", h+"ln_2.", "transformer.ln_f.")},
-		"rms":          {build("rms", func(c *Config) { c.Bias = true }), nil, []string{h + "ln_1.bias is unexpected", h + "ln_2.bias is unexpected", "transformer.ln_f.bias is unexpected"}},
-		"but for one":  {build("layer", func(c *Config) { c.Bias = true }), []string{wteWeight}, nil},
-		"a vocabulary": {build("layer", func(c *Config) { c.Bias, c.Vocab = true, 9 }), nil, []string{wteWeight + " has shape (7, 8), want (9, 8)"}},
+		"the same": {build("layer", func(c *Config) { c.Bias = true }), nil, nil},
+		"batch": {build("batch", func(c *Config) { c.Bias = true }), nil,
+			missing(h+"ln_1.", h+"ln_2.", "transformer.ln_f.")},
+		"rms": {build("rms", func(c *Config) { c.Bias = true }), nil,
+			[]string{h + "ln_1.bias is unexpected", h + "ln_2.bias is unexpected",
+				"transformer.ln_f.bias is unexpected"}},
+		"except one": {build("layer", func(c *Config) { c.Bias = true }), []string{wteWeight}, nil},
+		"a vocabulary": {build("layer", func(c *Config) { c.Bias, c.Vocab = true, 9 }), nil,
+			[]string{wteWeight + " has shape (7, 8), want (9, 8)"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			before, want := c.into.State(), from.State()
@@ -216,7 +222,9 @@ func TestLoadMatchingTakesWhatFits(t *testing.T) {
 					require.Equal(t, before[name].Data(), d.Data(), name)
 				}
 			}
-			require.Equal(t, len(before)-len(c.except)-strings.Count(strings.Join(c.left, " "), " is missing")-strings.Count(strings.Join(c.left, " "), " has shape"), len(found.Loaded))
+			left := strings.Join(c.left, " ")
+			notLoaded := len(c.except) + strings.Count(left, " is missing") + strings.Count(left, " has shape")
+			require.Len(t, found.Loaded, len(before)-notLoaded)
 		})
 	}
 
@@ -224,15 +232,15 @@ func TestLoadMatchingTakesWhatFits(t *testing.T) {
 	into := build("rms", nil)
 	before := into.State()
 	found, err := into.LoadMatching(f.write(t))
-	require.ErrorContains(t, err, h+"ln_1.weight holds NaN or infinity, 1 in all, the first as element 1")
+	require.ErrorContains(t, err, h+"ln_1.weight holds NaN or infinity, 1 in all, the first at index 1")
 	require.Empty(t, found)
 	sameState(t, before, into.State())
 	_, err = into.LoadMatching("nowhere")
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// TestAFileWithoutCountsLoads, and the counts are then 0.
-func TestAFileWithoutCountsLoads(t *testing.T) {
+// TestLoadFileWithoutCounts sets the counts to 0.
+func TestLoadFileWithoutCounts(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("batch"))
 	require.NoError(t, err)
 	batchNorms(m)[0].RunningMean().Float32s()[0] = 7
@@ -259,9 +267,8 @@ func TestAFileWithoutCountsLoads(t *testing.T) {
 	}
 }
 
-// TestAFileIsLoadedIntoEveryPlacement, though gorgonia.Let has given one of them other
-// memory.
-func TestAFileIsLoadedIntoEveryPlacement(t *testing.T) {
+// TestFilesAreLoadedIntoEveryPlacement even after gorgonia.Let has replaced the memory of one.
+func TestFilesAreLoadedIntoEveryPlacement(t *testing.T) {
 	c := tiny("batch")
 	c.QKNorm = true
 	source, err := New(G.NewGraph(), c)

@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// namespace begins the keys of what Save notes in a file's metadata. Other programs give
-// "norm" or "gelu" meanings of their own.
+// namespace is the prefix of the keys that Save writes to a file's metadata, because other
+// programs use keys such as "norm" or "gelu" with other meanings.
 const namespace = "gorgonorm."
 
-// The keys of the notes, the number of heads under nanoGPT's name for it.
+// The keys of the notes. The number of heads has nanoGPT's name.
 const (
 	headsKey     = "n_head"
 	normKey      = "norm"
@@ -19,7 +19,7 @@ const (
 	geluKey      = "gelu"
 )
 
-// metadata holds what names and shapes do not say about a model.
+// metadata returns what names and shapes do not reveal about a model.
 func (c Config) metadata() map[string]string {
 	return map[string]string{
 		"format":                 "pt",
@@ -30,10 +30,10 @@ func (c Config) metadata() map[string]string {
 	}
 }
 
-// notes are what Save has noted, by key.
+// notes holds the metadata that Save writes, by key without the namespace.
 type notes map[string]string
 
-// notesOf picks the notes out of a file's metadata.
+// notesOf returns the notes among a file's metadata.
 func notesOf(metadata map[string]string) notes {
 	own := make(notes)
 	for name, value := range metadata {
@@ -47,8 +47,8 @@ func notesOf(metadata map[string]string) notes {
 	return own
 }
 
-// beforeNamespace reports whether these are what Save wrote before it had a namespace: it
-// always wrote heads, norm and placement, and later the form of GELU.
+// beforeNamespace reports whether these are the notes of an earlier Save, which had no namespace.
+// It always wrote heads, norm and placement; later versions added the form of GELU.
 func (n notes) beforeNamespace() bool {
 	_, heads := n.heads()
 	_, norm := NormByName(n[normKey])
@@ -61,16 +61,17 @@ func (n notes) beforeNamespace() bool {
 func (n notes) heads() (int, error) {
 	heads, err := strconv.Atoi(n[headsKey])
 	if err != nil || heads < 1 {
-		return 0, fmt.Errorf("its metadata have %s%s %q, want a number from 1", namespace, headsKey, n[headsKey])
+		return 0, fmt.Errorf("its metadata has %s%s %q, want a number of 1 or more", namespace, headsKey, n[headsKey])
 	}
 	return heads, nil
 }
 
-// oneOf returns a note whose value must be one of all, or "" if there is no such note.
+// oneOf returns the note with this key, or "" if there is none. It returns an error if the value
+// is not one of all.
 func oneOf[S ~string](n notes, key string, all []S) (S, error) {
 	value, ok := n[key]
 	if ok && !slices.Contains(all, S(value)) {
-		return "", fmt.Errorf("its metadata have %s%s %q, want one of %q", namespace, key, value, all)
+		return "", fmt.Errorf("its metadata has %s%s %q, want one of %q", namespace, key, value, all)
 	}
 	return S(value), nil
 }

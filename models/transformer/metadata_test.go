@@ -10,8 +10,8 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// TestMetadataOfOthersDoNoHarm: other programs mean other things by the same words.
-func TestMetadataOfOthersDoNoHarm(t *testing.T) {
+// TestMetadataOfOtherProgramsIsIgnored, because they use the same keys with other meanings.
+func TestMetadataOfOtherProgramsIsIgnored(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
@@ -36,14 +36,14 @@ func TestMetadataOfOthersDoNoHarm(t *testing.T) {
 		got, err := Load(G.NewGraph(), path, Config{Heads: 2})
 		require.NoError(t, err, metadata)
 		want := m.config
-		want.GELU = Exact // of which nothing tells
+		want.GELU = Exact // the default, because no note names the form
 		sameConfig(t, want, got.config)
 		sameState(t, m.State(), got.State())
 		require.NoError(t, m.LoadFile(path), metadata)
 	}
 }
 
-// TestNotesOfEarlierVersions had no namespace, and are known by being all there.
+// TestNotesOfEarlierVersions are recognized without a namespace if they are complete.
 func TestNotesOfEarlierVersions(t *testing.T) {
 	t.Parallel()
 	c := tiny("rms")
@@ -64,18 +64,20 @@ func TestNotesOfEarlierVersions(t *testing.T) {
 	}
 }
 
-// TestNotesThatCannotBe are errors, because under the namespace nobody else writes.
-func TestNotesThatCannotBe(t *testing.T) {
+// TestInvalidNotesAreErrors, because only Save writes keys with the namespace.
+func TestInvalidNotesAreErrors(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	f := fileOf(m)
-	f.metadata = map[string]string{namespace + "n_head": "-1", namespace + "norm": "best", namespace + "placement": "above", namespace + "gelu": "fast"}
+	f.metadata = map[string]string{namespace + "n_head": "-1", namespace + "norm": "best",
+		namespace + "placement": "above", namespace + "gelu": "fast"}
 	path := f.write(t)
-	want := "transformer: cannot load " + path + `: its metadata have gorgonorm.n_head "-1", want a number from 1; ` +
+	want := "transformer: cannot load " + path +
+		`: its metadata has gorgonorm.n_head "-1", want a number of 1 or more; ` +
 		`its metadata: unknown norm "best", want one of ` + fmt.Sprintf("%q", NormNames()) + `; ` +
-		`its metadata have gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
-		`its metadata have gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
+		`its metadata has gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
+		`its metadata has gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
 	_, err = Load(G.NewGraph(), path, Config{})
 	require.EqualError(t, err, want)
 	_, err = ReadConfig(path)
@@ -83,8 +85,7 @@ func TestNotesThatCannotBe(t *testing.T) {
 	require.EqualError(t, m.LoadFile(path), want)
 }
 
-// TestSaveKeepsToItsNamespace, except for the format, which the transformers library asks
-// for.
+// TestSaveKeepsToItsNamespace, except for the format, which the transformers library requires.
 func TestSaveKeepsToItsNamespace(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("rms"))
@@ -93,5 +94,6 @@ func TestSaveKeepsToItsNamespace(t *testing.T) {
 	require.NoError(t, m.Save(&b))
 	_, header, err := safetensors.ReadMetadata(b.Bytes())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"format": "pt", "gorgonorm.n_head": "2", "gorgonorm.norm": "rms", "gorgonorm.placement": "pre", "gorgonorm.gelu": "tanh"}, header.Metadata())
+	require.Equal(t, map[string]string{"format": "pt", "gorgonorm.n_head": "2", "gorgonorm.norm": "rms",
+		"gorgonorm.placement": "pre", "gorgonorm.gelu": "tanh"}, header.Metadata())
 }

@@ -1,7 +1,6 @@
-// Package transformer is a tiny GPT: a decoder with learned positions, nanoGPT's in
-// shape, initialisation and parameter names (Radford et al. 2019;
-// github.com/karpathy/nanoGPT), whose norms, and where they stand, are a matter of
-// choice.
+// Package transformer is a tiny GPT: a decoder with learned positions whose norms, and their
+// placement, are configurable. Its architecture, initialisation and parameter names are nanoGPT's
+// (Radford et al. 2019; github.com/karpathy/nanoGPT).
 package transformer
 
 import (
@@ -16,23 +15,22 @@ import (
 	"gorgonorm/layers"
 )
 
-// Model is a transformer on a graph. Shapes are B sequences of T tokens with C
-// channels.
+// Model is a transformer on a graph. In shapes, B is the number of sequences, T the number of
+// tokens of each, and C the number of channels.
 type Model struct {
 	config    Config
 	g         *G.ExprGraph
 	wte, wpe  *layers.Embedding
 	blocks    []block
-	finalNorm layers.Stack // before the head; none where the last block ends in a norm
+	finalNorm layers.Stack // before the head; empty if the last block ends in a norm
 	residual  *layers.Residual
 	loss      *layers.CrossEntropy
 }
 
-// New builds a model for training on the graph. Weights are normal with standard
-// deviation 0.02, those of projections back into the residual stream
-// 0.02/√(2·layers). Each is drawn from a source of its own, seeded by the seed
-// and the weight's name, so that models that differ only in their norms start from
-// the same weights.
+// New builds a model for training on the graph. Weights are drawn from a normal distribution with
+// the standard deviation 0.02, or 0.02/√(2·layers) for projections back into the residual stream.
+// Each weight has its own random source, seeded with the seed and the weight's name, so models
+// that differ only in their norms start from the same weights.
 func New(g *G.ExprGraph, c Config) (*Model, error) { return build(g, c, normal) }
 
 func build(g *G.ExprGraph, c Config, init initialisation) (*Model, error) {
@@ -68,7 +66,7 @@ func build(g *G.ExprGraph, c Config, init initialisation) (*Model, error) {
 	return m, nil
 }
 
-// builder makes a model's layers and keeps the first error.
+// builder builds a model's layers and keeps the first error.
 type builder struct {
 	g *G.ExprGraph
 	Config
@@ -82,7 +80,7 @@ func (b *builder) keep(err error) {
 	}
 }
 
-// initialisation makes a weight's first values, by its name and deviation.
+// initialisation returns the initial values of a weight with this name and standard deviation.
 type initialisation func(seed uint64, name string, std float64) G.InitWFn
 
 func normal(seed uint64, name string, std float64) G.InitWFn {
@@ -91,11 +89,12 @@ func normal(seed uint64, name string, std float64) G.InitWFn {
 	return layers.Normal(rand.NewPCG(seed, h.Sum64()), std)
 }
 
-// blank is for weights that are to be read from a file.
+// blank is the initialisation of weights that are then read from a file.
 func blank(uint64, string, float64) G.InitWFn { return G.Zeroes() }
 
 func (b *builder) embedding(name string, rows int) *layers.Embedding {
-	l, err := layers.NewEmbedding(b.g, rows, b.Channels, b.init(b.Seed, name, 0.02), layers.WithName(name), layers.WithDtype(b.Dtype))
+	init := b.init(b.Seed, name, 0.02)
+	l, err := layers.NewEmbedding(b.g, rows, b.Channels, init, layers.WithName(name), layers.WithDtype(b.Dtype))
 	b.keep(err)
 	return l
 }
@@ -107,8 +106,8 @@ func (b *builder) linear(name string, in, out int, std float64) layers.Layer {
 	return l
 }
 
-// On places the model on a graph, with the same weights and statistics. On its own graph
-// the placements share the nodes of the weights.
+// On returns a placement of the model on a graph, which shares the model's weights and statistics.
+// Placements on the model's own graph also share the nodes of the weights.
 func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	var err error
 	place := func(l layers.Layer) layers.Layer {
@@ -132,14 +131,14 @@ func (m *Model) On(g *G.ExprGraph, mode layers.Mode) (*Model, error) {
 	return c, nil
 }
 
-// Config is what the model was built as, its defaults filled in.
+// Config returns the model's configuration, with its defaults filled in.
 func (m *Model) Config() Config { return m.config }
 
-// Learnables are the model's weights, in nanoGPT's order and by its names. The
-// head shares transformer.wte.weight.
+// Learnables returns the model's weights, with nanoGPT's names and in its order. The head shares
+// transformer.wte.weight.
 func (m *Model) Learnables() G.Nodes { return m.stateful().Learnables() }
 
-// Parameters counts the learnable numbers.
+// Parameters returns the number of learnable numbers.
 func (m *Model) Parameters() (n int) {
 	for _, w := range m.Learnables() {
 		n += w.Shape().TotalSize()

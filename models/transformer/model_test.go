@@ -44,8 +44,8 @@ func (m goldenModel) config(t *testing.T) Config {
 	}
 }
 
-// state is what PyTorch's model has, by the names and of the shapes that it has
-// them, for these models have no statistics.
+// state returns the parameters of PyTorch's model with their names and shapes there. These models
+// have no statistics.
 func (m goldenModel) state() layers.State {
 	s := make(layers.State)
 	for name, p := range m.Params {
@@ -54,7 +54,7 @@ func (m goldenModel) state() layers.State {
 	return s
 }
 
-// String names the model's test.
+// String returns the name of the model's test.
 func (m goldenModel) String() string {
 	name := string(cmp.Or(m.Placement, Pre)) + " " + m.Norm
 	if m.QKNorm {
@@ -71,12 +71,12 @@ func ints(g *G.ExprGraph, name string, v golden.Ints) *G.Node {
 	return G.NewTensor(g, tensor.Int, len(v.Shape), G.WithShape(v.Shape...), G.WithName(name), G.WithValue(d))
 }
 
-// tolerance is for sums taken in another order, and for the keys' biases, whose
-// gradient cancels to nothing.
+// tolerance allows for sums in another order, and for the biases of the keys, whose gradients
+// cancel to zero.
 var tolerance = golden.Within{Rel: 1e-10, Abs: 1e-15}
 
-// TestModelEqualsPyTorch compares logits, loss and every parameter's gradient
-// with those of the same model in PyTorch (testdata/golden.py), in float64.
+// TestModelEqualsPyTorch compares logits, loss and every parameter's gradient with those of the
+// same model in PyTorch (testdata/golden.py), in float64.
 func TestModelEqualsPyTorch(t *testing.T) {
 	var f, placements struct{ Models []goldenModel }
 	golden.Read(t, "transformer.json", &f)
@@ -106,7 +106,8 @@ func TestModelEqualsPyTorch(t *testing.T) {
 				defer vm.Close()
 				require.NoError(t, vm.RunAll())
 				golden.RequireClose(t, want.Logits.Data, logits.Value().Data().([]float64), tolerance, "logits")
-				golden.RequireClose(t, []float64{want.Loss}, []float64{loss.Value().Data().(float64)}, tolerance, "loss")
+				golden.RequireClose(t, []float64{want.Loss}, []float64{loss.Value().Data().(float64)}, tolerance,
+					"loss")
 				for _, n := range m.Learnables() {
 					d, err := n.Grad()
 					require.NoError(t, err)
@@ -125,8 +126,8 @@ func tiny(norm string) Config {
 	return Config{Vocab: 7, Context: 6, Layers: 2, Heads: 2, Channels: 8, Norm: n, Seed: 3}
 }
 
-// arrangements are tiny models of every norm, placement, and with and without
-// QKNorm, by name.
+// arrangements returns, by name, the configs of tiny models with every norm and placement, with and
+// without QKNorm.
 func arrangements() map[string]Config {
 	all := make(map[string]Config)
 	for _, n := range Norms {
@@ -148,7 +149,7 @@ func TestWeightsStartTheSameUnderEveryNorm(t *testing.T) {
 		require.NoError(t, err)
 		for _, w := range m.Learnables() {
 			v := w.Value().Data().([]float32)
-			if strings.HasSuffix(w.Name(), ".alpha") { // but what scales the stream depends on how large that is
+			if strings.HasSuffix(w.Name(), ".alpha") { // depends on the size of the stream that it scales
 				want := float32(25)
 				if c.Placement == Post {
 					want = 0.5
@@ -167,7 +168,8 @@ func TestWeightsStartTheSameUnderEveryNorm(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"} {
-		require.NotEqual(t, first["transformer.h.0."+name+".weight"], first["transformer.h.1."+name+".weight"], "blocks differ")
+		require.NotEqual(t, first["transformer.h.0."+name+".weight"], first["transformer.h.1."+name+".weight"],
+			"blocks differ")
 	}
 	other := tiny("layer")
 	other.Seed = 4
@@ -176,8 +178,8 @@ func TestWeightsStartTheSameUnderEveryNorm(t *testing.T) {
 	require.NotEqual(t, first["transformer.wte.weight"], m.Learnables()[0].Value().Data())
 }
 
-// TestInitialisation holds the standard deviations to nanoGPT's, 0.02 and
-// 0.02/√(2·layers), within what 40 000 draws allow.
+// TestInitialisation compares the standard deviations with nanoGPT's, 0.02 and 0.02/√(2·layers),
+// within the error of 40 000 draws.
 func TestInitialisation(t *testing.T) {
 	c := tiny("layer")
 	c.Channels, c.Vocab, c.Context = 200, 200, 200
@@ -199,8 +201,8 @@ func TestInitialisation(t *testing.T) {
 	}
 }
 
-// TestEvaluationPlacement changes the weights on the training graph, as a solver
-// does, and compares logits of both graphs.
+// TestEvaluationPlacement changes the weights on the training graph, as a solver does, and compares
+// the logits of both graphs.
 func TestEvaluationPlacement(t *testing.T) {
 	ids := golden.Ints{Shape: []int{2, 3}, Data: []int{1, 6, 2, 0, 3, 5}}
 	for name, c := range arrangements() {
@@ -225,15 +227,15 @@ func TestEvaluationPlacement(t *testing.T) {
 				require.Equal(t, trained, changed)
 				return
 			}
-			require.NotEqual(t, trained, changed, "training takes the batch's statistics")
+			require.NotEqual(t, trained, changed, "training uses the batch's statistics")
 			after := eval()
 			require.NotEqual(t, changed, after, "running statistics are shared")
-			require.Equal(t, after, eval(), "and evaluation leaves them alone")
+			require.Equal(t, after, eval(), "evaluation does not change them")
 		})
 	}
 }
 
-// logits places the ids on the model's graph; the function runs it.
+// logits adds a forward pass of the ids to the model's graph g and returns a function that runs it.
 func logits(t *testing.T, g *G.ExprGraph, m *Model, ids golden.Ints) func() []float32 {
 	y, err := m.Logits(ints(g, "ids", ids))
 	require.NoError(t, err)
@@ -246,8 +248,7 @@ func logits(t *testing.T, g *G.ExprGraph, m *Model, ids golden.Ints) func() []fl
 	}
 }
 
-// TestNoTokenSeesTheFuture changes the last token and compares the logits of
-// those before it.
+// TestNoTokenSeesTheFuture changes the last token and compares the logits of the tokens before it.
 func TestNoTokenSeesTheFuture(t *testing.T) {
 	for name, c := range arrangements() {
 		with := func(lastID int) []float32 {
@@ -272,21 +273,27 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 	sameConfig(t, want, m.Config())
 }
 
-func TestWhatCannotBeBuilt(t *testing.T) {
-	for want, change := range map[string]func(*Config){
-		"transformer: 3 heads do not divide 8 channels":                                         func(c *Config) { c.Heads = 3 },
-		"transformer: context is 0, want 1 or more":                                             func(c *Config) { c.Context = 0 },
-		"transformer: layers is -1, want 1 or more":                                             func(c *Config) { c.Layers = -1 },
-		"transformer: no norm is chosen, want one of Norms":                                     func(c *Config) { c.Norm = Norm{} },
-		`transformer: unknown placement "x", want one of ["pre" "post" "peri"]`:                 func(c *Config) { c.Placement = "x" },
-		`transformer: unknown GELU "new", want one of ["tanh" "exact"]`:                         func(c *Config) { c.GELU = "new" },
-		`transformer: the norm "layer" has none for queries and keys`:                           func(c *Config) { c.QKNorm, c.Norm.NewQK = true, nil },
-		"transformer: layers: Embedding transformer.wte: dtype is int, want float32 or float64": func(c *Config) { c.Dtype = tensor.Int },
+func TestInvalidConfigs(t *testing.T) {
+	for _, test := range []struct {
+		want   string
+		change func(*Config)
+	}{
+		{"transformer: 3 heads do not divide 8 channels", func(c *Config) { c.Heads = 3 }},
+		{"transformer: context is 0, want 1 or more", func(c *Config) { c.Context = 0 }},
+		{"transformer: layers is -1, want 1 or more", func(c *Config) { c.Layers = -1 }},
+		{"transformer: no norm is chosen, want one of Norms", func(c *Config) { c.Norm = Norm{} }},
+		{`transformer: unknown placement "x", want one of ["pre" "post" "peri"]`,
+			func(c *Config) { c.Placement = "x" }},
+		{`transformer: unknown GELU "new", want one of ["tanh" "exact"]`, func(c *Config) { c.GELU = "new" }},
+		{`transformer: norm "layer" has no NewQK, which Config.QKNorm needs`,
+			func(c *Config) { c.QKNorm, c.Norm.NewQK = true, nil }},
+		{"transformer: layers: Embedding transformer.wte: dtype is int, want float32 or float64",
+			func(c *Config) { c.Dtype = tensor.Int }},
 	} {
 		c := tiny("layer")
-		change(&c)
+		test.change(&c)
 		_, err := New(G.NewGraph(), c)
-		require.EqualError(t, err, want)
+		require.EqualError(t, err, test.want)
 	}
 	_, err := NormByName("group")
 	require.EqualError(t, err, `transformer: unknown norm "group", want one of `+fmt.Sprintf("%q", NormNames()))
@@ -297,13 +304,16 @@ func TestWhatCannotBeBuilt(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	_, err = m.On(g, layers.Training)
-	require.EqualError(t, err, "transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight already, give the layer another name")
+	require.EqualError(t, err,
+		"transformer: layers: Embedding transformer.wte: the graph has a node transformer.wte.weight already, give "+
+			"the layer another name")
 	_, err = m.Logits(ints(g, "ids", golden.Ints{Shape: []int{1, 7}, Data: make([]int, 7)}))
-	require.EqualError(t, err, "transformer: ids have shape (1, 7), want (batch, time), both 1 or more, with time up to the context of 6")
+	require.EqualError(t, err,
+		"transformer: ids have shape (1, 7), want (batch, time), both 1 or more, with time up to the context of 6")
 }
 
-// TestASecondBranchSharesTheWeights places a model on its own graph.
-func TestASecondBranchSharesTheWeights(t *testing.T) {
+// TestPlacementOnTheSameGraph shares the nodes of the weights.
+func TestPlacementOnTheSameGraph(t *testing.T) {
 	for _, norm := range []string{"layer", "batch"} {
 		g := G.NewGraph()
 		m, err := New(g, tiny(norm))

@@ -12,7 +12,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// widened is a float32 tensor in float64, with zeros of the other sign.
+// widened returns a float32 tensor as float64, with the signs of zeros flipped.
 func (f file) widened(name string) raw {
 	r := f.tensors[name]
 	wide := raw{safetensors.F64, r.shape, nil}
@@ -26,7 +26,7 @@ func (f file) widened(name string) raw {
 	return wide
 }
 
-// bfloat16s are numbers that bfloat16 has.
+// bfloat16s encodes numbers that bfloat16 represents exactly.
 func bfloat16s(x []float32) (b []byte) {
 	for _, v := range x {
 		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(v)>>16))
@@ -34,14 +34,14 @@ func bfloat16s(x []float32) (b []byte) {
 	return b
 }
 
-// TestNamesOfOthersAreKnown: of wrapped models, of GPT-2 on the hubs, with the
-// masks of attention, and with the head's weight in every way that PyTorch leaves it.
-func TestNamesOfOthersAreKnown(t *testing.T) {
+// TestLoadAcceptsNamesOfOtherPrograms: names of wrapped models and of GPT-2 on the hubs, attention
+// masks, and the head's weight in every form in which PyTorch saves it.
+func TestLoadAcceptsNamesOfOtherPrograms(t *testing.T) {
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	randomize(m, 1)
 	wte := m.Learnables()[0].Value().Data().([]float32)
-	for i := range wte { // to what bfloat16 has, too, with zeros of both signs
+	for i := range wte { // truncate to bfloat16, with zeros of both signs
 		wte[i] = math.Float32frombits(math.Float32bits(wte[i]) &^ 0xffff)
 	}
 	wte[5], wte[6] = 0, float32(math.Copysign(0, -1))
@@ -73,7 +73,8 @@ func TestNamesOfOthersAreKnown(t *testing.T) {
 		},
 		"FSDP": func(f file) {
 			rename(f, func(s string) string {
-				return "_fsdp_wrapped_module." + strings.Replace(s, ".mlp.", "._fsdp_wrapped_module._checkpoint_wrapped_module.mlp.", 1)
+				return "_fsdp_wrapped_module." +
+					strings.Replace(s, ".mlp.", "._fsdp_wrapped_module._checkpoint_wrapped_module.mlp.", 1)
 			})
 		},
 		"head as float64": func(f file) { f.tensors[headWeight] = f.widened(wteWeight) },
@@ -97,23 +98,33 @@ func TestNamesOfOthersAreKnown(t *testing.T) {
 	}
 }
 
-// TestNamesOfAnotherModelAreListed, those of several blocks together.
+// TestNamesOfAnotherModelAreListed, with those of several blocks merged.
 func TestNamesOfAnotherModelAreListed(t *testing.T) {
 	t.Parallel()
-	for want, names := range map[string][]string{
-		"no tensors": nil,
-		"model.embed_tokens.weight, model.layers.{0..2}.mlp.up_proj.weight, model.layers.{0..1}.self_attn.q_proj.weight, model.norm.weight": {
-			"model.embed_tokens.weight", "model.norm.weight", "model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight",
-			"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight", "model.layers.2.mlp.up_proj.weight"},
-		`"", {0,2}.weight, "a\x1b[31m"`: {"0.weight", "2.weight", "a\x1b[31m", ""},
-		"a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t and so on, 23 in all": strings.Split("a b c d e f g h i j k l m n o p q r s t u v w", " "),
+	for _, test := range []struct {
+		want  string
+		names []string
+	}{
+		{"none", nil},
+		{"model.embed_tokens.weight, model.layers.{0..2}.mlp.up_proj.weight, " +
+			"model.layers.{0..1}.self_attn.q_proj.weight, model.norm.weight", []string{
+			"model.embed_tokens.weight", "model.norm.weight",
+			"model.layers.0.self_attn.q_proj.weight", "model.layers.1.self_attn.q_proj.weight",
+			"model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight",
+			"model.layers.2.mlp.up_proj.weight",
+		}},
+		{`"", {0,2}.weight, "a\x1b[31m"`, []string{"0.weight", "2.weight", "a\x1b[31m", ""}},
+		{"a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r, s, t and so on, 23 in all",
+			strings.Fields("a b c d e f g h i j k l m n o p q r s t u v w")},
 	} {
 		f := file{tensors: make(map[string]raw)}
-		for _, name := range names {
+		for _, name := range test.names {
 			f.reshape(name, 2)
 		}
 		path := f.write(t)
 		_, err := Load(G.NewGraph(), path, Config{Heads: 2})
-		require.EqualError(t, err, "transformer: cannot load "+path+": it holds no transformer by nanoGPT's names or GPT-2's: neither transformer.wte.weight nor transformer.wpe.weight is a matrix in it (it has "+want+")")
+		require.EqualError(t, err,
+			"transformer: cannot load "+path+": it holds no transformer with nanoGPT's or GPT-2's names: it has no "+
+				"matrix transformer.wte.weight or transformer.wpe.weight (its tensors: "+test.want+")")
 	}
 }

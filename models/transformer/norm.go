@@ -13,48 +13,51 @@ import (
 // Norm is a kind of normalization layer that a model can be built with.
 type Norm struct {
 	Name    string
-	MinRows int // tokens that a training batch must have
+	MinRows int // minimum number of tokens in a training batch
 	New     func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
-	// NewQK makes the norm of a head's queries or keys.
+	// NewQK returns a norm of a head's queries or keys.
 	NewQK func(g *G.ExprGraph, name string, size int, bias bool, opts ...layers.Option) (layers.RowNorm, error)
 
-	// pointwise kinds take no statistics, and so do not scale up what is small.
+	// pointwise reports that the norm uses no statistics, so it does not scale small inputs up.
 	pointwise bool
 
-	// A file of weights that does not name its norm has the first kind whose mark it has,
-	// or else the first whose lack it has, or else LayerNorm. Nil is for never.
-	mark func(w *weights) bool            // an entry that no other kind has
-	lack func(w *weights, bias bool) bool // no entry where the other kinds have one
+	// A file of weights that does not name its norm has the first of Norms that is identified by
+	// its tensors, or else the first that is suggested by them, or else LayerNorm. A nil function
+	// never applies.
+	identifiedBy func(w *weights) bool            // the file has a tensor that only this norm has
+	suggestedBy  func(w *weights, bias bool) bool // the file lacks a tensor that only this norm lacks
 }
 
-// Norms are the kinds there are: everything that depends on the kind is here. Where a kind
-// does not normalize a row, queries and keys have LayerNorm; ScaleNorm's have RMSNorm,
-// whose weight tells a file's reader the size of a head. Reports know the names from
-// runlog.Norms.
+// Norms lists all norms. Everything in this package that depends on the norm is in this list. If
+// a norm does not normalize rows, queries and keys have LayerNorm. With ScaleNorm they have
+// RMSNorm, because its weight reveals the size of a head to the reader of a file. Reports take
+// the names from runlog.Norms.
 var Norms = []Norm{
 	{Name: "none", MinRows: 1, New: none, NewQK: layerNorm,
-		lack: func(w *weights, _ bool) bool { return !w.some(normEntry, "") }},
+		suggestedBy: func(w *weights, _ bool) bool { return !w.has(normEntry, "") }},
 	{Name: "batch", MinRows: 2, New: withBias(layers.NewBatchNorm), NewQK: layerNorm,
-		mark: func(w *weights) bool { return w.some(normEntry, ".running_mean") }},
+		identifiedBy: func(w *weights) bool { return w.has(normEntry, ".running_mean") }},
 	{Name: "layer", MinRows: 1, New: withBias(layers.NewLayerNorm), NewQK: layerNorm},
 	{Name: "rms", MinRows: 1, New: withoutBias(layers.NewRMSNorm), NewQK: rmsNorm,
-		lack: func(w *weights, bias bool) bool { return bias && !w.some(normEntry, ".bias") }},
+		suggestedBy: func(w *weights, bias bool) bool { return bias && !w.has(normEntry, ".bias") }},
 	{Name: "dyt", MinRows: 1, New: withBias(layers.NewDyT), NewQK: layerNorm, pointwise: true,
-		mark: func(w *weights) bool { return w.some(normEntry, ".alpha") && !w.some(normEntry, ".shift") }},
+		identifiedBy: func(w *weights) bool { return w.has(normEntry, ".alpha") && !w.has(normEntry, ".shift") }},
 	{Name: "derf", MinRows: 1, New: withBias(layers.NewDerf), NewQK: layerNorm, pointwise: true,
-		mark: func(w *weights) bool { return w.some(normEntry, ".shift") }},
-	{Name: "scale", MinRows: 1, New: withoutBias(layers.NewScaleNorm), NewQK: rmsNorm, mark: (*weights).hasScalarGains},
+		identifiedBy: func(w *weights) bool { return w.has(normEntry, ".shift") }},
+	{Name: "scale", MinRows: 1, New: withoutBias(layers.NewScaleNorm), NewQK: rmsNorm,
+		identifiedBy: (*weights).hasScalarGains},
 }
 
-// normEntry is part of the names of norms' entries, except those of queries and keys.
+// normEntry is part of the name of every norm's tensor, except the norms of queries and keys.
 const normEntry = ".ln_"
 
-// hasScalarGains reports whether all norms' weights are one number where a token has several.
+// hasScalarGains reports whether every norm's weight is a single number although tokens have
+// several channels.
 func (w *weights) hasScalarGains() bool {
 	found := false
 	for name := range w.names {
 		if strings.Contains(name, normEntry) && strings.HasSuffix(name, ".weight") {
-			if t, _ := w.of(name); !slices.Equal(t.Shape, []int{1}) {
+			if t, _ := w.tensor(name); !slices.Equal(t.Shape, []int{1}) {
 				return false
 			}
 			found = true
@@ -63,20 +66,25 @@ func (w *weights) hasScalarGains() bool {
 	return found && w.dim(wteWeight, 1) != 1
 }
 
-// maker makes a layer for that many features.
-type maker[L layers.Layer] func(g *G.ExprGraph, features int, opts ...layers.Option) (L, error)
+type (
+	// constructor is a layer's constructor.
+	constructor[L layers.Layer] func(g *G.ExprGraph, features int, opts ...layers.Option) (L, error)
 
-// withBias returns a Norm's New for a layer that has a bias where the model has.
-func withBias[L layers.Layer](make maker[L]) func(*G.ExprGraph, string, int, bool, ...layers.Option) (layers.Layer, error) {
+	// newNorm is the type of Norm.New.
+	newNorm = func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error)
+)
+
+// withBias returns a Norm.New for a layer that has a bias if the model has biases.
+func withBias[L layers.Layer](construct constructor[L]) newNorm {
 	return func(g *G.ExprGraph, name string, channels int, bias bool, opts ...layers.Option) (layers.Layer, error) {
-		return make(g, channels, options(name, bias, opts)...)
+		return construct(g, channels, options(name, bias, opts)...)
 	}
 }
 
-// withoutBias returns a Norm's New for a layer that never has a bias.
-func withoutBias[L layers.Layer](make maker[L]) func(*G.ExprGraph, string, int, bool, ...layers.Option) (layers.Layer, error) {
+// withoutBias returns a Norm.New for a layer that never has a bias.
+func withoutBias[L layers.Layer](construct constructor[L]) newNorm {
 	return func(g *G.ExprGraph, name string, channels int, _ bool, opts ...layers.Option) (layers.Layer, error) {
-		return make(g, channels, options(name, true, opts)...)
+		return construct(g, channels, options(name, true, opts)...)
 	}
 }
 
@@ -101,7 +109,7 @@ func NormNames() []string {
 	return names
 }
 
-// NormByName returns the one of Norms that has the name.
+// NormByName returns the element of Norms with this name.
 func NormByName(name string) (Norm, error) {
 	i := slices.IndexFunc(Norms, func(n Norm) bool { return n.Name == name })
 	if i < 0 {
@@ -110,7 +118,7 @@ func NormByName(name string) (Norm, error) {
 	return Norms[i], nil
 }
 
-// options adds a layer's name, and that it has no bias, to its options.
+// options appends the options for a layer's name and for having no bias.
 func options(name string, bias bool, opts []layers.Option) []layers.Option {
 	opts = append(opts[:len(opts):len(opts)], layers.WithName(name))
 	if !bias {

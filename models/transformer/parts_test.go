@@ -14,7 +14,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// writeParts writes the tensors to files in turn, and an index of them.
+// writeParts distributes the tensors over n files and writes an index of them.
 func (f file) writeParts(t *testing.T, n int) (index string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -39,8 +39,8 @@ func (f file) writeParts(t *testing.T, n int) (index string) {
 	return index
 }
 
-// TestPartsAreLoadedAsOneFile is: by every function that reads one, with the embedding
-// and a head that equals it in different parts.
+// TestPartsAreLoadedAsOneFile by every function that reads files, with the embedding and the equal
+// head in different parts.
 func TestPartsAreLoadedAsOneFile(t *testing.T) {
 	t.Parallel()
 	for name, c := range arrangements() {
@@ -59,11 +59,11 @@ func TestPartsAreLoadedAsOneFile(t *testing.T) {
 				sameConfig(t, m.config, loaded.config)
 				sameState(t, m.State(), loaded.State())
 
-				told, err := ReadConfig(path)
+				fromParts, err := ReadConfig(path)
 				require.NoError(t, err)
-				whole, err := ReadConfig(f.write(t))
+				fromFile, err := ReadConfig(f.write(t))
 				require.NoError(t, err)
-				sameConfig(t, whole, told)
+				sameConfig(t, fromFile, fromParts)
 
 				other, err := New(G.NewGraph(), c)
 				require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestPartsAreLoadedAsOneFile(t *testing.T) {
 	}
 }
 
-// TestPartsThatDisagree about what the model is are an error, and so is one that is lost.
+// TestPartsThatDisagree about the model are an error, and so is a missing part.
 func TestPartsThatDisagree(t *testing.T) {
 	t.Parallel()
 	m, err := New(G.NewGraph(), tiny("layer"))
@@ -94,7 +94,8 @@ func TestPartsThatDisagree(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(second, other, 0o666))
 	_, err = Load(G.NewGraph(), index, Config{})
-	require.EqualError(t, err, "transformer: cannot load "+index+`: its metadata have gorgonorm.n_head "2, 4", want a number from 1`)
+	require.EqualError(t, err,
+		"transformer: cannot load "+index+`: its metadata has gorgonorm.n_head "2, 4", want a number of 1 or more`)
 
 	require.NoError(t, os.Remove(second))
 	randomize(m, 3)

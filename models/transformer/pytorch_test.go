@@ -17,8 +17,8 @@ import (
 	"gorgonorm/internal/golden"
 )
 
-// pytorch is the first Python interpreter that has PyTorch. Where there is none,
-// the test is skipped.
+// pytorch returns the first Python interpreter that has PyTorch. If there is none, it skips the
+// test.
 func pytorch(t *testing.T) string {
 	t.Helper()
 	var why []string
@@ -34,20 +34,23 @@ func pytorch(t *testing.T) string {
 	return ""
 }
 
-// roundings is how far logits may be from PyTorch's on the same weights: 32 times the
-// rounding of the largest. Sums in another order make it 7.
+// roundings bounds the differences of logits from PyTorch's on the same weights: 32 times the
+// rounding error of the largest logit. Sums in another order cause up to 7.
 var roundings = map[tensor.Dtype]golden.Within{
 	tensor.Float32: {Rel: 32.0 / (1 << 24)},
 	tensor.Float64: {Rel: 32.0 / (1 << 53)},
 }
 
-// TestPyTorchReadsWhatWeSave has a torch.nn.Module load what Save has written, all of
-// it and nothing else, and compares logits (testdata/read_model.py).
+// TestPyTorchReadsWhatWeSave loads files that Save wrote into a torch.nn.Module, which requires
+// exactly these tensors, and compares logits (testdata/read_model.py).
 func TestPyTorchReadsWhatWeSave(t *testing.T) {
+	if testing.Short() {
+		t.Skip("PyTorch takes seconds to start")
+	}
 	python := pytorch(t)
 	ids := golden.Ints{Shape: []int{2, 6}, Data: []int{1, 6, 2, 0, 3, 5, 4, 4, 0, 6, 1, 2}}
 	var models []*Model
-	var names, files []string // of the models
+	var names, files []string // one per model
 	add := func(name string, c Config) {
 		m, err := New(G.NewGraph(), c)
 		require.NoError(t, err)
@@ -79,7 +82,8 @@ func TestPyTorchReadsWhatWeSave(t *testing.T) {
 		var want [][][]float64 // (B, T, vocabulary)
 		require.NoError(t, answers.Decode(&want))
 		logits, _ := outputs(t, m, ids, ids)
-		golden.RequireClose(t, slices.Concat(slices.Concat(want...)...), logits, roundings[m.config.Dtype], "%s", names[i])
+		golden.RequireClose(t, slices.Concat(slices.Concat(want...)...), logits, roundings[m.config.Dtype], "%s",
+			names[i])
 	}
 	require.False(t, answers.More())
 }

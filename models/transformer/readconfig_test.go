@@ -9,8 +9,7 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// TestReadConfig of files by PyTorch, in which only the number of heads is left open, and
-// of Save's.
+// TestReadConfig reads files by PyTorch, which reveal all but the number of heads, and by Save.
 func TestReadConfig(t *testing.T) {
 	for _, name := range []string{"nanogpt", "gpt2_f16", "gpt2_bf16"} {
 		c, err := ReadConfig(filepath.Join("..", "..", "testdata", "checkpoints", name+".safetensors"))
@@ -32,7 +31,7 @@ func TestReadConfig(t *testing.T) {
 	sameConfig(t, want, got)
 }
 
-func TestReadConfigOfWhatIsNoModel(t *testing.T) {
+func TestReadConfigOfInvalidFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.safetensors")
 	require.NoError(t, os.WriteFile(path, []byte("no weights"), 0o666))
 	_, err := ReadConfig(path)
@@ -44,15 +43,16 @@ func TestReadConfigOfWhatIsNoModel(t *testing.T) {
 	f.metadata["gorgonorm.n_head"] = "two"
 	path = f.write(t)
 	_, err = ReadConfig(path)
-	require.EqualError(t, err, "transformer: cannot load "+path+`: its metadata have gorgonorm.n_head "two", want a number from 1`)
+	require.EqualError(t, err,
+		"transformer: cannot load "+path+`: its metadata has gorgonorm.n_head "two", want a number of 1 or more`)
 
 	f = fileOf(m)
 	f.reshape("transformer.h.99999999.ln_1.weight", 12)
 	_, err = ReadConfig(f.write(t))
-	require.ErrorContains(t, err, "by its names and shapes the model has 172800000144")
+	require.ErrorContains(t, err, "its names and shapes describe a model of 172800000144")
 
 	f = file{tensors: map[string]raw{}}
 	f.reshape("conv.weight", 3, 3)
 	_, err = ReadConfig(f.write(t))
-	require.ErrorContains(t, err, "it holds no transformer by nanoGPT's names or GPT-2's")
+	require.ErrorContains(t, err, "it holds no transformer with nanoGPT's or GPT-2's names")
 }

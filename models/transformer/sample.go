@@ -8,17 +8,17 @@ import (
 	"slices"
 )
 
-// Sampling says how a next token is drawn from the logits, as in nanoGPT's generate:
+// Sampling holds the settings for drawing the next token from the logits, as in nanoGPT's generate:
 //
 //	p = softmax(logits/temperature), over the TopK largest logits
 type Sampling struct {
-	Temperature float64 // 0: always the likeliest token, the first of equals
-	TopK        int     // tokens to draw from, with more where the last ones are equal; 0: all
-	Vocab       int     // ids from here on, which mean nothing, are not drawn; 0: all are
-	Seed        uint64  // of the draws
+	Temperature float64 // 0 means always the likeliest token, the first one in a tie
+	TopK        int     // number of tokens to draw from, more if the last ones tie; 0 means all
+	Vocab       int     // ids from Vocab on have no meaning and are not drawn; 0 means all are drawn
+	Seed        uint64  // seed of the random source
 }
 
-// Validate finds the first thing in the way of sampling so.
+// Validate returns an error that names the first invalid setting.
 func (s Sampling) Validate() error {
 	if !(s.Temperature >= 0 && s.Temperature <= math.MaxFloat64) {
 		return fmt.Errorf("transformer: temperature is %g, want a finite number, 0 or more", s.Temperature)
@@ -32,16 +32,15 @@ func (s Sampling) Validate() error {
 	return nil
 }
 
-// Generate continues a prompt: it gives the ids of the tokens drawn, without end, until
-// the caller stops. An error is the last that it gives. The same model, prompt and
-// Sampling give the same ids, on any number of threads and with every range over the
-// result, which begins anew. The model must not change meanwhile.
+// Generate returns an iterator over the ids of tokens that continue the prompt. It does not end
+// until the caller stops or an error occurs, which is its last pair. Every range over it starts
+// again from the prompt. The same model, prompt and Sampling always produce the same ids, on any
+// number of threads. The model must not change during an iteration.
 //
-// A token is drawn from what Forward, in Evaluation, gives of the tokens before it: of
-// all, up to the context. Where there are more, the older half of the context is
-// dropped, and again as soon as there are too many: the token of index n in prompt and
-// text sees those from s to n−1, s being the smallest multiple of half the context,
-// rounded down but not to 0, with n−s up to the context.
+// Each token is drawn from the logits that Forward computes, in Evaluation, from the tokens before
+// it. When there are more tokens than the context, the older half of the context is dropped, as
+// often as needed. The token with index n, counted from the start of the prompt, sees tokens s to
+// n−1, where s is the smallest multiple of max(1, ⌊context/2⌋) with n−s ≤ context.
 func (m *Model) Generate(prompt []int, s Sampling) iter.Seq2[int, error] {
 	return func(yield func(int, error) bool) {
 		if err := m.generate(prompt, s, func(id int) bool { return yield(id, nil) }); err != nil {
@@ -82,7 +81,7 @@ func (m *Model) generate(prompt []int, s Sampling, yield func(id int) bool) erro
 	return err
 }
 
-// sampler draws tokens. It computes in float64.
+// sampler draws tokens, in float64.
 type sampler struct {
 	Sampling
 	rng    *rand.Rand
@@ -93,7 +92,7 @@ func newSampler(s Sampling) *sampler {
 	return &sampler{Sampling: s, rng: rand.New(rand.NewPCG(s.Seed, 0))}
 }
 
-// draw gives a token's id and leaves weights in the place of the logits.
+// draw returns the id of a token. It overwrites the logits with the tokens' weights.
 func (s *sampler) draw(logits []float64) (id int, err error) {
 	if s.Vocab > 0 && s.Vocab < len(logits) {
 		logits = logits[:s.Vocab]
@@ -117,8 +116,8 @@ func (s *sampler) draw(logits []float64) (id int, err error) {
 		}
 		sum += logits[i]
 	}
-	// The first token whose weight and those before it exceed a part of the sum; where
-	// rounding has left none, the last that has a weight.
+	// Draw the first token at which the cumulative weight exceeds a random part of the sum. If
+	// there is none, because of rounding, draw the last token that has a weight.
 	at := s.rng.Float64() * sum
 	for i, w := range logits {
 		if w > 0 {
@@ -131,7 +130,7 @@ func (s *sampler) draw(logits []float64) (id int, err error) {
 	return id, nil
 }
 
-// least is the smallest logit to draw from.
+// least returns the smallest logit to draw from.
 func (s *sampler) least(logits []float64) float64 {
 	if s.TopK == 0 || s.TopK >= len(logits) {
 		return math.Inf(-1)

@@ -9,15 +9,16 @@ import (
 	G "gorgonia.org/gorgonia"
 )
 
-// BenchmarkGenerate draws tokens and reports what one takes while the window grows
-// through the first and the last quarter of the context, what it takes where the window
-// moves, and how many there are a second in a long text. Run it with -cpu 1 for one core.
+// BenchmarkGenerate draws tokens. It reports the time of a token while the window grows through the
+// first and the last quarter of the context, the time when the window moves, and the tokens per
+// second of a long text. Run it with -cpu 1 for one core.
 func BenchmarkGenerate(b *testing.B) {
 	for _, norm := range Norms {
 		c := Config{Vocab: 92, Context: 64, Layers: 4, Heads: 4, Channels: 128, Norm: norm, Bias: true}
-		b.Run(fmt.Sprintf("layers=%d/channels=%d/context=%d/norm=%s", c.Layers, c.Channels, c.Context, norm.Name), func(b *testing.B) {
-			benchmarkGenerate(b, c)
-		})
+		b.Run(fmt.Sprintf("layers=%d/channels=%d/context=%d/norm=%s", c.Layers, c.Channels, c.Context, norm.Name),
+			func(b *testing.B) {
+				benchmarkGenerate(b, c)
+			})
 	}
 }
 
@@ -28,7 +29,7 @@ func benchmarkGenerate(b *testing.B, c Config) {
 	require.NoError(b, err)
 	defer d.close()
 	s := newSampler(Sampling{Temperature: 0.8, TopK: 40})
-	var took [4]time.Duration // first quarter, second half but the last quarter, last quarter, moves
+	var took [4]time.Duration // first quarter, third quarter, last quarter, moves
 	var count [4]int
 	id, text := 0, 0
 	b.ReportAllocs()
@@ -52,7 +53,7 @@ func benchmarkGenerate(b *testing.B, c Config) {
 		case seen >= c.Context*3/4:
 			part = 2
 		case seen <= c.Context/2:
-			continue // of the first text alone
+			continue // occurs only at the start of a text
 		}
 		took[part] += time.Since(begun)
 		count[part]++

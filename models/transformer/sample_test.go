@@ -14,8 +14,7 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// probabilities are the formula's: softmax(logits/temperature), with nanoGPT's top-k,
-// over the vocabulary.
+// probabilities returns softmax(logits/temperature) over the vocabulary, with nanoGPT's top-k.
 func probabilities(logits []float64, s Sampling) []float64 {
 	p, sum := make([]float64, len(logits)), 0.0
 	if s.Vocab > 0 {
@@ -41,14 +40,14 @@ func probabilities(logits []float64, s Sampling) []float64 {
 
 var someLogits = []float64{0.3, -1.2, 2.1, 2.1, 0, -3.5, 1.7, 2.1}
 
-// TestSamplerDrawsByItsFormula counts draws. The sum Σ(n−Np)²/Np over tokens is
-// chi-square distributed, with as many degrees of freedom as there are tokens less one;
-// 0.001 of its values are above mean + 5·√(2·mean) for 2 degrees and more.
+// TestSamplerDrawsByItsFormula counts draws. The sum Σ(n−Np)²/Np over tokens has a chi-square
+// distribution; its degrees of freedom, which are its mean, are the number of tokens minus 1. For
+// 2 or more degrees, 0.001 of its values exceed mean + 5·√(2·mean).
 func TestSamplerDrawsByItsFormula(t *testing.T) {
 	const draws = 100_000
 	for _, c := range []struct {
 		Sampling
-		tokens []int // that there are
+		tokens []int // those that can be drawn
 	}{
 		{Sampling{Temperature: 1}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
 		{Sampling{Temperature: 3}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
@@ -58,7 +57,7 @@ func TestSamplerDrawsByItsFormula(t *testing.T) {
 		{Sampling{Temperature: 1, TopK: 7}, []int{0, 1, 2, 3, 4, 6, 7}},
 		{Sampling{Temperature: 2, TopK: 4}, []int{2, 3, 6, 7}},
 		{Sampling{Temperature: 2, TopK: 3}, []int{2, 3, 7}},
-		{Sampling{Temperature: 2, TopK: 2}, []int{2, 3, 7}}, // equal to the second
+		{Sampling{Temperature: 2, TopK: 2}, []int{2, 3, 7}}, // a tie
 		{Sampling{Temperature: 2, TopK: 1}, []int{2, 3, 7}},
 		{Sampling{Temperature: 2, Vocab: 8}, []int{0, 1, 2, 3, 4, 5, 6, 7}},
 		{Sampling{Temperature: 2, Vocab: 2}, []int{0, 1}},
@@ -87,8 +86,8 @@ func TestSamplerDrawsByItsFormula(t *testing.T) {
 	}
 }
 
-// TestSamplerInvertsTheDistribution: it draws the first token with Σp > u, u being the
-// source's next number.
+// TestSamplerInvertsTheDistribution: the sampler draws the first token with Σp > u, where u is the
+// random source's next number.
 func TestSamplerInvertsTheDistribution(t *testing.T) {
 	c := Sampling{Temperature: 0.7, TopK: 6, Seed: 9}
 	s, rng, p := newSampler(c), rand.New(rand.NewPCG(9, 0)), probabilities(someLogits, c)
@@ -103,13 +102,13 @@ func TestSamplerInvertsTheDistribution(t *testing.T) {
 	}
 }
 
-// largest is a source of the largest numbers.
+// largest is a random source that returns only the largest number.
 type largest struct{}
 
 func (largest) Uint64() uint64 { return math.MaxUint64 }
 
-// TestSamplerDrawsNoTokenWithoutWeight where the last of the sum is drawn, which
-// rounding may place behind all tokens.
+// TestSamplerDrawsNoTokenWithoutWeight at the end of the cumulative sum, which rounding may place
+// behind all tokens.
 func TestSamplerDrawsNoTokenWithoutWeight(t *testing.T) {
 	s, rng := newSampler(Sampling{Temperature: 1, TopK: 5}), rand.New(rand.NewPCG(1, 1))
 	s.rng = rand.New(largest{})
@@ -126,9 +125,9 @@ func TestSamplerDrawsNoTokenWithoutWeight(t *testing.T) {
 	}
 }
 
-// TestSamplerAtTheEndsOfTemperature: towards 0 it is the largest logit's token, towards
-// ∞ all are as likely.
-func TestSamplerAtTheEndsOfTemperature(t *testing.T) {
+// TestSamplerAtExtremeTemperatures: near 0 the sampler draws the token with the largest logit, near
+// ∞ all tokens are equally likely.
+func TestSamplerAtExtremeTemperatures(t *testing.T) {
 	logits := []float64{1, 5, 4.9, 5, -1e30}
 	for _, temperature := range []float64{0, 5e-324, 1e-300, 1e-3} {
 		s := newSampler(Sampling{Temperature: temperature})
@@ -136,7 +135,7 @@ func TestSamplerAtTheEndsOfTemperature(t *testing.T) {
 			id, err := s.draw(slices.Clone(logits))
 			require.NoError(t, err)
 			if temperature == 0 {
-				require.Equal(t, 1, id, "the first of equals")
+				require.Equal(t, 1, id, "the first one in a tie")
 			}
 			require.Contains(t, []int{1, 3}, id)
 		}
@@ -152,7 +151,7 @@ func TestSamplerAtTheEndsOfTemperature(t *testing.T) {
 	}
 }
 
-// take is the first ids of a text, and the error that ended it.
+// take returns the first ids of a text, and the error that ended it.
 func take(m *Model, prompt []int, s Sampling, tokens int) (ids []int, err error) {
 	for id, err := range m.Generate(prompt, s) {
 		if err != nil {
@@ -165,12 +164,12 @@ func take(m *Model, prompt []int, s Sampling, tokens int) (ids []int, err error)
 	return ids, nil
 }
 
-// TestGenerateEqualsSamplingWithoutACache token for token, over three windows.
+// TestGenerateEqualsSamplingWithoutACache compares tokens over three windows.
 func TestGenerateEqualsSamplingWithoutACache(t *testing.T) {
 	for _, norm := range []string{"layer", "batch"} {
 		c := tiny(norm)
 		c.Context, c.QKNorm = 8, true
-		m := unlike(t, c)
+		m := perturbed(t, c)
 		u := newUncached(t, m)
 		seen := make(map[string]bool)
 		for seed := range uint64(4) {
@@ -191,17 +190,17 @@ func TestGenerateEqualsSamplingWithoutACache(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, got, again)
 		}
-		require.Len(t, seen, 4, "texts of as many seeds")
+		require.Len(t, seen, 4, "each seed produces another text")
 	}
 }
 
-// TestGenerateIsTheSameOnAnyNumberOfThreads, of a model with products large enough for
-// several.
+// TestGenerateIsTheSameOnAnyNumberOfThreads uses a model whose products are large enough for several
+// threads.
 func TestGenerateIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	c := tiny("layer")
 	c.Context, c.Channels, c.Vocab = 32, 256, 300
-	m := unlike(t, c)
+	m := perturbed(t, c)
 	var want []int
 	for _, threads := range []int{1, 2, 5} {
 		runtime.GOMAXPROCS(threads)
@@ -214,9 +213,9 @@ func TestGenerateIsTheSameOnAnyNumberOfThreads(t *testing.T) {
 	}
 }
 
-// TestGenerateLeavesTheModelAsItWas, and its graph, which may be trained on.
-func TestGenerateLeavesTheModelAsItWas(t *testing.T) {
-	m := unlike(t, tiny("batch"))
+// TestGenerateDoesNotChangeTheModel or its graph, so that training can continue on it.
+func TestGenerateDoesNotChangeTheModel(t *testing.T) {
+	m := perturbed(t, tiny("batch"))
 	before, nodes := m.State(), len(m.g.AllNodes())
 	_, err := take(m, []int{1}, Sampling{Temperature: 1}, 20)
 	require.NoError(t, err)
@@ -226,16 +225,16 @@ func TestGenerateLeavesTheModelAsItWas(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeGenerated(t *testing.T) {
+func TestGenerateErrors(t *testing.T) {
 	nan := math.NaN()
 	broken := func(weight float32) *Model {
-		m := unlike(t, tiny("none"))
+		m := perturbed(t, tiny("none"))
 		s := m.State()
 		s["transformer.wte.weight"].Float32s()[5*8] = weight // token 5's
 		require.NoError(t, m.Load(s))
 		return m
 	}
-	unbound := unlike(t, tiny("layer"))
+	unbound := perturbed(t, tiny("layer"))
 	unbound.g.UnbindAll()
 	for _, c := range []struct {
 		m      *Model
@@ -245,18 +244,23 @@ func TestWhatCannotBeGenerated(t *testing.T) {
 	}{
 		{nil, []int{1}, Sampling{Temperature: -1}, "transformer: temperature is -1, want a finite number, 0 or more"},
 		{nil, []int{1}, Sampling{Temperature: nan}, "transformer: temperature is NaN, want a finite number, 0 or more"},
-		{nil, []int{1}, Sampling{Temperature: math.Inf(1)}, "transformer: temperature is +Inf, want a finite number, 0 or more"},
+		{nil, []int{1}, Sampling{Temperature: math.Inf(1)},
+			"transformer: temperature is +Inf, want a finite number, 0 or more"},
 		{nil, []int{1}, Sampling{TopK: -2}, "transformer: top-k is -2, want 0 (all) or more"},
 		{nil, nil, Sampling{}, "transformer: the prompt is empty, want a token or more"},
 		{nil, []int{0, 6, 7}, Sampling{}, "transformer: token 2 of the prompt is 7, want it in [0, 7)"},
 		{nil, []int{-1}, Sampling{}, "transformer: token 0 of the prompt is -1, want it in [0, 7)"},
-		{unbound, []int{0}, Sampling{}, "transformer: layers: Embedding transformer.wte: transformer.wte.weight has no memory: the layer's graph has been unbound"},
-		{broken(float32(nan)), []int{1, 2}, Sampling{Temperature: 1}, "transformer: token 2: the logit of 5 is NaN, want a finite number"},
-		{broken(float32(math.Inf(1))), []int{1, 2, 3}, Sampling{}, "transformer: token 3: the logit of 5 is +Inf, want a finite number"},
+		{unbound, []int{0}, Sampling{},
+			"transformer: layers: Embedding transformer.wte: transformer.wte.weight has no memory: the layer's graph " +
+				"has been unbound"},
+		{broken(float32(nan)), []int{1, 2}, Sampling{Temperature: 1},
+			"transformer: token 2: the logit of 5 is NaN, want a finite number"},
+		{broken(float32(math.Inf(1))), []int{1, 2, 3}, Sampling{},
+			"transformer: token 3: the logit of 5 is +Inf, want a finite number"},
 	} {
 		m := c.m
 		if m == nil {
-			m = unlike(t, tiny("layer"))
+			m = perturbed(t, tiny("layer"))
 		}
 		calls := 0
 		for id, err := range m.Generate(c.prompt, c.s) {
@@ -269,12 +273,11 @@ func TestWhatCannotBeGenerated(t *testing.T) {
 	require.NoError(t, Sampling{}.Validate())
 }
 
-// TestGenerateReleasesItsMemory, 6 MB of keys and values here, to the next garbage
-// collection, where the caller stops and where he panics.
+// TestGenerateReleasesItsMemory, here 6 MB of keys and values, when the caller stops or panics.
 func TestGenerateReleasesItsMemory(t *testing.T) {
 	c := tiny("layer")
 	c.Context, c.Channels = 4000, 64
-	m := unlike(t, c)
+	m := perturbed(t, c)
 	stop := errors.New("stop")
 	for _, end := range []func(){
 		func() { _, _ = take(m, []int{1}, Sampling{}, 3) },
@@ -291,16 +294,16 @@ func TestGenerateReleasesItsMemory(t *testing.T) {
 			runtime.ReadMemStats(&s)
 			return int64(s.HeapAlloc)
 		}
-		heap() // what earlier tests have left to finalizers
+		heap() // collect what finalizers of earlier tests release
 		before := heap()
 		end()
 		require.Less(t, heap()-before, int64(1<<20))
 	}
 }
 
-// TestATokenAllocatesWhatGorgoniaDoes, a few objects an operation, and nothing that
-// grows with the model: as much at a token's 8 channels as at 64.
-func TestATokenAllocatesWhatGorgoniaDoes(t *testing.T) {
+// TestAllocationsPerToken are Gorgonia's, a few objects per operation, and do not grow with the
+// model: 8 channels allocate as much as 64.
+func TestAllocationsPerToken(t *testing.T) {
 	count := func(channels int) float64 {
 		c := tiny("layer")
 		c.Context, c.Channels, c.Vocab, c.Dtype = 200, channels, 10*channels, tensor.Float32
@@ -319,7 +322,7 @@ func TestATokenAllocatesWhatGorgoniaDoes(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		for range 2*c.Context + 1 { // windows
+		for range 2*c.Context + 1 { // through several windows
 			next()
 		}
 		operations := 0

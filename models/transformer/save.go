@@ -7,9 +7,9 @@ import (
 	"gorgonorm/internal/safetensors"
 )
 
-// Save writes the model's State in the safetensors format, lm_head.weight with it, as
-// nanoGPT's state_dict() has it, and as metadata, under keys that begin with gorgonorm.,
-// what Load cannot tell from names and shapes.
+// Save writes the model's State in the safetensors format, together with lm_head.weight, which
+// nanoGPT's state_dict() also contains. The metadata holds what Load cannot infer from names and
+// shapes, under keys with the prefix "gorgonorm.".
 func (m *Model) Save(w io.Writer) error {
 	all := m.tensors()
 	all[headWeight] = all[wteWeight]

@@ -12,16 +12,14 @@ import (
 	"gorgonorm/layers"
 )
 
-// State is a copy of the weights, by nanoGPT's names, and of BatchNorm's running
-// statistics, by PyTorch's. The head's weight is transformer.wte.weight, and not
-// there a second time.
+// State returns a copy of the weights, with nanoGPT's names, and of BatchNorm's running
+// statistics, with PyTorch's names. The head's weight, transformer.wte.weight, appears once.
 func (m *Model) State() layers.State { return m.stateful().State() }
 
-// Load gives the model, and thereby all its placements, the values of a state. Its
-// names, shapes and types must be those of State: if any is not, that is an error
-// that names them all, and nothing is changed. It may also have nanoGPT's lm_head.weight,
-// with the numbers of transformer.wte.weight. No graph that the model stands on may run
-// meanwhile.
+// Load copies the values of a state into the model and thereby into all its placements. The names,
+// shapes and types must be those of State; otherwise Load returns an error that lists all
+// differences, and changes nothing. The state may also contain nanoGPT's lm_head.weight, which
+// must equal transformer.wte.weight. No graph of the model may run during the call.
 func (m *Model) Load(s layers.State) error {
 	weight, given := s[headWeight]
 	tied := given && equal(weight, s[wteWeight])
@@ -34,26 +32,25 @@ func (m *Model) Load(s layers.State) error {
 	case err == nil:
 		return nil
 	case given && !tied:
-		return fmt.Errorf("transformer: %w (%s would have to equal %s)", err, headWeight, wteWeight)
+		return fmt.Errorf("transformer: %w (%s must equal %s)", err, headWeight, wteWeight)
 	default:
 		return fmt.Errorf("transformer: %w", err)
 	}
 }
 
-// Snapshot takes a snapshot of BatchNorm's running statistics, for a training loop that
-// skips a step whose loss or gradient is not finite.
+// Snapshot returns a snapshot of BatchNorm's running statistics, for a training loop that skips
+// steps whose loss or gradient is not finite.
 func (m *Model) Snapshot() *layers.Snapshot { return m.stateful().Snapshot() }
 
-// equal reports whether two tensors have the same shape and numbers. They may
-// differ in type, and in the sign of a zero.
+// equal reports whether two tensors have the same shape and numbers. Types and the signs of zeros
+// may differ.
 func equal(a, b *tensor.Dense) bool {
 	x, y := op.Numbers(a), op.Numbers(b)
-	return x != nil && y != nil && slices.Equal(a.Shape(), b.Shape()) && slices.EqualFunc(x, y, func(v, w float64) bool {
-		return v == w || math.IsNaN(v) && math.IsNaN(w)
-	})
+	same := func(v, w float64) bool { return v == w || math.IsNaN(v) && math.IsNaN(w) }
+	return x != nil && y != nil && slices.Equal(a.Shape(), b.Shape()) && slices.EqualFunc(x, y, same)
 }
 
-// stateful are the layers that have a state, in nanoGPT's order.
+// stateful returns the layers that have a state, in nanoGPT's order.
 func (m *Model) stateful() layers.Stack {
 	s := layers.Stack{m.wte, m.wpe}
 	for _, b := range m.blocks {

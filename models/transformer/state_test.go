@@ -16,8 +16,8 @@ import (
 	"gorgonorm/layers"
 )
 
-// TestStateHasPyTorchsNames: Load has the model's names checked with those that
-// PyTorch's model has; here are those that State gives.
+// TestStateHasPyTorchsNames: Load compares the model's names with those of PyTorch's model; this
+// test compares those that State returns.
 func TestStateHasPyTorchsNames(t *testing.T) {
 	var f struct{ Models []goldenModel }
 	golden.Read(t, "placements.json", &f)
@@ -36,7 +36,7 @@ func TestStateHasPyTorchsNames(t *testing.T) {
 
 var someIDs = golden.Ints{Shape: []int{2, 3}, Data: []int{1, 6, 2, 0, 3, 5}}
 
-// randomize changes what the nodes and the norms of a model hold.
+// randomize overwrites the weights and running statistics of a model with random numbers.
 func randomize(m *Model, seed uint64) {
 	rng := rand.New(rand.NewPCG(17, seed))
 	fill := func(d *tensor.Dense) {
@@ -62,7 +62,7 @@ func batchNorms(m *Model) (all []*layers.BatchNorm) {
 	return all
 }
 
-// evaluation places a model; the function gives its logits.
+// evaluation places a model on a graph of its own and returns a function that computes its logits.
 func evaluation(t *testing.T, m *Model) func() []float32 {
 	t.Helper()
 	g := G.NewGraph()
@@ -71,7 +71,7 @@ func evaluation(t *testing.T, m *Model) func() []float32 {
 	return logits(t, g, e, someIDs)
 }
 
-func TestStateGoesFromModelToModel(t *testing.T) {
+func TestStateCanBeLoadedIntoAnotherModel(t *testing.T) {
 	for name, c := range arrangements() {
 		t.Run(name, func(t *testing.T) {
 			a, err := New(G.NewGraph(), c)
@@ -87,7 +87,8 @@ func TestStateGoesFromModelToModel(t *testing.T) {
 				names = append(names, n.Name())
 			}
 			for _, l := range batchNorms(a) {
-				names = append(names, l.Name()+".running_mean", l.Name()+".running_var", l.Name()+".num_batches_tracked")
+				names = append(names, l.Name()+".running_mean", l.Name()+".running_var",
+					l.Name()+".num_batches_tracked")
 			}
 			require.ElementsMatch(t, names, slices.Collect(maps.Keys(state)))
 			require.NotEqual(t, want, yb())
@@ -101,9 +102,8 @@ func TestStateGoesFromModelToModel(t *testing.T) {
 	}
 }
 
-// TestLoadGoesBackBehindTraining: with BatchNorm that takes the running statistics
-// as well.
-func TestLoadGoesBackBehindTraining(t *testing.T) {
+// TestLoadUndoesTraining: with BatchNorm this includes the running statistics.
+func TestLoadUndoesTraining(t *testing.T) {
 	for _, norm := range []string{"batch", "layer"} {
 		t.Run(norm, func(t *testing.T) {
 			g := G.NewGraph()
@@ -131,7 +131,7 @@ func TestLoadGoesBackBehindTraining(t *testing.T) {
 			require.NoError(t, m.Load(state))
 			require.Equal(t, before, eval())
 			if norm == "batch" {
-				require.NoError(t, vm.RunAll()) // changes the statistics alone
+				require.NoError(t, vm.RunAll()) // changes only the statistics
 				require.NotEqual(t, before, eval())
 				require.NoError(t, m.Load(state))
 				require.Equal(t, before, eval())
@@ -140,21 +140,21 @@ func TestLoadGoesBackBehindTraining(t *testing.T) {
 	}
 }
 
-func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
+func TestLoadAcceptsATiedHead(t *testing.T) {
 	const wte, head = "transformer.wte.weight", "lm_head.weight"
 	m, err := New(G.NewGraph(), tiny("layer"))
 	require.NoError(t, err)
 	state := m.State()
 	require.NotContains(t, state, head)
-	state[wte].Float32s()[3] = float32(math.NaN()) // of a model that has diverged
+	state[wte].Float32s()[3] = float32(math.NaN()) // as in a diverged model
 	rows := state[wte].Clone().(*tensor.Dense)
 	state[head] = tensor.New(tensor.WithShape(8, 7), tensor.WithBacking(transposed(rows.Float32s(), 8)))
 	require.NoError(t, state[head].T())
 	require.NoError(t, m.Load(state))
-	require.Contains(t, state, head, "the caller's map is left alone")
+	require.Contains(t, state, head, "Load does not change the caller's map")
 	require.NotContains(t, m.State(), head)
 
-	// equal but for its type and the sign of a zero
+	// equal except for the type and the sign of a zero
 	rows.Float32s()[3] = 0
 	state[wte] = rows
 	wide := widen(rows.Float32s())
@@ -162,7 +162,7 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 	state[head] = tensor.New(tensor.WithShape(7, 8), tensor.WithBacking(wide))
 	require.NoError(t, m.Load(state))
 	wide[55]++
-	require.ErrorContains(t, m.Load(state), "lm_head.weight would have to equal")
+	require.ErrorContains(t, m.Load(state), "lm_head.weight must equal")
 
 	state[head] = rows
 	state["gain"] = nil
@@ -172,7 +172,7 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 	require.NoError(t, err)
 	before := m.State()
 	const refused = "transformer: layers: cannot load the state: lm_head.weight is unexpected"
-	const hint = " (lm_head.weight would have to equal transformer.wte.weight)"
+	const hint = " (lm_head.weight must equal transformer.wte.weight)"
 	other := m.State()[wte]
 	other.Float32s()[55]++
 	for _, c := range []struct {
@@ -194,7 +194,7 @@ func TestTheHeadsWeightMayBeThereTwice(t *testing.T) {
 	}
 }
 
-// transposed are the elements of rows of n columns, column by column.
+// transposed returns the elements of a matrix with n columns, column by column.
 func transposed(x []float32, n int) (columns []float32) {
 	for j := range n {
 		for i := j; i < len(x); i += n {
@@ -212,7 +212,7 @@ func elements(s layers.State) map[string]any {
 	return m
 }
 
-func TestLoadSaysAllThatIsWrong(t *testing.T) {
+func TestLoadListsAllFaults(t *testing.T) {
 	c := tiny("batch")
 	c.QKNorm = true
 	m, err := New(G.NewGraph(), c)

@@ -16,35 +16,35 @@ import (
 	"gorgonorm/layers"
 )
 
-// The embedding's weight and the head's, which are one tensor.
+// The names of the embeddings' weights and of the head's, which is the same tensor as wteWeight.
 const (
 	wteWeight  = "transformer.wte.weight"
 	wpeWeight  = "transformer.wpe.weight"
 	headWeight = "lm_head.weight"
 )
 
-// weights are the tensors of an open file by nanoGPT's names.
+// weights holds the tensors of an open file by nanoGPT's names.
 type weights struct {
 	*safetensors.File
 	path       string
-	notes      notes             // of the file's metadata
-	names      map[string]string // in the file, by nanoGPT's
-	conv1D     bool              // linear layers' weights are of shape (in, out)
+	notes      notes             // from the file's metadata
+	names      map[string]string // from nanoGPT's names to the file's
+	conv1D     bool              // linear layers' weights have the shape (in, out)
 	duplicates Faults
 }
 
-// wrappers are the names of PyTorch's modules that hold another one: those of
+// wrappers lists the names under which PyTorch's wrapper modules hold the wrapped one: those of
 // torch.compile, (Distributed)DataParallel, FSDP and activation checkpointing.
 var wrappers = []string{"_orig_mod", "module", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 
-// unwrapped is a tensor's name without its wrappers.
+// unwrapped returns a tensor's name without the names of wrappers.
 func unwrapped(name string) string {
 	parts := strings.Split(name, ".")
 	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return slices.Contains(wrappers, s) }), ".")
 }
 
-// openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or
-// those of GPT-2 as published. It skips attention's masks, which are no weights.
+// openWeights opens a file with nanoGPT's names, with or without PyTorch's wrappers, or with the
+// names of GPT-2 as published. It skips attention masks, which are not weights.
 func openWeights(path string) (*weights, error) {
 	f, err := safetensors.Open(path)
 	if err != nil {
@@ -59,12 +59,12 @@ func openWeights(path string) (*weights, error) {
 		if known != headWeight && !strings.HasPrefix(known, "transformer.") {
 			known = "transformer." + known
 		}
-		if twice, ok := w.names[known]; ok {
-			w.duplicates = append(w.duplicates, Fault{name, "is " + plain(twice) + " again"})
+		if first, ok := w.names[known]; ok {
+			w.duplicates = append(w.duplicates, Fault{name, "duplicates " + plain(first)})
 		}
 		w.names[known] = name
 	}
-	if _, ok := w.names[wteWeight]; !ok { // of two that share memory, save_model keeps one
+	if _, ok := w.names[wteWeight]; !ok { // save_model keeps one of two tensors that share memory
 		if head, ok := w.names[headWeight]; ok {
 			w.names[wteWeight] = head
 		}
@@ -78,22 +78,22 @@ func openWeights(path string) (*weights, error) {
 	return w, nil
 }
 
-// of finds a tensor by nanoGPT's name.
-func (w *weights) of(name string) (t safetensors.Tensor, ok bool) {
-	in, ok := w.names[name]
-	return w.Tensors[in], ok
+// tensor returns the tensor with nanoGPT's name, and whether the file has it.
+func (w *weights) tensor(name string) (t safetensors.Tensor, ok bool) {
+	inFile, ok := w.names[name]
+	return w.Tensors[inFile], ok
 }
 
-// crop leaves out the positions beyond a context.
+// crop drops the positions beyond a context.
 func (w *weights) crop(context int) {
-	if t, _ := w.of(wpeWeight); len(t.Shape) == 2 && t.Shape[0] > context {
+	if t, _ := w.tensor(wpeWeight); len(t.Shape) == 2 && t.Shape[0] > context {
 		w.Tensors[w.names[wpeWeight]] = t.Rows(context)
 	}
 }
 
-// uncounted reports whether a name is that of a count of batches, and the file has running
-// statistics without it, as files from Keras, Flax and early versions of PyTorch do. The
-// count is then 0.
+// uncounted reports whether name is a count of batches that is missing although the file has its
+// running statistics, as in files from Keras, Flax and early versions of PyTorch. The count is
+// then 0.
 func (w *weights) uncounted(name string) bool {
 	_, given := w.names[name]
 	statistics, _ := strings.CutSuffix(name, "num_batches_tracked")
@@ -101,14 +101,15 @@ func (w *weights) uncounted(name string) bool {
 	return safetensors.IsCount(name) && !given && variance
 }
 
-// transposed says that a weight is held as GPT-2's Conv1D does.
+// transposed reports whether the file stores a weight as GPT-2's Conv1D does.
 func (w *weights) transposed(name string) bool {
-	return w.conv1D && (strings.HasSuffix(name, ".c_attn.weight") || strings.HasSuffix(name, ".c_fc.weight") || strings.HasSuffix(name, ".c_proj.weight"))
+	ends := func(suffix string) bool { return strings.HasSuffix(name, suffix) }
+	return w.conv1D && (ends(".c_attn.weight") || ends(".c_fc.weight") || ends(".c_proj.weight"))
 }
 
-// shape is a tensor's in the model.
+// shape returns the shape that a tensor of the file has in the model.
 func (w *weights) shape(name string) tensor.Shape {
-	t, _ := w.of(name)
+	t, _ := w.tensor(name)
 	s := slices.Clone(t.Shape)
 	switch {
 	case w.transposed(name):
@@ -119,15 +120,15 @@ func (w *weights) shape(name string) tensor.Shape {
 	return s
 }
 
-// compare finds which of a model's tensors the file has with their shapes and in
-// types that theirs hold, and says what is wrong with the others, on either side.
+// compare returns the names of the model's tensors that the file has in the same shape and in a
+// type that the model's can hold, and the faults of all other tensors on either side.
 func (w *weights) compare(own layers.State) (matched []string, faults Faults) {
 	faults = slices.Clone(w.duplicates)
 	fault := func(name, format string, args ...any) {
 		faults = append(faults, Fault{name, fmt.Sprintf(format, args...)})
 	}
 	for _, name := range slices.Sorted(maps.Keys(own)) {
-		t, ok := w.of(name)
+		t, ok := w.tensor(name)
 		n := len(faults)
 		switch d := own[name]; {
 		case w.uncounted(name):
@@ -171,12 +172,13 @@ func holds(own tensor.Dtype, d format.DType) bool {
 	}
 }
 
-// examine reads tensors and says what no weight can be. The error is one of reading.
+// examine reads tensors and returns the faults of those whose numbers cannot be a weight's. The
+// error is one of reading.
 func (w *weights) examine(names []string) (Faults, error) {
 	var faults Faults
 	for _, name := range names {
 		examine := w.examineFloats
-		if t, _ := w.of(name); t.DType == format.I64 {
+		if t, _ := w.tensor(name); t.DType == format.I64 {
 			examine = w.examineCount
 		}
 		found, err := examine(name)
@@ -191,7 +193,8 @@ func (w *weights) examine(names []string) (Faults, error) {
 			return nil, err
 		}
 		if !same {
-			faults = append(faults, Fault{head, fmt.Sprintf("is not the same as %s, which the model has as its head", plain(w.names[wteWeight]))})
+			faults = append(faults, Fault{head,
+				"differs from " + plain(w.names[wteWeight]) + ", which the model uses as its head"})
 		}
 	}
 	return byBlock(faults), nil
@@ -221,7 +224,8 @@ func (w *weights) examineFloats(name string) (faults Faults, err error) {
 		return nil
 	})
 	if wrong > 0 {
-		faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds NaN or infinity, %d in all, the first as element %d", wrong, first)})
+		reason := fmt.Sprintf("holds NaN or infinity, %d in all, the first at index %d", wrong, first)
+		faults = append(faults, Fault{w.names[name], reason})
 	}
 	if negative > 0 && strings.HasSuffix(name, ".running_var") {
 		faults = append(faults, Fault{w.names[name], fmt.Sprintf("holds %d negative variances", negative)})
@@ -229,7 +233,7 @@ func (w *weights) examineFloats(name string) (faults Faults, err error) {
 	return faults, err
 }
 
-// read gives a tensor of the model the file's numbers, whatever the order of its memory.
+// read copies a tensor of the file into one of the model, whatever the order of its memory.
 func (w *weights) read(name string, d *tensor.Dense) error {
 	switch {
 	case !op.InOrder(d):
@@ -246,7 +250,7 @@ func (w *weights) read(name string, d *tensor.Dense) error {
 	}
 }
 
-// readTransposed reads a weight that the file holds as (in, out).
+// readTransposed reads a weight that the file stores in the shape (in, out).
 func readTransposed[T op.Float](w *weights, name string, shape tensor.Shape, into []T) error {
 	out, in := shape[0], shape[1]
 	return safetensors.Read(w.File, w.names[name], func(at int, block []T) error {
@@ -257,7 +261,7 @@ func readTransposed[T op.Float](w *weights, name string, shape tensor.Shape, int
 	})
 }
 
-// list names the file's tensors, those of several blocks together, of very many the first.
+// list returns the names of the file's tensors, those of several blocks merged, and at most 20.
 func (w *weights) list() string {
 	const most = 20
 	var all Faults
@@ -274,7 +278,7 @@ func (w *weights) list() string {
 	return strings.Join(names, ", ")
 }
 
-// errorf says all that is wrong with the file.
+// errorf returns an error that lists the faults of the file.
 func (w *weights) errorf(faults []string) error {
 	return fmt.Errorf("transformer: cannot load %s: %s", filepath.Clean(w.path), strings.Join(faults, "; "))
 }

@@ -1,5 +1,5 @@
-"""BatchNorm under its options, one a case: each is PyTorch's own module, or what an
-option that PyTorch lacks is defined as, around it."""
+"""BatchNorm with one option in each case. A case uses PyTorch's own module, or a wrapper that
+implements an option that PyTorch lacks."""
 
 import torch
 from torch import nn
@@ -13,8 +13,8 @@ EPS = 1e-5
 class BatchNorm(nn.Module):
     """torch.nn.BatchNorm1d or 2d with the channels on any axis.
 
-    The module has the statistics and the mode; weight and bias are arguments, so
-    that run takes their gradients.
+    The module holds the statistics and the mode. Weight and bias are arguments, so that run
+    computes their gradients.
     """
 
     def __init__(self, shape, axis, **options):
@@ -34,7 +34,7 @@ class BatchNorm(nn.Module):
 
 
 class Masked(BatchNorm):
-    """Only the rows that count are normalized, among themselves; the rest are 0."""
+    """Normalizes only the rows that count, with statistics over them; the others become 0."""
 
     def forward(self, x, w, b, mask):
         y, counts = torch.zeros_like(x), mask.bool()
@@ -43,7 +43,7 @@ class Masked(BatchNorm):
 
 
 class Positions(BatchNorm):
-    """x (B,T,C): every position and channel has its own statistics over the batch."""
+    """For x (B,T,C): every position and channel has its own statistics over the batch."""
 
     def __init__(self, shape, axis, **options):
         B, T, C = shape
@@ -59,7 +59,7 @@ class Positions(BatchNorm):
 
 
 class Biased(BatchNorm):
-    """The running variance takes the batch's Σ(x−μ)²/N, as Flax does, not N−1."""
+    """The running variance uses the batch's Σ(x−μ)²/N, as in Flax, instead of N−1."""
 
     def forward(self, x, w, b, mask):
         before, m = self.bn.running_var.clone(), self.bn.momentum
@@ -71,14 +71,14 @@ class Biased(BatchNorm):
 
 
 class Frozen(BatchNorm):
-    """In evaluation mode while the rest trains."""
+    """Stays in evaluation mode during training."""
 
     def train(self, mode=True):
         return super().train(False)
 
 
 def counted_rows(rnd, shape):
-    """1 for the rows that count, at least 3 of them, and 0 for the others."""
+    """Returns 1 for the rows that count, at least 3 of them, and 0 for the others."""
     mask = rnd.ints(shape, 2)
     while mask.sum() < 3:
         mask = rnd.ints(shape, 2)
@@ -89,7 +89,7 @@ def options_case(rnd, shape, axis, norm, params):
     kind = type(norm)
     n = shape[axis]
     given = affine(rnd, params, n)
-    if kind is Frozen:  # as of earlier training
+    if kind is Frozen:  # as after earlier training
         norm.bn.running_mean, norm.bn.running_var = rnd.normal((n,)), rnd.normal((n,), 2, 0.4)
     norm.to(rnd.dtype)
 
@@ -100,7 +100,7 @@ def options_case(rnd, shape, axis, norm, params):
     def step(shape):
         mask = counted_rows(rnd, shape[:-1]) if kind is Masked else None
         out = run(lambda x, w, b: norm(x, w, b, mask), rnd.normal(shape), x=rnd.normal(shape), **given)
-        del out["weight"], out["bias"]  # the case's
+        del out["weight"], out["bias"]  # they are fields of the case
         return {"mask": tensor(mask), **out}
 
     def training_step():
@@ -118,9 +118,9 @@ def options_case(rnd, shape, axis, norm, params):
 
 @makes_files
 def batchnorm_options():
-    """Fields: option, eps, momentum (null: cumulative average), axis, weight and bias
-    (null where none), the running statistics before the first step (null where not
-    tracked), steps with those after each, and eval, which leaves them alone."""
+    """Fields: option, eps, momentum (null: cumulative average), axis, weight and bias (null if none),
+    the running statistics before the first step (null if not tracked), steps with the statistics
+    after each, and eval, which does not change them."""
     variants = [
         # option, shape, axis, kind, options of PyTorch's module
         ("axis", (2, 3, 2, 2), 1, BatchNorm, {}),

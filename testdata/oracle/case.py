@@ -1,4 +1,4 @@
-"""What every case is made with: seeded random tensors, runs and their JSON."""
+"""Helpers for all cases: seeded random tensors, runs and their JSON."""
 
 import json
 import pathlib
@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 import torch
 
-FILES = []  # functions that make files, in the order in which they are defined
+FILES = []  # functions that generate files, in the order of their definition
 
 
 def makes_files(make):
-    """Marks a function that golden.py is to call: NAME makes NAME.json."""
+    """Marks a function that golden.py calls: NAME generates NAME.json."""
     FILES.append(make)
     return make
 
@@ -21,7 +21,7 @@ TESTDATA = pathlib.Path(__file__).resolve().parent.parent
 
 
 class Random:
-    """Random tensors of one dtype, seeded by the name of a case."""
+    """Generates random tensors of one dtype, seeded by the name of a case."""
 
     def __init__(self, seed, dtype=torch.float64):
         self.gen = torch.Generator().manual_seed(zlib.crc32(seed.encode()))
@@ -50,7 +50,7 @@ def each_dtype(kind, shape, *notes):
 
 
 def tensor(t):
-    """The JSON form of a tensor, or of None."""
+    """Returns the JSON form of a tensor or of None."""
     if t is None:
         return None
     data = t.detach().reshape(-1).tolist()
@@ -60,12 +60,12 @@ def tensor(t):
 
 
 def number(t):
-    """The JSON form of a tensor of one number."""
+    """Returns the JSON form of a tensor with one number."""
     return tensor(t)["data"][0]
 
 
 def leaf(t):
-    """A copy of t that collects a gradient; None stays None."""
+    """Returns a copy of t that collects a gradient; None stays None."""
     return None if t is None else t.clone().requires_grad_()
 
 
@@ -78,7 +78,7 @@ def write(file, key, items, **head):
 
 
 def run(fn, dy, **inputs):
-    """The inputs, dy, y = fn(*inputs) and the gradients of the inputs."""
+    """Returns the inputs, dy, y = fn(*inputs) and the gradients of the inputs."""
     inputs = {name: leaf(t) for name, t in inputs.items()}
     y = fn(*inputs.values())
     y.backward(dy)
@@ -87,12 +87,12 @@ def run(fn, dy, **inputs):
 
 
 def affine(rnd, params, *shape):
-    """A random weight and bias: params is "both", "nobias" or "noaffine"."""
+    """Returns a random weight and bias. params is "both", "nobias" or "noaffine"."""
     weight = None if params == "noaffine" else rnd.gamma(*shape)
     bias = rnd.beta(*shape) if params == "both" else None
     return {"weight": weight, "bias": bias}
 
 
 def along(axis, x, fn):
-    """fn(x), where fn wants the channels on axis 1 and x has them on another."""
+    """Returns fn(x), where fn expects the channels on axis 1 and x has them on another."""
     return fn(x.movedim(axis, 1)).movedim(1, axis)

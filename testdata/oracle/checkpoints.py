@@ -1,4 +1,4 @@
-"""Models whose weights are loaded: logits and loss."""
+"""Logits and losses of models whose weights are loaded from files."""
 
 from dataclasses import replace
 
@@ -13,11 +13,11 @@ from .training import cross_entropy
 
 
 def filled(config):
-    """The model with weights and statistics from the formula."""
+    """Returns the model with weights and statistics from the formula."""
     model = GPT(config).double().eval()
     with torch.no_grad():
         for name, t in model.state_dict().items():
-            if name != "lm_head.weight":  # transformer.wte.weight
+            if name != "lm_head.weight":  # the same tensor as transformer.wte.weight
                 t.copy_(torch.from_numpy(entry(name, t.shape)))
     return model
 
@@ -25,9 +25,9 @@ def filled(config):
 @makes_files
 @torch.no_grad()
 def nanogpt():
-    """nanoGPT's small configuration under every norm. Weights are oracle/made.py's.
-    Fields: logits in float32 at every fourth position, loss of all positions in
-    float32, and loss64 in float64."""
+    """nanoGPT's small configuration with every norm. The weights are from oracle/made.py. Fields:
+    logits in float32 at every fourth position, loss of all positions in float32, and loss64 in
+    float64."""
     small = Config(vocab=65, context=64, layers=4, heads=4, channels=128, gelu="exact")
     rnd = Random("nanogpt")
     ids, targets = (rnd.ints((1, small.context), small.vocab) for _ in range(2))
@@ -44,7 +44,7 @@ def nanogpt():
 
 
 def masks(tiny, prefix, dtype):
-    """The causal masks that were among GPT-2's buffers."""
+    """Returns the causal masks that were buffers of GPT-2."""
     mask = torch.ones(tiny.context, tiny.context).tril().to(dtype)
     return {f"{prefix}h.{i}.attn.bias": mask[None, None] for i in range(tiny.layers)}
 
@@ -52,23 +52,23 @@ def masks(tiny, prefix, dtype):
 @makes_files
 @torch.no_grad()
 def checkpoints():
-    """Files as there are of nanoGPT and of GPT-2, tiny, in checkpoints/. Fields: file,
-    heads and gelu, which no file says, ids, targets, and logits and loss of the file's
-    weights in float64."""
+    """Writes tiny files in the formats of nanoGPT and GPT-2 to checkpoints/. Fields: file, heads and
+    gelu, which the files do not contain, ids, targets, and logits and loss of the file's weights in
+    float64."""
     tiny = Config(vocab=11, context=6, layers=2, heads=2, channels=8, bias=True, gelu="exact")
     gpt2 = replace(tiny, gelu="tanh", linear=Conv1D)
 
     def compiled(model):
-        """nanoGPT's, by a version that has the mask, of a compiled model."""
+        """Returns the state of a compiled nanoGPT, by a version with masks."""
         state = {**model.state_dict(), **masks(tiny, "transformer.", torch.float32)}
         return {"_orig_mod." + name: t for name, t in state.items()}
 
     def bare(model):
-        """The model without its head."""
+        """Returns the state of the model without its head."""
         return {**model.transformer.state_dict(), **masks(tiny, "", torch.float32)}
 
     def whole(model):
-        """With the head, and what the masks put in the place of scores."""
+        """Returns the state with the head and with the value that masked scores take."""
         masked = {f"transformer.h.{i}.attn.masked_bias": torch.tensor(-1e4).to(torch.bfloat16)
                   for i in range(tiny.layers)}
         return {**model.state_dict(), **masks(tiny, "transformer.", torch.uint8), **masked}

@@ -1,5 +1,5 @@
-"""What stands in for a norm without taking statistics: DyT (arXiv 2503.10622) and Derf
-(arXiv 2512.10938)."""
+"""Replacements for norms that need no statistics: DyT (arXiv 2503.10622) and Derf (arXiv
+2512.10938)."""
 
 import torch
 
@@ -7,7 +7,7 @@ from .case import affine, each_dtype, makes_files, run, write
 
 
 def scaled(curve, weight, bias):
-    """weight*curve + bias, of which either may be None."""
+    """Returns weight*curve + bias. Weight and bias may be None."""
     y = curve if weight is None else weight * curve
     return y if bias is None else y + bias
 
@@ -24,7 +24,7 @@ VARIANTS = [
 
 
 def cases(kind, fn, scalars):
-    """Fields: x, weight and bias (null where none), and fn's scalars, of shape (1)."""
+    """Yields cases. Fields: x, weight and bias (null if none), and fn's scalars, of shape (1)."""
     for shape, params, alpha, (std, decimals), *notes in VARIANTS:
         for rnd, head in each_dtype(kind, shape, params, *notes):
             given = {"alpha": rnd.normal((1,), alpha, 0.1, 3), "shift": rnd.normal((1,), 0, min(0.3, std), 6)}

@@ -1,5 +1,5 @@
-"""A GPT as a torch.nn.Module that has nanoGPT's parameters by nanoGPT's names, under
-any norm. With Conv1D for its linear layers it has those of GPT-2's own files."""
+"""A GPT as a torch.nn.Module with nanoGPT's parameters and names, and any norm. With Conv1D as its
+linear layers it has the parameters of GPT-2's own files."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from .transformer import causal_attention, qk_norm
 
 
 class Conv1D(nn.Module):
-    """x·W + b with W of shape (in, out), GPT-2's linear layer; nn.Linear has (out, in)."""
+    """GPT-2's linear layer x·W + b with W of shape (in, out); nn.Linear has (out, in)."""
 
     def __init__(self, size_in, size_out, bias):
         super().__init__()
@@ -25,7 +25,7 @@ class Conv1D(nn.Module):
 
 
 def gelu_new(x):
-    """GPT-2's."""
+    """GPT-2's GELU."""
     return F.gelu(x, approximate="tanh")
 
 
@@ -109,7 +109,7 @@ class GPT(nn.Module):
         self.lm_head.weight = self.transformer.wte.weight
 
     def forward(self, ids):
-        """ids (B,T) → logits (B,T,vocab)."""
+        """Maps ids (B,T) to logits (B,T,vocab)."""
         x = self.transformer.wte(ids) + self.transformer.wpe(torch.arange(ids.shape[1]))
         for block in self.transformer.h:
             x = block(x)

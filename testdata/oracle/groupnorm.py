@@ -1,4 +1,4 @@
-"""GroupNorm and InstanceNorm: statistics of each sample's own channels."""
+"""GroupNorm and InstanceNorm: statistics within each sample."""
 
 import torch
 import torch.nn.functional as F
@@ -8,8 +8,8 @@ from .case import affine, along, each_dtype, makes_files, run, tensor, write
 
 @makes_files
 def groupnorm():
-    """Fields: groups, eps, axis (of the channels), weight and bias (null where none)."""
-    # No group of one number: x̂ is 0 there, and PyTorch's what its rounding leaves.
+    """Fields: groups, eps, axis (of the channels), weight and bias (null if none)."""
+    # No groups of one number: their x̂ is 0, but PyTorch's is a rounding error.
     variants = [
         # shape, axis, groups, eps, affine
         ((4, 6), 1, 1, 1e-5, "both"),
@@ -44,7 +44,7 @@ def groupnorm():
 
 @makes_files
 def instancenorm():
-    """Fields: as of groupnorm, without groups."""
+    """Fields: as for groupnorm, without groups."""
     variants = [
         # shape, axis, eps, affine
         ((3, 4, 5), 1, 1e-5, "both"),
@@ -71,8 +71,8 @@ def instancenorm():
 
 @makes_files
 def instancenorm_tracking():
-    """Fields: momentum, weight, bias, three steps of training, each with the running
-    statistics after it, and eval; unbatched where x has no axis of samples."""
+    """Fields: momentum, weight, bias, three training steps, each with the running statistics after
+    it, eval, and unbatched, which is true if x has no axis of samples."""
     variants = [
         # shape, axis, momentum, affine, batched
         ((3, 4, 5), 1, 0.1, "both", True),

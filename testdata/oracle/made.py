@@ -1,4 +1,4 @@
-"""Numbers that any language makes: of them weights that need no file."""
+"""Numbers that any language can generate, and weights made of them, which need no file."""
 
 import math
 import zlib
@@ -9,8 +9,8 @@ FACTOR, TERM = np.uint64(6364136223846793005), np.uint64(1442695040888963407)
 
 
 def data(seed, n, mean, deviation, dtype=np.float32):
-    """n numbers of that mean and deviation, sums of four uniform ones: the top 24 bits
-    of states s ← s·FACTOR + TERM (mod 2^64), which begin at the seed. They are those of
+    """Returns n numbers with this mean and standard deviation, each a sum of four uniform numbers: the
+    top 24 bits of states s ← s·FACTOR + TERM (mod 2^64), which start at the seed. They equal those of
     Made in internal/golden."""
     powers = np.multiply.accumulate(np.full(4 * n, FACTOR))  # FACTOR^k, k from 1
     sums = np.add.accumulate(np.concatenate([np.ones(1, np.uint64), powers[:-1]]))  # Σ_j<k FACTOR^j
@@ -20,10 +20,9 @@ def data(seed, n, mean, deviation, dtype=np.float32):
 
 
 def entry(name, shape):
-    """The entry of a model's state of that name and shape, by a formula that
-    models/transformer/golden_load_test.go has too. Each has the name's CRC-32 as its
-    seed, matrices leave the size of what they multiply as it is, and variances are
-    above 0."""
+    """Returns the values of a state's tensor with this name and shape, by the same formula as
+    models/transformer/golden_load_test.go. The seed is the name's CRC-32. Matrices preserve the size
+    of what they multiply, and variances are positive."""
     if not shape:  # a count
         return np.array(7)
     if len(shape) == 2:

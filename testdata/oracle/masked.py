@@ -1,6 +1,6 @@
-"""Norms of what a mask counts: each set of elements is normalized without those that do
-not count, and these become 0. PyTorch has none of it: it normalizes what counts of each
-set, taken by itself."""
+"""Masked norms: each set of elements is normalized without its masked elements, which become 0.
+PyTorch has no masked norms, so these functions apply its norms to the unmasked elements of each
+set."""
 
 import math
 
@@ -11,14 +11,15 @@ from .case import affine, each_dtype, makes_files, run, tensor, write
 
 
 def normalize(v, first, centred, eps):
-    """A vector by its own statistics, or by the mean square of its first elements."""
+    """Normalizes a vector by its own statistics, or by the mean square of its first elements."""
     if centred:
         return F.layer_norm(v, v.shape, None, None, eps)
     return v * torch.rsqrt(v[first].pow(2).mean() + eps)
 
 
 def masked_sets(x, counts, gain, bias, first, centred, eps):
-    """Everything is of shape (sets, elements); the statistics are over what is first."""
+    """Normalizes each set. All arguments have the shape (sets, elements), except first, which marks
+    the elements that the statistics are over."""
     rows = []
     for v, c, w, b in zip(x, counts, gain, bias):
         y = torch.zeros_like(v)
@@ -29,7 +30,7 @@ def masked_sets(x, counts, gain, bias, first, centred, eps):
 
 
 def masked_norm(norm, x, counts, axes, groups, weight, bias, partial, eps):
-    """weight and bias are of the axes' shape, or None."""
+    """Normalizes x with a mask. weight and bias have the shape of the axes, or are None."""
     samples = [0] if norm in ("GroupNorm", "InstanceNorm") else [a for a in range(x.dim()) if a not in axes]
     order = [*samples, *axes, *(a for a in range(x.dim()) if a not in samples and a not in axes)]
     sizes = [x.shape[a] for a in axes]
@@ -38,7 +39,7 @@ def masked_norm(norm, x, counts, axes, groups, weight, bias, partial, eps):
     def sets(t):
         return t.permute(order).reshape(-1, size)
 
-    def each(t, default):  # an element for each of x
+    def each(t, default):  # one element for each element of x
         t = torch.full(sizes, default, dtype=x.dtype) if t is None else t
         ordered = t.reshape([1] * len(samples) + sizes + [1] * (x.dim() - len(samples) - len(axes)))
         return ordered.expand([x.shape[a] for a in order]).reshape(-1, size)
@@ -50,7 +51,7 @@ def masked_norm(norm, x, counts, axes, groups, weight, bias, partial, eps):
 
 
 def random_mask(rnd, shape):
-    """Two thirds of 1, and of the first sample hardly anything."""
+    """Returns a mask that keeps two thirds of the elements, but few of the first sample."""
     mask = (rnd.ints(shape, 3) > 0).long()
     mask[0] *= (rnd.ints(shape[1:], 4) == 0).long()
     return mask
@@ -58,11 +59,11 @@ def random_mask(rnd, shape):
 
 @makes_files
 def masked():
-    """Fields: norm, axes (of the features, counted from the front), shape (their sizes),
-    groups, eps, zero_centred and partial as of rmsnorm_options, mask (of x's shape, or
-    without the axes), weight and bias (null where none)."""
+    """Fields: norm, axes (of the features, counted from the front), shape (their sizes), groups, eps,
+    zero_centred and partial as for rmsnorm_options, mask (with x's shape, or without the axes),
+    weight and bias (null if none)."""
     variants = [
-        # norm, shape of x, axes, groups, eps, what the weight is, partial, the mask
+        # norm, shape of x, axes, groups, eps, kind of weight, partial, kind of mask
         ("LayerNorm", (5, 7), (1,), 1, 1e-2, "both", 1, "elements"),
         ("LayerNorm", (3, 2, 6), (2,), 1, 1e-3, "both", 1, "positions"),
         ("LayerNorm", (3, 4, 5), (1, 2), 1, 1e-5, "both", 1, "elements"),

@@ -10,14 +10,14 @@ from .rownorms import SHAPES, rms_norm
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """A channel over batch and time; x is (B,T,C)."""
+    """Normalizes each channel over batch and time; x is (B,T,C)."""
 
     def forward(self, x):
         return super().forward(x.flatten(0, -2)).view(x.shape)
 
 
 class RMSNorm(nn.Module):
-    """torch.nn.RMSNorm of PyTorch 2.4."""
+    """The torch.nn.RMSNorm of PyTorch 2.4."""
 
     def __init__(self, size):
         super().__init__()
@@ -51,7 +51,7 @@ class Derf(DyT):
 
 
 def scale_norm(x, weight, eps):
-    """g*sqrt(C)*x/|x| of arXiv 1910.05895, with eps where the other norms have it."""
+    """Returns g*sqrt(C)*x/|x| (arXiv 1910.05895), with eps inside the root as in the other norms."""
     size = x.shape[-1]
     y = math.sqrt(size) * x / torch.sqrt((x * x).sum(-1, keepdim=True) + size * eps)
     return y if weight is None else weight * y
@@ -82,7 +82,7 @@ NORMS = {"none": lambda size: nn.Identity(), "batch": BatchNorm, "layer": nn.Lay
 
 
 def qk_kind(kind):
-    """The norm that queries and keys have in a model of that norm: one that normalizes rows."""
+    """Returns the norm of queries and keys in a model with this norm: one that normalizes rows."""
     return "rms" if kind in ("rms", "scale") else "layer"
 
 

@@ -1,4 +1,4 @@
-"""Norms of each row: LayerNorm and RMSNorm."""
+"""Norms of rows: LayerNorm and RMSNorm."""
 
 import math
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 
 from .case import affine, each_dtype, makes_files, run, write
 
-# Shapes that layernorm and rmsnorm share.
+# Shapes for both layernorm and rmsnorm.
 SHAPES = [(5, 7), (1, 16), (6, 1), (3, 4, 8), (33, 17)]
 
 
@@ -51,8 +51,8 @@ def rmsnorm():
 
 @makes_files
 def layernorm_shape():
-    """Fields: shape (the last dimensions, those of a row), eps, weight and bias of that
-    shape (null where none)."""
+    """Fields: shape (of a row, the last dimensions), eps, weight and bias of that shape (null if
+    none)."""
     variants = [
         # shape of x, of a row, eps, affine
         ((4, 3, 5), (3, 5), 1e-5, "both"),
@@ -74,7 +74,7 @@ def layernorm_shape():
 
 
 def rms_norm_options(x, weight, row, eps, zero_centred, partial):
-    """RMSNorm with its options. PyTorch 1.13 has none of it."""
+    """Returns RMSNorm with its options, which PyTorch 1.13 lacks."""
     flat = x.flatten(-len(row))
     first = flat[..., :math.ceil(partial * flat.shape[-1])]  # pRMSNorm, arXiv 1910.07467
     y = (flat * torch.rsqrt(first.pow(2).mean(-1, keepdim=True) + eps)).view(x.shape)
@@ -85,11 +85,11 @@ def rms_norm_options(x, weight, row, eps, zero_centred, partial):
 
 @makes_files
 def rmsnorm_options():
-    """Fields: shape (the last dimensions, those of a row), eps, zero_centred (the gain is
-    1+weight), partial (the share of a row whose square mean is taken), weight of that
-    shape (null where none)."""
+    """Fields: shape (of a row, the last dimensions), eps, zero_centred (the gain is 1+weight), partial
+    (the fraction of a row over which the mean square is taken), weight of that shape (null if
+    none)."""
     variants = [
-        # shape of x, of a row, eps, what the weight is, partial
+        # shape of x, of a row, eps, kind of weight, partial
         ((4, 3, 5), (3, 5), 1e-6, "gain", 1),
         ((4, 3, 5), (3, 5), 1e-6, "zero_centred", 1),
         ((4, 3, 5), (3, 5), 1e-6, "noaffine", 1),
@@ -115,18 +115,17 @@ def rmsnorm_options():
 
 
 def along_axes(axes, x, fn):
-    """fn(x), where fn wants the axes last, in their order, and x has them elsewhere."""
+    """Returns fn(x), where fn expects the axes last, in their order, and x has them elsewhere."""
     last = [i - len(axes) for i in range(len(axes))]
     return fn(x.movedim(axes, last)).movedim(last, axes)
 
 
 @makes_files
 def rownorm_axes():
-    """Fields: norm ("layer" or "rms"), axes (those of a row, in its order), shape (their
-    sizes), eps, zero_centred and partial as of rmsnorm_options, weight and bias of that
-    shape (null where none)."""
+    """Fields: norm ("layer" or "rms"), axes (of a row, in its order), shape (their sizes), eps,
+    zero_centred and partial as for rmsnorm_options, weight and bias of that shape (null if none)."""
     variants = [
-        # shape of x, axes, norm, eps, what the weight is, partial
+        # shape of x, axes, norm, eps, kind of weight, partial
         ((2, 5, 3, 4), (1,), "layer", 1e-5, "both", 1),  # channels first
         ((2, 5, 3, 4), (-3,), "layer", 1e-3, "nobias", 1),
         ((2, 17, 18), (1,), "layer", 1e-5, "both", 1),
@@ -152,8 +151,8 @@ def rownorm_axes():
             if norm == "layer":
                 given = affine(rnd, kind, *row)
             else:
-                given = {"weight": {"gain": rnd.gamma, "zero_centred": rnd.beta, "noaffine": lambda *_: None}[kind](*row),
-                         "bias": None}
+                weight = {"gain": rnd.gamma, "zero_centred": rnd.beta, "noaffine": lambda *_: None}[kind](*row)
+                given = {"weight": weight, "bias": None}
 
             def normalize(x, w, b):
                 if norm == "layer":

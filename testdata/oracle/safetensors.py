@@ -1,5 +1,5 @@
-"""The safetensors format: 8 bytes of the header's length (little-endian), the header,
-which is JSON, and the tensors' elements, row-major and little-endian."""
+"""The safetensors format: 8 bytes with the length of the header (little-endian), the header in
+JSON, and the tensors' elements, row-major and little-endian."""
 
 import json
 
@@ -18,12 +18,12 @@ def write(path, tensors, metadata):
                         "data_offsets": [len(body), len(body) + len(elements)]}
         body += elements
     head = json.dumps(header, separators=(",", ":")).encode()
-    head += b" " * (-len(head) % 8)  # what follows is aligned
+    head += b" " * (-len(head) % 8)  # aligns the elements
     path.write_bytes(len(head).to_bytes(8, "little") + head + body)
 
 
 def read(path):
-    """The tensors by name, and the metadata."""
+    """Returns the tensors by name, and the metadata."""
     file = path.read_bytes()
     body = 8 + int.from_bytes(file[:8], "little")
     header = json.loads(file[8:body])

@@ -1,4 +1,4 @@
-"""Second derivatives: gradients of LayerNorm's and RMSNorm's own gradients."""
+"""Second derivatives: gradients of LayerNorm's and RMSNorm's gradients."""
 
 import torch
 import torch.nn.functional as F
@@ -19,12 +19,12 @@ def second_case(rnd, shape, norm, eps, params, only):
     y = norm(x, weight, bias, eps)
 
     def derivatives(of, upstream, names, **options):
-        """Gradients by name, of those that the case has."""
+        """Returns gradients by name, for the names that the case has."""
         wrt = {name: given[name] for name in names if given[name] is not None}
         return dict(zip(wrt, torch.autograd.grad(of, wrt.values(), upstream, **options)))
 
     first = derivatives(y, dy, ["x", "weight", "bias"], create_graph=True)
-    # s = Σ u·dx + Σ v·dweight + Σ w·dbias, or one term of it.
+    # s = Σ u·dx + Σ v·dweight + Σ w·dbias, or one of its terms.
     letters = {"u": "x", "v": "weight", "w": "bias"}
     upstream = {letter: rnd.normal(first[name].shape) for letter, name in letters.items()
                 if name in first and only in (letter, None)}
@@ -42,9 +42,9 @@ def second_case(rnd, shape, norm, eps, params, only):
 
 @makes_files
 def second():
-    """Fields: norm ("layer" or "rms"), eps; x, weight, bias, dy; the first pass y, dx,
-    dweight, dbias; the random u, v, w (null where not in s); the gradients ddx, ddweight
-    and ddy of s = Σ u·dx + Σ v·dweight + Σ w·dbias."""
+    """Fields: norm ("layer" or "rms"), eps; x, weight, bias, dy; the first pass y, dx, dweight, dbias;
+    the random u, v, w (null if not in s); the gradients ddx, ddweight and ddy of
+    s = Σ u·dx + Σ v·dweight + Σ w·dbias."""
     variants = [
         # shape, norm, affine, eps, the only term of s
         ((5, 7), "layer", "both", 1e-5, None),
@@ -56,7 +56,7 @@ def second():
         ((5, 7), "layer", "both", 1e-5, "w"),
         ((5, 7), "rms", "nobias", 1e-5, None),
         ((3, 4, 8), "rms", "nobias", 1e-2, None),
-        ((6, 1), "rms", "nobias", 0.5, None),  # less would be rounding
+        ((6, 1), "rms", "nobias", 0.5, None),  # with a smaller eps only rounding errors remain
         ((5, 7), "rms", "noaffine", 1e-2, None),
         ((5, 7), "rms", "nobias", 1e-5, "u"),
         ((5, 7), "rms", "nobias", 1e-5, "v"),

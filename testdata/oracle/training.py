@@ -1,4 +1,4 @@
-"""What training needs: the optimizer and the loss."""
+"""The optimizer and the loss."""
 
 import torch
 import torch.nn.functional as F

@@ -34,7 +34,7 @@ def gelu_exact():
 
 
 def causal_attention(qkv, heads):
-    """Causal multi-head self-attention on (B,T,3C), without projections."""
+    """Returns causal multi-head self-attention on (B,T,3C), without projections."""
     B, T, C = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     q, k, v = (t.view(B, T, heads, C // heads).transpose(1, 2) for t in qkv.split(C, dim=2))
     att = q @ k.transpose(-2, -1) / math.sqrt(C // heads)
@@ -84,9 +84,9 @@ def qknorm():
 
 
 def transformer_params(rnd, bias, vocab, context, layers, C, placement, qk):
-    """The parameters of nanoGPT by name, without lm_head, which is tied to wte.
+    """Returns the parameters of nanoGPT by name, without lm_head, which is tied to wte.
 
-    qk is the size of a head where queries and keys are normalized, else None.
+    qk is the size of a head if queries and keys are normalized, or else None.
     """
     p = {}
 

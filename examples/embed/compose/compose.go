@@ -1,10 +1,10 @@
-// Package compose builds models as golgi, Gorgonia's collection of layers, does:
-// everything is a function from gorgonia.Input to gorgonia.Result that knows its
-// name and its model, the nodes to train. A norm of gorgonorm is one as it
-// stands, beside layers of the user's own.
+// Package compose builds models in the style of golgi, Gorgonia's collection of layers. A
+// layer is a function from gorgonia.Input to gorgonia.Result with a name and a model, which
+// is the nodes to train. The norms of gorgonorm are such layers, and can be combined with
+// the user's own.
 //
-// golgi's interface has three placeholders more, Type, Shape and Describe, which
-// gorgonorm's layers have too.
+// The interface of golgi has three more methods, Type, Shape and Describe, which gorgonorm's
+// layers also have.
 package compose
 
 import (
@@ -15,20 +15,20 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Layer is what layers have in common, gorgonorm's among them.
+// Layer is the interface of layers, including those of gorgonorm.
 type Layer interface {
 	Model() G.Nodes
 	Fwd(x G.Input) G.Result
 	Name() string
 }
 
-// FC is a fully connected layer of the user's own, x·w.
+// FC is a fully connected layer, x·w, as a user may write it.
 type FC struct {
 	name string
 	w    *G.Node
 }
 
-// NewFC makes an FC on a graph.
+// NewFC returns an FC on a graph.
 func NewFC(g *G.ExprGraph, name string, in, out int, init G.InitWFn) *FC {
 	return &FC{name, G.NewMatrix(g, tensor.Float32, G.WithShape(in, out), G.WithName(name+"_W"), G.WithInit(init))}
 }
@@ -36,7 +36,7 @@ func NewFC(g *G.ExprGraph, name string, in, out int, init G.InitWFn) *FC {
 func (l *FC) Model() G.Nodes { return G.Nodes{l.w} }
 func (l *FC) Name() string   { return l.name }
 
-// Fwd applies the layer to x, of shape (rows, in). An error of x goes through.
+// Fwd applies the layer to x, of shape (rows, in). If x is an error, Fwd returns it.
 func (l *FC) Fwd(x G.Input) G.Result {
 	if err := G.CheckOne(x); err != nil {
 		return G.Err(fmt.Errorf("%s: %w", l.name, err))
@@ -44,10 +44,10 @@ func (l *FC) Fwd(x G.Input) G.Result {
 	return G.LiftResult(G.Mul(x.Node(), l.w))
 }
 
-// Seq is layers one after the other, itself a layer.
+// Seq is a layer that applies layers one after the other.
 type Seq []Layer
 
-// Fwd applies all layers. What goes wrong in one goes through those behind it.
+// Fwd applies all layers. It returns the first error of a layer.
 func (s Seq) Fwd(x G.Input) G.Result {
 	y := G.LiftResult(x, nil)
 	for _, l := range s {
@@ -56,7 +56,7 @@ func (s Seq) Fwd(x G.Input) G.Result {
 	return y
 }
 
-// Model is the nodes of all layers.
+// Model returns the nodes of all layers.
 func (s Seq) Model() (nodes G.Nodes) {
 	for _, l := range s {
 		nodes = append(nodes, l.Model()...)
@@ -64,7 +64,8 @@ func (s Seq) Model() (nodes G.Nodes) {
 	return nodes
 }
 
-// Name is the layers' names as functions compose, the first at the right.
+// Name returns the layers' names in the order of function composition, the first at the
+// right.
 func (s Seq) Name() string {
 	names := make([]string, len(s))
 	for i, l := range s {

@@ -15,8 +15,7 @@ import (
 	"gorgonorm/layers"
 )
 
-// A norm and a GELU of gorgonorm between two layers of the user's own learn
-// exclusive or.
+// A norm and a GELU of gorgonorm, between two layers of the user's own, learn exclusive or.
 func Example() {
 	g := G.NewGraph()
 	x := G.NewMatrix(g, tensor.Float32, G.WithName("x"), G.WithShape(4, 2),
@@ -44,7 +43,7 @@ func Example() {
 	}
 
 	var out G.Value
-	G.Read(y.Node(), &out) // the cost may be computed in y's own memory
+	G.Read(y.Node(), &out) // because Gorgonia may compute the cost in the memory of y
 
 	cost := G.Must(G.Mean(G.Must(G.Square(G.Must(G.Sub(y.Node(), target))))))
 	if _, err := G.Grad(cost, model.Model()...); err != nil {
@@ -80,11 +79,12 @@ func Example() {
 	// 1 xor 1 is 0
 }
 
-func TestErrorsGoThrough(t *testing.T) {
+func TestErrorsPropagate(t *testing.T) {
 	g := G.NewGraph()
 	norm, err := layers.NewLayerNorm(g, 3)
 	require.NoError(t, err)
 	model := compose.Seq{norm, compose.NewFC(g, "after", 3, 1, G.Zeroes())}
 	x := G.NewMatrix(g, tensor.Float32, G.WithName("x"), G.WithShape(4, 2))
-	require.EqualError(t, G.CheckOne(model.Fwd(x)), "after: layers: LayerNorm: last dimension is 2, want 3 (input shape (4, 2))")
+	require.EqualError(t, G.CheckOne(model.Fwd(x)),
+		"after: layers: LayerNorm: last dimension is 2, want 3 (input shape (4, 2))")
 }

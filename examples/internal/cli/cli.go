@@ -1,4 +1,5 @@
-// Package cli is what the example programs have in common as commands.
+// Package cli has what the example programs share: flags, help, exit statuses, Ctrl-C and
+// progress.
 package cli
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -19,13 +21,13 @@ import (
 const (
 	Failed      = 1
 	Misused     = 2
-	Interrupted = 130 // as shells have it for a program stopped by Ctrl-C
+	Interrupted = 130 // the status that shells report after Ctrl-C
 )
 
-// UsageError is a command line that cannot be.
+// UsageError is an error of the command line.
 type UsageError struct{ error }
 
-// Usage makes an error one of usage. Of nil it makes nil.
+// Usage returns err as a UsageError, or nil if err is nil.
 func Usage(err error) error {
 	if err == nil {
 		return nil
@@ -33,15 +35,16 @@ func Usage(err error) error {
 	return UsageError{err}
 }
 
-// Parse reads a command line that has flags only. Asked for help, it writes the
-// usage and the flags to help and returns flag.ErrHelp.
+// Parse parses a command line that has flags only. For -h it writes the usage and the flags
+// to help, at most 80 columns wide, and returns flag.ErrHelp.
 func Parse(f *flag.FlagSet, args []string, usage string, help io.Writer) error {
 	f.SetOutput(io.Discard)
 	switch err := f.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(help, usage)
-		f.SetOutput(help)
+		var flags strings.Builder
+		f.SetOutput(&flags)
 		f.PrintDefaults()
+		fmt.Fprint(help, usage, fold(flags.String()))
 		return err
 	case err != nil:
 		return Usage(wanted(f, err))
@@ -51,10 +54,38 @@ func Parse(f *flag.FlagSet, args []string, usage string, help io.Writer) error {
 	return nil
 }
 
+// fold breaks the descriptions of flags, which package flag indents by a tab, into lines of
+// at most 72 characters.
+func fold(flags string) string {
+	const indent, width = "    \t", 72
+	var b strings.Builder
+	for line := range strings.Lines(flags) {
+		description, ok := strings.CutPrefix(line, indent)
+		if !ok {
+			b.WriteString(line)
+			continue
+		}
+		rest := []rune(strings.TrimSpace(description))
+		for len(rest) > width {
+			end := width
+			for end > 0 && rest[end] != ' ' {
+				end--
+			}
+			if end == 0 { // a word that is longer than a line
+				break
+			}
+			b.WriteString(indent + string(rest[:end]) + "\n")
+			rest = rest[end+1:]
+		}
+		b.WriteString(indent + string(rest) + "\n")
+	}
+	return b.String()
+}
+
 // unreadable matches the end of package flag's errors about a value of the wrong kind.
 var unreadable = regexp.MustCompile(`-(\S+): (?:parse error|value out of range)$`)
 
-// wanted adds to an error of package flag what the flag takes.
+// wanted adds the wanted kind of value to an error of package flag.
 func wanted(f *flag.FlagSet, err error) error {
 	at := unreadable.FindStringSubmatchIndex(err.Error())
 	if at == nil {
@@ -83,8 +114,8 @@ func wanted(f *flag.FlagSet, err error) error {
 	return fmt.Errorf("%s: want %s", text[:at[3]], want)
 }
 
-// Main runs a program whose context ends with Ctrl-C; a second one ends the
-// program at once.
+// Main runs a program and exits with its status. Ctrl-C cancels the program's context; a
+// second Ctrl-C ends the program at once.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -92,8 +123,8 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// Status writes what came of the program called name to stderr and gives its exit
-// status. stopped is what to say after Ctrl-C.
+// Status writes the error of the program called name to stderr and returns its exit status.
+// After Ctrl-C it writes stopped instead.
 func Status(name string, err error, stopped string, stderr io.Writer) int {
 	switch usage := (UsageError{}); {
 	case err == nil, errors.Is(err, flag.ErrHelp):

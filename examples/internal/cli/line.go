@@ -9,22 +9,22 @@ import (
 	"golang.org/x/term"
 )
 
-// Line shows how work gets on: a line that changes on a terminal, a plain line now
-// and then elsewhere. It is a writer for lines that are to stay.
+// Line shows progress: a line that changes on a terminal, plain lines at intervals
+// elsewhere. Text that is written to it stays.
 type Line struct {
 	w     io.Writer
-	live  bool
-	fd    int       // of a terminal
-	shown time.Time // when the last one was
+	live  bool      // w is a terminal
+	fd    int       // of the terminal
+	shown time.Time // time of the last progress
 }
 
-// The times between two lines: as fast as one can read, and as one cares to scroll.
+// The intervals of progress, on a terminal and elsewhere.
 const (
 	liveEvery  = time.Second / 10
 	plainEvery = 10 * time.Second
 )
 
-// NewLine makes a line on w.
+// NewLine returns a line on w.
 func NewLine(w io.Writer) *Line {
 	l := &Line{w: w, shown: time.Now()}
 	if f, ok := w.(*os.File); ok {
@@ -34,7 +34,7 @@ func NewLine(w io.Writer) *Line {
 	return l
 }
 
-// Due says whether it is time to show how work that goes on all the time gets on.
+// Due reports whether it is time to show progress again.
 func (l *Line) Due() bool {
 	if l.live {
 		return time.Since(l.shown) >= liveEvery
@@ -42,7 +42,7 @@ func (l *Line) Due() bool {
 	return time.Since(l.shown) >= plainEvery
 }
 
-// Show shows the text: on a terminal at once, elsewhere if it is due.
+// Show shows the text: always on a terminal, only if the line is due elsewhere.
 func (l *Line) Show(text string) {
 	if !l.live {
 		if l.Due() {
@@ -53,21 +53,21 @@ func (l *Line) Show(text string) {
 	}
 	l.shown = time.Now()
 	line := []rune(text)
-	if width, _, err := term.GetSize(l.fd); err == nil && width > 0 && len(line) >= width { // a line that wraps cannot be taken back
-		line = line[:width-1]
+	if width, _, err := term.GetSize(l.fd); err == nil && width > 0 && len(line) >= width {
+		line = line[:width-1] // because Clear cannot remove a line that wraps
 	}
 	l.Clear()
 	fmt.Fprint(l.w, string(line))
 }
 
-// Clear takes the changing line away.
+// Clear removes the changing line.
 func (l *Line) Clear() {
 	if l.live {
 		fmt.Fprint(l.w, "\r\x1b[K")
 	}
 }
 
-// Write takes the changing line away and writes.
+// Write removes the changing line and writes.
 func (l *Line) Write(b []byte) (int, error) {
 	l.Clear()
 	return l.w.Write(b)

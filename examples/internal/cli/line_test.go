@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestALineOfAFile: plain lines now and then, and those that are to stay.
-func TestALineOfAFile(t *testing.T) {
+// TestALineOnAFile checks that it shows progress only when it is due.
+func TestALineOnAFile(t *testing.T) {
 	var b bytes.Buffer
 	l := NewLine(&b)
 	require.False(t, l.Due())
@@ -26,8 +26,8 @@ func TestALineOfAFile(t *testing.T) {
 	require.False(t, l.Due())
 }
 
-// TestALineOfATerminal changes, at once.
-func TestALineOfATerminal(t *testing.T) {
+// TestALineOnATerminal checks that new progress replaces the old.
+func TestALineOnATerminal(t *testing.T) {
 	var b bytes.Buffer
 	l := NewLine(&b)
 	l.live, l.fd = true, -1

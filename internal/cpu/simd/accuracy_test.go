@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// spread is n numbers from low on and below high, all over the place, and the
-// same ones in any language that has IEEE 754 numbers.
+// spread returns n numbers in [low, high) in an irregular order, the same ones in any language that has IEEE
+// 754 numbers.
 func spread[T Float](n int, low, high float64) []T {
 	x := make([]T, n)
 	for i := range x {
@@ -20,23 +20,22 @@ func spread[T Float](n int, low, high float64) []T {
 	return x
 }
 
-// measure is a kernel's error on given data, in a unit that suits it.
+// measure describes a measurement of a kernel's error on given data.
 type measure[T Float] struct {
 	what  string
 	limit float64
-	// torch is PyTorch 1.13's error on the same data: torch.exp, gelu(approximate=
-	// "tanh"), softmax and _softmax_backward_data, on one thread, held to mpmath with
-	// 200 bits.
+	// torch is the error of PyTorch 1.13 on the same data, on one thread, compared with mpmath at 200 bits:
+	// torch.exp, gelu(approximate="tanh"), softmax and _softmax_backward_data.
 	torch float64
 	unit  func(want float64) float64
 	want  []*big.Float
 	got   func(k *Kernels[T]) []T
 }
 
-// TestAccuracy holds what takes exponentials to the true values and prints the
-// largest errors (go test -v). In GELU's negative tail the error of exp's argument
-// counts, which grows with it.
+// TestAccuracy compares the kernels that take exponentials with the true values and logs the largest errors. In
+// GELU's negative tail the error of exp's argument dominates, which grows with the argument.
 func TestAccuracy(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) {
 		accuracy(t, all32, measures[float32](-86, [6]float64{0.96, 2.2, 1.7e7, 8.7, 17.3, 9.9}))
 	})
@@ -68,19 +67,27 @@ func measures[T Float](low float64, torch [6]float64) []measure[T] {
 		geluMeasure[T](measure[T]{what: "GELU from -9 to -1, ulp", limit: 120, torch: torch[2], unit: ulp[T]}, -9, -1),
 		geluSlopeMeasure[T](measure[T]{what: "GELU's slope, ε", limit: 2, torch: torch[3], unit: absolute}),
 		softmaxMeasure[T](measure[T]{what: "softmax, 64 columns, ulp", limit: 7, torch: torch[4], unit: ulp[T]}),
-		softmaxBackwardMeasure[T](measure[T]{what: "its gradient, ε of the row's max", limit: 40, torch: torch[5], unit: absolute}),
+		softmaxBackwardMeasure[T](measure[T]{
+			what: "its gradient, ε of the row's max", limit: 40, torch: torch[5], unit: absolute,
+		}),
 	}
 }
 
-const points = 20000
+// points is the number of arguments of each function.
+func points() int {
+	if testing.Short() {
+		return 4000
+	}
+	return 20_000
+}
 
 func expMeasure[T Float](m measure[T], low float64) measure[T] {
-	x := spread[T](points, low, 0)
+	x := spread[T](points(), low, 0)
 	for _, v := range exactNumbers(x) {
 		m.want = append(m.want, exactExp(v))
 	}
 	m.got = func(k *Kernels[T]) []T {
-		p := make([]T, points)
+		p := make([]T, points())
 		k.ExpSum(p, x, 0)
 		return p
 	}
@@ -88,28 +95,28 @@ func expMeasure[T Float](m measure[T], low float64) measure[T] {
 }
 
 func geluMeasure[T Float](m measure[T], low, high float64) measure[T] {
-	x := spread[T](points, low, high)
+	x := spread[T](points(), low, high)
 	for _, v := range exactNumbers(x) {
 		y, _ := exactGELU(v)
 		m.want = append(m.want, y)
 	}
 	m.got = func(k *Kernels[T]) []T {
-		y := make([]T, points)
-		k.GELU(y, make([]T, points), x)
+		y := make([]T, points())
+		k.GELU(y, make([]T, points()), x)
 		return y
 	}
 	return m
 }
 
 func geluSlopeMeasure[T Float](m measure[T]) measure[T] {
-	x, ones := spread[T](points, -9, 10), spread[T](points, 1, 1)
+	x, ones := spread[T](points(), -9, 10), spread[T](points(), 1, 1)
 	for _, v := range exactNumbers(x) {
 		_, slope := exactGELU(v)
 		m.want = append(m.want, slope)
 	}
 	m.got = func(k *Kernels[T]) []T {
-		dx := make([]T, points)
-		h := make([]T, points)
+		dx := make([]T, points())
+		h := make([]T, points())
 		k.GELU(dx, h, x)
 		k.GELUBackward(dx, x, h, ones)
 		return dx
@@ -134,7 +141,7 @@ func softmaxMeasure[T Float](m measure[T]) measure[T] {
 	return m
 }
 
-// softmaxBackwardMeasure takes each row's errors relative to its largest gradient.
+// softmaxBackwardMeasure measures each row's errors relative to its largest gradient.
 func softmaxBackwardMeasure[T Float](m measure[T]) measure[T] {
 	p, dp := softmaxMeasure(m).got(pure[T]()), spread[T](rows*cols, -1, 3)
 	var scales []float64
@@ -145,7 +152,7 @@ func softmaxBackwardMeasure[T Float](m measure[T]) measure[T] {
 			v, _ := w.Float64()
 			largest = max(largest, math.Abs(v))
 		}
-		// A power of 2, so that to scale by it is exact.
+		// A power of 2, so that scaling by it is exact.
 		_, exponent := math.Frexp(largest)
 		scales = append(scales, math.Ldexp(1, -exponent))
 		for _, w := range want {
@@ -163,9 +170,9 @@ func softmaxBackwardMeasure[T Float](m measure[T]) measure[T] {
 	return m
 }
 
-// TestExpOnAllOfFloat32 goes through the numbers up to 0 in small steps. What
-// should be below 2^-126 may be zero.
+// TestExpOnAllOfFloat32 tests the numbers up to 0 in small steps. Results below 2^-126 may be zero.
 func TestExpOnAllOfFloat32(t *testing.T) {
+	t.Parallel()
 	for _, k := range all32 {
 		worst, at := 0.0, float32(0)
 		x, p := make([]float32, 1<<12), make([]float32, 1<<12)

@@ -6,8 +6,7 @@ import (
 	"unsafe"
 )
 
-// BenchmarkKernels compares the implementations on rows that stay in the nearest
-// cache; bytes are those of x.
+// BenchmarkKernels compares the implementations on rows that stay in the nearest cache. It counts the bytes of x.
 func BenchmarkKernels(b *testing.B) {
 	benchmark(b, all32)
 	benchmark(b, all64)
@@ -17,7 +16,8 @@ func benchmark[T Float](b *testing.B, all []*Kernels[T]) {
 	const rows, cols = 8, 256
 	a := newArena[T](1)
 	normal := fills[0]
-	x, y, z, w := a.make(rows*cols, normal), a.make(rows*cols, normal), a.make(rows*cols, normal), a.make(rows*cols, normal)
+	x, y := a.make(rows*cols, normal), a.make(rows*cols, normal)
+	z, w := a.make(rows*cols, normal), a.make(rows*cols, normal)
 	gamma, beta, dgamma, dbeta := a.make(cols, normal), a.make(cols, normal), a.make(cols, normal), a.make(cols, normal)
 	mean, shift, rstd := a.make(rows, normal), a.make(rows, normal), a.make(rows, normal)
 	for _, k := range all {
@@ -38,7 +38,9 @@ func benchmark[T Float](b *testing.B, all []*Kernels[T]) {
 			b.ReportMetric(float64(work)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 		})
 		run("LayerNorm", rows*cols, func() { k.LayerNorm(y, x, gamma, beta, mean, shift, rstd, eps, false) })
-		run("LayerNormBackward", rows*cols, func() { k.LayerNormBackward(z, x, y, gamma, mean, shift, rstd, dgamma, dbeta, false) })
+		run("LayerNormBackward", rows*cols, func() {
+			k.LayerNormBackward(z, x, y, gamma, mean, shift, rstd, dgamma, dbeta, false)
+		})
 		run("ColumnNorm", rows*cols, func() { k.ColumnNorm(y, x, gamma, beta, dgamma, rows, cols, false) })
 		run("Softmax", cols, func() { k.Softmax(y[:cols], x[:cols]) })
 		run("GELU", rows*cols, func() { k.GELU(y, z, x) })

@@ -4,7 +4,7 @@ package simd
 
 import "golang.org/x/sys/cpu"
 
-// The implementations that this machine can run, slowest first.
+// all32 and all64 are the implementations that this machine can run, slowest first.
 var (
 	all32 = available(pure[float32](), float32AVX2, float32AVX512)
 	all64 = available(pure[float64](), float64AVX2, float64AVX512)

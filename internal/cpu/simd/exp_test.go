@@ -9,15 +9,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// logits are what softmax is taken of: numbers of the size that a model makes,
-// and some that leave others nothing.
+// logits are inputs of softmax: numbers of the size that a model computes, and numbers so far apart that most
+// probabilities vanish.
 var logits = append([]fill{
 	{"logits", func(r *rand.Rand, _ int) float64 { return 5 * r.NormFloat64() }},
 	{"a -Inf", special(math.Inf(-1))},
 	{"far apart", func(r *rand.Rand, _ int) float64 { return 1e3 * r.NormFloat64() }},
 }, fills...)
 
-func TestSoftmaxTwins(t *testing.T) { eachTwin(t, softmaxTwin[float32], softmaxTwin[float64]) }
+func TestSoftmaxTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, softmaxTwin[float32], softmaxTwin[float64])
+}
 
 func softmaxTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range logits {
@@ -34,19 +37,21 @@ func softmaxTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 			wantP, wantDp, wantTop, wantSum, _ := run(twin)
 			a.intact(t)
 			if math.IsNaN(float64(wantSum)) {
-				// Which number is the largest is anyone's guess, but not that of the sum.
+				// The largest number is unspecified then, but the sum is NaN.
 				require.True(t, math.IsNaN(float64(sum)), what)
 				continue
 			}
 			requireNear(t, what+": top", []T{wantTop}, []T{top}, exactly)
-			requireNear(t, what+": sum", []T{wantSum}, []T{sum}, func(int) float64 { return 8 * ε[T]() * float64(wantSum) })
+			requireNear(t, what+": sum", []T{wantSum}, []T{sum}, func(int) float64 {
+				return 8 * ε[T]() * float64(wantSum)
+			})
 			requireNear(t, what+": p", wantP, p, ofExp(wantP))
 			requireNear(t, what+": dp", wantDp, dp, func(i int) float64 { return 64 * ε[T]() })
 		}
 	}
 }
 
-// ofExp is the tolerance of results of exp, as exact as their logarithms are.
+// ofExp returns the tolerance of results of exp, whose relative error is the absolute one of their logarithms.
 func ofExp[T Float](want []T) func(int) float64 {
 	return func(i int) float64 {
 		w := float64(want[i])
@@ -54,8 +59,11 @@ func ofExp[T Float](want []T) func(int) float64 {
 	}
 }
 
-// TestLongRowTwins is of the kernels that softmax of a long row is made of.
-func TestLongRowTwins(t *testing.T) { eachTwin(t, longRowTwin[float32], longRowTwin[float64]) }
+// TestLongRowTwins tests the kernels that compute the softmax of a long row.
+func TestLongRowTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, longRowTwin[float32], longRowTwin[float64])
+}
 
 func longRowTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range logits {
@@ -71,7 +79,7 @@ func longRowTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 			requireNear(t, what+": p", wantP, p, ofExp(wantP))
 			requireNear(t, what+": sum", []T{wantSum}, []T{sum}, ofExp([]T{wantSum}))
 			a.intact(t)
-			for i := range x { // zeros behind a row's end are no elements of it
+			for i := range x { // zeros behind the row's end must not count
 				x[i] = -1 - T(math.Abs(float64(x[i])))
 			}
 			if top = twin.Max(x); top == top {
@@ -81,7 +89,7 @@ func longRowTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-// tiny is what may become zero: a little above the smallest number that has all
+// tiny returns the bound below which results may become zero: a little above the smallest number that has all
 // its digits.
 func tiny[T Float]() float64 {
 	if ε[T]() < 1e-10 {
@@ -90,7 +98,10 @@ func tiny[T Float]() float64 {
 	return 0x1p-124
 }
 
-func TestGELUTwins(t *testing.T) { eachTwin(t, geluTwin[float32], geluTwin[float64]) }
+func TestGELUTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, geluTwin[float32], geluTwin[float64])
+}
 
 func geluTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range append([]fill{
@@ -110,7 +121,7 @@ func geluTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 			y, h, dx, a := run(k)
 			wantY, wantH, wantDx, _ := run(twin)
 			a.intact(t)
-			// The argument of exp is off by its own rounding.
+			// The rounding of exp's argument counts too.
 			near := func(want []T) func(i int) float64 {
 				return func(i int) float64 { return 32*ε[T]()*(1+math.Abs(float64(want[i]))) + tiny[T]() }
 			}
@@ -121,7 +132,10 @@ func geluTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-func TestAdamWTwins(t *testing.T) { eachTwin(t, adamWTwin[float32], adamWTwin[float64]) }
+func TestAdamWTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, adamWTwin[float32], adamWTwin[float64])
+}
 
 func adamWTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 	square := fill{"squares", func(r *rand.Rand, _ int) float64 { v := r.NormFloat64(); return v * v }}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rowNormCase is the slices of a norm over rows, forward and backward.
+// rowNormCase holds the slices of a norm over rows, forward and backward.
 type rowNormCase[T Float] struct {
 	*arena[T]
 	rows, cols                 int
@@ -23,8 +23,10 @@ func newRowNormCase[T Float](rows, cols int, f fill) *rowNormCase[T] {
 	normal := fills[0]
 	return &rowNormCase[T]{
 		arena: a, rows: rows, cols: cols,
-		x: a.make(rows*cols, f), y: a.make(rows*cols, normal), dy: a.make(rows*cols, normal), dx: a.make(rows*cols, normal),
-		gamma: a.make(cols, normal), beta: a.make(cols, normal), dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
+		x: a.make(rows*cols, f), y: a.make(rows*cols, normal),
+		dy: a.make(rows*cols, normal), dx: a.make(rows*cols, normal),
+		gamma: a.make(cols, normal), beta: a.make(cols, normal),
+		dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
 		mean: a.make(rows, normal), shift: a.make(rows, normal), rstd: a.make(rows, normal),
 	}
 }
@@ -41,10 +43,12 @@ func (c *rowNormCase[T]) rmsNorm(k *Kernels[T], stream bool) {
 	k.RMSNormBackward(c.dx, c.x, c.dy, c.gamma, c.rstd, c.dgamma, stream)
 }
 
-func TestRowNormTwins(t *testing.T) { eachTwin(t, rowNormTwins[float32], rowNormTwins[float64]) }
+func TestRowNormTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, rowNormTwins[float32], rowNormTwins[float64])
+}
 
-// widths are all up to a hundred, and some about and beyond those from which on sums over
-// a row are taken block by block.
+// widths are all up to a hundred, and some around and beyond those from which on a row is summed in blocks.
 var widths = func() (w []int) {
 	for n := range 101 {
 		w = append(w, n)
@@ -69,8 +73,8 @@ func rowNormTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-// holdTo compares with the twin's results. x̂ is at most √cols, and the sums
-// over rows and columns round as often as they have terms, of both signs.
+// holdTo compares with the twin's results. x̂ is at most √cols, and sums over rows and columns round once for each
+// term, in both directions.
 func (c *rowNormCase[T]) holdTo(t *testing.T, norm string, f fill, want *rowNormCase[T]) {
 	t.Helper()
 	what := fmt.Sprintf("%s, %s, %d×%d: ", norm, f.name, c.rows, c.cols)
@@ -79,9 +83,13 @@ func (c *rowNormCase[T]) holdTo(t *testing.T, norm string, f fill, want *rowNorm
 	root := math.Sqrt(float64(c.cols))
 	within := func(size float64) func(int) float64 { return func(int) float64 { return size * unit } }
 	requireNear(t, what+"y", want.y, c.y, within(8+8*root))
-	requireNear(t, what+"mean", want.mean, c.mean, func(i int) float64 { return 8 * unit * largest(c.x[i*c.cols:(i+1)*c.cols]) })
+	requireNear(t, what+"mean", want.mean, c.mean, func(i int) float64 {
+		return 8 * unit * largest(c.x[i*c.cols:(i+1)*c.cols])
+	})
 	requireNear(t, what+"rstd", want.rstd, c.rstd, func(i int) float64 { return 8 * unit * float64(want.rstd[i]) })
-	requireNear(t, what+"dx", want.dx, c.dx, func(i int) float64 { return 16 * unit * root * max(1, float64(want.rstd[i/c.cols])) })
+	requireNear(t, what+"dx", want.dx, c.dx, func(i int) float64 {
+		return 16 * unit * root * max(1, float64(want.rstd[i/c.cols]))
+	})
 	requireNear(t, what+"dγ", want.dgamma, c.dgamma, within(8+8*root*float64(c.rows)))
 	requireNear(t, what+"dβ", want.dbeta, c.dbeta, within(8+8*float64(c.rows)))
 }
@@ -95,14 +103,17 @@ func largest[T Float](x []T) (m float64) {
 	return m
 }
 
-// TestStreamedRows: what goes past the caches is what goes through them.
+// TestStreamedRows expects the same results past the caches and through them.
 func TestStreamedRows(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, streamedRows[float32], streamedRows[float64])
 }
 
 func streamedRows[T Float](t *testing.T, k, _ *Kernels[T]) {
 	line := 64 / int(unsafe.Sizeof(T(0)))
-	for _, run := range []func(*rowNormCase[T], *Kernels[T], bool){(*rowNormCase[T]).layerNorm, (*rowNormCase[T]).rmsNorm} {
+	for _, run := range []func(*rowNormCase[T], *Kernels[T], bool){
+		(*rowNormCase[T]).layerNorm, (*rowNormCase[T]).rmsNorm,
+	} {
 		for _, lines := range []int{0, 1, 2, 3, 4, 5, 16, 32, 33, 64, 70, 129} {
 			for rows := range 10 {
 				c, want := newRowNormCase[T](rows, lines*line, fills[0]), newRowNormCase[T](rows, lines*line, fills[0])
@@ -129,7 +140,7 @@ func streamedRows[T Float](t *testing.T, k, _ *Kernels[T]) {
 	}
 }
 
-// aligned begins where a cache line does.
+// aligned returns a slice that begins at a multiple of 64 bytes.
 func aligned[T Float](n int) []T {
 	s := make([]T, n+64)
 	size := int(unsafe.Sizeof(s[0]))
@@ -137,7 +148,7 @@ func aligned[T Float](n int) []T {
 	return s[skip : skip+n : skip+n]
 }
 
-// columnCase is a strip of matrices and what there is a column of it.
+// columnCase holds strips of matrices and slices with one element for each column.
 type columnCase[T Float] struct {
 	*arena[T]
 	rows, cols, stride          int
@@ -153,8 +164,10 @@ func newColumnCase[T Float](rows, cols, gap int, f fill) *columnCase[T] {
 	return &columnCase[T]{
 		arena: a, rows: rows, cols: cols, stride: stride,
 		x: a.make(n, f), y: a.make(n, normal), dy: a.make(n, normal), dx: a.make(n, normal),
-		mean: a.make(cols, f), rstd: a.make(cols, normal), a: a.make(cols, normal), b: a.make(cols, normal), slope: a.make(cols, normal),
-		sum: a.make(cols, normal), squares: a.make(cols, normal), dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
+		mean: a.make(cols, f), rstd: a.make(cols, normal),
+		a: a.make(cols, normal), b: a.make(cols, normal), slope: a.make(cols, normal),
+		sum: a.make(cols, normal), squares: a.make(cols, normal),
+		dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
 	}
 }
 
@@ -165,20 +178,25 @@ func (c *columnCase[T]) run(k *Kernels[T], stream bool) {
 	k.ColumnNormBackward(c.dx, c.x, c.dy, c.mean, c.rstd, c.a, c.b, c.slope, c.rows, c.stride, stream)
 }
 
-func TestColumnTwins(t *testing.T) { eachTwin(t, columnTwins[float32], columnTwins[float64]) }
+func TestColumnTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, columnTwins[float32], columnTwins[float64])
+}
 
 func columnTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range fills {
 		for cols := range 101 {
 			rows, gap := cols%11, cols%3
 			c, want := newColumnCase[T](rows, cols, gap, f), newColumnCase[T](rows, cols, gap, f)
-			// What no strip covers stays as it is: y and dx are compared as a whole.
+			// The elements between the rows of a strip must not change: y and dx are compared as a whole.
 			c.run(k, false)
 			want.run(twin, false)
 			c.intact(t)
 			what := fmt.Sprintf("%s, %d×%d: ", f.name, rows, cols)
 			unit := ε[T]()
-			deviation := func(i int) float64 { return math.Abs(float64(c.x[i])) + math.Abs(float64(c.mean[i%c.stride%cols])) }
+			deviation := func(i int) float64 {
+				return math.Abs(float64(c.x[i])) + math.Abs(float64(c.mean[i%c.stride%cols]))
+			}
 			sums := func(power float64) func(j int) float64 {
 				return func(j int) float64 {
 					size := 8.0
@@ -199,6 +217,7 @@ func columnTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 }
 
 func TestAccumulateTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, accumulateTwins[float32], accumulateTwins[float64])
 }
 

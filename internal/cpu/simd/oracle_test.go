@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// The functions here are exact to some 90 bits.
+// The functions in this file are exact to some 90 bits.
 
 const precision = 128
 
@@ -25,7 +25,7 @@ func sub2(x, y *big.Float) *big.Float { return number(0).Sub(x, y) }
 func mul2(x, y *big.Float) *big.Float { return number(0).Mul(x, y) }
 func quo2(x, y *big.Float) *big.Float { return number(0).Quo(x, y) }
 
-// exactExp is Taylor's series for x/2^16, squared 16 times.
+// exactExp returns exp(x): Taylor's series for x/2^16, squared 16 times.
 func exactExp(x *big.Float) *big.Float {
 	small, y := number(0).SetMantExp(x, -16), number(0)
 	for _, c := range inverseFactorials {
@@ -53,7 +53,7 @@ var (
 	exactCubic = decimal("0.044715")
 )
 
-// exactGELU gives GELU and its derivative.
+// exactGELU returns GELU, in its tanh form, and its derivative.
 func exactGELU(x *big.Float) (y, slope *big.Float) {
 	one, square := number(1), mul2(x, x)
 	twoU := mul2(mul2(exactScale, x), add2(one, mul2(exactCubic, square)))
@@ -64,7 +64,7 @@ func exactGELU(x *big.Float) (y, slope *big.Float) {
 	return y, add2(s, mul2(mul2(y, mul2(e, s)), twoUSlope))
 }
 
-// exactSoftmax is that of one row, without a shift.
+// exactSoftmax returns the softmax of one row, without a shift.
 func exactSoftmax(x []*big.Float) []*big.Float {
 	p, sum := make([]*big.Float, len(x)), number(0)
 	for i, v := range x {
@@ -77,7 +77,7 @@ func exactSoftmax(x []*big.Float) []*big.Float {
 	return p
 }
 
-// exactSoftmaxBackward is p·(dp − Σp·dp).
+// exactSoftmaxBackward returns p·(dp − Σp·dp).
 func exactSoftmaxBackward(dp, p []*big.Float) []*big.Float {
 	dot, ds := number(0), make([]*big.Float, len(p))
 	for i, v := range p {
@@ -97,7 +97,7 @@ func exactNumbers[T Float](x []T) []*big.Float {
 	return exact
 }
 
-// errorIn is the largest |got − want| in units that depend on want.
+// errorIn returns the largest |got − want|, in units that depend on want.
 func errorIn[T Float](unit func(want float64) float64, got []T, want []*big.Float) (worst float64) {
 	for i, w := range want {
 		d, _ := sub2(number(float64(got[i])), w).Float64()
@@ -107,7 +107,7 @@ func errorIn[T Float](unit func(want float64) float64, got []T, want []*big.Floa
 	return worst
 }
 
-// ulp is the distance of T's numbers around x.
+// ulp returns the distance between T's numbers around x.
 func ulp[T Float](x float64) float64 {
 	_, exponent := math.Frexp(x)
 	smallest := 0x1p-126 * ε[T]()

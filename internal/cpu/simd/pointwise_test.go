@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pointwiseCase is the slices of DyT and Derf, forward and backward.
+// pointwiseCase holds the slices of DyT and Derf, forward and backward.
 type pointwiseCase[T Float] struct {
 	*arena[T]
 	rows                       int
@@ -27,7 +27,8 @@ func newPointwiseCase[T Float](rows, cols int, alpha, shift float64, f, beta fil
 		arena: a, rows: rows, alpha: T(alpha), shift: T(shift),
 		x: a.make(rows*cols, f), y: a.make(rows*cols, normal), erf: a.make(rows*cols, normal),
 		dy: a.make(rows*cols, normal), dx: a.make(rows*cols, normal),
-		gamma: a.make(cols, normal), beta: a.make(cols, beta), dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
+		gamma: a.make(cols, normal), beta: a.make(cols, beta),
+		dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
 	}
 }
 
@@ -42,6 +43,7 @@ func (c *pointwiseCase[T]) derf(k *Kernels[T]) {
 }
 
 func TestPointwiseTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, pointwiseTwins[float32], pointwiseTwins[float64])
 }
 
@@ -62,7 +64,8 @@ func pointwiseTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 					if beta.name == normal.name {
 						shift = 0.3
 					}
-					got, want := newPointwiseCase[T](rows, cols, alpha, shift, f, beta), newPointwiseCase[T](rows, cols, alpha, shift, f, beta)
+					got := newPointwiseCase[T](rows, cols, alpha, shift, f, beta)
+					want := newPointwiseCase[T](rows, cols, alpha, shift, f, beta)
 					run(got, k)
 					run(want, twin)
 					got.holdTo(t, fmt.Sprintf("%s, %s, β %s, %d×%d: ", name, f.name, beta.name, rows, cols), want)
@@ -72,9 +75,9 @@ func pointwiseTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	}
 }
 
-// holdTo compares with the twin's results. Both functions are within a few units in
-// the last place, for the smallest x too; in their slopes the rounding of exp's
-// argument, which is up to 88 (float64: 709), counts. What is below tiny may be 0.
+// holdTo compares with the twin's results. Both functions are within a few units in the last place, for the
+// smallest x too. The error of their slopes includes the rounding of exp's argument, which is up to 88
+// (float64: 709). Results below tiny may be 0.
 func (c *pointwiseCase[T]) holdTo(t *testing.T, what string, want *pointwiseCase[T]) {
 	t.Helper()
 	c.intact(t)
@@ -83,24 +86,28 @@ func (c *pointwiseCase[T]) holdTo(t *testing.T, what string, want *pointwiseCase
 		return func(i int) float64 { return units*unit*(math.Abs(float64(want[i]))+beta(i)) + 64*tiny[T]()*unit }
 	}
 	none := func(int) float64 { return 0 }
-	requireNear(t, what+"y", want.y, c.y, relative(6, want.y, func(i int) float64 { return 2 * math.Abs(float64(c.beta[i%len(c.beta)])) }))
+	requireNear(t, what+"y", want.y, c.y, relative(6, want.y, func(i int) float64 {
+		return 2 * math.Abs(float64(c.beta[i%len(c.beta)]))
+	}))
 	requireNear(t, what+"erf", want.erf, c.erf, relative(6, want.erf, none))
 	steep := 2 * 88.0
 	if unit < 1e-10 {
 		steep = 2 * 709
 	}
-	requireNear(t, what+"dx", want.dx, c.dx, relative(16+steep, want.dx, func(int) float64 { return 64 * tiny[T]() / unit }))
+	requireNear(t, what+"dx", want.dx, c.dx, relative(16+steep, want.dx, func(int) float64 {
+		return 64 * tiny[T]() / unit
+	}))
 	sums := func(int) float64 { return 16 * unit * float64(1+c.rows) }
 	requireNear(t, what+"dγ", want.dgamma, c.dgamma, sums)
 	requireNear(t, what+"dβ", want.dbeta, c.dbeta, sums)
 	scalars, got := []float64{want.dalpha, want.dshift}, []float64{c.dalpha, c.dshift}
 	requireNear(t, what+"dα and dshift", scalars, got, func(i int) float64 {
-		return 16 * unit * float64(1+len(c.x)) * max(1, math.Abs(scalars[i])) // where α is 0, terms are as large as x
+		return 16 * unit * float64(1+len(c.x)) * max(1, math.Abs(scalars[i])) // if α is 0, terms are as large as x
 	})
 }
 
-// tanhAndErf are the bare functions of x, and their derivatives, as the kernels
-// have them; backward takes tanh a second time.
+// tanhAndErf returns the functions of x alone and their derivatives, as the kernels compute them. again is the
+// tanh of the backward pass, which computes it a second time.
 func tanhAndErf[T Float](k *Kernels[T], x []T) (tanh, again, tanhSlope, erf, erfSlope []T) {
 	n := len(x)
 	ones, zeros, dbeta := make([]T, n), make([]T, n), make([]T, n)
@@ -119,8 +126,9 @@ func tanhAndErf[T Float](k *Kernels[T], x []T) (tanh, again, tanhSlope, erf, erf
 	return tanh, again, tanhSlope, erf, erfSlope
 }
 
-// TestTanhAndErfOnAllOfFloat32 goes through all numbers in small steps.
+// TestTanhAndErfOnAllOfFloat32 tests all numbers in small steps.
 func TestTanhAndErfOnAllOfFloat32(t *testing.T) {
+	t.Parallel()
 	for _, k := range all32 {
 		names := []string{"tanh", "tanh in backward", "erf"}
 		worst, at := make([]float64, 3), make([]float32, 3)
@@ -160,6 +168,7 @@ func TestTanhAndErfOnAllOfFloat32(t *testing.T) {
 }
 
 func TestTanhAndErfAtTheEnds(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) { theEnds(t, all32, math.MaxFloat32) })
 	t.Run("float64", func(t *testing.T) { theEnds(t, all64, math.MaxFloat64) })
 }
@@ -170,21 +179,27 @@ func theEnds[T Float](t *testing.T, all []*Kernels[T], largest float64) {
 		tanh, again, tanhSlope, erf, erfSlope := tanhAndErf(k, x)
 		for i, v := range x {
 			want := T(math.Copysign(1, float64(v)))
-			require.Equal(t, []T{want, want, want, 0, 0}, []T{tanh[i], again[i], erf[i], tanhSlope[i], erfSlope[i]}, "%s at %g", k.Name, v)
+			got := []T{tanh[i], again[i], erf[i], tanhSlope[i], erfSlope[i]}
+			require.Equal(t, []T{want, want, want, 0, 0}, got, "%s at %g", k.Name, v)
 		}
 	}
 }
 
-// TestAccuracyOfTanhAndErf holds the functions, and their slopes, to the true
-// values. A slope's error grows with the argument of its exp.
+// TestAccuracyOfTanhAndErf compares the functions and their slopes with the true values. A slope's error grows
+// with the argument of its exp.
 func TestAccuracyOfTanhAndErf(t *testing.T) {
+	t.Parallel()
 	t.Run("float32", func(t *testing.T) { accuracyOfTanhAndErf(t, all32) })
 	t.Run("float64", func(t *testing.T) { accuracyOfTanhAndErf(t, all64) })
 }
 
 func accuracyOfTanhAndErf[T Float](t *testing.T, all []*Kernels[T]) {
+	points := 3000
+	if testing.Short() {
+		points = 400
+	}
 	for _, reach := range []float64{0.01, 1, 6} {
-		x := spread[T](3000, -reach, reach)
+		x := spread[T](points, -reach, reach)
 		var tanh, tanhSlope, erf, erfSlope []*big.Float
 		for _, v := range exactNumbers(x) {
 			y, slope := exactTanh(v)
@@ -214,7 +229,7 @@ func accuracyOfTanhAndErf[T Float](t *testing.T, all []*Kernels[T]) {
 	}
 }
 
-// exactTanh gives tanh, for arguments that are not tiny, and its derivative.
+// exactTanh returns tanh, for arguments that are not tiny, and its derivative.
 func exactTanh(u *big.Float) (y, slope *big.Float) {
 	one, e := number(1), exactExp(mul2(number(2), number(0).Neg(number(0).Abs(u))))
 	y = quo2(sub2(one, e), add2(one, e))
@@ -227,7 +242,7 @@ func exactTanh(u *big.Float) (y, slope *big.Float) {
 
 var twoOverRootPi = decimal("1.128379167095512573896158903121545171688")
 
-// exactErf gives erf, by a series of terms of one sign, and its derivative:
+// exactErf returns erf, from a series of terms of one sign, and its derivative:
 //
 //	erf u = 2/√π·exp(−u²)·Σ 2^n·u^(2n+1)/(1·3·…·(2n+1))
 func exactErf(u *big.Float) (y, slope *big.Float) {

@@ -62,8 +62,8 @@ func sumSquares[T Float](x []T) (sum float64) {
 	return sum
 }
 
-// The pure tile keeps its sums in variables, which the compiler keeps in
-// registers, unlike an array's elements.
+// The pure tile holds its sums in variables, because the compiler keeps these in registers,
+// but not the elements of an array.
 const tileRows, tileCols = 2, 4
 
 func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T) {

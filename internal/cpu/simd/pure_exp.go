@@ -53,7 +53,7 @@ func gelu[T Float](y, h, x []T) {
 
 func geluBackward[T Float](dx, x, h, dy []T) {
 	for i, v := range x {
-		// Where v² is larger, h is zero.
+		// If v² is larger, h is zero.
 		slope := geluScale + 3*geluScale*geluCubic*min(v*v, 1e4)
 		s := h[i]
 		if v > 0 {

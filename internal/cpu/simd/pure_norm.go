@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// The norms' twins take sums over a row in float64, block by block, because a sum of
-// many equal terms is rounded the same way each time.
+// blockCols is the number of columns that are summed in float64 before their sum is added to
+// others. A longer sum of equal terms would collect roundings of one sign.
 const blockCols = 64
 
 func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _ bool) {
@@ -23,8 +23,8 @@ func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _
 	}
 }
 
-// rowMoments returns a row's mean in two parts, that rounded to T and the rest, and its
-// variance. The first mean may be some roundings off; deviations from it correct it.
+// rowMoments returns a row's mean rounded to T, the rest of the mean, and the variance. The
+// first mean, about, may be some roundings off; the mean of the deviations from it corrects it.
 func rowMoments[T Float](row []T) (mean T, rest, variance float64) {
 	n := float64(len(row))
 	var sum, squares float64
@@ -112,7 +112,7 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	}
 }
 
-// windowRows is how many rows are added up before their sum is added to others.
+// windowRows is the number of rows that are summed before their sum is added to others.
 const windowRows = 8
 
 func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {

@@ -2,7 +2,7 @@ package simd
 
 import "math"
 
-// dγ's terms are rounded once, with their sum, as in the assembly.
+// Each term of dγ is rounded once, together with the sum, as in the assembly.
 
 func dyT[T Float](y, x, gamma, beta []T, alpha T, rows int) {
 	cols := len(gamma)
@@ -20,7 +20,7 @@ func dyTBackward[T Float](dx, x, dy, gamma, dgamma, dbeta []T, alpha T, rows int
 		g, d := dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
 		for j, v := range x[r*cols : (r+1)*cols] {
 			u := float64(alpha) * float64(v)
-			e := math.Exp(-2 * math.Abs(u)) // 1 − tanh² to all its digits, of large u too
+			e := math.Exp(-2 * math.Abs(u)) // gives 1 − tanh² to all its digits, for large u too
 			slope := 4 * e / ((1 + e) * (1 + e))
 			dgamma[j] = T(math.FMA(float64(g[j]), math.Tanh(u), float64(dgamma[j])))
 			dbeta[j] += g[j]
@@ -43,7 +43,9 @@ func derf[T Float](y, erf, x, gamma, beta []T, alpha, shift T, rows int) {
 	}
 }
 
-func derfBackward[T Float](dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int) (dalpha, dshift float64) {
+func derfBackward[T Float](
+	dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int,
+) (dalpha, dshift float64) {
 	cols := len(gamma)
 	for r := range rows {
 		g, d, kept := dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols], erf[r*cols:(r+1)*cols]

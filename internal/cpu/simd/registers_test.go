@@ -9,9 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAVX2KernelsKeepToItsRegisters: the assembler would take more for those of
-// AVX-512, and a machine without that would stop at them.
+// TestAVX2KernelsKeepToItsRegisters looks for registers that need AVX-512. The assembler accepts them, and a
+// machine without AVX-512 would fault on them.
 func TestAVX2KernelsKeepToItsRegisters(t *testing.T) {
+	t.Parallel()
 	source, err := os.ReadFile("kernels_amd64.s")
 	require.NoError(t, err)
 	foreign := regexp.MustCompile(`\b([XY](1[6-9]|2\d|3[01])|Z\d+|K[0-7])\b`)

@@ -9,18 +9,21 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachTwin runs a test for every assembly implementation that this machine has,
-// beside its pure twin.
-func eachTwin(t *testing.T, run32 func(*testing.T, *Kernels[float32], *Kernels[float32]), run64 func(*testing.T, *Kernels[float64], *Kernels[float64])) {
+// eachTwin runs a test of each assembly implementation that this machine can run and its pure twin.
+func eachTwin(
+	t *testing.T,
+	run32 func(*testing.T, *Kernels[float32], *Kernels[float32]),
+	run64 func(*testing.T, *Kernels[float64], *Kernels[float64]),
+) {
 	for _, k := range all32[1:] {
-		t.Run("float32/"+k.Name, func(t *testing.T) { run32(t, k, all32[0]) })
+		t.Run("float32/"+k.Name, func(t *testing.T) { t.Parallel(); run32(t, k, all32[0]) })
 	}
 	for _, k := range all64[1:] {
-		t.Run("float64/"+k.Name, func(t *testing.T) { run64(t, k, all64[0]) })
+		t.Run("float64/"+k.Name, func(t *testing.T) { t.Parallel(); run64(t, k, all64[0]) })
 	}
 }
 
-// ε is the distance from 1 to the next number of the type.
+// ε returns the distance from 1 to the next number of the type.
 func ε[T Float]() float64 {
 	if _, double := any(T(0)).(float64); double {
 		return 0x1p-52
@@ -28,7 +31,7 @@ func ε[T Float]() float64 {
 	return 0x1p-23
 }
 
-// fill names and makes the data that kernels are tried on.
+// fill is a kind of test data.
 type fill struct {
 	name string
 	at   func(r *rand.Rand, i int) float64
@@ -36,14 +39,16 @@ type fill struct {
 
 var fills = []fill{
 	{"normal", func(r *rand.Rand, _ int) float64 { return r.NormFloat64() }},
-	{"thirty orders of magnitude", func(r *rand.Rand, _ int) float64 { return r.NormFloat64() * math.Pow(10, 30*r.Float64()-15) }},
+	{"thirty orders of magnitude", func(r *rand.Rand, _ int) float64 {
+		return r.NormFloat64() * math.Pow(10, 30*r.Float64()-15)
+	}},
 	{"mean 1e4", func(r *rand.Rand, _ int) float64 { return 1e4 + r.NormFloat64() }},
 	{"a NaN", special(math.NaN())},
 	{"an Inf", special(math.Inf(1))},
 	{"zeros", func(*rand.Rand, int) float64 { return 0 }},
 }
 
-// special is normal data with the value at one place in nine.
+// special returns normal data with v at one place in nine.
 func special(v float64) func(*rand.Rand, int) float64 {
 	return func(r *rand.Rand, i int) float64 {
 		if i%9 == 4 {
@@ -53,8 +58,7 @@ func special(v float64) func(*rand.Rand, int) float64 {
 	}
 }
 
-// arena hands out slices at odd places of larger ones, with guard words around
-// that nobody may touch.
+// arena hands out slices of larger ones, at odd places, between guard words that must not change.
 type arena[T Float] struct {
 	rng     *rand.Rand
 	memory  [][]T
@@ -68,7 +72,7 @@ func newArena[T Float](seed uint64) *arena[T] {
 	return &arena[T]{rng: rand.New(rand.NewPCG(seed, 1))}
 }
 
-// make gives n elements of the kind; the same arena seed gives the same ones.
+// make returns n elements of a kind, the same ones for the same seed of the arena.
 func (a *arena[T]) make(n int, f fill) []T {
 	offset := guard + len(a.memory)%5 // not aligned to a vector
 	m := make([]T, n+2*guard+5)
@@ -89,14 +93,14 @@ func (a *arena[T]) intact(t *testing.T) {
 	for i, m := range a.memory {
 		for j, v := range m {
 			if (j < a.offsets[i] || j >= a.offsets[i]+a.lengths[i]) && v != T(-12345) {
-				require.Failf(t, "out of bounds", "slice %d of %d elements was written at %d", i, a.lengths[i], j-a.offsets[i])
+				at := j - a.offsets[i]
+				require.Failf(t, "out of bounds", "slice %d of %d elements was written at %d", i, a.lengths[i], at)
 			}
 		}
 	}
 }
 
-// requireNear wants got to be want up to the tolerance, an absolute one, and
-// NaN and Inf in the same places.
+// requireNear requires that got equals want up to an absolute tolerance, with NaN and Inf in the same places.
 func requireNear[T Float](t *testing.T, what string, want, got []T, tolerance func(i int) float64) {
 	t.Helper()
 	require.Len(t, got, len(want))
@@ -106,15 +110,17 @@ func requireNear[T Float](t *testing.T, what string, want, got []T, tolerance fu
 			continue
 		}
 		if d := math.Abs(w - g); !(d <= tolerance(i)) {
-			require.Failf(t, "twins differ", "%s[%d] is %g, its twin %g: %g apart, want at most %g", what, i, g, w, d, tolerance(i))
+			require.Failf(t, "twins differ", "%s[%d] is %g, its twin %g: %g apart, want at most %g",
+				what, i, g, w, d, tolerance(i))
 		}
 	}
 }
 
-// exactly is the tolerance of kernels that round once.
+// exactly is the tolerance of kernels that round each result once.
 func exactly(int) float64 { return 0 }
 
 func TestElementwiseTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, elementwiseTwin[float32], elementwiseTwin[float64])
 }
 
@@ -135,21 +141,28 @@ func elementwiseTwin[T Float](t *testing.T, k, twin *Kernels[T]) {
 			a.intact(t)
 			requireNear(t, what+": sum", wantZ, z, exactly)
 			requireNear(t, what+": scaled", wantScaled, scaled, exactly)
-			requireNear(t, what+": squares", []T{wantSquares}, []T{squares}, func(int) float64 { return 4 * ε[T]() * math.Abs(float64(wantSquares)) })
+			requireNear(t, what+": squares", []T{wantSquares}, []T{squares}, func(int) float64 {
+				return 4 * ε[T]() * math.Abs(float64(wantSquares))
+			})
 		}
 	}
 }
 
-func TestTileTwins(t *testing.T) { eachTwin(t, tileTwins[float32], tileTwins[float64]) }
+func TestTileTwins(t *testing.T) {
+	t.Parallel()
+	eachTwin(t, tileTwins[float32], tileTwins[float64])
+}
 
 func tileTwins[T Float](t *testing.T, k, _ *Kernels[T]) {
 	tileTwin(t, k, k.Tile, k.TileRows)
 	tileTwin(t, k, k.LowTile, k.LowRows)
 }
 
-// tileTwin holds a tile to the sums of products that it stands for, in float64:
-// the twin's own tile has another size.
-func tileTwin[T Float](t *testing.T, k *Kernels[T], tile func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T), m int) {
+// tileTwin compares a tile of m rows with its definition in float64, because the twin's own tile has another size.
+func tileTwin[T Float](
+	t *testing.T, k *Kernels[T],
+	tile func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T), m int,
+) {
 	n := k.TileCols
 	for _, f := range fills {
 		for _, depth := range []int{0, 1, 2, 7, 64, 100} {
@@ -191,6 +204,7 @@ func tileTwin[T Float](t *testing.T, k *Kernels[T], tile func(k int, a []T, rsa,
 }
 
 func TestTransposeTwins(t *testing.T) {
+	t.Parallel()
 	eachTwin(t, transposeTwin[float32], transposeTwin[float64])
 }
 

@@ -8,17 +8,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// columnKernel goes through strips of matrices some rows at a time, so that what
-// there is a column is read, and written, once for all of them.
+// columnKernel describes a kernel on strips of matrices. It works on some rows at a time, so
+// that it reads and writes the values of a column once for all of them.
 type columnKernel struct {
 	field, signature string
-	strips           []string // the matrices
-	perColumn        []string // slices with an element a column
-	sums             int      // so many of them, the first ones, are sums over rows
-	rows             int      // at a time, four or eight
+	strips           []string // names of the matrices
+	perColumn        []string // names of the slices with one element for each column
+	sums             int      // number of slices, the first of perColumn, that are sums over rows
+	rows             int      // number of rows at a time, four or eight
 
-	// row works on a vector of a row; at addresses it in a strip, c are the
-	// registers that go with perColumn.
+	// row works on a vector of a row. at returns its address in a strip; c holds the
+	// vectors of perColumn.
 	row func(at func(strip string) Mem, c []reg.VecVirtual, t *tail, stream bool)
 }
 
@@ -55,8 +55,9 @@ func (g gen) columnNorms() {
 		},
 	})
 	g.columns(columnKernel{
-		field: "ColumnNormBackward", signature: "func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)",
-		strips: []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"}, rows: 4,
+		field:     "ColumnNormBackward",
+		signature: "func(dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, stream bool)",
+		strips:    []string{"dx", "x", "dy"}, perColumn: []string{"mean", "rstd", "scale", "offset", "slope"}, rows: 4,
 		row: func(at func(string) Mem, c []reg.VecVirtual, t *tail, stream bool) {
 			v, d := g.load(at("x"), t), g.load(at("dy"), t)
 			g.sub(v, c[0], v)
@@ -68,6 +69,7 @@ func (g gen) columnNorms() {
 	})
 }
 
+// columns writes a kernel.
 func (g gen) columns(k columnKernel) {
 	g.kernel(k.field, k.signature, func() {
 		cols, row := length(k.perColumn[0]), GP64()
@@ -86,12 +88,15 @@ func (g gen) columns(k columnKernel) {
 			run(k.rows, t, false)
 			return
 		}
-		// Memory is written fastest in sequence.
+		// Streaming writes one row at a time, because memory is written fastest in sequence.
 		eitherWay(func() { run(1, nil, true) }, func() { run(k.rows, t, false) })
 	})
 }
 
-func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, strips []reg.Register, rows int, stream bool) {
+// columnSweep writes the loop over the columns of a group of rows, which begin at strips.
+func (g gen) columnSweep(
+	k columnKernel, cols reg.Register, t *tail, s pitch, strips []reg.Register, rows int, stream bool,
+) {
 	var pointers []reg.Register
 	fours := map[string][]reg.Register{}
 	for i, name := range k.strips {
@@ -104,13 +109,13 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		pointers = append(pointers, running[name])
 	}
 	works := []work{{do: func(t *tail) {
-		// The sums of these rows are added to the sums so far, rather than each row.
+		// The sum of these rows is added to the sum so far, rather than each row.
 		c := g.zeros(k.sums)
 		for _, name := range k.perColumn[k.sums:] {
 			c = append(c, g.load(Mem{Base: running[name]}, t))
 		}
 		if stream && slices.Contains(k.strips, "dy") {
-			// The processor's own foresight is enough for one sequence, not for two.
+			// The processor's own prefetching suffices for one sequence, not for two.
 			PREFETCHT1(Mem{Base: fours["x"][0], Disp: 2048})
 			PREFETCHT1(Mem{Base: fours["dy"][0], Disp: 2048})
 		}
@@ -126,7 +131,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 		works = append(works, s.askAhead(rows, strips))
 	}
 	g.sweep(cols, t, works...)
-	// There are too few registers to keep where the strips began.
+	// There are too few registers for copies of strips, so the pointers move back.
 	full := copyOf(cols)
 	ANDQ(I32(-g.lanes()), full)
 	g.bytes(full)
@@ -135,7 +140,7 @@ func (g gen) columnSweep(k columnKernel, cols reg.Register, t *tail, s pitch, st
 	}
 }
 
-// fours are pointers to each four of the rows from p on; p is the first.
+// fours returns pointers to every fourth of the rows from p on; p is the first.
 func (s pitch) fours(p reg.Register, rows int) []reg.Register {
 	each := []reg.Register{p}
 	for r := 4; r < rows; r += 4 {
@@ -146,7 +151,7 @@ func (s pitch) fours(p reg.Register, rows int) []reg.Register {
 	return each
 }
 
-// askAhead is the work of asking for as many rows after those at hand.
+// askAhead returns the work of prefetching as many rows after the current ones.
 func (s pitch) askAhead(rows int, strips []reg.Register) (w work) {
 	for _, p := range strips {
 		ahead := copyOf(p)
@@ -163,7 +168,7 @@ func (s pitch) askAhead(rows int, strips []reg.Register) (w work) {
 	return w
 }
 
-// accumulate adds elements of either type to sums in float64.
+// accumulate writes the kernel that adds elements to sums in float64.
 func (g gen) accumulate() {
 	g.kernel("Accumulate", "func(sum []float64, x []T)", func() {
 		sum, x, n := ptr("sum"), ptr("x"), length("sum")

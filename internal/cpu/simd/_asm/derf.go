@@ -8,19 +8,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// erfFit says how erf is taken. With L(v) = −ln erfc(v), erf(v) = 1 − exp(−L(v)) for
-// v ≥ 0, which has all its digits where that difference is taken to all of its own
-// and L is v times a polynomial:
+// erfFit describes an approximation of erf(v) = 1 − exp(−L(v)) with L(v) = −ln erfc(v), for
+// v ≥ 0. The result has all its digits if the difference has, because L is v times a
+// polynomial:
 //
 //	L(v) = v·(2/√π + v·R(v − centre))
 //
-// From bound on, erf is 1. R is minimax in the relative error that erf is left
-// with: 4.2e-9 for float32, 9.7e-18 for float64.
+// From bound on, erf is 1. R minimizes the largest relative error of erf: 4.2e-9 for
+// float32, 9.7e-18 for float64.
 type erfFit struct {
 	bound, centre float64
-	r             []float64 // from the constant on
+	r             []float64 // coefficients of R, the constant first
 }
 
+// erfFits holds the fits by whether the type is float64.
 var erfFits = map[bool]erfFit{
 	false: {4, 1.5, []float64{
 		0.75196597987120760677, 0.055344132298823272271, -0.011270990284313831305,
@@ -63,7 +64,8 @@ func (g gen) derf() {
 		}, "erf")
 	})
 
-	g.kernel("DerfBackward", "func(dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int) (dalpha, dshift float64)", func() {
+	const backward = "func(dx, x, erf, dy, gamma, dgamma, dbeta []T, alpha, shift T, rows int) (dalpha, dshift float64)"
+	g.kernel("DerfBackward", backward, func() {
 		f, erf := g.newErf(), ptr("erf")
 		f.backward(gradient{of: func(x reg.VecVirtual, t *tail) (value, slope reg.VecVirtual) {
 			u := f.argument(x)
@@ -83,7 +85,7 @@ func (g gen) newErf() erf {
 	return erf{pointwise: g.newPointwise(), alpha: g.scalar("alpha"), shift: g.scalar("shift")}
 }
 
-// argument is u = α·x + shift.
+// argument returns u = α·x + shift.
 func (f erf) argument(x reg.VecVirtual) reg.VecVirtual {
 	u := f.reg()
 	f.move(f.shift, u)

@@ -4,8 +4,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// With e = exp(−2|u|) and m = 1 − e, tanh|u| = m/(2 − m), which has all its digits
-// for small u too, and tanh'(u) = 4·e/(2 − m)².
+// dyT writes the kernels of DyT. With e = exp(−2|u|) and m = 1 − e, tanh|u| = m/(2 − m),
+// which has all its digits for small u too, and tanh'(u) = 4·e/(2 − m)².
 func (g gen) dyT() {
 	g.kernel("DyT", "func(y, x, gamma, beta []T, alpha T, rows int)", func() {
 		f := g.newTanh()
@@ -55,7 +55,7 @@ func (g gen) newTanh() tanh {
 	return f
 }
 
-// arguments are 2u, for its sign, and −2|u|.
+// arguments returns 2u, for its sign, and −2|u|.
 func (f tanh) arguments(x reg.VecVirtual) (twoU, z reg.VecVirtual) {
 	twoU = f.reg()
 	f.mul(f.twoAlpha, x, twoU)

@@ -9,24 +9,25 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// exponential holds the constants of exp on vectors of numbers up to 0.
+// exponential holds the constants of exp on vectors of numbers x ≤ 0.
 //
 // With k = round(x/ln 2) and r = x − k·ln 2, |r| ≤ ln 2/2, exp(x) is 2^k·exp(r).
-// Adding magic to x/ln 2 rounds it to an integer in the sum's last bits, where
-// magic has put the exponent of 2^0, and subtracting magic gives k as a number.
-// ln 2 is taken away in two parts (Cody & Waite 1980), the first so short that k
-// times it is exact.
+// Adding magic to x/ln 2 rounds it to an integer in the last bits of the sum, which
+// hold k plus the exponent of 2^0. Subtracting magic yields k as a number.
+// ln 2 is subtracted in two parts (Cody & Waite 1980); the product of k and the
+// first part is exact.
 type exponential struct {
 	gen
-	low          Op // below this, results would not have all their digits
+	low          Op // the smallest x whose exp has all its digits
 	log2e, magic Op
 	ln2, ln2Rest Op
 	poly         []Op // of exp(r), highest power first
 }
 
-// expPolynomials are minimax in the relative error on |r| ≤ ln 2/2 among those
-// that start with 1 + r, from r² on: 3.1e-9 for float32 and 3.6e-18 for float64,
-// a twentieth of half a unit in the last place.
+// expPolynomials holds the coefficients from r² on of the polynomials 1 + r + … that
+// minimize the largest relative error of exp(r) on |r| ≤ ln 2/2, by whether the type is
+// float64. The errors are 3.1e-9 for float32 and 3.6e-18 for float64, a twentieth of half
+// a unit in the last place.
 var expPolynomials = map[bool][]float64{
 	false: {
 		0.499999934475602459, 0.166665206294392321, 0.0416683880926853278,
@@ -40,7 +41,7 @@ var expPolynomials = map[bool][]float64{
 	},
 }
 
-// exponential loads the constants, outside of the loop that uses them.
+// exponential loads the constants, outside the loop that uses them.
 func (g gen) exponential() exponential {
 	mantissa, bias, ln2, ln2Rest := 23, 127.0, 45426.0/(1<<16), 1.4286068203094172321e-6
 	if g.double {
@@ -56,10 +57,10 @@ func (g gen) exponential() exponential {
 	return e
 }
 
-// of gives exp of each lane: NaN of NaN, and zero where it is less than 2^-126
-// (float64: 2^-1022). An error of x is one of exp(x) times x, so where x is itself
-// the result of a sum or product, reduce takes k·e.ln2 away from what it is the
-// result of, before it is rounded.
+// of returns exp of each lane: NaN for NaN, and zero for results below 2^-126
+// (float64: 2^-1022). reduce returns x − k·e.ln2. A relative error of x becomes a relative
+// error of exp(x) that is x times as large. Therefore, if x is the rounded result of a sum
+// or product, reduce subtracts from the operands of x rather than from x.
 func (e exponential) of(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) reg.VecVirtual {
 	kept := e.atLeast(x, e.low)
 	t, k, r := e.reduced(x, reduce)
@@ -68,9 +69,9 @@ func (e exponential) of(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.V
 	return p
 }
 
-// parts gives exp(x) as s + s·p, with s = 2^k and p = exp(r) − 1 to all its digits,
-// so that s − 1 + s·p is exp(x) − 1 to all of its own however small x is. No lane of
-// x may be below e.low. x is changed.
+// parts returns exp(x) as s + s·p, with s = 2^k and p = exp(r) − 1 to all its digits.
+// s − 1 + s·p is then exp(x) − 1 to all its digits, however small x is. No lane of x may be
+// below e.low. x is changed.
 func (e exponential) parts(x reg.VecVirtual) (s, p reg.VecVirtual) {
 	s, _, r := e.reduced(x, e.plain(x))
 	p = e.horner(e.poly[:len(e.poly)-2], r)
@@ -80,7 +81,7 @@ func (e exponential) parts(x reg.VecVirtual) (s, p reg.VecVirtual) {
 	return s, p
 }
 
-// plain is the reduce of an x that is as good as exact.
+// plain returns the reduce for an x whose rounding error does not matter. It changes x.
 func (e exponential) plain(x reg.VecVirtual) func(k reg.VecVirtual) reg.VecVirtual {
 	return func(k reg.VecVirtual) reg.VecVirtual {
 		e.fnma(e.ln2, k, x)
@@ -88,8 +89,10 @@ func (e exponential) plain(x reg.VecVirtual) func(k reg.VecVirtual) reg.VecVirtu
 	}
 }
 
-// reduced gives k, as a number and in the last bits of t, and r.
-func (e exponential) reduced(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual)) (t, k, r reg.VecVirtual) {
+// reduced returns k in the last bits of t and as a number, and r.
+func (e exponential) reduced(
+	x reg.VecVirtual, reduce func(k reg.VecVirtual) (r reg.VecVirtual),
+) (t, k, r reg.VecVirtual) {
 	t, k = e.reg(), e.reg()
 	e.move(e.magic, t)
 	e.fma(e.log2e, x, t)
@@ -99,7 +102,7 @@ func (e exponential) reduced(x reg.VecVirtual, reduce func(k reg.VecVirtual) (r 
 	return t, k, r
 }
 
-// horner is a polynomial of x, its coefficients given from the highest power on.
+// horner returns a polynomial of x with coefficients c, the highest power first.
 func (g gen) horner(c []Op, x reg.VecVirtual) reg.VecVirtual {
 	p := g.reg()
 	g.move(c[0], p)
@@ -109,7 +112,7 @@ func (g gen) horner(c []Op, x reg.VecVirtual) reg.VecVirtual {
 	return p
 }
 
-// scale makes p p·2^k in the kept lanes, with 2^k as the last bits of t have it.
+// scale sets p to p·2^k in the kept lanes and to 0 in the others. k is a number, and is in the last bits of t.
 func (e exponential) scale(p, k, t reg.VecVirtual, kept *tail) {
 	switch {
 	case e.wide && e.double:
@@ -124,7 +127,7 @@ func (e exponential) scale(p, k, t reg.VecVirtual, kept *tail) {
 	e.keep(p, kept)
 }
 
-// power turns k in the last bits of t into the number 2^k.
+// power turns t, with k in its last bits, into the number 2^k.
 func (e exponential) power(t reg.VecVirtual) {
 	if e.double {
 		VPSLLQ(U8(52), t, t)

@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// 2u = geluScale·(x + geluCubic·x³), where 1 + tanh u = 2·sigmoid 2u.
+// geluScale and geluCubic give 2u = geluScale·(x + geluCubic·x³), with 1 + tanh u = 2·sigmoid(2u).
 var geluScale = 2 * math.Sqrt(2/math.Pi)
 
 const geluCubic = 0.044715
@@ -46,7 +46,7 @@ func (g gen) gelu() {
 
 	g.kernel("GELUBackward", "func(dx, x, h, dy []T)", func() {
 		dx, x, h, dy, n := ptr("dx"), ptr("x"), ptr("h"), ptr("dy"), length("dx")
-		// Where x² is larger, h is zero.
+		// If x² is larger, h is zero.
 		largest, sign := g.constant(1e4), g.constant(math.Copysign(0, -1))
 		one, half, a, b := g.constant(1), g.constant(0.5), g.constant(geluScale), g.constant(3*geluScale*geluCubic)
 		g.over(n, g.tailOf(n), func(i reg.Register, t *tail) {

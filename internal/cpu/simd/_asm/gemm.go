@@ -6,9 +6,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tileRows × tileCols elements of C stay in registers while k runs: 24 of 32
-// registers with AVX-512, 12 of 16 with AVX2. The rest hold a row of B, two
-// vectors wide, and an element of A in all lanes.
+// tileRows returns the height of a tile. The sums of tileRows × tileCols elements of C stay
+// in registers: 24 of 32 with AVX-512, 12 of 16 with AVX2. The other registers hold a row
+// of B, two vectors wide, and an element of A in all lanes.
 func (g gen) tileRows() int {
 	if g.wide {
 		return 12
@@ -16,9 +16,10 @@ func (g gen) tileRows() int {
 	return 6
 }
 
+// tileCols returns the width of a tile.
 func (g gen) tileCols() int { return 2 * g.lanes() }
 
-// lowRows is the height of the tile for what is left below the full ones.
+// lowRows returns the height of the tile for the rows below the last full tile.
 func (g gen) lowRows() int { return g.tileRows() / 3 }
 
 func (g gen) gemm() {
@@ -55,7 +56,7 @@ func (g gen) tile(field string, height int) {
 	})
 }
 
-// prefetchTile asks for C's part before the sums are taken that go there.
+// prefetchTile prefetches the tile's part of C.
 func (g gen) prefetchTile(height int) {
 	rows, ldc := g.rowPointers("c", "ldc", height)
 	for r := range height {
@@ -65,8 +66,8 @@ func (g gen) prefetchTile(height int) {
 	}
 }
 
-// rowPointers are pointers to each third row of a matrix, with the stride in
-// bytes: row r is at pointer r/3 plus r mod 3 strides.
+// rowPointers returns pointers to every third row of a matrix, and the stride in bytes.
+// Row r is at pointer r/3 plus r mod 3 strides.
 func (g gen) rowPointers(matrix, stride string, height int) (rows []reg.GPVirtual, bytes reg.GPVirtual) {
 	bytes = g.stride(stride)
 	three := GP64()
@@ -83,7 +84,7 @@ func (g gen) rowPointers(matrix, stride string, height int) (rows []reg.GPVirtua
 	return rows, bytes
 }
 
-// rowOf addresses row r.
+// rowOf returns the address of row r.
 func rowOf(rows []reg.GPVirtual, stride reg.Register, r int) Mem {
 	m := Mem{Base: rows[r/3]}
 	if r%3 > 0 {
@@ -92,14 +93,14 @@ func rowOf(rows []reg.GPVirtual, stride reg.Register, r int) Mem {
 	return m
 }
 
-// stride is a parameter that counts elements, in bytes.
+// stride loads a parameter that counts elements and returns it in bytes.
 func (g gen) stride(param string) reg.GPVirtual {
 	s := Load(Param(param), GP64()).(reg.GPVirtual)
 	g.bytes(s)
 	return s
 }
 
-// bytes turns a count of elements into bytes.
+// bytes turns a number of elements into one of bytes.
 func (g gen) bytes(n reg.GPVirtual) {
 	shift := U8(2)
 	if g.double {
@@ -108,7 +109,7 @@ func (g gen) bytes(n reg.GPVirtual) {
 	SHLQ(shift, n)
 }
 
-// writeTile sets C to alpha·acc + beta·C; where beta is zero C is not read.
+// writeTile sets C to alpha·acc + beta·C. If beta is zero, C is not read.
 func (g gen) writeTile(acc []reg.VecVirtual) {
 	rows, ldc := g.rowPointers("c", "ldc", len(acc)/2)
 	at := func(i int) Mem {
@@ -126,7 +127,7 @@ func (g gen) writeTile(acc []reg.VecVirtual) {
 	} else {
 		VUCOMISS(beta.AsX(), zero)
 	}
-	// A NaN sets the parity flag with the zero flag and is no zero.
+	// A NaN sets the zero flag too, together with the parity flag.
 	JPS(LabelRef("readC" + done))
 	JEQ(LabelRef(overwrite))
 	Label("readC" + done)

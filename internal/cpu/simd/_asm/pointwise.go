@@ -8,7 +8,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pointwise is what the kernels of DyT and Derf work with: y = γ·f(x) + β on rows.
+// pointwise holds the registers of the kernels of DyT and Derf, which compute y = γ·f(x) + β on rows.
 type pointwise struct {
 	gen
 	exp       exponential
@@ -30,26 +30,27 @@ func (g gen) newPointwise() pointwise {
 	}
 }
 
-// negative is −|v| and size |v|.
+// negative returns −|v|.
 func (p pointwise) negative(v reg.VecVirtual) reg.VecVirtual {
 	d := p.reg()
 	p.pick(VORPS, VORPD, p.sign, v, d)
 	return d
 }
 
+// size returns |v|.
 func (p pointwise) size(v reg.VecVirtual) reg.VecVirtual {
 	d := p.reg()
 	p.pick(VANDNPS, VANDNPD, v, p.sign, d)
 	return d
 }
 
-// copySign gives v, which has none, the sign of u. u is changed.
+// copySign gives v ≥ 0 the sign of u. u is changed.
 func (p pointwise) copySign(u, v reg.VecVirtual) {
 	p.pick(VANDPS, VANDPD, p.sign, u, u)
 	p.pick(VORPS, VORPD, u, v, v)
 }
 
-// lessExp is 1 − exp(z) to all its digits, given exp(z) as s + s·p.
+// lessExp returns 1 − exp(z) to all its digits, for exp(z) = s + s·q.
 func (p pointwise) lessExp(s, q reg.VecVirtual) reg.VecVirtual {
 	m := p.reg()
 	p.sub(p.one, s, m)
@@ -57,12 +58,12 @@ func (p pointwise) lessExp(s, q reg.VecVirtual) reg.VecVirtual {
 	return m
 }
 
-// eachRow runs body with row counting up.
+// eachRow writes a loop over the rows.
 func (p pointwise) eachRow(body func()) {
 	groups(p.row, address(Param("rows")), 1, func(int) { body() })
 }
 
-// forward writes y and, where kept names a slice, f(x) there.
+// forward writes y, and f(x) to the slice kept unless that is "".
 func (p pointwise) forward(f func(x reg.VecVirtual) reg.VecVirtual, kept string) {
 	moving := []reg.Register{ptr("x"), ptr("y")}
 	if kept != "" {
@@ -83,20 +84,20 @@ func (p pointwise) forward(f func(x reg.VecVirtual) reg.VecVirtual, kept string)
 	})
 }
 
-// gradient is what a kernel's backward pass needs of f: f(x), and f'(u) up to a
-// factor, where f is a function of u = α·x or α·x + shift.
+// gradient describes f, a function of u = α·x or α·x + shift, for a backward pass.
 type gradient struct {
-	of     func(x reg.VecVirtual, t *tail) (value, slope reg.VecVirtual)
+	of     func(x reg.VecVirtual, t *tail) (value, slope reg.VecVirtual) // f and f'(u)/factor
 	factor float64
-	moving []reg.Register // pointers that of reads at, beside x
-	shift  bool           // whether there is a result dshift beside dalpha
+	moving []reg.Register // pointers other than x that of reads from
+	shift  bool           // there is a result dshift besides dalpha
 }
 
-// backward adds to dγ and dβ, with h = dy·γ·f'(u):
+// backward writes dx, adds dy·f to dγ and dy to dβ, and returns dα and dshift. With
+// h = dy·γ·f'(u):
 //
 //	dx = h·α    dα = Σh·x    dshift = Σh
 //
-// The last two are summed in T over eight vectors at most, then in float64.
+// dα and dshift are summed in T over at most eight vectors, and then in float64.
 func (p pointwise) backward(f gradient) {
 	d := gen{double: true, wide: p.wide}
 	x, dy, dx := ptr("x"), ptr("dy"), ptr("dx")
@@ -149,5 +150,5 @@ func (p pointwise) backward(f gradient) {
 	}
 }
 
-// at is where p points.
+// at returns the memory that p points to.
 func at(p reg.Register) Mem { return Mem{Base: p} }

@@ -6,11 +6,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// sum adds v's lanes up, in a fixed order, in the first lane of a new register.
+// sum adds the lanes of v in a fixed order. The sum is in the first lane of v.
 func (g gen) sum(v reg.VecVirtual) reg.VecVirtual { return g.reduce(v, g.add) }
 
-// reduce combines v's lanes by a commutative op: halves first, down to one lane.
-// v is changed.
+// reduce combines the lanes of v by a commutative op, the two halves first, down to the
+// first lane of v.
 func (g gen) reduce(v reg.VecVirtual, op func(a, b, d Op)) reg.VecVirtual {
 	y := v.AsY()
 	if g.wide {
@@ -19,7 +19,7 @@ func (g gen) reduce(v reg.VecVirtual, op func(a, b, d Op)) reg.VecVirtual {
 		op(upper, y, y)
 	}
 	x, upper := v.AsX(), XMM()
-	if g.wide { // the other instruction knows only 16 registers
+	if g.wide { // the other instruction reaches only 16 registers
 		VEXTRACTF32X4(U8(1), y, upper)
 	} else {
 		VEXTRACTF128(U8(1), y, upper)
@@ -34,7 +34,7 @@ func (g gen) reduce(v reg.VecVirtual, op func(a, b, d Op)) reg.VecVirtual {
 	return v
 }
 
-// doubles is the float32 vector v as two of float64.
+// doubles returns the float32 vector v as two vectors of float64.
 func (g gen) doubles(v reg.VecVirtual) (low, high reg.VecVirtual) {
 	low, high = g.reg(), g.reg()
 	if g.wide {

@@ -6,20 +6,20 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// blockVectors is how many vectors of a row are added up in the element type before
-// float64 goes on: sums of more are less and less exact.
+// blockVectors is the number of vectors of a row that are summed in the element type before
+// their sum is added in float64. Longer sums are less exact.
 const blockVectors = 32
 
-// rowNorm is what the kernels of LayerNorm, which is centred, and of RMSNorm,
-// which is not, work with.
+// rowNorm holds the registers and local memory of the kernels of LayerNorm, which is centred,
+// and of RMSNorm, which is not.
 type rowNorm struct {
 	gen
 	centred   bool
-	cols, row reg.GPVirtual // row is the first of the group at hand
+	cols, row reg.GPVirtual // row is the first of the current group
 	tail      *tail
 	pitch     pitch
-	left      Mem    // columns that sums have not been taken of
-	totals    [2]Mem // of up to two sums a row, in float64
+	left      Mem    // number of columns that the sums do not include yet
+	totals    [2]Mem // sums in float64, up to two for each row
 }
 
 func (g gen) newRowNorm(centred bool) rowNorm {
@@ -30,10 +30,10 @@ func (g gen) newRowNorm(centred bool) rowNorm {
 	}
 }
 
-// rows is how many there are.
+// rows returns the number of rows.
 func (n rowNorm) rows() Mem { return address(Param("rstd").Len()) }
 
-// group is how many rows are worked on at a time, as registers allow.
+// group returns the number of rows at a time, which the number of registers limits.
 func (n rowNorm) group() int {
 	if n.wide {
 		return 4
@@ -41,13 +41,13 @@ func (n rowNorm) group() int {
 	return 2
 }
 
-// doubles works on a YMM register of float64, one lane a row.
+// doubles returns a gen for YMM registers of float64, with one lane for each row.
 func (n rowNorm) doubles() gen { return gen{double: true} }
 
-// statistic is where the group's elements of a slice with one a row are.
+// statistic returns the address of the group's elements in a slice with one element for each row.
 func (n rowNorm) statistic(slice string) Mem { return n.at(ptr(slice), n.row) }
 
-// ofRows broadcasts a statistic of each row to a register of its own.
+// ofRows returns, for each row, a register filled with its statistic.
 func (n rowNorm) ofRows(m Mem, rows int) (v []reg.VecVirtual) {
 	for r := range rows {
 		v = append(v, n.broadcast(m.Offset(r*n.size())))
@@ -55,13 +55,13 @@ func (n rowNorm) ofRows(m Mem, rows int) (v []reg.VecVirtual) {
 	return v
 }
 
-// ofRow broadcasts the statistic of the group's row r.
+// ofRow returns a register filled with the statistic of the group's row r.
 func (n rowNorm) ofRow(slice string, r int) reg.VecVirtual {
 	return n.broadcast(n.statistic(slice).Offset(r * n.size()))
 }
 
-// keepRows writes the first lanes of a float64 vector as statistics, and gives what they
-// are rounded to.
+// keepRows writes the first lanes of a float64 vector as statistics in the element type, and
+// returns the rounded values.
 func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) reg.VecVirtual {
 	switch {
 	case n.double && rows == 4:
@@ -87,7 +87,7 @@ func (n rowNorm) keepRows(v reg.VecVirtual, m Mem, rows int) reg.VecVirtual {
 	return v
 }
 
-// count is the number of columns in all lanes.
+// count returns the number of columns in all lanes.
 func (n rowNorm) count() reg.VecVirtual {
 	x := XMM()
 	VXORPD(x, x, x)
@@ -110,6 +110,7 @@ func (g gen) rowNorms() {
 	})
 }
 
+// forward writes the statistics of each group of rows and then its y.
 func (n rowNorm) forward() {
 	x, y := ptr("x"), ptr("y")
 	eitherWay(
@@ -126,10 +127,12 @@ func (n rowNorm) forward() {
 		})
 }
 
-// rowSums takes sums over the columns of a group's rows, so many of each. What adding
-// returns adds vectors up in the element type, over a block of so many at the most,
-// beside other work. From there on sums are in float64, one lane a row.
-func (n rowNorm) rowSums(rows, sums, vectors int, adding func(sums [][]reg.VecVirtual) work, beside ...work) (of []reg.VecVirtual) {
+// rowSums returns sums over the columns of a group of rows, in float64 with one lane for each
+// row. The work that adding returns sums in the element type, over blocks of at most the
+// given number of vectors; beside is other work of the same pass.
+func (n rowNorm) rowSums(
+	rows, sums, vectors int, adding func(sums [][]reg.VecVirtual) work, beside ...work,
+) (of []reg.VecVirtual) {
 	d, most := n.doubles(), U32(vectors*n.lanes())
 	loop, further, done := label("block"), label("further"), label("summed")
 	MOVQ(n.cols, n.left)
@@ -152,7 +155,7 @@ func (n rowNorm) rowSums(rows, sums, vectors int, adding func(sums [][]reg.VecVi
 		of = append(of, n.sums(v[i]))
 	}
 	CMPQ(n.cols, most)
-	JLE(LabelRef(done)) // most rows are one block
+	JLE(LabelRef(done)) // a typical row is one block
 	CMPQ(n.left, n.cols)
 	JNE(LabelRef(further))
 	for _, total := range n.totals[:sums] {
@@ -169,11 +172,11 @@ func (n rowNorm) rowSums(rows, sums, vectors int, adding func(sums [][]reg.VecVi
 	return of
 }
 
-// nothing is what there is to do beside a pass.
+// nothing is the work beside a pass that has no other.
 func (n rowNorm) nothing(pass int) work { return work{do: func(*tail) {}} }
 
-// statistics takes those of a group's rows in n.passes() passes. What beside gives
-// is done along with them.
+// statistics computes those of a group of rows in n.passes() passes. beside returns other
+// work for each pass.
 func (n rowNorm) statistics(x reg.GPVirtual, rows int, beside func(pass int) work) {
 	if n.centred {
 		n.moments(x, rows, beside)
@@ -182,6 +185,7 @@ func (n rowNorm) statistics(x reg.GPVirtual, rows int, beside func(pass int) wor
 	}
 }
 
+// passes returns the number of passes over a row that its statistics take.
 func (n rowNorm) passes() int {
 	if n.centred {
 		return 2
@@ -189,10 +193,10 @@ func (n rowNorm) passes() int {
 	return 1
 }
 
-// moments takes a group's mean, shift and rstd. The first mean may be some roundings off,
-// so that longer blocks do. The mean of the deviations from it is added to it where that
-// is more than a quarter of a standard deviation, and else is left to the shift: x̂ is
-// most exact with the deviations that its mean is made of.
+// moments computes the mean, shift and rstd of a group of rows. The first mean may be some
+// roundings off, so its blocks may be longer. The mean of the deviations from it, delta, is
+// added to it if it is more than a quarter of a standard deviation, and to the shift
+// otherwise: x̂ is most exact with the deviations that delta was computed from.
 func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) {
 	d := n.doubles()
 	p := copyOf(x)
@@ -241,7 +245,7 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 	n.keepRows(shift, n.statistic("shift"), rows)
 }
 
-// meanSquare takes a group's rstd.
+// meanSquare computes the rstd of a group of rows.
 func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) work) {
 	p := copyOf(x)
 	square := n.rowSums(rows, 1, blockVectors, func(sums [][]reg.VecVirtual) work {
@@ -256,7 +260,7 @@ func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) wor
 	n.rstd(square, rows)
 }
 
-// rstd turns variances into 1/√(variance + eps) and keeps them.
+// rstd returns 1/√(variance + eps) and writes it to the slice rstd.
 func (n rowNorm) rstd(variance reg.VecVirtual, rows int) reg.VecVirtual {
 	d := n.doubles()
 	d.add(d.broadcast(address(Param("eps"))), variance, variance)
@@ -267,8 +271,8 @@ func (n rowNorm) rstd(variance reg.VecVirtual, rows int) reg.VecVirtual {
 	return rstd
 }
 
-// normalize writes γ·x̂ + β with x̂ = (x−mean)·rstd − shift, for the row that x is
-// at, which is the group's row r.
+// normalize returns the work of writing γ·x̂ + β with x̂ = (x−mean)·rstd − shift, for the row
+// that x points to, which is the group's row r.
 func (n rowNorm) normalize(y, x reg.Register, r int, stream bool) work {
 	rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
 	pointers := []reg.Register{x, y, gamma}

@@ -6,7 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// backward reads γ and reads and writes the sums dγ and dβ once for a group.
+// backward writes dx and adds to dγ and dβ. It reads γ, dγ and dβ, and writes dγ and dβ, once for
+// each group of rows.
 func (n rowNorm) backward() {
 	x, dy, dx := ptr("x"), ptr("dy"), ptr("dx")
 	slope := AllocLocal(2 * 32)
@@ -25,12 +26,12 @@ func (n rowNorm) backward() {
 		})
 }
 
-// gradientSums adds to dγ and dβ, and takes what a row of dx is made of: with means
-// over its columns,
+// gradientSums adds to dγ and dβ, and writes a and b of each row to slope. With means over the
+// columns,
 //
 //	dx = rstd·(g − (x−mean)·a − b)    a = rstd·mean(g·x̂)    b = mean(g) − shift·mean(g·x̂)
 //
-// a and b are kept in local memory. x and dy move along.
+// x and dy move past the full vectors.
 func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ...work) {
 	rstd := n.ofRows(n.statistic("rstd"), rows)
 	gamma, dgamma := ptr("gamma"), ptr("dgamma")
@@ -90,7 +91,7 @@ func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ..
 	n.keepRows(a, slope, rows)
 }
 
-// rowsOf loads statistics as float64, one lane a row; lanes without one are zero.
+// rowsOf loads statistics as float64, one lane for each row. Lanes without a row are zero.
 func (n rowNorm) rowsOf(m Mem, rows int) reg.VecVirtual {
 	v := blank()
 	switch {
@@ -115,7 +116,7 @@ func (n rowNorm) rowsOf(m Mem, rows int) reg.VecVirtual {
 	return v
 }
 
-// inputGradient writes dx for the row that x and dy are at, the group's row r.
+// inputGradient returns the work of writing dx for the row that x and dy point to, the group's row r.
 func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream bool) work {
 	rstd, gamma := n.ofRow("rstd", r), ptr("gamma")
 	at := slope.Offset(max(r, 0) * n.size())

@@ -6,11 +6,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// Rows that come from memory are worked on such that memory is read and written
-// all the time, each in one sequence: a pass over new rows goes along with the
-// writing of one from before, and asks for what the next pass will read.
+// The kernels for rows in memory read and write it all the time, each in one sequence. A
+// pass over new rows writes a previous row at the same time, and prefetches the data of the
+// next pass.
 
-// stream normalizes as many rows at a time as their statistics take passes.
+// stream writes the forward pass. It normalizes as many rows at a time as their statistics
+// take passes.
 func (n rowNorm) stream(y, x reg.GPVirtual) {
 	n.tail = nil
 	group := n.passes()
@@ -49,7 +50,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	})
 }
 
-// streamBackward works on a row at a time.
+// streamBackward writes the backward pass, which works on one row at a time.
 func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	n.tail = nil
 	loop, last, done := label("loop"), label("last"), label("done")
@@ -61,7 +62,8 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	INCQ(n.row)
 	Label(loop)
 	unless(n.row, n.rows(), 1, last)
-	n.gradientSums(x, dy, 1, slope, ask(PREFETCHT1, ahead, x, dy), n.inputGradient(dx, xBefore, dyBefore, -1, slope, true))
+	prefetch, write := ask(PREFETCHT1, ahead, x, dy), n.inputGradient(dx, xBefore, dyBefore, -1, slope, true)
+	n.gradientSums(x, dy, 1, slope, prefetch, write)
 	INCQ(n.row)
 	JMP(LabelRef(loop))
 	Label(last)
@@ -69,8 +71,8 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	Label(done)
 }
 
-// distance is how many bytes ahead to ask for: so many rows, but at least two
-// pages.
+// distance returns how many bytes ahead to prefetch: the given number of rows, but at least
+// two pages.
 func (n rowNorm) distance(rows int) reg.GPVirtual {
 	d, least := n.rowsAhead(rows), GP64()
 	MOVQ(U32(8192), least)
@@ -79,7 +81,7 @@ func (n rowNorm) distance(rows int) reg.GPVirtual {
 	return d
 }
 
-// rowsAhead is how many bytes 1, 2 or 4 rows are.
+// rowsAhead returns the number of bytes of 1, 2 or 4 rows.
 func (n rowNorm) rowsAhead(rows int) reg.GPVirtual {
 	d := copyOf(n.pitch.one)
 	for k := 1; k < rows; k *= 2 {
@@ -88,8 +90,8 @@ func (n rowNorm) rowsAhead(rows int) reg.GPVirtual {
 	return d
 }
 
-// ask is the work of a prefetch of what lies that many bytes after the pointers,
-// which other work moves.
+// ask returns the work of prefetching at a distance in bytes after the pointers, which other
+// work moves.
 func ask(prefetch func(Op), distance reg.Register, pointers ...reg.Register) work {
 	return work{do: func(t *tail) {
 		for _, p := range pointers {

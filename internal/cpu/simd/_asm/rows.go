@@ -6,8 +6,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// pitch is the distance of a matrix's rows in bytes, and three times that, so
-// that four rows are addressed from one pointer.
+// pitch is the distance between the rows of a matrix in bytes, and three times that, which
+// makes four rows addressable from one pointer.
 type pitch struct{ one, three reg.GPVirtual }
 
 func newPitch(bytes reg.GPVirtual) pitch {
@@ -16,14 +16,14 @@ func newPitch(bytes reg.GPVirtual) pitch {
 	return pitch{bytes, three}
 }
 
-// pitchOf is the pitch of rows that lie close together.
+// pitchOf returns the pitch of rows without gaps.
 func (g gen) pitchOf(cols reg.Register) pitch {
 	bytes := copyOf(cols)
 	g.bytes(bytes)
 	return newPitch(bytes)
 }
 
-// row addresses what lies r rows after p.
+// row returns the address r rows after p.
 func (s pitch) row(p reg.Register, r int) Mem {
 	switch r {
 	case 0:
@@ -41,8 +41,8 @@ func (s pitch) skip(rows int, pointers ...reg.Register) {
 	}
 }
 
-// groups runs body for max rows at a time while there are as many, then for one
-// at a time. row, the index of the first, counts up to end.
+// groups writes loops over rows: body for max rows at a time while as many are left, then for
+// one at a time. row is the index of the first row of a group and counts up to end.
 func groups(row reg.GPVirtual, end Op, max int, body func(rows int)) {
 	XORQ(row, row)
 	while(row, end, max, body)
@@ -51,7 +51,7 @@ func groups(row reg.GPVirtual, end Op, max int, body func(rows int)) {
 	}
 }
 
-// while runs body as long as so many rows are left.
+// while writes a loop over body that runs while the given number of rows is left.
 func while(row reg.GPVirtual, end Op, rows int, body func(rows int)) {
 	loop, done := label("rows"), label("done")
 	Label(loop)
@@ -62,7 +62,7 @@ func while(row reg.GPVirtual, end Op, rows int, body func(rows int)) {
 	Label(done)
 }
 
-// unless jumps if fewer rows are left.
+// unless jumps to a label if fewer rows are left.
 func unless(row reg.GPVirtual, end Op, rows int, to string) {
 	next := GP64()
 	LEAQ(Mem{Base: row, Disp: rows}, next)
@@ -70,18 +70,17 @@ func unless(row reg.GPVirtual, end Op, rows int, to string) {
 	JG(LabelRef(to))
 }
 
-// work is done over the columns of rows, a vector at a time, on elements that the
-// pointers are at. t is nil for full vectors.
+// work is the body of a loop over the columns of rows, a vector at a time.
 type work struct {
-	do       func(t *tail)
-	pointers []reg.Register
-	fold     func() // done before the last eight full vectors, the eight before those, …
-	end      func() // done in the end
+	do       func(t *tail)  // works on a vector at the pointers; t is nil if it is full
+	pointers []reg.Register // moved by the loop
+	fold     func()         // runs before the last eight full vectors, the eight before those, …
+	end      func()         // runs after the loop
 }
 
-// sweep does work side by side for each full vector and then, where columns are
-// left, once with the tail. The pointers move past the full vectors. A nil tail
-// says that there are no other columns.
+// sweep writes one loop that does all works for each full vector and then, if columns are
+// left, with the tail. The pointers move past the full vectors. With a nil tail there must
+// be no columns left.
 func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 	loop, rest, done := label("vectors"), label("rest"), label("done")
 	all := func(t *tail) {
@@ -119,7 +118,7 @@ func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
 	}
 }
 
-// nextRow completes a sweep: it left pointers where the full vectors end.
+// nextRow moves pointers to the next row from the end of the full vectors, where sweep leaves them.
 func (g gen) nextRow(cols reg.Register, pointers ...reg.Register) {
 	rest := copyOf(cols)
 	ANDQ(U32(g.lanes()-1), rest)
@@ -129,9 +128,8 @@ func (g gen) nextRow(cols reg.Register, pointers ...reg.Register) {
 	}
 }
 
-// folded is the work of sums that are moved to others after every few vectors, and
-// to which those are added in the end. A sum of many equal terms is rounded the same
-// way each time; this way there are few of them.
+// folded returns work whose sums move to other sums after every few vectors; those are added
+// back in the end. A long sum of equal terms would collect roundings of one sign.
 func (g gen) folded(w work, sums [][]reg.VecVirtual) work {
 	var all []reg.VecVirtual
 	for _, s := range sums {
@@ -152,7 +150,7 @@ func (g gen) folded(w work, sums [][]reg.VecVirtual) work {
 	return w
 }
 
-// from is a row's elements as an operand: memory itself, or a tail's lanes in a
+// from returns elements of a row as an operand: the memory itself, or a tail's lanes in a
 // register.
 func (g gen) from(m Mem, t *tail) Op {
 	if t == nil {
@@ -161,7 +159,7 @@ func (g gen) from(m Mem, t *tail) Op {
 	return g.load(m, t)
 }
 
-// put writes through the caches or past them, which is for full vectors.
+// put writes v past the caches if stream is set and v is full, and through them otherwise.
 func (g gen) put(v Op, m Mem, t *tail, stream bool) {
 	if stream && t == nil {
 		g.stream(v, m)
@@ -170,8 +168,8 @@ func (g gen) put(v Op, m Mem, t *tail, stream bool) {
 	}
 }
 
-// eitherWay writes code for the two values of the parameter stream. Streamed
-// rows are whole vectors, and nobody sees what follows before them.
+// eitherWay writes code for the two values of the parameter stream. Streamed rows are whole
+// vectors. The fence makes them visible before any later write.
 func eitherWay(streamed, plain func()) {
 	otherwise, done := label("plain"), label("done")
 	CMPB(address(Param("stream")), U8(0))
@@ -184,20 +182,21 @@ func eitherWay(streamed, plain func()) {
 	Label(done)
 }
 
-// copyOf is a pointer of its own at the same place.
+// copyOf returns a copy of p in a new register.
 func copyOf(p reg.Register) reg.GPVirtual {
 	c := GP64()
 	MOVQ(p, c)
 	return c
 }
 
-// half and quarter are v's upper half and the second sixteen bytes of it.
+// half returns the upper half of v.
 func (g gen) half(v reg.VecVirtual) reg.VecVirtual {
 	h := YMM()
 	VEXTRACTF64X4(U8(1), v, h)
 	return h
 }
 
+// quarter returns the second sixteen bytes of v.
 func (g gen) quarter(v reg.VecVirtual) reg.VecVirtual {
 	q := XMM()
 	if g.wide {
@@ -208,9 +207,8 @@ func (g gen) quarter(v reg.VecVirtual) reg.VecVirtual {
 	return q
 }
 
-// sums adds each vector's lanes up and sets the sums side by side, as float64:
-// four in a YMM register, of which the first are repeated where there are fewer
-// vectors. The vectors are changed.
+// sums adds the lanes of each vector and returns the sums as float64 in one YMM register.
+// Vectors repeat if there are fewer than four. The vectors are changed.
 func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
 	var x [4]reg.VecVirtual
 	for i := range v {
@@ -245,7 +243,7 @@ func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
 	return s
 }
 
-// fours adds four lanes of a and b down to two of each: a0+a2, b0+b2, a1+a3, b1+b3.
+// fours adds the four lanes of a and of b in pairs and returns a0+a2, b0+b2, a1+a3, b1+b3.
 func fours(a, b reg.VecVirtual) reg.VecVirtual {
 	low, high := XMM(), XMM()
 	VUNPCKLPS(b, a, low)
@@ -254,7 +252,7 @@ func fours(a, b reg.VecVirtual) reg.VecVirtual {
 	return low
 }
 
-// pairs adds the halves of a and of b.
+// pairs adds the two halves of a, and of b, and returns the sums in the halves of a register.
 func (g gen) pairs(a, b reg.VecVirtual) reg.VecVirtual {
 	low, high := blank(), XMM()
 	VUNPCKLPD(b, a, low.AsX())
@@ -263,6 +261,6 @@ func (g gen) pairs(a, b reg.VecVirtual) reg.VecVirtual {
 	return low
 }
 
-// blank is a YMM register of zero. (To avo, what is written to the lower half of
-// a register says nothing of the upper one, which would be kept for ever.)
+// blank returns a YMM register of zeros. (avo takes a write to the lower half of a register
+// for no write to the upper half, whose value it would keep alive for ever.)
 func blank() reg.VecVirtual { return gen{}.zero() }

@@ -48,7 +48,7 @@ func (g gen) softmax() {
 	})
 }
 
-// dot is Σx·y in the first lane, taken in float64.
+// dot returns Σx·y in the first lane, summed in float64.
 func (g gen) dot(x, y, n reg.Register, t *tail) reg.VecVirtual {
 	d := gen{double: true, wide: g.wide}
 	acc := d.zeros(2)
@@ -71,7 +71,7 @@ func (g gen) dot(x, y, n reg.Register, t *tail) reg.VecVirtual {
 	return sum
 }
 
-// maximum of x in the first lane.
+// maximum returns the maximum of x in the first lane.
 func (g gen) maximum(x, n reg.Register, t *tail) reg.VecVirtual {
 	top := g.constant(math.Inf(-1))
 	g.over(n, t, func(i reg.Register, t *tail) {
@@ -80,13 +80,13 @@ func (g gen) maximum(x, n reg.Register, t *tail) reg.VecVirtual {
 	return g.reduce(top, g.max)
 }
 
-// expSum writes exp(x − top) and gives the sum in the first lane.
+// expSum writes exp(x − top) to p and returns the sum in the first lane.
 func (g gen) expSum(p, x, n reg.Register, t *tail, top reg.VecVirtual) reg.VecVirtual {
 	exp, sum := g.exponential(), g.zero()
 	g.over(n, t, func(i reg.Register, t *tail) {
 		v, shifted, lost := g.load(g.at(x, i), t), g.reg(), g.reg()
 		g.sub(v, top, shifted)
-		// What the difference has lost, exactly so where |x| ≤ |top| (Dekker 1971).
+		// The rounding error of the difference, exact if |x| ≤ |top| (Dekker 1971).
 		g.add(shifted, top, lost)
 		g.sub(v, lost, lost)
 		v = exp.of(shifted, func(k reg.VecVirtual) reg.VecVirtual {

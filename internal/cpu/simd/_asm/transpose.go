@@ -6,9 +6,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// transpose turns blocks of lanes × lanes elements, in registers: first within
-// the 128-bit quarters of 4 rows (2 of float64), by interleaving, then the
-// quarters as a whole.
+// transpose writes the kernel that transposes blocks of lanes × lanes elements in registers:
+// first within the 128-bit quarters of 4 rows (float64: 2), by interleaving, then whole
+// quarters.
 func (g gen) transpose() {
 	g.kernel("Transpose", "func(dst []T, ldd int, src []T, lds int, n int)", func() {
 		dst, src := ptr("dst"), ptr("src")
@@ -32,7 +32,7 @@ func (g gen) transpose() {
 	})
 }
 
-// eachRow addresses lanes rows, stride bytes apart.
+// eachRow calls f with the addresses of lanes rows, stride bytes apart.
 func (g gen) eachRow(p, stride reg.Register, f func(r int, m Mem)) {
 	at := GP64()
 	MOVQ(p, at)
@@ -42,9 +42,9 @@ func (g gen) eachRow(p, stride reg.Register, f func(r int, m Mem)) {
 	}
 }
 
-// interleave transposes the 4×4 (float64: 2×2) elements of each quarter. Row
-// s·i + c of the result holds column c of each of its quarters, for the s rows
-// from s·i.
+// interleave transposes blocks of s×s elements, s = 4 (float64: 2), in each quarter of s
+// rows. Quarter q of row s·i + c of the result holds column c of quarter q of the rows from
+// s·i to s·i + s−1.
 func (g gen) interleave(rows []reg.VecVirtual) []reg.VecVirtual {
 	out := make([]reg.VecVirtual, 0, len(rows))
 	both := func(low, high func(...Op), a, b reg.VecVirtual) (l, h reg.VecVirtual) {
@@ -70,8 +70,8 @@ func (g gen) interleave(rows []reg.VecVirtual) []reg.VecVirtual {
 	return out
 }
 
-// quarters transposes whole quarters (halves with AVX2): quarter q of row s·i + c
-// goes to quarter i of row s·q + c.
+// quarters transposes whole quarters (halves with AVX2): quarter q of row s·i + c becomes
+// quarter i of row s·q + c.
 func (g gen) quarters(rows []reg.VecVirtual) []reg.VecVirtual {
 	s := 16 / g.size()
 	out := make([]reg.VecVirtual, len(rows))

@@ -12,9 +12,9 @@ import (
 )
 
 // gen writes kernels for one element type and one instruction set. Its methods
-// are the few instructions that kernels are made of; operands stand in the Go
-// assembler's order, destination last, and sources are written so that the
-// names read as formulas: sub(a, b, d) is d = a − b.
+// are the instructions that kernels consist of. The destination is the last
+// operand, as in Go's assembler, and the sources are in the order of the
+// formula: sub(a, b, d) is d = a − b.
 type gen struct {
 	double bool // float64, else float32
 	wide   bool // AVX-512, else AVX2 with FMA
@@ -22,6 +22,7 @@ type gen struct {
 
 var gens = []gen{{false, false}, {true, false}, {false, true}, {true, true}}
 
+// size returns an element's size in bytes.
 func (g gen) size() int {
 	if g.double {
 		return 8
@@ -29,7 +30,7 @@ func (g gen) size() int {
 	return 4
 }
 
-// width is a vector's size in bytes, lanes in elements.
+// width returns a vector's size in bytes.
 func (g gen) width() int {
 	if g.wide {
 		return 64
@@ -37,9 +38,10 @@ func (g gen) width() int {
 	return 32
 }
 
+// lanes returns a vector's number of elements.
 func (g gen) lanes() int { return g.width() / g.size() }
 
-// elem is the Go name of the element type.
+// elem returns the Go name of the element type.
 func (g gen) elem() string {
 	if g.double {
 		return "float64"
@@ -47,6 +49,7 @@ func (g gen) elem() string {
 	return "float32"
 }
 
+// isa returns the name of the instruction set.
 func (g gen) isa() string {
 	if g.wide {
 		return "AVX512"
@@ -54,15 +57,16 @@ func (g gen) isa() string {
 	return "AVX2"
 }
 
-// kernel starts the function that serves the Kernels field of that name. In the
-// signature T stands for the element type.
+// kernel writes the function for a field of Kernels. T stands for the element type in the
+// signature.
 func (g gen) kernel(field, signature string, body func()) {
 	name := strings.ToLower(field[:1]) + field[1:] + fmt.Sprintf("F%d", 8*g.size()) + g.isa()
 	if strings.HasPrefix(field, "GELU") {
 		name = "gelu" + field[4:] + fmt.Sprintf("F%d", 8*g.size()) + g.isa()
 	}
 	tables.add(g, field, name)
-	TEXT(name, NOSPLIT, strings.NewReplacer("[]T", "[]"+g.elem(), "*T", "*"+g.elem(), " T", " "+g.elem()).Replace(signature))
+	types := strings.NewReplacer("[]T", "[]"+g.elem(), "*T", "*"+g.elem(), " T", " "+g.elem())
+	TEXT(name, NOSPLIT, types.Replace(signature))
 	Pragma("noescape")
 	body()
 	VZEROUPPER()
@@ -71,20 +75,20 @@ func (g gen) kernel(field, signature string, body func()) {
 
 var labels int
 
-// label makes a name that no other label of the file has.
+// label returns a name that no other label of the file has.
 func label(what string) string {
 	labels++
 	return fmt.Sprintf("%s%d", what, labels)
 }
 
-// ptr and length load a slice parameter.
+// ptr loads the pointer of a slice parameter, length its length.
 func ptr(slice string) reg.GPVirtual    { return Load(Param(slice).Base(), GP64()).(reg.GPVirtual) }
 func length(slice string) reg.GPVirtual { return Load(Param(slice).Len(), GP64()).(reg.GPVirtual) }
 
-// at addresses element i of p.
+// at returns the address of element i of p.
 func (g gen) at(p, i reg.Register) Mem { return Mem{Base: p, Index: i, Scale: uint8(g.size())} }
 
-// reg is a new vector register.
+// reg returns a new vector register.
 func (g gen) reg() reg.VecVirtual {
 	if g.wide {
 		return ZMM()
@@ -92,6 +96,7 @@ func (g gen) reg() reg.VecVirtual {
 	return YMM()
 }
 
+// zero returns a new register of zeros.
 func (g gen) zero() reg.VecVirtual {
 	v := g.reg()
 	g.clear(v)
@@ -102,7 +107,7 @@ func (g gen) clear(v reg.VecVirtual) {
 	VXORPS(v, v, v)
 }
 
-// zeros are n new registers of zero.
+// zeros returns n new registers of zeros.
 func (g gen) zeros(n int) []reg.VecVirtual {
 	v := make([]reg.VecVirtual, n)
 	for i := range v {
@@ -111,7 +116,7 @@ func (g gen) zeros(n int) []reg.VecVirtual {
 	return v
 }
 
-// pick calls the instruction of the element type.
+// pick emits the instruction for the element type.
 func (g gen) pick(single, double func(...Op), ops ...Op) {
 	if g.double {
 		double(ops...)
@@ -125,34 +130,34 @@ func (g gen) mul(a, b, d Op) { g.pick(VMULPS, VMULPD, a, b, d) } // b is a regis
 func (g gen) sub(a, b, d Op) { g.pick(VSUBPS, VSUBPD, b, a, d) } // a is a register
 func (g gen) div(a, b, d Op) { g.pick(VDIVPS, VDIVPD, b, a, d) } // a is a register
 
-// max and min give b where a or b is NaN; b may be memory.
+// max and min are b in lanes where a or b is NaN; b may be memory.
 func (g gen) max(a, b, d Op) { g.pick(VMAXPS, VMAXPD, b, a, d) }
 func (g gen) min(a, b, d Op) { g.pick(VMINPS, VMINPD, b, a, d) }
 func (g gen) sqrt(a, d Op)   { g.pick(VSQRTPS, VSQRTPD, a, d) }
 
-// fma adds a·b to d, fnma subtracts it; a may be memory.
+// fma is d += a·b, fnma is d −= a·b; a may be memory.
 func (g gen) fma(a, b, d Op)  { g.pick(VFMADD231PS, VFMADD231PD, a, b, d) }
 func (g gen) fnma(a, b, d Op) { g.pick(VFNMADD231PS, VFNMADD231PD, a, b, d) }
 
-// fam makes d a·d + b, fms a·d − b; b may be memory.
+// fam is d = a·d + b, fms is d = a·d − b; b may be memory.
 func (g gen) fam(a, b, d Op) { g.pick(VFMADD213PS, VFMADD213PD, b, a, d) }
 func (g gen) fms(a, b, d Op) { g.pick(VFMSUB213PS, VFMSUB213PD, b, a, d) }
 
-// move copies a register or memory.
+// move copies from a register or memory.
 func (g gen) move(a, d Op) { g.pick(VMOVUPS, VMOVUPD, a, d) }
 
-// broadcast fills a new register with the element in memory or in a register's
-// first lane.
+// broadcast returns a new register filled with the element in memory or in the first lane
+// of a register.
 func (g gen) broadcast(from Op) reg.VecVirtual {
 	v := g.reg()
 	g.pick(VBROADCASTSS, VBROADCASTSD, from, v)
 	return v
 }
 
-// scalar fills a new register with a parameter of type T.
+// scalar returns a new register filled with a parameter of type T.
 func (g gen) scalar(param string) reg.VecVirtual { return g.broadcast(address(Param(param))) }
 
-// result stores the first lane of v as the function's result i.
+// result stores the first lane of v as result i of the function.
 func (g gen) result(v reg.VecVirtual, i int) {
 	if g.double {
 		VMOVSD(v.AsX(), address(ReturnIndex(i)))
@@ -161,8 +166,8 @@ func (g gen) result(v reg.VecVirtual, i int) {
 	}
 }
 
-// address is where a parameter or result stands. (avo's own Load and Store take
-// instructions that know only 16 registers.)
+// address returns the address of a parameter or result. (avo's own Load and Store use
+// instructions that reach only 16 registers.)
 func address(c gotypes.Component) Mem {
 	b, err := c.Resolve()
 	if err != nil {
@@ -171,10 +176,10 @@ func address(c gotypes.Component) Mem {
 	return b.Addr
 }
 
-// constant fills a new register with a number.
+// constant returns a new register filled with x.
 func (g gen) constant(x float64) reg.VecVirtual { return g.broadcast(g.literal(x, 1)) }
 
-// number is an operand with x in all lanes: a register with AVX-512, which has
+// number returns an operand with x in all lanes: a register with AVX-512, which has
 // plenty, and memory with AVX2.
 func (g gen) number(x float64) Op {
 	if g.wide {
@@ -183,7 +188,7 @@ func (g gen) number(x float64) Op {
 	return g.literal(x, g.lanes())
 }
 
-// held is a number in a register.
+// held returns a number in a register.
 func (g gen) held(number Op) reg.VecVirtual {
 	if v, ok := number.(reg.VecVirtual); ok {
 		return v
@@ -195,7 +200,7 @@ func (g gen) held(number Op) reg.VecVirtual {
 
 var literals = map[string]Mem{}
 
-// literal is n copies of a number of the element type in memory.
+// literal returns memory with n copies of x in the element type.
 func (g gen) literal(x float64, n int) Mem {
 	key := fmt.Sprintf("%d %d %b", g.size(), n, x)
 	if m, ok := literals[key]; ok {
@@ -213,10 +218,10 @@ func (g gen) literal(x float64, n int) Mem {
 	return m
 }
 
-// tail is what is left of a row after the full vectors: a mask of its lanes.
+// tail is the part of a row after its full vectors, a mask of lanes.
 type tail struct{ mask reg.Register }
 
-// tailOf makes the mask for the last n mod lanes elements; it may have no lanes.
+// tailOf returns the mask of n mod lanes elements; it may have no lanes.
 func (g gen) tailOf(n reg.Register) *tail {
 	rest := GP64()
 	MOVQ(n, rest)
@@ -228,7 +233,7 @@ func (g gen) tailOf(n reg.Register) *tail {
 		KMOVW(all, k)
 		return &tail{k}
 	}
-	// The lanes' bits are read off a row of ones with zeros behind it.
+	// The mask is loaded from a row of ones followed by zeros.
 	table, at, m := ones(), GP64(), YMM()
 	LEAQ(table, at)
 	NEGQ(rest)
@@ -253,7 +258,7 @@ func ones() Mem {
 	return *onesThenZeros
 }
 
-// load reads a vector, or a tail's lanes with zeros in the others.
+// load returns a vector from memory, or a tail's lanes with zeros in the others.
 func (g gen) load(m Mem, t *tail) reg.VecVirtual {
 	v := g.reg()
 	switch {
@@ -271,7 +276,7 @@ func (g gen) load(m Mem, t *tail) reg.VecVirtual {
 	return v
 }
 
-// loadOr reads a vector, or a tail's lanes with other's in their place.
+// loadOr returns a vector from memory, or a tail's lanes with those of other elsewhere.
 func (g gen) loadOr(m Mem, t *tail, other reg.VecVirtual) reg.VecVirtual {
 	switch {
 	case t == nil:
@@ -291,7 +296,7 @@ func (g gen) loadOr(m Mem, t *tail, other reg.VecVirtual) reg.VecVirtual {
 	return v
 }
 
-// atLeast is the lanes in which x is bound or more, or NaN.
+// atLeast returns the lanes in which x ≥ bound or x is NaN.
 func (g gen) atLeast(x reg.VecVirtual, bound Op) *tail {
 	const notLess = 0x15
 	var mask reg.Register = g.reg()
@@ -302,7 +307,7 @@ func (g gen) atLeast(x reg.VecVirtual, bound Op) *tail {
 	return &tail{mask}
 }
 
-// store writes a vector, or a tail's lanes.
+// store writes a vector to memory, or a tail's lanes.
 func (g gen) store(v Op, m Mem, t *tail) {
 	switch {
 	case t == nil:
@@ -327,7 +332,7 @@ func (g gen) stream(v Op, m Mem) {
 	}
 }
 
-// keep sets the lanes outside of the tail to zero.
+// keep sets the lanes outside the tail to zero.
 func (g gen) keep(v reg.VecVirtual, t *tail) {
 	switch {
 	case t == nil:
@@ -342,8 +347,8 @@ func (g gen) keep(v reg.VecVirtual, t *tail) {
 	}
 }
 
-// over runs body over n elements: for each full vector with t nil, then, where
-// elements are left, once with the tail. i is the index of the first element.
+// over writes a loop over n elements. body runs with a nil t for each full vector and then
+// with the tail if elements are left; i is the index of the first element.
 func (g gen) over(n reg.Register, t *tail, body func(i reg.Register, t *tail)) {
 	loop, rest, done := label("vectors"), label("rest"), label("done")
 	i, end := GP64(), GP64()
