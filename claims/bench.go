@@ -121,7 +121,9 @@ func experiment[M any](
 // withTimes adds measurements of time, which differ from run to run and from machine to
 // machine: they are judged beside the others and are no part of claims.json.
 func withTimes[M any](c Claim, measure func(context.Context, *Bench) (M, error), judge func(M) []Judgement) Claim {
-	timed := experiment(c.About, 0, measure, judge, func(M) []Figure { return nil })
+	about := c.About
+	about.Name += "-times"
+	timed := experiment(about, 5, measure, judge, func(M) []Figure { return nil })
 	c.times = &timed
 	return c
 }

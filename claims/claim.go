@@ -29,9 +29,18 @@ type Judgement struct {
 	Size    Interval `json:"size"`
 }
 
+// String returns the verdict, its part and its reason.
+func (j Judgement) String() string {
+	if j.Part == "" {
+		return fmt.Sprintf("%s: %s", j.Verdict, j.Reason)
+	}
+	return fmt.Sprintf("%s (%s): %s", j.Verdict, j.Part, j.Reason)
+}
+
 // About is what a page says of a claim, whatever the measurements are.
 type About struct {
 	Name       string // a word, for -only
+	Short      string // a few words
 	Claim      string // one sentence
 	Method     string // what was done
 	Rule       string // what makes it supported or refuted

@@ -19,6 +19,7 @@ import (
 
 var gauss = experiment(About{
 	Name:  "gauss",
+	Short: "do activations become Gaussian with depth?",
 	Claim: "Because residual connections add many terms, activations become Gaussian with depth.",
 	Method: "The residual stream of 24 blocks is looked at after the embedding and after each block, before and after training, with embeddings drawn from a Gaussian, Rademacher (±1), Laplace and t₅ " +
 		"distribution of one variance. Measured are the excess kurtosis of all activations, their variance, and for how many tokens the Jarque–Bera test at 5 % rejects that the token's features are Gaussian.",
@@ -107,7 +108,7 @@ func (b *Bench) startFromEmbedding(
 	c = b.small()
 	c.Layers, c.Steps, c.Seed = pick(b, 4, 24), pick(b, 6, 120), seed
 	c.Warmup, c.EvalEvery, c.ProbeEvery = c.Steps/10, c.Steps, 0
-	if m, _, err = train.Start(c, text); err != nil {
+	if m, _, err = train.InitialModel(c, text); err != nil {
 		return c, m, err
 	}
 	rng := random(seed, "embedding "+name)

@@ -20,6 +20,7 @@ import (
 
 var mean = withTimes(experiment(About{
 	Name:  "mean",
+	Short: "is LayerNorm's re-centring dispensable?",
 	Claim: "LayerNorm's re-centring is dispensable: RMSNorm does as well, faster.",
 	Method: "Small transformers are trained under both with twice the usual number of seeds, the same weights and batches for both at each seed. In the trained " +
 		"LayerNorm models: how much of a vector's squared length the mean takes, C·μ²/‖x‖², beside 1/C, which a random direction would have. Then " +
@@ -251,7 +252,7 @@ func measureMeanTimes(ctx context.Context, b *Bench) (t meanTimes, err error) {
 		for _, kind := range []string{"layer", "rms"} {
 			c := b.small()
 			c.Norm = kind
-			cost, err := train.Trial(ctx, c, text)
+			cost, err := train.MeasureCost(ctx, c, text)
 			if err != nil {
 				return t, err
 			}

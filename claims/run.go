@@ -10,7 +10,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"gorgonorm/runlog"
@@ -76,6 +75,19 @@ type Progress struct {
 	Left  time.Duration // 0 where nothing is known
 }
 
+// String returns the progress as a line.
+func (p Progress) String() string {
+	s := fmt.Sprintf("[%d/%d] ", p.Done, p.All)
+	if p.Left > 0 {
+		s += fmt.Sprintf("%v left, ", p.Left.Round(time.Second))
+	}
+	s += p.Claim
+	if p.What != "" {
+		s += ": " + p.What
+	}
+	return s
+}
+
 // Run measures the claims that the directory has no measurements of, judges all that it has,
 // and writes claims.json and claims.html. A cancelled context is an error that is ctx.Err();
 // what was measured stays.
@@ -94,25 +106,40 @@ func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, 
 	if err := measureAll(ctx, o, r.Settings, selected, onProgress); err != nil {
 		return r, err
 	}
+	var all []tested
 	for _, c := range All {
 		m, err := readMeasured(o.Out, c, r.Settings)
-		if errors.Is(err, fs.ErrNotExist) && !slices.ContainsFunc(selected, func(s Claim) bool { return s.Name == c.Name }) {
-			continue
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // not selected
 		}
 		if err != nil {
 			return r, err
 		}
-		r.Claims = append(r.Claims, Result{Name: c.Name, Claim: c.Claim, Judgements: c.judge(m.decoded), Measurements: m.data})
+		t := tested{claim: c, judgements: c.judge(m.decoded), figures: c.figures(m.decoded)}
+		if c.times != nil {
+			times, err := readMeasured(o.Out, *c.times, r.Settings)
+			if err != nil {
+				return r, err
+			}
+			t.timed = c.times.judge(times.decoded)
+		}
+		all = append(all, t)
+		r.Claims = append(r.Claims, Result{Name: c.Name, Claim: c.Claim, Judgements: t.judgements, Measurements: m.data})
 	}
-	if err := runlog.WriteFile(filepath.Join(o.Out, ResultsFile), func(w io.Writer) error { return writeJSON(w, r) }); err != nil {
-		return r, fmt.Errorf("claims: %w", err)
+	for name, write := range map[string]func(io.Writer) error{
+		ResultsFile: func(w io.Writer) error { return writeJSON(w, r) },
+		PageFile:    func(w io.Writer) error { return writePage(w, r.Settings, all) },
+	} {
+		if err := runlog.WriteFile(filepath.Join(o.Out, name), write); err != nil {
+			return r, fmt.Errorf("claims: %w", err)
+		}
 	}
 	return r, nil
 }
 
 func measureAll(ctx context.Context, o Options, s Settings, selected []Claim, onProgress func(Progress)) error {
 	var todo []Claim
-	for _, c := range selected {
+	for _, c := range withTimesOf(selected) {
 		if _, err := readMeasured(o.Out, c, s); errors.Is(err, fs.ErrNotExist) {
 			todo = append(todo, c)
 		} else if err != nil {
@@ -140,6 +167,16 @@ func measureAll(ctx context.Context, o Options, s Settings, selected []Claim, on
 		}
 	}
 	return nil
+}
+
+// withTimesOf returns the claims and, after each that has them, its measurements of time.
+func withTimesOf(selected []Claim) (all []Claim) {
+	for _, c := range selected {
+		if all = append(all, c); c.times != nil {
+			all = append(all, *c.times)
+		}
+	}
+	return all
 }
 
 // clock estimates the time left from the claims' costs.

@@ -16,6 +16,7 @@ import (
 
 var samples = experiment(About{
 	Name:  "samples",
+	Short: "does a row depend on the other rows?",
 	Claim: "BatchNorm normalizes across samples, LayerNorm and RMSNorm across features: only BatchNorm makes one sample's output depend on the others.",
 	Method: "A sample of 64 features passes a norm in training mode, first among some samples, then among fresh ones. " +
 		"Its output and its gradient are compared bit by bit, for batches of 2 to 256. Then the price: in a network of 20 " +

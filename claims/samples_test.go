@@ -2,28 +2,25 @@ package claims
 
 import (
 	"context"
-	"encoding/json"
-	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/layers"
 )
 
-func TestX(t *testing.T) {
-	for _, c := range All {
-		if os.Getenv("CLAIM") != c.Name {
-			continue
-		}
-		b := &Bench{Settings: Settings{Seeds: []uint64{1, 2, 3, 4, 5}, Quick: os.Getenv("QUICK") != ""}, Dir: "/tmp/claims/runs"}
-		m, err := c.measure(context.Background(), b)
-		require.NoError(t, err)
-		data, err := json.Marshal(m)
-		require.NoError(t, err)
-		m, err = c.decode(data)
-		require.NoError(t, err)
-		for _, j := range c.judge(m) {
-			t.Logf("%+v", j)
-		}
-		c.figures(m)
-	}
+// TestALayerNormThatLooksAtOtherRowsIsFound passes a BatchNorm off as LayerNorm.
+func TestALayerNormThatLooksAtOtherRowsIsFound(t *testing.T) {
+	t.Parallel()
+	impostor := arm{"layer", func(g *G.ExprGraph, name string, features int) (layers.Layer, error) {
+		return layers.NewBatchNorm(g, features, layers.WithName(name))
+	}}
+	b := &Bench{Settings: Settings{Seeds: []uint64{1, 2}, Quick: true}}
+	d, err := measureSamplesOf(context.Background(), b, []arm{armOf("batch"), impostor})
+	require.NoError(t, err)
+	require.Equal(t, Refuted, judgeOthers(d).Verdict)
+	d, err = measureSamplesOf(context.Background(), b, []arm{armOf("batch"), armOf("layer")})
+	require.NoError(t, err)
+	require.Equal(t, Supported, judgeOthers(d).Verdict)
 }

@@ -15,6 +15,7 @@ import (
 
 var shapeClaim = experiment(About{
 	Name:  "shape",
+	Short: "does LayerNorm change a distribution's shape?",
 	Claim: "LayerNorm does not change the shape of a row's feature distribution.",
 	Method: "Rows of 64 features pass a LayerNorm without γ and β: stretches of a real text as character codes, and Gaussian, Laplace and " +
 		"exponential numbers. Skewness and excess kurtosis are compared before and after. Then LayerNorm as a map over samples: two networks, " +

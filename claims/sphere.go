@@ -12,6 +12,7 @@ import (
 
 var sphere = experiment(About{
 	Name:  "sphere",
+	Short: "are RMSNorm's outputs of one length, and standard?",
 	Claim: "RMSNorm turns activations into vectors of one length, whose features have a standard distribution.",
 	Method: "Small transformers are trained under RMSNorm and LayerNorm. On validation text, what each norm puts out is divided by γ: " +
 		"the length of each token's vector, and mean, variance and second moment of each feature over the tokens.",

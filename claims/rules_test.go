@@ -1,0 +1,132 @@
+package claims
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// rule is a claim's judge on planted data, and the verdicts that it must come to.
+type rule struct {
+	name string
+	got  []Judgement
+	want []Verdict
+}
+
+// check fails unless each rule comes to its verdicts, and each of a claim's parts to at least
+// two different ones over the rules: a part that can come out one way only judges nothing.
+func check(t *testing.T, rules []rule) {
+	t.Helper()
+	seen := make(map[string][]Verdict)
+	for _, r := range rules {
+		var got []Verdict
+		for _, j := range r.got {
+			got = append(got, j.Verdict)
+			if !slices.Contains(seen[j.Part], j.Verdict) {
+				seen[j.Part] = append(seen[j.Part], j.Verdict)
+			}
+			require.NotEmpty(t, j.Reason, r.name)
+			require.NotEmpty(t, j.Effect, r.name)
+		}
+		require.Equal(t, r.want, got, r.name)
+	}
+	for part, verdicts := range seen {
+		require.Greater(t, len(verdicts), 1, "%s always comes out %v", part, verdicts)
+	}
+}
+
+// five returns five numbers about v that differ by up to 2·spread.
+func five(v, spread float64) []float64 {
+	return []float64{v - spread, v - spread/2, v, v + spread/2, v + spread}
+}
+
+func TestSamplesRule(t *testing.T) {
+	t.Parallel()
+	data := func(batch, end, layer []float64, growths ...float64) sampleData {
+		zero := [][]float64{five(0, 0), five(0, 0)}
+		moved := [][]float64{batch, end}
+		d := sampleData{Sizes: []int{2, 256}, Others: []othersInfluence{
+			{"batch", moved, moved}, {"layer", [][]float64{layer, layer}, zero}, {"rms", zero, zero}}}
+		for i, norm := range []string{"batch", "layer"} {
+			d.Growth = append(d.Growth, gradientGrowth{norm, five(growths[i], growths[2])})
+		}
+		return d
+	}
+	check(t, []rule{
+		{"as it is known", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1, .01)), []Verdict{Supported, Supported}},
+		{"a LayerNorm that looks at other rows", judgeSamples(data(five(1, .1), five(.1, .01), five(1e-7, 0), 1.48, 1, .01)), []Verdict{Refuted, Supported}},
+		{"a BatchNorm that does not", judgeSamples(data(five(0, 0), five(0, 0), five(0, 0), 1, 1, .01)), []Verdict{Refuted, Refuted}},
+		{"no fall with the batch", judgeSamples(data(five(1, .1), five(1, .1), five(0, 0), 1.48, 1, .2)), []Verdict{Undecided, Undecided}},
+		{"growth under LayerNorm", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1.3, .01)), []Verdict{Supported, Refuted}},
+	})
+}
+
+func TestShapeRule(t *testing.T) {
+	t.Parallel()
+	data := func(difference float64, normed ...float64) shapeData {
+		return shapeData{Rows: []rowShapes{{Kind: "text", Difference: difference}},
+			Labels: []separability{{Task: "XOR", Linear: five(.5, 0), Normed: normed}}}
+	}
+	check(t, []rule{
+		{"as it is known", judgeShape(data(1e-13, 1, 1, 1)), []Verdict{Supported, Refuted}},
+		{"a row that changes", judgeShape(data(1e-3, 1, 1, 1)), []Verdict{Refuted, Refuted}},
+		{"a linear map", judgeShape(data(1e-13, .75, .5, .75)), []Verdict{Supported, Supported}},
+		{"seeds that disagree", judgeShape(data(1e-13, 1, .75, 1)), []Verdict{Supported, Undecided}},
+	})
+}
+
+func TestSphereRule(t *testing.T) {
+	t.Parallel()
+	data := func(off float64, shares ...float64) sphereData {
+		m := sphereModel{Norm: "rms"}
+		for _, s := range shares {
+			m.Places = append(m.Places, spherePlace{OffSphere: five(off, 0), WithEps: five(off, 0), Standard: five(s, .01)})
+		}
+		return sphereData{Models: []sphereModel{m}}
+	}
+	check(t, []rule{
+		{"a sphere with standard features", judgeSphere(data(1e-7, .97, .98)), []Verdict{Supported, Supported}},
+		{"no feature is standard", judgeSphere(data(1e-7, .1, .2)), []Verdict{Supported, Refuted}},
+		{"standard at one norm", judgeSphere(data(1e-3, .99, .6)), []Verdict{Refuted, Depends}},
+	})
+}
+
+func TestMeanRule(t *testing.T) {
+	t.Parallel()
+	data := func(difference, spread, folded float64) meanData {
+		return meanData{Layer: five(2, 0), RMS: five(2+difference, spread), Places: []meanShare{{Share: five(.01, 0)}},
+			Folded: []float64{folded}, Unfolded: []float64{.1}}
+	}
+	check(t, []rule{
+		{"equal", judgeMean(data(0, .002, 1e-12)), []Verdict{Supported, Supported}},
+		{"worse", judgeMean(data(.1, .002, 1e-3)), []Verdict{Refuted, Refuted}},
+		{"too noisy", judgeMean(data(0, .1, 1e-12)), []Verdict{Undecided, Supported}},
+	})
+	times := func(ratio, spread float64) []Judgement {
+		return judgeMeanTimes(meanTimes{StepLayer: five(1, 0), StepRMS: five(ratio, spread), NormLayer: five(1, 0), NormRMS: five(ratio, spread)})
+	}
+	check(t, []rule{
+		{"faster", times(.9, .01), []Verdict{Supported}},
+		{"slower", times(1.1, .01), []Verdict{Refuted}},
+		{"the same", times(1, .01), []Verdict{Undecided}},
+	})
+}
+
+func TestGaussRule(t *testing.T) {
+	t.Parallel()
+	// data has κ₀ = 3 at the embedding, κ at the end where the variance has grown, and
+	// rejections after the first and the last block.
+	data := func(growth, kurtosis, first, last float64) gaussData {
+		depth := func(k, v float64) gaussDepth { return gaussDepth{Kurtosis: five(k, .01), Variance: five(v, 0)} }
+		rejected := func(r float64) gaussDepth { return gaussDepth{Rejected: five(r, .01)} }
+		return gaussData{Embeddings: []gaussEmbedding{{Name: "Laplace",
+			Initial: []gaussDepth{depth(3, 1), depth(kurtosis, growth)},
+			Trained: []gaussDepth{rejected(.5), rejected(first), rejected(last)}}}}
+	}
+	check(t, []rule{
+		{"Gaussian in the end", judgeGauss(data(10, .03, .5, .1)), []Verdict{Supported, Supported}},
+		{"small branches", judgeGauss(data(1.2, 3/1.44, .1, .5)), []Verdict{Depends, Refuted}},
+		{"terms that are not independent", judgeGauss(data(10, 2, .3, .3)), []Verdict{Refuted, Undecided}},
+	})
+}
