@@ -34,6 +34,13 @@ type Config struct {
 
 	StopOnDivergence bool `json:"stop_on_divergence"` // whether a lost run ends early
 
+	Order     string  `json:"order,omitempty"`      // of the training windows; "" for random
+	TextShare float64 `json:"text_share,omitempty"` // of the training text that is read; 0 for all
+	NormNoise float64 `json:"norm_noise,omitempty"` // standard deviation of the noise after each norm
+
+	StatisticsBatches int `json:"statistics_batches,omitempty"` // training batches that recompute BatchNorm's statistics
+	LandscapeEvery    int `json:"landscape_every,omitempty"`    // steps between probes of the loss around the weights
+
 	GELU string `json:"gelu,omitempty"` // form of the MLP's GELU, which initial weights may determine
 
 	Init       string `json:"init,omitempty"`        // path of the initial weights; empty for random ones
