@@ -1,20 +1,32 @@
 package claims
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 
 	"gonum.org/v1/gonum/optimize"
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"gorgonorm/runlog"
 )
 
 // Interval is the mean of a sample with its confidence interval of 95 %.
 type Interval struct {
-	Mean float64 `json:"mean"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-	N    int     `json:"n"` // size of the sample
+	Mean, Low, High float64
+	N               int // size of the sample
+}
+
+// MarshalJSON writes bounds that are infinite, of a sample of one, as strings, because JSON has
+// no such numbers.
+func (i Interval) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Mean runlog.Float `json:"mean"`
+		Low  runlog.Float `json:"low"`
+		High runlog.Float `json:"high"`
+		N    int          `json:"n"`
+	}{runlog.Float(i.Mean), runlog.Float(i.Low), runlog.Float(i.High), i.N})
 }
 
 // above reports whether the whole interval is above v. It is false for a sample of one.
