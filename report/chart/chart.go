@@ -25,7 +25,7 @@ type Chart struct {
 
 // Series is the curves and marks of one entry in the legend.
 type Series struct {
-	Label string
+	Label string // in the legend; "" for no entry
 	Style
 	Lines [][]Point // a line of one point is drawn as a dot
 	Marks []Point   // nil if the legend's entry has no mark either
@@ -36,7 +36,7 @@ type Point struct{ X, Y float64 }
 
 // Level is a horizontal grey line. It has an entry in the legend unless its label is empty.
 type Level struct {
-	Label string
+	Label string // in the legend; "" for no entry
 	Y     float64
 }
 
@@ -150,7 +150,9 @@ func (d *drawing) series(s Series) {
 	if s.Marks != nil {
 		look = append(look, &plotter.Scatter{GlyphStyle: s.mark(s.glyph(), markRadius)})
 	}
-	d.legend.Add(s.Label, look...)
+	if s.Label != "" {
+		d.legend.Add(s.Label, look...)
+	}
 	if d.LinesOnTop {
 		d.marks(s)
 		d.lines(s)
