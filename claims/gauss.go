@@ -21,12 +21,20 @@ var gauss = experiment(About{
 	Name:  "gauss",
 	Short: "do activations become Gaussian with depth?",
 	Claim: "Because residual connections add many terms, activations become Gaussian with depth.",
-	Method: "The residual stream of 24 blocks is looked at after the embedding and after each block, before and after training, with embeddings drawn from a Gaussian, Rademacher (±1), Laplace and t₅ " +
-		"distribution of one variance. Measured are the excess kurtosis of all activations, their variance, and for how many tokens the Jarque–Bera test at 5 % rejects that the token's features are Gaussian.",
-	Rule: "Before training: refuted if for an embedding the mean kurtosis at some depth is not within 0.15 of κ₀·(σ₀²/σ²)², which independent Gaussian terms give. Else supported if it ends below a quarter of κ₀ " +
-		"wherever |κ₀| is above 0.3; else it depends on how large the branches are beside the embedding. After training: supported if the share of rejections falls from the first block to the last (95 % interval of the difference, over seeds and embeddings), refuted if it rises, else undecided.",
-	Literature: "Sums of many independent terms are Gaussian by the central limit theorem. Trained transformers are known for a few features of outlying size (Dettmers et al. 2022, arXiv 2208.07339), which are anything but.",
-	Limits:     "The terms of a residual stream are neither many in each feature nor independent after training. Where the first block alone makes the stream Gaussian, it is not their number that does it.",
+	Method: "The residual stream of 24 blocks is looked at after the embedding and after each block, before and " +
+		"after training, with embeddings drawn from a Gaussian, Rademacher (±1), Laplace and t₅ distribution of " +
+		"one variance. Measured are the excess kurtosis of all activations, their variance, and for how many " +
+		"tokens the Jarque–Bera test at 5 % rejects that the token's features are Gaussian.",
+	Rule: "Before training: refuted if for an embedding the mean kurtosis at some depth is not within 0.15 of " +
+		"κ₀·(σ₀²/σ²)², which independent Gaussian terms give. Else supported if it ends below a quarter of κ₀ " +
+		"wherever |κ₀| is above 0.3; else it depends on how large the branches are beside the embedding. After " +
+		"training: supported if the share of rejections falls from the first block to the last (95 % interval of " +
+		"the difference, over seeds and embeddings), refuted if it rises, else undecided.",
+	Literature: "Sums of many independent terms are Gaussian by the central limit theorem. Trained transformers " +
+		"are known for a few features of outlying size (Dettmers et al. 2022, arXiv 2208.07339), which are " +
+		"anything but.",
+	Limits: "The terms of a residual stream are neither many in each feature nor independent after training. " +
+		"Where the first block alone makes the stream Gaussian, it is not their number that does it.",
 }, 200, measureGauss, judgeGauss, drawGauss)
 
 // gaussData is what the experiment measures.
@@ -75,7 +83,10 @@ func measureGauss(ctx context.Context, b *Bench) (d gaussData, err error) {
 	for i, e := range embeddings {
 		g := gaussEmbedding{Name: e.name}
 		for k, seed := range b.Seeds {
-			b.part((float64(i)+float64(k)/float64(len(b.Seeds)))/float64(len(embeddings)), fmt.Sprintf("%s embedding, seed %d", e.name, seed))
+			b.part(
+				(float64(i)+float64(k)/float64(len(b.Seeds)))/float64(len(embeddings)),
+				fmt.Sprintf("%s embedding, seed %d", e.name, seed),
+			)
 			c, initial, err := b.startFromEmbedding(text, e.name, e.draw, seed)
 			if err != nil {
 				return d, err
@@ -83,7 +94,9 @@ func measureGauss(ctx context.Context, b *Bench) (d gaussData, err error) {
 			if g.Initial, err = appendDepths(g.Initial, initial, text); err != nil {
 				return d, err
 			}
-			runs, err := b.quiet().train(ctx, filepath.Join("gauss", fmt.Sprintf("%s-%d", e.name, seed)), text, []runlog.Config{c})
+			runs, err := b.quiet().train(
+				ctx, filepath.Join("gauss", fmt.Sprintf("%s-%d", e.name, seed)), text, []runlog.Config{c},
+			)
 			if err != nil {
 				return d, err
 			}
@@ -171,7 +184,9 @@ func judgeGauss(d gaussData) []Judgement {
 
 func judgeGaussInitial(d gaussData) Judgement {
 	const near, clear, quarter, small = 0.15, 0.3, 0.25, 0.1
-	j := Judgement{Part: "before training", Verdict: Supported, Effect: "excess kurtosis after the last block, Laplace embedding"}
+	j := Judgement{
+		Part: "before training", Verdict: Supported, Effect: "excess kurtosis after the last block, Laplace embedding",
+	}
 	var reasons []string
 	for _, g := range d.Embeddings {
 		last := len(g.Initial) - 1
@@ -179,7 +194,9 @@ func judgeGaussInitial(d gaussData) Judgement {
 		if g.Name == "Laplace" {
 			j.Size = end
 		}
-		small := slices.IndexFunc(g.Initial, func(d gaussDepth) bool { return math.Abs(stat.Mean(d.Kurtosis, nil)) < small })
+		small := slices.IndexFunc(
+			g.Initial, func(d gaussDepth) bool { return math.Abs(stat.Mean(d.Kurtosis, nil)) < small },
+		)
 		from := "never below 0.1"
 		if small >= 0 {
 			from = fmt.Sprintf("below 0.1 at block %d", small)
@@ -200,7 +217,10 @@ func judgeGaussInitial(d gaussData) Judgement {
 }
 
 func judgeGaussTrained(d gaussData) Judgement {
-	j := Judgement{Part: "after training", Verdict: Undecided, Effect: "rejections after the last block less those after the first, as a share of tokens"}
+	j := Judgement{
+		Part: "after training", Verdict: Undecided,
+		Effect: "rejections after the last block less those after the first, as a share of tokens",
+	}
 	var rise []float64
 	var first, last []float64
 	for _, g := range d.Embeddings {
@@ -209,7 +229,10 @@ func judgeGaussTrained(d gaussData) Judgement {
 		first, last = append(first, a...), append(last, z...)
 	}
 	j.Size = interval(rise)
-	j.Reason = fmt.Sprintf("the test rejects %.2g of the tokens after the first block, %.2g after the last", stat.Mean(first, nil), stat.Mean(last, nil))
+	j.Reason = fmt.Sprintf(
+		"the test rejects %.2g of the tokens after the first block, %.2g after the last", stat.Mean(first, nil),
+		stat.Mean(last, nil),
+	)
 	switch {
 	case j.Size.below(0):
 		j.Verdict = Supported
@@ -220,8 +243,14 @@ func judgeGaussTrained(d gaussData) Judgement {
 }
 
 func drawGauss(d gaussData) []Figure {
-	k := Figure{Title: "Excess kurtosis of the residual stream before training", X: "block", Y: "excess kurtosis", Levels: []Level{{"Gaussian", 0}}}
-	r := Figure{Title: "Tokens whose features are not Gaussian (Jarque–Bera, 5 %), after training", X: "block", Y: "share of tokens", Levels: []Level{{"Gaussian", 0.05}}}
+	k := Figure{
+		Title: "Excess kurtosis of the residual stream before training", X: "block", Y: "excess kurtosis",
+		Levels: []Level{{"Gaussian", 0}},
+	}
+	r := Figure{
+		Title: "Tokens whose features are not Gaussian (Jarque–Bera, 5 %), after training", X: "block",
+		Y: "share of tokens", Levels: []Level{{"Gaussian", 0.05}},
+	}
 	for _, g := range d.Embeddings {
 		a, z := Curve{Name: g.Name}, Curve{Name: g.Name}
 		for l := range g.Initial {

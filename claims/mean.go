@@ -22,15 +22,19 @@ var mean = withTimes(experiment(About{
 	Name:  "mean",
 	Short: "is LayerNorm's re-centring dispensable?",
 	Claim: "LayerNorm's re-centring is dispensable: RMSNorm does as well, faster.",
-	Method: "Small transformers are trained under both with twice the usual number of seeds, the same weights and batches for both at each seed. In the trained " +
-		"LayerNorm models: how much of a vector's squared length the mean takes, C·μ²/‖x‖², beside 1/C, which a random direction would have. Then " +
-		"the mean is folded into the weights that write to the residual stream, LayerNorms are replaced by RMSNorms, and the two models' logits compared in float64. " +
-		"Times are of training steps and of the norm alone, taken in turns.",
-	Rule: "As well: supported if two one-sided tests at 5 % find the mean difference of the validation losses within ±0.01 nat; refuted if the 95 % interval lies outside altogether; else undecided. " +
-		"Dispensable: supported if the folded models' logits differ by at most 1e-5 of the largest; refuted otherwise. " +
-		"Faster: supported if the 95 % interval of the paired ratio of step times lies below 1, refuted if above, else undecided.",
-	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) report equal quality in 7–64 % less time; Jiang et al. 2023 (arXiv 2305.14858) fold the mean into the weights of pre-norm transformers.",
-	Limits:     "Losses are those of one learning rate and of models that train for a few hundred steps.",
+	Method: "Small transformers are trained under both with twice the usual number of seeds, the same weights " +
+		"and batches for both at each seed. In the trained LayerNorm models: how much of a vector's squared length " +
+		"the mean takes, C·μ²/‖x‖², beside 1/C, which a random direction would have. Then the mean is folded into " +
+		"the weights that write to the residual stream, LayerNorms are replaced by RMSNorms, and the two models' " +
+		"logits compared in float64. Times are of training steps and of the norm alone, taken in turns.",
+	Rule: "As well: supported if two one-sided tests at 5 % find the mean difference of the validation losses " +
+		"within ±0.01 nat; refuted if the 95 % interval lies outside altogether; else undecided. Dispensable: " +
+		"supported if the folded models' logits differ by at most 1e-5 of the largest; refuted otherwise. Faster: " +
+		"supported if the 95 % interval of the paired ratio of step times lies below 1, refuted if above, else " +
+		"undecided.",
+	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) report equal quality in 7–64 % less time; Jiang et al. " +
+		"2023 (arXiv 2305.14858) fold the mean into the weights of pre-norm transformers.",
+	Limits: "Losses are those of one learning rate and of models that train for a few hundred steps.",
 }, 60, measureMean, judgeMean, drawMean), measureMeanTimes, judgeMeanTimes)
 
 // meanData is what the experiment measures.
@@ -195,8 +199,11 @@ func judgeMean(d meanData) []Judgement {
 	const margin = 0.01
 	diff := differences(d.RMS, d.Layer)
 	i := interval(diff)
-	well := Judgement{Part: "RMSNorm does as well", Verdict: Undecided, Effect: "RMSNorm's validation loss less LayerNorm's, nats", Size: i,
-		Reason: fmt.Sprintf("difference %+.4f nat, 95 %% interval %+.4f to %+.4f, over %d seeds", i.Mean, i.Low, i.High, i.N)}
+	well := Judgement{
+		Part: "RMSNorm does as well", Verdict: Undecided, Size: i,
+		Effect: "RMSNorm's validation loss less LayerNorm's, nats",
+		Reason: fmt.Sprintf("difference %+.4f nat, 95 %% interval %+.4f to %+.4f, over %d seeds", i.Mean, i.Low, i.High, i.N),
+	}
 	switch {
 	case equivalent(diff, margin):
 		well.Verdict = Supported
@@ -208,10 +215,14 @@ func judgeMean(d meanData) []Judgement {
 		shares = append(shares, interval(p.Share).Mean)
 	}
 	largest := slices.Max(d.Folded)
-	folded := Judgement{Part: "re-centring can be folded away", Verdict: Supported, Effect: "largest difference of logits over the largest logit",
-		Size: Interval{Mean: largest, Low: largest, High: largest, N: len(d.Folded)},
-		Reason: fmt.Sprintf("logits differ by %.2g, and by %.2g if the mean is dropped without folding; the mean takes %.2g to %.2g of a vector's squared length, by chance %.2g",
-			largest, slices.Max(d.Unfolded), slices.Min(shares), slices.Max(shares), d.Chance)}
+	folded := Judgement{
+		Part: "re-centring can be folded away", Verdict: Supported,
+		Effect: "largest difference of logits over the largest logit",
+		Size:   Interval{Mean: largest, Low: largest, High: largest, N: len(d.Folded)},
+		Reason: fmt.Sprintf("logits differ by %.2g, and by %.2g if the mean is dropped without folding; the mean takes "+
+			"%.2g to %.2g of a vector's squared length, by chance %.2g",
+			largest, slices.Max(d.Unfolded), slices.Min(shares), slices.Max(shares), d.Chance),
+	}
 	if !(largest <= 1e-5) {
 		folded.Verdict = Refuted
 	}
@@ -219,13 +230,19 @@ func judgeMean(d meanData) []Judgement {
 }
 
 func drawMean(d meanData) []Figure {
-	loss := Figure{Title: "RMSNorm's validation loss less LayerNorm's, seed by seed", X: "seed", Y: "nats", Levels: []Level{{"+0.01", 0.01}, {"equal", 0}, {"−0.01", -0.01}}}
+	loss := Figure{
+		Title: "RMSNorm's validation loss less LayerNorm's, seed by seed", X: "seed", Y: "nats",
+		Levels: []Level{{"+0.01", 0.01}, {"equal", 0}, {"−0.01", -0.01}},
+	}
 	c := Curve{Dots: true}
 	for i, v := range differences(d.RMS, d.Layer) {
 		c.Points = append(c.Points, Point{X: float64(i + 1), Y: v, Low: v, High: v})
 	}
 	loss.Curves = []Curve{c}
-	share := Figure{Title: "Share of the squared length that the mean takes", Y: "C·μ²/‖x‖²", LogY: true, Levels: []Level{{"by chance, 1/C", d.Chance}}}
+	share := Figure{
+		Title: "Share of the squared length that the mean takes", Y: "C·μ²/‖x‖²", LogY: true,
+		Levels: []Level{{"by chance, 1/C", d.Chance}},
+	}
 	s := Curve{Dots: true}
 	for i, p := range d.Places {
 		share.Names = append(share.Names, p.Name)
@@ -307,8 +324,12 @@ func timeNorm(kind string, c runlog.Config) (time.Duration, error) {
 
 func judgeMeanTimes(t meanTimes) []Judgement {
 	step, norm := interval(ratios(t.StepRMS, t.StepLayer)), interval(ratios(t.NormRMS, t.NormLayer))
-	j := Judgement{Part: "RMSNorm is faster", Verdict: Undecided, Effect: "RMSNorm's time of a training step over LayerNorm's", Size: step,
-		Reason: fmt.Sprintf("a step takes %.3f of LayerNorm's time (%.3f to %.3f), the norm alone %.3f (%.3f to %.3f)", step.Mean, step.Low, step.High, norm.Mean, norm.Low, norm.High)}
+	j := Judgement{
+		Part: "RMSNorm is faster", Verdict: Undecided, Size: step,
+		Effect: "RMSNorm's time of a training step over LayerNorm's",
+		Reason: fmt.Sprintf("a step takes %.3f of LayerNorm's time (%.3f to %.3f), the norm alone %.3f (%.3f to %.3f)",
+			step.Mean, step.Low, step.High, norm.Mean, norm.Low, norm.High),
+	}
 	switch {
 	case step.below(1):
 		j.Verdict = Supported

@@ -31,7 +31,9 @@ func (b *Bench) small() runlog.Config {
 
 // plain returns the runs of the small model under each of some norms with each seed. Claims
 // that ask for the same norms share them.
-func (b *Bench) plain(ctx context.Context, text *train.Corpus, seeds []uint64, norms ...string) (map[string][]trained, error) {
+func (b *Bench) plain(
+	ctx context.Context, text *train.Corpus, seeds []uint64, norms ...string,
+) (map[string][]trained, error) {
 	var cs []runlog.Config
 	for _, seed := range seeds {
 		for _, norm := range norms {

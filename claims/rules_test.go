@@ -54,11 +54,26 @@ func TestSamplesRule(t *testing.T) {
 		return d
 	}
 	check(t, []rule{
-		{"as it is known", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1, .01)), []Verdict{Supported, Supported}},
-		{"a LayerNorm that looks at other rows", judgeSamples(data(five(1, .1), five(.1, .01), five(1e-7, 0), 1.48, 1, .01)), []Verdict{Refuted, Supported}},
-		{"a BatchNorm that does not", judgeSamples(data(five(0, 0), five(0, 0), five(0, 0), 1, 1, .01)), []Verdict{Refuted, Refuted}},
-		{"no fall with the batch", judgeSamples(data(five(1, .1), five(1, .1), five(0, 0), 1.48, 1, .2)), []Verdict{Undecided, Undecided}},
-		{"growth under LayerNorm", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1.3, .01)), []Verdict{Supported, Refuted}},
+		{
+			"as it is known", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1, .01)),
+			[]Verdict{Supported, Supported},
+		},
+		{
+			"a LayerNorm that looks at other rows",
+			judgeSamples(data(five(1, .1), five(.1, .01), five(1e-7, 0), 1.48, 1, .01)), []Verdict{Refuted, Supported},
+		},
+		{
+			"a BatchNorm that does not", judgeSamples(data(five(0, 0), five(0, 0), five(0, 0), 1, 1, .01)),
+			[]Verdict{Refuted, Refuted},
+		},
+		{
+			"no fall with the batch", judgeSamples(data(five(1, .1), five(1, .1), five(0, 0), 1.48, 1, .2)),
+			[]Verdict{Undecided, Undecided},
+		},
+		{
+			"growth under LayerNorm", judgeSamples(data(five(1, .1), five(.1, .01), five(0, 0), 1.48, 1.3, .01)),
+			[]Verdict{Supported, Refuted},
+		},
 	})
 }
 
@@ -104,7 +119,8 @@ func TestMeanRule(t *testing.T) {
 		{"too noisy", judgeMean(data(0, .1, 1e-12)), []Verdict{Undecided, Supported}},
 	})
 	times := func(ratio, spread float64) []Judgement {
-		return judgeMeanTimes(meanTimes{StepLayer: five(1, 0), StepRMS: five(ratio, spread), NormLayer: five(1, 0), NormRMS: five(ratio, spread)})
+		one, rms := five(1, 0), five(ratio, spread)
+		return judgeMeanTimes(meanTimes{StepLayer: one, StepRMS: rms, NormLayer: one, NormRMS: rms})
 	}
 	check(t, []rule{
 		{"faster", times(.9, .01), []Verdict{Supported}},

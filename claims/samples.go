@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"gonum.org/v1/gonum/floats"
 	"gonum.org/v1/gonum/stat"
@@ -17,16 +18,21 @@ import (
 var samples = experiment(About{
 	Name:  "samples",
 	Short: "does a row depend on the other rows?",
-	Claim: "BatchNorm normalizes across samples, LayerNorm and RMSNorm across features: only BatchNorm makes one sample's output depend on the others.",
-	Method: "A sample of 64 features passes a norm in training mode, first among some samples, then among fresh ones. " +
-		"Its output and its gradient are compared bit by bit, for batches of 2 to 256. Then the price: in a network of 20 " +
-		"layers Linear → norm → ReLU, of width 256 at a batch of 64, how much the squared gradient grows from a layer to the one before it.",
-	Rule: "The first part is supported if LayerNorm's and RMSNorm's outputs and gradients do not change in a single bit, and " +
-		"BatchNorm's change at every batch size, less at the largest than at the smallest; refuted if a row norm's change or BatchNorm's do not. " +
-		"The second part is supported if the 95 % interval of the growth lies within 5 % of π/(π−1) ≈ 1.467 for BatchNorm and within " +
-		"5 % of 1 for LayerNorm; refuted if one lies outside altogether.",
-	Literature: "Yang et al. 2019 (arXiv 1902.08129) derive π/(π−1) per layer for BatchNorm with ReLU, as the width and the batch grow without bound.",
-	Limits:     "The network has norms and no skip connections. With them, as in a transformer, gradients need not explode.",
+	Claim: "BatchNorm normalizes across samples, LayerNorm and RMSNorm across features: only BatchNorm makes one " +
+		"sample's output depend on the others.",
+	Method: "A sample of 64 features passes a norm in training mode, first among some samples, then among fresh " +
+		"ones. Its output and its gradient are compared bit by bit, for batches of 2 to 256. Then the price: in a " +
+		"network of 20 layers Linear → norm → ReLU, of width 256 at a batch of 64, how much the squared gradient " +
+		"grows from a layer to the one before it.",
+	Rule: "The first part is supported if LayerNorm's and RMSNorm's outputs and gradients do not change in a " +
+		"single bit, and BatchNorm's change at every batch size, less at the largest than at the smallest; refuted " +
+		"if a row norm's change or BatchNorm's do not. The second part is supported if the 95 % interval of the " +
+		"growth lies within 5 % of π/(π−1) ≈ 1.467 for BatchNorm and within 5 % of 1 for LayerNorm; refuted if one " +
+		"lies outside altogether.",
+	Literature: "Yang et al. 2019 (arXiv 1902.08129) derive π/(π−1) per layer for BatchNorm with ReLU, as the " +
+		"width and the batch grow without bound.",
+	Limits: "The network has norms and no skip connections. With them, as in a transformer, gradients need not " +
+		"explode.",
 }, 5, measureSamples, judgeSamples, drawSamples)
 
 // sampleData is what the experiment measures.
@@ -168,7 +174,7 @@ func change(a, b []float32) float64 {
 }
 
 // gaussian adds a matrix of normal numbers to the graph and returns it with its memory.
-func gaussian(g *G.ExprGraph, name string, rows, cols int, rng interface{ NormFloat64() float64 }) (*G.Node, []float32) {
+func gaussian(g *G.ExprGraph, name string, rows, cols int, rng *rand.Rand) (*G.Node, []float32) {
 	data := make([]float32, rows*cols)
 	for i := range data {
 		data[i] = float32(rng.NormFloat64())
@@ -213,7 +219,9 @@ func gradientSquares(a arm, s mlp, seed uint64, draw int) ([]float64, error) {
 			}
 			return w
 		}
-		linear, err := layers.NewLinear(g, s.width, s.width, init, layers.WithName(fmt.Sprint("linear", l)), layers.WithoutBias())
+		linear, err := layers.NewLinear(
+			g, s.width, s.width, init, layers.WithName(fmt.Sprint("linear", l)), layers.WithoutBias(),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -261,7 +269,10 @@ const batchGrowth = math.Pi / (math.Pi - 1)
 func judgeSamples(d sampleData) []Judgement { return []Judgement{judgeOthers(d), judgeGrowth(d)} }
 
 func judgeOthers(d sampleData) Judgement {
-	j := Judgement{Part: "only BatchNorm depends on the other samples", Verdict: Supported, Effect: "change of BatchNorm's output at the smallest batch, as a share of it"}
+	j := Judgement{
+		Part: "only BatchNorm depends on the other samples", Verdict: Supported,
+		Effect: "change of BatchNorm's output at the smallest batch, as a share of it",
+	}
 	var reasons []string
 	for _, o := range d.Others {
 		largest, least := 0.0, math.Inf(1)
@@ -280,7 +291,9 @@ func judgeOthers(d sampleData) Judgement {
 		last := len(d.Sizes) - 1
 		first, end := interval(o.Output[0]), interval(o.Output[last])
 		j.Size = first
-		reasons = append(reasons, fmt.Sprintf("batch: %.3g at %d samples, %.3g at %d", first.Mean, d.Sizes[0], end.Mean, d.Sizes[last]))
+		reasons = append(
+			reasons, fmt.Sprintf("batch: %.3g at %d samples, %.3g at %d", first.Mean, d.Sizes[0], end.Mean, d.Sizes[last]),
+		)
 		fall := interval(differences(o.Output[0], o.Output[last]))
 		switch {
 		case least == 0 || fall.below(0):
@@ -294,7 +307,10 @@ func judgeOthers(d sampleData) Judgement {
 }
 
 func judgeGrowth(d sampleData) Judgement {
-	j := Judgement{Part: "and gradients explode as Yang et al. predict", Verdict: Supported, Effect: "growth of BatchNorm's squared gradient per layer"}
+	j := Judgement{
+		Part: "and gradients explode as Yang et al. predict", Verdict: Supported,
+		Effect: "growth of BatchNorm's squared gradient per layer",
+	}
 	var reasons []string
 	for _, g := range d.Growth {
 		i := interval(g.Growth)
@@ -318,7 +334,10 @@ func judgeGrowth(d sampleData) Judgement {
 }
 
 func drawSamples(d sampleData) []Figure {
-	f := Figure{Title: "How far one sample's output moves when the others change", X: "samples in the batch", Y: "‖change‖/‖output‖", LogX: true}
+	f := Figure{
+		Title: "How far one sample's output moves when the others change", X: "samples in the batch",
+		Y: "‖change‖/‖output‖", LogX: true,
+	}
 	for _, o := range d.Others {
 		c := Curve{Name: o.Norm}
 		for i, n := range d.Sizes {
@@ -326,7 +345,10 @@ func drawSamples(d sampleData) []Figure {
 		}
 		f.Curves = append(f.Curves, c)
 	}
-	g := Figure{Title: "Growth of the squared gradient per layer", Y: "growth", Levels: []Level{{"π/(π−1)", batchGrowth}, {"1", 1}}}
+	g := Figure{
+		Title: "Growth of the squared gradient per layer", Y: "growth",
+		Levels: []Level{{"π/(π−1)", batchGrowth}, {"1", 1}},
+	}
 	c := Curve{Dots: true}
 	for i, v := range d.Growth {
 		g.Names = append(g.Names, v.Norm)

@@ -17,14 +17,17 @@ var shapeClaim = experiment(About{
 	Name:  "shape",
 	Short: "does LayerNorm change a distribution's shape?",
 	Claim: "LayerNorm does not change the shape of a row's feature distribution.",
-	Method: "Rows of 64 features pass a LayerNorm without γ and β: stretches of a real text as character codes, and Gaussian, Laplace and " +
-		"exponential numbers. Skewness and excess kurtosis are compared before and after. Then LayerNorm as a map over samples: two networks, " +
-		"Linear → Linear and Linear → LayerNorm → Linear, are trained alike on XOR and on 32 points with random labels.",
-	Rule: "Supported for each row if skewness and kurtosis agree to 1e-9 in float64; refuted otherwise. For the map over samples, refuted " +
-		"if with LayerNorm the network classifies all points of XOR in every seed, which no linear network can (3 of 4 at most); supported if it " +
-		"stays at 3 of 4 in every seed; else undecided.",
-	Literature: "Ni et al. 2024 (arXiv 2406.01255) prove that linear layers with LayerNorm, and nothing else that is nonlinear, can classify any labels.",
-	Limits:     "A trained γ is an element for each feature and does change the shape; that is γ's doing, not the normalization's.",
+	Method: "Rows of 64 features pass a LayerNorm without γ and β: stretches of a real text as character codes, " +
+		"and Gaussian, Laplace and exponential numbers. Skewness and excess kurtosis are compared before and " +
+		"after. Then LayerNorm as a map over samples: two networks, Linear → Linear and Linear → LayerNorm → " +
+		"Linear, are trained alike on XOR and on 32 points with random labels.",
+	Rule: "Supported for each row if skewness and kurtosis agree to 1e-9 in float64; refuted otherwise. For the " +
+		"map over samples, refuted if with LayerNorm the network classifies all points of XOR in every seed, which " +
+		"no linear network can (3 of 4 at most); supported if it stays at 3 of 4 in every seed; else undecided.",
+	Literature: "Ni et al. 2024 (arXiv 2406.01255) prove that linear layers with LayerNorm, and nothing else " +
+		"that is nonlinear, can classify any labels.",
+	Limits: "A trained γ is an element for each feature and does change the shape; that is γ's doing, not the " +
+		"normalization's.",
 }, 5, measureShape, judgeShape, drawShape)
 
 // shapeData is what the experiment measures.
@@ -73,7 +76,9 @@ func measureShape(ctx context.Context, b *Bench) (d shapeData, err error) {
 			before, after := shapeOf(row), shapeOf(normed)
 			s.Before.Skewness += before.Skewness / float64(rows)
 			s.Before.Kurtosis += before.Kurtosis / float64(rows)
-			s.Difference = max(s.Difference, math.Abs(after.Skewness-before.Skewness), math.Abs(after.Kurtosis-before.Kurtosis))
+			s.Difference = max(
+				s.Difference, math.Abs(after.Skewness-before.Skewness), math.Abs(after.Kurtosis-before.Kurtosis),
+			)
 		}
 		if d.Rows = append(d.Rows, s); len(d.Rows) == 1 {
 			d.Example = [2][]float64{sorted(x[:rowFeatures]), sorted(y[:rowFeatures])}
@@ -255,7 +260,9 @@ func constantMatrix(g *G.ExprGraph, name string, rows, cols int, data []float64)
 
 func judgeShape(d shapeData) []Judgement {
 	const rounding = 1e-9
-	row := Judgement{Part: "for each row by itself", Verdict: Supported, Effect: "largest change of skewness or kurtosis"}
+	row := Judgement{
+		Part: "for each row by itself", Verdict: Supported, Effect: "largest change of skewness or kurtosis",
+	}
 	largest := 0.0
 	for _, r := range d.Rows {
 		if largest = max(largest, r.Difference); !(r.Difference <= rounding) {
@@ -263,12 +270,17 @@ func judgeShape(d shapeData) []Judgement {
 		}
 	}
 	row.Size = Interval{Mean: largest, Low: largest, High: largest, N: len(d.Rows)}
-	row.Reason = fmt.Sprintf("over rows of text, Gaussian, Laplace and exponential numbers neither changes by more than %.2g", largest)
+	row.Reason = fmt.Sprintf(
+		"over rows of text, Gaussian, Laplace and exponential numbers neither changes by more than %.2g", largest,
+	)
 	return []Judgement{row, judgeMap(d)}
 }
 
 func judgeMap(d shapeData) Judgement {
-	j := Judgement{Part: "as a map over samples", Verdict: Undecided, Effect: "share of XOR's points classified rightly with LayerNorm"}
+	j := Judgement{
+		Part: "as a map over samples", Verdict: Undecided,
+		Effect: "share of XOR's points classified rightly with LayerNorm",
+	}
 	for _, s := range d.Labels {
 		linear, normed := interval(s.Linear), interval(s.Normed)
 		if j.Reason != "" {
@@ -295,7 +307,10 @@ func judgeMap(d shapeData) Judgement {
 }
 
 func drawShape(d shapeData) []Figure {
-	rank := Figure{Title: "A row of text, sorted, before and after: a line moved and stretched", X: "before (character codes)", Y: "after"}
+	rank := Figure{
+		Title: "A row of text, sorted, before and after: a line moved and stretched", X: "before (character codes)",
+		Y: "after",
+	}
 	c := Curve{Dots: true}
 	for i, v := range d.Example[0] {
 		c.Points = append(c.Points, Point{X: v, Y: d.Example[1][i], Low: d.Example[1][i], High: d.Example[1][i]})

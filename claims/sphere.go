@@ -14,13 +14,16 @@ var sphere = experiment(About{
 	Name:  "sphere",
 	Short: "are RMSNorm's outputs of one length, and standard?",
 	Claim: "RMSNorm turns activations into vectors of one length, whose features have a standard distribution.",
-	Method: "Small transformers are trained under RMSNorm and LayerNorm. On validation text, what each norm puts out is divided by γ: " +
-		"the length of each token's vector, and mean, variance and second moment of each feature over the tokens.",
-	Rule: "One length: supported if, with eps set aside, all lengths are √C to one part in a million; refuted otherwise. Standard: a feature is if its mean lies within " +
-		"±0.1 and its variance within 10 % of 1; supported if 95 % of the features at all norms are, refuted if fewer than half are, else it depends on the norm's place. " +
-		"LayerNorm is judged beside it.",
-	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) claim the length alone. A row norm fixes the mean square over a token's features; nothing fixes what one feature does over tokens.",
-	Limits:     "γ, which follows, gives each feature another size: after it vectors lie on an ellipsoid.",
+	Method: "Small transformers are trained under RMSNorm and LayerNorm. On validation text, what each norm puts " +
+		"out is divided by γ: the length of each token's vector, and mean, variance and second moment of each " +
+		"feature over the tokens.",
+	Rule: "One length: supported if, with eps set aside, all lengths are √C to one part in a million; refuted " +
+		"otherwise. Standard: a feature is if its mean lies within ±0.1 and its variance within 10 % of 1; " +
+		"supported if 95 % of the features at all norms are, refuted if fewer than half are, else it depends on " +
+		"the norm's place. LayerNorm is judged beside it.",
+	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) claim the length alone. A row norm fixes the mean " +
+		"square over a token's features; nothing fixes what one feature does over tokens.",
+	Limits: "γ, which follows, gives each feature another size: after it vectors lie on an ellipsoid.",
 }, 40, measureSphere, judgeSphere, drawSphere)
 
 // sphereData is what the experiment measures, an element for each norm and kind of model.
@@ -113,15 +116,21 @@ func judgeSphere(d sphereData) (js []Judgement) {
 			off, eps = max(off, slices.Max(p.OffSphere)), max(eps, slices.Max(p.WithEps))
 			shares = append(shares, interval(p.Standard).Mean)
 		}
-		length := Judgement{Part: m.Norm + ": one length", Verdict: Supported, Effect: "largest |length/√C − 1|, eps set aside",
+		length := Judgement{
+			Part: m.Norm + ": one length", Verdict: Supported, Effect: "largest |length/√C − 1|, eps set aside",
 			Size:   Interval{Mean: off, Low: off, High: off, N: len(m.Places)},
-			Reason: fmt.Sprintf("lengths are √C to %.2g; with eps, short vectors become shorter by up to %.2g", off, eps)}
+			Reason: fmt.Sprintf("lengths are √C to %.2g; with eps, short vectors become shorter by up to %.2g", off, eps),
+		}
 		if off > 1e-6 {
 			length.Verdict = Refuted
 		}
 		all := interval(sharesBySeed(m))
-		standard := Judgement{Part: m.Norm + ": standard features", Verdict: Depends, Effect: "share of features with mean 0 and variance 1 within 10 %", Size: all,
-			Reason: fmt.Sprintf("%.2g of all features are standard, from %.2g at one norm to %.2g at another", all.Mean, slices.Min(shares), slices.Max(shares))}
+		standard := Judgement{
+			Part: m.Norm + ": standard features", Verdict: Depends, Size: all,
+			Effect: "share of features with mean 0 and variance 1 within 10 %",
+			Reason: fmt.Sprintf("%.2g of all features are standard, from %.2g at one norm to %.2g at another",
+				all.Mean, slices.Min(shares), slices.Max(shares)),
+		}
 		switch {
 		case slices.Min(shares) >= 0.95:
 			standard.Verdict = Supported
@@ -147,8 +156,13 @@ func sharesBySeed(m sphereModel) []float64 {
 }
 
 func drawSphere(d sphereData) []Figure {
-	f := Figure{Title: "Share of features with mean 0 and variance 1, at each norm", Y: "share", Levels: []Level{{"all", 1}}}
-	last := Figure{Title: "Variance of each feature over tokens, before the last norm", X: "feature, sorted", Y: "variance", LogY: true, Levels: []Level{{"standard", 1}}}
+	f := Figure{
+		Title: "Share of features with mean 0 and variance 1, at each norm", Y: "share", Levels: []Level{{"all", 1}},
+	}
+	last := Figure{
+		Title: "Variance of each feature over tokens, before the last norm", X: "feature, sorted", Y: "variance",
+		LogY: true, Levels: []Level{{"standard", 1}},
+	}
 	for _, m := range d.Models {
 		c := Curve{Name: m.Norm, Dots: true}
 		for i, p := range m.Places {
