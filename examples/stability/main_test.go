@@ -236,7 +236,7 @@ func TestBadInput(t *testing.T) {
 		{"no norm", []string{"-norms", ""}, cli.Misused, `unknown norm ""`},
 		{"norm twice", []string{"-norms", "rms,rms"}, cli.Misused, `for flag -norms: rms is given twice`},
 		{"placement", []string{"-placement", "pre,mid"}, cli.Misused,
-			`unknown placement "mid", want one of ["pre" "post" "peri"]`},
+			`unknown placement "mid", want one of ["pre" "post" "peri" "scaled" "open"]`},
 		{"qknorm", []string{"-qknorm", "maybe"}, cli.Misused, `"maybe" is unknown, want on or off`},
 		{"no rate", []string{"-lr", "1e-3,"}, cli.Misused, `"" is not a number`},
 		{"rate", []string{"-lr", "1e-3,-1"}, cli.Misused, "lr is -1, want a number from 0 to 1000"},

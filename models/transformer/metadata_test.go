@@ -76,7 +76,7 @@ func TestInvalidNotesAreErrors(t *testing.T) {
 	want := "transformer: cannot load " + path +
 		`: its metadata has gorgonorm.n_head "-1", want a number of 1 or more; ` +
 		`its metadata: unknown norm "best", want one of ` + fmt.Sprintf("%q", NormNames()) + `; ` +
-		`its metadata has gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
+		`its metadata has gorgonorm.placement "above", want one of ["pre" "post" "peri" "scaled" "open"]; ` +
 		`its metadata has gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
 	_, err = Load(G.NewGraph(), path, Config{})
 	require.EqualError(t, err, want)
