@@ -1,0 +1,52 @@
+package claims
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"gorgonorm/train"
+)
+
+// TestGrowthIsFound looks at models whose weights are large enough for branches to be larger than
+// their inputs: the stream without norms is exponential, pre-norm's is linear, and post-norm's flat.
+func TestGrowthIsFound(t *testing.T) {
+	t.Parallel()
+	text, err := defaultText()
+	require.NoError(t, err)
+	for _, arm := range growthArms {
+		m := growthModel{Arm: arm.name}
+		for seed := range uint64(3) {
+			c := train.Defaults()
+			c.Norm, c.Placement, c.Layers, c.Channels, c.Context, c.Seed = arm.norm, string(arm.placement), 16, 32, 16, seed
+			model, _, err := train.InitialModel(c, text)
+			require.NoError(t, err)
+			for _, w := range model.Learnables() {
+				if !strings.Contains(w.Name(), ".c_") {
+					continue
+				}
+				x := w.Value().Data().([]float32)
+				for i := range x {
+					x[i] *= 20
+				}
+			}
+			o, err := observe(model, text)
+			require.NoError(t, err)
+			var r growthRun
+			for _, x := range o.residual[1:] {
+				r.Initial = append(r.Initial, math.Sqrt(meanSquare(x.data, false)))
+			}
+			m.Runs = append(m.Runs, r)
+		}
+		f, err := m.form(initial)
+		require.NoError(t, err)
+		if want, known := map[string]string{"none": "exponential", "pre": "linear", "open": "linear", "peri": "linear", "post": "flat"}[arm.name]; known {
+			require.Equal(t, want, f.name, "%s: %+v", arm.name, f)
+		}
+		if arm.name == "none" {
+			require.Greater(t, f.factor.Mean, 100.0)
+		}
+	}
+}
