@@ -215,8 +215,10 @@ func (m growthModel) form(p profile) (f form, err error) {
 	const margin, flat = 2, 1.1
 	f.difference, f.factor = interval(differences), geometric(factors)
 	switch {
-	case !f.factor.above(flat):
+	case f.factor.below(flat):
 		f.name = "flat"
+	case !f.factor.above(flat):
+		f.name = "undecided"
 	case f.difference.above(margin):
 		f.name = "exponential"
 	case f.difference.below(-margin):
