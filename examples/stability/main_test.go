@@ -250,6 +250,7 @@ func TestBadInput(t *testing.T) {
 		{"share of a report", []string{"-report-only", "-shard", "1/2"}, cli.Misused,
 			"-report-only reports on all runs in -out"},
 		{"jobs", []string{"-jobs", "-1"}, cli.Misused, "-jobs is -1, want 0 or more"},
+		{"noise", []string{"-norm-noise", "0,-1"}, cli.Misused, "norm-noise is -1, want a number from 0 to 1000"},
 		{"probes", []string{"-probe-every", "-1"}, cli.Misused, "probe-every is -1, want 0 or more"},
 		{"shard", []string{"-shard", "0/3"}, cli.Misused, "want i/n with i from 1 to n, such as 2/8"},
 		{"shard of too many", []string{"-shard", "4/3"}, cli.Misused, "want i/n with i from 1 to n, such as 2/8"},
