@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"context"
 	"math"
 	"strings"
 	"testing"
@@ -48,5 +49,29 @@ func TestGrowthIsFound(t *testing.T) {
 		if arm.name == "none" {
 			require.Greater(t, f.factor.Mean, 100.0)
 		}
+	}
+}
+
+// TestGrowthQuickForm trains the tiny models of every arm.
+func TestGrowthQuickForm(t *testing.T) {
+	if testing.Short() {
+		t.Skip("training takes seconds")
+	}
+	t.Parallel()
+	b := &Bench{Settings: Settings{Seeds: []uint64{1, 2}, Quick: true}, Dir: t.TempDir()}
+	d, err := measureStreams(context.Background(), b)
+	require.NoError(t, err)
+	require.Len(t, d.Models, 3*len(growthArms), "two depths, the deeper at two rates")
+	for _, m := range d.Models {
+		require.Len(t, m.Runs, 2)
+		for _, r := range m.Runs {
+			require.Len(t, r.Initial, m.Layers)
+			require.Len(t, r.Trained, m.Layers)
+			require.Equal(t, []int{1, 2, 3, 4, 5, 6}, r.Steps)
+		}
+	}
+	require.Len(t, judgeStreams(d), 5)
+	for _, f := range drawStreams(d) {
+		require.Len(t, f.Curves, len(growthArms), f.Title)
 	}
 }

@@ -7,8 +7,6 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"gorgonorm/models/transformer"
 )
 
 // TestNoiseIsReproducible repeats noisy runs on other numbers of threads, and with other steps
@@ -83,17 +81,4 @@ func TestEvaluationHasNoNoise(t *testing.T) {
 	initial, err := plain.evaluate(&plain.eval)
 	require.NoError(t, err)
 	require.Equal(t, initial, run.Summary.InitVal)
-}
-
-// TestNoiseHasARange: a deviation that is negative, NaN or absurd is an error that names the flag.
-func TestNoiseHasARange(t *testing.T) {
-	t.Parallel()
-	for _, bad := range []float64{-0.1, math.NaN(), math.Inf(1), 2000} {
-		c := tiny("layer")
-		c.NormNoise = bad
-		require.ErrorContains(t, Check(c, corpus(t, verse)), "norm-noise is ", "%v", bad)
-	}
-	c := tiny("none")
-	c.NormNoise, c.Placement = 0.1, string(transformer.Scaled)
-	require.NoError(t, Check(c, corpus(t, verse)))
 }
