@@ -256,7 +256,8 @@ func (d growthData) judgeDepth(part string, lr float64, trained bool) Judgement 
 	pre, every := d.beside(lr, p.end)
 	j.Size = pre
 	forms := make(map[string]string)
-	reasons := []string{"the stream's form, AICc of the line less the exponential's, E‖x‖² after the last block over the first, RMS after the last"}
+	reasons := []string{"the stream's form, AICc of the line less the exponential's, E‖x‖² after the last block over that " +
+		"after the first, RMS after the last"}
 	for _, arm := range growthArms {
 		m := d.model(arm.name, lr)
 		f, err := m.form(p)
