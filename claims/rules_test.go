@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -144,5 +145,51 @@ func TestGaussRule(t *testing.T) {
 		{"Gaussian in the end", judgeGauss(data(10, .03, .5, .1)), []Verdict{Supported, Supported}},
 		{"small branches", judgeGauss(data(1.2, 3/1.44, .1, .5)), []Verdict{Depends, Refuted}},
 		{"terms that are not independent", judgeGauss(data(10, 2, .3, .3)), []Verdict{Refuted, Undecided}},
+	})
+}
+
+func TestGrowthRule(t *testing.T) {
+	t.Parallel()
+	// data has streams of 32 blocks whose mean square is of the given form, the same before and after
+	// training, and whose RMS grows by a factor in training.
+	type stream struct {
+		form   func(block float64) float64
+		factor float64
+	}
+	flat := func(float64) float64 { return 1 }
+	line := func(l float64) float64 { return 1 + l }
+	power := func(base, start float64) func(float64) float64 {
+		return func(l float64) float64 { return start * math.Pow(base, l) }
+	}
+	data := func(none, pre stream, spread float64, notFinite int) (d growthData) {
+		for _, arm := range growthArms {
+			s := map[string]stream{"none": none, "pre": pre, "post": {flat, 1}}[arm.name]
+			if s.form == nil {
+				s = stream{line, 2}
+			}
+			m := growthModel{Arm: arm.name, Layers: 32, LR: 1e-3}
+			for i, size := range five(1, spread) {
+				r := growthRun{Steps: []int{1, 2}, NonFinite: arm.name == "none" && i < notFinite}
+				for l := 1.0; l <= 32; l++ {
+					noise := 1 + 0.01*math.Sin(7*l) // a fit without residuals has no criterion
+					r.Initial = append(r.Initial, size*math.Sqrt(noise*s.form(l)))
+				}
+				r.Trained, r.Last = r.Initial, []float64{1, s.factor * size}
+				m.Runs = append(m.Runs, r)
+			}
+			d.Models = append(d.Models, m)
+		}
+		return d
+	}
+	check(t, []rule{
+		{"an explosion", judgeStreams(data(stream{power(1.5, 1), 100}, stream{line, 2}, .01, 0)), []Verdict{Supported, Supported, Supported}},
+		{"a line four times as high", judgeStreams(data(stream{func(l float64) float64 { return 16 * line(l) }, 8}, stream{line, 2}, .01, 0)),
+			[]Verdict{Supported, Supported, Supported}},
+		{"small and flat", judgeStreams(data(stream{flat, 1}, stream{line, 2}, .01, 0)), []Verdict{Refuted, Refuted, Refuted}},
+		{"small, yet exponential", judgeStreams(data(stream{power(1.05, .1), 1}, stream{line, 2}, .01, 0)), []Verdict{Depends, Depends, Refuted}},
+		{"exponential as pre-norm is", judgeStreams(data(stream{power(1.05, 1), 2}, stream{power(1.05, 1), 2}, .01, 0)),
+			[]Verdict{Undecided, Undecided, Undecided}},
+		{"the same, and seeds that differ", judgeStreams(data(stream{line, 2}, stream{line, 2}, .5, 0)), []Verdict{Undecided, Undecided, Undecided}},
+		{"runs that are not finite", judgeStreams(data(stream{line, 2}, stream{line, 2}, .01, 3)), []Verdict{Undecided, Supported, Supported}},
 	})
 }

@@ -35,6 +35,7 @@ func DefineFlags(f *flag.FlagSet) *Options {
 			Norms:      []string{"none", "batch", "layer", "rms"},
 			Placements: []transformer.Placement{transformer.Pre},
 			QKNorms:    []bool{false},
+			NormNoises: []float64{0},
 			LRs:        []float64{3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1},
 		},
 		flags: f,
@@ -43,9 +44,14 @@ func DefineFlags(f *flag.FlagSet) *Options {
 	list(f, &o.Grid.Norms, "norms", "`norms` to compare, of "+and(transformer.NormNames()), parseText, verbatim)
 	list(f, &o.Grid.Placements, "placement",
 		"`positions` of a block's norms: pre (before each sublayer), post (after the residual sum), "+
-			"peri (before and after each sublayer)", parseText, verbatim)
+			"peri (before and after each sublayer), scaled (pre, with the norms of block l divided by the root of l), "+
+			"open (pre, without the norm before the head)", parseText, verbatim)
 	list(f, &o.Grid.QKNorms, "qknorm",
 		"normalization of queries and keys inside attention: off, on, or `off,on` to compare both", parseOnOff, onOff)
+	list(f, &o.Grid.NormNoises, "norm-noise",
+		"`noise` in training: after each norm a fresh random scale 1+s·n and shift s·n of each feature at each "+
+			"step, n standard normal, which undoes the stability of distributions that norms bring; several to "+
+			"compare, 0 for none", parseNumber, number)
 	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; each falls to a tenth on a cosine", parseNumber, number)
 	f.IntVar(&o.Grid.Seeds, "seeds", 1,
 		"`number` of seeds, from -seed on; two equally good kinds of run look different by chance in "+
@@ -100,7 +106,7 @@ func (o *Options) Check() error {
 		return errors.New("-out is empty, want a directory")
 	case g.Seeds < 1:
 		return fmt.Errorf("-seeds is %d, want 1 or more", g.Seeds)
-	case g.Seeds > maxRuns/(len(g.Norms)*len(g.Placements)*len(g.QKNorms)*len(g.LRs)):
+	case g.Seeds > maxRuns/(len(g.Norms)*len(g.Placements)*len(g.QKNorms)*len(g.NormNoises)*len(g.LRs)):
 		return fmt.Errorf("-seeds is %d, which makes more than %d runs", g.Seeds, maxRuns)
 	case g.Base.Seed > math.MaxUint64-uint64(g.Seeds-1):
 		return fmt.Errorf("-seed is %d, too large for %d more", g.Base.Seed, g.Seeds-1)

@@ -139,6 +139,7 @@ func (p *Plan) describeGrid() string {
 	axis(len(g.Norms), "norms", join(g.Norms, verbatim))
 	axis(len(g.Placements), "placements", join(g.Placements, verbatim))
 	axis(len(g.QKNorms), "settings of qk-norm", join(g.QKNorms, onOff))
+	axis(len(g.NormNoises), "noises after norms", join(g.NormNoises, number))
 	axis(len(g.LRs), "learning rates", join(g.LRs, number))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
 	s := fmt.Sprintf("%s: %d characters for training, %d for validation, a vocabulary of %d\n",

@@ -95,6 +95,7 @@ func checkNumbers(c Config) error {
 		lessThanOne("beta2", c.Beta2),
 		within("weight-decay", c.WeightDecay, 0, 1e3),
 		clipping(c.Clip),
+		within("norm-noise", c.NormNoise, 0, 1e3),
 	)
 }
 

@@ -45,6 +45,7 @@ type loop struct {
 	windows  []int   // places in val at which evaluated sequences start
 	train    pass
 	eval     pass
+	noise    *transformer.NormNoise
 	prober   *prober
 	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
 	start    time.Time
@@ -64,9 +65,10 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
 		windows: windows(text.Val, c.Context, c.Batch, c.EvalBatches),
+		noise:   transformer.NewNormNoise(c.NormNoise, c.Seed),
 		start:   time.Now(),
 	}
-	if l.train, err = newPass(g, l.model, c.Batch, c.Context); err != nil {
+	if l.train, err = newPass(g, l.model.WithNoise(l.noise), c.Batch, c.Context); err != nil {
 		return nil, err
 	}
 	learnables := l.model.Learnables()
@@ -137,6 +139,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	began := time.Now()
 	i := len(run.Steps)
 	l.batches.next(l.train.ids, l.train.targets)
+	l.noise.Draw()
 	s = Step{Step: i + 1, LR: runlog.Float(rate(l.Config, i))}
 	probe := l.Probes(s.Step)
 	if probe {

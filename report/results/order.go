@@ -47,7 +47,7 @@ func (k Kind) Name(all []Kind) string {
 	return s
 }
 
-var placements = []string{"pre", "post", "peri"}
+var placements = []string{"pre", "post", "peri", "scaled", "open"}
 
 // CompareKinds orders kinds by norm, placement and qk-norm.
 func CompareKinds(a, b Kind) int {
