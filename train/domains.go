@@ -48,7 +48,8 @@ const (
 // name=file. Together they have one vocabulary.
 func ReadDomains(domains []string) (*Corpus, error) {
 	if len(domains) < 2 {
-		return nil, fmt.Errorf("train: a text of domains has %d, want two or more (give a single text with -data)", len(domains))
+		return nil, fmt.Errorf("train: a text of domains has %d, want two or more (give a single text with -data)",
+			len(domains))
 	}
 	var names, texts []string
 	hash := sha256.New()
