@@ -50,25 +50,25 @@ func widen[ID int | int32](to []int, from []ID) {
 // fill as many batches as the text has room for without overlap, at most the given number.
 // In a text too short for a batch they fill a part of one.
 func windows(text []int32, context, batch, most int) []int {
-	return domainWindows([]Domain{{Val: Span{0, len(text)}}}, context, batch, most)
+	return windowsIn([]Span{{0, len(text)}}, context, batch, most)
 }
 
-// domainWindows returns windows of each domain, as many of each and in turns: the first of
-// each domain, the second of each, and so on. The number of batches is at most the given
-// one, or one for each domain.
-func domainWindows(domains []Domain, context, batch, most int) (at []int) {
-	n := math.MaxInt // of each domain
-	for _, d := range domains {
-		w := max(1, (d.Val.Len()-context)/context)
+// windowsIn returns windows of several spans of a text, as many of each and in turns: the
+// first of each span, the second of each, and so on. The number of batches is at most the
+// given one, or one for each span.
+func windowsIn(spans []Span, context, batch, most int) (at []int) {
+	n := math.MaxInt // of each span
+	for _, s := range spans {
+		w := max(1, (s.Len()-context)/context)
 		if w > batch {
-			w = min(w/batch, max(1, most/len(domains))) * batch
+			w = min(w/batch, max(1, most/len(spans))) * batch
 		}
 		n = min(n, w)
 	}
 	for i := range n {
-		for _, d := range domains {
-			places := d.Val.Len() - context // at which a sequence and its targets fit
-			at = append(at, d.Val.From+place(i, n, places))
+		for _, s := range spans {
+			places := s.Len() - context // at which a sequence and its targets fit
+			at = append(at, s.From+place(i, n, places))
 		}
 	}
 	return at

@@ -142,6 +142,14 @@ func (c *Corpus) parts() []Domain {
 	return []Domain{{Train: Span{0, len(c.Train)}, Val: Span{0, len(c.Val)}}}
 }
 
+// valSpans returns where the domains' validation texts are.
+func (c *Corpus) valSpans() (spans []Span) {
+	for _, d := range c.parts() {
+		spans = append(spans, d.Val)
+	}
+	return spans
+}
+
 // first returns the text with the first share of each domain's training text only, of a
 // share of 0 with all of it.
 func (c *Corpus) first(share float64) *Corpus {

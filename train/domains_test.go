@@ -212,11 +212,9 @@ func TestDomainLosses(t *testing.T) {
 // TestDomainWindows checks that every domain has as many, none across a border.
 func TestDomainWindows(t *testing.T) {
 	t.Parallel()
-	domains := []Domain{{Val: Span{0, 30}}, {Val: Span{30, 41}}, {Val: Span{41, 100}}}
-	at := domainWindows(domains, 5, 1, 6)
-	require.Len(t, at, 3)
-	require.Equal(t, []int{0, 30, 41}, at)
-	domains[1].Val, domains[2].Val = Span{30, 60}, Span{60, 100}
-	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, domainWindows(domains, 5, 1, 6))
-	require.Equal(t, []int{0, 30, 60, 6, 36, 68, 12, 42, 77, 18, 48, 86}, domainWindows(domains, 5, 2, 6))
+	require.Equal(t, []int{0, 30, 41}, windowsIn([]Span{{0, 30}, {30, 41}, {41, 100}}, 5, 1, 6), "the shortest has one")
+	spans := []Span{{0, 30}, {30, 60}, {60, 100}}
+	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, windowsIn(spans, 5, 1, 6))
+	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, windowsIn(spans, 5, 2, 2), "a batch of each, though more than asked for")
+	require.Equal(t, []int{0, 30, 60, 6, 36, 68, 12, 42, 77, 18, 48, 86}, windowsIn(spans, 5, 2, 6))
 }

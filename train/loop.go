@@ -42,9 +42,9 @@ type loop struct {
 	weights  []G.ValueGrad
 	solver   *AdamW
 	batches  *batches
-	val      []int32 // the validation text
-	windows  []int   // places in val at which evaluated sequences start
-	domains  []Domain
+	val      []int32  // the validation text
+	windows  []int    // places in val at which evaluated sequences start
+	parts    []Domain // of the text
 	train    pass
 	eval     pass
 	prober   *prober
@@ -66,8 +66,8 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 		solver:  NewAdamW(c.LR, c.Beta1, c.Beta2, c.WeightDecay),
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
-		windows: domainWindows(text.parts(), c.Context, c.Batch, c.EvalBatches),
-		domains: text.parts(),
+		windows: windowsIn(text.valSpans(), c.Context, c.Batch, c.EvalBatches),
+		parts:   text.parts(),
 		start:   time.Now(),
 	}
 	l.batches.ordered = arranged(c, text)
@@ -92,7 +92,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 
 // validation returns a pass over validation batches in the given mode.
 func (l *loop) validation(mode layers.Mode) (pass, error) {
-	return passOn(l.model, mode, min(l.Batch, len(l.windows)/len(l.domains)), l.Context)
+	return passOn(l.model, mode, min(l.Batch, len(l.windows)/len(l.parts)), l.Context)
 }
 
 func (l *loop) close() {
@@ -204,7 +204,7 @@ func (l *loop) evaluateOn(p *pass, windows []int) (runlog.Float, error) {
 
 // windowsOf returns the validation windows of a domain.
 func (l *loop) windowsOf(domain int) (windows []int) {
-	for i := domain; i < len(l.windows); i += len(l.domains) {
+	for i := domain; i < len(l.windows); i += len(l.parts) {
 		windows = append(windows, l.windows[i])
 	}
 	return windows
@@ -213,10 +213,10 @@ func (l *loop) windowsOf(domain int) (windows []int) {
 // domainLosses returns the validation loss of the last weights on each domain. It returns
 // nil if the text has no domains or the run ended before its last step.
 func (l *loop) domainLosses(run *Run) (losses []runlog.DomainLoss, err error) {
-	if len(l.domains) < 2 || len(run.Steps) < l.Steps {
+	if len(l.parts) < 2 || len(run.Steps) < l.Steps {
 		return nil, nil
 	}
-	for i, d := range l.domains {
+	for i, d := range l.parts {
 		loss, err := l.evaluateOn(&l.eval, l.windowsOf(i))
 		if err != nil {
 			return nil, err
