@@ -47,9 +47,10 @@ type Summary struct {
 	LastVal      Float `json:"last_val"`       // last validation loss after a step; NaN without evaluation
 	TrainModeVal Float `json:"train_mode_val"` // last loss in training mode; NaN if the run ended early
 
-	PreciseVal          *Float       `json:"precise_val,omitempty"`           // last loss with recomputed statistics; nil if not measured
-	DomainStatisticsVal *Float       `json:"domain_statistics_val,omitempty"` // the same with those of each window's domain
-	DomainVal           []DomainLoss `json:"domain_val,omitempty"`            // last loss on each domain; nil for a text of one
+	PreciseVal          *Float `json:"precise_val,omitempty"`           // with statistics of many training batches
+	DomainStatisticsVal *Float `json:"domain_statistics_val,omitempty"` // with each domain's own such statistics
+
+	DomainVal []DomainLoss `json:"domain_val,omitempty"` // last loss on each domain; nil for a text of one
 
 	MedianGradNorm Float `json:"median_grad_norm"`
 	MaxGradNorm    Float `json:"max_grad_norm"`
