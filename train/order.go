@@ -45,10 +45,11 @@ func arranged(c Config, text *Corpus) []int {
 		return nil
 	}
 	random := newBatches(text.Train, c.Context, c.Seed)
-	domains := make([][]int, len(text.parts()))
+	parts := text.parts()
+	domains := make([][]int, len(parts))
 	for range c.Steps * c.Batch {
 		at := random.place()
-		d := slices.IndexFunc(text.parts(), func(d Domain) bool { return at < d.Train.To })
+		d := slices.IndexFunc(parts, func(d Domain) bool { return at < d.Train.To })
 		domains[d] = append(domains[d], at)
 	}
 	switch c.Order {
@@ -111,10 +112,7 @@ func interleaved(domains [][]int) []int {
 // how many bytes its characters and the last target take when compressed.
 func compressedSizes(text *Corpus, context int) func(at int) int {
 	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.BestCompression)
-	if err != nil {
-		panic(err) // the level exists
-	}
+	w, _ := flate.NewWriter(&b, flate.BestCompression) // its only error is an unknown level
 	return func(at int) int {
 		b.Reset()
 		w.Reset(&b)
