@@ -179,7 +179,8 @@ func TestOrders(t *testing.T) {
 	}
 }
 
-// TestDomainLosses checks that their mean is the run's loss, and that the record has them.
+// TestDomainLosses compares them with losses of one window at a time, and checks that their
+// mean is the run's loss, and that the record has them.
 func TestDomainLosses(t *testing.T) {
 	t.Parallel()
 	text := threeDomains(t)
@@ -189,8 +190,12 @@ func TestDomainLosses(t *testing.T) {
 		model, run, err := Train(t.Context(), c, text, nil)
 		require.NoError(t, err)
 		var sum float64
+		each := c
+		each.EvalBatches = 3 // of the shortest domain
 		for i, d := range run.Summary.DomainVal {
 			require.Equal(t, text.Domains[i].Name, d.Domain)
+			val := text.Domains[i].Val
+			require.InEpsilon(t, validation(t, model, text.Val[val.From:val.To], each), float64(d.Loss), 1e-5, d.Domain)
 			sum += float64(d.Loss)
 		}
 		require.Len(t, run.Summary.DomainVal, 3)
