@@ -24,7 +24,7 @@ func (b *Bench) small() runlog.Config {
 	c.Steps = pick(b, 12, 300)
 	c.Warmup = c.Steps / 10
 	c.LR, c.MinLR = 3e-3, 3e-4
-	c.EvalEvery, c.EvalBatches = c.Steps, 40
+	c.EvalEvery, c.EvalBatches = c.Steps, pick(b, 4, 40)
 	c.ProbeEvery = c.Steps / 6
 	return c
 }

@@ -4,6 +4,17 @@ package runlog
 // order, and put unknown names after them.
 var Norms = []string{"none", "batch", "layer", "rms", "dyt", "derf", "scale"}
 
+// The orders in which a run can see its windows, except random order, which is "".
+const (
+	Blocks    = "blocks"     // one domain after the other
+	OneDomain = "one-domain" // batches of one domain each, in random order
+	EasyFirst = "easy-first" // difficulty rises, all domains at any time
+	HardFirst = "hard-first" // difficulty falls, all domains at any time
+)
+
+// Orders are the orders except random order.
+var Orders = []string{Blocks, OneDomain, EasyFirst, HardFirst}
+
 // Config has all settings of a run. Runs with the same Config on the same text are equal.
 type Config struct {
 	Norm      string `json:"norm"`      // one of Norms

@@ -36,7 +36,10 @@ func Check(c Config, text *Corpus) error {
 	if _, err := modelOf(c, text.Vocabulary); err != nil {
 		return err
 	}
-	return text.CheckContext(c.Context)
+	if err := checkDomains(c, text); err != nil {
+		return err
+	}
+	return text.first(c.TextShare).CheckContext(c.Context)
 }
 
 // modelOf returns the config of the run's model, or an error for the first setting that
@@ -96,6 +99,8 @@ func checkNumbers(c Config) error {
 		within("weight-decay", c.WeightDecay, 0, 1e3),
 		clipping(c.Clip),
 		within("norm-noise", c.NormNoise, 0, 1e3),
+		within("text-share", c.TextShare, 0, 1),
+		checkOrder(c),
 	)
 }
 

@@ -27,6 +27,7 @@ func TestNumbersOutOfRange(t *testing.T) {
 		"WeightDecay": {"weight-decay is %g, want a number from 0 to 1000", []float64{-0.1, nan, inf, -inf}},
 		"NormNoise":   {"norm-noise is %g, want a number from 0 to 1000", []float64{-0.1, nan, inf, -inf, 2000}},
 		"Clip":        {"clip is %g, want a number above 0, or 0 to clip nothing", []float64{-1, nan, inf, -inf}},
+		"TextShare":   {"text-share is %g, want a number from 0 to 1", []float64{-0.1, 1.1, nan, inf, -inf}},
 	}
 	for i := range reflect.TypeFor[Config]().NumField() {
 		field := reflect.TypeFor[Config]().Field(i)

@@ -53,12 +53,17 @@ func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error
 		steps = append(steps, took(step))
 	}
 	t.Probe = took(func() error { l.prober.before(); l.prober.read(1); return nil })
-	t.Evaluation = took(func() error { _, err := l.loss(&l.eval, 0); return err })
+	batch := 0
+	t.Evaluation = took(func() error {
+		batch = len(l.eval.ids) / c.Context
+		_, err := l.loss(&l.eval, l.windows[:batch])
+		return err
+	})
 	if err != nil {
 		return Cost{}, err
 	}
 	slices.Sort(steps)
 	t.Step = steps[len(steps)/2]
-	t.Evaluation *= time.Duration(l.batchesOf(&l.eval))
+	t.Evaluation *= time.Duration(len(l.windows) / batch)
 	return t, nil
 }
