@@ -102,8 +102,7 @@ func judgeInteraction(d batchesData) Judgement {
 	}
 	reasons := []string{fmt.Sprintf("BatchNorm's gap is the larger one in %d of %d seeds", larger, i.N)}
 	for _, n := range d.Norms {
-		g := interval(n.gap())
-		reasons = append(reasons, fmt.Sprintf("%s's gap is %+.3f nat (%+.3f to %+.3f)", n.Norm, g.Mean, g.Low, g.High))
+		reasons = append(reasons, fmt.Sprintf("%s's gap is %s", n.Norm, nats(interval(n.gap()))))
 	}
 	j := Judgement{Part: "one-domain batches hurt it most", Verdict: Undecided, Reason: sentence(reasons),
 		Effect: "BatchNorm's gap between one-domain and mixed batches less LayerNorm's, nats", Size: i}
@@ -120,10 +119,9 @@ func judgeInteraction(d batchesData) Judgement {
 func judgeRepair(n batchesNorm) Judgement {
 	gap := n.gap()
 	j := Judgement{Part: "other statistics repair it", Verdict: Undecided,
-		Effect: "share of BatchNorm's gap that recomputed statistics close"}
-	if i := interval(gap); !i.above(0) {
-		j.Effect, j.Size = "BatchNorm's gap, nats", i
-		j.Reason = fmt.Sprintf("there is no gap to close: %+.3f nat (%+.3f to %+.3f)", i.Mean, i.Low, i.High)
+		Effect: "BatchNorm's gap between one-domain and mixed batches, nats", Size: interval(gap)}
+	if !j.Size.above(0) {
+		j.Reason = "there is no gap to close: " + nats(j.Size)
 		return j
 	}
 	closing, not := 0, 0
@@ -143,7 +141,7 @@ func judgeRepair(n batchesNorm) Judgement {
 		}
 		i := interval(closed)
 		if k == 0 {
-			j.Size = i
+			j.Effect, j.Size = "share of BatchNorm's gap that recomputed statistics close", i
 		}
 		reasons = append(reasons, fmt.Sprintf("%s statistics close %.0f %% of the gap (%.0f to %.0f)",
 			s.name, 100*i.Mean, 100*i.Low, 100*i.High))
@@ -167,8 +165,8 @@ func judgeRepair(n batchesNorm) Judgement {
 }
 
 func drawBatches(d batchesData) []Figure {
-	f := Figure{Title: "What one-domain batches cost", Levels: []Level{{"nothing", 0}},
-		Y: "loss after one-domain batches less that after mixed ones, nats"}
+	f := Figure{Title: "Validation loss after one-domain batches less that after mixed batches with running statistics",
+		Y: "nats", Levels: []Level{{"equal", 0}}}
 	c := Curve{Dots: true}
 	add := func(name string, losses, mixed []float64) {
 		if len(losses) == len(mixed) {

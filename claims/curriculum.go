@@ -173,13 +173,13 @@ func judgeOrdersByNorm(d curriculumData) Judgement {
 		j.Verdict = Undecided
 	}
 	j.Reason = fmt.Sprintf("of %d pairs of norms with an order, %d differ and %d are equal; "+
-		"the largest difference is %+.3f nat (%+.3f to %+.3f): %s",
-		pairs, differ, equal, j.Size.Mean, j.Size.Low, j.Size.High, strings.TrimSuffix(j.Effect, ", nats"))
+		"the largest difference is %s: %s",
+		pairs, differ, equal, nats(j.Size), strings.TrimSuffix(j.Effect, ", nats"))
 	return j
 }
 
 func drawCurriculum(d curriculumData) []Figure {
-	levels := []Level{{"+0.01", curriculumMargin}, {"random order", 0}, {"−0.01", -curriculumMargin}}
+	levels := []Level{{"+0.01", curriculumMargin}, {"random", 0}, {"−0.01", -curriculumMargin}}
 	all := Figure{Title: "What an order costs, beside random order", Y: "nats", Names: runlog.Orders, Levels: levels}
 	figures := []Figure{all}
 	for _, n := range d.Norms {
