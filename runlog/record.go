@@ -27,6 +27,8 @@ type Step struct {
 	GradNorm Float  `json:"grad_norm"`          // global gradient norm before clipping
 	LR       Float  `json:"lr"`                 // learning rate of the update
 	ValLoss  *Float `json:"val_loss,omitempty"` // validation loss after the update; nil without evaluation
+
+	Landscape *Landscape `json:"landscape,omitempty"` // around the weights before the update; nil unless surveyed
 }
 
 // Finite reports whether all measurements of the step are finite.
@@ -46,6 +48,9 @@ type Summary struct {
 	BestVal      Float `json:"best_val"`       // lowest validation loss after a step; NaN without evaluation
 	LastVal      Float `json:"last_val"`       // last validation loss after a step; NaN without evaluation
 	TrainModeVal Float `json:"train_mode_val"` // last loss in training mode; NaN if the run ended early
+
+	PreciseVal          *Float `json:"precise_val,omitempty"`           // with statistics of many training batches
+	DomainStatisticsVal *Float `json:"domain_statistics_val,omitempty"` // with each domain's own such statistics
 
 	MedianGradNorm Float `json:"median_grad_norm"`
 	MaxGradNorm    Float `json:"max_grad_norm"`
