@@ -60,7 +60,7 @@ type Claim struct {
 }
 
 // All are the claims, in the order of the page.
-var All = []Claim{samples, shapeClaim, sphere, mean, gauss}
+var All = []Claim{shift, samples, shapeClaim, sphere, mean, gauss}
 
 // Select returns the claims of those names, all of them for none.
 func Select(names []string) ([]Claim, error) {
