@@ -79,6 +79,7 @@ func (b *Bench) shiftArms(seed uint64) (names []string, cs []runlog.Config) {
 		c.ProbeEvery = pick(b, 2, 10)
 		c.LandscapeEvery = pick(b, 4, 30)
 		c.StatisticsBatches = pick(b, 2, 20)
+		c.EvalBatches = pick(b, 4, c.EvalBatches)
 		names, cs = append(names, name), append(cs, c)
 	}
 	return names, cs
