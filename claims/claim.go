@@ -60,7 +60,7 @@ type Claim struct {
 }
 
 // All are the claims, in the order of the page.
-var All = []Claim{growth, samples, batches, curriculum, shapeClaim, sphere, gauss, mean, free}
+var All = []Claim{shift, growth, samples, batches, curriculum, shapeClaim, sphere, gauss, mean, free}
 
 // Select returns the claims of those names, all of them for none.
 func Select(names []string) ([]Claim, error) {

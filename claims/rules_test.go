@@ -193,3 +193,32 @@ func TestGrowthRule(t *testing.T) {
 		{"runs that are not finite", judgeStreams(data(stream{line, 2}, stream{line, 2}, .01, 3)), []Verdict{Undecided, Supported, Supported}},
 	})
 }
+
+func TestShiftRule(t *testing.T) {
+	t.Parallel()
+	// data has the drifts and the losses of the arms none, batch, batch + noise, layer, rms.
+	data := func(spread float64, drifts, losses [5]float64) (d shiftData) {
+		for i, name := range []string{noNorm, batchNorm, noisyBatch, "layer", "rms"} {
+			// opposite orders, so that paired differences have a spread
+			arm := shiftArm{Name: name, Drift: five(drifts[i], spread), Loss: five(losses[i], spread)}
+			if i == 0 {
+				slices.Reverse(arm.Drift)
+				slices.Reverse(arm.Loss)
+			}
+			d.Arms = append(d.Arms, arm)
+		}
+		return d
+	}
+	stable, noisy := [5]float64{1, .2, .2, .3, .3}, [5]float64{1, .2, 1.5, .3, .3}
+	helped, kept, lost := [5]float64{3, 2, 2.5, 2, 2}, [5]float64{3, 2, 2.05, 2, 2}, [5]float64{3, 2, 2.95, 2, 2}
+	check(t, []rule{
+		{"noise that keeps the gain, as Santurkar et al. found", judgeShift(data(.01, noisy, kept)), []Verdict{Supported, Refuted}},
+		{"noise that loses the gain", judgeShift(data(.01, noisy, lost)), []Verdict{Supported, Supported}},
+		{"noise that loses half of the gain", judgeShift(data(.01, noisy, helped)), []Verdict{Supported, Undecided}},
+		{"noise that does not bring the drift back", judgeShift(data(.01, stable, kept)), []Verdict{Supported, Undecided}},
+		{"a BatchNorm that does not help", judgeShift(data(.01, noisy, [5]float64{2, 2.5, 2, 2, 2})), []Verdict{Supported, Undecided}},
+		{"norms that drift more", judgeShift(data(.01, [5]float64{1, 2, 3, 2, 2}, kept)), []Verdict{Refuted, Refuted}},
+		{"one norm that drifts more", judgeShift(data(.01, [5]float64{1, .2, 1.5, 2, .2}, kept)), []Verdict{Depends, Refuted}},
+		{"too noisy", judgeShift(data(2, noisy, kept)), []Verdict{Undecided, Undecided}},
+	})
+}

@@ -90,6 +90,13 @@ func DefineFlags(f *flag.FlagSet) *Options {
 		"largest gradient `norm` of an update; larger gradients are scaled down to it; 0 for no clipping")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps between validations")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps between probes of the network; 0 for no probes")
+	f.IntVar(&c.LandscapeEvery, "landscape-every", 0,
+		"`steps` between surveys of the loss around the weights: how far a step along the gradient changes loss and "+
+			"gradient, and how far the update of earlier blocks changes a block's gradient (Santurkar et al. 2018); each "+
+			"takes as long as -layers + 4 steps; 0 for none")
+	f.IntVar(&c.StatisticsBatches, "statistics-batches", 0,
+		"`number` of training batches over which BatchNorm's statistics are recomputed after the last step, for one more "+
+			"validation loss (PreciseBN); the saved weights keep the running ones; 0 for none")
 	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false,
 		"end a run early, at the first loss or gradient that is not finite, or when two validations in a row after "+
 			"warm-up are no better than its start (with -init: than guessing)")

@@ -27,6 +27,8 @@ type Step struct {
 	GradNorm Float  `json:"grad_norm"`          // global gradient norm before clipping
 	LR       Float  `json:"lr"`                 // learning rate of the update
 	ValLoss  *Float `json:"val_loss,omitempty"` // validation loss after the update; nil without evaluation
+
+	Landscape *Landscape `json:"landscape,omitempty"` // around the weights before the update; nil unless surveyed
 }
 
 // Finite reports whether all measurements of the step are finite.

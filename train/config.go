@@ -82,6 +82,8 @@ func checkNumbers(c Config) error {
 		{"eval-batches", c.EvalBatches, 1},
 		{"warmup", c.Warmup, 0},
 		{"probe-every", c.ProbeEvery, 0},
+		{"statistics-batches", c.StatisticsBatches, 0},
+		{"landscape-every", c.LandscapeEvery, 0},
 	} {
 		if s.v < s.min {
 			return fmt.Errorf("%s is %d, want %d or more", s.name, s.v, s.min)

@@ -21,7 +21,7 @@ const (
 // out the first step, which allocates memory, and takes the median of the others, because
 // a mean of so few steps would depend on what else the machine does.
 func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
-	c.Steps, c.EvalEvery, c.ProbeEvery = costSteps+2, costSteps+2, 0 // nothing but steps
+	c.Steps, c.EvalEvery, c.ProbeEvery, c.LandscapeEvery = costSteps+2, costSteps+2, 0, 0 // nothing but steps
 	var l *loop
 	defer func() {
 		if l != nil {

@@ -38,6 +38,7 @@ func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*tra
 // loop is a run in progress: a model on a training graph and on an evaluation graph.
 type loop struct {
 	Config
+	text     *Corpus
 	model    *transformer.Model
 	weights  []G.ValueGrad
 	solver   *AdamW
@@ -49,6 +50,7 @@ type loop struct {
 	eval     pass
 	noise    *transformer.NormNoise
 	prober   *prober
+	around   *landscape
 	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
 	start    time.Time
 	training time.Duration // spent on steps and probes, without evaluation
@@ -64,6 +66,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	l := &loop{
 		model:   model,
 		Config:  c,
+		text:    text,
 		solver:  NewAdamW(c.LR, c.Beta1, c.Beta2, c.WeightDecay),
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
@@ -86,6 +89,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	l.train.vm = G.NewTapeMachine(g)
 	l.prober = newProber(l.train.activations, c.Heads, learnables)
 	l.buffers = l.model.Snapshot()
+	l.around = newLandscape(&l.train, l.model)
 	if l.eval, err = l.validation(layers.Evaluation); err != nil {
 		return nil, err
 	}
@@ -134,6 +138,9 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	if s.DomainVal, err = l.domainLosses(run); err != nil {
 		return err
 	}
+	if err := l.recomputedLosses(run); err != nil {
+		return err
+	}
 	run.Speed = runlog.Speed{
 		TokensPerSec: runlog.Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      runlog.Float(time.Since(l.start).Seconds()),
@@ -160,6 +167,10 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	if probe {
 		run.Probes = append(run.Probes, l.prober.read(s.Step))
 	}
+	surveys := l.Surveys(s.Step)
+	if surveys {
+		l.around.start()
+	}
 	norm, err := ClipGradNorm(l.weights, l.Clip)
 	if err != nil {
 		return s, err
@@ -177,6 +188,11 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
 	}
 	l.training += time.Since(began)
+	if surveys && s.Finite() {
+		if s.Landscape, err = l.around.read(s.Loss); err != nil {
+			return s, err
+		}
+	}
 	if l.Evaluates(s.Step) {
 		v, err := l.evaluate(&l.eval)
 		if err != nil {
