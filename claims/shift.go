@@ -64,7 +64,7 @@ type alongStep struct {
 const (
 	noNorm     = "none"
 	batchNorm  = "batch"
-	noisyBatch = "batch + noise"
+	noisyBatch = "noisy batch"
 	shiftNoise = 0.3 // standard deviation
 )
 
