@@ -64,7 +64,7 @@ type alongStep struct {
 const (
 	noNorm     = "none"
 	batchNorm  = "batch"
-	noisyBatch = "batch + noise"
+	noisyBatch = "noisy batch"
 	shiftNoise = 0.3 // standard deviation
 )
 
@@ -243,6 +243,8 @@ func judgeWhy(d shiftData) Judgement {
 		"the drift with noise is %.3f, %+.3f beside that without norm (%+.3f to %+.3f)",
 		helps.Mean, helps.Low, helps.High, kept.Mean, kept.Low, kept.High, 100*kept.Mean/helps.Mean,
 		interval(noisy.Drift).Mean, drifts.Mean, drifts.Low, drifts.High)
+	j.Reason += fmt.Sprintf("; a block's gradient changes by %.2f of its length when what is before it is updated without norm, by %.2f under BatchNorm, by %.2f with noise",
+		interval(none.Change).Mean, interval(batch.Change).Mean, interval(noisy.Change).Mean)
 	switch {
 	case !helps.above(0):
 		j.Reason = "BatchNorm does not help here, so there is nothing to explain: " + j.Reason
