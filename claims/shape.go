@@ -1,6 +1,7 @@
 package claims
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -182,67 +183,37 @@ func randomLabels(rng *rand.Rand) points {
 // classify trains Linear → Linear, or with a LayerNorm between them, on all points at once,
 // by the logistic loss, and returns the share that it classifies rightly at the end.
 func classify(ctx context.Context, p points, normed bool, steps int, seed uint64) (float64, error) {
-	const hidden = 64
 	g := G.NewGraph()
-	x := constantMatrix(g, "x", len(p.label), p.features, p.x)
-	label := constantMatrix(g, "label", len(p.label), 1, p.label)
-	var stack layers.Stack
-	linear := func(name string, in, out int) error {
-		init := layers.Normal(rand.NewPCG(seed, hash(name)), 1/math.Sqrt(float64(in)))
-		l, err := layers.NewLinear(g, in, out, init, layers.WithName(name), layers.WithDtype(tensor.Float64))
-		stack = append(stack, l)
-		return err
-	}
-	if err := linear("first", p.features, hidden); err != nil {
+	net, err := newClassifier(g, p.features, normed, seed)
+	if err != nil {
 		return 0, err
 	}
-	if normed {
-		norm, err := layers.NewLayerNorm(g, hidden, layers.WithName("norm"), layers.WithDtype(tensor.Float64))
-		if err != nil {
-			return 0, err
-		}
-		stack = append(stack, norm)
-	}
-	if err := linear("second", hidden, 1); err != nil {
-		return 0, err
-	}
-	z := x
-	var err error
-	for _, l := range stack {
+	z := constantMatrix(g, "x", len(p.label), p.features, p.x)
+	for _, l := range net {
 		if z, err = l.Forward(z); err != nil {
 			return 0, err
 		}
 	}
-	margin, err := G.HadamardProd(z, label)
-	if err != nil {
-		return 0, err
-	}
-	loss, err := G.Mean(G.Must(G.Softplus(G.Must(G.Neg(margin)))))
-	if err != nil {
-		return 0, err
-	}
-	learnables := stack.Learnables()
+	margin := G.Must(G.HadamardProd(z, constantMatrix(g, "label", len(p.label), 1, p.label)))
+	loss := G.Must(G.Mean(G.Must(G.Softplus(G.Must(G.Neg(margin))))))
+	learnables := net.Learnables()
 	if _, err := G.Grad(loss, learnables...); err != nil {
 		return 0, err
 	}
 	vm := G.NewTapeMachine(g, G.BindDualValues(learnables...))
 	defer vm.Close()
 	solver := train.NewAdamW(1e-2, 0.9, 0.999, 0)
-	for range steps {
-		if err := ctx.Err(); err != nil {
+	for step := range steps + 1 {
+		if err := cmp.Or(ctx.Err(), vm.RunAll()); err != nil {
 			return 0, err
 		}
-		vm.Reset()
-		if err := vm.RunAll(); err != nil {
-			return 0, err
+		if step == steps { // the last run is of the trained weights
+			break
 		}
 		if err := solver.Step(G.NodesToValueGrads(learnables)); err != nil {
 			return 0, err
 		}
-	}
-	vm.Reset()
-	if err := vm.RunAll(); err != nil {
-		return 0, err
+		vm.Reset()
 	}
 	right := 0
 	for _, m := range margin.Value().Data().([]float64) {
@@ -251,6 +222,23 @@ func classify(ctx context.Context, p points, normed bool, steps int, seed uint64
 		}
 	}
 	return float64(right) / float64(len(p.label)), nil
+}
+
+// newClassifier returns Linear → Linear with one output, or with a LayerNorm between them.
+func newClassifier(g *G.ExprGraph, features int, normed bool, seed uint64) (net layers.Stack, err error) {
+	const hidden = 64
+	linear := func(name string, in, out int) {
+		init := layers.Normal(rand.NewPCG(seed, hash(name)), 1/math.Sqrt(float64(in)))
+		l, e := layers.NewLinear(g, in, out, init, layers.WithName(name), layers.WithDtype(tensor.Float64))
+		net, err = append(net, l), cmp.Or(err, e)
+	}
+	linear("first", features, hidden)
+	if normed {
+		norm, e := layers.NewLayerNorm(g, hidden, layers.WithName("norm"), layers.WithDtype(tensor.Float64))
+		net, err = append(net, norm), cmp.Or(err, e)
+	}
+	linear("second", hidden, 1)
+	return net, err
 }
 
 func constantMatrix(g *G.ExprGraph, name string, rows, cols int, data []float64) *G.Node {
