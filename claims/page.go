@@ -75,7 +75,7 @@ func writePage(w io.Writer, s Settings, all []tested) error {
 		}
 		p.Claims = append(p.Claims, c)
 	}
-	p.Title = fmt.Sprintf("Claims about normalization: %d supported, %d refuted, %d depend, %d undecided",
+	p.Title = fmt.Sprintf("Claims about normalization: %d supported, %d refuted, %d depends, %d undecided",
 		counts[Supported], counts[Refuted], counts[Depends], counts[Undecided])
 	return pageTemplate.Execute(w, p)
 }

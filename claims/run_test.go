@@ -124,7 +124,7 @@ func TestPagesOfEveryVerdict(t *testing.T) {
 	}}
 	require.NoError(t, writePage(&b, Settings{Seeds: []uint64{1, 2}}, all))
 	for _, text := range []string{
-		"1 supported, 0 refuted, 1 depend, 1 undecided", "A &lt;claim&gt;.", "1.235 (1 to 2)", "(a part)",
+		"1 supported, 0 refuted, 1 depends, 1 undecided", "A &lt;claim&gt;.", "1.235 (1 to 2)", "(a part)",
 		", on this machine: three", "<svg",
 	} {
 		require.Contains(t, b.String(), text)
