@@ -12,22 +12,22 @@ var batches = experiment(About{
 	Name:  "batches",
 	Short: "does BatchNorm need mixed batches?",
 	Claim: "BatchNorm needs batches that look like the data set.",
-	Method: "Small transformers learn a text of four domains that come with Go: Go, assembly, HTML and " +
-		"English. Under BatchNorm, LayerNorm and RMSNorm, they see the same windows in mixed batches, drawn at " +
-		"random from all of the text, or in batches of one domain each, in random order. The validation text has " +
-		"all domains in equal parts. Models with BatchNorm are evaluated with their running statistics, with " +
-		"statistics recomputed over many training batches (PreciseBN), and with statistics recomputed for each " +
-		"domain on its own training text.",
-	Rule: "The gap of a norm is the validation loss after one-domain batches less that after mixed batches, " +
-		"with the same seed. Supported if BatchNorm's gap is larger than LayerNorm's in every seed, of at least " +
-		"five; refuted if it is so in none; else undecided. Repair: a kind of statistics closes at least half of " +
+	Method: "Small transformers learn a text of four domains that come with Go: Go, assembly, HTML and English. " +
+		"Under BatchNorm, LayerNorm and RMSNorm, they see the same windows in mixed batches, drawn at random from " +
+		"all of the text, or in batches of one domain each, in random order. The validation text has all domains " +
+		"in equal parts. Models with BatchNorm are evaluated with their running statistics, with statistics " +
+		"recomputed over many training batches (PreciseBN), and with statistics recomputed for each domain on its " +
+		"own training text.",
+	Rule: "The gap of a norm is the validation loss after one-domain batches less that after mixed batches, with " +
+		"the same seed. Supported if BatchNorm's gap is larger than LayerNorm's in every seed, of at least five; " +
+		"refuted if it is so in none; else undecided. Repair: a kind of statistics closes at least half of " +
 		"BatchNorm's gap if the loss with them after one-domain batches, less that after mixed batches with " +
 		"running statistics, is below half of the gap (95 % interval of the difference over the seeds), and does " +
 		"not if it is above. Supported if both recomputed and per-domain statistics do, refuted if neither does, " +
 		"depends if one does and the other does not; undecided otherwise, and where BatchNorm's gap is not above 0 " +
 		"(95 % interval).",
-	Literature: "Wu & Johnson 2021 (arXiv 2105.07576) describe how the statistics of training batches and those of " +
-		"inference come apart, PreciseBN, and domain-specific statistics.",
+	Literature: "Wu & Johnson 2021 (arXiv 2105.07576) describe how the statistics of training batches and those " +
+		"of inference come apart, PreciseBN, and domain-specific statistics.",
 	Limits: "One model, one learning rate, four domains of 150 kB. The few windows that are left over when a " +
 		"domain fills no other batch form up to three mixed batches. Per-domain statistics take the domain of each " +
 		"validation window as known.",

@@ -19,13 +19,12 @@ var curriculum = experiment(About{
 		"one domain after the other in this order; in batches of one domain, in random order; from easy to hard or " +
 		"from hard to easy, where all domains are present at any time. A window is the harder, the larger it is " +
 		"when compressed. Losses are of validation text that has all domains in equal parts, and of each domain.",
-	Rule: "An order makes no difference if two one-sided tests at 5 % find the mean difference to random " +
-		"order, with the same seed, within ±0.01 nat; otherwise it helps if the 95 % interval over the seeds is " +
-		"below 0, and hurts if it is above. Under each norm: supported if all four orders help; refuted if each of " +
-		"them hurts or makes no difference; depends on the order if some help and the others do not; else " +
-		"undecided. Interaction: supported if the differences of an order under two norms differ by more than 0.01 " +
-		"nat (95 % interval over the seeds), refuted if two one-sided tests find each pair within ±0.01 nat, else " +
-		"undecided.",
+	Rule: "An order makes no difference if two one-sided tests at 5 % find the mean difference to random order, " +
+		"with the same seed, within ±0.01 nat; otherwise it helps if the 95 % interval over the seeds is below 0, " +
+		"and hurts if it is above. Under each norm: supported if all four orders help; refuted if each of them " +
+		"hurts or makes no difference; depends on the order if some help and the others do not; else undecided. " +
+		"Interaction: supported if the differences of an order under two norms differ by more than 0.01 nat (95 % " +
+		"interval over the seeds), refuted if two one-sided tests find each pair within ±0.01 nat, else undecided.",
 	Literature: "Lee et al. 2023 (arXiv 2310.09518) find interleaved easy-to-hard order best for tuning language " +
 		"models on instructions, and blocks worse.",
 	Limits: "The learning rate falls during a run, so that what comes last is learned with small steps. Blocks " +

@@ -14,19 +14,19 @@ import (
 var free = experiment(About{
 	Name:  "free",
 	Short: "can a pointwise function take a norm's place?",
-	Claim: "A norm is not needed: a pointwise function (DyT, Derf) can take its place, better on little text " +
-		"and worse on much.",
-	Method: "Small transformers with DyT, Derf, LayerNorm and RMSNorm learn the first 5 % of a text, which " +
-		"they see about nine times, or all of it, of which they see a half. Each is trained at two learning rates, " +
-		"and is judged at the one with the lower mean validation loss, separately for each amount of text. Besides " +
-		"the validation loss, the training loss is measured in evaluation mode, with the last weights, on the 5 % " +
-		"that all have read.",
-	Rule: "A function takes LayerNorm's place if its validation loss less LayerNorm's is at most 0.01 nat " +
-		"for both amounts of text (95 % interval over the seeds), and does not if it is above for one. Supported " +
-		"if both functions do, refuted if neither does, depends if one does and the other does not; else " +
-		"undecided. The sign flips as found: for each function, supported if the difference is below 0 on 5 % and " +
-		"above 0 on all of the text (95 % intervals); refuted if it is above 0 on both, below 0 on both, or flips " +
-		"the other way; else undecided.",
+	Claim: "A norm is not needed: a pointwise function (DyT, Derf) can take its place, better on little text and " +
+		"worse on much.",
+	Method: "Small transformers with DyT, Derf, LayerNorm and RMSNorm learn the first 5 % of a text, which they " +
+		"see about nine times, or all of it, of which they see a half. Each is trained at two learning rates, and " +
+		"is judged at the one with the lower mean validation loss, separately for each amount of text. Besides the " +
+		"validation loss, the training loss is measured in evaluation mode, with the last weights, on the 5 % that " +
+		"all have read.",
+	Rule: "A function takes LayerNorm's place if its validation loss less LayerNorm's is at most 0.01 nat for " +
+		"both amounts of text (95 % interval over the seeds), and does not if it is above for one. Supported if " +
+		"both functions do, refuted if neither does, depends if one does and the other does not; else undecided. " +
+		"The sign flips as found: for each function, supported if the difference is below 0 on 5 % and above 0 on " +
+		"all of the text (95 % intervals); refuted if it is above 0 on both, below 0 on both, or flips the other " +
+		"way; else undecided.",
 	Literature: "Zhu et al. 2025 (arXiv 2503.10622) and Chen et al. 2025 (arXiv 2512.10938) replace norms by DyT " +
 		"and Derf without loss. Verma 2026 (arXiv 2604.23434) finds DyT 27 % better than LayerNorm on 1 M tokens " +
 		"and 19 % worse on 118 M, with 64 M parameters, as a regularizer would be.",

@@ -15,18 +15,32 @@ var growth = experiment(About{
 	Name:  "growth",
 	Short: "do activations grow without norms?",
 	Claim: "Without norms activations grow without control.",
-	Method: "Transformers of 4, 8, 16 and 32 blocks are trained without any norm, with LayerNorm at four placements (pre, post, peri, and pre with LayerNorm Scaling), and with pre-norm that lacks the norm " +
-		"before the head (open), from the same weights and with the same batches, at a learning rate of 0.003; the deepest also at 0.03. The root mean square (RMS) of the residual stream is probed after each " +
-		"block, seven times in a run. In the deepest model, a line and an exponential are fitted to E‖x‖² by block, by least squares between logarithms.",
-	Rule: "A stream is exponential if its mean square grows by 10 % or more from the first block to the last and the exponential's AICc is lower than the line's by 2 or more, linear if it is higher by 2 or more " +
-		"(all comparisons are of 95 % intervals over the seeds; sizes and factors by their logarithms). With depth: supported if in the deepest model the stream without norms is exponential, while pre-norm's is not, and not smaller than pre-norm's after the last block; " +
-		"or if its RMS there is at least twice that of every arm with norms; or if most runs without norms, and fewer with pre-norm, meet a loss or gradient that is not finite. Refuted if the RMS there " +
-		"is below pre-norm's and the stream not exponential; it depends if the stream is exponential where pre-norm's is not, but smaller. With steps: supported if the RMS after the last block grows from the first probe to " +
-		"the last by at least twice the factor of every arm with norms, or if most runs without norms, and fewer with pre-norm, are not finite; refuted if by a smaller factor than pre-norm's. Else undecided.",
-	Literature: "Without norms each branch is as large as its input, so growth can multiply from block to block; a norm before the branch makes it add, linearly in E‖x‖² (Xiong et al. 2020, arXiv 2002.04745), LayerNorm " +
-		"Scaling slows that down (Sun et al. 2025, arXiv 2502.05795), and a norm after the sum ends it. Kim et al. 2025 (arXiv 2502.02732) find pre-norm's stream to grow much more than peri-norm's in training. " +
-		"Bjorck et al. 2018 (arXiv 1806.02375) find that without BatchNorm activations and gradients explode at high learning rates.",
-	Limits: "The weights start as GPT-2's do, where branches are small; larger ones let the stream without norms grow from the start. Runs are short, gradients are clipped at 1, and steps that are not finite are skipped. At 0.03 no arm of 32 blocks learns more than the frequencies of characters.",
+	Method: "Transformers of 4, 8, 16 and 32 blocks are trained without any norm, with LayerNorm at four " +
+		"placements (pre, post, peri, and pre with LayerNorm Scaling), and with pre-norm that lacks the norm " +
+		"before the head (open), from the same weights and with the same batches, at a learning rate of 0.003; the " +
+		"deepest also at 0.03. The root mean square (RMS) of the residual stream is probed after each block, seven " +
+		"times in a run. In the deepest model, a line and an exponential are fitted to E‖x‖² by block, by least " +
+		"squares between logarithms.",
+	Rule: "A stream is exponential if its mean square grows by 10 % or more from the first block to the last and " +
+		"the exponential's AICc is lower than the line's by 2 or more, linear if it is higher by 2 or more (all " +
+		"comparisons are of 95 % intervals over the seeds; sizes and factors by their logarithms). With depth: " +
+		"supported if in the deepest model the stream without norms is exponential, while pre-norm's is not, and " +
+		"not smaller than pre-norm's after the last block; or if its RMS there is at least twice that of every arm " +
+		"with norms; or if most runs without norms, and fewer with pre-norm, meet a loss or gradient that is not " +
+		"finite. Refuted if the RMS there is below pre-norm's and the stream not exponential; it depends if the " +
+		"stream is exponential where pre-norm's is not, but smaller. With steps: supported if the RMS after the " +
+		"last block grows from the first probe to the last by at least twice the factor of every arm with norms, " +
+		"or if most runs without norms, and fewer with pre-norm, are not finite; refuted if by a smaller factor " +
+		"than pre-norm's. Else undecided.",
+	Literature: "Without norms each branch is as large as its input, so growth can multiply from block to block; " +
+		"a norm before the branch makes it add, linearly in E‖x‖² (Xiong et al. 2020, arXiv 2002.04745), LayerNorm " +
+		"Scaling slows that down (Sun et al. 2025, arXiv 2502.05795), and a norm after the sum ends it. Kim et al. " +
+		"2025 (arXiv 2502.02732) find pre-norm's stream to grow much more than peri-norm's in training. Bjorck et " +
+		"al. 2018 (arXiv 1806.02375) find that without BatchNorm activations and gradients explode at high " +
+		"learning rates.",
+	Limits: "The weights start as GPT-2's do, where branches are small; larger ones let the stream without norms " +
+		"grow from the start. Runs are short, gradients are clipped at 1, and steps that are not finite are " +
+		"skipped. At 0.03 no arm of 32 blocks learns more than the frequencies of characters.",
 }, 300, measureStreams, judgeStreams, drawStreams)
 
 // growthData is what the experiment measures: an element for each arm, depth and rate.

@@ -82,7 +82,7 @@ func TestShapeRule(t *testing.T) {
 	t.Parallel()
 	data := func(difference float64, normed ...float64) shapeData {
 		return shapeData{Rows: []rowShapes{{Kind: "text", Difference: difference}},
-			Labels: []separability{{Task: "XOR", Linear: five(.5, 0), Normed: normed}}}
+			Gamma: gammaShapes{five(.1, 0), five(.1, 0)}, Labels: []separability{{Task: "XOR", Linear: five(.5, 0), Normed: normed}}}
 	}
 	check(t, []rule{
 		{"as it is known", judgeShape(data(1e-13, 1, 1, 1)), []Verdict{Supported, Refuted}},

@@ -20,8 +20,9 @@ var shapeClaim = experiment(About{
 	Claim: "LayerNorm does not change the shape of a row's feature distribution.",
 	Method: "Rows of 64 features pass a LayerNorm without γ and β: stretches of a real text as character codes, " +
 		"and Gaussian, Laplace and exponential numbers. Skewness and excess kurtosis are compared before and " +
-		"after. Then LayerNorm as a map over samples: two networks, Linear → Linear and Linear → LayerNorm → " +
-		"Linear, are trained alike on XOR and on 32 points with random labels.",
+		"after, and also in trained transformers, whose γ is not 1. Then LayerNorm as a map over samples: two " +
+		"networks, Linear → Linear and Linear → LayerNorm → Linear, are trained alike on XOR and on 32 points with " +
+		"random labels.",
 	Rule: "Supported for each row if skewness and kurtosis agree to 1e-9 in float64; refuted otherwise. For the " +
 		"map over samples, refuted if with LayerNorm the network classifies all points of XOR in every seed, which " +
 		"no linear network can (3 of 4 at most); supported if it stays at 3 of 4 in every seed; else undecided.",
@@ -36,6 +37,14 @@ type shapeData struct {
 	Rows    []rowShapes    `json:"rows"`
 	Labels  []separability `json:"labels"`
 	Example [2][]float64   `json:"example"` // a row of text before and after, sorted
+	Gamma   gammaShapes    `json:"trained_gamma"`
+}
+
+// gammaShapes are mean absolute changes from a norm's input to its output, over the tokens and
+// norms of trained models, an element for each seed.
+type gammaShapes struct {
+	Skewness []float64 `json:"skewness"`
+	Kurtosis []float64 `json:"excess_kurtosis"`
 }
 
 // rowShapes are the largest differences over the rows of one kind, and their mean shape.
@@ -85,6 +94,9 @@ func measureShape(ctx context.Context, b *Bench) (d shapeData, err error) {
 			d.Example = [2][]float64{sorted(x[:rowFeatures]), sorted(y[:rowFeatures])}
 		}
 	}
+	if d.Gamma, err = measureGamma(ctx, b, text); err != nil {
+		return d, err
+	}
 	for _, t := range []struct {
 		name   string
 		points func(*rand.Rand) points
@@ -107,6 +119,35 @@ func measureShape(ctx context.Context, b *Bench) (d shapeData, err error) {
 		d.Labels = append(d.Labels, s)
 	}
 	return d, nil
+}
+
+// measureGamma compares the inputs and outputs of trained LayerNorms with γ.
+func measureGamma(ctx context.Context, b *Bench, text *train.Corpus) (g gammaShapes, err error) {
+	of, err := b.plain(ctx, text, b.Seeds, "rms", "layer")
+	if err != nil {
+		return g, err
+	}
+	for _, r := range of["layer"] {
+		model, err := r.model()
+		if err != nil {
+			return g, err
+		}
+		o, err := observe(model, text)
+		if err != nil {
+			return g, err
+		}
+		skewness, kurtosis, rows := 0.0, 0.0, 0.0
+		for _, n := range o.norms {
+			for i := range n.in.rows() {
+				before, after := shapeOf(n.in.row(i)), shapeOf(n.out.row(i))
+				skewness += math.Abs(after.Skewness - before.Skewness)
+				kurtosis += math.Abs(after.Kurtosis - before.Kurtosis)
+				rows++
+			}
+		}
+		g.Skewness, g.Kurtosis = append(g.Skewness, skewness/rows), append(g.Kurtosis, kurtosis/rows)
+	}
+	return g, nil
 }
 
 // rowKind fills rows with numbers of one kind.
@@ -259,7 +300,9 @@ func judgeShape(d shapeData) []Judgement {
 	}
 	row.Size = Interval{Mean: largest, Low: largest, High: largest, N: len(d.Rows)}
 	row.Reason = fmt.Sprintf(
-		"over rows of text, Gaussian, Laplace and exponential numbers neither changes by more than %.2g", largest,
+		"over rows of text, Gaussian, Laplace and exponential numbers neither changes by more than %.2g; a trained γ "+
+			"changes a token's skewness by %.2g and its kurtosis by %.2g on average",
+		largest, interval(d.Gamma.Skewness).Mean, interval(d.Gamma.Kurtosis).Mean,
 	)
 	return []Judgement{row, judgeMap(d)}
 }

@@ -13,20 +13,36 @@ import (
 var shift = experiment(About{
 	Name:  "shift",
 	Short: "do norms keep inputs stable, and is that why they help?",
-	Claim: "Norms keep each layer's input distribution stable while the layers before it change, and that is why they help.",
-	Method: "Small transformers are trained without norm, under BatchNorm, LayerNorm and RMSNorm, and under BatchNorm with noise: after each norm every feature gets a random scale 1 + σn and shift σn, " +
-		"new at each step, the same for all tokens, in training only. Drift compares each feature of a norm's input (without norm, of what would be its input) with itself ten steps before: " +
-		"|m − m₀|/s₀ + |ln(s/s₀)|, the mean over features, places and the steps after warm-up. Losses are on validation text in evaluation mode, with BatchNorm's statistics recomputed over 20 batches " +
-		"without noise. Every 30 steps: how far the gradient changes along itself, over 1/2 to 4 times the length of the optimizer's update, and how far a block's gradient changes when the embeddings and blocks before it are updated. " +
-		"The rate, 0.02, and σ = 0.3 are from trials with seeds 101 and 102. Without norm, rates of 0.003 and 0.01 train about as well as BatchNorm, or better, 0.02 trains worse, 0.06 diverges. Drifts were 2.1 and 4.8 without norm, " +
-		"0.15 under BatchNorm, 0.27 with σ = 0.3, 0.47 with σ = 1 and 1.0 with σ = 2, which trains worse than no norm: no noise under which the network learns anything brought the drift back.",
-	Rule: "Stable: supported if the 95 % interval of the paired difference of drifts, norm less none, lies below 0 for all three norms; refuted if above 0 for all; it depends on the norm if it lies below for some and above for others; else undecided. " +
-		"That is why: if BatchNorm's loss is below that without norm and the noisy arm drifts more than no norm, both by 95 % intervals, then refuted if the noisy arm closes more than 75 % of the gap between the two losses, " +
-		"supported if it closes less than 25 %, again by the interval of the paired difference. Else undecided: without a gap there is nothing to explain, and noise that does not bring the drift back tests nothing.",
-	Literature: "Ioffe & Szegedy 2015 (arXiv 1502.03167) named the change of input distributions internal covariate shift and proposed BatchNorm against it. Santurkar et al. 2018 " +
-		"(arXiv 1805.11604) found that BatchNorm trains as well with noise that brings the change back, that it does not lessen the change of gradients, and that it makes gradients more predictive.",
-	Limits: "At the best rate of each, this small model does as well without norm as with BatchNorm; the gap is that of a rate which is too high without norm. Noise may harm learning in other ways than by drift, " +
-		"so that only a refutation would be strong. Drift is measured before each norm; after it BatchNorm's own mean and variance are fixed by construction. Means and variances of single features are not the whole distribution.",
+	Claim: "Norms keep each layer's input distribution stable while the layers before it change, and that is why " +
+		"they help.",
+	Method: "Small transformers are trained without norm, under BatchNorm, LayerNorm and RMSNorm, and under " +
+		"BatchNorm with noise: after each norm every feature gets a random scale 1 + σn and shift σn, new at each " +
+		"step, the same for all tokens, in training only. Drift compares each feature of a norm's input (without " +
+		"norm, of what would be its input) with itself ten steps before: |m − m₀|/s₀ + |ln(s/s₀)|, the mean over " +
+		"features, places and the steps after warm-up. Losses are on validation text in evaluation mode, with " +
+		"BatchNorm's statistics recomputed over 20 batches without noise. Every 30 steps: how far the gradient " +
+		"changes along itself, over 1/2 to 4 times the length of the optimizer's update, and how far a block's " +
+		"gradient changes when the embeddings and blocks before it are updated. The rate, 0.02, and σ = 0.3 are " +
+		"from trials with seeds 101 and 102. Without norm, rates of 0.003 and 0.01 train about as well as " +
+		"BatchNorm, or better, 0.02 trains worse, 0.06 diverges. Drifts were 2.1 and 4.8 without norm, 0.15 under " +
+		"BatchNorm, 0.27 with σ = 0.3, 0.47 with σ = 1 and 1.0 with σ = 2, which trains worse than no norm: no " +
+		"noise under which the network learns anything brought the drift back.",
+	Rule: "Stable: supported if the 95 % interval of the paired difference of drifts, norm less none, lies below " +
+		"0 for all three norms; refuted if above 0 for all; it depends on the norm if it lies below for some and " +
+		"above for others; else undecided. That is why: if BatchNorm's loss is below that without norm and the " +
+		"noisy arm drifts more than no norm, both by 95 % intervals, then refuted if the noisy arm closes more " +
+		"than 75 % of the gap between the two losses, supported if it closes less than 25 %, again by the interval " +
+		"of the paired difference. Else undecided: without a gap there is nothing to explain, and noise that does " +
+		"not bring the drift back tests nothing.",
+	Literature: "Ioffe & Szegedy 2015 (arXiv 1502.03167) named the change of input distributions internal " +
+		"covariate shift and proposed BatchNorm against it. Santurkar et al. 2018 (arXiv 1805.11604) found that " +
+		"BatchNorm trains as well with noise that brings the change back, that it does not lessen the change of " +
+		"gradients, and that it makes gradients more predictive.",
+	Limits: "At the best rate of each, this small model does as well without norm as with BatchNorm; the gap is " +
+		"that of a rate which is too high without norm. Noise may harm learning in other ways than by drift, so " +
+		"that only a refutation would be strong. Drift is measured before each norm; after it BatchNorm's own mean " +
+		"and variance are fixed by construction. Means and variances of single features are not the whole " +
+		"distribution.",
 }, 60, measureShift, judgeShift, drawShift)
 
 // shiftData is what the experiment measures.
