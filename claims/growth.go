@@ -270,7 +270,7 @@ func (d growthData) judgeDepth(part string, lr float64, trained bool) Judgement 
 	pre, every := d.beside(lr, p.end)
 	j.Size = pre
 	forms := make(map[string]string)
-	reasons := []string{"the stream's form, AICc of the line less the exponential's, E‖x‖² after the last block over that " +
+	reasons := []string{"the stream's form, AICc of the line less the exponential's, E‖x‖² after the last block over " +
 		"after the first, RMS after the last"}
 	for _, arm := range growthArms {
 		m := d.model(arm.name, lr)

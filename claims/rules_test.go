@@ -82,7 +82,9 @@ func TestShapeRule(t *testing.T) {
 	t.Parallel()
 	data := func(difference float64, normed ...float64) shapeData {
 		return shapeData{Rows: []rowShapes{{Kind: "text", Difference: difference}},
-			Gamma: gammaShapes{five(.1, 0), five(.1, 0)}, Labels: []separability{{Task: "XOR", Linear: five(.5, 0), Normed: normed}}}
+			Gamma: gammaShapes{five(.1, 0), five(.1, 0)}, Labels: []separability{
+				{Task: "XOR", Linear: five(.5, 0), Normed: normed},
+			}}
 	}
 	check(t, []rule{
 		{"as it is known", judgeShape(data(1e-13, 1, 1, 1)), []Verdict{Supported, Refuted}},
@@ -158,6 +160,7 @@ func TestGrowthRule(t *testing.T) {
 	}
 	flat := func(float64) float64 { return 1 }
 	line := func(l float64) float64 { return 1 + l }
+	high := func(l float64) float64 { return 16 * line(l) }
 	power := func(base, start float64) func(float64) float64 {
 		return func(l float64) float64 { return start * math.Pow(base, l) }
 	}
@@ -182,15 +185,30 @@ func TestGrowthRule(t *testing.T) {
 		return d
 	}
 	check(t, []rule{
-		{"an explosion", judgeStreams(data(stream{power(1.5, 1), 100}, stream{line, 2}, .01, 0)), []Verdict{Supported, Supported, Supported}},
-		{"a line four times as high", judgeStreams(data(stream{func(l float64) float64 { return 16 * line(l) }, 8}, stream{line, 2}, .01, 0)),
+		{
+			"an explosion", judgeStreams(data(stream{power(1.5, 1), 100}, stream{line, 2}, .01, 0)),
+			[]Verdict{Supported, Supported, Supported},
+		},
+		{"a line four times as high", judgeStreams(data(stream{high, 8}, stream{line, 2}, .01, 0)),
 			[]Verdict{Supported, Supported, Supported}},
-		{"small and flat", judgeStreams(data(stream{flat, 1}, stream{line, 2}, .01, 0)), []Verdict{Refuted, Refuted, Refuted}},
-		{"small, yet exponential", judgeStreams(data(stream{power(1.05, .1), 1}, stream{line, 2}, .01, 0)), []Verdict{Depends, Depends, Refuted}},
+		{
+			"small and flat", judgeStreams(data(stream{flat, 1}, stream{line, 2}, .01, 0)),
+			[]Verdict{Refuted, Refuted, Refuted},
+		},
+		{
+			"small, yet exponential", judgeStreams(data(stream{power(1.05, .1), 1}, stream{line, 2}, .01, 0)),
+			[]Verdict{Depends, Depends, Refuted},
+		},
 		{"exponential as pre-norm is", judgeStreams(data(stream{power(1.05, 1), 2}, stream{power(1.05, 1), 2}, .01, 0)),
 			[]Verdict{Undecided, Undecided, Undecided}},
-		{"the same, and seeds that differ", judgeStreams(data(stream{line, 2}, stream{line, 2}, .5, 0)), []Verdict{Undecided, Undecided, Undecided}},
-		{"runs that are not finite", judgeStreams(data(stream{line, 2}, stream{line, 2}, .01, 3)), []Verdict{Undecided, Supported, Supported}},
+		{
+			"the same, and seeds that differ", judgeStreams(data(stream{line, 2}, stream{line, 2}, .5, 0)),
+			[]Verdict{Undecided, Undecided, Undecided},
+		},
+		{
+			"runs that are not finite", judgeStreams(data(stream{line, 2}, stream{line, 2}, .01, 3)),
+			[]Verdict{Undecided, Supported, Supported},
+		},
 	})
 }
 
@@ -212,13 +230,22 @@ func TestShiftRule(t *testing.T) {
 	stable, noisy := [5]float64{1, .2, .2, .3, .3}, [5]float64{1, .2, 1.5, .3, .3}
 	helped, kept, lost := [5]float64{3, 2, 2.5, 2, 2}, [5]float64{3, 2, 2.05, 2, 2}, [5]float64{3, 2, 2.95, 2, 2}
 	check(t, []rule{
-		{"noise that keeps the gain, as Santurkar et al. found", judgeShift(data(.01, noisy, kept)), []Verdict{Supported, Refuted}},
+		{
+			"noise that keeps the gain, as Santurkar et al. found", judgeShift(data(.01, noisy, kept)),
+			[]Verdict{Supported, Refuted},
+		},
 		{"noise that loses the gain", judgeShift(data(.01, noisy, lost)), []Verdict{Supported, Supported}},
 		{"noise that loses half of the gain", judgeShift(data(.01, noisy, helped)), []Verdict{Supported, Undecided}},
 		{"noise that does not bring the drift back", judgeShift(data(.01, stable, kept)), []Verdict{Supported, Undecided}},
-		{"a BatchNorm that does not help", judgeShift(data(.01, noisy, [5]float64{2, 2.5, 2, 2, 2})), []Verdict{Supported, Undecided}},
+		{
+			"a BatchNorm that does not help", judgeShift(data(.01, noisy, [5]float64{2, 2.5, 2, 2, 2})),
+			[]Verdict{Supported, Undecided},
+		},
 		{"norms that drift more", judgeShift(data(.01, [5]float64{1, 2, 3, 2, 2}, kept)), []Verdict{Refuted, Refuted}},
-		{"one norm that drifts more", judgeShift(data(.01, [5]float64{1, .2, 1.5, 2, .2}, kept)), []Verdict{Depends, Refuted}},
+		{
+			"one norm that drifts more", judgeShift(data(.01, [5]float64{1, .2, 1.5, 2, .2}, kept)),
+			[]Verdict{Depends, Refuted},
+		},
 		{"too noisy", judgeShift(data(2, noisy, kept)), []Verdict{Undecided, Undecided}},
 	})
 }

@@ -208,7 +208,10 @@ func judgeShift(d shiftData) []Judgement { return []Judgement{judgeStable(d), ju
 
 func judgeStable(d shiftData) Judgement {
 	none := d.arm(noNorm)
-	j := Judgement{Part: "norms keep the input distribution stable", Verdict: Undecided, Effect: "drift under BatchNorm less drift without norm"}
+	j := Judgement{
+		Part: "norms keep the input distribution stable", Verdict: Undecided,
+		Effect: "drift under BatchNorm less drift without norm",
+	}
 	reasons := []string{fmt.Sprintf("drift %.3f without norm", interval(none.Drift).Mean)}
 	below, above := 0, 0
 	norms := []string{batchNorm, "layer", "rms"}
@@ -224,7 +227,10 @@ func judgeStable(d shiftData) Judgement {
 		if i.above(0) {
 			above++
 		}
-		reasons = append(reasons, fmt.Sprintf("%s %.3f (difference %+.3f, %+.3f to %+.3f)", name, interval(drift).Mean, i.Mean, i.Low, i.High))
+		reasons = append(
+			reasons,
+			fmt.Sprintf("%s %.3f (difference %+.3f, %+.3f to %+.3f)", name, interval(drift).Mean, i.Mean, i.Low, i.High),
+		)
 	}
 	switch {
 	case below == len(norms):
@@ -255,11 +261,13 @@ func judgeWhy(d shiftData) Judgement {
 	helps, drifts, kept := interval(gap), interval(differences(noisy.Drift, none.Drift)), interval(closed)
 	j := Judgement{Part: "and that is why they help", Verdict: Undecided,
 		Effect: "gain of BatchNorm with noise over no norm, nats", Size: kept}
-	j.Reason = fmt.Sprintf("BatchNorm's loss is %.3f nat below that without norm (%.3f to %.3f), with noise it is %.3f (%.3f to %.3f), which is %.0f %%; "+
+	j.Reason = fmt.Sprintf("BatchNorm's loss is %.3f nat below that without norm (%.3f to %.3f), with noise it is "+
+		"%.3f (%.3f to %.3f), which is %.0f %%; "+
 		"the drift with noise is %.3f, %+.3f beside that without norm (%+.3f to %+.3f)",
 		helps.Mean, helps.Low, helps.High, kept.Mean, kept.Low, kept.High, 100*kept.Mean/helps.Mean,
 		interval(noisy.Drift).Mean, drifts.Mean, drifts.Low, drifts.High)
-	j.Reason += fmt.Sprintf("; a block's gradient changes by %.2f of its length when what is before it is updated without norm, by %.2f under BatchNorm, by %.2f with noise",
+	j.Reason += fmt.Sprintf("; a block's gradient changes by %.2f of its length when what is before it is updated "+
+		"without norm, by %.2f under BatchNorm, by %.2f with noise",
 		interval(none.Change).Mean, interval(batch.Change).Mean, interval(noisy.Change).Mean)
 	switch {
 	case !helps.above(0):
@@ -278,7 +286,10 @@ func drawShift(d shiftData) []Figure {
 	drift := Figure{Title: "Drift of the inputs of norms", Y: "mean shift + change of log deviation", LogY: true}
 	loss := Figure{Title: "Validation loss at the end", Y: "nats"}
 	ends := Curve{Dots: true}
-	along := Figure{Title: "Change of the gradient along the gradient", X: "distance, in updates of the optimizer", Y: "‖g(x+Δ) − g(x)‖/‖g(x)‖", LogX: true, LogY: true}
+	along := Figure{
+		Title: "Change of the gradient along the gradient", X: "distance, in updates of the optimizer",
+		Y: "‖g(x+Δ) − g(x)‖/‖g(x)‖", LogX: true, LogY: true,
+	}
 	blocks := Figure{Title: "Change of a block's gradient when what is before it is updated", Y: "‖G' − G‖/‖G‖"}
 	changes := Curve{Dots: true}
 	for i, a := range d.Arms {

@@ -28,7 +28,9 @@ func TestDriftsOfARun(t *testing.T) {
 		for i := range along {
 			along[i] = runlog.Along{Gradient: gradient, Loss: -gradient}
 		}
-		return &runlog.Landscape{Along: along, Blocks: []runlog.BlockChange{{Gradient: gradient, Cosine: 1}, {Gradient: gradient, Cosine: 0}}}
+		return &runlog.Landscape{
+			Along: along, Blocks: []runlog.BlockChange{{Gradient: gradient, Cosine: 1}, {Gradient: gradient, Cosine: 0}},
+		}
 	}
 	r.Steps = []runlog.Step{{Step: 10, Landscape: around(100)}, {Step: 20, Landscape: around(1)}, {Step: 30},
 		{Step: 40, Landscape: around(2)}, {Step: 50, Landscape: around(6)}}
@@ -55,7 +57,9 @@ func TestShiftQuickForm(t *testing.T) {
 	for _, a := range d.Arms {
 		require.Len(t, a.Places, 9, a.Name)
 		require.Len(t, a.Along, len(runlog.LandscapeTimes))
-		for _, values := range [][]float64{a.Loss, a.LastVal, a.Drift, a.Change, a.Cosine, a.Places[8].Drift, a.Along[0].Loss} {
+		for _, values := range [][]float64{
+			a.Loss, a.LastVal, a.Drift, a.Change, a.Cosine, a.Places[8].Drift, a.Along[0].Loss,
+		} {
 			require.Len(t, values, 2, a.Name)
 		}
 	}
