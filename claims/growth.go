@@ -271,7 +271,7 @@ func (d growthData) judgeDepth(part string, lr float64, trained bool) Judgement 
 	j.Size = pre
 	forms := make(map[string]string)
 	reasons := []string{"the stream's form, AICc of the line less the exponential's, E‖x‖² after the last block over " +
-		"after the first, RMS after the last"}
+		"that after the first, RMS after the last"}
 	for _, arm := range growthArms {
 		m := d.model(arm.name, lr)
 		f, err := m.form(p)
