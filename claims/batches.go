@@ -31,7 +31,7 @@ var batches = experiment(About{
 	Limits: "One model, one learning rate, four domains of 150 kB. The few windows that are left over when a " +
 		"domain fills no other batch form up to three mixed batches. Per-domain statistics take the domain of each " +
 		"validation window as known.",
-}, 80, measureBatches, judgeBatches, drawBatches)
+}, 200, measureBatches, judgeBatches, drawBatches)
 
 // batchesData is what the experiment measures.
 type batchesData struct {

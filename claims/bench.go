@@ -96,8 +96,8 @@ func (b *Bench) train(ctx context.Context, grid string, text *train.Corpus, cs [
 }
 
 // experiment makes a claim of functions on one type of measurements. What judge and figures
-// get has been JSON, so that a page can be made again from the file. cost is how long the
-// measurements take beside those of other claims.
+// get has been JSON, so that a page can be made again from the file. cost is about how many
+// seconds of a processor the measurements take, for the time left.
 func experiment[M any](
 	about About, cost float64,
 	measure func(context.Context, *Bench) (M, error), judge func(M) []Judgement, figures func(M) []Figure,
@@ -123,7 +123,7 @@ func experiment[M any](
 func withTimes[M any](c Claim, measure func(context.Context, *Bench) (M, error), judge func(M) []Judgement) Claim {
 	about := c.About
 	about.Name += "-times"
-	timed := experiment(about, 5, measure, judge, func(M) []Figure { return nil })
+	timed := experiment(about, 10, measure, judge, func(M) []Figure { return nil })
 	c.times = &timed
 	return c
 }

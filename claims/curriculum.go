@@ -32,7 +32,7 @@ var curriculum = experiment(About{
 		"difficulty on 64 characters. Each of twelve pairs of norms and orders has its own interval of 95 %, " +
 		"without a correction for their number. One model learns for 200 steps at one learning rate and sees a " +
 		"window hardly ever twice.",
-}, 120, measureCurriculum, judgeCurriculum, drawCurriculum)
+}, 300, measureCurriculum, judgeCurriculum, drawCurriculum)
 
 // curriculumData is what the experiment measures.
 type curriculumData struct {

@@ -17,10 +17,10 @@ var free = experiment(About{
 	Claim: "A norm is not needed: a pointwise function (DyT, Derf) can take its place, better on little text and " +
 		"worse on much.",
 	Method: "Small transformers with DyT, Derf, LayerNorm and RMSNorm learn the first 5 % of a text, which they " +
-		"see about nine times, or all of it, of which they see a half. Each is trained at two learning rates, and " +
-		"is judged at the one with the lower mean validation loss, separately for each amount of text. Besides the " +
-		"validation loss, the training loss is measured in evaluation mode, with the last weights, on the 5 % that " +
-		"all have read.",
+		"see about nine times, or all of it, of which they see a half. Each is trained at two learning rates, " +
+		"which rise over a third of the steps, and is judged at the one with the lower mean validation loss, " +
+		"separately for each amount of text. Besides the validation loss, the training loss is measured in " +
+		"evaluation mode, with the last weights, on the 5 % that all have read.",
 	Rule: "A function takes LayerNorm's place if its validation loss less LayerNorm's is at most 0.01 nat for " +
 		"both amounts of text (95 % interval over the seeds), and does not if it is above for one. Supported if " +
 		"both functions do, refuted if neither does, depends if one does and the other does not; else undecided. " +
@@ -32,8 +32,11 @@ var free = experiment(About{
 		"and 19 % worse on 118 M, with 64 M parameters, as a regularizer would be.",
 	Limits: "The models have 200,000 parameters and learn for 300 steps, the texts 25,000 and 510,000 " +
 		"characters: what happens where little text is seen hundreds of times, and in models of usual size, is not " +
-		"shown. The best of two rates is chosen by the validation loss that is then compared.",
-}, 250, measureFree, judgeFree, drawFree)
+		"shown. The better of two rates is chosen by the validation loss that is then compared. The rule was first " +
+		"applied to runs whose rates rose over a tenth of the steps. Most runs of DyT and Derf then never learned " +
+		"more than the frequencies of characters, and were 0.5 to 0.6 nat worse than LayerNorm on both amounts. " +
+		"The longer rise was chosen for this reason, and the rule was kept.",
+}, 270, measureFree, judgeFree, drawFree)
 
 // freeData is what the experiment measures.
 type freeData struct {
@@ -69,10 +72,11 @@ func measureFree(ctx context.Context, b *Bench) (d freeData, err error) {
 		for _, a := range freeArms(rates) {
 			c := b.small()
 			c.Norm, c.LR, c.MinLR, c.TextShare, c.Seed = a.norm, a.lr, a.lr/10, a.share, seed
+			c.Warmup = c.Steps / 3
 			cs = append(cs, c)
 		}
 	}
-	runs, err := b.train(ctx, "plain", text, cs)
+	runs, err := b.train(ctx, "free", text, cs)
 	if err != nil {
 		return d, err
 	}

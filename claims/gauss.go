@@ -35,7 +35,7 @@ var gauss = experiment(About{
 		"anything but.",
 	Limits: "The terms of a residual stream are neither many in each feature nor independent after training. " +
 		"Where the first block alone makes the stream Gaussian, it is not their number that does it.",
-}, 200, measureGauss, judgeGauss, drawGauss)
+}, 400, measureGauss, judgeGauss, drawGauss)
 
 // gaussData is what the experiment measures.
 type gaussData struct {

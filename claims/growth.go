@@ -41,7 +41,7 @@ var growth = experiment(About{
 	Limits: "The weights start as GPT-2's do, where branches are small; larger ones let the stream without norms " +
 		"grow from the start. Runs are short, gradients are clipped at 1, and steps that are not finite are " +
 		"skipped. At 0.03 no arm of 32 blocks learns more than the frequencies of characters.",
-}, 300, measureStreams, judgeStreams, drawStreams)
+}, 640, measureStreams, judgeStreams, drawStreams)
 
 // growthData is what the experiment measures: an element for each arm, depth and rate.
 type growthData struct {

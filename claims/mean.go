@@ -35,7 +35,7 @@ var mean = withTimes(experiment(About{
 	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) report equal quality in 7–64 % less time; Jiang et al. " +
 		"2023 (arXiv 2305.14858) fold the mean into the weights of pre-norm transformers.",
 	Limits: "Losses are those of one learning rate and of models that train for a few hundred steps.",
-}, 60, measureMean, judgeMean, drawMean), measureMeanTimes, judgeMeanTimes)
+}, 75, measureMean, judgeMean, drawMean), measureMeanTimes, judgeMeanTimes)
 
 // meanData is what the experiment measures.
 type meanData struct {

@@ -33,7 +33,7 @@ var samples = experiment(About{
 		"width and the batch grow without bound.",
 	Limits: "The network has norms and no skip connections. With them, as in a transformer, gradients need not " +
 		"explode.",
-}, 5, measureSamples, judgeSamples, drawSamples)
+}, 10, measureSamples, judgeSamples, drawSamples)
 
 // sampleData is what the experiment measures.
 type sampleData struct {

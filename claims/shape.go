@@ -30,7 +30,7 @@ var shapeClaim = experiment(About{
 		"that is nonlinear, can classify any labels.",
 	Limits: "A trained γ is an element for each feature and does change the shape; that is γ's doing, not the " +
 		"normalization's.",
-}, 5, measureShape, judgeShape, drawShape)
+}, 80, measureShape, judgeShape, drawShape)
 
 // shapeData is what the experiment measures.
 type shapeData struct {

@@ -43,7 +43,7 @@ var shift = experiment(About{
 		"that only a refutation would be strong. Drift is measured before each norm; after it BatchNorm's own mean " +
 		"and variance are fixed by construction. Means and variances of single features are not the whole " +
 		"distribution.",
-}, 60, measureShift, judgeShift, drawShift)
+}, 230, measureShift, judgeShift, drawShift)
 
 // shiftData is what the experiment measures.
 type shiftData struct {

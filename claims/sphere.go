@@ -24,7 +24,7 @@ var sphere = experiment(About{
 	Literature: "Zhang & Sennrich 2019 (arXiv 1910.07467) claim the length alone. A row norm fixes the mean " +
 		"square over a token's features; nothing fixes what one feature does over tokens.",
 	Limits: "γ, which follows, gives each feature another size: after it vectors lie on an ellipsoid.",
-}, 40, measureSphere, judgeSphere, drawSphere)
+}, 5, measureSphere, judgeSphere, drawSphere)
 
 // sphereData is what the experiment measures, an element for each norm and kind of model.
 type sphereData struct {
