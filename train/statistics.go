@@ -7,15 +7,15 @@ import (
 	"gorgonorm/runlog"
 )
 
-// section is a part of a text: its training text and its validation windows.
+// section is a part of a text: where its training text is, and its validation windows.
 type section struct {
-	train   []int32
+	train   []Span
 	windows []int
 }
 
 // recomputedLosses records the validation losses of the last weights with BatchNorm's
 // statistics over training batches in place of its running ones: those of the whole text and,
-// if it has domains, of each domain on its own validation windows. Under norms without running
+// if it has domains, of each domain on its own validation text. Under norms without running
 // statistics these are the ordinary losses. They are NaN if the run ended before its last step.
 func (l *loop) recomputedLosses(run *Run) (err error) {
 	if l.StatisticsBatches == 0 {
@@ -28,24 +28,26 @@ func (l *loop) recomputedLosses(run *Run) (err error) {
 		}
 		return &loss
 	}
-	run.Summary.PreciseVal = measure(section{l.text.Train, l.windows})
-	if len(l.parts) > 1 {
-		var own []section
-		for i, d := range l.parts {
-			own = append(own, section{l.text.Train[d.Train.From:d.Train.To], l.windowsOf(i)})
-		}
-		run.Summary.DomainStatisticsVal = measure(own...)
+	whole := section{windows: l.windows}
+	var domains []section
+	for i, d := range l.parts {
+		whole.train = append(whole.train, d.Train)
+		domains = append(domains, section{[]Span{d.Train}, l.windowsOf(i)})
+	}
+	run.Summary.PreciseVal = measure(whole)
+	if len(domains) > 1 {
+		run.Summary.DomainStatisticsVal = measure(domains...)
 	}
 	return err
 }
 
-// recomputedLoss returns the mean loss over the validation windows of sections, each with the
-// statistics of its training text. It leaves the running statistics as they are.
+// recomputedLoss returns the mean loss over the validation windows of sections, which share the
+// number of windows, each with the statistics of its training text. It leaves the running
+// statistics as they are.
 func (l *loop) recomputedLoss(sections []section) (runlog.Float, error) {
 	l.buffers.Take()
 	defer l.buffers.Restore()
 	var sum runlog.Float
-	n := 0
 	for _, s := range sections {
 		if possible, err := l.recompute(s.train); err != nil || !possible {
 			return runlog.Float(math.NaN()), err
@@ -54,20 +56,20 @@ func (l *loop) recomputedLoss(sections []section) (runlog.Float, error) {
 		if err != nil {
 			return 0, err
 		}
-		sum += loss * runlog.Float(len(s.windows))
-		n += len(s.windows)
+		sum += loss
 	}
-	return sum / runlog.Float(n), nil
+	return sum / runlog.Float(len(sections)), nil
 }
 
 // recompute sets BatchNorm's running statistics to those of its inputs over StatisticsBatches
-// training batches, which are spread evenly over the text (PreciseBN; Wu & Johnson 2021, arXiv
-// 2105.07576, section 3). As there, each batch passes through the network normalized by its own
-// statistics. It reports whether the statistics are finite numbers, as those of a model that
-// diverged may not be; if not, it stops.
-func (l *loop) recompute(text []int32) (possible bool, err error) {
-	at := windows(text, l.Context, l.Batch, l.StatisticsBatches)
-	batch := min(l.Batch, len(at))
+// training batches, which are spread evenly over spans of the training text and have windows of
+// each (PreciseBN; Wu & Johnson 2021, arXiv 2105.07576, section 3). As there, each batch passes
+// through the network normalized by its own statistics. It reports whether the statistics are
+// finite numbers, as those of a model that diverged may not be; if not, it stops.
+func (l *loop) recompute(spans []Span) (possible bool, err error) {
+	text := l.text.Train
+	at := windowsIn(spans, l.Context, l.Batch, l.StatisticsBatches)
+	batch := min(l.Batch, len(at)/len(spans))
 	p, err := passOn(l.model, layers.Training, batch, l.Context)
 	if err != nil {
 		return false, err
