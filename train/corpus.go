@@ -104,20 +104,24 @@ func (c *Corpus) encode(parts []string) error {
 	for id, r := range c.Vocabulary {
 		ids[r] = int32(id)
 	}
+	var train, val int // lengths so far
 	for _, part := range parts {
 		n := utf8.RuneCountInString(part)
-		val := (n + 9) / 10
-		d := Domain{Train: Span{From: len(c.Train)}, Val: Span{From: len(c.Val)}}
-		c.Train, c.Val = slices.Grow(c.Train, n-val), slices.Grow(c.Val, val)
+		d := Domain{Train: Span{From: train}, Val: Span{From: val}}
+		val += (n + 9) / 10
+		train += n - (n+9)/10
+		d.Train.To, d.Val.To = train, val
+		c.Domains = append(c.Domains, d)
+	}
+	c.Train, c.Val = make([]int32, 0, train), make([]int32, 0, val)
+	for i, part := range parts {
 		for _, r := range part {
-			if len(c.Train) < d.Train.From+n-val {
+			if len(c.Train) < c.Domains[i].Train.To {
 				c.Train = append(c.Train, ids[r])
 			} else {
 				c.Val = append(c.Val, ids[r])
 			}
 		}
-		d.Train.To, d.Val.To = len(c.Train), len(c.Val)
-		c.Domains = append(c.Domains, d)
 	}
 	return nil
 }
