@@ -64,6 +64,8 @@ type Result struct {
 	Claim        string          `json:"claim"`
 	Judgements   []Judgement     `json:"judgements"`
 	Measurements json.RawMessage `json:"measurements"`
+
+	OnThisMachine []Judgement `json:"-"` // of times
 }
 
 // Progress says where Run is.
@@ -124,7 +126,9 @@ func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, 
 			t.timed = c.times.judge(times.decoded)
 		}
 		all = append(all, t)
-		r.Claims = append(r.Claims, Result{Name: c.Name, Claim: c.Claim, Judgements: t.judgements, Measurements: m.data})
+		r.Claims = append(r.Claims, Result{
+			Name: c.Name, Claim: c.Claim, Judgements: t.judgements, Measurements: m.data, OnThisMachine: t.timed,
+		})
 	}
 	for name, write := range map[string]func(io.Writer) error{
 		ResultsFile: func(w io.Writer) error { return writeJSON(w, r) },

@@ -89,7 +89,7 @@ func do(ctx context.Context, o claims.Options, stdout io.Writer, line *cli.Line)
 	}
 	for _, r := range results.Claims {
 		fmt.Fprintf(stdout, "%s: %s\n", r.Name, r.Claim)
-		for _, j := range r.Judgements {
+		for _, j := range append(r.Judgements, r.OnThisMachine...) {
 			fmt.Fprintf(stdout, "  %s\n", j)
 		}
 	}
