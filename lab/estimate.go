@@ -79,9 +79,15 @@ func timeOf(t train.Cost, c runlog.Config) time.Duration {
 	if c.ProbeEvery > 0 {
 		probes = 2 + c.Steps/c.ProbeEvery
 	}
+	surveys := 0
+	if c.LandscapeEvery > 0 {
+		surveys = c.Steps / c.LandscapeEvery
+	}
 	all := t.Setup
 	for _, part := range []time.Duration{
 		times(c.Steps, t.Step), times(probes, t.Probe), times(evaluations, t.Evaluation),
+		times(surveys, times(c.Layers+len(runlog.LandscapeTimes), t.Step)),
+		times(c.StatisticsBatches, t.Step), // more than it takes, because no gradient is computed
 	} {
 		all = plus(all, part)
 	}

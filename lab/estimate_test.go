@@ -55,6 +55,8 @@ func TestCostOfARun(t *testing.T) {
 	require.Equal(t, time.Duration(1000+25*1+4*100+5*10), timeOf(cost, c))
 	c.ProbeEvery = 0
 	require.Equal(t, time.Duration(25), timeOf(train.Cost{Step: 1, Probe: 100}, c))
+	c.Layers, c.LandscapeEvery, c.StatisticsBatches = 3, 10, 7 // landscapes at 10 and 20, each of 3 + 4 steps
+	require.Equal(t, time.Duration(25+2*7+7), timeOf(train.Cost{Step: 1}, c))
 }
 
 func TestMakespan(t *testing.T) {
@@ -80,6 +82,8 @@ func TestTheTimeOfALongRunDoesNotOverflow(t *testing.T) {
 	c := runlog.Config{Steps: math.MaxInt, EvalEvery: math.MaxInt}
 	require.Equal(t, time.Duration(3), timeOf(train.Cost{Evaluation: 1}, c))
 	require.Equal(t, long, timeOf(train.Cost{Step: 1 << 40}, c))
+	c.LandscapeEvery, c.Layers, c.StatisticsBatches = 1, 1<<20, math.MaxInt
+	require.Equal(t, long, timeOf(train.Cost{Step: 1}, c))
 	c = runlog.Config{Steps: 25, EvalEvery: 10, ProbeEvery: 10}
 	require.Equal(t, long, timeOf(train.Cost{Setup: long, Step: 1, Probe: 1, Evaluation: 1}, c))
 	require.Equal(t, long, makespan([]time.Duration{long, long, 3}, 1))

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -22,6 +23,8 @@ type Options struct {
 	Jobs  int    // runs at a time; 0 for the faster number
 	Shard Shard
 
+	Domains []string // a text of several domains, instead of Data, as train.ReadDomains takes them
+
 	flags *flag.FlagSet
 	given map[string]bool // flags on the command line
 }
@@ -35,6 +38,9 @@ func DefineFlags(f *flag.FlagSet) *Options {
 			Norms:      []string{"none", "batch", "layer", "rms"},
 			Placements: []transformer.Placement{transformer.Pre},
 			QKNorms:    []bool{false},
+			NormNoises: []float64{0},
+			Orders:     []string{""},
+			TextShares: []float64{0},
 			LRs:        []float64{3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1},
 		},
 		flags: f,
@@ -43,15 +49,30 @@ func DefineFlags(f *flag.FlagSet) *Options {
 	list(f, &o.Grid.Norms, "norms", "`norms` to compare, of "+and(transformer.NormNames()), parseText, verbatim)
 	list(f, &o.Grid.Placements, "placement",
 		"`positions` of a block's norms: pre (before each sublayer), post (after the residual sum), "+
-			"peri (before and after each sublayer)", parseText, verbatim)
+			"peri (before and after each sublayer), scaled (pre, with the norms of block l divided by the root of l), "+
+			"open (pre, without the norm before the head)", parseText, verbatim)
 	list(f, &o.Grid.QKNorms, "qknorm",
 		"normalization of queries and keys inside attention: off, on, or `off,on` to compare both", parseOnOff, onOff)
+	list(f, &o.Grid.NormNoises, "norm-noise",
+		"`noise` in training: after each norm a fresh random scale 1+s·n and shift s·n of each feature at each "+
+			"step, n standard normal, which undoes the stability of distributions that norms bring; several to "+
+			"compare, 0 for none", parseNumber, number)
 	list(f, &o.Grid.LRs, "lr", "learning `rates` after warm-up; each falls to a tenth on a cosine", parseNumber, number)
+	list(f, &o.Grid.Orders, "order",
+		"`orders` in which a run sees its training windows, which are the same in all orders: random, blocks (one domain "+
+			"after the other), one-domain (each batch from one domain), easy-first or hard-first (by compressed size, "+
+			"from all domains at any time)", parseOrder, orderName)
+	list(f, &o.Grid.TextShares, "text-share",
+		"`shares` of the training text, or of that of each domain, from its start: 0.05,1 compares little text with all",
+		parseShare, shareName)
 	f.IntVar(&o.Grid.Seeds, "seeds", 1,
 		"`number` of seeds, from -seed on; two equally good kinds of run look different by chance in "+
 			"a third of cases with 2 seeds, in a tenth with 3, in 3 % with 4")
 	f.Uint64Var(&c.Seed, "seed", c.Seed, "first seed of the weights and the batches")
 	f.StringVar(&o.Data, "data", "", "`file` of text to learn (default Newton's Opticks, which comes with Go)")
+	list(f, &o.Domains, "domains",
+		"`names` of domains, which make a text of several kinds instead of -data, with a validation loss for each: "+
+			"of "+and(train.DomainNames)+", which come with Go, or name=file", parseText, verbatim)
 	f.StringVar(&o.Init, "init", "",
 		"`checkpoint` to start from: the directory of a run, or weights in safetensors with config.json or "+
 			"meta.json beside them for the vocabulary; its sizes are the defaults of -layers, -heads, -channels "+
@@ -69,6 +90,13 @@ func DefineFlags(f *flag.FlagSet) *Options {
 		"largest gradient `norm` of an update; larger gradients are scaled down to it; 0 for no clipping")
 	f.IntVar(&c.EvalEvery, "eval-every", c.EvalEvery, "steps between validations")
 	f.IntVar(&c.ProbeEvery, "probe-every", c.ProbeEvery, "steps between probes of the network; 0 for no probes")
+	f.IntVar(&c.LandscapeEvery, "landscape-every", 0,
+		"`steps` between surveys of the loss around the weights: how far a step along the gradient changes loss and "+
+			"gradient, and how far the update of earlier blocks changes a block's gradient (Santurkar et al. 2018); each "+
+			"takes as long as -layers + 4 steps; 0 for none")
+	f.IntVar(&c.StatisticsBatches, "statistics-batches", 0,
+		"`number` of training batches over which BatchNorm's statistics are recomputed after the last step, for one more "+
+			"validation loss (PreciseBN); the saved weights keep the running ones; 0 for none")
 	f.BoolVar(&c.StopOnDivergence, "stop-on-divergence", false,
 		"end a run early, at the first loss or gradient that is not finite, or when two validations in a row after "+
 			"warm-up are no better than its start (with -init: than guessing)")
@@ -93,14 +121,18 @@ func (o *Options) Check() error {
 	if !o.given["warmup"] {
 		g.Base.Warmup = min(g.Base.Warmup, g.Base.Steps/3)
 	}
+	one := *g
+	one.Seeds = 1
 	switch {
+	case o.given["data"] && o.given["domains"]:
+		return errors.New("-data and -domains are both given, want one text (add the file to -domains as name=file)")
 	case o.given["init"] && o.Init == "":
 		return errors.New("-init is empty, want a checkpoint")
 	case o.Out == "":
 		return errors.New("-out is empty, want a directory")
 	case g.Seeds < 1:
 		return fmt.Errorf("-seeds is %d, want 1 or more", g.Seeds)
-	case g.Seeds > maxRuns/(len(g.Norms)*len(g.Placements)*len(g.QKNorms)*len(g.LRs)):
+	case g.Seeds > maxRuns/len(one.Configs()):
 		return fmt.Errorf("-seeds is %d, which makes more than %d runs", g.Seeds, maxRuns)
 	case g.Base.Seed > math.MaxUint64-uint64(g.Seeds-1):
 		return fmt.Errorf("-seed is %d, too large for %d more", g.Base.Seed, g.Seeds-1)
@@ -114,7 +146,10 @@ func (o *Options) Check() error {
 func list[T comparable](
 	f *flag.FlagSet, into *[]T, name, help string, parse func(string) (T, error), format func(T) string,
 ) {
-	f.Func(name, help+" (default "+join(*into, format)+")", func(s string) error {
+	if len(*into) > 0 {
+		help += " (default " + join(*into, format) + ")"
+	}
+	f.Func(name, help, func(s string) error {
 		*into = nil
 		for item := range strings.SplitSeq(s, ",") {
 			v, err := parse(strings.TrimSpace(item))
@@ -138,6 +173,34 @@ func parseOnOff(s string) (bool, error) {
 	}
 	return s == "on", nil
 }
+
+// parseOrder returns an order as a config has it. Whether it exists, Plan.Check finds.
+func parseOrder(s string) (string, error) {
+	if s == randomOrder {
+		return "", nil
+	}
+	return s, nil
+}
+
+const randomOrder = "random"
+
+func orderName(order string) string { return cmp.Or(order, randomOrder) }
+
+// parseShare returns a share of a text as a config has it, where 0 is all of it.
+func parseShare(s string) (float64, error) {
+	v, err := parseNumber(s)
+	switch {
+	case err != nil:
+		return 0, err
+	case !(v > 0 && v <= 1):
+		return 0, fmt.Errorf("%s is no share, want a number above 0 and at most 1", s)
+	case v == 1:
+		return 0, nil
+	}
+	return v, nil
+}
+
+func shareName(share float64) string { return number(cmp.Or(share, 1)) }
 
 func parseNumber(s string) (float64, error) {
 	v, err := strconv.ParseFloat(s, 64)

@@ -37,13 +37,7 @@ func NewPlan(o *Options) (*Plan, error) {
 			return nil, err
 		}
 	}
-	path := o.Data
-	if path == "" {
-		if path, err = train.DefaultText(); err != nil {
-			return nil, err
-		}
-	}
-	if p.text, err = train.ReadCorpus(path); err != nil {
+	if p.text, err = o.readText(); err != nil {
 		return nil, err
 	}
 	if o.Init != "" {
@@ -53,6 +47,21 @@ func NewPlan(o *Options) (*Plan, error) {
 	}
 	p.runs = o.Grid.Configs()
 	return p, nil
+}
+
+// readText reads the text of the options.
+func (o *Options) readText() (*train.Corpus, error) {
+	if len(o.Domains) > 0 {
+		return train.ReadDomains(o.Domains)
+	}
+	path := o.Data
+	if path == "" {
+		var err error
+		if path, err = train.DefaultText(); err != nil {
+			return nil, err
+		}
+	}
+	return train.ReadCorpus(path)
 }
 
 // Check returns an error for the first setting that a run of the grid cannot have.
@@ -139,6 +148,9 @@ func (p *Plan) describeGrid() string {
 	axis(len(g.Norms), "norms", join(g.Norms, verbatim))
 	axis(len(g.Placements), "placements", join(g.Placements, verbatim))
 	axis(len(g.QKNorms), "settings of qk-norm", join(g.QKNorms, onOff))
+	axis(len(g.NormNoises), "noises after norms", join(g.NormNoises, number))
+	axis(len(g.Orders), "orders", join(g.Orders, orderName))
+	axis(len(g.TextShares), "shares of the text", join(g.TextShares, shareName))
 	axis(len(g.LRs), "learning rates", join(g.LRs, number))
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
 	s := fmt.Sprintf("%s: %d characters for training, %d for validation, a vocabulary of %d\n",

@@ -142,6 +142,9 @@ func (g Grid) name(k kind) string {
 	if len(g.QKNorms) > 1 {
 		s += " qk-norm " + onOff(k.qkNorm)
 	}
+	if len(g.NormNoises) > 1 && k.noise {
+		s += " with noise"
+	}
 	return s
 }
 

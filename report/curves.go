@@ -115,7 +115,7 @@ func gradFigure(s selection) (f figure, ok bool) {
 	f.Caption = append(s.caption("Gradient norm of each step, on a logarithmic axis, not smoothed."),
 		spread("Highest of each run:", ts, chart.Highest, significant))
 	if clip := sharedClip(s.rows); f.Y.Inside(clip) {
-		f.Level = &clip
+		f.Levels = []chart.Level{{Y: clip}}
 		f.Caption = append(f.Caption, fmt.Sprintf("Above the grey line, at %g, gradients were clipped.", clip))
 	}
 	for _, t := range ts {

@@ -104,10 +104,10 @@ func (s summary) steepest() selection {
 }
 
 // styles returns a style for each run or variant, given their kinds. Each norm has a
-// colour. Each placement and qk-norm has a pattern if there are several, or else each
-// norm has one. Repetitions of a kind get the patterns that follow.
+// colour. Each placement, qk-norm and variation has a pattern if there are several, or else
+// each norm has one. Repetitions of a kind get the patterns that follow.
 func styles(kinds []results.Kind) []chart.Style {
-	whereOf := func(k results.Kind) results.Kind { return results.Kind{Placement: k.Placement, QK: k.QK} }
+	whereOf := func(k results.Kind) results.Kind { k.Norm = ""; return k }
 	var wheres []results.Kind
 	for _, k := range kinds {
 		if w := whereOf(k); !slices.Contains(wheres, w) {

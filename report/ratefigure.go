@@ -29,8 +29,7 @@ func (s summary) rateFigure() (f figure, ok bool) {
 	}
 	if len(untrained) > 0 {
 		mean, _ := runlog.MeanStd(untrained)
-		level := float64(mean)
-		c.Level = &level
+		c.Levels = []chart.Level{{Y: float64(mean)}}
 		what := "loss at initialisation"
 		if s.Loaded() {
 			what = "loss of guessing"

@@ -56,6 +56,10 @@ func compare(runs []runlog.Run) (shared, differ []setting) {
 func inWords(name string, v reflect.Value) string {
 	s := fmt.Sprint(v.Interface())
 	switch {
+	case name == "order" && s == "":
+		return "random"
+	case name == "text_share" && s == "0":
+		return "1"
 	case s == "":
 		return missing
 	case name == "data":
@@ -92,7 +96,7 @@ type settings struct {
 }
 
 // axes names the settings in which the runs of a grid differ by design.
-var axes = []string{"placement", "qk norm", "lr", "min lr", "seed"}
+var axes = []string{"placement", "qk norm", "lr", "min lr", "seed", "order", "text share", "norm noise"}
 
 func settingsOf(r results.Results) settings {
 	shared, differ := compare(r.Runs)

@@ -9,7 +9,7 @@ import (
 // check returns an error for the first contradiction among the files of a run. Its config
 // must be valid.
 func (r Run) check() error {
-	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkProbes())
+	return cmp.Or(r.checkLength(), r.checkSteps(), r.checkLosses(), r.checkStatistics(), r.checkProbes())
 }
 
 // checkLength returns an error if the files differ in the norm or in the number of steps.
@@ -27,7 +27,8 @@ func (r Run) checkLength() error {
 }
 
 // checkSteps returns an error for the first step that is out of order, or that has a
-// validation loss although the config does not evaluate there, or the other way round.
+// validation loss or a landscape although the config does not measure one there, or the other
+// way round.
 func (r Run) checkSteps() error {
 	for i, step := range r.Steps {
 		want := i + 1
@@ -39,6 +40,10 @@ func (r Run) checkSteps() error {
 		} else if !evaluates && step.ValLoss != nil {
 			return fmt.Errorf("%s, line %d: val_loss is set, but %s does not evaluate at this step",
 				metricsFile, want, configFile)
+		}
+		surveyed := r.Config.Surveys(want) && step.Loss.Finite() && step.GradNorm.Finite()
+		if surveyed != (step.Landscape != nil) {
+			return fmt.Errorf("%s, line %d: landscape is set: %v, want %v", metricsFile, want, !surveyed, surveyed)
 		}
 	}
 	return nil
@@ -64,6 +69,15 @@ func (r Run) checkLosses() error {
 		if f.got != f.want && (f.got == f.got || f.want == f.want) { // NaN equals NaN here
 			return fmt.Errorf("%s: %s is %g, %s has %g", summaryFile, f.name, f.got, metricsFile, f.want)
 		}
+	}
+	return nil
+}
+
+// checkStatistics returns an error if the loss with recomputed statistics is missing, or is set
+// although the config recomputes none.
+func (r Run) checkStatistics() error {
+	if set, want := r.Summary.PreciseVal != nil, r.Config.StatisticsBatches > 0; set != want {
+		return fmt.Errorf("%s: precise_val is set: %v, want %v", summaryFile, set, want)
 	}
 	return nil
 }

@@ -4,6 +4,17 @@ package runlog
 // order, and put unknown names after them.
 var Norms = []string{"none", "batch", "layer", "rms", "dyt", "derf", "scale"}
 
+// The orders in which a run can see its windows, except random order, which is "".
+const (
+	Blocks    = "blocks"     // one domain after the other
+	OneDomain = "one-domain" // batches of one domain each, in random order
+	EasyFirst = "easy-first" // difficulty rises, all domains at any time
+	HardFirst = "hard-first" // difficulty falls, all domains at any time
+)
+
+// Orders are the orders except random order.
+var Orders = []string{Blocks, OneDomain, EasyFirst, HardFirst}
+
 // Config has all settings of a run. Runs with the same Config on the same text are equal.
 type Config struct {
 	Norm      string `json:"norm"`      // one of Norms
@@ -33,6 +44,13 @@ type Config struct {
 	ProbeEvery  int `json:"probe_every"`  // steps between probes of the network; 0 for no probes
 
 	StopOnDivergence bool `json:"stop_on_divergence"` // whether a lost run ends early
+
+	Order     string  `json:"order,omitempty"`      // of the training windows; "" for random
+	TextShare float64 `json:"text_share,omitempty"` // of the training text that is read; 0 for all
+	NormNoise float64 `json:"norm_noise,omitempty"` // standard deviation of the noise after each norm
+
+	StatisticsBatches int `json:"statistics_batches,omitempty"` // training batches that recompute BatchNorm's statistics
+	LandscapeEvery    int `json:"landscape_every,omitempty"`    // steps between probes of the loss around the weights
 
 	GELU string `json:"gelu,omitempty"` // form of the MLP's GELU, which initial weights may determine
 

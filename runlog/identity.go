@@ -16,7 +16,26 @@ func (c Config) ID() string {
 	if c.QKNorm {
 		qk = "-qk"
 	}
-	return fmt.Sprintf("%s-%s%s-lr%g-seed%d", c.Norm, c.Placement, qk, c.LR, c.Seed)
+	variation := ""
+	for _, v := range c.Variations() {
+		variation += "-" + v
+	}
+	return fmt.Sprintf("%s-%s%s-lr%g%s-seed%d", c.Norm, c.Placement, qk, c.LR, variation, c.Seed)
+}
+
+// Variations returns names of the settings on a grid's axes that most grids do not have:
+// the order of the windows, the share of the text and the noise after norms.
+func (c Config) Variations() (names []string) {
+	if c.Order != "" {
+		names = append(names, c.Order)
+	}
+	if c.TextShare != 0 {
+		names = append(names, fmt.Sprintf("text%g", c.TextShare))
+	}
+	if c.NormNoise != 0 {
+		names = append(names, fmt.Sprintf("noise%g", c.NormNoise))
+	}
+	return names
 }
 
 // anywhere returns the config without the paths of the text and the initial weights, which
@@ -31,6 +50,7 @@ func (c Config) anywhere() Config {
 func (c Config) base() Config {
 	c = c.anywhere()
 	c.Norm, c.Placement, c.QKNorm, c.LR, c.MinLR, c.Seed = "", "", false, 0, 0, 0
+	c.Order, c.TextShare, c.NormNoise = "", 0, 0
 	return c
 }
 

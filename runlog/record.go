@@ -27,6 +27,8 @@ type Step struct {
 	GradNorm Float  `json:"grad_norm"`          // global gradient norm before clipping
 	LR       Float  `json:"lr"`                 // learning rate of the update
 	ValLoss  *Float `json:"val_loss,omitempty"` // validation loss after the update; nil without evaluation
+
+	Landscape *Landscape `json:"landscape,omitempty"` // around the weights before the update; nil unless surveyed
 }
 
 // Finite reports whether all measurements of the step are finite.
@@ -47,6 +49,11 @@ type Summary struct {
 	LastVal      Float `json:"last_val"`       // last validation loss after a step; NaN without evaluation
 	TrainModeVal Float `json:"train_mode_val"` // last loss in training mode; NaN if the run ended early
 
+	PreciseVal          *Float `json:"precise_val,omitempty"`           // with statistics of many training batches
+	DomainStatisticsVal *Float `json:"domain_statistics_val,omitempty"` // with each domain's own such statistics
+
+	DomainVal []DomainLoss `json:"domain_val,omitempty"` // last loss on each domain; nil for a text of one
+
 	MedianGradNorm Float `json:"median_grad_norm"`
 	MaxGradNorm    Float `json:"max_grad_norm"`
 	GradNormCV     Float `json:"grad_norm_cv"` // coefficient of variation
@@ -59,6 +66,12 @@ type Summary struct {
 	NonFinite   string     `json:"non_finite,omitempty"`  // graph node at which the first NaN or infinity arose
 	Stopped     bool       `json:"stopped,omitempty"`     // ended early by StopOnDivergence
 	Interrupted bool       `json:"interrupted,omitempty"` // ended early by the user
+}
+
+// DomainLoss is a loss on one domain of the text.
+type DomainLoss struct {
+	Domain string `json:"domain"`
+	Loss   Float  `json:"loss"`
 }
 
 // Probe has measurements of the graph's nodes in one step, before its update. The probe of

@@ -229,3 +229,48 @@ func TestACopyOfARunCountsOnce(t *testing.T) {
 	require.Len(t, runs, 1)
 	require.Equal(t, []Broken{{"zz", "it is a copy of the run in a copy"}}, broken)
 }
+
+// TestMeasuresThatTheConfigAsksFor writes and reads runs with and without landscapes and
+// recomputed statistics.
+func TestMeasuresThatTheConfigAsksFor(t *testing.T) {
+	t.Parallel()
+	val := Float(2)
+	around := &Landscape{Along: []Along{{Times: 1, Loss: -0.1, Gradient: nan}}, Blocks: []BlockChange{{Gradient: 1, Cosine: 0.5}}}
+	for name, c := range map[string]struct {
+		change func(*Run)
+		want   string // "" for none
+	}{
+		"both": {func(r *Run) { r.Steps[1].Landscape, r.Summary.PreciseVal = around, &val }, ""},
+		"no landscape of a step without an update": {func(r *Run) {
+			r.Steps[1].GradNorm, r.Summary.PreciseVal = inf, &val
+			r.Measure()
+		}, ""},
+		"no landscape": {func(r *Run) { r.Summary.PreciseVal = &val },
+			"metrics.jsonl, line 2: landscape is set: false, want true"},
+		"a landscape elsewhere": {func(r *Run) { r.Steps[0].Landscape, r.Summary.PreciseVal = around, &val },
+			"metrics.jsonl, line 1: landscape is set: true, want false"},
+		"no statistics": {func(r *Run) { r.Steps[1].Landscape = around },
+			"summary.json: precise_val is set: false, want true"},
+		"no config": {func(r *Run) { r.Config.LandscapeEvery, r.Config.StatisticsBatches, r.Summary.PreciseVal = 0, 0, &val },
+			"summary.json: precise_val is set: true, want false"},
+	} {
+		r := finished()
+		r.Config.LandscapeEvery, r.Config.StatisticsBatches = 2, 1
+		r.Steps[3].Landscape = around
+		if name == "no config" {
+			r.Steps[3].Landscape = nil
+		}
+		c.change(&r)
+		dir := filepath.Join(t.TempDir(), "run")
+		err := Write(dir, r, weights, model)
+		if c.want != "" {
+			require.ErrorContains(t, err, c.want, name)
+			continue
+		}
+		require.NoError(t, err, name)
+		got, err := Read(dir, model)
+		require.NoError(t, err, name)
+		require.Equal(t, fmt.Sprint(r.Steps[3].Landscape), fmt.Sprint(got.Steps[3].Landscape), name)
+		require.Equal(t, val, *got.Summary.PreciseVal, name)
+	}
+}

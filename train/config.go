@@ -36,7 +36,10 @@ func Check(c Config, text *Corpus) error {
 	if _, err := modelOf(c, text.Vocabulary); err != nil {
 		return err
 	}
-	return text.CheckContext(c.Context)
+	if err := checkDomains(c, text); err != nil {
+		return err
+	}
+	return text.first(c.TextShare).CheckContext(c.Context)
 }
 
 // modelOf returns the config of the run's model, or an error for the first setting that
@@ -79,6 +82,8 @@ func checkNumbers(c Config) error {
 		{"eval-batches", c.EvalBatches, 1},
 		{"warmup", c.Warmup, 0},
 		{"probe-every", c.ProbeEvery, 0},
+		{"statistics-batches", c.StatisticsBatches, 0},
+		{"landscape-every", c.LandscapeEvery, 0},
 	} {
 		if s.v < s.min {
 			return fmt.Errorf("%s is %d, want %d or more", s.name, s.v, s.min)
@@ -95,6 +100,9 @@ func checkNumbers(c Config) error {
 		lessThanOne("beta2", c.Beta2),
 		within("weight-decay", c.WeightDecay, 0, 1e3),
 		clipping(c.Clip),
+		within("norm-noise", c.NormNoise, 0, 1e3),
+		within("text-share", c.TextShare, 0, 1),
+		checkOrder(c),
 	)
 }
 

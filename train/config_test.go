@@ -25,7 +25,9 @@ func TestNumbersOutOfRange(t *testing.T) {
 		"Beta1":       {"beta1 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
 		"Beta2":       {"beta2 is %g, want 0 or more and less than 1", []float64{1, 1.5, -1, nan, inf, -inf}},
 		"WeightDecay": {"weight-decay is %g, want a number from 0 to 1000", []float64{-0.1, nan, inf, -inf}},
+		"NormNoise":   {"norm-noise is %g, want a number from 0 to 1000", []float64{-0.1, nan, inf, -inf, 2000}},
 		"Clip":        {"clip is %g, want a number above 0, or 0 to clip nothing", []float64{-1, nan, inf, -inf}},
+		"TextShare":   {"text-share is %g, want a number from 0 to 1", []float64{-0.1, 1.1, nan, inf, -inf}},
 	}
 	for i := range reflect.TypeFor[Config]().NumField() {
 		field := reflect.TypeFor[Config]().Field(i)
@@ -53,6 +55,7 @@ func TestSettingsAtTheEdgeAreRecorded(t *testing.T) {
 		"no betas":         func(c *Config) { c.Beta1, c.Beta2 = 0, 0 },
 		"rates":            func(c *Config) { c.LR, c.MinLR, c.WeightDecay = 1000, 1000, 1000 },
 		"no rates":         func(c *Config) { c.LR, c.MinLR, c.WeightDecay = 0, 0, 0 },
+		"the most noise":   func(c *Config) { c.NormNoise = 1000 },
 		"integers": func(c *Config) {
 			c.Warmup, c.EvalEvery, c.EvalBatches, c.ProbeEvery = math.MaxInt, math.MaxInt, math.MaxInt, math.MaxInt
 			c.Seed = math.MaxUint64

@@ -21,7 +21,7 @@ const (
 // out the first step, which allocates memory, and takes the median of the others, because
 // a mean of so few steps would depend on what else the machine does.
 func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error) {
-	c.Steps, c.EvalEvery, c.ProbeEvery = costSteps+2, costSteps+2, 0 // nothing but steps
+	c.Steps, c.EvalEvery, c.ProbeEvery, c.LandscapeEvery = costSteps+2, costSteps+2, 0, 0 // nothing but steps
 	var l *loop
 	defer func() {
 		if l != nil {
@@ -53,12 +53,17 @@ func MeasureCost(ctx context.Context, c Config, text *Corpus) (t Cost, err error
 		steps = append(steps, took(step))
 	}
 	t.Probe = took(func() error { l.prober.before(); l.prober.read(1); return nil })
-	t.Evaluation = took(func() error { _, err := l.loss(&l.eval, 0); return err })
+	batch := 0
+	t.Evaluation = took(func() error {
+		batch = len(l.eval.ids) / c.Context
+		_, err := l.loss(&l.eval, l.windows[:batch])
+		return err
+	})
 	if err != nil {
 		return Cost{}, err
 	}
 	slices.Sort(steps)
 	t.Step = steps[len(steps)/2]
-	t.Evaluation *= time.Duration(l.batchesOf(&l.eval))
+	t.Evaluation *= time.Duration(len(l.windows) / batch)
 	return t, nil
 }

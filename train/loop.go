@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	G "gorgonia.org/gorgonia"
@@ -37,21 +38,26 @@ func Train(ctx context.Context, c Config, text *Corpus, onStep func(Step)) (*tra
 // loop is a run in progress: a model on a training graph and on an evaluation graph.
 type loop struct {
 	Config
+	text     *Corpus
 	model    *transformer.Model
 	weights  []G.ValueGrad
 	solver   *AdamW
 	batches  *batches
-	val      []int32 // the validation text
-	windows  []int   // places in val at which evaluated sequences start
+	val      []int32  // the validation text
+	windows  []int    // places in val at which evaluated sequences start
+	parts    []Domain // of the text
 	train    pass
 	eval     pass
+	noise    *transformer.NormNoise
 	prober   *prober
+	around   *landscape
 	buffers  *layers.Snapshot // BatchNorm's running statistics before the step
 	start    time.Time
 	training time.Duration // spent on steps and probes, without evaluation
 }
 
 func newLoop(c Config, text *Corpus) (*loop, error) {
+	text = text.first(c.TextShare)
 	g := G.NewGraph()
 	model, _, err := start(g, c, text)
 	if err != nil {
@@ -60,13 +66,17 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	l := &loop{
 		model:   model,
 		Config:  c,
+		text:    text,
 		solver:  NewAdamW(c.LR, c.Beta1, c.Beta2, c.WeightDecay),
 		batches: newBatches(text.Train, c.Context, c.Seed),
 		val:     text.Val,
-		windows: windows(text.Val, c.Context, c.Batch, c.EvalBatches),
+		windows: windowsIn(text.valSpans(), c.Context, c.Batch, c.EvalBatches),
+		parts:   text.parts(),
+		noise:   transformer.NewNormNoise(c.NormNoise, c.Seed),
 		start:   time.Now(),
 	}
-	if l.train, err = newPass(g, l.model, c.Batch, c.Context); err != nil {
+	l.batches.ordered = arranged(c, text)
+	if l.train, err = newPass(g, l.model.WithNoise(l.noise), c.Batch, c.Context); err != nil {
 		return nil, err
 	}
 	learnables := l.model.Learnables()
@@ -79,6 +89,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 	l.train.vm = G.NewTapeMachine(g)
 	l.prober = newProber(l.train.activations, c.Heads, learnables)
 	l.buffers = l.model.Snapshot()
+	l.around = newLandscape(&l.train, l.model)
 	if l.eval, err = l.validation(layers.Evaluation); err != nil {
 		return nil, err
 	}
@@ -87,7 +98,7 @@ func newLoop(c Config, text *Corpus) (*loop, error) {
 
 // validation returns a pass over validation batches in the given mode.
 func (l *loop) validation(mode layers.Mode) (pass, error) {
-	return passOn(l.model, mode, min(l.Batch, len(l.windows)), l.Context)
+	return passOn(l.model, mode, min(l.Batch, len(l.windows)/len(l.parts)), l.Context)
 }
 
 func (l *loop) close() {
@@ -124,6 +135,12 @@ func (l *loop) run(ctx context.Context, run *Run, onStep func(Step)) (err error)
 	if s.TrainModeVal, err = l.trainModeLoss(run); err != nil {
 		return err
 	}
+	if s.DomainVal, err = l.domainLosses(run); err != nil {
+		return err
+	}
+	if err := l.recomputedLosses(run); err != nil {
+		return err
+	}
 	run.Speed = runlog.Speed{
 		TokensPerSec: runlog.Float(float64(len(run.Steps)) * float64(l.Batch*l.Context) / l.training.Seconds()),
 		Seconds:      runlog.Float(time.Since(l.start).Seconds()),
@@ -137,6 +154,7 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	began := time.Now()
 	i := len(run.Steps)
 	l.batches.next(l.train.ids, l.train.targets)
+	l.noise.Draw()
 	s = Step{Step: i + 1, LR: runlog.Float(rate(l.Config, i))}
 	probe := l.Probes(s.Step)
 	if probe {
@@ -148,6 +166,10 @@ func (l *loop) step(run *Run) (s Step, err error) {
 	}
 	if probe {
 		run.Probes = append(run.Probes, l.prober.read(s.Step))
+	}
+	surveys := l.Surveys(s.Step)
+	if surveys {
+		l.around.start()
 	}
 	norm, err := ClipGradNorm(l.weights, l.Clip)
 	if err != nil {
@@ -166,6 +188,11 @@ func (l *loop) step(run *Run) (s Step, err error) {
 		l.prober.readUpdates(&run.Probes[len(run.Probes)-1])
 	}
 	l.training += time.Since(began)
+	if surveys && s.Finite() {
+		if s.Landscape, err = l.around.read(s.Loss); err != nil {
+			return s, err
+		}
+	}
 	if l.Evaluates(s.Step) {
 		v, err := l.evaluate(&l.eval)
 		if err != nil {
@@ -178,26 +205,49 @@ func (l *loop) step(run *Run) (s Step, err error) {
 
 // evaluate returns the mean loss of a pass over the validation windows, or the first
 // batch's loss that is not finite.
-func (l *loop) evaluate(p *pass) (runlog.Float, error) {
+func (l *loop) evaluate(p *pass) (runlog.Float, error) { return l.evaluateOn(p, l.windows) }
+
+// evaluateOn is evaluate on some of the windows, which fill batches.
+func (l *loop) evaluateOn(p *pass, windows []int) (runlog.Float, error) {
 	var sum runlog.Float
-	n := l.batchesOf(p)
-	for i := range n {
-		loss, err := l.loss(p, i)
+	batch := len(p.ids) / l.Context
+	for w := range slices.Chunk(windows, batch) {
+		loss, err := l.loss(p, w)
 		if err != nil || !loss.Finite() {
 			return loss, err
 		}
 		sum += loss
 	}
-	return sum / runlog.Float(n), nil
+	return sum / runlog.Float(len(windows)/batch), nil
 }
 
-// batchesOf returns the number of batches that the validation windows fill in a pass.
-func (l *loop) batchesOf(p *pass) int { return len(l.windows) * l.Context / len(p.ids) }
+// windowsOf returns the validation windows of a domain.
+func (l *loop) windowsOf(domain int) (windows []int) {
+	for i := domain; i < len(l.windows); i += len(l.parts) {
+		windows = append(windows, l.windows[i])
+	}
+	return windows
+}
 
-// loss returns the loss of a pass over one batch of the validation windows.
-func (l *loop) loss(p *pass, batch int) (runlog.Float, error) {
-	n := len(p.ids) / l.Context
-	for j, at := range l.windows[batch*n : (batch+1)*n] {
+// domainLosses returns the validation loss of the last weights on each domain. It returns
+// nil if the text has no domains or the run ended before its last step.
+func (l *loop) domainLosses(run *Run) (losses []runlog.DomainLoss, err error) {
+	if len(l.parts) < 2 || len(run.Steps) < l.Steps {
+		return nil, nil
+	}
+	for i, d := range l.parts {
+		loss, err := l.evaluateOn(&l.eval, l.windowsOf(i))
+		if err != nil {
+			return nil, err
+		}
+		losses = append(losses, runlog.DomainLoss{Domain: d.Name, Loss: loss})
+	}
+	return losses, nil
+}
+
+// loss returns the loss of a pass over one batch of windows.
+func (l *loop) loss(p *pass, batch []int) (runlog.Float, error) {
+	for j, at := range batch {
 		widen(p.ids[j*l.Context:(j+1)*l.Context], l.val[at:])
 		widen(p.targets[j*l.Context:(j+1)*l.Context], l.val[at+1:])
 	}

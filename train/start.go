@@ -104,5 +104,7 @@ func (c *Corpus) WithVocabulary(vocabulary []rune) (same *Corpus, unknown []rune
 		}
 		return other
 	}
-	return &Corpus{Path: c.Path, SHA256: c.SHA256, Vocabulary: vocabulary, Train: in(c.Train), Val: in(c.Val)}, nil
+	other := *c
+	other.Vocabulary, other.Train, other.Val = vocabulary, in(c.Train), in(c.Val)
+	return &other, nil
 }

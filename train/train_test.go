@@ -103,10 +103,12 @@ func TestTrainErrors(t *testing.T) {
 	tooLarge := fmt.Sprintf("train: batch %d of context 8 is more than 16777216 tokens", math.MaxInt)
 	unknownNorm := fmt.Sprintf(`transformer: unknown norm "x", want one of %q`, transformer.NormNames())
 	for want, change := range map[string]func(*Config){
-		"train: steps is 0, want 1 or more":              func(c *Config) { c.Steps = 0 },
-		"train: batch is -1, want 1 or more":             func(c *Config) { c.Batch = -1 },
-		"train: lr is NaN, want a number from 0 to 1000": func(c *Config) { c.LR = math.NaN() },
-		"transformer: 3 heads do not divide 16 channels": func(c *Config) { c.Heads = 3 },
+		"train: steps is 0, want 1 or more":               func(c *Config) { c.Steps = 0 },
+		"train: batch is -1, want 1 or more":              func(c *Config) { c.Batch = -1 },
+		"train: landscape-every is -1, want 0 or more":    func(c *Config) { c.LandscapeEvery = -1 },
+		"train: statistics-batches is -1, want 0 or more": func(c *Config) { c.StatisticsBatches = -1 },
+		"train: lr is NaN, want a number from 0 to 1000":  func(c *Config) { c.LR = math.NaN() },
+		"transformer: 3 heads do not divide 16 channels":  func(c *Config) { c.Heads = 3 },
 		unknownNorm: func(c *Config) { c.Norm = "x" },
 		tooLarge:    func(c *Config) { c.Batch = math.MaxInt },
 		"train: batch 1 of context 1 has 1 tokens, the norm batch needs 2 or more": func(c *Config) {

@@ -102,7 +102,7 @@ type base struct {
 	label string // kind and name of the layer
 	role  string // which of the layer's operations this is
 	id    uint64
-	typ   hm.Type
+	types []hm.Type // of the inputs and the output
 	arity int
 	out   hm.Type      // type of the output
 	shape tensor.Shape // shape of the output
@@ -119,7 +119,7 @@ func newBase(label, role string, shape tensor.Shape, output hm.Type, inputs []*G
 		label: label,
 		role:  role,
 		id:    lastID.Add(1),
-		typ:   hm.NewFnType(append(types, output)...),
+		types: append(types, output),
 		arity: len(inputs),
 		out:   output,
 		shape: shape,
@@ -127,11 +127,14 @@ func newBase(label, role string, shape tensor.Shape, output hm.Type, inputs []*G
 }
 
 func (b *base) Arity() int           { return b.arity }
-func (b *base) Type() hm.Type        { return b.typ }
 func (b *base) ReturnsPtr() bool     { return true }
 func (b *base) CallsExtern() bool    { return false }
 func (b *base) OverwritesInput() int { return -1 }
 func (b *base) String() string       { return b.label + " " + b.role }
+
+// Type returns a new function type at each call, because Gorgonia returns the one that it gets to
+// a pool, from which any other operation may take it.
+func (b *base) Type() hm.Type { return hm.NewFnType(b.types...) }
 
 func (b *base) InferShape(...G.DimSizer) (tensor.Shape, error) { return b.shape.Clone(), nil }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/chewxy/hm"
 	"github.com/stretchr/testify/require"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -327,4 +328,18 @@ func TestKernelWithoutBackwardHasNoGradient(t *testing.T) {
 	require.ErrorContains(t, err, refusal)
 	_, cost = build()
 	require.ErrorContains(t, G.NewLispMachine(cost.Graph()).RunAll(), refusal)
+}
+
+// TestTypesAreNotShared applies an operation, after which Gorgonia returns the type that it got to
+// a pool, and takes types from the pool.
+func TestTypesAreNotShared(t *testing.T) {
+	t.Parallel()
+	g := G.NewGraph()
+	x := G.NewMatrix(g, tensor.Float32, G.WithShape(2, 3), G.WithName("x"), G.WithInit(G.Ones()))
+	w := G.NewVector(g, tensor.Float32, G.WithShape(1), G.WithName("w"), G.WithInit(G.Ones()))
+	y := applyWeighted(t, tensor.Shape{2, 3}, x, w)
+	for range 10 {
+		hm.NewFnType(tensor.Float64, tensor.Float64, tensor.Float64)
+	}
+	require.Equal(t, "Matrix float32 → Vector float32 → Matrix float32", y.Op().Type().(*hm.FunctionType).String())
 }

@@ -29,7 +29,8 @@ var harmless = slices.Concat(
 	// Records of this module's runs other than the model.
 	strings.Fields(`
 		batch steps seed warmup lr min_lr weight_decay clip eval_every eval_batches probe_every
-		stop_on_divergence init init_sha256 init_except data data_sha256`),
+		stop_on_divergence norm_noise order text_share statistics_batches landscape_every init init_sha256
+		init_except data data_sha256`),
 	// nanoGPT's settings for a training run (train.py), and the dropout in its model_args.
 	strings.Fields(`
 		dropout out_dir eval_interval log_interval eval_iters eval_only always_save_checkpoint

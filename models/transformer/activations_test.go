@@ -25,6 +25,11 @@ var normNames = map[Placement][]string{
 		"transformer.h.1.ln_1", "transformer.h.1.ln_1_post", "transformer.h.1.ln_2", "transformer.h.1.ln_2_post",
 		"transformer.ln_f",
 	},
+	Scaled: {
+		"transformer.h.0.ln_1", "transformer.h.0.ln_2", "transformer.h.1.ln_1", "transformer.h.1.ln_2",
+		"transformer.ln_f",
+	},
+	Open: {"transformer.h.0.ln_1", "transformer.h.0.ln_2", "transformer.h.1.ln_1", "transformer.h.1.ln_2"},
 }
 
 // TestActivations checks which nodes of the graph Forward returns.
@@ -77,6 +82,9 @@ func TestActivations(t *testing.T) {
 					Pre:  {n[len(n)/2].In, n[len(n)-1].In},
 					Post: {n[len(n)/2-1].Out, n[len(n)-1].Out},
 					Peri: {n[len(n)/2].In, n[len(n)-1].In},
+
+					Scaled: {n[len(n)/2].In, n[len(n)-1].In},
+					Open:   {n[len(n)/2].In},
 				}[c.Placement]
 				for i := range ends {
 					require.True(t, ends[i] == stream[i], "the stream after block %d", i)

@@ -1,6 +1,7 @@
 package transformer
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -21,13 +22,19 @@ const (
 	// Peri is x + norm(f(norm(x))), and a norm before the head (Kim et al. 2025,
 	// arXiv 2502.02732, without the norm of the embedding that they leave open).
 	Peri Placement = "peri"
+	// Scaled is x + f(norm(x)/√l) in block l, counted from 1, and a norm before the head (Sun et
+	// al. 2025, arXiv 2502.05795: LayerNorm Scaling).
+	Scaled Placement = "scaled"
+	// Open is Pre without the norm before the head.
+	Open Placement = "open"
 )
 
 // Placements lists all placements.
-var Placements = []Placement{Pre, Post, Peri}
+var Placements = []Placement{Pre, Post, Peri, Scaled, Open}
 
 // block is attention and the MLP, each in a residual connection.
 type block struct {
+	depth       int // from 1
 	norm1       layers.Stack
 	qkv         layers.Layer
 	qkNorm      layers.Stack // empty without Config.QKNorm
@@ -39,12 +46,14 @@ type block struct {
 	contract    layers.Layer
 }
 
-func (b *builder) block(prefix string) block {
+func (b *builder) block(i int) block {
+	prefix := fmt.Sprintf("transformer.h.%d.", i)
 	residual := 0.02 / math.Sqrt(2*float64(b.Layers))
 	attention, err := layers.NewCausalSelfAttention(b.Heads, layers.WithName(prefix+"attn"))
 	b.keep(err)
 	c := b.Channels
 	return block{
+		depth:       i + 1,
 		norm1:       b.norms(prefix + "ln_1"),
 		qkv:         b.linear(prefix+"attn.c_attn", c, 3*c, 0.02),
 		qkNorm:      b.qkNorm(prefix + "attn."),
@@ -106,6 +115,7 @@ func (b *builder) gelu(name string) layers.Layer {
 
 func (b block) on(place func(layers.Layer) layers.Layer) block {
 	return block{
+		depth:       b.depth,
 		norm1:       onEach(b.norm1, place),
 		qkv:         place(b.qkv),
 		qkNorm:      onEach(b.qkNorm, place),
@@ -140,7 +150,7 @@ func (b block) stateful() layers.Stack {
 func (b block) attend(f *forward, x *G.Node) *G.Node {
 	qkv := f.apply(b.qkv, x)
 	for _, l := range b.qkNorm {
-		qkv = f.norm(l, qkv)
+		qkv = f.normalize(l, qkv)
 	}
 	f.QKV = append(f.QKV, qkv)
 	return f.apply(b.attentionTo, f.apply(b.attention, qkv))

@@ -58,7 +58,7 @@ func TestCheckFileReadsTheHeader(t *testing.T) {
 			func(c *Config) { c.Layers = 1e4 }},
 		{"transformer: the model has 1.92e+11 parameters, want at most 2e+09", func(c *Config) { c.Layers = 1e9 }},
 		{"transformer: layers is -1, want 1 or more", func(c *Config) { c.Layers = -1 }},
-		{`transformer: unknown placement "mid", want one of ["pre" "post" "peri"]`,
+		{`transformer: unknown placement "mid", want one of ["pre" "post" "peri" "scaled" "open"]`,
 			func(c *Config) { c.Placement = "mid" }},
 	} {
 		other := c

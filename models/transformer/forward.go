@@ -19,8 +19,8 @@ type Activations struct {
 	QKV      []*G.Node   // input of each block's attention, (B, T, 3C)
 }
 
-// NormNodes holds a norm's input and output. In a model without norms they are the same node,
-// and the layer is an Identity.
+// NormNodes holds a norm's input and its output before any noise and before the factor of Scaled. In
+// a model without norms they are the same node, and the layer is an Identity.
 type NormNodes struct {
 	Layer   layers.Layer
 	In, Out *G.Node
@@ -50,7 +50,7 @@ func (m *Model) Forward(ids *G.Node) (*Activations, error) {
 }
 
 func (m *Model) forward() *forward {
-	return &forward{placement: m.config.Placement, residual: m.residual}
+	return &forward{placement: m.config.Placement, residual: m.residual, noise: m.noise, channels: m.config.Channels}
 }
 
 // stream returns the residual stream after all blocks.
@@ -58,8 +58,8 @@ func (m *Model) stream(f *forward, ids, positions *G.Node) *G.Node {
 	x := f.add(f.apply(m.wte, ids), f.apply(m.wpe, positions))
 	f.Residual = append(f.Residual, x)
 	for _, b := range m.blocks {
-		x = f.connect(b.norm1, x, func(x *G.Node) *G.Node { return b.attend(f, x) })
-		x = f.connect(b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(f, x) })
+		x = f.connect(b.depth, b.norm1, x, func(x *G.Node) *G.Node { return b.attend(f, x) })
+		x = f.connect(b.depth, b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(f, x) })
 		f.Residual = append(f.Residual, x)
 	}
 	return x
@@ -115,22 +115,32 @@ type forward struct {
 	Activations
 	placement Placement
 	residual  *layers.Residual
+	noise     *NormNoise
+	channels  int
 	err       error
 }
 
-// connect applies a residual connection around a branch, with norms where the placement puts them.
-func (f *forward) connect(n layers.Stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
+// connect applies a residual connection around a branch, with norms where the placement puts them. The
+// depth is that of the block.
+func (f *forward) connect(depth int, n layers.Stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
 	switch f.placement {
 	case Post:
 		return f.norm(n[0], f.add(x, branch(x)))
 	case Peri:
 		return f.add(x, f.norm(n[1], branch(f.norm(n[0], x))))
-	default:
+	case Scaled:
+		return f.add(x, branch(f.scaled(n[0].Name(), depth, f.norm(n[0], x))))
+	default: // Pre and Open
 		return f.add(x, branch(f.norm(n[0], x)))
 	}
 }
 
+// norm applies a norm and the model's noise.
 func (f *forward) norm(l layers.Layer, x *G.Node) *G.Node {
+	return f.noisy(l.Name(), f.normalize(l, x))
+}
+
+func (f *forward) normalize(l layers.Layer, x *G.Node) *G.Node {
 	y := f.apply(l, x)
 	f.Norms = append(f.Norms, NormNodes{l, x, y})
 	return y

@@ -204,8 +204,9 @@ func (w *weights) normByTensors(bias bool) Norm {
 	return n
 }
 
-// placement returns the placement that the names of the norms suggest. It never returns Post: a
-// missing last norm is more likely a fault, which that would hide.
+// placement returns the placement that the names of the norms suggest. It never returns Post or
+// Open: a missing last norm is more likely a fault, which they would hide. Nor does it return Scaled,
+// whose tensors are those of Pre.
 func (w *weights) placement() Placement {
 	if w.has(normEntry, "_post.weight") {
 		return Peri

@@ -22,10 +22,10 @@ import (
 // Names and shapes determine the configuration, which has the type float64 if the embedding has.
 // The rest comes from the metadata that Save writes, under keys with the prefix "gorgonorm.":
 // n_head, the number of heads; norm, because a norm with only a weight can be LayerNorm or
-// RMSNorm; placement; and gelu. Nonzero fields of given override all this, and the file must
-// agree with them. The seed has no effect. The defaults are LayerNorm, the placement Pre, and
-// nanoGPT's exact GELU, or GPT-2's tanh form if weights are transposed. The number of heads has
-// no default: if it is unknown, Load returns an error.
+// RMSNorm; placement, because Pre and Scaled have the same tensors; and gelu. Nonzero fields of given
+// override all this, and the file must agree with them. The seed has no effect. The defaults are
+// LayerNorm, the placement Pre, and nanoGPT's exact GELU, or GPT-2's tanh form if weights are
+// transposed. The number of heads has no default: if it is unknown, Load returns an error.
 //
 // Load reads the file in blocks, twice: first to check it, with one error that lists all faults,
 // then to fill the model.

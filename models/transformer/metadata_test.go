@@ -76,7 +76,7 @@ func TestInvalidNotesAreErrors(t *testing.T) {
 	want := "transformer: cannot load " + path +
 		`: its metadata has gorgonorm.n_head "-1", want a number of 1 or more; ` +
 		`its metadata: unknown norm "best", want one of ` + fmt.Sprintf("%q", NormNames()) + `; ` +
-		`its metadata has gorgonorm.placement "above", want one of ["pre" "post" "peri"]; ` +
+		`its metadata has gorgonorm.placement "above", want one of ["pre" "post" "peri" "scaled" "open"]; ` +
 		`its metadata has gorgonorm.gelu "fast", want one of ["tanh" "exact"]`
 	_, err = Load(G.NewGraph(), path, Config{})
 	require.EqualError(t, err, want)
@@ -96,4 +96,37 @@ func TestSaveKeepsToItsNamespace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"format": "pt", "gorgonorm.n_head": "2", "gorgonorm.norm": "rms",
 		"gorgonorm.placement": "pre", "gorgonorm.gelu": "tanh"}, header.Metadata())
+}
+
+// TestAPlacementThatNamesDoNotReveal comes from the metadata or the caller. Without either, the
+// tensors of Scaled are read as those of Pre, and the missing last norm of Open is a fault.
+func TestAPlacementThatNamesDoNotReveal(t *testing.T) {
+	t.Parallel()
+	for _, p := range []Placement{Scaled, Open} {
+		c := tiny("layer")
+		c.Placement = p
+		m, err := New(G.NewGraph(), c)
+		require.NoError(t, err)
+		f := fileOf(m)
+		path := f.write(t)
+		loaded, err := Load(G.NewGraph(), path, Config{Placement: p})
+		require.NoError(t, err)
+		sameConfig(t, m.config, loaded.config)
+
+		loaded, err = Load(G.NewGraph(), path, Config{})
+		if p == Open {
+			require.ErrorContains(t, err, "transformer.ln_f.weight is missing")
+		} else {
+			require.NoError(t, err)
+			require.Equal(t, Pre, loaded.config.Placement)
+		}
+
+		f.metadata[namespace+"placement"] = string(p)
+		path = f.write(t)
+		loaded, err = Load(G.NewGraph(), path, Config{})
+		require.NoError(t, err)
+		sameConfig(t, m.config, loaded.config)
+		_, err = Load(G.NewGraph(), path, Config{Placement: Pre})
+		require.ErrorContains(t, err, `its metadata has placement "`+string(p)+`", want "pre"`)
+	}
 }

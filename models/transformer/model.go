@@ -22,9 +22,10 @@ type Model struct {
 	g         *G.ExprGraph
 	wte, wpe  *layers.Embedding
 	blocks    []block
-	finalNorm layers.Stack // before the head; empty if the last block ends in a norm
+	finalNorm layers.Stack // before the head; empty for Post, whose last block ends in a norm, and Open
 	residual  *layers.Residual
 	loss      *layers.CrossEntropy
+	noise     *NormNoise // nil without noise
 }
 
 // New builds a model for training on the graph. Weights are drawn from a normal distribution with
@@ -50,9 +51,9 @@ func build(g *G.ExprGraph, c Config, init initialisation) (*Model, error) {
 		wpe:    b.embedding("transformer.wpe", c.Context),
 	}
 	for i := range c.Layers {
-		m.blocks = append(m.blocks, b.block(fmt.Sprintf("transformer.h.%d.", i)))
+		m.blocks = append(m.blocks, b.block(i))
 	}
-	if c.Placement != Post {
+	if c.Placement != Post && c.Placement != Open {
 		m.finalNorm = layers.Stack{b.norm("transformer.ln_f")}
 	}
 	var err error

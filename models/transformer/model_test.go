@@ -282,7 +282,7 @@ func TestInvalidConfigs(t *testing.T) {
 		{"transformer: context is 0, want 1 or more", func(c *Config) { c.Context = 0 }},
 		{"transformer: layers is -1, want 1 or more", func(c *Config) { c.Layers = -1 }},
 		{"transformer: no norm is chosen, want one of Norms", func(c *Config) { c.Norm = Norm{} }},
-		{`transformer: unknown placement "x", want one of ["pre" "post" "peri"]`,
+		{`transformer: unknown placement "x", want one of ["pre" "post" "peri" "scaled" "open"]`,
 			func(c *Config) { c.Placement = "x" }},
 		{`transformer: unknown GELU "new", want one of ["tanh" "exact"]`, func(c *Config) { c.GELU = "new" }},
 		{`transformer: norm "layer" has no NewQK, which Config.QKNorm needs`,

@@ -11,8 +11,9 @@ import (
 type Axis struct {
 	Label  string
 	Lo, Hi float64
-	Log    bool // logarithmic
-	Whole  bool // with ticks at whole numbers only
+	Log    bool     // logarithmic
+	Whole  bool     // with ticks at whole numbers only
+	Names  []string // of the values 0, 1, 2, … instead of numbers
 }
 
 // Linear returns an axis that holds the values from lo to hi with a margin.
@@ -22,6 +23,11 @@ func Linear(label string, lo, hi float64) Axis {
 		margin = 0.5
 	}
 	return Axis{Label: label, Lo: lo - margin, Hi: hi + margin}
+}
+
+// Named returns an axis of names at 0, 1, 2, ….
+func Named(label string, names []string) Axis {
+	return Axis{Label: label, Lo: -0.5, Hi: float64(len(names)) - 0.5, Names: names}
 }
 
 // Log returns a logarithmic axis that holds the values from lo to hi with a margin, and
@@ -61,6 +67,8 @@ func (a Axis) right(v, fraction float64) float64 {
 
 func (a Axis) ticks() plot.TickerFunc {
 	switch {
+	case a.Names != nil:
+		return namedTicks(a.Names)
 	case a.Log:
 		return logTicks
 	case a.Whole:

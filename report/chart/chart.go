@@ -17,7 +17,7 @@ import (
 type Chart struct {
 	Title      string // not drawn; it describes the chart to readers who cannot see it
 	X, Y       Axis
-	Level      *float64 // the Y of a grey line; nil for none
+	Levels     []Level
 	Series     []Series
 	LinesOnTop bool    // draw the lines of a series over its marks, not under
 	Crosses    []Cross // over all series
@@ -25,7 +25,7 @@ type Chart struct {
 
 // Series is the curves and marks of one entry in the legend.
 type Series struct {
-	Label string
+	Label string // in the legend; "" for no entry
 	Style
 	Lines [][]Point // a line of one point is drawn as a dot
 	Marks []Point   // nil if the legend's entry has no mark either
@@ -33,6 +33,12 @@ type Series struct {
 
 // Point is a point of the plane.
 type Point struct{ X, Y float64 }
+
+// Level is a horizontal grey line. It has an entry in the legend unless its label is empty.
+type Level struct {
+	Label string // in the legend; "" for no entry
+	Y     float64
+}
 
 // Cross marks a point in the colour of a style.
 type Cross struct {
@@ -93,8 +99,10 @@ func (c Chart) draw() drawing {
 		line.Color, line.Width = color.Gray{0xdd}, 0.5
 	}
 	d.plot.Add(grid)
-	if c.Level != nil && c.Y.Inside(*c.Level) {
-		d.level(*c.Level)
+	for i, l := range c.Levels {
+		if c.Y.Inside(l.Y) {
+			d.level(l, i)
+		}
 	}
 	for _, s := range c.Series {
 		d.series(s)
@@ -117,11 +125,16 @@ func (d *drawing) axis(to *plot.Axis, a Axis, f font.Font) {
 	to.Padding = 0
 }
 
-func (d *drawing) level(y float64) {
-	d.plot.Add(&plotter.Line{
-		XYs:       d.place([]Point{{d.X.Lo, y}, {d.X.Hi, y}}),
-		LineStyle: draw.LineStyle{Color: color.Gray{0x99}, Width: 1.5},
-	})
+// level draws the i-th level, each with dashes of its own.
+func (d *drawing) level(l Level, i int) {
+	line := &plotter.Line{
+		XYs:       d.place([]Point{{d.X.Lo, l.Y}, {d.X.Hi, l.Y}}),
+		LineStyle: draw.LineStyle{Color: color.Gray{0x99}, Width: 1.5, Dashes: Style{Pattern: i}.dashes()},
+	}
+	d.plot.Add(line)
+	if l.Label != "" {
+		d.legend.Add(l.Label, line)
+	}
 }
 
 func (d *drawing) place(points []Point) plotter.XYs {
@@ -137,7 +150,9 @@ func (d *drawing) series(s Series) {
 	if s.Marks != nil {
 		look = append(look, &plotter.Scatter{GlyphStyle: s.mark(s.glyph(), markRadius)})
 	}
-	d.legend.Add(s.Label, look...)
+	if s.Label != "" {
+		d.legend.Add(s.Label, look...)
+	}
 	if d.LinesOnTop {
 		d.marks(s)
 		d.lines(s)

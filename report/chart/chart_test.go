@@ -42,9 +42,8 @@ func svgOf(t *testing.T, c Chart) string {
 func TestLayers(t *testing.T) {
 	t.Parallel()
 	line, mark := []Point{{1, 1}, {2, 2}}, []Point{{1.5, 1.5}}
-	level := 1.2
 	c := Chart{
-		Title: `A "title"`, X: Linear("x", 1, 2), Y: Linear("y", 1, 2), Level: &level,
+		Title: `A "title"`, X: Linear("x", 1, 2), Y: Linear("y", 1, 2), Levels: []Level{{Y: 1.2}},
 		Series: []Series{
 			{Label: "first", Style: Style{1, 2}, Lines: [][]Point{line}, Marks: mark},
 			{Label: "second", Style: Style{2, 0}, Lines: [][]Point{line}},
@@ -68,7 +67,7 @@ func TestLayers(t *testing.T) {
 	inOrder(svg, `aria-label="A &#34;title&#34; by x: first; second"`, grey, line1, mark1, line2, cross3)
 	c.LinesOnTop = true
 	inOrder(svgOf(t, c), grey, mark1, line1, line2, cross3)
-	level = 3
+	c.Levels[0].Y = 3
 	assert.NotContains(t, svgOf(t, c), grey, "a level outside the axis")
 }
 

@@ -59,3 +59,13 @@ func logTicks(lo, hi float64) []plot.Tick {
 func power(v float64) string {
 	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(fmt.Sprintf("%.3g", v))
 }
+
+// namedTicks has a tick with a name at each of 0, 1, 2, ….
+func namedTicks(names []string) plot.TickerFunc {
+	return func(_, _ float64) (ticks []plot.Tick) {
+		for i, name := range names {
+			ticks = append(ticks, plot.Tick{Value: float64(i), Label: name})
+		}
+		return ticks
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strings"
 
 	"gorgonorm/runlog"
 )
@@ -15,6 +16,7 @@ type Kind struct {
 	Norm      string
 	Placement string // of the norms in a block
 	QK        bool   // whether queries and keys are normalized
+	Variation string // names of the settings that runlog.Config.Variations lists
 }
 
 // KindOf returns the kind of a run.
@@ -23,19 +25,22 @@ func KindOf(r runlog.Run) Kind {
 		Norm:      cmp.Or(r.Summary.Norm, r.Config.Norm, "unnamed"),
 		Placement: cmp.Or(r.Config.Placement, "pre"),
 		QK:        r.Config.QKNorm,
+		Variation: strings.Join(r.Config.Variations(), " "),
 	}
 }
 
-// plain reports whether the norms are placed as in GPT-2, and nowhere else.
-func (k Kind) plain() bool { return k.Placement == "pre" && !k.QK }
+// plain reports whether the norms are placed as in GPT-2, and nowhere else, and nothing else
+// varies.
+func (k Kind) plain() bool { return k.Placement == "pre" && !k.QK && k.Variation == "" }
 
-// Name returns the norm's name, with the placement and qk-norm if not all kinds share
-// them.
+// Name returns the norm's name, with the placement, qk-norm and the variations if not all
+// kinds share them.
 func (k Kind) Name(all []Kind) string {
-	placed, qk := false, false
+	placed, qk, varied := false, false, false
 	for _, o := range all {
 		placed = placed || o.Placement != k.Placement
 		qk = qk || o.QK != k.QK
+		varied = varied || o.Variation != k.Variation
 	}
 	s := k.Norm
 	if placed {
@@ -44,17 +49,21 @@ func (k Kind) Name(all []Kind) string {
 	if qk && k.QK {
 		s += " qk"
 	}
+	if varied && k.Variation != "" {
+		s += " " + k.Variation
+	}
 	return s
 }
 
-var placements = []string{"pre", "post", "peri"}
+var placements = []string{"pre", "post", "peri", "scaled", "open"}
 
-// CompareKinds orders kinds by norm, placement and qk-norm.
+// CompareKinds orders kinds by norm, placement, qk-norm and variations.
 func CompareKinds(a, b Kind) int {
 	return cmp.Or(
 		compareKnown(runlog.Norms, a.Norm, b.Norm),
 		compareKnown(placements, a.Placement, b.Placement),
 		compareBools(a.QK, b.QK),
+		compareKnown(append([]string{""}, runlog.Orders...), a.Variation, b.Variation),
 	)
 }
 

@@ -10,6 +10,24 @@ import (
 	"gorgonorm/runlog"
 )
 
+// TestVariations checks the names of runs in several orders, and their place in a report.
+func TestVariations(t *testing.T) {
+	t.Parallel()
+	var runs []runlog.Run
+	for _, order := range []string{runlog.EasyFirst, "", runlog.Blocks} {
+		r := runtest.Cell("layer", "pre", false, 0.01, 1, 2)
+		r.Config.Order = order
+		runs = append(runs, r)
+	}
+	var names []string
+	for _, v := range Of(runs).Variants {
+		names = append(names, v.Name)
+		assert.Len(t, v.Runs, 1)
+	}
+	assert.Equal(t, []string{"layer", "layer blocks", "layer easy-first"}, names)
+	assert.Equal(t, "layer", Of(runs[:1]).Variants[0].Name, "what all runs share is no part of a name")
+}
+
 func TestOrder(t *testing.T) {
 	t.Parallel()
 	want := []runlog.Run{

@@ -94,7 +94,9 @@ type QKNorm struct {
 func qkNorm(vs []Variant) (q QKNorm) {
 	var samples [][]runlog.Float
 	for _, without := range vs {
-		with, ok := find(vs, Kind{without.Norm, without.Placement, true})
+		qk := without.Kind
+		qk.QK = true
+		with, ok := find(vs, qk)
 		if without.QK || !ok || !slices.Equal(with.Rates, without.Rates) ||
 			!with.Sensitivity.Finite() || !without.Sensitivity.Finite() {
 			continue
@@ -138,7 +140,9 @@ type LayerRMS struct {
 func layerRMS(vs []Variant) (l LayerRMS) {
 	var samples [][]runlog.Float
 	for _, layer := range vs {
-		rms, ok := find(vs, Kind{"rms", layer.Placement, layer.QK})
+		kind := layer.Kind
+		kind.Norm = "rms"
+		rms, ok := find(vs, kind)
 		if layer.Norm != "layer" || !ok || len(finite(layer.Lowest)) == 0 || len(finite(rms.Lowest)) == 0 {
 			continue
 		}

@@ -14,7 +14,7 @@ type Growth struct {
 }
 
 func growth(vs []Variant) (g Growth) {
-	none, _ := find(vs, Kind{"none", "pre", false})
+	none, _ := find(vs, Kind{Norm: "none", Placement: "pre"})
 	for _, lr := range none.Rates {
 		depth, time := growthAt(vs, lr)
 		deepest, known := depth.largest("none")

@@ -77,9 +77,10 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, c):
+    def __init__(self, c, number):
         super().__init__()
         self.placement = c.placement
+        self.scale = number ** -0.5 if c.placement == "scaled" else 1
         self.ln_1, self.attn = make_norm(c.norm, c.channels, c.bias), Attention(c)
         self.ln_2, self.mlp = make_norm(c.norm, c.channels, c.bias), MLP(c)
         if c.placement == "peri":
@@ -92,8 +93,8 @@ class Block(nn.Module):
         if self.placement == "peri":
             x = x + self.ln_1_post(self.attn(self.ln_1(x)))
             return x + self.ln_2_post(self.mlp(self.ln_2(x)))
-        x = x + self.attn(self.ln_1(x))
-        return x + self.mlp(self.ln_2(x))
+        x = x + self.attn(self.scale * self.ln_1(x))
+        return x + self.mlp(self.scale * self.ln_2(x))
 
 
 class GPT(nn.Module):
@@ -102,8 +103,8 @@ class GPT(nn.Module):
         self.transformer = nn.ModuleDict({
             "wte": nn.Embedding(c.vocab, c.channels),
             "wpe": nn.Embedding(c.context, c.channels),
-            "h": nn.ModuleList(Block(c) for _ in range(c.layers)),
-            "ln_f": make_norm("none" if c.placement == "post" else c.norm, c.channels, c.bias),
+            "h": nn.ModuleList(Block(c, i + 1) for i in range(c.layers)),
+            "ln_f": make_norm("none" if c.placement in ("post", "open") else c.norm, c.channels, c.bias),
         })
         self.lm_head = nn.Linear(c.channels, c.vocab, bias=False)
         self.lm_head.weight = self.transformer.wte.weight

@@ -117,7 +117,7 @@ def transformer_params(rnd, bias, vocab, context, layers, C, placement, qk):
         linear(h + "mlp.c_proj", C, 4 * C)
         if placement == "peri":
             norm(h + "ln_2_post")
-    if placement != "post":
+    if placement not in ("post", "open"):
         norm("transformer.ln_f")
     return {name: leaf(t) for name, t in p.items()}
 
@@ -132,11 +132,13 @@ def transformer_logits(p, ids, kind, eps, layers, heads, placement, qk):
             return rms_norm(x, weight, eps)
         return F.layer_norm(x, weight.shape, weight, p.get(name + ".bias"), eps)
 
-    def residual(x, branch, ln):
+    def residual(x, branch, ln, block):
         if placement == "post":
             return norm(x + branch(x), ln)
         if placement == "peri":
             return x + norm(branch(norm(x, ln)), ln + "_post")
+        if placement == "scaled":
+            return x + branch(norm(x, ln) / math.sqrt(block))
         return x + branch(norm(x, ln))
 
     def attend(x, h):
@@ -153,9 +155,9 @@ def transformer_logits(p, ids, kind, eps, layers, heads, placement, qk):
     x = F.embedding(ids, wte) + wpe[:ids.shape[1]]
     for i in range(layers):
         h = f"transformer.h.{i}."
-        x = residual(x, partial(attend, h=h), h + "ln_1")
-        x = residual(x, partial(mlp, h=h), h + "ln_2")
-    if placement != "post":
+        x = residual(x, partial(attend, h=h), h + "ln_1", i + 1)
+        x = residual(x, partial(mlp, h=h), h + "ln_2", i + 1)
+    if placement not in ("post", "open"):
         x = norm(x, "transformer.ln_f")
     return F.linear(x, wte)
 
@@ -189,7 +191,9 @@ def placements():
     variants = [("post", False, "layer", True), ("post", False, "rms", False),
                 ("peri", False, "layer", True), ("peri", False, "rms", False),
                 ("pre", True, "layer", True), ("pre", True, "rms", False),
-                ("post", True, "layer", False), ("peri", True, "rms", False)]
+                ("post", True, "layer", False), ("peri", True, "rms", False),
+                ("scaled", False, "layer", True), ("scaled", True, "rms", False),
+                ("open", False, "layer", True)]
     models = []
     for placement, qk_norm, kind, bias in variants:
         eps = 1e-6 if kind == "rms" else 1e-5
