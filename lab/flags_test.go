@@ -15,7 +15,8 @@ func TestOrdersAndSharesAreAxes(t *testing.T) {
 	f := flag.NewFlagSet("lab", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	o := DefineFlags(f)
-	require.NoError(t, f.Parse([]string{"-norms", "layer", "-lr", "1e-3", "-order", "random,blocks", "-text-share", "0.05,1"}))
+	require.NoError(t, f.Parse([]string{
+		"-norms", "layer", "-lr", "1e-3", "-order", "random,blocks", "-text-share", "0.05,1"}))
 	require.NoError(t, o.Check())
 	var ids []string
 	for _, c := range o.Grid.Configs() {

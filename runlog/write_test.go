@@ -235,7 +235,10 @@ func TestACopyOfARunCountsOnce(t *testing.T) {
 func TestMeasuresThatTheConfigAsksFor(t *testing.T) {
 	t.Parallel()
 	val := Float(2)
-	around := &Landscape{Along: []Along{{Times: 1, Loss: -0.1, Gradient: nan}}, Blocks: []BlockChange{{Gradient: 1, Cosine: 0.5}}}
+	around := &Landscape{
+		Along:  []Along{{Times: 1, Loss: -0.1, Gradient: nan}},
+		Blocks: []BlockChange{{Gradient: 1, Cosine: 0.5}},
+	}
 	for name, c := range map[string]struct {
 		change func(*Run)
 		want   string // "" for none

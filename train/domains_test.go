@@ -90,11 +90,12 @@ func TestDomainsOfGo(t *testing.T) {
 func TestDomainErrors(t *testing.T) {
 	t.Parallel()
 	for want, domains := range map[string][]string{
-		"a text of domains has 1, want two or more (give a single text with -data)":             {"go"},
-		`unknown domain "rust", want one of go, assembly, html, english, or name=file`:          {"go", "rust"},
-		`domain "go=x" needs a name of its own, before the =`:                                   {"go", "go=x"},
-		`domain "=x" needs a name of its own, before the =`:                                     {"go", "=x"},
-		"reading the text: open " + filepath.Join("no", "file") + ": no such file or directory": {"go", "x=" + filepath.Join("no", "file")},
+		"a text of domains has 1, want two or more (give a single text with -data)":    {"go"},
+		`unknown domain "rust", want one of go, assembly, html, english, or name=file`: {"go", "rust"},
+		`domain "go=x" needs a name of its own, before the =`:                          {"go", "go=x"},
+		`domain "=x" needs a name of its own, before the =`:                            {"go", "=x"},
+		"reading the text: open " + filepath.Join("no", "file") + ": no such file or directory": {
+			"go", "x=" + filepath.Join("no", "file")},
 	} {
 		_, err := ReadDomains(domains)
 		require.EqualError(t, err, "train: "+want)
@@ -111,7 +112,8 @@ func TestDomainErrors(t *testing.T) {
 	c.Order = runlog.EasyFirst
 	require.NoError(t, Check(c, text))
 	c.Order = "sorted"
-	require.EqualError(t, Check(c, text), `train: order is "sorted", want one of blocks, one-domain, easy-first, hard-first`)
+	require.EqualError(t, Check(c, text),
+		`train: order is "sorted", want one of blocks, one-domain, easy-first, hard-first`)
 	c.Order, c.Steps = runlog.EasyFirst, math.MaxInt
 	require.ErrorContains(t, Check(c, text), "has more than 16777216 (give fewer -steps)")
 }
@@ -220,6 +222,7 @@ func TestDomainWindows(t *testing.T) {
 	require.Equal(t, []int{0, 30, 41}, windowsIn([]Span{{0, 30}, {30, 41}, {41, 100}}, 5, 1, 6), "the shortest has one")
 	spans := []Span{{0, 30}, {30, 60}, {60, 100}}
 	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, windowsIn(spans, 5, 1, 6))
-	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, windowsIn(spans, 5, 2, 2), "a batch of each, though more than asked for")
+	require.Equal(t, []int{0, 30, 60, 12, 42, 77}, windowsIn(spans, 5, 2, 2),
+		"a batch of each, though more than asked for")
 	require.Equal(t, []int{0, 30, 60, 6, 36, 68, 12, 42, 77, 18, 48, 86}, windowsIn(spans, 5, 2, 6))
 }
