@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -43,6 +44,13 @@ func pick[T any](b *Bench, quick, full T) T {
 // random returns the source of a seed's draws for one purpose.
 func random(seed uint64, purpose string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, hash(purpose)))
+}
+
+// hash returns a number for a name.
+func hash(name string) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return h.Sum64()
 }
 
 // trained is a finished run of the lab and where its files are.

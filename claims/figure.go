@@ -1,7 +1,5 @@
 package claims
 
-import "hash/fnv"
-
 // Figure is what a picture shows, whatever draws it.
 type Figure struct {
 	Title      string
@@ -34,10 +32,4 @@ func pointOf(x float64, i Interval) Point {
 		return Point{X: x, Y: i.Mean, Low: i.Mean, High: i.Mean}
 	}
 	return Point{X: x, Y: i.Mean, Low: i.Low, High: i.High}
-}
-
-func hash(s string) uint64 {
-	h := fnv.New64a()
-	h.Write([]byte(s))
-	return h.Sum64()
 }

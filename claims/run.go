@@ -119,11 +119,12 @@ func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, 
 		}
 		t := tested{claim: c, judgements: c.judge(m.decoded), figures: c.figures(m.decoded)}
 		if c.times != nil {
-			times, err := readMeasured(o.Out, *c.times, r.Settings)
-			if err != nil {
+			switch times, err := readMeasured(o.Out, *c.times, r.Settings); {
+			case err == nil:
+				t.timed = c.times.judge(times.decoded)
+			case !errors.Is(err, fs.ErrNotExist): // a stopped run may have left the claim without its times
 				return r, err
 			}
-			t.timed = c.times.judge(times.decoded)
 		}
 		all = append(all, t)
 		r.Claims = append(r.Claims, Result{

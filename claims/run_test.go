@@ -82,6 +82,16 @@ func TestSomeClaimsAreTestedAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, shown, "what is measured is not measured again")
 
+	// A run that was stopped between a claim and its times does not stand in another claim's way.
+	planted := `{"measurements": {"layer": [2, 2], "rms": [2, 2], "places": [{"share": [0.1, 0.1]}], ` +
+		`"folded": [0], "unfolded": [0]}}`
+	stopped := filepath.Join(o.Out, "measured", "mean-quick-2.json")
+	require.NoError(t, os.WriteFile(stopped, []byte(planted), 0o666))
+	r, err = Run(context.Background(), o, nil)
+	require.NoError(t, err)
+	require.Len(t, r.Claims, 2)
+	require.Empty(t, r.Claims[1].OnThisMachine)
+
 	path := filepath.Join(o.Out, "measured", "samples-quick-2.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"measurements": {"batch_sizes": `), 0o666))
 	_, err = Run(context.Background(), o, nil)

@@ -64,11 +64,7 @@ type separability struct {
 const rowFeatures = 64
 
 func measureShape(ctx context.Context, b *Bench) (d shapeData, err error) {
-	path, err := train.DefaultText()
-	if err != nil {
-		return d, err
-	}
-	text, err := train.ReadCorpus(path)
+	text, err := defaultText()
 	if err != nil {
 		return d, err
 	}
