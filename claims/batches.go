@@ -48,9 +48,9 @@ type batchesNorm struct {
 // batchesLosses are losses with running, recomputed and per-domain statistics, an element for
 // each seed; nil for what was not measured.
 type batchesLosses struct {
-	Running  []float64 `json:"running"`
-	Precise  []float64 `json:"recomputed,omitempty"`
-	ByDomain []float64 `json:"per_domain,omitempty"`
+	Running  series `json:"running"`
+	Precise  series `json:"recomputed,omitempty"`
+	ByDomain series `json:"per_domain,omitempty"`
 }
 
 func measureBatches(ctx context.Context, b *Bench) (d batchesData, err error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
@@ -121,9 +122,20 @@ func experiment[M any](
 			}
 			return m, nil
 		},
-		judge:   func(m any) []Judgement { return judge(m.(M)) },
+		judge:   func(m any) []Judgement { return finite(judge(m.(M))) },
 		figures: func(m any) []Figure { return figures(m.(M)) },
 	}
+}
+
+// finite returns the judgements with Undecided for each whose effect is not a number: no rule
+// compares that with anything, so that it could come out either way.
+func finite(js []Judgement) []Judgement {
+	for i, j := range js {
+		if math.IsNaN(j.Size.Mean) {
+			js[i].Verdict, js[i].Reason = Undecided, "not all measurements are finite: "+j.Reason
+		}
+	}
+	return js
 }
 
 // withTimes adds measurements of time, which differ from run to run and from machine to

@@ -53,8 +53,8 @@ type curriculumOrder struct {
 
 // curriculumLosses are the last validation losses, an element for each seed.
 type curriculumLosses struct {
-	All      []float64   `json:"all"`
-	ByDomain [][]float64 `json:"by_domain"` // of each domain
+	All      series   `json:"all"`
+	ByDomain []series `json:"by_domain"` // of each domain
 }
 
 func measureCurriculum(ctx context.Context, b *Bench) (d curriculumData, err error) {
@@ -74,7 +74,7 @@ func measureCurriculum(ctx context.Context, b *Bench) (d curriculumData, err err
 }
 
 func curriculumLossesOf(runs []trained) curriculumLosses {
-	l := curriculumLosses{All: validation(runs), ByDomain: make([][]float64, len(train.DomainNames))}
+	l := curriculumLosses{All: validation(runs), ByDomain: make([]series, len(train.DomainNames))}
 	for _, r := range runs {
 		for i, v := range r.Summary.DomainVal {
 			l.ByDomain[i] = append(l.ByDomain[i], float64(v.Loss))

@@ -46,10 +46,10 @@ type freeData struct {
 
 // freeNorm has an element for each seed.
 type freeNorm struct {
-	Norm  string    `json:"norm"`
-	LR    float64   `json:"lr"` // the better of freeRates
-	Val   []float64 `json:"val"`
-	Train []float64 `json:"train"` // loss in evaluation mode on littleText of the text
+	Norm  string  `json:"norm"`
+	LR    float64 `json:"lr"` // the better of freeRates
+	Val   series  `json:"val"`
+	Train series  `json:"train"` // loss in evaluation mode on littleText of the text
 }
 
 // littleText is the share of the text that counts as little.

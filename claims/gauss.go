@@ -51,10 +51,10 @@ type gaussEmbedding struct {
 
 // gaussDepth has an element for each seed.
 type gaussDepth struct {
-	Skewness []float64 `json:"skewness"`
-	Kurtosis []float64 `json:"excess_kurtosis"`
-	Variance []float64 `json:"variance"`
-	Rejected []float64 `json:"rejected"` // share of the tokens
+	Skewness series `json:"skewness"`
+	Kurtosis series `json:"excess_kurtosis"`
+	Variance series `json:"variance"`
+	Rejected series `json:"rejected"` // share of the tokens
 }
 
 // embeddings draw numbers of mean 0 and variance 1.

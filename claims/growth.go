@@ -59,11 +59,11 @@ type growthModel struct {
 // growthRun has the RMS of the residual stream. Probes whose numbers are not finite are left
 // out.
 type growthRun struct {
-	Initial   []float64 `json:"initial"` // after each block, in the first step
-	Trained   []float64 `json:"trained"` // the same at the last probe
-	Steps     []int     `json:"steps"`   // of the probes
-	Last      []float64 `json:"last"`    // after the last block, at each probe
-	NonFinite bool      `json:"non_finite,omitempty"`
+	Initial   series `json:"initial"` // after each block, in the first step
+	Trained   series `json:"trained"` // the same at the last probe
+	Steps     []int  `json:"steps"`   // of the probes
+	Last      series `json:"last"`    // after the last block, at each probe
+	NonFinite bool   `json:"non_finite,omitempty"`
 }
 
 // growthArms are the models compared. Those after the first have norms, pre-norm first.

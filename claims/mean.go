@@ -39,18 +39,18 @@ var mean = withTimes(experiment(About{
 
 // meanData is what the experiment measures.
 type meanData struct {
-	Layer    []float64   `json:"layer"` // last validation loss, an element for each seed
-	RMS      []float64   `json:"rms"`
+	Layer    series      `json:"layer"` // last validation loss, an element for each seed
+	RMS      series      `json:"rms"`
 	Chance   float64     `json:"chance"` // 1/C
 	Places   []meanShare `json:"places"`
-	Folded   []float64   `json:"folded"`   // largest difference of logits over the largest logit, an element for each seed
-	Unfolded []float64   `json:"unfolded"` // the same where the mean is dropped without folding it
+	Folded   series      `json:"folded"`   // largest difference of logits over the largest logit, an element for each seed
+	Unfolded series      `json:"unfolded"` // the same where the mean is dropped without folding it
 }
 
 // meanShare is the mean of C·μ²/‖x‖² over tokens at one norm, an element for each seed.
 type meanShare struct {
-	Name  string    `json:"name"`
-	Share []float64 `json:"share"`
+	Name  string `json:"name"`
+	Share series `json:"share"`
 }
 
 func measureMean(ctx context.Context, b *Bench) (d meanData, err error) {
@@ -254,10 +254,10 @@ func drawMean(d meanData) []Figure {
 
 // meanTimes are LayerNorm's and RMSNorm's times in seconds, measured in turns.
 type meanTimes struct {
-	StepLayer []float64 `json:"step_layer"`
-	StepRMS   []float64 `json:"step_rms"`
-	NormLayer []float64 `json:"norm_layer"`
-	NormRMS   []float64 `json:"norm_rms"`
+	StepLayer series `json:"step_layer"`
+	StepRMS   series `json:"step_rms"`
+	NormLayer series `json:"norm_layer"`
+	NormRMS   series `json:"norm_rms"`
 }
 
 func measureMeanTimes(ctx context.Context, b *Bench) (t meanTimes, err error) {

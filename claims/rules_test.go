@@ -45,10 +45,10 @@ func five(v, spread float64) []float64 {
 func TestSamplesRule(t *testing.T) {
 	t.Parallel()
 	data := func(batch, end, layer []float64, growths ...float64) sampleData {
-		zero := [][]float64{five(0, 0), five(0, 0)}
-		moved := [][]float64{batch, end}
+		zero := []series{five(0, 0), five(0, 0)}
+		moved := []series{batch, end}
 		d := sampleData{Sizes: []int{2, 256}, Others: []othersInfluence{
-			{"batch", moved, moved}, {"layer", [][]float64{layer, layer}, zero}, {"rms", zero, zero}}}
+			{"batch", moved, moved}, {"layer", []series{layer, layer}, zero}, {"rms", zero, zero}}}
 		for i, norm := range []string{"batch", "layer"} {
 			d.Growth = append(d.Growth, gradientGrowth{norm, five(growths[i], growths[2])})
 		}

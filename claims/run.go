@@ -26,6 +26,7 @@ const (
 type Options struct {
 	Out   string   // the directory that is written to
 	Only  []string // names; none for all
+	Seed  uint64   // the first of the seeds
 	Seeds int
 	Quick bool
 	Jobs  int // training runs side by side; 0 for one a core
@@ -100,7 +101,7 @@ func Run(ctx context.Context, o Options, onProgress func(Progress)) (r Results, 
 	}
 	r.Quick = o.Quick
 	for i := range o.Seeds {
-		r.Seeds = append(r.Seeds, uint64(i+1))
+		r.Seeds = append(r.Seeds, o.Seed+uint64(i))
 	}
 	if err := os.MkdirAll(filepath.Join(o.Out, "measured"), 0o777); err != nil {
 		return r, fmt.Errorf("claims: %w", err)
@@ -232,7 +233,8 @@ func measuredFile(dir string, c Claim, s Settings) string {
 	if s.Quick {
 		kind = "quick"
 	}
-	return filepath.Join(dir, "measured", fmt.Sprintf("%s-%s-%d.json", c.Name, kind, len(s.Seeds)))
+	name := fmt.Sprintf("%s-%s-seeds-%d-%d.json", c.Name, kind, s.Seeds[0], s.Seeds[len(s.Seeds)-1])
+	return filepath.Join(dir, "measured", name)
 }
 
 // readMeasured returns a claim's measurements under the settings. The error is

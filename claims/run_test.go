@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -24,7 +26,7 @@ func TestEveryExperimentWorksInItsQuickForm(t *testing.T) {
 		require.NoError(t, err)
 		return string(b)
 	}
-	o := Options{Out: t.TempDir(), Seeds: 2, Quick: true, Jobs: 1}
+	o := Options{Out: t.TempDir(), Seed: 1, Seeds: 2, Quick: true, Jobs: 1}
 	require.NoError(t, o.Check())
 	r, err := Run(context.Background(), o, nil)
 	require.NoError(t, err)
@@ -48,7 +50,28 @@ func TestEveryExperimentWorksInItsQuickForm(t *testing.T) {
 	require.NotContains(t, string(page), "http://www.w3.org/1999/xlink", "the page needs no other file")
 	require.NotContains(t, string(page), "<script")
 
-	stopped := Options{Out: t.TempDir(), Seeds: 2, Quick: true, Jobs: 3}
+	t.Run("which decide nothing where they are not finite", func(t *testing.T) {
+		for _, c := range withTimesOf(All) {
+			m, err := readMeasured(o.Out, c, r.Settings)
+			require.NoError(t, err)
+			spoil(reflect.ValueOf(m.decoded))
+			data, err := json.Marshal(m.decoded)
+			require.NoError(t, err, c.Name)
+			m.decoded, err = c.decode(data)
+			require.NoError(t, err, c.Name)
+			for _, j := range c.judge(m.decoded) {
+				if j.Part != "for each row by itself" { // which trains nothing
+					require.Equal(t, Undecided, j.Verdict, "%s: %s", c.Name, j.Part)
+				}
+			}
+			for _, f := range c.figures(m.decoded) {
+				_, err := f.svg()
+				require.NoError(t, err, c.Name)
+			}
+		}
+	})
+
+	stopped := Options{Out: t.TempDir(), Seed: 1, Seeds: 2, Quick: true, Jobs: 3}
 	ctx, cancel := context.WithCancel(context.Background())
 	_, err = Run(ctx, stopped, func(p Progress) {
 		if p.Done == 2 {
@@ -62,9 +85,27 @@ func TestEveryExperimentWorksInItsQuickForm(t *testing.T) {
 	require.Equal(t, results(o.Out), results(stopped.Out))
 }
 
+// spoil makes every number of every series in v NaN.
+func spoil(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			spoil(v.Field(i))
+		}
+	case reflect.Slice, reflect.Array:
+		list, ok := v.Interface().(series)
+		for i := range list {
+			list[i] = math.NaN()
+		}
+		for i := 0; !ok && i < v.Len(); i++ {
+			spoil(v.Index(i))
+		}
+	}
+}
+
 func TestSomeClaimsAreTestedAlone(t *testing.T) {
 	t.Parallel()
-	o := Options{Out: t.TempDir(), Seeds: 2, Quick: true, Only: []string{"samples"}}
+	o := Options{Out: t.TempDir(), Seed: 1, Seeds: 2, Quick: true, Only: []string{"samples"}}
 	var shown []string
 	r, err := Run(context.Background(), o, func(p Progress) { shown = append(shown, p.String()) })
 	require.NoError(t, err)
@@ -82,17 +123,25 @@ func TestSomeClaimsAreTestedAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, shown, "what is measured is not measured again")
 
+	again := o
+	again.Seed, shown = 3, nil
+	r, err = Run(context.Background(), again, func(p Progress) { shown = append(shown, p.String()) })
+	require.NoError(t, err)
+	require.NotEmpty(t, shown, "other seeds are measured")
+	require.Equal(t, []uint64{3, 4}, r.Seeds)
+	require.NotEqual(t, read.Claims[0].Measurements, r.Claims[0].Measurements)
+
 	// A run that was stopped between a claim and its times does not stand in another claim's way.
 	planted := `{"measurements": {"layer": [2, 2], "rms": [2, 2], "places": [{"share": [0.1, 0.1]}], ` +
 		`"folded": [0], "unfolded": [0]}}`
-	stopped := filepath.Join(o.Out, "measured", "mean-quick-2.json")
+	stopped := filepath.Join(o.Out, "measured", "mean-quick-seeds-1-2.json")
 	require.NoError(t, os.WriteFile(stopped, []byte(planted), 0o666))
 	r, err = Run(context.Background(), o, nil)
 	require.NoError(t, err)
 	require.Len(t, r.Claims, 2)
 	require.Empty(t, r.Claims[1].OnThisMachine)
 
-	path := filepath.Join(o.Out, "measured", "samples-quick-2.json")
+	path := filepath.Join(o.Out, "measured", "samples-quick-seeds-1-2.json")
 	require.NoError(t, os.WriteFile(path, []byte(`{"measurements": {"batch_sizes": `), 0o666))
 	_, err = Run(context.Background(), o, nil)
 	require.ErrorContains(t, err, path)

@@ -45,15 +45,15 @@ type sampleData struct {
 // othersInfluence is how far one row's output and gradient move when all other rows change:
 // ‖change‖/‖value‖, an element for each seed of each batch size. It is 0 only if no bit changes.
 type othersInfluence struct {
-	Norm     string      `json:"norm"`
-	Output   [][]float64 `json:"output"`
-	Gradient [][]float64 `json:"gradient"`
+	Norm     string   `json:"norm"`
+	Output   []series `json:"output"`
+	Gradient []series `json:"gradient"`
 }
 
 // gradientGrowth is the growth of the squared gradient per layer, an element for each seed.
 type gradientGrowth struct {
-	Norm   string    `json:"norm"`
-	Growth []float64 `json:"growth"`
+	Norm   string `json:"norm"`
+	Growth series `json:"growth"`
 }
 
 // arm is a kind of norm under test.

@@ -36,15 +36,15 @@ var shapeClaim = experiment(About{
 type shapeData struct {
 	Rows    []rowShapes    `json:"rows"`
 	Labels  []separability `json:"labels"`
-	Example [2][]float64   `json:"example"` // a row of text before and after, sorted
+	Example [2]series      `json:"example"` // a row of text before and after, sorted
 	Gamma   gammaShapes    `json:"trained_gamma"`
 }
 
 // gammaShapes are mean absolute changes from a norm's input to its output, over the tokens and
 // norms of trained models, an element for each seed.
 type gammaShapes struct {
-	Skewness []float64 `json:"skewness"`
-	Kurtosis []float64 `json:"excess_kurtosis"`
+	Skewness series `json:"skewness"`
+	Kurtosis series `json:"excess_kurtosis"`
 }
 
 // rowShapes are the largest differences over the rows of one kind, and their mean shape.
@@ -56,9 +56,9 @@ type rowShapes struct {
 
 // separability is the share of points that are classified rightly, an element a seed.
 type separability struct {
-	Task   string    `json:"task"`
-	Linear []float64 `json:"linear"`
-	Normed []float64 `json:"layernorm"`
+	Task   string `json:"task"`
+	Linear series `json:"linear"`
+	Normed series `json:"layernorm"`
 }
 
 const rowFeatures = 64
@@ -87,7 +87,7 @@ func measureShape(ctx context.Context, b *Bench) (d shapeData, err error) {
 			)
 		}
 		if d.Rows = append(d.Rows, s); len(d.Rows) == 1 {
-			d.Example = [2][]float64{sorted(x[:rowFeatures]), sorted(y[:rowFeatures])}
+			d.Example = [2]series{sorted(x[:rowFeatures]), sorted(y[:rowFeatures])}
 		}
 	}
 	if d.Gamma, err = measureGamma(ctx, b, text); err != nil {

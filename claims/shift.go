@@ -53,27 +53,27 @@ type shiftData struct {
 // shiftArm are the runs under one norm. Lists have an element for each seed.
 type shiftArm struct {
 	Name    string       `json:"name"`
-	Loss    []float64    `json:"loss"`     // validation loss, BatchNorm's with recomputed statistics
-	LastVal []float64    `json:"last_val"` // the same with running statistics
-	Drift   []float64    `json:"drift"`    // mean over the places
+	Loss    series       `json:"loss"`     // validation loss, BatchNorm's with recomputed statistics
+	LastVal series       `json:"last_val"` // the same with running statistics
+	Drift   series       `json:"drift"`    // mean over the places
 	Places  []placeDrift `json:"places"`
 	Along   []alongStep  `json:"along"`
-	Change  []float64    `json:"change"` // of blocks' gradients after the update of what is before them
-	Cosine  []float64    `json:"cosine"` // between the gradients before and after
+	Change  series       `json:"change"` // of blocks' gradients after the update of what is before them
+	Cosine  series       `json:"cosine"` // between the gradients before and after
 }
 
 // placeDrift is the drift of the input of one norm, or of its place in a model without norms: the
 // mean shift plus the mean change of the logarithm of the deviation.
 type placeDrift struct {
-	Name  string    `json:"name"`
-	Drift []float64 `json:"drift"`
+	Name  string `json:"name"`
+	Drift series `json:"drift"`
 }
 
 // alongStep has the relative changes of gradient and loss that far along the gradient.
 type alongStep struct {
-	Times    float64   `json:"times"` // lengths of the optimizer's update
-	Gradient []float64 `json:"gradient"`
-	Loss     []float64 `json:"loss"`
+	Times    float64 `json:"times"` // lengths of the optimizer's update
+	Gradient series  `json:"gradient"`
+	Loss     series  `json:"loss"`
 }
 
 // The arms. In the noisy one the noise undoes what BatchNorm does to the distributions.

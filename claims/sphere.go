@@ -39,12 +39,12 @@ type sphereModel struct {
 
 // spherePlace has an element for each seed.
 type spherePlace struct {
-	Name      string    `json:"name"`
-	OffSphere []float64 `json:"off_sphere"` // largest |length/√C − 1|, eps set aside
-	WithEps   []float64 `json:"with_eps"`   // the same of what the layer computes
-	Standard  []float64 `json:"standard"`   // share of standard features
-	Means     []float64 `json:"means"`      // root mean square of the features' means
-	Variances []float64 `json:"variances"`  // of the features, of the first seed, sorted
+	Name      string `json:"name"`
+	OffSphere series `json:"off_sphere"` // largest |length/√C − 1|, eps set aside
+	WithEps   series `json:"with_eps"`   // the same of what the layer computes
+	Standard  series `json:"standard"`   // share of standard features
+	Means     series `json:"means"`      // root mean square of the features' means
+	Variances series `json:"variances"`  // of the features, of the first seed, sorted
 }
 
 func measureSphere(ctx context.Context, b *Bench) (d sphereData, err error) {

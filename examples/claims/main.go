@@ -31,6 +31,7 @@ before the runs that it judges:
   go run ./examples/claims                     all of them, in half an hour
   go run ./examples/claims -quick              tiny sizes: do they work?
   go run ./examples/claims -only gauss,sphere  some of them
+  go run ./examples/claims -seed 11            all of them, with new seeds
 
 Writes all numbers to claims.json and a page to claims.html, in -out, and the
 verdicts to standard output. Training runs and measurements are kept there
@@ -56,6 +57,7 @@ func parse(args []string, help io.Writer) (o claims.Options, err error) {
 	f := flag.NewFlagSet("claims", flag.ContinueOnError)
 	only := f.String("only", "", "`claims` to test, separated by commas; all by default")
 	f.StringVar(&o.Out, "out", "claims-runs", "the `directory` to write to")
+	f.Uint64Var(&o.Seed, "seed", 1, "the first `seed`; with others, the verdicts are put to the test again")
 	f.IntVar(&o.Seeds, "seeds", 0, "number of seeds; by default 5, or 2 with -quick")
 	f.IntVar(&o.Jobs, "jobs", 0, "training `runs` side by side; 0 for one a core")
 	f.BoolVar(&o.Quick, "quick", false, "tiny sizes, for a test of the program; verdicts mean nothing")
