@@ -86,10 +86,10 @@ func TestFilesDoNotDependOnJobs(t *testing.T) {
 		require.NoError(t, shared.Run(t.Context(), Shard{i + 1, 3}.of(cs)))
 	}
 	require.Equal(t, want, files(t, shared.Dir))
-	runs, broken, err := train.ReadRuns(shared.Dir)
+	records, err := train.ReadRuns(shared.Dir)
 	require.NoError(t, err)
-	require.Len(t, runs, len(cs))
-	require.Empty(t, broken)
+	require.Len(t, records.Runs, len(cs))
+	require.Empty(t, records.Broken)
 }
 
 // TestAGridResumesWhereItStopped interrupts a grid, starts it again, and compares it with a
@@ -159,12 +159,12 @@ func TestAnotherGridIsAnError(t *testing.T) {
 
 	lab.Text = text
 	require.NoError(t, (&Lab{Text: text, Dir: lab.Dir, Jobs: 1}).Run(t.Context(), []runlog.Config{other}))
-	_, _, err = train.ReadRuns(lab.Dir)
+	_, err = train.ReadRuns(lab.Dir)
 	require.ErrorContains(t, err, "belongs to another grid than ")
 
-	none, _, err := train.ReadRuns(filepath.Join(lab.Dir, "none"))
+	records, err := train.ReadRuns(filepath.Join(lab.Dir, "none"))
 	require.NoError(t, err)
-	require.Empty(t, none)
+	require.Empty(t, records.Runs)
 }
 
 func TestAnErrorEndsTheOtherRuns(t *testing.T) {

@@ -58,10 +58,10 @@ func TestAGridHasOneInit(t *testing.T) {
 	_, _, err = lab.Pending([]runlog.Config{from(t, base, path, "transformer.wte.weight")})
 	require.EqualError(t, err, run+"init-except is not set, want transformer.wte.weight"+rest)
 
-	runs, _, err := train.ReadRuns(lab.Dir)
+	records, err := train.ReadRuns(lab.Dir)
 	require.NoError(t, err)
 	c.Data, c.DataSHA256, c.Vocabulary = text.Path, text.SHA256, string(text.Vocabulary)
-	require.Equal(t, c, runs[0].Config)
+	require.Equal(t, c, records.Runs[0].Config)
 }
 
 func TestByReason(t *testing.T) {

@@ -40,7 +40,7 @@ func (cs checks) run(t *testing.T, fact int) {
 	t.Helper()
 	for _, c := range cs {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := summarize(c.runs)
+			s, err := summarize(runlog.Records{Runs: c.runs})
 			require.NoError(t, err)
 			f := s.Facts[fact]
 			assert.Equal(t, c.outcome, f.Outcome)

@@ -56,7 +56,7 @@ func TestVariantWithoutRunsKeepsItsStyle(t *testing.T) {
 	for i := range interrupted {
 		interrupted[i].Summary.Interrupted = true
 	}
-	s, err := summarize(join(interrupted, runtest.Plain("none", losses)))
+	s, err := summarize(runlog.Records{Runs: join(interrupted, runtest.Plain("none", losses))})
 	require.NoError(t, err)
 	f, ok := s.rateFigure()
 	require.True(t, ok)

@@ -25,8 +25,8 @@ func TestSameRunsSameReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var table, page bytes.Buffer
-			require.NoError(t, Table(&table, runs))
-			require.NoError(t, HTML(&page, runs))
+			require.NoError(t, Table(&table, runlog.Records{Runs: runs}))
+			require.NoError(t, HTML(&page, runlog.Records{Runs: runs}))
 			random := rand.New(rand.NewPCG(1, 2))
 			for range 5 {
 				shuffled := slices.Clone(runs)
@@ -36,10 +36,10 @@ func TestSameRunsSameReport(t *testing.T) {
 				}
 				given := slices.Clone(shuffled)
 				var b bytes.Buffer
-				require.NoError(t, Table(&b, shuffled))
+				require.NoError(t, Table(&b, runlog.Records{Runs: shuffled}))
 				require.Equal(t, table.String(), b.String())
 				b.Reset()
-				require.NoError(t, HTML(&b, shuffled))
+				require.NoError(t, HTML(&b, runlog.Records{Runs: shuffled}))
 				require.Equal(t, page.String(), b.String())
 				for i := range given {
 					require.Equal(t, given[i].Config, shuffled[i].Config, "the caller's runs were reordered")

@@ -28,8 +28,8 @@ type page struct {
 // HTML writes a page that needs no other file: what the runs show, the tables, the
 // facts, the curves and the settings, and which other runs are broken. The output
 // depends neither on the order of the runs nor on their speed.
-func HTML(w io.Writer, runs []runlog.Run, broken ...runlog.Broken) error {
-	s, err := summarize(runs, broken...)
+func HTML(w io.Writer, records runlog.Records) error {
+	s, err := summarize(records)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 func render(t *testing.T, runs []runlog.Run) string {
 	t.Helper()
 	var b bytes.Buffer
-	require.NoError(t, HTML(&b, runs))
+	require.NoError(t, HTML(&b, runlog.Records{Runs: runs}))
 	return b.String()
 }
 
@@ -75,7 +75,7 @@ func TestHTML(t *testing.T) {
 func TestHTMLAgreesWithTable(t *testing.T) {
 	t.Parallel()
 	page := html.UnescapeString(render(t, runtest.OneEach()))
-	s, err := summarize(runtest.OneEach())
+	s, err := summarize(runlog.Records{Runs: runtest.OneEach()})
 	require.NoError(t, err)
 	for _, cells := range s.table(true).Body {
 		assert.Contains(t, page, ">"+cells[0]+"</th><td>"+strings.Join(cells[1:], "</td><td>")+"</td></tr>")
@@ -104,7 +104,7 @@ func TestHTMLOfGrid(t *testing.T) {
 	t.Parallel()
 	page := html.UnescapeString(render(t, runtest.Grid()))
 	pictures := svgs(t, render(t, runtest.Grid()), 12)
-	s, err := summarize(runtest.Grid())
+	s, err := summarize(runlog.Records{Runs: runtest.Grid()})
 	require.NoError(t, err)
 	for _, cells := range append(s.table(true).Body, tabulate(runColumns, true, s.Rows).Body...) {
 		assert.Contains(t, page, ">"+cells[0]+"</th><td>"+strings.Join(cells[1:], "</td><td>")+"</td></tr>")
@@ -184,7 +184,7 @@ func TestHTMLOfOddGrids(t *testing.T) {
 			assert.NotContains(t, page, "NaN")
 			assert.NotContains(t, page, "<b>")
 			var b bytes.Buffer
-			require.NoError(t, Table(&b, c.runs))
+			require.NoError(t, Table(&b, runlog.Records{Runs: c.runs}))
 			assert.NotContains(t, b.String(), "NaN")
 		})
 	}

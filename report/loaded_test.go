@@ -31,7 +31,7 @@ func TestRunsFromLoadedWeights(t *testing.T) {
 	lost := tuned("none", 0.1, 3.5)
 	lost.Summary.DivergedAt, lost.Summary.Divergence = 20, runlog.Guessing
 	runs := []runlog.Run{tuned("layer", 0.01, 1.5), tuned("layer", 0.1, 2), tuned("none", 0.01, 2.5), lost}
-	s, err := summarize(runs)
+	s, err := summarize(runlog.Records{Runs: runs})
 	require.NoError(t, err)
 
 	const from = `"layer-pre-lr0.003-seed1/model.safetensors"`
@@ -90,7 +90,7 @@ func TestOneRunEachFromLoadedWeights(t *testing.T) {
 	layer.Summary.BestVal = 1.5
 	require.Equal(t, "none, no better than guessing", trace{row: row{"none", lost}}.label())
 	var b bytes.Buffer
-	require.NoError(t, Table(&b, []runlog.Run{layer, lost}))
+	require.NoError(t, Table(&b, runlog.Records{Runs: []runlog.Run{layer, lost}}))
 	words := strings.Join(strings.Fields(b.String()), " ")
 	require.Contains(t, words, "step 20, no better than guessing")
 	require.Contains(t, words, `"none" diverged: at step 20 it was no better than guessing`)

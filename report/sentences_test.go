@@ -21,7 +21,7 @@ func TestInterruptedRunsTakeNoPart(t *testing.T) {
 			runs[i].Summary.Interrupted, runs[i].Summary.Steps = true, 7
 		}
 	}
-	s, err := summarize(runs)
+	s, err := summarize(runlog.Records{Runs: runs})
 	require.NoError(t, err)
 	v := s.Variants[0]
 	assert.Equal(t, []runlog.Float{2, 2.2}, v.Lowest)
@@ -46,7 +46,7 @@ func TestPlaces(t *testing.T) {
 		runtest.Cell("rms", "pre", false, 0.1, 1, 2.1), runtest.Cell("rms", "pre", false, 0.1, 2, 2.3),
 		runtest.Cell("other", "pre", false, 0.1, 1, 1),
 	}
-	s, err := summarize(runs)
+	s, err := summarize(runlog.Records{Runs: runs})
 	require.NoError(t, err)
 	var places []runlog.Place
 	for _, v := range s.Variants {
@@ -70,12 +70,10 @@ func TestPlaces(t *testing.T) {
 		t, s.Verdict[2], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.",
 	)
 
-	s, err = summarize(
-		[]runlog.Run{
-			runtest.Cell("layer", "pre", false, 0.1, 1, 2), runtest.Cell("layer", "pre", false, 1, 1, 2),
-			runtest.Cell("rms", "pre", false, 0.1, 1, 1), runtest.Cell("rms", "pre", false, 1, 1, 1),
-		},
-	)
+	s, err = summarize(runlog.Records{Runs: []runlog.Run{
+		runtest.Cell("layer", "pre", false, 0.1, 1, 2), runtest.Cell("layer", "pre", false, 1, 1, 2),
+		runtest.Cell("rms", "pre", false, 0.1, 1, 1), runtest.Cell("rms", "pre", false, 1, 1, 1),
+	}})
 	require.NoError(t, err)
 	assert.Zero(t, s.Variants[0].Place)
 	assert.Zero(t, s.Variants[1].Place)
@@ -89,7 +87,7 @@ func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 	t.Parallel()
 	few := "by LR sensitivity, a seed without a run at every learning rate does not count"
 	sensitivities := func(runs []runlog.Run) (places []runlog.Place, verdict, notes string) {
-		s, err := summarize(runs)
+		s, err := summarize(runlog.Records{Runs: runs})
 		require.NoError(t, err)
 		for _, v := range s.Variants {
 			places = append(places, v.SensitivityPlace)
@@ -162,7 +160,7 @@ func TestOrigins(t *testing.T) {
 	runs := runtest.Plain("none", map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {inf, inf}, 1: {inf, inf}})
 	const head = "Where the first value that is not finite arose:"
 	origins := func() []string {
-		s, err := summarize(runs)
+		s, err := summarize(runlog.Records{Runs: runs})
 		require.NoError(t, err)
 		i := slices.Index(s.Notes, head)
 		require.GreaterOrEqual(t, i, 0)

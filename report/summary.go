@@ -36,11 +36,11 @@ type row struct {
 	runlog.Run
 }
 
-func summarize(runs []runlog.Run, broken ...runlog.Broken) (summary, error) {
-	if len(runs) == 0 {
+func summarize(records runlog.Records) (summary, error) {
+	if len(records.Runs) == 0 {
 		return summary{}, errors.New("report: no runs")
 	}
-	s := summary{Results: results.Of(runs)}
+	s := summary{Results: results.Of(records.Runs)}
 	s.settings = settingsOf(s.Results)
 	for i, name := range names(s.Runs) {
 		s.Rows = append(s.Rows, row{name, s.Runs[i]})
@@ -51,7 +51,7 @@ func summarize(runs []runlog.Run, broken ...runlog.Broken) (summary, error) {
 		return s, err
 	}
 	notes, err := s.notes()
-	s.Notes = append(leftOut(broken), notes...)
+	s.Notes = append(leftOut(records.Broken), notes...)
 	return s, err
 }
 

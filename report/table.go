@@ -16,8 +16,8 @@ const terminal = 100 // characters in a line of text
 // Table writes an aligned line for each run or, of a grid, for each variant, and below
 // them what the runs show and which other runs are broken. The output depends neither
 // on the order of the runs nor on their speed.
-func Table(w io.Writer, runs []runlog.Run, broken ...runlog.Broken) error {
-	s, err := summarize(runs, broken...)
+func Table(w io.Writer, records runlog.Records) error {
+	s, err := summarize(records)
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func TestTable(t *testing.T) {
 	for file, runs := range map[string][]runlog.Run{"table.txt": runtest.OneEach(), "grid.txt": runtest.Grid()} {
 		t.Run(file, func(t *testing.T) {
 			var b bytes.Buffer
-			require.NoError(t, Table(&b, runs))
+			require.NoError(t, Table(&b, runlog.Records{Runs: runs}))
 			golden := filepath.Join("testdata", file)
 			if *update {
 				require.NoError(t, os.WriteFile(golden, b.Bytes(), 0o644))
@@ -49,7 +49,7 @@ func TestTableOfEdges(t *testing.T) {
 	for name, runs := range runtest.Edges() {
 		t.Run(name, func(t *testing.T) {
 			var b bytes.Buffer
-			require.NoError(t, Table(&b, runs))
+			require.NoError(t, Table(&b, runlog.Records{Runs: runs}))
 			assert.NotContains(t, b.String(), "NaN")
 		})
 	}
@@ -58,8 +58,8 @@ func TestTableOfEdges(t *testing.T) {
 func TestNoRuns(t *testing.T) {
 	t.Parallel()
 	for _, render := range []func(*bytes.Buffer) error{
-		func(b *bytes.Buffer) error { return Table(b, nil) },
-		func(b *bytes.Buffer) error { return HTML(b, []runlog.Run{}) },
+		func(b *bytes.Buffer) error { return Table(b, runlog.Records{}) },
+		func(b *bytes.Buffer) error { return HTML(b, runlog.Records{Runs: []runlog.Run{}}) },
 	} {
 		var b bytes.Buffer
 		require.EqualError(t, render(&b), "report: no runs")
@@ -75,7 +75,7 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteError(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{Table(full{}, runtest.OneEach()), HTML(full{}, runtest.OneEach())} {
+	for _, err := range []error{Table(full{}, runlog.Records{Runs: runtest.OneEach()}), HTML(full{}, runlog.Records{Runs: runtest.OneEach()})} {
 		require.ErrorIs(t, err, errFull)
 		assert.ErrorContains(t, err, "report: ")
 	}
@@ -93,8 +93,8 @@ func TestBrokenRunsAreListed(t *testing.T) {
 		`"a\x1b[2J" is left out because it is broken: it is cut short.`,
 	}
 	var with, without bytes.Buffer
-	require.NoError(t, Table(&with, runtest.OneEach(), broken...))
-	require.NoError(t, Table(&without, runtest.OneEach()))
+	require.NoError(t, Table(&with, runlog.Records{Runs: runtest.OneEach(), Broken: broken}))
+	require.NoError(t, Table(&without, runlog.Records{Runs: runtest.OneEach()}))
 	for _, sentence := range sentences {
 		require.Contains(t, with.String(), sentence+"\n")
 	}
@@ -103,7 +103,7 @@ func TestBrokenRunsAreListed(t *testing.T) {
 	)
 
 	var page bytes.Buffer
-	require.NoError(t, HTML(&page, runtest.OneEach(), broken...))
+	require.NoError(t, HTML(&page, runlog.Records{Runs: runtest.OneEach(), Broken: broken}))
 	require.NotContains(t, page.String(), "<b>")
 	for _, sentence := range sentences {
 		require.Contains(t, html.UnescapeString(page.String()), "<li>"+sentence+"</li>")

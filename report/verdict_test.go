@@ -173,7 +173,7 @@ func TestDivergence(t *testing.T) {
 			`"none" diverged in 2 of 4 runs, at every learning rate.`,
 		},
 	} {
-		s, err := summarize(c.runs)
+		s, err := summarize(runlog.Records{Runs: c.runs})
 		assert.NoError(t, err)
 		assert.Equal(t, c.want, divergence(s.Variants), c.name)
 	}

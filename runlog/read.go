@@ -57,13 +57,16 @@ func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 	return r, nil
 }
 
-// ReadAll reads all runs in a directory, in the order of their names. It returns intact
-// runs, finished or interrupted, and separately the broken ones. A missing directory has
-// none. It returns an error if the intact runs do not belong to one grid.
-func ReadAll(dir string, checkModel ModelCheck) (runs []Run, broken []Broken, err error) {
+// ReadAll reads the plan and all runs in a directory, the runs in the order of their names. A
+// missing directory has none. ReadAll returns an error if the intact runs do not belong to one
+// grid, or the plan is broken.
+func ReadAll(dir string, checkModel ModelCheck) (all Records, err error) {
+	if all.Plan, err = ReadPlan(dir); err != nil {
+		return Records{}, err
+	}
 	dirs, err := runDirs(dir)
 	if err != nil {
-		return nil, nil, err
+		return Records{}, err
 	}
 	var first string
 	at := make(map[string]string) // the directory of each run by its ID
@@ -78,17 +81,17 @@ func ReadAll(dir string, checkModel ModelCheck) (runs []Run, broken []Broken, er
 			err = misplaced(filepath.Base(dir), r.Config.ID(), at)
 		}
 		if err != nil {
-			broken = append(broken, brokenRun(dir, err))
+			all.Broken = append(all.Broken, brokenRun(dir, err))
 			continue
 		}
-		if len(runs) == 0 {
+		if len(all.Runs) == 0 {
 			first = dir
-		} else if err := sameGrid(r.Config, runs[0].Config); err != nil {
-			return nil, nil, fmt.Errorf("%s belongs to another grid than %s: %w", dir, first, err)
+		} else if err := sameGrid(r.Config, all.Runs[0].Config); err != nil {
+			return Records{}, fmt.Errorf("%s belongs to another grid than %s: %w", dir, first, err)
 		}
-		runs = append(runs, r)
+		all.Runs = append(all.Runs, r)
 	}
-	return runs, broken, nil
+	return all, nil
 }
 
 // misplaced returns an error for a directory that has the ID of another run as its name, or

@@ -181,9 +181,9 @@ func TestReadCallsTheModel(t *testing.T) {
 	require.NoError(t, WriteFile(filepath.Join(dir, configFile), indented(r.Config)))
 	_, err = Read(dir, model)
 	require.ErrorContains(t, err, `has the weights ""`)
-	_, broken, err := ReadAll(filepath.Dir(dir), model)
+	records, err := ReadAll(filepath.Dir(dir), model)
 	require.NoError(t, err)
-	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, broken)
+	require.Equal(t, []Broken{{r.Config.ID(), `model.safetensors has the weights ""`}}, records.Broken)
 }
 
 // TestKilledProcessesLeaveNoRuns also checks that old temporary directories are removed.
@@ -197,10 +197,10 @@ func TestKilledProcessesLeaveNoRuns(t *testing.T) {
 	}
 	long := time.Now().Add(-2 * stale)
 	require.NoError(t, os.Chtimes(old, long, long))
-	runs, broken, err := ReadAll(all, model)
+	records, err := ReadAll(all, model)
 	require.NoError(t, err)
-	require.Empty(t, runs)
-	require.Empty(t, broken)
+	require.Empty(t, records.Runs)
+	require.Empty(t, records.Broken)
 	require.NoError(t, Write(filepath.Join(all, id), r, weights, model))
 	require.NoDirExists(t, old)
 	require.DirExists(t, fresh, "another process may be writing there")
@@ -215,19 +215,19 @@ func TestACopyOfARunCountsOnce(t *testing.T) {
 	for _, name := range []string{"a copy", "zz"} {
 		require.NoError(t, os.CopyFS(filepath.Join(all, name), os.DirFS(filepath.Join(all, id))))
 	}
-	runs, broken, err := ReadAll(all, model)
+	records, err := ReadAll(all, model)
 	require.NoError(t, err)
-	require.Len(t, runs, 1)
+	require.Len(t, records.Runs, 1)
 	require.Equal(t, []Broken{
 		{"a copy", "it is a copy of the run in " + id},
 		{"zz", "it is a copy of the run in " + id},
-	}, broken)
+	}, records.Broken)
 
 	require.NoError(t, os.RemoveAll(filepath.Join(all, id)))
-	runs, broken, err = ReadAll(all, model)
+	records, err = ReadAll(all, model)
 	require.NoError(t, err)
-	require.Len(t, runs, 1)
-	require.Equal(t, []Broken{{"zz", "it is a copy of the run in a copy"}}, broken)
+	require.Len(t, records.Runs, 1)
+	require.Equal(t, []Broken{{"zz", "it is a copy of the run in a copy"}}, records.Broken)
 }
 
 // TestMeasuresThatTheConfigAsksFor writes and reads runs with and without landscapes and

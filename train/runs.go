@@ -22,11 +22,11 @@ func ReadRun(dir string) (Run, error) {
 	return r, prefixed(err)
 }
 
-// ReadRuns reads all runs in a directory as runlog.ReadAll does, each of them as ReadRun
-// does.
-func ReadRuns(dir string) (runs []Run, broken []runlog.Broken, err error) {
-	runs, broken, err = runlog.ReadAll(dir, model)
-	return runs, broken, prefixed(err)
+// ReadRuns reads the plan and all runs in a directory as runlog.ReadAll does, each of the runs
+// as ReadRun does.
+func ReadRuns(dir string) (runlog.Records, error) {
+	all, err := runlog.ReadAll(dir, model)
+	return all, prefixed(err)
 }
 
 // Finished reads the finished run of a config on the text from dir as runlog.Finished

@@ -61,10 +61,10 @@ func TestInitContinues(t *testing.T) {
 			"the models have 2 layers, 2 heads, 16 channels, a context of 8 and no biases\n"+
 			"layer: 15 of 15 tensors from "+weights+"\n", initNotes(t, stderr))
 		require.Contains(t, stdout, fmt.Sprintf("\nbefore the first step: \"layer\" %.3f.", float64(before.Summary.LastVal)))
-		runs, _, err := train.ReadRuns(out)
+		records, err := train.ReadRuns(out)
 		require.NoError(t, err)
-		require.Len(t, runs, 2)
-		for _, r := range runs {
+		require.Len(t, records.Runs, 2)
+		for _, r := range records.Runs {
 			require.Equal(t, before.Summary.LastVal, r.Summary.InitVal)
 			require.Equal(t, weights, r.Config.Init)
 			require.Len(t, r.Config.InitSHA256, 64)
@@ -95,9 +95,9 @@ func TestInitListsWhatEachNormLoads(t *testing.T) {
 		"batch: 15 of 30 "+from+"; not loaded:\n"+
 		"  not in the file: "+strings.Join(statistics, ", ")+"\n"+
 		"timing a few steps")
-	runs, _, err := train.ReadRuns(out)
+	records, err := train.ReadRuns(out)
 	require.NoError(t, err)
-	require.Len(t, runs, 10)
+	require.Len(t, records.Runs, 10)
 
 	args, _ = tuned(t, dir, "-norms", "layer", "-placement", "pre,post", "-qknorm", "off,on", "-lr", "1e-3")
 	_, stderr = succeed(t, args)
@@ -243,9 +243,9 @@ func TestInitResumes(t *testing.T) {
 	requireRefusal(t, args, cli.Failed, "belongs to another grid: init-sha256 is ")
 	requireRefusal(t, append(args[2:], "-layers", "2", "-heads", "2", "-channels", "16", "-context", "8"), cli.Failed,
 		", want not set (give another -out, or remove it)")
-	runs, _, err := train.ReadRuns(out)
+	records, err := train.ReadRuns(out)
 	require.NoError(t, err)
-	require.Len(t, runs, 4)
+	require.Len(t, records.Runs, 4)
 }
 
 // TestBadInit expects one line of error and no files.

@@ -87,26 +87,26 @@ var errNoRuns = errors.New("there are no runs")
 // summarize reads the runs from their files and reports on them. It lists runs that cannot
 // be used, with the reasons.
 func summarize(dir string, stdout io.Writer) error {
-	runs, broken, err := train.ReadRuns(dir)
+	records, err := train.ReadRuns(dir)
 	if err != nil {
 		return err
 	}
-	if len(runs) == 0 {
+	if len(records.Runs) == 0 {
 		err := fmt.Errorf("%w in %s to report on", errNoRuns, dir)
-		for _, b := range broken {
+		for _, b := range records.Broken {
 			err = fmt.Errorf("%w\n%s cannot be used: %s", err, b.Name, b.Reason)
 		}
 		return err
 	}
-	if err := report.Table(stdout, runs, broken...); err != nil {
+	if err := report.Table(stdout, records); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout)
-	if err := report.Speed(stdout, runs); err != nil {
+	if err := report.Speed(stdout, records.Runs); err != nil {
 		return err
 	}
 	page := filepath.Join(dir, lab.ReportFile)
-	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, runs, broken...) }); err != nil {
+	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, records) }); err != nil {
 		return err
 	}
 	fmt.Fprintf(stdout, "Curves: %s\n", page)

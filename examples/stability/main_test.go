@@ -174,10 +174,10 @@ func TestStoppingReportsWhatWasFinished(t *testing.T) {
 	require.Contains(t, stderr.String(), "the same command resumes there")
 	require.Contains(t, stdout.String(), "none")
 	require.FileExists(t, filepath.Join(out, lab.ReportFile))
-	done, _, err := train.ReadRuns(out)
+	records, err := train.ReadRuns(out)
 	require.NoError(t, err)
-	require.GreaterOrEqual(t, len(done), 2)
-	require.Less(t, len(done), 8)
+	require.GreaterOrEqual(t, len(records.Runs), 2)
+	require.Less(t, len(records.Runs), 8)
 
 	_, again := succeed(t, args)
 	require.Contains(t, again, "2 already finished, 6 to do")
@@ -189,9 +189,9 @@ func TestAShareWithoutRuns(t *testing.T) {
 	succeed(t, append(args, "-shard", "1/2"))
 	_, stderr := succeed(t, append(args, "-shard", "2/2"))
 	require.Contains(t, stderr, "share 2/2: 0 runs\nthere is nothing to do\n")
-	runs, _, err := train.ReadRuns(out)
+	records, err := train.ReadRuns(out)
 	require.NoError(t, err)
-	require.Len(t, runs, 1)
+	require.Len(t, records.Runs, 1)
 }
 
 // TestStoppingDuringTheEstimate stops a grid and a share.
