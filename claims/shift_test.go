@@ -37,11 +37,11 @@ func TestDriftsOfARun(t *testing.T) {
 	var a shiftArm
 	a.add(r)
 	require.Equal(t, []placeDrift{{"a", []float64{3}}, {"b", []float64{4}}}, a.Places)
-	require.Equal(t, []float64{3.5}, a.Drift)
-	require.Equal(t, []float64{2}, a.Loss)
-	require.Equal(t, []float64{4}, a.LastVal, "a loss above that of guessing counts as guessing")
-	require.Equal(t, []float64{2}, a.Change)
-	require.Equal(t, []float64{0.5}, a.Cosine)
+	require.Equal(t, series{3.5}, a.Drift)
+	require.Equal(t, series{2}, a.Loss)
+	require.Equal(t, series{4}, a.LastVal, "a loss above that of guessing counts as guessing")
+	require.Equal(t, series{2}, a.Change)
+	require.Equal(t, series{0.5}, a.Cosine)
 	require.Equal(t, alongStep{Times: 4, Gradient: []float64{2}, Loss: []float64{-2}}, a.Along[3])
 }
 
