@@ -21,6 +21,8 @@ type page struct {
 	Title string
 	Settings
 	Claims []pageClaim
+
+	Light, Dark template.CSS // colours of series
 }
 
 type pageClaim struct {
@@ -37,8 +39,14 @@ type pageJudgement struct {
 }
 
 type picture struct {
-	Title string
-	SVG   template.HTML
+	Title  string
+	SVG    template.HTML
+	Legend []legendEntry
+}
+
+type legendEntry struct {
+	Label  string
+	Swatch template.HTML
 }
 
 // tested is a claim and all that a page shows of it.
@@ -51,7 +59,8 @@ type tested struct {
 
 // writePage writes the claims as one page that needs no other file.
 func writePage(w io.Writer, s Settings, all []tested) error {
-	p := page{Settings: s}
+	light, dark := chart.Variables()
+	p := page{Settings: s, Light: template.CSS(light), Dark: template.CSS(dark)}
 	counts := make(map[Verdict]int)
 	for _, t := range all {
 		c := pageClaim{About: t.claim.About}
@@ -64,11 +73,11 @@ func writePage(w io.Writer, s Settings, all []tested) error {
 			c.Judgements = append(c.Judgements, pageJudgement{j, numbers(j.Size), true})
 		}
 		for _, f := range t.figures {
-			svg, err := f.svg()
+			p, err := f.picture()
 			if err != nil {
 				return fmt.Errorf("claims: %s: %w", t.claim.Name, err)
 			}
-			c.Pictures = append(c.Pictures, picture{f.Title, svg})
+			c.Pictures = append(c.Pictures, p)
 		}
 		if len(c.Pictures) > 0 {
 			c.Thumbnail = c.Pictures[0].SVG
@@ -91,8 +100,22 @@ func numbers(i Interval) string {
 
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
 
-// svg returns the figure as an element of a page.
-func (f Figure) svg() (template.HTML, error) {
+// picture draws the figure.
+func (f Figure) picture() (picture, error) {
+	c := f.chart()
+	svg, err := c.SVG()
+	if err != nil {
+		return picture{}, err
+	}
+	legend, err := c.Legend()
+	p := picture{Title: f.Title, SVG: template.HTML(svg)}
+	for _, e := range legend {
+		p.Legend = append(p.Legend, legendEntry{e.Label, template.HTML(e.Swatch)})
+	}
+	return p, err
+}
+
+func (f Figure) chart() chart.Chart {
 	x, y := f.ranges()
 	c := chart.Chart{Title: f.Title, X: x.axis(f.X, f.LogX), Y: y.axis(f.Y, f.LogY)}
 	if f.Names != nil {
@@ -122,8 +145,7 @@ func (f Figure) svg() (template.HTML, error) {
 	for _, l := range f.Levels {
 		c.Levels = append(c.Levels, chart.Level{Label: l.Name, Y: l.Y})
 	}
-	svg, err := c.SVG()
-	return template.HTML(svg), err
+	return c
 }
 
 // extent is the range of some values.

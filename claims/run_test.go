@@ -65,7 +65,7 @@ func TestEveryExperimentWorksInItsQuickForm(t *testing.T) {
 				}
 			}
 			for _, f := range c.figures(m.decoded) {
-				_, err := f.svg()
+				_, err := f.picture()
 				require.NoError(t, err, c.Name)
 			}
 		}

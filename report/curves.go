@@ -1,207 +1,95 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
 	"gorgonorm/report/chart"
-	"gorgonorm/report/results"
-	"gorgonorm/runlog"
 )
 
-// trace is a measure of a run as a curve.
-type trace struct {
-	row
-	chart.Style
-	points []chart.Point
-}
+// smoothing is the part of a run over which a smoothed curve takes the mean of a measure.
+const smoothing = 1.0 / 40
 
-// traces returns a trace for each run with the points that a chart can show, and the number
-// of points that it cannot.
-func traces(rows []row, log bool, points func(runlog.Run) []chart.Point) (ts []trace, leftOut int) {
-	kinds := make([]results.Kind, len(rows))
-	for i, r := range rows {
-		kinds[i] = results.KindOf(r.Run)
-	}
-	for i, s := range styles(kinds) {
-		t := trace{row: rows[i], Style: s}
-		for _, p := range points(rows[i].Run) {
-			if chart.Drawable(p.Y, log) {
-				t.points = append(t.points, p)
-			} else {
-				leftOut++
-			}
-		}
-		ts = append(ts, t)
-	}
-	return ts, leftOut
-}
-
-// byStep returns a function that returns the points of a measure of each step.
-func byStep(measure func(runlog.Step) runlog.Float) func(runlog.Run) []chart.Point {
-	return func(r runlog.Run) (points []chart.Point) {
-		for _, s := range r.Steps {
-			points = append(points, chart.Point{X: float64(s.Step), Y: float64(measure(s))})
-		}
+// smooth returns the mean of the points in a window around each.
+func smooth(points []chart.Point) []chart.Point {
+	half := int(smoothing * float64(len(points)) / 2)
+	if half == 0 {
 		return points
 	}
-}
-
-// label returns the run's entry in a legend.
-func (t trace) label() string {
-	switch {
-	case t.Summary.DivergedAt > 0 && t.Summary.Divergence.AtTheEnd():
-		return fmt.Sprintf("%s, %s", t.Name, t.Summary.Divergence)
-	case t.Summary.DivergedAt > 0:
-		return fmt.Sprintf("%s, diverged at step %d", t.Name, t.Summary.DivergedAt)
-	case len(t.points) == 0:
-		return t.Name + ", no values"
-	}
-	return t.Name
-}
-
-// series returns the trace as a series without marks.
-func (t trace) series() chart.Series {
-	return chart.Series{Label: t.label(), Style: t.Style, Lines: [][]chart.Point{t.points}}
-}
-
-// lossFigure shows the training loss as lines and the validation loss as marks. It
-// returns false if there are no runs.
-func lossFigure(title string, s selection) (f figure, ok bool) {
-	if len(s.rows) == 0 {
-		return f, false
-	}
-	ts, leftOut := traces(s.rows, false, byStep(func(s runlog.Step) runlog.Float { return s.Loss }))
-	vals, _ := traces(s.rows, false, byStep(valLoss))
-	y, cut := lossAxis(ts, vals)
-	f.Chart = chart.Chart{Title: title, X: stepAxis(s.rows), Y: y}
-	for i, t := range ts {
-		series := t.series()
-		series.Marks = vals[i].points
-		f.Series = append(f.Series, series)
-	}
-	f.Caption = append(
-		s.caption("Lines: training loss of each step, one batch, not smoothed. Marks: validation loss."),
-		spread("Last training loss of each run:", ts, last, loss))
-	if cut {
-		f.Caption = append(f.Caption,
-			spread("The axis is cut; highest training loss of each run:", ts, chart.Highest, loss))
-	}
-	if leftOut > 0 {
-		f.Caption = append(f.Caption, fmt.Sprintf("Not finite and left out: %d.", leftOut))
-	}
-	f.markDivergence(ts)
-	return f, true
-}
-
-func valLoss(s runlog.Step) runlog.Float {
-	if s.ValLoss == nil {
-		return runlog.Float(math.NaN())
-	}
-	return *s.ValLoss
-}
-
-// gradFigure shows the gradient norms on a logarithmic axis. It returns false if there
-// are no runs.
-func gradFigure(s selection) (f figure, ok bool) {
-	if len(s.rows) == 0 {
-		return f, false
-	}
-	ts, leftOut := traces(s.rows, true, byStep(func(s runlog.Step) runlog.Float { return s.GradNorm }))
-	f.Chart = chart.Chart{
-		Title: "Gradient norm", X: stepAxis(s.rows), Y: logAxis("global gradient norm before clipping", ts),
-	}
-	f.Caption = append(s.caption("Gradient norm of each step, on a logarithmic axis, not smoothed."),
-		spread("Highest of each run:", ts, chart.Highest, significant))
-	if clip := sharedClip(s.rows); f.Y.Inside(clip) {
-		f.Levels = []chart.Level{{Y: clip}}
-		f.Caption = append(f.Caption, fmt.Sprintf("Above the grey line, at %g, gradients were clipped.", clip))
-	}
-	for _, t := range ts {
-		f.Series = append(f.Series, t.series())
-	}
-	if leftOut > 0 {
-		f.Caption = append(f.Caption, fmt.Sprintf("Not finite or not above zero and left out: %d.", leftOut))
-	}
-	f.markDivergence(ts)
-	return f, true
-}
-
-// sharedClip returns the gradient norm at which all runs clip, 0 if there is none.
-func sharedClip(rows []row) float64 {
-	clip := rows[0].Config.Clip
-	if slices.ContainsFunc(rows, func(r row) bool { return r.Config.Clip != clip }) {
-		return 0
-	}
-	return clip
-}
-
-// markDivergence puts a cross at the last finite value of each run that diverged, or at
-// the upper edge if the value is above it.
-func (f *figure) markDivergence(ts []trace) {
-	for _, t := range ts {
-		if t.Summary.DivergedAt == 0 || len(t.points) == 0 {
-			continue
+	means := slices.Clone(points)
+	for i := range means {
+		window := points[max(0, i-half):min(len(points), i+half+1)]
+		sum := 0.0 // anew each time, because after a value that is huge a running sum has lost the others
+		for _, p := range window {
+			sum += p.Y
 		}
-		end := last(t.points)
-		end.Y = min(end.Y, f.Y.Hi)
-		f.Crosses = append(f.Crosses, chart.Cross{Point: end, Style: t.Style})
+		means[i].Y = sum / float64(len(window))
 	}
-	if len(f.Crosses) > 0 {
-		f.Caption = append(f.Caption,
-			"A cross marks the last finite value of a run that diverged, at the upper edge if the value is above it.")
-	}
+	return means
 }
 
-func last(ps []chart.Point) chart.Point { return ps[len(ps)-1] }
+// mostPoints is about the number of points of a curve that a chart can show.
+const mostPoints = 400
 
-// spread describes the lowest and the highest of the points picked from each trace.
-func spread(
-	what string, ts []trace, pick func([]chart.Point) chart.Point, format func(runlog.Float) string,
-) string {
-	var picked []trace // those with points, each with the one picked
-	for _, t := range ts {
-		if len(t.points) > 0 {
-			t.points = []chart.Point{pick(t.points)}
-			picked = append(picked, t)
+// thin returns the first and the last point of a curve and, of each of its most/2 equal parts, the
+// lowest and the highest, so that no spike is lost.
+func thin(points []chart.Point, most int) []chart.Point {
+	if len(points) <= most {
+		return points
+	}
+	thinned := []chart.Point{points[0]}
+	parts := most / 2
+	inner := points[1 : len(points)-1]
+	for i := range parts {
+		part := inner[i*len(inner)/parts : (i+1)*len(inner)/parts]
+		a, b := chart.Lowest(part), chart.Highest(part)
+		if a.X > b.X {
+			a, b = b, a
+		}
+		if thinned = append(thinned, a); a.X < b.X {
+			thinned = append(thinned, b)
 		}
 	}
-	slices.SortStableFunc(picked, func(a, b trace) int { return chart.CompareY(a.points[0], b.points[0]) })
-	describe := func(t trace) string {
-		p := t.points[0]
-		return fmt.Sprintf("%s (%q, step %.0f)", format(runlog.Float(p.Y)), t.Name, p.X)
-	}
-	switch n := len(picked); n {
-	case 0:
-		return "There are no values to draw."
-	case 1:
-		return what + " " + describe(picked[0]) + "."
-	default:
-		return what + " from " + describe(picked[0]) + " to " + describe(picked[n-1]) + "."
-	}
+	return append(thinned, points[len(points)-1])
 }
 
-// stepAxis returns an axis from 0 to the last step of all runs.
-func stepAxis(rows []row) chart.Axis {
-	n := 1
+// xAxis returns the horizontal axis.
+func (v view) xAxis(rows []row, ts []trace) chart.Axis {
+	a := chart.Axis{Label: "step", Hi: 1, Whole: true}
+	if v.byDepth {
+		a.Label = "block"
+		for _, t := range ts {
+			if n := len(t.points); n > 0 {
+				a.Hi = max(a.Hi, t.points[n-1].X)
+			}
+		}
+		return a
+	}
 	for _, r := range rows {
-		for _, s := range r.Steps {
-			n = max(n, s.Step)
-		}
+		a.Hi = max(a.Hi, float64(r.Config.Steps), float64(len(r.Steps)))
 	}
-	return chart.Axis{Label: "step", Hi: float64(n), Whole: true}
+	return a
 }
 
-// lossAxis returns an axis for all losses, and whether it is cut below an explosion that
-// would flatten the others.
-func lossAxis(training, validation []trace) (a chart.Axis, cut bool) {
-	lo, hi, ok := extent(slices.Concat(training, validation))
-	if !ok {
-		lo, hi = 0, 1
+// yAxis returns the vertical axis, and whether it cuts off values: an axis that is not logarithmic
+// fits the runs that did not diverge, and losses that explode would flatten all others.
+func (v view) yAxis(ts []trace) (a chart.Axis, cut bool) {
+	lo, hi, ok := extent(ts)
+	switch {
+	case v.log && !ok:
+		return chart.Log(v.Label, 0.1, 10), false
+	case v.log:
+		return chart.Log(v.Label, lo, hi), false
+	case v.steps != nil:
+		top := min(hi, ceiling(ts, hi))
+		return chart.Linear(v.Label, lo, top), top < hi
 	}
-	top := min(hi, ceiling(training, hi))
-	return chart.Linear("loss (nats per token)", lo, top), top < hi
+	stayed := slices.DeleteFunc(slices.Clone(ts), func(t trace) bool { return t.Summary.DivergedAt > 0 })
+	from, to, some := extent(stayed)
+	if !some {
+		from, to = lo, hi
+	}
+	return chart.Linear(v.Label, from, to), lo < from || hi > to
 }
 
 // ceiling returns the loss at which an axis may be cut: well above the start of the
@@ -220,28 +108,7 @@ func ceiling(ts []trace, none float64) float64 {
 	if math.IsInf(first, 1) {
 		return none
 	}
-	return max(1.5*first, 1.2*visible)
-}
-
-// logAxis returns a logarithmic axis for all values.
-func logAxis(label string, ts []trace) chart.Axis {
-	lo, hi, ok := extent(ts)
-	if !ok {
-		lo, hi = 0.1, 10
-	}
-	return chart.Log(label, lo, hi)
-}
-
-// linearAxis returns an axis for all values of the runs that did not diverge, or of all
-// runs if all did, and whether it cuts off other values.
-func linearAxis(label string, ts []trace) (a chart.Axis, cut bool) {
-	least, most, _ := extent(ts)
-	stayed := slices.DeleteFunc(slices.Clone(ts), func(t trace) bool { return t.Summary.DivergedAt > 0 })
-	lo, hi, some := extent(stayed)
-	if !some {
-		lo, hi = least, most
-	}
-	return chart.Linear(label, lo, hi), least < lo || most > hi
+	return max(1.2*first, 1.2*visible)
 }
 
 // extent returns the range of the values of traces, and whether there are any.

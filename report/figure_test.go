@@ -43,8 +43,12 @@ func TestStyles(t *testing.T) {
 	assert.Equal(t, s[1].Pattern, s[3].Pattern, "a placement")
 	assert.NotEqual(t, s[0].Pattern, s[1].Pattern, "two placements")
 
-	s = styles([]results.Kind{kind("layer", "pre", false), kind("layer", "pre", false), kind("none", "pre", false)})
-	assert.Equal(t, []chart.Style{{Color: 2, Pattern: 2}, {Color: 2, Pattern: 3}, {Color: 0, Pattern: 0}}, s)
+	layer, none := kind("layer", "pre", false), kind("none", "pre", false)
+	two := summary{Results: results.Results{Variants: []results.Variant{{Kind: layer}, {Kind: none}}}}
+	assert.Equal(
+		t, []chart.Style{{Color: 2, Pattern: 2}, {Color: 2, Pattern: 3}, {Color: 0, Pattern: 0}},
+		two.stylesOf([]results.Kind{layer, layer, none}), "two runs of a variant",
+	)
 }
 
 // TestVariantWithoutRunsKeepsItsStyle: a variant whose runs were all interrupted has the

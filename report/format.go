@@ -10,6 +10,8 @@ import (
 	"gorgonorm/runlog"
 )
 
+var nan = runlog.Float(math.NaN())
+
 // missing stands for what was not measured or is not a number.
 const missing = "–"
 
@@ -91,6 +93,16 @@ func thousands(n int) string {
 		s = s[:i] + "," + s[i:]
 	}
 	return s
+}
+
+// count writes a number with its noun: "1 run", "28 runs".
+func count(n int, noun string) string { return thousands(n) + " " + plural(n, noun) }
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
 }
 
 // list joins names with commas and a final "and".

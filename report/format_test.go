@@ -10,7 +10,7 @@ import (
 	"gorgonorm/runlog"
 )
 
-var nan, inf = runtest.NaN, runtest.Inf
+var inf = runtest.Inf
 
 func TestFormats(t *testing.T) {
 	t.Parallel()

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"slices"
 
 	"gorgonorm/report/chart"
@@ -9,9 +8,9 @@ import (
 	"gorgonorm/runlog"
 )
 
-// rateFigure shows the final validation loss by learning rate: a line for each variant
-// through the means over the seeds, and a mark for each seed. It is the figure of
-// Wortsman et al. 2023 (arXiv 2309.14322). It returns false for fewer than two rates
+// rateFigure shows the final validation loss by learning rate: a line for each variant through the
+// means over the seeds, a band from the lowest to the highest of them, and a mark for each. It is
+// the figure of Wortsman et al. 2023 (arXiv 2309.14322). It returns false for fewer than two rates
 // above zero.
 func (s summary) rateFigure() (f figure, ok bool) {
 	lrs := slices.DeleteFunc(s.Rates(), func(lr runlog.Float) bool { return !(lr > 0) })
@@ -23,29 +22,28 @@ func (s summary) rateFigure() (f figure, ok bool) {
 		Title: "Final validation loss by learning rate",
 		X:     rateAxis(lrs), Y: finalAxis(untrained, s.Finals()), LinesOnTop: true,
 	}
-	caption := []string{
-		"Validation loss of the last step, learning rates on a logarithmic axis.",
-		"Lines: mean over the seeds; marks: each seed.",
+	caption := []string{"Validation loss of the last step."}
+	if s.Seeds() > 1 {
+		caption = append(caption, "Lines: mean over the seeds; marks and band: the seeds.")
 	}
 	if len(untrained) > 0 {
 		mean, _ := runlog.MeanStd(untrained)
-		c.Levels = []chart.Level{{Y: float64(mean)}}
-		what := "loss at initialisation"
+		what := "before training"
 		if s.Loaded() {
-			what = "loss of guessing"
+			what = "guessing"
 		}
-		caption = append(caption, fmt.Sprintf("Grey line: %s, %s.", what, span(results.RangeOf(untrained), loss)))
+		c.Levels = []chart.Level{{Label: what, Y: float64(mean)}}
 	}
-	kinds := make([]results.Kind, len(s.Variants))
-	for i, v := range s.Variants {
-		kinds[i] = v.Kind
+	var kinds []results.Kind
+	for _, v := range s.Variants {
+		kinds = append(kinds, v.Kind)
 	}
 	lost := map[runlog.Float][]chart.Style{} // by rate, one for each variant with a lost run
 	for i, style := range styles(kinds) {
 		v := s.Variants[i]
 		marks, lostRates := seedMarks(v, c.Y.Hi)
 		c.Series = append(c.Series, chart.Series{
-			Label: v.Name, Style: style, Lines: meanLines(v, c.Y.Hi), Marks: marks,
+			Label: v.Name, Style: style, Band: seedBand(v, c.Y.Hi), Lines: meanLines(v, c.Y.Hi), Marks: marks,
 		})
 		for _, lr := range lostRates {
 			lost[lr] = append(lost[lr], style)
@@ -57,13 +55,18 @@ func (s summary) rateFigure() (f figure, ok bool) {
 	if len(lost) > 0 {
 		caption = append(caption, "A cross at the upper edge: the loss of a seed was above it or not finite.")
 	}
-	return figure{c, caption}, true
+	return figure{"rate", c, caption}, true
 }
 
-// rateAxis returns an axis for learning rates, which ascend.
+// rateAxis returns an axis for learning rates, which ascend, with a tick at each.
 func rateAxis(lrs []runlog.Float) chart.Axis {
-	lo, hi := float64(lrs[0])/1.4, float64(lrs[len(lrs)-1])*1.4
-	return chart.Axis{Label: "learning rate", Lo: lo, Hi: hi, Log: true}
+	a := chart.Axis{
+		Label: "learning rate", Lo: float64(lrs[0]) / 1.4, Hi: float64(lrs[len(lrs)-1]) * 1.4, Log: true,
+	}
+	for _, lr := range lrs {
+		a.At = append(a.At, float64(lr))
+	}
+	return a
 }
 
 // finalAxis returns an axis for final losses up to those of untrained models.
@@ -104,6 +107,23 @@ func meanLines(v results.Variant, edge float64) (lines [][]chart.Point) {
 		lines = append(lines, line)
 	}
 	return lines
+}
+
+// seedBand returns the range of the seeds' losses from the first learning rate on, as far as all
+// are below the edge.
+func seedBand(v results.Variant, edge float64) (band []chart.Span) {
+	for _, lr := range v.Rates {
+		losses := v.Losses(lr)
+		if !(lr > 0) || len(losses) < 2 {
+			continue
+		}
+		r := results.RangeOf(losses)
+		if !within(r.Lo, edge) || !within(r.Hi, edge) {
+			break
+		}
+		band = append(band, chart.Span{X: float64(lr), Lo: float64(r.Lo), Hi: float64(r.Hi)})
+	}
+	return band
 }
 
 // seedMarks returns the losses of a variant's runs by learning rate, and the rates at

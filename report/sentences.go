@@ -131,19 +131,23 @@ func (s summary) facts() (facts []fact, err error) {
 		template string
 		outcome  results.Outcome
 		data     any
+		trained  bool // whether it is about trained models
 	}{
-		{"growth", p.Growth.Outcome, p.Growth},
-		{"pre-norm", p.PreNorm.Outcome, p.PreNorm},
-		{"post-norm", p.PostNorm.Outcome, p.PostNorm},
-		{"qk-norm", p.QKNorm.Outcome, p.QKNorm},
-		{"layer-rms", p.LayerRMS.Outcome, p.LayerRMS},
-		{"gap", p.BatchGap.Outcome, p.BatchGap},
+		{"growth", p.Growth.Outcome, p.Growth, true},
+		{"pre-norm", p.PreNorm.Outcome, p.PreNorm, false},
+		{"post-norm", p.PostNorm.Outcome, p.PostNorm, false},
+		{"qk-norm", p.QKNorm.Outcome, p.QKNorm, true},
+		{"layer-rms", p.LayerRMS.Outcome, p.LayerRMS, true},
+		{"gap", p.BatchGap.Outcome, p.BatchGap, true},
 	} {
 		lines, err := paragraphs(c.template, c.data)
 		if err != nil {
 			return nil, err
 		}
 		f := fact{lines[0], lines[1], lines[2], outcome(c.outcome)}
+		if c.trained && !s.judged() {
+			f.Outcome, f.Found = outcome(results.CannotBeJudged), upperFirst(s.unjudged())+"."
+		}
 		if s.Loaded() {
 			f.Found = fmt.Sprintf(
 				"It is about training from random weights, and these runs start from %s.", weights(s.Runs))

@@ -27,14 +27,16 @@ func TestInterruptedRunsTakeNoPart(t *testing.T) {
 	assert.Equal(t, []runlog.Float{2, 2.2}, v.Lowest)
 	assert.Len(t, v.Runs, 2)
 	assert.Contains(
-		t, s.Notes, `"layer, lr 0.1, seed 1" was stopped at step 7 of 20 and is left out of the measures.`,
+		t, s.Notes, `"layer, lr 0.1, seed 1" was stopped at step 7 of 100 and is left out of the measures.`,
 	)
 	assert.Contains(t, s.Notes, `"layer" has 2 of 4 runs, so its measures cover fewer rates or seeds.`)
 
 	for i := range runs {
 		runs[i].Summary.Interrupted = true
 	}
-	assert.Equal(t, `"layer" left no finished run.`, divergence(results.Of(runs).Variants))
+	s, err = summarize(runlog.Records{Runs: runs})
+	require.NoError(t, err)
+	assert.Equal(t, "No run has finished", s.title())
 }
 
 func TestPlaces(t *testing.T) {
@@ -67,7 +69,7 @@ func TestPlaces(t *testing.T) {
 			"of cases. That is for each pair: among many pairs some come apart by chance.",
 	)
 	assert.Contains(
-		t, s.Verdict[2], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.",
+		t, s.Verdict[1], "Of two variants that do not differ, one comes before the other by chance in 33 % of cases.",
 	)
 
 	s, err = summarize(runlog.Records{Runs: []runlog.Run{
@@ -92,7 +94,7 @@ func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 		for _, v := range s.Variants {
 			places = append(places, v.SensitivityPlace)
 		}
-		return places, s.Verdict[2], strings.Join(s.Notes, " ")
+		return places, s.Verdict[1], strings.Join(s.Notes, " ")
 	}
 	three := func(norm string, top runlog.Float) []runlog.Run {
 		return runtest.Plain(norm, map[float64][]runlog.Float{0.01: {2, 2}, 0.1: {2.5, 2.6}, 1: {top, top + 0.1}})
@@ -102,22 +104,22 @@ func TestPlacesBySensitivityOverTheSameRates(t *testing.T) {
 
 	places, verdict, notes := sensitivities(join(three("batch", 3), three("layer", 4), three("rms", 3.5)))
 	assert.Equal(t, []runlog.Place{{Best: 1, Worst: 1}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
-	assert.Equal(t, `By LR sensitivity: "batch" before "rms" before "layer".`, verdict)
+	assert.Equal(t, `By LR sensitivity: 1 "batch", 2 "rms", 3 "layer".`, verdict)
 	assert.NotContains(t, notes, few)
 
 	places, verdict, notes = sensitivities(join(two, three("layer", 4), three("rms", 3.5)))
 	assert.Equal(t, []runlog.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
-	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, verdict)
+	assert.Equal(t, `By LR sensitivity: 1 "rms", 2 "layer"; no place for "batch".`, verdict)
 	assert.Contains(t, notes, few)
 
 	places, verdict, _ = sensitivities(join(three("layer", 4), three("rms", 3.5), other, three("none", 3)))
 	assert.Equal(t, []runlog.Place{{Best: 1, Worst: 1}, {}, {Best: 3, Worst: 3}, {Best: 2, Worst: 2}}, places)
-	assert.Equal(t, `By LR sensitivity: "none" before "rms" before "layer"; no place for "batch".`, verdict)
+	assert.Equal(t, `By LR sensitivity: 1 "none", 2 "rms", 3 "layer"; no place for "batch".`, verdict)
 
 	withoutRate := three("batch", 3)[:5] // of a seed
 	places, verdict, notes = sensitivities(join(withoutRate, three("layer", 4), three("rms", 3.5)))
 	assert.Equal(t, []runlog.Place{{}, {Best: 2, Worst: 2}, {Best: 1, Worst: 1}}, places)
-	assert.Equal(t, `By LR sensitivity: "rms" before "layer"; no place for "batch".`, verdict)
+	assert.Equal(t, `By LR sensitivity: 1 "rms", 2 "layer"; no place for "batch".`, verdict)
 	assert.Contains(t, notes, few)
 }
 

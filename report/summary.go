@@ -23,10 +23,13 @@ import (
 // summary is what table and page both show.
 type summary struct {
 	results.Results
-	Rows    []row
-	Verdict []string // sentences
-	Notes   []string // sentences that explain the table
-	Facts   []fact
+	Coverage results.Coverage
+	Plan     *runlog.Plan // nil if it is not known
+	Broken   []string     // sentences about directories that are left out
+	Rows     []row
+	Verdict  []string // sentences
+	Notes    []string // sentences that explain the table
+	Facts    []fact
 	settings
 }
 
@@ -37,10 +40,21 @@ type row struct {
 }
 
 func summarize(records runlog.Records) (summary, error) {
-	if len(records.Runs) == 0 {
+	if len(records.Runs)+len(records.Broken) == 0 && records.Plan == nil {
 		return summary{}, errors.New("report: no runs")
 	}
-	s := summary{Results: results.Of(records.Runs)}
+	s := summary{
+		Results: results.Of(records.Runs), Coverage: results.CoverageOf(records),
+		Plan: records.Plan, Broken: leftOut(records.Broken),
+	}
+	if len(s.Runs) == 0 {
+		return s, nil
+	}
+	if !s.judged() {
+		for i := range s.Variants {
+			s.Variants[i].Place, s.Variants[i].SensitivityPlace = runlog.Place{}, runlog.Place{}
+		}
+	}
 	s.settings = settingsOf(s.Results)
 	for i, name := range names(s.Runs) {
 		s.Rows = append(s.Rows, row{name, s.Runs[i]})
@@ -50,10 +64,13 @@ func summarize(records runlog.Records) (summary, error) {
 	if s.Facts, err = s.facts(); err != nil {
 		return s, err
 	}
-	notes, err := s.notes()
-	s.Notes = append(leftOut(records.Broken), notes...)
+	s.Notes, err = s.notes()
 	return s, err
 }
+
+// judged reports whether the runs can be compared: all planned runs have finished, and none is
+// too short.
+func (s summary) judged() bool { return s.Coverage.Complete() && s.LongEnough() }
 
 // leftOut names the runs that cannot be used.
 func leftOut(broken []runlog.Broken) (sentences []string) {

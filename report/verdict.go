@@ -13,11 +13,16 @@ import (
 // verdict returns what the runs show, and how far that can be trusted. Names are quoted,
 // because one of the norms is called none.
 func (s summary) verdict() []string {
-	if !s.Grid {
+	switch {
+	case !s.judged():
+		return []string{"Nothing is compared: " + s.unjudged() + "."}
+	case len(s.Rows) == 1: // the title says it all
+		return nil
+	case !s.Grid:
 		return []string{stability(s.Rows), s.best(), s.caveat()}
 	}
-	sentences := []string{divergence(s.Variants)}
-	ordered := false
+	var sentences []string
+	compared := false
 	for _, by := range []struct {
 		what    string
 		ranking results.Ranking
@@ -25,19 +30,26 @@ func (s summary) verdict() []string {
 		{"By the loss at its best rate", s.ByLoss()},
 		{"By LR sensitivity", s.BySensitivity()},
 	} {
-		sentence, before := ranking(by.what, by.ranking)
-		if sentence != "" {
+		if sentence := ranking(by.what, by.ranking); sentence != "" {
 			sentences = append(sentences, sentence)
 		}
-		ordered = ordered || before
+		compared = compared || len(by.ranking.Several) > 1
 	}
 	caveat := s.caveat()
-	if ordered {
+	if compared {
 		caveat += fmt.Sprintf(
 			" Of two variants that do not differ, one comes before the other by chance in %s of cases.",
 			chance(s.FewestSeeds()))
 	}
 	return append(sentences, caveat)
+}
+
+// unjudged says why the runs cannot be compared.
+func (s summary) unjudged() string {
+	if !s.LongEnough() {
+		return fmt.Sprintf("it takes %s, and these runs have %d", count(results.EnoughSteps, "step"), s.fewestSteps())
+	}
+	return fmt.Sprintf("it takes all %s of the plan, and %d have finished", count(s.Coverage.Planned, "run"), s.Coverage.Finished)
 }
 
 // stability names the runs that stayed stable and those that did not.
@@ -99,8 +111,11 @@ func fate(r runlog.Run) string {
 // printed count as equal.
 func (s summary) best() string {
 	ranked := s.ByBestVal()
-	if len(ranked) == 0 {
+	switch {
+	case len(ranked) == 0:
 		return "No run has a validation loss."
+	case !slices.ContainsFunc(s.Rows, func(r row) bool { return r.Summary.DivergedAt == 0 }):
+		return "All runs diverged, so none is best."
 	}
 	value := loss(s.Rows[ranked[0]].Summary.BestVal)
 	var first []string
@@ -151,115 +166,35 @@ func (s summary) caveat() (sentences string) {
 	return sentences
 }
 
-// divergence names the variants that never diverged, and counts the diverged runs of the
-// others and their learning rates.
-func divergence(vs []results.Variant) string {
-	var names, fates []string
-	stable := true
-	for _, v := range vs {
-		stable = stable && v.Diverged == 0 && len(v.Runs) > 0
-		names, fates = append(names, v.Name), append(fates, variantFate(v))
-	}
-	if stable && len(vs) > 1 {
-		return fmt.Sprintf("None of the %d variants diverged.", len(vs))
-	}
-	return grouped(names, fates, "variants")
-}
-
-func variantFate(v results.Variant) string {
-	switch n := len(v.Runs); {
-	case n == 0:
-		return "left no finished run"
-	case v.Diverged == 0:
-		return "never diverged"
-	case v.Diverged == n:
-		return "diverged in every run"
-	}
-	lost := v.LostRates()
-	where := ", at lr " + rates(lost)
-	switch first := len(v.Rates) - len(lost); {
-	case len(v.Rates) == 1:
-		where = ""
-	case first == 0:
-		where = ", at every learning rate"
-	case len(lost) > 1 && slices.Equal(lost, v.Rates[first:]):
-		where = fmt.Sprintf(", from lr %s on", rate(lost[0]))
-	}
-	return fmt.Sprintf("diverged in %d of %d runs%s", v.Diverged, len(v.Runs), where)
-}
-
-// ranking returns a sentence with the order of the variants by a measure, "" if no variant
-// has a value, and reports whether it puts a variant before another. It does so only if
-// their seeds do not overlap.
-func ranking(by string, r results.Ranking) (sentence string, ordered bool) {
+// ranking returns a sentence with the order of the variants by a measure, "" if no variant has a
+// value. It gives places only if there are two with several seeds.
+func ranking(by string, r results.Ranking) string {
 	if len(r.Several)+len(r.Single) == 0 {
-		return "", false
+		return ""
 	}
 	without := r.Without
-	s := by + ": "
+	var items []string
+	end := ""
 	if len(r.Several) < 2 {
 		all := r.ByMean()
-		var items []string
-		for _, r := range all {
-			items = append(items, fmt.Sprintf("%q %s", r.Name, loss(r.Mean)))
+		for _, v := range all {
+			items = append(items, fmt.Sprintf("%q %s", v.Name, loss(v.Mean)))
 		}
-		s += strings.Join(items, ", ")
 		if len(r.Single) > 0 && len(all) > 1 {
-			s += "; one seed cannot show whether they differ"
+			end = "; one seed cannot show whether they differ"
 		}
 	} else {
-		var groups []string
-		for _, g := range r.Groups() {
-			names, before := group(g)
-			groups = append(groups, names)
-			ordered = ordered || before
+		for _, t := range r.Tiers() {
+			items = append(items, fmt.Sprintf("%s %s", place(t.Place), list(quoted(t.Names))))
 		}
-		ordered = ordered || len(groups) > 1
-		s += strings.Join(groups, " before ")
-		without = append(slices.Clone(without), rankedNames(r.Single)...)
+		for _, v := range r.Single {
+			without = append(slices.Clone(without), v.Name)
+		}
 	}
 	if len(without) > 0 {
-		s += "; no place for " + list(quoted(without))
+		end += "; no place for " + list(quoted(without))
 	}
-	return s + ".", ordered
-}
-
-// mostClauses is the number of orders within a group that are listed.
-const mostClauses = 4
-
-// group names variants that cannot be separated and the orders that are known among them,
-// and reports whether there are any.
-func group(rs []results.Ranked) (names string, ordered bool) {
-	var clauses []string
-	for _, a := range rs {
-		var above []results.Ranked
-		for _, b := range rs {
-			if a.Below(b) {
-				above = append(above, b)
-			}
-		}
-		if len(above) > 0 {
-			clauses = append(clauses, fmt.Sprintf("%q before %s", a.Name, list(quoted(rankedNames(above)))))
-		}
-	}
-	names = list(quoted(rankedNames(rs)))
-	switch {
-	case len(rs) == 1:
-		return names, false
-	case len(clauses) == 0:
-		return names + " (no difference between them: their seeds overlap)", false
-	case len(clauses) > mostClauses:
-		return names + " (many of their seeds overlap; see the places)", false
-	default:
-		return names + " (their seeds overlap, except " + list(clauses) + ")", true
-	}
-}
-
-func rankedNames(rs []results.Ranked) (names []string) {
-	for _, r := range rs {
-		names = append(names, r.Name)
-	}
-	return names
+	return by + ": " + strings.Join(items, ", ") + end + "."
 }
 
 func quoted(names []string) (quoted []string) {

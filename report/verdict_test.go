@@ -1,12 +1,10 @@
 package report
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 
-	"gorgonorm/report/internal/runtest"
 	"gorgonorm/report/results"
 	"gorgonorm/runlog"
 )
@@ -105,76 +103,24 @@ func TestRanking(t *testing.T) {
 		vs   []results.Variant
 		want string
 	}{
-		{"apart", variants(f{3, 3.1}, f{2, 2.1}, f{1, 1.1}), `By it: "c" before "b" before "a".`},
-		{
-			"all overlap", variants(f{2, 2.3}, f{2.1, 2.15}, f{2.12, 2.2}),
-			`By it: "b", "a" and "c" (no difference between them: their seeds overlap).`,
-		},
+		{"apart", variants(f{3, 3.1}, f{2, 2.1}, f{1, 1.1}), `By it: 1 "c", 2 "b", 3 "a".`},
+		{"all overlap", variants(f{2, 2.3}, f{2.1, 2.15}, f{2.12, 2.2}), `By it: 1–3 "b", "a" and "c".`},
 		{
 			"two, then one, then one", variants(f{5, 5}, f{4, 4.1}, f{2, 2.2}, f{2.1, 2}),
-			`By it: "d" and "c" (no difference between them: their seeds overlap) before "b" before "a".`,
+			`By it: 1–2 "d" and "c", 3 "b", 4 "a".`,
 		},
-		{
-			"overlap in a chain", variants(f{1, 2}, f{1.5, 3}, f{2.5, 4}),
-			`By it: "a", "b" and "c" (their seeds overlap, except "a" before "c").`,
-		},
-		{
-			"the same values", variants(f{2, 2}, f{2, 2}),
-			`By it: "a" and "b" (no difference between them: their seeds overlap).`,
-		},
-		{
-			"a long chain", variants(f{1, 2}, f{1.5, 3}, f{2.5, 4}, f{3.5, 5}, f{4.5, 6}, f{5.5, 7}, f{6.5, 8}),
-			`By it: "a", "b", "c", "d", "e", "f" and "g" (many of their seeds overlap; see the places).`,
-		},
-		{
-			"a lost seed comes last", variants(f{1, nan}, f{2, 3}),
-			`By it: "b" and "a" (no difference between them: their seeds overlap).`,
-		},
-		{"one lost altogether", variants(f{nan, nan}, f{2, 3}, f{1, 1}), `By it: "c" before "b"; no place for "a".`},
+		{"overlap in a chain", variants(f{1, 2}, f{1.5, 3}, f{2.5, 4}), `By it: 1–2 "a", 1–3 "b", 2–3 "c".`},
+		{"the same values", variants(f{2, 2}, f{2, 2}), `By it: 1–2 "a" and "b".`},
+		{"a lost seed comes last", variants(f{1, nan}, f{2, 3}), `By it: 1–2 "b" and "a".`},
+		{"one lost altogether", variants(f{nan, nan}, f{2, 3}, f{1, 1}), `By it: 1 "c", 2 "b"; no place for "a".`},
 		{
 			"one seed", variants(f{2}, f{1}, f{3}),
 			`By it: "b" 1.000, "a" 2.000, "c" 3.000; one seed cannot show whether they differ.`,
 		},
-		{"one of one seed", variants(f{2, 2}, f{1}, f{3, 3}), `By it: "a" before "c"; no place for "b".`},
+		{"one of one seed", variants(f{2, 2}, f{1}, f{3, 3}), `By it: 1 "a", 2 "c"; no place for "b".`},
 		{"one alone", variants(f{2, 3}), `By it: "a" 2.500.`},
 		{"no value", variants(f{nan, nan}, nil), ""},
 	} {
-		got, ordered := ranking("By it", results.Results{Variants: c.vs}.ByLoss())
-		assert.Equal(t, c.want, got, c.name)
-		assert.Equal(t, strings.Contains(got, "before"), ordered, c.name)
-	}
-}
-
-func TestDivergence(t *testing.T) {
-	t.Parallel()
-	at := func(norm string, losses ...runlog.Float) (runs []runlog.Run) {
-		for i, lr := range []float64{0.001, 0.01, 0.1, 1}[:len(losses)] {
-			runs = append(runs, runtest.Cell(norm, "pre", false, lr, 1, losses[i]))
-		}
-		return runs
-	}
-	for _, c := range []struct {
-		name string
-		runs []runlog.Run
-		want string
-	}{
-		{"never", append(at("layer", 2, 2), at("rms", 2, 2)...), `None of the 2 variants diverged.`},
-		{
-			"from a rate on", append(at("none", 2, 2, inf, 5), at("layer", 2, 2, 2, 2)...),
-			`"none" diverged in 2 of 4 runs, from lr 0.1 on; "layer" never diverged.`,
-		},
-		{"at the last", at("none", 2, 2, 2, inf), `"none" diverged in 1 of 4 runs, at lr 1.`},
-		{"with a gap", at("none", 2, inf, 2, inf), `"none" diverged in 2 of 4 runs, at lr 0.01 and 1.`},
-		{"at a low rate alone", at("none", 5, 2, 2, 2), `"none" diverged in 1 of 4 runs, at lr 0.001.`},
-		{"in every run", at("none", inf, inf), `"none" diverged in every run.`},
-		{"one rate", runtest.Plain("none", map[float64][]runlog.Float{1: {2, inf}}), `"none" diverged in 1 of 2 runs.`},
-		{
-			"at every rate", runtest.Plain("none", map[float64][]runlog.Float{0.1: {2, inf}, 1: {inf, 3}}),
-			`"none" diverged in 2 of 4 runs, at every learning rate.`,
-		},
-	} {
-		s, err := summarize(runlog.Records{Runs: c.runs})
-		assert.NoError(t, err)
-		assert.Equal(t, c.want, divergence(s.Variants), c.name)
+		assert.Equal(t, c.want, ranking("By it", results.Results{Variants: c.vs}.ByLoss()), c.name)
 	}
 }

@@ -110,15 +110,20 @@ func spikeScore(values []Float, window int) Float {
 	if window == 0 || len(values) <= window {
 		return Float(math.NaN())
 	}
-	spikes := 0
-	for i := window; i < len(values); i++ {
+	return Float(len(Spikes(values, window))) / Float(len(values)-window)
+}
+
+// Spikes returns the indices of the values that are spikes, as in Summary.LossSpikes. A window of
+// 0, of a series that is too short, has none.
+func Spikes(values []Float, window int) (spikes []int) {
+	for i := window; window > 0 && i < len(values); i++ {
 		mean, std := stat.PopMeanStdDev(finite(values[i-window:i]), nil)
 		away := math.Abs(float64(values[i]) - mean)
 		if !values[i].Finite() || away > 0 && away >= spikeDeviations*std {
-			spikes++
+			spikes = append(spikes, i)
 		}
 	}
-	return Float(spikes) / Float(len(values)-window)
+	return spikes
 }
 
 // Median returns the middle value, or the mean of the middle two. NaN counts as the largest

@@ -48,6 +48,14 @@ type Planned struct {
 	SameAs string `json:"same_as,omitempty"`
 }
 
+// Config returns a config with the run's values on the axes, and nothing else.
+func (p Planned) Config() Config {
+	return Config{
+		Norm: p.Norm, Placement: p.Placement, QKNorm: p.QKNorm, Order: p.Order, TextShare: p.TextShare,
+		NormNoise: p.NormNoise, LR: p.LR, Seed: p.Seed,
+	}
+}
+
 // ReadPlan returns the plan in a directory of runs, nil if it has none.
 func ReadPlan(dir string) (*Plan, error) {
 	var p Plan

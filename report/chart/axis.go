@@ -11,9 +11,10 @@ import (
 type Axis struct {
 	Label  string
 	Lo, Hi float64
-	Log    bool     // logarithmic
-	Whole  bool     // with ticks at whole numbers only
-	Names  []string // of the values 0, 1, 2, … instead of numbers
+	Log    bool      // logarithmic
+	Whole  bool      // with ticks at whole numbers only
+	Names  []string  // of the values 0, 1, 2, … instead of numbers
+	At     []float64 // the values that have ticks, ascending; nil for round ones
 }
 
 // Linear returns an axis that holds the values from lo to hi with a margin.
@@ -69,6 +70,8 @@ func (a Axis) ticks() plot.TickerFunc {
 	switch {
 	case a.Names != nil:
 		return namedTicks(a.Names)
+	case a.At != nil:
+		return a.ticksAt
 	case a.Log:
 		return logTicks
 	case a.Whole:

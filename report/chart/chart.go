@@ -3,7 +3,6 @@ package chart
 
 import (
 	"cmp"
-	"image/color"
 	"slices"
 
 	"gonum.org/v1/plot"
@@ -13,7 +12,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Chart is what a chart shows. Its legend is beside the plot, where it covers no curve.
+// Chart is what a chart shows.
 type Chart struct {
 	Title      string // not drawn; it describes the chart to readers who cannot see it
 	X, Y       Axis
@@ -27,12 +26,18 @@ type Chart struct {
 type Series struct {
 	Label string // in the legend; "" for no entry
 	Style
-	Lines [][]Point // a line of one point is drawn as a dot
-	Marks []Point   // nil if the legend's entry has no mark either
+	Band   []Span    // a shaded area around the lines
+	Faint  [][]Point // lines in the background, such as values of which Lines are means
+	Lines  [][]Point // a line of one point is drawn as a dot
+	Marks  []Point   // nil if the legend's entry has no mark either
+	Spikes []Point   // marked by triangles that hang above them
 }
 
 // Point is a point of the plane.
 type Point struct{ X, Y float64 }
+
+// Span is a range of values at X.
+type Span struct{ X, Lo, Hi float64 }
 
 // Level is a horizontal grey line. It has an entry in the legend unless its label is empty.
 type Level struct {
@@ -49,7 +54,7 @@ type Cross struct {
 // AtTop returns crosses side by side at the upper edge, around x.
 func (c Chart) AtTop(x float64, styles []Style) (crosses []Cross) {
 	for i, s := range styles {
-		aside := (float64(i) - float64(len(styles)-1)/2) / 150
+		aside := (float64(i) - float64(len(styles)-1)/2) / 60
 		crosses = append(crosses, Cross{Point{c.X.right(x, aside), c.Y.Hi}, s})
 	}
 	return crosses
@@ -62,47 +67,48 @@ func CompareY(a, b Point) int { return cmp.Compare(a.Y, b.Y) }
 func Highest(ps []Point) Point { return slices.MaxFunc(ps, CompareY) }
 func Lowest(ps []Point) Point  { return slices.MinFunc(ps, CompareY) }
 
-// The size of a chart in points. The page scales it to its width; a long legend makes
-// it higher.
+// The size of a chart in points. A page scales it to half its width, or to the width of a phone,
+// where the text is still readable.
 const (
-	width     vg.Length = 800
-	minHeight vg.Length = 380
-	fontSize  vg.Length = 13
+	width    vg.Length = 520
+	height   vg.Length = 320
+	fontSize vg.Length = 13
 )
 
 const (
-	markRadius  vg.Length = 3.5
-	crossRadius vg.Length = 5
+	lineWidth   vg.Length = 1.5
+	markRadius  vg.Length = 3
+	crossRadius vg.Length = 4.5
 	dotRadius   vg.Length = 2.5
+	spikeRadius vg.Length = 3
 )
 
 // drawing is a chart in gonum's terms.
 type drawing struct {
 	Chart
-	plot   *plot.Plot
-	legend plot.Legend
+	plot *plot.Plot
 }
 
-func (c Chart) draw() drawing {
-	d := drawing{c, plot.New(), plot.NewLegend()}
-	sans := font.Font{Typeface: "Liberation", Variant: "Sans", Size: fontSize}
-	d.axis(&d.plot.X, c.X, sans)
-	d.axis(&d.plot.Y, c.Y, sans)
-	d.legend.TextStyle.Font = sans
-	d.legend.Top, d.legend.Left = true, true
-	d.legend.Padding = 6
-	d.legend.ThumbnailWidth = 40
-	d.legend.YPosition = draw.PosCenter
+var sans = font.Font{Typeface: "Liberation", Variant: "Sans", Size: fontSize}
 
-	grid := plotter.NewGrid()
-	for _, line := range []*draw.LineStyle{&grid.Vertical, &grid.Horizontal} {
-		line.Color, line.Width = color.Gray{0xdd}, 0.5
+func (c Chart) draw() *plot.Plot {
+	d := drawing{c, plot.New()}
+	d.axis(&d.plot.X, c.X)
+	d.axis(&d.plot.Y, c.Y)
+	d.plot.BackgroundColor = nil // the page's
+
+	lines := plotter.NewGrid()
+	for _, line := range []*draw.LineStyle{&lines.Vertical, &lines.Horizontal} {
+		line.Color, line.Width = grid, 0.5
 	}
-	d.plot.Add(grid)
+	d.plot.Add(lines)
 	for i, l := range c.Levels {
 		if c.Y.Inside(l.Y) {
 			d.level(l, i)
 		}
+	}
+	for _, s := range c.Series {
+		d.band(s)
 	}
 	for _, s := range c.Series {
 		d.series(s)
@@ -113,28 +119,26 @@ func (c Chart) draw() drawing {
 	// What was added to the plot may have widened its axes.
 	d.plot.X.Min, d.plot.X.Max = c.X.at(c.X.Lo), c.X.at(c.X.Hi)
 	d.plot.Y.Min, d.plot.Y.Max = c.Y.at(c.Y.Lo), c.Y.at(c.Y.Hi)
-	return d
+	return d.plot
 }
 
-func (d *drawing) axis(to *plot.Axis, a Axis, f font.Font) {
+func (d *drawing) axis(to *plot.Axis, a Axis) {
 	to.Label.Text = a.Label
 	to.Label.Padding = 6
-	to.Label.TextStyle.Font = f
-	to.Tick.Label.Font = f
+	to.Label.TextStyle.Font, to.Tick.Label.Font = sans, sans
+	to.Label.TextStyle.Color, to.Tick.Label.Color = ink, ink
+	to.LineStyle.Color, to.Tick.LineStyle.Color = ink, ink
 	to.Tick.Marker = a.ticks()
 	to.Padding = 0
 }
 
 // level draws the i-th level, each with dashes of its own.
 func (d *drawing) level(l Level, i int) {
-	line := &plotter.Line{
-		XYs:       d.place([]Point{{d.X.Lo, l.Y}, {d.X.Hi, l.Y}}),
-		LineStyle: draw.LineStyle{Color: color.Gray{0x99}, Width: 1.5, Dashes: Style{Pattern: i}.dashes()},
-	}
-	d.plot.Add(line)
-	if l.Label != "" {
-		d.legend.Add(l.Label, line)
-	}
+	d.plot.Add(&plotter.Line{XYs: d.place([]Point{{d.X.Lo, l.Y}, {d.X.Hi, l.Y}}), LineStyle: levelLine(i)})
+}
+
+func levelLine(i int) draw.LineStyle {
+	return draw.LineStyle{Color: level, Width: lineWidth, Dashes: Style{Pattern: i}.dashes()}
 }
 
 func (d *drawing) place(points []Point) plotter.XYs {
@@ -145,13 +149,24 @@ func (d *drawing) place(points []Point) plotter.XYs {
 	return placed
 }
 
-func (d *drawing) series(s Series) {
-	look := []plot.Thumbnailer{&plotter.Line{LineStyle: s.line()}}
-	if s.Marks != nil {
-		look = append(look, &plotter.Scatter{GlyphStyle: s.mark(s.glyph(), markRadius)})
+// band shades the area between the lower and the upper ends of a series' spans.
+func (d *drawing) band(s Series) {
+	if len(s.Band) < 2 {
+		return
 	}
-	if s.Label != "" {
-		d.legend.Add(s.Label, look...)
+	outline := make([]Point, 2*len(s.Band))
+	for i, span := range s.Band {
+		outline[i] = Point{span.X, span.Lo}
+		outline[len(outline)-1-i] = Point{span.X, span.Hi}
+	}
+	d.plot.Add(&plotter.Polygon{XYs: []plotter.XYs{d.place(outline)}, Color: s.faint()})
+}
+
+func (d *drawing) series(s Series) {
+	for _, points := range s.Faint {
+		if len(points) > 1 {
+			d.plot.Add(&plotter.Line{XYs: d.place(points), LineStyle: draw.LineStyle{Color: s.faint(), Width: 1}})
+		}
 	}
 	if d.LinesOnTop {
 		d.marks(s)
@@ -160,6 +175,7 @@ func (d *drawing) series(s Series) {
 		d.lines(s)
 		d.marks(s)
 	}
+	d.spikes(s)
 }
 
 func (d *drawing) lines(s Series) {
@@ -176,18 +192,12 @@ func (d *drawing) lines(s Series) {
 
 func (d *drawing) marks(s Series) { d.scatter(s.Marks, s.mark(s.glyph(), markRadius)) }
 
+func (d *drawing) spikes(s Series) { d.scatter(s.Spikes, s.mark(spike{}, spikeRadius)) }
+
 func (d *drawing) cross(c Cross) { d.scatter([]Point{c.Point}, c.mark(cross{}, crossRadius)) }
 
 func (d *drawing) scatter(points []Point, style draw.GlyphStyle) {
 	if len(points) > 0 {
 		d.plot.Add(&plotter.Scatter{XYs: d.place(points), GlyphStyle: style})
 	}
-}
-
-func (s Style) line() draw.LineStyle {
-	return draw.LineStyle{Color: s.color(), Width: 1, Dashes: s.dashes()}
-}
-
-func (s Style) mark(glyph draw.GlyphDrawer, radius vg.Length) draw.GlyphStyle {
-	return draw.GlyphStyle{Color: s.color(), Shape: glyph, Radius: radius}
 }

@@ -60,6 +60,23 @@ func power(v float64) string {
 	return strings.NewReplacer("e+0", "e", "e+", "e", "e-0", "e-").Replace(fmt.Sprintf("%.3g", v))
 }
 
+// ticksAt returns ticks at the axis's own values, and labels as many of them as fit beside each
+// other.
+func (a Axis) ticksAt(lo, hi float64) (ticks []plot.Tick) {
+	const character = 1.0 / 55 // width of one, as a part of the axis
+	free := math.Inf(-1)       // from where on a label fits
+	for _, v := range a.At {
+		t := plot.Tick{Value: a.at(v)}
+		label := power(v)
+		half := float64(len(label)+1) / 2 * character * (hi - lo)
+		if t.Value-half >= free {
+			t.Label, free = label, t.Value+half
+		}
+		ticks = append(ticks, t)
+	}
+	return ticks
+}
+
 // namedTicks has a tick with a name at each of 0, 1, 2, ….
 func namedTicks(names []string) plot.TickerFunc {
 	return func(_, _ float64) (ticks []plot.Tick) {

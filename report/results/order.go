@@ -21,11 +21,17 @@ type Kind struct {
 
 // KindOf returns the kind of a run.
 func KindOf(r runlog.Run) Kind {
+	k := kindOf(r.Config)
+	k.Norm = cmp.Or(r.Summary.Norm, k.Norm)
+	return k
+}
+
+func kindOf(c runlog.Config) Kind {
 	return Kind{
-		Norm:      cmp.Or(r.Summary.Norm, r.Config.Norm, "unnamed"),
-		Placement: cmp.Or(r.Config.Placement, "pre"),
-		QK:        r.Config.QKNorm,
-		Variation: strings.Join(r.Config.Variations(), " "),
+		Norm:      cmp.Or(c.Norm, "unnamed"),
+		Placement: cmp.Or(c.Placement, "pre"),
+		QK:        c.QKNorm,
+		Variation: strings.Join(c.Variations(), " "),
 	}
 }
 

@@ -85,9 +85,6 @@ type Ranked struct {
 	Mean   runlog.Float // +Inf if a value is missing
 }
 
-// Below reports whether all values of a are below all of b, two or more each.
-func (a Ranked) Below(b Ranked) bool { return runlog.Below(a.Values, b.Values) }
-
 // Ranking is the order of variants by a measure, lower is better.
 type Ranking struct {
 	Several []Ranked // the variants with two seeds or more, by their means
@@ -136,26 +133,28 @@ func byMean(rs []Ranked) {
 	slices.SortStableFunc(rs, func(a, b Ranked) int { return cmp.Compare(a.Mean, b.Mean) })
 }
 
-// Groups splits the variants with several seeds wherever all seeds of those before are
-// below all seeds of those after.
-func (r Ranking) Groups() (groups [][]Ranked) {
-	rs, from := r.Several, 0
-	for to := 1; to <= len(rs); to++ {
-		if to == len(rs) || apart(rs[from:to], rs[to:]) {
-			groups = append(groups, rs[from:to])
-			from = to
-		}
-	}
-	return groups
+// Tier is a place, and the variants that share it.
+type Tier struct {
+	runlog.Place
+	Names []string
 }
 
-func apart(lower, higher []Ranked) bool {
-	for _, a := range lower {
-		for _, b := range higher {
-			if !a.Below(b) {
-				return false
-			}
-		}
+// Tiers returns the places of the variants with several seeds, the best first, as
+// runlog.Places defines them.
+func (r Ranking) Tiers() (tiers []Tier) {
+	groups := make([][]runlog.Float, len(r.Several))
+	for i, v := range r.Several {
+		groups[i] = v.Values
 	}
-	return true
+	for i, place := range runlog.Places(groups) {
+		at := slices.IndexFunc(tiers, func(t Tier) bool { return t.Place == place })
+		if at < 0 {
+			at, tiers = len(tiers), append(tiers, Tier{Place: place})
+		}
+		tiers[at].Names = append(tiers[at].Names, r.Several[i].Name)
+	}
+	slices.SortStableFunc(tiers, func(a, b Tier) int {
+		return cmp.Or(cmp.Compare(a.Best, b.Best), cmp.Compare(a.Worst, b.Worst))
+	})
+	return tiers
 }

@@ -53,14 +53,7 @@ func (r Results) Texts() int {
 }
 
 // Cells returns the number of cells of the grid: pairs of learning rate and seed.
-func (r Results) Cells() int { return len(distinct(r.Runs, cellOf)) }
-
-type cell struct {
-	lr   float64
-	seed uint64
-}
-
-func cellOf(r runlog.Run) cell { return cell{r.Config.LR, r.Config.Seed} }
+func (r Results) Cells() int { return len(distinct(r.Runs, CellOf)) }
 
 // Rate returns a run's learning rate.
 func Rate(r runlog.Run) runlog.Float { return runlog.Float(r.Config.LR) }

@@ -16,7 +16,7 @@ type Variant struct {
 	Rates []runlog.Float // ascending
 	Means []runlog.Float // loss at each rate, mean over seeds; not finite if one is not
 
-	Lowest           []runlog.Float // lowest loss over the rates, of each seed
+	Lowest           []runlog.Float // lowest loss over the rates, of each seed; NaN if it diverged at all
 	Best, BestStd    runlog.Float   // their mean and standard deviation
 	BestLR           runlog.Float   // the rate with the lowest mean loss
 	Sensitivities    []runlog.Float // runlog.LRSensitivity of each seed that has all rates, two or more
@@ -111,14 +111,28 @@ func (v *Variant) measureRates() {
 	v.Rates = distinct(v.Runs, Rate)
 	v.BestLR = nan
 	best := runlog.Float(math.Inf(1))
+	var trained []runlog.Float // means, of rates at which no run diverged
 	for _, lr := range v.Rates {
 		mean, _ := runlog.MeanStd(v.Losses(lr))
 		v.Means = append(v.Means, mean)
-		if mean < best {
+		if v.DivergedAt(lr) > 0 {
+			mean = nan
+		}
+		if trained = append(trained, mean); mean < best {
 			best, v.BestLR = mean, lr
 		}
 	}
-	v.LargestLR = runlog.LargestRate(v.Rates, v.Means, Tolerance)
+	v.LargestLR = runlog.LargestRate(v.Rates, trained, Tolerance)
+}
+
+// DivergedAt returns the number of runs at a learning rate that diverged.
+func (v Variant) DivergedAt(lr runlog.Float) (n int) {
+	for _, r := range v.Runs {
+		if Rate(r) == lr && r.Summary.DivergedAt > 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // Losses returns the final losses at a learning rate, in the order of the seeds.
@@ -146,7 +160,7 @@ func (v *Variant) measureSeeds() {
 			l := Final(r)
 			losses = append(losses, l)
 			rates[r.Config.LR] = true
-			if l.Finite() && !(lowest <= l) {
+			if l.Finite() && r.Summary.DivergedAt == 0 && !(lowest <= l) {
 				lowest = l
 			}
 			if !init.Finite() {
@@ -155,7 +169,11 @@ func (v *Variant) measureSeeds() {
 		}
 		v.Lowest = append(v.Lowest, lowest)
 		if len(rates) > 1 && len(rates) == len(v.Rates) {
-			v.Sensitivities = append(v.Sensitivities, runlog.LRSensitivity(losses, init))
+			sensitivity := nan // nothing is best where every rate diverged
+			if lowest.Finite() {
+				sensitivity = runlog.LRSensitivity(losses, init)
+			}
+			v.Sensitivities = append(v.Sensitivities, sensitivity)
 		}
 	}
 	v.Best, v.BestStd = runlog.MeanStd(v.Lowest)
@@ -163,7 +181,7 @@ func (v *Variant) measureSeeds() {
 }
 
 // Cells returns the number of cells of the grid in which the variant has a run.
-func (v Variant) Cells() int { return len(distinct(v.Runs, cellOf)) }
+func (v Variant) Cells() int { return len(distinct(v.Runs, CellOf)) }
 
 // InitVals returns the range of the validation losses before the first step.
 func (v Variant) InitVals() Range {

@@ -90,12 +90,12 @@ func TestLostRunHasNoLoss(t *testing.T) {
 		how   runlog.Divergence
 		want  runlog.Float
 	}{
-		{"to its end", 20, "", 4.5},
+		{"to its end", 100, "", 4.5},
 		{"stopped", 15, "", nan},
-		{"no better than its start", 20, runlog.NotLearning, 4.5},
+		{"no better than its start", 100, runlog.NotLearning, 4.5},
 		{"stopped for it", 15, runlog.NotLearning, nan},
 		{"not finite, stopped", 15, runlog.NonFinite, nan},
-		{"not finite, and no watchdog", 20, runlog.NonFinite, nan},
+		{"not finite, and no watchdog", 100, runlog.NonFinite, nan},
 	} {
 		r := runtest.Cell("layer", "pre", false, 0.1, 1, 2)
 		s := &r.Summary

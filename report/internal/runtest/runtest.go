@@ -141,16 +141,16 @@ func Edges() map[string][]runlog.Run {
 // initVal is the loss that the runs of a grid start from.
 const initVal = 4.2
 
-// Cell is a run of 20 steps in a grid with a final loss. It starts from a loss of 4.2;
+// Cell is a run of 100 steps in a grid with a final loss. It starts from a loss of 4.2;
 // with a final one above that it is no better than its start, and with one that is not
 // finite it was stopped at step 12.
 func Cell(norm, placement string, qk bool, lr float64, seed uint64, loss runlog.Float) runlog.Run {
 	r := runlog.Run{Config: Config}
 	r.Config.Norm, r.Config.Placement, r.Config.QKNorm = norm, placement, qk
-	r.Config.LR, r.Config.MinLR, r.Config.Seed, r.Config.Steps = lr, lr/10, seed, 20
+	r.Config.LR, r.Config.MinLR, r.Config.Seed, r.Config.Steps = lr, lr/10, seed, 100
 	r.Config.Data = "/somewhere/else/Isaac.Newton-Opticks.txt"
 	r.Config.DataSHA256 = strings.Repeat("0123456789abcdef", 4)
-	steps := 20
+	steps := 100
 	s := &r.Summary
 	*s = runlog.Summary{
 		Norm: norm, Parameters: 804_096, InitVal: initVal,
@@ -166,10 +166,10 @@ func Cell(norm, placement string, qk bool, lr float64, seed uint64, loss runlog.
 		s.Stopped, s.DivergedAt, s.Divergence = true, 12, runlog.NonFinite
 		s.NonFinite = "GELU transformer.h.0.mlp.gelu forward: +Inf"
 	} else if loss >= initVal {
-		s.DivergedAt, s.Divergence = 20, runlog.NotLearning
+		s.DivergedAt, s.Divergence = 100, runlog.NotLearning
 	}
 	for i := 1; i <= steps; i++ {
-		done := runlog.Float(i) / 20
+		done := runlog.Float(i) / 100
 		step := runlog.Step{Step: i, Loss: initVal + done*(loss-initVal), GradNorm: 2 - done, LR: runlog.Float(lr)}
 		if !loss.Finite() {
 			step.Loss, step.GradNorm = initVal+done, 2+3*done
@@ -177,7 +177,7 @@ func Cell(norm, placement string, qk bool, lr float64, seed uint64, loss runlog.
 				step.Loss = NaN
 			}
 		}
-		if i == 10 || i == 20 {
+		if i%50 == 0 {
 			v := step.Loss
 			step.ValLoss = &v
 		}
