@@ -515,6 +515,7 @@ function start() {
 }
 
 start();
+addEventListener("newpage", start); // of a server that has replaced <main>
 let width = innerWidth;
 addEventListener("resize", () => { if (innerWidth !== width) { width = innerWidth; redraw(); } });
 addEventListener("hashchange", () => { if (location.hash.includes("=")) { readState(); controls(); redraw(); } });
