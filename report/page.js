@@ -114,7 +114,7 @@ function linearTicks(lo, hi) {
 
 function logTicks(lo, hi) {
   const decades = Math.log10(hi / lo);
-  const every = Math.max(1, Math.ceil(decades / 8)), within = decades < 1.5 ? [1, 2, 5] : [1];
+  const every = Math.max(1, Math.ceil(decades / 8)), within = decades < 3 ? [1, 2, 5] : [1];
   const ticks = [];
   for (let k = Math.floor(Math.log10(lo)); k <= Math.log10(hi); k++)
     for (const m of k % every ? [] : within) {

@@ -55,6 +55,9 @@ func compare(runs []runlog.Run) (shared, differ []setting) {
 // of a path, most of a hash, the characters of the vocabulary.
 func inWords(name string, v reflect.Value) string {
 	s := fmt.Sprint(v.Interface())
+	if v.Kind() == reflect.Float64 {
+		s = strconv.FormatFloat(v.Float(), 'g', 10, 64) // without the digits of rounding
+	}
 	switch {
 	case name == "order" && s == "":
 		return "random"

@@ -69,3 +69,36 @@ func TestLayers(t *testing.T) {
 	c.Levels[0].Y = 3
 	assert.NotContains(t, svgOf(t, c), grey, "a level outside the axis")
 }
+
+// TestLegend: an entry for each named series and each named level inside the axis.
+func TestLegend(t *testing.T) {
+	t.Parallel()
+	c := Chart{
+		X: Linear("x", 0, 1), Y: Linear("y", 0, 1),
+		Levels: []Level{{"inside", 0.5}, {"outside", 2}, {"", 0.7}},
+		Series: []Series{{Label: "a & b", Style: Style{1, 1}, Marks: []Point{}}, {Style: Style{2, 2}}, {Label: "c", Style: Style{3, 3}}},
+	}
+	entries, err := c.Legend()
+	require.NoError(t, err)
+	var labels []string
+	for _, e := range entries {
+		labels = append(labels, e.Label)
+		assert.True(t, strings.HasPrefix(e.Swatch, "<svg") && strings.HasSuffix(e.Swatch, "</svg>"), e.Swatch)
+	}
+	assert.Equal(t, []string{"a & b", "c", "inside"}, labels)
+	assert.Contains(t, entries[0].Swatch, "fill:var(--series-1,", "its mark")
+	assert.NotContains(t, entries[1].Swatch, "fill:var(", "no mark")
+	assert.NotContains(t, svgOf(t, c), "a & b</text>", "the drawing has no legend")
+}
+
+// TestFile: a file of its own has white paper, plain colours and the legend.
+func TestFile(t *testing.T) {
+	t.Parallel()
+	c := Chart{X: Linear("x", 0, 1), Y: Linear("y", 0, 1), Series: []Series{{Label: "a label", Style: Style{1, 1}}}}
+	svg, err := c.File()
+	require.NoError(t, err)
+	for _, part := range []string{"fill:#FFFFFF", "a label</text>", "stroke:" + hex(light[1])} {
+		assert.Contains(t, string(svg), part)
+	}
+	assert.NotContains(t, string(svg), "var(--")
+}

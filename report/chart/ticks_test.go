@@ -39,3 +39,14 @@ func TestTicks(t *testing.T) {
 		})
 	}
 }
+
+// TestTicksAtValues: each of an axis's own values has a tick, and a label where there is room.
+func TestTicksAtValues(t *testing.T) {
+	t.Parallel()
+	a := Axis{Lo: 0.0002, Hi: 0.5, Log: true, At: []float64{0.0003, 0.001, 0.003, 0.0031, 0.01, 0.3}}
+	var labels []string
+	for _, tick := range a.ticks()(a.at(a.Lo), a.at(a.Hi)) {
+		labels = append(labels, tick.Label)
+	}
+	assert.Equal(t, []string{"0.0003", "0.001", "0.003", "", "0.01", "0.3"}, labels)
+}
