@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -86,4 +87,25 @@ func TestCaptionsOfViews(t *testing.T) {
 	}
 	assert.Contains(t, captions["Drift of the norms' inputs"], "QKNorms included")
 	assert.Contains(t, captions["BatchNorm's means"], "before the step")
+}
+
+// TestSVG: the figure of losses by learning rate is a file of its own, if there are two rates.
+func TestSVG(t *testing.T) {
+	t.Parallel()
+	var b bytes.Buffer
+	written, err := SVG(&b, runlog.Records{Runs: runtest.Grid()})
+	require.NoError(t, err)
+	require.True(t, written)
+	require.NoError(t, wellFormed(b.String()))
+	has(t, b.String(), "layer pre qk</text>", ">0.001</text>")
+
+	b.Reset()
+	written, err = SVG(&b, runlog.Records{Runs: runtest.OneEach()})
+	require.NoError(t, err)
+	require.False(t, written)
+	require.Zero(t, b.Len())
+	_, err = SVG(full{}, runlog.Records{Runs: runtest.Grid()})
+	require.ErrorIs(t, err, errFull)
+	_, err = SVG(&b, runlog.Records{})
+	require.EqualError(t, err, "report: no runs")
 }

@@ -41,7 +41,7 @@ function make(tag, attributes, ...children) {
 
 function format(v) {
   if (!Number.isFinite(v)) return "–";
-  if (v !== 0 && (Math.abs(v) < 1e-3 || Math.abs(v) >= 1e6)) return v.toExponential(2).replace("e+", "e");
+  if (v !== 0 && (Math.abs(v) < 1e-4 || Math.abs(v) >= 1e6)) return Number(v.toPrecision(3)).toExponential().replace("e+", "e");
   return String(Number(v.toPrecision(4)));
 }
 
@@ -219,13 +219,14 @@ function draw(plot) {
       area.append(make("svg:path", { d: `M${x},${y - 2}l-3,-6h6z`, style: `fill:${c}` }));
     }
   }
-  shown.forEach((l, i) => {
-    for (const p of l.crosses.filter(fits)) {
-      const aside = plot.ticksAt ? (i - (shown.length - 1) / 2) * 7 : 0;
-      const [x, y] = [px(p[0]) + aside, Math.max(top, py(p[1]))];
-      area.append(make("svg:path", { d: `M${x - 4},${y - 4}l8,8m0,-8l-8,8`, style: `stroke:${colour(l.style)};stroke-width:2` }));
-    }
-  });
+  // Crosses at one place stand side by side.
+  const crosses = shown.flatMap(l => l.crosses.filter(fits).map(p => ({ p, c: colour(l.style) })));
+  for (const { p, c } of crosses) {
+    const beside = crosses.filter(other => other.p[0] === p[0] && plot.ticksAt), i = beside.findIndex(other => other.p === p);
+    const aside = beside.length > 1 ? (i - (beside.length - 1) / 2) * Math.min(9, 40 / beside.length) : 0;
+    const [x, y] = [px(p[0]) + aside, Math.max(top, py(p[1]))];
+    area.append(make("svg:path", { d: `M${x - 4},${y - 4}l8,8m0,-8l-8,8`, style: `stroke:${c};stroke-width:2` }));
+  }
   function dot(p, c, r) { return make("svg:circle", { cx: px(p[0]), cy: py(p[1]), r, style: `fill:${c}` }); }
 
   const hover = make("svg:g", {});

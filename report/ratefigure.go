@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"io"
 	"slices"
 
 	"gorgonorm/report/chart"
@@ -148,3 +150,24 @@ func seedMarks(v results.Variant, edge float64) (marks []chart.Point, lost []run
 }
 
 func within(loss runlog.Float, edge float64) bool { return loss.Finite() && float64(loss) <= edge }
+
+// SVG writes the figure of losses by learning rate as a file of its own, and reports whether the
+// runs have one: it takes two learning rates.
+func SVG(w io.Writer, records runlog.Records) (written bool, err error) {
+	s, err := summarize(records)
+	if err != nil {
+		return false, err
+	}
+	f, ok := s.rateFigure()
+	if !ok {
+		return false, nil
+	}
+	svg, err := f.File()
+	if err != nil {
+		return false, fmt.Errorf("report: %w", err)
+	}
+	if _, err := w.Write(svg); err != nil {
+		return false, fmt.Errorf("report: %w", err)
+	}
+	return true, nil
+}
