@@ -13,8 +13,12 @@ import (
 	"gorgonorm/train"
 )
 
-// ReportFile is the name of the report in the directory of the runs.
-const ReportFile = "report.html"
+// The names of the report and of its figure of losses by learning rate, in the directory of the
+// runs.
+const (
+	ReportFile = "report.html"
+	FigureFile = "rates.svg"
+)
 
 // Plan is a grid on a text, and which of its runs are not finished.
 type Plan struct {
@@ -190,9 +194,11 @@ func makeWritable(out string, planned []runlog.Config) error {
 			return fmt.Errorf("cannot write to -out: %s is a file, want the directory of a run", filepath.Join(out, c.ID()))
 		}
 	}
-	report := filepath.Join(out, ReportFile)
-	if info, err := os.Stat(report); err == nil && info.IsDir() {
-		return fmt.Errorf("cannot write to -out: %s is a directory, want the file of the report", report)
+	for _, file := range []string{ReportFile, FigureFile} {
+		path := filepath.Join(out, file)
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("cannot write to -out: %s is a directory, want a file of the report", path)
+		}
 	}
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return fmt.Errorf("cannot write to -out: %w", err)

@@ -136,26 +136,38 @@ func some(names []string, all int) string {
 	return list(names)
 }
 
-// unstable says where a variant was unstable, "" if nowhere.
+// unstable says where a variant was unstable and where it diverged, "" if nowhere.
 func unstable(v results.Variant) string {
-	lost, diverged := v.UnstableRates()
-	if len(lost) == 0 {
-		return ""
+	lost := v.UnstableRates()
+	var diverged []runlog.Float
+	for _, lr := range lost {
+		if v.DivergedAt(lr) > 0 {
+			diverged = append(diverged, lr)
+		}
 	}
-	how := "was unstable"
-	if diverged {
-		how = "diverged"
+	switch len(diverged) {
+	case len(lost):
+		return at("diverged", lost, v.Rates)
+	case 0:
+		return at("was unstable", lost, v.Rates)
 	}
-	first := len(v.Rates) - len(lost)
+	return at("was unstable", lost, v.Rates) + " and " + at("diverged", diverged, v.Rates)
+}
+
+// at says at which of all learning rates something happened, "" if at none.
+func at(what string, some, all []runlog.Float) string {
+	first := len(all) - len(some)
 	switch {
-	case len(v.Rates) == 1:
-		return how
+	case len(some) == 0:
+		return ""
+	case len(all) == 1:
+		return what
 	case first == 0:
-		return how + " at every learning rate"
-	case slices.Equal(lost, v.Rates[first:]):
-		return how + " from " + rate(lost[0])
+		return what + " at every learning rate"
+	case len(some) > 1 && slices.Equal(some, all[first:]):
+		return what + " from " + rate(some[0])
 	}
-	return how + " at " + rates(lost)
+	return what + " at " + rates(some)
 }
 
 // coverage says what is missing from the plan, and what is not run because it is the same.

@@ -10,8 +10,8 @@ import (
 	"gorgonorm/runlog"
 )
 
-// at returns runs of a norm with the losses at the learning rates 0.001, 0.01, ….
-func at(norm string, losses ...runlog.Float) (runs []runlog.Run) {
+// lossesAt returns runs of a norm with the losses at the learning rates 0.001, 0.01, ….
+func lossesAt(norm string, losses ...runlog.Float) (runs []runlog.Run) {
 	for i, lr := range []float64{0.001, 0.01, 0.1, 1}[:len(losses)] {
 		runs = append(runs, runtest.Cell(norm, "pre", false, lr, 1, losses[i]))
 	}
@@ -20,50 +20,57 @@ func at(norm string, losses ...runlog.Float) (runs []runlog.Run) {
 
 func TestTitle(t *testing.T) {
 	t.Parallel()
-	unstable := at("batch", 2, 2)
+	unstable := lossesAt("batch", 2, 2)
 	unstable[1].Steps[20].Loss = 20
-	short := at("layer", 2)
+	wild := lossesAt("none", 2, 2, inf)
+	wild[1].Steps[20].Loss = 20
+	short := lossesAt("layer", 2)
 	short[0].Config.Steps = 99
-	stopped := at("layer", 2)
+	stopped := lossesAt("layer", 2)
 	stopped[0].Summary.Interrupted = true
 	for _, c := range []struct {
 		name string
 		runs []runlog.Run
 		want string
 	}{
-		{"one run", at("layer", 2), "LayerNorm: the run stayed stable, to a validation loss of 2.000 after 100 steps"},
-		{"one that diverged", at("none", inf), "No norm: the run diverged at step 12"},
+		{"one run", lossesAt("layer", 2), "LayerNorm: the run stayed stable, to a validation loss of 2.000 after 100 steps"},
+		{"one that diverged", lossesAt("none", inf), "No norm: the run diverged at step 12"},
 		{"one that was stopped", stopped, "LayerNorm: the run stayed stable until stopped at step 100, " +
 			"to a validation loss of 2.000 after 100 steps"},
 		{"too short", short, "Too short to judge: runs of 99 steps, want 100 or more"},
 		{
 			"the answer of the default grid",
-			join(at("none", 2, inf, inf), at("layer", 2, 2, 2), at("rms", 2, 2, 2)),
+			join(lossesAt("none", 2, inf, inf), lossesAt("layer", 2, 2, 2), lossesAt("rms", 2, 2, 2)),
 			"LayerNorm and RMSNorm trained stably at all 3 learning rates; without a norm training diverged from 0.01",
 		},
-		{"all stable", join(at("layer", 2, 2), at("rms", 2, 2)), "All 2 variants trained stably at all 2 learning rates"},
+		{"all stable", join(lossesAt("layer", 2, 2), lossesAt("rms", 2, 2)), "All 2 variants trained stably at all 2 learning rates"},
 		{
-			"all lost alike", join(at("none", inf, inf), at("rms", nan, inf)),
+			"all lost alike", join(lossesAt("none", inf, inf), lossesAt("rms", nan, inf)),
 			"All 2 variants diverged at every learning rate",
 		},
 		{
-			"with a gap", join(at("none", 2, inf, 2, inf), at("layer", 2, 2, 2, 2)),
+			"with a gap", join(lossesAt("none", 2, inf, 2, inf), lossesAt("layer", 2, 2, 2, 2)),
 			"LayerNorm trained stably at all 4 learning rates; without a norm training diverged at 0.01 and 1",
 		},
 		{
-			"unstable but not diverged", join(unstable, at("rms", 2, 2)),
-			"RMSNorm trained stably at all 2 learning rates; BatchNorm was unstable from 0.01",
+			"unstable but not diverged", join(unstable, lossesAt("rms", 2, 2)),
+			"RMSNorm trained stably at all 2 learning rates; BatchNorm was unstable at 0.01",
 		},
-		{"one each", join(at("none", inf), at("layer", 2)), "LayerNorm trained stably in every run; " +
+		{
+			"unstable, and then diverged", join(wild, lossesAt("rms", 2, 2, 2)),
+			"RMSNorm trained stably at all 3 learning rates; " +
+				"without a norm training was unstable from 0.01 and diverged at 0.1",
+		},
+		{"one each", join(lossesAt("none", inf), lossesAt("layer", 2)), "LayerNorm trained stably in every run; " +
 			"without a norm training diverged"},
 		{
-			"many kinds of loss", join(at("none", inf, inf), at("batch", 2, inf), at("layer", inf, 2), at("rms", 2, 2),
-				at("dyt", 2, inf)),
+			"many kinds of loss", join(lossesAt("none", inf, inf), lossesAt("batch", 2, inf), lossesAt("layer", inf, 2), lossesAt("rms", 2, 2),
+				lossesAt("dyt", 2, inf)),
 			"RMSNorm trained stably at all 2 learning rates; without a norm training diverged at every learning rate; " +
-				"BatchNorm and DyT diverged from 0.01; 1 other partly unstable",
+				"BatchNorm and DyT diverged at 0.01; 1 other partly unstable",
 		},
 		{
-			"many variants", join(at("none", inf, inf), at("batch", 2, 2), at("layer", 2, 2), at("rms", 2, 2), at("dyt", 2, 2)),
+			"many variants", join(lossesAt("none", inf, inf), lossesAt("batch", 2, 2), lossesAt("layer", 2, 2), lossesAt("rms", 2, 2), lossesAt("dyt", 2, 2)),
 			"4 of 5 variants trained stably at all 2 learning rates; without a norm training diverged at every learning rate",
 		},
 	} {
@@ -156,7 +163,7 @@ func TestWhatIsTheSameIsNamed(t *testing.T) {
 // TestNothingIsBestWhereAllDiverged.
 func TestNothingIsBestWhereAllDiverged(t *testing.T) {
 	t.Parallel()
-	lost := join(at("none", 5, 1e13), at("layer", 6, 7)) // finite, and above the start
+	lost := join(lossesAt("none", 5, 1e13), lossesAt("layer", 6, 7)) // finite, and above the start
 	s, err := summarize(runlog.Records{Runs: lost})
 	require.NoError(t, err)
 	table := s.table(true)
@@ -166,7 +173,7 @@ func TestNothingIsBestWhereAllDiverged(t *testing.T) {
 	for _, line := range table.Best {
 		assert.NotContains(t, line, true)
 	}
-	one := join(at("none", inf), at("layer", 5))
+	one := join(lossesAt("none", inf), lossesAt("layer", 5))
 	s, err = summarize(runlog.Records{Runs: one})
 	require.NoError(t, err)
 	assert.Contains(t, s.Verdict, "All runs diverged, so none is best.")
@@ -177,6 +184,6 @@ func TestOnlyBrokenRuns(t *testing.T) {
 	t.Parallel()
 	page := renderRecords(t, runlog.Records{Broken: []runlog.Broken{{Name: "layer", Reason: "it is cut short"}}})
 	has(t, page, "<h1>No run has finished</h1>", "Left out: 1 broken run.", "it is cut short")
-	page = renderRecords(t, runlog.Records{Plan: planOf(at("layer", 2, 2))})
+	page = renderRecords(t, runlog.Records{Plan: planOf(lossesAt("layer", 2, 2))})
 	has(t, page, "<h1>Unfinished: 0 of 2 runs</h1>")
 }

@@ -107,8 +107,7 @@ func cellOfMap(v results.Variant, lr, best, top runlog.Float) (c mapCell) {
 	case diverged > 0:
 		c.Diverged = fmt.Sprintf("%d/%d", diverged, len(losses))
 	}
-	lost, _ := v.UnstableRates()
-	c.Unstable = diverged == 0 && slices.Contains(lost, lr)
+	c.Unstable = diverged == 0 && slices.Contains(v.UnstableRates(), lr)
 	c.Explain = where + ": " + count(len(losses), "run")
 	if diverged > 0 {
 		c.Explain += fmt.Sprintf(", of which %d diverged", diverged)

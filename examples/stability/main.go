@@ -14,13 +14,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/lab"
-	"gorgonorm/report"
-	"gorgonorm/runlog"
-	"gorgonorm/train"
 )
 
 func main() { cli.Main(run) }
@@ -80,35 +76,4 @@ func trainAndReport(ctx context.Context, o *lab.Options, stdout, stderr io.Write
 		fmt.Fprintf(stderr, "share %v is done; for a report on all runs: -report-only -out %s\n", &o.Shard, o.Out)
 	}
 	return ctx.Err()
-}
-
-var errNoRuns = errors.New("there are no runs")
-
-// summarize reads the runs from their files and reports on them. It lists runs that cannot
-// be used, with the reasons.
-func summarize(dir string, stdout io.Writer) error {
-	records, err := train.ReadRuns(dir)
-	if err != nil {
-		return err
-	}
-	if len(records.Runs) == 0 {
-		err := fmt.Errorf("%w in %s to report on", errNoRuns, dir)
-		for _, b := range records.Broken {
-			err = fmt.Errorf("%w\n%s cannot be used: %s", err, b.Name, b.Reason)
-		}
-		return err
-	}
-	if err := report.Table(stdout, records); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout)
-	if err := report.Speed(stdout, records.Runs); err != nil {
-		return err
-	}
-	page := filepath.Join(dir, lab.ReportFile)
-	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, records) }); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "Curves: %s\n", page)
-	return nil
 }

@@ -71,7 +71,7 @@ func TestRunWithEveryNorm(t *testing.T) {
 
 // outputOf returns the files and the standard output of a grid, without its speed.
 func outputOf(t *testing.T, out, stdout string) map[string]string {
-	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Curves).*\n").ReplaceAllString(stdout, "")}
+	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Page|Losses by learning rate:).*\n").ReplaceAllString(stdout, "")}
 	require.NoError(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "speed.json" {
 			return err

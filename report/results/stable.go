@@ -15,19 +15,14 @@ func (r Results) LongEnough() bool {
 	return !slices.ContainsFunc(r.Runs, func(r runlog.Run) bool { return r.Config.Steps < EnoughSteps })
 }
 
-// UnstableRates returns the learning rates at which a run of the variant was not Stable, and
-// reports whether all those runs diverged.
-func (v Variant) UnstableRates() (rates []runlog.Float, allDiverged bool) {
-	allDiverged = true
+// UnstableRates returns the learning rates at which a run of the variant was not Stable.
+func (v Variant) UnstableRates() (rates []runlog.Float) {
 	for _, r := range v.Runs {
-		if fate := FateOf(r); fate != Stable {
-			allDiverged = allDiverged && fate == Diverged
-			if !slices.Contains(rates, Rate(r)) {
-				rates = append(rates, Rate(r))
-			}
+		if FateOf(r) != Stable && !slices.Contains(rates, Rate(r)) {
+			rates = append(rates, Rate(r))
 		}
 	}
-	return rates, allDiverged
+	return rates
 }
 
 // Cell is a pair of learning rate and seed, the same for all variants.
