@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
 
+	"gorgonorm/internal/host"
 	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
@@ -24,11 +27,12 @@ const (
 type Plan struct {
 	options *Options
 	text    *train.Corpus
-	runs    []runlog.Config // of the grid
-	planned []runlog.Config // of the shard
-	pending []runlog.Config // planned runs that are not finished
-	redone  []runlog.Broken // pending runs whose folders exist already
-	notes   []string        // on the initial weights
+	runs    []runlog.Config  // of the grid, one of those that compute the same
+	same    []runlog.Planned // the others
+	planned []runlog.Config  // of the shard
+	pending []runlog.Config  // planned runs that are not finished
+	redone  []runlog.Broken  // pending runs whose folders exist already
+	notes   []string         // on the initial weights
 }
 
 // NewPlan returns a plan for the options. It reads the text, and the sizes and vocabulary of
@@ -88,13 +92,38 @@ func (p *Plan) Prepare() error {
 		}
 		p.notes = append(p.notes, loaded...)
 	}
+	known, _ := runlog.ReadPlan(p.options.Out) // a broken one is replaced
+	p.runs, p.same = once(p.options.Grid.Configs(), known)
 	p.planned = p.options.Shard.of(p.runs)
 	if err := makeWritable(p.options.Out, p.planned); err != nil {
 		return err
 	}
 	var err error
-	p.pending, p.redone, err = p.lab().Pending(p.planned)
-	return err
+	if p.pending, p.redone, err = p.lab().Pending(p.planned); err != nil || len(p.pending) > 0 {
+		return err
+	}
+	return p.record()
+}
+
+// record adds the grid to the plan in the directory, if that lacks any of it or runs are pending.
+func (p *Plan) record() error {
+	grid := slices.Clone(p.same)
+	for _, c := range p.runs {
+		grid = append(grid, runlog.PlannedOf(c))
+	}
+	if known, err := runlog.ReadPlan(p.options.Out); err == nil && known != nil && len(p.pending) == 0 && known.Holds(grid) {
+		return nil
+	}
+	return runlog.AddToPlan(p.options.Out, provenance(), grid)
+}
+
+// provenance describes this process.
+func provenance() runlog.Provenance {
+	return runlog.Provenance{
+		Command: host.Command(os.Args), Date: time.Now().UTC().Truncate(time.Second), Revision: host.Revision(),
+		Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Processor: host.Processor(),
+		Threads: runtime.GOMAXPROCS(0),
+	}
 }
 
 func (p *Plan) lab() *Lab { return &Lab{Text: p.text, Dir: p.options.Out} }
@@ -110,6 +139,9 @@ func (p *Plan) Estimate(ctx context.Context) (Estimate, error) {
 
 // Run trains the remaining runs and shows their progress.
 func (p *Plan) Run(ctx context.Context, e Estimate, line Line) error {
+	if err := p.record(); err != nil {
+		return err
+	}
 	l, shown := p.lab(), newProgress(line, p.pending)
 	l.Jobs, l.OnStep, l.OnDone = e.Jobs, shown.step, shown.done
 	began := time.Now()
@@ -159,9 +191,13 @@ func (p *Plan) describeGrid() string {
 	axis(g.Seeds, "seeds", fmt.Sprintf("%d to %d", g.Base.Seed, g.Base.Seed+uint64(g.Seeds-1)))
 	s := fmt.Sprintf("%s: %d characters for training, %d for validation, a vocabulary of %d\n",
 		p.text.Path, len(p.text.Train), len(p.text.Val), len(p.text.Vocabulary))
-	s += fmt.Sprintf("%s of %s", count(len(p.runs), "run"), count(g.Base.Steps, "step"))
+	s += fmt.Sprintf("%s of %s", count(len(p.runs)+len(p.same), "run"), count(g.Base.Steps, "step"))
 	if len(axes) > 0 {
 		s += ": " + strings.Join(axes, " × ")
+	}
+	if n := len(p.same); n > 0 {
+		s += fmt.Sprintf("\nnot run: %d that would compute the same as others, because without a norm there is nothing "+
+			"to place", n)
 	}
 	if p.options.Shard.N > 0 {
 		s += fmt.Sprintf("\nshare %v: %s", &p.options.Shard, count(len(p.planned), "run"))

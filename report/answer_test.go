@@ -158,6 +158,12 @@ func TestWhatIsTheSameIsNamed(t *testing.T) {
 	s, err := summarize(runlog.Records{Runs: runs, Plan: planOf(runs, same)})
 	require.NoError(t, err)
 	assert.Equal(t, []string{`"none pre" is run once: "none post" would compute the same.`}, s.coverage())
+
+	// A directory of earlier times may have that run.
+	runs = append(runs, runtest.Cell("none", "post", false, 0.01, 1, 2))
+	s, err = summarize(runlog.Records{Runs: runs, Plan: planOf(runs[:3], same)})
+	require.NoError(t, err)
+	assert.Empty(t, s.coverage())
 }
 
 // TestNothingIsBestWhereAllDiverged.
@@ -183,7 +189,7 @@ func TestNothingIsBestWhereAllDiverged(t *testing.T) {
 func TestOnlyBrokenRuns(t *testing.T) {
 	t.Parallel()
 	page := renderRecords(t, runlog.Records{Broken: []runlog.Broken{{Name: "layer", Reason: "it is cut short"}}})
-	has(t, page, "<h1>No run has finished</h1>", "Left out: 1 broken run.", "it is cut short")
+	has(t, page, "<h1>No run has finished</h1>", "Left out: 1 broken record.", "it is cut short")
 	page = renderRecords(t, runlog.Records{Plan: planOf(lossesAt("layer", 2, 2))})
 	has(t, page, "<h1>Unfinished: 0 of 2 runs</h1>")
 }

@@ -143,7 +143,7 @@ func (s summary) sub() (sentences []string) {
 	}
 	sentences = append(sentences, s.coverage()...)
 	if n := len(s.Broken); n > 0 {
-		sentences = append(sentences, "Left out: "+count(n, "broken run")+".")
+		sentences = append(sentences, "Left out: "+count(n, "broken record")+".")
 	}
 	return sentences
 }

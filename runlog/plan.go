@@ -48,6 +48,14 @@ type Planned struct {
 	SameAs string `json:"same_as,omitempty"`
 }
 
+// PlannedOf returns a run with a config's values on the axes.
+func PlannedOf(c Config) Planned {
+	return Planned{
+		ID: c.ID(), Norm: c.Norm, Placement: c.Placement, QKNorm: c.QKNorm, Order: c.Order, TextShare: c.TextShare,
+		NormNoise: c.NormNoise, LR: c.LR, Seed: c.Seed,
+	}
+}
+
 // Config returns a config with the run's values on the axes, and nothing else.
 func (p Planned) Config() Config {
 	return Config{
@@ -63,9 +71,51 @@ func ReadPlan(dir string) (*Plan, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("%w (remove it, and the next command with the same -out writes it again)", err)
+		return nil, err
+	}
+	for _, r := range p.Runs {
+		if r.ID != r.Config().ID() {
+			return nil, fmt.Errorf("%s: the run %q has the ID of another, want %q",
+				filepath.Join(dir, PlanFile), r.ID, r.Config().ID())
+		}
 	}
 	return &p, nil
+}
+
+// AddToPlan adds runs to the plan in a directory, and says what added them. It replaces a plan
+// that is broken. Other processes may add runs at the same time: AddToPlan writes again until the
+// plan holds its own.
+func AddToPlan(dir string, from Provenance, runs []Planned) error {
+	const tries, pause = 20, 20 * time.Millisecond
+	for range tries {
+		before, _ := ReadPlan(dir)
+		after := Plan{Provenance: from}
+		if before != nil {
+			after.Runs = before.Runs
+		}
+		for _, r := range runs {
+			if i := slices.IndexFunc(after.Runs, func(p Planned) bool { return p.ID == r.ID }); i < 0 {
+				after.Runs = append(after.Runs, r)
+			}
+		}
+		if err := WriteFile(filepath.Join(dir, PlanFile), indented(after)); err != nil {
+			return err
+		}
+		time.Sleep(pause) // in which others may replace it
+		if now, err := ReadPlan(dir); err == nil && now != nil && now.Holds(runs) {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: other processes replace it all the time", filepath.Join(dir, PlanFile))
+}
+
+// Holds reports whether the plan has all of the runs.
+func (p Plan) Holds(runs []Planned) bool {
+	in := make(map[string]bool)
+	for _, r := range p.Runs {
+		in[r.ID] = true
+	}
+	return !slices.ContainsFunc(runs, func(r Planned) bool { return !in[r.ID] })
 }
 
 // Records are what a directory of runs holds.
@@ -81,11 +131,12 @@ func (r Records) Missing() (missing []Planned) {
 	if r.Plan == nil {
 		return nil
 	}
-	finished := func(id string) bool {
-		return slices.ContainsFunc(r.Runs, func(r Run) bool { return r.Config.ID() == id && !r.Summary.Interrupted })
+	finished := make(map[string]bool)
+	for _, run := range r.Runs {
+		finished[run.Config.ID()] = !run.Summary.Interrupted
 	}
 	for _, p := range r.Plan.Runs {
-		if p.SameAs == "" && !finished(p.ID) {
+		if p.SameAs == "" && !finished[p.ID] {
 			missing = append(missing, p)
 		}
 	}

@@ -58,23 +58,23 @@ func Read(dir string, checkModel ModelCheck) (r Run, err error) {
 }
 
 // ReadAll reads the plan and all runs in a directory, the runs in the order of their names. A
-// missing directory has none. ReadAll returns an error if the intact runs do not belong to one
-// grid, or the plan is broken.
+// missing directory has none. What cannot be used is listed as broken: a plan or a run with
+// damaged files, and runs of other grids than that of most.
 func ReadAll(dir string, checkModel ModelCheck) (all Records, err error) {
 	if all.Plan, err = ReadPlan(dir); err != nil {
-		return Records{}, err
+		all.Broken = append(all.Broken, brokenRun(filepath.Join(dir, PlanFile), err))
 	}
 	dirs, err := runDirs(dir)
 	if err != nil {
 		return Records{}, err
 	}
-	var first string
 	at := make(map[string]string) // the directory of each run by its ID
 	for _, dir := range dirs {
 		if name := filepath.Base(dir); idForm.MatchString(name) {
 			at[name] = name
 		}
 	}
+	var read []placedRun
 	for _, dir := range dirs {
 		r, err := Read(dir, checkModel)
 		if err == nil {
@@ -84,14 +84,45 @@ func ReadAll(dir string, checkModel ModelCheck) (all Records, err error) {
 			all.Broken = append(all.Broken, brokenRun(dir, err))
 			continue
 		}
-		if len(all.Runs) == 0 {
-			first = dir
-		} else if err := sameGrid(r.Config, all.Runs[0].Config); err != nil {
-			return Records{}, fmt.Errorf("%s belongs to another grid than %s: %w", dir, first, err)
+		read = append(read, placedRun{dir, r})
+	}
+	grid := largestGrid(read)
+	for _, r := range read {
+		if err := sameGrid(r.Config, grid.Config); err != nil {
+			err = fmt.Errorf("it belongs to another grid than %s: %w", filepath.Base(grid.dir), err)
+			all.Broken = append(all.Broken, brokenRun(r.dir, err))
+			continue
 		}
-		all.Runs = append(all.Runs, r)
+		all.Runs = append(all.Runs, r.Run)
 	}
 	return all, nil
+}
+
+// placedRun is a run and its directory.
+type placedRun struct {
+	dir string
+	Run
+}
+
+// largestGrid returns a run of the grid to which most runs belong, or of the first of several.
+func largestGrid(runs []placedRun) (of placedRun) {
+	most := 0
+	for i, r := range runs {
+		first := !slices.ContainsFunc(runs[:i], func(o placedRun) bool { return sameGrid(o.Config, r.Config) == nil })
+		if !first {
+			continue
+		}
+		n := 0
+		for _, o := range runs[i:] {
+			if sameGrid(o.Config, r.Config) == nil {
+				n++
+			}
+		}
+		if n > most {
+			most, of = n, r
+		}
+	}
+	return of
 }
 
 // misplaced returns an error for a directory that has the ID of another run as its name, or

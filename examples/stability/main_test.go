@@ -16,6 +16,7 @@ import (
 
 	"gorgonorm/examples/internal/cli"
 	"gorgonorm/lab"
+	"gorgonorm/runlog"
 	"gorgonorm/train"
 )
 
@@ -69,7 +70,11 @@ func TestRunWithEveryNorm(t *testing.T) {
 	require.Contains(t, string(page), "<svg")
 }
 
-// outputOf returns the files and the standard output of a grid, without its speed.
+// origin matches the date and the command of a grid in its plan and its page.
+var origin = regexp.MustCompile(`"(command|date)": .*|<code>.*</code>|<dd>[-0-9: ]* UTC</dd>`)
+
+// outputOf returns the files and the standard output of a grid, without its speed, date and
+// command.
 func outputOf(t *testing.T, out, stdout string) map[string]string {
 	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Page|Losses by learning rate:).*\n").ReplaceAllString(stdout, "")}
 	require.NoError(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
@@ -77,7 +82,7 @@ func outputOf(t *testing.T, out, stdout string) map[string]string {
 			return err
 		}
 		b, err := os.ReadFile(path)
-		files[strings.TrimPrefix(path, out)] = string(b)
+		files[strings.TrimPrefix(path, out)] = origin.ReplaceAllString(string(b), "")
 		return err
 	}))
 	return files
@@ -111,9 +116,12 @@ func TestSlurmTasksTakeTheirShare(t *testing.T) {
 	args, out := small(t, "-norms", "rms", "-seeds", "2")
 	_, stderr := succeed(t, args)
 	require.Contains(t, stderr, "share 2/4: 1 run\n")
-	done, err := filepath.Glob(filepath.Join(out, "*"))
+	done, err := filepath.Glob(filepath.Join(out, "*", "summary.json"))
 	require.NoError(t, err)
 	require.Len(t, done, 1)
+	plan, err := runlog.ReadPlan(out)
+	require.NoError(t, err)
+	require.Len(t, plan.Runs, 4, "the whole grid")
 }
 
 // TestAShareOfVeryMany takes the second of the largest number of shares, which has one run.

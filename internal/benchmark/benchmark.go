@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"gorgonorm/internal/host"
 )
 
 // Section is a part of the benchmark with its own tables.
@@ -95,8 +97,9 @@ func Run(ctx context.Context, c Config, out io.Writer, show Progress) error {
 			return ctx.Err()
 		}
 	}
-	fmt.Fprintf(out, "Processor: %s. Go: %s, our kernels: %s.%s%s\n",
-		processor(), runtime.Version(), implementation(), b.peers, coresLine(b.maxThreads()))
+	fmt.Fprintf(out, "Processor: %s, %s. Go: %s, our kernels: %s.%s%s\n",
+		host.Processor(), plural(runtime.NumCPU(), "core"), runtime.Version(), implementation(), b.peers,
+		coresLine(b.maxThreads()))
 	for i, s := range c.Sections {
 		b.progress.section = fmt.Sprintf("%s (%d of %d)", s.Name, i+1, len(c.Sections))
 		if err := s.run(b); err != nil {

@@ -2,25 +2,10 @@ package benchmark
 
 import (
 	"fmt"
-	"os"
-	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 )
-
-// processor returns the name of the processor, or its architecture if the name is unknown.
-func processor() string {
-	b, _ := os.ReadFile("/proc/cpuinfo")
-	name := runtime.GOARCH
-	for line := range strings.Lines(string(b)) {
-		if key, value, _ := strings.Cut(line, ":"); strings.TrimSpace(key) == "model name" {
-			name = strings.TrimSpace(value)
-		}
-	}
-	return fmt.Sprintf("%s, %s", name, plural(runtime.NumCPU(), "core"))
-}
 
 // coresLine describes how much faster n threads are than one.
 func coresLine(n int) string {

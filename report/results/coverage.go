@@ -35,15 +35,13 @@ func CoverageOf(records runlog.Records) (c Coverage) {
 		missing[m.ID] = true
 	}
 	var planned []runlog.Planned
-	at := make(map[string]runlog.Planned)
 	for _, p := range records.Plan.Runs {
-		at[p.ID] = p
 		if p.SameAs == "" {
 			planned = append(planned, p)
 		}
 	}
 	c.Planned, c.Finished = len(planned), len(planned)-len(missing)
-	c.Same = sameKinds(records.Plan.Runs, at)
+	c.Same = sameKinds(records)
 	if c.Complete() {
 		return c
 	}
@@ -79,10 +77,19 @@ func absent[P comparable](planned []runlog.Planned, missing map[string]bool, pro
 
 func plannedKind(p runlog.Planned) Kind { return kindOf(p.Config()) }
 
-func sameKinds(runs []runlog.Planned, at map[string]runlog.Planned) []Same {
-	kinds := distinct(runs, plannedKind)
-	return distinct(slices.DeleteFunc(slices.Clone(runs), func(p runlog.Planned) bool { return p.SameAs == "" }),
-		func(p runlog.Planned) Same {
-			return Same{plannedKind(p).Name(kinds), plannedKind(at[p.SameAs]).Name(kinds)}
-		})
+// sameKinds returns the kinds that are planned but not run, without those that have a run, of
+// earlier times.
+func sameKinds(records runlog.Records) []Same {
+	planned := make(map[string]runlog.Planned)
+	for _, p := range records.Plan.Runs {
+		planned[p.ID] = p
+	}
+	run := func(p runlog.Planned) bool {
+		return p.SameAs == "" ||
+			slices.ContainsFunc(records.Runs, func(r runlog.Run) bool { return r.Config.ID() == p.ID })
+	}
+	kinds := distinct(records.Plan.Runs, plannedKind)
+	return distinct(slices.DeleteFunc(slices.Clone(records.Plan.Runs), run), func(p runlog.Planned) Same {
+		return Same{plannedKind(p).Name(kinds), plannedKind(planned[p.SameAs]).Name(kinds)}
+	})
 }

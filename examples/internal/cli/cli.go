@@ -114,12 +114,16 @@ func wanted(f *flag.FlagSet, err error) error {
 	return fmt.Errorf("%s: want %s", text[:at[3]], want)
 }
 
-// Main runs a program and exits with its status. Ctrl-C cancels the program's context; a
-// second Ctrl-C ends the program at once.
+// oneSignal is the time in which several signals count as one: timeout -s INT, for example, sends
+// one to the program and one to its process group.
+const oneSignal = time.Second
+
+// Main runs a program and exits with its status. Ctrl-C cancels the program's context; another
+// Ctrl-C, a second later or more, ends the program at once.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(oneSignal, stop) })
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
