@@ -136,7 +136,7 @@ func some(names []string, all int) string {
 	return list(names)
 }
 
-// unstable says where a variant was unstable and where it diverged, "" if nowhere.
+// unstable says where a variant lost stability and where it diverged, "" if nowhere.
 func unstable(v results.Variant) string {
 	lost := v.UnstableRates()
 	var diverged []runlog.Float
@@ -149,9 +149,9 @@ func unstable(v results.Variant) string {
 	case len(lost):
 		return at("diverged", lost, v.Rates)
 	case 0:
-		return at("was unstable", lost, v.Rates)
+		return at("lost stability", lost, v.Rates)
 	}
-	return at("was unstable", lost, v.Rates) + " and " + at("diverged", diverged, v.Rates)
+	return at("lost stability", lost, v.Rates) + " and " + at("diverged", diverged, v.Rates)
 }
 
 // at says at which of all learning rates something happened, "" if at none.

@@ -54,12 +54,12 @@ func TestTitle(t *testing.T) {
 		},
 		{
 			"unstable but not diverged", join(unstable, lossesAt("rms", 2, 2)),
-			"RMSNorm trained stably at all 2 learning rates; BatchNorm was unstable at 0.01",
+			"RMSNorm trained stably at all 2 learning rates; BatchNorm lost stability at 0.01",
 		},
 		{
 			"unstable, and then diverged", join(wild, lossesAt("rms", 2, 2, 2)),
 			"RMSNorm trained stably at all 3 learning rates; " +
-				"without a norm training was unstable from 0.01 and diverged at 0.1",
+				"without a norm training lost stability from 0.01 and diverged at 0.1",
 		},
 		{"one each", join(lossesAt("none", inf), lossesAt("layer", 2)), "LayerNorm trained stably in every run; " +
 			"without a norm training diverged"},
