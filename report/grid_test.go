@@ -25,7 +25,7 @@ func TestSameRunsSameReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var table, page bytes.Buffer
-			require.NoError(t, Table(&table, runlog.Records{Runs: runs}))
+			require.NoError(t, Table(&table, runlog.Records{Runs: runs}, 110))
 			require.NoError(t, HTML(&page, runlog.Records{Runs: runs}))
 			random := rand.New(rand.NewPCG(1, 2))
 			for range 5 {
@@ -36,7 +36,7 @@ func TestSameRunsSameReport(t *testing.T) {
 				}
 				given := slices.Clone(shuffled)
 				var b bytes.Buffer
-				require.NoError(t, Table(&b, runlog.Records{Runs: shuffled}))
+				require.NoError(t, Table(&b, runlog.Records{Runs: shuffled}, 110))
 				require.Equal(t, table.String(), b.String())
 				b.Reset()
 				require.NoError(t, HTML(&b, runlog.Records{Runs: shuffled}))

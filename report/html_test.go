@@ -203,7 +203,7 @@ func TestHTMLOfOddGrids(t *testing.T) {
 			hasNot(t, page, "<b>")
 			hasNot(t, shown(page), "NaN")
 			var b bytes.Buffer
-			require.NoError(t, Table(&b, runlog.Records{Runs: c.runs}))
+			require.NoError(t, Table(&b, runlog.Records{Runs: c.runs}, 110))
 			assert.NotContains(t, b.String(), "NaN")
 		})
 	}

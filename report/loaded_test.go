@@ -85,7 +85,7 @@ func TestOneRunEachFromLoadedWeights(t *testing.T) {
 	layer.Summary.BestVal = 1.5
 	require.Equal(t, "none, no better than guessing", trace{row: row{"none", lost}}.label())
 	var b bytes.Buffer
-	require.NoError(t, Table(&b, runlog.Records{Runs: []runlog.Run{layer, lost}}))
+	require.NoError(t, Table(&b, runlog.Records{Runs: []runlog.Run{layer, lost}}, 110))
 	words := strings.Join(strings.Fields(b.String()), " ")
 	require.Contains(t, words, "step 20, no better than guessing")
 	require.Contains(t, words, `"none" diverged: at step 20 it was no better than guessing`)

@@ -42,14 +42,18 @@ Claims:
 `
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	o, err := parse(args, stdout)
+	o, quiet, err := parse(args, stdout)
+	progress := stderr
+	if quiet {
+		progress = io.Discard
+	}
 	if err == nil {
-		err = do(ctx, o, stdout, cli.NewLine(stderr))
+		err = do(ctx, o, stdout, cli.NewLine(progress))
 	}
 	return cli.Status("claims", err, "stopped; the same command resumes, from the measurements in "+o.Out, stderr)
 }
 
-func parse(args []string, help io.Writer) (o claims.Options, err error) {
+func parse(args []string, help io.Writer) (o claims.Options, quiet bool, err error) {
 	about := usage
 	for _, c := range claims.All {
 		about += fmt.Sprintf("  %-11s %s\n", c.Name, c.Short)
@@ -60,9 +64,10 @@ func parse(args []string, help io.Writer) (o claims.Options, err error) {
 	f.Uint64Var(&o.Seed, "seed", 1, "the first `seed`; with others, the verdicts are put to the test again")
 	f.IntVar(&o.Seeds, "seeds", 0, "number of seeds; by default 5, or 2 with -quick")
 	f.IntVar(&o.Jobs, "jobs", 0, "training `runs` side by side; 0 for one a core")
+	f.BoolVar(&quiet, "q", false, "print no progress, only verdicts and errors")
 	f.BoolVar(&o.Quick, "quick", false, "tiny sizes, for a test of the program; verdicts mean nothing")
 	if err := cli.Parse(f, args, about+"\nFlags:\n", help); err != nil {
-		return o, err
+		return o, quiet, err
 	}
 	if o.Seeds == 0 {
 		if o.Seeds = 5; o.Quick {
@@ -74,7 +79,7 @@ func parse(args []string, help io.Writer) (o claims.Options, err error) {
 			o.Only = append(o.Only, name)
 		}
 	}
-	return o, cli.Usage(o.Check())
+	return o, quiet, cli.Usage(o.Check())
 }
 
 // do tests the claims, shows its progress and prints the verdicts.

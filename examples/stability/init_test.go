@@ -60,7 +60,8 @@ func TestInitContinues(t *testing.T) {
 		require.Equal(t, "the text has the ids of "+weights+", whose vocabulary has 28 characters\n"+
 			"the models have 2 layers, 2 heads, 16 channels, a context of 8 and no biases\n"+
 			"layer: 15 of 15 tensors from "+weights+"\n", initNotes(t, stderr))
-		require.Contains(t, stdout, fmt.Sprintf("\nbefore the first step: \"layer\" %.3f.", float64(before.Summary.LastVal)))
+		require.Contains(t, strings.Join(strings.Fields(stdout), " "),
+			fmt.Sprintf("Validation loss before the first step: \"layer\" %.3f.", float64(before.Summary.LastVal)))
 		records, err := train.ReadRuns(out)
 		require.NoError(t, err)
 		require.Len(t, records.Runs, 2)

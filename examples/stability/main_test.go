@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"math"
@@ -336,4 +337,27 @@ func TestHelpTeaches(t *testing.T) {
 		line = strings.ReplaceAll(strings.TrimSuffix(line, "\n"), "    \t", "        ")
 		require.LessOrEqual(t, len(line), 80, line)
 	}
+}
+
+// TestQuietJSON prints nothing but JSON, and the page is written all the same.
+func TestQuietJSON(t *testing.T) {
+	args, out := small(t, "-norms", "rms", "-q", "-json")
+	stdout, stderr := succeed(t, args)
+	require.Empty(t, stderr)
+	var got struct {
+		Complete bool
+		Variants []struct{ Name string }
+	}
+	require.NoError(t, json.Unmarshal([]byte(stdout), &got))
+	require.True(t, got.Complete)
+	require.Equal(t, "rms", got.Variants[0].Name)
+	require.FileExists(t, filepath.Join(out, lab.ReportFile))
+	require.FileExists(t, filepath.Join(out, lab.FigureFile))
+
+	again, _ := succeed(t, []string{"-report-only", "-json", "-out", out})
+	require.Equal(t, stdout, again)
+
+	var quiet, problem bytes.Buffer
+	require.Equal(t, cli.Failed, run(t.Context(), []string{"-q", "-report-only", "-out", t.TempDir()}, &quiet, &problem))
+	require.Contains(t, problem.String(), "there are no runs", "errors are printed")
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"gorgonorm/examples/internal/cli"
 	"gorgonorm/lab"
 	"gorgonorm/report"
 	"gorgonorm/runlog"
@@ -15,9 +16,9 @@ import (
 
 var errNoRuns = errors.New("there are no runs")
 
-// summarize reads the runs from their files and reports on them. It lists runs that cannot
-// be used, with the reasons.
-func summarize(dir string, stdout io.Writer) error {
+// summarize reads the runs from their files and reports on them, on the page and as a table or as
+// JSON. It lists runs that cannot be used, with the reasons.
+func summarize(dir string, stdout io.Writer, asJSON bool) error {
 	records, err := train.ReadRuns(dir)
 	if err != nil {
 		return err
@@ -29,33 +30,37 @@ func summarize(dir string, stdout io.Writer) error {
 		}
 		return err
 	}
-	if err := report.Table(stdout, records); err != nil {
+	page, figure := filepath.Join(dir, lab.ReportFile), filepath.Join(dir, lab.FigureFile)
+	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, records) }); err != nil {
+		return err
+	}
+	drawn, err := writeFigure(figure, records)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return report.JSON(stdout, records)
+	}
+	if err := report.Table(stdout, records, cli.Width(stdout)); err != nil {
 		return err
 	}
 	fmt.Fprintln(stdout)
 	if err := report.Speed(stdout, records.Runs); err != nil {
 		return err
 	}
-	page := filepath.Join(dir, lab.ReportFile)
-	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, records) }); err != nil {
-		return err
-	}
 	fmt.Fprintf(stdout, "Page: %s\n", page)
-	return writeFigure(filepath.Join(dir, lab.FigureFile), records, stdout)
+	if drawn {
+		fmt.Fprintf(stdout, "Losses by learning rate: %s\n", figure)
+	}
+	return nil
 }
 
-// writeFigure writes the losses by learning rate, if there are several rates.
-func writeFigure(path string, records runlog.Records, stdout io.Writer) error {
+// writeFigure writes the losses by learning rate, if there are several rates, and reports whether
+// there are.
+func writeFigure(path string, records runlog.Records) (written bool, err error) {
 	var figure bytes.Buffer
-	switch written, err := report.SVG(&figure, records); {
-	case err != nil:
-		return err
-	case !written:
-		return nil
+	if written, err = report.SVG(&figure, records); err != nil || !written {
+		return false, err
 	}
-	if err := runlog.WriteFile(path, func(w io.Writer) error { _, err := figure.WriteTo(w); return err }); err != nil {
-		return err
-	}
-	fmt.Fprintf(stdout, "Losses by learning rate: %s\n", path)
-	return nil
+	return true, runlog.WriteFile(path, func(w io.Writer) error { _, err := figure.WriteTo(w); return err })
 }

@@ -12,7 +12,8 @@ for each combination:
   go run ./examples/stability -norms layer,rms -seeds 3  is there a difference?
   go run ./examples/stability -placement pre,post,peri -qknorm off,on
 
-Prints a plan with an estimate of the time, then progress, to standard error.
+Prints a plan with an estimate of the time, then progress, to standard error,
+unless -q is given.
 Prints the result to standard output and writes it to report.html in -out,
 beside the directories of the runs, and the losses by learning rate as a picture
 to rates.svg. Finished runs are not run again: the same

@@ -25,18 +25,3 @@ func TestALineOnAFile(t *testing.T) {
 	require.Equal(t, "now\na result\n", b.String())
 	require.False(t, l.Due())
 }
-
-// TestALineOnATerminal checks that new progress replaces the old.
-func TestALineOnATerminal(t *testing.T) {
-	var b bytes.Buffer
-	l := NewLine(&b)
-	l.live, l.fd = true, -1
-	l.Show("one")
-	require.False(t, l.Due())
-	l.Show("two")
-	fmt.Fprintln(l, "a result")
-	const back = "\r\x1b[K"
-	require.Equal(t, back+"one"+back+"two"+back+"a result\n", b.String())
-	l.shown = time.Now().Add(-liveEvery)
-	require.True(t, l.Due())
-}
