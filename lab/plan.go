@@ -111,7 +111,8 @@ func (p *Plan) record() error {
 	for _, c := range p.runs {
 		grid = append(grid, runlog.PlannedOf(c))
 	}
-	if known, err := runlog.ReadPlan(p.options.Out); err == nil && known != nil && len(p.pending) == 0 && known.Holds(grid) {
+	known, err := runlog.ReadPlan(p.options.Out)
+	if err == nil && known != nil && len(p.pending) == 0 && known.Holds(grid) {
 		return nil
 	}
 	return runlog.AddToPlan(p.options.Out, provenance(), grid)

@@ -43,7 +43,10 @@ func TestTitle(t *testing.T) {
 			join(lossesAt("none", 2, inf, inf), lossesAt("layer", 2, 2, 2), lossesAt("rms", 2, 2, 2)),
 			"LayerNorm and RMSNorm trained stably at all 3 learning rates; without a norm training diverged from 0.01",
 		},
-		{"all stable", join(lossesAt("layer", 2, 2), lossesAt("rms", 2, 2)), "All 2 variants trained stably at all 2 learning rates"},
+		{
+			"all stable", join(lossesAt("layer", 2, 2), lossesAt("rms", 2, 2)),
+			"All 2 variants trained stably at all 2 learning rates",
+		},
 		{
 			"all lost alike", join(lossesAt("none", inf, inf), lossesAt("rms", nan, inf)),
 			"All 2 variants diverged at every learning rate",
@@ -64,13 +67,18 @@ func TestTitle(t *testing.T) {
 		{"one each", join(lossesAt("none", inf), lossesAt("layer", 2)), "LayerNorm trained stably in every run; " +
 			"without a norm training diverged"},
 		{
-			"many kinds of loss", join(lossesAt("none", inf, inf), lossesAt("batch", 2, inf), lossesAt("layer", inf, 2), lossesAt("rms", 2, 2),
-				lossesAt("dyt", 2, inf)),
+			"many kinds of loss", join(
+				lossesAt("none", inf, inf), lossesAt("batch", 2, inf), lossesAt("layer", inf, 2), lossesAt("rms", 2, 2),
+				lossesAt("dyt", 2, inf),
+			),
 			"RMSNorm trained stably at all 2 learning rates; without a norm training diverged at every learning rate; " +
 				"BatchNorm and DyT diverged at 0.01; 1 other partly unstable",
 		},
 		{
-			"many variants", join(lossesAt("none", inf, inf), lossesAt("batch", 2, 2), lossesAt("layer", 2, 2), lossesAt("rms", 2, 2), lossesAt("dyt", 2, 2)),
+			"many variants", join(
+				lossesAt("none", inf, inf), lossesAt("batch", 2, 2), lossesAt("layer", 2, 2), lossesAt("rms", 2, 2),
+				lossesAt("dyt", 2, 2),
+			),
 			"4 of 5 variants trained stably at all 2 learning rates; without a norm training diverged at every learning rate",
 		},
 	} {

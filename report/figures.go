@@ -62,7 +62,7 @@ func (v view) figure(s selection) (f figure, ok bool) {
 		f.Caption = append(f.Caption, "The axis fits the runs that did not diverge and cuts off others.")
 	}
 	if leftOut > 0 {
-		f.Caption = append(f.Caption, fmt.Sprintf("Left out, because the axis cannot show them: %s.", count(leftOut, "value")))
+		f.Caption = append(f.Caption, "Left out, because the axis cannot show them: "+count(leftOut, "value")+".")
 	}
 	if clip := sharedClip(s.rows); v.ID == "gradient" && f.Y.Inside(clip) {
 		f.Levels = []chart.Level{{Label: "clipped above", Y: clip}}

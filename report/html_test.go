@@ -156,7 +156,8 @@ func TestHTMLOfGrid(t *testing.T) {
 	}
 	has(t, all["batch-mean"], "batch pre")
 	hasNot(t, all["batch-mean"], "layer") // BatchNorm's figure shows no others
-	has(t, text, `<h3>Residual stream by depth and step</h3>`, "layer pre qk at a learning rate of 0.01: 2 runs, validation loss")
+	has(t, text, `<h3>Residual stream by depth and step</h3>`,
+		"layer pre qk at a learning rate of 0.01: 2 runs, validation loss")
 }
 
 func TestHTMLOfOddGrids(t *testing.T) {

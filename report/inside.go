@@ -32,7 +32,8 @@ func (s summary) inside() selection {
 	several := len(s.Rates()) > 1
 	switch {
 	case several && stable == all && all > 0:
-		sel.note = fmt.Sprintf("Learning rate %s, the largest at which all trained stably, and seed %d.", rate(cell.LR), cell.Seed)
+		sel.note = fmt.Sprintf("Learning rate %s, the largest at which all trained stably, and seed %d.",
+			rate(cell.LR), cell.Seed)
 	case several:
 		sel.note = fmt.Sprintf("Learning rate %s, the largest at which most trained stably, %d of %d, and seed %d.",
 			rate(cell.LR), stable, all, cell.Seed)

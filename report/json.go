@@ -71,8 +71,8 @@ func JSON(w io.Writer, records runlog.Records) error {
 		return err
 	}
 	r := jsonResults{
-		Answer: s.title(), Complete: s.Coverage.Complete(), Missing: append([]runlog.Planned{}, records.Missing()...), Broken: []jsonBroken{},
-		Variants: []jsonVariant{}, Predictions: []jsonPrediction{}, Runs: []jsonRun{},
+		Answer: s.title(), Complete: s.Coverage.Complete(), Missing: append([]runlog.Planned{}, records.Missing()...),
+		Broken: []jsonBroken{}, Variants: []jsonVariant{}, Predictions: []jsonPrediction{}, Runs: []jsonRun{},
 	}
 	for _, b := range records.Broken {
 		r.Broken = append(r.Broken, jsonBroken(b))

@@ -62,7 +62,10 @@ func (s summary) lossMap() (m lossMap, ok bool) {
 	for _, sign := range []struct {
 		shown   bool
 		meaning string
-	}{{all, "✕ diverged"}, {some, "✕ 1/2: so many of the seeds diverged"}, {unstable, "! unstable, though it did not diverge"}} {
+	}{
+		{all, "✕ diverged"}, {some, "✕ 1/2: so many of the seeds diverged"},
+		{unstable, "! unstable, though it did not diverge"},
+	} {
 		if sign.shown {
 			signs = append(signs, sign.meaning)
 		}

@@ -96,7 +96,8 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 func TestWriteError(t *testing.T) {
 	t.Parallel()
-	for _, err := range []error{Table(full{}, runlog.Records{Runs: runtest.OneEach()}, 110), HTML(full{}, runlog.Records{Runs: runtest.OneEach()})} {
+	records := runlog.Records{Runs: runtest.OneEach()}
+	for _, err := range []error{Table(full{}, records, 110), HTML(full{}, records)} {
 		require.ErrorIs(t, err, errFull)
 		assert.ErrorContains(t, err, "report: ")
 	}

@@ -49,7 +49,8 @@ func (s summary) unjudged() string {
 	if !s.LongEnough() {
 		return fmt.Sprintf("it takes %s, and these runs have %d", count(results.EnoughSteps, "step"), s.fewestSteps())
 	}
-	return fmt.Sprintf("it takes all %s of the plan, and %d have finished", count(s.Coverage.Planned, "run"), s.Coverage.Finished)
+	return fmt.Sprintf("it takes all %s of the plan, and %d have finished",
+		count(s.Coverage.Planned, "run"), s.Coverage.Finished)
 }
 
 // stability names the runs that stayed stable and those that did not.

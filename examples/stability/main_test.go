@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"math"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,10 +76,13 @@ func TestRunWithEveryNorm(t *testing.T) {
 // origin matches the date and the command of a grid in its plan and its page.
 var origin = regexp.MustCompile(`"(command|date)": .*|<code>.*</code>|<dd>[-0-9: ]* UTC</dd>`)
 
+// varying matches the lines of the standard output that differ between grids.
+var varying = regexp.MustCompile("(?m)^(Speed|Page|Losses by learning rate:).*\n")
+
 // outputOf returns the files and the standard output of a grid, without its speed, date and
 // command.
 func outputOf(t *testing.T, out, stdout string) map[string]string {
-	files := map[string]string{"stdout": regexp.MustCompile("(?m)^(Speed|Page|Losses by learning rate:).*\n").ReplaceAllString(stdout, "")}
+	files := map[string]string{"stdout": varying.ReplaceAllString(stdout, "")}
 	require.NoError(t, filepath.WalkDir(out, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || d.Name() == "speed.json" {
 			return err
@@ -360,4 +365,54 @@ func TestQuietJSON(t *testing.T) {
 	var quiet, problem bytes.Buffer
 	require.Equal(t, cli.Failed, run(t.Context(), []string{"-q", "-report-only", "-out", t.TempDir()}, &quiet, &problem))
 	require.Contains(t, problem.String(), "there are no runs", "errors are printed")
+}
+
+// pageAddress fetches the page as soon as its address is written.
+type pageAddress struct {
+	bytes.Buffer
+	page chan string
+}
+
+func (p *pageAddress) Write(b []byte) (int, error) {
+	if _, after, ok := strings.Cut(string(b), "page: "); ok {
+		address := strings.TrimSpace(after)
+		go func() {
+			r, err := http.Get(address)
+			if err != nil {
+				p.page <- err.Error()
+				return
+			}
+			defer r.Body.Close()
+			page, _ := io.ReadAll(r.Body)
+			p.page <- string(page)
+		}()
+	}
+	return p.Buffer.Write(b)
+}
+
+// TestServe shows the page while the runs are trained, and ends with them.
+func TestServe(t *testing.T) {
+	args, out := small(t, "-norms", "rms", "-serve", "localhost:0")
+	stderr := &pageAddress{page: make(chan string, 1)}
+	require.Zero(t, run(t.Context(), args, io.Discard, stderr))
+	require.Contains(t, <-stderr.page, "EventSource")
+	page, err := os.ReadFile(filepath.Join(out, lab.ReportFile))
+	require.NoError(t, err)
+	require.NotContains(t, string(page), "EventSource", "the file needs no server")
+
+	for _, c := range []struct {
+		status int
+		want   string
+		args   []string
+	}{
+		{
+			cli.Failed, "want one of this machine alone",
+			append(args[:len(args):len(args)], "-serve", "0.0.0.0:0", "-out", t.TempDir()),
+		},
+		{cli.Misused, "-report-only trains none", []string{"-report-only", "-serve", ":0", "-out", out}},
+	} {
+		var problem bytes.Buffer
+		require.Equal(t, c.status, run(t.Context(), c.args, io.Discard, &problem))
+		require.Contains(t, problem.String(), c.want)
+	}
 }

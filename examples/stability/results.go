@@ -18,19 +18,19 @@ var errNoRuns = errors.New("there are no runs")
 
 // summarize reads the runs from their files and reports on them, on the page and as a table or as
 // JSON. It lists runs that cannot be used, with the reasons.
-func summarize(dir string, stdout io.Writer, asJSON bool) error {
-	records, err := train.ReadRuns(dir)
+func (o options) summarize() error {
+	records, err := train.ReadRuns(o.Out)
 	if err != nil {
 		return err
 	}
 	if len(records.Runs) == 0 {
-		err := fmt.Errorf("%w in %s to report on", errNoRuns, dir)
+		err := fmt.Errorf("%w in %s to report on", errNoRuns, o.Out)
 		for _, b := range records.Broken {
 			err = fmt.Errorf("%w\n%s cannot be used: %s", err, b.Name, b.Reason)
 		}
 		return err
 	}
-	page, figure := filepath.Join(dir, lab.ReportFile), filepath.Join(dir, lab.FigureFile)
+	page, figure := filepath.Join(o.Out, lab.ReportFile), filepath.Join(o.Out, lab.FigureFile)
 	if err := runlog.WriteFile(page, func(w io.Writer) error { return report.HTML(w, records) }); err != nil {
 		return err
 	}
@@ -38,21 +38,30 @@ func summarize(dir string, stdout io.Writer, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	if asJSON {
-		return report.JSON(stdout, records)
+	if o.json {
+		return report.JSON(o.stdout, records)
 	}
-	if err := report.Table(stdout, records, cli.Width(stdout)); err != nil {
+	if err := report.Table(o.stdout, records, cli.Width(o.stdout)); err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout)
-	if err := report.Speed(stdout, records.Runs); err != nil {
+	fmt.Fprintln(o.stdout)
+	if err := report.Speed(o.stdout, records.Runs); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "Page: %s\n", page)
+	fmt.Fprintf(o.stdout, "Page: %s\n", page)
 	if drawn {
-		fmt.Fprintf(stdout, "Losses by learning rate: %s\n", figure)
+		fmt.Fprintf(o.stdout, "Losses by learning rate: %s\n", figure)
 	}
 	return nil
+}
+
+// page writes the page of the runs so far.
+func (o options) page(w io.Writer) error {
+	records, err := train.ReadRuns(o.Out)
+	if err != nil {
+		return err
+	}
+	return report.HTML(w, records)
 }
 
 // writeFigure writes the losses by learning rate, if there are several rates, and reports whether

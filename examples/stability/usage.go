@@ -11,6 +11,7 @@ for each combination:
   go run ./examples/stability -lr 1e-3                   four runs, in a minute
   go run ./examples/stability -norms layer,rms -seeds 3  is there a difference?
   go run ./examples/stability -placement pre,post,peri -qknorm off,on
+  go run ./examples/stability -serve :0                  watch it in a browser
 
 Prints a plan with an estimate of the time, then progress, to standard error,
 unless -q is given.

@@ -43,7 +43,10 @@ func TestLayers(t *testing.T) {
 	c := Chart{
 		Title: `A "title"`, X: Linear("x", 1, 2), Y: Linear("y", 1, 2), Levels: []Level{{Y: 1.2}},
 		Series: []Series{
-			{Label: "first", Style: Style{1, 2}, Lines: [][]Point{line}, Marks: mark, Band: []Span{{1, 1, 1.5}, {2, 1, 2}}, Faint: [][]Point{line}},
+			{
+				Label: "first", Style: Style{1, 2}, Band: []Span{{1, 1, 1.5}, {2, 1, 2}}, Faint: [][]Point{line},
+				Lines: [][]Point{line}, Marks: mark,
+			},
 			{Label: "second", Style: Style{2, 0}, Lines: [][]Point{line}},
 		},
 		Crosses: []Cross{{Point{2, 2}, Style{3, 0}}},
@@ -76,7 +79,9 @@ func TestLegend(t *testing.T) {
 	c := Chart{
 		X: Linear("x", 0, 1), Y: Linear("y", 0, 1),
 		Levels: []Level{{"inside", 0.5}, {"outside", 2}, {"", 0.7}},
-		Series: []Series{{Label: "a & b", Style: Style{1, 1}, Marks: []Point{}}, {Style: Style{2, 2}}, {Label: "c", Style: Style{3, 3}}},
+		Series: []Series{
+			{Label: "a & b", Style: Style{1, 1}, Marks: []Point{}}, {Style: Style{2, 2}}, {Label: "c", Style: Style{3, 3}},
+		},
 	}
 	entries, err := c.Legend()
 	require.NoError(t, err)

@@ -62,7 +62,8 @@ func swatch(line draw.LineStyle, marked bool, mark draw.GlyphStyle) (string, err
 	if marked {
 		dc.DrawGlyph(mark, vg.Point{X: w / 2, Y: h / 2})
 	}
-	return element(canvas, fmt.Sprintf(`viewBox="0 0 %d %d" width="%d" height="%d" aria-hidden="true"`, w, h, w, h), themed)
+	size := fmt.Sprintf(`viewBox="0 0 %d %d" width="%d" height="%d"`, w, h, w, h)
+	return element(canvas, size+` aria-hidden="true"`, themed)
 }
 
 // File returns the chart as a file of its own, on white, with the legend beside it.

@@ -61,7 +61,9 @@ func TestRowsOnATerminal(t *testing.T) {
 		for line := range strings.SplitSeq(strings.ReplaceAll(got, "\r", "\n"), "\n") {
 			require.Less(t, utf8.RuneCountInString(control.ReplaceAllString(line, "")), int(width), "%q", line)
 		}
-		for _, text := range []string{"0 min left", "2 min left", "9 min left", "größe größe", "a result that stays\r\n", "the end\r\n"} {
+		for _, text := range []string{
+			"0 min left", "2 min left", "9 min left", "größe größe", "a result that stays\r\n", "the end\r\n",
+		} {
 			require.Contains(t, got, text)
 		}
 		require.NotContains(t, got, "\x1b[3", "colours")
