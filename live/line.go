@@ -32,7 +32,10 @@ func (w *watched) ShowRows(rows ...func(width int) string) {
 	if w.Line.Due() {
 		w.Line.ShowRows(rows...)
 	}
-	if time.Since(w.shown) < every {
+	switch {
+	case w.shown.IsZero():
+		w.server.Changed() // the runs have begun
+	case time.Since(w.shown) < every:
 		return
 	}
 	w.shown = time.Now()
