@@ -70,7 +70,8 @@ func TestABrokenPlanIsListed(t *testing.T) {
 		"cut short":       {`{"command": "a", "runs": [{"id"`, "it is truncated"},
 		"of another kind": {`{"a": 1}`, `unknown field "a"`},
 		"with another's ID": {`{"command":"","date":"2026-01-02T03:04:05Z","go":"","system":"","threads":1,` +
-			`"runs":[{"id":"x","norm":"layer","placement":"pre","qk_norm":false,"lr":1,"seed":1}]}`, `the run "x" has the ID of another`},
+			`"runs":[{"id":"x","norm":"layer","placement":"pre","qk_norm":false,"lr":1,"seed":1}]}`,
+			`the run "x" has the ID of another`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
