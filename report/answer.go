@@ -173,7 +173,9 @@ func at(what string, some, all []runlog.Float) string {
 // coverage says what is missing from the plan, and what is not run because it is the same.
 func (s summary) coverage() (sentences []string) {
 	c := s.Coverage
-	if c.Planned > 0 && !c.Complete() {
+	if c.Planned > 0 && c.Finished == 0 {
+		sentences = append(sentences, fmt.Sprintf("None of %s has finished.", count(c.Planned, "run")))
+	} else if !c.Complete() {
 		sentence := fmt.Sprintf("%d of %s are finished", c.Finished, count(c.Planned, "run"))
 		var missing []string
 		if len(c.Rates) > 0 {

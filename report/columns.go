@@ -75,10 +75,11 @@ var variantColumns = []column[results.Variant]{
 	{
 		Head: "seeds from, to", Explain: "The lowest and the highest of the seeds' best losses.", wide: true,
 		Cell: func(v results.Variant) string {
-			if len(v.Lowest) < 2 {
+			r := results.RangeOf(v.Lowest)
+			if len(v.Lowest) < 2 || !r.Lo.Finite() || !r.Hi.Finite() {
 				return missing
 			}
-			return loss(results.RangeOf(v.Lowest).Lo) + "–" + loss(results.RangeOf(v.Lowest).Hi)
+			return loss(r.Lo) + "–" + loss(r.Hi)
 		},
 	},
 	{

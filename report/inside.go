@@ -34,6 +34,9 @@ func (s summary) inside() selection {
 	case several && stable == all && all > 0:
 		sel.note = fmt.Sprintf("Learning rate %s, the largest at which all trained stably, and seed %d.",
 			rate(cell.LR), cell.Seed)
+	case several && stable == 0 && all > 0:
+		sel.note = fmt.Sprintf("Nowhere was training stable; shown are learning rate %s and seed %d.",
+			rate(cell.LR), cell.Seed)
 	case several:
 		sel.note = fmt.Sprintf("Learning rate %s, the largest at which most trained stably, %d of %d, and seed %d.",
 			rate(cell.LR), stable, all, cell.Seed)

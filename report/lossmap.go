@@ -16,7 +16,7 @@ import (
 type lossMap struct {
 	Rates     []string
 	Rows      []mapRow
-	Best, Top string       // the losses at the ends of the scale of colours
+	Best, Top string       // the losses at the ends of the scale of colours, "" if there are none
 	Scale     template.CSS // the scale as a gradient
 	Signs     string       // what the signs mean that cells have
 }
@@ -47,7 +47,9 @@ func (s summary) lossMap() (m lossMap, ok bool) {
 	}
 	var all, some, unstable bool
 	best, top := s.lossRange()
-	m.Best, m.Top = loss(best), loss(top)
+	if best.Finite() && top.Finite() {
+		m.Best, m.Top = loss(best), loss(top)
+	}
 	for _, v := range s.Variants {
 		row := mapRow{Name: v.Name}
 		for _, lr := range lrs {

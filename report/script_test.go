@@ -12,7 +12,6 @@ import (
 
 	"gorgonorm/report/chart"
 	"gorgonorm/report/internal/runtest"
-	"gorgonorm/runlog"
 )
 
 // dataOf returns what a page holds for its scripts.
@@ -84,25 +83,7 @@ func TestNumbersOfScripts(t *testing.T) {
 // TestPageOf200Runs has less than 2 MB.
 func TestPageOf200Runs(t *testing.T) {
 	t.Parallel()
-	var runs []runlog.Run
-	for i, norm := range []string{"none", "batch", "layer", "rms", "dyt"} {
-		for j := range 40 {
-			r := runtest.Noisy(norm, 1+10*i)
-			r.Config.LR, r.Config.Seed = []float64{0.001, 0.003, 0.01, 0.03, 0.1}[j%5], uint64(1+j/5)
-			for step := 10; step <= 300; step += 10 {
-				p := runlog.Probe{Step: step}
-				for depth := range 13 {
-					size := runlog.Float(0.123456 * float64(step+depth))
-					p.Residual = append(p.Residual, runlog.Spread{RMS: size})
-					p.Attention = append(p.Attention, size)
-					p.Norms = append(p.Norms, runlog.NormProbe{Drift: &runlog.Drift{Shift: size}})
-				}
-				r.Probes = append(r.Probes, p)
-			}
-			runs = append(runs, r)
-		}
-	}
-	page := render(t, runs)
+	page := render(t, runtest.TwoHundred())
 	assert.Less(t, len(page), 2_000_000)
 	assert.Greater(t, len(dataOf(t, page).Runs[0].Curves[0].RawX), 100, "curves are still curves")
 }

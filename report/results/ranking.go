@@ -37,7 +37,7 @@ func places(vs []Variant, of func(*Variant) (samples []runlog.Float, place *runl
 			groups, at = append(groups, samples), append(at, place)
 		}
 	}
-	if len(groups) < 2 {
+	if len(groups) < 2 || len(finite(slices.Concat(groups...))) == 0 { // nothing is first where all is lost
 		return
 	}
 	for i, place := range runlog.Places(groups) {

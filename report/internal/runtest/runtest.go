@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"gorgonorm/runlog"
 )
@@ -259,6 +260,89 @@ func Plain(norm string, losses map[float64][]runlog.Float) (runs []runlog.Run) {
 	for lr, bySeed := range losses {
 		for i, l := range bySeed {
 			runs = append(runs, Cell(norm, "pre", false, lr, uint64(i+1), l))
+		}
+	}
+	return runs
+}
+
+// Pages are the records of directories of each kind that a page must show, by name.
+func Pages() map[string]runlog.Records {
+	lost := append(Plain("none", map[float64][]runlog.Float{0.01: {Inf, NaN}, 0.1: {5, 1e13}}),
+		Plain("layer", map[float64][]runlog.Float{0.01: {Inf, NaN}, 0.1: {6, 7}})...)
+	grid := Grid()
+	one := Probed(Noisy("layer", 1), []runlog.Float{0.03, 0.04, 0.05}, []runlog.Float{0.1, 0.4, 0.8})
+	large := Large()
+	return map[string]runlog.Records{
+		"empty":         {Plan: planOf(grid)},
+		"one-run":       {Runs: []runlog.Run{one}, Plan: planOf([]runlog.Run{one})},
+		"one-each":      {Runs: OneEach()},
+		"all-diverged":  {Runs: lost, Plan: planOf(lost)},
+		"half-finished": {Runs: grid[:24], Plan: planOf(grid)},
+		"broken": {Runs: grid[6:], Plan: planOf(grid[6:]), Broken: []runlog.Broken{
+			{Name: "none-pre-lr0.1-seed1", Reason: "metrics.jsonl, line 4: it is truncated"},
+			{Name: runlog.PlanFile, Reason: "it is truncated"},
+		}},
+		"large":       {Runs: large, Plan: planOf(large)},
+		"two-hundred": {Runs: TwoHundred()},
+	}
+}
+
+// planOf returns a plan of runs.
+func planOf(runs []runlog.Run) *runlog.Plan {
+	p := &runlog.Plan{Provenance: runlog.Provenance{
+		Command: "stability -out 'some runs'", Date: time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), Go: "go1.26.8",
+		System: "linux/amd64", Processor: "A Processor", Threads: 2,
+	}}
+	for _, r := range runs {
+		p.Runs = append(p.Runs, runlog.PlannedOf(r.Config))
+	}
+	return p
+}
+
+// Large returns a grid of ten variants, seven learning rates and three seeds, with noise, losses
+// that rise with the rate, and divergence at large ones.
+func Large() (runs []runlog.Run) {
+	for k, norm := range []string{"none", "batch", "layer", "rms", "dyt"} {
+		for j, placement := range []string{"pre", "post"} {
+			variant := float64(2*k + j)
+			for i, lr := range []float64{0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3} {
+				for seed := range uint64(3) {
+					loss := runlog.Float(1.8 + 0.03*variant + 0.1*math.Pow(float64(i-2), 2) + 0.02*float64(seed))
+					if norm == "none" && i > 3 || placement == "post" && i > 4 {
+						loss = Inf
+					}
+					r := Cell(norm, placement, false, lr, seed+1, loss)
+					for s := range r.Steps {
+						wave := math.Sin(float64(s*s)*(variant+1) + float64(i))
+						r.Steps[s].Loss *= runlog.Float(1 + 0.03*wave)
+						r.Steps[s].GradNorm *= runlog.Float(math.Exp(0.4 * wave))
+					}
+					end := []runlog.Float{1, 2, 3, runlog.Float(1 + variant)}
+					runs = append(runs, Probed(r, []runlog.Float{0.1, 0.2, 0.4, 0.5}, end))
+				}
+			}
+		}
+	}
+	return runs
+}
+
+// TwoHundred returns 200 runs of 300 steps with 30 probes of twelve blocks.
+func TwoHundred() (runs []runlog.Run) {
+	for i, norm := range []string{"none", "batch", "layer", "rms", "dyt"} {
+		for j := range 40 {
+			r := Noisy(norm, 1+10*i)
+			r.Config.LR, r.Config.Seed = []float64{0.001, 0.003, 0.01, 0.03, 0.1}[j%5], uint64(1+j/5)
+			for step := 10; step <= 300; step += 10 {
+				p := runlog.Probe{Step: step}
+				for depth := range 13 {
+					size := runlog.Float(0.123456 * float64(step+depth))
+					p.Residual = append(p.Residual, runlog.Spread{RMS: size})
+					p.Attention = append(p.Attention, size)
+					p.Norms = append(p.Norms, runlog.NormProbe{Drift: &runlog.Drift{Shift: size}})
+				}
+				r.Probes = append(r.Probes, p)
+			}
+			runs = append(runs, r)
 		}
 	}
 	return runs
