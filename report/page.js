@@ -27,7 +27,7 @@ function writeState() {
   if (state.seed !== data.cell.seed) q.set("seed", state.seed);
   if (state.off.size) q.set("hide", [...state.off].join("~"));
   if (!state.smooth) q.set("smooth", "no");
-  for (const id in state.zoom) q.set("zoom-" + id, state.zoom[id].map(v => Number(v.toPrecision(5))).join(","));
+  for (const id in state.zoom) q.set("zoom-" + id, state.zoom[id].join(","));
   const text = q.toString();
   history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
 }
@@ -335,7 +335,7 @@ function listen(plot) {
     if (from && frame) {
       const [x, y] = place(e), [a, b, c, d] = drag(x, y);
       if (b - a > 8) {
-        state.zoom[plot.id] = [valueX(a), valueX(b), valueY(d), valueY(c)];
+        state.zoom[plot.id] = [valueX(a), valueX(b), valueY(d), valueY(c)].map(v => Number(v.toPrecision(5)));
         changed();
       }
     } else if (from) show(plot, valueX(from[0]));

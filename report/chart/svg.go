@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"regexp"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -111,6 +112,16 @@ func (c Chart) label() string {
 	return title + ": " + strings.Join(labels, "; ")
 }
 
+var texts = regexp.MustCompile(`<text ([^>]*)>([^<]*)</text>`)
+
+// fixWidth gives a text the width that it was laid out with, in whatever font a reader has.
+func fixWidth(element string) string {
+	m := texts.FindStringSubmatch(element)
+	style := draw.TextStyle{Font: sans, Handler: plot.DefaultTextHandler}
+	return fmt.Sprintf(`<text textLength="%.4g" lengthAdjust="spacingAndGlyphs" %s>%s</text>`,
+		float64(style.Width(html.UnescapeString(m[2]))), m[1], m[2])
+}
+
 func inline(canvas *vgsvg.Canvas, height vg.Length, label string, theme *strings.Replacer) (string, error) {
 	return element(canvas, fmt.Sprintf(`viewBox="0 0 %g %g" width="100%%" role="img" aria-label="%s"`,
 		float64(width), float64(height), html.EscapeString(label)), theme)
@@ -130,6 +141,7 @@ func element(canvas *vgsvg.Canvas, attributes string, theme *strings.Replacer) (
 	// The fonts that a browser may have instead of Liberation Sans share its widths.
 	body = strings.ReplaceAll(body, "font-family:Liberation Sans;",
 		"font-family:Liberation Sans,Arial,Helvetica,sans-serif;")
+	body = texts.ReplaceAllStringFunc(body, fixWidth)
 	if theme != nil {
 		body = theme.Replace(body)
 	}
