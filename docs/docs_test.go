@@ -24,7 +24,7 @@ func pages(t *testing.T) (paths []string) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && d.Name() == ".git":
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
 			return filepath.SkipDir
 		case filepath.Ext(path) == ".md":
 			paths = append(paths, path)

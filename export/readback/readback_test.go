@@ -13,10 +13,10 @@ import (
 	"testing"
 
 	"github.com/NVIDIA/go-tfdata/tfdata/core"
-	"github.com/golang/protobuf/proto"
 	summary "github.com/helinwang/tfsum/tensorflow/core/framework"
 	event "github.com/helinwang/tfsum/tensorflow/core/util"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/protoadapt"
 
 	"gorgonorm/export"
 	"gorgonorm/runlog"
@@ -30,7 +30,7 @@ func events(t *testing.T, path string) (all []*event.Event) {
 	defer f.Close()
 	for r := core.NewTFRecordReader(f); ; {
 		e := new(event.Event)
-		err := r.ReadNext(proto.MessageV2(e))
+		err := r.ReadNext(protoadapt.MessageV2Of(e))
 		if errors.Is(err, io.EOF) {
 			return all
 		}

@@ -119,7 +119,8 @@ func TestAccessibility(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for _, l := range []look{
-				{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true}, {width: 1280, noScripts: true},
+				{width: 1280}, {width: 1280, dark: true}, {width: 390}, {width: 390, dark: true},
+				{width: 1280, noScripts: true}, {width: 390, noScripts: true},
 			} {
 				p := open(t, name, l)
 				eval[any](p, `document.querySelectorAll("details").forEach(d => { d.open = true; })`)
