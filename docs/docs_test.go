@@ -3,6 +3,7 @@
 package docs
 
 import (
+	"encoding/json"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -110,4 +111,29 @@ func TestREADMEsProgramRuns(t *testing.T) {
 	out, err := run.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.Equal(t, output[1], strings.TrimSpace(string(out)))
+}
+
+// TestANormOfOnesOwn: the file that docs/lab.md shows gives the lab a norm.
+func TestANormOfOnesOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("links a program")
+	}
+	t.Parallel()
+	file := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindStringSubmatch(read(t, "lab.md"))
+	require.NotNil(t, file, "docs/lab.md has no Go file")
+	dir := t.TempDir()
+	mine, overlay := filepath.Join(dir, "mine.go"), filepath.Join(dir, "overlay.json")
+	require.NoError(t, os.WriteFile(mine, []byte(file[1]), 0o644))
+	stability, err := filepath.Abs(filepath.Join(root, "examples", "stability", "mine.go"))
+	require.NoError(t, err)
+	b, err := json.Marshal(map[string]any{"Replace": map[string]string{stability: mine}})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(overlay, b, 0o644))
+	run := exec.Command("go", "run", "-overlay", overlay, "./examples/stability", "-norms", "rms,mine", "-lr", "1e-3",
+		"-steps", "3", "-layers", "1", "-channels", "8", "-heads", "1", "-context", "8", "-batch", "2",
+		"-out", filepath.Join(dir, "runs"))
+	run.Dir = root
+	out, err := run.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "\nmine ", "it has a line in the table")
 }
