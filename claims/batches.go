@@ -137,7 +137,7 @@ func judgeRepair(n batchesNorm) Judgement {
 		left := differences(s.losses, n.Mixed.Running)
 		closed, beyond := make([]float64, len(gap)), make([]float64, len(gap))
 		for i := range gap {
-			closed[i], beyond[i] = 1-left[i]/gap[i], left[i]-gap[i]/2
+			closed[i], beyond[i] = 1-left[i]/gap[i], left[i]-float64(gap[i]/2)
 		}
 		i := interval(closed)
 		if k == 0 {

@@ -69,7 +69,7 @@ var embeddings = []struct {
 		chi := 0.0
 		for range 5 {
 			v := r.NormFloat64()
-			chi += v * v
+			chi += float64(v * v)
 		}
 		return r.NormFloat64() / math.Sqrt(chi/5) / math.Sqrt(5.0/3)
 	}},

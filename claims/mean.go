@@ -146,7 +146,7 @@ func foldedDifference(r trained, text *train.Corpus, fold bool) (float64, error)
 		for v, logit := range want.logits.row(i) {
 			sum := 0.0
 			for j, f := range x {
-				sum += f * head[v*len(x)+j]
+				sum += float64(f * head[v*len(x)+j])
 			}
 			largest, size = max(largest, math.Abs(sum-logit)), max(size, math.Abs(logit))
 		}

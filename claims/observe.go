@@ -127,7 +127,7 @@ func meanSquare(x []float64, centred bool) (squares float64) {
 		mean = stat.Mean(x, nil)
 	}
 	for _, v := range x {
-		squares += (v - mean) * (v - mean)
+		squares += float64((v - mean) * (v - mean))
 	}
 	return squares / float64(len(x))
 }

@@ -207,7 +207,7 @@ func (c clock) left(i int, share float64) time.Duration {
 		if j < i {
 			done += cost
 		} else if j == i {
-			done += cost * share
+			done += float64(cost * share)
 		}
 	}
 	if done == 0 {

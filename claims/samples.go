@@ -164,8 +164,9 @@ func change(a, b []float32) float64 {
 	same := true
 	for i := range a {
 		same = same && math.Float32bits(a[i]) == math.Float32bits(b[i])
-		moved += (float64(b[i]) - float64(a[i])) * (float64(b[i]) - float64(a[i]))
-		size += float64(a[i]) * float64(a[i])
+		d := float64(b[i]) - float64(a[i])
+		moved += float64(d * d)
+		size += float64(float64(a[i]) * float64(a[i]))
 	}
 	if same {
 		return 0
@@ -257,7 +258,7 @@ func gradientSquares(a arm, s mlp, seed uint64, draw int) ([]float64, error) {
 	squares := make([]float64, len(grads))
 	for i, n := range grads {
 		for _, v := range n.Value().Data().([]float32) {
-			squares[i] += float64(v) * float64(v)
+			squares[i] += float64(float64(v) * float64(v))
 		}
 	}
 	return squares, nil

@@ -254,7 +254,7 @@ func judgeWhy(d shiftData) Judgement {
 	over := func(share float64) Interval {
 		more := make([]float64, len(gap))
 		for i := range gap {
-			more[i] = closed[i] - share*gap[i]
+			more[i] = closed[i] - float64(share*gap[i])
 		}
 		return interval(more)
 	}

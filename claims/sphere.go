@@ -90,13 +90,13 @@ func (p *spherePlace) add(n normObservation, centred bool) {
 	for i := range y.rows() {
 		length := math.Sqrt(meanSquare(y.row(i), false)) // over √C
 		short := math.Sqrt(1 + eps/meanSquare(n.in.row(i), centred))
-		off, withEps = max(off, math.Abs(length*short-1)), max(withEps, math.Abs(length-1))
+		off, withEps = max(off, math.Abs(float64(length*short)-1)), max(withEps, math.Abs(length-1))
 	}
 	p.OffSphere, p.WithEps = append(p.OffSphere, off), append(p.WithEps, withEps)
 	standard, means, variances := 0, 0.0, make([]float64, y.cols)
 	for j := range y.cols {
 		mean, variance := stat.PopMeanVariance(y.column(j), nil)
-		means, variances[j] = means+mean*mean, variance
+		means, variances[j] = means+float64(mean*mean), variance
 		if math.Abs(mean) <= 0.1 && math.Abs(variance-1) <= 0.1 {
 			standard++
 		}

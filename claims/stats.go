@@ -50,7 +50,7 @@ func intervalAt(x []float64, confidence float64) Interval {
 	}
 	mean, std := stat.MeanStdDev(x, nil)
 	t := distuv.StudentsT{Sigma: 1, Nu: float64(n - 1)}.Quantile((1 + confidence) / 2)
-	half := t * stat.StdErr(std, float64(n))
+	half := float64(t * stat.StdErr(std, float64(n)))
 	return Interval{Mean: mean, Low: mean - half, High: mean + half, N: n}
 }
 
@@ -93,9 +93,9 @@ func shapeOf(x []float64) shape {
 	var m2, m3, m4 float64
 	for _, v := range x {
 		d := v - mean
-		m2 += d * d
-		m3 += d * d * d
-		m4 += d * d * d * d
+		m2 += float64(d * d)
+		m3 += float64(d * d * d)
+		m4 += float64(d * d * d * d)
 	}
 	n := float64(len(x))
 	m2, m3, m4 = m2/n, m3/n, m4/n
@@ -106,7 +106,7 @@ func shapeOf(x []float64) shape {
 // numbers of such a shape are Gaussian: n/6·(S² + K²/4) is χ² with two degrees of freedom,
 // for which P(χ² > v) = exp(−v/2).
 func jarqueBera(s shape, n int) float64 {
-	return math.Exp(-float64(n) / 12 * (s.Skewness*s.Skewness + s.Kurtosis*s.Kurtosis/4))
+	return math.Exp(-float64(n) / 12 * (float64(s.Skewness*s.Skewness) + float64(s.Kurtosis*s.Kurtosis/4)))
 }
 
 // fit is how well a curve of two parameters fits positive values: Akaike's criterion with
@@ -119,7 +119,7 @@ type fit struct {
 
 func aicc(residuals float64, n int) float64 {
 	const k = 3
-	return float64(n)*math.Log(residuals/float64(n)) + 2*k + 2*k*(k+1)/float64(n-k-1)
+	return float64(float64(n)*math.Log(residuals/float64(n))) + float64(2*k) + 2*k*(k+1)/float64(n-k-1)
 }
 
 // exponentialFit fits y = a·exp(b·x), a line between x and the logarithms of y.
@@ -128,8 +128,8 @@ func exponentialFit(x, y []float64) fit {
 	a, b := stat.LinearRegression(x, logs, nil, false)
 	var residuals float64
 	for i, l := range logs {
-		d := l - a - b*x[i]
-		residuals += d * d
+		d := l - a - float64(b*x[i])
+		residuals += float64(d * d)
 	}
 	return fit{AICc: aicc(residuals, len(x)), Rate: math.Exp(b)}
 }
@@ -146,7 +146,7 @@ func linearFit(x, y []float64) (fit, error) {
 		mean := stat.Mean(rest, nil)
 		var sum float64
 		for _, r := range rest {
-			sum += (r - mean) * (r - mean)
+			sum += float64((r - mean) * (r - mean))
 		}
 		return sum
 	}

@@ -92,8 +92,8 @@ func mix[T op.Float](r *running, runningMean, runningVar []T, mean, variance []f
 		momentum = 1 / float64(batches[0])
 	}
 	for j := range runningMean {
-		runningMean[j] = T((1-momentum)*float64(runningMean[j]) + momentum*mean[j])
-		runningVar[j] = T((1-momentum)*float64(runningVar[j]) + momentum*variance[j]*correction)
+		runningMean[j] = T(float64((1-momentum)*float64(runningMean[j])) + float64(momentum*mean[j]))
+		runningVar[j] = T(float64((1-momentum)*float64(runningVar[j])) + float64(momentum*variance[j]*correction))
 	}
 }
 

@@ -154,8 +154,16 @@ func variation(values []Float) Float {
 	if len(f) < 2 {
 		return Float(math.NaN())
 	}
-	mean, std := stat.PopMeanStdDev(f, nil)
-	return Float(std / mean)
+	// In a fixed order, and without fused products, so that records are the same on every machine.
+	n, mean, squares := float64(len(f)), 0.0, 0.0
+	for _, v := range f {
+		mean += v / n
+	}
+	for _, v := range f {
+		d := v - mean
+		squares += float64(d * d)
+	}
+	return Float(math.Sqrt(squares/n) / mean)
 }
 
 // Largest returns the first value that is not finite or, if all are, the largest. The

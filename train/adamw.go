@@ -221,7 +221,7 @@ func (p *typed[T]) gradMaxAbs() float64  { return float64(cpu.MaxAbs(p.grad())) 
 func (p *typed[T]) gradSquaresOver(unit float64) (s float64) {
 	for _, v := range p.grad() {
 		r := float64(v) / unit
-		s += r * r
+		s += float64(r * r)
 	}
 	return s
 }

@@ -73,7 +73,7 @@ func evaluateInBatches[ID int | int32](
 			if err != nil {
 				return err
 			}
-			sum += float64(loss) * float64(len(p.ids))
+			sum += float64(float64(loss) * float64(len(p.ids)))
 			e.Tokens += len(p.ids)
 			if onProgress != nil {
 				onProgress(e.Tokens, all)

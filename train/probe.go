@@ -4,7 +4,6 @@ import (
 	"math"
 	"strings"
 
-	"gonum.org/v1/gonum/floats"
 	G "gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
@@ -178,9 +177,19 @@ func driftOf(before, now distribution) *runlog.Drift {
 		}
 		n++
 		shift += math.Abs(m-before.mean[j]) / math.Sqrt(before.variance[j])
-		ratio += math.Abs(math.Log(now.variance[j]/before.variance[j])) / 2
+		ratio += float64(math.Abs(math.Log(now.variance[j]/before.variance[j])) / 2)
 	}
 	return &runlog.Drift{Shift: runlog.Float(shift / float64(n)), LogRatio: runlog.Float(ratio / float64(n))}
+}
+
+// distance returns ‖a − b‖.
+func distance(a, b []float64) float64 {
+	squares := 0.0
+	for i, v := range a {
+		d := v - b[i]
+		squares += float64(d * d)
+	}
+	return math.Sqrt(squares)
 }
 
 // batchOf compares a batch with BatchNorm's running statistics, whose variance is
@@ -192,8 +201,8 @@ func batchOf(batch, running distribution, rows int) *runlog.Batch {
 	}
 	n := float64(len(unbiased))
 	return &runlog.Batch{
-		Mean: runlog.Float(floats.Distance(batch.mean, running.mean, 2) / n),
-		Var:  runlog.Float(floats.Distance(unbiased, running.variance, 2) / n),
+		Mean: runlog.Float(distance(batch.mean, running.mean) / n),
+		Var:  runlog.Float(distance(unbiased, running.variance) / n),
 	}
 }
 

@@ -13,5 +13,5 @@ func rate(c Config, step int) float64 {
 		return c.MinLR
 	}
 	done := (float64(step) - float64(c.Warmup)) / (float64(c.Steps) - float64(c.Warmup))
-	return c.MinLR + (c.LR-c.MinLR)*(1+math.Cos(math.Pi*done))/2
+	return c.MinLR + float64((c.LR-c.MinLR)*(1+math.Cos(math.Pi*done))/2)
 }

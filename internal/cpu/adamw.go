@@ -30,5 +30,5 @@ func (t *adamwTask[T]) run(chunk int) {
 	lr := t.LR / (1 - math.Pow(t.Beta1, float64(t.Step)))
 	bias2 := math.Sqrt(1 - math.Pow(t.Beta2, float64(t.Step)))
 	simd.Of[T]().AdamW(t.w[i:j], t.m[i:j], t.v[i:j], t.g[i:j],
-		T(t.Beta1), T(1-t.Beta1), T(t.Beta2), T(1-t.Beta2), T(1-t.LR*t.Decay), T(lr), T(bias2), T(t.Eps))
+		T(t.Beta1), T(1-t.Beta1), T(t.Beta2), T(1-t.Beta2), T(1-float64(t.LR*t.Decay)), T(lr), T(bias2), T(t.Eps))
 }

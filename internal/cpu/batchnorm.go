@@ -72,7 +72,7 @@ func (n *BatchNorm[T]) normalize(y, gamma, beta []T) {
 			scale *= float64(gamma[j])
 		}
 		f.mean[j], f.scale[j] = T(mean), T(scale)
-		offset := (float64(f.mean[j]) - mean - f.rests[j]) * scale
+		offset := float64((float64(f.mean[j]) - mean - f.rests[j]) * scale)
 		if beta != nil {
 			offset += float64(beta[j])
 		}
@@ -94,7 +94,7 @@ func (n *BatchNorm[T]) gradients(dgamma, dbeta, gamma []T) {
 	for j, rstd := range f.rstd {
 		scale := float64(rstd)
 		shift := (n.Mean[j] - float64(f.mean[j]) + f.rests[j]) * scale
-		dg, db := sumX[j]-shift*sum1[j], sum1[j]
+		dg, db := sumX[j]-float64(shift*sum1[j]), sum1[j]
 		if dgamma != nil {
 			dgamma[j] = T(dg)
 		}
@@ -107,7 +107,7 @@ func (n *BatchNorm[T]) gradients(dgamma, dbeta, gamma []T) {
 		f.scale[j], f.offset[j], f.slope[j] = T(scale), 0, 0
 		if n.own {
 			slope := scale * dg / numbers
-			f.offset[j], f.slope[j] = T(scale*db/numbers-shift*slope), T(slope)
+			f.offset[j], f.slope[j] = T(scale*db/numbers-float64(shift*slope)), T(slope)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (t *featureMoments[T]) run(sample int) {
 	for j, p := range f.pilot[from:to] {
 		d := sum[j] / n
 		mean, rest := split(float64(p), d)
-		variance := max(0, squares[j]/n-d*d)
+		variance := max(0, squares[j]/n-float64(d*d))
 		const tiny = 1e-30 // a variance that vanishes in float32
 		constant := squares[j] == 0 && d == 0 && f.alike(sample, j)
 		if !(squares[j] < math.MaxFloat32) || variance < tiny && !constant { // the sums are in T
@@ -80,12 +80,12 @@ func (f *featureNorm[T]) careful(sample, feature int) (mean, rest, variance floa
 	each(func(x float64) {
 		d := x - about
 		delta += d
-		squares += d * d
+		squares += float64(d * d)
 	})
 	delta /= n
 	mean, rest = split(about, delta)
 	if variance = squares / n; variance <= math.MaxFloat64 {
-		variance = max(0, variance-delta*delta)
+		variance = max(0, variance-float64(delta*delta))
 	}
 	return mean, rest, variance
 }

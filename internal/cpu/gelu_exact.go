@@ -50,7 +50,7 @@ func exactGELUBackward[T Float](dx, x, cdf, dy []T) {
 		// With γ = x it computes dx = dy·x·2φ(x), because 2φ(x) is the slope of erf(x/√2).
 		simd.Of[T]().DerfBackward(dx, x, cdf, dy, x, u[:n], u[:n], rootHalf, 0, 1)
 		for i, d := range dy {
-			dx[i] = d*cdf[i] + dx[i]/2
+			dx[i] = T(d*cdf[i]) + T(dx[i]/2)
 		}
 	}
 	giveBack(u)

@@ -303,7 +303,7 @@ func (g *gemm[T]) edge(s *gemmScratch[T], a, b block[T], c []T, rows, cols, dept
 			if beta == 0 {
 				row[j] = sums[j]
 			} else {
-				row[j] = sums[j] + beta*v
+				row[j] = sums[j] + T(beta*v)
 			}
 		}
 	}

@@ -118,7 +118,7 @@ func (t *groupForward[T]) run(sample int) {
 		first, last := g*n.groupSize(), (g+1)*n.groupSize()
 		var m Moments // of differences to the first feature's mean, which may be small beside it
 		for j := first; j < last; j++ {
-			m.Add(Moments{Count: count, Mean: means[j] - means[first] + rests[j], M2: variances[j] * count})
+			m.Add(Moments{Count: count, Mean: means[j] - means[first] + rests[j], M2: float64(variances[j] * count)})
 		}
 		rstd, mean := 1/math.Sqrt(m.Variance()+n.Eps), T(means[first]+m.Mean)
 		rounding := means[first] - float64(mean) + m.Mean
@@ -126,7 +126,7 @@ func (t *groupForward[T]) run(sample int) {
 		n.mean[i], n.shift[i], n.rstd[i] = mean, T(rounding*rstd), T(rstd)
 		for j := first; j < last; j++ {
 			scale := rstd * n.gammaOf(j)
-			offset := -rounding * scale
+			offset := float64(-rounding * scale)
 			if n.beta != nil {
 				offset += float64(n.beta[j])
 			}
@@ -159,12 +159,12 @@ func (t *groupBackward[T]) run(sample int) {
 		rstd, shift := float64(n.rstd[i]), float64(n.shift[i])
 		var sumG, sumGX float64
 		for j := g * n.groupSize(); j < (g+1)*n.groupSize(); j++ {
-			dgamma[j] -= shift * dbeta[j]
-			sumG += n.gammaOf(j) * dbeta[j]
-			sumGX += n.gammaOf(j) * dgamma[j]
+			dgamma[j] -= float64(shift * dbeta[j])
+			sumG += float64(n.gammaOf(j) * dbeta[j])
+			sumGX += float64(n.gammaOf(j) * dgamma[j])
 		}
 		slope := rstd * sumGX / count
-		offset := rstd*sumG/count - shift*slope
+		offset := rstd*sumG/count - float64(shift*slope)
 		for j := g * n.groupSize(); j < (g+1)*n.groupSize(); j++ {
 			f.scale[from+j], f.offset[from+j], f.slope[from+j] = T(rstd*n.gammaOf(j)), T(offset), T(slope)
 		}

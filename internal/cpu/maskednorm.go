@@ -61,7 +61,7 @@ func (s *setStatistics) xhat(x float64) float64 {
 func (s *Sets) measure(x []float64, scale float64) setStatistics {
 	m, n := setStatistics{scale: scale}, float64(len(x))
 	if s.Centred {
-		m.pivot = x[0] * scale
+		m.pivot = float64(x[0] * scale)
 		for _, v := range x {
 			m.shift += float64(v*scale) - m.pivot
 		}
@@ -164,7 +164,7 @@ func (f *maskedForward[T]) run(chunk int) {
 		}
 		n.statistics[set] = s
 		for i, at := range c.at {
-			y := n.gammaOf(c.feature[i]) * s.xhat(c.x[i])
+			y := float64(n.gammaOf(c.feature[i]) * s.xhat(c.x[i]))
 			if n.beta != nil {
 				y += float64(n.beta[c.feature[i]])
 			}
@@ -189,7 +189,7 @@ func (b *maskedBackward[T]) run(chunk int) {
 		var meanG, meanGX float64
 		for i, at := range c.at {
 			dy, xhat, j := float64(n.dy[at]), s.xhat(c.x[i]), c.feature[i]
-			g := dy * n.gammaOf(j)
+			g := float64(dy * n.gammaOf(j))
 			meanG += g
 			meanGX += float64(g * xhat)
 			dgamma[j] += float64(dy * xhat)

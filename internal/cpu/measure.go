@@ -51,7 +51,7 @@ func LogSumExp[T Float](sums []float64, x, scratch []T) {
 func SquaredDistance[T Float](a, b []T) (s float64) {
 	for i, v := range a {
 		d := float64(v - b[i])
-		s += d * d
+		s += float64(d * d)
 	}
 	return s
 }

@@ -14,8 +14,8 @@ func (m *Moments) Add(n Moments) {
 	default:
 		count, d := m.Count+n.Count, n.Mean-m.Mean
 		share := n.Count / count
-		m.M2 += n.M2 + d*d*m.Count*share
-		m.Mean += d * share
+		m.M2 += n.M2 + float64(d*d*m.Count*share)
+		m.Mean += float64(d * share)
 		m.Count = count
 	}
 }

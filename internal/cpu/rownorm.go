@@ -178,13 +178,13 @@ func (n *RowNorm[T]) partialBackward(dx, dgamma, x, dy []T, rstd T) {
 	var sum float64
 	for j, v := range x {
 		xhat, g := v*rstd, dy[j]*n.gamma[j]
-		dgamma[j] += dy[j] * xhat
+		dgamma[j] += T(dy[j] * xhat)
 		dx[j] = rstd * g
-		sum += float64(g) * float64(xhat)
+		sum += float64(float64(g) * float64(xhat))
 	}
 	mean := T(sum/float64(n.part)) * rstd
 	for j, v := range x[:n.part] {
-		dx[j] -= v * rstd * mean
+		dx[j] -= T(v * rstd * mean)
 	}
 }
 

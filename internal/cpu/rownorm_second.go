@@ -67,7 +67,7 @@ func (n *RowNorm[T]) second(r int, dgamma []T) {
 		sums := inBlocks(n.cols, func(from, to int) (sums [3]float64) {
 			for j := from; j < to; j++ {
 				sums[0] += float64(u[j])
-				sums[1] += float64(dy[j]) * float64(n.gamma[j])
+				sums[1] += float64(float64(dy[j]) * float64(n.gamma[j]))
 			}
 			return sums
 		})
@@ -75,30 +75,32 @@ func (n *RowNorm[T]) second(r int, dgamma []T) {
 	}
 	// at returns x̂ of feature j, and u and g less their means.
 	at := func(j int) (xhat, uj, g float64) {
-		return (float64(x[j])-mean)*rstd - shift, float64(u[j]) - meanU, float64(dy[j])*float64(n.gamma[j]) - meanG
+		return float64((float64(x[j])-mean)*rstd) - shift, float64(u[j]) - meanU,
+			float64(float64(dy[j])*float64(n.gamma[j])) - meanG
 	}
 	sums := inBlocks(n.cols, func(from, to int) (sums [3]float64) {
 		for j := from; j < to; j++ {
 			xhat, uj, g := at(j)
-			sums[0] += g * xhat
-			sums[1] += uj * g
+			sums[0] += float64(g * xhat)
+			sums[1] += float64(uj * g)
 			if j < n.part {
-				sums[2] += uj * xhat
+				sums[2] += float64(uj * xhat)
 			}
 		}
 		return sums
 	})
 	s, b := sums[0], sums[2]/float64(n.part)
-	e := sums[1] - s*b
+	e := sums[1] - float64(s*b)
 	for j := range x {
 		xhat, uj, g := at(j)
-		t, m := rstd*(uj-xhat*b), 0.0
+		t, m := rstd*(uj-float64(xhat*b)), 0.0
 		if j < n.part {
 			m = 1 / float64(n.part)
 		}
 		dgamma[j] += T(float64(dy[j]) * t)
 		ddy[j] = T(t * float64(n.gamma[j]))
-		dx[j] = T(-rstd * (rstd*(m*xhat*e+b*(g-m*xhat*s)) + s*m*t))
+		inner := float64(m*xhat*e) + float64(b*(g-float64(m*xhat*s)))
+		dx[j] = T(-rstd * (float64(rstd*inner) + float64(s*m*t)))
 	}
 }
 

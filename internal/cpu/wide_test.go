@@ -147,12 +147,12 @@ func TestNormsOfWideAndHardRowsOnOtherKernels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("each kind of kernels takes a process of its own")
 	}
-	for off, want := range map[string]string{"cpu.avx512f=off": "AVX2", "cpu.avx2=off": "Go"} {
+	for off, want := range map[string]string{"cpu.avx512f=off": "AVX2", "cpu.avx2=off": "purego"} {
 		t.Run(want, func(t *testing.T) {
-			if best := simd.Of[float32]().Name; best == "Go" || best == want || os.Getenv("GODEBUG") != "" {
+			if best := simd.Of[float32]().Name; best == "purego" || best == want || os.Getenv("GODEBUG") != "" {
 				t.Skip("the kernels here are ", best)
 			}
-			short := want == "Go" // the tag purego has a run of its own
+			short := want == "purego" // the tag purego has a run of its own
 			const tests = "^(TestNormsOfWideAndHardRows|TestNormsKeepTheirDigitsInFloat64)$"
 			cmd := exec.Command(os.Args[0], "-test.v", "-test.run", tests, fmt.Sprint("-test.short=", short))
 			cmd.Env = append(os.Environ(), "GODEBUG="+off)

@@ -46,7 +46,7 @@ const maxLayers = 10_000
 // parameters returns the number of weights in matrices, which are nearly all weights.
 func (c Config) parameters() float64 {
 	channels := float64(c.Channels)
-	return channels * (float64(c.Vocab) + float64(c.Context) + 12*channels*float64(c.Layers))
+	return channels * (float64(c.Vocab) + float64(c.Context) + float64(12*channels*float64(c.Layers)))
 }
 
 // Validate returns an error if no model can be built from the config. The error names the first

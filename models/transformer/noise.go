@@ -36,7 +36,7 @@ func (n *NormNoise) Draw() {
 
 func (n *NormNoise) draw(p affine) {
 	for j := range p.scale {
-		p.scale[j] = 1 + n.sigma*n.rng.NormFloat64()
+		p.scale[j] = 1 + float64(n.sigma*n.rng.NormFloat64())
 		p.shift[j] = n.sigma * n.rng.NormFloat64()
 	}
 }

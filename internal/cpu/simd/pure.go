@@ -4,7 +4,7 @@ import "slices"
 
 func pure[T Float]() *Kernels[T] {
 	return &Kernels[T]{
-		Name:       "Go",
+		Name:       "purego",
 		Add:        add[T],
 		Scale:      scale[T],
 		SumSquares: sumSquares[T],
@@ -55,7 +55,7 @@ func sumSquares[T Float](x []T) (sum float64) {
 	for block := range slices.Chunk(x, blockCols) {
 		var s float64
 		for _, v := range block {
-			s += float64(v) * float64(v)
+			s += float64(float64(v) * float64(v))
 		}
 		sum += s
 	}
@@ -72,14 +72,14 @@ func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, a
 		row := b[p*ldb : p*ldb+tileCols : p*ldb+tileCols]
 		b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
 		a0, a1 := a[p*csa], a[rsa+p*csa]
-		s00 += a0 * b0
-		s01 += a0 * b1
-		s02 += a0 * b2
-		s03 += a0 * b3
-		s10 += a1 * b0
-		s11 += a1 * b1
-		s12 += a1 * b2
-		s13 += a1 * b3
+		s00 += T(a0 * b0)
+		s01 += T(a0 * b1)
+		s02 += T(a0 * b2)
+		s03 += T(a0 * b3)
+		s10 += T(a1 * b0)
+		s11 += T(a1 * b1)
+		s12 += T(a1 * b2)
+		s13 += T(a1 * b3)
 	}
 	writeRow(c[:tileCols], s00, s01, s02, s03, alpha, beta)
 	writeRow(c[ldc:ldc+tileCols], s10, s11, s12, s13, alpha, beta)
@@ -87,9 +87,9 @@ func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, a
 
 func writeRow[T Float](c []T, s0, s1, s2, s3, alpha, beta T) {
 	for j, s := range [tileCols]T{s0, s1, s2, s3} {
-		s *= alpha
+		s = T(s * alpha)
 		if beta != 0 {
-			s += beta * c[j]
+			s += T(beta * c[j])
 		}
 		c[j] = s
 	}

@@ -30,7 +30,7 @@ func softmax[T Float](p, x []T) (top, sum T) {
 func softmaxBackward[T Float](dp, p []T) {
 	var dot float64
 	for i, v := range p {
-		dot += float64(v) * float64(dp[i])
+		dot += float64(float64(v) * float64(dp[i]))
 	}
 	for i, v := range p {
 		dp[i] = v * (dp[i] - T(dot))
@@ -45,21 +45,21 @@ const (
 func gelu[T Float](y, h, x []T) {
 	for i, v := range x {
 		x := float64(v)
-		e := math.Exp(-math.Abs(x * (geluScale + geluScale*geluCubic*(x*x))))
+		e := math.Exp(-math.Abs(x * (geluScale + float64(geluScale*geluCubic*(x*x)))))
 		h[i] = T(e / (1 + e))
-		y[i] = max(v, 0) - abs(v)*h[i]
+		y[i] = max(v, 0) - T(abs(v)*h[i])
 	}
 }
 
 func geluBackward[T Float](dx, x, h, dy []T) {
 	for i, v := range x {
 		// If v² is larger, h is zero.
-		slope := geluScale + 3*geluScale*geluCubic*min(v*v, 1e4)
+		slope := geluScale + T(3*geluScale*geluCubic*min(v*v, 1e4))
 		s := h[i]
 		if v > 0 {
 			s = 1 - h[i]
 		}
-		dx[i] = dy[i] * (s + v*h[i]*(1-h[i])*slope)
+		dx[i] = dy[i] * (s + T(v*h[i]*(1-h[i])*slope))
 	}
 }
 
@@ -67,8 +67,8 @@ func abs[T Float](v T) T { return T(math.Abs(float64(v))) }
 
 func adamW[T Float](w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T) {
 	for i, d := range g {
-		m[i] = beta1*m[i] + rest1*d
-		v[i] = beta2*v[i] + rest2*d*d
-		w[i] = w[i]*keep - lr*m[i]/(T(math.Sqrt(float64(v[i])))/bias2+eps)
+		m[i] = T(beta1*m[i]) + T(rest1*d)
+		v[i] = T(beta2*v[i]) + T(rest2*d*d)
+		w[i] = T(w[i]*keep) - lr*m[i]/(T(math.Sqrt(float64(v[i])))/bias2+eps)
 	}
 }

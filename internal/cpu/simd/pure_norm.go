@@ -17,8 +17,8 @@ func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _
 		s := 1 / math.Sqrt(variance+eps)
 		mean[r], shift[r], rstd[r] = m, T(rest*s), T(s)
 		for j, v := range row {
-			xhat := (v-m)*rstd[r] - shift[r]
-			out[j] = xhat*gamma[j] + beta[j]
+			xhat := T((v-m)*rstd[r]) - shift[r]
+			out[j] = T(xhat*gamma[j]) + beta[j]
 		}
 	}
 }
@@ -42,13 +42,13 @@ func rowMoments[T Float](row []T) (mean T, rest, variance float64) {
 		for _, v := range block {
 			d := float64(v) - about
 			s += d
-			q += d * d
+			q += float64(d * d)
 		}
 		sum, squares = sum+s, squares+q
 	}
 	delta := sum / n
 	mean = T(about + delta)
-	return mean, about - float64(mean) + delta, max(0, squares/n-delta*delta)
+	return mean, about - float64(mean) + delta, max(0, squares/n-float64(delta*delta))
 }
 
 func layerNormBackward[T Float](dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta []T, _ bool) {
@@ -61,19 +61,19 @@ func layerNormBackward[T Float](dx, x, dy, gamma, mean, shift, rstd, dgamma, dbe
 			to := min(from+blockCols, cols)
 			g, gamma, dgamma, dbeta := g[from:to], gamma[from:to], dgamma[from:to], dbeta[from:to]
 			for j, v := range row[from:to] {
-				xhat := (v-mean[r])*s - shift[r]
-				dgamma[j] += g[j] * xhat
+				xhat := T((v-mean[r])*s) - shift[r]
+				dgamma[j] += T(g[j] * xhat)
 				dbeta[j] += g[j]
 				v := g[j] * gamma[j]
 				blockG += float64(v)
-				blockGX += float64(v) * float64(xhat)
+				blockGX += float64(float64(v) * float64(xhat))
 			}
 			sumG, sumGX = sumG+blockG, sumGX+blockGX
 		}
 		meanG, meanGX := T(sumG/float64(cols)), T(sumGX/float64(cols))
 		for j, v := range row {
-			xhat := (v-mean[r])*s - shift[r]
-			d[j] = s * (g[j]*gamma[j] - meanG - xhat*meanGX)
+			xhat := T((v-mean[r])*s) - shift[r]
+			d[j] = s * (T(g[j]*gamma[j]) - meanG - T(xhat*meanGX))
 		}
 	}
 }
@@ -100,14 +100,14 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 			to := min(from+blockCols, cols)
 			g, gamma, dgamma := g[from:to], gamma[from:to], dgamma[from:to]
 			for j, v := range row[from:to] {
-				dgamma[j] += g[j] * (v * s)
-				block += float64(g[j]*gamma[j]) * float64(v*s)
+				dgamma[j] += T(g[j] * (v * s))
+				block += float64(float64(g[j]*gamma[j]) * float64(v*s))
 			}
 			sumGX += block
 		}
 		meanGX := T(sumGX / float64(cols))
 		for j, v := range row {
-			d[j] = s * (g[j]*gamma[j] - v*s*meanGX)
+			d[j] = s * (T(g[j]*gamma[j]) - T(v*s*meanGX))
 		}
 	}
 }
@@ -123,7 +123,7 @@ func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {
 			for at := j; at < len(window); at += stride {
 				d := window[at] - pilot[j]
 				s += d
-				q += d * d
+				q += T(d * d)
 			}
 			sum[j] += s
 			squares[j] += q
@@ -135,7 +135,7 @@ func columnNorm[T Float](y, x, mean, scale, offset []T, rows, stride int, _ bool
 	for r := range rows {
 		out := y[r*stride:][:len(mean)]
 		for j, v := range x[r*stride:][:len(mean)] {
-			out[j] = (v-mean[j])*scale[j] + offset[j]
+			out[j] = T((v-mean[j])*scale[j]) + offset[j]
 		}
 	}
 }
@@ -149,7 +149,7 @@ func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, str
 			s := rstd[j]
 			for at := j; at < len(window); at += stride {
 				g := dyWindow[at]
-				dg += g * ((window[at] - m) * s)
+				dg += T(g * ((window[at] - m) * s))
 				db += g
 			}
 			dgamma[j] += dg
@@ -162,7 +162,7 @@ func columnNormBackward[T Float](dx, x, dy, mean, rstd, scale, offset, slope []T
 	for r := range rows {
 		g, d := dy[r*stride:][:len(mean)], dx[r*stride:][:len(mean)]
 		for j, v := range x[r*stride:][:len(mean)] {
-			d[j] = g[j]*scale[j] - offset[j] - (v-mean[j])*rstd[j]*slope[j]
+			d[j] = T(g[j]*scale[j]) - offset[j] - T((v-mean[j])*rstd[j]*slope[j])
 		}
 	}
 }

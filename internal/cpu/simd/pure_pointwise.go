@@ -9,7 +9,7 @@ func dyT[T Float](y, x, gamma, beta []T, alpha T, rows int) {
 	for r := range rows {
 		out := y[r*cols : (r+1)*cols]
 		for j, v := range x[r*cols : (r+1)*cols] {
-			out[j] = gamma[j]*T(math.Tanh(float64(alpha)*float64(v))) + beta[j]
+			out[j] = T(gamma[j]*T(math.Tanh(float64(alpha)*float64(v)))) + beta[j]
 		}
 	}
 }
@@ -25,7 +25,7 @@ func dyTBackward[T Float](dx, x, dy, gamma, dgamma, dbeta []T, alpha T, rows int
 			dgamma[j] = T(math.FMA(float64(g[j]), math.Tanh(u), float64(dgamma[j])))
 			dbeta[j] += g[j]
 			h := float64(g[j]) * float64(gamma[j]) * slope
-			dalpha += h * float64(v)
+			dalpha += float64(h * float64(v))
 			d[j] = T(h * float64(alpha))
 		}
 	}
@@ -38,7 +38,7 @@ func derf[T Float](y, erf, x, gamma, beta []T, alpha, shift T, rows int) {
 		out, kept := y[r*cols:(r+1)*cols], erf[r*cols:(r+1)*cols]
 		for j, v := range x[r*cols : (r+1)*cols] {
 			kept[j] = T(math.Erf(math.FMA(float64(alpha), float64(v), float64(shift))))
-			out[j] = gamma[j]*kept[j] + beta[j]
+			out[j] = T(gamma[j]*kept[j]) + beta[j]
 		}
 	}
 }
@@ -53,8 +53,8 @@ func derfBackward[T Float](
 			u := math.FMA(float64(alpha), float64(v), float64(shift))
 			dgamma[j] = T(math.FMA(float64(g[j]), float64(kept[j]), float64(dgamma[j])))
 			dbeta[j] += g[j]
-			h := float64(g[j]) * float64(gamma[j]) * (2 / math.SqrtPi) * math.Exp(-u*u)
-			dalpha += h * float64(v)
+			h := float64(float64(g[j]) * float64(gamma[j]) * (2 / math.SqrtPi) * math.Exp(-u*u))
+			dalpha += float64(h * float64(v))
 			dshift += h
 			d[j] = T(h * float64(alpha))
 		}

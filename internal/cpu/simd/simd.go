@@ -10,6 +10,12 @@
 // and in whether a·b + c is rounded once or twice.
 package simd
 
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
 //go:generate sh -c "cd _asm && go run . -out ../kernels_amd64.s -stubs ../kernels_amd64.go -pkg simd"
 
 // Float is the element type of a kernel.
@@ -130,6 +136,25 @@ func Of[T Float]() *Kernels[T] { return either[T](best32, best64) }
 
 // Pure returns the implementation in Go, which takes the statistics of rows in float64.
 func Pure[T Float]() *Kernels[T] { return either[T](all32[0], all64[0]) }
+
+// Choose makes Of return the implementations with a name of Names, in any case, for tests and
+// benchmarks. No kernel may run at the same time.
+func Choose(name string) error {
+	at := slices.IndexFunc(Names(), func(have string) bool { return strings.EqualFold(have, name) })
+	if at < 0 {
+		return fmt.Errorf("simd: this machine has no kernels %q, want one of %q", name, Names())
+	}
+	best32, best64 = all32[at], all64[at]
+	return nil
+}
+
+// Names returns the names of the implementations that this machine can run, slowest first.
+func Names() (names []string) {
+	for _, k := range all32 {
+		names = append(names, k.Name)
+	}
+	return names
+}
 
 // either returns the implementation for T.
 func either[T Float](f32 *Kernels[float32], f64 *Kernels[float64]) *Kernels[T] {
