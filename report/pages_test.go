@@ -17,7 +17,8 @@ import (
 // unread matches what readers of a page's text do not see.
 var (
 	unread = regexp.MustCompile(`(?s)<(style|script|svg|head)\b.*?</(style|script|svg|head)>`)
-	breaks = regexp.MustCompile(`</?(h\d|p|li|ul|tr|dt|div|figure|figcaption|section|summary|details|main|nav|table)[^>]*>`)
+	breaks = regexp.MustCompile(`</?(h\d|p|li|ul|tr|dt|div|figure|figcaption|section|summary|details|main|nav|table)` +
+		`[^>]*>`)
 	cells  = regexp.MustCompile(`</(th|td|dt|span)>`)
 	tags   = regexp.MustCompile(`<[^>]*>`)
 	blanks = regexp.MustCompile(`[ \n]+`)
@@ -79,8 +80,9 @@ func TestPagesOfIncompleteDataClaimNothing(t *testing.T) {
 	}
 	brief := pages["broken"]
 	brief.Runs, brief.Plan, brief.Broken = short, nil, nil
-	comparisons := []string{" ★", "before the other by chance", "By the loss", "By LR sensitivity", "trained stably at all",
-		"All 6 variants", "All 2 variants trained"}
+	comparisons := []string{
+		" ★", "before the other by chance", "By the loss", "By LR sensitivity", "trained stably at all", "All 6 variants", "All 2 variants trained",
+	}
 	for _, c := range []struct {
 		name   string
 		page   string
@@ -93,9 +95,14 @@ func TestPagesOfIncompleteDataClaimNothing(t *testing.T) {
 			"as predicted: qk-norm", "as predicted: LayerNorm", "as predicted: BatchNorm", "| place |")},
 		{
 			"all-diverged", renderRecords(t, pages["all-diverged"]),
-			[]string{" ★", "| best loss |", "| top lr |", "| place |", "| seeds from, to |", "trained stably", "largest at which"},
+			[]string{
+				" ★", "| best loss |", "| top lr |", "| place |", "| seeds from, to |", "trained stably", "largest at which",
+			},
 		},
-		{"one-run", renderRecords(t, pages["one-run"]), append(comparisons, "What the literature predicts", "| place |", "All runs")},
+		{
+			"one-run", renderRecords(t, pages["one-run"]),
+			append(comparisons, "What the literature predicts", "| place |", "All runs"),
+		},
 	} {
 		text := reduced(c.page)
 		for _, words := range c.absent {

@@ -29,7 +29,8 @@ const faults = `(() => {
   }
   for (const item of document.querySelectorAll(".legend li")) {
     const a = item.getBoundingClientRect(), b = item.closest("figure").getBoundingClientRect();
-    if (a.right > b.right + near || item.scrollWidth > item.clientWidth + near) found.push("legend cut off: " + item.textContent);
+    if (a.right > b.right + near || item.scrollWidth > item.clientWidth + near)
+      found.push("legend cut off: " + item.textContent);
   }
   for (const figure of document.querySelectorAll("figure")) {
     const style = getComputedStyle(figure);
@@ -80,12 +81,18 @@ func TestNothingIsCutOff(t *testing.T) {
 func TestPrintedPagesAreWhole(t *testing.T) {
 	t.Parallel()
 	p := open(t, "large", look{width: 703, print: true})
-	assert.Empty(t, eval[[]string](p, `[...document.querySelectorAll("details")].filter(d => d.getBoundingClientRect().height < 60).map(d => d.textContent.slice(0, 40))`))
-	assert.Empty(t, eval[[]string](p, `[...document.querySelectorAll(".wide")].filter(w => getComputedStyle(w).overflowX !== "visible").map(w => w.ariaLabel)`))
-	assert.Empty(t, eval[[]string](p, `[...document.querySelectorAll("table")].filter(t => t.getBoundingClientRect().right > innerWidth).map(t => t.textContent.slice(0, 40))`))
+	for what, hidden := range map[string]string{
+		"details": `e.getBoundingClientRect().height < 60`,
+		".wide":   `getComputedStyle(e).overflowX !== "visible"`,
+		"table":   `e.getBoundingClientRect().right > innerWidth`,
+	} {
+		assert.Empty(t, eval[[]string](p, `[...document.querySelectorAll("`+what+`")]
+			.filter(e => `+hidden+`).map(e => e.textContent.slice(0, 40))`), what)
+	}
 	assert.Equal(t, "none", eval[string](p, `getComputedStyle(document.querySelector("nav")).display`))
 	dark := open(t, "large", look{width: 703, print: true, dark: true})
-	assert.Equal(t, "rgb(255, 255, 255)", eval[string](dark, `getComputedStyle(document.body).backgroundColor`), "paper is white")
+	paper := eval[string](dark, `getComputedStyle(document.body).backgroundColor`)
+	assert.Equal(t, "rgb(255, 255, 255)", paper)
 }
 
 // TestTheAnswerIsOnTheFirstScreen of a desktop, with the map of losses and the figure by rate.
@@ -99,9 +106,11 @@ func TestTheAnswerIsOnTheFirstScreen(t *testing.T) {
 		}
 	}
 	phone := open(t, "large", look{width: 390})
-	assert.Less(t, eval[float64](phone, `document.querySelector("#map-loss").getBoundingClientRect().top`), 400.0)
-	assert.LessOrEqual(t, eval[float64](phone, `document.querySelector("#map-loss tr td:last-child").getBoundingClientRect().right`),
-		390.0, "the largest rate is seen")
+	edge := func(what, side string) float64 {
+		return eval[float64](phone, fmt.Sprintf(`document.querySelector(%q).getBoundingClientRect().%s`, what, side))
+	}
+	assert.Less(t, edge("#map-loss", "top"), 400.0)
+	assert.LessOrEqual(t, edge("#map-loss tr td:last-child", "right"), 390.0, "the largest rate is seen")
 }
 
 // violations runs axe; the window keeps the promise alive.

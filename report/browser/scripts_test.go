@@ -21,13 +21,24 @@ func awaited(expression string, value any) chromedp.Action {
 	})
 }
 
+// button returns an expression for the button with a name in a part of the page.
+func button(place, name string) string {
+	return `[...document.querySelectorAll("` + place + ` button")].find(b => b.textContent === "` + name + `")`
+}
+
 // drawn is the number of lines and marks of a colour in a figure.
 func drawn(p *tab, figure, colour string) int {
-	return eval[int](p, `[...document.querySelectorAll("#figure-`+figure+` .plot svg *")].filter(e => (e.getAttribute("style") || "").includes("`+colour+`")).length`)
+	return eval[int](p, `[...document.querySelectorAll("#figure-`+figure+` .plot svg *")]
+		.filter(e => (e.getAttribute("style") || "").includes("`+colour+`")).length`)
 }
 
 func selectValue(p *tab, label, value string) {
-	eval[any](p, `(() => { const s = [...document.querySelectorAll("#controls label")].find(l => l.textContent.startsWith("`+label+`")).querySelector("select"); s.value = "`+value+`"; s.dispatchEvent(new Event("change")); })()`)
+	eval[any](p, `(() => {
+		const s = [...document.querySelectorAll("#controls label")]
+			.find(l => l.textContent.startsWith("`+label+`")).querySelector("select");
+		s.value = "`+value+`";
+		s.dispatchEvent(new Event("change"));
+	})()`)
 }
 
 // TestANameHidesItsVariantEverywhere, and shows it again.
@@ -36,7 +47,7 @@ func TestANameHidesItsVariantEverywhere(t *testing.T) {
 	const blue = "--series-2" // LayerNorm
 	for _, place := range []string{"#figure-loss .legend", "#map-loss table", ".numbers tbody"} {
 		p := open(t, "half-finished", look{width: 1280})
-		click := `[...document.querySelectorAll("` + place + ` button")].find(b => b.textContent === "layer" || b.textContent.startsWith("layer,")).click()`
+		click := button(place, "layer") + ".click()"
 		before := make(map[string]int)
 		for _, figure := range []string{"rate", "loss", "gradient", "residual", "depth"} {
 			before[figure] = drawn(p, figure, blue)
@@ -48,7 +59,7 @@ func TestANameHidesItsVariantEverywhere(t *testing.T) {
 			assert.Less(t, drawn(p, figure, blue), n, "%s, by a click in %s", figure, place)
 		}
 		assert.Equal(t, maps-3, eval[int](p, `document.querySelectorAll(".maps .plane").length`), "a map of each measure")
-		assert.Equal(t, "false", eval[string](p, `[...document.querySelectorAll("#map-loss button")].find(b => b.textContent === "layer").getAttribute("aria-pressed")`))
+		assert.Equal(t, "false", eval[string](p, button("#map-loss", "layer")+`.getAttribute("aria-pressed")`))
 		eval[any](p, click)
 		for figure, n := range before {
 			assert.Equal(t, n, drawn(p, figure, blue), figure)
@@ -65,15 +76,17 @@ func TestRateAndSeedCanBeChosen(t *testing.T) {
 	lines, pictures := eval[string](p, shown), eval[string](p, maps)
 	selectValue(p, "learning rate", "0.1")
 	assert.NotEqual(t, lines, eval[string](p, shown))
-	assert.Contains(t, eval[string](p, `document.querySelector("#figure-loss .legend").textContent`), "none pre, diverged at step 12")
+	legend := eval[string](p, `document.querySelector("#figure-loss .legend").textContent`)
+	assert.Contains(t, legend, "none pre, diverged at step 12")
 	assert.Equal(t, "Learning rate 0.1 and seed 1.", eval[string](p, `document.querySelector("#note").textContent`))
 	lines = eval[string](p, shown)
 	selectValue(p, "seed", "3")
 	assert.NotEqual(t, lines, eval[string](p, shown))
 	assert.Equal(t, "Learning rate 0.1 and seed 3.", eval[string](p, `document.querySelector("#note").textContent`))
-	eval[any](p, `[...document.querySelectorAll("#controls button")].find(b => b.textContent === "reset").click()`)
+	eval[any](p, button("#controls", "reset")+".click()")
 	assert.Equal(t, pictures, eval[string](p, maps))
-	assert.Contains(t, eval[string](p, `document.querySelector("#note").textContent`), "the largest at which all trained stably")
+	note := eval[string](p, `document.querySelector("#note").textContent`)
+	assert.Contains(t, note, "the largest at which all trained stably")
 }
 
 func TestSmoothing(t *testing.T) {
@@ -88,7 +101,12 @@ func TestSmoothing(t *testing.T) {
 
 // box returns the place of a figure's drawing on the screen.
 func box(p *tab, figure string) (left, top, width, height float64) {
-	b := eval[[]float64](p, `(() => { const e = document.querySelector("#figure-`+figure+` .plot"); e.scrollIntoView({ block: "center" }); const b = e.querySelector("svg").getBoundingClientRect(); return [b.left, b.top, b.width, b.height]; })()`)
+	b := eval[[]float64](p, `(() => {
+		const e = document.querySelector("#figure-`+figure+` .plot");
+		e.scrollIntoView({ block: "center" });
+		const b = e.querySelector("svg").getBoundingClientRect();
+		return [b.left, b.top, b.width, b.height];
+	})()`)
 	return b[0], b[1], b[2], b[3]
 }
 
@@ -102,8 +120,8 @@ func TestDraggingZooms(t *testing.T) {
 	mouse := func(kind input.MouseType, x, y float64, count int64) chromedp.Action {
 		return input.DispatchMouseEvent(kind, left+x*width, top+y*height).WithButton(input.Left).WithClickCount(count)
 	}
-	p.run(mouse(input.MousePressed, 0.3, 0.2, 1), mouse(input.MouseMoved, 0.5, 0.4, 1), mouse(input.MouseMoved, 0.7, 0.6, 1),
-		mouse(input.MouseReleased, 0.7, 0.6, 1))
+	p.run(mouse(input.MousePressed, 0.3, 0.2, 1), mouse(input.MouseMoved, 0.5, 0.4, 1),
+		mouse(input.MouseMoved, 0.7, 0.6, 1), mouse(input.MouseReleased, 0.7, 0.6, 1))
 	assert.NotEqual(t, whole, eval[string](p, path))
 	assert.Contains(t, eval[string](p, "location.hash"), "zoom-loss=")
 	assert.Empty(t, eval[[]string](p, faults))
@@ -121,7 +139,9 @@ func TestDraggingZooms(t *testing.T) {
 func TestValuesUnderThePointer(t *testing.T) {
 	t.Parallel()
 	p := open(t, "half-finished", look{width: 1280})
-	for figure, want := range map[string][]string{"rate": {"learning rate 0.01", "layer", "1.815"}, "loss": {"step ", "none"}} {
+	for figure, want := range map[string][]string{
+		"rate": {"learning rate 0.01", "layer", "1.815"}, "loss": {"step ", "none"},
+	} {
 		left, top, width, height := box(p, figure)
 		p.run(input.DispatchMouseEvent(input.MouseMoved, left+width*0.55, top+height/2))
 		tip := eval[string](p, `document.querySelector("#figure-`+figure+` .tip:not([hidden])").textContent`)
@@ -143,7 +163,8 @@ func TestValuesUnderThePointer(t *testing.T) {
 
 	eval[any](p, `document.querySelector("#map-residual .plane").focus()`)
 	p.run(press(kb.ArrowRight), press(kb.ArrowRight), press(kb.ArrowUp))
-	assert.Equal(t, "step 100, after block 1: 1", eval[string](p, `document.querySelector("#map-residual output").textContent`))
+	said = `document.querySelector("#map-residual output").textContent`
+	assert.Equal(t, "step 100, after block 1: 1", eval[string](p, said))
 }
 
 // TestCSVHasWhatTheFigureShows.
@@ -174,7 +195,7 @@ func TestCSVHasWhatTheFigureShows(t *testing.T) {
 	}
 	assert.Equal(t, 4*3, means)
 	assert.Equal(t, 6*4-2-1, seeds, "without those that diverged or were stopped")
-	eval[any](p, `[...document.querySelectorAll("#figure-loss .legend button")].find(b => b.textContent === "none").click()`)
+	eval[any](p, button("#figure-loss .legend", "none")+".click()")
 	for _, r := range download("loss")[1:] {
 		require.NotEqual(t, "none", r[0], "it is hidden")
 	}
@@ -186,16 +207,19 @@ func TestALinkOpensThePageInTheSameState(t *testing.T) {
 	p := open(t, "large", look{width: 1280})
 	selectValue(p, "learning rate", "0.03")
 	selectValue(p, "seed", "2")
-	eval[any](p, `[...document.querySelectorAll("#map-loss button")].find(b => b.textContent === "rms post").click()`)
+	eval[any](p, button("#map-loss", "rms post")+".click()")
 	eval[any](p, `document.querySelector("#controls input").click()`)
-	shown := `[...document.querySelectorAll(".plot svg path, .maps img")].map(e => e.getAttribute("d") || e.src).join()`
+	shown := `[...document.querySelectorAll(".plot svg path, .maps img")]
+		.map(e => e.getAttribute("d") || e.src).join()`
 	again := open(t, "large", look{width: 1280, fragment: eval[string](p, "location.hash")})
 	assert.Equal(t, eval[string](p, shown), eval[string](again, shown))
-	assert.Equal(t, []string{"0.03", "2"}, eval[[]string](again, `[...document.querySelectorAll("#controls select")].map(s => s.value)`))
+	chosen := `[...document.querySelectorAll("#controls select")].map(s => s.value)`
+	assert.Equal(t, []string{"0.03", "2"}, eval[[]string](again, chosen))
 	assert.False(t, eval[bool](again, `document.querySelector("#controls input").checked`))
 
-	odd := open(t, "large", look{width: 1280, fragment: "#rate=7&seed=x&hide=nobody&zoom-loss=1,a&zoom-none=1,2,3,4&smooth="})
-	assert.Equal(t, []string{"0.01", "1"}, eval[[]string](odd, `[...document.querySelectorAll("#controls select")].map(s => s.value)`))
+	const nonsense = "#rate=7&seed=x&hide=nobody&zoom-loss=1,a&zoom-none=1,2,3,4&smooth="
+	odd := open(t, "large", look{width: 1280, fragment: nonsense})
+	assert.Equal(t, []string{"0.01", "1"}, eval[[]string](odd, chosen))
 	section := open(t, "large", look{width: 1280, fragment: "#settings"})
 	assert.Positive(t, eval[float64](section, "scrollY"), "a link to a section is one")
 }
