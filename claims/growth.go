@@ -95,7 +95,9 @@ func measureStreams(ctx context.Context, b *Bench) (d growthData, err error) {
 		if i == deepest {
 			rates = append(rates, 3e-2)
 		}
-		share := func(s float64) float64 { return (float64(done) + float64(s*float64(depth*len(rates)))) / float64(blocks) }
+		share := func(s float64) float64 {
+			return (float64(done) + float64(s*float64(depth*len(rates)))) / float64(blocks)
+		}
 		models, err := b.growthModels(ctx, text, depth, rates, share)
 		if err != nil {
 			return d, err

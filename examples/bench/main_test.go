@@ -91,3 +91,17 @@ func TestHelpTeaches(t *testing.T) {
 		require.Contains(t, stdout.String(), "  "+s.Name+" ")
 	}
 }
+
+// TestKernelsAreChosen measures each kind that this machine can run.
+func TestKernelsAreChosen(t *testing.T) {
+	for _, name := range benchmark.KernelNames() {
+		var stdout, stderr bytes.Buffer
+		args := quick("-only", "gemm", "-threads", "1", "-kernels", strings.ToLower(name))
+		require.Zero(t, run(context.Background(), args, &stdout, &stderr), stderr.String())
+		require.Contains(t, stdout.String(), "our kernels: "+name+".")
+		require.Contains(t, stdout.String(), "| of peak |")
+	}
+	var stderr bytes.Buffer
+	require.Equal(t, cli.Misused, run(context.Background(), quick("-kernels", "sse"), &bytes.Buffer{}, &stderr))
+	require.Contains(t, stderr.String(), `-kernels is "sse", want one that this machine can run: purego`)
+}

@@ -53,6 +53,7 @@ type Config struct {
 	Sections []Section
 	Threads  []int         // numbers of threads to measure with
 	Python   []string      // interpreters to search for PyTorch
+	Kernels  string        // one of KernelNames; "" for the fastest
 	Rounds   int           // of each comparison; slow comparisons take fewer
 	Sample   time.Duration // least time of each contestant in a round
 	Quick    bool          // whether to use tiny sizes, whose figures mean little
@@ -83,6 +84,11 @@ func Run(ctx context.Context, c Config, out io.Writer, show Progress) error {
 		return fmt.Errorf("benchmark: Threads is %d and Rounds %d, want one number of threads or more, and no number below 1",
 			c.Threads, c.Rounds)
 	}
+	restore, err := useKernels(c.Kernels)
+	if err != nil {
+		return fmt.Errorf("benchmark: %w", err)
+	}
+	defer restore()
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	defer show.Clear()
 	b := &bench{ctx: ctx, out: out, progress: &progress{Progress: show}, meter: meter{c.Rounds, c.Sample}, sizes: full,

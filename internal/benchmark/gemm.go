@@ -9,7 +9,7 @@ import (
 
 // matrixProducts compares square products and those of the transformer's layers.
 func (b *bench) matrixProducts() error {
-	t := newTable("m×k×n", "threads", "GFLOP/s", "gonum", "PyTorch", "ours/gonum", "ours/PyTorch")
+	t := newTable("m×k×n", "threads", "GFLOP/s", "of peak", "gonum", "PyTorch", "ours/gonum", "ours/PyTorch")
 	var ps []*product
 	for _, n := range b.sizes.squares {
 		ps = append(ps, newProduct(n, n, n, false, false))
@@ -18,18 +18,20 @@ func (b *bench) matrixProducts() error {
 	for _, p := range append(ps, ofBlock(model.Batch*model.Context, model.Channels)...) {
 		for _, n := range b.threads {
 			m, err := b.compare(n, p.String(),
-				plain(p.multiply), plain(p.gonum), b.peers.contestant(b.ctx, n, p.task()))
+				plain(p.multiply), plain(p.gonum), b.peers.contestant(b.ctx, n, p.task()),
+				plain(func() { multiplyAdds(n) }))
 			if err != nil {
 				return err
 			}
 			gigaflops := func(i int) string { return number(p.flops() / m.median(i) / 1e9) }
-			t.add(p.String(), fmt.Sprint(n), gigaflops(0), gigaflops(1), gigaflops(2),
+			peak := p.flops() / multiplyAddFLOPs(n) * m.ratio(3, 0)
+			t.add(p.String(), fmt.Sprint(n), gigaflops(0), number(peak), gigaflops(1), gigaflops(2),
 				number(m.ratio(1, 0)), number(m.ratio(2, 0)))
 		}
 	}
 	return b.print("Matrix products",
 		`Square products, then those of the transformer's linear layers: forward X·Wᵀ (NT), backward dY·W (NN) and
-dYᵀ·X (TN).`, t)
+dYᵀ·X (TN). "Of peak" is our part of what multiplications and additions in registers alone reach in the same run.`, t)
 }
 
 // product is C = op(A)·op(B), where op(A) is m×k and op(B) is k×n.

@@ -2,6 +2,7 @@ package benchmark
 
 import (
 	"math/rand/v2"
+	"sync"
 
 	"gorgonorm/internal/cpu"
 	"gorgonorm/internal/cpu/simd"
@@ -9,8 +10,36 @@ import (
 
 // Only this file calls internal/cpu.
 
-// implementation returns the name of the kernels that this machine runs.
+// implementation returns the name of the kernels that run.
 func implementation() string { return simd.Of[float32]().Name }
+
+// KernelNames returns the names of the kernels that this machine can run, slowest first.
+func KernelNames() []string { return simd.Names() }
+
+// useKernels makes those of a name run, and returns a function that makes the former ones run again.
+func useKernels(name string) (restore func(), err error) {
+	before := implementation()
+	if name == "" {
+		name = before
+	}
+	return func() { simd.Choose(before) }, simd.Choose(name)
+}
+
+// peakRounds is the number of rounds of a contestant's work, a fraction of a millisecond.
+const peakRounds = 50_000
+
+// multiplyAdds does nothing but multiplications and additions in registers, on n threads.
+func multiplyAdds(n int) {
+	var threads sync.WaitGroup
+	for range n {
+		threads.Go(func() { simd.Of[float32]().Peak(peakRounds) })
+	}
+	threads.Wait()
+}
+
+// multiplyAddFLOPs returns the number of its operations: a multiplication and an addition for each
+// term.
+func multiplyAddFLOPs(n int) float64 { return 2 * float64(n*peakRounds*simd.Of[float32]().PeakTerms) }
 
 // operands are the tensors that every norm works on, and the norms that keep statistics of
 // their own.

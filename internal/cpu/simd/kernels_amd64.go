@@ -83,6 +83,9 @@ func derfF32AVX2(y []float32, erf []float32, x []float32, gamma []float32, beta 
 func derfBackwardF32AVX2(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
 
 //go:noescape
+func peakF32AVX2(rounds int)
+
+//go:noescape
 func addF64AVX2(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -159,6 +162,9 @@ func derfF64AVX2(y []float64, erf []float64, x []float64, gamma []float64, beta 
 
 //go:noescape
 func derfBackwardF64AVX2(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
+
+//go:noescape
+func peakF64AVX2(rounds int)
 
 //go:noescape
 func addF32AVX512(z []float32, x []float32, y []float32)
@@ -239,6 +245,9 @@ func derfF32AVX512(y []float32, erf []float32, x []float32, gamma []float32, bet
 func derfBackwardF32AVX512(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
 
 //go:noescape
+func peakF32AVX512(rounds int)
+
+//go:noescape
 func addF64AVX512(z []float64, x []float64, y []float64)
 
 //go:noescape
@@ -315,3 +324,6 @@ func derfF64AVX512(y []float64, erf []float64, x []float64, gamma []float64, bet
 
 //go:noescape
 func derfBackwardF64AVX512(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
+
+//go:noescape
+func peakF64AVX512(rounds int)

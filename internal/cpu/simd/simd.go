@@ -42,6 +42,11 @@ type Kernels[T Float] struct {
 	Tile, LowTile               func(k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T)
 	TileRows, LowRows, TileCols int
 
+	// Peak does rounds × PeakTerms multiplications and additions in registers, one round or more, and
+	// nothing else: the most that the processor can do.
+	Peak      func(rounds int)
+	PeakTerms int
+
 	// Transpose computes dst[j·ldd + i] = src[i·lds + j] for i < Lanes and j < n. n is a
 	// multiple of Lanes.
 	Transpose func(dst []T, ldd int, src []T, lds int, n int)

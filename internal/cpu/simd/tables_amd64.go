@@ -10,6 +10,7 @@ var float32AVX2 = &Kernels[float32]{
 	LowRows:            2,
 	TileCols:           16,
 	Lanes:              8,
+	PeakTerms:          96,
 	Add:                addF32AVX2,
 	Scale:              scaleF32AVX2,
 	AdamW:              adamWF32AVX2,
@@ -36,6 +37,7 @@ var float32AVX2 = &Kernels[float32]{
 	DyTBackward:        dyTBackwardF32AVX2,
 	Derf:               derfF32AVX2,
 	DerfBackward:       derfBackwardF32AVX2,
+	Peak:               peakF32AVX2,
 }
 
 var float64AVX2 = &Kernels[float64]{
@@ -44,6 +46,7 @@ var float64AVX2 = &Kernels[float64]{
 	LowRows:            2,
 	TileCols:           8,
 	Lanes:              4,
+	PeakTerms:          48,
 	Add:                addF64AVX2,
 	Scale:              scaleF64AVX2,
 	AdamW:              adamWF64AVX2,
@@ -70,6 +73,7 @@ var float64AVX2 = &Kernels[float64]{
 	DyTBackward:        dyTBackwardF64AVX2,
 	Derf:               derfF64AVX2,
 	DerfBackward:       derfBackwardF64AVX2,
+	Peak:               peakF64AVX2,
 }
 
 var float32AVX512 = &Kernels[float32]{
@@ -78,6 +82,7 @@ var float32AVX512 = &Kernels[float32]{
 	LowRows:            4,
 	TileCols:           32,
 	Lanes:              16,
+	PeakTerms:          192,
 	Add:                addF32AVX512,
 	Scale:              scaleF32AVX512,
 	AdamW:              adamWF32AVX512,
@@ -104,6 +109,7 @@ var float32AVX512 = &Kernels[float32]{
 	DyTBackward:        dyTBackwardF32AVX512,
 	Derf:               derfF32AVX512,
 	DerfBackward:       derfBackwardF32AVX512,
+	Peak:               peakF32AVX512,
 }
 
 var float64AVX512 = &Kernels[float64]{
@@ -112,6 +118,7 @@ var float64AVX512 = &Kernels[float64]{
 	LowRows:            4,
 	TileCols:           16,
 	Lanes:              8,
+	PeakTerms:          96,
 	Add:                addF64AVX512,
 	Scale:              scaleF64AVX512,
 	AdamW:              adamWF64AVX512,
@@ -138,4 +145,5 @@ var float64AVX512 = &Kernels[float64]{
 	DyTBackward:        dyTBackwardF64AVX512,
 	Derf:               derfF64AVX512,
 	DerfBackward:       derfBackwardF64AVX512,
+	Peak:               peakF64AVX512,
 }

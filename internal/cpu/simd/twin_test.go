@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -201,6 +202,31 @@ func tileTwin[T Float](
 			}
 		}
 	}
+}
+
+// TestPeakEnds: it computes nothing that could be compared.
+func TestPeakEnds(t *testing.T) {
+	t.Parallel()
+	for _, k := range all32 {
+		k.Peak(1)
+		require.Positive(t, k.PeakTerms)
+	}
+	for _, k := range all64 {
+		k.Peak(3)
+		require.Positive(t, k.PeakTerms)
+	}
+}
+
+// TestChoose makes the kernels of a name run. It is not parallel, because it changes what others use.
+func TestChoose(t *testing.T) {
+	best := Of[float32]().Name
+	defer func() { require.NoError(t, Choose(best)) }()
+	for _, name := range Names() {
+		require.NoError(t, Choose(strings.ToLower(name)))
+		require.Equal(t, name, Of[float32]().Name)
+		require.Equal(t, name, Of[float64]().Name)
+	}
+	require.ErrorContains(t, Choose("sse"), `this machine has no kernels "sse", want one of ["purego"`)
 }
 
 func TestTransposeTwins(t *testing.T) {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -53,6 +55,24 @@ func (g gen) tile(field string, height int) {
 		JNZ(LabelRef(loop))
 		Label(done)
 		g.writeTile(acc)
+	})
+}
+
+// peakSums is the number of vectors that peak adds to: enough to hide the latency of a
+// multiply-add, four cycles or five, on two units.
+const peakSums = 12
+
+// peak multiplies and adds in registers alone.
+func (g gen) peak() {
+	g.kernel("Peak", "func(rounds int)", func() {
+		sums, x := g.zeros(peakSums), g.zero()
+		rounds, loop := Load(Param("rounds"), GP64()), fmt.Sprintf("rounds%d%s", 8*g.size(), g.isa())
+		Label(loop)
+		for _, sum := range sums {
+			g.fma(x, x, sum)
+		}
+		DECQ(rounds)
+		JNZ(LabelRef(loop))
 	})
 }
 
