@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -42,9 +43,14 @@ func run(norm string, lr float64) runlog.Run {
 		}
 		r.Probes = append(r.Probes, p)
 	}
-	precise := runlog.Float(1.25)
+	r.Steps[1].Landscape = &runlog.Landscape{
+		Along:  []runlog.Along{{Times: 0.5, Loss: 0.1, Gradient: 0.2}},
+		Blocks: []runlog.BlockChange{{Gradient: 0.3, Cosine: 0.9}},
+	}
+	precise, ofDomains := runlog.Float(1.25), runlog.Float(1.125)
 	r.Summary = runlog.Summary{
-		Parameters: 1234567, LastVal: 1.5, PreciseVal: &precise, DomainVal: []runlog.DomainLoss{{Domain: "go", Loss: 1.75}},
+		Parameters: 1234567, LastVal: 1.5, PreciseVal: &precise, DomainStatisticsVal: &ofDomains,
+		DomainVal: []runlog.DomainLoss{{Domain: "go", Loss: 1.75}},
 	}
 	return r
 }
@@ -119,6 +125,79 @@ func TestEveryMeasureIsMeasured(t *testing.T) {
 	}
 	_, err := Find([]string{"loss", "los"})
 	require.ErrorContains(t, err, `there is no measure "los", want some of parameters, `)
+	_, err = Find([]string{"loss", "lr", "loss"})
+	require.ErrorContains(t, err, `the measure "loss" is named twice`)
+}
+
+// fill gives all numbers in v values of their own, lists one element and pointers something to
+// point to. It returns the path of each number by its value.
+func fill(v reflect.Value, path string, paths map[float64]string) {
+	switch n := float64(len(paths) + 1); v.Kind() {
+	case reflect.Int:
+		v.SetInt(int64(n))
+		paths[n] = path
+	case reflect.Float64:
+		v.SetFloat(n)
+		paths[n] = path
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), path, paths)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+		fill(v.Index(0), path, paths)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fill(v.Field(i), path+"."+v.Type().Field(i).Name, paths)
+		}
+	}
+}
+
+// TestEveryNumberOfARecordIsAMeasure except those that say where something was measured.
+func TestEveryNumberOfARecordIsAMeasure(t *testing.T) {
+	t.Parallel()
+	var r runlog.Run
+	missing := make(map[float64]string)
+	fill(reflect.ValueOf(&r.Steps).Elem(), "Steps", missing)
+	fill(reflect.ValueOf(&r.Probes).Elem(), "Probes", missing)
+	fill(reflect.ValueOf(&r.Summary).Elem(), "Summary", missing)
+	fill(reflect.ValueOf(&r.Speed).Elem(), "Speed", missing)
+	require.Greater(t, len(missing), 40)
+	for _, m := range Measures {
+		for _, p := range m.points(r) {
+			require.Contains(t, missing, float64(p.value), "%s is no number of its own", m.Name)
+			delete(missing, float64(p.value))
+		}
+	}
+	var paths []string
+	for _, path := range missing {
+		paths = append(paths, path)
+	}
+	require.ElementsMatch(t, []string{"Steps.Step", "Steps.Landscape.Along.Times", "Probes.Step"}, paths)
+}
+
+// TestPlacesOfSeveralKinds share no row.
+func TestPlacesOfSeveralKinds(t *testing.T) {
+	t.Parallel()
+	r := run("layer", 0.01)
+	r.Steps[1].Landscape.Along[0].Times = 1
+	require.Equal(t, "run,norm,placement,qk_norm,lr,seed,step,place,landscape_loss,block_cosine\n"+
+		"layer-pre-lr0.01-seed3,layer,pre,false,0.01,3,2,1x,0.1,\n"+
+		"layer-pre-lr0.01-seed3,layer,pre,false,0.01,3,2,1,,0.9\n",
+		written(t, tableOf(t, []runlog.Run{r}, "landscape_loss", "block_cosine"), "csv"))
+}
+
+// TestOnlyAxesThatRunsHave are columns, and a measure of a whole run has no step.
+func TestOnlyAxesThatRunsHave(t *testing.T) {
+	t.Parallel()
+	noisy := run("layer", 0.01)
+	noisy.Config.Order, noisy.Config.NormNoise = runlog.Blocks, 0.00001
+	noisy.Steps = []runlog.Step{{Step: 1000000, Loss: 0.5}}
+	require.Equal(t, "run,norm,placement,qk_norm,lr,order,norm_noise,seed,step,loss,last_val\n"+
+		"layer-pre-lr0.01-blocks-noise1e-05-seed3,layer,pre,false,0.01,blocks,0.00001,3,,,1.5\n"+
+		"layer-pre-lr0.01-blocks-noise1e-05-seed3,layer,pre,false,0.01,blocks,0.00001,3,1000000,0.5,\n",
+		written(t, tableOf(t, []runlog.Run{noisy}, "loss", "last_val"), "csv"))
+	require.Contains(t, written(t, tableOf(t, []runlog.Run{noisy}, "last_val"), "json"),
+		`"order": "blocks", "norm_noise": 0.00001, "seed": 3, "last_val": 1.5}`)
 }
 
 // TestEventFilesAreTheSame each time, and replace others.

@@ -16,75 +16,94 @@ import (
 
 // Table has a line for each run, step and place at which one of the measures was taken.
 type Table struct {
-	Columns []string // of the runs' axes, then step and place if measures have them, then the measures
+	Columns []string // of the runs' axes, step and place, without those that are empty; then the measures
 	Rows    [][]Cell
 }
 
 // Cell is a text, or a number that was measured or that is missing.
 type Cell struct {
-	Text  string
-	Value *runlog.Float // nil for a text, and for what was not measured
+	Text   string
+	Value  *runlog.Float // nil for a text, and for what was not measured
+	isJSON bool          // whether Text is a JSON number or bool
 }
 
-// TableOf returns measures of runs.
+// keys are the columns before the measures.
+var keys = []string{
+	"run", "norm", "placement", "qk_norm", "lr", "order", "text_share", "norm_noise", "seed", "step", "place",
+}
+
+// TableOf returns measures of runs. What was measured once in a run has no step, and what was
+// measured of the whole model has no place.
 func TableOf(runs []runlog.Run, measures []Measure) Table {
-	type at struct {
-		step  int
-		place string
-	}
-	steps, places := false, false
-	var rows [][]Cell
-	for _, r := range runs {
-		var order []at
-		values := make(map[at][]*runlog.Float)
-		for i, m := range measures {
-			for _, p := range m.points(r) {
-				here := at{p.step, p.place}
-				steps, places = steps || p.step > 0, places || p.place != ""
-				if values[here] == nil {
-					values[here] = make([]*runlog.Float, len(measures))
-					order = append(order, here)
-				}
-				values[here][i] = &p.value
-			}
-		}
-		slices.SortStableFunc(order, func(a, b at) int { return a.step - b.step })
-		for _, here := range order {
-			row := axes(r.Config)
-			row = append(row, Cell{Text: strconv.Itoa(here.step)}, Cell{Text: here.place})
-			for _, v := range values[here] {
-				row = append(row, Cell{Value: v})
-			}
-			rows = append(rows, row)
-		}
-	}
-	t := Table{Columns: []string{"run", "norm", "placement", "qk_norm", "lr", "seed", "step", "place"}, Rows: rows}
+	t := Table{Columns: slices.Clone(keys)}
 	for _, m := range measures {
 		name := m.Name
-		if slices.Contains(t.Columns, name) {
+		if slices.Contains(keys, name) {
 			name = "step_" + name // the rate of a step, beside that of the run
 		}
 		t.Columns = append(t.Columns, name)
 	}
-	if !places {
-		t.drop("place")
+	for _, r := range runs {
+		t.Rows = append(t.Rows, rows(r, measures)...)
 	}
-	if !steps {
-		t.drop("step")
+	for _, key := range keys {
+		t.dropIfEmpty(key)
 	}
 	return t
 }
 
+// rows returns the rows of a run by step.
+func rows(r runlog.Run, measures []Measure) (rows [][]Cell) {
+	type at struct {
+		step  int
+		place string
+	}
+	var order []at
+	values := make(map[at][]*runlog.Float)
+	for i, m := range measures {
+		for _, p := range m.points(r) {
+			here := at{p.step, p.place}
+			if values[here] == nil {
+				values[here] = make([]*runlog.Float, len(measures))
+				order = append(order, here)
+			}
+			values[here][i] = &p.value
+		}
+	}
+	slices.SortStableFunc(order, func(a, b at) int { return a.step - b.step })
+	for _, here := range order {
+		row := append(axes(r.Config), unlessZero(float64(here.step)), Cell{Text: here.place})
+		for _, v := range values[here] {
+			row = append(row, Cell{Value: v})
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
 func axes(c runlog.Config) []Cell {
+	literal := func(text string) Cell { return Cell{Text: text, isJSON: true} }
 	return []Cell{
-		{Text: c.ID()}, {Text: c.Norm}, {Text: c.Placement}, {Text: strconv.FormatBool(c.QKNorm)},
-		{Text: strconv.FormatFloat(c.LR, 'g', -1, 64)}, {Text: strconv.FormatUint(c.Seed, 10)},
+		{Text: c.ID()}, {Text: c.Norm}, {Text: c.Placement}, literal(strconv.FormatBool(c.QKNorm)),
+		literal(strconv.FormatFloat(c.LR, 'g', -1, 64)), {Text: c.Order}, unlessZero(c.TextShare), unlessZero(c.NormNoise),
+		literal(strconv.FormatUint(c.Seed, 10)),
 	}
 }
 
-// drop removes a column.
-func (t *Table) drop(name string) {
+// unlessZero returns a cell that is empty for 0.
+func unlessZero(v float64) Cell {
+	if v == 0 {
+		return Cell{}
+	}
+	return Cell{Text: strconv.FormatFloat(v, 'f', -1, 64), isJSON: true}
+}
+
+// dropIfEmpty removes a column that no row has.
+func (t *Table) dropIfEmpty(name string) {
 	at := slices.Index(t.Columns, name)
+	if slices.ContainsFunc(t.Rows, func(row []Cell) bool { return row[at].Text != "" }) {
+		return
+	}
 	t.Columns = slices.Delete(t.Columns, at, at+1)
 	for i := range t.Rows {
 		t.Rows[i] = slices.Delete(t.Rows[i], at, at+1)
@@ -168,7 +187,7 @@ func (t Table) writeJSON(w io.Writer) error {
 		b.WriteString(separator + "{")
 		first := true
 		for c, cell := range row {
-			value, ok := cell.json(t.Columns[c])
+			value, ok := cell.json()
 			if !ok {
 				continue
 			}
@@ -191,16 +210,15 @@ func (t Table) writeJSON(w io.Writer) error {
 	return err
 }
 
-// json returns the cell as JSON, and false for what was not measured. The axes that are numbers
-// and bools are such.
-func (c Cell) json(column string) ([]byte, bool) {
+// json returns the cell as JSON, and false for what was not measured.
+func (c Cell) json() ([]byte, bool) {
 	switch {
 	case c.Value != nil:
 		b, _ := c.Value.MarshalJSON() // a Float always marshals
 		return b, true
 	case c.Text == "":
 		return nil, false
-	case column == "lr" || column == "seed" || column == "step" || column == "qk_norm":
+	case c.isJSON:
 		return []byte(c.Text), true
 	}
 	b, _ := json.Marshal(c.Text) // a string always marshals

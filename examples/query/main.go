@@ -23,8 +23,8 @@ func main() { cli.Main(run) }
 
 const usage = `Usage: go run ./examples/query [flags]
 
-Prints measures of the runs that examples/stability has written: a line for each
-run, or for each step, probe and place in the network where they were measured.
+Prints measures of the runs of examples/stability: a line for each run, or for
+each step, probe and place in the network where they were measured.
 
   go run ./examples/query                     the final losses
   go run ./examples/query -measure loss,grad_norm,lr,val_loss \
@@ -33,16 +33,16 @@ run, or for each step, probe and place in the network where they were measured.
   go run ./examples/query -tensorboard events
   tensorboard --logdir events
 
-Runs are named by their directories. The columns norm, placement, qk_norm, lr
-and seed are those of the run, and step_lr is the learning rate of a step.
-Broken runs are left out, and named on standard error.
+Before the measures stand the run, its settings, the step and the place: a
+block, norm, group of parameters, domain or multiple of the update. The measure
+lr is in the column step_lr. Broken runs are left out, and named on stderr.
 
-Measures:
+Measures, losses in nats per token:
 `
 
-// options are the values of the flags.
 type options struct {
 	out, runs, measures, format, tensorboard string
+	found                                    []export.Measure // those that measures names
 }
 
 func run(_ context.Context, args []string, stdout, stderr io.Writer) int {
@@ -56,7 +56,7 @@ func run(_ context.Context, args []string, stdout, stderr io.Writer) int {
 func parse(args []string, help io.Writer) (o options, err error) {
 	about := usage
 	for _, m := range export.Measures {
-		about += fmt.Sprintf("  %-16s %s\n", m.Name, m.Meaning)
+		about += fmt.Sprintf("  %-21s %s\n", m.Name, m.Meaning)
 	}
 	f := flag.NewFlagSet("query", flag.ContinueOnError)
 	f.StringVar(&o.out, "out", "runs", "`directory` of the runs, as of examples/stability")
@@ -75,7 +75,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 			return o, cli.Usage(fmt.Errorf("-run is %q: %w", pattern, err))
 		}
 	}
-	if _, err := export.Find(strings.Split(o.measures, ",")); err != nil {
+	if o.found, err = export.Find(strings.Split(strings.ReplaceAll(o.measures, " ", ""), ",")); err != nil {
 		return o, cli.Usage(err)
 	}
 	return o, cli.Usage(export.Table{}.Write(io.Discard, o.format))
@@ -99,14 +99,10 @@ func (o options) print(stdout, stderr io.Writer) error {
 	case o.tensorboard != "":
 		return export.TensorBoard(o.tensorboard, runs)
 	}
-	measures, err := export.Find(strings.Split(o.measures, ","))
-	if err != nil {
-		return err
-	}
-	table := export.TableOf(runs, measures)
+	table := export.TableOf(runs, o.found)
 	if len(table.Rows) == 0 {
 		return errors.New("the runs have none of these measures: probes need -probe-every in examples/stability, " +
-			"and domains -domains")
+			"landscapes -landscape-every and domains -domains")
 	}
 	return table.Write(stdout, o.format)
 }

@@ -50,7 +50,7 @@ func TestQuery(t *testing.T) {
 
 	r, err := train.ReadRun(filepath.Join(dir, "rms-pre-lr0.01-seed1"))
 	require.NoError(t, err)
-	_, stdout, _ = query(t, "-out", dir, "-run", "r?s-*", "-measure", "loss,val_loss", "-format", "csv")
+	_, stdout, _ = query(t, "-out", dir, "-run", "r?s-*", "-measure", "loss, val_loss", "-format", "csv")
 	lines, err := csv.NewReader(strings.NewReader(stdout)).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, lines, 5)
@@ -87,6 +87,7 @@ func TestQueryOfWhatIsNotThere(t *testing.T) {
 		args   []string
 	}{
 		{cli.Misused, `there is no measure "losses", want some of`, []string{"-measure", "losses"}},
+		{cli.Misused, `the measure "loss" is named twice`, []string{"-measure", "loss, loss"}},
 		{cli.Misused, `the format is "xml", want table, csv or json`, []string{"-format", "xml"}},
 		{cli.Misused, `-run is "[": syntax error in pattern`, []string{"-run", "["}},
 		{cli.Failed, "there are no runs in ", []string{"-out", t.TempDir()}},

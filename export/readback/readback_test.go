@@ -4,6 +4,7 @@
 package readback
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"math"
@@ -64,7 +65,25 @@ func recorded() runlog.Run {
 	return r
 }
 
-// TestEventFilesAreReadBack: TensorFlow's reader finds the numbers of the records.
+// TestDamageIsSeen: the reader checks the checksums, so that what it reads has right ones.
+func TestDamageIsSeen(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, export.TensorBoard(dir, []runlog.Run{recorded()}))
+	path := filepath.Join(dir, "layer-pre-lr0.01-seed1", "events.out.tfevents.0.gorgonorm")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for _, at := range []int{0, 8, 12, 14, 40, len(whole) - 5, len(whole) - 1} {
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= 1
+		r := core.NewTFRecordReader(bytes.NewReader(damaged))
+		for err = nil; err == nil; {
+			err = r.ReadNext(protoadapt.MessageV2Of(new(event.Event)))
+		}
+		require.NotErrorIs(t, err, io.EOF, "byte %d", at)
+	}
+}
+
+// TestEventFilesAreReadBack: what is read are the numbers of the records.
 func TestEventFilesAreReadBack(t *testing.T) {
 	dir, r := t.TempDir(), recorded()
 	require.NoError(t, export.TensorBoard(dir, []runlog.Run{r}))
