@@ -81,7 +81,8 @@ func TestPagesOfIncompleteDataClaimNothing(t *testing.T) {
 	brief := pages["broken"]
 	brief.Runs, brief.Plan, brief.Broken = short, nil, nil
 	comparisons := []string{
-		" ★", "before the other by chance", "By the loss", "By LR sensitivity", "trained stably at all", "All 6 variants", "All 2 variants trained",
+		" ★", "before the other by chance", "By the loss", "By LR sensitivity", "trained stably at all",
+		"All 6 variants", "All 2 variants trained",
 	}
 	for _, c := range []struct {
 		name   string

@@ -172,23 +172,32 @@ TEXT ·sumSquaresF32AVX2(SB), NOSPLIT, $0-32
 	MOVQ    x_len+8(FP), CX
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
 	MOVQ    CX, DX
 	ANDQ    $0x00000007, DX
 	LEAQ    onesThenZeros<>+0(SB), BX
 	NEGQ    DX
-	VMOVUPS 32(BX)(DX*4), Y2
+	VMOVUPS 32(BX)(DX*4), Y4
 	XORQ    DX, DX
 	MOVQ    CX, BX
-	ANDQ    $-8, BX
+	ANDQ    $-16, BX
 	JZ      rest11
 
 vectors10:
-	VMOVUPS      (AX)(DX*4), Y3
-	VEXTRACTF128 $0x01, Y3, X4
-	VCVTPS2PD    X3, Y3
-	VCVTPS2PD    X4, Y4
-	VFMADD231PD  Y3, Y3, Y0
-	VFMADD231PD  Y4, Y4, Y1
+	VMOVUPS      (AX)(DX*4), Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y5, Y5, Y0
+	VFMADD231PD  Y6, Y6, Y1
+	ADDQ         $0x00000008, DX
+	VMOVUPS      (AX)(DX*4), Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y5, Y5, Y2
+	VFMADD231PD  Y6, Y6, Y3
 	ADDQ         $0x00000008, DX
 	CMPQ         DX, BX
 	JL           vectors10
@@ -196,14 +205,37 @@ vectors10:
 rest11:
 	CMPQ         DX, CX
 	JGE          done12
-	VMASKMOVPS   (AX)(DX*4), Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VCVTPS2PD    X2, Y2
-	VCVTPS2PD    X3, Y3
-	VFMADD231PD  Y2, Y2, Y0
-	VFMADD231PD  Y3, Y3, Y1
+	LEAQ         8(DX), BX
+	CMPQ         BX, CX
+	JG           last13
+	VMOVUPS      (AX)(DX*4), Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X6, Y6
+	VFMADD231PD  Y5, Y5, Y0
+	VFMADD231PD  Y6, Y6, Y1
+	MOVQ         BX, DX
+	CMPQ         DX, CX
+	JGE          done12
+	VMASKMOVPS   (AX)(DX*4), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y2
+	VFMADD231PD  Y5, Y5, Y3
+	JMP          done12
+
+last13:
+	VMASKMOVPS   (AX)(DX*4), Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X5, Y5
+	VFMADD231PD  Y4, Y4, Y0
+	VFMADD231PD  Y5, Y5, Y1
 
 done12:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -251,9 +283,9 @@ TEXT ·tileF32AVX2(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done14
+	JZ         done15
 
-k13:
+k14:
 	VMOVUPS      (DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS (BX), Y14
@@ -278,9 +310,9 @@ k13:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k13
+	JNZ          k14
 
-done14:
+done15:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -302,10 +334,10 @@ done14:
 	VMULPS       Y12, Y10, Y10
 	VMULPS       Y12, Y11, Y11
 	VUCOMISS     X13, X14
-	JPS          readCdone16
-	JEQ          overwrite15
+	JPS          readCdone17
+	JEQ          overwrite16
 
-readCdone16:
+readCdone17:
 	VFMADD231PS (DX), Y13, Y0
 	VMOVUPS     Y0, (DX)
 	VFMADD231PS 32(DX), Y13, Y1
@@ -330,9 +362,9 @@ readCdone16:
 	VMOVUPS     Y10, (CX)(AX*2)
 	VFMADD231PS 32(CX)(AX*2), Y13, Y11
 	VMOVUPS     Y11, 32(CX)(AX*2)
-	JMP         done16
+	JMP         done17
 
-overwrite15:
+overwrite16:
 	VMOVUPS Y0, (DX)
 	VMOVUPS Y1, 32(DX)
 	VMOVUPS Y2, (DX)(AX*1)
@@ -346,7 +378,7 @@ overwrite15:
 	VMOVUPS Y10, (CX)(AX*2)
 	VMOVUPS Y11, 32(CX)(AX*2)
 
-done16:
+done17:
 	VZEROUPPER
 	RET
 
@@ -374,9 +406,9 @@ TEXT ·lowTileF32AVX2(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x02, DI
 	TESTQ      AX, AX
-	JZ         done18
+	JZ         done19
 
-k17:
+k18:
 	VMOVUPS      (SI), Y4
 	VMOVUPS      32(SI), Y5
 	VBROADCASTSS (DX), Y6
@@ -388,9 +420,9 @@ k17:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k17
+	JNZ          k18
 
-done18:
+done19:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -403,10 +435,10 @@ done18:
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y3
 	VUCOMISS     X5, X6
-	JPS          readCdone20
-	JEQ          overwrite19
+	JPS          readCdone21
+	JEQ          overwrite20
 
-readCdone20:
+readCdone21:
 	VFMADD231PS (CX), Y5, Y0
 	VMOVUPS     Y0, (CX)
 	VFMADD231PS 32(CX), Y5, Y1
@@ -415,15 +447,15 @@ readCdone20:
 	VMOVUPS     Y2, (CX)(AX*1)
 	VFMADD231PS 32(CX)(AX*1), Y5, Y3
 	VMOVUPS     Y3, 32(CX)(AX*1)
-	JMP         done20
+	JMP         done21
 
-overwrite19:
+overwrite20:
 	VMOVUPS Y0, (CX)
 	VMOVUPS Y1, 32(CX)
 	VMOVUPS Y2, (CX)(AX*1)
 	VMOVUPS Y3, 32(CX)(AX*1)
 
-done20:
+done21:
 	VZEROUPPER
 	RET
 
@@ -438,9 +470,9 @@ TEXT ·transposeF32AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks21:
+blocks22:
 	SUBQ       $0x00000008, SI
-	JL         done22
+	JL         done23
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Y0
 	ADDQ       BX, DI
@@ -503,15 +535,15 @@ blocks21:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks21
+	JMP        blocks22
 
-done22:
+done23:
 	VZEROUPPER
 	RET
 
 // func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormF32AVX2(SB), NOSPLIT, $72-177
+TEXT ·layerNormF32AVX2(SB), NOSPLIT, $328-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -524,7 +556,7 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain23
+	JE      plain24
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -533,55 +565,62 @@ TEXT ·layerNormF32AVX2(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest27
+	JG      rest28
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block28:
+block29:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000200, R11
+	MOVQ    $0x00000400, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x08, R10
-	JL      rest32
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R10
+	JL      rest33
 
-vectors31:
+vectors32:
 	VADDPS (R9), Y0, Y0
-	VADDPS (R9)(DX*1), Y1, Y1
+	VADDPS (R9)(DX*1), Y2, Y2
 	ADDQ   $+32, R9
-	SUBQ   $0x08, R10
-	JGE    vectors31
+	VADDPS (R9), Y1, Y1
+	VADDPS (R9)(DX*1), Y3, Y3
+	ADDQ   $+32, R9
+	SUBQ   $0x10, R10
+	JGE    vectors32
 
-rest32:
-	VEXTRACTF128 $0x01, Y0, X2
-	VADDPS       X2, X0, X0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPS       X2, X1, X1
-	VUNPCKLPS    X1, X0, X2
-	VUNPCKHPS    X1, X0, X0
-	VADDPS       X0, X2, X2
+rest33:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X0, X1
+	VUNPCKHPS    X2, X0, X0
+	VADDPS       X0, X1, X1
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X2, X2, X0
-	VUNPCKHPD    X2, X2, X1
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
-	CMPQ         AX, $0x00000200
-	JLE          summed30
+	CMPQ         AX, $0x00000400
+	JLE          summed31
 	CMPQ         (SP), AX
-	JNE          further29
+	JNE          further30
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further29:
+further30:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
-	SUBQ    $0x00000200, (SP)
-	JG      block28
+	SUBQ    $0x00000400, (SP)
+	JG      block29
 
-summed30:
+summed31:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -596,96 +635,145 @@ summed30:
 	MOVQ         BX, R9
 	MOVQ         AX, (SP)
 
-block34:
+block35:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000100, R11
+	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
-	SUBQ    $0x08, R10
-	JL      rest38
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 72(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 104(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 136(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 168(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 200(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 232(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 264(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 296(SP)
+	SUBQ    $0x10, R10
+	JL      rest39
 
-vectors37:
+vectors38:
 	VMOVUPS     (R9), Y10
 	VSUBPS      Y0, Y10, Y10
 	VADDPS      Y10, Y1, Y1
 	VFMADD231PS Y10, Y10, Y3
 	VMOVUPS     (R9)(DX*1), Y10
 	VSUBPS      Y2, Y10, Y10
-	VADDPS      Y10, Y5, Y5
-	VFMADD231PS Y10, Y10, Y4
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y10, Y5
 	ADDQ        $+32, R9
-	TESTQ       $0x00000038, R10
-	JNZ         further40
-	CMPQ        R10, $0x08
-	JL          further40
-	VADDPS      Y1, Y6, Y6
+	VMOVUPS     (R9), Y10
+	VSUBPS      Y0, Y10, Y10
+	VADDPS      Y10, Y7, Y7
+	VFMADD231PS Y10, Y10, Y4
+	VMOVUPS     (R9)(DX*1), Y10
+	VSUBPS      Y2, Y10, Y10
+	VADDPS      Y10, Y9, Y9
+	VFMADD231PS Y10, Y10, Y6
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further41
+	CMPQ        R10, $0x10
+	JL          further41
+	VADDPS      72(SP), Y1, Y1
+	VMOVUPS     Y1, 72(SP)
 	VXORPS      Y1, Y1, Y1
-	VADDPS      Y5, Y7, Y7
-	VXORPS      Y5, Y5, Y5
-	VADDPS      Y3, Y8, Y8
+	VADDPS      104(SP), Y7, Y7
+	VMOVUPS     Y7, 104(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPS      136(SP), Y8, Y8
+	VMOVUPS     Y8, 136(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      168(SP), Y9, Y9
+	VMOVUPS     Y9, 168(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPS      200(SP), Y3, Y3
+	VMOVUPS     Y3, 200(SP)
 	VXORPS      Y3, Y3, Y3
-	VADDPS      Y4, Y9, Y9
+	VADDPS      232(SP), Y4, Y4
+	VMOVUPS     Y4, 232(SP)
 	VXORPS      Y4, Y4, Y4
+	VADDPS      264(SP), Y5, Y5
+	VMOVUPS     Y5, 264(SP)
+	VXORPS      Y5, Y5, Y5
+	VADDPS      296(SP), Y6, Y6
+	VMOVUPS     Y6, 296(SP)
+	VXORPS      Y6, Y6, Y6
 
-further40:
-	SUBQ $0x08, R10
-	JGE  vectors37
+further41:
+	SUBQ $0x10, R10
+	JGE  vectors38
 
-rest38:
-	VADDPS       Y6, Y1, Y1
-	VADDPS       Y7, Y5, Y5
-	VADDPS       Y8, Y3, Y3
-	VADDPS       Y9, Y4, Y4
-	VEXTRACTF128 $0x01, Y1, X6
-	VADDPS       X6, X1, X1
-	VEXTRACTF128 $0x01, Y5, X6
-	VADDPS       X6, X5, X5
-	VUNPCKLPS    X5, X1, X6
-	VUNPCKHPS    X5, X1, X1
-	VADDPS       X1, X6, X6
+rest39:
+	VADDPS       72(SP), Y1, Y1
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       136(SP), Y8, Y8
+	VADDPS       168(SP), Y9, Y9
+	VADDPS       200(SP), Y3, Y3
+	VADDPS       232(SP), Y4, Y4
+	VADDPS       264(SP), Y5, Y5
+	VADDPS       296(SP), Y6, Y6
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y1, X7
+	VADDPS       X7, X1, X1
+	VEXTRACTF128 $0x01, Y8, X7
+	VADDPS       X7, X8, X8
+	VUNPCKLPS    X8, X1, X7
+	VUNPCKHPS    X8, X1, X1
+	VADDPS       X1, X7, X7
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X6, X6, X1
-	VUNPCKHPD    X6, X6, X5
-	VADDPS       X5, X1, X1
+	VUNPCKLPD    X7, X7, X1
+	VUNPCKHPD    X7, X7, X7
+	VADDPS       X7, X1, X1
 	VCVTPS2PD    X1, Y1
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPS       X5, X3, X3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPS       X5, X4, X4
-	VUNPCKLPS    X4, X3, X5
-	VUNPCKHPS    X4, X3, X3
-	VADDPS       X3, X5, X5
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X5, X5, X3
-	VUNPCKHPD    X5, X5, X4
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
-	CMPQ         AX, $0x00000100
-	JLE          summed36
+	CMPQ         AX, $0x00000200
+	JLE          summed37
 	CMPQ         (SP), AX
-	JNE          further35
+	JNE          further36
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 40(SP)
 
-further35:
+further36:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block34
+	SUBQ    $0x00000200, (SP)
+	JG      block35
 
-summed36:
+summed37:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -728,10 +816,10 @@ summed36:
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop25:
+loop26:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last26
+	JG           last27
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -744,62 +832,81 @@ loop25:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block41:
+block42:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000200, R14
+	MOVQ    $0x00000400, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R13
-	JL      rest45
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x10, R13
+	JL      rest46
 
-vectors44:
+vectors45:
 	VADDPS      (R10), Y3, Y3
-	VADDPS      (R10)(DX*1), Y4, Y4
+	VADDPS      (R10)(DX*1), Y5, Y5
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Y5
-	VSUBPS      Y1, Y5, Y5
-	VFMSUB213PS Y2, Y0, Y5
-	VMOVUPS     (R11), Y6
-	VFMADD213PS (R12), Y6, Y5
-	VMOVNTPS    Y5, (SI)
+	VMOVUPS     (R8), Y7
+	VSUBPS      Y1, Y7, Y7
+	VFMSUB213PS Y2, Y0, Y7
+	VMOVUPS     (R11), Y8
+	VFMADD213PS (R12), Y8, Y7
+	VMOVNTPS    Y7, (SI)
 	ADDQ        $+32, R10
 	ADDQ        $+32, R8
 	ADDQ        $+32, SI
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
-	SUBQ        $0x08, R13
-	JGE         vectors44
+	VADDPS      (R10), Y4, Y4
+	VADDPS      (R10)(DX*1), Y6, Y6
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y7
+	VSUBPS      Y1, Y7, Y7
+	VFMSUB213PS Y2, Y0, Y7
+	VMOVUPS     (R11), Y8
+	VFMADD213PS (R12), Y8, Y7
+	VMOVNTPS    Y7, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x10, R13
+	JGE         vectors45
 
-rest45:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPS       X5, X3, X3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPS       X5, X4, X4
-	VUNPCKLPS    X4, X3, X5
-	VUNPCKHPS    X4, X3, X3
-	VADDPS       X3, X5, X5
+rest46:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X5, X5, X3
-	VUNPCKHPD    X5, X5, X4
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
-	CMPQ         AX, $0x00000200
-	JLE          summed43
+	CMPQ         AX, $0x00000400
+	JLE          summed44
 	CMPQ         (SP), AX
-	JNE          further42
+	JNE          further43
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 
-further42:
+further43:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000200, (SP)
-	JG      block41
+	SUBQ    $0x00000400, (SP)
+	JG      block42
 
-summed43:
+summed44:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -822,31 +929,47 @@ summed43:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block47:
+block48:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y0, Y0, Y0
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y2, Y2, Y2
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	VXORPS  Y11, Y11, Y11
 	VXORPS  Y12, Y12, Y12
-	SUBQ    $0x08, R13
-	JL      rest51
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 72(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 104(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 136(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 168(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 200(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 232(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 264(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 296(SP)
+	SUBQ    $0x10, R13
+	JL      rest52
 
-vectors50:
+vectors51:
 	VMOVUPS     (R10), Y13
 	VSUBPS      Y1, Y13, Y13
 	VADDPS      Y13, Y0, Y0
 	VFMADD231PS Y13, Y13, Y2
 	VMOVUPS     (R10)(DX*1), Y13
 	VSUBPS      Y3, Y13, Y13
-	VADDPS      Y13, Y8, Y8
-	VFMADD231PS Y13, Y13, Y7
+	VADDPS      Y13, Y11, Y11
+	VFMADD231PS Y13, Y13, Y8
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Y13
 	VSUBPS      Y5, Y13, Y13
@@ -855,75 +978,120 @@ vectors50:
 	VFMADD213PS (R12), Y14, Y13
 	VMOVNTPS    Y13, (SI)
 	ADDQ        $+32, R10
-	TESTQ       $0x00000038, R13
-	JNZ         further53
-	CMPQ        R13, $0x08
-	JL          further53
-	VADDPS      Y0, Y9, Y9
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	VMOVUPS     (R10), Y13
+	VSUBPS      Y1, Y13, Y13
+	VADDPS      Y13, Y10, Y10
+	VFMADD231PS Y13, Y13, Y7
+	VMOVUPS     (R10)(DX*1), Y13
+	VSUBPS      Y3, Y13, Y13
+	VADDPS      Y13, Y12, Y12
+	VFMADD231PS Y13, Y13, Y9
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y13
+	VSUBPS      Y5, Y13, Y13
+	VFMSUB213PS Y6, Y4, Y13
+	VMOVUPS     (R11), Y14
+	VFMADD213PS (R12), Y14, Y13
+	VMOVNTPS    Y13, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R13
+	JNZ         further54
+	CMPQ        R13, $0x10
+	JL          further54
+	VADDPS      72(SP), Y0, Y0
+	VMOVUPS     Y0, 72(SP)
 	VXORPS      Y0, Y0, Y0
-	VADDPS      Y8, Y10, Y10
-	VXORPS      Y8, Y8, Y8
-	VADDPS      Y2, Y11, Y11
+	VADDPS      104(SP), Y10, Y10
+	VMOVUPS     Y10, 104(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPS      136(SP), Y11, Y11
+	VMOVUPS     Y11, 136(SP)
+	VXORPS      Y11, Y11, Y11
+	VADDPS      168(SP), Y12, Y12
+	VMOVUPS     Y12, 168(SP)
+	VXORPS      Y12, Y12, Y12
+	VADDPS      200(SP), Y2, Y2
+	VMOVUPS     Y2, 200(SP)
 	VXORPS      Y2, Y2, Y2
-	VADDPS      Y7, Y12, Y12
+	VADDPS      232(SP), Y7, Y7
+	VMOVUPS     Y7, 232(SP)
 	VXORPS      Y7, Y7, Y7
+	VADDPS      264(SP), Y8, Y8
+	VMOVUPS     Y8, 264(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      296(SP), Y9, Y9
+	VMOVUPS     Y9, 296(SP)
+	VXORPS      Y9, Y9, Y9
 
-further53:
-	ADDQ $+32, R8
-	ADDQ $+32, SI
-	ADDQ $+32, R11
-	ADDQ $+32, R12
-	ADDQ $+32, R9
-	SUBQ $0x08, R13
-	JGE  vectors50
+further54:
+	SUBQ $0x10, R13
+	JGE  vectors51
 
-rest51:
-	VADDPS       Y9, Y0, Y0
-	VADDPS       Y10, Y8, Y8
-	VADDPS       Y11, Y2, Y2
-	VADDPS       Y12, Y7, Y7
-	VEXTRACTF128 $0x01, Y0, X9
-	VADDPS       X9, X0, X0
-	VEXTRACTF128 $0x01, Y8, X9
-	VADDPS       X9, X8, X8
-	VUNPCKLPS    X8, X0, X9
-	VUNPCKHPS    X8, X0, X0
-	VADDPS       X0, X9, X9
+rest52:
+	VADDPS       72(SP), Y0, Y0
+	VADDPS       104(SP), Y10, Y10
+	VADDPS       136(SP), Y11, Y11
+	VADDPS       168(SP), Y12, Y12
+	VADDPS       200(SP), Y2, Y2
+	VADDPS       232(SP), Y7, Y7
+	VADDPS       264(SP), Y8, Y8
+	VADDPS       296(SP), Y9, Y9
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y12, Y11, Y11
+	VEXTRACTF128 $0x01, Y0, X10
+	VADDPS       X10, X0, X0
+	VEXTRACTF128 $0x01, Y11, X10
+	VADDPS       X10, X11, X11
+	VUNPCKLPS    X11, X0, X10
+	VUNPCKHPS    X11, X0, X0
+	VADDPS       X0, X10, X10
 	VXORPS       Y0, Y0, Y0
-	VUNPCKLPD    X9, X9, X0
-	VUNPCKHPD    X9, X9, X8
-	VADDPS       X8, X0, X0
+	VUNPCKLPD    X10, X10, X0
+	VUNPCKHPD    X10, X10, X10
+	VADDPS       X10, X0, X0
 	VCVTPS2PD    X0, Y0
-	VEXTRACTF128 $0x01, Y2, X8
-	VADDPS       X8, X2, X2
-	VEXTRACTF128 $0x01, Y7, X8
-	VADDPS       X8, X7, X7
-	VUNPCKLPS    X7, X2, X8
-	VUNPCKHPS    X7, X2, X2
-	VADDPS       X2, X8, X8
+	VADDPS       Y7, Y2, Y2
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y2, X7
+	VADDPS       X7, X2, X2
+	VEXTRACTF128 $0x01, Y8, X7
+	VADDPS       X7, X8, X8
+	VUNPCKLPS    X8, X2, X7
+	VUNPCKHPS    X8, X2, X2
+	VADDPS       X2, X7, X7
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X8, X8, X2
-	VUNPCKHPD    X8, X8, X7
+	VUNPCKLPD    X7, X7, X2
+	VUNPCKHPD    X7, X7, X7
 	VADDPS       X7, X2, X2
 	VCVTPS2PD    X2, Y2
-	CMPQ         AX, $0x00000100
-	JLE          summed49
+	CMPQ         AX, $0x00000200
+	JLE          summed50
 	CMPQ         (SP), AX
-	JNE          further48
+	JNE          further49
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 8(SP)
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 40(SP)
 
-further48:
+further49:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block47
+	SUBQ    $0x00000200, (SP)
+	JG      block48
 
-summed49:
+summed50:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -965,9 +1133,9 @@ summed49:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop25
+	JMP          loop26
 
-last26:
+last27:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -978,9 +1146,9 @@ last26:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest55
+	JL           rest56
 
-vectors54:
+vectors55:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -992,9 +1160,9 @@ vectors54:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors54
+	JGE         vectors55
 
-rest55:
+rest56:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -1005,9 +1173,9 @@ rest55:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest58
+	JL           rest59
 
-vectors57:
+vectors58:
 	VMOVUPS     (R8), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -1019,33 +1187,37 @@ vectors57:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R9
-	JGE         vectors57
+	JGE         vectors58
 
-rest58:
-rest27:
-rows60:
+rest59:
+rest28:
+rows61:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done61
+	JG   done62
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block62:
+block63:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000200, R8
+	MOVQ    $0x00000400, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y0, Y0, Y0
-	SUBQ    $0x08, DI
-	JL      rest66
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x10, DI
+	JL      rest67
 
-vectors65:
+vectors66:
 	VADDPS (DX), Y0, Y0
 	ADDQ   $+32, DX
-	SUBQ   $0x08, DI
-	JGE    vectors65
+	VADDPS (DX), Y1, Y1
+	ADDQ   $+32, DX
+	SUBQ   $0x10, DI
+	JGE    vectors66
 
-rest66:
+rest67:
+	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
 	VUNPCKLPS    X0, X0, X1
@@ -1056,20 +1228,20 @@ rest66:
 	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
-	CMPQ         AX, $0x00000200
-	JLE          summed64
+	CMPQ         AX, $0x00000400
+	JLE          summed65
 	CMPQ         (SP), AX
-	JNE          further63
+	JNE          further64
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further63:
+further64:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
-	SUBQ    $0x00000200, (SP)
-	JG      block62
+	SUBQ    $0x00000400, (SP)
+	JG      block63
 
-summed64:
+summed65:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1083,50 +1255,67 @@ summed64:
 	MOVQ         BX, DX
 	MOVQ         AX, (SP)
 
-block68:
+block69:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000100, R8
+	MOVQ    $0x00000200, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
-	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, DI
-	JL      rest72
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x10, DI
+	JL      rest73
 
-vectors71:
-	VMOVUPS     (DX), Y5
-	VSUBPS      Y0, Y5, Y5
-	VADDPS      Y5, Y1, Y1
-	VFMADD231PS Y5, Y5, Y2
+vectors72:
+	VMOVUPS     (DX), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y1, Y1
+	VFMADD231PS Y9, Y9, Y2
 	ADDQ        $+32, DX
-	TESTQ       $0x00000038, DI
-	JNZ         further74
-	CMPQ        DI, $0x08
-	JL          further74
-	VADDPS      Y1, Y3, Y3
+	VMOVUPS     (DX), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y4, Y4
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $+32, DX
+	TESTQ       $0x00000070, DI
+	JNZ         further75
+	CMPQ        DI, $0x10
+	JL          further75
+	VADDPS      Y1, Y5, Y5
 	VXORPS      Y1, Y1, Y1
-	VADDPS      Y2, Y4, Y4
+	VADDPS      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPS      Y2, Y7, Y7
 	VXORPS      Y2, Y2, Y2
+	VADDPS      Y3, Y8, Y8
+	VXORPS      Y3, Y3, Y3
 
-further74:
-	SUBQ $0x08, DI
-	JGE  vectors71
+further75:
+	SUBQ $0x10, DI
+	JGE  vectors72
 
-rest72:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VADDPS       X3, X1, X1
-	VUNPCKLPS    X1, X1, X3
+rest73:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y4, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X4
+	VADDPS       X4, X1, X1
+	VUNPCKLPS    X1, X1, X4
 	VUNPCKHPS    X1, X1, X1
-	VADDPS       X1, X3, X3
+	VADDPS       X1, X4, X4
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X3
-	VADDPS       X3, X1, X1
+	VUNPCKLPD    X4, X4, X1
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X1, X1
 	VCVTPS2PD    X1, Y1
+	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
@@ -1137,24 +1326,24 @@ rest72:
 	VUNPCKHPD    X3, X3, X3
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y3
-	CMPQ         AX, $0x00000100
-	JLE          summed70
+	CMPQ         AX, $0x00000200
+	JLE          summed71
 	CMPQ         (SP), AX
-	JNE          further69
+	JNE          further70
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 40(SP)
 
-further69:
+further70:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block68
+	SUBQ    $0x00000200, (SP)
+	JG      block69
 
-summed70:
+summed71:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -1204,9 +1393,9 @@ summed70:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest76
+	JL           rest77
 
-vectors75:
+vectors76:
 	VMOVUPS     (BX), Y3
 	VSUBPS      Y1, Y3, Y3
 	VFMSUB213PS Y2, Y0, Y3
@@ -1218,78 +1407,99 @@ vectors75:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x08, R8
-	JGE         vectors75
+	JGE         vectors76
 
-rest76:
+rest77:
 	ADDQ $0x01, CX
-	JMP  rows60
+	JMP  rows61
 
-done61:
+done62:
 	SFENCE
-	JMP done24
+	JMP done25
 
-plain23:
+plain24:
 	XORQ CX, CX
 
-rows78:
+rows79:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done79
+	JG   done80
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block80:
+block81:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000200, R9
+	MOVQ    $0x00000400, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x08, R8
-	JL      rest84
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R8
+	JL      rest85
 
-vectors83:
+vectors84:
 	VADDPS (DI), Y1, Y1
-	VADDPS (DI)(DX*1), Y2, Y2
+	VADDPS (DI)(DX*1), Y3, Y3
 	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
-	JGE    vectors83
+	VADDPS (DI), Y2, Y2
+	VADDPS (DI)(DX*1), Y4, Y4
+	ADDQ   $+32, DI
+	SUBQ   $0x10, R8
+	JGE    vectors84
 
-rest84:
-	ADDQ       $0x08, R8
-	JZ         done85
-	VMASKMOVPS (DI), Y0, Y3
-	VADDPS     Y3, Y1, Y1
-	VMASKMOVPS (DI)(DX*1), Y0, Y3
-	VADDPS     Y3, Y2, Y2
+rest85:
+	ADDQ       $0x10, R8
+	JZ         done86
+	SUBQ       $0x08, R8
+	JL         last87
+	VADDPS     (DI), Y1, Y1
+	VADDPS     (DI)(DX*1), Y3, Y3
+	ADDQ       $+32, DI
+	TESTQ      R8, R8
+	JZ         done86
+	VMASKMOVPS (DI), Y0, Y5
+	VADDPS     Y5, Y2, Y2
+	VMASKMOVPS (DI)(DX*1), Y0, Y5
+	VADDPS     Y5, Y4, Y4
+	JMP        done86
 
-done85:
-	VEXTRACTF128 $0x01, Y1, X3
-	VADDPS       X3, X1, X1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X2, X1, X3
-	VUNPCKHPS    X2, X1, X1
-	VADDPS       X1, X3, X3
+last87:
+	VMASKMOVPS (DI), Y0, Y5
+	VADDPS     Y5, Y1, Y1
+	VMASKMOVPS (DI)(DX*1), Y0, Y5
+	VADDPS     Y5, Y3, Y3
+
+done86:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X1, X2
+	VUNPCKHPS    X3, X1, X1
+	VADDPS       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X2
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000200
-	JLE          summed82
+	CMPQ         AX, $0x00000400
+	JLE          summed83
 	CMPQ         (SP), AX
-	JNE          further81
+	JNE          further82
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further81:
+further82:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000200, (SP)
-	JG      block80
+	SUBQ    $0x00000400, (SP)
+	JG      block81
 
-summed82:
+summed83:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1304,52 +1514,119 @@ summed82:
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block86:
+block88:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
-	SUBQ    $0x08, R8
-	JL      rest90
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 72(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 104(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 136(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 168(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 200(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 232(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 264(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 296(SP)
+	SUBQ    $0x10, R8
+	JL      rest92
 
-vectors89:
+vectors91:
 	VMOVUPS     (DI), Y11
 	VSUBPS      Y1, Y11, Y11
 	VADDPS      Y11, Y2, Y2
 	VFMADD231PS Y11, Y11, Y4
 	VMOVUPS     (DI)(DX*1), Y11
 	VSUBPS      Y3, Y11, Y11
-	VADDPS      Y11, Y6, Y6
-	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
 	ADDQ        $+32, DI
-	TESTQ       $0x00000038, R8
-	JNZ         further92
-	CMPQ        R8, $0x08
-	JL          further92
-	VADDPS      Y2, Y7, Y7
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y8, Y8
+	VFMADD231PS Y11, Y11, Y5
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y10, Y10
+	VFMADD231PS Y11, Y11, Y7
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further94
+	CMPQ        R8, $0x10
+	JL          further94
+	VADDPS      72(SP), Y2, Y2
+	VMOVUPS     Y2, 72(SP)
 	VXORPS      Y2, Y2, Y2
-	VADDPS      Y6, Y8, Y8
-	VXORPS      Y6, Y6, Y6
-	VADDPS      Y4, Y9, Y9
+	VADDPS      104(SP), Y8, Y8
+	VMOVUPS     Y8, 104(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      136(SP), Y9, Y9
+	VMOVUPS     Y9, 136(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPS      168(SP), Y10, Y10
+	VMOVUPS     Y10, 168(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPS      200(SP), Y4, Y4
+	VMOVUPS     Y4, 200(SP)
 	VXORPS      Y4, Y4, Y4
-	VADDPS      Y5, Y10, Y10
+	VADDPS      232(SP), Y5, Y5
+	VMOVUPS     Y5, 232(SP)
 	VXORPS      Y5, Y5, Y5
+	VADDPS      264(SP), Y6, Y6
+	VMOVUPS     Y6, 264(SP)
+	VXORPS      Y6, Y6, Y6
+	VADDPS      296(SP), Y7, Y7
+	VMOVUPS     Y7, 296(SP)
+	VXORPS      Y7, Y7, Y7
 
-further92:
-	SUBQ $0x08, R8
-	JGE  vectors89
+further94:
+	SUBQ $0x10, R8
+	JGE  vectors91
 
-rest90:
-	ADDQ        $0x08, R8
-	JZ          done91
+rest92:
+	ADDQ        $0x10, R8
+	JZ          done93
+	SUBQ        $0x08, R8
+	JL          last95
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done93
+	VMASKMOVPS  (DI), Y0, Y11
+	VSUBPS      Y1, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y8, Y8
+	VFMADD231PS Y11, Y11, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y11
+	VSUBPS      Y3, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y10, Y10
+	VFMADD231PS Y11, Y11, Y7
+	JMP         done93
+
+last95:
 	VMASKMOVPS  (DI), Y0, Y11
 	VSUBPS      Y1, Y11, Y11
 	VANDPS      Y0, Y11, Y11
@@ -1358,56 +1635,64 @@ rest90:
 	VMASKMOVPS  (DI)(DX*1), Y0, Y11
 	VSUBPS      Y3, Y11, Y11
 	VANDPS      Y0, Y11, Y11
-	VADDPS      Y11, Y6, Y6
-	VFMADD231PS Y11, Y11, Y5
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
 
-done91:
-	VADDPS       Y7, Y2, Y2
-	VADDPS       Y8, Y6, Y6
-	VADDPS       Y9, Y4, Y4
-	VADDPS       Y10, Y5, Y5
-	VEXTRACTF128 $0x01, Y2, X7
-	VADDPS       X7, X2, X2
-	VEXTRACTF128 $0x01, Y6, X7
-	VADDPS       X7, X6, X6
-	VUNPCKLPS    X6, X2, X7
-	VUNPCKHPS    X6, X2, X2
-	VADDPS       X2, X7, X7
+done93:
+	VADDPS       72(SP), Y2, Y2
+	VADDPS       104(SP), Y8, Y8
+	VADDPS       136(SP), Y9, Y9
+	VADDPS       168(SP), Y10, Y10
+	VADDPS       200(SP), Y4, Y4
+	VADDPS       232(SP), Y5, Y5
+	VADDPS       264(SP), Y6, Y6
+	VADDPS       296(SP), Y7, Y7
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y2, X8
+	VADDPS       X8, X2, X2
+	VEXTRACTF128 $0x01, Y9, X8
+	VADDPS       X8, X9, X9
+	VUNPCKLPS    X9, X2, X8
+	VUNPCKHPS    X9, X2, X2
+	VADDPS       X2, X8, X8
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X7, X7, X2
-	VUNPCKHPD    X7, X7, X6
-	VADDPS       X6, X2, X2
+	VUNPCKLPD    X8, X8, X2
+	VUNPCKHPD    X8, X8, X8
+	VADDPS       X8, X2, X2
 	VCVTPS2PD    X2, Y2
-	VEXTRACTF128 $0x01, Y4, X6
-	VADDPS       X6, X4, X4
-	VEXTRACTF128 $0x01, Y5, X6
-	VADDPS       X6, X5, X5
-	VUNPCKLPS    X5, X4, X6
-	VUNPCKHPS    X5, X4, X4
-	VADDPS       X4, X6, X6
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VEXTRACTF128 $0x01, Y6, X5
+	VADDPS       X5, X6, X6
+	VUNPCKLPS    X6, X4, X5
+	VUNPCKHPS    X6, X4, X4
+	VADDPS       X4, X5, X5
 	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X6, X6, X4
-	VUNPCKHPD    X6, X6, X5
+	VUNPCKLPD    X5, X5, X4
+	VUNPCKHPD    X5, X5, X5
 	VADDPS       X5, X4, X4
 	VCVTPS2PD    X4, Y4
-	CMPQ         AX, $0x00000100
-	JLE          summed88
+	CMPQ         AX, $0x00000200
+	JLE          summed90
 	CMPQ         (SP), AX
-	JNE          further87
+	JNE          further89
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 8(SP)
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 40(SP)
 
-further87:
+further89:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block86
+	SUBQ    $0x00000200, (SP)
+	JG      block88
 
-summed88:
+summed90:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1459,50 +1744,6 @@ summed88:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest94
-
-vectors93:
-	VMOVUPS     (BX), Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMOVUPS     (R8), Y5
-	VFMADD213PS (R9), Y5, Y4
-	VMOVUPS     Y4, (SI)
-	PREFETCHT0  (BX)(DI*1)
-	ADDQ        $+32, BX
-	ADDQ        $+32, SI
-	ADDQ        $+32, R8
-	ADDQ        $+32, R9
-	SUBQ        $0x08, R10
-	JGE         vectors93
-
-rest94:
-	ADDQ        $0x08, R10
-	JZ          done95
-	VMASKMOVPS  (BX), Y0, Y4
-	VSUBPS      Y2, Y4, Y4
-	VFMSUB213PS Y3, Y1, Y4
-	VMASKMOVPS  (R8), Y0, Y1
-	VMASKMOVPS  (R9), Y0, Y2
-	VFMADD213PS Y2, Y1, Y4
-	VMASKMOVPS  Y4, Y0, (SI)
-
-done95:
-	MOVQ         AX, R8
-	ANDQ         $0x00000007, R8
-	SHLQ         $0x02, R8
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	MOVQ         rstd_base+144(FP), R8
-	VBROADCASTSS 4(R8)(CX*4), Y1
-	MOVQ         gamma_base+48(FP), R8
-	MOVQ         mean_base+96(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y2
-	MOVQ         shift_base+120(FP), R9
-	VBROADCASTSS 4(R9)(CX*4), Y3
-	MOVQ         beta_base+72(FP), R9
-	MOVQ         AX, R10
-	SUBQ         $0x08, R10
 	JL           rest97
 
 vectors96:
@@ -1532,44 +1773,103 @@ rest97:
 	VMASKMOVPS  Y4, Y0, (SI)
 
 done98:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+144(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+48(FP), R8
+	MOVQ         mean_base+96(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+72(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest100
+
+vectors99:
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors99
+
+rest100:
+	ADDQ        $0x08, R10
+	JZ          done101
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done101:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows78
+	JMP  rows79
 
-done79:
-rows99:
+done80:
+rows102:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done100
+	JG   done103
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block101:
+block104:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000200, R9
+	MOVQ    $0x00000400, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x08, R8
-	JL      rest105
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x10, R8
+	JL      rest108
 
-vectors104:
+vectors107:
 	VADDPS (DI), Y1, Y1
 	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
-	JGE    vectors104
+	VADDPS (DI), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x10, R8
+	JGE    vectors107
 
-rest105:
-	ADDQ       $0x08, R8
-	JZ         done106
-	VMASKMOVPS (DI), Y0, Y2
-	VADDPS     Y2, Y1, Y1
+rest108:
+	ADDQ       $0x10, R8
+	JZ         done109
+	SUBQ       $0x08, R8
+	JL         last110
+	VADDPS     (DI), Y1, Y1
+	ADDQ       $+32, DI
+	TESTQ      R8, R8
+	JZ         done109
+	VMASKMOVPS (DI), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	JMP        done109
 
-done106:
+last110:
+	VMASKMOVPS (DI), Y0, Y3
+	VADDPS     Y3, Y1, Y1
+
+done109:
+	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -1580,20 +1880,20 @@ done106:
 	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000200
-	JLE          summed103
+	CMPQ         AX, $0x00000400
+	JLE          summed106
 	CMPQ         (SP), AX
-	JNE          further102
+	JNE          further105
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further102:
+further105:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000200, (SP)
-	JG      block101
+	SUBQ    $0x00000400, (SP)
+	JG      block104
 
-summed103:
+summed106:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -1607,59 +1907,93 @@ summed103:
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block107:
+block111:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y2, Y2, Y2
+	VXORPS  Y5, Y5, Y5
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
-	SUBQ    $0x08, R8
-	JL      rest111
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x10, R8
+	JL      rest115
 
-vectors110:
-	VMOVUPS     (DI), Y6
-	VSUBPS      Y1, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VFMADD231PS Y6, Y6, Y3
+vectors114:
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
 	ADDQ        $+32, DI
-	TESTQ       $0x00000038, R8
-	JNZ         further113
-	CMPQ        R8, $0x08
-	JL          further113
-	VADDPS      Y2, Y4, Y4
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y10, Y4
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further117
+	CMPQ        R8, $0x10
+	JL          further117
+	VADDPS      Y2, Y6, Y6
 	VXORPS      Y2, Y2, Y2
-	VADDPS      Y3, Y5, Y5
+	VADDPS      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
+	VADDPS      Y3, Y8, Y8
 	VXORPS      Y3, Y3, Y3
+	VADDPS      Y4, Y9, Y9
+	VXORPS      Y4, Y4, Y4
 
-further113:
-	SUBQ $0x08, R8
-	JGE  vectors110
+further117:
+	SUBQ $0x10, R8
+	JGE  vectors114
 
-rest111:
-	ADDQ        $0x08, R8
-	JZ          done112
-	VMASKMOVPS  (DI), Y0, Y6
-	VSUBPS      Y1, Y6, Y6
-	VANDPS      Y0, Y6, Y6
-	VADDPS      Y6, Y2, Y2
-	VFMADD231PS Y6, Y6, Y3
+rest115:
+	ADDQ        $0x10, R8
+	JZ          done116
+	SUBQ        $0x08, R8
+	JL          last118
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done116
+	VMASKMOVPS  (DI), Y0, Y10
+	VSUBPS      Y1, Y10, Y10
+	VANDPS      Y0, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y10, Y4
+	JMP         done116
 
-done112:
-	VADDPS       Y4, Y2, Y2
-	VADDPS       Y5, Y3, Y3
-	VEXTRACTF128 $0x01, Y2, X4
-	VADDPS       X4, X2, X2
-	VUNPCKLPS    X2, X2, X4
+last118:
+	VMASKMOVPS  (DI), Y0, Y10
+	VSUBPS      Y1, Y10, Y10
+	VANDPS      Y0, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
+
+done116:
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y5, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X5
+	VADDPS       X5, X2, X2
+	VUNPCKLPS    X2, X2, X5
 	VUNPCKHPS    X2, X2, X2
-	VADDPS       X2, X4, X4
+	VADDPS       X2, X5, X5
 	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X4, X4, X2
-	VUNPCKHPD    X4, X4, X4
-	VADDPS       X4, X2, X2
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X5
+	VADDPS       X5, X2, X2
 	VCVTPS2PD    X2, Y2
+	VADDPS       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
 	VUNPCKLPS    X3, X3, X4
@@ -1670,24 +2004,24 @@ done112:
 	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y4
-	CMPQ         AX, $0x00000100
-	JLE          summed109
+	CMPQ         AX, $0x00000200
+	JLE          summed113
 	CMPQ         (SP), AX
-	JNE          further108
+	JNE          further112
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 40(SP)
 
-further108:
+further112:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block107
+	SUBQ    $0x00000200, (SP)
+	JG      block111
 
-summed109:
+summed113:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1738,9 +2072,9 @@ summed109:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest115
+	JL           rest120
 
-vectors114:
+vectors119:
 	VMOVUPS     (BX), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1753,11 +2087,11 @@ vectors114:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors114
+	JGE         vectors119
 
-rest115:
+rest120:
 	ADDQ        $0x08, R10
-	JZ          done116
+	JZ          done121
 	VMASKMOVPS  (BX), Y0, Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMSUB213PS Y3, Y1, Y4
@@ -1766,17 +2100,17 @@ rest115:
 	VFMADD213PS Y2, Y1, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done116:
+done121:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows99
+	JMP  rows102
 
-done100:
-done24:
+done103:
+done25:
 	VZEROUPPER
 	RET
 
@@ -1788,7 +2122,7 @@ GLOBL literal64_1<>(SB), RODATA|NOPTR, $8
 
 // func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $72-105
+TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $328-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000007, CX
@@ -1801,7 +2135,7 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain117
+	JE      plain122
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -1809,37 +2143,46 @@ TEXT ·rMSNormF32AVX2(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest121
+	JG      rest126
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block122:
+block127:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000100, R11
+	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x08, R10
-	JL      rest126
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R10
+	JL      rest131
 
-vectors125:
-	VMOVUPS     (R9), Y2
-	VFMADD231PS Y2, Y2, Y0
+vectors130:
+	VMOVUPS     (R9), Y4
+	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $+32, R9
-	TESTQ       $0x00000038, R10
-	JNZ         further128
-	CMPQ        R10, $0x08
-	JL          further128
-	VADDPS      Y0, Y1, Y1
+	VMOVUPS     (R9), Y4
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further133
+	CMPQ        R10, $0x10
+	JL          further133
+	VADDPS      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
 
-further128:
-	SUBQ $0x08, R10
-	JGE  vectors125
+further133:
+	SUBQ $0x10, R10
+	JGE  vectors130
 
-rest126:
+rest131:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -1851,20 +2194,20 @@ rest126:
 	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
-	CMPQ         AX, $0x00000100
-	JLE          summed124
+	CMPQ         AX, $0x00000200
+	JLE          summed129
 	CMPQ         (SP), AX
-	JNE          further123
+	JNE          further128
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further123:
+further128:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block122
+	SUBQ    $0x00000200, (SP)
+	JG      block127
 
-summed124:
+summed129:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -1881,10 +2224,10 @@ summed124:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop119:
+loop124:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last120
+	JG           last125
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -1892,41 +2235,59 @@ loop119:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block129:
+block134:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
+	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x08, R12
-	JL      rest133
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R12
+	JL      rest138
 
-vectors132:
-	VMOVUPS     (R10), Y3
-	VFMADD231PS Y3, Y3, Y1
+vectors137:
+	VMOVUPS     (R10), Y5
+	VFMADD231PS Y5, Y5, Y1
 	PREFETCHT1  (R9)
-	VMOVUPS     (R8), Y3
-	VMULPS      Y0, Y3, Y3
-	VMULPS      (R11), Y3, Y3
-	VMOVNTPS    Y3, (SI)
+	VMOVUPS     (R8), Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      (R11), Y5, Y5
+	VMOVNTPS    Y5, (SI)
 	ADDQ        $+32, R10
-	TESTQ       $0x00000038, R12
-	JNZ         further135
-	CMPQ        R12, $0x08
-	JL          further135
-	VADDPS      Y1, Y2, Y2
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	VMOVUPS     (R10), Y5
+	VFMADD231PS Y5, Y5, Y2
+	PREFETCHT1  (R9)
+	VMOVUPS     (R8), Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      (R11), Y5, Y5
+	VMOVNTPS    Y5, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R12
+	JNZ         further140
+	CMPQ        R12, $0x10
+	JL          further140
+	VADDPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-further135:
-	ADDQ $+32, R8
-	ADDQ $+32, SI
-	ADDQ $+32, R11
-	ADDQ $+32, R9
-	SUBQ $0x08, R12
-	JGE  vectors132
+further140:
+	SUBQ $0x10, R12
+	JGE  vectors137
 
-rest133:
+rest138:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -1938,20 +2299,20 @@ rest133:
 	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000100
-	JLE          summed131
+	CMPQ         AX, $0x00000200
+	JLE          summed136
 	CMPQ         (SP), AX
-	JNE          further130
+	JNE          further135
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further130:
+further135:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block129
+	SUBQ    $0x00000200, (SP)
+	JG      block134
 
-summed131:
+summed136:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -1967,17 +2328,17 @@ summed131:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop119
+	JMP          loop124
 
-last120:
+last125:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest137
+	JL           rest142
 
-vectors136:
+vectors141:
 	VMOVUPS  (R8), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -1986,43 +2347,52 @@ vectors136:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors136
+	JGE      vectors141
 
-rest137:
-rest121:
-rows139:
+rest142:
+rest126:
+rows144:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done140
+	JG   done145
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block141:
+block146:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000100, R8
+	MOVQ    $0x00000200, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x08, DI
-	JL      rest145
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, DI
+	JL      rest150
 
-vectors144:
-	VMOVUPS     (DX), Y2
-	VFMADD231PS Y2, Y2, Y0
+vectors149:
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $+32, DX
-	TESTQ       $0x00000038, DI
-	JNZ         further147
-	CMPQ        DI, $0x08
-	JL          further147
-	VADDPS      Y0, Y1, Y1
+	VMOVUPS     (DX), Y4
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $+32, DX
+	TESTQ       $0x00000070, DI
+	JNZ         further152
+	CMPQ        DI, $0x10
+	JL          further152
+	VADDPS      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
 
-further147:
-	SUBQ $0x08, DI
-	JGE  vectors144
+further152:
+	SUBQ $0x10, DI
+	JGE  vectors149
 
-rest145:
+rest150:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
 	VADDPS       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2034,20 +2404,20 @@ rest145:
 	VUNPCKHPD    X1, X1, X1
 	VADDPS       X1, X0, X0
 	VCVTPS2PD    X0, Y0
-	CMPQ         AX, $0x00000100
-	JLE          summed143
+	CMPQ         AX, $0x00000200
+	JLE          summed148
 	CMPQ         (SP), AX
-	JNE          further142
+	JNE          further147
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further142:
+further147:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block141
+	SUBQ    $0x00000200, (SP)
+	JG      block146
 
-summed143:
+summed148:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -2066,9 +2436,9 @@ summed143:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x08, DI
-	JL           rest149
+	JL           rest154
 
-vectors148:
+vectors153:
 	VMOVUPS  (BX), Y1
 	VMULPS   Y0, Y1, Y1
 	VMULPS   (DX), Y1, Y1
@@ -2077,94 +2447,127 @@ vectors148:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x08, DI
-	JGE      vectors148
+	JGE      vectors153
 
-rest149:
+rest154:
 	ADDQ $0x01, CX
-	JMP  rows139
+	JMP  rows144
 
-done140:
+done145:
 	SFENCE
-	JMP done118
+	JMP done123
 
-plain117:
+plain122:
 	XORQ CX, CX
 
-rows151:
+rows156:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done152
+	JG   done157
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block153:
+block158:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R8
-	JL      rest157
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x10, R8
+	JL      rest162
 
-vectors156:
-	VMOVUPS     (DI), Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMOVUPS     (DI)(DX*1), Y5
-	VFMADD231PS Y5, Y5, Y2
+vectors161:
+	VMOVUPS     (DI), Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     (DI)(DX*1), Y9
+	VFMADD231PS Y9, Y9, Y3
 	ADDQ        $+32, DI
-	TESTQ       $0x00000038, R8
-	JNZ         further159
-	CMPQ        R8, $0x08
-	JL          further159
-	VADDPS      Y1, Y3, Y3
+	VMOVUPS     (DI), Y9
+	VFMADD231PS Y9, Y9, Y2
+	VMOVUPS     (DI)(DX*1), Y9
+	VFMADD231PS Y9, Y9, Y4
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further164
+	CMPQ        R8, $0x10
+	JL          further164
+	VADDPS      Y1, Y5, Y5
 	VXORPS      Y1, Y1, Y1
-	VADDPS      Y2, Y4, Y4
+	VADDPS      Y2, Y6, Y6
 	VXORPS      Y2, Y2, Y2
+	VADDPS      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VADDPS      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
 
-further159:
-	SUBQ $0x08, R8
-	JGE  vectors156
+further164:
+	SUBQ $0x10, R8
+	JGE  vectors161
 
-rest157:
-	ADDQ        $0x08, R8
-	JZ          done158
-	VMASKMOVPS  (DI), Y0, Y5
-	VFMADD231PS Y5, Y5, Y1
-	VMASKMOVPS  (DI)(DX*1), Y0, Y5
-	VFMADD231PS Y5, Y5, Y2
+rest162:
+	ADDQ        $0x10, R8
+	JZ          done163
+	SUBQ        $0x08, R8
+	JL          last165
+	VMOVUPS     (DI), Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     (DI)(DX*1), Y9
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done163
+	VMASKMOVPS  (DI), Y0, Y9
+	VFMADD231PS Y9, Y9, Y2
+	VMASKMOVPS  (DI)(DX*1), Y0, Y9
+	VFMADD231PS Y9, Y9, Y4
+	JMP         done163
 
-done158:
-	VADDPS       Y3, Y1, Y1
-	VADDPS       Y4, Y2, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VADDPS       X3, X1, X1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VUNPCKLPS    X2, X1, X3
-	VUNPCKHPS    X2, X1, X1
-	VADDPS       X1, X3, X3
+last165:
+	VMASKMOVPS  (DI), Y0, Y9
+	VFMADD231PS Y9, Y9, Y1
+	VMASKMOVPS  (DI)(DX*1), Y0, Y9
+	VFMADD231PS Y9, Y9, Y3
+
+done163:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X1, X2
+	VUNPCKHPS    X3, X1, X1
+	VADDPS       X1, X2, X2
 	VXORPS       Y1, Y1, Y1
-	VUNPCKLPD    X3, X3, X1
-	VUNPCKHPD    X3, X3, X2
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000100
-	JLE          summed155
+	CMPQ         AX, $0x00000200
+	JLE          summed160
 	CMPQ         (SP), AX
-	JNE          further154
+	JNE          further159
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further154:
+further159:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block153
+	SUBQ    $0x00000200, (SP)
+	JG      block158
 
-summed155:
+summed160:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -2185,9 +2588,9 @@ summed155:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest161
+	JL           rest167
 
-vectors160:
+vectors166:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -2197,18 +2600,18 @@ vectors160:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors160
+	JGE        vectors166
 
-rest161:
+rest167:
 	ADDQ       $0x08, R9
-	JZ         done162
+	JZ         done168
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done162:
+done168:
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -2219,9 +2622,9 @@ done162:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest164
+	JL           rest170
 
-vectors163:
+vectors169:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -2231,66 +2634,87 @@ vectors163:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors163
+	JGE        vectors169
 
-rest164:
+rest170:
 	ADDQ       $0x08, R9
-	JZ         done165
+	JZ         done171
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done165:
+done171:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows151
+	JMP  rows156
 
-done152:
-rows166:
+done157:
+rows172:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done167
+	JG   done173
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block168:
+block174:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x08, R8
-	JL      rest172
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R8
+	JL      rest178
 
-vectors171:
-	VMOVUPS     (DI), Y3
-	VFMADD231PS Y3, Y3, Y1
+vectors177:
+	VMOVUPS     (DI), Y5
+	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $+32, DI
-	TESTQ       $0x00000038, R8
-	JNZ         further174
-	CMPQ        R8, $0x08
-	JL          further174
-	VADDPS      Y1, Y2, Y2
+	VMOVUPS     (DI), Y5
+	VFMADD231PS Y5, Y5, Y2
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further180
+	CMPQ        R8, $0x10
+	JL          further180
+	VADDPS      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-further174:
-	SUBQ $0x08, R8
-	JGE  vectors171
+further180:
+	SUBQ $0x10, R8
+	JGE  vectors177
 
-rest172:
-	ADDQ        $0x08, R8
-	JZ          done173
-	VMASKMOVPS  (DI), Y0, Y3
-	VFMADD231PS Y3, Y3, Y1
+rest178:
+	ADDQ        $0x10, R8
+	JZ          done179
+	SUBQ        $0x08, R8
+	JL          last181
+	VMOVUPS     (DI), Y5
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done179
+	VMASKMOVPS  (DI), Y0, Y5
+	VFMADD231PS Y5, Y5, Y2
+	JMP         done179
 
-done173:
+last181:
+	VMASKMOVPS  (DI), Y0, Y5
+	VFMADD231PS Y5, Y5, Y1
+
+done179:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -2302,20 +2726,20 @@ done173:
 	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000100
-	JLE          summed170
+	CMPQ         AX, $0x00000200
+	JLE          summed176
 	CMPQ         (SP), AX
-	JNE          further169
+	JNE          further175
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further169:
+further175:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block168
+	SUBQ    $0x00000200, (SP)
+	JG      block174
 
-summed170:
+summed176:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -2335,9 +2759,9 @@ summed170:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest176
+	JL           rest183
 
-vectors175:
+vectors182:
 	VMOVUPS    (BX), Y2
 	VMULPS     Y1, Y2, Y2
 	VMULPS     (R8), Y2, Y2
@@ -2347,34 +2771,34 @@ vectors175:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x08, R9
-	JGE        vectors175
+	JGE        vectors182
 
-rest176:
+rest183:
 	ADDQ       $0x08, R9
-	JZ         done177
+	JZ         done184
 	VMASKMOVPS (BX), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS (R8), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (SI)
 
-done177:
+done184:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows166
+	JMP  rows172
 
-done167:
-done118:
+done173:
+done123:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $136-217
+TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $392-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -2388,14 +2812,14 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain178
+	JE           plain185
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done182
+	JG           done189
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2404,33 +2828,56 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $136-217
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSS (R12)(CX*4), Y1
+	VMOVUPS      Y1, 72(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y2
+	VBROADCASTSS (R12)(CX*4), Y1
+	VMOVUPS      Y1, 104(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block183:
+block190:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R13
-	JL      rest187
+	SUBQ    $0x10, R13
+	JL      rest194
 
-vectors186:
+vectors193:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R12), Y7
 	VMOVUPS     (BX), Y8
 	VMOVUPS     (SI), Y9
-	VSUBPS      Y1, Y8, Y8
-	VFMSUB213PS Y2, Y0, Y8
+	VSUBPS      72(SP), Y8, Y8
+	VFMSUB213PS 104(SP), Y0, Y8
 	VADDPS      Y9, Y7, Y7
 	VFMADD231PS Y9, Y8, Y6
 	VMULPS      Y5, Y9, Y9
-	VFMADD231PS Y9, Y8, Y3
+	VFMADD231PS Y9, Y8, Y1
+	VADDPS      Y9, Y3, Y3
+	VMOVUPS     Y6, (R11)
+	VMOVUPS     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R12), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     (SI), Y9
+	VSUBPS      72(SP), Y8, Y8
+	VFMSUB213PS 104(SP), Y0, Y8
+	VADDPS      Y9, Y7, Y7
+	VFMADD231PS Y9, Y8, Y6
+	VMULPS      Y5, Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
 	VADDPS      Y9, Y4, Y4
 	VMOVUPS     Y6, (R11)
 	VMOVUPS     Y7, (R12)
@@ -2439,115 +2886,154 @@ vectors186:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
-	JGE         vectors186
+	SUBQ        $0x10, R13
+	JGE         vectors193
 
-rest187:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPS       X5, X3, X3
-	VUNPCKLPS    X3, X3, X5
+rest194:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X3, X2
 	VUNPCKHPS    X3, X3, X3
-	VADDPS       X3, X5, X5
+	VADDPS       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X5, X5, X3
-	VUNPCKHPD    X5, X5, X5
-	VADDPS       X5, X3, X3
-	VCVTPS2PD    X3, Y3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPS       X5, X4, X4
-	VUNPCKLPS    X4, X4, X5
-	VUNPCKHPS    X4, X4, X4
-	VADDPS       X4, X5, X5
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X5, X5, X4
-	VUNPCKHPD    X5, X5, X5
-	VADDPS       X5, X4, X4
-	VCVTPS2PD    X4, Y4
-	CMPQ         AX, $0x00000100
-	JLE          summed185
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VCVTPS2PD    X3, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed192
 	CMPQ         (SP), AX
-	JNE          further184
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      Y5, 8(SP)
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      Y5, 40(SP)
+	JNE          further191
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
 
-further184:
-	VADDPD  8(SP), Y3, Y3
-	VMOVUPD Y3, 8(SP)
-	VADDPD  40(SP), Y4, Y4
-	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block183
+further191:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block190
 
-summed185:
+summed192:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y3, Y3
-	VDIVPD       Y0, Y4, Y4
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y2, Y2
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VFNMADD231PD Y0, Y3, Y4
-	VCVTPD2PSY   Y4, X0
-	VMOVSS       X0, 104(SP)
+	VFNMADD231PD Y0, Y1, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVSS       X0, 360(SP)
 	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y0, Y3, Y3
-	VCVTPD2PSY   Y3, X0
-	VMOVSS       X0, 72(SP)
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop180:
+loop187:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last181
+	JG           last188
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 72(SP), Y1
+	VBROADCASTSS 328(SP), Y1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSS -4(R11)(CX*4), Y2
-	VBROADCASTSS 104(SP), Y3
+	VBROADCASTSS 360(SP), Y3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSS (R11)(CX*4), Y4
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS (R13)(CX*4), Y5
+	VMOVUPS      Y5, 72(SP)
 	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSS (R13)(CX*4), Y6
+	VBROADCASTSS (R13)(CX*4), Y5
+	VMOVUPS      Y5, 104(SP)
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block189:
+block196:
 	MOVQ    (SP), R14
-	MOVQ    $0x00000100, R15
+	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
 	CMOVQLT R15, R14
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	SUBQ    $0x08, R14
-	JL      rest193
+	SUBQ    $0x10, R14
+	JL      rest200
 
-vectors192:
+vectors199:
 	VMOVUPS      (R11), Y9
 	VMOVUPS      (R12), Y10
 	VMOVUPS      (R13), Y11
 	VMOVUPS      (BX), Y12
 	VMOVUPS      (SI), Y13
-	VSUBPS       Y5, Y12, Y12
-	VFMSUB213PS  Y6, Y4, Y12
+	VSUBPS       72(SP), Y12, Y12
+	VFMSUB213PS  104(SP), Y4, Y12
 	VADDPS       Y13, Y11, Y11
 	VFMADD231PS  Y13, Y12, Y10
 	VMULPS       Y9, Y13, Y13
-	VFMADD231PS  Y13, Y12, Y7
+	VFMADD231PS  Y13, Y12, Y5
+	VADDPS       Y13, Y7, Y7
+	VMOVUPS      Y10, (R12)
+	VMOVUPS      Y11, (R13)
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPS      (R8), Y9
+	VMOVUPS      (R9), Y10
+	VMULPS       (R10), Y10, Y10
+	VSUBPS       Y2, Y9, Y9
+	VSUBPS       Y3, Y10, Y10
+	VFNMADD231PS Y9, Y1, Y10
+	VMULPS       Y0, Y10, Y10
+	VMOVNTPS     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	VMOVUPS      (R11), Y9
+	VMOVUPS      (R12), Y10
+	VMOVUPS      (R13), Y11
+	VMOVUPS      (BX), Y12
+	VMOVUPS      (SI), Y13
+	VSUBPS       72(SP), Y12, Y12
+	VFMSUB213PS  104(SP), Y4, Y12
+	VADDPS       Y13, Y11, Y11
+	VFMADD231PS  Y13, Y12, Y10
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y6
 	VADDPS       Y13, Y8, Y8
 	VMOVUPS      Y10, (R12)
 	VMOVUPS      Y11, (R13)
@@ -2570,84 +3056,86 @@ vectors192:
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x08, R14
-	JGE          vectors192
+	SUBQ         $0x10, R14
+	JGE          vectors199
 
-rest193:
-	VEXTRACTF128 $0x01, Y7, X9
-	VADDPS       X9, X7, X7
-	VUNPCKLPS    X7, X7, X9
+rest200:
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPS       X6, X5, X5
+	VUNPCKLPS    X5, X5, X6
+	VUNPCKHPS    X5, X5, X5
+	VADDPS       X5, X6, X6
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X6, X6, X5
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X6
+	VADDPS       X6, X7, X7
+	VUNPCKLPS    X7, X7, X6
 	VUNPCKHPS    X7, X7, X7
-	VADDPS       X7, X9, X9
+	VADDPS       X7, X6, X6
 	VXORPS       Y7, Y7, Y7
-	VUNPCKLPD    X9, X9, X7
-	VUNPCKHPD    X9, X9, X9
-	VADDPS       X9, X7, X7
-	VCVTPS2PD    X7, Y7
-	VEXTRACTF128 $0x01, Y8, X9
-	VADDPS       X9, X8, X8
-	VUNPCKLPS    X8, X8, X9
-	VUNPCKHPS    X8, X8, X8
-	VADDPS       X8, X9, X9
-	VXORPS       Y8, Y8, Y8
-	VUNPCKLPD    X9, X9, X8
-	VUNPCKHPD    X9, X9, X9
-	VADDPS       X9, X8, X8
-	VCVTPS2PD    X8, Y8
-	CMPQ         AX, $0x00000100
-	JLE          summed191
+	VUNPCKLPD    X6, X6, X7
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X7, X7
+	VCVTPS2PD    X7, Y6
+	CMPQ         AX, $0x00000200
+	JLE          summed198
 	CMPQ         (SP), AX
-	JNE          further190
-	VXORPS       Y9, Y9, Y9
-	VMOVUPD      Y9, 8(SP)
-	VXORPS       Y9, Y9, Y9
-	VMOVUPD      Y9, 40(SP)
+	JNE          further197
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
 
-further190:
-	VADDPD  8(SP), Y7, Y7
-	VMOVUPD Y7, 8(SP)
-	VADDPD  40(SP), Y8, Y8
-	VMOVUPD Y8, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block189
+further197:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y6, Y6
+	VMOVUPD Y6, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block196
 
-summed191:
+summed198:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y7, Y7
-	VDIVPD       Y0, Y8, Y8
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y6, Y6
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VFNMADD231PD Y0, Y7, Y8
-	VCVTPD2PSY   Y8, X0
-	VMOVSS       X0, 104(SP)
+	VFNMADD231PD Y0, Y5, Y6
+	VCVTPD2PSY   Y6, X0
+	VMOVSS       X0, 360(SP)
 	VCVTPS2PD    X0, Y0
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSS       (R10)(CX*4), X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y0, Y7, Y7
-	VCVTPD2PSY   Y7, X0
-	VMOVSS       X0, 72(SP)
+	VMULPD       Y0, Y5, Y5
+	VCVTPD2PSY   Y5, X0
+	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop180
+	JMP          loop187
 
-last181:
+last188:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSS 72(SP), Y1
+	VBROADCASTSS 328(SP), Y1
 	MOVQ         mean_base+96(FP), BX
 	VBROADCASTSS -4(BX)(CX*4), Y2
-	VBROADCASTSS 104(SP), Y3
+	VBROADCASTSS 360(SP), Y3
 	SUBQ         $0x08, AX
-	JL           rest196
+	JL           rest203
 
-vectors195:
+vectors202:
 	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMULPS       (DX), Y5, Y5
@@ -2661,20 +3149,20 @@ vectors195:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x08, AX
-	JGE          vectors195
+	JGE          vectors202
 
-rest196:
-done182:
+rest203:
+done189:
 	SFENCE
-	JMP done179
+	JMP done186
 
-plain178:
+plain185:
 	XORQ CX, CX
 
-rows198:
+rows205:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done199
+	JG           done206
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2684,46 +3172,84 @@ rows198:
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSS (R12)(CX*4), Y3
-	VBROADCASTSS 4(R12)(CX*4), Y4
+	VMOVUPS      Y3, 72(SP)
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Y3
+	VMOVUPS      Y3, 104(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y5
-	VBROADCASTSS 4(R12)(CX*4), Y6
+	VBROADCASTSS (R12)(CX*4), Y3
+	VMOVUPS      Y3, 136(SP)
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Y3
+	VMOVUPS      Y3, 168(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block200:
+block207:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
-	SUBQ    $0x08, R13
-	JL      rest204
+	SUBQ    $0x10, R13
+	JL      rest211
 
-vectors203:
+vectors210:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
 	VMOVUPS     (R8), Y14
 	VMOVUPS     (R9), Y15
-	VSUBPS      Y3, Y14, Y14
-	VFMSUB213PS Y5, Y1, Y14
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y7
-	VADDPS      Y15, Y9, Y9
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
 	VMOVUPS     (R8)(DX*1), Y14
 	VMOVUPS     (R9)(DX*1), Y15
-	VSUBPS      Y4, Y14, Y14
-	VFMSUB213PS Y6, Y2, Y14
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y8
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y8, Y8
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
 	VADDPS      Y15, Y10, Y10
 	VMOVUPS     Y12, (R11)
 	VMOVUPS     Y13, (R12)
@@ -2732,114 +3258,176 @@ vectors203:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
-	JGE         vectors203
+	SUBQ        $0x10, R13
+	JGE         vectors210
 
-rest204:
-	ADDQ        $0x08, R13
-	JZ          done205
+rest211:
+	ADDQ        $0x10, R13
+	JZ          done212
+	SUBQ        $0x08, R13
+	JL          last213
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done212
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
 	VMASKMOVPS  (R8), Y0, Y14
 	VMASKMOVPS  (R9), Y0, Y15
-	VSUBPS      Y3, Y14, Y14
-	VFMSUB213PS Y5, Y1, Y14
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y7
-	VADDPS      Y15, Y9, Y9
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y8, Y8
 	VMASKMOVPS  (R8)(DX*1), Y0, Y14
 	VMASKMOVPS  (R9)(DX*1), Y0, Y15
-	VSUBPS      Y4, Y14, Y14
-	VFMSUB213PS Y6, Y2, Y14
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
 	VADDPS      Y15, Y13, Y13
 	VFMADD231PS Y15, Y14, Y12
 	VMULPS      Y11, Y15, Y15
-	VFMADD231PS Y15, Y14, Y8
+	VFMADD231PS Y15, Y14, Y6
 	VADDPS      Y15, Y10, Y10
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
+	JMP         done212
 
-done205:
-	VEXTRACTF128 $0x01, Y7, X11
-	VADDPS       X11, X7, X7
-	VEXTRACTF128 $0x01, Y8, X11
-	VADDPS       X11, X8, X8
-	VUNPCKLPS    X8, X7, X11
-	VUNPCKHPS    X8, X7, X7
-	VADDPS       X7, X11, X11
-	VXORPS       Y7, Y7, Y7
-	VUNPCKLPD    X11, X11, X7
-	VUNPCKHPD    X11, X11, X8
-	VADDPS       X8, X7, X7
-	VCVTPS2PD    X7, Y7
-	VEXTRACTF128 $0x01, Y9, X8
-	VADDPS       X8, X9, X9
-	VEXTRACTF128 $0x01, Y10, X8
-	VADDPS       X8, X10, X10
-	VUNPCKLPS    X10, X9, X8
-	VUNPCKHPS    X10, X9, X9
-	VADDPS       X9, X8, X8
-	VXORPS       Y9, Y9, Y9
-	VUNPCKLPD    X8, X8, X9
-	VUNPCKHPD    X8, X8, X8
-	VADDPS       X8, X9, X9
-	VCVTPS2PD    X9, Y8
-	CMPQ         AX, $0x00000100
-	JLE          summed202
+last213:
+	VMASKMOVPS  (R10), Y0, Y11
+	VMASKMOVPS  (R11), Y0, Y12
+	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R8), Y0, Y14
+	VMASKMOVPS  (R9), Y0, Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
+	VMASKMOVPS  (R8)(DX*1), Y0, Y14
+	VMASKMOVPS  (R9)(DX*1), Y0, Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMASKMOVPS  Y12, Y0, (R11)
+	VMASKMOVPS  Y13, Y0, (R12)
+
+done212:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y7, X4
+	VADDPS       X4, X7, X7
+	VEXTRACTF128 $0x01, Y9, X4
+	VADDPS       X4, X9, X9
+	VUNPCKLPS    X9, X7, X4
+	VUNPCKHPS    X9, X7, X5
+	VADDPS       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X4, X5
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X5, X5
+	VCVTPS2PD    X5, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed209
 	CMPQ         (SP), AX
-	JNE          further201
-	VXORPS       Y9, Y9, Y9
-	VMOVUPD      Y9, 8(SP)
-	VXORPS       Y9, Y9, Y9
-	VMOVUPD      Y9, 40(SP)
+	JNE          further208
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
 
-further201:
-	VADDPD  8(SP), Y7, Y7
-	VMOVUPD Y7, 8(SP)
-	VADDPD  40(SP), Y8, Y8
-	VMOVUPD Y8, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block200
+further208:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block207
 
-summed202:
+summed209:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y7, Y7
-	VDIVPD       Y1, Y8, Y8
+	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y4, Y4
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VFNMADD231PD Y1, Y7, Y8
-	VCVTPD2PSY   Y8, X1
-	VMOVSD       X1, 104(SP)
+	VFNMADD231PD Y1, Y3, Y4
+	VCVTPD2PSY   Y4, X1
+	VMOVSD       X1, 360(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y1, Y7, Y7
-	VCVTPD2PSY   Y7, X1
-	VMOVSD       X1, 72(SP)
+	VMULPD       Y1, Y3, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSD       X1, 328(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 72(SP), Y2
+	VBROADCASTSS 328(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y3
-	VBROADCASTSS 104(SP), Y4
+	VBROADCASTSS 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest207
+	JL           rest215
 
-vectors206:
+vectors214:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2855,11 +3443,11 @@ vectors206:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors206
+	JGE          vectors214
 
-rest207:
+rest215:
 	ADDQ         $0x08, R10
-	JZ           done208
+	JZ           done216
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2870,7 +3458,7 @@ rest207:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done208:
+done216:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -2880,15 +3468,15 @@ done208:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 76(SP), Y2
+	VBROADCASTSS 332(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS 4(R10)(CX*4), Y3
-	VBROADCASTSS 108(SP), Y4
+	VBROADCASTSS 364(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest210
+	JL           rest218
 
-vectors209:
+vectors217:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -2904,11 +3492,11 @@ vectors209:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors209
+	JGE          vectors217
 
-rest210:
+rest218:
 	ADDQ         $0x08, R10
-	JZ           done211
+	JZ           done219
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -2919,7 +3507,7 @@ rest210:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done211:
+done219:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -2927,13 +3515,13 @@ done211:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows198
+	JMP  rows205
 
-done199:
-rows212:
+done206:
+rows220:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done213
+	JG           done221
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2942,33 +3530,56 @@ rows212:
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSS (R12)(CX*4), Y2
+	VMOVUPS      Y2, 72(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSS (R12)(CX*4), Y3
+	VBROADCASTSS (R12)(CX*4), Y2
+	VMOVUPS      Y2, 104(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block214:
+block222:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	SUBQ    $0x08, R13
-	JL      rest218
+	SUBQ    $0x10, R13
+	JL      rest226
 
-vectors217:
+vectors225:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
 	VMOVUPS     (R8), Y9
 	VMOVUPS     (R9), Y10
-	VSUBPS      Y2, Y9, Y9
-	VFMSUB213PS Y3, Y1, Y9
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
 	VADDPS      Y10, Y8, Y8
 	VFMADD231PS Y10, Y9, Y7
 	VMULPS      Y6, Y10, Y10
-	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
 	VADDPS      Y10, Y5, Y5
 	VMOVUPS     Y7, (R11)
 	VMOVUPS     Y8, (R12)
@@ -2977,100 +3588,142 @@ vectors217:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x08, R13
-	JGE         vectors217
+	SUBQ        $0x10, R13
+	JGE         vectors225
 
-rest218:
-	ADDQ        $0x08, R13
-	JZ          done219
+rest226:
+	ADDQ        $0x10, R13
+	JZ          done227
+	SUBQ        $0x08, R13
+	JL          last228
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done227
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
 	VMASKMOVPS  (R8), Y0, Y9
 	VMASKMOVPS  (R9), Y0, Y10
-	VSUBPS      Y2, Y9, Y9
-	VFMSUB213PS Y3, Y1, Y9
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
 	VADDPS      Y10, Y8, Y8
 	VFMADD231PS Y10, Y9, Y7
 	VMULPS      Y6, Y10, Y10
-	VFMADD231PS Y10, Y9, Y4
+	VFMADD231PS Y10, Y9, Y3
 	VADDPS      Y10, Y5, Y5
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
+	JMP         done227
 
-done219:
-	VEXTRACTF128 $0x01, Y4, X6
-	VADDPS       X6, X4, X4
-	VUNPCKLPS    X4, X4, X6
+last228:
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
+
+done227:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y2
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X4
+	VUNPCKLPS    X4, X4, X3
 	VUNPCKHPS    X4, X4, X4
-	VADDPS       X4, X6, X6
+	VADDPS       X4, X3, X3
 	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X6, X6, X4
-	VUNPCKHPD    X6, X6, X6
-	VADDPS       X6, X4, X4
-	VCVTPS2PD    X4, Y4
-	VEXTRACTF128 $0x01, Y5, X6
-	VADDPS       X6, X5, X5
-	VUNPCKLPS    X5, X5, X6
-	VUNPCKHPS    X5, X5, X5
-	VADDPS       X5, X6, X6
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X6, X6, X5
-	VUNPCKHPD    X6, X6, X6
-	VADDPS       X6, X5, X5
-	VCVTPS2PD    X5, Y5
-	CMPQ         AX, $0x00000100
-	JLE          summed216
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VCVTPS2PD    X4, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed224
 	CMPQ         (SP), AX
-	JNE          further215
-	VXORPS       Y6, Y6, Y6
-	VMOVUPD      Y6, 8(SP)
-	VXORPS       Y6, Y6, Y6
-	VMOVUPD      Y6, 40(SP)
+	JNE          further223
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
 
-further215:
-	VADDPD  8(SP), Y4, Y4
-	VMOVUPD Y4, 8(SP)
-	VADDPD  40(SP), Y5, Y5
-	VMOVUPD Y5, 40(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block214
+further223:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block222
 
-summed216:
+summed224:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y4, Y4
-	VDIVPD       Y1, Y5, Y5
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y3, Y3
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VFNMADD231PD Y1, Y4, Y5
-	VCVTPD2PSY   Y5, X1
-	VMOVSS       X1, 104(SP)
+	VFNMADD231PD Y1, Y2, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSS       X1, 360(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSS       (R8)(CX*4), X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y1, Y4, Y4
-	VCVTPD2PSY   Y4, X1
-	VMOVSS       X1, 72(SP)
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, 328(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 72(SP), Y2
+	VBROADCASTSS 328(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSS (R10)(CX*4), Y3
-	VBROADCASTSS 104(SP), Y4
+	VBROADCASTSS 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest221
+	JL           rest230
 
-vectors220:
+vectors229:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -3086,11 +3739,11 @@ vectors220:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors220
+	JGE          vectors229
 
-rest221:
+rest230:
 	ADDQ         $0x08, R10
-	JZ           done222
+	JZ           done231
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -3101,7 +3754,7 @@ rest221:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done222:
+done231:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3109,16 +3762,16 @@ done222:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows212
+	JMP  rows220
 
-done213:
-done179:
+done221:
+done186:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $136-145
+TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $392-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000007, CX
@@ -3132,14 +3785,14 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain223
+	JE           plain232
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done227
+	JG           done236
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -3148,33 +3801,48 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block228:
+block237:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
+	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x08, R12
-	JL      rest232
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x10, R12
+	JL      rest241
 
-vectors231:
-	VMOVUPS     (R10), Y2
-	VMOVUPS     (R11), Y3
-	VMOVUPS     (BX), Y4
-	VMOVUPS     (SI), Y5
-	VMULPS      Y0, Y4, Y4
-	VFMADD231PS Y5, Y4, Y3
-	VMULPS      Y2, Y5, Y5
-	VFMADD231PS Y5, Y4, Y1
-	VMOVUPS     Y3, (R11)
+vectors240:
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (BX), Y5
+	VMOVUPS     (SI), Y6
+	VMULPS      Y0, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y4, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x08, R12
-	JGE         vectors231
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (BX), Y5
+	VMOVUPS     (SI), Y6
+	VMULPS      Y0, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors240
 
-rest232:
+rest241:
+	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
 	VUNPCKLPS    X1, X1, X2
@@ -3185,20 +3853,20 @@ rest232:
 	VUNPCKHPD    X2, X2, X2
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
-	CMPQ         AX, $0x00000100
-	JLE          summed230
+	CMPQ         AX, $0x00000200
+	JLE          summed239
 	CMPQ         (SP), AX
-	JNE          further229
+	JNE          further238
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further229:
+further238:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block228
+	SUBQ    $0x00000200, (SP)
+	JG      block237
 
-summed230:
+summed239:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -3209,51 +3877,52 @@ summed230:
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y1, Y1
 	VCVTPD2PSY   Y1, X0
-	VMOVSS       X0, 72(SP)
+	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop225:
+loop234:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last226
+	JG           last235
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSS 72(SP), Y1
+	VBROADCASTSS 328(SP), Y1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSS (R11)(CX*4), Y2
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block234:
+block243:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x08, R13
-	JL      rest238
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R13
+	JL      rest247
 
-vectors237:
-	VMOVUPS      (R11), Y4
-	VMOVUPS      (R12), Y5
-	VMOVUPS      (BX), Y6
-	VMOVUPS      (SI), Y7
-	VMULPS       Y2, Y6, Y6
-	VFMADD231PS  Y7, Y6, Y5
-	VMULPS       Y4, Y7, Y7
-	VFMADD231PS  Y7, Y6, Y3
-	VMOVUPS      Y5, (R12)
+vectors246:
+	VMOVUPS      (R11), Y5
+	VMOVUPS      (R12), Y6
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y8, Y7, Y6
+	VMULPS       Y5, Y8, Y8
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      Y6, (R12)
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
-	VMOVUPS      (R8), Y4
-	VMOVUPS      (R9), Y5
-	VMULPS       (R10), Y5, Y5
-	VFNMADD231PS Y4, Y1, Y5
-	VMULPS       Y0, Y5, Y5
-	VMOVNTPS     Y5, (DI)
+	VMOVUPS      (R8), Y5
+	VMOVUPS      (R9), Y6
+	VMULPS       (R10), Y6, Y6
+	VFNMADD231PS Y5, Y1, Y6
+	VMULPS       Y0, Y6, Y6
+	VMOVNTPS     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
@@ -3262,10 +3931,36 @@ vectors237:
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x08, R13
-	JGE          vectors237
+	VMOVUPS      (R11), Y5
+	VMOVUPS      (R12), Y6
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y8, Y7, Y6
+	VMULPS       Y5, Y8, Y8
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      Y6, (R12)
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPS      (R8), Y5
+	VMOVUPS      (R9), Y6
+	VMULPS       (R10), Y6, Y6
+	VFNMADD231PS Y5, Y1, Y6
+	VMULPS       Y0, Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	SUBQ         $0x10, R13
+	JGE          vectors246
 
-rest238:
+rest247:
+	VADDPS       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
 	VUNPCKLPS    X3, X3, X4
@@ -3276,20 +3971,20 @@ rest238:
 	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
-	CMPQ         AX, $0x00000100
-	JLE          summed236
+	CMPQ         AX, $0x00000200
+	JLE          summed245
 	CMPQ         (SP), AX
-	JNE          further235
+	JNE          further244
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 
-further235:
+further244:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block234
+	SUBQ    $0x00000200, (SP)
+	JG      block243
 
-summed236:
+summed245:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -3300,20 +3995,20 @@ summed236:
 	VCVTPS2PD    X0, Y0
 	VMULPD       Y0, Y3, Y3
 	VCVTPD2PSY   Y3, X0
-	VMOVSS       X0, 72(SP)
+	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop225
+	JMP          loop234
 
-last226:
+last235:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSS 72(SP), Y1
+	VBROADCASTSS 328(SP), Y1
 	SUBQ         $0x08, AX
-	JL           rest241
+	JL           rest250
 
-vectors240:
+vectors249:
 	VMOVUPS      (R8), Y2
 	VMOVUPS      (R9), Y3
 	VMULPS       (CX), Y3, Y3
@@ -3325,20 +4020,20 @@ vectors240:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x08, AX
-	JGE          vectors240
+	JGE          vectors249
 
-rest241:
-done227:
+rest250:
+done236:
 	SFENCE
-	JMP done224
+	JMP done233
 
-plain223:
+plain232:
 	XORQ CX, CX
 
-rows243:
+rows252:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done244
+	JG           done253
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -3348,85 +4043,149 @@ rows243:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block245:
+block254:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
+	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x08, R12
-	JL      rest249
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x10, R12
+	JL      rest258
 
-vectors248:
-	VMOVUPS     (R10), Y5
-	VMOVUPS     (R11), Y6
-	VMOVUPS     (R8), Y7
-	VMOVUPS     (R9), Y8
-	VMULPS      Y1, Y7, Y7
-	VFMADD231PS Y8, Y7, Y6
-	VMULPS      Y5, Y8, Y8
-	VFMADD231PS Y8, Y7, Y3
-	VMOVUPS     (R8)(DX*1), Y7
-	VMOVUPS     (R9)(DX*1), Y8
-	VMULPS      Y2, Y7, Y7
-	VFMADD231PS Y8, Y7, Y6
-	VMULPS      Y5, Y8, Y8
-	VFMADD231PS Y8, Y7, Y4
-	VMOVUPS     Y6, (R11)
+vectors257:
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y8, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors257
+
+rest258:
+	ADDQ        $0x10, R12
+	JZ          done259
 	SUBQ        $0x08, R12
-	JGE         vectors248
+	JL          last260
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done259
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMASKMOVPS  Y8, Y0, (R11)
+	JMP         done259
 
-rest249:
-	ADDQ        $0x08, R12
-	JZ          done250
-	VMASKMOVPS  (R10), Y0, Y5
-	VMASKMOVPS  (R11), Y0, Y6
-	VMASKMOVPS  (R8), Y0, Y7
-	VMASKMOVPS  (R9), Y0, Y8
-	VMULPS      Y1, Y7, Y7
-	VFMADD231PS Y8, Y7, Y6
-	VMULPS      Y5, Y8, Y8
-	VFMADD231PS Y8, Y7, Y3
-	VMASKMOVPS  (R8)(DX*1), Y0, Y7
-	VMASKMOVPS  (R9)(DX*1), Y0, Y8
-	VMULPS      Y2, Y7, Y7
-	VFMADD231PS Y8, Y7, Y6
-	VMULPS      Y5, Y8, Y8
-	VFMADD231PS Y8, Y7, Y4
-	VMASKMOVPS  Y6, Y0, (R11)
+last260:
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMASKMOVPS  Y8, Y0, (R11)
 
-done250:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPS       X5, X3, X3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPS       X5, X4, X4
-	VUNPCKLPS    X4, X3, X5
-	VUNPCKHPS    X4, X3, X3
-	VADDPS       X3, X5, X5
+done259:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
 	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X5, X5, X3
-	VUNPCKHPD    X5, X5, X4
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
-	CMPQ         AX, $0x00000100
-	JLE          summed247
+	CMPQ         AX, $0x00000200
+	JLE          summed256
 	CMPQ         (SP), AX
-	JNE          further246
+	JNE          further255
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 
-further246:
+further255:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block245
+	SUBQ    $0x00000200, (SP)
+	JG      block254
 
-summed247:
+summed256:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -3437,19 +4196,19 @@ summed247:
 	VCVTPS2PD    X1, Y1
 	VMULPD       Y1, Y3, Y3
 	VCVTPD2PSY   Y3, X1
-	VMOVSD       X1, 72(SP)
+	VMOVSD       X1, 328(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 72(SP), Y2
+	VBROADCASTSS 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest252
+	JL           rest262
 
-vectors251:
+vectors261:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -3463,11 +4222,11 @@ vectors251:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors251
+	JGE          vectors261
 
-rest252:
+rest262:
 	ADDQ         $0x08, R10
-	JZ           done253
+	JZ           done263
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -3476,7 +4235,7 @@ rest252:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done253:
+done263:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -3486,12 +4245,12 @@ done253:
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS 4(R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 76(SP), Y2
+	VBROADCASTSS 332(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest255
+	JL           rest265
 
-vectors254:
+vectors264:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -3505,11 +4264,11 @@ vectors254:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors254
+	JGE          vectors264
 
-rest255:
+rest265:
 	ADDQ         $0x08, R10
-	JZ           done256
+	JZ           done266
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -3518,7 +4277,7 @@ rest255:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done256:
+done266:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3526,13 +4285,13 @@ done256:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows243
+	JMP  rows252
 
-done244:
-rows257:
+done253:
+rows267:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done258
+	JG           done268
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -3541,46 +4300,90 @@ rows257:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block259:
+block269:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000100, R13
+	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x08, R12
-	JL      rest263
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R12
+	JL      rest273
 
-vectors262:
-	VMOVUPS     (R10), Y3
-	VMOVUPS     (R11), Y4
-	VMOVUPS     (R8), Y5
-	VMOVUPS     (R9), Y6
-	VMULPS      Y1, Y5, Y5
-	VFMADD231PS Y6, Y5, Y4
-	VMULPS      Y3, Y6, Y6
-	VFMADD231PS Y6, Y5, Y2
-	VMOVUPS     Y4, (R11)
+vectors272:
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y5, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors272
+
+rest273:
+	ADDQ        $0x10, R12
+	JZ          done274
 	SUBQ        $0x08, R12
-	JGE         vectors262
+	JL          last275
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done274
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (R8), Y0, Y6
+	VMASKMOVPS  (R9), Y0, Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMASKMOVPS  Y5, Y0, (R11)
+	JMP         done274
 
-rest263:
-	ADDQ        $0x08, R12
-	JZ          done264
-	VMASKMOVPS  (R10), Y0, Y3
-	VMASKMOVPS  (R11), Y0, Y4
-	VMASKMOVPS  (R8), Y0, Y5
-	VMASKMOVPS  (R9), Y0, Y6
-	VMULPS      Y1, Y5, Y5
-	VFMADD231PS Y6, Y5, Y4
-	VMULPS      Y3, Y6, Y6
-	VFMADD231PS Y6, Y5, Y2
-	VMASKMOVPS  Y4, Y0, (R11)
+last275:
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (R8), Y0, Y6
+	VMASKMOVPS  (R9), Y0, Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMASKMOVPS  Y5, Y0, (R11)
 
-done264:
+done274:
+	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
 	VUNPCKLPS    X2, X2, X3
@@ -3591,20 +4394,20 @@ done264:
 	VUNPCKHPD    X3, X3, X3
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
-	CMPQ         AX, $0x00000100
-	JLE          summed261
+	CMPQ         AX, $0x00000200
+	JLE          summed271
 	CMPQ         (SP), AX
-	JNE          further260
+	JNE          further270
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further260:
+further270:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block259
+	SUBQ    $0x00000200, (SP)
+	JG      block269
 
-summed261:
+summed271:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -3615,18 +4418,18 @@ summed261:
 	VCVTPS2PD    X1, Y1
 	VMULPD       Y1, Y2, Y2
 	VCVTPD2PSY   Y2, X1
-	VMOVSS       X1, 72(SP)
+	VMOVSS       X1, 328(SP)
 	VCVTPS2PD    X1, Y1
 	MOVQ         DX, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSS (R9)(CX*4), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSS 72(SP), Y2
+	VBROADCASTSS 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest266
+	JL           rest277
 
-vectors265:
+vectors276:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -3640,11 +4443,11 @@ vectors265:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors265
+	JGE          vectors276
 
-rest266:
+rest277:
 	ADDQ         $0x08, R10
-	JZ           done267
+	JZ           done278
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -3653,7 +4456,7 @@ rest266:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done267:
+done278:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3661,10 +4464,10 @@ done267:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows257
+	JMP  rows267
 
-done258:
-done224:
+done268:
+done233:
 	VZEROUPPER
 	RET
 
@@ -3683,10 +4486,10 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows268:
+rows279:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done269
+	JG   done280
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -3698,9 +4501,9 @@ rows268:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest271
+	JL   rest282
 
-vectors270:
+vectors281:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R10), Y3
@@ -3756,11 +4559,11 @@ vectors270:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors270
+	JGE         vectors281
 
-rest271:
+rest282:
 	ADDQ        $0x08, R13
-	JZ          done272
+	JZ          done283
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -3811,28 +4614,28 @@ rest271:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done272:
+done283:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows268
+	JMP  rows279
 
-done269:
-rows273:
+done280:
+rows284:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done274
+	JG   done285
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest276
+	JL   rest287
 
-vectors275:
+vectors286:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R8), Y3
@@ -3849,11 +4652,11 @@ vectors275:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors275
+	JGE         vectors286
 
-rest276:
+rest287:
 	ADDQ        $0x08, R9
-	JZ          done277
+	JZ          done288
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -3868,16 +4671,16 @@ rest276:
 	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done277:
+done288:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows273
+	JMP  rows284
 
-done274:
+done285:
 	VZEROUPPER
 	RET
 
@@ -3896,21 +4699,21 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain278
+	JE      plain289
 	XORQ    CX, CX
 
-rows280:
+rows291:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done281
+	JG   done292
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest283
+	JL   rest294
 
-vectors282:
+vectors293:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
@@ -3924,9 +4727,9 @@ vectors282:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors282
+	JGE         vectors293
 
-rest283:
+rest294:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -3935,27 +4738,27 @@ rest283:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows280
+	JMP  rows291
 
-done281:
+done292:
 	SFENCE
-	JMP done279
+	JMP done290
 
-plain278:
+plain289:
 	XORQ CX, CX
 
-rows285:
+rows296:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done286
+	JG   done297
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest288
+	JL   rest299
 
-vectors287:
+vectors298:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -3981,11 +4784,11 @@ vectors287:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors287
+	JGE         vectors298
 
-rest288:
+rest299:
 	ADDQ        $0x08, R11
-	JZ          done289
+	JZ          done300
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -4006,7 +4809,7 @@ rest288:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done289:
+done300:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -4015,21 +4818,21 @@ done289:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows285
+	JMP  rows296
 
-done286:
-rows290:
+done297:
+rows301:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done291
+	JG   done302
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest293
+	JL   rest304
 
-vectors292:
+vectors303:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -4043,11 +4846,11 @@ vectors292:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors292
+	JGE         vectors303
 
-rest293:
+rest304:
 	ADDQ        $0x08, R10
-	JZ          done294
+	JZ          done305
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -4056,7 +4859,7 @@ rest293:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done294:
+done305:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4065,10 +4868,10 @@ done294:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows290
+	JMP  rows301
 
-done291:
-done279:
+done302:
+done290:
 	VZEROUPPER
 	RET
 
@@ -4088,10 +4891,10 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows295:
+rows306:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done296
+	JG   done307
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -4102,9 +4905,9 @@ rows295:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest298
+	JL   rest309
 
-vectors297:
+vectors308:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R10), Y3
@@ -4154,11 +4957,11 @@ vectors297:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R13
 	SUBQ        $0x08, R14
-	JGE         vectors297
+	JGE         vectors308
 
-rest298:
+rest309:
 	ADDQ        $0x08, R14
-	JZ          done299
+	JZ          done310
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -4202,7 +5005,7 @@ rest298:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done299:
+done310:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -4211,22 +5014,22 @@ done299:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows295
+	JMP  rows306
 
-done296:
-rows300:
+done307:
+rows311:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done301
+	JG   done312
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest303
+	JL   rest314
 
-vectors302:
+vectors313:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R9), Y3
@@ -4248,11 +5051,11 @@ vectors302:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors302
+	JGE         vectors313
 
-rest303:
+rest314:
 	ADDQ        $0x08, R11
-	JZ          done304
+	JZ          done315
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -4270,7 +5073,7 @@ rest303:
 	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done304:
+done315:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4279,9 +5082,9 @@ done304:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows300
+	JMP  rows311
 
-done301:
+done312:
 	VZEROUPPER
 	RET
 
@@ -4301,13 +5104,13 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain305
+	JE      plain316
 	XORQ    CX, CX
 
-rows307:
+rows318:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done308
+	JG   done319
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -4315,9 +5118,9 @@ rows307:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest310
+	JL   rest321
 
-vectors309:
+vectors320:
 	VMOVUPS      (BX), Y0
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
@@ -4341,9 +5144,9 @@ vectors309:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors309
+	JGE          vectors320
 
-rest310:
+rest321:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4354,19 +5157,19 @@ rest310:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows307
+	JMP  rows318
 
-done308:
+done319:
 	SFENCE
-	JMP done306
+	JMP done317
 
-plain305:
+plain316:
 	XORQ CX, CX
 
-rows312:
+rows323:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done313
+	JG   done324
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -4374,9 +5177,9 @@ rows312:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest315
+	JL   rest326
 
-vectors314:
+vectors325:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -4419,11 +5222,11 @@ vectors314:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors314
+	JGE          vectors325
 
-rest315:
+rest326:
 	ADDQ         $0x08, R14
-	JZ           done316
+	JZ           done327
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -4458,7 +5261,7 @@ rest315:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done316:
+done327:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
@@ -4469,13 +5272,13 @@ done316:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows312
+	JMP  rows323
 
-done313:
-rows317:
+done324:
+rows328:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done318
+	JG   done329
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -4483,9 +5286,9 @@ rows317:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest320
+	JL   rest331
 
-vectors319:
+vectors330:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -4507,11 +5310,11 @@ vectors319:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors319
+	JGE          vectors330
 
-rest320:
+rest331:
 	ADDQ         $0x08, R13
-	JZ           done321
+	JZ           done332
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -4525,7 +5328,7 @@ rest320:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done321:
+done332:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4536,10 +5339,10 @@ done321:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows317
+	JMP  rows328
 
-done318:
-done306:
+done329:
+done317:
 	VZEROUPPER
 	RET
 
@@ -4551,10 +5354,10 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop322:
+loop333:
 	LEAQ      16(BX), SI
 	CMPQ      SI, DX
-	JG        done323
+	JG        done334
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
@@ -4568,32 +5371,32 @@ loop322:
 	VADDPD    96(AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, 96(AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop322
+	JMP       loop333
 
-done323:
-loop324:
+done334:
+loop335:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done325
+	JG        done336
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop324
+	JMP       loop335
 
-done325:
-loop326:
+done336:
+loop337:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done327
+	JG        done338
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop326
+	JMP       loop337
 
-done327:
+done338:
 	VZEROUPPER
 	RET
 
@@ -4611,23 +5414,23 @@ TEXT ·maxF32AVX2(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest329
+	JZ           rest340
 
-vectors328:
+vectors339:
 	VMOVUPS (AX)(DX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors328
+	JL      vectors339
 
-rest329:
+rest340:
 	CMPQ       DX, CX
-	JGE        done330
+	JGE        done341
 	VMASKMOVPS (AX)(DX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done330:
+done341:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPS       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -4654,68 +5457,150 @@ TEXT ·expSumF32AVX2(SB), NOSPLIT, $0-60
 	VMOVUPS      32(SI)(BX*4), Y0
 	VBROADCASTSS top+48(FP), Y1
 	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-8, SI
-	JZ           rest332
+	ANDQ         $-16, SI
+	JZ           rest343
 
-vectors331:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y1, Y3, Y4
-	VADDPS       Y4, Y1, Y5
-	VSUBPS       Y5, Y3, Y5
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_5<>+0(SB), Y6
-	VFMADD231PS  literal32_4<>+0(SB), Y4, Y6
-	VSUBPS       literal32_5<>+0(SB), Y6, Y7
-	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
-	VADDPS       Y5, Y4, Y4
-	VFNMADD231PS literal32_7<>+0(SB), Y7, Y4
-	VMOVUPS      literal32_8<>+0(SB), Y5
-	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      Y5, (AX)(BX*4)
-	VADDPS       Y5, Y2, Y2
+vectors342:
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x00000008, BX
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y3, Y3
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors331
+	JL           vectors342
 
-rest332:
+rest343:
 	CMPQ         BX, DX
-	JGE          done333
-	VMASKMOVPS   (CX)(BX*4), Y0, Y3
-	VSUBPS       Y1, Y3, Y4
-	VADDPS       Y4, Y1, Y1
-	VSUBPS       Y1, Y3, Y1
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_5<>+0(SB), Y5
-	VFMADD231PS  literal32_4<>+0(SB), Y4, Y5
-	VSUBPS       literal32_5<>+0(SB), Y5, Y6
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
-	VADDPS       Y1, Y4, Y4
-	VFNMADD231PS literal32_7<>+0(SB), Y6, Y4
+	JGE          done344
+	LEAQ         8(BX), SI
+	CMPQ         SI, DX
+	JG           last345
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y2, Y2
+	MOVQ         SI, BX
+	CMPQ         BX, DX
+	JGE          done344
+	VMASKMOVPS   (CX)(BX*4), Y0, Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VSUBPS       Y1, Y4, Y1
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y5
+	VADDPS       Y1, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y5
 	VMOVUPS      literal32_8<>+0(SB), Y1
-	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y1, Y1
-	VANDPS       Y3, Y1, Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VANDPS       Y0, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	JMP          done344
+
+last345:
+	VMASKMOVPS   (CX)(BX*4), Y0, Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VSUBPS       Y1, Y4, Y1
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y5
+	VADDPS       Y1, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VANDPS       Y4, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done333:
+done344:
+	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -4851,23 +5736,23 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest335
+	JZ           rest347
 
-vectors334:
+vectors346:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors334
+	JL      vectors346
 
-rest335:
+rest347:
 	CMPQ       BX, DX
-	JGE        done336
+	JGE        done348
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done336:
+done348:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -4877,68 +5762,150 @@ done336:
 	VMOVSS       X1, top+48(FP)
 	VBROADCASTSS X1, Y1
 	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-8, SI
-	JZ           rest338
+	ANDQ         $-16, SI
+	JZ           rest350
 
-vectors337:
-	VMOVUPS      (CX)(BX*4), Y3
-	VSUBPS       Y1, Y3, Y4
-	VADDPS       Y4, Y1, Y5
-	VSUBPS       Y5, Y3, Y5
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_5<>+0(SB), Y6
-	VFMADD231PS  literal32_4<>+0(SB), Y4, Y6
-	VSUBPS       literal32_5<>+0(SB), Y6, Y7
-	VFNMADD231PS literal32_6<>+0(SB), Y7, Y4
-	VADDPS       Y5, Y4, Y4
-	VFNMADD231PS literal32_7<>+0(SB), Y7, Y4
-	VMOVUPS      literal32_8<>+0(SB), Y5
-	VFMADD213PS  literal32_9<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_10<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_11<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y5
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
-	VANDPS       Y3, Y5, Y5
-	VMOVUPS      Y5, (AX)(BX*4)
-	VADDPS       Y5, Y2, Y2
+vectors349:
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y2, Y2
+	ADDQ         $0x00000008, BX
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y3, Y3
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors337
+	JL           vectors349
 
-rest338:
+rest350:
 	CMPQ         BX, DX
-	JGE          done339
-	VMASKMOVPS   (CX)(BX*4), Y0, Y3
-	VSUBPS       Y1, Y3, Y4
-	VADDPS       Y4, Y1, Y1
-	VSUBPS       Y1, Y3, Y1
-	VCMPPS       $0x15, literal32_3<>+0(SB), Y4, Y3
-	VMOVUPS      literal32_5<>+0(SB), Y5
-	VFMADD231PS  literal32_4<>+0(SB), Y4, Y5
-	VSUBPS       literal32_5<>+0(SB), Y5, Y6
-	VFNMADD231PS literal32_6<>+0(SB), Y6, Y4
-	VADDPS       Y1, Y4, Y4
-	VFNMADD231PS literal32_7<>+0(SB), Y6, Y4
+	JGE          done351
+	LEAQ         8(BX), SI
+	CMPQ         SI, DX
+	JG           last352
+	VMOVUPS      (CX)(BX*4), Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y6
+	VSUBPS       Y6, Y4, Y6
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y7
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y7
+	VSUBPS       literal32_5<>+0(SB), Y7, Y8
+	VFNMADD231PS literal32_6<>+0(SB), Y8, Y5
+	VADDPS       Y6, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y8, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y6
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VMOVUPS      Y6, (AX)(BX*4)
+	VADDPS       Y6, Y2, Y2
+	MOVQ         SI, BX
+	CMPQ         BX, DX
+	JGE          done351
+	VMASKMOVPS   (CX)(BX*4), Y0, Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VSUBPS       Y1, Y4, Y1
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y5
+	VADDPS       Y1, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y5
 	VMOVUPS      literal32_8<>+0(SB), Y1
-	VFMADD213PS  literal32_9<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_10<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_11<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_12<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
-	VFMADD213PS  literal32_13<>+0(SB), Y4, Y1
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y1, Y1
-	VANDPS       Y3, Y1, Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VANDPS       Y4, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VANDPS       Y0, Y1, Y1
+	VADDPS       Y1, Y3, Y3
+	JMP          done351
+
+last352:
+	VMASKMOVPS   (CX)(BX*4), Y0, Y4
+	VSUBPS       Y1, Y4, Y5
+	VADDPS       Y5, Y1, Y1
+	VSUBPS       Y1, Y4, Y1
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y5, Y4
+	VMOVUPS      literal32_5<>+0(SB), Y6
+	VFMADD231PS  literal32_4<>+0(SB), Y5, Y6
+	VSUBPS       literal32_5<>+0(SB), Y6, Y7
+	VFNMADD231PS literal32_6<>+0(SB), Y7, Y5
+	VADDPS       Y1, Y5, Y5
+	VFNMADD231PS literal32_7<>+0(SB), Y7, Y5
+	VMOVUPS      literal32_8<>+0(SB), Y1
+	VFMADD213PS  literal32_9<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_10<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_11<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_12<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VFMADD213PS  literal32_13<>+0(SB), Y5, Y1
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y1, Y1
+	VANDPS       Y4, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done339:
+done351:
+	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -4952,24 +5919,24 @@ done339:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest341
+	JZ           rest354
 
-vectors340:
+vectors353:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors340
+	JL      vectors353
 
-rest341:
+rest354:
 	CMPQ       CX, DX
-	JGE        done342
+	JGE        done355
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done342:
+done355:
 	VZEROUPPER
 	RET
 
@@ -4989,41 +5956,85 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	VMOVUPS 32(SI)(BX*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
 	XORQ    BX, BX
 	MOVQ    DX, SI
-	ANDQ    $-8, SI
-	JZ      rest344
+	ANDQ    $-16, SI
+	JZ      rest357
 
-vectors343:
-	VMOVUPS      (AX)(BX*4), Y3
-	VMOVUPS      (CX)(BX*4), Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X3, Y3
+vectors356:
+	VMOVUPS      (AX)(BX*4), Y5
+	VMOVUPS      (CX)(BX*4), Y6
+	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X5, Y5
-	VEXTRACTF128 $0x01, Y4, X6
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y6, X8
 	VCVTPS2PD    X6, Y6
-	VFMADD231PD  Y3, Y4, Y1
-	VFMADD231PD  Y5, Y6, Y2
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y5, Y6, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	ADDQ         $0x00000008, BX
+	VMOVUPS      (AX)(BX*4), Y5
+	VMOVUPS      (CX)(BX*4), Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y5, Y6, Y3
+	VFMADD231PD  Y7, Y8, Y4
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors343
+	JL           vectors356
 
-rest344:
+rest357:
 	CMPQ         BX, DX
-	JGE          done345
-	VMASKMOVPS   (AX)(BX*4), Y0, Y3
-	VMASKMOVPS   (CX)(BX*4), Y0, Y4
-	VEXTRACTF128 $0x01, Y3, X5
-	VCVTPS2PD    X3, Y3
+	JGE          done358
+	LEAQ         8(BX), SI
+	CMPQ         SI, DX
+	JG           last359
+	VMOVUPS      (AX)(BX*4), Y5
+	VMOVUPS      (CX)(BX*4), Y6
+	VEXTRACTF128 $0x01, Y5, X7
 	VCVTPS2PD    X5, Y5
-	VEXTRACTF128 $0x01, Y4, X6
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y6, X8
 	VCVTPS2PD    X6, Y6
-	VFMADD231PD  Y3, Y4, Y1
-	VFMADD231PD  Y5, Y6, Y2
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y5, Y6, Y1
+	VFMADD231PD  Y7, Y8, Y2
+	MOVQ         SI, BX
+	CMPQ         BX, DX
+	JGE          done358
+	VMASKMOVPS   (AX)(BX*4), Y0, Y5
+	VMASKMOVPS   (CX)(BX*4), Y0, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y5, Y6, Y3
+	VFMADD231PD  Y7, Y8, Y4
+	JMP          done358
 
-done345:
+last359:
+	VMASKMOVPS   (AX)(BX*4), Y0, Y5
+	VMASKMOVPS   (CX)(BX*4), Y0, Y6
+	VEXTRACTF128 $0x01, Y5, X7
+	VCVTPS2PD    X5, Y5
+	VCVTPS2PD    X7, Y7
+	VEXTRACTF128 $0x01, Y6, X8
+	VCVTPS2PD    X6, Y6
+	VCVTPS2PD    X8, Y8
+	VFMADD231PD  Y5, Y6, Y1
+	VFMADD231PD  Y7, Y8, Y2
+
+done358:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -5034,9 +6045,9 @@ done345:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest347
+	JZ           rest361
 
-vectors346:
+vectors360:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -5044,18 +6055,18 @@ vectors346:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors346
+	JL      vectors360
 
-rest347:
+rest361:
 	CMPQ       BX, DX
-	JGE        done348
+	JGE        done362
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done348:
+done362:
 	VZEROUPPER
 	RET
 
@@ -5074,9 +6085,9 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest350
+	JZ      rest364
 
-vectors349:
+vectors363:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_16<>+0(SB), Y3
@@ -5111,11 +6122,11 @@ vectors349:
 	VMOVUPS      Y3, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors349
+	JL           vectors363
 
-rest350:
+rest364:
 	CMPQ         SI, BX
-	JGE          done351
+	JGE          done365
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_16<>+0(SB), Y3
@@ -5149,7 +6160,7 @@ rest350:
 	VFNMADD231PS Y1, Y2, Y3
 	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
 
-done351:
+done365:
 	VZEROUPPER
 	RET
 
@@ -5205,9 +6216,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest353
+	JZ           rest367
 
-vectors352:
+vectors366:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -5227,11 +6238,11 @@ vectors352:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors352
+	JL          vectors366
 
-rest353:
+rest367:
 	CMPQ        DI, SI
-	JGE         done354
+	JGE         done368
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -5250,7 +6261,7 @@ rest353:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done354:
+done368:
 	VZEROUPPER
 	RET
 
@@ -5288,17 +6299,17 @@ TEXT ·dyTF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows355:
+rows369:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done356
+	JG   done370
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest358
+	JL   rest372
 
-vectors357:
+vectors371:
 	VMOVUPS      (DX), Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
@@ -5330,11 +6341,11 @@ vectors357:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x08, R8
-	JGE          vectors357
+	JGE          vectors371
 
-rest358:
+rest372:
 	ADDQ         $0x08, R8
-	JZ           done359
+	JZ           done373
 	VMASKMOVPS   (DX), Y2, Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
@@ -5363,16 +6374,16 @@ rest358:
 	VFMADD213PS  Y8, Y6, Y7
 	VMASKMOVPS   Y7, Y2, (BX)
 
-done359:
+done373:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows355
+	JMP  rows369
 
-done356:
+done370:
 	VZEROUPPER
 	RET
 
@@ -5381,7 +6392,7 @@ GLOBL literal32_23<>(SB), RODATA|NOPTR, $4
 
 // func dyTBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, rows int) (dalpha float64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $0-168
+TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $64-168
 	MOVQ         gamma_len+80(FP), AX
 	VBROADCASTSS literal32_14<>+0(SB), Y0
 	VBROADCASTSS literal32_19<>+0(SB), Y1
@@ -5402,20 +6413,24 @@ TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $0-168
 	VMULPS       Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, (SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 32(SP)
 	XORQ         CX, CX
 
-rows360:
+rows374:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done361
+	JG   done375
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
-	SUBQ $0x08, R10
-	JL   rest363
+	SUBQ $0x10, R10
+	JL   rest377
 
-vectors362:
+vectors376:
 	VMOVUPS      (DX), Y9
 	VMOVUPS      (BX), Y10
 	VMULPS       Y3, Y9, Y11
@@ -5462,24 +6477,175 @@ vectors362:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	TESTQ        $0x00000038, R10
-	JNZ          further365
-	CMPQ         R10, $0x08
-	JL           further365
-	VEXTRACTF128 $0x01, Y7, X9
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (BX), Y10
+	VMULPS       Y3, Y9, Y11
+	VORPS        Y1, Y11, Y12
+	VCMPPS       $0x15, Y5, Y12, Y13
+	VMAXPS       Y12, Y5, Y12
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y12, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y12, Y15
+	VMULPS       Y12, Y15, Y15
+	VFMADD213PS  Y12, Y12, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VSUBPS       Y14, Y0, Y12
+	VFNMADD231PS Y14, Y15, Y12
+	VFMADD213PS  Y14, Y14, Y15
+	VANDPS       Y13, Y15, Y15
+	VSUBPS       Y12, Y4, Y13
+	VDIVPS       Y13, Y0, Y13
+	VMULPS       Y13, Y12, Y12
+	VMULPS       Y13, Y15, Y15
+	VMULPS       Y13, Y15, Y15
+	VANDPS       Y1, Y11, Y11
+	VORPS        Y11, Y12, Y12
+	VFMADD213PS  (R8), Y10, Y12
+	VMOVUPS      Y12, (R8)
+	VMOVUPS      (R9), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R9)
+	VMULPS       (DI), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y8
+	VMULPS       Y6, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        $0x00000070, R10
+	JNZ          further379
+	CMPQ         R10, $0x10
+	JL           further379
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VEXTRACTF128 $0x01, Y7, X11
 	VCVTPS2PD    X7, Y7
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y7, Y8, Y8
-	VADDPD       Y9, Y8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y7, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y7, Y7, Y7
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y8, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
 
-further365:
-	SUBQ $0x08, R10
-	JGE  vectors362
+further379:
+	SUBQ $0x10, R10
+	JGE  vectors376
 
-rest363:
-	ADDQ         $0x08, R10
-	JZ           done364
+rest377:
+	ADDQ         $0x10, R10
+	JZ           done378
+	SUBQ         $0x08, R10
+	JL           last380
+	VMOVUPS      (DX), Y9
+	VMOVUPS      (BX), Y10
+	VMULPS       Y3, Y9, Y11
+	VORPS        Y1, Y11, Y12
+	VCMPPS       $0x15, Y5, Y12, Y13
+	VMAXPS       Y12, Y5, Y12
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y12, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y12, Y15
+	VMULPS       Y12, Y15, Y15
+	VFMADD213PS  Y12, Y12, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VSUBPS       Y14, Y0, Y12
+	VFNMADD231PS Y14, Y15, Y12
+	VFMADD213PS  Y14, Y14, Y15
+	VANDPS       Y13, Y15, Y15
+	VSUBPS       Y12, Y4, Y13
+	VDIVPS       Y13, Y0, Y13
+	VMULPS       Y13, Y12, Y12
+	VMULPS       Y13, Y15, Y15
+	VMULPS       Y13, Y15, Y15
+	VANDPS       Y1, Y11, Y11
+	VORPS        Y11, Y12, Y12
+	VFMADD213PS  (R8), Y10, Y12
+	VMOVUPS      Y12, (R8)
+	VMOVUPS      (R9), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R9)
+	VMULPS       (DI), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VMULPS       Y6, Y10, Y10
+	VMOVUPS      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        R10, R10
+	JZ           done378
+	VMASKMOVPS   (DX), Y2, Y9
+	VMASKMOVPS   (BX), Y2, Y10
+	VMULPS       Y3, Y9, Y11
+	VORPS        Y1, Y11, Y12
+	VCMPPS       $0x15, Y5, Y12, Y13
+	VMAXPS       Y12, Y5, Y12
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y12, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y12
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y12
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y12, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y12, Y15
+	VMULPS       Y12, Y15, Y15
+	VFMADD213PS  Y12, Y12, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VSUBPS       Y14, Y0, Y12
+	VFNMADD231PS Y14, Y15, Y12
+	VFMADD213PS  Y14, Y14, Y15
+	VANDPS       Y13, Y15, Y15
+	VSUBPS       Y12, Y4, Y13
+	VDIVPS       Y13, Y0, Y13
+	VMULPS       Y13, Y12, Y12
+	VMULPS       Y13, Y15, Y15
+	VMULPS       Y13, Y15, Y15
+	VANDPS       Y1, Y11, Y11
+	VORPS        Y11, Y12, Y12
+	VMASKMOVPS   (R8), Y2, Y11
+	VFMADD213PS  Y11, Y10, Y12
+	VMASKMOVPS   Y12, Y2, (R8)
+	VMASKMOVPS   (R9), Y2, Y11
+	VADDPS       Y10, Y11, Y11
+	VMASKMOVPS   Y11, Y2, (R9)
+	VMASKMOVPS   (DI), Y2, Y11
+	VMULPS       Y11, Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y8
+	VMULPS       Y6, Y10, Y10
+	VMASKMOVPS   Y10, Y2, (SI)
+	JMP          done378
+
+last380:
 	VMASKMOVPS   (DX), Y2, Y9
 	VMASKMOVPS   (BX), Y2, Y10
 	VMULPS       Y3, Y9, Y11
@@ -5523,13 +6689,23 @@ rest363:
 	VMULPS       Y6, Y10, Y10
 	VMASKMOVPS   Y10, Y2, (SI)
 
-done364:
-	VEXTRACTF128 $0x01, Y7, X9
+done378:
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VEXTRACTF128 $0x01, Y7, X11
 	VCVTPS2PD    X7, Y7
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y7, Y8, Y8
-	VADDPD       Y9, Y8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y7, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y7, Y7, Y7
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y8, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
 	MOVQ         AX, DI
 	ANDQ         $0x00000007, DI
 	SHLQ         $0x02, DI
@@ -5537,16 +6713,19 @@ done364:
 	ADDQ         DI, BX
 	ADDQ         DI, SI
 	ADDQ         $0x01, CX
-	JMP          rows360
+	JMP          rows374
 
-done361:
-	VEXTRACTF128 $0x01, Y8, X0
-	VADDPD       X0, X8, X8
-	VPERMILPD    $0x01, X8, X0
-	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_25<>+0(SB), Y0
-	VMULPD       Y0, Y8, Y8
-	VMOVSD       X8, dalpha+160(FP)
+done375:
+	VMOVUPD      (SP), Y0
+	VMOVUPD      32(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_25<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dalpha+160(FP)
 	VZEROUPPER
 	RET
 
@@ -5575,17 +6754,17 @@ TEXT ·derfF32AVX2(SB), NOSPLIT, $0-136
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows366:
+rows381:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done367
+	JG   done382
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest369
+	JL   rest384
 
-vectors368:
+vectors383:
 	VMOVUPS      (DX), Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
@@ -5630,11 +6809,11 @@ vectors368:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x08, R9
-	JGE          vectors368
+	JGE          vectors383
 
-rest369:
+rest384:
 	ADDQ         $0x08, R9
-	JZ           done370
+	JZ           done385
 	VMASKMOVPS   (DX), Y2, Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
@@ -5675,7 +6854,7 @@ rest369:
 	VFMADD213PS  Y7, Y6, Y9
 	VMASKMOVPS   Y9, Y2, (BX)
 
-done370:
+done385:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
@@ -5683,9 +6862,9 @@ done370:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows366
+	JMP  rows381
 
-done367:
+done382:
 	VZEROUPPER
 	RET
 
@@ -5791,7 +6970,7 @@ GLOBL literal32_35<>(SB), RODATA|NOPTR, $32
 
 // func derfBackwardF32AVX2(dx []float32, x []float32, erf []float32, dy []float32, gamma []float32, dgamma []float32, dbeta []float32, alpha float32, shift float32, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
+TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $128-200
 	MOVQ         gamma_len+104(FP), AX
 	VBROADCASTSS literal32_14<>+0(SB), Y0
 	VBROADCASTSS literal32_19<>+0(SB), Y0
@@ -5813,20 +6992,28 @@ TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $0-200
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, (SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 32(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 64(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 96(SP)
 	XORQ         CX, CX
 
-rows371:
+rows386:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done372
+	JG   done387
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
-	SUBQ $0x08, R11
-	JL   rest374
+	SUBQ $0x10, R11
+	JL   rest389
 
-vectors373:
+vectors388:
 	VMOVUPS      (BX), Y9
 	VMOVUPS      (SI), Y10
 	VMOVUPS      Y3, Y11
@@ -5858,7 +7045,7 @@ vectors373:
 	VMULPS       (R8), Y10, Y10
 	VMULPS       Y15, Y10, Y10
 	VFMADD231PS  Y9, Y10, Y5
-	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
 	VMULPS       Y4, Y10, Y10
 	VMOVUPS      Y10, (DI)
 	ADDQ         $+32, R8
@@ -5868,30 +7055,175 @@ vectors373:
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
-	TESTQ        $0x00000038, R11
-	JNZ          further376
-	CMPQ         R11, $0x08
-	JL           further376
-	VEXTRACTF128 $0x01, Y5, X9
+	VMOVUPS      (BX), Y9
+	VMOVUPS      (SI), Y10
+	VMOVUPS      Y3, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMULPS       Y11, Y11, Y11
+	VORPS        Y0, Y11, Y11
+	VMOVUPS      (DX), Y12
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y11, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y14, Y15, Y15
+	VANDPS       Y13, Y15, Y15
+	VFMADD213PS  (R9), Y10, Y12
+	VMOVUPS      Y12, (R9)
+	VMOVUPS      (R10), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R10)
+	VMULPS       (R8), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VADDPS       Y10, Y8, Y8
+	VMULPS       Y4, Y10, Y10
+	VMOVUPS      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        $0x00000070, R11
+	JNZ          further391
+	CMPQ         R11, $0x10
+	JL           further391
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VEXTRACTF128 $0x01, Y5, X11
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y5, Y7, Y7
-	VADDPD       Y9, Y7, Y7
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y5, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y5, Y5, Y5
-	VEXTRACTF128 $0x01, Y6, X9
+	VEXTRACTF128 $0x01, Y6, X11
 	VCVTPS2PD    X6, Y6
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y6, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y6, Y6, Y6
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
+	VMOVUPD      64(SP), Y9
+	VMOVUPD      96(SP), Y10
+	VEXTRACTF128 $0x01, Y7, X11
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y7, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y7, Y7, Y7
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y8, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, 64(SP)
+	VMOVUPD      Y10, 96(SP)
 
-further376:
-	SUBQ $0x08, R11
-	JGE  vectors373
+further391:
+	SUBQ $0x10, R11
+	JGE  vectors388
 
-rest374:
-	ADDQ         $0x08, R11
-	JZ           done375
+rest389:
+	ADDQ         $0x10, R11
+	JZ           done390
+	SUBQ         $0x08, R11
+	JL           last392
+	VMOVUPS      (BX), Y9
+	VMOVUPS      (SI), Y10
+	VMOVUPS      Y3, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMULPS       Y11, Y11, Y11
+	VORPS        Y0, Y11, Y11
+	VMOVUPS      (DX), Y12
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y11, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y14, Y15, Y15
+	VANDPS       Y13, Y15, Y15
+	VFMADD213PS  (R9), Y10, Y12
+	VMOVUPS      Y12, (R9)
+	VMOVUPS      (R10), Y11
+	VADDPS       Y10, Y11, Y11
+	VMOVUPS      Y11, (R10)
+	VMULPS       (R8), Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VADDPS       Y10, Y7, Y7
+	VMULPS       Y4, Y10, Y10
+	VMOVUPS      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        R11, R11
+	JZ           done390
+	VMASKMOVPS   (BX), Y1, Y9
+	VMASKMOVPS   (SI), Y1, Y10
+	VMOVUPS      Y3, Y11
+	VFMADD231PS  Y2, Y9, Y11
+	VMULPS       Y11, Y11, Y11
+	VORPS        Y0, Y11, Y11
+	VMASKMOVPS   (DX), Y1, Y12
+	VCMPPS       $0x15, literal32_3<>+0(SB), Y11, Y13
+	VMOVUPS      literal32_5<>+0(SB), Y14
+	VFMADD231PS  literal32_4<>+0(SB), Y11, Y14
+	VSUBPS       literal32_5<>+0(SB), Y14, Y15
+	VFNMADD231PS literal32_6<>+0(SB), Y15, Y11
+	VFNMADD231PS literal32_7<>+0(SB), Y15, Y11
+	VMOVUPS      literal32_8<>+0(SB), Y15
+	VFMADD213PS  literal32_9<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_10<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_11<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_12<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VFMADD213PS  literal32_13<>+0(SB), Y11, Y15
+	VPSLLD       $0x17, Y14, Y14
+	VMULPS       Y14, Y15, Y15
+	VANDPS       Y13, Y15, Y15
+	VMASKMOVPS   (R9), Y1, Y11
+	VFMADD213PS  Y11, Y10, Y12
+	VMASKMOVPS   Y12, Y1, (R9)
+	VMASKMOVPS   (R10), Y1, Y11
+	VADDPS       Y10, Y11, Y11
+	VMASKMOVPS   Y11, Y1, (R10)
+	VMASKMOVPS   (R8), Y1, Y11
+	VMULPS       Y11, Y10, Y10
+	VMULPS       Y15, Y10, Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VADDPS       Y10, Y8, Y8
+	VMULPS       Y4, Y10, Y10
+	VMASKMOVPS   Y10, Y1, (DI)
+	JMP          done390
+
+last392:
 	VMASKMOVPS   (BX), Y1, Y9
 	VMASKMOVPS   (SI), Y1, Y10
 	VMOVUPS      Y3, Y11
@@ -5925,23 +7257,43 @@ rest374:
 	VMULPS       Y11, Y10, Y10
 	VMULPS       Y15, Y10, Y10
 	VFMADD231PS  Y9, Y10, Y5
-	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
 	VMULPS       Y4, Y10, Y10
 	VMASKMOVPS   Y10, Y1, (DI)
 
-done375:
-	VEXTRACTF128 $0x01, Y5, X9
+done390:
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VEXTRACTF128 $0x01, Y5, X11
 	VCVTPS2PD    X5, Y5
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y5, Y7, Y7
-	VADDPD       Y9, Y7, Y7
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y5, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y5, Y5, Y5
-	VEXTRACTF128 $0x01, Y6, X9
+	VEXTRACTF128 $0x01, Y6, X11
 	VCVTPS2PD    X6, Y6
-	VCVTPS2PD    X9, Y9
-	VADDPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y6, Y9, Y9
+	VADDPD       Y11, Y10, Y10
 	VXORPS       Y6, Y6, Y6
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
+	VMOVUPD      64(SP), Y9
+	VMOVUPD      96(SP), Y10
+	VEXTRACTF128 $0x01, Y7, X11
+	VCVTPS2PD    X7, Y7
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y7, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y7, Y7, Y7
+	VEXTRACTF128 $0x01, Y8, X11
+	VCVTPS2PD    X8, Y8
+	VCVTPS2PD    X11, Y11
+	VADDPD       Y8, Y9, Y9
+	VADDPD       Y11, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, 64(SP)
+	VMOVUPD      Y10, 96(SP)
 	MOVQ         AX, R8
 	ANDQ         $0x00000007, R8
 	SHLQ         $0x02, R8
@@ -5950,23 +7302,29 @@ done375:
 	ADDQ         R8, DI
 	ADDQ         R8, DX
 	ADDQ         $0x01, CX
-	JMP          rows371
+	JMP          rows386
 
-done372:
-	VEXTRACTF128 $0x01, Y7, X0
-	VADDPD       X0, X7, X7
-	VPERMILPD    $0x01, X7, X0
-	VADDPD       X0, X7, X7
-	VBROADCASTSD literal64_37<>+0(SB), Y0
-	VMULPD       Y0, Y7, Y7
-	VMOVSD       X7, dalpha+184(FP)
-	VEXTRACTF128 $0x01, Y8, X0
-	VADDPD       X0, X8, X8
-	VPERMILPD    $0x01, X8, X0
-	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_37<>+0(SB), Y0
-	VMULPD       Y0, Y8, Y8
-	VMOVSD       X8, dshift+192(FP)
+done387:
+	VMOVUPD      (SP), Y0
+	VMOVUPD      32(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dalpha+184(FP)
+	VMOVUPD      64(SP), Y0
+	VMOVUPD      96(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dshift+192(FP)
 	VZEROUPPER
 	RET
 
@@ -6027,26 +7385,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest378
+	JZ      rest394
 
-vectors377:
+vectors393:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors377
+	JL      vectors393
 
-rest378:
+rest394:
 	CMPQ       SI, BX
-	JGE        done379
+	JGE        done395
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done379:
+done395:
 	VZEROUPPER
 	RET
 
@@ -6065,24 +7423,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest381
+	JZ           rest397
 
-vectors380:
+vectors396:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors380
+	JL      vectors396
 
-rest381:
+rest397:
 	CMPQ       BX, DX
-	JGE        done382
+	JGE        done398
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done382:
+done398:
 	VZEROUPPER
 	RET
 
@@ -6110,9 +7468,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest384
+	JZ           rest400
 
-vectors383:
+vectors399:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -6134,11 +7492,11 @@ vectors383:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors383
+	JL          vectors399
 
-rest384:
+rest400:
 	CMPQ        DI, SI
-	JGE         done385
+	JGE         done401
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -6159,7 +7517,7 @@ rest384:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done385:
+done401:
 	VZEROUPPER
 	RET
 
@@ -6177,23 +7535,39 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	VMOVUPS 32(BX)(DX*8), Y2
 	XORQ    DX, DX
 	MOVQ    CX, BX
-	ANDQ    $-4, BX
-	JZ      rest387
+	ANDQ    $-8, BX
+	JZ      rest403
 
-vectors386:
+vectors402:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
+	VMOVUPD     (AX)(DX*8), Y3
+	VFMADD231PD Y3, Y3, Y1
+	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors386
+	JL          vectors402
 
-rest387:
+rest403:
 	CMPQ        DX, CX
-	JGE         done388
+	JGE         done404
+	LEAQ        4(DX), BX
+	CMPQ        BX, CX
+	JG          last405
+	VMOVUPD     (AX)(DX*8), Y3
+	VFMADD231PD Y3, Y3, Y0
+	MOVQ        BX, DX
+	CMPQ        DX, CX
+	JGE         done404
+	VMASKMOVPD  (AX)(DX*8), Y2, Y2
+	VFMADD231PD Y2, Y2, Y1
+	JMP         done404
+
+last405:
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done388:
+done404:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -6241,9 +7615,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done390
+	JZ         done407
 
-k389:
+k406:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -6268,9 +7642,9 @@ k389:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k389
+	JNZ          k406
 
-done390:
+done407:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -6292,10 +7666,10 @@ done390:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone392
-	JEQ          overwrite391
+	JPS          readCdone409
+	JEQ          overwrite408
 
-readCdone392:
+readCdone409:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -6320,9 +7694,9 @@ readCdone392:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done392
+	JMP         done409
 
-overwrite391:
+overwrite408:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -6336,7 +7710,7 @@ overwrite391:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done392:
+done409:
 	VZEROUPPER
 	RET
 
@@ -6364,9 +7738,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done394
+	JZ         done411
 
-k393:
+k410:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -6378,9 +7752,9 @@ k393:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k393
+	JNZ          k410
 
-done394:
+done411:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -6393,10 +7767,10 @@ done394:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone396
-	JEQ          overwrite395
+	JPS          readCdone413
+	JEQ          overwrite412
 
-readCdone396:
+readCdone413:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -6405,15 +7779,15 @@ readCdone396:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done396
+	JMP         done413
 
-overwrite395:
+overwrite412:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done396:
+done413:
 	VZEROUPPER
 	RET
 
@@ -6428,9 +7802,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks397:
+blocks414:
 	SUBQ       $0x00000004, SI
-	JL         done398
+	JL         done415
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -6461,15 +7835,15 @@ blocks397:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks397
+	JMP        blocks414
 
-done398:
+done415:
 	VZEROUPPER
 	RET
 
 // func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormF64AVX2(SB), NOSPLIT, $72-177
+TEXT ·layerNormF64AVX2(SB), NOSPLIT, $328-177
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -6482,7 +7856,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain399
+	JE      plain416
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -6491,81 +7865,104 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest403
+	JG      rest420
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block404:
+block421:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000100, R11
+	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x04, R10
-	JL      rest408
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R10
+	JL      rest425
 
-vectors407:
+vectors424:
 	VADDPD (R9), Y0, Y0
-	VADDPD (R9)(DX*1), Y1, Y1
+	VADDPD (R9)(DX*1), Y2, Y2
 	ADDQ   $+32, R9
-	SUBQ   $0x04, R10
-	JGE    vectors407
+	VADDPD (R9), Y1, Y1
+	VADDPD (R9)(DX*1), Y3, Y3
+	ADDQ   $+32, R9
+	SUBQ   $0x08, R10
+	JGE    vectors424
 
-rest408:
-	VEXTRACTF128 $0x01, Y0, X2
-	VADDPD       X2, X0, X0
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPD       X2, X1, X1
-	VXORPS       Y2, Y2, Y2
-	VUNPCKLPD    X1, X0, X2
-	VUNPCKHPD    X1, X0, X0
-	VADDPD       X0, X2, X2
-	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000100
-	JLE          summed406
+rest425:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X0, X1
+	VUNPCKHPD    X2, X0, X0
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed423
 	CMPQ         (SP), AX
-	JNE          further405
+	JNE          further422
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further405:
-	VADDPD  8(SP), Y2, Y2
-	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block404
+further422:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block421
 
-summed406:
+summed423:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y1, Y1
 	MOVQ         mean_base+96(FP), R9
-	VMOVUPD      X2, (R9)(CX*8)
+	VMOVUPD      X1, (R9)(CX*8)
 	MOVQ         mean_base+96(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	VBROADCASTSD 8(R9)(CX*8), Y2
 	MOVQ         BX, R9
 	MOVQ         AX, (SP)
 
-block410:
+block427:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000080, R11
+	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y3, Y3, Y3
-	VXORPS  Y6, Y6, Y6
-	VXORPS  Y4, Y4, Y4
-	VXORPS  Y5, Y5, Y5
 	VXORPS  Y0, Y0, Y0
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
+	VXORPS  Y6, Y6, Y6
 	VXORPS  Y9, Y9, Y9
-	SUBQ    $0x04, R10
-	JL      rest414
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 72(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 104(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 136(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 168(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 200(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 232(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 264(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 296(SP)
+	SUBQ    $0x08, R10
+	JL      rest431
 
-vectors413:
+vectors430:
 	VMOVUPD     (R9), Y10
 	VSUBPD      Y1, Y10, Y10
 	VADDPD      Y10, Y3, Y3
@@ -6575,28 +7972,59 @@ vectors413:
 	VADDPD      Y10, Y6, Y6
 	VFMADD231PD Y10, Y10, Y5
 	ADDQ        $+32, R9
-	TESTQ       $0x0000001c, R10
-	JNZ         further416
-	CMPQ        R10, $0x04
-	JL          further416
-	VADDPD      Y3, Y0, Y0
+	VMOVUPD     (R9), Y10
+	VSUBPD      Y1, Y10, Y10
+	VADDPD      Y10, Y0, Y0
+	VFMADD231PD Y10, Y10, Y7
+	VMOVUPD     (R9)(DX*1), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y9, Y9
+	VFMADD231PD Y10, Y10, Y8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further433
+	CMPQ        R10, $0x08
+	JL          further433
+	VADDPD      72(SP), Y3, Y3
+	VMOVUPD     Y3, 72(SP)
 	VXORPS      Y3, Y3, Y3
-	VADDPD      Y6, Y7, Y7
+	VADDPD      104(SP), Y0, Y0
+	VMOVUPD     Y0, 104(SP)
+	VXORPS      Y0, Y0, Y0
+	VADDPD      136(SP), Y6, Y6
+	VMOVUPD     Y6, 136(SP)
 	VXORPS      Y6, Y6, Y6
-	VADDPD      Y4, Y8, Y8
+	VADDPD      168(SP), Y9, Y9
+	VMOVUPD     Y9, 168(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPD      200(SP), Y4, Y4
+	VMOVUPD     Y4, 200(SP)
 	VXORPS      Y4, Y4, Y4
-	VADDPD      Y5, Y9, Y9
+	VADDPD      232(SP), Y7, Y7
+	VMOVUPD     Y7, 232(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPD      264(SP), Y5, Y5
+	VMOVUPD     Y5, 264(SP)
 	VXORPS      Y5, Y5, Y5
+	VADDPD      296(SP), Y8, Y8
+	VMOVUPD     Y8, 296(SP)
+	VXORPS      Y8, Y8, Y8
 
-further416:
-	SUBQ $0x04, R10
-	JGE  vectors413
+further433:
+	SUBQ $0x08, R10
+	JGE  vectors430
 
-rest414:
+rest431:
+	VADDPD       72(SP), Y3, Y3
+	VADDPD       104(SP), Y0, Y0
+	VADDPD       136(SP), Y6, Y6
+	VADDPD       168(SP), Y9, Y9
+	VADDPD       200(SP), Y4, Y4
+	VADDPD       232(SP), Y7, Y7
+	VADDPD       264(SP), Y5, Y5
+	VADDPD       296(SP), Y8, Y8
 	VADDPD       Y0, Y3, Y3
-	VADDPD       Y7, Y6, Y6
-	VADDPD       Y8, Y4, Y4
-	VADDPD       Y9, Y5, Y5
+	VADDPD       Y9, Y6, Y6
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPD       X0, X3, X3
 	VEXTRACTF128 $0x01, Y6, X0
@@ -6606,6 +8034,8 @@ rest414:
 	VUNPCKHPD    X6, X3, X3
 	VADDPD       X3, X0, X0
 	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y7, Y4, Y4
+	VADDPD       Y8, Y5, Y5
 	VEXTRACTF128 $0x01, Y4, X3
 	VADDPD       X3, X4, X4
 	VEXTRACTF128 $0x01, Y5, X3
@@ -6615,63 +8045,63 @@ rest414:
 	VUNPCKHPD    X5, X4, X4
 	VADDPD       X4, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000080
-	JLE          summed412
+	CMPQ         AX, $0x00000100
+	JLE          summed429
 	CMPQ         (SP), AX
-	JNE          further411
+	JNE          further428
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 40(SP)
 
-further411:
+further428:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block410
+	SUBQ    $0x00000100, (SP)
+	JG      block427
 
-summed412:
+summed429:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
 	VDIVPD       Y1, Y0, Y0
 	VDIVPD       Y1, Y3, Y3
-	VMULPD       Y0, Y0, Y1
-	VSUBPD       Y1, Y3, Y3
-	VXORPS       Y2, Y2, Y2
-	VMAXPD       Y3, Y2, Y3
-	VBROADCASTSD literal64_0<>+0(SB), Y2
-	VMULPD       Y2, Y1, Y1
-	VMOVUPD      Y0, Y2
-	VCMPPD       $0x15, Y3, Y1, Y1
-	VANDPD       Y1, Y2, Y2
-	VBROADCASTSD eps+168(FP), Y1
-	VADDPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y1, Y1
+	VBROADCASTSD eps+168(FP), Y2
+	VADDPD       Y2, Y3, Y3
 	VSQRTPD      Y3, Y3
-	VBROADCASTSD literal64_1<>+0(SB), Y1
-	VDIVPD       Y3, Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
 	MOVQ         rstd_base+144(FP), R9
-	VMOVUPD      X1, (R9)(CX*8)
+	VMOVUPD      X2, (R9)(CX*8)
 	MOVQ         mean_base+96(FP), R9
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      (R9)(CX*8), X3
-	VADDPD       Y3, Y2, Y2
+	VADDPD       Y3, Y1, Y1
 	MOVQ         mean_base+96(FP), R9
-	VMOVUPD      X2, (R9)(CX*8)
-	VSUBPD       Y2, Y3, Y3
+	VMOVUPD      X1, (R9)(CX*8)
+	VSUBPD       Y1, Y3, Y3
 	VADDPD       Y0, Y3, Y3
-	VMULPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
 	MOVQ         shift_base+120(FP), R9
 	VMOVUPD      X3, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop401:
+loop418:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last402
+	JG           last419
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -6684,65 +8114,84 @@ loop401:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block417:
+block434:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000100, R14
+	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x04, R13
-	JL      rest421
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x08, R13
+	JL      rest438
 
-vectors420:
+vectors437:
 	VADDPD      (R10), Y3, Y3
-	VADDPD      (R10)(DX*1), Y4, Y4
+	VADDPD      (R10)(DX*1), Y5, Y5
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Y5
-	VSUBPD      Y1, Y5, Y5
-	VFMSUB213PD Y2, Y0, Y5
-	VMOVUPD     (R11), Y6
-	VFMADD213PD (R12), Y6, Y5
-	VMOVNTPD    Y5, (SI)
+	VMOVUPD     (R8), Y7
+	VSUBPD      Y1, Y7, Y7
+	VFMSUB213PD Y2, Y0, Y7
+	VMOVUPD     (R11), Y8
+	VFMADD213PD (R12), Y8, Y7
+	VMOVNTPD    Y7, (SI)
 	ADDQ        $+32, R10
 	ADDQ        $+32, R8
 	ADDQ        $+32, SI
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
-	SUBQ        $0x04, R13
-	JGE         vectors420
+	VADDPD      (R10), Y4, Y4
+	VADDPD      (R10)(DX*1), Y6, Y6
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y7
+	VSUBPD      Y1, Y7, Y7
+	VFMSUB213PD Y2, Y0, Y7
+	VMOVUPD     (R11), Y8
+	VFMADD213PD (R12), Y8, Y7
+	VMOVNTPD    Y7, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R13
+	JGE         vectors437
 
-rest421:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPD       X5, X3, X3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPD       X5, X4, X4
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X4, X3, X5
-	VUNPCKHPD    X4, X3, X3
-	VADDPD       X3, X5, X5
-	VINSERTF128  $0x01, X5, Y5, Y5
-	CMPQ         AX, $0x00000100
-	JLE          summed419
+rest438:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed436
 	CMPQ         (SP), AX
-	JNE          further418
+	JNE          further435
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further418:
-	VADDPD  8(SP), Y5, Y5
-	VMOVUPD Y5, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block417
+further435:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block434
 
-summed419:
+summed436:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y4, Y4
 	MOVQ         mean_base+96(FP), R10
-	VMOVUPD      X5, (R10)(CX*8)
+	VMOVUPD      X4, (R10)(CX*8)
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y1
 	VBROADCASTSD 8(R10)(CX*8), Y3
@@ -6757,23 +8206,39 @@ summed419:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block423:
+block440:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000080, R14
+	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y2, Y2, Y2
-	VXORPS  Y9, Y9, Y9
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y8, Y8, Y8
 	VXORPS  Y0, Y0, Y0
-	VXORPS  Y10, Y10, Y10
-	VXORPS  Y11, Y11, Y11
+	VXORPS  Y9, Y9, Y9
 	VXORPS  Y12, Y12, Y12
-	SUBQ    $0x04, R13
-	JL      rest427
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 72(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 104(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 136(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 168(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 200(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 232(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 264(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 296(SP)
+	SUBQ    $0x08, R13
+	JL      rest444
 
-vectors426:
+vectors443:
 	VMOVUPD     (R10), Y13
 	VSUBPD      Y1, Y13, Y13
 	VADDPD      Y13, Y2, Y2
@@ -6790,33 +8255,76 @@ vectors426:
 	VFMADD213PD (R12), Y14, Y13
 	VMOVNTPD    Y13, (SI)
 	ADDQ        $+32, R10
-	TESTQ       $0x0000001c, R13
-	JNZ         further429
-	CMPQ        R13, $0x04
-	JL          further429
-	VADDPD      Y2, Y0, Y0
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	VMOVUPD     (R10), Y13
+	VSUBPD      Y1, Y13, Y13
+	VADDPD      Y13, Y0, Y0
+	VFMADD231PD Y13, Y13, Y10
+	VMOVUPD     (R10)(DX*1), Y13
+	VSUBPD      Y3, Y13, Y13
+	VADDPD      Y13, Y12, Y12
+	VFMADD231PD Y13, Y13, Y11
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y13
+	VSUBPD      Y5, Y13, Y13
+	VFMSUB213PD Y6, Y4, Y13
+	VMOVUPD     (R11), Y14
+	VFMADD213PD (R12), Y14, Y13
+	VMOVNTPD    Y13, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R13
+	JNZ         further446
+	CMPQ        R13, $0x08
+	JL          further446
+	VADDPD      72(SP), Y2, Y2
+	VMOVUPD     Y2, 72(SP)
 	VXORPS      Y2, Y2, Y2
-	VADDPD      Y9, Y10, Y10
+	VADDPD      104(SP), Y0, Y0
+	VMOVUPD     Y0, 104(SP)
+	VXORPS      Y0, Y0, Y0
+	VADDPD      136(SP), Y9, Y9
+	VMOVUPD     Y9, 136(SP)
 	VXORPS      Y9, Y9, Y9
-	VADDPD      Y7, Y11, Y11
+	VADDPD      168(SP), Y12, Y12
+	VMOVUPD     Y12, 168(SP)
+	VXORPS      Y12, Y12, Y12
+	VADDPD      200(SP), Y7, Y7
+	VMOVUPD     Y7, 200(SP)
 	VXORPS      Y7, Y7, Y7
-	VADDPD      Y8, Y12, Y12
+	VADDPD      232(SP), Y10, Y10
+	VMOVUPD     Y10, 232(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPD      264(SP), Y8, Y8
+	VMOVUPD     Y8, 264(SP)
 	VXORPS      Y8, Y8, Y8
+	VADDPD      296(SP), Y11, Y11
+	VMOVUPD     Y11, 296(SP)
+	VXORPS      Y11, Y11, Y11
 
-further429:
-	ADDQ $+32, R8
-	ADDQ $+32, SI
-	ADDQ $+32, R11
-	ADDQ $+32, R12
-	ADDQ $+32, R9
-	SUBQ $0x04, R13
-	JGE  vectors426
+further446:
+	SUBQ $0x08, R13
+	JGE  vectors443
 
-rest427:
+rest444:
+	VADDPD       72(SP), Y2, Y2
+	VADDPD       104(SP), Y0, Y0
+	VADDPD       136(SP), Y9, Y9
+	VADDPD       168(SP), Y12, Y12
+	VADDPD       200(SP), Y7, Y7
+	VADDPD       232(SP), Y10, Y10
+	VADDPD       264(SP), Y8, Y8
+	VADDPD       296(SP), Y11, Y11
 	VADDPD       Y0, Y2, Y2
-	VADDPD       Y10, Y9, Y9
-	VADDPD       Y11, Y7, Y7
-	VADDPD       Y12, Y8, Y8
+	VADDPD       Y12, Y9, Y9
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VEXTRACTF128 $0x01, Y9, X0
@@ -6826,6 +8334,8 @@ rest427:
 	VUNPCKHPD    X9, X2, X2
 	VADDPD       X2, X0, X0
 	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y10, Y7, Y7
+	VADDPD       Y11, Y8, Y8
 	VEXTRACTF128 $0x01, Y7, X2
 	VADDPD       X2, X7, X7
 	VEXTRACTF128 $0x01, Y8, X2
@@ -6835,24 +8345,24 @@ rest427:
 	VUNPCKHPD    X8, X7, X7
 	VADDPD       X7, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000080
-	JLE          summed425
+	CMPQ         AX, $0x00000100
+	JLE          summed442
 	CMPQ         (SP), AX
-	JNE          further424
+	JNE          further441
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 8(SP)
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 40(SP)
 
-further424:
+further441:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block423
+	SUBQ    $0x00000100, (SP)
+	JG      block440
 
-summed425:
+summed442:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -6877,19 +8387,19 @@ summed425:
 	MOVQ         mean_base+96(FP), R9
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      (R9)(CX*8), X2
-	VADDPD       Y2, Y3, Y5
+	VADDPD       Y2, Y3, Y4
 	MOVQ         mean_base+96(FP), R9
-	VMOVUPD      X5, (R9)(CX*8)
-	VSUBPD       Y5, Y2, Y2
+	VMOVUPD      X4, (R9)(CX*8)
+	VSUBPD       Y4, Y2, Y2
 	VADDPD       Y0, Y2, Y2
 	VMULPD       Y1, Y2, Y2
 	MOVQ         shift_base+120(FP), R9
 	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop401
+	JMP          loop418
 
-last402:
+last419:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -6900,9 +8410,9 @@ last402:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest431
+	JL           rest448
 
-vectors430:
+vectors447:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -6914,9 +8424,9 @@ vectors430:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors430
+	JGE         vectors447
 
-rest431:
+rest448:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -6927,9 +8437,9 @@ rest431:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest434
+	JL           rest451
 
-vectors433:
+vectors450:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -6941,33 +8451,37 @@ vectors433:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors433
+	JGE         vectors450
 
-rest434:
-rest403:
-rows436:
+rest451:
+rest420:
+rows453:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done437
+	JG   done454
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block438:
+block455:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000100, R8
+	MOVQ    $0x00000200, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y0, Y0, Y0
-	SUBQ    $0x04, DI
-	JL      rest442
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, DI
+	JL      rest459
 
-vectors441:
+vectors458:
 	VADDPD (DX), Y0, Y0
 	ADDQ   $+32, DX
-	SUBQ   $0x04, DI
-	JGE    vectors441
+	VADDPD (DX), Y1, Y1
+	ADDQ   $+32, DX
+	SUBQ   $0x08, DI
+	JGE    vectors458
 
-rest442:
+rest459:
+	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VXORPS       Y1, Y1, Y1
@@ -6975,20 +8489,20 @@ rest442:
 	VUNPCKHPD    X0, X0, X0
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
-	CMPQ         AX, $0x00000100
-	JLE          summed440
+	CMPQ         AX, $0x00000200
+	JLE          summed457
 	CMPQ         (SP), AX
-	JNE          further439
+	JNE          further456
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further439:
+further456:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block438
+	SUBQ    $0x00000200, (SP)
+	JG      block455
 
-summed440:
+summed457:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7000,40 +8514,56 @@ summed440:
 	MOVQ         BX, DX
 	MOVQ         AX, (SP)
 
-block444:
+block461:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000080, R8
+	MOVQ    $0x00000100, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y3, Y3, Y3
-	VXORPS  Y2, Y2, Y2
 	VXORPS  Y0, Y0, Y0
+	VXORPS  Y2, Y2, Y2
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x04, DI
-	JL      rest448
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, DI
+	JL      rest465
 
-vectors447:
-	VMOVUPD     (DX), Y5
-	VSUBPD      Y1, Y5, Y5
-	VADDPD      Y5, Y3, Y3
-	VFMADD231PD Y5, Y5, Y2
+vectors464:
+	VMOVUPD     (DX), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y9, Y9, Y2
 	ADDQ        $+32, DX
-	TESTQ       $0x0000001c, DI
-	JNZ         further450
-	CMPQ        DI, $0x04
-	JL          further450
-	VADDPD      Y3, Y0, Y0
+	VMOVUPD     (DX), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y0, Y0
+	VFMADD231PD Y9, Y9, Y4
+	ADDQ        $+32, DX
+	TESTQ       $0x00000038, DI
+	JNZ         further467
+	CMPQ        DI, $0x08
+	JL          further467
+	VADDPD      Y3, Y5, Y5
 	VXORPS      Y3, Y3, Y3
-	VADDPD      Y2, Y4, Y4
+	VADDPD      Y0, Y6, Y6
+	VXORPS      Y0, Y0, Y0
+	VADDPD      Y2, Y7, Y7
 	VXORPS      Y2, Y2, Y2
+	VADDPD      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
 
-further450:
-	SUBQ $0x04, DI
-	JGE  vectors447
+further467:
+	SUBQ $0x08, DI
+	JGE  vectors464
 
-rest448:
+rest465:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y7, Y2, Y2
+	VADDPD       Y8, Y4, Y4
 	VADDPD       Y0, Y3, Y3
-	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y3, X0
 	VADDPD       X0, X3, X3
 	VXORPS       Y0, Y0, Y0
@@ -7041,6 +8571,7 @@ rest448:
 	VUNPCKHPD    X3, X3, X3
 	VADDPD       X3, X0, X0
 	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y4, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
@@ -7048,24 +8579,24 @@ rest448:
 	VUNPCKHPD    X2, X2, X2
 	VADDPD       X2, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000080
-	JLE          summed446
+	CMPQ         AX, $0x00000100
+	JLE          summed463
 	CMPQ         (SP), AX
-	JNE          further445
+	JNE          further462
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 40(SP)
 
-further445:
+further462:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block444
+	SUBQ    $0x00000100, (SP)
+	JG      block461
 
-summed446:
+summed463:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7108,9 +8639,9 @@ summed446:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest452
+	JL           rest469
 
-vectors451:
+vectors468:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -7122,104 +8653,141 @@ vectors451:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors451
+	JGE         vectors468
 
-rest452:
+rest469:
 	ADDQ $0x01, CX
-	JMP  rows436
+	JMP  rows453
 
-done437:
+done454:
 	SFENCE
-	JMP done400
+	JMP done417
 
-plain399:
+plain416:
 	XORQ CX, CX
 
-rows454:
+rows471:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done455
+	JG   done472
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block456:
+block473:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x04, R8
-	JL      rest460
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R8
+	JL      rest477
 
-vectors459:
+vectors476:
 	VADDPD (DI), Y1, Y1
-	VADDPD (DI)(DX*1), Y2, Y2
+	VADDPD (DI)(DX*1), Y3, Y3
 	ADDQ   $+32, DI
-	SUBQ   $0x04, R8
-	JGE    vectors459
+	VADDPD (DI), Y2, Y2
+	VADDPD (DI)(DX*1), Y4, Y4
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors476
 
-rest460:
-	ADDQ       $0x04, R8
-	JZ         done461
-	VMASKMOVPD (DI), Y0, Y3
-	VADDPD     Y3, Y1, Y1
-	VMASKMOVPD (DI)(DX*1), Y0, Y3
-	VADDPD     Y3, Y2, Y2
+rest477:
+	ADDQ       $0x08, R8
+	JZ         done478
+	SUBQ       $0x04, R8
+	JL         last479
+	VADDPD     (DI), Y1, Y1
+	VADDPD     (DI)(DX*1), Y3, Y3
+	ADDQ       $+32, DI
+	TESTQ      R8, R8
+	JZ         done478
+	VMASKMOVPD (DI), Y0, Y5
+	VADDPD     Y5, Y2, Y2
+	VMASKMOVPD (DI)(DX*1), Y0, Y5
+	VADDPD     Y5, Y4, Y4
+	JMP        done478
 
-done461:
-	VEXTRACTF128 $0x01, Y1, X3
-	VADDPD       X3, X1, X1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000100
-	JLE          summed458
+last479:
+	VMASKMOVPD (DI), Y0, Y5
+	VADDPD     Y5, Y1, Y1
+	VMASKMOVPD (DI)(DX*1), Y0, Y5
+	VADDPD     Y5, Y3, Y3
+
+done478:
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed475
 	CMPQ         (SP), AX
-	JNE          further457
+	JNE          further474
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further457:
-	VADDPD  8(SP), Y3, Y3
-	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block456
+further474:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block473
 
-summed458:
+summed475:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y2, Y2
 	MOVQ         mean_base+96(FP), DI
-	VMOVUPD      X3, (DI)(CX*8)
+	VMOVUPD      X2, (DI)(CX*8)
 	MOVQ         mean_base+96(FP), DI
 	VBROADCASTSD (DI)(CX*8), Y2
 	VBROADCASTSD 8(DI)(CX*8), Y3
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block462:
+block480:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000080, R9
+	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y4, Y4, Y4
-	VXORPS  Y7, Y7, Y7
-	VXORPS  Y5, Y5, Y5
-	VXORPS  Y6, Y6, Y6
 	VXORPS  Y1, Y1, Y1
-	VXORPS  Y8, Y8, Y8
-	VXORPS  Y9, Y9, Y9
+	VXORPS  Y7, Y7, Y7
 	VXORPS  Y10, Y10, Y10
-	SUBQ    $0x04, R8
-	JL      rest466
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 72(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 104(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 136(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 168(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 200(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 232(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 264(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 296(SP)
+	SUBQ    $0x08, R8
+	JL      rest484
 
-vectors465:
+vectors483:
 	VMOVUPD     (DI), Y11
 	VSUBPD      Y2, Y11, Y11
 	VADDPD      Y11, Y4, Y4
@@ -7229,26 +8797,77 @@ vectors465:
 	VADDPD      Y11, Y7, Y7
 	VFMADD231PD Y11, Y11, Y6
 	ADDQ        $+32, DI
-	TESTQ       $0x0000001c, R8
-	JNZ         further468
-	CMPQ        R8, $0x04
-	JL          further468
-	VADDPD      Y4, Y1, Y1
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y11, Y11, Y8
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y10, Y10
+	VFMADD231PD Y11, Y11, Y9
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further486
+	CMPQ        R8, $0x08
+	JL          further486
+	VADDPD      72(SP), Y4, Y4
+	VMOVUPD     Y4, 72(SP)
 	VXORPS      Y4, Y4, Y4
-	VADDPD      Y7, Y8, Y8
+	VADDPD      104(SP), Y1, Y1
+	VMOVUPD     Y1, 104(SP)
+	VXORPS      Y1, Y1, Y1
+	VADDPD      136(SP), Y7, Y7
+	VMOVUPD     Y7, 136(SP)
 	VXORPS      Y7, Y7, Y7
-	VADDPD      Y5, Y9, Y9
+	VADDPD      168(SP), Y10, Y10
+	VMOVUPD     Y10, 168(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPD      200(SP), Y5, Y5
+	VMOVUPD     Y5, 200(SP)
 	VXORPS      Y5, Y5, Y5
-	VADDPD      Y6, Y10, Y10
+	VADDPD      232(SP), Y8, Y8
+	VMOVUPD     Y8, 232(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPD      264(SP), Y6, Y6
+	VMOVUPD     Y6, 264(SP)
 	VXORPS      Y6, Y6, Y6
+	VADDPD      296(SP), Y9, Y9
+	VMOVUPD     Y9, 296(SP)
+	VXORPS      Y9, Y9, Y9
 
-further468:
-	SUBQ $0x04, R8
-	JGE  vectors465
+further486:
+	SUBQ $0x08, R8
+	JGE  vectors483
 
-rest466:
-	ADDQ        $0x04, R8
-	JZ          done467
+rest484:
+	ADDQ        $0x08, R8
+	JZ          done485
+	SUBQ        $0x04, R8
+	JL          last487
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done485
+	VMASKMOVPD  (DI), Y0, Y11
+	VSUBPD      Y2, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y11, Y11, Y8
+	VMASKMOVPD  (DI)(DX*1), Y0, Y11
+	VSUBPD      Y3, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y10, Y10
+	VFMADD231PD Y11, Y11, Y9
+	JMP         done485
+
+last487:
 	VMASKMOVPD  (DI), Y0, Y11
 	VSUBPD      Y2, Y11, Y11
 	VANDPD      Y0, Y11, Y11
@@ -7260,11 +8879,17 @@ rest466:
 	VADDPD      Y11, Y7, Y7
 	VFMADD231PD Y11, Y11, Y6
 
-done467:
+done485:
+	VADDPD       72(SP), Y4, Y4
+	VADDPD       104(SP), Y1, Y1
+	VADDPD       136(SP), Y7, Y7
+	VADDPD       168(SP), Y10, Y10
+	VADDPD       200(SP), Y5, Y5
+	VADDPD       232(SP), Y8, Y8
+	VADDPD       264(SP), Y6, Y6
+	VADDPD       296(SP), Y9, Y9
 	VADDPD       Y1, Y4, Y4
-	VADDPD       Y8, Y7, Y7
-	VADDPD       Y9, Y5, Y5
-	VADDPD       Y10, Y6, Y6
+	VADDPD       Y10, Y7, Y7
 	VEXTRACTF128 $0x01, Y4, X1
 	VADDPD       X1, X4, X4
 	VEXTRACTF128 $0x01, Y7, X1
@@ -7274,6 +8899,8 @@ done467:
 	VUNPCKHPD    X7, X4, X4
 	VADDPD       X4, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
+	VADDPD       Y8, Y5, Y5
+	VADDPD       Y9, Y6, Y6
 	VEXTRACTF128 $0x01, Y5, X4
 	VADDPD       X4, X5, X5
 	VEXTRACTF128 $0x01, Y6, X4
@@ -7283,54 +8910,54 @@ done467:
 	VUNPCKHPD    X6, X5, X5
 	VADDPD       X5, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
-	CMPQ         AX, $0x00000080
-	JLE          summed464
+	CMPQ         AX, $0x00000100
+	JLE          summed482
 	CMPQ         (SP), AX
-	JNE          further463
+	JNE          further481
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 8(SP)
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 40(SP)
 
-further463:
+further481:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block462
+	SUBQ    $0x00000100, (SP)
+	JG      block480
 
-summed464:
+summed482:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
 	VDIVPD       Y2, Y1, Y1
 	VDIVPD       Y2, Y4, Y4
-	VMULPD       Y1, Y1, Y2
-	VSUBPD       Y2, Y4, Y4
-	VXORPS       Y3, Y3, Y3
-	VMAXPD       Y4, Y3, Y4
-	VBROADCASTSD literal64_0<>+0(SB), Y3
-	VMULPD       Y3, Y2, Y2
-	VMOVUPD      Y1, Y3
-	VCMPPD       $0x15, Y4, Y2, Y2
-	VANDPD       Y2, Y3, Y3
-	VBROADCASTSD eps+168(FP), Y2
-	VADDPD       Y2, Y4, Y4
+	VMULPD       Y1, Y1, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y4, Y2, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y3, Y3
+	VMOVUPD      Y1, Y2
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y2, Y2
+	VBROADCASTSD eps+168(FP), Y3
+	VADDPD       Y3, Y4, Y4
 	VSQRTPD      Y4, Y4
-	VBROADCASTSD literal64_1<>+0(SB), Y2
-	VDIVPD       Y4, Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
 	MOVQ         rstd_base+144(FP), DI
-	VMOVUPD      X2, (DI)(CX*8)
+	VMOVUPD      X3, (DI)(CX*8)
 	MOVQ         mean_base+96(FP), DI
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      (DI)(CX*8), X4
-	VADDPD       Y4, Y3, Y3
+	VADDPD       Y4, Y2, Y2
 	MOVQ         mean_base+96(FP), DI
-	VMOVUPD      X3, (DI)(CX*8)
-	VSUBPD       Y3, Y4, Y4
+	VMOVUPD      X2, (DI)(CX*8)
+	VSUBPD       Y2, Y4, Y4
 	VADDPD       Y1, Y4, Y4
-	VMULPD       Y2, Y4, Y4
+	VMULPD       Y3, Y4, Y4
 	MOVQ         shift_base+120(FP), DI
 	VMOVUPD      X4, (DI)(CX*8)
 	MOVQ         DX, DI
@@ -7345,9 +8972,9 @@ summed464:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest470
+	JL           rest489
 
-vectors469:
+vectors488:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7360,11 +8987,11 @@ vectors469:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors469
+	JGE         vectors488
 
-rest470:
+rest489:
 	ADDQ        $0x04, R10
-	JZ          done471
+	JZ          done490
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7373,7 +9000,7 @@ rest470:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done471:
+done490:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -7389,9 +9016,9 @@ done471:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest473
+	JL           rest492
 
-vectors472:
+vectors491:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7404,11 +9031,11 @@ vectors472:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors472
+	JGE         vectors491
 
-rest473:
+rest492:
 	ADDQ        $0x04, R10
-	JZ          done474
+	JZ          done493
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7417,45 +9044,60 @@ rest473:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done474:
+done493:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows454
+	JMP  rows471
 
-done455:
-rows475:
+done472:
+rows494:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done476
+	JG   done495
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block477:
+block496:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000100, R9
+	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x04, R8
-	JL      rest481
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R8
+	JL      rest500
 
-vectors480:
+vectors499:
 	VADDPD (DI), Y1, Y1
 	ADDQ   $+32, DI
-	SUBQ   $0x04, R8
-	JGE    vectors480
+	VADDPD (DI), Y2, Y2
+	ADDQ   $+32, DI
+	SUBQ   $0x08, R8
+	JGE    vectors499
 
-rest481:
-	ADDQ       $0x04, R8
-	JZ         done482
-	VMASKMOVPD (DI), Y0, Y2
-	VADDPD     Y2, Y1, Y1
+rest500:
+	ADDQ       $0x08, R8
+	JZ         done501
+	SUBQ       $0x04, R8
+	JL         last502
+	VADDPD     (DI), Y1, Y1
+	ADDQ       $+32, DI
+	TESTQ      R8, R8
+	JZ         done501
+	VMASKMOVPD (DI), Y0, Y3
+	VADDPD     Y3, Y2, Y2
+	JMP        done501
 
-done482:
+last502:
+	VMASKMOVPD (DI), Y0, Y3
+	VADDPD     Y3, Y1, Y1
+
+done501:
+	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -7463,20 +9105,20 @@ done482:
 	VUNPCKHPD    X1, X1, X1
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000100
-	JLE          summed479
+	CMPQ         AX, $0x00000200
+	JLE          summed498
 	CMPQ         (SP), AX
-	JNE          further478
+	JNE          further497
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further478:
+further497:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000100, (SP)
-	JG      block477
+	SUBQ    $0x00000200, (SP)
+	JG      block496
 
-summed479:
+summed498:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -7488,49 +9130,82 @@ summed479:
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block483:
+block503:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000080, R9
+	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y4, Y4, Y4
-	VXORPS  Y3, Y3, Y3
 	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y5, Y5, Y5
-	SUBQ    $0x04, R8
-	JL      rest487
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x08, R8
+	JL      rest507
 
-vectors486:
-	VMOVUPD     (DI), Y6
-	VSUBPD      Y2, Y6, Y6
-	VADDPD      Y6, Y4, Y4
-	VFMADD231PD Y6, Y6, Y3
+vectors506:
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
 	ADDQ        $+32, DI
-	TESTQ       $0x0000001c, R8
-	JNZ         further489
-	CMPQ        R8, $0x04
-	JL          further489
-	VADDPD      Y4, Y1, Y1
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y1, Y1
+	VFMADD231PD Y10, Y10, Y5
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further509
+	CMPQ        R8, $0x08
+	JL          further509
+	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
-	VADDPD      Y3, Y5, Y5
+	VADDPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y3, Y8, Y8
 	VXORPS      Y3, Y3, Y3
+	VADDPD      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
 
-further489:
-	SUBQ $0x04, R8
-	JGE  vectors486
+further509:
+	SUBQ $0x08, R8
+	JGE  vectors506
 
-rest487:
-	ADDQ        $0x04, R8
-	JZ          done488
-	VMASKMOVPD  (DI), Y0, Y6
-	VSUBPD      Y2, Y6, Y6
-	VANDPD      Y0, Y6, Y6
-	VADDPD      Y6, Y4, Y4
-	VFMADD231PD Y6, Y6, Y3
+rest507:
+	ADDQ        $0x08, R8
+	JZ          done508
+	SUBQ        $0x04, R8
+	JL          last510
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done508
+	VMASKMOVPD  (DI), Y0, Y10
+	VSUBPD      Y2, Y10, Y10
+	VANDPD      Y0, Y10, Y10
+	VADDPD      Y10, Y1, Y1
+	VFMADD231PD Y10, Y10, Y5
+	JMP         done508
 
-done488:
+last510:
+	VMASKMOVPD  (DI), Y0, Y10
+	VSUBPD      Y2, Y10, Y10
+	VANDPD      Y0, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
+
+done508:
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y1, Y1
+	VADDPD       Y8, Y3, Y3
+	VADDPD       Y9, Y5, Y5
 	VADDPD       Y1, Y4, Y4
-	VADDPD       Y5, Y3, Y3
 	VEXTRACTF128 $0x01, Y4, X1
 	VADDPD       X1, X4, X4
 	VXORPS       Y1, Y1, Y1
@@ -7538,6 +9213,7 @@ done488:
 	VUNPCKHPD    X4, X4, X4
 	VADDPD       X4, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
+	VADDPD       Y5, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPD       X4, X3, X3
 	VXORPS       Y4, Y4, Y4
@@ -7545,24 +9221,24 @@ done488:
 	VUNPCKHPD    X3, X3, X3
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
-	CMPQ         AX, $0x00000080
-	JLE          summed485
+	CMPQ         AX, $0x00000100
+	JLE          summed505
 	CMPQ         (SP), AX
-	JNE          further484
+	JNE          further504
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 40(SP)
 
-further484:
+further504:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block483
+	SUBQ    $0x00000100, (SP)
+	JG      block503
 
-summed485:
+summed505:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -7606,9 +9282,9 @@ summed485:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest491
+	JL           rest512
 
-vectors490:
+vectors511:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7621,11 +9297,11 @@ vectors490:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors490
+	JGE         vectors511
 
-rest491:
+rest512:
 	ADDQ        $0x04, R10
-	JZ          done492
+	JZ          done513
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -7634,23 +9310,23 @@ rest491:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done492:
+done513:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows475
+	JMP  rows494
 
-done476:
-done400:
+done495:
+done417:
 	VZEROUPPER
 	RET
 
 // func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $72-105
+TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $328-105
 	MOVQ    gamma_len+56(FP), AX
 	MOVQ    AX, CX
 	ANDQ    $0x00000003, CX
@@ -7663,7 +9339,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain493
+	JE      plain514
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -7671,37 +9347,46 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest497
+	JG      rest518
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block498:
+block519:
 	MOVQ    (SP), R10
-	MOVQ    $0x00000080, R11
+	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
 	CMOVQLT R11, R10
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x04, R10
-	JL      rest502
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R10
+	JL      rest523
 
-vectors501:
-	VMOVUPD     (R9), Y2
-	VFMADD231PD Y2, Y2, Y0
+vectors522:
+	VMOVUPD     (R9), Y4
+	VFMADD231PD Y4, Y4, Y0
 	ADDQ        $+32, R9
-	TESTQ       $0x0000001c, R10
-	JNZ         further504
-	CMPQ        R10, $0x04
-	JL          further504
-	VADDPD      Y0, Y1, Y1
+	VMOVUPD     (R9), Y4
+	VFMADD231PD Y4, Y4, Y1
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further525
+	CMPQ        R10, $0x08
+	JL          further525
+	VADDPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
 
-further504:
-	SUBQ $0x04, R10
-	JGE  vectors501
+further525:
+	SUBQ $0x08, R10
+	JGE  vectors522
 
-rest502:
+rest523:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -7710,20 +9395,20 @@ rest502:
 	VUNPCKHPD    X0, X0, X0
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
-	CMPQ         AX, $0x00000080
-	JLE          summed500
+	CMPQ         AX, $0x00000100
+	JLE          summed521
 	CMPQ         (SP), AX
-	JNE          further499
+	JNE          further520
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further499:
+further520:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block498
+	SUBQ    $0x00000100, (SP)
+	JG      block519
 
-summed500:
+summed521:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7738,10 +9423,10 @@ summed500:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop495:
+loop516:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last496
+	JG           last517
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -7749,41 +9434,59 @@ loop495:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block505:
+block526:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000080, R13
+	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x04, R12
-	JL      rest509
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R12
+	JL      rest530
 
-vectors508:
-	VMOVUPD     (R10), Y3
-	VFMADD231PD Y3, Y3, Y1
+vectors529:
+	VMOVUPD     (R10), Y5
+	VFMADD231PD Y5, Y5, Y1
 	PREFETCHT1  (R9)
-	VMOVUPD     (R8), Y3
-	VMULPD      Y0, Y3, Y3
-	VMULPD      (R11), Y3, Y3
-	VMOVNTPD    Y3, (SI)
+	VMOVUPD     (R8), Y5
+	VMULPD      Y0, Y5, Y5
+	VMULPD      (R11), Y5, Y5
+	VMOVNTPD    Y5, (SI)
 	ADDQ        $+32, R10
-	TESTQ       $0x0000001c, R12
-	JNZ         further511
-	CMPQ        R12, $0x04
-	JL          further511
-	VADDPD      Y1, Y2, Y2
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	VMOVUPD     (R10), Y5
+	VFMADD231PD Y5, Y5, Y2
+	PREFETCHT1  (R9)
+	VMOVUPD     (R8), Y5
+	VMULPD      Y0, Y5, Y5
+	VMULPD      (R11), Y5, Y5
+	VMOVNTPD    Y5, (SI)
+	ADDQ        $+32, R10
+	ADDQ        $+32, R8
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R12
+	JNZ         further532
+	CMPQ        R12, $0x08
+	JL          further532
+	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-further511:
-	ADDQ $+32, R8
-	ADDQ $+32, SI
-	ADDQ $+32, R11
-	ADDQ $+32, R9
-	SUBQ $0x04, R12
-	JGE  vectors508
+further532:
+	SUBQ $0x08, R12
+	JGE  vectors529
 
-rest509:
+rest530:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -7792,20 +9495,20 @@ rest509:
 	VUNPCKHPD    X1, X1, X1
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000080
-	JLE          summed507
+	CMPQ         AX, $0x00000100
+	JLE          summed528
 	CMPQ         (SP), AX
-	JNE          further506
+	JNE          further527
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further506:
+further527:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block505
+	SUBQ    $0x00000100, (SP)
+	JG      block526
 
-summed507:
+summed528:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7819,17 +9522,17 @@ summed507:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop495
+	JMP          loop516
 
-last496:
+last517:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest513
+	JL           rest534
 
-vectors512:
+vectors533:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -7838,43 +9541,52 @@ vectors512:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors512
+	JGE      vectors533
 
-rest513:
-rest497:
-rows515:
+rest534:
+rest518:
+rows536:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done516
+	JG   done537
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block517:
+block538:
 	MOVQ    (SP), DI
-	MOVQ    $0x00000080, R8
+	MOVQ    $0x00000100, R8
 	CMPQ    R8, DI
 	CMOVQLT R8, DI
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x04, DI
-	JL      rest521
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, DI
+	JL      rest542
 
-vectors520:
-	VMOVUPD     (DX), Y2
-	VFMADD231PD Y2, Y2, Y0
+vectors541:
+	VMOVUPD     (DX), Y4
+	VFMADD231PD Y4, Y4, Y0
 	ADDQ        $+32, DX
-	TESTQ       $0x0000001c, DI
-	JNZ         further523
-	CMPQ        DI, $0x04
-	JL          further523
-	VADDPD      Y0, Y1, Y1
+	VMOVUPD     (DX), Y4
+	VFMADD231PD Y4, Y4, Y1
+	ADDQ        $+32, DX
+	TESTQ       $0x00000038, DI
+	JNZ         further544
+	CMPQ        DI, $0x08
+	JL          further544
+	VADDPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
 
-further523:
-	SUBQ $0x04, DI
-	JGE  vectors520
+further544:
+	SUBQ $0x08, DI
+	JGE  vectors541
 
-rest521:
+rest542:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -7883,20 +9595,20 @@ rest521:
 	VUNPCKHPD    X0, X0, X0
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
-	CMPQ         AX, $0x00000080
-	JLE          summed519
+	CMPQ         AX, $0x00000100
+	JLE          summed540
 	CMPQ         (SP), AX
-	JNE          further518
+	JNE          further539
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further518:
+further539:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block517
+	SUBQ    $0x00000100, (SP)
+	JG      block538
 
-summed519:
+summed540:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7913,9 +9625,9 @@ summed519:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest525
+	JL           rest546
 
-vectors524:
+vectors545:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -7924,100 +9636,133 @@ vectors524:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors524
+	JGE      vectors545
 
-rest525:
+rest546:
 	ADDQ $0x01, CX
-	JMP  rows515
+	JMP  rows536
 
-done516:
+done537:
 	SFENCE
-	JMP done494
+	JMP done515
 
-plain493:
+plain514:
 	XORQ CX, CX
 
-rows527:
+rows548:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done528
+	JG   done549
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block529:
+block550:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000080, R9
+	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x04, R8
-	JL      rest533
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, R8
+	JL      rest554
 
-vectors532:
-	VMOVUPD     (DI), Y5
-	VFMADD231PD Y5, Y5, Y1
-	VMOVUPD     (DI)(DX*1), Y5
-	VFMADD231PD Y5, Y5, Y2
+vectors553:
+	VMOVUPD     (DI), Y9
+	VFMADD231PD Y9, Y9, Y1
+	VMOVUPD     (DI)(DX*1), Y9
+	VFMADD231PD Y9, Y9, Y3
 	ADDQ        $+32, DI
-	TESTQ       $0x0000001c, R8
-	JNZ         further535
-	CMPQ        R8, $0x04
-	JL          further535
-	VADDPD      Y1, Y3, Y3
+	VMOVUPD     (DI), Y9
+	VFMADD231PD Y9, Y9, Y2
+	VMOVUPD     (DI)(DX*1), Y9
+	VFMADD231PD Y9, Y9, Y4
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further556
+	CMPQ        R8, $0x08
+	JL          further556
+	VADDPD      Y1, Y5, Y5
 	VXORPS      Y1, Y1, Y1
-	VADDPD      Y2, Y4, Y4
+	VADDPD      Y2, Y6, Y6
 	VXORPS      Y2, Y2, Y2
+	VADDPD      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
 
-further535:
-	SUBQ $0x04, R8
-	JGE  vectors532
+further556:
+	SUBQ $0x08, R8
+	JGE  vectors553
 
-rest533:
-	ADDQ        $0x04, R8
-	JZ          done534
-	VMASKMOVPD  (DI), Y0, Y5
-	VFMADD231PD Y5, Y5, Y1
-	VMASKMOVPD  (DI)(DX*1), Y0, Y5
-	VFMADD231PD Y5, Y5, Y2
+rest554:
+	ADDQ        $0x08, R8
+	JZ          done555
+	SUBQ        $0x04, R8
+	JL          last557
+	VMOVUPD     (DI), Y9
+	VFMADD231PD Y9, Y9, Y1
+	VMOVUPD     (DI)(DX*1), Y9
+	VFMADD231PD Y9, Y9, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done555
+	VMASKMOVPD  (DI), Y0, Y9
+	VFMADD231PD Y9, Y9, Y2
+	VMASKMOVPD  (DI)(DX*1), Y0, Y9
+	VFMADD231PD Y9, Y9, Y4
+	JMP         done555
 
-done534:
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y4, Y2, Y2
-	VEXTRACTF128 $0x01, Y1, X3
-	VADDPD       X3, X1, X1
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X2, X1, X3
-	VUNPCKHPD    X2, X1, X1
-	VADDPD       X1, X3, X3
-	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000080
-	JLE          summed531
+last557:
+	VMASKMOVPD  (DI), Y0, Y9
+	VFMADD231PD Y9, Y9, Y1
+	VMASKMOVPD  (DI)(DX*1), Y0, Y9
+	VFMADD231PD Y9, Y9, Y3
+
+done555:
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed552
 	CMPQ         (SP), AX
-	JNE          further530
+	JNE          further551
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further530:
-	VADDPD  8(SP), Y3, Y3
-	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block529
+further551:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block550
 
-summed531:
+summed552:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y2, Y2
 	VBROADCASTSD eps+96(FP), Y1
-	VADDPD       Y1, Y3, Y3
-	VSQRTPD      Y3, Y3
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
 	VBROADCASTSD literal64_1<>+0(SB), Y1
-	VDIVPD       Y3, Y1, Y1
+	VDIVPD       Y2, Y1, Y1
 	MOVQ         rstd_base+72(FP), DI
 	VMOVUPD      X1, (DI)(CX*8)
 	MOVQ         DX, DI
@@ -8027,9 +9772,9 @@ summed531:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest537
+	JL           rest559
 
-vectors536:
+vectors558:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -8039,18 +9784,18 @@ vectors536:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors536
+	JGE        vectors558
 
-rest537:
+rest559:
 	ADDQ       $0x04, R9
-	JZ         done538
+	JZ         done560
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done538:
+done560:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -8061,9 +9806,9 @@ done538:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest540
+	JL           rest562
 
-vectors539:
+vectors561:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -8073,66 +9818,87 @@ vectors539:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors539
+	JGE        vectors561
 
-rest540:
+rest562:
 	ADDQ       $0x04, R9
-	JZ         done541
+	JZ         done563
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done541:
+done563:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows527
+	JMP  rows548
 
-done528:
-rows542:
+done549:
+rows564:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done543
+	JG   done565
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block544:
+block566:
 	MOVQ    (SP), R8
-	MOVQ    $0x00000080, R9
+	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x04, R8
-	JL      rest548
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R8
+	JL      rest570
 
-vectors547:
-	VMOVUPD     (DI), Y3
-	VFMADD231PD Y3, Y3, Y1
+vectors569:
+	VMOVUPD     (DI), Y5
+	VFMADD231PD Y5, Y5, Y1
 	ADDQ        $+32, DI
-	TESTQ       $0x0000001c, R8
-	JNZ         further550
-	CMPQ        R8, $0x04
-	JL          further550
-	VADDPD      Y1, Y2, Y2
+	VMOVUPD     (DI), Y5
+	VFMADD231PD Y5, Y5, Y2
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further572
+	CMPQ        R8, $0x08
+	JL          further572
+	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
 
-further550:
-	SUBQ $0x04, R8
-	JGE  vectors547
+further572:
+	SUBQ $0x08, R8
+	JGE  vectors569
 
-rest548:
-	ADDQ        $0x04, R8
-	JZ          done549
-	VMASKMOVPD  (DI), Y0, Y3
-	VFMADD231PD Y3, Y3, Y1
+rest570:
+	ADDQ        $0x08, R8
+	JZ          done571
+	SUBQ        $0x04, R8
+	JL          last573
+	VMOVUPD     (DI), Y5
+	VFMADD231PD Y5, Y5, Y1
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done571
+	VMASKMOVPD  (DI), Y0, Y5
+	VFMADD231PD Y5, Y5, Y2
+	JMP         done571
 
-done549:
+last573:
+	VMASKMOVPD  (DI), Y0, Y5
+	VFMADD231PD Y5, Y5, Y1
+
+done571:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -8141,20 +9907,20 @@ done549:
 	VUNPCKHPD    X1, X1, X1
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000080
-	JLE          summed546
+	CMPQ         AX, $0x00000100
+	JLE          summed568
 	CMPQ         (SP), AX
-	JNE          further545
+	JNE          further567
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further545:
+further567:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block544
+	SUBQ    $0x00000100, (SP)
+	JG      block566
 
-summed546:
+summed568:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -8172,9 +9938,9 @@ summed546:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest552
+	JL           rest575
 
-vectors551:
+vectors574:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -8184,34 +9950,34 @@ vectors551:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors551
+	JGE        vectors574
 
-rest552:
+rest575:
 	ADDQ       $0x04, R9
-	JZ         done553
+	JZ         done576
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done553:
+done576:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows542
+	JMP  rows564
 
-done543:
-done494:
+done565:
+done515:
 	VZEROUPPER
 	RET
 
 // func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $136-217
+TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $392-217
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
@@ -8225,14 +9991,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain554
+	JE           plain577
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done558
+	JG           done581
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -8241,33 +10007,56 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $136-217
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSD (R12)(CX*8), Y1
+	VMOVUPD      Y1, 72(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y2
+	VBROADCASTSD (R12)(CX*8), Y1
+	VMOVUPD      Y1, 104(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block559:
+block582:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000080, R14
+	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x04, R13
-	JL      rest563
+	SUBQ    $0x08, R13
+	JL      rest586
 
-vectors562:
+vectors585:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
 	VMOVUPD     (BX), Y8
 	VMOVUPD     (SI), Y9
-	VSUBPD      Y1, Y8, Y8
-	VFMSUB213PD Y2, Y0, Y8
+	VSUBPD      72(SP), Y8, Y8
+	VFMSUB213PD 104(SP), Y0, Y8
 	VADDPD      Y9, Y7, Y7
 	VFMADD231PD Y9, Y8, Y6
 	VMULPD      Y5, Y9, Y9
-	VFMADD231PD Y9, Y8, Y3
+	VFMADD231PD Y9, Y8, Y1
+	VADDPD      Y9, Y3, Y3
+	VMOVUPD     Y6, (R11)
+	VMOVUPD     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R12), Y7
+	VMOVUPD     (BX), Y8
+	VMOVUPD     (SI), Y9
+	VSUBPD      72(SP), Y8, Y8
+	VFMSUB213PD 104(SP), Y0, Y8
+	VADDPD      Y9, Y7, Y7
+	VFMADD231PD Y9, Y8, Y6
+	VMULPD      Y5, Y9, Y9
+	VFMADD231PD Y9, Y8, Y2
 	VADDPD      Y9, Y4, Y4
 	VMOVUPD     Y6, (R11)
 	VMOVUPD     Y7, (R12)
@@ -8276,103 +10065,142 @@ vectors562:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
-	JGE         vectors562
+	SUBQ        $0x08, R13
+	JGE         vectors585
 
-rest563:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPD       X5, X3, X3
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X3, X3, X5
+rest586:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
 	VUNPCKHPD    X3, X3, X3
-	VADDPD       X3, X5, X5
-	VINSERTF128  $0x01, X5, Y5, Y5
-	VEXTRACTF128 $0x01, Y4, X3
-	VADDPD       X3, X4, X4
-	VXORPS       Y3, Y3, Y3
-	VUNPCKLPD    X4, X4, X3
-	VUNPCKHPD    X4, X4, X4
-	VADDPD       X4, X3, X3
-	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000080
-	JLE          summed561
+	VADDPD       X3, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed584
 	CMPQ         (SP), AX
-	JNE          further560
-	VXORPS       Y4, Y4, Y4
-	VMOVUPD      Y4, 8(SP)
-	VXORPS       Y4, Y4, Y4
-	VMOVUPD      Y4, 40(SP)
+	JNE          further583
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
 
-further560:
-	VADDPD  8(SP), Y5, Y5
-	VMOVUPD Y5, 8(SP)
-	VADDPD  40(SP), Y3, Y3
-	VMOVUPD Y3, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block559
+further583:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y1, Y1
+	VMOVUPD Y1, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block582
 
-summed561:
+summed584:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y5, Y5
-	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y1, Y1
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VFNMADD231PD Y0, Y5, Y3
-	VMOVSD       X3, 104(SP)
+	VFNMADD231PD Y0, Y2, Y1
+	VMOVSD       X1, 360(SP)
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VMULPD       Y0, Y5, Y5
-	VMOVSD       X5, 72(SP)
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
-loop556:
+loop579:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last557
+	JG           last580
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 72(SP), Y1
+	VBROADCASTSD 328(SP), Y1
 	MOVQ         mean_base+96(FP), R11
 	VBROADCASTSD -8(R11)(CX*8), Y2
-	VBROADCASTSD 104(SP), Y3
+	VBROADCASTSD 360(SP), Y3
 	MOVQ         rstd_base+144(FP), R11
 	VBROADCASTSD (R11)(CX*8), Y4
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD (R13)(CX*8), Y5
+	VMOVUPD      Y5, 72(SP)
 	MOVQ         shift_base+120(FP), R13
-	VBROADCASTSD (R13)(CX*8), Y6
+	VBROADCASTSD (R13)(CX*8), Y5
+	VMOVUPD      Y5, 104(SP)
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block565:
+block588:
 	MOVQ    (SP), R14
-	MOVQ    $0x00000080, R15
+	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
 	CMOVQLT R15, R14
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
-	SUBQ    $0x04, R14
-	JL      rest569
+	SUBQ    $0x08, R14
+	JL      rest592
 
-vectors568:
+vectors591:
 	VMOVUPD      (R11), Y9
 	VMOVUPD      (R12), Y10
 	VMOVUPD      (R13), Y11
 	VMOVUPD      (BX), Y12
 	VMOVUPD      (SI), Y13
-	VSUBPD       Y5, Y12, Y12
-	VFMSUB213PD  Y6, Y4, Y12
+	VSUBPD       72(SP), Y12, Y12
+	VFMSUB213PD  104(SP), Y4, Y12
 	VADDPD       Y13, Y11, Y11
 	VFMADD231PD  Y13, Y12, Y10
 	VMULPD       Y9, Y13, Y13
-	VFMADD231PD  Y13, Y12, Y7
+	VFMADD231PD  Y13, Y12, Y5
+	VADDPD       Y13, Y7, Y7
+	VMOVUPD      Y10, (R12)
+	VMOVUPD      Y11, (R13)
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPD      (R8), Y9
+	VMOVUPD      (R9), Y10
+	VMULPD       (R10), Y10, Y10
+	VSUBPD       Y2, Y9, Y9
+	VSUBPD       Y3, Y10, Y10
+	VFNMADD231PD Y9, Y1, Y10
+	VMULPD       Y0, Y10, Y10
+	VMOVNTPD     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	VMOVUPD      (R11), Y9
+	VMOVUPD      (R12), Y10
+	VMOVUPD      (R13), Y11
+	VMOVUPD      (BX), Y12
+	VMOVUPD      (SI), Y13
+	VSUBPD       72(SP), Y12, Y12
+	VFMSUB213PD  104(SP), Y4, Y12
+	VADDPD       Y13, Y11, Y11
+	VFMADD231PD  Y13, Y12, Y10
+	VMULPD       Y9, Y13, Y13
+	VFMADD231PD  Y13, Y12, Y6
 	VADDPD       Y13, Y8, Y8
 	VMOVUPD      Y10, (R12)
 	VMOVUPD      Y11, (R13)
@@ -8395,72 +10223,74 @@ vectors568:
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x04, R14
-	JGE          vectors568
+	SUBQ         $0x08, R14
+	JGE          vectors591
 
-rest569:
-	VEXTRACTF128 $0x01, Y7, X9
-	VADDPD       X9, X7, X7
-	VXORPS       Y9, Y9, Y9
-	VUNPCKLPD    X7, X7, X9
+rest592:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPD       X6, X5, X5
+	VXORPS       Y6, Y6, Y6
+	VUNPCKLPD    X5, X5, X6
+	VUNPCKHPD    X5, X5, X5
+	VADDPD       X5, X6, X6
+	VINSERTF128  $0x01, X6, Y6, Y6
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X5
+	VADDPD       X5, X7, X7
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X7, X7, X5
 	VUNPCKHPD    X7, X7, X7
-	VADDPD       X7, X9, X9
-	VINSERTF128  $0x01, X9, Y9, Y9
-	VEXTRACTF128 $0x01, Y8, X7
-	VADDPD       X7, X8, X8
-	VXORPS       Y7, Y7, Y7
-	VUNPCKLPD    X8, X8, X7
-	VUNPCKHPD    X8, X8, X8
-	VADDPD       X8, X7, X7
-	VINSERTF128  $0x01, X7, Y7, Y7
-	CMPQ         AX, $0x00000080
-	JLE          summed567
+	VADDPD       X7, X5, X5
+	VINSERTF128  $0x01, X5, Y5, Y5
+	CMPQ         AX, $0x00000100
+	JLE          summed590
 	CMPQ         (SP), AX
-	JNE          further566
-	VXORPS       Y8, Y8, Y8
-	VMOVUPD      Y8, 8(SP)
-	VXORPS       Y8, Y8, Y8
-	VMOVUPD      Y8, 40(SP)
+	JNE          further589
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
 
-further566:
-	VADDPD  8(SP), Y9, Y9
-	VMOVUPD Y9, 8(SP)
-	VADDPD  40(SP), Y7, Y7
-	VMOVUPD Y7, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block565
+further589:
+	VADDPD  8(SP), Y6, Y6
+	VMOVUPD Y6, 8(SP)
+	VADDPD  40(SP), Y5, Y5
+	VMOVUPD Y5, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block588
 
-summed567:
+summed590:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
-	VDIVPD       Y0, Y9, Y9
-	VDIVPD       Y0, Y7, Y7
+	VDIVPD       Y0, Y6, Y6
+	VDIVPD       Y0, Y5, Y5
 	MOVQ         shift_base+120(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VFNMADD231PD Y0, Y9, Y7
-	VMOVSD       X7, 104(SP)
+	VFNMADD231PD Y0, Y6, Y5
+	VMOVSD       X5, 360(SP)
 	MOVQ         rstd_base+144(FP), R10
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
-	VMULPD       Y0, Y9, Y9
-	VMOVSD       X9, 72(SP)
+	VMULPD       Y0, Y6, Y6
+	VMOVSD       X6, 328(SP)
 	INCQ         CX
-	JMP          loop556
+	JMP          loop579
 
-last557:
+last580:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
-	VBROADCASTSD 72(SP), Y1
+	VBROADCASTSD 328(SP), Y1
 	MOVQ         mean_base+96(FP), BX
 	VBROADCASTSD -8(BX)(CX*8), Y2
-	VBROADCASTSD 104(SP), Y3
+	VBROADCASTSD 360(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest572
+	JL           rest595
 
-vectors571:
+vectors594:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -8474,20 +10304,20 @@ vectors571:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors571
+	JGE          vectors594
 
-rest572:
-done558:
+rest595:
+done581:
 	SFENCE
-	JMP done555
+	JMP done578
 
-plain554:
+plain577:
 	XORQ CX, CX
 
-rows574:
+rows597:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done575
+	JG           done598
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -8497,46 +10327,84 @@ rows574:
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSD (R12)(CX*8), Y3
-	VBROADCASTSD 8(R12)(CX*8), Y4
+	VMOVUPD      Y3, 72(SP)
+	MOVQ         mean_base+96(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Y3
+	VMOVUPD      Y3, 104(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y5
-	VBROADCASTSD 8(R12)(CX*8), Y6
+	VBROADCASTSD (R12)(CX*8), Y3
+	VMOVUPD      Y3, 136(SP)
+	MOVQ         shift_base+120(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Y3
+	VMOVUPD      Y3, 168(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block576:
+block599:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000080, R14
+	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
-	SUBQ    $0x04, R13
-	JL      rest580
+	SUBQ    $0x08, R13
+	JL      rest603
 
-vectors579:
+vectors602:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
 	VMOVUPD     (R8), Y14
 	VMOVUPD     (R9), Y15
-	VSUBPD      Y3, Y14, Y14
-	VFMSUB213PD Y5, Y1, Y14
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y7
-	VADDPD      Y15, Y9, Y9
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
 	VMOVUPD     (R8)(DX*1), Y14
 	VMOVUPD     (R9)(DX*1), Y15
-	VSUBPD      Y4, Y14, Y14
-	VFMSUB213PD Y6, Y2, Y14
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y8
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y8, Y8
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y6
 	VADDPD      Y15, Y10, Y10
 	VMOVUPD     Y12, (R11)
 	VMOVUPD     Y13, (R12)
@@ -8545,102 +10413,164 @@ vectors579:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
-	JGE         vectors579
+	SUBQ        $0x08, R13
+	JGE         vectors602
 
-rest580:
-	ADDQ        $0x04, R13
-	JZ          done581
+rest603:
+	ADDQ        $0x08, R13
+	JZ          done604
+	SUBQ        $0x04, R13
+	JL          last605
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done604
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
 	VMASKMOVPD  (R8), Y0, Y14
 	VMASKMOVPD  (R9), Y0, Y15
-	VSUBPD      Y3, Y14, Y14
-	VFMSUB213PD Y5, Y1, Y14
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y7
-	VADDPD      Y15, Y9, Y9
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y8, Y8
 	VMASKMOVPD  (R8)(DX*1), Y0, Y14
 	VMASKMOVPD  (R9)(DX*1), Y0, Y15
-	VSUBPD      Y4, Y14, Y14
-	VFMSUB213PD Y6, Y2, Y14
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
 	VADDPD      Y15, Y13, Y13
 	VFMADD231PD Y15, Y14, Y12
 	VMULPD      Y11, Y15, Y15
-	VFMADD231PD Y15, Y14, Y8
+	VFMADD231PD Y15, Y14, Y6
 	VADDPD      Y15, Y10, Y10
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
+	JMP         done604
 
-done581:
-	VEXTRACTF128 $0x01, Y7, X11
-	VADDPD       X11, X7, X7
-	VEXTRACTF128 $0x01, Y8, X11
-	VADDPD       X11, X8, X8
-	VXORPS       Y11, Y11, Y11
-	VUNPCKLPD    X8, X7, X11
-	VUNPCKHPD    X8, X7, X7
-	VADDPD       X7, X11, X11
-	VINSERTF128  $0x01, X11, Y11, Y11
-	VEXTRACTF128 $0x01, Y9, X7
-	VADDPD       X7, X9, X9
-	VEXTRACTF128 $0x01, Y10, X7
-	VADDPD       X7, X10, X10
-	VXORPS       Y7, Y7, Y7
-	VUNPCKLPD    X10, X9, X7
-	VUNPCKHPD    X10, X9, X8
-	VADDPD       X8, X7, X7
-	VINSERTF128  $0x01, X7, Y7, Y7
-	CMPQ         AX, $0x00000080
-	JLE          summed578
+last605:
+	VMASKMOVPD  (R10), Y0, Y11
+	VMASKMOVPD  (R11), Y0, Y12
+	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R8), Y0, Y14
+	VMASKMOVPD  (R9), Y0, Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
+	VMASKMOVPD  (R8)(DX*1), Y0, Y14
+	VMASKMOVPD  (R9)(DX*1), Y0, Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMASKMOVPD  Y12, Y0, (R11)
+	VMASKMOVPD  Y13, Y0, (R12)
+
+done604:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	VADDPD       Y8, Y7, Y7
+	VADDPD       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPD       X3, X7, X7
+	VEXTRACTF128 $0x01, Y9, X3
+	VADDPD       X3, X9, X9
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X9, X7, X3
+	VUNPCKHPD    X9, X7, X5
+	VADDPD       X5, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed601
 	CMPQ         (SP), AX
-	JNE          further577
-	VXORPS       Y8, Y8, Y8
-	VMOVUPD      Y8, 8(SP)
-	VXORPS       Y8, Y8, Y8
-	VMOVUPD      Y8, 40(SP)
+	JNE          further600
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
 
-further577:
-	VADDPD  8(SP), Y11, Y11
-	VMOVUPD Y11, 8(SP)
-	VADDPD  40(SP), Y7, Y7
-	VMOVUPD Y7, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block576
+further600:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block599
 
-summed578:
+summed601:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y11, Y11
-	VDIVPD       Y1, Y7, Y7
+	VDIVPD       Y1, Y4, Y4
+	VDIVPD       Y1, Y3, Y3
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VFNMADD231PD Y1, Y11, Y7
-	VMOVUPD      X7, 104(SP)
+	VFNMADD231PD Y1, Y4, Y3
+	VMOVUPD      X3, 360(SP)
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VMULPD       Y1, Y11, Y11
-	VMOVUPD      X11, 72(SP)
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      X4, 328(SP)
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 72(SP), Y2
+	VBROADCASTSD 328(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y3
-	VBROADCASTSD 104(SP), Y4
+	VBROADCASTSD 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest583
+	JL           rest607
 
-vectors582:
+vectors606:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -8656,11 +10586,11 @@ vectors582:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors582
+	JGE          vectors606
 
-rest583:
+rest607:
 	ADDQ         $0x04, R10
-	JZ           done584
+	JZ           done608
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -8671,7 +10601,7 @@ rest583:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done584:
+done608:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -8681,15 +10611,15 @@ done584:
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 80(SP), Y2
+	VBROADCASTSD 336(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD 8(R10)(CX*8), Y3
-	VBROADCASTSD 112(SP), Y4
+	VBROADCASTSD 368(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest586
+	JL           rest610
 
-vectors585:
+vectors609:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -8705,11 +10635,11 @@ vectors585:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors585
+	JGE          vectors609
 
-rest586:
+rest610:
 	ADDQ         $0x04, R10
-	JZ           done587
+	JZ           done611
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -8720,7 +10650,7 @@ rest586:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done587:
+done611:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -8728,13 +10658,13 @@ done587:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows574
+	JMP  rows597
 
-done575:
-rows588:
+done598:
+rows612:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done589
+	JG           done613
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -8743,33 +10673,56 @@ rows588:
 	MOVQ         dgamma_base+168(FP), R11
 	MOVQ         mean_base+96(FP), R12
 	VBROADCASTSD (R12)(CX*8), Y2
+	VMOVUPD      Y2, 72(SP)
 	MOVQ         shift_base+120(FP), R12
-	VBROADCASTSD (R12)(CX*8), Y3
+	VBROADCASTSD (R12)(CX*8), Y2
+	VMOVUPD      Y2, 104(SP)
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block590:
+block614:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000080, R14
+	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
-	SUBQ    $0x04, R13
-	JL      rest594
+	SUBQ    $0x08, R13
+	JL      rest618
 
-vectors593:
+vectors617:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
 	VMOVUPD     (R8), Y9
 	VMOVUPD     (R9), Y10
-	VSUBPD      Y2, Y9, Y9
-	VFMSUB213PD Y3, Y1, Y9
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
 	VADDPD      Y10, Y8, Y8
 	VFMADD231PD Y10, Y9, Y7
 	VMULPD      Y6, Y10, Y10
-	VFMADD231PD Y10, Y9, Y4
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
 	VADDPD      Y10, Y5, Y5
 	VMOVUPD     Y7, (R11)
 	VMOVUPD     Y8, (R12)
@@ -8778,88 +10731,130 @@ vectors593:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
-	SUBQ        $0x04, R13
-	JGE         vectors593
+	SUBQ        $0x08, R13
+	JGE         vectors617
 
-rest594:
-	ADDQ        $0x04, R13
-	JZ          done595
+rest618:
+	ADDQ        $0x08, R13
+	JZ          done619
+	SUBQ        $0x04, R13
+	JL          last620
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done619
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
 	VMASKMOVPD  (R8), Y0, Y9
 	VMASKMOVPD  (R9), Y0, Y10
-	VSUBPD      Y2, Y9, Y9
-	VFMSUB213PD Y3, Y1, Y9
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
 	VADDPD      Y10, Y8, Y8
 	VFMADD231PD Y10, Y9, Y7
 	VMULPD      Y6, Y10, Y10
-	VFMADD231PD Y10, Y9, Y4
+	VFMADD231PD Y10, Y9, Y3
 	VADDPD      Y10, Y5, Y5
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
+	JMP         done619
 
-done595:
-	VEXTRACTF128 $0x01, Y4, X6
-	VADDPD       X6, X4, X4
-	VXORPS       Y6, Y6, Y6
-	VUNPCKLPD    X4, X4, X6
+last620:
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
+
+done619:
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
 	VUNPCKHPD    X4, X4, X4
-	VADDPD       X4, X6, X6
-	VINSERTF128  $0x01, X6, Y6, Y6
-	VEXTRACTF128 $0x01, Y5, X4
-	VADDPD       X4, X5, X5
-	VXORPS       Y4, Y4, Y4
-	VUNPCKLPD    X5, X5, X4
-	VUNPCKHPD    X5, X5, X5
-	VADDPD       X5, X4, X4
-	VINSERTF128  $0x01, X4, Y4, Y4
-	CMPQ         AX, $0x00000080
-	JLE          summed592
+	VADDPD       X4, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed616
 	CMPQ         (SP), AX
-	JNE          further591
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      Y5, 8(SP)
-	VXORPS       Y5, Y5, Y5
-	VMOVUPD      Y5, 40(SP)
+	JNE          further615
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
 
-further591:
-	VADDPD  8(SP), Y6, Y6
-	VMOVUPD Y6, 8(SP)
-	VADDPD  40(SP), Y4, Y4
-	VMOVUPD Y4, 40(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block590
+further615:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block614
 
-summed592:
+summed616:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y6, Y6
-	VDIVPD       Y1, Y4, Y4
+	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y2, Y2
 	MOVQ         shift_base+120(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
-	VFNMADD231PD Y1, Y6, Y4
-	VMOVSD       X4, 104(SP)
+	VFNMADD231PD Y1, Y3, Y2
+	VMOVSD       X2, 360(SP)
 	MOVQ         rstd_base+144(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
-	VMULPD       Y1, Y6, Y6
-	VMOVSD       X6, 72(SP)
+	VMULPD       Y1, Y3, Y3
+	VMOVSD       X3, 328(SP)
 	MOVQ         DX, R8
 	MOVQ         rstd_base+144(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 72(SP), Y2
+	VBROADCASTSD 328(SP), Y2
 	MOVQ         mean_base+96(FP), R10
 	VBROADCASTSD (R10)(CX*8), Y3
-	VBROADCASTSD 104(SP), Y4
+	VBROADCASTSD 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest597
+	JL           rest622
 
-vectors596:
+vectors621:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -8875,11 +10870,11 @@ vectors596:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors596
+	JGE          vectors621
 
-rest597:
+rest622:
 	ADDQ         $0x04, R10
-	JZ           done598
+	JZ           done623
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -8890,7 +10885,7 @@ rest597:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done598:
+done623:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -8898,16 +10893,16 @@ done598:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows588
+	JMP  rows612
 
-done589:
-done555:
+done613:
+done578:
 	VZEROUPPER
 	RET
 
 // func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $136-145
+TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $392-145
 	MOVQ         gamma_len+80(FP), AX
 	MOVQ         AX, CX
 	ANDQ         $0x00000003, CX
@@ -8921,14 +10916,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain599
+	JE           plain624
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done603
+	JG           done628
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -8937,33 +10932,48 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block604:
+block629:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000080, R13
+	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y1, Y1, Y1
-	SUBQ    $0x04, R12
-	JL      rest608
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R12
+	JL      rest633
 
-vectors607:
-	VMOVUPD     (R10), Y2
-	VMOVUPD     (R11), Y3
-	VMOVUPD     (BX), Y4
-	VMOVUPD     (SI), Y5
-	VMULPD      Y0, Y4, Y4
-	VFMADD231PD Y5, Y4, Y3
-	VMULPD      Y2, Y5, Y5
-	VFMADD231PD Y5, Y4, Y1
-	VMOVUPD     Y3, (R11)
+vectors632:
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (BX), Y5
+	VMOVUPD     (SI), Y6
+	VMULPD      Y0, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPD     Y4, (R11)
 	ADDQ        $+32, BX
 	ADDQ        $+32, SI
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
-	SUBQ        $0x04, R12
-	JGE         vectors607
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (BX), Y5
+	VMOVUPD     (SI), Y6
+	VMULPD      Y0, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPD     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors632
 
-rest608:
+rest633:
+	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
 	VXORPS       Y2, Y2, Y2
@@ -8971,20 +10981,20 @@ rest608:
 	VUNPCKHPD    X1, X1, X1
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
-	CMPQ         AX, $0x00000080
-	JLE          summed606
+	CMPQ         AX, $0x00000100
+	JLE          summed631
 	CMPQ         (SP), AX
-	JNE          further605
+	JNE          further630
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further605:
+further630:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block604
+	SUBQ    $0x00000100, (SP)
+	JG      block629
 
-summed606:
+summed631:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -8993,50 +11003,51 @@ summed606:
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
 	VMULPD       Y0, Y2, Y2
-	VMOVSD       X2, 72(SP)
+	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
-loop601:
+loop626:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last602
+	JG           last627
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
-	VBROADCASTSD 72(SP), Y1
+	VBROADCASTSD 328(SP), Y1
 	MOVQ         rstd_base+96(FP), R11
 	VBROADCASTSD (R11)(CX*8), Y2
 	MOVQ         gamma_base+72(FP), R11
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block610:
+block635:
 	MOVQ    (SP), R13
-	MOVQ    $0x00000080, R14
+	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Y3, Y3, Y3
-	SUBQ    $0x04, R13
-	JL      rest614
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R13
+	JL      rest639
 
-vectors613:
-	VMOVUPD      (R11), Y4
-	VMOVUPD      (R12), Y5
-	VMOVUPD      (BX), Y6
-	VMOVUPD      (SI), Y7
-	VMULPD       Y2, Y6, Y6
-	VFMADD231PD  Y7, Y6, Y5
-	VMULPD       Y4, Y7, Y7
-	VFMADD231PD  Y7, Y6, Y3
-	VMOVUPD      Y5, (R12)
+vectors638:
+	VMOVUPD      (R11), Y5
+	VMOVUPD      (R12), Y6
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       Y2, Y7, Y7
+	VFMADD231PD  Y8, Y7, Y6
+	VMULPD       Y5, Y8, Y8
+	VFMADD231PD  Y8, Y7, Y3
+	VMOVUPD      Y6, (R12)
 	PREFETCHT1   (BX)(DX*1)
 	PREFETCHT1   (SI)(DX*1)
-	VMOVUPD      (R8), Y4
-	VMOVUPD      (R9), Y5
-	VMULPD       (R10), Y5, Y5
-	VFNMADD231PD Y4, Y1, Y5
-	VMULPD       Y0, Y5, Y5
-	VMOVNTPD     Y5, (DI)
+	VMOVUPD      (R8), Y5
+	VMOVUPD      (R9), Y6
+	VMULPD       (R10), Y6, Y6
+	VFNMADD231PD Y5, Y1, Y6
+	VMULPD       Y0, Y6, Y6
+	VMOVNTPD     Y6, (DI)
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	ADDQ         $+32, R11
@@ -9045,10 +11056,36 @@ vectors613:
 	ADDQ         $+32, R9
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
-	SUBQ         $0x04, R13
-	JGE          vectors613
+	VMOVUPD      (R11), Y5
+	VMOVUPD      (R12), Y6
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       Y2, Y7, Y7
+	VFMADD231PD  Y8, Y7, Y6
+	VMULPD       Y5, Y8, Y8
+	VFMADD231PD  Y8, Y7, Y4
+	VMOVUPD      Y6, (R12)
+	PREFETCHT1   (BX)(DX*1)
+	PREFETCHT1   (SI)(DX*1)
+	VMOVUPD      (R8), Y5
+	VMOVUPD      (R9), Y6
+	VMULPD       (R10), Y6, Y6
+	VFNMADD231PD Y5, Y1, Y6
+	VMULPD       Y0, Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R11
+	ADDQ         $+32, R12
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R13
+	JGE          vectors638
 
-rest614:
+rest639:
+	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPD       X4, X3, X3
 	VXORPS       Y4, Y4, Y4
@@ -9056,20 +11093,20 @@ rest614:
 	VUNPCKHPD    X3, X3, X3
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
-	CMPQ         AX, $0x00000080
-	JLE          summed612
+	CMPQ         AX, $0x00000100
+	JLE          summed637
 	CMPQ         (SP), AX
-	JNE          further611
+	JNE          further636
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further611:
+further636:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block610
+	SUBQ    $0x00000100, (SP)
+	JG      block635
 
-summed612:
+summed637:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -9078,19 +11115,19 @@ summed612:
 	VXORPS       Y0, Y0, Y0
 	VMOVSD       (R10)(CX*8), X0
 	VMULPD       Y0, Y4, Y4
-	VMOVSD       X4, 72(SP)
+	VMOVSD       X4, 328(SP)
 	INCQ         CX
-	JMP          loop601
+	JMP          loop626
 
-last602:
+last627:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
-	VBROADCASTSD 72(SP), Y1
+	VBROADCASTSD 328(SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest617
+	JL           rest642
 
-vectors616:
+vectors641:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -9102,20 +11139,20 @@ vectors616:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors616
+	JGE          vectors641
 
-rest617:
-done603:
+rest642:
+done628:
 	SFENCE
-	JMP done600
+	JMP done625
 
-plain599:
+plain624:
 	XORQ CX, CX
 
-rows619:
+rows644:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done620
+	JG           done645
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -9125,102 +11162,166 @@ rows619:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block621:
+block646:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000080, R13
+	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
-	SUBQ    $0x04, R12
-	JL      rest625
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x08, R12
+	JL      rest650
 
-vectors624:
-	VMOVUPD     (R10), Y5
-	VMOVUPD     (R11), Y6
-	VMOVUPD     (R8), Y7
-	VMOVUPD     (R9), Y8
-	VMULPD      Y1, Y7, Y7
-	VFMADD231PD Y8, Y7, Y6
-	VMULPD      Y5, Y8, Y8
-	VFMADD231PD Y8, Y7, Y3
-	VMOVUPD     (R8)(DX*1), Y7
-	VMOVUPD     (R9)(DX*1), Y8
-	VMULPD      Y2, Y7, Y7
-	VFMADD231PD Y8, Y7, Y6
-	VMULPD      Y5, Y8, Y8
-	VFMADD231PD Y8, Y7, Y4
-	VMOVUPD     Y6, (R11)
+vectors649:
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPD     Y8, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors649
+
+rest650:
+	ADDQ        $0x08, R12
+	JZ          done651
 	SUBQ        $0x04, R12
-	JGE         vectors624
+	JL          last652
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done651
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMASKMOVPD  Y8, Y0, (R11)
+	JMP         done651
 
-rest625:
-	ADDQ        $0x04, R12
-	JZ          done626
-	VMASKMOVPD  (R10), Y0, Y5
-	VMASKMOVPD  (R11), Y0, Y6
-	VMASKMOVPD  (R8), Y0, Y7
-	VMASKMOVPD  (R9), Y0, Y8
-	VMULPD      Y1, Y7, Y7
-	VFMADD231PD Y8, Y7, Y6
-	VMULPD      Y5, Y8, Y8
-	VFMADD231PD Y8, Y7, Y3
-	VMASKMOVPD  (R8)(DX*1), Y0, Y7
-	VMASKMOVPD  (R9)(DX*1), Y0, Y8
-	VMULPD      Y2, Y7, Y7
-	VFMADD231PD Y8, Y7, Y6
-	VMULPD      Y5, Y8, Y8
-	VFMADD231PD Y8, Y7, Y4
-	VMASKMOVPD  Y6, Y0, (R11)
+last652:
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMASKMOVPD  Y8, Y0, (R11)
 
-done626:
-	VEXTRACTF128 $0x01, Y3, X5
-	VADDPD       X5, X3, X3
-	VEXTRACTF128 $0x01, Y4, X5
-	VADDPD       X5, X4, X4
-	VXORPS       Y5, Y5, Y5
-	VUNPCKLPD    X4, X3, X5
-	VUNPCKHPD    X4, X3, X3
-	VADDPD       X3, X5, X5
-	VINSERTF128  $0x01, X5, Y5, Y5
-	CMPQ         AX, $0x00000080
-	JLE          summed623
+done651:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed648
 	CMPQ         (SP), AX
-	JNE          further622
+	JNE          further647
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further622:
-	VADDPD  8(SP), Y5, Y5
-	VMOVUPD Y5, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block621
+further647:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block646
 
-summed623:
+summed648:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
-	VDIVPD       Y1, Y5, Y5
+	VDIVPD       Y1, Y4, Y4
 	MOVQ         rstd_base+96(FP), R8
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      (R8)(CX*8), X1
-	VMULPD       Y1, Y5, Y5
-	VMOVUPD      X5, 72(SP)
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      X4, 328(SP)
 	MOVQ         DX, R8
 	ADDQ         R8, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 72(SP), Y2
+	VBROADCASTSD 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest628
+	JL           rest654
 
-vectors627:
+vectors653:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -9234,11 +11335,11 @@ vectors627:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors627
+	JGE          vectors653
 
-rest628:
+rest654:
 	ADDQ         $0x04, R10
-	JZ           done629
+	JZ           done655
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -9247,7 +11348,7 @@ rest628:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done629:
+done655:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -9257,12 +11358,12 @@ done629:
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD 8(R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 80(SP), Y2
+	VBROADCASTSD 336(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest631
+	JL           rest657
 
-vectors630:
+vectors656:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -9276,11 +11377,11 @@ vectors630:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors630
+	JGE          vectors656
 
-rest631:
+rest657:
 	ADDQ         $0x04, R10
-	JZ           done632
+	JZ           done658
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -9289,7 +11390,7 @@ rest631:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done632:
+done658:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -9297,13 +11398,13 @@ done632:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows619
+	JMP  rows644
 
-done620:
-rows633:
+done645:
+rows659:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done634
+	JG           done660
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -9312,46 +11413,90 @@ rows633:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block635:
+block661:
 	MOVQ    (SP), R12
-	MOVQ    $0x00000080, R13
+	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Y2, Y2, Y2
-	SUBQ    $0x04, R12
-	JL      rest639
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R12
+	JL      rest665
 
-vectors638:
-	VMOVUPD     (R10), Y3
-	VMOVUPD     (R11), Y4
-	VMOVUPD     (R8), Y5
-	VMOVUPD     (R9), Y6
-	VMULPD      Y1, Y5, Y5
-	VFMADD231PD Y6, Y5, Y4
-	VMULPD      Y3, Y6, Y6
-	VFMADD231PD Y6, Y5, Y2
-	VMOVUPD     Y4, (R11)
+vectors664:
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPD     Y5, (R11)
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMOVUPD     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors664
+
+rest665:
+	ADDQ        $0x08, R12
+	JZ          done666
 	SUBQ        $0x04, R12
-	JGE         vectors638
+	JL          last667
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPD     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done666
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (R8), Y0, Y6
+	VMASKMOVPD  (R9), Y0, Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMASKMOVPD  Y5, Y0, (R11)
+	JMP         done666
 
-rest639:
-	ADDQ        $0x04, R12
-	JZ          done640
-	VMASKMOVPD  (R10), Y0, Y3
-	VMASKMOVPD  (R11), Y0, Y4
-	VMASKMOVPD  (R8), Y0, Y5
-	VMASKMOVPD  (R9), Y0, Y6
-	VMULPD      Y1, Y5, Y5
-	VFMADD231PD Y6, Y5, Y4
-	VMULPD      Y3, Y6, Y6
-	VFMADD231PD Y6, Y5, Y2
-	VMASKMOVPD  Y4, Y0, (R11)
+last667:
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (R8), Y0, Y6
+	VMASKMOVPD  (R9), Y0, Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMASKMOVPD  Y5, Y0, (R11)
 
-done640:
+done666:
+	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
 	VXORPS       Y3, Y3, Y3
@@ -9359,20 +11504,20 @@ done640:
 	VUNPCKHPD    X2, X2, X2
 	VADDPD       X2, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
-	CMPQ         AX, $0x00000080
-	JLE          summed637
+	CMPQ         AX, $0x00000100
+	JLE          summed663
 	CMPQ         (SP), AX
-	JNE          further636
+	JNE          further662
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further636:
+further662:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
-	SUBQ    $0x00000080, (SP)
-	JG      block635
+	SUBQ    $0x00000100, (SP)
+	JG      block661
 
-summed637:
+summed663:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -9381,17 +11526,17 @@ summed637:
 	VXORPS       Y1, Y1, Y1
 	VMOVSD       (R8)(CX*8), X1
 	VMULPD       Y1, Y3, Y3
-	VMOVSD       X3, 72(SP)
+	VMOVSD       X3, 328(SP)
 	MOVQ         DX, R8
 	MOVQ         rstd_base+96(FP), R9
 	VBROADCASTSD (R9)(CX*8), Y1
 	MOVQ         gamma_base+72(FP), R9
-	VBROADCASTSD 72(SP), Y2
+	VBROADCASTSD 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest642
+	JL           rest669
 
-vectors641:
+vectors668:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -9405,11 +11550,11 @@ vectors641:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors641
+	JGE          vectors668
 
-rest642:
+rest669:
 	ADDQ         $0x04, R10
-	JZ           done643
+	JZ           done670
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -9418,7 +11563,7 @@ rest642:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done643:
+done670:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -9426,10 +11571,10 @@ done643:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows633
+	JMP  rows659
 
-done634:
-done600:
+done660:
+done625:
 	VZEROUPPER
 	RET
 
@@ -9448,10 +11593,10 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows644:
+rows671:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done645
+	JG   done672
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -9463,9 +11608,9 @@ rows644:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest647
+	JL   rest674
 
-vectors646:
+vectors673:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R10), Y3
@@ -9521,11 +11666,11 @@ vectors646:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors646
+	JGE         vectors673
 
-rest647:
+rest674:
 	ADDQ        $0x04, R13
-	JZ          done648
+	JZ          done675
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -9576,28 +11721,28 @@ rest647:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done648:
+done675:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows644
+	JMP  rows671
 
-done645:
-rows649:
+done672:
+rows676:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done650
+	JG   done677
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest652
+	JL   rest679
 
-vectors651:
+vectors678:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R8), Y3
@@ -9614,11 +11759,11 @@ vectors651:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors651
+	JGE         vectors678
 
-rest652:
+rest679:
 	ADDQ        $0x04, R9
-	JZ          done653
+	JZ          done680
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -9633,16 +11778,16 @@ rest652:
 	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done653:
+done680:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows649
+	JMP  rows676
 
-done650:
+done677:
 	VZEROUPPER
 	RET
 
@@ -9661,21 +11806,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain654
+	JE      plain681
 	XORQ    CX, CX
 
-rows656:
+rows683:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done657
+	JG   done684
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest659
+	JL   rest686
 
-vectors658:
+vectors685:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -9689,9 +11834,9 @@ vectors658:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors658
+	JGE         vectors685
 
-rest659:
+rest686:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -9700,27 +11845,27 @@ rest659:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows656
+	JMP  rows683
 
-done657:
+done684:
 	SFENCE
-	JMP done655
+	JMP done682
 
-plain654:
+plain681:
 	XORQ CX, CX
 
-rows661:
+rows688:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done662
+	JG   done689
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest664
+	JL   rest691
 
-vectors663:
+vectors690:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -9746,11 +11891,11 @@ vectors663:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors663
+	JGE         vectors690
 
-rest664:
+rest691:
 	ADDQ        $0x04, R11
-	JZ          done665
+	JZ          done692
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -9771,7 +11916,7 @@ rest664:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done665:
+done692:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -9780,21 +11925,21 @@ done665:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows661
+	JMP  rows688
 
-done662:
-rows666:
+done689:
+rows693:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done667
+	JG   done694
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest669
+	JL   rest696
 
-vectors668:
+vectors695:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -9808,11 +11953,11 @@ vectors668:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors668
+	JGE         vectors695
 
-rest669:
+rest696:
 	ADDQ        $0x04, R10
-	JZ          done670
+	JZ          done697
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -9821,7 +11966,7 @@ rest669:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done670:
+done697:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -9830,10 +11975,10 @@ done670:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows666
+	JMP  rows693
 
-done667:
-done655:
+done694:
+done682:
 	VZEROUPPER
 	RET
 
@@ -9853,10 +11998,10 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows671:
+rows698:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done672
+	JG   done699
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -9867,9 +12012,9 @@ rows671:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest674
+	JL   rest701
 
-vectors673:
+vectors700:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R10), Y3
@@ -9919,11 +12064,11 @@ vectors673:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R13
 	SUBQ        $0x04, R14
-	JGE         vectors673
+	JGE         vectors700
 
-rest674:
+rest701:
 	ADDQ        $0x04, R14
-	JZ          done675
+	JZ          done702
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -9967,7 +12112,7 @@ rest674:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done675:
+done702:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -9976,22 +12121,22 @@ done675:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows671
+	JMP  rows698
 
-done672:
-rows676:
+done699:
+rows703:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done677
+	JG   done704
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest679
+	JL   rest706
 
-vectors678:
+vectors705:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R9), Y3
@@ -10013,11 +12158,11 @@ vectors678:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors678
+	JGE         vectors705
 
-rest679:
+rest706:
 	ADDQ        $0x04, R11
-	JZ          done680
+	JZ          done707
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -10035,7 +12180,7 @@ rest679:
 	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done680:
+done707:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -10044,9 +12189,9 @@ done680:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows676
+	JMP  rows703
 
-done677:
+done704:
 	VZEROUPPER
 	RET
 
@@ -10066,13 +12211,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain681
+	JE      plain708
 	XORQ    CX, CX
 
-rows683:
+rows710:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done684
+	JG   done711
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -10080,9 +12225,9 @@ rows683:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest686
+	JL   rest713
 
-vectors685:
+vectors712:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
@@ -10106,9 +12251,9 @@ vectors685:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors685
+	JGE          vectors712
 
-rest686:
+rest713:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -10119,19 +12264,19 @@ rest686:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows683
+	JMP  rows710
 
-done684:
+done711:
 	SFENCE
-	JMP done682
+	JMP done709
 
-plain681:
+plain708:
 	XORQ CX, CX
 
-rows688:
+rows715:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done689
+	JG   done716
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -10139,9 +12284,9 @@ rows688:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest691
+	JL   rest718
 
-vectors690:
+vectors717:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -10184,11 +12329,11 @@ vectors690:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors690
+	JGE          vectors717
 
-rest691:
+rest718:
 	ADDQ         $0x04, R14
-	JZ           done692
+	JZ           done719
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -10223,7 +12368,7 @@ rest691:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done692:
+done719:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -10234,13 +12379,13 @@ done692:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows688
+	JMP  rows715
 
-done689:
-rows693:
+done716:
+rows720:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done694
+	JG   done721
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -10248,9 +12393,9 @@ rows693:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest696
+	JL   rest723
 
-vectors695:
+vectors722:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -10272,11 +12417,11 @@ vectors695:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors695
+	JGE          vectors722
 
-rest696:
+rest723:
 	ADDQ         $0x04, R13
-	JZ           done697
+	JZ           done724
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -10290,7 +12435,7 @@ rest696:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done697:
+done724:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -10301,10 +12446,10 @@ done697:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows693
+	JMP  rows720
 
-done694:
-done682:
+done721:
+done709:
 	VZEROUPPER
 	RET
 
@@ -10316,10 +12461,10 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop698:
+loop725:
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JG      done699
+	JG      done726
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
@@ -10333,31 +12478,31 @@ loop698:
 	VADDPD  96(AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, 96(AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop698
+	JMP     loop725
 
-done699:
-loop700:
+done726:
+loop727:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done701
+	JG      done728
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop700
+	JMP     loop727
 
-done701:
-loop702:
+done728:
+loop729:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done703
+	JG     done730
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop702
+	JMP    loop729
 
-done703:
+done730:
 	VZEROUPPER
 	RET
 
@@ -10375,23 +12520,23 @@ TEXT ·maxF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest705
+	JZ           rest732
 
-vectors704:
+vectors731:
 	VMOVUPD (AX)(DX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors704
+	JL      vectors731
 
-rest705:
+rest732:
 	CMPQ       DX, CX
-	JGE        done706
+	JGE        done733
 	VMASKMOVPD (AX)(DX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done706:
+done733:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPD       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -10416,78 +12561,175 @@ TEXT ·expSumF64AVX2(SB), NOSPLIT, $0-64
 	VMOVUPS      32(SI)(BX*8), Y0
 	VBROADCASTSD top+48(FP), Y1
 	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-4, SI
-	JZ           rest708
+	ANDQ         $-8, SI
+	JZ           rest735
 
-vectors707:
-	VMOVUPD      (CX)(BX*8), Y3
-	VSUBPD       Y1, Y3, Y4
-	VADDPD       Y4, Y1, Y5
-	VSUBPD       Y5, Y3, Y5
-	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_41<>+0(SB), Y6
-	VFMADD231PD  literal64_40<>+0(SB), Y4, Y6
-	VSUBPD       literal64_41<>+0(SB), Y6, Y7
-	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
-	VADDPD       Y5, Y4, Y4
-	VFNMADD231PD literal64_43<>+0(SB), Y7, Y4
-	VMOVUPD      literal64_44<>+0(SB), Y5
-	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_48<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_49<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_50<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
-	VPSLLQ       $0x34, Y6, Y6
-	VMULPD       Y6, Y5, Y5
-	VANDPD       Y3, Y5, Y5
-	VMOVUPD      Y5, (AX)(BX*8)
-	VADDPD       Y5, Y2, Y2
+vectors734:
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y2, Y2
+	ADDQ         $0x00000004, BX
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y3, Y3
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors707
+	JL           vectors734
 
-rest708:
+rest735:
 	CMPQ         BX, DX
-	JGE          done709
-	VMASKMOVPD   (CX)(BX*8), Y0, Y3
-	VSUBPD       Y1, Y3, Y4
-	VADDPD       Y4, Y1, Y1
-	VSUBPD       Y1, Y3, Y1
-	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_41<>+0(SB), Y5
-	VFMADD231PD  literal64_40<>+0(SB), Y4, Y5
-	VSUBPD       literal64_41<>+0(SB), Y5, Y6
-	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
-	VADDPD       Y1, Y4, Y4
-	VFNMADD231PD literal64_43<>+0(SB), Y6, Y4
+	JGE          done736
+	LEAQ         4(BX), SI
+	CMPQ         SI, DX
+	JG           last737
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y2, Y2
+	MOVQ         SI, BX
+	CMPQ         BX, DX
+	JGE          done736
+	VMASKMOVPD   (CX)(BX*8), Y0, Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y1
+	VSUBPD       Y1, Y4, Y1
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y5
+	VADDPD       Y1, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y5
 	VMOVUPD      literal64_44<>+0(SB), Y1
-	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_48<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_49<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_50<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
-	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y1, Y1
-	VANDPD       Y3, Y1, Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y1, Y1
+	VANDPD       Y4, Y1, Y1
+	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
+	VANDPD       Y0, Y1, Y1
+	VADDPD       Y1, Y3, Y3
+	JMP          done736
+
+last737:
+	VMASKMOVPD   (CX)(BX*8), Y0, Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y1
+	VSUBPD       Y1, Y4, Y1
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y5
+	VADDPD       Y1, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y1, Y1
+	VANDPD       Y4, Y1, Y1
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done709:
+done736:
+	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -10607,23 +12849,23 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest711
+	JZ           rest739
 
-vectors710:
+vectors738:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors710
+	JL      vectors738
 
-rest711:
+rest739:
 	CMPQ       BX, DX
-	JGE        done712
+	JGE        done740
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done712:
+done740:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -10631,78 +12873,175 @@ done712:
 	VMOVSD       X1, top+48(FP)
 	VBROADCASTSD X1, Y1
 	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
 	XORQ         BX, BX
 	MOVQ         DX, SI
-	ANDQ         $-4, SI
-	JZ           rest714
+	ANDQ         $-8, SI
+	JZ           rest742
 
-vectors713:
-	VMOVUPD      (CX)(BX*8), Y3
-	VSUBPD       Y1, Y3, Y4
-	VADDPD       Y4, Y1, Y5
-	VSUBPD       Y5, Y3, Y5
-	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_41<>+0(SB), Y6
-	VFMADD231PD  literal64_40<>+0(SB), Y4, Y6
-	VSUBPD       literal64_41<>+0(SB), Y6, Y7
-	VFNMADD231PD literal64_42<>+0(SB), Y7, Y4
-	VADDPD       Y5, Y4, Y4
-	VFNMADD231PD literal64_43<>+0(SB), Y7, Y4
-	VMOVUPD      literal64_44<>+0(SB), Y5
-	VFMADD213PD  literal64_45<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_46<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_47<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_48<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_49<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_50<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_51<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_52<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y5
-	VPSLLQ       $0x34, Y6, Y6
-	VMULPD       Y6, Y5, Y5
-	VANDPD       Y3, Y5, Y5
-	VMOVUPD      Y5, (AX)(BX*8)
-	VADDPD       Y5, Y2, Y2
+vectors741:
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y2, Y2
+	ADDQ         $0x00000004, BX
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y3, Y3
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors713
+	JL           vectors741
 
-rest714:
+rest742:
 	CMPQ         BX, DX
-	JGE          done715
-	VMASKMOVPD   (CX)(BX*8), Y0, Y3
-	VSUBPD       Y1, Y3, Y4
-	VADDPD       Y4, Y1, Y1
-	VSUBPD       Y1, Y3, Y1
-	VCMPPD       $0x15, literal64_39<>+0(SB), Y4, Y3
-	VMOVUPD      literal64_41<>+0(SB), Y5
-	VFMADD231PD  literal64_40<>+0(SB), Y4, Y5
-	VSUBPD       literal64_41<>+0(SB), Y5, Y6
-	VFNMADD231PD literal64_42<>+0(SB), Y6, Y4
-	VADDPD       Y1, Y4, Y4
-	VFNMADD231PD literal64_43<>+0(SB), Y6, Y4
+	JGE          done743
+	LEAQ         4(BX), SI
+	CMPQ         SI, DX
+	JG           last744
+	VMOVUPD      (CX)(BX*8), Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y6
+	VSUBPD       Y6, Y4, Y6
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y7
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y7
+	VSUBPD       literal64_41<>+0(SB), Y7, Y8
+	VFNMADD231PD literal64_42<>+0(SB), Y8, Y5
+	VADDPD       Y6, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y8, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y6
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y6
+	VPSLLQ       $0x34, Y7, Y7
+	VMULPD       Y7, Y6, Y6
+	VANDPD       Y4, Y6, Y6
+	VMOVUPD      Y6, (AX)(BX*8)
+	VADDPD       Y6, Y2, Y2
+	MOVQ         SI, BX
+	CMPQ         BX, DX
+	JGE          done743
+	VMASKMOVPD   (CX)(BX*8), Y0, Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y1
+	VSUBPD       Y1, Y4, Y1
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y5
+	VADDPD       Y1, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y5
 	VMOVUPD      literal64_44<>+0(SB), Y1
-	VFMADD213PD  literal64_45<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_46<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_47<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_48<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_49<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_50<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_51<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_52<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_53<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
-	VFMADD213PD  literal64_54<>+0(SB), Y4, Y1
-	VPSLLQ       $0x34, Y5, Y5
-	VMULPD       Y5, Y1, Y1
-	VANDPD       Y3, Y1, Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y1, Y1
+	VANDPD       Y4, Y1, Y1
+	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
+	VANDPD       Y0, Y1, Y1
+	VADDPD       Y1, Y3, Y3
+	JMP          done743
+
+last744:
+	VMASKMOVPD   (CX)(BX*8), Y0, Y4
+	VSUBPD       Y1, Y4, Y5
+	VADDPD       Y5, Y1, Y1
+	VSUBPD       Y1, Y4, Y1
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y5, Y4
+	VMOVUPD      literal64_41<>+0(SB), Y6
+	VFMADD231PD  literal64_40<>+0(SB), Y5, Y6
+	VSUBPD       literal64_41<>+0(SB), Y6, Y7
+	VFNMADD231PD literal64_42<>+0(SB), Y7, Y5
+	VADDPD       Y1, Y5, Y5
+	VFNMADD231PD literal64_43<>+0(SB), Y7, Y5
+	VMOVUPD      literal64_44<>+0(SB), Y1
+	VFMADD213PD  literal64_45<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_46<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_47<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_48<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_49<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_50<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_51<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_52<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_53<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VFMADD213PD  literal64_54<>+0(SB), Y5, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VMULPD       Y6, Y1, Y1
+	VANDPD       Y4, Y1, Y1
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done715:
+done743:
+	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
 	VPERMILPD    $0x01, X2, X1
@@ -10714,24 +13053,24 @@ done715:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest717
+	JZ           rest746
 
-vectors716:
+vectors745:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors716
+	JL      vectors745
 
-rest717:
+rest746:
 	CMPQ       CX, DX
-	JGE        done718
+	JGE        done747
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done718:
+done747:
 	VZEROUPPER
 	RET
 
@@ -10750,25 +13089,44 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	VXORPS  Y2, Y2, Y2
 	XORQ    BX, BX
 	MOVQ    DX, SI
-	ANDQ    $-4, SI
-	JZ      rest720
+	ANDQ    $-8, SI
+	JZ      rest749
 
-vectors719:
+vectors748:
 	VMOVUPD     (AX)(BX*8), Y3
 	VMOVUPD     (CX)(BX*8), Y4
 	VFMADD231PD Y3, Y4, Y1
 	ADDQ        $0x00000004, BX
+	VMOVUPD     (AX)(BX*8), Y3
+	VMOVUPD     (CX)(BX*8), Y4
+	VFMADD231PD Y3, Y4, Y2
+	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors719
+	JL          vectors748
 
-rest720:
+rest749:
 	CMPQ        BX, DX
-	JGE         done721
+	JGE         done750
+	LEAQ        4(BX), SI
+	CMPQ        SI, DX
+	JG          last751
+	VMOVUPD     (AX)(BX*8), Y3
+	VMOVUPD     (CX)(BX*8), Y4
+	VFMADD231PD Y3, Y4, Y1
+	MOVQ        SI, BX
+	CMPQ        BX, DX
+	JGE         done750
+	VMASKMOVPD  (AX)(BX*8), Y0, Y3
+	VMASKMOVPD  (CX)(BX*8), Y0, Y4
+	VFMADD231PD Y3, Y4, Y2
+	JMP         done750
+
+last751:
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VMASKMOVPD  (CX)(BX*8), Y0, Y4
 	VFMADD231PD Y3, Y4, Y1
 
-done721:
+done750:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -10778,9 +13136,9 @@ done721:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest723
+	JZ           rest753
 
-vectors722:
+vectors752:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -10788,18 +13146,18 @@ vectors722:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors722
+	JL      vectors752
 
-rest723:
+rest753:
 	CMPQ       BX, DX
-	JGE        done724
+	JGE        done754
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done724:
+done754:
 	VZEROUPPER
 	RET
 
@@ -10818,9 +13176,9 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest726
+	JZ      rest756
 
-vectors725:
+vectors755:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_56<>+0(SB), Y3
@@ -10860,11 +13218,11 @@ vectors725:
 	VMOVUPD      Y3, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors725
+	JL           vectors755
 
-rest726:
+rest756:
 	CMPQ         SI, BX
-	JGE          done727
+	JGE          done757
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_56<>+0(SB), Y3
@@ -10903,7 +13261,7 @@ rest726:
 	VFNMADD231PD Y1, Y2, Y3
 	VMASKMOVPD   Y3, Y0, (AX)(SI*8)
 
-done727:
+done757:
 	VZEROUPPER
 	RET
 
@@ -10947,9 +13305,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest729
+	JZ           rest759
 
-vectors728:
+vectors758:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -10969,11 +13327,11 @@ vectors728:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors728
+	JL          vectors758
 
-rest729:
+rest759:
 	CMPQ        DI, SI
-	JGE         done730
+	JGE         done760
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -10992,7 +13350,7 @@ rest729:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done730:
+done760:
 	VZEROUPPER
 	RET
 
@@ -11030,17 +13388,17 @@ TEXT ·dyTF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows731:
+rows761:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done732
+	JG   done762
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x04, R8
-	JL   rest734
+	JL   rest764
 
-vectors733:
+vectors763:
 	VMOVUPD      (DX), Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
@@ -11077,11 +13435,11 @@ vectors733:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x04, R8
-	JGE          vectors733
+	JGE          vectors763
 
-rest734:
+rest764:
 	ADDQ         $0x04, R8
-	JZ           done735
+	JZ           done765
 	VMASKMOVPD   (DX), Y2, Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
@@ -11115,16 +13473,16 @@ rest734:
 	VFMADD213PD  Y8, Y6, Y7
 	VMASKMOVPD   Y7, Y2, (BX)
 
-done735:
+done765:
 	MOVQ AX, SI
 	ANDQ $0x00000003, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows731
+	JMP  rows761
 
-done732:
+done762:
 	VZEROUPPER
 	RET
 
@@ -11133,7 +13491,7 @@ GLOBL literal64_63<>(SB), RODATA|NOPTR, $8
 
 // func dyTBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, rows int) (dalpha float64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $0-168
+TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $64-168
 	MOVQ         gamma_len+80(FP), AX
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VBROADCASTSD literal64_59<>+0(SB), Y1
@@ -11154,20 +13512,24 @@ TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $0-168
 	VMULPD       Y7, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, (SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 32(SP)
 	XORQ         CX, CX
 
-rows736:
+rows766:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done737
+	JG   done767
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
-	SUBQ $0x04, R10
-	JL   rest739
+	SUBQ $0x08, R10
+	JL   rest769
 
-vectors738:
+vectors768:
 	VMOVUPD      (DX), Y9
 	VMOVUPD      (BX), Y10
 	VMULPD       Y3, Y9, Y11
@@ -11219,20 +13581,182 @@ vectors738:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
-	TESTQ        $0x0000001c, R10
-	JNZ          further741
-	CMPQ         R10, $0x04
-	JL           further741
-	VADDPD       Y7, Y8, Y8
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (BX), Y10
+	VMULPD       Y3, Y9, Y11
+	VORPD        Y1, Y11, Y12
+	VCMPPD       $0x15, Y5, Y12, Y13
+	VMAXPD       Y12, Y5, Y12
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y12, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y12, Y15
+	VMULPD       Y12, Y15, Y15
+	VFMADD213PD  Y12, Y12, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VSUBPD       Y14, Y0, Y12
+	VFNMADD231PD Y14, Y15, Y12
+	VFMADD213PD  Y14, Y14, Y15
+	VANDPD       Y13, Y15, Y15
+	VSUBPD       Y12, Y4, Y13
+	VDIVPD       Y13, Y0, Y13
+	VMULPD       Y13, Y12, Y12
+	VMULPD       Y13, Y15, Y15
+	VMULPD       Y13, Y15, Y15
+	VANDPD       Y1, Y11, Y11
+	VORPD        Y11, Y12, Y12
+	VFMADD213PD  (R8), Y10, Y12
+	VMOVUPD      Y12, (R8)
+	VMOVUPD      (R9), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R9)
+	VMULPD       (DI), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y8
+	VMULPD       Y6, Y10, Y10
+	VMOVUPD      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        $0x00000038, R10
+	JNZ          further771
+	CMPQ         R10, $0x08
+	JL           further771
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VADDPD       Y7, Y9, Y9
 	VXORPS       Y7, Y7, Y7
+	VADDPD       Y8, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
 
-further741:
-	SUBQ $0x04, R10
-	JGE  vectors738
+further771:
+	SUBQ $0x08, R10
+	JGE  vectors768
 
-rest739:
-	ADDQ         $0x04, R10
-	JZ           done740
+rest769:
+	ADDQ         $0x08, R10
+	JZ           done770
+	SUBQ         $0x04, R10
+	JL           last772
+	VMOVUPD      (DX), Y9
+	VMOVUPD      (BX), Y10
+	VMULPD       Y3, Y9, Y11
+	VORPD        Y1, Y11, Y12
+	VCMPPD       $0x15, Y5, Y12, Y13
+	VMAXPD       Y12, Y5, Y12
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y12, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y12, Y15
+	VMULPD       Y12, Y15, Y15
+	VFMADD213PD  Y12, Y12, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VSUBPD       Y14, Y0, Y12
+	VFNMADD231PD Y14, Y15, Y12
+	VFMADD213PD  Y14, Y14, Y15
+	VANDPD       Y13, Y15, Y15
+	VSUBPD       Y12, Y4, Y13
+	VDIVPD       Y13, Y0, Y13
+	VMULPD       Y13, Y12, Y12
+	VMULPD       Y13, Y15, Y15
+	VMULPD       Y13, Y15, Y15
+	VANDPD       Y1, Y11, Y11
+	VORPD        Y11, Y12, Y12
+	VFMADD213PD  (R8), Y10, Y12
+	VMOVUPD      Y12, (R8)
+	VMOVUPD      (R9), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R9)
+	VMULPD       (DI), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y7
+	VMULPD       Y6, Y10, Y10
+	VMOVUPD      Y10, (SI)
+	ADDQ         $+32, DI
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DX
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	TESTQ        R10, R10
+	JZ           done770
+	VMASKMOVPD   (DX), Y2, Y9
+	VMASKMOVPD   (BX), Y2, Y10
+	VMULPD       Y3, Y9, Y11
+	VORPD        Y1, Y11, Y12
+	VCMPPD       $0x15, Y5, Y12, Y13
+	VMAXPD       Y12, Y5, Y12
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y12, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y12
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y12
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y12, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y12, Y15
+	VMULPD       Y12, Y15, Y15
+	VFMADD213PD  Y12, Y12, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VSUBPD       Y14, Y0, Y12
+	VFNMADD231PD Y14, Y15, Y12
+	VFMADD213PD  Y14, Y14, Y15
+	VANDPD       Y13, Y15, Y15
+	VSUBPD       Y12, Y4, Y13
+	VDIVPD       Y13, Y0, Y13
+	VMULPD       Y13, Y12, Y12
+	VMULPD       Y13, Y15, Y15
+	VMULPD       Y13, Y15, Y15
+	VANDPD       Y1, Y11, Y11
+	VORPD        Y11, Y12, Y12
+	VMASKMOVPD   (R8), Y2, Y11
+	VFMADD213PD  Y11, Y10, Y12
+	VMASKMOVPD   Y12, Y2, (R8)
+	VMASKMOVPD   (R9), Y2, Y11
+	VADDPD       Y10, Y11, Y11
+	VMASKMOVPD   Y11, Y2, (R9)
+	VMASKMOVPD   (DI), Y2, Y11
+	VMULPD       Y11, Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y8
+	VMULPD       Y6, Y10, Y10
+	VMASKMOVPD   Y10, Y2, (SI)
+	JMP          done770
+
+last772:
 	VMASKMOVPD   (DX), Y2, Y9
 	VMASKMOVPD   (BX), Y2, Y10
 	VMULPD       Y3, Y9, Y11
@@ -11281,26 +13805,35 @@ rest739:
 	VMULPD       Y6, Y10, Y10
 	VMASKMOVPD   Y10, Y2, (SI)
 
-done740:
-	VADDPD Y7, Y8, Y8
-	VXORPS Y7, Y7, Y7
-	MOVQ   AX, DI
-	ANDQ   $0x00000003, DI
-	SHLQ   $0x03, DI
-	ADDQ   DI, DX
-	ADDQ   DI, BX
-	ADDQ   DI, SI
-	ADDQ   $0x01, CX
-	JMP    rows736
+done770:
+	VMOVUPD (SP), Y9
+	VMOVUPD 32(SP), Y10
+	VADDPD  Y7, Y9, Y9
+	VXORPS  Y7, Y7, Y7
+	VADDPD  Y8, Y10, Y10
+	VXORPS  Y8, Y8, Y8
+	VMOVUPD Y9, (SP)
+	VMOVUPD Y10, 32(SP)
+	MOVQ    AX, DI
+	ANDQ    $0x00000003, DI
+	SHLQ    $0x03, DI
+	ADDQ    DI, DX
+	ADDQ    DI, BX
+	ADDQ    DI, SI
+	ADDQ    $0x01, CX
+	JMP     rows766
 
-done737:
-	VEXTRACTF128 $0x01, Y8, X0
-	VADDPD       X0, X8, X8
-	VPERMILPD    $0x01, X8, X0
-	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_25<>+0(SB), Y0
-	VMULPD       Y0, Y8, Y8
-	VMOVSD       X8, dalpha+160(FP)
+done767:
+	VMOVUPD      (SP), Y0
+	VMOVUPD      32(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_25<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dalpha+160(FP)
 	VZEROUPPER
 	RET
 
@@ -11323,17 +13856,17 @@ TEXT ·derfF64AVX2(SB), NOSPLIT, $0-144
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows742:
+rows773:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done743
+	JG   done774
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest745
+	JL   rest776
 
-vectors744:
+vectors775:
 	VMOVUPD      (DX), Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
@@ -11400,11 +13933,11 @@ vectors744:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x04, R9
-	JGE          vectors744
+	JGE          vectors775
 
-rest745:
+rest776:
 	ADDQ         $0x04, R9
-	JZ           done746
+	JZ           done777
 	VMASKMOVPD   (DX), Y2, Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
@@ -11467,7 +14000,7 @@ rest745:
 	VFMADD213PD  Y7, Y6, Y9
 	VMASKMOVPD   Y9, Y2, (BX)
 
-done746:
+done777:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
@@ -11475,9 +14008,9 @@ done746:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows742
+	JMP  rows773
 
-done743:
+done774:
 	VZEROUPPER
 	RET
 
@@ -11648,7 +14181,7 @@ GLOBL literal64_91<>(SB), RODATA|NOPTR, $32
 
 // func derfBackwardF64AVX2(dx []float64, x []float64, erf []float64, dy []float64, gamma []float64, dgamma []float64, dbeta []float64, alpha float64, shift float64, rows int) (dalpha float64, dshift float64)
 // Requires: AVX, AVX2, FMA3
-TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
+TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $128-208
 	MOVQ         gamma_len+104(FP), AX
 	VBROADCASTSD literal64_1<>+0(SB), Y0
 	VBROADCASTSD literal64_59<>+0(SB), Y0
@@ -11670,20 +14203,28 @@ TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $0-208
 	VXORPS       Y6, Y6, Y6
 	VXORPS       Y7, Y7, Y7
 	VXORPS       Y8, Y8, Y8
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, (SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 32(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 64(SP)
+	VXORPS       Y9, Y9, Y9
+	VMOVUPD      Y9, 96(SP)
 	XORQ         CX, CX
 
-rows747:
+rows778:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done748
+	JG   done779
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
-	SUBQ $0x04, R11
-	JL   rest750
+	SUBQ $0x08, R11
+	JL   rest781
 
-vectors749:
+vectors780:
 	VMOVUPD      (BX), Y9
 	VMOVUPD      (SI), Y10
 	VMOVUPD      Y3, Y11
@@ -11720,7 +14261,7 @@ vectors749:
 	VMULPD       (R8), Y10, Y10
 	VMULPD       Y15, Y10, Y10
 	VFMADD231PD  Y9, Y10, Y5
-	VADDPD       Y10, Y6, Y6
+	VADDPD       Y10, Y7, Y7
 	VMULPD       Y4, Y10, Y10
 	VMOVUPD      Y10, (DI)
 	ADDQ         $+32, R8
@@ -11730,22 +14271,174 @@ vectors749:
 	ADDQ         $+32, SI
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
-	TESTQ        $0x0000001c, R11
-	JNZ          further752
-	CMPQ         R11, $0x04
-	JL           further752
-	VADDPD       Y5, Y7, Y7
+	VMOVUPD      (BX), Y9
+	VMOVUPD      (SI), Y10
+	VMOVUPD      Y3, Y11
+	VFMADD231PD  Y2, Y9, Y11
+	VMULPD       Y11, Y11, Y11
+	VORPD        Y0, Y11, Y11
+	VMOVUPD      (DX), Y12
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y11, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y14, Y15, Y15
+	VANDPD       Y13, Y15, Y15
+	VFMADD213PD  (R9), Y10, Y12
+	VMOVUPD      Y12, (R9)
+	VMOVUPD      (R10), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R10)
+	VMULPD       (R8), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y6
+	VADDPD       Y10, Y8, Y8
+	VMULPD       Y4, Y10, Y10
+	VMOVUPD      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        $0x00000038, R11
+	JNZ          further783
+	CMPQ         R11, $0x08
+	JL           further783
+	VMOVUPD      (SP), Y9
+	VMOVUPD      32(SP), Y10
+	VADDPD       Y5, Y9, Y9
 	VXORPS       Y5, Y5, Y5
-	VADDPD       Y6, Y8, Y8
+	VADDPD       Y6, Y10, Y10
 	VXORPS       Y6, Y6, Y6
+	VMOVUPD      Y9, (SP)
+	VMOVUPD      Y10, 32(SP)
+	VMOVUPD      64(SP), Y9
+	VMOVUPD      96(SP), Y10
+	VADDPD       Y7, Y9, Y9
+	VXORPS       Y7, Y7, Y7
+	VADDPD       Y8, Y10, Y10
+	VXORPS       Y8, Y8, Y8
+	VMOVUPD      Y9, 64(SP)
+	VMOVUPD      Y10, 96(SP)
 
-further752:
-	SUBQ $0x04, R11
-	JGE  vectors749
+further783:
+	SUBQ $0x08, R11
+	JGE  vectors780
 
-rest750:
-	ADDQ         $0x04, R11
-	JZ           done751
+rest781:
+	ADDQ         $0x08, R11
+	JZ           done782
+	SUBQ         $0x04, R11
+	JL           last784
+	VMOVUPD      (BX), Y9
+	VMOVUPD      (SI), Y10
+	VMOVUPD      Y3, Y11
+	VFMADD231PD  Y2, Y9, Y11
+	VMULPD       Y11, Y11, Y11
+	VORPD        Y0, Y11, Y11
+	VMOVUPD      (DX), Y12
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y11, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y14, Y15, Y15
+	VANDPD       Y13, Y15, Y15
+	VFMADD213PD  (R9), Y10, Y12
+	VMOVUPD      Y12, (R9)
+	VMOVUPD      (R10), Y11
+	VADDPD       Y10, Y11, Y11
+	VMOVUPD      Y11, (R10)
+	VMULPD       (R8), Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y5
+	VADDPD       Y10, Y7, Y7
+	VMULPD       Y4, Y10, Y10
+	VMOVUPD      Y10, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, DX
+	TESTQ        R11, R11
+	JZ           done782
+	VMASKMOVPD   (BX), Y1, Y9
+	VMASKMOVPD   (SI), Y1, Y10
+	VMOVUPD      Y3, Y11
+	VFMADD231PD  Y2, Y9, Y11
+	VMULPD       Y11, Y11, Y11
+	VORPD        Y0, Y11, Y11
+	VMASKMOVPD   (DX), Y1, Y12
+	VCMPPD       $0x15, literal64_39<>+0(SB), Y11, Y13
+	VMOVUPD      literal64_41<>+0(SB), Y14
+	VFMADD231PD  literal64_40<>+0(SB), Y11, Y14
+	VSUBPD       literal64_41<>+0(SB), Y14, Y15
+	VFNMADD231PD literal64_42<>+0(SB), Y15, Y11
+	VFNMADD231PD literal64_43<>+0(SB), Y15, Y11
+	VMOVUPD      literal64_44<>+0(SB), Y15
+	VFMADD213PD  literal64_45<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_46<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_47<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_48<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_49<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_50<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_51<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_52<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_53<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VFMADD213PD  literal64_54<>+0(SB), Y11, Y15
+	VPSLLQ       $0x34, Y14, Y14
+	VMULPD       Y14, Y15, Y15
+	VANDPD       Y13, Y15, Y15
+	VMASKMOVPD   (R9), Y1, Y11
+	VFMADD213PD  Y11, Y10, Y12
+	VMASKMOVPD   Y12, Y1, (R9)
+	VMASKMOVPD   (R10), Y1, Y11
+	VADDPD       Y10, Y11, Y11
+	VMASKMOVPD   Y11, Y1, (R10)
+	VMASKMOVPD   (R8), Y1, Y11
+	VMULPD       Y11, Y10, Y10
+	VMULPD       Y15, Y10, Y10
+	VFMADD231PD  Y9, Y10, Y6
+	VADDPD       Y10, Y8, Y8
+	VMULPD       Y4, Y10, Y10
+	VMASKMOVPD   Y10, Y1, (DI)
+	JMP          done782
+
+last784:
 	VMASKMOVPD   (BX), Y1, Y9
 	VMASKMOVPD   (SI), Y1, Y10
 	VMOVUPD      Y3, Y11
@@ -11784,40 +14477,58 @@ rest750:
 	VMULPD       Y11, Y10, Y10
 	VMULPD       Y15, Y10, Y10
 	VFMADD231PD  Y9, Y10, Y5
-	VADDPD       Y10, Y6, Y6
+	VADDPD       Y10, Y7, Y7
 	VMULPD       Y4, Y10, Y10
 	VMASKMOVPD   Y10, Y1, (DI)
 
-done751:
-	VADDPD Y5, Y7, Y7
-	VXORPS Y5, Y5, Y5
-	VADDPD Y6, Y8, Y8
-	VXORPS Y6, Y6, Y6
-	MOVQ   AX, R8
-	ANDQ   $0x00000003, R8
-	SHLQ   $0x03, R8
-	ADDQ   R8, BX
-	ADDQ   R8, SI
-	ADDQ   R8, DI
-	ADDQ   R8, DX
-	ADDQ   $0x01, CX
-	JMP    rows747
+done782:
+	VMOVUPD (SP), Y9
+	VMOVUPD 32(SP), Y10
+	VADDPD  Y5, Y9, Y9
+	VXORPS  Y5, Y5, Y5
+	VADDPD  Y6, Y10, Y10
+	VXORPS  Y6, Y6, Y6
+	VMOVUPD Y9, (SP)
+	VMOVUPD Y10, 32(SP)
+	VMOVUPD 64(SP), Y9
+	VMOVUPD 96(SP), Y10
+	VADDPD  Y7, Y9, Y9
+	VXORPS  Y7, Y7, Y7
+	VADDPD  Y8, Y10, Y10
+	VXORPS  Y8, Y8, Y8
+	VMOVUPD Y9, 64(SP)
+	VMOVUPD Y10, 96(SP)
+	MOVQ    AX, R8
+	ANDQ    $0x00000003, R8
+	SHLQ    $0x03, R8
+	ADDQ    R8, BX
+	ADDQ    R8, SI
+	ADDQ    R8, DI
+	ADDQ    R8, DX
+	ADDQ    $0x01, CX
+	JMP     rows778
 
-done748:
-	VEXTRACTF128 $0x01, Y7, X0
-	VADDPD       X0, X7, X7
-	VPERMILPD    $0x01, X7, X0
-	VADDPD       X0, X7, X7
-	VBROADCASTSD literal64_37<>+0(SB), Y0
-	VMULPD       Y0, Y7, Y7
-	VMOVSD       X7, dalpha+192(FP)
-	VEXTRACTF128 $0x01, Y8, X0
-	VADDPD       X0, X8, X8
-	VPERMILPD    $0x01, X8, X0
-	VADDPD       X0, X8, X8
-	VBROADCASTSD literal64_37<>+0(SB), Y0
-	VMULPD       Y0, Y8, Y8
-	VMOVSD       X8, dshift+200(FP)
+done779:
+	VMOVUPD      (SP), Y0
+	VMOVUPD      32(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dalpha+192(FP)
+	VMOVUPD      64(SP), Y0
+	VMOVUPD      96(SP), Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDPD       X1, X0, X0
+	VBROADCASTSD literal64_37<>+0(SB), Y1
+	VMULPD       Y1, Y0, Y0
+	VMOVSD       X0, dshift+200(FP)
 	VZEROUPPER
 	RET
 
@@ -11872,26 +14583,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest754
+	JZ    rest786
 
-vectors753:
+vectors785:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors753
+	JL      vectors785
 
-rest754:
+rest786:
 	CMPQ      SI, BX
-	JGE       done755
+	JGE       done787
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done755:
+done787:
 	VZEROUPPER
 	RET
 
@@ -11910,24 +14621,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest757
+	JZ           rest789
 
-vectors756:
+vectors788:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors756
+	JL      vectors788
 
-rest757:
+rest789:
 	CMPQ      BX, DX
-	JGE       done758
+	JGE       done790
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done758:
+done790:
 	VZEROUPPER
 	RET
 
@@ -11955,9 +14666,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest760
+	JZ           rest792
 
-vectors759:
+vectors791:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -11979,11 +14690,11 @@ vectors759:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors759
+	JL          vectors791
 
-rest760:
+rest792:
 	CMPQ        DI, SI
-	JGE         done761
+	JGE         done793
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -12004,7 +14715,7 @@ rest760:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done761:
+done793:
 	VZEROUPPER
 	RET
 
@@ -12023,9 +14734,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest763
+	JZ     rest795
 
-vectors762:
+vectors794:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -12034,11 +14745,11 @@ vectors762:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors762
+	JL            vectors794
 
-rest763:
+rest795:
 	CMPQ          DX, CX
-	JGE           done764
+	JGE           done796
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -12046,7 +14757,7 @@ rest763:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done764:
+done796:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -12130,9 +14841,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done766
+	JZ         done798
 
-k765:
+k797:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -12177,9 +14888,9 @@ k765:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k765
+	JNZ          k797
 
-done766:
+done798:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -12215,10 +14926,10 @@ done766:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone768
-	JEQ          overwrite767
+	JPS          readCdone800
+	JEQ          overwrite799
 
-readCdone768:
+readCdone800:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -12267,9 +14978,9 @@ readCdone768:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done768
+	JMP         done800
 
-overwrite767:
+overwrite799:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -12295,7 +15006,7 @@ overwrite767:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done768:
+done800:
 	VZEROUPPER
 	RET
 
@@ -12335,9 +15046,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done770
+	JZ         done802
 
-k769:
+k801:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -12356,9 +15067,9 @@ k769:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k769
+	JNZ          k801
 
-done770:
+done802:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -12376,10 +15087,10 @@ done770:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone772
-	JEQ          overwrite771
+	JPS          readCdone804
+	JEQ          overwrite803
 
-readCdone772:
+readCdone804:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -12396,9 +15107,9 @@ readCdone772:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done772
+	JMP         done804
 
-overwrite771:
+overwrite803:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -12408,7 +15119,7 @@ overwrite771:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done772:
+done804:
 	VZEROUPPER
 	RET
 
@@ -12423,9 +15134,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks773:
+blocks805:
 	SUBQ       $0x00000010, SI
-	JL         done774
+	JL         done806
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -12560,9 +15271,9 @@ blocks773:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks773
+	JMP        blocks805
 
-done774:
+done806:
 	VZEROUPPER
 	RET
 
@@ -12581,7 +15292,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain775
+	JE      plain807
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -12590,12 +15301,12 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest779
+	JG      rest811
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block780:
+block812:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000400, R11
 	CMPQ    R11, R10
@@ -12603,16 +15314,16 @@ block780:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R10
-	JL      rest784
+	JL      rest816
 
-vectors783:
+vectors815:
 	VADDPS (R9), Z0, Z0
 	VADDPS (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x10, R10
-	JGE    vectors783
+	JGE    vectors815
 
-rest784:
+rest816:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -12630,19 +15341,19 @@ rest784:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed782
+	JLE           summed814
 	CMPQ          (SP), AX
-	JNE           further781
+	JNE           further813
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further781:
+further813:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block780
+	JG      block812
 
-summed782:
+summed814:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -12657,7 +15368,7 @@ summed782:
 	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
-block786:
+block818:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -12671,9 +15382,9 @@ block786:
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
 	SUBQ    $0x10, R10
-	JL      rest790
+	JL      rest822
 
-vectors789:
+vectors821:
 	VMOVUPS     (R9), Z10
 	VSUBPS      Z0, Z10, Z10
 	VADDPS      Z10, Z1, Z1
@@ -12684,9 +15395,9 @@ vectors789:
 	VFMADD231PS Z10, Z10, Z4
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further792
+	JNZ         further824
 	CMPQ        R10, $0x10
-	JL          further792
+	JL          further824
 	VADDPS      Z1, Z6, Z6
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z5, Z7, Z7
@@ -12696,11 +15407,11 @@ vectors789:
 	VADDPS      Z4, Z9, Z9
 	VXORPS      Z4, Z4, Z4
 
-further792:
+further824:
 	SUBQ $0x10, R10
-	JGE  vectors789
+	JGE  vectors821
 
-rest790:
+rest822:
 	VADDPS        Z6, Z1, Z1
 	VADDPS        Z7, Z5, Z5
 	VADDPS        Z8, Z3, Z3
@@ -12738,23 +15449,23 @@ rest790:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed788
+	JLE           summed820
 	CMPQ          (SP), AX
-	JNE           further787
+	JNE           further819
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further787:
+further819:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block786
+	JG      block818
 
-summed788:
+summed820:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -12797,10 +15508,10 @@ summed788:
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
-loop777:
+loop809:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last778
+	JG           last810
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -12813,7 +15524,7 @@ loop777:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block793:
+block825:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000400, R14
 	CMPQ    R14, R13
@@ -12821,9 +15532,9 @@ block793:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest797
+	JL      rest829
 
-vectors796:
+vectors828:
 	VADDPS      (R10), Z3, Z3
 	VADDPS      (R10)(DX*1), Z4, Z4
 	PREFETCHT1  (R9)
@@ -12840,9 +15551,9 @@ vectors796:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors796
+	JGE         vectors828
 
-rest797:
+rest829:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -12860,19 +15571,19 @@ rest797:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000400
-	JLE           summed795
+	JLE           summed827
 	CMPQ          (SP), AX
-	JNE           further794
+	JNE           further826
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further794:
+further826:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block793
+	JG      block825
 
-summed795:
+summed827:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -12895,7 +15606,7 @@ summed795:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block799:
+block831:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -12909,9 +15620,9 @@ block799:
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
 	SUBQ    $0x10, R13
-	JL      rest803
+	JL      rest835
 
-vectors802:
+vectors834:
 	VMOVUPS     (R10), Z13
 	VSUBPS      Z1, Z13, Z13
 	VADDPS      Z13, Z0, Z0
@@ -12928,10 +15639,15 @@ vectors802:
 	VFMADD213PS (R12), Z14, Z13
 	VMOVNTPS    Z13, (DI)
 	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R13
-	JNZ         further805
+	JNZ         further837
 	CMPQ        R13, $0x10
-	JL          further805
+	JL          further837
 	VADDPS      Z0, Z9, Z9
 	VXORPS      Z0, Z0, Z0
 	VADDPS      Z8, Z10, Z10
@@ -12941,16 +15657,11 @@ vectors802:
 	VADDPS      Z7, Z12, Z12
 	VXORPS      Z7, Z7, Z7
 
-further805:
-	ADDQ $+64, R8
-	ADDQ $+64, DI
-	ADDQ $+64, R11
-	ADDQ $+64, R12
-	ADDQ $+64, R9
+further837:
 	SUBQ $0x10, R13
-	JGE  vectors802
+	JGE  vectors834
 
-rest803:
+rest835:
 	VADDPS        Z9, Z0, Z0
 	VADDPS        Z10, Z8, Z8
 	VADDPS        Z11, Z2, Z2
@@ -12988,23 +15699,23 @@ rest803:
 	VADDPS        X7, X2, X2
 	VCVTPS2PD     X2, Y2
 	CMPQ          AX, $0x00000200
-	JLE           summed801
+	JLE           summed833
 	CMPQ          (SP), AX
-	JNE           further800
+	JNE           further832
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 8(SP)
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 40(SP)
 
-further800:
+further832:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block799
+	JG      block831
 
-summed801:
+summed833:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -13046,9 +15757,9 @@ summed801:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
-	JMP          loop777
+	JMP          loop809
 
-last778:
+last810:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -13059,9 +15770,9 @@ last778:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest807
+	JL           rest839
 
-vectors806:
+vectors838:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13073,9 +15784,9 @@ vectors806:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors806
+	JGE         vectors838
 
-rest807:
+rest839:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -13086,9 +15797,9 @@ rest807:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest810
+	JL           rest842
 
-vectors809:
+vectors841:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13100,33 +15811,33 @@ vectors809:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors809
+	JGE         vectors841
 
-rest810:
-rest779:
-rows812:
+rest842:
+rest811:
+rows844:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done813
+	JG   done845
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block814:
+block846:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000400, R8
 	CMPQ    R8, BX
 	CMOVQLT R8, BX
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x10, BX
-	JL      rest818
+	JL      rest850
 
-vectors817:
+vectors849:
 	VADDPS (DX), Z0, Z0
 	ADDQ   $+64, DX
 	SUBQ   $0x10, BX
-	JGE    vectors817
+	JGE    vectors849
 
-rest818:
+rest850:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -13140,19 +15851,19 @@ rest818:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed816
+	JLE           summed848
 	CMPQ          (SP), AX
-	JNE           further815
+	JNE           further847
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further815:
+further847:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block814
+	JG      block846
 
-summed816:
+summed848:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -13166,7 +15877,7 @@ summed816:
 	MOVQ         SI, DX
 	MOVQ         AX, (SP)
 
-block820:
+block852:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
@@ -13176,28 +15887,28 @@ block820:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, BX
-	JL      rest824
+	JL      rest856
 
-vectors823:
+vectors855:
 	VMOVUPS     (DX), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further826
+	JNZ         further858
 	CMPQ        BX, $0x10
-	JL          further826
+	JL          further858
 	VADDPS      Z1, Z3, Z3
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further826:
+further858:
 	SUBQ $0x10, BX
-	JGE  vectors823
+	JGE  vectors855
 
-rest824:
+rest856:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z1, Y3
@@ -13225,23 +15936,23 @@ rest824:
 	VADDPS        X3, X2, X2
 	VCVTPS2PD     X2, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed822
+	JLE           summed854
 	CMPQ          (SP), AX
-	JNE           further821
+	JNE           further853
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further821:
+further853:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block820
+	JG      block852
 
-summed822:
+summed854:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -13291,9 +16002,9 @@ summed822:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R8
 	SUBQ         $0x10, R8
-	JL           rest828
+	JL           rest860
 
-vectors827:
+vectors859:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13305,27 +16016,27 @@ vectors827:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors827
+	JGE         vectors859
 
-rest828:
+rest860:
 	ADDQ $0x01, CX
-	JMP  rows812
+	JMP  rows844
 
-done813:
+done845:
 	SFENCE
-	JMP done776
+	JMP done808
 
-plain775:
+plain807:
 	XORQ CX, CX
 
-rows830:
+rows862:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+152(FP)
-	JG   done831
+	JG   done863
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block832:
+block864:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000400, R10
 	CMPQ    R10, R9
@@ -13335,20 +16046,20 @@ block832:
 	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x10, R9
-	JL      rest836
+	JL      rest868
 
-vectors835:
+vectors867:
 	VADDPS (R8), Z0, Z0
 	VADDPS (R8)(DX*1), Z1, Z1
 	VADDPS (R8)(DX*2), Z2, Z2
 	VADDPS (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x10, R9
-	JGE    vectors835
+	JGE    vectors867
 
-rest836:
+rest868:
 	ADDQ      $0x10, R9
-	JZ        done837
+	JZ        done869
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -13358,7 +16069,7 @@ rest836:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done837:
+done869:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -13387,19 +16098,19 @@ done837:
 	VADDPS        X0, X1, X1
 	VCVTPS2PD     X1, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed834
+	JLE           summed866
 	CMPQ          (SP), AX
-	JNE           further833
+	JNE           further865
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further833:
+further865:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block832
+	JG      block864
 
-summed834:
+summed866:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -13416,7 +16127,7 @@ summed834:
 	MOVQ         SI, R8
 	MOVQ         AX, (SP)
 
-block838:
+block870:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -13438,9 +16149,9 @@ block838:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x10, R9
-	JL      rest842
+	JL      rest874
 
-vectors841:
+vectors873:
 	VMOVUPS     (R8), Z20
 	VSUBPS      Z0, Z20, Z20
 	VADDPS      Z20, Z1, Z1
@@ -13459,9 +16170,9 @@ vectors841:
 	VFMADD231PS Z20, Z20, Z8
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further844
+	JNZ         further876
 	CMPQ        R9, $0x10
-	JL          further844
+	JL          further876
 	VADDPS      Z1, Z12, Z12
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z9, Z13, Z13
@@ -13479,13 +16190,13 @@ vectors841:
 	VADDPS      Z8, Z19, Z19
 	VXORPS      Z8, Z8, Z8
 
-further844:
+further876:
 	SUBQ $0x10, R9
-	JGE  vectors841
+	JGE  vectors873
 
-rest842:
+rest874:
 	ADDQ        $0x10, R9
-	JZ          done843
+	JZ          done875
 	VMOVUPS.Z   (R8), K1, Z20
 	VSUBPS      Z0, Z20, Z20
 	VMOVAPS.Z   Z20, K1, Z20
@@ -13507,7 +16218,7 @@ rest842:
 	VADDPS      Z20, Z11, Z11
 	VFMADD231PS Z20, Z20, Z8
 
-done843:
+done875:
 	VADDPS        Z12, Z1, Z1
 	VADDPS        Z13, Z9, Z9
 	VADDPS        Z14, Z10, Z10
@@ -13571,23 +16282,23 @@ done843:
 	VADDPS        X3, X6, X6
 	VCVTPS2PD     X6, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed840
+	JLE           summed872
 	CMPQ          (SP), AX
-	JNE           further839
+	JNE           further871
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 8(SP)
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 40(SP)
 
-further839:
+further871:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block838
+	JG      block870
 
-summed840:
+summed872:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -13640,9 +16351,9 @@ summed840:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest846
+	JL           rest878
 
-vectors845:
+vectors877:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13655,11 +16366,11 @@ vectors845:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors845
+	JGE         vectors877
 
-rest846:
+rest878:
 	ADDQ        $0x10, R11
-	JZ          done847
+	JZ          done879
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13668,7 +16379,7 @@ rest846:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done847:
+done879:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -13684,9 +16395,9 @@ done847:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest849
+	JL           rest881
 
-vectors848:
+vectors880:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13699,11 +16410,11 @@ vectors848:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors848
+	JGE         vectors880
 
-rest849:
+rest881:
 	ADDQ        $0x10, R11
-	JZ          done850
+	JZ          done882
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13712,7 +16423,7 @@ rest849:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done850:
+done882:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -13728,9 +16439,9 @@ done850:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest852
+	JL           rest884
 
-vectors851:
+vectors883:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13743,11 +16454,11 @@ vectors851:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors851
+	JGE         vectors883
 
-rest852:
+rest884:
 	ADDQ        $0x10, R11
-	JZ          done853
+	JZ          done885
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13756,7 +16467,7 @@ rest852:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done853:
+done885:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -13772,9 +16483,9 @@ done853:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest855
+	JL           rest887
 
-vectors854:
+vectors886:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13787,11 +16498,11 @@ vectors854:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors854
+	JGE         vectors886
 
-rest855:
+rest887:
 	ADDQ        $0x10, R11
-	JZ          done856
+	JZ          done888
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -13800,45 +16511,45 @@ rest855:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done856:
+done888:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows830
+	JMP  rows862
 
-done831:
-rows857:
+done863:
+rows889:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+152(FP)
-	JG   done858
+	JG   done890
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block859:
+block891:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000400, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x10, R8
-	JL      rest863
+	JL      rest895
 
-vectors862:
+vectors894:
 	VADDPS (BX), Z0, Z0
 	ADDQ   $+64, BX
 	SUBQ   $0x10, R8
-	JGE    vectors862
+	JGE    vectors894
 
-rest863:
+rest895:
 	ADDQ      $0x10, R8
-	JZ        done864
+	JZ        done896
 	VMOVUPS.Z (BX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-done864:
+done896:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -13852,19 +16563,19 @@ done864:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed861
+	JLE           summed893
 	CMPQ          (SP), AX
-	JNE           further860
+	JNE           further892
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further860:
+further892:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block859
+	JG      block891
 
-summed861:
+summed893:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -13878,7 +16589,7 @@ summed861:
 	MOVQ         SI, BX
 	MOVQ         AX, (SP)
 
-block865:
+block897:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -13888,37 +16599,37 @@ block865:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R8
-	JL      rest869
+	JL      rest901
 
-vectors868:
+vectors900:
 	VMOVUPS     (BX), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further871
+	JNZ         further903
 	CMPQ        R8, $0x10
-	JL          further871
+	JL          further903
 	VADDPS      Z1, Z3, Z3
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further871:
+further903:
 	SUBQ $0x10, R8
-	JGE  vectors868
+	JGE  vectors900
 
-rest869:
+rest901:
 	ADDQ        $0x10, R8
-	JZ          done870
+	JZ          done902
 	VMOVUPS.Z   (BX), K1, Z5
 	VSUBPS      Z0, Z5, Z5
 	VMOVAPS.Z   Z5, K1, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 
-done870:
+done902:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z1, Y3
@@ -13946,23 +16657,23 @@ done870:
 	VADDPS        X3, X2, X2
 	VCVTPS2PD     X2, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed867
+	JLE           summed899
 	CMPQ          (SP), AX
-	JNE           further866
+	JNE           further898
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further866:
+further898:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block865
+	JG      block897
 
-summed867:
+summed899:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -14013,9 +16724,9 @@ summed867:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest873
+	JL           rest905
 
-vectors872:
+vectors904:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -14028,11 +16739,11 @@ vectors872:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors872
+	JGE         vectors904
 
-rest873:
+rest905:
 	ADDQ        $0x10, R10
-	JZ          done874
+	JZ          done906
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -14041,17 +16752,17 @@ rest873:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done874:
+done906:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows857
+	JMP  rows889
 
-done858:
-done776:
+done890:
+done808:
 	VZEROUPPER
 	RET
 
@@ -14070,7 +16781,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain875
+	JE      plain907
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -14078,12 +16789,12 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest879
+	JG      rest911
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block880:
+block912:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -14091,24 +16802,24 @@ block880:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R10
-	JL      rest884
+	JL      rest916
 
-vectors883:
+vectors915:
 	VMOVUPS     (R9), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further886
+	JNZ         further918
 	CMPQ        R10, $0x10
-	JL          further886
+	JL          further918
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further886:
+further918:
 	SUBQ $0x10, R10
-	JGE  vectors883
+	JGE  vectors915
 
-rest884:
+rest916:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -14123,19 +16834,19 @@ rest884:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed882
+	JLE           summed914
 	CMPQ          (SP), AX
-	JNE           further881
+	JNE           further913
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further881:
+further913:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block880
+	JG      block912
 
-summed882:
+summed914:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -14152,10 +16863,10 @@ summed882:
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
-loop877:
+loop909:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last878
+	JG           last910
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -14163,7 +16874,7 @@ loop877:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block887:
+block919:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
@@ -14171,9 +16882,9 @@ block887:
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
 	SUBQ    $0x10, R12
-	JL      rest891
+	JL      rest923
 
-vectors890:
+vectors922:
 	VMOVUPS     (R10), Z3
 	VFMADD231PS Z3, Z3, Z1
 	PREFETCHT1  (R9)
@@ -14182,22 +16893,22 @@ vectors890:
 	VMULPS      (R11), Z3, Z3
 	VMOVNTPS    Z3, (DI)
 	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R12
-	JNZ         further893
+	JNZ         further925
 	CMPQ        R12, $0x10
-	JL          further893
+	JL          further925
 	VADDPS      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
-further893:
-	ADDQ $+64, R8
-	ADDQ $+64, DI
-	ADDQ $+64, R11
-	ADDQ $+64, R9
+further925:
 	SUBQ $0x10, R12
-	JGE  vectors890
+	JGE  vectors922
 
-rest891:
+rest923:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
@@ -14212,19 +16923,19 @@ rest891:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed889
+	JLE           summed921
 	CMPQ          (SP), AX
-	JNE           further888
+	JNE           further920
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further888:
+further920:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block887
+	JG      block919
 
-summed889:
+summed921:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -14240,17 +16951,17 @@ summed889:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
-	JMP          loop877
+	JMP          loop909
 
-last878:
+last910:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest895
+	JL           rest927
 
-vectors894:
+vectors926:
 	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -14259,18 +16970,18 @@ vectors894:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors894
+	JGE      vectors926
 
-rest895:
-rest879:
-rows897:
+rest927:
+rest911:
+rows929:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done898
+	JG   done930
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block899:
+block931:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
@@ -14278,24 +16989,24 @@ block899:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, BX
-	JL      rest903
+	JL      rest935
 
-vectors902:
+vectors934:
 	VMOVUPS     (DX), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further905
+	JNZ         further937
 	CMPQ        BX, $0x10
-	JL          further905
+	JL          further937
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further905:
+further937:
 	SUBQ $0x10, BX
-	JGE  vectors902
+	JGE  vectors934
 
-rest903:
+rest935:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -14310,19 +17021,19 @@ rest903:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed901
+	JLE           summed933
 	CMPQ          (SP), AX
-	JNE           further900
+	JNE           further932
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further900:
+further932:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block899
+	JG      block931
 
-summed901:
+summed933:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -14341,9 +17052,9 @@ summed901:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest907
+	JL           rest939
 
-vectors906:
+vectors938:
 	VMOVUPS  (SI), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -14352,27 +17063,27 @@ vectors906:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors906
+	JGE      vectors938
 
-rest907:
+rest939:
 	ADDQ $0x01, CX
-	JMP  rows897
+	JMP  rows929
 
-done898:
+done930:
 	SFENCE
-	JMP done876
+	JMP done908
 
-plain875:
+plain907:
 	XORQ CX, CX
 
-rows909:
+rows941:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+80(FP)
-	JG   done910
+	JG   done942
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block911:
+block943:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -14386,9 +17097,9 @@ block911:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x10, R9
-	JL      rest915
+	JL      rest947
 
-vectors914:
+vectors946:
 	VMOVUPS     (R8), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     (R8)(DX*1), Z8
@@ -14399,9 +17110,9 @@ vectors914:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further917
+	JNZ         further949
 	CMPQ        R9, $0x10
-	JL          further917
+	JL          further949
 	VADDPS      Z0, Z4, Z4
 	VXORPS      Z0, Z0, Z0
 	VADDPS      Z1, Z5, Z5
@@ -14411,13 +17122,13 @@ vectors914:
 	VADDPS      Z3, Z7, Z7
 	VXORPS      Z3, Z3, Z3
 
-further917:
+further949:
 	SUBQ $0x10, R9
-	JGE  vectors914
+	JGE  vectors946
 
-rest915:
+rest947:
 	ADDQ        $0x10, R9
-	JZ          done916
+	JZ          done948
 	VMOVUPS.Z   (R8), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z8
@@ -14427,7 +17138,7 @@ rest915:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PS Z8, Z8, Z3
 
-done916:
+done948:
 	VADDPS        Z4, Z0, Z0
 	VADDPS        Z5, Z1, Z1
 	VADDPS        Z6, Z2, Z2
@@ -14460,19 +17171,19 @@ done916:
 	VADDPS        X0, X1, X1
 	VCVTPS2PD     X1, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed913
+	JLE           summed945
 	CMPQ          (SP), AX
-	JNE           further912
+	JNE           further944
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further912:
+further944:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block911
+	JG      block943
 
-summed913:
+summed945:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -14494,9 +17205,9 @@ summed913:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest919
+	JL           rest951
 
-vectors918:
+vectors950:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -14506,18 +17217,18 @@ vectors918:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors918
+	JGE        vectors950
 
-rest919:
+rest951:
 	ADDQ      $0x10, R10
-	JZ        done920
+	JZ        done952
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done920:
+done952:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -14528,9 +17239,9 @@ done920:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest922
+	JL           rest954
 
-vectors921:
+vectors953:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -14540,18 +17251,18 @@ vectors921:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors921
+	JGE        vectors953
 
-rest922:
+rest954:
 	ADDQ      $0x10, R10
-	JZ        done923
+	JZ        done955
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done923:
+done955:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -14562,9 +17273,9 @@ done923:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest925
+	JL           rest957
 
-vectors924:
+vectors956:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -14574,18 +17285,18 @@ vectors924:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors924
+	JGE        vectors956
 
-rest925:
+rest957:
 	ADDQ      $0x10, R10
-	JZ        done926
+	JZ        done958
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done926:
+done958:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -14596,9 +17307,9 @@ done926:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest928
+	JL           rest960
 
-vectors927:
+vectors959:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -14608,35 +17319,35 @@ vectors927:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors927
+	JGE        vectors959
 
-rest928:
+rest960:
 	ADDQ      $0x10, R10
-	JZ        done929
+	JZ        done961
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done929:
+done961:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows909
+	JMP  rows941
 
-done910:
-rows930:
+done942:
+rows962:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+80(FP)
-	JG   done931
+	JG   done963
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block932:
+block964:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -14644,30 +17355,30 @@ block932:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R8
-	JL      rest936
+	JL      rest968
 
-vectors935:
+vectors967:
 	VMOVUPS     (BX), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further938
+	JNZ         further970
 	CMPQ        R8, $0x10
-	JL          further938
+	JL          further970
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further938:
+further970:
 	SUBQ $0x10, R8
-	JGE  vectors935
+	JGE  vectors967
 
-rest936:
+rest968:
 	ADDQ        $0x10, R8
-	JZ          done937
+	JZ          done969
 	VMOVUPS.Z   (BX), K1, Z2
 	VFMADD231PS Z2, Z2, Z0
 
-done937:
+done969:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -14682,19 +17393,19 @@ done937:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed934
+	JLE           summed966
 	CMPQ          (SP), AX
-	JNE           further933
+	JNE           further965
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further933:
+further965:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block932
+	JG      block964
 
-summed934:
+summed966:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -14714,9 +17425,9 @@ summed934:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest940
+	JL           rest972
 
-vectors939:
+vectors971:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -14726,28 +17437,28 @@ vectors939:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors939
+	JGE        vectors971
 
-rest940:
+rest972:
 	ADDQ      $0x10, R9
-	JZ        done941
+	JZ        done973
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done941:
+done973:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows930
+	JMP  rows962
 
-done931:
-done876:
+done963:
+done908:
 	VZEROUPPER
 	RET
 
@@ -14767,14 +17478,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain942
+	JE           plain974
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done946
+	JG           done978
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -14788,7 +17499,7 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block947:
+block979:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -14796,9 +17507,9 @@ block947:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest951
+	JL      rest983
 
-vectors950:
+vectors982:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -14819,9 +17530,9 @@ vectors950:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors950
+	JGE         vectors982
 
-rest951:
+rest983:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -14847,23 +17558,23 @@ rest951:
 	VADDPS        X5, X4, X4
 	VCVTPS2PD     X4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed949
+	JLE           summed981
 	CMPQ          (SP), AX
-	JNE           further948
+	JNE           further980
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 40(SP)
 
-further948:
+further980:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block947
+	JG      block979
 
-summed949:
+summed981:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -14887,10 +17598,10 @@ summed949:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop944:
+loop976:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last945
+	JG           last977
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -14909,7 +17620,7 @@ loop944:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block953:
+block985:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
@@ -14917,9 +17628,9 @@ block953:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	SUBQ    $0x10, R14
-	JL      rest957
+	JL      rest989
 
-vectors956:
+vectors988:
 	VMOVUPS      (R11), Z9
 	VMOVUPS      (R12), Z10
 	VMOVUPS      (R13), Z11
@@ -14954,9 +17665,9 @@ vectors956:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R14
-	JGE          vectors956
+	JGE          vectors988
 
-rest957:
+rest989:
 	VEXTRACTF64X4 $0x01, Z7, Y9
 	VADDPS        Y9, Y7, Y7
 	VEXTRACTF64X2 $0x01, Y7, X9
@@ -14982,23 +17693,23 @@ rest957:
 	VADDPS        X9, X8, X8
 	VCVTPS2PD     X8, Y8
 	CMPQ          AX, $0x00000200
-	JLE           summed955
+	JLE           summed987
 	CMPQ          (SP), AX
-	JNE           further954
+	JNE           further986
 	VXORPS        Y9, Y9, Y9
 	VMOVUPD       Y9, 8(SP)
 	VXORPS        Y9, Y9, Y9
 	VMOVUPD       Y9, 40(SP)
 
-further954:
+further986:
 	VADDPD  8(SP), Y7, Y7
 	VMOVUPD Y7, 8(SP)
 	VADDPD  40(SP), Y8, Y8
 	VMOVUPD Y8, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block953
+	JG      block985
 
-summed955:
+summed987:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15021,9 +17732,9 @@ summed955:
 	VMOVSS       X0, 72(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop944
+	JMP          loop976
 
-last945:
+last977:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -15032,9 +17743,9 @@ last945:
 	VBROADCASTSS -4(SI)(CX*4), Z2
 	VBROADCASTSS 104(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest960
+	JL           rest992
 
-vectors959:
+vectors991:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -15048,20 +17759,20 @@ vectors959:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors959
+	JGE          vectors991
 
-rest960:
-done946:
+rest992:
+done978:
 	SFENCE
-	JMP done943
+	JMP done975
 
-plain942:
+plain974:
 	XORQ CX, CX
 
-rows962:
+rows994:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done963
+	JG           done995
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -15073,18 +17784,24 @@ rows962:
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS (R13)(CX*4), Z4
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS 4(R13)(CX*4), Z5
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS 8(R13)(CX*4), Z6
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSS 12(R13)(CX*4), Z7
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS (R13)(CX*4), Z8
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS 4(R13)(CX*4), Z9
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS 8(R13)(CX*4), Z10
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSS 12(R13)(CX*4), Z11
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block964:
+block996:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
@@ -15098,9 +17815,9 @@ block964:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x10, R14
-	JL      rest968
+	JL      rest1000
 
-vectors967:
+vectors999:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -15148,11 +17865,11 @@ vectors967:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors967
+	JGE         vectors999
 
-rest968:
+rest1000:
 	ADDQ        $0x10, R14
-	JZ          done969
+	JZ          done1001
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -15195,7 +17912,7 @@ rest968:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done969:
+done1001:
 	VEXTRACTF64X4 $0x01, Z12, Y20
 	VADDPS        Y20, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X20
@@ -15251,23 +17968,23 @@ done969:
 	VADDPS        X13, X15, X15
 	VCVTPS2PD     X15, Y13
 	CMPQ          AX, $0x00000200
-	JLE           summed966
+	JLE           summed998
 	CMPQ          (SP), AX
-	JNE           further965
+	JNE           further997
 	VXORPS        Y14, Y14, Y14
 	VMOVUPD       Y14, 8(SP)
 	VXORPS        Y14, Y14, Y14
 	VMOVUPD       Y14, 40(SP)
 
-further965:
+further997:
 	VADDPD  8(SP), Y12, Y12
 	VMOVUPD Y12, 8(SP)
 	VADDPD  40(SP), Y13, Y13
 	VMOVUPD Y13, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block964
+	JG      block996
 
-summed966:
+summed998:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15301,9 +18018,9 @@ summed966:
 	VBROADCASTSS 104(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest971
+	JL           rest1003
 
-vectors970:
+vectors1002:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -15319,11 +18036,11 @@ vectors970:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors970
+	JGE          vectors1002
 
-rest971:
+rest1003:
 	ADDQ         $0x10, R11
-	JZ           done972
+	JZ           done1004
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -15334,7 +18051,7 @@ rest971:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done972:
+done1004:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -15350,9 +18067,9 @@ done972:
 	VBROADCASTSS 108(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest974
+	JL           rest1006
 
-vectors973:
+vectors1005:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -15368,11 +18085,11 @@ vectors973:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors973
+	JGE          vectors1005
 
-rest974:
+rest1006:
 	ADDQ         $0x10, R11
-	JZ           done975
+	JZ           done1007
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -15383,7 +18100,7 @@ rest974:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done975:
+done1007:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -15399,9 +18116,9 @@ done975:
 	VBROADCASTSS 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest977
+	JL           rest1009
 
-vectors976:
+vectors1008:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -15417,11 +18134,11 @@ vectors976:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors976
+	JGE          vectors1008
 
-rest977:
+rest1009:
 	ADDQ         $0x10, R11
-	JZ           done978
+	JZ           done1010
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -15432,7 +18149,7 @@ rest977:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done978:
+done1010:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -15448,9 +18165,9 @@ done978:
 	VBROADCASTSS 116(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest980
+	JL           rest1012
 
-vectors979:
+vectors1011:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -15466,11 +18183,11 @@ vectors979:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors979
+	JGE          vectors1011
 
-rest980:
+rest1012:
 	ADDQ         $0x10, R11
-	JZ           done981
+	JZ           done1013
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -15481,7 +18198,7 @@ rest980:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done981:
+done1013:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -15489,13 +18206,13 @@ done981:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows962
+	JMP  rows994
 
-done963:
-rows982:
+done995:
+rows1014:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done983
+	JG           done1015
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -15509,7 +18226,7 @@ rows982:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block984:
+block1016:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -15517,9 +18234,9 @@ block984:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest988
+	JL      rest1020
 
-vectors987:
+vectors1019:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -15540,11 +18257,11 @@ vectors987:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors987
+	JGE         vectors1019
 
-rest988:
+rest1020:
 	ADDQ        $0x10, R13
-	JZ          done989
+	JZ          done1021
 	VMOVUPS.Z   (R10), K1, Z5
 	VMOVUPS.Z   (R11), K1, Z6
 	VMOVUPS.Z   (R12), K1, Z7
@@ -15560,7 +18277,7 @@ rest988:
 	VMOVUPS     Z6, K1, (R11)
 	VMOVUPS     Z7, K1, (R12)
 
-done989:
+done1021:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -15586,23 +18303,23 @@ done989:
 	VADDPS        X5, X4, X4
 	VCVTPS2PD     X4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed986
+	JLE           summed1018
 	CMPQ          (SP), AX
-	JNE           further985
+	JNE           further1017
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 40(SP)
 
-further985:
+further1017:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block984
+	JG      block1016
 
-summed986:
+summed1018:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15634,9 +18351,9 @@ summed986:
 	VBROADCASTSS 104(SP), Z3
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest991
+	JL           rest1023
 
-vectors990:
+vectors1022:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -15652,11 +18369,11 @@ vectors990:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors990
+	JGE          vectors1022
 
-rest991:
+rest1023:
 	ADDQ         $0x10, R10
-	JZ           done992
+	JZ           done1024
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -15667,7 +18384,7 @@ rest991:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done992:
+done1024:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -15675,10 +18392,10 @@ done992:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows982
+	JMP  rows1014
 
-done983:
-done943:
+done1015:
+done975:
 	VZEROUPPER
 	RET
 
@@ -15698,14 +18415,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain993
+	JE           plain1025
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done997
+	JG           done1029
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -15714,16 +18431,16 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block998:
+block1030:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R12
-	JL      rest1002
+	JL      rest1034
 
-vectors1001:
+vectors1033:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -15738,9 +18455,9 @@ vectors1001:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors1001
+	JGE         vectors1033
 
-rest1002:
+rest1034:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -15754,19 +18471,19 @@ rest1002:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1000
+	JLE           summed1032
 	CMPQ          (SP), AX
-	JNE           further999
+	JNE           further1031
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further999:
+further1031:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block998
+	JG      block1030
 
-summed1000:
+summed1032:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15781,10 +18498,10 @@ summed1000:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop995:
+loop1027:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last996
+	JG           last1028
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -15795,16 +18512,16 @@ loop995:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1004:
+block1036:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x10, R13
-	JL      rest1008
+	JL      rest1040
 
-vectors1007:
+vectors1039:
 	VMOVUPS      (R11), Z4
 	VMOVUPS      (R12), Z5
 	VMOVUPS      (SI), Z6
@@ -15831,9 +18548,9 @@ vectors1007:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R13
-	JGE          vectors1007
+	JGE          vectors1039
 
-rest1008:
+rest1040:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X4
@@ -15847,19 +18564,19 @@ rest1008:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed1006
+	JLE           summed1038
 	CMPQ          (SP), AX
-	JNE           further1005
+	JNE           further1037
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further1005:
+further1037:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1004
+	JG      block1036
 
-summed1006:
+summed1038:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15873,17 +18590,17 @@ summed1006:
 	VMOVSS       X0, 72(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop995
+	JMP          loop1027
 
-last996:
+last1028:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS 72(SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest1011
+	JL           rest1043
 
-vectors1010:
+vectors1042:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -15895,20 +18612,20 @@ vectors1010:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors1010
+	JGE          vectors1042
 
-rest1011:
-done997:
+rest1043:
+done1029:
 	SFENCE
-	JMP done994
+	JMP done1026
 
-plain993:
+plain1025:
 	XORQ CX, CX
 
-rows1013:
+rows1045:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1014
+	JG           done1046
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -15920,7 +18637,7 @@ rows1013:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1015:
+block1047:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -15930,9 +18647,9 @@ block1015:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x10, R13
-	JL      rest1019
+	JL      rest1051
 
-vectors1018:
+vectors1050:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -15965,11 +18682,11 @@ vectors1018:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors1018
+	JGE         vectors1050
 
-rest1019:
+rest1051:
 	ADDQ        $0x10, R13
-	JZ          done1020
+	JZ          done1052
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -15998,7 +18715,7 @@ rest1019:
 	VFMADD231PS Z11, Z10, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done1020:
+done1052:
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPS        Y8, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X8
@@ -16027,19 +18744,19 @@ done1020:
 	VADDPS        X4, X5, X5
 	VCVTPS2PD     X5, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed1017
+	JLE           summed1049
 	CMPQ          (SP), AX
-	JNE           further1016
+	JNE           further1048
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 
-further1016:
+further1048:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1015
+	JG      block1047
 
-summed1017:
+summed1049:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16061,9 +18778,9 @@ summed1017:
 	VBROADCASTSS 72(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1022
+	JL           rest1054
 
-vectors1021:
+vectors1053:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -16077,11 +18794,11 @@ vectors1021:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1021
+	JGE          vectors1053
 
-rest1022:
+rest1054:
 	ADDQ         $0x10, R11
-	JZ           done1023
+	JZ           done1055
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -16090,7 +18807,7 @@ rest1022:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1023:
+done1055:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -16103,9 +18820,9 @@ done1023:
 	VBROADCASTSS 76(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1025
+	JL           rest1057
 
-vectors1024:
+vectors1056:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -16119,11 +18836,11 @@ vectors1024:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1024
+	JGE          vectors1056
 
-rest1025:
+rest1057:
 	ADDQ         $0x10, R11
-	JZ           done1026
+	JZ           done1058
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -16132,7 +18849,7 @@ rest1025:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1026:
+done1058:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -16145,9 +18862,9 @@ done1026:
 	VBROADCASTSS 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1028
+	JL           rest1060
 
-vectors1027:
+vectors1059:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -16161,11 +18878,11 @@ vectors1027:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1027
+	JGE          vectors1059
 
-rest1028:
+rest1060:
 	ADDQ         $0x10, R11
-	JZ           done1029
+	JZ           done1061
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -16174,7 +18891,7 @@ rest1028:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1029:
+done1061:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -16187,9 +18904,9 @@ done1029:
 	VBROADCASTSS 84(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1031
+	JL           rest1063
 
-vectors1030:
+vectors1062:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -16203,11 +18920,11 @@ vectors1030:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1030
+	JGE          vectors1062
 
-rest1031:
+rest1063:
 	ADDQ         $0x10, R11
-	JZ           done1032
+	JZ           done1064
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -16216,7 +18933,7 @@ rest1031:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1032:
+done1064:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -16224,13 +18941,13 @@ done1032:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1013
+	JMP  rows1045
 
-done1014:
-rows1033:
+done1046:
+rows1065:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1034
+	JG           done1066
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -16239,16 +18956,16 @@ rows1033:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1035:
+block1067:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R12
-	JL      rest1039
+	JL      rest1071
 
-vectors1038:
+vectors1070:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (BX), Z4
@@ -16263,11 +18980,11 @@ vectors1038:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors1038
+	JGE         vectors1070
 
-rest1039:
+rest1071:
 	ADDQ        $0x10, R12
-	JZ          done1040
+	JZ          done1072
 	VMOVUPS.Z   (R10), K1, Z2
 	VMOVUPS.Z   (R11), K1, Z3
 	VMOVUPS.Z   (BX), K1, Z4
@@ -16278,7 +18995,7 @@ rest1039:
 	VFMADD231PS Z5, Z4, Z1
 	VMOVUPS     Z3, K1, (R11)
 
-done1040:
+done1072:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -16292,19 +19009,19 @@ done1040:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1037
+	JLE           summed1069
 	CMPQ          (SP), AX
-	JNE           further1036
+	JNE           further1068
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further1036:
+further1068:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1035
+	JG      block1067
 
-summed1037:
+summed1069:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16324,9 +19041,9 @@ summed1037:
 	VBROADCASTSS 72(SP), Z1
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest1042
+	JL           rest1074
 
-vectors1041:
+vectors1073:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -16340,11 +19057,11 @@ vectors1041:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors1041
+	JGE          vectors1073
 
-rest1042:
+rest1074:
 	ADDQ         $0x10, R10
-	JZ           done1043
+	JZ           done1075
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -16353,7 +19070,7 @@ rest1042:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1043:
+done1075:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -16361,10 +19078,10 @@ done1043:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1033
+	JMP  rows1065
 
-done1034:
-done994:
+done1066:
+done1026:
 	VZEROUPPER
 	RET
 
@@ -16383,10 +19100,10 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows1044:
+rows1076:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1045
+	JG   done1077
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -16398,9 +19115,9 @@ rows1044:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1047
+	JL   rest1079
 
-vectors1046:
+vectors1078:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R10), Z2
@@ -16456,11 +19173,11 @@ vectors1046:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors1046
+	JGE         vectors1078
 
-rest1047:
+rest1079:
 	ADDQ        $0x10, R13
-	JZ          done1048
+	JZ          done1080
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -16511,28 +19228,28 @@ rest1047:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done1048:
+done1080:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows1044
+	JMP  rows1076
 
-done1045:
-rows1049:
+done1077:
+rows1081:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1050
+	JG   done1082
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest1052
+	JL   rest1084
 
-vectors1051:
+vectors1083:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R8), Z2
@@ -16549,11 +19266,11 @@ vectors1051:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors1051
+	JGE         vectors1083
 
-rest1052:
+rest1084:
 	ADDQ        $0x10, R9
-	JZ          done1053
+	JZ          done1085
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -16568,16 +19285,16 @@ rest1052:
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (DI)
 
-done1053:
+done1085:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1049
+	JMP  rows1081
 
-done1050:
+done1082:
 	VZEROUPPER
 	RET
 
@@ -16596,21 +19313,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1054
+	JE    plain1086
 	XORQ  CX, CX
 
-rows1056:
+rows1088:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1057
+	JG   done1089
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1059
+	JL   rest1091
 
-vectors1058:
+vectors1090:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -16624,9 +19341,9 @@ vectors1058:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors1058
+	JGE         vectors1090
 
-rest1059:
+rest1091:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -16635,27 +19352,27 @@ rest1059:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1056
+	JMP  rows1088
 
-done1057:
+done1089:
 	SFENCE
-	JMP done1055
+	JMP done1087
 
-plain1054:
+plain1086:
 	XORQ CX, CX
 
-rows1061:
+rows1093:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1062
+	JG   done1094
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1064
+	JL   rest1096
 
-vectors1063:
+vectors1095:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -16681,11 +19398,11 @@ vectors1063:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors1063
+	JGE         vectors1095
 
-rest1064:
+rest1096:
 	ADDQ        $0x10, R11
-	JZ          done1065
+	JZ          done1097
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -16706,7 +19423,7 @@ rest1064:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done1065:
+done1097:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -16715,21 +19432,21 @@ done1065:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1061
+	JMP  rows1093
 
-done1062:
-rows1066:
+done1094:
+rows1098:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1067
+	JG   done1099
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1069
+	JL   rest1101
 
-vectors1068:
+vectors1100:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -16743,11 +19460,11 @@ vectors1068:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors1068
+	JGE         vectors1100
 
-rest1069:
+rest1101:
 	ADDQ        $0x10, R10
-	JZ          done1070
+	JZ          done1102
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -16756,7 +19473,7 @@ rest1069:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done1070:
+done1102:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -16765,10 +19482,10 @@ done1070:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1066
+	JMP  rows1098
 
-done1067:
-done1055:
+done1099:
+done1087:
 	VZEROUPPER
 	RET
 
@@ -16788,10 +19505,10 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows1071:
+rows1103:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1072
+	JG   done1104
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -16802,9 +19519,9 @@ rows1071:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest1074
+	JL   rest1106
 
-vectors1073:
+vectors1105:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R10), Z2
@@ -16854,11 +19571,11 @@ vectors1073:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors1073
+	JGE         vectors1105
 
-rest1074:
+rest1106:
 	ADDQ        $0x10, R14
-	JZ          done1075
+	JZ          done1107
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -16902,7 +19619,7 @@ rest1074:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done1075:
+done1107:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -16911,22 +19628,22 @@ done1075:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1071
+	JMP  rows1103
 
-done1072:
-rows1076:
+done1104:
+rows1108:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1077
+	JG   done1109
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1079
+	JL   rest1111
 
-vectors1078:
+vectors1110:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R9), Z2
@@ -16948,11 +19665,11 @@ vectors1078:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors1078
+	JGE         vectors1110
 
-rest1079:
+rest1111:
 	ADDQ        $0x10, R11
-	JZ          done1080
+	JZ          done1112
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -16970,7 +19687,7 @@ rest1079:
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (R8)
 
-done1080:
+done1112:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -16979,9 +19696,9 @@ done1080:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1076
+	JMP  rows1108
 
-done1077:
+done1109:
 	VZEROUPPER
 	RET
 
@@ -17001,13 +19718,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1081
+	JE    plain1113
 	XORQ  CX, CX
 
-rows1083:
+rows1115:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1084
+	JG   done1116
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -17015,9 +19732,9 @@ rows1083:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1086
+	JL   rest1118
 
-vectors1085:
+vectors1117:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -17041,9 +19758,9 @@ vectors1085:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors1085
+	JGE          vectors1117
 
-rest1086:
+rest1118:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -17054,19 +19771,19 @@ rest1086:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1083
+	JMP  rows1115
 
-done1084:
+done1116:
 	SFENCE
-	JMP done1082
+	JMP done1114
 
-plain1081:
+plain1113:
 	XORQ CX, CX
 
-rows1088:
+rows1120:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1089
+	JG   done1121
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -17074,9 +19791,9 @@ rows1088:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest1091
+	JL   rest1123
 
-vectors1090:
+vectors1122:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -17119,11 +19836,11 @@ vectors1090:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors1090
+	JGE          vectors1122
 
-rest1091:
+rest1123:
 	ADDQ         $0x10, R14
-	JZ           done1092
+	JZ           done1124
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -17158,7 +19875,7 @@ rest1091:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done1092:
+done1124:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -17169,13 +19886,13 @@ done1092:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1088
+	JMP  rows1120
 
-done1089:
-rows1093:
+done1121:
+rows1125:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1094
+	JG   done1126
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -17183,9 +19900,9 @@ rows1093:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1096
+	JL   rest1128
 
-vectors1095:
+vectors1127:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -17207,11 +19924,11 @@ vectors1095:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors1095
+	JGE          vectors1127
 
-rest1096:
+rest1128:
 	ADDQ         $0x10, R13
-	JZ           done1097
+	JZ           done1129
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -17225,7 +19942,7 @@ rest1096:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done1097:
+done1129:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -17236,10 +19953,10 @@ done1097:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1093
+	JMP  rows1125
 
-done1094:
-done1082:
+done1126:
+done1114:
 	VZEROUPPER
 	RET
 
@@ -17251,10 +19968,10 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1098:
+loop1130:
 	LEAQ      32(BX), SI
 	CMPQ      SI, DX
-	JG        done1099
+	JG        done1131
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
@@ -17268,32 +19985,32 @@ loop1098:
 	VADDPD    192(AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, 192(AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1098
+	JMP       loop1130
 
-done1099:
-loop1100:
+done1131:
+loop1132:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done1101
+	JG        done1133
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1100
+	JMP       loop1132
 
-done1101:
-loop1102:
+done1133:
+loop1134:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done1103
+	JG        done1135
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1102
+	JMP       loop1134
 
-done1103:
+done1135:
 	VZEROUPPER
 	RET
 
@@ -17311,23 +20028,23 @@ TEXT ·maxF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest1105
+	JZ           rest1137
 
-vectors1104:
+vectors1136:
 	VMOVUPS (AX)(DX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors1104
+	JL      vectors1136
 
-rest1105:
+rest1137:
 	CMPQ    DX, CX
-	JGE     done1106
+	JGE     done1138
 	VMOVUPS Z0, Z1
 	VMOVUPS (AX)(DX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done1106:
+done1138:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -17368,9 +20085,9 @@ TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest1108
+	JZ           rest1140
 
-vectors1107:
+vectors1139:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
@@ -17394,11 +20111,11 @@ vectors1107:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors1107
+	JL           vectors1139
 
-rest1108:
+rest1140:
 	CMPQ         BX, DX
-	JGE          done1109
+	JGE          done1141
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
@@ -17422,7 +20139,7 @@ rest1108:
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done1109:
+done1141:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -17480,23 +20197,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest1111
+	JZ           rest1143
 
-vectors1110:
+vectors1142:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors1110
+	JL      vectors1142
 
-rest1111:
+rest1143:
 	CMPQ    BX, DX
-	JGE     done1112
+	JGE     done1144
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done1112:
+done1144:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -17523,9 +20240,9 @@ done1112:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest1114
+	JZ            rest1146
 
-vectors1113:
+vectors1145:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
@@ -17549,11 +20266,11 @@ vectors1113:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors1113
+	JL           vectors1145
 
-rest1114:
+rest1146:
 	CMPQ         BX, DX
-	JGE          done1115
+	JGE          done1147
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
@@ -17577,7 +20294,7 @@ rest1114:
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done1115:
+done1147:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -17593,24 +20310,24 @@ done1115:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest1117
+	JZ            rest1149
 
-vectors1116:
+vectors1148:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors1116
+	JL      vectors1148
 
-rest1117:
+rest1149:
 	CMPQ      CX, DX
-	JGE       done1118
+	JGE       done1150
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done1118:
+done1150:
 	VZEROUPPER
 	RET
 
@@ -17630,9 +20347,9 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest1120
+	JZ     rest1152
 
-vectors1119:
+vectors1151:
 	VMOVUPS       (AX)(BX*4), Z2
 	VMOVUPS       (CX)(BX*4), Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -17645,11 +20362,11 @@ vectors1119:
 	VFMADD231PD   Z4, Z5, Z1
 	ADDQ          $0x00000010, BX
 	CMPQ          BX, SI
-	JL            vectors1119
+	JL            vectors1151
 
-rest1120:
+rest1152:
 	CMPQ          BX, DX
-	JGE           done1121
+	JGE           done1153
 	VMOVUPS.Z     (AX)(BX*4), K1, Z2
 	VMOVUPS.Z     (CX)(BX*4), K1, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -17661,7 +20378,7 @@ rest1120:
 	VFMADD231PD   Z2, Z3, Z0
 	VFMADD231PD   Z4, Z5, Z1
 
-done1121:
+done1153:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -17674,9 +20391,9 @@ done1121:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest1123
+	JZ            rest1155
 
-vectors1122:
+vectors1154:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -17684,18 +20401,18 @@ vectors1122:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors1122
+	JL      vectors1154
 
-rest1123:
+rest1155:
 	CMPQ      BX, DX
-	JGE       done1124
+	JGE       done1156
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done1124:
+done1156:
 	VZEROUPPER
 	RET
 
@@ -17730,9 +20447,9 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest1126
+	JZ           rest1158
 
-vectors1125:
+vectors1157:
 	VMOVUPS      (DX)(SI*4), Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z18
@@ -17764,11 +20481,11 @@ vectors1125:
 	VMOVUPS      Z17, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors1125
+	JL           vectors1157
 
-rest1126:
+rest1158:
 	CMPQ         SI, BX
-	JGE          done1127
+	JGE          done1159
 	VMOVUPS.Z    (DX)(SI*4), K1, Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z14
@@ -17799,7 +20516,7 @@ rest1126:
 	VFNMADD231PS Z2, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done1127:
+done1159:
 	VZEROUPPER
 	RET
 
@@ -17828,9 +20545,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest1129
+	JZ           rest1161
 
-vectors1128:
+vectors1160:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -17850,11 +20567,11 @@ vectors1128:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors1128
+	JL          vectors1160
 
-rest1129:
+rest1161:
 	CMPQ        DI, SI
-	JGE         done1130
+	JGE         done1162
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -17873,7 +20590,7 @@ rest1129:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done1130:
+done1162:
 	VZEROUPPER
 	RET
 
@@ -17907,17 +20624,17 @@ TEXT ·dyTF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows1131:
+rows1163:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done1132
+	JG   done1164
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x10, R8
-	JL   rest1134
+	JL   rest1166
 
-vectors1133:
+vectors1165:
 	VMOVUPS      (DX), Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -17949,11 +20666,11 @@ vectors1133:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x10, R8
-	JGE          vectors1133
+	JGE          vectors1165
 
-rest1134:
+rest1166:
 	ADDQ         $0x10, R8
-	JZ           done1135
+	JZ           done1167
 	VMOVUPS.Z    (DX), K1, Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -17982,16 +20699,16 @@ rest1134:
 	VFMADD213PS  Z16, Z14, Z15
 	VMOVUPS      Z15, K1, (BX)
 
-done1135:
+done1167:
 	MOVQ AX, SI
 	ANDQ $0x0000000f, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows1131
+	JMP  rows1163
 
-done1132:
+done1164:
 	VZEROUPPER
 	RET
 
@@ -18031,18 +20748,18 @@ TEXT ·dyTBackwardF32AVX512(SB), NOSPLIT, $0-168
 	VXORPS       Z16, Z16, Z16
 	XORQ         CX, CX
 
-rows1136:
+rows1168:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done1137
+	JG   done1169
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1139
+	JL   rest1171
 
-vectors1138:
+vectors1170:
 	VMOVUPS       (DX), Z17
 	VMOVUPS       (BX), Z18
 	VMULPS        Z12, Z17, Z19
@@ -18090,9 +20807,9 @@ vectors1138:
 	ADDQ          $+64, BX
 	ADDQ          $+64, SI
 	TESTQ         $0x00000070, R10
-	JNZ           further1141
+	JNZ           further1173
 	CMPQ          R10, $0x10
-	JL            further1141
+	JL            further1173
 	VEXTRACTF64X4 $0x01, Z15, Y17
 	VCVTPS2PD     Y15, Z15
 	VCVTPS2PD     Y17, Z17
@@ -18100,13 +20817,13 @@ vectors1138:
 	VADDPD        Z17, Z16, Z16
 	VXORPS        Z15, Z15, Z15
 
-further1141:
+further1173:
 	SUBQ $0x10, R10
-	JGE  vectors1138
+	JGE  vectors1170
 
-rest1139:
+rest1171:
 	ADDQ         $0x10, R10
-	JZ           done1140
+	JZ           done1172
 	VMOVUPS.Z    (DX), K1, Z17
 	VMOVUPS.Z    (BX), K1, Z18
 	VMULPS       Z12, Z17, Z19
@@ -18150,7 +20867,7 @@ rest1139:
 	VMULPS       Z14, Z18, Z18
 	VMOVUPS      Z18, K1, (SI)
 
-done1140:
+done1172:
 	VEXTRACTF64X4 $0x01, Z15, Y17
 	VCVTPS2PD     Y15, Z15
 	VCVTPS2PD     Y17, Z17
@@ -18164,9 +20881,9 @@ done1140:
 	ADDQ          DI, BX
 	ADDQ          DI, SI
 	ADDQ          $0x01, CX
-	JMP           rows1136
+	JMP           rows1168
 
-done1137:
+done1169:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPD        Y0, Y16, Y16
 	VEXTRACTF32X4 $0x01, Y16, X0
@@ -18210,17 +20927,17 @@ TEXT ·derfF32AVX512(SB), NOSPLIT, $0-136
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows1142:
+rows1174:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done1143
+	JG   done1175
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest1145
+	JL   rest1177
 
-vectors1144:
+vectors1176:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
@@ -18265,11 +20982,11 @@ vectors1144:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x10, R9
-	JGE          vectors1144
+	JGE          vectors1176
 
-rest1145:
+rest1177:
 	ADDQ         $0x10, R9
-	JZ           done1146
+	JZ           done1178
 	VMOVUPS.Z    (DX), K1, Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
@@ -18310,7 +21027,7 @@ rest1145:
 	VFMADD213PS  Z15, Z14, Z17
 	VMOVUPS      Z17, K1, (BX)
 
-done1146:
+done1178:
 	MOVQ AX, DI
 	ANDQ $0x0000000f, DI
 	SHLQ $0x02, DI
@@ -18318,9 +21035,9 @@ done1146:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows1142
+	JMP  rows1174
 
-done1143:
+done1175:
 	VZEROUPPER
 	RET
 
@@ -18542,18 +21259,18 @@ TEXT ·derfBackwardF32AVX512(SB), NOSPLIT, $0-200
 	VXORPS       Z19, Z19, Z19
 	XORQ         CX, CX
 
-rows1147:
+rows1179:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done1148
+	JG   done1180
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1150
+	JL   rest1182
 
-vectors1149:
+vectors1181:
 	VMOVUPS       (BX), Z20
 	VMOVUPS       (SI), Z21
 	VMOVUPS       Z14, Z22
@@ -18594,9 +21311,9 @@ vectors1149:
 	ADDQ          $+64, DI
 	ADDQ          $+64, DX
 	TESTQ         $0x00000070, R11
-	JNZ           further1152
+	JNZ           further1184
 	CMPQ          R11, $0x10
-	JL            further1152
+	JL            further1184
 	VEXTRACTF64X4 $0x01, Z16, Y20
 	VCVTPS2PD     Y16, Z16
 	VCVTPS2PD     Y20, Z20
@@ -18610,13 +21327,13 @@ vectors1149:
 	VADDPD        Z20, Z19, Z19
 	VXORPS        Z17, Z17, Z17
 
-further1152:
+further1184:
 	SUBQ $0x10, R11
-	JGE  vectors1149
+	JGE  vectors1181
 
-rest1150:
+rest1182:
 	ADDQ         $0x10, R11
-	JZ           done1151
+	JZ           done1183
 	VMOVUPS.Z    (BX), K1, Z20
 	VMOVUPS.Z    (SI), K1, Z21
 	VMOVUPS      Z14, Z22
@@ -18652,7 +21369,7 @@ rest1150:
 	VMULPS       Z15, Z21, Z21
 	VMOVUPS      Z21, K1, (DI)
 
-done1151:
+done1183:
 	VEXTRACTF64X4 $0x01, Z16, Y20
 	VCVTPS2PD     Y16, Z16
 	VCVTPS2PD     Y20, Z20
@@ -18673,9 +21390,9 @@ done1151:
 	ADDQ          R8, DI
 	ADDQ          R8, DX
 	ADDQ          $0x01, CX
-	JMP           rows1147
+	JMP           rows1179
 
-done1148:
+done1180:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -18748,26 +21465,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest1154
+	JZ    rest1186
 
-vectors1153:
+vectors1185:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors1153
+	JL      vectors1185
 
-rest1154:
+rest1186:
 	CMPQ      SI, BX
-	JGE       done1155
+	JGE       done1187
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done1155:
+done1187:
 	VZEROUPPER
 	RET
 
@@ -18786,24 +21503,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1157
+	JZ           rest1189
 
-vectors1156:
+vectors1188:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1156
+	JL      vectors1188
 
-rest1157:
+rest1189:
 	CMPQ      BX, DX
-	JGE       done1158
+	JGE       done1190
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1158:
+done1190:
 	VZEROUPPER
 	RET
 
@@ -18831,9 +21548,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1160
+	JZ           rest1192
 
-vectors1159:
+vectors1191:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -18855,11 +21572,11 @@ vectors1159:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1159
+	JL          vectors1191
 
-rest1160:
+rest1192:
 	CMPQ        DI, SI
-	JGE         done1161
+	JGE         done1193
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -18880,7 +21597,7 @@ rest1160:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done1161:
+done1193:
 	VZEROUPPER
 	RET
 
@@ -18890,7 +21607,6 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
 	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
 	MOVQ   CX, DX
 	ANDQ   $0x00000007, DX
 	MOVL   $0x0000ffff, BX
@@ -18899,23 +21615,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest1163
+	JZ     rest1195
 
-vectors1162:
-	VMOVUPD     (AX)(DX*8), Z2
-	VFMADD231PD Z2, Z2, Z0
+vectors1194:
+	VMOVUPD     (AX)(DX*8), Z1
+	VFMADD231PD Z1, Z1, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors1162
+	JL          vectors1194
 
-rest1163:
+rest1195:
 	CMPQ        DX, CX
-	JGE         done1164
-	VMOVUPD.Z   (AX)(DX*8), K1, Z2
-	VFMADD231PD Z2, Z2, Z0
+	JGE         done1196
+	VMOVUPD.Z   (AX)(DX*8), K1, Z1
+	VFMADD231PD Z1, Z1, Z0
 
-done1164:
-	VADDPD        Z1, Z0, Z0
+done1196:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -18998,9 +21713,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done1166
+	JZ         done1198
 
-k1165:
+k1197:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -19045,9 +21760,9 @@ k1165:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k1165
+	JNZ          k1197
 
-done1166:
+done1198:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -19083,10 +21798,10 @@ done1166:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone1168
-	JEQ          overwrite1167
+	JPS          readCdone1200
+	JEQ          overwrite1199
 
-readCdone1168:
+readCdone1200:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -19135,9 +21850,9 @@ readCdone1168:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done1168
+	JMP         done1200
 
-overwrite1167:
+overwrite1199:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -19163,7 +21878,7 @@ overwrite1167:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done1168:
+done1200:
 	VZEROUPPER
 	RET
 
@@ -19203,9 +21918,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done1170
+	JZ         done1202
 
-k1169:
+k1201:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -19224,9 +21939,9 @@ k1169:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k1169
+	JNZ          k1201
 
-done1170:
+done1202:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -19244,10 +21959,10 @@ done1170:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone1172
-	JEQ          overwrite1171
+	JPS          readCdone1204
+	JEQ          overwrite1203
 
-readCdone1172:
+readCdone1204:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -19264,9 +21979,9 @@ readCdone1172:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done1172
+	JMP         done1204
 
-overwrite1171:
+overwrite1203:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -19276,7 +21991,7 @@ overwrite1171:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done1172:
+done1204:
 	VZEROUPPER
 	RET
 
@@ -19291,9 +22006,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks1173:
+blocks1205:
 	SUBQ       $0x00000008, SI
-	JL         done1174
+	JL         done1206
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -19356,9 +22071,9 @@ blocks1173:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks1173
+	JMP        blocks1205
 
-done1174:
+done1206:
 	VZEROUPPER
 	RET
 
@@ -19377,7 +22092,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain1175
+	JE      plain1207
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -19386,12 +22101,12 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest1179
+	JG      rest1211
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block1180:
+block1212:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -19399,16 +22114,16 @@ block1180:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R10
-	JL      rest1184
+	JL      rest1216
 
-vectors1183:
+vectors1215:
 	VADDPD (R9), Z0, Z0
 	VADDPD (R9)(DX*1), Z1, Z1
 	ADDQ   $+64, R9
 	SUBQ   $0x08, R10
-	JGE    vectors1183
+	JGE    vectors1215
 
-rest1184:
+rest1216:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -19423,19 +22138,19 @@ rest1184:
 	VADDPD        X0, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000200
-	JLE           summed1182
+	JLE           summed1214
 	CMPQ          (SP), AX
-	JNE           further1181
+	JNE           further1213
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1181:
+further1213:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1180
+	JG      block1212
 
-summed1182:
+summed1214:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -19448,7 +22163,7 @@ summed1182:
 	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
-block1186:
+block1218:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -19462,9 +22177,9 @@ block1186:
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
 	SUBQ    $0x08, R10
-	JL      rest1190
+	JL      rest1222
 
-vectors1189:
+vectors1221:
 	VMOVUPD     (R9), Z10
 	VSUBPD      Z1, Z10, Z10
 	VADDPD      Z10, Z3, Z3
@@ -19475,9 +22190,9 @@ vectors1189:
 	VFMADD231PD Z10, Z10, Z5
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1192
+	JNZ         further1224
 	CMPQ        R10, $0x08
-	JL          further1192
+	JL          further1224
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z6, Z7, Z7
@@ -19487,11 +22202,11 @@ vectors1189:
 	VADDPD      Z5, Z9, Z9
 	VXORPS      Z5, Z5, Z5
 
-further1192:
+further1224:
 	SUBQ $0x08, R10
-	JGE  vectors1189
+	JGE  vectors1221
 
-rest1190:
+rest1222:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z7, Z6, Z6
 	VADDPD        Z8, Z4, Z4
@@ -19523,23 +22238,23 @@ rest1190:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1188
+	JLE           summed1220
 	CMPQ          (SP), AX
-	JNE           further1187
+	JNE           further1219
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1187:
+further1219:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1186
+	JG      block1218
 
-summed1188:
+summed1220:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -19575,10 +22290,10 @@ summed1188:
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
-loop1177:
+loop1209:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last1178
+	JG           last1210
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -19591,7 +22306,7 @@ loop1177:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block1193:
+block1225:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -19599,9 +22314,9 @@ block1193:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1197
+	JL      rest1229
 
-vectors1196:
+vectors1228:
 	VADDPD      (R10), Z3, Z3
 	VADDPD      (R10)(DX*1), Z4, Z4
 	PREFETCHT1  (R9)
@@ -19618,9 +22333,9 @@ vectors1196:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors1196
+	JGE         vectors1228
 
-rest1197:
+rest1229:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -19635,19 +22350,19 @@ rest1197:
 	VADDPD        X3, X5, X5
 	VINSERTF64X2  $0x01, X5, Y5, Y5
 	CMPQ          AX, $0x00000200
-	JLE           summed1195
+	JLE           summed1227
 	CMPQ          (SP), AX
-	JNE           further1194
+	JNE           further1226
 	VXORPS        Y3, Y3, Y3
 	VMOVUPD       Y3, 8(SP)
 
-further1194:
+further1226:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1193
+	JG      block1225
 
-summed1195:
+summed1227:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -19668,7 +22383,7 @@ summed1195:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block1199:
+block1231:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -19682,9 +22397,9 @@ block1199:
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
 	SUBQ    $0x08, R13
-	JL      rest1203
+	JL      rest1235
 
-vectors1202:
+vectors1234:
 	VMOVUPD     (R10), Z13
 	VSUBPD      Z1, Z13, Z13
 	VADDPD      Z13, Z2, Z2
@@ -19701,10 +22416,15 @@ vectors1202:
 	VFMADD213PD (R12), Z14, Z13
 	VMOVNTPD    Z13, (DI)
 	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R13
-	JNZ         further1205
+	JNZ         further1237
 	CMPQ        R13, $0x08
-	JL          further1205
+	JL          further1237
 	VADDPD      Z2, Z0, Z0
 	VXORPS      Z2, Z2, Z2
 	VADDPD      Z9, Z10, Z10
@@ -19714,16 +22434,11 @@ vectors1202:
 	VADDPD      Z8, Z12, Z12
 	VXORPS      Z8, Z8, Z8
 
-further1205:
-	ADDQ $+64, R8
-	ADDQ $+64, DI
-	ADDQ $+64, R11
-	ADDQ $+64, R12
-	ADDQ $+64, R9
+further1237:
 	SUBQ $0x08, R13
-	JGE  vectors1202
+	JGE  vectors1234
 
-rest1203:
+rest1235:
 	VADDPD        Z0, Z2, Z2
 	VADDPD        Z10, Z9, Z9
 	VADDPD        Z11, Z7, Z7
@@ -19755,23 +22470,23 @@ rest1203:
 	VADDPD        X7, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1201
+	JLE           summed1233
 	CMPQ          (SP), AX
-	JNE           further1200
+	JNE           further1232
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 8(SP)
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 40(SP)
 
-further1200:
+further1232:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1199
+	JG      block1231
 
-summed1201:
+summed1233:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -19806,9 +22521,9 @@ summed1201:
 	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
-	JMP          loop1177
+	JMP          loop1209
 
-last1178:
+last1210:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -19819,9 +22534,9 @@ last1178:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1207
+	JL           rest1239
 
-vectors1206:
+vectors1238:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -19833,9 +22548,9 @@ vectors1206:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1206
+	JGE         vectors1238
 
-rest1207:
+rest1239:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -19846,9 +22561,9 @@ rest1207:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1210
+	JL           rest1242
 
-vectors1209:
+vectors1241:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -19860,33 +22575,33 @@ vectors1209:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1209
+	JGE         vectors1241
 
-rest1210:
-rest1179:
-rows1212:
+rest1242:
+rest1211:
+rows1244:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done1213
+	JG   done1245
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block1214:
+block1246:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
 	CMOVQLT R8, BX
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x08, BX
-	JL      rest1218
+	JL      rest1250
 
-vectors1217:
+vectors1249:
 	VADDPD (DX), Z0, Z0
 	ADDQ   $+64, DX
 	SUBQ   $0x08, BX
-	JGE    vectors1217
+	JGE    vectors1249
 
-rest1218:
+rest1250:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -19897,19 +22612,19 @@ rest1218:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1216
+	JLE           summed1248
 	CMPQ          (SP), AX
-	JNE           further1215
+	JNE           further1247
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1215:
+further1247:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1214
+	JG      block1246
 
-summed1216:
+summed1248:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -19921,7 +22636,7 @@ summed1216:
 	MOVQ         SI, DX
 	MOVQ         AX, (SP)
 
-block1220:
+block1252:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, BX
@@ -19931,28 +22646,28 @@ block1220:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, BX
-	JL      rest1224
+	JL      rest1256
 
-vectors1223:
+vectors1255:
 	VMOVUPD     (DX), Z5
 	VSUBPD      Z1, Z5, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1226
+	JNZ         further1258
 	CMPQ        BX, $0x08
-	JL          further1226
+	JL          further1258
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further1226:
+further1258:
 	SUBQ $0x08, BX
-	JGE  vectors1223
+	JGE  vectors1255
 
-rest1224:
+rest1256:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -19974,23 +22689,23 @@ rest1224:
 	VADDPD        X2, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1222
+	JLE           summed1254
 	CMPQ          (SP), AX
-	JNE           further1221
+	JNE           further1253
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further1221:
+further1253:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1220
+	JG      block1252
 
-summed1222:
+summed1254:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -20033,9 +22748,9 @@ summed1222:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest1228
+	JL           rest1260
 
-vectors1227:
+vectors1259:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20047,27 +22762,27 @@ vectors1227:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors1227
+	JGE         vectors1259
 
-rest1228:
+rest1260:
 	ADDQ $0x01, CX
-	JMP  rows1212
+	JMP  rows1244
 
-done1213:
+done1245:
 	SFENCE
-	JMP done1176
+	JMP done1208
 
-plain1175:
+plain1207:
 	XORQ CX, CX
 
-rows1230:
+rows1262:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+152(FP)
-	JG   done1231
+	JG   done1263
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block1232:
+block1264:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -20077,20 +22792,20 @@ block1232:
 	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x08, R9
-	JL      rest1236
+	JL      rest1268
 
-vectors1235:
+vectors1267:
 	VADDPD (R8), Z0, Z0
 	VADDPD (R8)(DX*1), Z1, Z1
 	VADDPD (R8)(DX*2), Z2, Z2
 	VADDPD (R8)(BX*1), Z3, Z3
 	ADDQ   $+64, R8
 	SUBQ   $0x08, R9
-	JGE    vectors1235
+	JGE    vectors1267
 
-rest1236:
+rest1268:
 	ADDQ      $0x08, R9
-	JZ        done1237
+	JZ        done1269
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -20100,7 +22815,7 @@ rest1236:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done1237:
+done1269:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -20127,19 +22842,19 @@ done1237:
 	VADDPD        X1, X0, X0
 	VINSERTF64X2  $0x01, X0, Y4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed1234
+	JLE           summed1266
 	CMPQ          (SP), AX
-	JNE           further1233
+	JNE           further1265
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1233:
+further1265:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1232
+	JG      block1264
 
-summed1234:
+summed1266:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -20154,7 +22869,7 @@ summed1234:
 	MOVQ         SI, R8
 	MOVQ         AX, (SP)
 
-block1238:
+block1270:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000100, R10
 	CMPQ    R10, R9
@@ -20176,9 +22891,9 @@ block1238:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x08, R9
-	JL      rest1242
+	JL      rest1274
 
-vectors1241:
+vectors1273:
 	VMOVUPD     (R8), Z20
 	VSUBPD      Z1, Z20, Z20
 	VADDPD      Z20, Z2, Z2
@@ -20197,9 +22912,9 @@ vectors1241:
 	VFMADD231PD Z20, Z20, Z9
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1244
+	JNZ         further1276
 	CMPQ        R9, $0x08
-	JL          further1244
+	JL          further1276
 	VADDPD      Z2, Z0, Z0
 	VXORPS      Z2, Z2, Z2
 	VADDPD      Z10, Z13, Z13
@@ -20217,13 +22932,13 @@ vectors1241:
 	VADDPD      Z9, Z19, Z19
 	VXORPS      Z9, Z9, Z9
 
-further1244:
+further1276:
 	SUBQ $0x08, R9
-	JGE  vectors1241
+	JGE  vectors1273
 
-rest1242:
+rest1274:
 	ADDQ        $0x08, R9
-	JZ          done1243
+	JZ          done1275
 	VMOVUPD.Z   (R8), K1, Z20
 	VSUBPD      Z1, Z20, Z20
 	VMOVAPD.Z   Z20, K1, Z20
@@ -20245,7 +22960,7 @@ rest1242:
 	VADDPD      Z20, Z12, Z12
 	VFMADD231PD Z20, Z20, Z9
 
-done1243:
+done1275:
 	VADDPD        Z0, Z2, Z2
 	VADDPD        Z13, Z10, Z10
 	VADDPD        Z14, Z11, Z11
@@ -20305,23 +23020,23 @@ done1243:
 	VADDPD        X7, X6, X6
 	VINSERTF64X2  $0x01, X6, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1240
+	JLE           summed1272
 	CMPQ          (SP), AX
-	JNE           further1239
+	JNE           further1271
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 8(SP)
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 40(SP)
 
-further1239:
+further1271:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1238
+	JG      block1270
 
-summed1240:
+summed1272:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -20367,9 +23082,9 @@ summed1240:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1246
+	JL           rest1278
 
-vectors1245:
+vectors1277:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20382,11 +23097,11 @@ vectors1245:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1245
+	JGE         vectors1277
 
-rest1246:
+rest1278:
 	ADDQ        $0x08, R11
-	JZ          done1247
+	JZ          done1279
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20395,7 +23110,7 @@ rest1246:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1247:
+done1279:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -20411,9 +23126,9 @@ done1247:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1249
+	JL           rest1281
 
-vectors1248:
+vectors1280:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20426,11 +23141,11 @@ vectors1248:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1248
+	JGE         vectors1280
 
-rest1249:
+rest1281:
 	ADDQ        $0x08, R11
-	JZ          done1250
+	JZ          done1282
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20439,7 +23154,7 @@ rest1249:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1250:
+done1282:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -20455,9 +23170,9 @@ done1250:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1252
+	JL           rest1284
 
-vectors1251:
+vectors1283:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20470,11 +23185,11 @@ vectors1251:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1251
+	JGE         vectors1283
 
-rest1252:
+rest1284:
 	ADDQ        $0x08, R11
-	JZ          done1253
+	JZ          done1285
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20483,7 +23198,7 @@ rest1252:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1253:
+done1285:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -20499,9 +23214,9 @@ done1253:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1255
+	JL           rest1287
 
-vectors1254:
+vectors1286:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20514,11 +23229,11 @@ vectors1254:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1254
+	JGE         vectors1286
 
-rest1255:
+rest1287:
 	ADDQ        $0x08, R11
-	JZ          done1256
+	JZ          done1288
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20527,45 +23242,45 @@ rest1255:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1256:
+done1288:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1230
+	JMP  rows1262
 
-done1231:
-rows1257:
+done1263:
+rows1289:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+152(FP)
-	JG   done1258
+	JG   done1290
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block1259:
+block1291:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x08, R8
-	JL      rest1263
+	JL      rest1295
 
-vectors1262:
+vectors1294:
 	VADDPD (BX), Z0, Z0
 	ADDQ   $+64, BX
 	SUBQ   $0x08, R8
-	JGE    vectors1262
+	JGE    vectors1294
 
-rest1263:
+rest1295:
 	ADDQ      $0x08, R8
-	JZ        done1264
+	JZ        done1296
 	VMOVUPD.Z (BX), K1, Z1
 	VADDPD    Z1, Z0, Z0
 
-done1264:
+done1296:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -20576,19 +23291,19 @@ done1264:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1261
+	JLE           summed1293
 	CMPQ          (SP), AX
-	JNE           further1260
+	JNE           further1292
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1260:
+further1292:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1259
+	JG      block1291
 
-summed1261:
+summed1293:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -20600,7 +23315,7 @@ summed1261:
 	MOVQ         SI, BX
 	MOVQ         AX, (SP)
 
-block1265:
+block1297:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -20610,37 +23325,37 @@ block1265:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R8
-	JL      rest1269
+	JL      rest1301
 
-vectors1268:
+vectors1300:
 	VMOVUPD     (BX), Z5
 	VSUBPD      Z1, Z5, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1271
+	JNZ         further1303
 	CMPQ        R8, $0x08
-	JL          further1271
+	JL          further1303
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further1271:
+further1303:
 	SUBQ $0x08, R8
-	JGE  vectors1268
+	JGE  vectors1300
 
-rest1269:
+rest1301:
 	ADDQ        $0x08, R8
-	JZ          done1270
+	JZ          done1302
 	VMOVUPD.Z   (BX), K1, Z5
 	VSUBPD      Z1, Z5, Z5
 	VMOVAPD.Z   Z5, K1, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 
-done1270:
+done1302:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -20662,23 +23377,23 @@ done1270:
 	VADDPD        X2, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1267
+	JLE           summed1299
 	CMPQ          (SP), AX
-	JNE           further1266
+	JNE           further1298
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further1266:
+further1298:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1265
+	JG      block1297
 
-summed1267:
+summed1299:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -20722,9 +23437,9 @@ summed1267:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1273
+	JL           rest1305
 
-vectors1272:
+vectors1304:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20737,11 +23452,11 @@ vectors1272:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1272
+	JGE         vectors1304
 
-rest1273:
+rest1305:
 	ADDQ        $0x08, R10
-	JZ          done1274
+	JZ          done1306
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -20750,17 +23465,17 @@ rest1273:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1274:
+done1306:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1257
+	JMP  rows1289
 
-done1258:
-done1176:
+done1290:
+done1208:
 	VZEROUPPER
 	RET
 
@@ -20779,7 +23494,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain1275
+	JE      plain1307
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -20787,12 +23502,12 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest1279
+	JG      rest1311
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block1280:
+block1312:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -20800,24 +23515,24 @@ block1280:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R10
-	JL      rest1284
+	JL      rest1316
 
-vectors1283:
+vectors1315:
 	VMOVUPD     (R9), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1286
+	JNZ         further1318
 	CMPQ        R10, $0x08
-	JL          further1286
+	JL          further1318
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1286:
+further1318:
 	SUBQ $0x08, R10
-	JGE  vectors1283
+	JGE  vectors1315
 
-rest1284:
+rest1316:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -20829,19 +23544,19 @@ rest1284:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1282
+	JLE           summed1314
 	CMPQ          (SP), AX
-	JNE           further1281
+	JNE           further1313
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1281:
+further1313:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1280
+	JG      block1312
 
-summed1282:
+summed1314:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -20856,10 +23571,10 @@ summed1282:
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
-loop1277:
+loop1309:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last1278
+	JG           last1310
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -20867,7 +23582,7 @@ loop1277:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block1287:
+block1319:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -20875,9 +23590,9 @@ block1287:
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
 	SUBQ    $0x08, R12
-	JL      rest1291
+	JL      rest1323
 
-vectors1290:
+vectors1322:
 	VMOVUPD     (R10), Z3
 	VFMADD231PD Z3, Z3, Z1
 	PREFETCHT1  (R9)
@@ -20886,22 +23601,22 @@ vectors1290:
 	VMULPD      (R11), Z3, Z3
 	VMOVNTPD    Z3, (DI)
 	ADDQ        $+64, R10
+	ADDQ        $+64, R8
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R12
-	JNZ         further1293
+	JNZ         further1325
 	CMPQ        R12, $0x08
-	JL          further1293
+	JL          further1325
 	VADDPD      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
-further1293:
-	ADDQ $+64, R8
-	ADDQ $+64, DI
-	ADDQ $+64, R11
-	ADDQ $+64, R9
+further1325:
 	SUBQ $0x08, R12
-	JGE  vectors1290
+	JGE  vectors1322
 
-rest1291:
+rest1323:
 	VADDPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
@@ -20913,19 +23628,19 @@ rest1291:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1289
+	JLE           summed1321
 	CMPQ          (SP), AX
-	JNE           further1288
+	JNE           further1320
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1288:
+further1320:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1287
+	JG      block1319
 
-summed1289:
+summed1321:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -20939,17 +23654,17 @@ summed1289:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
-	JMP          loop1277
+	JMP          loop1309
 
-last1278:
+last1310:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1295
+	JL           rest1327
 
-vectors1294:
+vectors1326:
 	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -20958,18 +23673,18 @@ vectors1294:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1294
+	JGE      vectors1326
 
-rest1295:
-rest1279:
-rows1297:
+rest1327:
+rest1311:
+rows1329:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done1298
+	JG   done1330
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block1299:
+block1331:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, BX
@@ -20977,24 +23692,24 @@ block1299:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, BX
-	JL      rest1303
+	JL      rest1335
 
-vectors1302:
+vectors1334:
 	VMOVUPD     (DX), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1305
+	JNZ         further1337
 	CMPQ        BX, $0x08
-	JL          further1305
+	JL          further1337
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1305:
+further1337:
 	SUBQ $0x08, BX
-	JGE  vectors1302
+	JGE  vectors1334
 
-rest1303:
+rest1335:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -21006,19 +23721,19 @@ rest1303:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1301
+	JLE           summed1333
 	CMPQ          (SP), AX
-	JNE           further1300
+	JNE           further1332
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1300:
+further1332:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1299
+	JG      block1331
 
-summed1301:
+summed1333:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21035,9 +23750,9 @@ summed1301:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1307
+	JL           rest1339
 
-vectors1306:
+vectors1338:
 	VMOVUPD  (SI), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -21046,27 +23761,27 @@ vectors1306:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1306
+	JGE      vectors1338
 
-rest1307:
+rest1339:
 	ADDQ $0x01, CX
-	JMP  rows1297
+	JMP  rows1329
 
-done1298:
+done1330:
 	SFENCE
-	JMP done1276
+	JMP done1308
 
-plain1275:
+plain1307:
 	XORQ CX, CX
 
-rows1309:
+rows1341:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+80(FP)
-	JG   done1310
+	JG   done1342
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block1311:
+block1343:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000100, R10
 	CMPQ    R10, R9
@@ -21080,9 +23795,9 @@ block1311:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x08, R9
-	JL      rest1315
+	JL      rest1347
 
-vectors1314:
+vectors1346:
 	VMOVUPD     (R8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD     (R8)(DX*1), Z8
@@ -21093,9 +23808,9 @@ vectors1314:
 	VFMADD231PD Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1317
+	JNZ         further1349
 	CMPQ        R9, $0x08
-	JL          further1317
+	JL          further1349
 	VADDPD      Z0, Z4, Z4
 	VXORPS      Z0, Z0, Z0
 	VADDPD      Z1, Z5, Z5
@@ -21105,13 +23820,13 @@ vectors1314:
 	VADDPD      Z3, Z7, Z7
 	VXORPS      Z3, Z3, Z3
 
-further1317:
+further1349:
 	SUBQ $0x08, R9
-	JGE  vectors1314
+	JGE  vectors1346
 
-rest1315:
+rest1347:
 	ADDQ        $0x08, R9
-	JZ          done1316
+	JZ          done1348
 	VMOVUPD.Z   (R8), K1, Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z8
@@ -21121,7 +23836,7 @@ rest1315:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PD Z8, Z8, Z3
 
-done1316:
+done1348:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
@@ -21152,19 +23867,19 @@ done1316:
 	VADDPD        X1, X0, X0
 	VINSERTF64X2  $0x01, X0, Y4, Y4
 	CMPQ          AX, $0x00000100
-	JLE           summed1313
+	JLE           summed1345
 	CMPQ          (SP), AX
-	JNE           further1312
+	JNE           further1344
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1312:
+further1344:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1311
+	JG      block1343
 
-summed1313:
+summed1345:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21184,9 +23899,9 @@ summed1313:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1319
+	JL           rest1351
 
-vectors1318:
+vectors1350:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -21196,18 +23911,18 @@ vectors1318:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1318
+	JGE        vectors1350
 
-rest1319:
+rest1351:
 	ADDQ      $0x08, R10
-	JZ        done1320
+	JZ        done1352
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1320:
+done1352:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -21218,9 +23933,9 @@ done1320:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1322
+	JL           rest1354
 
-vectors1321:
+vectors1353:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -21230,18 +23945,18 @@ vectors1321:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1321
+	JGE        vectors1353
 
-rest1322:
+rest1354:
 	ADDQ      $0x08, R10
-	JZ        done1323
+	JZ        done1355
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1323:
+done1355:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -21252,9 +23967,9 @@ done1323:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1325
+	JL           rest1357
 
-vectors1324:
+vectors1356:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -21264,18 +23979,18 @@ vectors1324:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1324
+	JGE        vectors1356
 
-rest1325:
+rest1357:
 	ADDQ      $0x08, R10
-	JZ        done1326
+	JZ        done1358
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1326:
+done1358:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -21286,9 +24001,9 @@ done1326:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1328
+	JL           rest1360
 
-vectors1327:
+vectors1359:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -21298,35 +24013,35 @@ vectors1327:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1327
+	JGE        vectors1359
 
-rest1328:
+rest1360:
 	ADDQ      $0x08, R10
-	JZ        done1329
+	JZ        done1361
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1329:
+done1361:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1309
+	JMP  rows1341
 
-done1310:
-rows1330:
+done1342:
+rows1362:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+80(FP)
-	JG   done1331
+	JG   done1363
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block1332:
+block1364:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -21334,30 +24049,30 @@ block1332:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R8
-	JL      rest1336
+	JL      rest1368
 
-vectors1335:
+vectors1367:
 	VMOVUPD     (BX), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1338
+	JNZ         further1370
 	CMPQ        R8, $0x08
-	JL          further1338
+	JL          further1370
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1338:
+further1370:
 	SUBQ $0x08, R8
-	JGE  vectors1335
+	JGE  vectors1367
 
-rest1336:
+rest1368:
 	ADDQ        $0x08, R8
-	JZ          done1337
+	JZ          done1369
 	VMOVUPD.Z   (BX), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done1337:
+done1369:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -21369,19 +24084,19 @@ done1337:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1334
+	JLE           summed1366
 	CMPQ          (SP), AX
-	JNE           further1333
+	JNE           further1365
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1333:
+further1365:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1332
+	JG      block1364
 
-summed1334:
+summed1366:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21399,9 +24114,9 @@ summed1334:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1340
+	JL           rest1372
 
-vectors1339:
+vectors1371:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -21411,28 +24126,28 @@ vectors1339:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors1339
+	JGE        vectors1371
 
-rest1340:
+rest1372:
 	ADDQ      $0x08, R9
-	JZ        done1341
+	JZ        done1373
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1341:
+done1373:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1330
+	JMP  rows1362
 
-done1331:
-done1276:
+done1363:
+done1308:
 	VZEROUPPER
 	RET
 
@@ -21452,14 +24167,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1342
+	JE           plain1374
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1346
+	JG           done1378
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -21473,7 +24188,7 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block1347:
+block1379:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -21481,9 +24196,9 @@ block1347:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1351
+	JL      rest1383
 
-vectors1350:
+vectors1382:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -21504,9 +24219,9 @@ vectors1350:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1350
+	JGE         vectors1382
 
-rest1351:
+rest1383:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -21526,23 +24241,23 @@ rest1351:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1349
+	JLE           summed1381
 	CMPQ          (SP), AX
-	JNE           further1348
+	JNE           further1380
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1348:
+further1380:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1347
+	JG      block1379
 
-summed1349:
+summed1381:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21560,10 +24275,10 @@ summed1349:
 	VMOVSD       X5, 72(SP)
 	INCQ         CX
 
-loop1344:
+loop1376:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1345
+	JG           last1377
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -21582,7 +24297,7 @@ loop1344:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block1353:
+block1385:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
@@ -21590,9 +24305,9 @@ block1353:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	SUBQ    $0x08, R14
-	JL      rest1357
+	JL      rest1389
 
-vectors1356:
+vectors1388:
 	VMOVUPD      (R11), Z9
 	VMOVUPD      (R12), Z10
 	VMOVUPD      (R13), Z11
@@ -21627,9 +24342,9 @@ vectors1356:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R14
-	JGE          vectors1356
+	JGE          vectors1388
 
-rest1357:
+rest1389:
 	VEXTRACTF64X4 $0x01, Z7, Y9
 	VADDPD        Y9, Y7, Y7
 	VEXTRACTF64X2 $0x01, Y7, X9
@@ -21649,23 +24364,23 @@ rest1357:
 	VADDPD        X8, X7, X7
 	VINSERTF64X2  $0x01, X7, Y7, Y7
 	CMPQ          AX, $0x00000100
-	JLE           summed1355
+	JLE           summed1387
 	CMPQ          (SP), AX
-	JNE           further1354
+	JNE           further1386
 	VXORPS        Y8, Y8, Y8
 	VMOVUPD       Y8, 8(SP)
 	VXORPS        Y8, Y8, Y8
 	VMOVUPD       Y8, 40(SP)
 
-further1354:
+further1386:
 	VADDPD  8(SP), Y9, Y9
 	VMOVUPD Y9, 8(SP)
 	VADDPD  40(SP), Y7, Y7
 	VMOVUPD Y7, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1353
+	JG      block1385
 
-summed1355:
+summed1387:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21682,9 +24397,9 @@ summed1355:
 	VMULPD       Y0, Y9, Y9
 	VMOVSD       X9, 72(SP)
 	INCQ         CX
-	JMP          loop1344
+	JMP          loop1376
 
-last1345:
+last1377:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -21693,9 +24408,9 @@ last1345:
 	VBROADCASTSD -8(SI)(CX*8), Z2
 	VBROADCASTSD 104(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1360
+	JL           rest1392
 
-vectors1359:
+vectors1391:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -21709,20 +24424,20 @@ vectors1359:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1359
+	JGE          vectors1391
 
-rest1360:
-done1346:
+rest1392:
+done1378:
 	SFENCE
-	JMP done1343
+	JMP done1375
 
-plain1342:
+plain1374:
 	XORQ CX, CX
 
-rows1362:
+rows1394:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1363
+	JG           done1395
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -21734,18 +24449,24 @@ rows1362:
 	MOVQ         dgamma_base+168(FP), R12
 	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD (R13)(CX*8), Z4
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD 8(R13)(CX*8), Z5
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD 16(R13)(CX*8), Z6
+	MOVQ         mean_base+96(FP), R13
 	VBROADCASTSD 24(R13)(CX*8), Z7
 	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD (R13)(CX*8), Z8
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD 8(R13)(CX*8), Z9
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD 16(R13)(CX*8), Z10
+	MOVQ         shift_base+120(FP), R13
 	VBROADCASTSD 24(R13)(CX*8), Z11
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block1364:
+block1396:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
@@ -21759,9 +24480,9 @@ block1364:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x08, R14
-	JL      rest1368
+	JL      rest1400
 
-vectors1367:
+vectors1399:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -21809,11 +24530,11 @@ vectors1367:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1367
+	JGE         vectors1399
 
-rest1368:
+rest1400:
 	ADDQ        $0x08, R14
-	JZ          done1369
+	JZ          done1401
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -21856,7 +24577,7 @@ rest1368:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1369:
+done1401:
 	VEXTRACTF64X4 $0x01, Z12, Y20
 	VADDPD        Y20, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X20
@@ -21908,23 +24629,23 @@ done1369:
 	VADDPD        X14, X13, X13
 	VINSERTF64X2  $0x01, X13, Y12, Y12
 	CMPQ          AX, $0x00000100
-	JLE           summed1366
+	JLE           summed1398
 	CMPQ          (SP), AX
-	JNE           further1365
+	JNE           further1397
 	VXORPS        Y13, Y13, Y13
 	VMOVUPD       Y13, 8(SP)
 	VXORPS        Y13, Y13, Y13
 	VMOVUPD       Y13, 40(SP)
 
-further1365:
+further1397:
 	VADDPD  8(SP), Y20, Y20
 	VMOVUPD Y20, 8(SP)
 	VADDPD  40(SP), Y12, Y12
 	VMOVUPD Y12, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1364
+	JG      block1396
 
-summed1366:
+summed1398:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -21952,9 +24673,9 @@ summed1366:
 	VBROADCASTSD 104(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1371
+	JL           rest1403
 
-vectors1370:
+vectors1402:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -21970,11 +24691,11 @@ vectors1370:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1370
+	JGE          vectors1402
 
-rest1371:
+rest1403:
 	ADDQ         $0x08, R11
-	JZ           done1372
+	JZ           done1404
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -21985,7 +24706,7 @@ rest1371:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1372:
+done1404:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22001,9 +24722,9 @@ done1372:
 	VBROADCASTSD 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1374
+	JL           rest1406
 
-vectors1373:
+vectors1405:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -22019,11 +24740,11 @@ vectors1373:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1373
+	JGE          vectors1405
 
-rest1374:
+rest1406:
 	ADDQ         $0x08, R11
-	JZ           done1375
+	JZ           done1407
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -22034,7 +24755,7 @@ rest1374:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1375:
+done1407:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22050,9 +24771,9 @@ done1375:
 	VBROADCASTSD 120(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1377
+	JL           rest1409
 
-vectors1376:
+vectors1408:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -22068,11 +24789,11 @@ vectors1376:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1376
+	JGE          vectors1408
 
-rest1377:
+rest1409:
 	ADDQ         $0x08, R11
-	JZ           done1378
+	JZ           done1410
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -22083,7 +24804,7 @@ rest1377:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1378:
+done1410:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22099,9 +24820,9 @@ done1378:
 	VBROADCASTSD 128(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1380
+	JL           rest1412
 
-vectors1379:
+vectors1411:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -22117,11 +24838,11 @@ vectors1379:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1379
+	JGE          vectors1411
 
-rest1380:
+rest1412:
 	ADDQ         $0x08, R11
-	JZ           done1381
+	JZ           done1413
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -22132,7 +24853,7 @@ rest1380:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1381:
+done1413:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -22140,13 +24861,13 @@ done1381:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1362
+	JMP  rows1394
 
-done1363:
-rows1382:
+done1395:
+rows1414:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1383
+	JG           done1415
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -22160,7 +24881,7 @@ rows1382:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block1384:
+block1416:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -22168,9 +24889,9 @@ block1384:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1388
+	JL      rest1420
 
-vectors1387:
+vectors1419:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -22191,11 +24912,11 @@ vectors1387:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1387
+	JGE         vectors1419
 
-rest1388:
+rest1420:
 	ADDQ        $0x08, R13
-	JZ          done1389
+	JZ          done1421
 	VMOVUPD.Z   (R10), K1, Z5
 	VMOVUPD.Z   (R11), K1, Z6
 	VMOVUPD.Z   (R12), K1, Z7
@@ -22211,7 +24932,7 @@ rest1388:
 	VMOVUPD     Z6, K1, (R11)
 	VMOVUPD     Z7, K1, (R12)
 
-done1389:
+done1421:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -22231,23 +24952,23 @@ done1389:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1386
+	JLE           summed1418
 	CMPQ          (SP), AX
-	JNE           further1385
+	JNE           further1417
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1385:
+further1417:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1384
+	JG      block1416
 
-summed1386:
+summed1418:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22273,9 +24994,9 @@ summed1386:
 	VBROADCASTSD 104(SP), Z3
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1391
+	JL           rest1423
 
-vectors1390:
+vectors1422:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -22291,11 +25012,11 @@ vectors1390:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1390
+	JGE          vectors1422
 
-rest1391:
+rest1423:
 	ADDQ         $0x08, R10
-	JZ           done1392
+	JZ           done1424
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -22306,7 +25027,7 @@ rest1391:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1392:
+done1424:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -22314,10 +25035,10 @@ done1392:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1382
+	JMP  rows1414
 
-done1383:
-done1343:
+done1415:
+done1375:
 	VZEROUPPER
 	RET
 
@@ -22337,14 +25058,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1393
+	JE           plain1425
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1397
+	JG           done1429
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -22353,16 +25074,16 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1398:
+block1430:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R12
-	JL      rest1402
+	JL      rest1434
 
-vectors1401:
+vectors1433:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -22377,9 +25098,9 @@ vectors1401:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1401
+	JGE         vectors1433
 
-rest1402:
+rest1434:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -22390,19 +25111,19 @@ rest1402:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1400
+	JLE           summed1432
 	CMPQ          (SP), AX
-	JNE           further1399
+	JNE           further1431
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1399:
+further1431:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1398
+	JG      block1430
 
-summed1400:
+summed1432:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22414,10 +25135,10 @@ summed1400:
 	VMOVSD       X2, 72(SP)
 	INCQ         CX
 
-loop1395:
+loop1427:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1396
+	JG           last1428
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -22428,16 +25149,16 @@ loop1395:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1404:
+block1436:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x08, R13
-	JL      rest1408
+	JL      rest1440
 
-vectors1407:
+vectors1439:
 	VMOVUPD      (R11), Z4
 	VMOVUPD      (R12), Z5
 	VMOVUPD      (SI), Z6
@@ -22464,9 +25185,9 @@ vectors1407:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R13
-	JGE          vectors1407
+	JGE          vectors1439
 
-rest1408:
+rest1440:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPD        Y4, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X4
@@ -22477,19 +25198,19 @@ rest1408:
 	VADDPD        X3, X4, X4
 	VINSERTF64X2  $0x01, X4, Y4, Y4
 	CMPQ          AX, $0x00000100
-	JLE           summed1406
+	JLE           summed1438
 	CMPQ          (SP), AX
-	JNE           further1405
+	JNE           further1437
 	VXORPS        Y3, Y3, Y3
 	VMOVUPD       Y3, 8(SP)
 
-further1405:
+further1437:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1404
+	JG      block1436
 
-summed1406:
+summed1438:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22500,17 +25221,17 @@ summed1406:
 	VMULPD       Y0, Y4, Y4
 	VMOVSD       X4, 72(SP)
 	INCQ         CX
-	JMP          loop1395
+	JMP          loop1427
 
-last1396:
+last1428:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD 72(SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1411
+	JL           rest1443
 
-vectors1410:
+vectors1442:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -22522,20 +25243,20 @@ vectors1410:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1410
+	JGE          vectors1442
 
-rest1411:
-done1397:
+rest1443:
+done1429:
 	SFENCE
-	JMP done1394
+	JMP done1426
 
-plain1393:
+plain1425:
 	XORQ CX, CX
 
-rows1413:
+rows1445:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1414
+	JG           done1446
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -22547,7 +25268,7 @@ rows1413:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1415:
+block1447:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -22557,9 +25278,9 @@ block1415:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x08, R13
-	JL      rest1419
+	JL      rest1451
 
-vectors1418:
+vectors1450:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -22592,11 +25313,11 @@ vectors1418:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1418
+	JGE         vectors1450
 
-rest1419:
+rest1451:
 	ADDQ        $0x08, R13
-	JZ          done1420
+	JZ          done1452
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -22625,7 +25346,7 @@ rest1419:
 	VFMADD231PD Z11, Z10, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1420:
+done1452:
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPD        Y8, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X8
@@ -22652,19 +25373,19 @@ done1420:
 	VADDPD        X5, X4, X4
 	VINSERTF64X2  $0x01, X4, Y8, Y8
 	CMPQ          AX, $0x00000100
-	JLE           summed1417
+	JLE           summed1449
 	CMPQ          (SP), AX
-	JNE           further1416
+	JNE           further1448
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further1416:
+further1448:
 	VADDPD  8(SP), Y8, Y8
 	VMOVUPD Y8, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1415
+	JG      block1447
 
-summed1417:
+summed1449:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22683,9 +25404,9 @@ summed1417:
 	VBROADCASTSD 72(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1422
+	JL           rest1454
 
-vectors1421:
+vectors1453:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -22699,11 +25420,11 @@ vectors1421:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1421
+	JGE          vectors1453
 
-rest1422:
+rest1454:
 	ADDQ         $0x08, R11
-	JZ           done1423
+	JZ           done1455
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -22712,7 +25433,7 @@ rest1422:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1423:
+done1455:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22725,9 +25446,9 @@ done1423:
 	VBROADCASTSD 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1425
+	JL           rest1457
 
-vectors1424:
+vectors1456:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -22741,11 +25462,11 @@ vectors1424:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1424
+	JGE          vectors1456
 
-rest1425:
+rest1457:
 	ADDQ         $0x08, R11
-	JZ           done1426
+	JZ           done1458
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -22754,7 +25475,7 @@ rest1425:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1426:
+done1458:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22767,9 +25488,9 @@ done1426:
 	VBROADCASTSD 88(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1428
+	JL           rest1460
 
-vectors1427:
+vectors1459:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -22783,11 +25504,11 @@ vectors1427:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1427
+	JGE          vectors1459
 
-rest1428:
+rest1460:
 	ADDQ         $0x08, R11
-	JZ           done1429
+	JZ           done1461
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -22796,7 +25517,7 @@ rest1428:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1429:
+done1461:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -22809,9 +25530,9 @@ done1429:
 	VBROADCASTSD 96(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1431
+	JL           rest1463
 
-vectors1430:
+vectors1462:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -22825,11 +25546,11 @@ vectors1430:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1430
+	JGE          vectors1462
 
-rest1431:
+rest1463:
 	ADDQ         $0x08, R11
-	JZ           done1432
+	JZ           done1464
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -22838,7 +25559,7 @@ rest1431:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1432:
+done1464:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -22846,13 +25567,13 @@ done1432:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1413
+	JMP  rows1445
 
-done1414:
-rows1433:
+done1446:
+rows1465:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1434
+	JG           done1466
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -22861,16 +25582,16 @@ rows1433:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1435:
+block1467:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R12
-	JL      rest1439
+	JL      rest1471
 
-vectors1438:
+vectors1470:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (BX), Z4
@@ -22885,11 +25606,11 @@ vectors1438:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1438
+	JGE         vectors1470
 
-rest1439:
+rest1471:
 	ADDQ        $0x08, R12
-	JZ          done1440
+	JZ          done1472
 	VMOVUPD.Z   (R10), K1, Z2
 	VMOVUPD.Z   (R11), K1, Z3
 	VMOVUPD.Z   (BX), K1, Z4
@@ -22900,7 +25621,7 @@ rest1439:
 	VFMADD231PD Z5, Z4, Z1
 	VMOVUPD     Z3, K1, (R11)
 
-done1440:
+done1472:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -22911,19 +25632,19 @@ done1440:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1437
+	JLE           summed1469
 	CMPQ          (SP), AX
-	JNE           further1436
+	JNE           further1468
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1436:
+further1468:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1435
+	JG      block1467
 
-summed1437:
+summed1469:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22940,9 +25661,9 @@ summed1437:
 	VBROADCASTSD 72(SP), Z1
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1442
+	JL           rest1474
 
-vectors1441:
+vectors1473:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -22956,11 +25677,11 @@ vectors1441:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1441
+	JGE          vectors1473
 
-rest1442:
+rest1474:
 	ADDQ         $0x08, R10
-	JZ           done1443
+	JZ           done1475
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -22969,7 +25690,7 @@ rest1442:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1443:
+done1475:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -22977,10 +25698,10 @@ done1443:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1433
+	JMP  rows1465
 
-done1434:
-done1394:
+done1466:
+done1426:
 	VZEROUPPER
 	RET
 
@@ -22999,10 +25720,10 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows1444:
+rows1476:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1445
+	JG   done1477
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -23014,9 +25735,9 @@ rows1444:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1447
+	JL   rest1479
 
-vectors1446:
+vectors1478:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R10), Z2
@@ -23072,11 +25793,11 @@ vectors1446:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1446
+	JGE         vectors1478
 
-rest1447:
+rest1479:
 	ADDQ        $0x08, R13
-	JZ          done1448
+	JZ          done1480
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -23127,28 +25848,28 @@ rest1447:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done1448:
+done1480:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows1444
+	JMP  rows1476
 
-done1445:
-rows1449:
+done1477:
+rows1481:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1450
+	JG   done1482
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1452
+	JL   rest1484
 
-vectors1451:
+vectors1483:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R8), Z2
@@ -23165,11 +25886,11 @@ vectors1451:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1451
+	JGE         vectors1483
 
-rest1452:
+rest1484:
 	ADDQ        $0x08, R9
-	JZ          done1453
+	JZ          done1485
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -23184,16 +25905,16 @@ rest1452:
 	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (DI)
 
-done1453:
+done1485:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1449
+	JMP  rows1481
 
-done1450:
+done1482:
 	VZEROUPPER
 	RET
 
@@ -23212,21 +25933,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1454
+	JE    plain1486
 	XORQ  CX, CX
 
-rows1456:
+rows1488:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1457
+	JG   done1489
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1459
+	JL   rest1491
 
-vectors1458:
+vectors1490:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -23240,9 +25961,9 @@ vectors1458:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1458
+	JGE         vectors1490
 
-rest1459:
+rest1491:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -23251,27 +25972,27 @@ rest1459:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1456
+	JMP  rows1488
 
-done1457:
+done1489:
 	SFENCE
-	JMP done1455
+	JMP done1487
 
-plain1454:
+plain1486:
 	XORQ CX, CX
 
-rows1461:
+rows1493:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1462
+	JG   done1494
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1464
+	JL   rest1496
 
-vectors1463:
+vectors1495:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -23297,11 +26018,11 @@ vectors1463:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1463
+	JGE         vectors1495
 
-rest1464:
+rest1496:
 	ADDQ        $0x08, R11
-	JZ          done1465
+	JZ          done1497
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -23322,7 +26043,7 @@ rest1464:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1465:
+done1497:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -23331,21 +26052,21 @@ done1465:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1461
+	JMP  rows1493
 
-done1462:
-rows1466:
+done1494:
+rows1498:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1467
+	JG   done1499
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1469
+	JL   rest1501
 
-vectors1468:
+vectors1500:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -23359,11 +26080,11 @@ vectors1468:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1468
+	JGE         vectors1500
 
-rest1469:
+rest1501:
 	ADDQ        $0x08, R10
-	JZ          done1470
+	JZ          done1502
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -23372,7 +26093,7 @@ rest1469:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1470:
+done1502:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -23381,10 +26102,10 @@ done1470:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1466
+	JMP  rows1498
 
-done1467:
-done1455:
+done1499:
+done1487:
 	VZEROUPPER
 	RET
 
@@ -23404,10 +26125,10 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows1471:
+rows1503:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1472
+	JG   done1504
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -23418,9 +26139,9 @@ rows1471:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1474
+	JL   rest1506
 
-vectors1473:
+vectors1505:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R10), Z2
@@ -23470,11 +26191,11 @@ vectors1473:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1473
+	JGE         vectors1505
 
-rest1474:
+rest1506:
 	ADDQ        $0x08, R14
-	JZ          done1475
+	JZ          done1507
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -23518,7 +26239,7 @@ rest1474:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done1475:
+done1507:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -23527,22 +26248,22 @@ done1475:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1471
+	JMP  rows1503
 
-done1472:
-rows1476:
+done1504:
+rows1508:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1477
+	JG   done1509
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1479
+	JL   rest1511
 
-vectors1478:
+vectors1510:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R9), Z2
@@ -23564,11 +26285,11 @@ vectors1478:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1478
+	JGE         vectors1510
 
-rest1479:
+rest1511:
 	ADDQ        $0x08, R11
-	JZ          done1480
+	JZ          done1512
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -23586,7 +26307,7 @@ rest1479:
 	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (R8)
 
-done1480:
+done1512:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -23595,9 +26316,9 @@ done1480:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1476
+	JMP  rows1508
 
-done1477:
+done1509:
 	VZEROUPPER
 	RET
 
@@ -23617,13 +26338,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1481
+	JE    plain1513
 	XORQ  CX, CX
 
-rows1483:
+rows1515:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1484
+	JG   done1516
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -23631,9 +26352,9 @@ rows1483:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1486
+	JL   rest1518
 
-vectors1485:
+vectors1517:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -23657,9 +26378,9 @@ vectors1485:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1485
+	JGE          vectors1517
 
-rest1486:
+rest1518:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -23670,19 +26391,19 @@ rest1486:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1483
+	JMP  rows1515
 
-done1484:
+done1516:
 	SFENCE
-	JMP done1482
+	JMP done1514
 
-plain1481:
+plain1513:
 	XORQ CX, CX
 
-rows1488:
+rows1520:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1489
+	JG   done1521
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -23690,9 +26411,9 @@ rows1488:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1491
+	JL   rest1523
 
-vectors1490:
+vectors1522:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -23735,11 +26456,11 @@ vectors1490:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1490
+	JGE          vectors1522
 
-rest1491:
+rest1523:
 	ADDQ         $0x08, R14
-	JZ           done1492
+	JZ           done1524
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -23774,7 +26495,7 @@ rest1491:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1492:
+done1524:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -23785,13 +26506,13 @@ done1492:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1488
+	JMP  rows1520
 
-done1489:
-rows1493:
+done1521:
+rows1525:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1494
+	JG   done1526
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -23799,9 +26520,9 @@ rows1493:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1496
+	JL   rest1528
 
-vectors1495:
+vectors1527:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -23823,11 +26544,11 @@ vectors1495:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1495
+	JGE          vectors1527
 
-rest1496:
+rest1528:
 	ADDQ         $0x08, R13
-	JZ           done1497
+	JZ           done1529
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -23841,7 +26562,7 @@ rest1496:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1497:
+done1529:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -23852,10 +26573,10 @@ done1497:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1493
+	JMP  rows1525
 
-done1494:
-done1482:
+done1526:
+done1514:
 	VZEROUPPER
 	RET
 
@@ -23867,10 +26588,10 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1498:
+loop1530:
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JG      done1499
+	JG      done1531
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
@@ -23884,31 +26605,31 @@ loop1498:
 	VADDPD  192(AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, 192(AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1498
+	JMP     loop1530
 
-done1499:
-loop1500:
+done1531:
+loop1532:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1501
+	JG      done1533
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1500
+	JMP     loop1532
 
-done1501:
-loop1502:
+done1533:
+loop1534:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1503
+	JG     done1535
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1502
+	JMP    loop1534
 
-done1503:
+done1535:
 	VZEROUPPER
 	RET
 
@@ -23926,23 +26647,23 @@ TEXT ·maxF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest1505
+	JZ           rest1537
 
-vectors1504:
+vectors1536:
 	VMOVUPD (AX)(DX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors1504
+	JL      vectors1536
 
-rest1505:
+rest1537:
 	CMPQ    DX, CX
-	JGE     done1506
+	JGE     done1538
 	VMOVUPD Z0, Z1
 	VMOVUPD (AX)(DX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1506:
+done1538:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -23986,9 +26707,9 @@ TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1508
+	JZ           rest1540
 
-vectors1507:
+vectors1539:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
@@ -24017,11 +26738,11 @@ vectors1507:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1507
+	JL           vectors1539
 
-rest1508:
+rest1540:
 	CMPQ         BX, DX
-	JGE          done1509
+	JGE          done1541
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
@@ -24050,7 +26771,7 @@ rest1508:
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1509:
+done1541:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -24121,23 +26842,23 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1511
+	JZ           rest1543
 
-vectors1510:
+vectors1542:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1510
+	JL      vectors1542
 
-rest1511:
+rest1543:
 	CMPQ    BX, DX
-	JGE     done1512
+	JGE     done1544
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1512:
+done1544:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -24167,9 +26888,9 @@ done1512:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1514
+	JZ            rest1546
 
-vectors1513:
+vectors1545:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
@@ -24198,11 +26919,11 @@ vectors1513:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1513
+	JL           vectors1545
 
-rest1514:
+rest1546:
 	CMPQ         BX, DX
-	JGE          done1515
+	JGE          done1547
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
@@ -24231,7 +26952,7 @@ rest1514:
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1515:
+done1547:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -24245,24 +26966,24 @@ done1515:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1517
+	JZ            rest1549
 
-vectors1516:
+vectors1548:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1516
+	JL      vectors1548
 
-rest1517:
+rest1549:
 	CMPQ      CX, DX
-	JGE       done1518
+	JGE       done1550
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1518:
+done1550:
 	VZEROUPPER
 	RET
 
@@ -24278,29 +26999,27 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	BZHIL  BX, SI, SI
 	KMOVW  SI, K1
 	VXORPS Z0, Z0, Z0
-	VXORPS Z1, Z1, Z1
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1520
+	JZ     rest1552
 
-vectors1519:
-	VMOVUPD     (AX)(BX*8), Z2
-	VMOVUPD     (CX)(BX*8), Z3
-	VFMADD231PD Z2, Z3, Z0
+vectors1551:
+	VMOVUPD     (AX)(BX*8), Z1
+	VMOVUPD     (CX)(BX*8), Z2
+	VFMADD231PD Z1, Z2, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1519
+	JL          vectors1551
 
-rest1520:
+rest1552:
 	CMPQ        BX, DX
-	JGE         done1521
-	VMOVUPD.Z   (AX)(BX*8), K1, Z2
-	VMOVUPD.Z   (CX)(BX*8), K1, Z3
-	VFMADD231PD Z2, Z3, Z0
+	JGE         done1553
+	VMOVUPD.Z   (AX)(BX*8), K1, Z1
+	VMOVUPD.Z   (CX)(BX*8), K1, Z2
+	VFMADD231PD Z1, Z2, Z0
 
-done1521:
-	VADDPD        Z1, Z0, Z0
+done1553:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -24311,9 +27030,9 @@ done1521:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1523
+	JZ            rest1555
 
-vectors1522:
+vectors1554:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -24321,18 +27040,18 @@ vectors1522:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1522
+	JL      vectors1554
 
-rest1523:
+rest1555:
 	CMPQ      BX, DX
-	JGE       done1524
+	JGE       done1556
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1524:
+done1556:
 	VZEROUPPER
 	RET
 
@@ -24372,9 +27091,9 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1526
+	JZ           rest1558
 
-vectors1525:
+vectors1557:
 	VMOVUPD      (DX)(SI*8), Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z23
@@ -24411,11 +27130,11 @@ vectors1525:
 	VMOVUPD      Z22, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1525
+	JL           vectors1557
 
-rest1526:
+rest1558:
 	CMPQ         SI, BX
-	JGE          done1527
+	JGE          done1559
 	VMOVUPD.Z    (DX)(SI*8), K1, Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z19
@@ -24451,7 +27170,7 @@ rest1526:
 	VFNMADD231PD Z2, Z1, Z0
 	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1527:
+done1559:
 	VZEROUPPER
 	RET
 
@@ -24480,9 +27199,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1529
+	JZ           rest1561
 
-vectors1528:
+vectors1560:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -24502,11 +27221,11 @@ vectors1528:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1528
+	JL          vectors1560
 
-rest1529:
+rest1561:
 	CMPQ        DI, SI
-	JGE         done1530
+	JGE         done1562
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -24525,7 +27244,7 @@ rest1529:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1530:
+done1562:
 	VZEROUPPER
 	RET
 
@@ -24564,17 +27283,17 @@ TEXT ·dyTF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows1531:
+rows1563:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done1532
+	JG   done1564
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest1534
+	JL   rest1566
 
-vectors1533:
+vectors1565:
 	VMOVUPD      (DX), Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -24611,11 +27330,11 @@ vectors1533:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x08, R8
-	JGE          vectors1533
+	JGE          vectors1565
 
-rest1534:
+rest1566:
 	ADDQ         $0x08, R8
-	JZ           done1535
+	JZ           done1567
 	VMOVUPD.Z    (DX), K1, Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -24649,16 +27368,16 @@ rest1534:
 	VFMADD213PD  Z21, Z19, Z20
 	VMOVUPD      Z20, K1, (BX)
 
-done1535:
+done1567:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows1531
+	JMP  rows1563
 
-done1532:
+done1564:
 	VZEROUPPER
 	RET
 
@@ -24703,18 +27422,18 @@ TEXT ·dyTBackwardF64AVX512(SB), NOSPLIT, $0-168
 	VXORPS       Z21, Z21, Z21
 	XORQ         CX, CX
 
-rows1536:
+rows1568:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done1537
+	JG   done1569
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1539
+	JL   rest1571
 
-vectors1538:
+vectors1570:
 	VMOVUPD      (DX), Z22
 	VMOVUPD      (BX), Z23
 	VMULPD       Z17, Z22, Z24
@@ -24767,19 +27486,19 @@ vectors1538:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	TESTQ        $0x00000038, R10
-	JNZ          further1541
+	JNZ          further1573
 	CMPQ         R10, $0x08
-	JL           further1541
+	JL           further1573
 	VADDPD       Z20, Z21, Z21
 	VXORPS       Z20, Z20, Z20
 
-further1541:
+further1573:
 	SUBQ $0x08, R10
-	JGE  vectors1538
+	JGE  vectors1570
 
-rest1539:
+rest1571:
 	ADDQ         $0x08, R10
-	JZ           done1540
+	JZ           done1572
 	VMOVUPD.Z    (DX), K1, Z22
 	VMOVUPD.Z    (BX), K1, Z23
 	VMULPD       Z17, Z22, Z24
@@ -24828,7 +27547,7 @@ rest1539:
 	VMULPD       Z19, Z23, Z23
 	VMOVUPD      Z23, K1, (SI)
 
-done1540:
+done1572:
 	VADDPD Z20, Z21, Z21
 	VXORPS Z20, Z20, Z20
 	MOVQ   AX, DI
@@ -24838,9 +27557,9 @@ done1540:
 	ADDQ   DI, BX
 	ADDQ   DI, SI
 	ADDQ   $0x01, CX
-	JMP    rows1536
+	JMP    rows1568
 
-done1537:
+done1569:
 	VEXTRACTF64X4 $0x01, Z21, Y0
 	VADDPD        Y0, Y21, Y21
 	VEXTRACTF32X4 $0x01, Y21, X0
@@ -24889,17 +27608,17 @@ TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows1542:
+rows1574:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done1543
+	JG   done1575
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1545
+	JL   rest1577
 
-vectors1544:
+vectors1576:
 	VMOVUPD      (DX), Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
@@ -24966,11 +27685,11 @@ vectors1544:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x08, R9
-	JGE          vectors1544
+	JGE          vectors1576
 
-rest1545:
+rest1577:
 	ADDQ         $0x08, R9
-	JZ           done1546
+	JZ           done1578
 	VMOVUPD.Z    (DX), K1, Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
@@ -25033,7 +27752,7 @@ rest1545:
 	VFMADD213PD  Z20, Z19, Z22
 	VMOVUPD      Z22, K1, (BX)
 
-done1546:
+done1578:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x03, DI
@@ -25041,9 +27760,9 @@ done1546:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows1542
+	JMP  rows1574
 
-done1543:
+done1575:
 	VZEROUPPER
 	RET
 
@@ -25360,18 +28079,18 @@ TEXT ·derfBackwardF64AVX512(SB), NOSPLIT, $0-208
 	VXORPS       Z24, Z24, Z24
 	XORQ         CX, CX
 
-rows1547:
+rows1579:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done1548
+	JG   done1580
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1550
+	JL   rest1582
 
-vectors1549:
+vectors1581:
 	VMOVUPD      (BX), Z25
 	VMOVUPD      (SI), Z26
 	VMOVUPD      Z19, Z27
@@ -25417,21 +28136,21 @@ vectors1549:
 	ADDQ         $+64, DI
 	ADDQ         $+64, DX
 	TESTQ        $0x00000038, R11
-	JNZ          further1552
+	JNZ          further1584
 	CMPQ         R11, $0x08
-	JL           further1552
+	JL           further1584
 	VADDPD       Z21, Z23, Z23
 	VXORPS       Z21, Z21, Z21
 	VADDPD       Z22, Z24, Z24
 	VXORPS       Z22, Z22, Z22
 
-further1552:
+further1584:
 	SUBQ $0x08, R11
-	JGE  vectors1549
+	JGE  vectors1581
 
-rest1550:
+rest1582:
 	ADDQ         $0x08, R11
-	JZ           done1551
+	JZ           done1583
 	VMOVUPD.Z    (BX), K1, Z25
 	VMOVUPD.Z    (SI), K1, Z26
 	VMOVUPD      Z19, Z27
@@ -25472,7 +28191,7 @@ rest1550:
 	VMULPD       Z20, Z26, Z26
 	VMOVUPD      Z26, K1, (DI)
 
-done1551:
+done1583:
 	VADDPD Z21, Z23, Z23
 	VXORPS Z21, Z21, Z21
 	VADDPD Z22, Z24, Z24
@@ -25485,9 +28204,9 @@ done1551:
 	ADDQ   R8, DI
 	ADDQ   R8, DX
 	ADDQ   $0x01, CX
-	JMP    rows1547
+	JMP    rows1579
 
-done1548:
+done1580:
 	VEXTRACTF64X4 $0x01, Z23, Y0
 	VADDPD        Y0, Y23, Y23
 	VEXTRACTF32X4 $0x01, Y23, X0

@@ -6,8 +6,9 @@
 // The functions run on one thread and do not check lengths. Their callers cut the work and
 // check. All slices have the length of the first one unless the comment says otherwise.
 // An input and an output may be the same slice unless the comment forbids it, but must not
-// overlap otherwise. The implementations differ only in rounding: in the order of a sum
-// and in whether a·b + c is rounded once or twice.
+// overlap otherwise. Those in assembly compute the same bits: with AVX2 a sum takes two vectors, so
+// that it has as many partial sums as with AVX-512. The implementation in Go differs from them in
+// rounding alone: in the order of a sum and in whether a·b + c is rounded once or twice.
 package simd
 
 import (

@@ -50,19 +50,11 @@ func (g gen) elementwise() {
 
 	g.kernel("SumSquares", "func(x []T) float64", func() {
 		x, n := ptr("x"), length("x")
-		d := gen{double: true, wide: g.wide}
-		acc := d.zeros(2)
-		g.over(n, g.tailOf(n), func(i reg.Register, t *tail) {
+		acc := g.newExactSum()
+		g.overSums(n, g.tailOf(n), func(i reg.Register, t *tail) {
 			v := g.load(g.at(x, i), t)
-			if g.double {
-				g.fma(v, v, acc[0])
-				return
-			}
-			low, high := g.doubles(v)
-			d.fma(low, low, acc[0])
-			d.fma(high, high, acc[1])
+			acc.add(v, v)
 		})
-		d.add(acc[1], acc[0], acc[0])
-		d.result(d.sum(acc[0]), 0)
+		acc.doubles.result(acc.sum(), 0)
 	})
 }

@@ -108,22 +108,19 @@ func (p pointwise) backward(f gradient) {
 	if f.shift {
 		n = 2
 	}
-	sums, totals := p.zeros(n), d.zeros(n)
+	sums := p.zeros(n * p.halves())
+	totals := make([]total, n)
+	for i := range totals {
+		totals[i] = d.newTotal()
+	}
 	fold := func() {
-		for i, s := range sums {
-			if p.double {
-				p.add(s, totals[i], totals[i])
-			} else {
-				low, high := p.doubles(s)
-				d.add(low, totals[i], totals[i])
-				d.add(high, totals[i], totals[i])
-			}
-			p.clear(s)
+		for i := range n {
+			totals[i].add(p.gen, sums[i*p.halves():][:p.halves()])
 		}
 	}
 	p.eachRow(func() {
 		gamma, dgamma, dbeta := ptr("gamma"), ptr("dgamma"), ptr("dbeta")
-		p.sweep(p.cols, p.tail, work{do: func(t *tail) {
+		p.sweepSums(p.cols, p.tail, work{do: func(t *tail) {
 			v, g := p.load(at(x), t), p.load(at(dy), t)
 			value, slope := f.of(v, t)
 			p.fam(g, p.from(at(dgamma), t), value)
@@ -133,9 +130,9 @@ func (p pointwise) backward(f gradient) {
 			p.store(db, at(dbeta), t)
 			p.mul(p.from(at(gamma), t), g, g)
 			p.mul(slope, g, g)
-			p.fma(v, g, sums[0])
+			p.fma(v, g, p.in(sums, 0))
 			if f.shift {
-				p.add(g, sums[1], sums[1])
+				p.add(g, p.in(sums, 1), p.in(sums, 1))
 			}
 			p.mul(scale, g, g)
 			p.store(g, at(dx), t)
@@ -144,9 +141,61 @@ func (p pointwise) backward(f gradient) {
 		p.nextRow(p.cols, moving...)
 	})
 	for i, t := range totals {
-		sum := d.sum(t)
+		sum := d.sum(d.joined(t.load())[0])
 		d.mul(d.constant(f.factor), sum, sum)
 		d.result(sum, i)
+	}
+}
+
+// total is a sum in float64 that sums in T are added to: with AVX-512 in a register, and with AVX2,
+// which has fewer, in memory.
+type total struct {
+	gen
+	register reg.VecVirtual
+	memory   Mem
+}
+
+func (g gen) newTotal() (t total) {
+	t.gen = g
+	if g.wide {
+		t.register = g.zero()
+		return t
+	}
+	t.memory = AllocLocal(g.halves() * g.width())
+	for i := range g.halves() {
+		g.store(g.zero(), t.memory.Offset(i*g.width()), nil)
+	}
+	return t
+}
+
+// load returns the total's vectors.
+func (t total) load() (v []reg.VecVirtual) {
+	if t.wide {
+		return []reg.VecVirtual{t.register}
+	}
+	for i := range t.halves() {
+		v = append(v, t.gen.load(t.memory.Offset(i*t.width()), nil))
+	}
+	return v
+}
+
+// add adds the vectors of a sum in T, and sets them to zero.
+func (t total) add(of gen, sum []reg.VecVirtual) {
+	v := t.load()
+	for i, s := range sum {
+		if of.double {
+			t.gen.add(s, v[i], v[i])
+		} else {
+			low, high := of.doubles(s)
+			t.gen.add(low, v[0], v[0])
+			t.gen.add(high, v[len(v)-1], v[len(v)-1])
+		}
+		of.clear(s)
+	}
+	if !t.wide {
+		for i := range v {
+			t.gen.store(v[i], t.memory.Offset(i*t.width()), nil)
+		}
 	}
 }
 

@@ -50,3 +50,46 @@ func (g gen) doubles(v reg.VecVirtual) (low, high reg.VecVirtual) {
 	}
 	return low, high
 }
+
+// exactSum is a sum of products in float64: of float64, or of float32, whose products it takes
+// exactly.
+type exactSum struct {
+	gen
+	doubles gen
+	sums    []reg.VecVirtual // with AVX2, two for each vector of float64 with AVX-512
+}
+
+func (g gen) newExactSum() exactSum {
+	d := gen{double: true, wide: g.wide}
+	n := 2 // for the two halves of a vector of float32
+	if g.double {
+		n = 1
+	}
+	return exactSum{g, d, d.zeros(n * g.halves())}
+}
+
+// add adds the products of the lanes of v and w.
+func (s exactSum) add(v, w reg.VecVirtual) {
+	if s.double {
+		s.fma(v, w, s.sums[half])
+		return
+	}
+	v0, v1 := s.gen.doubles(v)
+	w0, w1 := v0, v1
+	if w != v {
+		w0, w1 = s.gen.doubles(w)
+	}
+	s.doubles.fma(v0, w0, s.sums[2*half])
+	s.doubles.fma(v1, w1, s.sums[2*half+1])
+}
+
+// sum returns the sum in the first lane.
+func (s exactSum) sum() reg.VecVirtual {
+	d, v := s.doubles, s.sums
+	for n := len(v); n > 1; n /= 2 { // the second half of the lanes to the first
+		for i := range n / 2 {
+			d.add(v[n/2+i], v[i], v[i])
+		}
+	}
+	return d.sum(v[0])
+}

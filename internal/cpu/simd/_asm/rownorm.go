@@ -20,14 +20,19 @@ type rowNorm struct {
 	pitch     pitch
 	left      Mem    // number of columns that the sums do not include yet
 	totals    [2]Mem // sums in float64, up to two for each row
+	vectors   Mem    // with AVX2, vectors that have no register: totals in folded, and statistics
 }
 
 func (g gen) newRowNorm(centred bool) rowNorm {
 	cols := length("gamma")
-	return rowNorm{
+	n := rowNorm{
 		gen: g, centred: centred, cols: cols, row: GP64(), tail: g.tailOf(cols), pitch: g.pitchOf(cols),
 		left: AllocLocal(8), totals: [2]Mem{AllocLocal(32), AllocLocal(32)},
 	}
+	if !g.wide {
+		n.vectors = AllocLocal(8 * g.width())
+	}
+	return n
 }
 
 // rows returns the number of rows.
@@ -38,7 +43,7 @@ func (n rowNorm) group() int {
 	if n.wide {
 		return 4
 	}
-	return 2
+	return 2 // whose sums take two vectors each
 }
 
 // doubles returns a gen for YMM registers of float64, with one lane for each row.
@@ -133,7 +138,7 @@ func (n rowNorm) forward() {
 func (n rowNorm) rowSums(
 	rows, sums, vectors int, adding func(sums [][]reg.VecVirtual) work, beside ...work,
 ) (of []reg.VecVirtual) {
-	d, most := n.doubles(), U32(vectors*n.lanes())
+	d, most := n.doubles(), U32(vectors*n.halves()*n.lanes())
 	loop, further, done := label("block"), label("further"), label("summed")
 	MOVQ(n.cols, n.left)
 	Label(loop)
@@ -144,10 +149,10 @@ func (n rowNorm) rowSums(
 	CMOVQLT(full, block)
 	var v [][]reg.VecVirtual
 	for range sums {
-		v = append(v, n.zeros(rows))
+		v = append(v, n.zeros(rows*n.halves()))
 	}
 	w := adding(v)
-	n.sweep(block, n.tail, append([]work{w}, beside...)...)
+	n.sweepSums(block, n.tail, append([]work{w}, beside...)...)
 	if w.end != nil {
 		w.end()
 	}
@@ -170,6 +175,56 @@ func (n rowNorm) rowSums(
 	JG(LabelRef(loop))
 	Label(done)
 	return of
+}
+
+// folded returns work whose sums move to other sums after every few vectors; those are added
+// back in the end. A long sum of equal terms would collect roundings of one sign.
+func (n rowNorm) folded(w work, sums [][]reg.VecVirtual) work {
+	var all []reg.VecVirtual
+	for _, s := range sums {
+		all = append(all, s...)
+	}
+	few := n.wide || len(all) <= 4
+	totals := n.kept(few, len(all), func(int) reg.VecVirtual { return n.zero() })
+	w.fold = func() {
+		for i, s := range all {
+			n.addTo(totals[i], s)
+			n.clear(s)
+		}
+	}
+	w.end = func() {
+		for i, s := range all {
+			n.add(totals[i], s, s)
+		}
+	}
+	return w
+}
+
+// kept returns at most eight vectors of a kernel, in registers or, with AVX2, which has few, in memory.
+func (n rowNorm) kept(inRegisters bool, count int, vector func(i int) reg.VecVirtual) (kept []Op) {
+	for i := range count {
+		v := vector(i)
+		if inRegisters {
+			kept = append(kept, v)
+			continue
+		}
+		m := n.vectors.Offset(i * n.width())
+		n.store(v, m, nil)
+		kept = append(kept, m)
+	}
+	return kept
+}
+
+// addTo adds v to a vector of kept.
+func (n rowNorm) addTo(kept Op, v reg.VecVirtual) {
+	m, ok := kept.(Mem)
+	if !ok {
+		n.add(v, kept, kept)
+		return
+	}
+	sum := n.reg()
+	n.add(m, v, sum)
+	n.store(sum, m, nil)
 }
 
 // nothing is the work beside a pass that has no other.
@@ -202,7 +257,8 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 	p := copyOf(x)
 	mean := n.rowSums(rows, 1, 2*blockVectors, func(sums [][]reg.VecVirtual) work {
 		return work{do: func(t *tail) {
-			for r, sum := range sums[0] {
+			for r := range rows {
+				sum := n.in(sums[0], r)
 				n.add(n.from(n.pitch.row(p, r), t), sum, sum)
 			}
 		}, pointers: []reg.Register{p}}
@@ -218,8 +274,8 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 				v := n.load(n.pitch.row(p, r), t)
 				n.sub(v, m[r], v)
 				n.keep(v, t)
-				n.add(v, sums[0][r], sums[0][r])
-				n.fma(v, v, sums[1][r])
+				n.add(v, n.in(sums[0], r), n.in(sums[0], r))
+				n.fma(v, v, n.in(sums[1], r))
 			}
 		}, pointers: []reg.Register{p}}, sums)
 	}, beside(1))
@@ -250,9 +306,9 @@ func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) wor
 	p := copyOf(x)
 	square := n.rowSums(rows, 1, blockVectors, func(sums [][]reg.VecVirtual) work {
 		return n.folded(work{do: func(t *tail) {
-			for r, squares := range sums[0] {
+			for r := range rows {
 				v := n.load(n.pitch.row(p, r), t)
-				n.fma(v, v, squares)
+				n.fma(v, v, n.in(sums[0], r))
 			}
 		}, pointers: []reg.Register{p}}, sums)
 	}, beside(0))[0]

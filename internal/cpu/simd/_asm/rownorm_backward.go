@@ -36,10 +36,13 @@ func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ..
 	rstd := n.ofRows(n.statistic("rstd"), rows)
 	gamma, dgamma := ptr("gamma"), ptr("dgamma")
 	pointers := []reg.Register{x, dy, gamma, dgamma}
-	var mean, shift []reg.VecVirtual
+	var mean, shift []Op
 	var dbeta reg.GPVirtual
 	if n.centred {
-		mean, shift = n.ofRows(n.statistic("mean"), rows), n.ofRows(n.statistic("shift"), rows)
+		both := n.kept(n.wide, 2*rows, func(i int) reg.VecVirtual {
+			return n.ofRow([]string{"mean", "shift"}[i/rows], i%rows)
+		})
+		mean, shift = both[:rows], both[rows:]
 		dbeta = ptr("dbeta")
 		pointers = append(pointers, dbeta)
 	}
@@ -61,9 +64,9 @@ func (n rowNorm) gradientSums(x, dy reg.Register, rows int, slope Mem, beside ..
 				}
 				n.fma(g, xhat, dg)
 				n.mul(gam, g, g)
-				n.fma(g, xhat, sums[0][r])
+				n.fma(g, xhat, n.in(sums[0], r))
 				if n.centred {
-					n.add(g, sums[1][r], sums[1][r])
+					n.add(g, n.in(sums[1], r), n.in(sums[1], r))
 				}
 			}
 			n.store(dg, Mem{Base: dgamma}, t)

@@ -81,41 +81,77 @@ type work struct {
 // sweep writes one loop that does all works for each full vector and then, if columns are
 // left, with the tail. The pointers move past the full vectors. With a nil tail there must
 // be no columns left.
-func (g gen) sweep(cols reg.Register, t *tail, works ...work) {
+func (g gen) sweep(cols reg.Register, t *tail, works ...work) { g.sweepBy(1, cols, t, works...) }
+
+// sweepSums is sweep for works that add to sums.
+func (g gen) sweepSums(cols reg.Register, t *tail, works ...work) {
+	g.sweepBy(g.halves(), cols, t, works...)
+}
+
+// sweepBy is sweep with one or two vectors in the loop, which count as one for fold.
+func (g gen) sweepBy(vectors int, cols reg.Register, t *tail, works ...work) {
 	loop, rest, done := label("vectors"), label("rest"), label("done")
+	step := vectors * g.lanes()
 	all := func(t *tail) {
 		for _, w := range works {
 			w.do(t)
 		}
 	}
+	move := func() {
+		for _, w := range works {
+			for _, p := range w.pointers {
+				ADDQ(I32(g.width()), p)
+			}
+		}
+	}
 	left := copyOf(cols)
-	SUBQ(U8(g.lanes()), left)
+	SUBQ(U8(step), left)
 	JL(LabelRef(rest))
 	Label(loop)
-	all(nil)
+	for half = range vectors {
+		all(nil)
+		move()
+	}
+	half = 0
 	for _, w := range works {
-		for _, p := range w.pointers {
-			ADDQ(I32(g.width()), p)
-		}
 		if w.fold != nil {
 			further := label("further")
-			TESTQ(U32(7*g.lanes()), left)
+			TESTQ(U32(7*step), left)
 			JNZ(LabelRef(further))
-			CMPQ(left, U8(g.lanes()))
+			CMPQ(left, U8(step))
 			JL(LabelRef(further))
 			w.fold()
 			Label(further)
 		}
 	}
-	SUBQ(U8(g.lanes()), left)
+	SUBQ(U8(step), left)
 	JGE(LabelRef(loop))
 	Label(rest)
 	if t != nil {
-		ADDQ(U8(g.lanes()), left)
+		ADDQ(U8(step), left)
 		JZ(LabelRef(done))
+		if vectors == 2 {
+			g.firstHalf(left, t, all, move, done)
+		}
 		all(t)
 		Label(done)
 	}
+}
+
+// firstHalf does all works for the last full vector, if there is one, and for the tail after it.
+func (g gen) firstHalf(left reg.Register, t *tail, all func(*tail), move func(), done string) {
+	last := label("last")
+	SUBQ(U8(g.lanes()), left)
+	JL(LabelRef(last))
+	all(nil)
+	move()
+	TESTQ(left, left)
+	JZ(LabelRef(done))
+	half = 1
+	all(t)
+	half = 0
+	JMP(LabelRef(done))
+	Label(last)
 }
 
 // nextRow moves pointers to the next row from the end of the full vectors, where sweep leaves them.
@@ -126,28 +162,6 @@ func (g gen) nextRow(cols reg.Register, pointers ...reg.Register) {
 	for _, p := range pointers {
 		ADDQ(rest, p)
 	}
-}
-
-// folded returns work whose sums move to other sums after every few vectors; those are added
-// back in the end. A long sum of equal terms would collect roundings of one sign.
-func (g gen) folded(w work, sums [][]reg.VecVirtual) work {
-	var all []reg.VecVirtual
-	for _, s := range sums {
-		all = append(all, s...)
-	}
-	totals := g.zeros(len(all))
-	w.fold = func() {
-		for i, s := range all {
-			g.add(s, totals[i], totals[i])
-			g.clear(s)
-		}
-	}
-	w.end = func() {
-		for i, s := range all {
-			g.add(totals[i], s, s)
-		}
-	}
-	return w
 }
 
 // from returns elements of a row as an operand: the memory itself, or a tail's lanes in a
@@ -207,9 +221,10 @@ func (g gen) quarter(v reg.VecVirtual) reg.VecVirtual {
 	return q
 }
 
-// sums adds the lanes of each vector and returns the sums as float64 in one YMM register.
-// Vectors repeat if there are fewer than four. The vectors are changed.
+// sums adds the lanes of each sum and returns the results as float64 in one YMM register.
+// They repeat if there are fewer than four. The vectors are changed.
 func (g gen) sums(v []reg.VecVirtual) reg.VecVirtual {
+	v = g.joined(v)
 	var x [4]reg.VecVirtual
 	for i := range v {
 		if g.wide {

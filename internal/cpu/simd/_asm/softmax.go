@@ -50,21 +50,11 @@ func (g gen) softmax() {
 
 // dot returns Σx·y in the first lane, summed in float64.
 func (g gen) dot(x, y, n reg.Register, t *tail) reg.VecVirtual {
-	d := gen{double: true, wide: g.wide}
-	acc := d.zeros(2)
-	g.over(n, t, func(i reg.Register, t *tail) {
-		v, w := g.load(g.at(x, i), t), g.load(g.at(y, i), t)
-		if g.double {
-			g.fma(v, w, acc[0])
-			return
-		}
-		v0, v1 := g.doubles(v)
-		w0, w1 := g.doubles(w)
-		d.fma(v0, w0, acc[0])
-		d.fma(v1, w1, acc[1])
+	acc := g.newExactSum()
+	g.overSums(n, t, func(i reg.Register, t *tail) {
+		acc.add(g.load(g.at(x, i), t), g.load(g.at(y, i), t))
 	})
-	d.add(acc[1], acc[0], acc[0])
-	sum := d.sum(acc[0])
+	sum := acc.sum()
 	if !g.double {
 		VCVTSD2SS(sum.AsX(), sum.AsX(), sum.AsX())
 	}
@@ -82,8 +72,8 @@ func (g gen) maximum(x, n reg.Register, t *tail) reg.VecVirtual {
 
 // expSum writes exp(x − top) to p and returns the sum in the first lane.
 func (g gen) expSum(p, x, n reg.Register, t *tail, top reg.VecVirtual) reg.VecVirtual {
-	exp, sum := g.exponential(), g.zero()
-	g.over(n, t, func(i reg.Register, t *tail) {
+	exp, sums := g.exponential(), g.zeros(g.halves())
+	g.overSums(n, t, func(i reg.Register, t *tail) {
 		v, shifted, lost := g.load(g.at(x, i), t), g.reg(), g.reg()
 		g.sub(v, top, shifted)
 		// The rounding error of the difference, exact if |x| ≤ |top| (Dekker 1971).
@@ -96,7 +86,7 @@ func (g gen) expSum(p, x, n reg.Register, t *tail, top reg.VecVirtual) reg.VecVi
 		})
 		g.store(v, g.at(p, i), t)
 		g.keep(v, t)
-		g.add(v, sum, sum)
+		g.add(v, g.in(sums, 0), g.in(sums, 0))
 	})
-	return g.sum(sum)
+	return g.sum(g.joined(sums)[0])
 }

@@ -41,6 +41,35 @@ func (g gen) width() int {
 // lanes returns a vector's number of elements.
 func (g gen) lanes() int { return g.width() / g.size() }
 
+// A sum over the elements of a row has as many partial sums on every machine as a vector of
+// AVX-512 has lanes: with AVX2 it takes two vectors, for the even and for the odd ones of a row. So
+// the results are the same bits.
+
+// halves returns the number of vectors of a sum.
+func (g gen) halves() int {
+	if g.wide {
+		return 1
+	}
+	return 2
+}
+
+// half is that of the vectors of a sum which the code adds to that is being written.
+var half int
+
+// in returns the vector to add to of the i-th of several sums.
+func (g gen) in(sums []reg.VecVirtual, i int) reg.VecVirtual { return sums[i*g.halves()+half] }
+
+// joined adds the vectors of each sum and returns those that hold the results.
+func (g gen) joined(sums []reg.VecVirtual) (joined []reg.VecVirtual) {
+	for i := 0; i < len(sums); i += g.halves() {
+		if !g.wide {
+			g.add(sums[i+1], sums[i], sums[i])
+		}
+		joined = append(joined, sums[i])
+	}
+	return joined
+}
+
 // elem returns the Go name of the element type.
 func (g gen) elem() string {
 	if g.double {
@@ -350,20 +379,48 @@ func (g gen) keep(v reg.VecVirtual, t *tail) {
 // over writes a loop over n elements. body runs with a nil t for each full vector and then
 // with the tail if elements are left; i is the index of the first element.
 func (g gen) over(n reg.Register, t *tail, body func(i reg.Register, t *tail)) {
+	g.overBy(1, n, t, body)
+}
+
+// overSums is over for a body that adds to sums.
+func (g gen) overSums(n reg.Register, t *tail, body func(i reg.Register, t *tail)) {
+	g.overBy(g.halves(), n, t, body)
+}
+
+// overBy is over with one or two vectors in the loop.
+func (g gen) overBy(vectors int, n reg.Register, t *tail, body func(i reg.Register, t *tail)) {
 	loop, rest, done := label("vectors"), label("rest"), label("done")
 	i, end := GP64(), GP64()
 	XORQ(i, i)
 	MOVQ(n, end)
-	ANDQ(I32(-g.lanes()), end)
+	ANDQ(I32(-vectors*g.lanes()), end)
 	JZ(LabelRef(rest))
 	Label(loop)
-	body(i, nil)
-	ADDQ(U32(g.lanes()), i)
+	for half = range vectors {
+		body(i, nil)
+		ADDQ(U32(g.lanes()), i)
+	}
+	half = 0
 	CMPQ(i, end)
 	JL(LabelRef(loop))
 	Label(rest)
 	CMPQ(i, n)
 	JGE(LabelRef(done))
+	if vectors == 2 {
+		last, next := label("last"), GP64()
+		LEAQ(Mem{Base: i, Disp: g.lanes()}, next)
+		CMPQ(next, n)
+		JG(LabelRef(last))
+		body(i, nil)
+		MOVQ(next, i)
+		CMPQ(i, n)
+		JGE(LabelRef(done))
+		half = 1
+		body(i, t)
+		half = 0
+		JMP(LabelRef(done))
+		Label(last)
+	}
 	body(i, t)
 	Label(done)
 }
