@@ -4,9 +4,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"gorgonorm/internal/cpu/simd"
 )
 
 func normals[T Float](n int, mean, std float64) []T {
@@ -88,6 +92,50 @@ func testGemmCase[T Float](t *testing.T, transA, transB bool, m, n, k int, alpha
 // TestRowNormsOfFarOffRows compares float32 with the formula in float64 on rows for which
 // E[x²]−E[x]² would lose all digits, and a mean rounded to float32 would be wrong by up to a
 // thirtieth of a deviation.
+// TestGemmHasTheSameBits with AVX2 as with AVX-512, whose tiles have other sizes, and at any number of
+// threads. It is not parallel, because it chooses the kernels.
+func TestGemmHasTheSameBits(t *testing.T) {
+	names := simd.Names()
+	best := names[len(names)-1]
+	defer func() { require.NoError(t, simd.Choose(best)) }()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	rng := rand.New(rand.NewPCG(3, 5))
+	draw := func(n int) []float32 {
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = float32(rng.NormFloat64())
+		}
+		return x
+	}
+	for range 60 {
+		m, n, k := 1+rng.IntN(80), 1+rng.IntN(150), 1+rng.IntN(600)
+		transA, transB := rng.IntN(2) == 0, rng.IntN(2) == 0
+		a, b, c := draw(m*k), draw(k*n), draw(m*n)
+		lda, ldb := k, n
+		if transA {
+			lda = m
+		}
+		if transB {
+			ldb = k
+		}
+		for _, beta := range []float32{0, 1, -0.3} {
+			var want []float32
+			for _, name := range names[1:] { // those in assembly
+				require.NoError(t, simd.Choose(name))
+				for _, threads := range []int{1, 3} {
+					runtime.GOMAXPROCS(threads)
+					got := slices.Clone(c)
+					Gemm(transA, transB, m, n, k, 1.7, a, lda, b, ldb, beta, got, n)
+					if want == nil {
+						want = got
+					}
+					require.Equal(t, want, got, "%d×%d×%d, beta %v, %s, %d threads", m, k, n, beta, name, threads)
+				}
+			}
+		}
+	}
+}
+
 func TestRowNormsOfFarOffRows(t *testing.T) {
 	t.Parallel()
 	const rows, cols = 3, 500

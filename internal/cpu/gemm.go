@@ -279,7 +279,8 @@ func (g *gemm[T]) column(s *gemmScratch[T], a block[T], panel, top, bottom, from
 // gemmScratch is one task's memory: a copy of A's rows, the operand of a tile at C's lower edge, and a tile.
 type gemmScratch[T Float] struct{ a, edge, c []T }
 
-// edge computes a low tile in scratch and copies the rows and columns that C has.
+// edge computes a low tile in scratch, with a copy of the rows and columns that C has, and copies them
+// back: so each element is rounded as in a full tile.
 func (g *gemm[T]) edge(s *gemmScratch[T], a, b block[T], c []T, rows, cols, depth int, beta T) {
 	height, width := g.kernels.LowRows, g.kernels.TileCols
 	switch {
@@ -296,16 +297,14 @@ func (g *gemm[T]) edge(s *gemmScratch[T], a, b block[T], c []T, rows, cols, dept
 		a = block[T]{s.edge, 1, height}
 	}
 	s.c = Grow(s.c, height*width)
-	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b.data, b.rsa, s.c, width, g.alpha, 0)
-	for i := range rows {
-		row, sums := c[i*g.ldc:i*g.ldc+cols], s.c[i*width:]
-		for j, v := range row {
-			if beta == 0 {
-				row[j] = sums[j]
-			} else {
-				row[j] = sums[j] + T(beta*v)
-			}
+	if beta != 0 {
+		for i := range rows {
+			copy(s.c[i*width:], c[i*g.ldc:i*g.ldc+cols])
 		}
+	}
+	g.kernels.LowTile(depth, a.data, a.rsa, a.csa, b.data, b.rsa, s.c, width, g.alpha, beta)
+	for i := range rows {
+		copy(c[i*g.ldc:i*g.ldc+cols], s.c[i*width:])
 	}
 }
 
