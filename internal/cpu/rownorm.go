@@ -123,7 +123,7 @@ func (n *RowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
 // careful normalizes a row with squares in float64. If they overflow, it normalizes the row
 // times 2^-600, which loses only elements too small to matter.
 func (n *RowNorm[T]) careful(r int) {
-	k := simd.Pure[T]()
+	k := simd.Careful[T]()
 	n.normalize(k, r, r+1)
 	row := n.x[r*n.cols : (r+1)*n.cols]
 	if n.rstd[r] > 0 || !(float64(MaxAbs(row)) <= math.MaxFloat64) {

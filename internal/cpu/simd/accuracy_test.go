@@ -51,9 +51,7 @@ func accuracy[T Float](t *testing.T, all []*Kernels[T], table []measure[T]) {
 			e := errorIn(m.unit, m.got(k), m.want)
 			line += fmt.Sprintf("%s %.2f  ", k.Name, e)
 			require.LessOrEqual(t, e, m.limit, "%s, %s", m.what, k.Name)
-			if k != all[0] {
-				require.LessOrEqual(t, e, 1.3*m.torch, "%s, %s, beside PyTorch", m.what, k.Name)
-			}
+			require.LessOrEqual(t, e, 1.3*m.torch, "%s, %s, beside PyTorch", m.what, k.Name)
 		}
 		t.Logf("%sPyTorch %.3g", line, m.torch)
 	}

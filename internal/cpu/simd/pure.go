@@ -1,7 +1,7 @@
 package simd
 
 import (
-	"slices"
+	"math"
 	"sync/atomic"
 )
 
@@ -56,69 +56,44 @@ func scale[T Float](z, x []T, s T) {
 	}
 }
 
-func sumSquares[T Float](x []T) (sum float64) {
-	for block := range slices.Chunk(x, blockCols) {
-		var s float64
-		for _, v := range block {
-			s += float64(float64(v) * float64(v))
-		}
-		sum += s
-	}
-	return sum
-}
+func sumSquares[T Float](x []T) float64 { return dot(x, x) }
 
-// The pure tile holds its sums in variables, because the compiler keeps these in registers,
-// but not the elements of an array.
-const tileRows, tileCols = 2, 4
+const tileRows, tileCols = 4, 16
 
 func tile[T Float](k int, a []T, rsa, csa int, b []T, ldb int, c []T, ldc int, alpha, beta T) {
-	var s00, s01, s02, s03, s10, s11, s12, s13 T
+	var sums [tileRows][tileCols]T
 	for p := range k {
-		row := b[p*ldb : p*ldb+tileCols : p*ldb+tileCols]
-		b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
-		a0, a1 := a[p*csa], a[rsa+p*csa]
-		s00 += T(a0 * b0)
-		s01 += T(a0 * b1)
-		s02 += T(a0 * b2)
-		s03 += T(a0 * b3)
-		s10 += T(a1 * b0)
-		s11 += T(a1 * b1)
-		s12 += T(a1 * b2)
-		s13 += T(a1 * b3)
-	}
-	writeRow(c[:tileCols], s00, s01, s02, s03, alpha, beta)
-	writeRow(c[ldc:ldc+tileCols], s10, s11, s12, s13, alpha, beta)
-}
-
-func writeRow[T Float](c []T, s0, s1, s2, s3, alpha, beta T) {
-	for j, s := range [tileCols]T{s0, s1, s2, s3} {
-		s = T(s * alpha)
-		if beta != 0 {
-			s += T(beta * c[j])
+		row := b[p*ldb : p*ldb+tileCols]
+		for i := range sums {
+			addProducts(sums[i][:], row, a[i*rsa+p*csa])
 		}
-		c[j] = s
+	}
+	for i := range sums {
+		row := c[i*ldc : i*ldc+tileCols]
+		for j, s := range sums[i] {
+			s *= alpha
+			if beta != 0 {
+				s = fma(beta, row[j], s)
+			}
+			row[j] = s
+		}
 	}
 }
 
-const peakTerms = 8
+const peakTerms = 16
 
 // peaked keeps the compiler from removing the work.
 var peaked atomic.Bool
 
 func peak[T Float](rounds int) {
-	var s0, s1, s2, s3, s4, s5, s6, s7 T
-	x := T(rounds)
-	for range rounds {
-		s0 += T(x * x)
-		s1 += T(x * x)
-		s2 += T(x * x)
-		s3 += T(x * x)
-		s4 += T(x * x)
-		s5 += T(x * x)
-		s6 += T(x * x)
-		s7 += T(x * x)
+	var sums, x [peakTerms]T
+	for i := range x {
+		x[i] = 1 // sums of zeros take longer
 	}
-	peaked.Store(s0+s1+s2+s3+s4+s5+s6+s7 > 0)
+	for range rounds {
+		addProducts(sums[:], x[:], 1)
+	}
+	peaked.Store(sums[0] > 0)
 }
 
 const lanes = 4
@@ -128,5 +103,13 @@ func transpose[T Float](dst []T, ldd int, src []T, lds int, n int) {
 		for j, v := range src[i*lds : i*lds+n] {
 			dst[j*ldd+i] = v
 		}
+	}
+}
+
+func adamW[T Float](w, m, v, g []T, beta1, rest1, beta2, rest2, keep, lr, bias2, eps T) {
+	for i, d := range g {
+		m[i] = fma(m[i], beta1, rest1*d)
+		v[i] = fma(v[i], beta2, rest2*d*d)
+		w[i] = T(keep*w[i]) - lr*m[i]/(T(math.Sqrt(float64(v[i])))/bias2+eps)
 	}
 }

@@ -5,75 +5,93 @@ import (
 	"slices"
 )
 
-// blockCols is the number of columns that are summed in float64 before their sum is added to
-// others. A longer sum of equal terms would collect roundings of one sign.
-const blockCols = 64
+// blockVectors is the number of vectors of a row that are summed in T before their sum is added in float64.
+const blockVectors = 32
 
 func layerNorm[T Float](y, x, gamma, beta, mean, shift, rstd []T, eps float64, _ bool) {
 	cols := len(gamma)
 	for r := range rstd {
 		row, out := x[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols]
-		m, rest, variance := rowMoments(row)
-		s := 1 / math.Sqrt(variance+eps)
-		mean[r], shift[r], rstd[r] = m, T(rest*s), T(s)
+		m, rest, s := rowMoments(row, eps)
+		mean[r], shift[r], rstd[r] = m, rest, s
 		for j, v := range row {
-			xhat := T((v-m)*rstd[r]) - shift[r]
-			out[j] = T(xhat*gamma[j]) + beta[j]
+			out[j] = fma(gamma[j], fma(s, v-m, -rest), beta[j])
 		}
 	}
 }
 
-// rowMoments returns a row's mean rounded to T, the rest of the mean, and the variance. The
-// first mean, about, may be some roundings off; the mean of the deviations from it corrects it.
-func rowMoments[T Float](row []T) (mean T, rest, variance float64) {
+// rowMoments returns the statistics of a row. The first mean, about, may be some roundings off. The mean of the
+// deviations from it, delta, is added to it if it is more than a quarter of a standard deviation, and to the
+// shift otherwise.
+func rowMoments[T Float](row []T, eps float64) (mean, shift, rstd T) {
 	n := float64(len(row))
-	var sum, squares float64
-	for block := range slices.Chunk(row, blockCols) {
-		var s float64
-		for _, v := range block {
-			s += float64(v)
-		}
-		sum += s
+	about := T(rowSumOf(row) / n)
+	sum, squares := deviations(row, about)
+	delta, variance := sum/n, squares/n
+	square := float64(delta * delta)
+	variance = max(0, variance-square)
+	off := delta
+	if 16*square < variance {
+		off = 0
 	}
-	about := float64(T(sum / n))
-	sum = 0
-	for block := range slices.Chunk(row, blockCols) {
-		var s, q float64
-		for _, v := range block {
-			d := float64(v) - about
-			s += d
-			q += float64(d * d)
+	s := 1 / math.Sqrt(variance+eps)
+	mean = T(float64(about) + off)
+	return mean, T(s * (delta + (float64(about) - float64(mean)))), T(s)
+}
+
+// rowSumOf returns Σx. Its blocks may be longer than those of other sums, because deviations corrects it.
+func rowSumOf[T Float](row []T) (sum float64) {
+	for block := range slices.Chunk(row, 2*blockVectors*width[T]()) {
+		var s rowSum[T]
+		for j, v := range block {
+			s.lanes[lane[T](j)] += v
 		}
-		sum, squares = sum+s, squares+q
+		sum += s.sum()
 	}
-	delta := sum / n
-	mean = T(about + delta)
-	return mean, about - float64(mean) + delta, max(0, squares/n-float64(delta*delta))
+	return sum
+}
+
+// deviations returns Σ(x−about) and Σ(x−about)².
+func deviations[T Float](row []T, about T) (sum, squares float64) {
+	for block := range slices.Chunk(row, blockVectors*width[T]()) {
+		var d, q rowSum[T]
+		for j, v := range block {
+			v -= about
+			l := lane[T](j)
+			d.lanes[l] += v
+			q.lanes[l] = fma(v, v, q.lanes[l])
+			if folds[T](j, len(block)) {
+				d.fold()
+				q.fold()
+			}
+		}
+		sum, squares = sum+d.sum(), squares+q.sum()
+	}
+	return sum, squares
 }
 
 func layerNormBackward[T Float](dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta []T, _ bool) {
 	cols := len(gamma)
 	for r, s := range rstd {
 		row, g, d := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
-		var sumG, sumGX float64
-		for from := 0; from < cols; from += blockCols {
-			var blockG, blockGX float64
-			to := min(from+blockCols, cols)
-			g, gamma, dgamma, dbeta := g[from:to], gamma[from:to], dgamma[from:to], dbeta[from:to]
-			for j, v := range row[from:to] {
-				xhat := T((v-mean[r])*s) - shift[r]
-				dgamma[j] += T(g[j] * xhat)
+		m, rest := mean[r], shift[r]
+		var sumGX, sumG float64
+		for from := 0; from < cols; from += blockVectors * width[T]() {
+			var blockGX, blockG rowSum[T]
+			for j := from; j < min(from+blockVectors*width[T](), cols); j++ {
+				xhat := fma(s, row[j]-m, -rest)
+				dgamma[j] = fma(g[j], xhat, dgamma[j])
 				dbeta[j] += g[j]
-				v := g[j] * gamma[j]
-				blockG += float64(v)
-				blockGX += float64(float64(v) * float64(xhat))
+				v, l := T(gamma[j]*g[j]), lane[T](j)
+				blockGX.lanes[l] = fma(v, xhat, blockGX.lanes[l])
+				blockG.lanes[l] += v
 			}
-			sumG, sumGX = sumG+blockG, sumGX+blockGX
+			sumGX, sumG = sumGX+blockGX.sum(), sumG+blockG.sum()
 		}
-		meanG, meanGX := T(sumG/float64(cols)), T(sumGX/float64(cols))
+		meanGX := sumGX / float64(cols)
+		a, b := T(float64(s)*meanGX), T(math.FMA(-float64(rest), meanGX, sumG/float64(cols)))
 		for j, v := range row {
-			xhat := T((v-mean[r])*s) - shift[r]
-			d[j] = s * (T(g[j]*gamma[j]) - meanG - T(xhat*meanGX))
+			d[j] = s * fma(-(v-m), a, T(gamma[j]*g[j])-b)
 		}
 	}
 }
@@ -82,12 +100,28 @@ func rmsNorm[T Float](y, x, gamma, rstd []T, eps float64, _ bool) {
 	cols := len(gamma)
 	for r := range rstd {
 		row, out := x[r*cols:(r+1)*cols], y[r*cols:(r+1)*cols]
-		s := T(1 / math.Sqrt(sumSquares(row)/float64(cols)+eps))
+		s := T(1 / math.Sqrt(rowSquares(row)/float64(cols)+eps))
 		rstd[r] = s
 		for j, v := range row {
-			out[j] = v * s * gamma[j]
+			out[j] = gamma[j] * (s * v)
 		}
 	}
+}
+
+// rowSquares returns Σx².
+func rowSquares[T Float](row []T) (sum float64) {
+	for block := range slices.Chunk(row, blockVectors*width[T]()) {
+		var s rowSum[T]
+		for j, v := range block {
+			l := lane[T](j)
+			s.lanes[l] = fma(v, v, s.lanes[l])
+			if folds[T](j, len(block)) {
+				s.fold()
+			}
+		}
+		sum += s.sum()
+	}
+	return sum
 }
 
 func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
@@ -95,74 +129,78 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	for r, s := range rstd {
 		row, g, d := x[r*cols:(r+1)*cols], dy[r*cols:(r+1)*cols], dx[r*cols:(r+1)*cols]
 		var sumGX float64
-		for from := 0; from < cols; from += blockCols {
-			var block float64
-			to := min(from+blockCols, cols)
-			g, gamma, dgamma := g[from:to], gamma[from:to], dgamma[from:to]
-			for j, v := range row[from:to] {
-				dgamma[j] += T(g[j] * (v * s))
-				block += float64(float64(g[j]*gamma[j]) * float64(v*s))
+		for from := 0; from < cols; from += blockVectors * width[T]() {
+			var block rowSum[T]
+			for j := from; j < min(from+blockVectors*width[T](), cols); j++ {
+				xhat, l := s*row[j], lane[T](j)
+				dgamma[j] = fma(g[j], xhat, dgamma[j])
+				block.lanes[l] = fma(gamma[j]*g[j], xhat, block.lanes[l])
 			}
-			sumGX += block
+			sumGX += block.sum()
 		}
-		meanGX := T(sumGX / float64(cols))
+		a := T(float64(s) * (sumGX / float64(cols)))
 		for j, v := range row {
-			d[j] = s * (T(g[j]*gamma[j]) - T(v*s*meanGX))
+			d[j] = s * fma(-v, a, gamma[j]*g[j])
 		}
 	}
 }
 
-// windowRows is the number of rows that are summed before their sum is added to others.
-const windowRows = 8
+// eachGroup calls run for most rows at a time while as many are left, and then for one at a time. Sums
+// over the rows of a group are taken first and then added to the sums so far.
+func eachGroup(rows, most int, run func(from, to int)) {
+	from := 0
+	for ; from+most <= rows; from += most {
+		run(from, from+most)
+	}
+	for ; from < rows; from++ {
+		run(from, from+1)
+	}
+}
 
 func columnSums[T Float](sum, squares, pilot, x []T, rows, stride int) {
-	for r := 0; r < rows; r += windowRows {
-		window := x[r*stride : (min(r+windowRows, rows)-1)*stride+len(sum)]
+	eachGroup(rows, 8, func(from, to int) {
 		for j := range sum {
 			var s, q T
-			for at := j; at < len(window); at += stride {
-				d := window[at] - pilot[j]
+			for r := from; r < to; r++ {
+				d := x[r*stride+j] - pilot[j]
 				s += d
-				q += T(d * d)
+				q = fma(d, d, q)
 			}
 			sum[j] += s
 			squares[j] += q
 		}
-	}
+	})
 }
 
 func columnNorm[T Float](y, x, mean, scale, offset []T, rows, stride int, _ bool) {
 	for r := range rows {
 		out := y[r*stride:][:len(mean)]
 		for j, v := range x[r*stride:][:len(mean)] {
-			out[j] = T((v-mean[j])*scale[j]) + offset[j]
+			out[j] = fma(scale[j], v-mean[j], offset[j])
 		}
 	}
 }
 
 func columnGradientSums[T Float](dgamma, dbeta, mean, rstd, x, dy []T, rows, stride int) {
-	for r := 0; r < rows; r += windowRows {
-		end := (min(r+windowRows, rows)-1)*stride + len(mean)
-		window, dyWindow := x[r*stride:end], dy[r*stride:end]
-		for j, m := range mean {
+	eachGroup(rows, 4, func(from, to int) {
+		for j := range dgamma {
 			var dg, db T
-			s := rstd[j]
-			for at := j; at < len(window); at += stride {
-				g := dyWindow[at]
-				dg += T(g * ((window[at] - m) * s))
+			for r := from; r < to; r++ {
+				g := dy[r*stride+j]
+				dg = fma(g, rstd[j]*(x[r*stride+j]-mean[j]), dg)
 				db += g
 			}
 			dgamma[j] += dg
 			dbeta[j] += db
 		}
-	}
+	})
 }
 
 func columnNormBackward[T Float](dx, x, dy, mean, rstd, scale, offset, slope []T, rows, stride int, _ bool) {
 	for r := range rows {
 		g, d := dy[r*stride:][:len(mean)], dx[r*stride:][:len(mean)]
 		for j, v := range x[r*stride:][:len(mean)] {
-			d[j] = T(g[j]*scale[j]) - offset[j] - T((v-mean[j])*rstd[j]*slope[j])
+			d[j] = fma(-(rstd[j] * (v - mean[j])), slope[j], fma(scale[j], g[j], -offset[j]))
 		}
 	}
 }

@@ -6,9 +6,8 @@
 // The functions run on one thread and do not check lengths. Their callers cut the work and
 // check. All slices have the length of the first one unless the comment says otherwise.
 // An input and an output may be the same slice unless the comment forbids it, but must not
-// overlap otherwise. Those in assembly compute the same bits: with AVX2 a sum takes two vectors, so
-// that it has as many partial sums as with AVX-512. The implementation in Go differs from them in
-// rounding alone: in the order of a sum and in whether a·b + c is rounded once or twice.
+// overlap otherwise. All implementations compute the same bits: a sum has as many partial sums, added in
+// the same order, and a·b + c is rounded once in all or in none.
 package simd
 
 import (
@@ -138,10 +137,7 @@ type Kernels[T Float] struct {
 }
 
 // Of returns the fastest implementation that the machine can run.
-func Of[T Float]() *Kernels[T] { return either[T](best32, best64) }
-
-// Pure returns the implementation in Go, which takes the statistics of rows in float64.
-func Pure[T Float]() *Kernels[T] { return either[T](all32[0], all64[0]) }
+func Of[T Float]() *Kernels[T] { return either[*Kernels[T]](best32, best64) }
 
 // Choose makes Of return the implementations with a name of Names, in any case, for tests and
 // benchmarks. No kernel may run at the same time.
@@ -162,12 +158,12 @@ func Names() (names []string) {
 	return names
 }
 
-// either returns the implementation for T.
-func either[T Float](f32 *Kernels[float32], f64 *Kernels[float64]) *Kernels[T] {
-	if k, ok := any(f32).(*Kernels[T]); ok {
-		return k
+// either returns that of two values, one for float32 and one for float64, which has the type P.
+func either[P any](f32, f64 any) P {
+	if p, ok := f32.(P); ok {
+		return p
 	}
-	return any(f64).(*Kernels[T])
+	return f64.(P)
 }
 
 var (

@@ -10,8 +10,20 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachTwin runs a test of each assembly implementation that this machine can run and its pure twin.
+// eachTwin runs a test of each implementation that this machine can run beside the formulas.
 func eachTwin(
+	t *testing.T,
+	run32 func(*testing.T, *Kernels[float32], *Kernels[float32]),
+	run64 func(*testing.T, *Kernels[float64], *Kernels[float64]),
+) {
+	for i := range all32 {
+		t.Run("float32/"+all32[i].Name, func(t *testing.T) { t.Parallel(); run32(t, all32[i], formulasOf[float32]()) })
+		t.Run("float64/"+all64[i].Name, func(t *testing.T) { t.Parallel(); run64(t, all64[i], formulasOf[float64]()) })
+	}
+}
+
+// eachPair runs a test of each assembly implementation that this machine can run beside the one in Go.
+func eachPair(
 	t *testing.T,
 	run32 func(*testing.T, *Kernels[float32], *Kernels[float32]),
 	run64 func(*testing.T, *Kernels[float64], *Kernels[float64]),

@@ -41,12 +41,18 @@ var erfFits = map[bool]erfFit{
 	}},
 }
 
+func (f erfFit) highestFirst() []float64 {
+	r := slices.Clone(f.r)
+	slices.Reverse(r)
+	return r
+}
+
 func (g gen) derf() {
 	g.kernel("Derf", "func(y, erf, x, gamma, beta []T, alpha, shift T, rows int)", func() {
 		f, fit := g.newErf(), erfFits[g.double]
 		bound, centre := g.constant(fit.bound), g.literal(fit.centre, g.lanes())
 		var r []Op
-		for _, c := range slices.Backward(fit.r) {
+		for _, c := range fit.highestFirst() {
 			r = append(r, g.literal(c, g.lanes()))
 		}
 		slope := g.literal(2/math.Sqrt(math.Pi), g.lanes())

@@ -41,17 +41,31 @@ var expPolynomials = map[bool][]float64{
 	},
 }
 
-// exponential loads the constants, outside the loop that uses them.
-func (g gen) exponential() exponential {
+// expNumbers are the numbers that exp computes with, in float64. The kernels in Go have the same ones.
+type expNumbers struct {
+	low, log2e, magic, ln2, ln2Rest float64
+	poly                            []float64
+}
+
+func (g gen) expNumbers() expNumbers {
 	mantissa, bias, ln2, ln2Rest := 23, 127.0, 45426.0/(1<<16), 1.4286068203094172321e-6
 	if g.double {
 		mantissa, bias, ln2, ln2Rest = 52, 1023.0, 762123384786.0/(1<<40), -1.7239444525614834773e-13
 	}
-	e := exponential{gen: g}
-	e.low = g.number((1 - bias) * math.Ln2)
-	e.log2e, e.magic = g.number(math.Log2E), g.number(math.Ldexp(1.5, mantissa)+bias)
-	e.ln2, e.ln2Rest = g.number(ln2), g.number(ln2Rest)
-	for _, c := range slices.Backward(append([]float64{1, 1}, expPolynomials[g.double]...)) {
+	n := expNumbers{
+		low: (1 - bias) * math.Ln2, log2e: math.Log2E, magic: math.Ldexp(1.5, mantissa) + bias, ln2: ln2, ln2Rest: ln2Rest,
+		poly: append([]float64{1, 1}, expPolynomials[g.double]...),
+	}
+	slices.Reverse(n.poly)
+	return n
+}
+
+// exponential loads the constants, outside the loop that uses them.
+func (g gen) exponential() exponential {
+	e, n := exponential{gen: g}, g.expNumbers()
+	e.low, e.log2e, e.magic = g.number(n.low), g.number(n.log2e), g.number(n.magic)
+	e.ln2, e.ln2Rest = g.number(n.ln2), g.number(n.ln2Rest)
+	for _, c := range n.poly {
 		e.poly = append(e.poly, g.number(c))
 	}
 	return e
