@@ -7,6 +7,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/extent"
+	"gorgonorm/internal/portable"
 )
 
 // Normal returns a function for initial weights from a normal distribution with mean 0 and the given
@@ -15,7 +16,7 @@ import (
 func Normal(source rand.Source, std float64) G.InitWFn {
 	rng := rand.New(source)
 	return func(dt tensor.Dtype, shape ...int) any {
-		return fill(dt, shape, func() float64 { return rng.NormFloat64() * std })
+		return fill(dt, shape, func() float64 { return portable.Normal(rng) * std })
 	}
 }
 

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
+	"gorgonorm/internal/portable"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
 )
@@ -18,7 +18,7 @@ type Evaluation struct {
 
 // Perplexity returns exp(loss), the number of equally likely tokens among which a guess
 // would have the same loss.
-func (e Evaluation) Perplexity() float64 { return math.Exp(e.Loss) }
+func (e Evaluation) Perplexity() float64 { return portable.Exp(e.Loss) }
 
 // evaluatedTokens is about how many tokens one run of a graph evaluates: nanoGPT's batch
 // of 12 sequences of 64.

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"gorgonorm/internal/cpu"
+	"gorgonorm/internal/portable"
 	"gorgonorm/layers"
 	"gorgonorm/models/transformer"
 	"gorgonorm/runlog"
@@ -177,7 +178,7 @@ func driftOf(before, now distribution) *runlog.Drift {
 		}
 		n++
 		shift += math.Abs(m-before.mean[j]) / math.Sqrt(before.variance[j])
-		ratio += float64(math.Abs(math.Log(now.variance[j]/before.variance[j])) / 2)
+		ratio += float64(math.Abs(portable.Log(now.variance[j]/before.variance[j])) / 2)
 	}
 	return &runlog.Drift{Shift: runlog.Float(shift / float64(n)), LogRatio: runlog.Float(ratio / float64(n))}
 }

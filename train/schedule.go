@@ -1,6 +1,6 @@
 package train
 
-import "math"
+import "gorgonorm/internal/portable"
 
 // rate returns the learning rate of a step, counted from 0: a linear warm-up to LR over
 // Warmup steps, then half a cosine that reaches MinLR one step after the last (Loshchilov
@@ -13,5 +13,5 @@ func rate(c Config, step int) float64 {
 		return c.MinLR
 	}
 	done := (float64(step) - float64(c.Warmup)) / (float64(c.Steps) - float64(c.Warmup))
-	return c.MinLR + float64((c.LR-c.MinLR)*(1+math.Cos(math.Pi*done))/2)
+	return c.MinLR + float64((c.LR-c.MinLR)*(1+portable.CosPi(done))/2)
 }

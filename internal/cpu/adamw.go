@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"gorgonorm/internal/cpu/simd"
+	"gorgonorm/internal/portable"
 )
 
 // AdamW holds the settings of one update: Loshchilov & Hutter 2019, as
@@ -27,8 +28,8 @@ func Update[T Float](a AdamW, w, m, v, g []T) { do(&adamwTask[T]{a, w, m, v, g},
 
 func (t *adamwTask[T]) run(chunk int) {
 	i, j := spanOf(chunk, len(t.w))
-	lr := t.LR / (1 - math.Pow(t.Beta1, float64(t.Step)))
-	bias2 := math.Sqrt(1 - math.Pow(t.Beta2, float64(t.Step)))
+	lr := t.LR / (1 - portable.Power(t.Beta1, t.Step))
+	bias2 := math.Sqrt(1 - portable.Power(t.Beta2, t.Step))
 	simd.Of[T]().AdamW(t.w[i:j], t.m[i:j], t.v[i:j], t.g[i:j],
 		T(t.Beta1), T(1-t.Beta1), T(t.Beta2), T(1-t.Beta2), T(1-float64(t.LR*t.Decay)), T(lr), T(bias2), T(t.Eps))
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"gorgonorm/internal/cpu/simd"
+	"gorgonorm/internal/portable"
 )
 
 // ColumnMoments writes the mean and the variance of each column of x.
@@ -43,7 +44,7 @@ func LogSumExp[T Float](sums []float64, x, scratch []T) {
 	cols := len(scratch)
 	for r := range sums {
 		top, sum := softmax(simd.Of[T](), scratch, x[r*cols:(r+1)*cols])
-		sums[r] = float64(top) + math.Log(sum)
+		sums[r] = float64(top) + portable.Log(sum)
 	}
 }
 

@@ -1,9 +1,8 @@
 package cpu
 
 import (
-	"math"
-
 	"gorgonorm/internal/cpu/simd"
+	"gorgonorm/internal/portable"
 )
 
 // CrossEntropy is the mean over rows of −log softmax(logits)[target]:
@@ -63,7 +62,7 @@ func (e *crossEntropyForward[T]) run(chunk int) {
 	for r := from; r < to; r++ {
 		row := e.logits[r*e.cols : (r+1)*e.cols]
 		top, sum := softmax(kernels, e.probs[r*e.cols:(r+1)*e.cols], row)
-		e.losses[r] = math.Log(sum) + (float64(top) - float64(row[e.targets[r]]))
+		e.losses[r] = portable.Log(sum) + (float64(top) - float64(row[e.targets[r]]))
 	}
 }
 

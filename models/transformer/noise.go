@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 
 	G "gorgonia.org/gorgonia"
+
+	"gorgonorm/internal/portable"
 )
 
 // NormNoise is a random scale and shift of each feature after each norm of a block, except those of
@@ -36,8 +38,8 @@ func (n *NormNoise) Draw() {
 
 func (n *NormNoise) draw(p affine) {
 	for j := range p.scale {
-		p.scale[j] = 1 + float64(n.sigma*n.rng.NormFloat64())
-		p.shift[j] = n.sigma * n.rng.NormFloat64()
+		p.scale[j] = 1 + float64(n.sigma*portable.Normal(n.rng))
+		p.shift[j] = n.sigma * portable.Normal(n.rng)
 	}
 }
 

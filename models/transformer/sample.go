@@ -6,6 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"gorgonorm/internal/portable"
 )
 
 // Sampling holds the settings for drawing the next token from the logits, as in nanoGPT's generate:
@@ -112,7 +114,7 @@ func (s *sampler) draw(logits []float64) (id int, err error) {
 	for i, v := range logits {
 		logits[i] = 0
 		if v >= least {
-			logits[i] = math.Exp((v - top) / s.Temperature)
+			logits[i] = portable.Exp((v - top) / s.Temperature)
 		}
 		sum += logits[i]
 	}
