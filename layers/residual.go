@@ -25,19 +25,27 @@ func NewResidual(opts ...Option) (*Residual, error) {
 
 // Forward returns x + branch, in their shape.
 func (l *Residual) Forward(x, branch *G.Node) (*G.Node, error) {
-	if err := l.check(x); err != nil {
+	if err := l.checkBoth(x, branch); err != nil {
 		return nil, err
-	}
-	if err := l.check(branch); err != nil {
-		return nil, err
-	}
-	if x.Dtype() != branch.Dtype() {
-		return nil, l.errorf("the branch is of type %v, want %v as the input", branch.Dtype(), x.Dtype())
-	}
-	if !x.Shape().Eq(branch.Shape()) {
-		return nil, l.errorf("the branch has shape %v, want %v as the input", branch.Shape(), x.Shape())
 	}
 	return op.ApplySum(l.label(), residual[float32]{}, residual[float64]{}, x, branch)
+}
+
+// checkBoth returns an error unless x and the branch can be added.
+func (l *Residual) checkBoth(x, branch *G.Node) error {
+	if err := l.check(x); err != nil {
+		return err
+	}
+	if err := l.check(branch); err != nil {
+		return err
+	}
+	if x.Dtype() != branch.Dtype() {
+		return l.errorf("the branch is of type %v, want %v as the input", branch.Dtype(), x.Dtype())
+	}
+	if !x.Shape().Eq(branch.Shape()) {
+		return l.errorf("the branch has shape %v, want %v as the input", branch.Shape(), x.Shape())
+	}
+	return nil
 }
 
 // Fwd is Forward in Gorgonia's composable form; x holds the input and the branch.

@@ -28,6 +28,7 @@ type Section struct {
 // Sections has all sections, in the order in which they are measured.
 var Sections = []Section{
 	{"copy", "norm kernels and copying a tensor", false, (*bench).copying},
+	{"addnorm", "a residual connection and a norm in one pass", false, (*bench).addNorm},
 	{"norms", "norms forward and backward, and PyTorch", true, (*bench).norms},
 	{"gorgonia", "norms on a graph, and Gorgonia's operations", false, (*bench).gorgonia},
 	{"gemm", "matrix products, gonum and PyTorch", true, (*bench).matrixProducts},

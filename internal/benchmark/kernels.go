@@ -97,6 +97,50 @@ var kernels = []kernel{
 	}},
 }
 
+// sumOperands are those of a norm of a sum: x is a + b, and d the gradient that x has from other uses.
+type sumOperands struct {
+	*operands
+	a, b, d []float32 // rows × cols
+}
+
+func newSumOperands(rows, cols int) *sumOperands {
+	return &sumOperands{newOperands(rows, cols), random(5, rows*cols), random(6, rows*cols), random(7, rows*cols)}
+}
+
+// sumKernel is a norm of a sum, in one pass and in two.
+type sumKernel struct {
+	name              string
+	forward, backward func(o *sumOperands)
+	apart             struct{ forward, backward func(o *sumOperands) }
+}
+
+// sumKernels has the norms of rows.
+var sumKernels = []sumKernel{newSumKernel(kernels[0], layerNormOf), newSumKernel(kernels[1], rmsNormOf)}
+
+func layerNormOf(o *operands) *cpu.RowNorm[float32] { return o.layerNorm }
+func rmsNormOf(o *operands) *cpu.RowNorm[float32]   { return o.rmsNorm }
+
+func newSumKernel(k kernel, norm func(o *operands) *cpu.RowNorm[float32]) (s sumKernel) {
+	s.name = k.name
+	s.forward = func(o *sumOperands) {
+		norm(o.operands).OfSum(o.a, o.b)
+		k.forward(o.operands)
+	}
+	s.backward = func(o *sumOperands) {
+		norm(o.operands).PlusGradient(o.d)
+		k.backward(o.operands)
+	}
+	s.apart.forward = func(o *sumOperands) {
+		cpu.Add(o.x, o.a, o.b)
+		k.forward(o.operands)
+	}
+	s.apart.backward = func(o *sumOperands) {
+		k.backward(o.operands)
+		cpu.Add(o.dx, o.dx, o.d)
+	}
+	return s
+}
+
 // multiply runs one of our matrix products.
 func (p *product) multiply() {
 	cpu.Gemm(p.transA, p.transB, p.m, p.n, p.k, 1, p.a, p.lda, p.b, p.ldb, 0, p.c, p.n)

@@ -74,6 +74,18 @@ func TestNormsAreEqual(t *testing.T) {
 	}
 }
 
+func TestSumsAreEqual(t *testing.T) {
+	for _, k := range sumKernels {
+		one, apart := newSumOperands(6, 5), newSumOperands(6, 5)
+		k.forward(one)
+		k.backward(one)
+		k.apart.forward(apart)
+		k.apart.backward(apart)
+		require.Equal(t, [][]float32{apart.x, apart.y, apart.dx, apart.dgamma, apart.dbeta},
+			[][]float32{one.x, one.y, one.dx, one.dgamma, one.dbeta}, k.name)
+	}
+}
+
 func TestFLOPs(t *testing.T) {
 	c := full.model
 	const tokens, channels, layers, vocabulary = 12 * 64, 128, 4, 65

@@ -17,6 +17,7 @@ type RowNorm[T Float] struct {
 
 	mean, shift, rstd []T // an element a row; RMSNorm has rstd alone
 	ones, zeros       []T // used for a nil gamma and beta
+	next              around[T]
 	rowNormCall[T]
 }
 
@@ -25,9 +26,16 @@ type rowNormCall[T Float] struct {
 	rows              int
 	y, x, gamma, beta []T
 	dx, dy            []T
+	around            around[T]
 	u, ddy            []T           // of Second
 	sums              *blockSums[T] // dγ and dβ
 	stream            bool
+}
+
+// around holds what a pass does beside the norm, to the rows that it works on, while they are in the nearest cache.
+type around[T Float] struct {
+	a, b []T // x is a + b, which Forward writes to it
+	d    []T // is added to dx
 }
 
 type (
@@ -62,6 +70,12 @@ func NewRMSNorm[T Float](cols, part int, eps float64) *RowNorm[T] {
 	return &RowNorm[T]{cols: cols, part: part, eps: eps}
 }
 
+// OfSum makes the next Forward write a + b to its x first.
+func (n *RowNorm[T]) OfSum(a, b []T) { n.next.a, n.next.b = a, b }
+
+// PlusGradient makes the next Backward add d to dx.
+func (n *RowNorm[T]) PlusGradient(d []T) { n.next.d = d }
+
 // Forward writes y.
 func (n *RowNorm[T]) Forward(y, x, gamma, beta []T) {
 	rows := len(x) / n.cols
@@ -70,9 +84,11 @@ func (n *RowNorm[T]) Forward(y, x, gamma, beta []T) {
 		n.mean, n.shift = Grow(n.mean, rows), Grow(n.shift, rows)
 	}
 	gamma, beta = orConstant(gamma, &n.ones, n.cols, 1), orConstant(beta, &n.zeros, n.cols, 0)
-	n.rowNormCall = rowNormCall[T]{rows: rows, y: y, x: x, gamma: gamma, beta: beta, stream: streams(y, n.cols)}
+	n.rowNormCall = rowNormCall[T]{
+		rows: rows, y: y, x: x, gamma: gamma, beta: beta, around: n.next, stream: streams(y, n.cols),
+	}
 	parallel((*rowNormForward[T])(n), rowChunks(rows, n.cols))
-	n.rowNormCall = rowNormCall[T]{}
+	n.rowNormCall, n.next = rowNormCall[T]{}, around[T]{}
 }
 
 // Backward writes the gradients dx and, unless they are nil, dgamma and dbeta.
@@ -84,9 +100,11 @@ func (n *RowNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
 	gamma = orConstant(gamma, &n.ones, n.cols, 1)
 	chunks := rowChunks(rows, n.cols)
 	sums := borrowSums[T](chunks, width)
-	n.rowNormCall = rowNormCall[T]{rows: rows, x: x, gamma: gamma, dx: dx, dy: dy, sums: sums, stream: streams(dx, n.cols)}
+	n.rowNormCall = rowNormCall[T]{
+		rows: rows, x: x, gamma: gamma, dx: dx, dy: dy, around: n.next, sums: sums, stream: streams(dx, n.cols),
+	}
 	parallel((*rowNormBackward[T])(n), chunks)
-	n.rowNormCall = rowNormCall[T]{}
+	n.rowNormCall, n.next = rowNormCall[T]{}, around[T]{}
 	total := sums.add()
 	store(dgamma, total[:n.cols])
 	store(dbeta, total[n.cols:])
@@ -96,6 +114,28 @@ func (n *RowNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
 func (f *rowNormForward[T]) run(chunk int) {
 	n := (*RowNorm[T])(f)
 	from, to := rowsOf(chunk, n.rows, n.cols)
+	if n.around.a == nil {
+		n.forward(from, to)
+		return
+	}
+	a, b := n.around.a, n.around.b
+	n.nearby(from, to, func(from, to int) {
+		i, j := from*n.cols, to*n.cols
+		simd.Of[T]().Add(n.x[i:j], a[i:j], b[i:j])
+		n.forward(from, to)
+	})
+}
+
+// nearby calls do for a few rows at a time, all of whose arrays fit in the nearest cache.
+func (n *RowNorm[T]) nearby(from, to int, do func(from, to int)) {
+	const elements, group = 1 << 11, 4 // a group of rows is what the kernels work on at a time
+	step := max(group, elements/n.cols/group*group)
+	for ; from < to; from += step {
+		do(from, min(from+step, to))
+	}
+}
+
+func (n *RowNorm[T]) forward(from, to int) {
 	if n.part < n.cols {
 		n.normalizePartially(from, to)
 		return
@@ -155,22 +195,36 @@ func (n *RowNorm[T]) normalizePartially(from, to int) {
 func (b *rowNormBackward[T]) run(chunk int) {
 	n := (*RowNorm[T])(b)
 	from, to := rowsOf(chunk, n.rows, n.cols)
+	d := n.around.d
 	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
-		i, j := from*n.cols, to*n.cols
-		x, dx, dy, rstd := n.x[i:j], n.dx[i:j], n.dy[i:j], n.rstd[from:to]
-		dgamma, dbeta := sums[:n.cols], sums[n.cols:]
-		switch k := simd.Of[T](); {
-		case n.centred:
-			k.LayerNormBackward(dx, x, dy, n.gamma, n.mean[from:to], n.shift[from:to], rstd, dgamma, dbeta, n.stream)
-		case n.part < n.cols:
-			for r := range rstd {
-				i, j := r*n.cols, (r+1)*n.cols
-				n.partialBackward(dx[i:j], dgamma, x[i:j], dy[i:j], rstd[r])
-			}
-		default:
-			k.RMSNormBackward(dx, x, dy, n.gamma, rstd, dgamma, n.stream)
+		if d == nil {
+			n.backward(sums, from, to, n.stream)
+			return
 		}
+		n.nearby(from, to, func(from, to int) {
+			i, j := from*n.cols, to*n.cols
+			n.backward(sums, from, to, false)
+			simd.Of[T]().Add(n.dx[i:j], n.dx[i:j], d[i:j])
+		})
 	})
+}
+
+// backward writes dx and adds the gradients of gamma and beta to sums.
+func (n *RowNorm[T]) backward(sums []T, from, to int, stream bool) {
+	i, j := from*n.cols, to*n.cols
+	x, dx, dy, rstd := n.x[i:j], n.dx[i:j], n.dy[i:j], n.rstd[from:to]
+	dgamma, dbeta := sums[:n.cols], sums[n.cols:]
+	switch k := simd.Of[T](); {
+	case n.centred:
+		k.LayerNormBackward(dx, x, dy, n.gamma, n.mean[from:to], n.shift[from:to], rstd, dgamma, dbeta, stream)
+	case n.part < n.cols:
+		for r := range rstd {
+			i, j := r*n.cols, (r+1)*n.cols
+			n.partialBackward(dx[i:j], dgamma, x[i:j], dy[i:j], rstd[r])
+		}
+	default:
+		k.RMSNormBackward(dx, x, dy, n.gamma, rstd, dgamma, stream)
+	}
 }
 
 // partialBackward adds to dgamma, for one row.

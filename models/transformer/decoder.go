@@ -118,9 +118,9 @@ func newStep(m *Model, caches []*layers.KVCache, tokens int, head bool) (*step, 
 	s := &step{ids: make([]int, tokens), positions: make([]int, tokens)}
 	shape := tensor.Shape{1, tokens}
 	f := placed.forward()
-	x := placed.stream(f, placed.input("ids", shape, s.ids), placed.input("transformer.positions", shape, s.positions))
+	placed.stream(f, placed.input("ids", shape, s.ids), placed.input("transformer.positions", shape, s.positions))
 	if head {
-		placed.head(f, x)
+		placed.head(f)
 	}
 	if f.err != nil {
 		return nil, fmt.Errorf("transformer: %w", f.err)

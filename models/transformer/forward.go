@@ -42,7 +42,8 @@ func (m *Model) Forward(ids *G.Node) (*Activations, error) {
 		return nil, fmt.Errorf("transformer: %w", err)
 	}
 	f := m.forward()
-	m.head(f, m.stream(f, ids, m.positions(s)))
+	m.stream(f, ids, m.positions(s))
+	m.head(f)
 	if f.err != nil {
 		return nil, fmt.Errorf("transformer: %w", f.err)
 	}
@@ -53,23 +54,25 @@ func (m *Model) forward() *forward {
 	return &forward{placement: m.config.Placement, residual: m.residual, noise: m.noise, channels: m.config.Channels}
 }
 
-// stream returns the residual stream after all blocks.
-func (m *Model) stream(f *forward, ids, positions *G.Node) *G.Node {
-	x := f.add(f.apply(m.wte, ids), f.apply(m.wpe, positions))
-	f.Residual = append(f.Residual, x)
+// stream runs the residual stream through all blocks.
+func (m *Model) stream(f *forward, ids, positions *G.Node) {
+	f.x, f.branch = f.apply(m.wte, ids), f.apply(m.wpe, positions)
 	for _, b := range m.blocks {
-		x = f.connect(b.depth, b.norm1, x, func(x *G.Node) *G.Node { return b.attend(f, x) })
-		x = f.connect(b.depth, b.norm2, x, func(x *G.Node) *G.Node { return b.mlp(f, x) })
-		f.Residual = append(f.Residual, x)
+		f.connect(b.depth, b.norm1, true, func(x *G.Node) *G.Node { return b.attend(f, x) })
+		f.connect(b.depth, b.norm2, false, func(x *G.Node) *G.Node { return b.mlp(f, x) })
 	}
-	return x
 }
 
 // head computes the logits from the residual stream.
-func (m *Model) head(f *forward, x *G.Node) {
-	for _, l := range m.finalNorm {
-		x = f.norm(l, x)
+func (m *Model) head(f *forward) {
+	x := (*G.Node)(nil)
+	if len(m.finalNorm) > 0 {
+		x = f.norm(m.finalNorm[0])
+	} else {
+		f.join()
+		x = f.x
 	}
+	f.Residual = append(f.Residual, f.x)
 	if f.err == nil {
 		f.Logits, f.err = m.wte.Attend(x)
 	}
@@ -118,26 +121,58 @@ type forward struct {
 	noise     *NormNoise
 	channels  int
 	err       error
+
+	x, branch *G.Node // the residual stream is their sum, or x if there is no branch
 }
 
 // connect applies a residual connection around a branch, with norms where the placement puts them. The
-// depth is that of the block.
-func (f *forward) connect(depth int, n layers.Stack, x *G.Node, branch func(*G.Node) *G.Node) *G.Node {
+// depth is that of the block; first is whether this is its first connection.
+func (f *forward) connect(depth int, n layers.Stack, first bool, branch func(*G.Node) *G.Node) {
+	if f.placement == Post {
+		f.join()
+		f.keep(first)
+		f.branch = branch(f.x)
+		f.x, f.branch = f.norm(n[0]), nil
+		return
+	}
+	h := f.norm(n[0])
+	f.keep(first)
 	switch f.placement {
-	case Post:
-		return f.norm(n[0], f.add(x, branch(x)))
 	case Peri:
-		return f.add(x, f.norm(n[1], branch(f.norm(n[0], x))))
+		f.branch = f.noisy(n[1].Name(), f.normalize(n[1], branch(h)))
 	case Scaled:
-		return f.add(x, branch(f.scaled(n[0].Name(), depth, f.norm(n[0], x))))
+		f.branch = branch(f.scaled(n[0].Name(), depth, h))
 	default: // Pre and Open
-		return f.add(x, branch(f.norm(n[0], x)))
+		f.branch = branch(h)
 	}
 }
 
-// norm applies a norm and the model's noise.
-func (f *forward) norm(l layers.Layer, x *G.Node) *G.Node {
-	return f.noisy(l.Name(), f.normalize(l, x))
+// keep keeps the residual stream before a block's first connection.
+func (f *forward) keep(first bool) {
+	if first {
+		f.Residual = append(f.Residual, f.x)
+	}
+}
+
+// join adds the branch to the residual stream.
+func (f *forward) join() {
+	if f.branch != nil && f.err == nil {
+		f.x, f.err = f.residual.Forward(f.x, f.branch)
+		f.branch = nil
+	}
+}
+
+// norm adds the branch to the residual stream, and returns its norm with the model's noise.
+func (f *forward) norm(l layers.Layer) (y *G.Node) {
+	if f.branch == nil {
+		return f.noisy(l.Name(), f.normalize(l, f.x))
+	}
+	if f.err == nil {
+		f.x, y, f.err = layers.AddNorm(l, f.x, f.branch)
+		f.branch = nil
+		f.Norms = append(f.Norms, NormNodes{l, f.x, y})
+	}
+	return f.noisy(l.Name(), y)
 }
 
 func (f *forward) normalize(l layers.Layer, x *G.Node) *G.Node {
@@ -149,13 +184,6 @@ func (f *forward) normalize(l layers.Layer, x *G.Node) *G.Node {
 func (f *forward) apply(l layers.Layer, x *G.Node) (y *G.Node) {
 	if f.err == nil {
 		y, f.err = l.Forward(x)
-	}
-	return y
-}
-
-func (f *forward) add(x, branch *G.Node) (y *G.Node) {
-	if f.err == nil {
-		y, f.err = f.residual.Forward(x, branch)
 	}
 	return y
 }
