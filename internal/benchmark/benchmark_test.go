@@ -25,8 +25,8 @@ func TestEverySectionPrintsATable(t *testing.T) {
 	var stdout bytes.Buffer
 	require.NoError(t, Run(context.Background(), quick(), &stdout, &written{}))
 	out := stdout.String()
-	require.Equal(t, 7, strings.Count(out, "\n### "), out)
-	require.Equal(t, 7, strings.Count(out, "\n|--"), out)
+	require.Equal(t, 8, strings.Count(out, "\n### "), out)
+	require.Equal(t, 8, strings.Count(out, "\n|--"), out)
 	require.Contains(t, out, "PyTorch is left out")
 	require.NotContains(t, out, "PyTorch |")
 	require.NotContains(t, out, "NaN")

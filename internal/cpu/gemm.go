@@ -142,7 +142,10 @@ func clashes[T Float](ld, way int) bool {
 // split sets the part of C that one task computes: large enough to be worth handing out, small enough for
 // threads to end at about the same time.
 func (g *gemm[T]) split() {
-	g.taskRows, g.taskPanels = min(4, g.rows), min(4, g.panels)
+	g.taskRows, g.taskPanels = min(4, g.rows), min(8, g.panels)
+	for g.taskPanels > 4 && g.tasks() < 16 {
+		g.taskPanels--
+	}
 	for g.taskRows > 1 && g.tasks() < 16 {
 		g.taskRows--
 	}
