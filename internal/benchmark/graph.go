@@ -57,23 +57,25 @@ func matrix(g *G.ExprGraph, name string, values []float32, s matrixSize) *G.Node
 // ours returns the norm of package layers with that name.
 func ours(name string) graphNorm {
 	return func(x *G.Node) (*G.Node, G.Nodes, error) {
-		cols := x.Shape()[1]
-		var l layers.Layer
-		var err error
-		switch name {
-		case "LayerNorm":
-			l, err = layers.NewLayerNorm(x.Graph(), cols, layers.WithEps(eps))
-		case "RMSNorm":
-			l, err = layers.NewRMSNorm(x.Graph(), cols, layers.WithEps(eps))
-		case "BatchNorm":
-			l, err = layers.NewBatchNorm(x.Graph(), cols, layers.WithEps(eps))
-		default:
-			err = fmt.Errorf("there is no norm %q", name)
-		}
+		l, err := newNorm(x.Graph(), name, x.Shape()[1])
 		if err != nil {
 			return nil, nil, err
 		}
 		y, err := l.Forward(x)
 		return y, l.Learnables(), err
+	}
+}
+
+// newNorm returns the layer with that name.
+func newNorm(g *G.ExprGraph, name string, cols int) (layers.Layer, error) {
+	switch name {
+	case "LayerNorm":
+		return layers.NewLayerNorm(g, cols, layers.WithEps(eps))
+	case "RMSNorm":
+		return layers.NewRMSNorm(g, cols, layers.WithEps(eps))
+	case "BatchNorm":
+		return layers.NewBatchNorm(g, cols, layers.WithEps(eps))
+	default:
+		return nil, fmt.Errorf("there is no norm %q", name)
 	}
 }

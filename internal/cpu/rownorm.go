@@ -26,13 +26,13 @@ type rowNormCall[T Float] struct {
 	rows              int
 	y, x, gamma, beta []T
 	dx, dy            []T
-	around            around[T]
-	u, ddy            []T           // of Second
-	sums              *blockSums[T] // dγ and dβ
-	stream            bool
+	around[T]
+	u, ddy []T           // of Second
+	sums   *blockSums[T] // dγ and dβ
+	stream bool
 }
 
-// around holds what a pass does beside the norm, to the rows that it works on, while they are in the nearest cache.
+// around holds the operands of what a pass does beside the norm.
 type around[T Float] struct {
 	a, b []T // x is a + b, which Forward writes to it
 	d    []T // is added to dx
@@ -114,33 +114,19 @@ func (n *RowNorm[T]) Backward(dx, dgamma, dbeta, x, gamma, dy []T) {
 func (f *rowNormForward[T]) run(chunk int) {
 	n := (*RowNorm[T])(f)
 	from, to := rowsOf(chunk, n.rows, n.cols)
-	if n.around.a == nil {
-		n.forward(from, to)
-		return
-	}
-	a, b := n.around.a, n.around.b
-	n.nearby(from, to, func(from, to int) {
-		i, j := from*n.cols, to*n.cols
-		simd.Of[T]().Add(n.x[i:j], a[i:j], b[i:j])
-		n.forward(from, to)
-	})
-}
-
-// nearby calls do for a few rows at a time, all of whose arrays fit in the nearest cache.
-func (n *RowNorm[T]) nearby(from, to int, do func(from, to int)) {
-	const elements, group = 1 << 11, 4 // a group of rows is what the kernels work on at a time
-	step := max(group, elements/n.cols/group*group)
-	for ; from < to; from += step {
-		do(from, min(from+step, to))
-	}
-}
-
-func (n *RowNorm[T]) forward(from, to int) {
+	k, i, j := simd.Of[T](), from*n.cols, to*n.cols
 	if n.part < n.cols {
+		if n.a != nil {
+			k.Add(n.x[i:j], n.a[i:j], n.b[i:j])
+		}
 		n.normalizePartially(from, to)
 		return
 	}
-	n.normalize(simd.Of[T](), from, to)
+	if n.a != nil {
+		n.normalizeSum(k, from, to)
+	} else {
+		n.normalize(k, from, to)
+	}
 	for r := from; r < to; r++ {
 		// Squares in T overflow, or vanish, where rstd is out of this range.
 		const large = 1e15
@@ -157,6 +143,17 @@ func (n *RowNorm[T]) normalize(k *simd.Kernels[T], from, to int) {
 			n.mean[from:to], n.shift[from:to], n.rstd[from:to], n.eps, n.stream)
 	} else {
 		k.RMSNorm(n.y[i:j], n.x[i:j], n.gamma, n.rstd[from:to], n.eps, n.stream)
+	}
+}
+
+// normalizeSum is normalize for x = a + b, which it writes.
+func (n *RowNorm[T]) normalizeSum(k *simd.Kernels[T], from, to int) {
+	i, j := from*n.cols, to*n.cols
+	if n.centred {
+		k.LayerNormOfSum(n.y[i:j], n.x[i:j], n.a[i:j], n.b[i:j], n.gamma, n.beta,
+			n.mean[from:to], n.shift[from:to], n.rstd[from:to], n.eps, n.stream)
+	} else {
+		k.RMSNormOfSum(n.y[i:j], n.x[i:j], n.a[i:j], n.b[i:j], n.gamma, n.rstd[from:to], n.eps, n.stream)
 	}
 }
 
@@ -195,36 +192,34 @@ func (n *RowNorm[T]) normalizePartially(from, to int) {
 func (b *rowNormBackward[T]) run(chunk int) {
 	n := (*RowNorm[T])(b)
 	from, to := rowsOf(chunk, n.rows, n.cols)
-	d := n.around.d
 	n.sums.run(chunk, from, to, func(sums []T, from, to int) {
-		if d == nil {
-			n.backward(sums, from, to, n.stream)
-			return
+		i, j := from*n.cols, to*n.cols
+		x, dx, dy, rstd := n.x[i:j], n.dx[i:j], n.dy[i:j], n.rstd[from:to]
+		dgamma, dbeta := sums[:n.cols], sums[n.cols:]
+		var d []T
+		if n.d != nil {
+			d = n.d[i:j]
 		}
-		n.nearby(from, to, func(from, to int) {
-			i, j := from*n.cols, to*n.cols
-			n.backward(sums, from, to, false)
-			simd.Of[T]().Add(n.dx[i:j], n.dx[i:j], d[i:j])
-		})
+		switch k := simd.Of[T](); {
+		case n.part < n.cols:
+			for r := range rstd {
+				i, j := r*n.cols, (r+1)*n.cols
+				n.partialBackward(dx[i:j], dgamma, x[i:j], dy[i:j], rstd[r])
+			}
+			if d != nil {
+				k.Add(dx, dx, d)
+			}
+		case n.centred && d != nil:
+			mean, shift := n.mean[from:to], n.shift[from:to]
+			k.LayerNormBackwardPlus(dx, x, dy, d, n.gamma, mean, shift, rstd, dgamma, dbeta, n.stream)
+		case n.centred:
+			k.LayerNormBackward(dx, x, dy, n.gamma, n.mean[from:to], n.shift[from:to], rstd, dgamma, dbeta, n.stream)
+		case d != nil:
+			k.RMSNormBackwardPlus(dx, x, dy, d, n.gamma, rstd, dgamma, n.stream)
+		default:
+			k.RMSNormBackward(dx, x, dy, n.gamma, rstd, dgamma, n.stream)
+		}
 	})
-}
-
-// backward writes dx and adds the gradients of gamma and beta to sums.
-func (n *RowNorm[T]) backward(sums []T, from, to int, stream bool) {
-	i, j := from*n.cols, to*n.cols
-	x, dx, dy, rstd := n.x[i:j], n.dx[i:j], n.dy[i:j], n.rstd[from:to]
-	dgamma, dbeta := sums[:n.cols], sums[n.cols:]
-	switch k := simd.Of[T](); {
-	case n.centred:
-		k.LayerNormBackward(dx, x, dy, n.gamma, n.mean[from:to], n.shift[from:to], rstd, dgamma, dbeta, stream)
-	case n.part < n.cols:
-		for r := range rstd {
-			i, j := r*n.cols, (r+1)*n.cols
-			n.partialBackward(dx[i:j], dgamma, x[i:j], dy[i:j], rstd[r])
-		}
-	default:
-		k.RMSNormBackward(dx, x, dy, n.gamma, rstd, dgamma, stream)
-	}
 }
 
 // partialBackward adds to dgamma, for one row.

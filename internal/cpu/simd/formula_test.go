@@ -16,24 +16,28 @@ func formulasOf[T Float]() *Kernels[T] {
 		Accumulate: accumulate[T],
 		Max:        maximum[T],
 
-		LayerNorm:          careful.LayerNorm,
-		LayerNormBackward:  f.layerNormBackward,
-		RMSNorm:            careful.RMSNorm,
-		RMSNormBackward:    f.rmsNormBackward,
-		DyT:                f.dyT,
-		DyTBackward:        f.dyTBackward,
-		Derf:               f.derf,
-		DerfBackward:       f.derfBackward,
-		ColumnSums:         f.columnSums,
-		ColumnNorm:         f.columnNorm,
-		ColumnGradientSums: f.columnGradientSums,
-		ColumnNormBackward: f.columnNormBackward,
-		AdamW:              f.adamW,
-		ExpSum:             f.expSum,
-		Softmax:            f.softmax,
-		SoftmaxBackward:    f.softmaxBackward,
-		GELU:               f.gelu,
-		GELUBackward:       f.geluBackward,
+		LayerNorm:             careful.LayerNorm,
+		LayerNormBackward:     f.layerNormBackward,
+		RMSNorm:               careful.RMSNorm,
+		RMSNormBackward:       f.rmsNormBackward,
+		LayerNormOfSum:        f.layerNormOfSum,
+		RMSNormOfSum:          f.rmsNormOfSum,
+		LayerNormBackwardPlus: f.layerNormBackwardPlus,
+		RMSNormBackwardPlus:   f.rmsNormBackwardPlus,
+		DyT:                   f.dyT,
+		DyTBackward:           f.dyTBackward,
+		Derf:                  f.derf,
+		DerfBackward:          f.derfBackward,
+		ColumnSums:            f.columnSums,
+		ColumnNorm:            f.columnNorm,
+		ColumnGradientSums:    f.columnGradientSums,
+		ColumnNormBackward:    f.columnNormBackward,
+		AdamW:                 f.adamW,
+		ExpSum:                f.expSum,
+		Softmax:               f.softmax,
+		SoftmaxBackward:       f.softmaxBackward,
+		GELU:                  f.gelu,
+		GELUBackward:          f.geluBackward,
 	}
 }
 
@@ -57,6 +61,26 @@ func (formulas[T]) rmsNormBackward(dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 				return float64(v) * s
 			})
 	}
+}
+
+func (formulas[T]) layerNormOfSum(y, x, a, b, gamma, beta, mean, shift, rstd []T, eps float64, _ bool) {
+	add(x, a, b)
+	Careful[T]().LayerNorm(y, x, gamma, beta, mean, shift, rstd, eps, false)
+}
+
+func (formulas[T]) rmsNormOfSum(y, x, a, b, gamma, rstd []T, eps float64, _ bool) {
+	add(x, a, b)
+	Careful[T]().RMSNorm(y, x, gamma, rstd, eps, false)
+}
+
+func (f formulas[T]) layerNormBackwardPlus(dx, x, dy, d, gamma, mean, shift, rstd, dgamma, dbeta []T, _ bool) {
+	f.layerNormBackward(dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta, false)
+	add(dx, dx, d)
+}
+
+func (f formulas[T]) rmsNormBackwardPlus(dx, x, dy, d, gamma, rstd, dgamma []T, _ bool) {
+	f.rmsNormBackward(dx, x, dy, gamma, rstd, dgamma, false)
+	add(dx, dx, d)
 }
 
 // rowGradient is the backward pass of one row, whose mean is taken off unless dbeta is nil.

@@ -32,10 +32,22 @@ func layerNormF32AVX2(y []float32, x []float32, gamma []float32, beta []float32,
 func rMSNormF32AVX2(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
 
 //go:noescape
+func layerNormOfSumF32AVX2(y []float32, x []float32, a []float32, b []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func rMSNormOfSumF32AVX2(y []float32, x []float32, a []float32, b []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
 func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 
 //go:noescape
 func rMSNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+
+//go:noescape
+func layerNormBackwardPlusF32AVX2(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+
+//go:noescape
+func rMSNormBackwardPlusF32AVX2(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 
 //go:noescape
 func columnSumsF32AVX2(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
@@ -113,10 +125,22 @@ func layerNormF64AVX2(y []float64, x []float64, gamma []float64, beta []float64,
 func rMSNormF64AVX2(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
 
 //go:noescape
+func layerNormOfSumF64AVX2(y []float64, x []float64, a []float64, b []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func rMSNormOfSumF64AVX2(y []float64, x []float64, a []float64, b []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
 func layerNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
 
 //go:noescape
 func rMSNormBackwardF64AVX2(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+
+//go:noescape
+func layerNormBackwardPlusF64AVX2(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+
+//go:noescape
+func rMSNormBackwardPlusF64AVX2(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 
 //go:noescape
 func columnSumsF64AVX2(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)
@@ -194,10 +218,22 @@ func layerNormF32AVX512(y []float32, x []float32, gamma []float32, beta []float3
 func rMSNormF32AVX512(y []float32, x []float32, gamma []float32, rstd []float32, eps float64, stream bool)
 
 //go:noescape
+func layerNormOfSumF32AVX512(y []float32, x []float32, a []float32, b []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
+func rMSNormOfSumF32AVX512(y []float32, x []float32, a []float32, b []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+
+//go:noescape
 func layerNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 
 //go:noescape
 func rMSNormBackwardF32AVX512(dx []float32, x []float32, dy []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+
+//go:noescape
+func layerNormBackwardPlusF32AVX512(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+
+//go:noescape
+func rMSNormBackwardPlusF32AVX512(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
 
 //go:noescape
 func columnSumsF32AVX512(sum []float32, squares []float32, pilot []float32, x []float32, rows int, stride int)
@@ -275,10 +311,22 @@ func layerNormF64AVX512(y []float64, x []float64, gamma []float64, beta []float6
 func rMSNormF64AVX512(y []float64, x []float64, gamma []float64, rstd []float64, eps float64, stream bool)
 
 //go:noescape
+func layerNormOfSumF64AVX512(y []float64, x []float64, a []float64, b []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
+func rMSNormOfSumF64AVX512(y []float64, x []float64, a []float64, b []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+
+//go:noescape
 func layerNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
 
 //go:noescape
 func rMSNormBackwardF64AVX512(dx []float64, x []float64, dy []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+
+//go:noescape
+func layerNormBackwardPlusF64AVX512(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+
+//go:noescape
+func rMSNormBackwardPlusF64AVX512(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
 
 //go:noescape
 func columnSumsF64AVX512(sum []float64, squares []float64, pilot []float64, x []float64, rows int, stride int)

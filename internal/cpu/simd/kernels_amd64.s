@@ -583,14 +583,18 @@ block29:
 	JL      rest33
 
 vectors32:
-	VADDPS (R9), Y0, Y0
-	VADDPS (R9)(DX*1), Y2, Y2
-	ADDQ   $+32, R9
-	VADDPS (R9), Y1, Y1
-	VADDPS (R9)(DX*1), Y3, Y3
-	ADDQ   $+32, R9
-	SUBQ   $0x10, R10
-	JGE    vectors32
+	VMOVUPS (R9), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS (R9)(DX*1), Y4
+	VADDPS  Y4, Y2, Y2
+	ADDQ    $+32, R9
+	VMOVUPS (R9), Y4
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS (R9)(DX*1), Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $+32, R9
+	SUBQ    $0x10, R10
+	JGE     vectors32
 
 rest33:
 	VADDPS       Y1, Y0, Y0
@@ -845,8 +849,10 @@ block42:
 	JL      rest46
 
 vectors45:
-	VADDPS      (R10), Y3, Y3
-	VADDPS      (R10)(DX*1), Y5, Y5
+	VMOVUPS     (R10), Y7
+	VADDPS      Y7, Y3, Y3
+	VMOVUPS     (R10)(DX*1), Y7
+	VADDPS      Y7, Y5, Y5
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Y7
 	VSUBPS      Y1, Y7, Y7
@@ -860,8 +866,10 @@ vectors45:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
-	VADDPS      (R10), Y4, Y4
-	VADDPS      (R10)(DX*1), Y6, Y6
+	VMOVUPS     (R10), Y7
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     (R10)(DX*1), Y7
+	VADDPS      Y7, Y6, Y6
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Y7
 	VSUBPS      Y1, Y7, Y7
@@ -1209,12 +1217,14 @@ block63:
 	JL      rest67
 
 vectors66:
-	VADDPS (DX), Y0, Y0
-	ADDQ   $+32, DX
-	VADDPS (DX), Y1, Y1
-	ADDQ   $+32, DX
-	SUBQ   $0x10, DI
-	JGE    vectors66
+	VMOVUPS (DX), Y2
+	VADDPS  Y2, Y0, Y0
+	ADDQ    $+32, DX
+	VMOVUPS (DX), Y2
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $+32, DX
+	SUBQ    $0x10, DI
+	JGE     vectors66
 
 rest67:
 	VADDPS       Y1, Y0, Y0
@@ -1440,22 +1450,28 @@ block81:
 	JL      rest85
 
 vectors84:
-	VADDPS (DI), Y1, Y1
-	VADDPS (DI)(DX*1), Y3, Y3
-	ADDQ   $+32, DI
-	VADDPS (DI), Y2, Y2
-	VADDPS (DI)(DX*1), Y4, Y4
-	ADDQ   $+32, DI
-	SUBQ   $0x10, R8
-	JGE    vectors84
+	VMOVUPS (DI), Y5
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (DI)(DX*1), Y5
+	VADDPS  Y5, Y3, Y3
+	ADDQ    $+32, DI
+	VMOVUPS (DI), Y5
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS (DI)(DX*1), Y5
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $+32, DI
+	SUBQ    $0x10, R8
+	JGE     vectors84
 
 rest85:
 	ADDQ       $0x10, R8
 	JZ         done86
 	SUBQ       $0x08, R8
 	JL         last87
-	VADDPS     (DI), Y1, Y1
-	VADDPS     (DI)(DX*1), Y3, Y3
+	VMOVUPS    (DI), Y5
+	VADDPS     Y5, Y1, Y1
+	VMOVUPS    (DI)(DX*1), Y5
+	VADDPS     Y5, Y3, Y3
 	ADDQ       $+32, DI
 	TESTQ      R8, R8
 	JZ         done86
@@ -1844,19 +1860,22 @@ block104:
 	JL      rest108
 
 vectors107:
-	VADDPS (DI), Y1, Y1
-	ADDQ   $+32, DI
-	VADDPS (DI), Y2, Y2
-	ADDQ   $+32, DI
-	SUBQ   $0x10, R8
-	JGE    vectors107
+	VMOVUPS (DI), Y3
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $+32, DI
+	VMOVUPS (DI), Y3
+	VADDPS  Y3, Y2, Y2
+	ADDQ    $+32, DI
+	SUBQ    $0x10, R8
+	JGE     vectors107
 
 rest108:
 	ADDQ       $0x10, R8
 	JZ         done109
 	SUBQ       $0x08, R8
 	JL         last110
-	VADDPS     (DI), Y1, Y1
+	VMOVUPS    (DI), Y3
+	VADDPS     Y3, Y1, Y1
 	ADDQ       $+32, DI
 	TESTQ      R8, R8
 	JZ         done109
@@ -2796,6 +2815,2508 @@ done123:
 	VZEROUPPER
 	RET
 
+// func layerNormOfSumF32AVX2(y []float32, x []float32, a []float32, b []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormOfSumF32AVX2(SB), NOSPLIT, $328-225
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	CMPB    stream+224(FP), $0x00
+	JE      plain185
+	MOVQ    DX, CX
+	ADDQ    CX, CX
+	MOVQ    $0x00002000, DI
+	CMPQ    CX, DI
+	CMOVQCS DI, CX
+	XORQ    CX, CX
+	LEAQ    2(CX), DI
+	CMPQ    DI, rstd_len+200(FP)
+	JG      rest189
+	MOVQ    BX, DI
+	MOVQ    BX, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block190:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000400, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R11
+	JL      rest194
+
+vectors193:
+	VMOVUPS (R9), Y4
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R8)
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS (R9)(DX*1), Y4
+	VADDPS  (R10)(DX*1), Y4, Y4
+	VMOVUPS Y4, (R8)(DX*1)
+	VADDPS  Y4, Y2, Y2
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	VMOVUPS (R9), Y4
+	VADDPS  (R10), Y4, Y4
+	VMOVUPS Y4, (R8)
+	VADDPS  Y4, Y1, Y1
+	VMOVUPS (R9)(DX*1), Y4
+	VADDPS  (R10)(DX*1), Y4, Y4
+	VMOVUPS Y4, (R8)(DX*1)
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	SUBQ    $0x10, R11
+	JGE     vectors193
+
+rest194:
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPS       X1, X2, X2
+	VUNPCKLPS    X2, X0, X1
+	VUNPCKHPS    X2, X0, X0
+	VADDPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000400
+	JLE          summed192
+	CMPQ         (SP), AX
+	JNE          further191
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further191:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block190
+
+summed192:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y0
+	VBROADCASTSS 4(R8)(CX*4), Y2
+	MOVQ         BX, R8
+	MOVQ         AX, (SP)
+
+block196:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 72(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 104(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 136(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 168(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 200(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 232(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 264(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPS Y10, 296(SP)
+	SUBQ    $0x10, R9
+	JL      rest200
+
+vectors199:
+	VMOVUPS     (R8), Y10
+	VSUBPS      Y0, Y10, Y10
+	VADDPS      Y10, Y1, Y1
+	VFMADD231PS Y10, Y10, Y3
+	VMOVUPS     (R8)(DX*1), Y10
+	VSUBPS      Y2, Y10, Y10
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y10, Y5
+	ADDQ        $+32, R8
+	VMOVUPS     (R8), Y10
+	VSUBPS      Y0, Y10, Y10
+	VADDPS      Y10, Y7, Y7
+	VFMADD231PS Y10, Y10, Y4
+	VMOVUPS     (R8)(DX*1), Y10
+	VSUBPS      Y2, Y10, Y10
+	VADDPS      Y10, Y9, Y9
+	VFMADD231PS Y10, Y10, Y6
+	ADDQ        $+32, R8
+	TESTQ       $0x00000070, R9
+	JNZ         further202
+	CMPQ        R9, $0x10
+	JL          further202
+	VADDPS      72(SP), Y1, Y1
+	VMOVUPS     Y1, 72(SP)
+	VXORPS      Y1, Y1, Y1
+	VADDPS      104(SP), Y7, Y7
+	VMOVUPS     Y7, 104(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPS      136(SP), Y8, Y8
+	VMOVUPS     Y8, 136(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      168(SP), Y9, Y9
+	VMOVUPS     Y9, 168(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPS      200(SP), Y3, Y3
+	VMOVUPS     Y3, 200(SP)
+	VXORPS      Y3, Y3, Y3
+	VADDPS      232(SP), Y4, Y4
+	VMOVUPS     Y4, 232(SP)
+	VXORPS      Y4, Y4, Y4
+	VADDPS      264(SP), Y5, Y5
+	VMOVUPS     Y5, 264(SP)
+	VXORPS      Y5, Y5, Y5
+	VADDPS      296(SP), Y6, Y6
+	VMOVUPS     Y6, 296(SP)
+	VXORPS      Y6, Y6, Y6
+
+further202:
+	SUBQ $0x10, R9
+	JGE  vectors199
+
+rest200:
+	VADDPS       72(SP), Y1, Y1
+	VADDPS       104(SP), Y7, Y7
+	VADDPS       136(SP), Y8, Y8
+	VADDPS       168(SP), Y9, Y9
+	VADDPS       200(SP), Y3, Y3
+	VADDPS       232(SP), Y4, Y4
+	VADDPS       264(SP), Y5, Y5
+	VADDPS       296(SP), Y6, Y6
+	VADDPS       Y7, Y1, Y1
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y1, X7
+	VADDPS       X7, X1, X1
+	VEXTRACTF128 $0x01, Y8, X7
+	VADDPS       X7, X8, X8
+	VUNPCKLPS    X8, X1, X7
+	VUNPCKHPS    X8, X1, X1
+	VADDPS       X1, X7, X7
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X7, X7, X1
+	VUNPCKHPD    X7, X7, X7
+	VADDPS       X7, X1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed198
+	CMPQ         (SP), AX
+	JNE          further197
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further197:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block196
+
+summed198:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y0, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), R8
+	VCVTPD2PSY   Y2, X3
+	VMOVSD       X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+
+loop187:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+200(FP)
+	JG           last188
+	MOVQ         BX, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSS -8(R11)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Y1
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Y2
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block203:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000400, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x10, R13
+	JL      rest207
+
+vectors206:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Y7
+	VADDPS      (R10), Y7, Y7
+	VMOVUPS     Y7, (R8)
+	VADDPS      Y7, Y3, Y3
+	VMOVUPS     (R9)(DX*1), Y7
+	VADDPS      (R10)(DX*1), Y7, Y7
+	VMOVUPS     Y7, (R8)(DX*1)
+	VADDPS      Y7, Y5, Y5
+	VMOVUPS     (DI), Y7
+	VSUBPS      Y1, Y7, Y7
+	VFMSUB213PS Y2, Y0, Y7
+	VMOVUPS     (R11), Y8
+	VFMADD213PS (R12), Y8, Y7
+	VMOVNTPS    Y7, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Y7
+	VADDPS      (R10), Y7, Y7
+	VMOVUPS     Y7, (R8)
+	VADDPS      Y7, Y4, Y4
+	VMOVUPS     (R9)(DX*1), Y7
+	VADDPS      (R10)(DX*1), Y7, Y7
+	VMOVUPS     Y7, (R8)(DX*1)
+	VADDPS      Y7, Y6, Y6
+	VMOVUPS     (DI), Y7
+	VSUBPS      Y1, Y7, Y7
+	VFMSUB213PS Y2, Y0, Y7
+	VMOVUPS     (R11), Y8
+	VFMADD213PS (R12), Y8, Y7
+	VMOVNTPS    Y7, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x10, R13
+	JGE         vectors206
+
+rest207:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000400
+	JLE          summed205
+	CMPQ         (SP), AX
+	JNE          further204
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+
+further204:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block203
+
+summed205:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	VBROADCASTSS 4(R8)(CX*4), Y3
+	MOVQ         BX, R8
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y4
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y5
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Y6
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block209:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 72(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 104(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 136(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 168(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 200(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 232(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 264(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPS Y13, 296(SP)
+	SUBQ    $0x10, R13
+	JL      rest213
+
+vectors212:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R8), Y13
+	VSUBPS      Y1, Y13, Y13
+	VADDPS      Y13, Y0, Y0
+	VFMADD231PS Y13, Y13, Y2
+	VMOVUPS     (R8)(DX*1), Y13
+	VSUBPS      Y3, Y13, Y13
+	VADDPS      Y13, Y11, Y11
+	VFMADD231PS Y13, Y13, Y8
+	VMOVUPS     (DI), Y13
+	VSUBPS      Y5, Y13, Y13
+	VFMSUB213PS Y6, Y4, Y13
+	VMOVUPS     (R11), Y14
+	VFMADD213PS (R12), Y14, Y13
+	VMOVNTPS    Y13, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R8), Y13
+	VSUBPS      Y1, Y13, Y13
+	VADDPS      Y13, Y10, Y10
+	VFMADD231PS Y13, Y13, Y7
+	VMOVUPS     (R8)(DX*1), Y13
+	VSUBPS      Y3, Y13, Y13
+	VADDPS      Y13, Y12, Y12
+	VFMADD231PS Y13, Y13, Y9
+	VMOVUPS     (DI), Y13
+	VSUBPS      Y5, Y13, Y13
+	VFMSUB213PS Y6, Y4, Y13
+	VMOVUPS     (R11), Y14
+	VFMADD213PS (R12), Y14, Y13
+	VMOVNTPS    Y13, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       $0x00000070, R13
+	JNZ         further215
+	CMPQ        R13, $0x10
+	JL          further215
+	VADDPS      72(SP), Y0, Y0
+	VMOVUPS     Y0, 72(SP)
+	VXORPS      Y0, Y0, Y0
+	VADDPS      104(SP), Y10, Y10
+	VMOVUPS     Y10, 104(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPS      136(SP), Y11, Y11
+	VMOVUPS     Y11, 136(SP)
+	VXORPS      Y11, Y11, Y11
+	VADDPS      168(SP), Y12, Y12
+	VMOVUPS     Y12, 168(SP)
+	VXORPS      Y12, Y12, Y12
+	VADDPS      200(SP), Y2, Y2
+	VMOVUPS     Y2, 200(SP)
+	VXORPS      Y2, Y2, Y2
+	VADDPS      232(SP), Y7, Y7
+	VMOVUPS     Y7, 232(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPS      264(SP), Y8, Y8
+	VMOVUPS     Y8, 264(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      296(SP), Y9, Y9
+	VMOVUPS     Y9, 296(SP)
+	VXORPS      Y9, Y9, Y9
+
+further215:
+	SUBQ $0x10, R13
+	JGE  vectors212
+
+rest213:
+	VADDPS       72(SP), Y0, Y0
+	VADDPS       104(SP), Y10, Y10
+	VADDPS       136(SP), Y11, Y11
+	VADDPS       168(SP), Y12, Y12
+	VADDPS       200(SP), Y2, Y2
+	VADDPS       232(SP), Y7, Y7
+	VADDPS       264(SP), Y8, Y8
+	VADDPS       296(SP), Y9, Y9
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y12, Y11, Y11
+	VEXTRACTF128 $0x01, Y0, X10
+	VADDPS       X10, X0, X0
+	VEXTRACTF128 $0x01, Y11, X10
+	VADDPS       X10, X11, X11
+	VUNPCKLPS    X11, X0, X10
+	VUNPCKHPS    X11, X0, X0
+	VADDPS       X0, X10, X10
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X10, X10, X0
+	VUNPCKHPD    X10, X10, X10
+	VADDPS       X10, X0, X0
+	VCVTPS2PD    X0, Y0
+	VADDPS       Y7, Y2, Y2
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y2, X7
+	VADDPS       X7, X2, X2
+	VEXTRACTF128 $0x01, Y8, X7
+	VADDPS       X7, X8, X8
+	VUNPCKLPS    X8, X2, X7
+	VUNPCKHPS    X8, X2, X2
+	VADDPS       X2, X7, X7
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X7, X7, X2
+	VUNPCKHPD    X7, X7, X7
+	VADDPS       X7, X2, X2
+	VCVTPS2PD    X2, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed211
+	CMPQ         (SP), AX
+	JNE          further210
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further210:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block209
+
+summed211:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, Y1
+	VANDPD       Y1, Y3, Y3
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VCVTPD2PSY   Y1, X2
+	VMOVSD       X2, (R8)(CX*4)
+	VCVTPS2PD    X2, Y2
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y3, X3
+	VMOVSD       X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+168(FP), R8
+	VCVTPD2PSY   Y2, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+	JMP          loop187
+
+last188:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS -8(R8)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS -8(R9)(CX*4), Y1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS -8(R9)(CX*4), Y2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest217
+
+vectors216:
+	VMOVUPS     (DI), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (R8), Y4
+	VFMADD213PS (R9), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors216
+
+rest217:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS -4(R8)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Y1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Y2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest220
+
+vectors219:
+	VMOVUPS     (DI), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (R8), Y4
+	VFMADD213PS (R9), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors219
+
+rest220:
+rest189:
+rows222:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done223
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block224:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x10, R10
+	JL      rest228
+
+vectors227:
+	VMOVUPS (R8), Y2
+	VADDPS  (R9), Y2, Y2
+	VMOVUPS Y2, (DI)
+	VADDPS  Y2, Y0, Y0
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPS (R8), Y2
+	VADDPS  (R9), Y2, Y2
+	VMOVUPS Y2, (DI)
+	VADDPS  Y2, Y1, Y1
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x10, R10
+	JGE     vectors227
+
+rest228:
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000400
+	JLE          summed226
+	CMPQ         (SP), AX
+	JNE          further225
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further225:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block224
+
+summed226:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DI)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y0
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block230:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x10, R8
+	JL      rest234
+
+vectors233:
+	VMOVUPS     (DI), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y1, Y1
+	VFMADD231PS Y9, Y9, Y2
+	ADDQ        $+32, DI
+	VMOVUPS     (DI), Y9
+	VSUBPS      Y0, Y9, Y9
+	VADDPS      Y9, Y4, Y4
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further236
+	CMPQ        R8, $0x10
+	JL          further236
+	VADDPS      Y1, Y5, Y5
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPS      Y2, Y7, Y7
+	VXORPS      Y2, Y2, Y2
+	VADDPS      Y3, Y8, Y8
+	VXORPS      Y3, Y3, Y3
+
+further236:
+	SUBQ $0x10, R8
+	JGE  vectors233
+
+rest234:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y4, Y4
+	VADDPS       Y7, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y4, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X4
+	VADDPS       X4, X1, X1
+	VUNPCKLPS    X1, X1, X4
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X4, X1
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed232
+	CMPQ         (SP), AX
+	JNE          further231
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 40(SP)
+
+further231:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block230
+
+summed232:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y0, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), DI
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (DI)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (DI)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (DI)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), DI
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (DI)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), DI
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         shift_base+168(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y2
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest238
+
+vectors237:
+	VMOVUPS     (BX), Y3
+	VSUBPS      Y1, Y3, Y3
+	VFMSUB213PS Y2, Y0, Y3
+	VMOVUPS     (DI), Y4
+	VFMADD213PS (R8), Y4, Y3
+	VMOVNTPS    Y3, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x08, R9
+	JGE         vectors237
+
+rest238:
+	ADDQ $0x01, CX
+	JMP  rows222
+
+done223:
+	SFENCE
+	JMP done186
+
+plain185:
+	XORQ CX, CX
+
+rows240:
+	LEAQ  2(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done241
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block242:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R10
+	JL      rest246
+
+vectors245:
+	VMOVUPS (R8), Y5
+	VADDPS  (R9), Y5, Y5
+	VMOVUPS Y5, (DI)
+	VADDPS  Y5, Y1, Y1
+	VMOVUPS (R8)(DX*1), Y5
+	VADDPS  (R9)(DX*1), Y5, Y5
+	VMOVUPS Y5, (DI)(DX*1)
+	VADDPS  Y5, Y3, Y3
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPS (R8), Y5
+	VADDPS  (R9), Y5, Y5
+	VMOVUPS Y5, (DI)
+	VADDPS  Y5, Y2, Y2
+	VMOVUPS (R8)(DX*1), Y5
+	VADDPS  (R9)(DX*1), Y5, Y5
+	VMOVUPS Y5, (DI)(DX*1)
+	VADDPS  Y5, Y4, Y4
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x10, R10
+	JGE     vectors245
+
+rest246:
+	ADDQ       $0x10, R10
+	JZ         done247
+	SUBQ       $0x08, R10
+	JL         last248
+	VMOVUPS    (R8), Y5
+	VADDPS     (R9), Y5, Y5
+	VMOVUPS    Y5, (DI)
+	VADDPS     Y5, Y1, Y1
+	VMOVUPS    (R8)(DX*1), Y5
+	VADDPS     (R9)(DX*1), Y5, Y5
+	VMOVUPS    Y5, (DI)(DX*1)
+	VADDPS     Y5, Y3, Y3
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	TESTQ      R10, R10
+	JZ         done247
+	VMASKMOVPS (R8), Y0, Y5
+	VMASKMOVPS (R9), Y0, Y6
+	VADDPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DI)
+	VADDPS     Y5, Y2, Y2
+	VMASKMOVPS (R8)(DX*1), Y0, Y5
+	VMASKMOVPS (R9)(DX*1), Y0, Y6
+	VADDPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DI)(DX*1)
+	VADDPS     Y5, Y4, Y4
+	JMP        done247
+
+last248:
+	VMASKMOVPS (R8), Y0, Y5
+	VMASKMOVPS (R9), Y0, Y6
+	VADDPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DI)
+	VADDPS     Y5, Y1, Y1
+	VMASKMOVPS (R8)(DX*1), Y0, Y5
+	VMASKMOVPS (R9)(DX*1), Y0, Y6
+	VADDPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y0, (DI)(DX*1)
+	VADDPS     Y5, Y3, Y3
+
+done247:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X1, X2
+	VUNPCKHPS    X3, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000400
+	JLE          summed244
+	CMPQ         (SP), AX
+	JNE          further243
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further243:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block242
+
+summed244:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	VBROADCASTSS 4(DI)(CX*4), Y3
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block249:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 72(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 104(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 136(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 168(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 200(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 232(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 264(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPS Y11, 296(SP)
+	SUBQ    $0x10, R8
+	JL      rest253
+
+vectors252:
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
+	ADDQ        $+32, DI
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y8, Y8
+	VFMADD231PS Y11, Y11, Y5
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y10, Y10
+	VFMADD231PS Y11, Y11, Y7
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further255
+	CMPQ        R8, $0x10
+	JL          further255
+	VADDPS      72(SP), Y2, Y2
+	VMOVUPS     Y2, 72(SP)
+	VXORPS      Y2, Y2, Y2
+	VADDPS      104(SP), Y8, Y8
+	VMOVUPS     Y8, 104(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPS      136(SP), Y9, Y9
+	VMOVUPS     Y9, 136(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPS      168(SP), Y10, Y10
+	VMOVUPS     Y10, 168(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPS      200(SP), Y4, Y4
+	VMOVUPS     Y4, 200(SP)
+	VXORPS      Y4, Y4, Y4
+	VADDPS      232(SP), Y5, Y5
+	VMOVUPS     Y5, 232(SP)
+	VXORPS      Y5, Y5, Y5
+	VADDPS      264(SP), Y6, Y6
+	VMOVUPS     Y6, 264(SP)
+	VXORPS      Y6, Y6, Y6
+	VADDPS      296(SP), Y7, Y7
+	VMOVUPS     Y7, 296(SP)
+	VXORPS      Y7, Y7, Y7
+
+further255:
+	SUBQ $0x10, R8
+	JGE  vectors252
+
+rest253:
+	ADDQ        $0x10, R8
+	JZ          done254
+	SUBQ        $0x08, R8
+	JL          last256
+	VMOVUPS     (DI), Y11
+	VSUBPS      Y1, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMOVUPS     (DI)(DX*1), Y11
+	VSUBPS      Y3, Y11, Y11
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done254
+	VMASKMOVPS  (DI), Y0, Y11
+	VSUBPS      Y1, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y8, Y8
+	VFMADD231PS Y11, Y11, Y5
+	VMASKMOVPS  (DI)(DX*1), Y0, Y11
+	VSUBPS      Y3, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y10, Y10
+	VFMADD231PS Y11, Y11, Y7
+	JMP         done254
+
+last256:
+	VMASKMOVPS  (DI), Y0, Y11
+	VSUBPS      Y1, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y2, Y2
+	VFMADD231PS Y11, Y11, Y4
+	VMASKMOVPS  (DI)(DX*1), Y0, Y11
+	VSUBPS      Y3, Y11, Y11
+	VANDPS      Y0, Y11, Y11
+	VADDPS      Y11, Y9, Y9
+	VFMADD231PS Y11, Y11, Y6
+
+done254:
+	VADDPS       72(SP), Y2, Y2
+	VADDPS       104(SP), Y8, Y8
+	VADDPS       136(SP), Y9, Y9
+	VADDPS       168(SP), Y10, Y10
+	VADDPS       200(SP), Y4, Y4
+	VADDPS       232(SP), Y5, Y5
+	VADDPS       264(SP), Y6, Y6
+	VADDPS       296(SP), Y7, Y7
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y2, X8
+	VADDPS       X8, X2, X2
+	VEXTRACTF128 $0x01, Y9, X8
+	VADDPS       X8, X9, X9
+	VUNPCKLPS    X9, X2, X8
+	VUNPCKHPS    X9, X2, X2
+	VADDPS       X2, X8, X8
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X8, X8, X2
+	VUNPCKHPD    X8, X8, X8
+	VADDPS       X8, X2, X2
+	VCVTPS2PD    X2, Y2
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y4, X5
+	VADDPS       X5, X4, X4
+	VEXTRACTF128 $0x01, Y6, X5
+	VADDPS       X5, X6, X6
+	VUNPCKLPS    X6, X4, X5
+	VUNPCKHPS    X6, X4, X4
+	VADDPS       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X5, X4
+	VUNPCKHPD    X5, X5, X5
+	VADDPS       X5, X4, X4
+	VCVTPS2PD    X4, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed251
+	CMPQ         (SP), AX
+	JNE          further250
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further250:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block249
+
+summed251:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y4, Y4
+	VMULPD       Y2, Y2, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y4, Y1, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y3, Y3
+	VMOVUPD      Y2, Y1
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y1, Y1
+	VBROADCASTSD eps+216(FP), Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
+	MOVQ         rstd_base+192(FP), DI
+	VCVTPD2PSY   Y3, X4
+	VMOVSD       X4, (DI)(CX*4)
+	VCVTPS2PD    X4, Y4
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSD       (DI)(CX*4), X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	VSUBPD       Y1, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+168(FP), DI
+	VCVTPD2PSY   Y4, X1
+	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest258
+
+vectors257:
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors257
+
+rest258:
+	ADDQ        $0x08, R10
+	JZ          done259
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done259:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest261
+
+vectors260:
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors260
+
+rest261:
+	ADDQ        $0x08, R10
+	JZ          done262
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done262:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x02, CX
+	JMP  rows240
+
+done241:
+rows263:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done264
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block265:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x10, R10
+	JL      rest269
+
+vectors268:
+	VMOVUPS (R8), Y3
+	VADDPS  (R9), Y3, Y3
+	VMOVUPS Y3, (DI)
+	VADDPS  Y3, Y1, Y1
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPS (R8), Y3
+	VADDPS  (R9), Y3, Y3
+	VMOVUPS Y3, (DI)
+	VADDPS  Y3, Y2, Y2
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x10, R10
+	JGE     vectors268
+
+rest269:
+	ADDQ       $0x10, R10
+	JZ         done270
+	SUBQ       $0x08, R10
+	JL         last271
+	VMOVUPS    (R8), Y3
+	VADDPS     (R9), Y3, Y3
+	VMOVUPS    Y3, (DI)
+	VADDPS     Y3, Y1, Y1
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	TESTQ      R10, R10
+	JZ         done270
+	VMASKMOVPS (R8), Y0, Y3
+	VMASKMOVPS (R9), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	VADDPS     Y3, Y2, Y2
+	JMP        done270
+
+last271:
+	VMASKMOVPS (R8), Y0, Y3
+	VMASKMOVPS (R9), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	VADDPS     Y3, Y1, Y1
+
+done270:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000400
+	JLE          summed267
+	CMPQ         (SP), AX
+	JNE          further266
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further266:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block265
+
+summed267:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y1
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block272:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x10, R8
+	JL      rest276
+
+vectors275:
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
+	ADDQ        $+32, DI
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y10, Y4
+	ADDQ        $+32, DI
+	TESTQ       $0x00000070, R8
+	JNZ         further278
+	CMPQ        R8, $0x10
+	JL          further278
+	VADDPS      Y2, Y6, Y6
+	VXORPS      Y2, Y2, Y2
+	VADDPS      Y5, Y7, Y7
+	VXORPS      Y5, Y5, Y5
+	VADDPS      Y3, Y8, Y8
+	VXORPS      Y3, Y3, Y3
+	VADDPS      Y4, Y9, Y9
+	VXORPS      Y4, Y4, Y4
+
+further278:
+	SUBQ $0x10, R8
+	JGE  vectors275
+
+rest276:
+	ADDQ        $0x10, R8
+	JZ          done277
+	SUBQ        $0x08, R8
+	JL          last279
+	VMOVUPS     (DI), Y10
+	VSUBPS      Y1, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done277
+	VMASKMOVPS  (DI), Y0, Y10
+	VSUBPS      Y1, Y10, Y10
+	VANDPS      Y0, Y10, Y10
+	VADDPS      Y10, Y5, Y5
+	VFMADD231PS Y10, Y10, Y4
+	JMP         done277
+
+last279:
+	VMASKMOVPS  (DI), Y0, Y10
+	VSUBPS      Y1, Y10, Y10
+	VANDPS      Y0, Y10, Y10
+	VADDPS      Y10, Y2, Y2
+	VFMADD231PS Y10, Y10, Y3
+
+done277:
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y3, Y3
+	VADDPS       Y9, Y4, Y4
+	VADDPS       Y5, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X5
+	VADDPS       X5, X2, X2
+	VUNPCKLPS    X2, X2, X5
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X5, X5
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X5, X5, X2
+	VUNPCKHPD    X5, X5, X5
+	VADDPS       X5, X2, X2
+	VCVTPS2PD    X2, Y2
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X3, X3, X4
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed274
+	CMPQ         (SP), AX
+	JNE          further273
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further273:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block272
+
+summed274:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y4, Y4
+	VMULPD       Y2, Y2, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y4, Y1, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y3, Y3
+	VMOVUPD      Y2, Y1
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y1, Y1
+	VBROADCASTSD eps+216(FP), Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
+	MOVQ         rstd_base+192(FP), DI
+	VCVTPD2PSY   Y3, X4
+	VMOVSS       X4, (DI)(CX*4)
+	VCVTPS2PD    X4, Y4
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSS       (DI)(CX*4), X4
+	VCVTPS2PD    X4, Y4
+	VADDPD       Y4, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VCVTPD2PSY   Y1, X1
+	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	VSUBPD       Y1, Y4, Y4
+	VADDPD       Y2, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+168(FP), DI
+	VCVTPD2PSY   Y4, X1
+	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, DI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest281
+
+vectors280:
+	VMOVUPS     (BX), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMOVUPS     (R8), Y5
+	VFMADD213PS (R9), Y5, Y4
+	VMOVUPS     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x08, R10
+	JGE         vectors280
+
+rest281:
+	ADDQ        $0x08, R10
+	JZ          done282
+	VMASKMOVPS  (BX), Y0, Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMSUB213PS Y3, Y1, Y4
+	VMASKMOVPS  (R8), Y0, Y1
+	VMASKMOVPS  (R9), Y0, Y2
+	VFMADD213PS Y2, Y1, Y4
+	VMASKMOVPS  Y4, Y0, (SI)
+
+done282:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows263
+
+done264:
+done186:
+	VZEROUPPER
+	RET
+
+// func rMSNormOfSumF32AVX2(y []float32, x []float32, a []float32, b []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormOfSumF32AVX2(SB), NOSPLIT, $328-153
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	CMPB    stream+152(FP), $0x00
+	JE      plain283
+	MOVQ    DX, CX
+	MOVQ    $0x00002000, DI
+	CMPQ    CX, DI
+	CMOVQCS DI, CX
+	XORQ    CX, CX
+	LEAQ    1(CX), DI
+	CMPQ    DI, rstd_len+128(FP)
+	JG      rest287
+	MOVQ    BX, DI
+	MOVQ    BX, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block288:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R11
+	JL      rest292
+
+vectors291:
+	VMOVUPS     (R9), Y4
+	VADDPS      (R10), Y4, Y4
+	VMOVUPS     Y4, (R8)
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	VMOVUPS     (R9), Y4
+	VADDPS      (R10), Y4, Y4
+	VMOVUPS     Y4, (R8)
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	TESTQ       $0x00000070, R11
+	JNZ         further294
+	CMPQ        R11, $0x10
+	JL          further294
+	VADDPS      Y0, Y2, Y2
+	VXORPS      Y0, Y0, Y0
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+
+further294:
+	SUBQ $0x10, R11
+	JGE  vectors291
+
+rest292:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000200
+	JLE          summed290
+	CMPQ         (SP), AX
+	JNE          further289
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further289:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block288
+
+summed290:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), R8
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+
+loop285:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           last286
+	MOVQ         BX, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         AX, (SP)
+
+block295:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R12
+	JL      rest299
+
+vectors298:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Y5
+	VADDPS      (R10), Y5, Y5
+	VMOVUPS     Y5, (R8)
+	VFMADD231PS Y5, Y5, Y1
+	VMOVUPS     (DI), Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      (R11), Y5, Y5
+	VMOVNTPS    Y5, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Y5
+	VADDPS      (R10), Y5, Y5
+	VMOVUPS     Y5, (R8)
+	VFMADD231PS Y5, Y5, Y2
+	VMOVUPS     (DI), Y5
+	VMULPS      Y0, Y5, Y5
+	VMULPS      (R11), Y5, Y5
+	VMOVNTPS    Y5, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	TESTQ       $0x00000070, R12
+	JNZ         further301
+	CMPQ        R12, $0x10
+	JL          further301
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+
+further301:
+	SUBQ $0x10, R12
+	JGE  vectors298
+
+rest299:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed297
+	CMPQ         (SP), AX
+	JNE          further296
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further296:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block295
+
+summed297:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+	JMP          loop285
+
+last286:
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS -4(R8)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest303
+
+vectors302:
+	VMOVUPS  (DI), Y1
+	VMULPS   Y0, Y1, Y1
+	VMULPS   (R8), Y1, Y1
+	VMOVNTPS Y1, (SI)
+	ADDQ     $+32, DI
+	ADDQ     $+32, SI
+	ADDQ     $+32, R8
+	SUBQ     $0x08, R9
+	JGE      vectors302
+
+rest303:
+rest287:
+rows305:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done306
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block307:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R10
+	JL      rest311
+
+vectors310:
+	VMOVUPS     (R8), Y4
+	VADDPS      (R9), Y4, Y4
+	VMOVUPS     Y4, (DI)
+	VFMADD231PS Y4, Y4, Y0
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPS     (R8), Y4
+	VADDPS      (R9), Y4, Y4
+	VMOVUPS     Y4, (DI)
+	VFMADD231PS Y4, Y4, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further313
+	CMPQ        R10, $0x10
+	JL          further313
+	VADDPS      Y0, Y2, Y2
+	VXORPS      Y0, Y0, Y0
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+
+further313:
+	SUBQ $0x10, R10
+	JGE  vectors310
+
+rest311:
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPS       X1, X0, X0
+	VUNPCKLPS    X0, X0, X1
+	VUNPCKHPS    X0, X0, X0
+	VADDPS       X0, X1, X1
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X1, X1, X0
+	VUNPCKHPD    X1, X1, X1
+	VADDPS       X1, X0, X0
+	VCVTPS2PD    X0, Y0
+	CMPQ         AX, $0x00000200
+	JLE          summed309
+	CMPQ         (SP), AX
+	JNE          further308
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further308:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block307
+
+summed309:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), DI
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (DI)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+120(FP), DI
+	VBROADCASTSS (DI)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest315
+
+vectors314:
+	VMOVUPS  (BX), Y1
+	VMULPS   Y0, Y1, Y1
+	VMULPS   (DI), Y1, Y1
+	VMOVNTPS Y1, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, DI
+	SUBQ     $0x08, R8
+	JGE      vectors314
+
+rest315:
+	ADDQ $0x01, CX
+	JMP  rows305
+
+done306:
+	SFENCE
+	JMP done284
+
+plain283:
+	XORQ CX, CX
+
+rows317:
+	LEAQ  2(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done318
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block319:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x10, R10
+	JL      rest323
+
+vectors322:
+	VMOVUPS     (R8), Y9
+	VADDPS      (R9), Y9, Y9
+	VMOVUPS     Y9, (DI)
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     (R8)(DX*1), Y9
+	VADDPS      (R9)(DX*1), Y9, Y9
+	VMOVUPS     Y9, (DI)(DX*1)
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPS     (R8), Y9
+	VADDPS      (R9), Y9, Y9
+	VMOVUPS     Y9, (DI)
+	VFMADD231PS Y9, Y9, Y2
+	VMOVUPS     (R8)(DX*1), Y9
+	VADDPS      (R9)(DX*1), Y9, Y9
+	VMOVUPS     Y9, (DI)(DX*1)
+	VFMADD231PS Y9, Y9, Y4
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further325
+	CMPQ        R10, $0x10
+	JL          further325
+	VADDPS      Y1, Y5, Y5
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y6, Y6
+	VXORPS      Y2, Y2, Y2
+	VADDPS      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VADDPS      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
+
+further325:
+	SUBQ $0x10, R10
+	JGE  vectors322
+
+rest323:
+	ADDQ        $0x10, R10
+	JZ          done324
+	SUBQ        $0x08, R10
+	JL          last326
+	VMOVUPS     (R8), Y9
+	VADDPS      (R9), Y9, Y9
+	VMOVUPS     Y9, (DI)
+	VFMADD231PS Y9, Y9, Y1
+	VMOVUPS     (R8)(DX*1), Y9
+	VADDPS      (R9)(DX*1), Y9, Y9
+	VMOVUPS     Y9, (DI)(DX*1)
+	VFMADD231PS Y9, Y9, Y3
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       R10, R10
+	JZ          done324
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VADDPS      Y10, Y9, Y9
+	VMASKMOVPS  Y9, Y0, (DI)
+	VFMADD231PS Y9, Y9, Y2
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VADDPS      Y10, Y9, Y9
+	VMASKMOVPS  Y9, Y0, (DI)(DX*1)
+	VFMADD231PS Y9, Y9, Y4
+	JMP         done324
+
+last326:
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VADDPS      Y10, Y9, Y9
+	VMASKMOVPS  Y9, Y0, (DI)
+	VFMADD231PS Y9, Y9, Y1
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VADDPS      Y10, Y9, Y9
+	VMASKMOVPS  Y9, Y0, (DI)(DX*1)
+	VFMADD231PS Y9, Y9, Y3
+
+done324:
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X1, X2
+	VUNPCKHPS    X3, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed321
+	CMPQ         (SP), AX
+	JNE          further320
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further320:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block319
+
+summed321:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+120(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSD       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest328
+
+vectors327:
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors327
+
+rest328:
+	ADDQ       $0x08, R9
+	JZ         done329
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done329:
+	MOVQ         AX, R8
+	ANDQ         $0x00000007, R8
+	SHLQ         $0x02, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS 4(R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest331
+
+vectors330:
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors330
+
+rest331:
+	ADDQ       $0x08, R9
+	JZ         done332
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done332:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x02, CX
+	JMP  rows317
+
+done318:
+rows333:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done334
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block335:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R10
+	JL      rest339
+
+vectors338:
+	VMOVUPS     (R8), Y5
+	VADDPS      (R9), Y5, Y5
+	VMOVUPS     Y5, (DI)
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPS     (R8), Y5
+	VADDPS      (R9), Y5, Y5
+	VMOVUPS     Y5, (DI)
+	VFMADD231PS Y5, Y5, Y2
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further341
+	CMPQ        R10, $0x10
+	JL          further341
+	VADDPS      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPS      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+
+further341:
+	SUBQ $0x10, R10
+	JGE  vectors338
+
+rest339:
+	ADDQ        $0x10, R10
+	JZ          done340
+	SUBQ        $0x08, R10
+	JL          last342
+	VMOVUPS     (R8), Y5
+	VADDPS      (R9), Y5, Y5
+	VMOVUPS     Y5, (DI)
+	VFMADD231PS Y5, Y5, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       R10, R10
+	JZ          done340
+	VMASKMOVPS  (R8), Y0, Y5
+	VMASKMOVPS  (R9), Y0, Y6
+	VADDPS      Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y0, (DI)
+	VFMADD231PS Y5, Y5, Y2
+	JMP         done340
+
+last342:
+	VMASKMOVPS  (R8), Y0, Y5
+	VMASKMOVPS  (R9), Y0, Y6
+	VADDPS      Y6, Y5, Y5
+	VMASKMOVPS  Y5, Y0, (DI)
+	VFMADD231PS Y5, Y5, Y1
+
+done340:
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed337
+	CMPQ         (SP), AX
+	JNE          further336
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further336:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block335
+
+summed337:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y2
+	VADDPD       Y2, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+120(FP), DI
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, (DI)(CX*4)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, DI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS (R8)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest344
+
+vectors343:
+	VMOVUPS    (BX), Y2
+	VMULPS     Y1, Y2, Y2
+	VMULPS     (R8), Y2, Y2
+	VMOVUPS    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x08, R9
+	JGE        vectors343
+
+rest344:
+	ADDQ       $0x08, R9
+	JZ         done345
+	VMASKMOVPS (BX), Y0, Y2
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y1
+	VMULPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (SI)
+
+done345:
+	MOVQ AX, DI
+	ANDQ $0x00000007, DI
+	SHLQ $0x02, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows333
+
+done334:
+done284:
+	VZEROUPPER
+	RET
+
 // func layerNormBackwardF32AVX2(dx []float32, x []float32, dy []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $392-217
@@ -2812,14 +5333,14 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain185
+	JE           plain346
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done189
+	JG           done350
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -2835,7 +5356,7 @@ TEXT ·layerNormBackwardF32AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block190:
+block351:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -2845,9 +5366,9 @@ block190:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x10, R13
-	JL      rest194
+	JL      rest355
 
-vectors193:
+vectors354:
 	VMOVUPS     (R10), Y5
 	VMOVUPS     (R11), Y6
 	VMOVUPS     (R12), Y7
@@ -2887,9 +5408,9 @@ vectors193:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x10, R13
-	JGE         vectors193
+	JGE         vectors354
 
-rest194:
+rest355:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -2913,23 +5434,23 @@ rest194:
 	VADDPS       X2, X3, X3
 	VCVTPS2PD    X3, Y2
 	CMPQ         AX, $0x00000200
-	JLE          summed192
+	JLE          summed353
 	CMPQ         (SP), AX
-	JNE          further191
+	JNE          further352
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 40(SP)
 
-further191:
+further352:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block190
+	JG      block351
 
-summed192:
+summed353:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -2953,10 +5474,10 @@ summed192:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop187:
+loop348:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last188
+	JG           last349
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -2977,7 +5498,7 @@ loop187:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block196:
+block357:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
@@ -2987,9 +5508,9 @@ block196:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	SUBQ    $0x10, R14
-	JL      rest200
+	JL      rest361
 
-vectors199:
+vectors360:
 	VMOVUPS      (R11), Y9
 	VMOVUPS      (R12), Y10
 	VMOVUPS      (R13), Y11
@@ -3057,9 +5578,9 @@ vectors199:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
 	SUBQ         $0x10, R14
-	JGE          vectors199
+	JGE          vectors360
 
-rest200:
+rest361:
 	VADDPS       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X6
 	VADDPS       X6, X5, X5
@@ -3083,23 +5604,23 @@ rest200:
 	VADDPS       X6, X7, X7
 	VCVTPS2PD    X7, Y6
 	CMPQ         AX, $0x00000200
-	JLE          summed198
+	JLE          summed359
 	CMPQ         (SP), AX
-	JNE          further197
+	JNE          further358
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 8(SP)
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 40(SP)
 
-further197:
+further358:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	VADDPD  40(SP), Y6, Y6
 	VMOVUPD Y6, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block196
+	JG      block357
 
-summed198:
+summed359:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -3122,9 +5643,9 @@ summed198:
 	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop187
+	JMP          loop348
 
-last188:
+last349:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -3133,9 +5654,9 @@ last188:
 	VBROADCASTSS -4(BX)(CX*4), Y2
 	VBROADCASTSS 360(SP), Y3
 	SUBQ         $0x08, AX
-	JL           rest203
+	JL           rest364
 
-vectors202:
+vectors363:
 	VMOVUPS      (R8), Y4
 	VMOVUPS      (R9), Y5
 	VMULPS       (DX), Y5, Y5
@@ -3149,20 +5670,20 @@ vectors202:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x08, AX
-	JGE          vectors202
+	JGE          vectors363
 
-rest203:
-done189:
+rest364:
+done350:
 	SFENCE
-	JMP done186
+	JMP done347
 
-plain185:
+plain346:
 	XORQ CX, CX
 
-rows205:
+rows366:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done206
+	JG           done367
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -3185,7 +5706,7 @@ rows205:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block207:
+block368:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -3199,9 +5720,9 @@ block207:
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	SUBQ    $0x10, R13
-	JL      rest211
+	JL      rest372
 
-vectors210:
+vectors371:
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
@@ -3259,13 +5780,13 @@ vectors210:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x10, R13
-	JGE         vectors210
+	JGE         vectors371
 
-rest211:
+rest372:
 	ADDQ        $0x10, R13
-	JZ          done212
+	JZ          done373
 	SUBQ        $0x08, R13
-	JL          last213
+	JL          last374
 	VMOVUPS     (R10), Y11
 	VMOVUPS     (R11), Y12
 	VMOVUPS     (R12), Y13
@@ -3295,7 +5816,7 @@ rest211:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	TESTQ       R13, R13
-	JZ          done212
+	JZ          done373
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
@@ -3319,9 +5840,9 @@ rest211:
 	VADDPS      Y15, Y10, Y10
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
-	JMP         done212
+	JMP         done373
 
-last213:
+last374:
 	VMASKMOVPS  (R10), Y0, Y11
 	VMASKMOVPS  (R11), Y0, Y12
 	VMASKMOVPS  (R12), Y0, Y13
@@ -3346,7 +5867,7 @@ last213:
 	VMASKMOVPS  Y12, Y0, (R11)
 	VMASKMOVPS  Y13, Y0, (R12)
 
-done212:
+done373:
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X4
@@ -3376,23 +5897,23 @@ done212:
 	VADDPS       X4, X5, X5
 	VCVTPS2PD    X5, Y4
 	CMPQ         AX, $0x00000200
-	JLE          summed209
+	JLE          summed370
 	CMPQ         (SP), AX
-	JNE          further208
+	JNE          further369
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 8(SP)
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 40(SP)
 
-further208:
+further369:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block207
+	JG      block368
 
-summed209:
+summed370:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -3425,9 +5946,9 @@ summed209:
 	VBROADCASTSS 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest215
+	JL           rest376
 
-vectors214:
+vectors375:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -3443,11 +5964,11 @@ vectors214:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors214
+	JGE          vectors375
 
-rest215:
+rest376:
 	ADDQ         $0x08, R10
-	JZ           done216
+	JZ           done377
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -3458,7 +5979,7 @@ rest215:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done216:
+done377:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -3474,9 +5995,9 @@ done216:
 	VBROADCASTSS 364(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest218
+	JL           rest379
 
-vectors217:
+vectors378:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -3492,11 +6013,11 @@ vectors217:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors217
+	JGE          vectors378
 
-rest218:
+rest379:
 	ADDQ         $0x08, R10
-	JZ           done219
+	JZ           done380
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -3507,7 +6028,7 @@ rest218:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done219:
+done380:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3515,13 +6036,13 @@ done219:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows205
+	JMP  rows366
 
-done206:
-rows220:
+done367:
+rows381:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done221
+	JG           done382
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -3537,7 +6058,7 @@ rows220:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block222:
+block383:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -3547,9 +6068,9 @@ block222:
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	SUBQ    $0x10, R13
-	JL      rest226
+	JL      rest387
 
-vectors225:
+vectors386:
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
@@ -3589,13 +6110,13 @@ vectors225:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x10, R13
-	JGE         vectors225
+	JGE         vectors386
 
-rest226:
+rest387:
 	ADDQ        $0x10, R13
-	JZ          done227
+	JZ          done388
 	SUBQ        $0x08, R13
-	JL          last228
+	JL          last389
 	VMOVUPS     (R10), Y6
 	VMOVUPS     (R11), Y7
 	VMOVUPS     (R12), Y8
@@ -3616,7 +6137,7 @@ rest226:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	TESTQ       R13, R13
-	JZ          done227
+	JZ          done388
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
@@ -3631,9 +6152,9 @@ rest226:
 	VADDPS      Y10, Y5, Y5
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
-	JMP         done227
+	JMP         done388
 
-last228:
+last389:
 	VMASKMOVPS  (R10), Y0, Y6
 	VMASKMOVPS  (R11), Y0, Y7
 	VMASKMOVPS  (R12), Y0, Y8
@@ -3649,7 +6170,7 @@ last228:
 	VMASKMOVPS  Y7, Y0, (R11)
 	VMASKMOVPS  Y8, Y0, (R12)
 
-done227:
+done388:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -3673,23 +6194,23 @@ done227:
 	VADDPS       X3, X4, X4
 	VCVTPS2PD    X4, Y3
 	CMPQ         AX, $0x00000200
-	JLE          summed224
+	JLE          summed385
 	CMPQ         (SP), AX
-	JNE          further223
+	JNE          further384
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 40(SP)
 
-further223:
+further384:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block222
+	JG      block383
 
-summed224:
+summed385:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -3721,9 +6242,9 @@ summed224:
 	VBROADCASTSS 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest230
+	JL           rest391
 
-vectors229:
+vectors390:
 	VMOVUPS      (BX), Y5
 	VMOVUPS      (SI), Y6
 	VMULPS       (R9), Y6, Y6
@@ -3739,11 +6260,11 @@ vectors229:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors229
+	JGE          vectors390
 
-rest230:
+rest391:
 	ADDQ         $0x08, R10
-	JZ           done231
+	JZ           done392
 	VMASKMOVPS   (BX), Y0, Y5
 	VMASKMOVPS   (SI), Y0, Y6
 	VMASKMOVPS   (R9), Y0, Y7
@@ -3754,7 +6275,7 @@ rest230:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (DI)
 
-done231:
+done392:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -3762,10 +6283,10 @@ done231:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows220
+	JMP  rows381
 
-done221:
-done186:
+done382:
+done347:
 	VZEROUPPER
 	RET
 
@@ -3785,14 +6306,14 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain232
+	JE           plain393
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done236
+	JG           done397
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -3801,7 +6322,7 @@ TEXT ·rMSNormBackwardF32AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block237:
+block398:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
@@ -3809,9 +6330,9 @@ block237:
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	SUBQ    $0x10, R12
-	JL      rest241
+	JL      rest402
 
-vectors240:
+vectors401:
 	VMOVUPS     (R10), Y3
 	VMOVUPS     (R11), Y4
 	VMOVUPS     (BX), Y5
@@ -3839,9 +6360,9 @@ vectors240:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x10, R12
-	JGE         vectors240
+	JGE         vectors401
 
-rest241:
+rest402:
 	VADDPS       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPS       X2, X1, X1
@@ -3854,19 +6375,19 @@ rest241:
 	VADDPS       X2, X1, X1
 	VCVTPS2PD    X1, Y1
 	CMPQ         AX, $0x00000200
-	JLE          summed239
+	JLE          summed400
 	CMPQ         (SP), AX
-	JNE          further238
+	JNE          further399
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further238:
+further399:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block237
+	JG      block398
 
-summed239:
+summed400:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -3881,10 +6402,10 @@ summed239:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop234:
+loop395:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last235
+	JG           last396
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -3895,7 +6416,7 @@ loop234:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block243:
+block404:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -3903,9 +6424,9 @@ block243:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x10, R13
-	JL      rest247
+	JL      rest408
 
-vectors246:
+vectors407:
 	VMOVUPS      (R11), Y5
 	VMOVUPS      (R12), Y6
 	VMOVUPS      (BX), Y7
@@ -3957,9 +6478,9 @@ vectors246:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
 	SUBQ         $0x10, R13
-	JGE          vectors246
+	JGE          vectors407
 
-rest247:
+rest408:
 	VADDPS       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
@@ -3972,19 +6493,19 @@ rest247:
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
 	CMPQ         AX, $0x00000200
-	JLE          summed245
+	JLE          summed406
 	CMPQ         (SP), AX
-	JNE          further244
+	JNE          further405
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 
-further244:
+further405:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block243
+	JG      block404
 
-summed245:
+summed406:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -3998,17 +6519,17 @@ summed245:
 	VMOVSS       X0, 328(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop234
+	JMP          loop395
 
-last235:
+last396:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS 328(SP), Y1
 	SUBQ         $0x08, AX
-	JL           rest250
+	JL           rest411
 
-vectors249:
+vectors410:
 	VMOVUPS      (R8), Y2
 	VMOVUPS      (R9), Y3
 	VMULPS       (CX), Y3, Y3
@@ -4020,20 +6541,20 @@ vectors249:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x08, AX
-	JGE          vectors249
+	JGE          vectors410
 
-rest250:
-done236:
+rest411:
+done397:
 	SFENCE
-	JMP done233
+	JMP done394
 
-plain232:
+plain393:
 	XORQ CX, CX
 
-rows252:
+rows413:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done253
+	JG           done414
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -4043,7 +6564,7 @@ rows252:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block254:
+block415:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
@@ -4053,9 +6574,9 @@ block254:
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	SUBQ    $0x10, R12
-	JL      rest258
+	JL      rest419
 
-vectors257:
+vectors418:
 	VMOVUPS     (R10), Y7
 	VMOVUPS     (R11), Y8
 	VMOVUPS     (R8), Y9
@@ -4095,13 +6616,13 @@ vectors257:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x10, R12
-	JGE         vectors257
+	JGE         vectors418
 
-rest258:
+rest419:
 	ADDQ        $0x10, R12
-	JZ          done259
+	JZ          done420
 	SUBQ        $0x08, R12
-	JL          last260
+	JL          last421
 	VMOVUPS     (R10), Y7
 	VMOVUPS     (R11), Y8
 	VMOVUPS     (R8), Y9
@@ -4122,7 +6643,7 @@ rest258:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	TESTQ       R12, R12
-	JZ          done259
+	JZ          done420
 	VMASKMOVPS  (R10), Y0, Y7
 	VMASKMOVPS  (R11), Y0, Y8
 	VMASKMOVPS  (R8), Y0, Y9
@@ -4138,9 +6659,9 @@ rest258:
 	VMULPS      Y7, Y10, Y10
 	VFMADD231PS Y10, Y9, Y6
 	VMASKMOVPS  Y8, Y0, (R11)
-	JMP         done259
+	JMP         done420
 
-last260:
+last421:
 	VMASKMOVPS  (R10), Y0, Y7
 	VMASKMOVPS  (R11), Y0, Y8
 	VMASKMOVPS  (R8), Y0, Y9
@@ -4157,7 +6678,7 @@ last260:
 	VFMADD231PS Y10, Y9, Y5
 	VMASKMOVPS  Y8, Y0, (R11)
 
-done259:
+done420:
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X4
@@ -4173,19 +6694,19 @@ done259:
 	VADDPS       X4, X3, X3
 	VCVTPS2PD    X3, Y3
 	CMPQ         AX, $0x00000200
-	JLE          summed256
+	JLE          summed417
 	CMPQ         (SP), AX
-	JNE          further255
+	JNE          further416
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 
-further255:
+further416:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block254
+	JG      block415
 
-summed256:
+summed417:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -4206,9 +6727,9 @@ summed256:
 	VBROADCASTSS 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest262
+	JL           rest423
 
-vectors261:
+vectors422:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -4222,11 +6743,11 @@ vectors261:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors261
+	JGE          vectors422
 
-rest262:
+rest423:
 	ADDQ         $0x08, R10
-	JZ           done263
+	JZ           done424
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -4235,7 +6756,7 @@ rest262:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done263:
+done424:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x02, R9
@@ -4248,9 +6769,9 @@ done263:
 	VBROADCASTSS 332(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest265
+	JL           rest426
 
-vectors264:
+vectors425:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -4264,11 +6785,11 @@ vectors264:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors264
+	JGE          vectors425
 
-rest265:
+rest426:
 	ADDQ         $0x08, R10
-	JZ           done266
+	JZ           done427
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -4277,7 +6798,7 @@ rest265:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done266:
+done427:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -4285,13 +6806,13 @@ done266:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows252
+	JMP  rows413
 
-done253:
-rows267:
+done414:
+rows428:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done268
+	JG           done429
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -4300,7 +6821,7 @@ rows267:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block269:
+block430:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
@@ -4308,9 +6829,9 @@ block269:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	SUBQ    $0x10, R12
-	JL      rest273
+	JL      rest434
 
-vectors272:
+vectors433:
 	VMOVUPS     (R10), Y4
 	VMOVUPS     (R11), Y5
 	VMOVUPS     (R8), Y6
@@ -4338,13 +6859,13 @@ vectors272:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x10, R12
-	JGE         vectors272
+	JGE         vectors433
 
-rest273:
+rest434:
 	ADDQ        $0x10, R12
-	JZ          done274
+	JZ          done435
 	SUBQ        $0x08, R12
-	JL          last275
+	JL          last436
 	VMOVUPS     (R10), Y4
 	VMOVUPS     (R11), Y5
 	VMOVUPS     (R8), Y6
@@ -4359,7 +6880,7 @@ rest273:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	TESTQ       R12, R12
-	JZ          done274
+	JZ          done435
 	VMASKMOVPS  (R10), Y0, Y4
 	VMASKMOVPS  (R11), Y0, Y5
 	VMASKMOVPS  (R8), Y0, Y6
@@ -4369,9 +6890,9 @@ rest273:
 	VMULPS      Y4, Y7, Y7
 	VFMADD231PS Y7, Y6, Y3
 	VMASKMOVPS  Y5, Y0, (R11)
-	JMP         done274
+	JMP         done435
 
-last275:
+last436:
 	VMASKMOVPS  (R10), Y0, Y4
 	VMASKMOVPS  (R11), Y0, Y5
 	VMASKMOVPS  (R8), Y0, Y6
@@ -4382,7 +6903,7 @@ last275:
 	VFMADD231PS Y7, Y6, Y2
 	VMASKMOVPS  Y5, Y0, (R11)
 
-done274:
+done435:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -4395,19 +6916,19 @@ done274:
 	VADDPS       X3, X2, X2
 	VCVTPS2PD    X2, Y2
 	CMPQ         AX, $0x00000200
-	JLE          summed271
+	JLE          summed432
 	CMPQ         (SP), AX
-	JNE          further270
+	JNE          further431
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further270:
+further431:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block269
+	JG      block430
 
-summed271:
+summed432:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -4427,9 +6948,9 @@ summed271:
 	VBROADCASTSS 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest277
+	JL           rest438
 
-vectors276:
+vectors437:
 	VMOVUPS      (BX), Y3
 	VMOVUPS      (SI), Y4
 	VMULPS       (R9), Y4, Y4
@@ -4443,11 +6964,11 @@ vectors276:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x08, R10
-	JGE          vectors276
+	JGE          vectors437
 
-rest277:
+rest438:
 	ADDQ         $0x08, R10
-	JZ           done278
+	JZ           done439
 	VMASKMOVPS   (BX), Y0, Y3
 	VMASKMOVPS   (SI), Y0, Y4
 	VMASKMOVPS   (R9), Y0, Y5
@@ -4456,7 +6977,7 @@ rest277:
 	VMULPS       Y1, Y4, Y4
 	VMASKMOVPS   Y4, Y0, (DI)
 
-done278:
+done439:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x02, R8
@@ -4464,10 +6985,1773 @@ done278:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows267
+	JMP  rows428
 
-done268:
-done233:
+done429:
+done394:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardPlusF32AVX2(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardPlusF32AVX2(SB), NOSPLIT, $392-241
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+240(FP), $0x00
+	JE           plain440
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, R8
+	CMPQ         CX, R8
+	CMOVQCS      R8, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done444
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VMOVUPS      Y1, 72(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y1
+	VMOVUPS      Y1, 104(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block445:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R13
+	JL      rest449
+
+vectors448:
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R12), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     (SI), Y9
+	VSUBPS      72(SP), Y8, Y8
+	VFMSUB213PS 104(SP), Y0, Y8
+	VADDPS      Y9, Y7, Y7
+	VFMADD231PS Y9, Y8, Y6
+	VMULPS      Y5, Y9, Y9
+	VFMADD231PS Y9, Y8, Y1
+	VADDPS      Y9, Y3, Y3
+	VMOVUPS     Y6, (R11)
+	VMOVUPS     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y5
+	VMOVUPS     (R11), Y6
+	VMOVUPS     (R12), Y7
+	VMOVUPS     (BX), Y8
+	VMOVUPS     (SI), Y9
+	VSUBPS      72(SP), Y8, Y8
+	VFMSUB213PS 104(SP), Y0, Y8
+	VADDPS      Y9, Y7, Y7
+	VFMADD231PS Y9, Y8, Y6
+	VMULPS      Y5, Y9, Y9
+	VFMADD231PS Y9, Y8, Y2
+	VADDPS      Y9, Y4, Y4
+	VMOVUPS     Y6, (R11)
+	VMOVUPS     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x10, R13
+	JGE         vectors448
+
+rest449:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPS       X2, X3, X3
+	VUNPCKLPS    X3, X3, X2
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VCVTPS2PD    X3, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed447
+	CMPQ         (SP), AX
+	JNE          further446
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further446:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block445
+
+summed447:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y1, Y2
+	VCVTPD2PSY   Y2, X0
+	VMOVSS       X0, 360(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 328(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop442:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+176(FP)
+	JG           last443
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 328(SP), Y1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Y2
+	VBROADCASTSS 360(SP), Y3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+168(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+192(FP), R13
+	MOVQ         mean_base+120(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y5
+	VMOVUPS      Y5, 72(SP)
+	MOVQ         shift_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Y5
+	VMOVUPS      Y5, 104(SP)
+	MOVQ         dbeta_base+216(FP), R14
+	MOVQ         AX, (SP)
+
+block451:
+	MOVQ    (SP), R15
+	MOVQ    $0x00000200, BP
+	CMPQ    BP, R15
+	CMOVQLT BP, R15
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x10, R15
+	JL      rest455
+
+vectors454:
+	VMOVUPS      (R12), Y9
+	VMOVUPS      (R13), Y10
+	VMOVUPS      (R14), Y11
+	VMOVUPS      (BX), Y12
+	VMOVUPS      (SI), Y13
+	VSUBPS       72(SP), Y12, Y12
+	VFMSUB213PS  104(SP), Y4, Y12
+	VADDPS       Y13, Y11, Y11
+	VFMADD231PS  Y13, Y12, Y10
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y5
+	VADDPS       Y13, Y7, Y7
+	VMOVUPS      Y10, (R13)
+	VMOVUPS      Y11, (R14)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPS      (R8), Y9
+	VMOVUPS      (R9), Y10
+	VMULPS       (R10), Y10, Y10
+	VSUBPS       Y2, Y9, Y9
+	VSUBPS       Y3, Y10, Y10
+	VFNMADD231PS Y9, Y1, Y10
+	VMULPS       Y0, Y10, Y10
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Y10, Y10
+	VMOVNTPS     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R14
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	VMOVUPS      (R12), Y9
+	VMOVUPS      (R13), Y10
+	VMOVUPS      (R14), Y11
+	VMOVUPS      (BX), Y12
+	VMOVUPS      (SI), Y13
+	VSUBPS       72(SP), Y12, Y12
+	VFMSUB213PS  104(SP), Y4, Y12
+	VADDPS       Y13, Y11, Y11
+	VFMADD231PS  Y13, Y12, Y10
+	VMULPS       Y9, Y13, Y13
+	VFMADD231PS  Y13, Y12, Y6
+	VADDPS       Y13, Y8, Y8
+	VMOVUPS      Y10, (R13)
+	VMOVUPS      Y11, (R14)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPS      (R8), Y9
+	VMOVUPS      (R9), Y10
+	VMULPS       (R10), Y10, Y10
+	VSUBPS       Y2, Y9, Y9
+	VSUBPS       Y3, Y10, Y10
+	VFNMADD231PS Y9, Y1, Y10
+	VMULPS       Y0, Y10, Y10
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Y10, Y10
+	VMOVNTPS     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R14
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	SUBQ         $0x10, R15
+	JGE          vectors454
+
+rest455:
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPS       X6, X5, X5
+	VUNPCKLPS    X5, X5, X6
+	VUNPCKHPS    X5, X5, X5
+	VADDPS       X5, X6, X6
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X6, X6, X5
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X5, X5
+	VCVTPS2PD    X5, Y5
+	VADDPS       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X6
+	VADDPS       X6, X7, X7
+	VUNPCKLPS    X7, X7, X6
+	VUNPCKHPS    X7, X7, X7
+	VADDPS       X7, X6, X6
+	VXORPS       Y7, Y7, Y7
+	VUNPCKLPD    X6, X6, X7
+	VUNPCKHPD    X6, X6, X6
+	VADDPS       X6, X7, X7
+	VCVTPS2PD    X7, Y6
+	CMPQ         AX, $0x00000200
+	JLE          summed453
+	CMPQ         (SP), AX
+	JNE          further452
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further452:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y6, Y6
+	VMOVUPD Y6, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block451
+
+summed453:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y6, Y6
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y5, Y6
+	VCVTPD2PSY   Y6, X0
+	VMOVSS       X0, 360(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y5, Y5
+	VCVTPD2PSY   Y5, X0
+	VMOVSS       X0, 328(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop442
+
+last443:
+	MOVQ         rstd_base+168(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), BX
+	VBROADCASTSS 328(SP), Y1
+	MOVQ         mean_base+120(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Y2
+	VBROADCASTSS 360(SP), Y3
+	MOVQ         d_base+72(FP), SI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, SI
+	SUBQ         $0x08, AX
+	JL           rest458
+
+vectors457:
+	VMOVUPS      (R8), Y4
+	VMOVUPS      (R9), Y5
+	VMULPS       (BX), Y5, Y5
+	VSUBPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y5, Y5
+	VFNMADD231PS Y4, Y1, Y5
+	VMULPS       Y0, Y5, Y5
+	PREFETCHT1   8192(SI)
+	VADDPS       (SI), Y5, Y5
+	VMOVNTPS     Y5, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x08, AX
+	JGE          vectors457
+
+rest458:
+done444:
+	SFENCE
+	JMP done441
+
+plain440:
+	XORQ CX, CX
+
+rows460:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done461
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	VBROADCASTSS 4(R10)(CX*4), Y2
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	VMOVUPS      Y3, 72(SP)
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Y3
+	VMOVUPS      Y3, 104(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y3
+	VMOVUPS      Y3, 136(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS 4(R12)(CX*4), Y3
+	VMOVUPS      Y3, 168(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block462:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x10, R13
+	JL      rest466
+
+vectors465:
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y8, Y8
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VADDPS      Y15, Y10, Y10
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x10, R13
+	JGE         vectors465
+
+rest466:
+	ADDQ        $0x10, R13
+	JZ          done467
+	SUBQ        $0x08, R13
+	JL          last468
+	VMOVUPS     (R10), Y11
+	VMOVUPS     (R11), Y12
+	VMOVUPS     (R12), Y13
+	VMOVUPS     (R8), Y14
+	VMOVUPS     (R9), Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
+	VMOVUPS     (R8)(DX*1), Y14
+	VMOVUPS     (R9)(DX*1), Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMOVUPS     Y12, (R11)
+	VMOVUPS     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done467
+	VMASKMOVPS  (R10), Y0, Y11
+	VMASKMOVPS  (R11), Y0, Y12
+	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R8), Y0, Y14
+	VMASKMOVPS  (R9), Y0, Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y4
+	VADDPS      Y15, Y8, Y8
+	VMASKMOVPS  (R8)(DX*1), Y0, Y14
+	VMASKMOVPS  (R9)(DX*1), Y0, Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y6
+	VADDPS      Y15, Y10, Y10
+	VMASKMOVPS  Y12, Y0, (R11)
+	VMASKMOVPS  Y13, Y0, (R12)
+	JMP         done467
+
+last468:
+	VMASKMOVPS  (R10), Y0, Y11
+	VMASKMOVPS  (R11), Y0, Y12
+	VMASKMOVPS  (R12), Y0, Y13
+	VMASKMOVPS  (R8), Y0, Y14
+	VMASKMOVPS  (R9), Y0, Y15
+	VSUBPS      72(SP), Y14, Y14
+	VFMSUB213PS 136(SP), Y1, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y3
+	VADDPS      Y15, Y7, Y7
+	VMASKMOVPS  (R8)(DX*1), Y0, Y14
+	VMASKMOVPS  (R9)(DX*1), Y0, Y15
+	VSUBPS      104(SP), Y14, Y14
+	VFMSUB213PS 168(SP), Y2, Y14
+	VADDPS      Y15, Y13, Y13
+	VFMADD231PS Y15, Y14, Y12
+	VMULPS      Y11, Y15, Y15
+	VFMADD231PS Y15, Y14, Y5
+	VADDPS      Y15, Y9, Y9
+	VMASKMOVPS  Y12, Y0, (R11)
+	VMASKMOVPS  Y13, Y0, (R12)
+
+done467:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	VADDPS       Y8, Y7, Y7
+	VADDPS       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y7, X4
+	VADDPS       X4, X7, X7
+	VEXTRACTF128 $0x01, Y9, X4
+	VADDPS       X4, X9, X9
+	VUNPCKLPS    X9, X7, X4
+	VUNPCKHPS    X9, X7, X5
+	VADDPS       X5, X4, X4
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X4, X4, X5
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X5, X5
+	VCVTPS2PD    X5, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed464
+	CMPQ         (SP), AX
+	JNE          further463
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further463:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block462
+
+summed464:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y4, Y4
+	MOVQ         shift_base+144(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VFNMADD231PD Y1, Y3, Y4
+	VCVTPD2PSY   Y4, X1
+	VMOVSD       X1, 360(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         rstd_base+168(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y3, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSD       X1, 328(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 328(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	VBROADCASTSS 360(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest470
+
+vectors469:
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R9), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors469
+
+rest470:
+	ADDQ         $0x08, R11
+	JZ           done471
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done471:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 332(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Y3
+	VBROADCASTSS 364(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest473
+
+vectors472:
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R9), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors472
+
+rest473:
+	ADDQ         $0x08, R11
+	JZ           done474
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done474:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x02, CX
+	JMP  rows460
+
+done461:
+rows475:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done476
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y2
+	VMOVUPS      Y2, 72(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y2
+	VMOVUPS      Y2, 104(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block477:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x10, R13
+	JL      rest481
+
+vectors480:
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VADDPS      Y10, Y5, Y5
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x10, R13
+	JGE         vectors480
+
+rest481:
+	ADDQ        $0x10, R13
+	JZ          done482
+	SUBQ        $0x08, R13
+	JL          last483
+	VMOVUPS     (R10), Y6
+	VMOVUPS     (R11), Y7
+	VMOVUPS     (R12), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMOVUPS     Y7, (R11)
+	VMOVUPS     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done482
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VADDPS      Y10, Y5, Y5
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
+	JMP         done482
+
+last483:
+	VMASKMOVPS  (R10), Y0, Y6
+	VMASKMOVPS  (R11), Y0, Y7
+	VMASKMOVPS  (R12), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VSUBPS      72(SP), Y9, Y9
+	VFMSUB213PS 104(SP), Y1, Y9
+	VADDPS      Y10, Y8, Y8
+	VFMADD231PS Y10, Y9, Y7
+	VMULPS      Y6, Y10, Y10
+	VFMADD231PS Y10, Y9, Y2
+	VADDPS      Y10, Y4, Y4
+	VMASKMOVPS  Y7, Y0, (R11)
+	VMASKMOVPS  Y8, Y0, (R12)
+
+done482:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y2
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X4
+	VUNPCKLPS    X4, X4, X3
+	VUNPCKHPS    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VCVTPS2PD    X4, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed479
+	CMPQ         (SP), AX
+	JNE          further478
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further478:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block477
+
+summed479:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         shift_base+144(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VFNMADD231PD Y1, Y2, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSS       X1, 360(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         rstd_base+168(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, 328(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, R8
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 328(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y3
+	VBROADCASTSS 360(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest485
+
+vectors484:
+	VMOVUPS      (BX), Y5
+	VMOVUPS      (SI), Y6
+	VMULPS       (R9), Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       (R10), Y6, Y6
+	VMOVUPS      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors484
+
+rest485:
+	ADDQ         $0x08, R11
+	JZ           done486
+	VMASKMOVPS   (BX), Y0, Y5
+	VMASKMOVPS   (SI), Y0, Y6
+	VMASKMOVPS   (R9), Y0, Y7
+	VMULPS       Y7, Y6, Y6
+	VSUBPS       Y3, Y5, Y5
+	VSUBPS       Y4, Y6, Y6
+	VFNMADD231PS Y5, Y2, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (DI)
+
+done486:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x01, CX
+	JMP  rows475
+
+done476:
+done441:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardPlusF32AVX2(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardPlusF32AVX2(SB), NOSPLIT, $392-169
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*4), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+168(FP), $0x00
+	JE           plain487
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, R8
+	CMPQ         CX, R8
+	CMOVQCS      R8, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done491
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block492:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x10, R12
+	JL      rest496
+
+vectors495:
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (BX), Y5
+	VMOVUPS     (SI), Y6
+	VMULPS      Y0, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y1
+	VMOVUPS     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y3
+	VMOVUPS     (R11), Y4
+	VMOVUPS     (BX), Y5
+	VMOVUPS     (SI), Y6
+	VMULPS      Y0, Y5, Y5
+	VFMADD231PS Y6, Y5, Y4
+	VMULPS      Y3, Y6, Y6
+	VFMADD231PS Y6, Y5, Y2
+	VMOVUPS     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors495
+
+rest496:
+	VADDPS       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPS       X2, X1, X1
+	VUNPCKLPS    X1, X1, X2
+	VUNPCKHPS    X1, X1, X1
+	VADDPS       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X2, X1
+	VUNPCKHPD    X2, X2, X2
+	VADDPS       X2, X1, X1
+	VCVTPS2PD    X1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed494
+	CMPQ         (SP), AX
+	JNE          further493
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further493:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block492
+
+summed494:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 328(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop489:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+128(FP)
+	JG           last490
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 328(SP), Y1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Y2
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+144(FP), R13
+	MOVQ         AX, (SP)
+
+block498:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x10, R14
+	JL      rest502
+
+vectors501:
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (R13), Y6
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y8, Y7, Y6
+	VMULPS       Y5, Y8, Y8
+	VFMADD231PS  Y8, Y7, Y3
+	VMOVUPS      Y6, (R13)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPS      (R8), Y5
+	VMOVUPS      (R9), Y6
+	VMULPS       (R10), Y6, Y6
+	VFNMADD231PS Y5, Y1, Y6
+	VMULPS       Y0, Y6, Y6
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	VMOVUPS      (R12), Y5
+	VMOVUPS      (R13), Y6
+	VMOVUPS      (BX), Y7
+	VMOVUPS      (SI), Y8
+	VMULPS       Y2, Y7, Y7
+	VFMADD231PS  Y8, Y7, Y6
+	VMULPS       Y5, Y8, Y8
+	VFMADD231PS  Y8, Y7, Y4
+	VMOVUPS      Y6, (R13)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPS      (R8), Y5
+	VMOVUPS      (R9), Y6
+	VMULPS       (R10), Y6, Y6
+	VFNMADD231PS Y5, Y1, Y6
+	VMULPS       Y0, Y6, Y6
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Y6, Y6
+	VMOVNTPS     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	SUBQ         $0x10, R14
+	JGE          vectors501
+
+rest502:
+	VADDPS       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VUNPCKLPS    X3, X3, X4
+	VUNPCKHPS    X3, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed500
+	CMPQ         (SP), AX
+	JNE          further499
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+
+further499:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block498
+
+summed500:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 328(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop489
+
+last490:
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSS -4(BX)(CX*4), Y0
+	MOVQ         gamma_base+96(FP), BX
+	VBROADCASTSS 328(SP), Y1
+	MOVQ         d_base+72(FP), SI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, SI
+	SUBQ         $0x08, AX
+	JL           rest505
+
+vectors504:
+	VMOVUPS      (R8), Y2
+	VMOVUPS      (R9), Y3
+	VMULPS       (BX), Y3, Y3
+	VFNMADD231PS Y2, Y1, Y3
+	VMULPS       Y0, Y3, Y3
+	PREFETCHT1   8192(SI)
+	VADDPS       (SI), Y3, Y3
+	VMOVNTPS     Y3, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x08, AX
+	JGE          vectors504
+
+rest505:
+done491:
+	SFENCE
+	JMP done488
+
+plain487:
+	XORQ CX, CX
+
+rows507:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done508
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	VBROADCASTSS 4(R10)(CX*4), Y2
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block509:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x10, R12
+	JL      rest513
+
+vectors512:
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors512
+
+rest513:
+	ADDQ        $0x10, R12
+	JZ          done514
+	SUBQ        $0x08, R12
+	JL          last515
+	VMOVUPS     (R10), Y7
+	VMOVUPS     (R11), Y8
+	VMOVUPS     (R8), Y9
+	VMOVUPS     (R9), Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMOVUPS     (R8)(DX*1), Y9
+	VMOVUPS     (R9)(DX*1), Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMOVUPS     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done514
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y4
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y6
+	VMASKMOVPS  Y8, Y0, (R11)
+	JMP         done514
+
+last515:
+	VMASKMOVPS  (R10), Y0, Y7
+	VMASKMOVPS  (R11), Y0, Y8
+	VMASKMOVPS  (R8), Y0, Y9
+	VMASKMOVPS  (R9), Y0, Y10
+	VMULPS      Y1, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y3
+	VMASKMOVPS  (R8)(DX*1), Y0, Y9
+	VMASKMOVPS  (R9)(DX*1), Y0, Y10
+	VMULPS      Y2, Y9, Y9
+	VFMADD231PS Y10, Y9, Y8
+	VMULPS      Y7, Y10, Y10
+	VFMADD231PS Y10, Y9, Y5
+	VMASKMOVPS  Y8, Y0, (R11)
+
+done514:
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPS       X4, X5, X5
+	VUNPCKLPS    X5, X3, X4
+	VUNPCKHPS    X5, X3, X3
+	VADDPS       X3, X4, X4
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X4, X4, X3
+	VUNPCKHPD    X4, X4, X4
+	VADDPS       X4, X3, X3
+	VCVTPS2PD    X3, Y3
+	CMPQ         AX, $0x00000200
+	JLE          summed511
+	CMPQ         (SP), AX
+	JNE          further510
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+
+further510:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block509
+
+summed511:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         rstd_base+120(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y3, Y3
+	VCVTPD2PSY   Y3, X1
+	VMOVSD       X1, 328(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 328(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest517
+
+vectors516:
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R9), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       (R10), Y4, Y4
+	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors516
+
+rest517:
+	ADDQ         $0x08, R11
+	JZ           done518
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done518:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 332(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest520
+
+vectors519:
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R9), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       (R10), Y4, Y4
+	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors519
+
+rest520:
+	ADDQ         $0x08, R11
+	JZ           done521
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done521:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x02, CX
+	JMP  rows507
+
+done508:
+rows522:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done523
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block524:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x10, R12
+	JL      rest528
+
+vectors527:
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMOVUPS     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x10, R12
+	JGE         vectors527
+
+rest528:
+	ADDQ        $0x10, R12
+	JZ          done529
+	SUBQ        $0x08, R12
+	JL          last530
+	VMOVUPS     (R10), Y4
+	VMOVUPS     (R11), Y5
+	VMOVUPS     (R8), Y6
+	VMOVUPS     (R9), Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMOVUPS     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done529
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (R8), Y0, Y6
+	VMASKMOVPS  (R9), Y0, Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y3
+	VMASKMOVPS  Y5, Y0, (R11)
+	JMP         done529
+
+last530:
+	VMASKMOVPS  (R10), Y0, Y4
+	VMASKMOVPS  (R11), Y0, Y5
+	VMASKMOVPS  (R8), Y0, Y6
+	VMASKMOVPS  (R9), Y0, Y7
+	VMULPS      Y1, Y6, Y6
+	VFMADD231PS Y7, Y6, Y5
+	VMULPS      Y4, Y7, Y7
+	VFMADD231PS Y7, Y6, Y2
+	VMASKMOVPS  Y5, Y0, (R11)
+
+done529:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VUNPCKLPS    X2, X2, X3
+	VUNPCKHPS    X2, X2, X2
+	VADDPS       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X3, X2
+	VUNPCKHPD    X3, X3, X3
+	VADDPS       X3, X2, X2
+	VCVTPS2PD    X2, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed526
+	CMPQ         (SP), AX
+	JNE          further525
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further525:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block524
+
+summed526:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         rstd_base+120(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSS       (R8)(CX*4), X1
+	VCVTPS2PD    X1, Y1
+	VMULPD       Y1, Y2, Y2
+	VCVTPD2PSY   Y2, X1
+	VMOVSS       X1, 328(SP)
+	VCVTPS2PD    X1, Y1
+	MOVQ         DX, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 328(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest532
+
+vectors531:
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VMULPS       (R9), Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       (R10), Y4, Y4
+	VMOVUPS      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x08, R11
+	JGE          vectors531
+
+rest532:
+	ADDQ         $0x08, R11
+	JZ           done533
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y5, Y4, Y4
+	VFNMADD231PS Y3, Y2, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   (R10), Y0, Y1
+	VADDPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (DI)
+
+done533:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x02, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x01, CX
+	JMP  rows522
+
+done523:
+done488:
 	VZEROUPPER
 	RET
 
@@ -4486,10 +8770,10 @@ TEXT ·columnSumsF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows279:
+rows534:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done280
+	JG   done535
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -4501,9 +8785,9 @@ rows279:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest282
+	JL   rest537
 
-vectors281:
+vectors536:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R10), Y3
@@ -4559,11 +8843,11 @@ vectors281:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors281
+	JGE         vectors536
 
-rest282:
+rest537:
 	ADDQ        $0x08, R13
-	JZ          done283
+	JZ          done538
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -4614,28 +8898,28 @@ rest282:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done283:
+done538:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows279
+	JMP  rows534
 
-done280:
-rows284:
+done535:
+rows539:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done285
+	JG   done540
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest287
+	JL   rest542
 
-vectors286:
+vectors541:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R8), Y3
@@ -4652,11 +8936,11 @@ vectors286:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x08, R9
-	JGE         vectors286
+	JGE         vectors541
 
-rest287:
+rest542:
 	ADDQ        $0x08, R9
-	JZ          done288
+	JZ          done543
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R8), Y0, Y3
@@ -4671,16 +8955,16 @@ rest287:
 	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (DI)
 
-done288:
+done543:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows284
+	JMP  rows539
 
-done285:
+done540:
 	VZEROUPPER
 	RET
 
@@ -4699,21 +8983,21 @@ TEXT ·columnNormF32AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain289
+	JE      plain544
 	XORQ    CX, CX
 
-rows291:
+rows546:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done292
+	JG   done547
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest294
+	JL   rest549
 
-vectors293:
+vectors548:
 	VMOVUPS     (BX), Y0
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
@@ -4727,9 +9011,9 @@ vectors293:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors293
+	JGE         vectors548
 
-rest294:
+rest549:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4738,27 +9022,27 @@ rest294:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows291
+	JMP  rows546
 
-done292:
+done547:
 	SFENCE
-	JMP done290
+	JMP done545
 
-plain289:
+plain544:
 	XORQ CX, CX
 
-rows296:
+rows551:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done297
+	JG   done552
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest299
+	JL   rest554
 
-vectors298:
+vectors553:
 	VMOVUPS     (R8), Y1
 	VMOVUPS     (R9), Y2
 	VMOVUPS     (R10), Y3
@@ -4784,11 +9068,11 @@ vectors298:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors298
+	JGE         vectors553
 
-rest299:
+rest554:
 	ADDQ        $0x08, R11
-	JZ          done300
+	JZ          done555
 	VMASKMOVPS  (R8), Y0, Y1
 	VMASKMOVPS  (R9), Y0, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -4809,7 +9093,7 @@ rest299:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)(BX*1)
 
-done300:
+done555:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -4818,21 +9102,21 @@ done300:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows296
+	JMP  rows551
 
-done297:
-rows301:
+done552:
+rows556:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done302
+	JG   done557
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest304
+	JL   rest559
 
-vectors303:
+vectors558:
 	VMOVUPS     (BX), Y1
 	VMOVUPS     (R8), Y2
 	VMOVUPS     (R9), Y3
@@ -4846,11 +9130,11 @@ vectors303:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R10
-	JGE         vectors303
+	JGE         vectors558
 
-rest304:
+rest559:
 	ADDQ        $0x08, R10
-	JZ          done305
+	JZ          done560
 	VMASKMOVPS  (BX), Y0, Y1
 	VMASKMOVPS  (R8), Y0, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -4859,7 +9143,7 @@ rest304:
 	VFMADD213PS Y3, Y2, Y4
 	VMASKMOVPS  Y4, Y0, (SI)
 
-done305:
+done560:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -4868,10 +9152,10 @@ done305:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows301
+	JMP  rows556
 
-done302:
-done290:
+done557:
+done545:
 	VZEROUPPER
 	RET
 
@@ -4891,10 +9175,10 @@ TEXT ·columnGradientSumsF32AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows306:
+rows561:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done307
+	JG   done562
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -4905,9 +9189,9 @@ rows306:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest309
+	JL   rest564
 
-vectors308:
+vectors563:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R10), Y3
@@ -4957,11 +9241,11 @@ vectors308:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R13
 	SUBQ        $0x08, R14
-	JGE         vectors308
+	JGE         vectors563
 
-rest309:
+rest564:
 	ADDQ        $0x08, R14
-	JZ          done310
+	JZ          done565
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R10), Y0, Y3
@@ -5005,7 +9289,7 @@ rest309:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done310:
+done565:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x02, R8
@@ -5014,22 +9298,22 @@ done310:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows306
+	JMP  rows561
 
-done307:
-rows311:
+done562:
+rows566:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done312
+	JG   done567
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest314
+	JL   rest569
 
-vectors313:
+vectors568:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPS     (R9), Y3
@@ -5051,11 +9335,11 @@ vectors313:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x08, R11
-	JGE         vectors313
+	JGE         vectors568
 
-rest314:
+rest569:
 	ADDQ        $0x08, R11
-	JZ          done315
+	JZ          done570
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPS  (R9), Y0, Y3
@@ -5073,7 +9357,7 @@ rest314:
 	VADDPS      Y1, Y2, Y2
 	VMASKMOVPS  Y2, Y0, (R8)
 
-done315:
+done570:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -5082,9 +9366,9 @@ done315:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows311
+	JMP  rows566
 
-done312:
+done567:
 	VZEROUPPER
 	RET
 
@@ -5104,13 +9388,13 @@ TEXT ·columnNormBackwardF32AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain316
+	JE      plain571
 	XORQ    CX, CX
 
-rows318:
+rows573:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done319
+	JG   done574
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -5118,9 +9402,9 @@ rows318:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest321
+	JL   rest576
 
-vectors320:
+vectors575:
 	VMOVUPS      (BX), Y0
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
@@ -5144,9 +9428,9 @@ vectors320:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors320
+	JGE          vectors575
 
-rest321:
+rest576:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -5157,19 +9441,19 @@ rest321:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows318
+	JMP  rows573
 
-done319:
+done574:
 	SFENCE
-	JMP done317
+	JMP done572
 
-plain316:
+plain571:
 	XORQ CX, CX
 
-rows323:
+rows578:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done324
+	JG   done579
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -5177,9 +9461,9 @@ rows323:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest326
+	JL   rest581
 
-vectors325:
+vectors580:
 	VMOVUPS      (R9), Y1
 	VMOVUPS      (R10), Y2
 	VMOVUPS      (R11), Y3
@@ -5222,11 +9506,11 @@ vectors325:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x08, R14
-	JGE          vectors325
+	JGE          vectors580
 
-rest326:
+rest581:
 	ADDQ         $0x08, R14
-	JZ           done327
+	JZ           done582
 	VMASKMOVPS   (R9), Y0, Y1
 	VMASKMOVPS   (R10), Y0, Y2
 	VMASKMOVPS   (R11), Y0, Y3
@@ -5261,7 +9545,7 @@ rest326:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)(BX*1)
 
-done327:
+done582:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x02, R9
@@ -5272,13 +9556,13 @@ done327:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows323
+	JMP  rows578
 
-done324:
-rows328:
+done579:
+rows583:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done329
+	JG   done584
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -5286,9 +9570,9 @@ rows328:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest331
+	JL   rest586
 
-vectors330:
+vectors585:
 	VMOVUPS      (BX), Y1
 	VMOVUPS      (R9), Y2
 	VMOVUPS      (R10), Y3
@@ -5310,11 +9594,11 @@ vectors330:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x08, R13
-	JGE          vectors330
+	JGE          vectors585
 
-rest331:
+rest586:
 	ADDQ         $0x08, R13
-	JZ           done332
+	JZ           done587
 	VMASKMOVPS   (BX), Y0, Y1
 	VMASKMOVPS   (R9), Y0, Y2
 	VMASKMOVPS   (R10), Y0, Y3
@@ -5328,7 +9612,7 @@ rest331:
 	VFNMADD231PS Y6, Y5, Y7
 	VMASKMOVPS   Y7, Y0, (SI)
 
-done332:
+done587:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x02, BX
@@ -5339,10 +9623,10 @@ done332:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows328
+	JMP  rows583
 
-done329:
-done317:
+done584:
+done572:
 	VZEROUPPER
 	RET
 
@@ -5354,10 +9638,10 @@ TEXT ·accumulateF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop333:
+loop588:
 	LEAQ      16(BX), SI
 	CMPQ      SI, DX
-	JG        done334
+	JG        done589
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
@@ -5371,32 +9655,32 @@ loop333:
 	VADDPD    96(AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, 96(AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop333
+	JMP       loop588
 
-done334:
-loop335:
+done589:
+loop590:
 	LEAQ      4(BX), SI
 	CMPQ      SI, DX
-	JG        done336
+	JG        done591
 	VCVTPS2PD (CX)(BX*4), Y0
 	VADDPD    (AX)(BX*8), Y0, Y0
 	VMOVUPD   Y0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop335
+	JMP       loop590
 
-done336:
-loop337:
+done591:
+loop592:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done338
+	JG        done593
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop337
+	JMP       loop592
 
-done338:
+done593:
 	VZEROUPPER
 	RET
 
@@ -5414,23 +9698,23 @@ TEXT ·maxF32AVX2(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest340
+	JZ           rest595
 
-vectors339:
+vectors594:
 	VMOVUPS (AX)(DX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors339
+	JL      vectors594
 
-rest340:
+rest595:
 	CMPQ       DX, CX
-	JGE        done341
+	JGE        done596
 	VMASKMOVPS (AX)(DX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done341:
+done596:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPS       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -5461,9 +9745,9 @@ TEXT ·expSumF32AVX2(SB), NOSPLIT, $0-60
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest343
+	JZ           rest598
 
-vectors342:
+vectors597:
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y6
@@ -5513,14 +9797,14 @@ vectors342:
 	VADDPS       Y6, Y3, Y3
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors342
+	JL           vectors597
 
-rest343:
+rest598:
 	CMPQ         BX, DX
-	JGE          done344
+	JGE          done599
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JG           last345
+	JG           last600
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y6
@@ -5546,7 +9830,7 @@ rest343:
 	VADDPS       Y6, Y2, Y2
 	MOVQ         SI, BX
 	CMPQ         BX, DX
-	JGE          done344
+	JGE          done599
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y1
@@ -5571,9 +9855,9 @@ rest343:
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y3, Y3
-	JMP          done344
+	JMP          done599
 
-last345:
+last600:
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y1
@@ -5599,7 +9883,7 @@ last345:
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done344:
+done599:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
@@ -5736,23 +10020,23 @@ TEXT ·softmaxF32AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest347
+	JZ           rest602
 
-vectors346:
+vectors601:
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y1, Y2, Y1
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors346
+	JL      vectors601
 
-rest347:
+rest602:
 	CMPQ       BX, DX
-	JGE        done348
+	JGE        done603
 	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VBLENDVPS  Y0, Y2, Y1, Y2
 	VMAXPS     Y1, Y2, Y1
 
-done348:
+done603:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPS       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -5766,9 +10050,9 @@ done348:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest350
+	JZ           rest605
 
-vectors349:
+vectors604:
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y6
@@ -5818,14 +10102,14 @@ vectors349:
 	VADDPS       Y6, Y3, Y3
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors349
+	JL           vectors604
 
-rest350:
+rest605:
 	CMPQ         BX, DX
-	JGE          done351
+	JGE          done606
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JG           last352
+	JG           last607
 	VMOVUPS      (CX)(BX*4), Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y6
@@ -5851,7 +10135,7 @@ rest350:
 	VADDPS       Y6, Y2, Y2
 	MOVQ         SI, BX
 	CMPQ         BX, DX
-	JGE          done351
+	JGE          done606
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y1
@@ -5876,9 +10160,9 @@ rest350:
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y3, Y3
-	JMP          done351
+	JMP          done606
 
-last352:
+last607:
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VSUBPS       Y1, Y4, Y5
 	VADDPS       Y5, Y1, Y1
@@ -5904,7 +10188,7 @@ last352:
 	VANDPS       Y0, Y1, Y1
 	VADDPS       Y1, Y2, Y2
 
-done351:
+done606:
 	VADDPS       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPS       X1, X2, X2
@@ -5919,24 +10203,24 @@ done351:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-8, BX
-	JZ           rest354
+	JZ           rest609
 
-vectors353:
+vectors608:
 	VMOVUPS (AX)(CX*4), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (AX)(CX*4)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors353
+	JL      vectors608
 
-rest354:
+rest609:
 	CMPQ       CX, DX
-	JGE        done355
+	JGE        done610
 	VMASKMOVPS (AX)(CX*4), Y0, Y2
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(CX*4)
 
-done355:
+done610:
 	VZEROUPPER
 	RET
 
@@ -5961,9 +10245,9 @@ TEXT ·softmaxBackwardF32AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-16, SI
-	JZ      rest357
+	JZ      rest612
 
-vectors356:
+vectors611:
 	VMOVUPS      (AX)(BX*4), Y5
 	VMOVUPS      (CX)(BX*4), Y6
 	VEXTRACTF128 $0x01, Y5, X7
@@ -5987,14 +10271,14 @@ vectors356:
 	VFMADD231PD  Y7, Y8, Y4
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors356
+	JL           vectors611
 
-rest357:
+rest612:
 	CMPQ         BX, DX
-	JGE          done358
+	JGE          done613
 	LEAQ         8(BX), SI
 	CMPQ         SI, DX
-	JG           last359
+	JG           last614
 	VMOVUPS      (AX)(BX*4), Y5
 	VMOVUPS      (CX)(BX*4), Y6
 	VEXTRACTF128 $0x01, Y5, X7
@@ -6007,7 +10291,7 @@ rest357:
 	VFMADD231PD  Y7, Y8, Y2
 	MOVQ         SI, BX
 	CMPQ         BX, DX
-	JGE          done358
+	JGE          done613
 	VMASKMOVPS   (AX)(BX*4), Y0, Y5
 	VMASKMOVPS   (CX)(BX*4), Y0, Y6
 	VEXTRACTF128 $0x01, Y5, X7
@@ -6018,9 +10302,9 @@ rest357:
 	VCVTPS2PD    X8, Y8
 	VFMADD231PD  Y5, Y6, Y3
 	VFMADD231PD  Y7, Y8, Y4
-	JMP          done358
+	JMP          done613
 
-last359:
+last614:
 	VMASKMOVPS   (AX)(BX*4), Y0, Y5
 	VMASKMOVPS   (CX)(BX*4), Y0, Y6
 	VEXTRACTF128 $0x01, Y5, X7
@@ -6032,7 +10316,7 @@ last359:
 	VFMADD231PD  Y5, Y6, Y1
 	VFMADD231PD  Y7, Y8, Y2
 
-done358:
+done613:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
@@ -6045,9 +10329,9 @@ done358:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest361
+	JZ           rest616
 
-vectors360:
+vectors615:
 	VMOVUPS (AX)(BX*4), Y2
 	VSUBPS  Y1, Y2, Y2
 	VMOVUPS (CX)(BX*4), Y3
@@ -6055,18 +10339,18 @@ vectors360:
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors360
+	JL      vectors615
 
-rest361:
+rest616:
 	CMPQ       BX, DX
-	JGE        done362
+	JGE        done617
 	VMASKMOVPS (AX)(BX*4), Y0, Y2
 	VSUBPS     Y1, Y2, Y2
 	VMASKMOVPS (CX)(BX*4), Y0, Y1
 	VMULPS     Y1, Y2, Y2
 	VMASKMOVPS Y2, Y0, (AX)(BX*4)
 
-done362:
+done617:
 	VZEROUPPER
 	RET
 
@@ -6085,9 +10369,9 @@ TEXT ·geluF32AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-8, DI
-	JZ      rest364
+	JZ      rest619
 
-vectors363:
+vectors618:
 	VMOVUPS      (DX)(SI*4), Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_16<>+0(SB), Y3
@@ -6122,11 +10406,11 @@ vectors363:
 	VMOVUPS      Y3, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors363
+	JL           vectors618
 
-rest364:
+rest619:
 	CMPQ         SI, BX
-	JGE          done365
+	JGE          done620
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      literal32_16<>+0(SB), Y3
@@ -6160,7 +10444,7 @@ rest364:
 	VFNMADD231PS Y1, Y2, Y3
 	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
 
-done365:
+done620:
 	VZEROUPPER
 	RET
 
@@ -6216,9 +10500,9 @@ TEXT ·geluBackwardF32AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest367
+	JZ           rest622
 
-vectors366:
+vectors621:
 	VMOVUPS     (CX)(DI*4), Y7
 	VMOVUPS     (DX)(DI*4), Y8
 	VMULPS      Y7, Y7, Y9
@@ -6238,11 +10522,11 @@ vectors366:
 	VMOVUPS     Y8, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors366
+	JL          vectors621
 
-rest367:
+rest622:
 	CMPQ        DI, SI
-	JGE         done368
+	JGE         done623
 	VMASKMOVPS  (CX)(DI*4), Y6, Y7
 	VMASKMOVPS  (DX)(DI*4), Y6, Y8
 	VMULPS      Y7, Y7, Y9
@@ -6261,7 +10545,7 @@ rest367:
 	VMULPS      Y0, Y2, Y2
 	VMASKMOVPS  Y2, Y6, (AX)(DI*4)
 
-done368:
+done623:
 	VZEROUPPER
 	RET
 
@@ -6299,17 +10583,17 @@ TEXT ·dyTF32AVX2(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows369:
+rows624:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done370
+	JG   done625
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest372
+	JL   rest627
 
-vectors371:
+vectors626:
 	VMOVUPS      (DX), Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
@@ -6341,11 +10625,11 @@ vectors371:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x08, R8
-	JGE          vectors371
+	JGE          vectors626
 
-rest372:
+rest627:
 	ADDQ         $0x08, R8
-	JZ           done373
+	JZ           done628
 	VMASKMOVPS   (DX), Y2, Y6
 	VMULPS       Y3, Y6, Y6
 	VORPS        Y1, Y6, Y7
@@ -6374,16 +10658,16 @@ rest372:
 	VFMADD213PS  Y8, Y6, Y7
 	VMASKMOVPS   Y7, Y2, (BX)
 
-done373:
+done628:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows369
+	JMP  rows624
 
-done370:
+done625:
 	VZEROUPPER
 	RET
 
@@ -6419,18 +10703,18 @@ TEXT ·dyTBackwardF32AVX2(SB), NOSPLIT, $64-168
 	VMOVUPD      Y9, 32(SP)
 	XORQ         CX, CX
 
-rows374:
+rows629:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done375
+	JG   done630
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest377
+	JL   rest632
 
-vectors376:
+vectors631:
 	VMOVUPS      (DX), Y9
 	VMOVUPS      (BX), Y10
 	VMULPS       Y3, Y9, Y11
@@ -6524,9 +10808,9 @@ vectors376:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        $0x00000070, R10
-	JNZ          further379
+	JNZ          further634
 	CMPQ         R10, $0x10
-	JL           further379
+	JL           further634
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VEXTRACTF128 $0x01, Y7, X11
@@ -6544,15 +10828,15 @@ vectors376:
 	VMOVUPD      Y9, (SP)
 	VMOVUPD      Y10, 32(SP)
 
-further379:
+further634:
 	SUBQ $0x10, R10
-	JGE  vectors376
+	JGE  vectors631
 
-rest377:
+rest632:
 	ADDQ         $0x10, R10
-	JZ           done378
+	JZ           done633
 	SUBQ         $0x08, R10
-	JL           last380
+	JL           last635
 	VMOVUPS      (DX), Y9
 	VMOVUPS      (BX), Y10
 	VMULPS       Y3, Y9, Y11
@@ -6600,7 +10884,7 @@ rest377:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        R10, R10
-	JZ           done378
+	JZ           done633
 	VMASKMOVPS   (DX), Y2, Y9
 	VMASKMOVPS   (BX), Y2, Y10
 	VMULPS       Y3, Y9, Y11
@@ -6643,9 +10927,9 @@ rest377:
 	VFMADD231PS  Y9, Y10, Y8
 	VMULPS       Y6, Y10, Y10
 	VMASKMOVPS   Y10, Y2, (SI)
-	JMP          done378
+	JMP          done633
 
-last380:
+last635:
 	VMASKMOVPS   (DX), Y2, Y9
 	VMASKMOVPS   (BX), Y2, Y10
 	VMULPS       Y3, Y9, Y11
@@ -6689,7 +10973,7 @@ last380:
 	VMULPS       Y6, Y10, Y10
 	VMASKMOVPS   Y10, Y2, (SI)
 
-done378:
+done633:
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VEXTRACTF128 $0x01, Y7, X11
@@ -6713,9 +10997,9 @@ done378:
 	ADDQ         DI, BX
 	ADDQ         DI, SI
 	ADDQ         $0x01, CX
-	JMP          rows374
+	JMP          rows629
 
-done375:
+done630:
 	VMOVUPD      (SP), Y0
 	VMOVUPD      32(SP), Y1
 	VADDPD       Y1, Y0, Y0
@@ -6754,17 +11038,17 @@ TEXT ·derfF32AVX2(SB), NOSPLIT, $0-136
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows381:
+rows636:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done382
+	JG   done637
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest384
+	JL   rest639
 
-vectors383:
+vectors638:
 	VMOVUPS      (DX), Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
@@ -6809,11 +11093,11 @@ vectors383:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x08, R9
-	JGE          vectors383
+	JGE          vectors638
 
-rest384:
+rest639:
 	ADDQ         $0x08, R9
-	JZ           done385
+	JZ           done640
 	VMASKMOVPS   (DX), Y2, Y6
 	VMOVUPS      Y4, Y7
 	VFMADD231PS  Y3, Y6, Y7
@@ -6854,7 +11138,7 @@ rest384:
 	VFMADD213PS  Y7, Y6, Y9
 	VMASKMOVPS   Y9, Y2, (BX)
 
-done385:
+done640:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x02, DI
@@ -6862,9 +11146,9 @@ done385:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows381
+	JMP  rows636
 
-done382:
+done637:
 	VZEROUPPER
 	RET
 
@@ -7002,18 +11286,18 @@ TEXT ·derfBackwardF32AVX2(SB), NOSPLIT, $128-200
 	VMOVUPD      Y9, 96(SP)
 	XORQ         CX, CX
 
-rows386:
+rows641:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done387
+	JG   done642
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest389
+	JL   rest644
 
-vectors388:
+vectors643:
 	VMOVUPS      (BX), Y9
 	VMOVUPS      (SI), Y10
 	VMOVUPS      Y3, Y11
@@ -7097,9 +11381,9 @@ vectors388:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        $0x00000070, R11
-	JNZ          further391
+	JNZ          further646
 	CMPQ         R11, $0x10
-	JL           further391
+	JL           further646
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VEXTRACTF128 $0x01, Y5, X11
@@ -7133,15 +11417,15 @@ vectors388:
 	VMOVUPD      Y9, 64(SP)
 	VMOVUPD      Y10, 96(SP)
 
-further391:
+further646:
 	SUBQ $0x10, R11
-	JGE  vectors388
+	JGE  vectors643
 
-rest389:
+rest644:
 	ADDQ         $0x10, R11
-	JZ           done390
+	JZ           done645
 	SUBQ         $0x08, R11
-	JL           last392
+	JL           last647
 	VMOVUPS      (BX), Y9
 	VMOVUPS      (SI), Y10
 	VMOVUPS      Y3, Y11
@@ -7184,7 +11468,7 @@ rest389:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        R11, R11
-	JZ           done390
+	JZ           done645
 	VMASKMOVPS   (BX), Y1, Y9
 	VMASKMOVPS   (SI), Y1, Y10
 	VMOVUPS      Y3, Y11
@@ -7221,9 +11505,9 @@ rest389:
 	VADDPS       Y10, Y8, Y8
 	VMULPS       Y4, Y10, Y10
 	VMASKMOVPS   Y10, Y1, (DI)
-	JMP          done390
+	JMP          done645
 
-last392:
+last647:
 	VMASKMOVPS   (BX), Y1, Y9
 	VMASKMOVPS   (SI), Y1, Y10
 	VMOVUPS      Y3, Y11
@@ -7261,7 +11545,7 @@ last392:
 	VMULPS       Y4, Y10, Y10
 	VMASKMOVPS   Y10, Y1, (DI)
 
-done390:
+done645:
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VEXTRACTF128 $0x01, Y5, X11
@@ -7302,9 +11586,9 @@ done390:
 	ADDQ         R8, DI
 	ADDQ         R8, DX
 	ADDQ         $0x01, CX
-	JMP          rows386
+	JMP          rows641
 
-done387:
+done642:
 	VMOVUPD      (SP), Y0
 	VMOVUPD      32(SP), Y1
 	VADDPD       Y1, Y0, Y0
@@ -7385,26 +11669,26 @@ TEXT ·addF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest394
+	JZ      rest649
 
-vectors393:
+vectors648:
 	VMOVUPD (CX)(SI*8), Y1
 	VMOVUPD (DX)(SI*8), Y2
 	VADDPD  Y2, Y1, Y1
 	VMOVUPD Y1, (AX)(SI*8)
 	ADDQ    $0x00000004, SI
 	CMPQ    SI, DI
-	JL      vectors393
+	JL      vectors648
 
-rest394:
+rest649:
 	CMPQ       SI, BX
-	JGE        done395
+	JGE        done650
 	VMASKMOVPD (CX)(SI*8), Y0, Y1
 	VMASKMOVPD (DX)(SI*8), Y0, Y2
 	VADDPD     Y2, Y1, Y1
 	VMASKMOVPD Y1, Y0, (AX)(SI*8)
 
-done395:
+done650:
 	VZEROUPPER
 	RET
 
@@ -7423,24 +11707,24 @@ TEXT ·scaleF64AVX2(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest397
+	JZ           rest652
 
-vectors396:
+vectors651:
 	VMOVUPD (CX)(BX*8), Y2
 	VMULPD  Y0, Y2, Y2
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors396
+	JL      vectors651
 
-rest397:
+rest652:
 	CMPQ       BX, DX
-	JGE        done398
+	JGE        done653
 	VMASKMOVPD (CX)(BX*8), Y1, Y2
 	VMULPD     Y0, Y2, Y2
 	VMASKMOVPD Y2, Y1, (AX)(BX*8)
 
-done398:
+done653:
 	VZEROUPPER
 	RET
 
@@ -7468,9 +11752,9 @@ TEXT ·adamWF64AVX2(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest400
+	JZ           rest655
 
-vectors399:
+vectors654:
 	VMOVUPD     (BX)(DI*8), Y9
 	VMULPD      Y3, Y9, Y10
 	VMULPD      Y9, Y10, Y10
@@ -7492,11 +11776,11 @@ vectors399:
 	VMOVUPD     Y10, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors399
+	JL          vectors654
 
-rest400:
+rest655:
 	CMPQ        DI, SI
-	JGE         done401
+	JGE         done656
 	VMASKMOVPD  (BX)(DI*8), Y8, Y9
 	VMULPD      Y3, Y9, Y3
 	VMULPD      Y9, Y3, Y3
@@ -7517,7 +11801,7 @@ rest400:
 	VSUBPD      Y9, Y0, Y0
 	VMASKMOVPD  Y0, Y8, (AX)(DI*8)
 
-done401:
+done656:
 	VZEROUPPER
 	RET
 
@@ -7536,9 +11820,9 @@ TEXT ·sumSquaresF64AVX2(SB), NOSPLIT, $0-32
 	XORQ    DX, DX
 	MOVQ    CX, BX
 	ANDQ    $-8, BX
-	JZ      rest403
+	JZ      rest658
 
-vectors402:
+vectors657:
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	ADDQ        $0x00000004, DX
@@ -7546,28 +11830,28 @@ vectors402:
 	VFMADD231PD Y3, Y3, Y1
 	ADDQ        $0x00000004, DX
 	CMPQ        DX, BX
-	JL          vectors402
+	JL          vectors657
 
-rest403:
+rest658:
 	CMPQ        DX, CX
-	JGE         done404
+	JGE         done659
 	LEAQ        4(DX), BX
 	CMPQ        BX, CX
-	JG          last405
+	JG          last660
 	VMOVUPD     (AX)(DX*8), Y3
 	VFMADD231PD Y3, Y3, Y0
 	MOVQ        BX, DX
 	CMPQ        DX, CX
-	JGE         done404
+	JGE         done659
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y1
-	JMP         done404
+	JMP         done659
 
-last405:
+last660:
 	VMASKMOVPD  (AX)(DX*8), Y2, Y2
 	VFMADD231PD Y2, Y2, Y0
 
-done404:
+done659:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -7615,9 +11899,9 @@ TEXT ·tileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done407
+	JZ         done662
 
-k406:
+k661:
 	VMOVUPD      (DI), Y12
 	VMOVUPD      32(DI), Y13
 	VBROADCASTSD (BX), Y14
@@ -7642,9 +11926,9 @@ k406:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k406
+	JNZ          k661
 
-done407:
+done662:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -7666,10 +11950,10 @@ done407:
 	VMULPD       Y12, Y10, Y10
 	VMULPD       Y12, Y11, Y11
 	VUCOMISD     X13, X14
-	JPS          readCdone409
-	JEQ          overwrite408
+	JPS          readCdone664
+	JEQ          overwrite663
 
-readCdone409:
+readCdone664:
 	VFMADD231PD (DX), Y13, Y0
 	VMOVUPD     Y0, (DX)
 	VFMADD231PD 32(DX), Y13, Y1
@@ -7694,9 +11978,9 @@ readCdone409:
 	VMOVUPD     Y10, (CX)(AX*2)
 	VFMADD231PD 32(CX)(AX*2), Y13, Y11
 	VMOVUPD     Y11, 32(CX)(AX*2)
-	JMP         done409
+	JMP         done664
 
-overwrite408:
+overwrite663:
 	VMOVUPD Y0, (DX)
 	VMOVUPD Y1, 32(DX)
 	VMOVUPD Y2, (DX)(AX*1)
@@ -7710,7 +11994,7 @@ overwrite408:
 	VMOVUPD Y10, (CX)(AX*2)
 	VMOVUPD Y11, 32(CX)(AX*2)
 
-done409:
+done664:
 	VZEROUPPER
 	RET
 
@@ -7738,9 +12022,9 @@ TEXT ·lowTileF64AVX2(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), DI
 	SHLQ       $0x03, DI
 	TESTQ      AX, AX
-	JZ         done411
+	JZ         done666
 
-k410:
+k665:
 	VMOVUPD      (SI), Y4
 	VMOVUPD      32(SI), Y5
 	VBROADCASTSD (DX), Y6
@@ -7752,9 +12036,9 @@ k410:
 	ADDQ         BX, DX
 	ADDQ         DI, SI
 	DECQ         AX
-	JNZ          k410
+	JNZ          k665
 
-done411:
+done666:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -7767,10 +12051,10 @@ done411:
 	VMULPD       Y4, Y2, Y2
 	VMULPD       Y4, Y3, Y3
 	VUCOMISD     X5, X6
-	JPS          readCdone413
-	JEQ          overwrite412
+	JPS          readCdone668
+	JEQ          overwrite667
 
-readCdone413:
+readCdone668:
 	VFMADD231PD (CX), Y5, Y0
 	VMOVUPD     Y0, (CX)
 	VFMADD231PD 32(CX), Y5, Y1
@@ -7779,15 +12063,15 @@ readCdone413:
 	VMOVUPD     Y2, (CX)(AX*1)
 	VFMADD231PD 32(CX)(AX*1), Y5, Y3
 	VMOVUPD     Y3, 32(CX)(AX*1)
-	JMP         done413
+	JMP         done668
 
-overwrite412:
+overwrite667:
 	VMOVUPD Y0, (CX)
 	VMOVUPD Y1, 32(CX)
 	VMOVUPD Y2, (CX)(AX*1)
 	VMOVUPD Y3, 32(CX)(AX*1)
 
-done413:
+done668:
 	VZEROUPPER
 	RET
 
@@ -7802,9 +12086,9 @@ TEXT ·transposeF64AVX2(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks414:
+blocks669:
 	SUBQ       $0x00000004, SI
-	JL         done415
+	JL         done670
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Y0
 	ADDQ       BX, DI
@@ -7835,9 +12119,9 @@ blocks414:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000004, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks414
+	JMP        blocks669
 
-done415:
+done670:
 	VZEROUPPER
 	RET
 
@@ -7856,7 +12140,7 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $328-177
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+176(FP), $0x00
-	JE      plain416
+	JE      plain671
 	MOVQ    DX, DI
 	ADDQ    DI, DI
 	MOVQ    $0x00002000, CX
@@ -7865,12 +12149,12 @@ TEXT ·layerNormF64AVX2(SB), NOSPLIT, $328-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest420
+	JG      rest675
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block421:
+block676:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -7880,19 +12164,23 @@ block421:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	SUBQ    $0x08, R10
-	JL      rest425
+	JL      rest680
 
-vectors424:
-	VADDPD (R9), Y0, Y0
-	VADDPD (R9)(DX*1), Y2, Y2
-	ADDQ   $+32, R9
-	VADDPD (R9), Y1, Y1
-	VADDPD (R9)(DX*1), Y3, Y3
-	ADDQ   $+32, R9
-	SUBQ   $0x08, R10
-	JGE    vectors424
+vectors679:
+	VMOVUPD (R9), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPD (R9)(DX*1), Y4
+	VADDPD  Y4, Y2, Y2
+	ADDQ    $+32, R9
+	VMOVUPD (R9), Y4
+	VADDPD  Y4, Y1, Y1
+	VMOVUPD (R9)(DX*1), Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $+32, R9
+	SUBQ    $0x08, R10
+	JGE     vectors679
 
-rest425:
+rest680:
 	VADDPD       Y1, Y0, Y0
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y0, X1
@@ -7905,19 +12193,19 @@ rest425:
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
 	CMPQ         AX, $0x00000200
-	JLE          summed423
+	JLE          summed678
 	CMPQ         (SP), AX
-	JNE          further422
+	JNE          further677
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further422:
+further677:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block421
+	JG      block676
 
-summed423:
+summed678:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -7930,7 +12218,7 @@ summed423:
 	MOVQ         BX, R9
 	MOVQ         AX, (SP)
 
-block427:
+block682:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -7960,9 +12248,9 @@ block427:
 	VXORPS  Y10, Y10, Y10
 	VMOVUPD Y10, 296(SP)
 	SUBQ    $0x08, R10
-	JL      rest431
+	JL      rest686
 
-vectors430:
+vectors685:
 	VMOVUPD     (R9), Y10
 	VSUBPD      Y1, Y10, Y10
 	VADDPD      Y10, Y3, Y3
@@ -7982,9 +12270,9 @@ vectors430:
 	VFMADD231PD Y10, Y10, Y8
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further433
+	JNZ         further688
 	CMPQ        R10, $0x08
-	JL          further433
+	JL          further688
 	VADDPD      72(SP), Y3, Y3
 	VMOVUPD     Y3, 72(SP)
 	VXORPS      Y3, Y3, Y3
@@ -8010,11 +12298,11 @@ vectors430:
 	VMOVUPD     Y8, 296(SP)
 	VXORPS      Y8, Y8, Y8
 
-further433:
+further688:
 	SUBQ $0x08, R10
-	JGE  vectors430
+	JGE  vectors685
 
-rest431:
+rest686:
 	VADDPD       72(SP), Y3, Y3
 	VADDPD       104(SP), Y0, Y0
 	VADDPD       136(SP), Y6, Y6
@@ -8046,23 +12334,23 @@ rest431:
 	VADDPD       X4, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
 	CMPQ         AX, $0x00000100
-	JLE          summed429
+	JLE          summed684
 	CMPQ         (SP), AX
-	JNE          further428
+	JNE          further683
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 40(SP)
 
-further428:
+further683:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block427
+	JG      block682
 
-summed429:
+summed684:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -8098,10 +12386,10 @@ summed429:
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
 
-loop418:
+loop673:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last419
+	JG           last674
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -8114,7 +12402,7 @@ loop418:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block434:
+block689:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -8124,11 +12412,13 @@ block434:
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	SUBQ    $0x08, R13
-	JL      rest438
+	JL      rest693
 
-vectors437:
-	VADDPD      (R10), Y3, Y3
-	VADDPD      (R10)(DX*1), Y5, Y5
+vectors692:
+	VMOVUPD     (R10), Y7
+	VADDPD      Y7, Y3, Y3
+	VMOVUPD     (R10)(DX*1), Y7
+	VADDPD      Y7, Y5, Y5
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Y7
 	VSUBPD      Y1, Y7, Y7
@@ -8142,8 +12432,10 @@ vectors437:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
-	VADDPD      (R10), Y4, Y4
-	VADDPD      (R10)(DX*1), Y6, Y6
+	VMOVUPD     (R10), Y7
+	VADDPD      Y7, Y4, Y4
+	VMOVUPD     (R10)(DX*1), Y7
+	VADDPD      Y7, Y6, Y6
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Y7
 	VSUBPD      Y1, Y7, Y7
@@ -8158,9 +12450,9 @@ vectors437:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	SUBQ        $0x08, R13
-	JGE         vectors437
+	JGE         vectors692
 
-rest438:
+rest693:
 	VADDPD       Y4, Y3, Y3
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X4
@@ -8173,19 +12465,19 @@ rest438:
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
 	CMPQ         AX, $0x00000200
-	JLE          summed436
+	JLE          summed691
 	CMPQ         (SP), AX
-	JNE          further435
+	JNE          further690
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further435:
+further690:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block434
+	JG      block689
 
-summed436:
+summed691:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -8206,7 +12498,7 @@ summed436:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block440:
+block695:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -8236,9 +12528,9 @@ block440:
 	VXORPS  Y13, Y13, Y13
 	VMOVUPD Y13, 296(SP)
 	SUBQ    $0x08, R13
-	JL      rest444
+	JL      rest699
 
-vectors443:
+vectors698:
 	VMOVUPD     (R10), Y13
 	VSUBPD      Y1, Y13, Y13
 	VADDPD      Y13, Y2, Y2
@@ -8282,9 +12574,9 @@ vectors443:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R13
-	JNZ         further446
+	JNZ         further701
 	CMPQ        R13, $0x08
-	JL          further446
+	JL          further701
 	VADDPD      72(SP), Y2, Y2
 	VMOVUPD     Y2, 72(SP)
 	VXORPS      Y2, Y2, Y2
@@ -8310,11 +12602,11 @@ vectors443:
 	VMOVUPD     Y11, 296(SP)
 	VXORPS      Y11, Y11, Y11
 
-further446:
+further701:
 	SUBQ $0x08, R13
-	JGE  vectors443
+	JGE  vectors698
 
-rest444:
+rest699:
 	VADDPD       72(SP), Y2, Y2
 	VADDPD       104(SP), Y0, Y0
 	VADDPD       136(SP), Y9, Y9
@@ -8346,23 +12638,23 @@ rest444:
 	VADDPD       X7, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed442
+	JLE          summed697
 	CMPQ         (SP), AX
-	JNE          further441
+	JNE          further696
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 8(SP)
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 40(SP)
 
-further441:
+further696:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block440
+	JG      block695
 
-summed442:
+summed697:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -8397,9 +12689,9 @@ summed442:
 	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (BX)(DX*2), BX
 	ADDQ         $0x02, CX
-	JMP          loop418
+	JMP          loop673
 
-last419:
+last674:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -8410,9 +12702,9 @@ last419:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest448
+	JL           rest703
 
-vectors447:
+vectors702:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -8424,9 +12716,9 @@ vectors447:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors447
+	JGE         vectors702
 
-rest448:
+rest703:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
@@ -8437,9 +12729,9 @@ rest448:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest451
+	JL           rest706
 
-vectors450:
+vectors705:
 	VMOVUPD     (R8), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -8451,18 +12743,18 @@ vectors450:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R9
-	JGE         vectors450
+	JGE         vectors705
 
-rest451:
-rest420:
-rows453:
+rest706:
+rest675:
+rows708:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done454
+	JG   done709
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block455:
+block710:
 	MOVQ    (SP), DI
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, DI
@@ -8470,17 +12762,19 @@ block455:
 	VXORPS  Y0, Y0, Y0
 	VXORPS  Y1, Y1, Y1
 	SUBQ    $0x08, DI
-	JL      rest459
+	JL      rest714
 
-vectors458:
-	VADDPD (DX), Y0, Y0
-	ADDQ   $+32, DX
-	VADDPD (DX), Y1, Y1
-	ADDQ   $+32, DX
-	SUBQ   $0x08, DI
-	JGE    vectors458
+vectors713:
+	VMOVUPD (DX), Y2
+	VADDPD  Y2, Y0, Y0
+	ADDQ    $+32, DX
+	VMOVUPD (DX), Y2
+	VADDPD  Y2, Y1, Y1
+	ADDQ    $+32, DX
+	SUBQ    $0x08, DI
+	JGE     vectors713
 
-rest459:
+rest714:
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
@@ -8490,19 +12784,19 @@ rest459:
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
 	CMPQ         AX, $0x00000200
-	JLE          summed457
+	JLE          summed712
 	CMPQ         (SP), AX
-	JNE          further456
+	JNE          further711
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further456:
+further711:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block455
+	JG      block710
 
-summed457:
+summed712:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -8514,7 +12808,7 @@ summed457:
 	MOVQ         BX, DX
 	MOVQ         AX, (SP)
 
-block461:
+block716:
 	MOVQ    (SP), DI
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, DI
@@ -8528,9 +12822,9 @@ block461:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	SUBQ    $0x08, DI
-	JL      rest465
+	JL      rest720
 
-vectors464:
+vectors719:
 	VMOVUPD     (DX), Y9
 	VSUBPD      Y1, Y9, Y9
 	VADDPD      Y9, Y3, Y3
@@ -8542,9 +12836,9 @@ vectors464:
 	VFMADD231PD Y9, Y9, Y4
 	ADDQ        $+32, DX
 	TESTQ       $0x00000038, DI
-	JNZ         further467
+	JNZ         further722
 	CMPQ        DI, $0x08
-	JL          further467
+	JL          further722
 	VADDPD      Y3, Y5, Y5
 	VXORPS      Y3, Y3, Y3
 	VADDPD      Y0, Y6, Y6
@@ -8554,11 +12848,11 @@ vectors464:
 	VADDPD      Y4, Y8, Y8
 	VXORPS      Y4, Y4, Y4
 
-further467:
+further722:
 	SUBQ $0x08, DI
-	JGE  vectors464
+	JGE  vectors719
 
-rest465:
+rest720:
 	VADDPD       Y5, Y3, Y3
 	VADDPD       Y6, Y0, Y0
 	VADDPD       Y7, Y2, Y2
@@ -8580,23 +12874,23 @@ rest465:
 	VADDPD       X2, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
 	CMPQ         AX, $0x00000100
-	JLE          summed463
+	JLE          summed718
 	CMPQ         (SP), AX
-	JNE          further462
+	JNE          further717
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 40(SP)
 
-further462:
+further717:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block461
+	JG      block716
 
-summed463:
+summed718:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -8639,9 +12933,9 @@ summed463:
 	MOVQ         beta_base+72(FP), DI
 	MOVQ         AX, R8
 	SUBQ         $0x04, R8
-	JL           rest469
+	JL           rest724
 
-vectors468:
+vectors723:
 	VMOVUPD     (BX), Y3
 	VSUBPD      Y1, Y3, Y3
 	VFMSUB213PD Y2, Y0, Y3
@@ -8653,27 +12947,27 @@ vectors468:
 	ADDQ        $+32, DX
 	ADDQ        $+32, DI
 	SUBQ        $0x04, R8
-	JGE         vectors468
+	JGE         vectors723
 
-rest469:
+rest724:
 	ADDQ $0x01, CX
-	JMP  rows453
+	JMP  rows708
 
-done454:
+done709:
 	SFENCE
-	JMP done417
+	JMP done672
 
-plain416:
+plain671:
 	XORQ CX, CX
 
-rows471:
+rows726:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done472
+	JG   done727
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block473:
+block728:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -8683,41 +12977,47 @@ block473:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x08, R8
-	JL      rest477
+	JL      rest732
 
-vectors476:
-	VADDPD (DI), Y1, Y1
-	VADDPD (DI)(DX*1), Y3, Y3
-	ADDQ   $+32, DI
-	VADDPD (DI), Y2, Y2
-	VADDPD (DI)(DX*1), Y4, Y4
-	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
-	JGE    vectors476
+vectors731:
+	VMOVUPD (DI), Y5
+	VADDPD  Y5, Y1, Y1
+	VMOVUPD (DI)(DX*1), Y5
+	VADDPD  Y5, Y3, Y3
+	ADDQ    $+32, DI
+	VMOVUPD (DI), Y5
+	VADDPD  Y5, Y2, Y2
+	VMOVUPD (DI)(DX*1), Y5
+	VADDPD  Y5, Y4, Y4
+	ADDQ    $+32, DI
+	SUBQ    $0x08, R8
+	JGE     vectors731
 
-rest477:
+rest732:
 	ADDQ       $0x08, R8
-	JZ         done478
+	JZ         done733
 	SUBQ       $0x04, R8
-	JL         last479
-	VADDPD     (DI), Y1, Y1
-	VADDPD     (DI)(DX*1), Y3, Y3
+	JL         last734
+	VMOVUPD    (DI), Y5
+	VADDPD     Y5, Y1, Y1
+	VMOVUPD    (DI)(DX*1), Y5
+	VADDPD     Y5, Y3, Y3
 	ADDQ       $+32, DI
 	TESTQ      R8, R8
-	JZ         done478
+	JZ         done733
 	VMASKMOVPD (DI), Y0, Y5
 	VADDPD     Y5, Y2, Y2
 	VMASKMOVPD (DI)(DX*1), Y0, Y5
 	VADDPD     Y5, Y4, Y4
-	JMP        done478
+	JMP        done733
 
-last479:
+last734:
 	VMASKMOVPD (DI), Y0, Y5
 	VADDPD     Y5, Y1, Y1
 	VMASKMOVPD (DI)(DX*1), Y0, Y5
 	VADDPD     Y5, Y3, Y3
 
-done478:
+done733:
 	VADDPD       Y2, Y1, Y1
 	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y1, X2
@@ -8730,19 +13030,19 @@ done478:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000200
-	JLE          summed475
+	JLE          summed730
 	CMPQ         (SP), AX
-	JNE          further474
+	JNE          further729
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further474:
+further729:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block473
+	JG      block728
 
-summed475:
+summed730:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -8755,7 +13055,7 @@ summed475:
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block480:
+block735:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -8785,9 +13085,9 @@ block480:
 	VXORPS  Y11, Y11, Y11
 	VMOVUPD Y11, 296(SP)
 	SUBQ    $0x08, R8
-	JL      rest484
+	JL      rest739
 
-vectors483:
+vectors738:
 	VMOVUPD     (DI), Y11
 	VSUBPD      Y2, Y11, Y11
 	VADDPD      Y11, Y4, Y4
@@ -8807,9 +13107,9 @@ vectors483:
 	VFMADD231PD Y11, Y11, Y9
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further486
+	JNZ         further741
 	CMPQ        R8, $0x08
-	JL          further486
+	JL          further741
 	VADDPD      72(SP), Y4, Y4
 	VMOVUPD     Y4, 72(SP)
 	VXORPS      Y4, Y4, Y4
@@ -8835,15 +13135,15 @@ vectors483:
 	VMOVUPD     Y9, 296(SP)
 	VXORPS      Y9, Y9, Y9
 
-further486:
+further741:
 	SUBQ $0x08, R8
-	JGE  vectors483
+	JGE  vectors738
 
-rest484:
+rest739:
 	ADDQ        $0x08, R8
-	JZ          done485
+	JZ          done740
 	SUBQ        $0x04, R8
-	JL          last487
+	JL          last742
 	VMOVUPD     (DI), Y11
 	VSUBPD      Y2, Y11, Y11
 	VADDPD      Y11, Y4, Y4
@@ -8854,7 +13154,7 @@ rest484:
 	VFMADD231PD Y11, Y11, Y6
 	ADDQ        $+32, DI
 	TESTQ       R8, R8
-	JZ          done485
+	JZ          done740
 	VMASKMOVPD  (DI), Y0, Y11
 	VSUBPD      Y2, Y11, Y11
 	VANDPD      Y0, Y11, Y11
@@ -8865,9 +13165,9 @@ rest484:
 	VANDPD      Y0, Y11, Y11
 	VADDPD      Y11, Y10, Y10
 	VFMADD231PD Y11, Y11, Y9
-	JMP         done485
+	JMP         done740
 
-last487:
+last742:
 	VMASKMOVPD  (DI), Y0, Y11
 	VSUBPD      Y2, Y11, Y11
 	VANDPD      Y0, Y11, Y11
@@ -8879,7 +13179,7 @@ last487:
 	VADDPD      Y11, Y7, Y7
 	VFMADD231PD Y11, Y11, Y6
 
-done485:
+done740:
 	VADDPD       72(SP), Y4, Y4
 	VADDPD       104(SP), Y1, Y1
 	VADDPD       136(SP), Y7, Y7
@@ -8911,23 +13211,23 @@ done485:
 	VADDPD       X5, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
 	CMPQ         AX, $0x00000100
-	JLE          summed482
+	JLE          summed737
 	CMPQ         (SP), AX
-	JNE          further481
+	JNE          further736
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 8(SP)
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 40(SP)
 
-further481:
+further736:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block480
+	JG      block735
 
-summed482:
+summed737:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -8972,9 +13272,9 @@ summed482:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest489
+	JL           rest744
 
-vectors488:
+vectors743:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -8987,11 +13287,11 @@ vectors488:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors488
+	JGE         vectors743
 
-rest489:
+rest744:
 	ADDQ        $0x04, R10
-	JZ          done490
+	JZ          done745
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -9000,7 +13300,7 @@ rest489:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done490:
+done745:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -9016,9 +13316,9 @@ done490:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest492
+	JL           rest747
 
-vectors491:
+vectors746:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -9031,11 +13331,11 @@ vectors491:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors491
+	JGE         vectors746
 
-rest492:
+rest747:
 	ADDQ        $0x04, R10
-	JZ          done493
+	JZ          done748
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -9044,24 +13344,24 @@ rest492:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done493:
+done748:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows471
+	JMP  rows726
 
-done472:
-rows494:
+done727:
+rows749:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+152(FP)
-	JG   done495
+	JG   done750
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block496:
+block751:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -9069,34 +13369,37 @@ block496:
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	SUBQ    $0x08, R8
-	JL      rest500
+	JL      rest755
 
-vectors499:
-	VADDPD (DI), Y1, Y1
-	ADDQ   $+32, DI
-	VADDPD (DI), Y2, Y2
-	ADDQ   $+32, DI
-	SUBQ   $0x08, R8
-	JGE    vectors499
+vectors754:
+	VMOVUPD (DI), Y3
+	VADDPD  Y3, Y1, Y1
+	ADDQ    $+32, DI
+	VMOVUPD (DI), Y3
+	VADDPD  Y3, Y2, Y2
+	ADDQ    $+32, DI
+	SUBQ    $0x08, R8
+	JGE     vectors754
 
-rest500:
+rest755:
 	ADDQ       $0x08, R8
-	JZ         done501
+	JZ         done756
 	SUBQ       $0x04, R8
-	JL         last502
-	VADDPD     (DI), Y1, Y1
+	JL         last757
+	VMOVUPD    (DI), Y3
+	VADDPD     Y3, Y1, Y1
 	ADDQ       $+32, DI
 	TESTQ      R8, R8
-	JZ         done501
+	JZ         done756
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y2, Y2
-	JMP        done501
+	JMP        done756
 
-last502:
+last757:
 	VMASKMOVPD (DI), Y0, Y3
 	VADDPD     Y3, Y1, Y1
 
-done501:
+done756:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -9106,19 +13409,19 @@ done501:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000200
-	JLE          summed498
+	JLE          summed753
 	CMPQ         (SP), AX
-	JNE          further497
+	JNE          further752
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further497:
+further752:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block496
+	JG      block751
 
-summed498:
+summed753:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -9130,7 +13433,7 @@ summed498:
 	MOVQ         BX, DI
 	MOVQ         AX, (SP)
 
-block503:
+block758:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -9144,9 +13447,9 @@ block503:
 	VXORPS  Y8, Y8, Y8
 	VXORPS  Y9, Y9, Y9
 	SUBQ    $0x08, R8
-	JL      rest507
+	JL      rest762
 
-vectors506:
+vectors761:
 	VMOVUPD     (DI), Y10
 	VSUBPD      Y2, Y10, Y10
 	VADDPD      Y10, Y4, Y4
@@ -9158,9 +13461,9 @@ vectors506:
 	VFMADD231PD Y10, Y10, Y5
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further509
+	JNZ         further764
 	CMPQ        R8, $0x08
-	JL          further509
+	JL          further764
 	VADDPD      Y4, Y6, Y6
 	VXORPS      Y4, Y4, Y4
 	VADDPD      Y1, Y7, Y7
@@ -9170,37 +13473,37 @@ vectors506:
 	VADDPD      Y5, Y9, Y9
 	VXORPS      Y5, Y5, Y5
 
-further509:
+further764:
 	SUBQ $0x08, R8
-	JGE  vectors506
+	JGE  vectors761
 
-rest507:
+rest762:
 	ADDQ        $0x08, R8
-	JZ          done508
+	JZ          done763
 	SUBQ        $0x04, R8
-	JL          last510
+	JL          last765
 	VMOVUPD     (DI), Y10
 	VSUBPD      Y2, Y10, Y10
 	VADDPD      Y10, Y4, Y4
 	VFMADD231PD Y10, Y10, Y3
 	ADDQ        $+32, DI
 	TESTQ       R8, R8
-	JZ          done508
+	JZ          done763
 	VMASKMOVPD  (DI), Y0, Y10
 	VSUBPD      Y2, Y10, Y10
 	VANDPD      Y0, Y10, Y10
 	VADDPD      Y10, Y1, Y1
 	VFMADD231PD Y10, Y10, Y5
-	JMP         done508
+	JMP         done763
 
-last510:
+last765:
 	VMASKMOVPD  (DI), Y0, Y10
 	VSUBPD      Y2, Y10, Y10
 	VANDPD      Y0, Y10, Y10
 	VADDPD      Y10, Y4, Y4
 	VFMADD231PD Y10, Y10, Y3
 
-done508:
+done763:
 	VADDPD       Y6, Y4, Y4
 	VADDPD       Y7, Y1, Y1
 	VADDPD       Y8, Y3, Y3
@@ -9222,23 +13525,23 @@ done508:
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
 	CMPQ         AX, $0x00000100
-	JLE          summed505
+	JLE          summed760
 	CMPQ         (SP), AX
-	JNE          further504
+	JNE          further759
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 40(SP)
 
-further504:
+further759:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block503
+	JG      block758
 
-summed505:
+summed760:
 	VXORPD       X2, X2, X2
 	VCVTSI2SDQ   AX, X2, X2
 	VBROADCASTSD X2, Y2
@@ -9282,9 +13585,9 @@ summed505:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest512
+	JL           rest767
 
-vectors511:
+vectors766:
 	VMOVUPD     (BX), Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -9297,11 +13600,11 @@ vectors511:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors511
+	JGE         vectors766
 
-rest512:
+rest767:
 	ADDQ        $0x04, R10
-	JZ          done513
+	JZ          done768
 	VMASKMOVPD  (BX), Y0, Y4
 	VSUBPD      Y2, Y4, Y4
 	VFMSUB213PD Y3, Y1, Y4
@@ -9310,17 +13613,17 @@ rest512:
 	VFMADD213PD Y2, Y1, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done513:
+done768:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows494
+	JMP  rows749
 
-done495:
-done417:
+done750:
+done672:
 	VZEROUPPER
 	RET
 
@@ -9339,7 +13642,7 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $328-105
 	MOVQ    x_base+24(FP), BX
 	MOVQ    y_base+0(FP), SI
 	CMPB    stream+104(FP), $0x00
-	JE      plain514
+	JE      plain769
 	MOVQ    DX, DI
 	MOVQ    $0x00002000, CX
 	CMPQ    DI, CX
@@ -9347,12 +13650,12 @@ TEXT ·rMSNormF64AVX2(SB), NOSPLIT, $328-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest518
+	JG      rest773
 	MOVQ    BX, R8
 	MOVQ    BX, R9
 	MOVQ    AX, (SP)
 
-block519:
+block774:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -9362,9 +13665,9 @@ block519:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	SUBQ    $0x08, R10
-	JL      rest523
+	JL      rest778
 
-vectors522:
+vectors777:
 	VMOVUPD     (R9), Y4
 	VFMADD231PD Y4, Y4, Y0
 	ADDQ        $+32, R9
@@ -9372,19 +13675,19 @@ vectors522:
 	VFMADD231PD Y4, Y4, Y1
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further525
+	JNZ         further780
 	CMPQ        R10, $0x08
-	JL          further525
+	JL          further780
 	VADDPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 
-further525:
+further780:
 	SUBQ $0x08, R10
-	JGE  vectors522
+	JGE  vectors777
 
-rest523:
+rest778:
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
@@ -9396,19 +13699,19 @@ rest523:
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
 	CMPQ         AX, $0x00000100
-	JLE          summed521
+	JLE          summed776
 	CMPQ         (SP), AX
-	JNE          further520
+	JNE          further775
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further520:
+further775:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block519
+	JG      block774
 
-summed521:
+summed776:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -9423,10 +13726,10 @@ summed521:
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
 
-loop516:
+loop771:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last517
+	JG           last772
 	LEAQ         (BX)(DI*1), R9
 	MOVQ         BX, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -9434,7 +13737,7 @@ loop516:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block526:
+block781:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -9444,9 +13747,9 @@ block526:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x08, R12
-	JL      rest530
+	JL      rest785
 
-vectors529:
+vectors784:
 	VMOVUPD     (R10), Y5
 	VFMADD231PD Y5, Y5, Y1
 	PREFETCHT1  (R9)
@@ -9472,19 +13775,19 @@ vectors529:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R9
 	TESTQ       $0x00000038, R12
-	JNZ         further532
+	JNZ         further787
 	CMPQ        R12, $0x08
-	JL          further532
+	JL          further787
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further532:
+further787:
 	SUBQ $0x08, R12
-	JGE  vectors529
+	JGE  vectors784
 
-rest530:
+rest785:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
@@ -9496,19 +13799,19 @@ rest530:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed528
+	JLE          summed783
 	CMPQ         (SP), AX
-	JNE          further527
+	JNE          further782
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further527:
+further782:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block526
+	JG      block781
 
-summed528:
+summed783:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -9522,17 +13825,17 @@ summed528:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (BX)(DX*1), BX
 	ADDQ         $0x01, CX
-	JMP          loop516
+	JMP          loop771
 
-last517:
+last772:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest534
+	JL           rest789
 
-vectors533:
+vectors788:
 	VMOVUPD  (R8), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -9541,18 +13844,18 @@ vectors533:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors533
+	JGE      vectors788
 
-rest534:
-rest518:
-rows536:
+rest789:
+rest773:
+rows791:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done537
+	JG   done792
 	MOVQ BX, DX
 	MOVQ AX, (SP)
 
-block538:
+block793:
 	MOVQ    (SP), DI
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, DI
@@ -9562,9 +13865,9 @@ block538:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	SUBQ    $0x08, DI
-	JL      rest542
+	JL      rest797
 
-vectors541:
+vectors796:
 	VMOVUPD     (DX), Y4
 	VFMADD231PD Y4, Y4, Y0
 	ADDQ        $+32, DX
@@ -9572,19 +13875,19 @@ vectors541:
 	VFMADD231PD Y4, Y4, Y1
 	ADDQ        $+32, DX
 	TESTQ       $0x00000038, DI
-	JNZ         further544
+	JNZ         further799
 	CMPQ        DI, $0x08
-	JL          further544
+	JL          further799
 	VADDPD      Y0, Y2, Y2
 	VXORPS      Y0, Y0, Y0
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 
-further544:
+further799:
 	SUBQ $0x08, DI
-	JGE  vectors541
+	JGE  vectors796
 
-rest542:
+rest797:
 	VADDPD       Y2, Y0, Y0
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y1, Y0, Y0
@@ -9596,19 +13899,19 @@ rest542:
 	VADDPD       X0, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
 	CMPQ         AX, $0x00000100
-	JLE          summed540
+	JLE          summed795
 	CMPQ         (SP), AX
-	JNE          further539
+	JNE          further794
 	VXORPS       Y0, Y0, Y0
 	VMOVUPD      Y0, 8(SP)
 
-further539:
+further794:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block538
+	JG      block793
 
-summed540:
+summed795:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -9625,9 +13928,9 @@ summed540:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, DI
 	SUBQ         $0x04, DI
-	JL           rest546
+	JL           rest801
 
-vectors545:
+vectors800:
 	VMOVUPD  (BX), Y1
 	VMULPD   Y0, Y1, Y1
 	VMULPD   (DX), Y1, Y1
@@ -9636,27 +13939,27 @@ vectors545:
 	ADDQ     $+32, SI
 	ADDQ     $+32, DX
 	SUBQ     $0x04, DI
-	JGE      vectors545
+	JGE      vectors800
 
-rest546:
+rest801:
 	ADDQ $0x01, CX
-	JMP  rows536
+	JMP  rows791
 
-done537:
+done792:
 	SFENCE
-	JMP done515
+	JMP done770
 
-plain514:
+plain769:
 	XORQ CX, CX
 
-rows548:
+rows803:
 	LEAQ 2(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done549
+	JG   done804
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block550:
+block805:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -9670,9 +13973,9 @@ block550:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	SUBQ    $0x08, R8
-	JL      rest554
+	JL      rest809
 
-vectors553:
+vectors808:
 	VMOVUPD     (DI), Y9
 	VFMADD231PD Y9, Y9, Y1
 	VMOVUPD     (DI)(DX*1), Y9
@@ -9684,9 +13987,9 @@ vectors553:
 	VFMADD231PD Y9, Y9, Y4
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further556
+	JNZ         further811
 	CMPQ        R8, $0x08
-	JL          further556
+	JL          further811
 	VADDPD      Y1, Y5, Y5
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y6, Y6
@@ -9696,35 +13999,35 @@ vectors553:
 	VADDPD      Y4, Y8, Y8
 	VXORPS      Y4, Y4, Y4
 
-further556:
+further811:
 	SUBQ $0x08, R8
-	JGE  vectors553
+	JGE  vectors808
 
-rest554:
+rest809:
 	ADDQ        $0x08, R8
-	JZ          done555
+	JZ          done810
 	SUBQ        $0x04, R8
-	JL          last557
+	JL          last812
 	VMOVUPD     (DI), Y9
 	VFMADD231PD Y9, Y9, Y1
 	VMOVUPD     (DI)(DX*1), Y9
 	VFMADD231PD Y9, Y9, Y3
 	ADDQ        $+32, DI
 	TESTQ       R8, R8
-	JZ          done555
+	JZ          done810
 	VMASKMOVPD  (DI), Y0, Y9
 	VFMADD231PD Y9, Y9, Y2
 	VMASKMOVPD  (DI)(DX*1), Y0, Y9
 	VFMADD231PD Y9, Y9, Y4
-	JMP         done555
+	JMP         done810
 
-last557:
+last812:
 	VMASKMOVPD  (DI), Y0, Y9
 	VFMADD231PD Y9, Y9, Y1
 	VMASKMOVPD  (DI)(DX*1), Y0, Y9
 	VFMADD231PD Y9, Y9, Y3
 
-done555:
+done810:
 	VADDPD       Y5, Y1, Y1
 	VADDPD       Y6, Y2, Y2
 	VADDPD       Y7, Y3, Y3
@@ -9741,19 +14044,19 @@ done555:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed552
+	JLE          summed807
 	CMPQ         (SP), AX
-	JNE          further551
+	JNE          further806
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further551:
+further806:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block550
+	JG      block805
 
-summed552:
+summed807:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -9772,9 +14075,9 @@ summed552:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest559
+	JL           rest814
 
-vectors558:
+vectors813:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -9784,18 +14087,18 @@ vectors558:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors558
+	JGE        vectors813
 
-rest559:
+rest814:
 	ADDQ       $0x04, R9
-	JZ         done560
+	JZ         done815
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done560:
+done815:
 	MOVQ         AX, R8
 	ANDQ         $0x00000003, R8
 	SHLQ         $0x03, R8
@@ -9806,9 +14109,9 @@ done560:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest562
+	JL           rest817
 
-vectors561:
+vectors816:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -9818,35 +14121,35 @@ vectors561:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors561
+	JGE        vectors816
 
-rest562:
+rest817:
 	ADDQ       $0x04, R9
-	JZ         done563
+	JZ         done818
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done563:
+done818:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x02, CX
-	JMP  rows548
+	JMP  rows803
 
-done549:
-rows564:
+done804:
+rows819:
 	LEAQ 1(CX), DI
 	CMPQ DI, rstd_len+80(FP)
-	JG   done565
+	JG   done820
 	MOVQ BX, DI
 	MOVQ AX, (SP)
 
-block566:
+block821:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -9856,9 +14159,9 @@ block566:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x08, R8
-	JL      rest570
+	JL      rest825
 
-vectors569:
+vectors824:
 	VMOVUPD     (DI), Y5
 	VFMADD231PD Y5, Y5, Y1
 	ADDQ        $+32, DI
@@ -9866,37 +14169,37 @@ vectors569:
 	VFMADD231PD Y5, Y5, Y2
 	ADDQ        $+32, DI
 	TESTQ       $0x00000038, R8
-	JNZ         further572
+	JNZ         further827
 	CMPQ        R8, $0x08
-	JL          further572
+	JL          further827
 	VADDPD      Y1, Y3, Y3
 	VXORPS      Y1, Y1, Y1
 	VADDPD      Y2, Y4, Y4
 	VXORPS      Y2, Y2, Y2
 
-further572:
+further827:
 	SUBQ $0x08, R8
-	JGE  vectors569
+	JGE  vectors824
 
-rest570:
+rest825:
 	ADDQ        $0x08, R8
-	JZ          done571
+	JZ          done826
 	SUBQ        $0x04, R8
-	JL          last573
+	JL          last828
 	VMOVUPD     (DI), Y5
 	VFMADD231PD Y5, Y5, Y1
 	ADDQ        $+32, DI
 	TESTQ       R8, R8
-	JZ          done571
+	JZ          done826
 	VMASKMOVPD  (DI), Y0, Y5
 	VFMADD231PD Y5, Y5, Y2
-	JMP         done571
+	JMP         done826
 
-last573:
+last828:
 	VMASKMOVPD  (DI), Y0, Y5
 	VFMADD231PD Y5, Y5, Y1
 
-done571:
+done826:
 	VADDPD       Y3, Y1, Y1
 	VADDPD       Y4, Y2, Y2
 	VADDPD       Y2, Y1, Y1
@@ -9908,19 +14211,19 @@ done571:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed568
+	JLE          summed823
 	CMPQ         (SP), AX
-	JNE          further567
+	JNE          further822
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further567:
+further822:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block566
+	JG      block821
 
-summed568:
+summed823:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -9938,9 +14241,9 @@ summed568:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x04, R9
-	JL           rest575
+	JL           rest830
 
-vectors574:
+vectors829:
 	VMOVUPD    (BX), Y2
 	VMULPD     Y1, Y2, Y2
 	VMULPD     (R8), Y2, Y2
@@ -9950,28 +14253,2415 @@ vectors574:
 	ADDQ       $+32, SI
 	ADDQ       $+32, R8
 	SUBQ       $0x04, R9
-	JGE        vectors574
+	JGE        vectors829
 
-rest575:
+rest830:
 	ADDQ       $0x04, R9
-	JZ         done576
+	JZ         done831
 	VMASKMOVPD (BX), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD (R8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (SI)
 
-done576:
+done831:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows564
+	JMP  rows819
 
-done565:
-done515:
+done820:
+done770:
+	VZEROUPPER
+	RET
+
+// func layerNormOfSumF64AVX2(y []float64, x []float64, a []float64, b []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormOfSumF64AVX2(SB), NOSPLIT, $328-225
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	CMPB    stream+224(FP), $0x00
+	JE      plain832
+	MOVQ    DX, CX
+	ADDQ    CX, CX
+	MOVQ    $0x00002000, DI
+	CMPQ    CX, DI
+	CMOVQCS DI, CX
+	XORQ    CX, CX
+	LEAQ    2(CX), DI
+	CMPQ    DI, rstd_len+200(FP)
+	JG      rest836
+	MOVQ    BX, DI
+	MOVQ    BX, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block837:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R11
+	JL      rest841
+
+vectors840:
+	VMOVUPD (R9), Y4
+	VADDPD  (R10), Y4, Y4
+	VMOVUPD Y4, (R8)
+	VADDPD  Y4, Y0, Y0
+	VMOVUPD (R9)(DX*1), Y4
+	VADDPD  (R10)(DX*1), Y4, Y4
+	VMOVUPD Y4, (R8)(DX*1)
+	VADDPD  Y4, Y2, Y2
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	VMOVUPD (R9), Y4
+	VADDPD  (R10), Y4, Y4
+	VMOVUPD Y4, (R8)
+	VADDPD  Y4, Y1, Y1
+	VMOVUPD (R9)(DX*1), Y4
+	VADDPD  (R10)(DX*1), Y4, Y4
+	VMOVUPD Y4, (R8)(DX*1)
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	ADDQ    $+32, R10
+	SUBQ    $0x08, R11
+	JGE     vectors840
+
+rest841:
+	VADDPD       Y1, Y0, Y0
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X2, X0, X1
+	VUNPCKHPD    X2, X0, X0
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed839
+	CMPQ         (SP), AX
+	JNE          further838
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further838:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block837
+
+summed839:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	VBROADCASTSD 8(R8)(CX*8), Y2
+	MOVQ         BX, R8
+	MOVQ         AX, (SP)
+
+block843:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 72(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 104(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 136(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 168(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 200(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 232(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 264(SP)
+	VXORPS  Y10, Y10, Y10
+	VMOVUPD Y10, 296(SP)
+	SUBQ    $0x08, R9
+	JL      rest847
+
+vectors846:
+	VMOVUPD     (R8), Y10
+	VSUBPD      Y1, Y10, Y10
+	VADDPD      Y10, Y3, Y3
+	VFMADD231PD Y10, Y10, Y4
+	VMOVUPD     (R8)(DX*1), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y6, Y6
+	VFMADD231PD Y10, Y10, Y5
+	ADDQ        $+32, R8
+	VMOVUPD     (R8), Y10
+	VSUBPD      Y1, Y10, Y10
+	VADDPD      Y10, Y0, Y0
+	VFMADD231PD Y10, Y10, Y7
+	VMOVUPD     (R8)(DX*1), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y9, Y9
+	VFMADD231PD Y10, Y10, Y8
+	ADDQ        $+32, R8
+	TESTQ       $0x00000038, R9
+	JNZ         further849
+	CMPQ        R9, $0x08
+	JL          further849
+	VADDPD      72(SP), Y3, Y3
+	VMOVUPD     Y3, 72(SP)
+	VXORPS      Y3, Y3, Y3
+	VADDPD      104(SP), Y0, Y0
+	VMOVUPD     Y0, 104(SP)
+	VXORPS      Y0, Y0, Y0
+	VADDPD      136(SP), Y6, Y6
+	VMOVUPD     Y6, 136(SP)
+	VXORPS      Y6, Y6, Y6
+	VADDPD      168(SP), Y9, Y9
+	VMOVUPD     Y9, 168(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPD      200(SP), Y4, Y4
+	VMOVUPD     Y4, 200(SP)
+	VXORPS      Y4, Y4, Y4
+	VADDPD      232(SP), Y7, Y7
+	VMOVUPD     Y7, 232(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPD      264(SP), Y5, Y5
+	VMOVUPD     Y5, 264(SP)
+	VXORPS      Y5, Y5, Y5
+	VADDPD      296(SP), Y8, Y8
+	VMOVUPD     Y8, 296(SP)
+	VXORPS      Y8, Y8, Y8
+
+further849:
+	SUBQ $0x08, R9
+	JGE  vectors846
+
+rest847:
+	VADDPD       72(SP), Y3, Y3
+	VADDPD       104(SP), Y0, Y0
+	VADDPD       136(SP), Y6, Y6
+	VADDPD       168(SP), Y9, Y9
+	VADDPD       200(SP), Y4, Y4
+	VADDPD       232(SP), Y7, Y7
+	VADDPD       264(SP), Y5, Y5
+	VADDPD       296(SP), Y8, Y8
+	VADDPD       Y0, Y3, Y3
+	VADDPD       Y9, Y6, Y6
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VEXTRACTF128 $0x01, Y6, X0
+	VADDPD       X0, X6, X6
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X6, X3, X0
+	VUNPCKHPD    X6, X3, X3
+	VADDPD       X3, X0, X0
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y7, Y4, Y4
+	VADDPD       Y8, Y5, Y5
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPD       X3, X4, X4
+	VEXTRACTF128 $0x01, Y5, X3
+	VADDPD       X3, X5, X5
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X5, X4, X3
+	VUNPCKHPD    X5, X4, X4
+	VADDPD       X4, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed845
+	CMPQ         (SP), AX
+	JNE          further844
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further844:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block843
+
+summed845:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y1, Y1
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), R8
+	VMOVUPD      X2, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X1, (R8)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), R8
+	VMOVUPD      X3, (R8)(CX*8)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+
+loop834:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+200(FP)
+	JG           last835
+	MOVQ         BX, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSD -16(R11)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Y1
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Y2
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block850:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x08, R13
+	JL      rest854
+
+vectors853:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Y7
+	VADDPD      (R10), Y7, Y7
+	VMOVUPD     Y7, (R8)
+	VADDPD      Y7, Y3, Y3
+	VMOVUPD     (R9)(DX*1), Y7
+	VADDPD      (R10)(DX*1), Y7, Y7
+	VMOVUPD     Y7, (R8)(DX*1)
+	VADDPD      Y7, Y5, Y5
+	VMOVUPD     (DI), Y7
+	VSUBPD      Y1, Y7, Y7
+	VFMSUB213PD Y2, Y0, Y7
+	VMOVUPD     (R11), Y8
+	VFMADD213PD (R12), Y8, Y7
+	VMOVNTPD    Y7, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Y7
+	VADDPD      (R10), Y7, Y7
+	VMOVUPD     Y7, (R8)
+	VADDPD      Y7, Y4, Y4
+	VMOVUPD     (R9)(DX*1), Y7
+	VADDPD      (R10)(DX*1), Y7, Y7
+	VMOVUPD     Y7, (R8)(DX*1)
+	VADDPD      Y7, Y6, Y6
+	VMOVUPD     (DI), Y7
+	VSUBPD      Y1, Y7, Y7
+	VFMSUB213PD Y2, Y0, Y7
+	VMOVUPD     (R11), Y8
+	VFMADD213PD (R12), Y8, Y7
+	VMOVNTPD    Y7, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors853
+
+rest854:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000200
+	JLE          summed852
+	CMPQ         (SP), AX
+	JNE          further851
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further851:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block850
+
+summed852:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X4, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	VBROADCASTSD 8(R8)(CX*8), Y3
+	MOVQ         BX, R8
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y4
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y5
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Y6
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block856:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y12, Y12, Y12
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y11, Y11, Y11
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 72(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 104(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 136(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 168(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 200(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 232(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 264(SP)
+	VXORPS  Y13, Y13, Y13
+	VMOVUPD Y13, 296(SP)
+	SUBQ    $0x08, R13
+	JL      rest860
+
+vectors859:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R8), Y13
+	VSUBPD      Y1, Y13, Y13
+	VADDPD      Y13, Y2, Y2
+	VFMADD231PD Y13, Y13, Y7
+	VMOVUPD     (R8)(DX*1), Y13
+	VSUBPD      Y3, Y13, Y13
+	VADDPD      Y13, Y9, Y9
+	VFMADD231PD Y13, Y13, Y8
+	VMOVUPD     (DI), Y13
+	VSUBPD      Y5, Y13, Y13
+	VFMSUB213PD Y6, Y4, Y13
+	VMOVUPD     (R11), Y14
+	VFMADD213PD (R12), Y14, Y13
+	VMOVNTPD    Y13, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R8), Y13
+	VSUBPD      Y1, Y13, Y13
+	VADDPD      Y13, Y0, Y0
+	VFMADD231PD Y13, Y13, Y10
+	VMOVUPD     (R8)(DX*1), Y13
+	VSUBPD      Y3, Y13, Y13
+	VADDPD      Y13, Y12, Y12
+	VFMADD231PD Y13, Y13, Y11
+	VMOVUPD     (DI), Y13
+	VSUBPD      Y5, Y13, Y13
+	VFMSUB213PD Y6, Y4, Y13
+	VMOVUPD     (R11), Y14
+	VFMADD213PD (R12), Y14, Y13
+	VMOVNTPD    Y13, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       $0x00000038, R13
+	JNZ         further862
+	CMPQ        R13, $0x08
+	JL          further862
+	VADDPD      72(SP), Y2, Y2
+	VMOVUPD     Y2, 72(SP)
+	VXORPS      Y2, Y2, Y2
+	VADDPD      104(SP), Y0, Y0
+	VMOVUPD     Y0, 104(SP)
+	VXORPS      Y0, Y0, Y0
+	VADDPD      136(SP), Y9, Y9
+	VMOVUPD     Y9, 136(SP)
+	VXORPS      Y9, Y9, Y9
+	VADDPD      168(SP), Y12, Y12
+	VMOVUPD     Y12, 168(SP)
+	VXORPS      Y12, Y12, Y12
+	VADDPD      200(SP), Y7, Y7
+	VMOVUPD     Y7, 200(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPD      232(SP), Y10, Y10
+	VMOVUPD     Y10, 232(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPD      264(SP), Y8, Y8
+	VMOVUPD     Y8, 264(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPD      296(SP), Y11, Y11
+	VMOVUPD     Y11, 296(SP)
+	VXORPS      Y11, Y11, Y11
+
+further862:
+	SUBQ $0x08, R13
+	JGE  vectors859
+
+rest860:
+	VADDPD       72(SP), Y2, Y2
+	VADDPD       104(SP), Y0, Y0
+	VADDPD       136(SP), Y9, Y9
+	VADDPD       168(SP), Y12, Y12
+	VADDPD       200(SP), Y7, Y7
+	VADDPD       232(SP), Y10, Y10
+	VADDPD       264(SP), Y8, Y8
+	VADDPD       296(SP), Y11, Y11
+	VADDPD       Y0, Y2, Y2
+	VADDPD       Y12, Y9, Y9
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VEXTRACTF128 $0x01, Y9, X0
+	VADDPD       X0, X9, X9
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X9, X2, X0
+	VUNPCKHPD    X9, X2, X2
+	VADDPD       X2, X0, X0
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y10, Y7, Y7
+	VADDPD       Y11, Y8, Y8
+	VEXTRACTF128 $0x01, Y7, X2
+	VADDPD       X2, X7, X7
+	VEXTRACTF128 $0x01, Y8, X2
+	VADDPD       X2, X8, X8
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X8, X7, X2
+	VUNPCKHPD    X8, X7, X7
+	VADDPD       X7, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed858
+	CMPQ         (SP), AX
+	JNE          further857
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further857:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block856
+
+summed858:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, Y1
+	VANDPD       Y1, Y3, Y3
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VMOVUPD      X1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), X2
+	VADDPD       Y2, Y3, Y4
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X4, (R8)(CX*8)
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+168(FP), R8
+	VMOVUPD      X2, (R8)(CX*8)
+	LEAQ         (BX)(DX*2), BX
+	ADDQ         $0x02, CX
+	JMP          loop834
+
+last835:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD -16(R8)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD -16(R9)(CX*8), Y1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD -16(R9)(CX*8), Y2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest864
+
+vectors863:
+	VMOVUPD     (DI), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (R8), Y4
+	VFMADD213PD (R9), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors863
+
+rest864:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD -8(R8)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Y1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Y2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest867
+
+vectors866:
+	VMOVUPD     (DI), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (R8), Y4
+	VFMADD213PD (R9), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors866
+
+rest867:
+rest836:
+rows869:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done870
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block871:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	SUBQ    $0x08, R10
+	JL      rest875
+
+vectors874:
+	VMOVUPD (R8), Y2
+	VADDPD  (R9), Y2, Y2
+	VMOVUPD Y2, (DI)
+	VADDPD  Y2, Y0, Y0
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPD (R8), Y2
+	VADDPD  (R9), Y2, Y2
+	VMOVUPD Y2, (DI)
+	VADDPD  Y2, Y1, Y1
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x08, R10
+	JGE     vectors874
+
+rest875:
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000200
+	JLE          summed873
+	CMPQ         (SP), AX
+	JNE          further872
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further872:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block871
+
+summed873:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y1
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block877:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, R8
+	JL      rest881
+
+vectors880:
+	VMOVUPD     (DI), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y3, Y3
+	VFMADD231PD Y9, Y9, Y2
+	ADDQ        $+32, DI
+	VMOVUPD     (DI), Y9
+	VSUBPD      Y1, Y9, Y9
+	VADDPD      Y9, Y0, Y0
+	VFMADD231PD Y9, Y9, Y4
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further883
+	CMPQ        R8, $0x08
+	JL          further883
+	VADDPD      Y3, Y5, Y5
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y0, Y6, Y6
+	VXORPS      Y0, Y0, Y0
+	VADDPD      Y2, Y7, Y7
+	VXORPS      Y2, Y2, Y2
+	VADDPD      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
+
+further883:
+	SUBQ $0x08, R8
+	JGE  vectors880
+
+rest881:
+	VADDPD       Y5, Y3, Y3
+	VADDPD       Y6, Y0, Y0
+	VADDPD       Y7, Y2, Y2
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y0, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X0
+	VADDPD       X0, X3, X3
+	VXORPS       Y0, Y0, Y0
+	VUNPCKLPD    X3, X3, X0
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X0, X0
+	VINSERTF128  $0x01, X0, Y0, Y0
+	VADDPD       Y4, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed879
+	CMPQ         (SP), AX
+	JNE          further878
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 40(SP)
+
+further878:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block877
+
+summed879:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, Y2
+	VANDPD       Y2, Y1, Y1
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (DI)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+144(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), DI
+	VMOVSD       X3, (DI)(CX*8)
+	MOVQ         rstd_base+192(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), DI
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         shift_base+168(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y2
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest885
+
+vectors884:
+	VMOVUPD     (BX), Y3
+	VSUBPD      Y1, Y3, Y3
+	VFMSUB213PD Y2, Y0, Y3
+	VMOVUPD     (DI), Y4
+	VFMADD213PD (R8), Y4, Y3
+	VMOVNTPD    Y3, (SI)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	SUBQ        $0x04, R9
+	JGE         vectors884
+
+rest885:
+	ADDQ $0x01, CX
+	JMP  rows869
+
+done870:
+	SFENCE
+	JMP done833
+
+plain832:
+	XORQ CX, CX
+
+rows887:
+	LEAQ  2(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done888
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block889:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R10
+	JL      rest893
+
+vectors892:
+	VMOVUPD (R8), Y5
+	VADDPD  (R9), Y5, Y5
+	VMOVUPD Y5, (DI)
+	VADDPD  Y5, Y1, Y1
+	VMOVUPD (R8)(DX*1), Y5
+	VADDPD  (R9)(DX*1), Y5, Y5
+	VMOVUPD Y5, (DI)(DX*1)
+	VADDPD  Y5, Y3, Y3
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPD (R8), Y5
+	VADDPD  (R9), Y5, Y5
+	VMOVUPD Y5, (DI)
+	VADDPD  Y5, Y2, Y2
+	VMOVUPD (R8)(DX*1), Y5
+	VADDPD  (R9)(DX*1), Y5, Y5
+	VMOVUPD Y5, (DI)(DX*1)
+	VADDPD  Y5, Y4, Y4
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x08, R10
+	JGE     vectors892
+
+rest893:
+	ADDQ       $0x08, R10
+	JZ         done894
+	SUBQ       $0x04, R10
+	JL         last895
+	VMOVUPD    (R8), Y5
+	VADDPD     (R9), Y5, Y5
+	VMOVUPD    Y5, (DI)
+	VADDPD     Y5, Y1, Y1
+	VMOVUPD    (R8)(DX*1), Y5
+	VADDPD     (R9)(DX*1), Y5, Y5
+	VMOVUPD    Y5, (DI)(DX*1)
+	VADDPD     Y5, Y3, Y3
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	TESTQ      R10, R10
+	JZ         done894
+	VMASKMOVPD (R8), Y0, Y5
+	VMASKMOVPD (R9), Y0, Y6
+	VADDPD     Y6, Y5, Y5
+	VMASKMOVPD Y5, Y0, (DI)
+	VADDPD     Y5, Y2, Y2
+	VMASKMOVPD (R8)(DX*1), Y0, Y5
+	VMASKMOVPD (R9)(DX*1), Y0, Y6
+	VADDPD     Y6, Y5, Y5
+	VMASKMOVPD Y5, Y0, (DI)(DX*1)
+	VADDPD     Y5, Y4, Y4
+	JMP        done894
+
+last895:
+	VMASKMOVPD (R8), Y0, Y5
+	VMASKMOVPD (R9), Y0, Y6
+	VADDPD     Y6, Y5, Y5
+	VMASKMOVPD Y5, Y0, (DI)
+	VADDPD     Y5, Y1, Y1
+	VMASKMOVPD (R8)(DX*1), Y0, Y5
+	VMASKMOVPD (R9)(DX*1), Y0, Y6
+	VADDPD     Y6, Y5, Y5
+	VMASKMOVPD Y5, Y0, (DI)(DX*1)
+	VADDPD     Y5, Y3, Y3
+
+done894:
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed891
+	CMPQ         (SP), AX
+	JNE          further890
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further890:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block889
+
+summed891:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         mean_base+144(FP), DI
+	VMOVUPD      X2, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y2
+	VBROADCASTSD 8(DI)(CX*8), Y3
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block896:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y10, Y10, Y10
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 72(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 104(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 136(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 168(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 200(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 232(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 264(SP)
+	VXORPS  Y11, Y11, Y11
+	VMOVUPD Y11, 296(SP)
+	SUBQ    $0x08, R8
+	JL      rest900
+
+vectors899:
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
+	ADDQ        $+32, DI
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y11, Y11, Y8
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y10, Y10
+	VFMADD231PD Y11, Y11, Y9
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further902
+	CMPQ        R8, $0x08
+	JL          further902
+	VADDPD      72(SP), Y4, Y4
+	VMOVUPD     Y4, 72(SP)
+	VXORPS      Y4, Y4, Y4
+	VADDPD      104(SP), Y1, Y1
+	VMOVUPD     Y1, 104(SP)
+	VXORPS      Y1, Y1, Y1
+	VADDPD      136(SP), Y7, Y7
+	VMOVUPD     Y7, 136(SP)
+	VXORPS      Y7, Y7, Y7
+	VADDPD      168(SP), Y10, Y10
+	VMOVUPD     Y10, 168(SP)
+	VXORPS      Y10, Y10, Y10
+	VADDPD      200(SP), Y5, Y5
+	VMOVUPD     Y5, 200(SP)
+	VXORPS      Y5, Y5, Y5
+	VADDPD      232(SP), Y8, Y8
+	VMOVUPD     Y8, 232(SP)
+	VXORPS      Y8, Y8, Y8
+	VADDPD      264(SP), Y6, Y6
+	VMOVUPD     Y6, 264(SP)
+	VXORPS      Y6, Y6, Y6
+	VADDPD      296(SP), Y9, Y9
+	VMOVUPD     Y9, 296(SP)
+	VXORPS      Y9, Y9, Y9
+
+further902:
+	SUBQ $0x08, R8
+	JGE  vectors899
+
+rest900:
+	ADDQ        $0x08, R8
+	JZ          done901
+	SUBQ        $0x04, R8
+	JL          last903
+	VMOVUPD     (DI), Y11
+	VSUBPD      Y2, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMOVUPD     (DI)(DX*1), Y11
+	VSUBPD      Y3, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done901
+	VMASKMOVPD  (DI), Y0, Y11
+	VSUBPD      Y2, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y1, Y1
+	VFMADD231PD Y11, Y11, Y8
+	VMASKMOVPD  (DI)(DX*1), Y0, Y11
+	VSUBPD      Y3, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y10, Y10
+	VFMADD231PD Y11, Y11, Y9
+	JMP         done901
+
+last903:
+	VMASKMOVPD  (DI), Y0, Y11
+	VSUBPD      Y2, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y4, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VMASKMOVPD  (DI)(DX*1), Y0, Y11
+	VSUBPD      Y3, Y11, Y11
+	VANDPD      Y0, Y11, Y11
+	VADDPD      Y11, Y7, Y7
+	VFMADD231PD Y11, Y11, Y6
+
+done901:
+	VADDPD       72(SP), Y4, Y4
+	VADDPD       104(SP), Y1, Y1
+	VADDPD       136(SP), Y7, Y7
+	VADDPD       168(SP), Y10, Y10
+	VADDPD       200(SP), Y5, Y5
+	VADDPD       232(SP), Y8, Y8
+	VADDPD       264(SP), Y6, Y6
+	VADDPD       296(SP), Y9, Y9
+	VADDPD       Y1, Y4, Y4
+	VADDPD       Y10, Y7, Y7
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VEXTRACTF128 $0x01, Y7, X1
+	VADDPD       X1, X7, X7
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X7, X4, X1
+	VUNPCKHPD    X7, X4, X4
+	VADDPD       X4, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	VADDPD       Y8, Y5, Y5
+	VADDPD       Y9, Y6, Y6
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VEXTRACTF128 $0x01, Y6, X4
+	VADDPD       X4, X6, X6
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X6, X5, X4
+	VUNPCKHPD    X6, X5, X5
+	VADDPD       X5, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed898
+	CMPQ         (SP), AX
+	JNE          further897
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further897:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block896
+
+summed898:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VDIVPD       Y2, Y4, Y4
+	VMULPD       Y1, Y1, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y4, Y2, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y3, Y3
+	VMOVUPD      Y1, Y2
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y2, Y2
+	VBROADCASTSD eps+216(FP), Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
+	MOVQ         rstd_base+192(FP), DI
+	VMOVUPD      X3, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      (DI)(CX*8), X4
+	VADDPD       Y4, Y2, Y2
+	MOVQ         mean_base+144(FP), DI
+	VMOVUPD      X2, (DI)(CX*8)
+	VSUBPD       Y2, Y4, Y4
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+168(FP), DI
+	VMOVUPD      X4, (DI)(CX*8)
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest905
+
+vectors904:
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors904
+
+rest905:
+	ADDQ        $0x04, R10
+	JZ          done906
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done906:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest908
+
+vectors907:
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors907
+
+rest908:
+	ADDQ        $0x04, R10
+	JZ          done909
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done909:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x02, CX
+	JMP  rows887
+
+done888:
+rows910:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+200(FP)
+	JG    done911
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block912:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R10
+	JL      rest916
+
+vectors915:
+	VMOVUPD (R8), Y3
+	VADDPD  (R9), Y3, Y3
+	VMOVUPD Y3, (DI)
+	VADDPD  Y3, Y1, Y1
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	VMOVUPD (R8), Y3
+	VADDPD  (R9), Y3, Y3
+	VMOVUPD Y3, (DI)
+	VADDPD  Y3, Y2, Y2
+	ADDQ    $+32, DI
+	ADDQ    $+32, R8
+	ADDQ    $+32, R9
+	SUBQ    $0x08, R10
+	JGE     vectors915
+
+rest916:
+	ADDQ       $0x08, R10
+	JZ         done917
+	SUBQ       $0x04, R10
+	JL         last918
+	VMOVUPD    (R8), Y3
+	VADDPD     (R9), Y3, Y3
+	VMOVUPD    Y3, (DI)
+	VADDPD     Y3, Y1, Y1
+	ADDQ       $+32, DI
+	ADDQ       $+32, R8
+	ADDQ       $+32, R9
+	TESTQ      R10, R10
+	JZ         done917
+	VMASKMOVPD (R8), Y0, Y3
+	VMASKMOVPD (R9), Y0, Y4
+	VADDPD     Y4, Y3, Y3
+	VMASKMOVPD Y3, Y0, (DI)
+	VADDPD     Y3, Y2, Y2
+	JMP        done917
+
+last918:
+	VMASKMOVPD (R8), Y0, Y3
+	VMASKMOVPD (R9), Y0, Y4
+	VADDPD     Y4, Y3, Y3
+	VMASKMOVPD Y3, Y0, (DI)
+	VADDPD     Y3, Y1, Y1
+
+done917:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000200
+	JLE          summed914
+	CMPQ         (SP), AX
+	JNE          further913
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further913:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block912
+
+summed914:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         mean_base+144(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y2
+	MOVQ         BX, DI
+	MOVQ         AX, (SP)
+
+block919:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	SUBQ    $0x08, R8
+	JL      rest923
+
+vectors922:
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
+	ADDQ        $+32, DI
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y1, Y1
+	VFMADD231PD Y10, Y10, Y5
+	ADDQ        $+32, DI
+	TESTQ       $0x00000038, R8
+	JNZ         further925
+	CMPQ        R8, $0x08
+	JL          further925
+	VADDPD      Y4, Y6, Y6
+	VXORPS      Y4, Y4, Y4
+	VADDPD      Y1, Y7, Y7
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y3, Y8, Y8
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y5, Y9, Y9
+	VXORPS      Y5, Y5, Y5
+
+further925:
+	SUBQ $0x08, R8
+	JGE  vectors922
+
+rest923:
+	ADDQ        $0x08, R8
+	JZ          done924
+	SUBQ        $0x04, R8
+	JL          last926
+	VMOVUPD     (DI), Y10
+	VSUBPD      Y2, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
+	ADDQ        $+32, DI
+	TESTQ       R8, R8
+	JZ          done924
+	VMASKMOVPD  (DI), Y0, Y10
+	VSUBPD      Y2, Y10, Y10
+	VANDPD      Y0, Y10, Y10
+	VADDPD      Y10, Y1, Y1
+	VFMADD231PD Y10, Y10, Y5
+	JMP         done924
+
+last926:
+	VMASKMOVPD  (DI), Y0, Y10
+	VSUBPD      Y2, Y10, Y10
+	VANDPD      Y0, Y10, Y10
+	VADDPD      Y10, Y4, Y4
+	VFMADD231PD Y10, Y10, Y3
+
+done924:
+	VADDPD       Y6, Y4, Y4
+	VADDPD       Y7, Y1, Y1
+	VADDPD       Y8, Y3, Y3
+	VADDPD       Y9, Y5, Y5
+	VADDPD       Y1, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X1
+	VADDPD       X1, X4, X4
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X4, X4, X1
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	VADDPD       Y5, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed921
+	CMPQ         (SP), AX
+	JNE          further920
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further920:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block919
+
+summed921:
+	VXORPD       X2, X2, X2
+	VCVTSI2SDQ   AX, X2, X2
+	VBROADCASTSD X2, Y2
+	VDIVPD       Y2, Y1, Y1
+	VDIVPD       Y2, Y4, Y4
+	VMULPD       Y1, Y1, Y3
+	VSUBPD       Y3, Y4, Y4
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y4, Y2, Y4
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y3, Y3
+	VMOVUPD      Y1, Y2
+	VCMPPD       $0x15, Y4, Y3, Y3
+	VANDPD       Y3, Y2, Y2
+	VBROADCASTSD eps+216(FP), Y3
+	VADDPD       Y3, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y3
+	VDIVPD       Y4, Y3, Y3
+	MOVQ         rstd_base+192(FP), DI
+	VMOVSD       X3, (DI)(CX*8)
+	MOVQ         mean_base+144(FP), DI
+	VXORPS       Y4, Y4, Y4
+	VMOVSD       (DI)(CX*8), X4
+	VADDPD       Y4, Y2, Y2
+	MOVQ         mean_base+144(FP), DI
+	VMOVSD       X2, (DI)(CX*8)
+	VSUBPD       Y2, Y4, Y4
+	VADDPD       Y1, Y4, Y4
+	VMULPD       Y3, Y4, Y4
+	MOVQ         shift_base+168(FP), DI
+	VMOVSD       X4, (DI)(CX*8)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y2
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y3
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x04, R10
+	JL           rest928
+
+vectors927:
+	VMOVUPD     (BX), Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMOVUPD     (R8), Y5
+	VFMADD213PD (R9), Y5, Y4
+	VMOVUPD     Y4, (SI)
+	PREFETCHT0  (BX)(DI*1)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	SUBQ        $0x04, R10
+	JGE         vectors927
+
+rest928:
+	ADDQ        $0x04, R10
+	JZ          done929
+	VMASKMOVPD  (BX), Y0, Y4
+	VSUBPD      Y2, Y4, Y4
+	VFMSUB213PD Y3, Y1, Y4
+	VMASKMOVPD  (R8), Y0, Y1
+	VMASKMOVPD  (R9), Y0, Y2
+	VFMADD213PD Y2, Y1, Y4
+	VMASKMOVPD  Y4, Y0, (SI)
+
+done929:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows910
+
+done911:
+done833:
+	VZEROUPPER
+	RET
+
+// func rMSNormOfSumF64AVX2(y []float64, x []float64, a []float64, b []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormOfSumF64AVX2(SB), NOSPLIT, $328-153
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000003, CX
+	LEAQ    onesThenZeros<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*8), Y0
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), CX
+	MOVQ    x_base+24(FP), BX
+	MOVQ    y_base+0(FP), SI
+	CMPB    stream+152(FP), $0x00
+	JE      plain930
+	MOVQ    DX, CX
+	MOVQ    $0x00002000, DI
+	CMPQ    CX, DI
+	CMOVQCS DI, CX
+	XORQ    CX, CX
+	LEAQ    1(CX), DI
+	CMPQ    DI, rstd_len+128(FP)
+	JG      rest934
+	MOVQ    BX, DI
+	MOVQ    BX, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block935:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R11
+	JL      rest939
+
+vectors938:
+	VMOVUPD     (R9), Y4
+	VADDPD      (R10), Y4, Y4
+	VMOVUPD     Y4, (R8)
+	VFMADD231PD Y4, Y4, Y0
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	VMOVUPD     (R9), Y4
+	VADDPD      (R10), Y4, Y4
+	VMOVUPD     Y4, (R8)
+	VFMADD231PD Y4, Y4, Y1
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	TESTQ       $0x00000038, R11
+	JNZ         further941
+	CMPQ        R11, $0x08
+	JL          further941
+	VADDPD      Y0, Y2, Y2
+	VXORPS      Y0, Y0, Y0
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+
+further941:
+	SUBQ $0x08, R11
+	JGE  vectors938
+
+rest939:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed937
+	CMPQ         (SP), AX
+	JNE          further936
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further936:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block935
+
+summed937:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VMOVSD       X0, (R8)(CX*8)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+
+loop932:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           last933
+	MOVQ         BX, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         AX, (SP)
+
+block942:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R12
+	JL      rest946
+
+vectors945:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Y5
+	VADDPD      (R10), Y5, Y5
+	VMOVUPD     Y5, (R8)
+	VFMADD231PD Y5, Y5, Y1
+	VMOVUPD     (DI), Y5
+	VMULPD      Y0, Y5, Y5
+	VMULPD      (R11), Y5, Y5
+	VMOVNTPD    Y5, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Y5
+	VADDPD      (R10), Y5, Y5
+	VMOVUPD     Y5, (R8)
+	VFMADD231PD Y5, Y5, Y2
+	VMOVUPD     (DI), Y5
+	VMULPD      Y0, Y5, Y5
+	VMULPD      (R11), Y5, Y5
+	VMOVNTPD    Y5, (SI)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, DI
+	ADDQ        $+32, SI
+	ADDQ        $+32, R11
+	TESTQ       $0x00000038, R12
+	JNZ         further948
+	CMPQ        R12, $0x08
+	JL          further948
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+
+further948:
+	SUBQ $0x08, R12
+	JGE  vectors945
+
+rest946:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed944
+	CMPQ         (SP), AX
+	JNE          further943
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further943:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block942
+
+summed944:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VMOVSD       X0, (R8)(CX*8)
+	LEAQ         (BX)(DX*1), BX
+	ADDQ         $0x01, CX
+	JMP          loop932
+
+last933:
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD -8(R8)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest950
+
+vectors949:
+	VMOVUPD  (DI), Y1
+	VMULPD   Y0, Y1, Y1
+	VMULPD   (R8), Y1, Y1
+	VMOVNTPD Y1, (SI)
+	ADDQ     $+32, DI
+	ADDQ     $+32, SI
+	ADDQ     $+32, R8
+	SUBQ     $0x04, R9
+	JGE      vectors949
+
+rest950:
+rest934:
+rows952:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done953
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block954:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R10
+	JL      rest958
+
+vectors957:
+	VMOVUPD     (R8), Y4
+	VADDPD      (R9), Y4, Y4
+	VMOVUPD     Y4, (DI)
+	VFMADD231PD Y4, Y4, Y0
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPD     (R8), Y4
+	VADDPD      (R9), Y4, Y4
+	VMOVUPD     Y4, (DI)
+	VFMADD231PD Y4, Y4, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further960
+	CMPQ        R10, $0x08
+	JL          further960
+	VADDPD      Y0, Y2, Y2
+	VXORPS      Y0, Y0, Y0
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+
+further960:
+	SUBQ $0x08, R10
+	JGE  vectors957
+
+rest958:
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X0, X0, X1
+	VUNPCKHPD    X0, X0, X0
+	VADDPD       X0, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed956
+	CMPQ         (SP), AX
+	JNE          further955
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      Y0, 8(SP)
+
+further955:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block954
+
+summed956:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), DI
+	VMOVSD       X0, (DI)(CX*8)
+	MOVQ         rstd_base+120(FP), DI
+	VBROADCASTSD (DI)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), DI
+	MOVQ         AX, R8
+	SUBQ         $0x04, R8
+	JL           rest962
+
+vectors961:
+	VMOVUPD  (BX), Y1
+	VMULPD   Y0, Y1, Y1
+	VMULPD   (DI), Y1, Y1
+	VMOVNTPD Y1, (SI)
+	ADDQ     $+32, BX
+	ADDQ     $+32, SI
+	ADDQ     $+32, DI
+	SUBQ     $0x04, R8
+	JGE      vectors961
+
+rest962:
+	ADDQ $0x01, CX
+	JMP  rows952
+
+done953:
+	SFENCE
+	JMP done931
+
+plain930:
+	XORQ CX, CX
+
+rows964:
+	LEAQ  2(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done965
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block966:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, R10
+	JL      rest970
+
+vectors969:
+	VMOVUPD     (R8), Y9
+	VADDPD      (R9), Y9, Y9
+	VMOVUPD     Y9, (DI)
+	VFMADD231PD Y9, Y9, Y1
+	VMOVUPD     (R8)(DX*1), Y9
+	VADDPD      (R9)(DX*1), Y9, Y9
+	VMOVUPD     Y9, (DI)(DX*1)
+	VFMADD231PD Y9, Y9, Y3
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPD     (R8), Y9
+	VADDPD      (R9), Y9, Y9
+	VMOVUPD     Y9, (DI)
+	VFMADD231PD Y9, Y9, Y2
+	VMOVUPD     (R8)(DX*1), Y9
+	VADDPD      (R9)(DX*1), Y9, Y9
+	VMOVUPD     Y9, (DI)(DX*1)
+	VFMADD231PD Y9, Y9, Y4
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further972
+	CMPQ        R10, $0x08
+	JL          further972
+	VADDPD      Y1, Y5, Y5
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y6, Y6
+	VXORPS      Y2, Y2, Y2
+	VADDPD      Y3, Y7, Y7
+	VXORPS      Y3, Y3, Y3
+	VADDPD      Y4, Y8, Y8
+	VXORPS      Y4, Y4, Y4
+
+further972:
+	SUBQ $0x08, R10
+	JGE  vectors969
+
+rest970:
+	ADDQ        $0x08, R10
+	JZ          done971
+	SUBQ        $0x04, R10
+	JL          last973
+	VMOVUPD     (R8), Y9
+	VADDPD      (R9), Y9, Y9
+	VMOVUPD     Y9, (DI)
+	VFMADD231PD Y9, Y9, Y1
+	VMOVUPD     (R8)(DX*1), Y9
+	VADDPD      (R9)(DX*1), Y9, Y9
+	VMOVUPD     Y9, (DI)(DX*1)
+	VFMADD231PD Y9, Y9, Y3
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       R10, R10
+	JZ          done971
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VADDPD      Y10, Y9, Y9
+	VMASKMOVPD  Y9, Y0, (DI)
+	VFMADD231PD Y9, Y9, Y2
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VADDPD      Y10, Y9, Y9
+	VMASKMOVPD  Y9, Y0, (DI)(DX*1)
+	VFMADD231PD Y9, Y9, Y4
+	JMP         done971
+
+last973:
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VADDPD      Y10, Y9, Y9
+	VMASKMOVPD  Y9, Y0, (DI)
+	VFMADD231PD Y9, Y9, Y1
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VADDPD      Y10, Y9, Y9
+	VMASKMOVPD  Y9, Y0, (DI)(DX*1)
+	VFMADD231PD Y9, Y9, Y3
+
+done971:
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y8, Y4, Y4
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VEXTRACTF128 $0x01, Y3, X2
+	VADDPD       X2, X3, X3
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X3, X1, X2
+	VUNPCKHPD    X3, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed968
+	CMPQ         (SP), AX
+	JNE          further967
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further967:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block966
+
+summed968:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+120(FP), DI
+	VMOVUPD      X1, (DI)(CX*8)
+	MOVQ         DX, DI
+	ADDQ         DI, DI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest975
+
+vectors974:
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors974
+
+rest975:
+	ADDQ       $0x04, R9
+	JZ         done976
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done976:
+	MOVQ         AX, R8
+	ANDQ         $0x00000003, R8
+	SHLQ         $0x03, R8
+	ADDQ         R8, BX
+	ADDQ         R8, SI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD 8(R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest978
+
+vectors977:
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors977
+
+rest978:
+	ADDQ       $0x04, R9
+	JZ         done979
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done979:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x02, CX
+	JMP  rows964
+
+done965:
+rows980:
+	LEAQ  1(CX), DI
+	CMPQ  DI, rstd_len+128(FP)
+	JG    done981
+	MOVQ  BX, DI
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block982:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R10
+	JL      rest986
+
+vectors985:
+	VMOVUPD     (R8), Y5
+	VADDPD      (R9), Y5, Y5
+	VMOVUPD     Y5, (DI)
+	VFMADD231PD Y5, Y5, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	VMOVUPD     (R8), Y5
+	VADDPD      (R9), Y5, Y5
+	VMOVUPD     Y5, (DI)
+	VFMADD231PD Y5, Y5, Y2
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further988
+	CMPQ        R10, $0x08
+	JL          further988
+	VADDPD      Y1, Y3, Y3
+	VXORPS      Y1, Y1, Y1
+	VADDPD      Y2, Y4, Y4
+	VXORPS      Y2, Y2, Y2
+
+further988:
+	SUBQ $0x08, R10
+	JGE  vectors985
+
+rest986:
+	ADDQ        $0x08, R10
+	JZ          done987
+	SUBQ        $0x04, R10
+	JL          last989
+	VMOVUPD     (R8), Y5
+	VADDPD      (R9), Y5, Y5
+	VMOVUPD     Y5, (DI)
+	VFMADD231PD Y5, Y5, Y1
+	ADDQ        $+32, DI
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	TESTQ       R10, R10
+	JZ          done987
+	VMASKMOVPD  (R8), Y0, Y5
+	VMASKMOVPD  (R9), Y0, Y6
+	VADDPD      Y6, Y5, Y5
+	VMASKMOVPD  Y5, Y0, (DI)
+	VFMADD231PD Y5, Y5, Y2
+	JMP         done987
+
+last989:
+	VMASKMOVPD  (R8), Y0, Y5
+	VMASKMOVPD  (R9), Y0, Y6
+	VADDPD      Y6, Y5, Y5
+	VMASKMOVPD  Y5, Y0, (DI)
+	VFMADD231PD Y5, Y5, Y1
+
+done987:
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed984
+	CMPQ         (SP), AX
+	JNE          further983
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further983:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block982
+
+summed984:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y2, Y2
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+120(FP), DI
+	VMOVSD       X1, (DI)(CX*8)
+	MOVQ         DX, DI
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD (R8)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x04, R9
+	JL           rest991
+
+vectors990:
+	VMOVUPD    (BX), Y2
+	VMULPD     Y1, Y2, Y2
+	VMULPD     (R8), Y2, Y2
+	VMOVUPD    Y2, (SI)
+	PREFETCHT0 (BX)(DI*1)
+	ADDQ       $+32, BX
+	ADDQ       $+32, SI
+	ADDQ       $+32, R8
+	SUBQ       $0x04, R9
+	JGE        vectors990
+
+rest991:
+	ADDQ       $0x04, R9
+	JZ         done992
+	VMASKMOVPD (BX), Y0, Y2
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD (R8), Y0, Y1
+	VMULPD     Y1, Y2, Y2
+	VMASKMOVPD Y2, Y0, (SI)
+
+done992:
+	MOVQ AX, DI
+	ANDQ $0x00000003, DI
+	SHLQ $0x03, DI
+	ADDQ DI, BX
+	ADDQ DI, SI
+	ADDQ $0x01, CX
+	JMP  rows980
+
+done981:
+done931:
 	VZEROUPPER
 	RET
 
@@ -9991,14 +16681,14 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+216(FP), $0x00
-	JE           plain577
+	JE           plain993
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done581
+	JG           done997
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -10014,7 +16704,7 @@ TEXT ·layerNormBackwardF64AVX2(SB), NOSPLIT, $392-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block582:
+block998:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -10024,9 +16714,9 @@ block582:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x08, R13
-	JL      rest586
+	JL      rest1002
 
-vectors585:
+vectors1001:
 	VMOVUPD     (R10), Y5
 	VMOVUPD     (R11), Y6
 	VMOVUPD     (R12), Y7
@@ -10066,9 +16756,9 @@ vectors585:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors585
+	JGE         vectors1001
 
-rest586:
+rest1002:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -10086,23 +16776,23 @@ rest586:
 	VADDPD       X3, X1, X1
 	VINSERTF128  $0x01, X1, Y1, Y1
 	CMPQ         AX, $0x00000100
-	JLE          summed584
+	JLE          summed1000
 	CMPQ         (SP), AX
-	JNE          further583
+	JNE          further999
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 40(SP)
 
-further583:
+further999:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	VADDPD  40(SP), Y1, Y1
 	VMOVUPD Y1, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block582
+	JG      block998
 
-summed584:
+summed1000:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -10120,10 +16810,10 @@ summed584:
 	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
-loop579:
+loop995:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last580
+	JG           last996
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -10144,7 +16834,7 @@ loop579:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block588:
+block1004:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
@@ -10154,9 +16844,9 @@ block588:
 	VXORPS  Y7, Y7, Y7
 	VXORPS  Y8, Y8, Y8
 	SUBQ    $0x08, R14
-	JL      rest592
+	JL      rest1008
 
-vectors591:
+vectors1007:
 	VMOVUPD      (R11), Y9
 	VMOVUPD      (R12), Y10
 	VMOVUPD      (R13), Y11
@@ -10224,9 +16914,9 @@ vectors591:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
 	SUBQ         $0x08, R14
-	JGE          vectors591
+	JGE          vectors1007
 
-rest592:
+rest1008:
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y5, X6
 	VADDPD       X6, X5, X5
@@ -10244,23 +16934,23 @@ rest592:
 	VADDPD       X7, X5, X5
 	VINSERTF128  $0x01, X5, Y5, Y5
 	CMPQ         AX, $0x00000100
-	JLE          summed590
+	JLE          summed1006
 	CMPQ         (SP), AX
-	JNE          further589
+	JNE          further1005
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 8(SP)
 	VXORPS       Y7, Y7, Y7
 	VMOVUPD      Y7, 40(SP)
 
-further589:
+further1005:
 	VADDPD  8(SP), Y6, Y6
 	VMOVUPD Y6, 8(SP)
 	VADDPD  40(SP), Y5, Y5
 	VMOVUPD Y5, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block588
+	JG      block1004
 
-summed590:
+summed1006:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -10277,9 +16967,9 @@ summed590:
 	VMULPD       Y0, Y6, Y6
 	VMOVSD       X6, 328(SP)
 	INCQ         CX
-	JMP          loop579
+	JMP          loop995
 
-last580:
+last996:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), DX
@@ -10288,9 +16978,9 @@ last580:
 	VBROADCASTSD -8(BX)(CX*8), Y2
 	VBROADCASTSD 360(SP), Y3
 	SUBQ         $0x04, AX
-	JL           rest595
+	JL           rest1011
 
-vectors594:
+vectors1010:
 	VMOVUPD      (R8), Y4
 	VMOVUPD      (R9), Y5
 	VMULPD       (DX), Y5, Y5
@@ -10304,20 +16994,20 @@ vectors594:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	SUBQ         $0x04, AX
-	JGE          vectors594
+	JGE          vectors1010
 
-rest595:
-done581:
+rest1011:
+done997:
 	SFENCE
-	JMP done578
+	JMP done994
 
-plain577:
+plain993:
 	XORQ CX, CX
 
-rows597:
+rows1013:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done598
+	JG           done1014
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -10340,7 +17030,7 @@ rows597:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block599:
+block1015:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -10354,9 +17044,9 @@ block599:
 	VXORPS  Y9, Y9, Y9
 	VXORPS  Y10, Y10, Y10
 	SUBQ    $0x08, R13
-	JL      rest603
+	JL      rest1019
 
-vectors602:
+vectors1018:
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -10414,13 +17104,13 @@ vectors602:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors602
+	JGE         vectors1018
 
-rest603:
+rest1019:
 	ADDQ        $0x08, R13
-	JZ          done604
+	JZ          done1020
 	SUBQ        $0x04, R13
-	JL          last605
+	JL          last1021
 	VMOVUPD     (R10), Y11
 	VMOVUPD     (R11), Y12
 	VMOVUPD     (R12), Y13
@@ -10450,7 +17140,7 @@ rest603:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	TESTQ       R13, R13
-	JZ          done604
+	JZ          done1020
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -10474,9 +17164,9 @@ rest603:
 	VADDPD      Y15, Y10, Y10
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
-	JMP         done604
+	JMP         done1020
 
-last605:
+last1021:
 	VMASKMOVPD  (R10), Y0, Y11
 	VMASKMOVPD  (R11), Y0, Y12
 	VMASKMOVPD  (R12), Y0, Y13
@@ -10501,7 +17191,7 @@ last605:
 	VMASKMOVPD  Y12, Y0, (R11)
 	VMASKMOVPD  Y13, Y0, (R12)
 
-done604:
+done1020:
 	VADDPD       Y4, Y3, Y3
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X4
@@ -10525,23 +17215,23 @@ done604:
 	VADDPD       X5, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
 	CMPQ         AX, $0x00000100
-	JLE          summed601
+	JLE          summed1017
 	CMPQ         (SP), AX
-	JNE          further600
+	JNE          further1016
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 8(SP)
 	VXORPS       Y5, Y5, Y5
 	VMOVUPD      Y5, 40(SP)
 
-further600:
+further1016:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block599
+	JG      block1015
 
-summed601:
+summed1017:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -10568,9 +17258,9 @@ summed601:
 	VBROADCASTSD 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest607
+	JL           rest1023
 
-vectors606:
+vectors1022:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -10586,11 +17276,11 @@ vectors606:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors606
+	JGE          vectors1022
 
-rest607:
+rest1023:
 	ADDQ         $0x04, R10
-	JZ           done608
+	JZ           done1024
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -10601,7 +17291,7 @@ rest607:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done608:
+done1024:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -10617,9 +17307,9 @@ done608:
 	VBROADCASTSD 368(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest610
+	JL           rest1026
 
-vectors609:
+vectors1025:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -10635,11 +17325,11 @@ vectors609:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors609
+	JGE          vectors1025
 
-rest610:
+rest1026:
 	ADDQ         $0x04, R10
-	JZ           done611
+	JZ           done1027
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -10650,7 +17340,7 @@ rest610:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done611:
+done1027:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -10658,13 +17348,13 @@ done611:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows597
+	JMP  rows1013
 
-done598:
-rows612:
+done1014:
+rows1028:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+152(FP)
-	JG           done613
+	JG           done1029
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -10680,7 +17370,7 @@ rows612:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block614:
+block1030:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -10690,9 +17380,9 @@ block614:
 	VXORPS  Y4, Y4, Y4
 	VXORPS  Y5, Y5, Y5
 	SUBQ    $0x08, R13
-	JL      rest618
+	JL      rest1034
 
-vectors617:
+vectors1033:
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -10732,13 +17422,13 @@ vectors617:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x08, R13
-	JGE         vectors617
+	JGE         vectors1033
 
-rest618:
+rest1034:
 	ADDQ        $0x08, R13
-	JZ          done619
+	JZ          done1035
 	SUBQ        $0x04, R13
-	JL          last620
+	JL          last1036
 	VMOVUPD     (R10), Y6
 	VMOVUPD     (R11), Y7
 	VMOVUPD     (R12), Y8
@@ -10759,7 +17449,7 @@ rest618:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	TESTQ       R13, R13
-	JZ          done619
+	JZ          done1035
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -10774,9 +17464,9 @@ rest618:
 	VADDPD      Y10, Y5, Y5
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
-	JMP         done619
+	JMP         done1035
 
-last620:
+last1036:
 	VMASKMOVPD  (R10), Y0, Y6
 	VMASKMOVPD  (R11), Y0, Y7
 	VMASKMOVPD  (R12), Y0, Y8
@@ -10792,7 +17482,7 @@ last620:
 	VMASKMOVPD  Y7, Y0, (R11)
 	VMASKMOVPD  Y8, Y0, (R12)
 
-done619:
+done1035:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
@@ -10810,23 +17500,23 @@ done619:
 	VADDPD       X4, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed616
+	JLE          summed1032
 	CMPQ         (SP), AX
-	JNE          further615
+	JNE          further1031
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 8(SP)
 	VXORPS       Y4, Y4, Y4
 	VMOVUPD      Y4, 40(SP)
 
-further615:
+further1031:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block614
+	JG      block1030
 
-summed616:
+summed1032:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -10852,9 +17542,9 @@ summed616:
 	VBROADCASTSD 360(SP), Y4
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest622
+	JL           rest1038
 
-vectors621:
+vectors1037:
 	VMOVUPD      (BX), Y5
 	VMOVUPD      (SI), Y6
 	VMULPD       (R9), Y6, Y6
@@ -10870,11 +17560,11 @@ vectors621:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors621
+	JGE          vectors1037
 
-rest622:
+rest1038:
 	ADDQ         $0x04, R10
-	JZ           done623
+	JZ           done1039
 	VMASKMOVPD   (BX), Y0, Y5
 	VMASKMOVPD   (SI), Y0, Y6
 	VMASKMOVPD   (R9), Y0, Y7
@@ -10885,7 +17575,7 @@ rest622:
 	VMULPD       Y1, Y6, Y6
 	VMASKMOVPD   Y6, Y0, (DI)
 
-done623:
+done1039:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -10893,10 +17583,10 @@ done623:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows612
+	JMP  rows1028
 
-done613:
-done578:
+done1029:
+done994:
 	VZEROUPPER
 	RET
 
@@ -10916,14 +17606,14 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dy_base+48(FP), SI
 	MOVQ         dx_base+0(FP), DI
 	CMPB         stream+144(FP), $0x00
-	JE           plain624
+	JE           plain1040
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done628
+	JG           done1044
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -10932,7 +17622,7 @@ TEXT ·rMSNormBackwardF64AVX2(SB), NOSPLIT, $392-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block629:
+block1045:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -10940,9 +17630,9 @@ block629:
 	VXORPS  Y1, Y1, Y1
 	VXORPS  Y2, Y2, Y2
 	SUBQ    $0x08, R12
-	JL      rest633
+	JL      rest1049
 
-vectors632:
+vectors1048:
 	VMOVUPD     (R10), Y3
 	VMOVUPD     (R11), Y4
 	VMOVUPD     (BX), Y5
@@ -10970,9 +17660,9 @@ vectors632:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors632
+	JGE         vectors1048
 
-rest633:
+rest1049:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -10982,19 +17672,19 @@ rest633:
 	VADDPD       X1, X2, X2
 	VINSERTF128  $0x01, X2, Y2, Y2
 	CMPQ         AX, $0x00000100
-	JLE          summed631
+	JLE          summed1047
 	CMPQ         (SP), AX
-	JNE          further630
+	JNE          further1046
 	VXORPS       Y1, Y1, Y1
 	VMOVUPD      Y1, 8(SP)
 
-further630:
+further1046:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block629
+	JG      block1045
 
-summed631:
+summed1047:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -11006,10 +17696,10 @@ summed631:
 	VMOVSD       X2, 328(SP)
 	INCQ         CX
 
-loop626:
+loop1042:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last627
+	JG           last1043
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), R10
@@ -11020,7 +17710,7 @@ loop626:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block635:
+block1051:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -11028,9 +17718,9 @@ block635:
 	VXORPS  Y3, Y3, Y3
 	VXORPS  Y4, Y4, Y4
 	SUBQ    $0x08, R13
-	JL      rest639
+	JL      rest1055
 
-vectors638:
+vectors1054:
 	VMOVUPD      (R11), Y5
 	VMOVUPD      (R12), Y6
 	VMOVUPD      (BX), Y7
@@ -11082,9 +17772,9 @@ vectors638:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R10
 	SUBQ         $0x08, R13
-	JGE          vectors638
+	JGE          vectors1054
 
-rest639:
+rest1055:
 	VADDPD       Y4, Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPD       X4, X3, X3
@@ -11094,19 +17784,19 @@ rest639:
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
 	CMPQ         AX, $0x00000100
-	JLE          summed637
+	JLE          summed1053
 	CMPQ         (SP), AX
-	JNE          further636
+	JNE          further1052
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further636:
+further1052:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block635
+	JG      block1051
 
-summed637:
+summed1053:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -11117,17 +17807,17 @@ summed637:
 	VMULPD       Y0, Y4, Y4
 	VMOVSD       X4, 328(SP)
 	INCQ         CX
-	JMP          loop626
+	JMP          loop1042
 
-last627:
+last1043:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Y0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD 328(SP), Y1
 	SUBQ         $0x04, AX
-	JL           rest642
+	JL           rest1058
 
-vectors641:
+vectors1057:
 	VMOVUPD      (R8), Y2
 	VMOVUPD      (R9), Y3
 	VMULPD       (CX), Y3, Y3
@@ -11139,20 +17829,20 @@ vectors641:
 	ADDQ         $+32, DI
 	ADDQ         $+32, CX
 	SUBQ         $0x04, AX
-	JGE          vectors641
+	JGE          vectors1057
 
-rest642:
-done628:
+rest1058:
+done1044:
 	SFENCE
-	JMP done625
+	JMP done1041
 
-plain624:
+plain1040:
 	XORQ CX, CX
 
-rows644:
+rows1060:
 	LEAQ         2(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done645
+	JG           done1061
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -11162,7 +17852,7 @@ rows644:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block646:
+block1062:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -11172,9 +17862,9 @@ block646:
 	VXORPS  Y5, Y5, Y5
 	VXORPS  Y6, Y6, Y6
 	SUBQ    $0x08, R12
-	JL      rest650
+	JL      rest1066
 
-vectors649:
+vectors1065:
 	VMOVUPD     (R10), Y7
 	VMOVUPD     (R11), Y8
 	VMOVUPD     (R8), Y9
@@ -11214,13 +17904,13 @@ vectors649:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors649
+	JGE         vectors1065
 
-rest650:
+rest1066:
 	ADDQ        $0x08, R12
-	JZ          done651
+	JZ          done1067
 	SUBQ        $0x04, R12
-	JL          last652
+	JL          last1068
 	VMOVUPD     (R10), Y7
 	VMOVUPD     (R11), Y8
 	VMOVUPD     (R8), Y9
@@ -11241,7 +17931,7 @@ rest650:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	TESTQ       R12, R12
-	JZ          done651
+	JZ          done1067
 	VMASKMOVPD  (R10), Y0, Y7
 	VMASKMOVPD  (R11), Y0, Y8
 	VMASKMOVPD  (R8), Y0, Y9
@@ -11257,9 +17947,9 @@ rest650:
 	VMULPD      Y7, Y10, Y10
 	VFMADD231PD Y10, Y9, Y6
 	VMASKMOVPD  Y8, Y0, (R11)
-	JMP         done651
+	JMP         done1067
 
-last652:
+last1068:
 	VMASKMOVPD  (R10), Y0, Y7
 	VMASKMOVPD  (R11), Y0, Y8
 	VMASKMOVPD  (R8), Y0, Y9
@@ -11276,7 +17966,7 @@ last652:
 	VFMADD231PD Y10, Y9, Y5
 	VMASKMOVPD  Y8, Y0, (R11)
 
-done651:
+done1067:
 	VADDPD       Y4, Y3, Y3
 	VADDPD       Y6, Y5, Y5
 	VEXTRACTF128 $0x01, Y3, X4
@@ -11289,19 +17979,19 @@ done651:
 	VADDPD       X3, X4, X4
 	VINSERTF128  $0x01, X4, Y4, Y4
 	CMPQ         AX, $0x00000100
-	JLE          summed648
+	JLE          summed1064
 	CMPQ         (SP), AX
-	JNE          further647
+	JNE          further1063
 	VXORPS       Y3, Y3, Y3
 	VMOVUPD      Y3, 8(SP)
 
-further647:
+further1063:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block646
+	JG      block1062
 
-summed648:
+summed1064:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -11319,9 +18009,9 @@ summed648:
 	VBROADCASTSD 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest654
+	JL           rest1070
 
-vectors653:
+vectors1069:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -11335,11 +18025,11 @@ vectors653:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors653
+	JGE          vectors1069
 
-rest654:
+rest1070:
 	ADDQ         $0x04, R10
-	JZ           done655
+	JZ           done1071
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -11348,7 +18038,7 @@ rest654:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done655:
+done1071:
 	MOVQ         AX, R9
 	ANDQ         $0x00000003, R9
 	SHLQ         $0x03, R9
@@ -11361,9 +18051,9 @@ done655:
 	VBROADCASTSD 336(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest657
+	JL           rest1073
 
-vectors656:
+vectors1072:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -11377,11 +18067,11 @@ vectors656:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors656
+	JGE          vectors1072
 
-rest657:
+rest1073:
 	ADDQ         $0x04, R10
-	JZ           done658
+	JZ           done1074
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -11390,7 +18080,7 @@ rest657:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done658:
+done1074:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -11398,13 +18088,13 @@ done658:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x02, CX
-	JMP  rows644
+	JMP  rows1060
 
-done645:
-rows659:
+done1061:
+rows1075:
 	LEAQ         1(CX), R8
 	CMPQ         R8, rstd_len+104(FP)
-	JG           done660
+	JG           done1076
 	MOVQ         BX, R8
 	MOVQ         SI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -11413,7 +18103,7 @@ rows659:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block661:
+block1077:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -11421,9 +18111,9 @@ block661:
 	VXORPS  Y2, Y2, Y2
 	VXORPS  Y3, Y3, Y3
 	SUBQ    $0x08, R12
-	JL      rest665
+	JL      rest1081
 
-vectors664:
+vectors1080:
 	VMOVUPD     (R10), Y4
 	VMOVUPD     (R11), Y5
 	VMOVUPD     (R8), Y6
@@ -11451,13 +18141,13 @@ vectors664:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	SUBQ        $0x08, R12
-	JGE         vectors664
+	JGE         vectors1080
 
-rest665:
+rest1081:
 	ADDQ        $0x08, R12
-	JZ          done666
+	JZ          done1082
 	SUBQ        $0x04, R12
-	JL          last667
+	JL          last1083
 	VMOVUPD     (R10), Y4
 	VMOVUPD     (R11), Y5
 	VMOVUPD     (R8), Y6
@@ -11472,7 +18162,7 @@ rest665:
 	ADDQ        $+32, R10
 	ADDQ        $+32, R11
 	TESTQ       R12, R12
-	JZ          done666
+	JZ          done1082
 	VMASKMOVPD  (R10), Y0, Y4
 	VMASKMOVPD  (R11), Y0, Y5
 	VMASKMOVPD  (R8), Y0, Y6
@@ -11482,9 +18172,9 @@ rest665:
 	VMULPD      Y4, Y7, Y7
 	VFMADD231PD Y7, Y6, Y3
 	VMASKMOVPD  Y5, Y0, (R11)
-	JMP         done666
+	JMP         done1082
 
-last667:
+last1083:
 	VMASKMOVPD  (R10), Y0, Y4
 	VMASKMOVPD  (R11), Y0, Y5
 	VMASKMOVPD  (R8), Y0, Y6
@@ -11495,7 +18185,7 @@ last667:
 	VFMADD231PD Y7, Y6, Y2
 	VMASKMOVPD  Y5, Y0, (R11)
 
-done666:
+done1082:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPD       X3, X2, X2
@@ -11505,19 +18195,19 @@ done666:
 	VADDPD       X2, X3, X3
 	VINSERTF128  $0x01, X3, Y3, Y3
 	CMPQ         AX, $0x00000100
-	JLE          summed663
+	JLE          summed1079
 	CMPQ         (SP), AX
-	JNE          further662
+	JNE          further1078
 	VXORPS       Y2, Y2, Y2
 	VMOVUPD      Y2, 8(SP)
 
-further662:
+further1078:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block661
+	JG      block1077
 
-summed663:
+summed1079:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -11534,9 +18224,9 @@ summed663:
 	VBROADCASTSD 328(SP), Y2
 	MOVQ         AX, R10
 	SUBQ         $0x04, R10
-	JL           rest669
+	JL           rest1085
 
-vectors668:
+vectors1084:
 	VMOVUPD      (BX), Y3
 	VMOVUPD      (SI), Y4
 	VMULPD       (R9), Y4, Y4
@@ -11550,11 +18240,11 @@ vectors668:
 	ADDQ         $+32, DI
 	ADDQ         $+32, R9
 	SUBQ         $0x04, R10
-	JGE          vectors668
+	JGE          vectors1084
 
-rest669:
+rest1085:
 	ADDQ         $0x04, R10
-	JZ           done670
+	JZ           done1086
 	VMASKMOVPD   (BX), Y0, Y3
 	VMASKMOVPD   (SI), Y0, Y4
 	VMASKMOVPD   (R9), Y0, Y5
@@ -11563,7 +18253,7 @@ rest669:
 	VMULPD       Y1, Y4, Y4
 	VMASKMOVPD   Y4, Y0, (DI)
 
-done670:
+done1086:
 	MOVQ AX, R8
 	ANDQ $0x00000003, R8
 	SHLQ $0x03, R8
@@ -11571,10 +18261,1701 @@ done670:
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x01, CX
-	JMP  rows659
+	JMP  rows1075
 
-done660:
-done625:
+done1076:
+done1041:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardPlusF64AVX2(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardPlusF64AVX2(SB), NOSPLIT, $392-241
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+240(FP), $0x00
+	JE           plain1087
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, R8
+	CMPQ         CX, R8
+	CMOVQCS      R8, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done1091
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VMOVUPD      Y1, 72(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y1
+	VMOVUPD      Y1, 104(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block1092:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R13
+	JL      rest1096
+
+vectors1095:
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R12), Y7
+	VMOVUPD     (BX), Y8
+	VMOVUPD     (SI), Y9
+	VSUBPD      72(SP), Y8, Y8
+	VFMSUB213PD 104(SP), Y0, Y8
+	VADDPD      Y9, Y7, Y7
+	VFMADD231PD Y9, Y8, Y6
+	VMULPD      Y5, Y9, Y9
+	VFMADD231PD Y9, Y8, Y1
+	VADDPD      Y9, Y3, Y3
+	VMOVUPD     Y6, (R11)
+	VMOVUPD     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y5
+	VMOVUPD     (R11), Y6
+	VMOVUPD     (R12), Y7
+	VMOVUPD     (BX), Y8
+	VMOVUPD     (SI), Y9
+	VSUBPD      72(SP), Y8, Y8
+	VFMSUB213PD 104(SP), Y0, Y8
+	VADDPD      Y9, Y7, Y7
+	VFMADD231PD Y9, Y8, Y6
+	VMULPD      Y5, Y9, Y9
+	VFMADD231PD Y9, Y8, Y2
+	VADDPD      Y9, Y4, Y4
+	VMOVUPD     Y6, (R11)
+	VMOVUPD     Y7, (R12)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors1095
+
+rest1096:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VXORPS       Y1, Y1, Y1
+	VUNPCKLPD    X3, X3, X1
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X1, X1
+	VINSERTF128  $0x01, X1, Y1, Y1
+	CMPQ         AX, $0x00000100
+	JLE          summed1094
+	CMPQ         (SP), AX
+	JNE          further1093
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 40(SP)
+
+further1093:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	VADDPD  40(SP), Y1, Y1
+	VMOVUPD Y1, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1092
+
+summed1094:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y2, Y1
+	VMOVSD       X1, 360(SP)
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 328(SP)
+	INCQ         CX
+
+loop1089:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+176(FP)
+	JG           last1090
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 328(SP), Y1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Y2
+	VBROADCASTSD 360(SP), Y3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+168(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+192(FP), R13
+	MOVQ         mean_base+120(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y5
+	VMOVUPD      Y5, 72(SP)
+	MOVQ         shift_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Y5
+	VMOVUPD      Y5, 104(SP)
+	MOVQ         dbeta_base+216(FP), R14
+	MOVQ         AX, (SP)
+
+block1098:
+	MOVQ    (SP), R15
+	MOVQ    $0x00000100, BP
+	CMPQ    BP, R15
+	CMOVQLT BP, R15
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	SUBQ    $0x08, R15
+	JL      rest1102
+
+vectors1101:
+	VMOVUPD      (R12), Y9
+	VMOVUPD      (R13), Y10
+	VMOVUPD      (R14), Y11
+	VMOVUPD      (BX), Y12
+	VMOVUPD      (SI), Y13
+	VSUBPD       72(SP), Y12, Y12
+	VFMSUB213PD  104(SP), Y4, Y12
+	VADDPD       Y13, Y11, Y11
+	VFMADD231PD  Y13, Y12, Y10
+	VMULPD       Y9, Y13, Y13
+	VFMADD231PD  Y13, Y12, Y5
+	VADDPD       Y13, Y7, Y7
+	VMOVUPD      Y10, (R13)
+	VMOVUPD      Y11, (R14)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPD      (R8), Y9
+	VMOVUPD      (R9), Y10
+	VMULPD       (R10), Y10, Y10
+	VSUBPD       Y2, Y9, Y9
+	VSUBPD       Y3, Y10, Y10
+	VFNMADD231PD Y9, Y1, Y10
+	VMULPD       Y0, Y10, Y10
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Y10, Y10
+	VMOVNTPD     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R14
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	VMOVUPD      (R12), Y9
+	VMOVUPD      (R13), Y10
+	VMOVUPD      (R14), Y11
+	VMOVUPD      (BX), Y12
+	VMOVUPD      (SI), Y13
+	VSUBPD       72(SP), Y12, Y12
+	VFMSUB213PD  104(SP), Y4, Y12
+	VADDPD       Y13, Y11, Y11
+	VFMADD231PD  Y13, Y12, Y10
+	VMULPD       Y9, Y13, Y13
+	VFMADD231PD  Y13, Y12, Y6
+	VADDPD       Y13, Y8, Y8
+	VMOVUPD      Y10, (R13)
+	VMOVUPD      Y11, (R14)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPD      (R8), Y9
+	VMOVUPD      (R9), Y10
+	VMULPD       (R10), Y10, Y10
+	VSUBPD       Y2, Y9, Y9
+	VSUBPD       Y3, Y10, Y10
+	VFNMADD231PD Y9, Y1, Y10
+	VMULPD       Y0, Y10, Y10
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Y10, Y10
+	VMOVNTPD     Y10, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R14
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	SUBQ         $0x08, R15
+	JGE          vectors1101
+
+rest1102:
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X6
+	VADDPD       X6, X5, X5
+	VXORPS       Y6, Y6, Y6
+	VUNPCKLPD    X5, X5, X6
+	VUNPCKHPD    X5, X5, X5
+	VADDPD       X5, X6, X6
+	VINSERTF128  $0x01, X6, Y6, Y6
+	VADDPD       Y8, Y7, Y7
+	VEXTRACTF128 $0x01, Y7, X5
+	VADDPD       X5, X7, X7
+	VXORPS       Y5, Y5, Y5
+	VUNPCKLPD    X7, X7, X5
+	VUNPCKHPD    X7, X7, X7
+	VADDPD       X7, X5, X5
+	VINSERTF128  $0x01, X5, Y5, Y5
+	CMPQ         AX, $0x00000100
+	JLE          summed1100
+	CMPQ         (SP), AX
+	JNE          further1099
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 8(SP)
+	VXORPS       Y7, Y7, Y7
+	VMOVUPD      Y7, 40(SP)
+
+further1099:
+	VADDPD  8(SP), Y6, Y6
+	VMOVUPD Y6, 8(SP)
+	VADDPD  40(SP), Y5, Y5
+	VMOVUPD Y5, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1098
+
+summed1100:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y6, Y6
+	VDIVPD       Y0, Y5, Y5
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y6, Y5
+	VMOVSD       X5, 360(SP)
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y6, Y6
+	VMOVSD       X6, 328(SP)
+	INCQ         CX
+	JMP          loop1089
+
+last1090:
+	MOVQ         rstd_base+168(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), BX
+	VBROADCASTSD 328(SP), Y1
+	MOVQ         mean_base+120(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Y2
+	VBROADCASTSD 360(SP), Y3
+	MOVQ         d_base+72(FP), SI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, SI
+	SUBQ         $0x04, AX
+	JL           rest1105
+
+vectors1104:
+	VMOVUPD      (R8), Y4
+	VMOVUPD      (R9), Y5
+	VMULPD       (BX), Y5, Y5
+	VSUBPD       Y2, Y4, Y4
+	VSUBPD       Y3, Y5, Y5
+	VFNMADD231PD Y4, Y1, Y5
+	VMULPD       Y0, Y5, Y5
+	PREFETCHT1   8192(SI)
+	VADDPD       (SI), Y5, Y5
+	VMOVNTPD     Y5, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x04, AX
+	JGE          vectors1104
+
+rest1105:
+done1091:
+	SFENCE
+	JMP done1088
+
+plain1087:
+	XORQ CX, CX
+
+rows1107:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done1108
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	VBROADCASTSD 8(R10)(CX*8), Y2
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	VMOVUPD      Y3, 72(SP)
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Y3
+	VMOVUPD      Y3, 104(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y3
+	VMOVUPD      Y3, 136(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD 8(R12)(CX*8), Y3
+	VMOVUPD      Y3, 168(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block1109:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	VXORPS  Y8, Y8, Y8
+	VXORPS  Y9, Y9, Y9
+	VXORPS  Y10, Y10, Y10
+	SUBQ    $0x08, R13
+	JL      rest1113
+
+vectors1112:
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y8, Y8
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y6
+	VADDPD      Y15, Y10, Y10
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors1112
+
+rest1113:
+	ADDQ        $0x08, R13
+	JZ          done1114
+	SUBQ        $0x04, R13
+	JL          last1115
+	VMOVUPD     (R10), Y11
+	VMOVUPD     (R11), Y12
+	VMOVUPD     (R12), Y13
+	VMOVUPD     (R8), Y14
+	VMOVUPD     (R9), Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
+	VMOVUPD     (R8)(DX*1), Y14
+	VMOVUPD     (R9)(DX*1), Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMOVUPD     Y12, (R11)
+	VMOVUPD     Y13, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done1114
+	VMASKMOVPD  (R10), Y0, Y11
+	VMASKMOVPD  (R11), Y0, Y12
+	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R8), Y0, Y14
+	VMASKMOVPD  (R9), Y0, Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y4
+	VADDPD      Y15, Y8, Y8
+	VMASKMOVPD  (R8)(DX*1), Y0, Y14
+	VMASKMOVPD  (R9)(DX*1), Y0, Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y6
+	VADDPD      Y15, Y10, Y10
+	VMASKMOVPD  Y12, Y0, (R11)
+	VMASKMOVPD  Y13, Y0, (R12)
+	JMP         done1114
+
+last1115:
+	VMASKMOVPD  (R10), Y0, Y11
+	VMASKMOVPD  (R11), Y0, Y12
+	VMASKMOVPD  (R12), Y0, Y13
+	VMASKMOVPD  (R8), Y0, Y14
+	VMASKMOVPD  (R9), Y0, Y15
+	VSUBPD      72(SP), Y14, Y14
+	VFMSUB213PD 136(SP), Y1, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y3
+	VADDPD      Y15, Y7, Y7
+	VMASKMOVPD  (R8)(DX*1), Y0, Y14
+	VMASKMOVPD  (R9)(DX*1), Y0, Y15
+	VSUBPD      104(SP), Y14, Y14
+	VFMSUB213PD 168(SP), Y2, Y14
+	VADDPD      Y15, Y13, Y13
+	VFMADD231PD Y15, Y14, Y12
+	VMULPD      Y11, Y15, Y15
+	VFMADD231PD Y15, Y14, Y5
+	VADDPD      Y15, Y9, Y9
+	VMASKMOVPD  Y12, Y0, (R11)
+	VMASKMOVPD  Y13, Y0, (R12)
+
+done1114:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	VADDPD       Y8, Y7, Y7
+	VADDPD       Y10, Y9, Y9
+	VEXTRACTF128 $0x01, Y7, X3
+	VADDPD       X3, X7, X7
+	VEXTRACTF128 $0x01, Y9, X3
+	VADDPD       X3, X9, X9
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X9, X7, X3
+	VUNPCKHPD    X9, X7, X5
+	VADDPD       X5, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed1111
+	CMPQ         (SP), AX
+	JNE          further1110
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 8(SP)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPD      Y5, 40(SP)
+
+further1110:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1109
+
+summed1111:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y4, Y4
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         shift_base+144(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VFNMADD231PD Y1, Y4, Y3
+	VMOVUPD      X3, 360(SP)
+	MOVQ         rstd_base+168(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      X4, 328(SP)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 328(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	VBROADCASTSD 360(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1117
+
+vectors1116:
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R9), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VADDPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1116
+
+rest1117:
+	ADDQ         $0x04, R11
+	JZ           done1118
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done1118:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 336(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Y3
+	VBROADCASTSD 368(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1120
+
+vectors1119:
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R9), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VADDPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1119
+
+rest1120:
+	ADDQ         $0x04, R11
+	JZ           done1121
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done1121:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x02, CX
+	JMP  rows1107
+
+done1108:
+rows1122:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+176(FP)
+	JG           done1123
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y2
+	VMOVUPD      Y2, 72(SP)
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y2
+	VMOVUPD      Y2, 104(SP)
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block1124:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	SUBQ    $0x08, R13
+	JL      rest1128
+
+vectors1127:
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VADDPD      Y10, Y5, Y5
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	SUBQ        $0x08, R13
+	JGE         vectors1127
+
+rest1128:
+	ADDQ        $0x08, R13
+	JZ          done1129
+	SUBQ        $0x04, R13
+	JL          last1130
+	VMOVUPD     (R10), Y6
+	VMOVUPD     (R11), Y7
+	VMOVUPD     (R12), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMOVUPD     Y7, (R11)
+	VMOVUPD     Y8, (R12)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	ADDQ        $+32, R12
+	TESTQ       R13, R13
+	JZ          done1129
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VADDPD      Y10, Y5, Y5
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
+	JMP         done1129
+
+last1130:
+	VMASKMOVPD  (R10), Y0, Y6
+	VMASKMOVPD  (R11), Y0, Y7
+	VMASKMOVPD  (R12), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VSUBPD      72(SP), Y9, Y9
+	VFMSUB213PD 104(SP), Y1, Y9
+	VADDPD      Y10, Y8, Y8
+	VFMADD231PD Y10, Y9, Y7
+	VMULPD      Y6, Y10, Y10
+	VFMADD231PD Y10, Y9, Y2
+	VADDPD      Y10, Y4, Y4
+	VMASKMOVPD  Y7, Y0, (R11)
+	VMASKMOVPD  Y8, Y0, (R12)
+
+done1129:
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X2
+	VADDPD       X2, X4, X4
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X4, X4, X2
+	VUNPCKHPD    X4, X4, X4
+	VADDPD       X4, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed1126
+	CMPQ         (SP), AX
+	JNE          further1125
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 8(SP)
+	VXORPS       Y4, Y4, Y4
+	VMOVUPD      Y4, 40(SP)
+
+further1125:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1124
+
+summed1126:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	VDIVPD       Y1, Y2, Y2
+	MOVQ         shift_base+144(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*8), X1
+	VFNMADD231PD Y1, Y3, Y2
+	VMOVSD       X2, 360(SP)
+	MOVQ         rstd_base+168(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*8), X1
+	VMULPD       Y1, Y3, Y3
+	VMOVSD       X3, 328(SP)
+	MOVQ         DX, R8
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 328(SP), Y2
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y3
+	VBROADCASTSD 360(SP), Y4
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1132
+
+vectors1131:
+	VMOVUPD      (BX), Y5
+	VMOVUPD      (SI), Y6
+	VMULPD       (R9), Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VADDPD       (R10), Y6, Y6
+	VMOVUPD      Y6, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1131
+
+rest1132:
+	ADDQ         $0x04, R11
+	JZ           done1133
+	VMASKMOVPD   (BX), Y0, Y5
+	VMASKMOVPD   (SI), Y0, Y6
+	VMASKMOVPD   (R9), Y0, Y7
+	VMULPD       Y7, Y6, Y6
+	VSUBPD       Y3, Y5, Y5
+	VSUBPD       Y4, Y6, Y6
+	VFNMADD231PD Y5, Y2, Y6
+	VMULPD       Y1, Y6, Y6
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y6, Y6
+	VMASKMOVPD   Y6, Y0, (DI)
+
+done1133:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x01, CX
+	JMP  rows1122
+
+done1123:
+done1088:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardPlusF64AVX2(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·rMSNormBackwardPlusF64AVX2(SB), NOSPLIT, $392-169
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000003, CX
+	LEAQ         onesThenZeros<>+0(SB), DX
+	NEGQ         CX
+	VMOVUPS      32(DX)(CX*8), Y0
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), CX
+	MOVQ         x_base+24(FP), BX
+	MOVQ         dy_base+48(FP), SI
+	MOVQ         dx_base+0(FP), DI
+	CMPB         stream+168(FP), $0x00
+	JE           plain1134
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, R8
+	CMPQ         CX, R8
+	CMOVQCS      R8, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done1138
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block1139:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	SUBQ    $0x08, R12
+	JL      rest1143
+
+vectors1142:
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (BX), Y5
+	VMOVUPD     (SI), Y6
+	VMULPD      Y0, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y1
+	VMOVUPD     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y3
+	VMOVUPD     (R11), Y4
+	VMOVUPD     (BX), Y5
+	VMOVUPD     (SI), Y6
+	VMULPD      Y0, Y5, Y5
+	VFMADD231PD Y6, Y5, Y4
+	VMULPD      Y3, Y6, Y6
+	VFMADD231PD Y6, Y5, Y2
+	VMOVUPD     Y4, (R11)
+	ADDQ        $+32, BX
+	ADDQ        $+32, SI
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors1142
+
+rest1143:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VXORPS       Y2, Y2, Y2
+	VUNPCKLPD    X1, X1, X2
+	VUNPCKHPD    X1, X1, X1
+	VADDPD       X1, X2, X2
+	VINSERTF128  $0x01, X2, Y2, Y2
+	CMPQ         AX, $0x00000100
+	JLE          summed1141
+	CMPQ         (SP), AX
+	JNE          further1140
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      Y1, 8(SP)
+
+further1140:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1139
+
+summed1141:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 328(SP)
+	INCQ         CX
+
+loop1136:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+128(FP)
+	JG           last1137
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 328(SP), Y1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Y2
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+144(FP), R13
+	MOVQ         AX, (SP)
+
+block1145:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	SUBQ    $0x08, R14
+	JL      rest1149
+
+vectors1148:
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (R13), Y6
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       Y2, Y7, Y7
+	VFMADD231PD  Y8, Y7, Y6
+	VMULPD       Y5, Y8, Y8
+	VFMADD231PD  Y8, Y7, Y3
+	VMOVUPD      Y6, (R13)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPD      (R8), Y5
+	VMOVUPD      (R9), Y6
+	VMULPD       (R10), Y6, Y6
+	VFNMADD231PD Y5, Y1, Y6
+	VMULPD       Y0, Y6, Y6
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	VMOVUPD      (R12), Y5
+	VMOVUPD      (R13), Y6
+	VMOVUPD      (BX), Y7
+	VMOVUPD      (SI), Y8
+	VMULPD       Y2, Y7, Y7
+	VFMADD231PD  Y8, Y7, Y6
+	VMULPD       Y5, Y8, Y8
+	VFMADD231PD  Y8, Y7, Y4
+	VMOVUPD      Y6, (R13)
+	PREFETCHT1   8192(BX)
+	PREFETCHT1   8192(SI)
+	VMOVUPD      (R8), Y5
+	VMOVUPD      (R9), Y6
+	VMULPD       (R10), Y6, Y6
+	VFNMADD231PD Y5, Y1, Y6
+	VMULPD       Y0, Y6, Y6
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Y6, Y6
+	VMOVNTPD     Y6, (DI)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, R12
+	ADDQ         $+32, R13
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, R10
+	ADDQ         $+32, R11
+	SUBQ         $0x08, R14
+	JGE          vectors1148
+
+rest1149:
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X3, X3, X4
+	VUNPCKHPD    X3, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed1147
+	CMPQ         (SP), AX
+	JNE          further1146
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further1146:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1145
+
+summed1147:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y4, Y4
+	VMOVSD       X4, 328(SP)
+	INCQ         CX
+	JMP          loop1136
+
+last1137:
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSD -8(BX)(CX*8), Y0
+	MOVQ         gamma_base+96(FP), BX
+	VBROADCASTSD 328(SP), Y1
+	MOVQ         d_base+72(FP), SI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, SI
+	SUBQ         $0x04, AX
+	JL           rest1152
+
+vectors1151:
+	VMOVUPD      (R8), Y2
+	VMOVUPD      (R9), Y3
+	VMULPD       (BX), Y3, Y3
+	VFNMADD231PD Y2, Y1, Y3
+	VMULPD       Y0, Y3, Y3
+	PREFETCHT1   8192(SI)
+	VADDPD       (SI), Y3, Y3
+	VMOVNTPD     Y3, (DI)
+	ADDQ         $+32, R8
+	ADDQ         $+32, R9
+	ADDQ         $+32, DI
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	SUBQ         $0x04, AX
+	JGE          vectors1151
+
+rest1152:
+done1138:
+	SFENCE
+	JMP done1135
+
+plain1134:
+	XORQ CX, CX
+
+rows1154:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done1155
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	VBROADCASTSD 8(R10)(CX*8), Y2
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block1156:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	SUBQ    $0x08, R12
+	JL      rest1160
+
+vectors1159:
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors1159
+
+rest1160:
+	ADDQ        $0x08, R12
+	JZ          done1161
+	SUBQ        $0x04, R12
+	JL          last1162
+	VMOVUPD     (R10), Y7
+	VMOVUPD     (R11), Y8
+	VMOVUPD     (R8), Y9
+	VMOVUPD     (R9), Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMOVUPD     (R8)(DX*1), Y9
+	VMOVUPD     (R9)(DX*1), Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMOVUPD     Y8, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done1161
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y4
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y6
+	VMASKMOVPD  Y8, Y0, (R11)
+	JMP         done1161
+
+last1162:
+	VMASKMOVPD  (R10), Y0, Y7
+	VMASKMOVPD  (R11), Y0, Y8
+	VMASKMOVPD  (R8), Y0, Y9
+	VMASKMOVPD  (R9), Y0, Y10
+	VMULPD      Y1, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y3
+	VMASKMOVPD  (R8)(DX*1), Y0, Y9
+	VMASKMOVPD  (R9)(DX*1), Y0, Y10
+	VMULPD      Y2, Y9, Y9
+	VFMADD231PD Y10, Y9, Y8
+	VMULPD      Y7, Y10, Y10
+	VFMADD231PD Y10, Y9, Y5
+	VMASKMOVPD  Y8, Y0, (R11)
+
+done1161:
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPD       X4, X3, X3
+	VEXTRACTF128 $0x01, Y5, X4
+	VADDPD       X4, X5, X5
+	VXORPS       Y4, Y4, Y4
+	VUNPCKLPD    X5, X3, X4
+	VUNPCKHPD    X5, X3, X3
+	VADDPD       X3, X4, X4
+	VINSERTF128  $0x01, X4, Y4, Y4
+	CMPQ         AX, $0x00000100
+	JLE          summed1158
+	CMPQ         (SP), AX
+	JNE          further1157
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      Y3, 8(SP)
+
+further1157:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1156
+
+summed1158:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y4, Y4
+	MOVQ         rstd_base+120(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVUPD      (R8)(CX*8), X1
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      X4, 328(SP)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 328(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1164
+
+vectors1163:
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R9), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VADDPD       (R10), Y4, Y4
+	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1163
+
+rest1164:
+	ADDQ         $0x04, R11
+	JZ           done1165
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R9), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done1165:
+	MOVQ         AX, R9
+	ANDQ         $0x00000003, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, BX
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 336(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	ADDQ         $+1, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1167
+
+vectors1166:
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R9), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VADDPD       (R10), Y4, Y4
+	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1166
+
+rest1167:
+	ADDQ         $0x04, R11
+	JZ           done1168
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R9), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done1168:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x02, CX
+	JMP  rows1154
+
+done1155:
+rows1169:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           done1170
+	MOVQ         BX, R8
+	MOVQ         SI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block1171:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	SUBQ    $0x08, R12
+	JL      rest1175
+
+vectors1174:
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPD     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMOVUPD     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	SUBQ        $0x08, R12
+	JGE         vectors1174
+
+rest1175:
+	ADDQ        $0x08, R12
+	JZ          done1176
+	SUBQ        $0x04, R12
+	JL          last1177
+	VMOVUPD     (R10), Y4
+	VMOVUPD     (R11), Y5
+	VMOVUPD     (R8), Y6
+	VMOVUPD     (R9), Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMOVUPD     Y5, (R11)
+	ADDQ        $+32, R8
+	ADDQ        $+32, R9
+	ADDQ        $+32, R10
+	ADDQ        $+32, R11
+	TESTQ       R12, R12
+	JZ          done1176
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (R8), Y0, Y6
+	VMASKMOVPD  (R9), Y0, Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y3
+	VMASKMOVPD  Y5, Y0, (R11)
+	JMP         done1176
+
+last1177:
+	VMASKMOVPD  (R10), Y0, Y4
+	VMASKMOVPD  (R11), Y0, Y5
+	VMASKMOVPD  (R8), Y0, Y6
+	VMASKMOVPD  (R9), Y0, Y7
+	VMULPD      Y1, Y6, Y6
+	VFMADD231PD Y7, Y6, Y5
+	VMULPD      Y4, Y7, Y7
+	VFMADD231PD Y7, Y6, Y2
+	VMASKMOVPD  Y5, Y0, (R11)
+
+done1176:
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPD       X3, X2, X2
+	VXORPS       Y3, Y3, Y3
+	VUNPCKLPD    X2, X2, X3
+	VUNPCKHPD    X2, X2, X2
+	VADDPD       X2, X3, X3
+	VINSERTF128  $0x01, X3, Y3, Y3
+	CMPQ         AX, $0x00000100
+	JLE          summed1173
+	CMPQ         (SP), AX
+	JNE          further1172
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      Y2, 8(SP)
+
+further1172:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block1171
+
+summed1173:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y3, Y3
+	MOVQ         rstd_base+120(FP), R8
+	VXORPS       Y1, Y1, Y1
+	VMOVSD       (R8)(CX*8), X1
+	VMULPD       Y1, Y3, Y3
+	VMOVSD       X3, 328(SP)
+	MOVQ         DX, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Y1
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 328(SP), Y2
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x04, R11
+	JL           rest1179
+
+vectors1178:
+	VMOVUPD      (BX), Y3
+	VMOVUPD      (SI), Y4
+	VMULPD       (R9), Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VADDPD       (R10), Y4, Y4
+	VMOVUPD      Y4, (DI)
+	PREFETCHT0   (BX)(R8*1)
+	PREFETCHT0   (SI)(R8*1)
+	ADDQ         $+32, BX
+	ADDQ         $+32, SI
+	ADDQ         $+32, DI
+	ADDQ         $+32, R9
+	ADDQ         $+32, R10
+	SUBQ         $0x04, R11
+	JGE          vectors1178
+
+rest1179:
+	ADDQ         $0x04, R11
+	JZ           done1180
+	VMASKMOVPD   (BX), Y0, Y3
+	VMASKMOVPD   (SI), Y0, Y4
+	VMASKMOVPD   (R9), Y0, Y5
+	VMULPD       Y5, Y4, Y4
+	VFNMADD231PD Y3, Y2, Y4
+	VMULPD       Y1, Y4, Y4
+	VMASKMOVPD   (R10), Y0, Y1
+	VADDPD       Y1, Y4, Y4
+	VMASKMOVPD   Y4, Y0, (DI)
+
+done1180:
+	MOVQ AX, R8
+	ANDQ $0x00000003, R8
+	SHLQ $0x03, R8
+	ADDQ R8, BX
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x01, CX
+	JMP  rows1169
+
+done1170:
+done1135:
 	VZEROUPPER
 	RET
 
@@ -11593,10 +19974,10 @@ TEXT ·columnSumsF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ    x_base+72(FP), SI
 	XORQ    CX, CX
 
-rows671:
+rows1181:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done672
+	JG   done1182
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -11608,9 +19989,9 @@ rows671:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest674
+	JL   rest1184
 
-vectors673:
+vectors1183:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R10), Y3
@@ -11666,11 +20047,11 @@ vectors673:
 	ADDQ        $+32, R11
 	ADDQ        $+32, R12
 	SUBQ        $0x04, R13
-	JGE         vectors673
+	JGE         vectors1183
 
-rest674:
+rest1184:
 	ADDQ        $0x04, R13
-	JZ          done675
+	JZ          done1185
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -11721,28 +20102,28 @@ rest674:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done675:
+done1185:
 	MOVQ AX, DI
 	ANDQ $-4, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows671
+	JMP  rows1181
 
-done672:
-rows676:
+done1182:
+rows1186:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done677
+	JG   done1187
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest679
+	JL   rest1189
 
-vectors678:
+vectors1188:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R8), Y3
@@ -11759,11 +20140,11 @@ vectors678:
 	ADDQ        $+32, DI
 	ADDQ        $+32, R8
 	SUBQ        $0x04, R9
-	JGE         vectors678
+	JGE         vectors1188
 
-rest679:
+rest1189:
 	ADDQ        $0x04, R9
-	JZ          done680
+	JZ          done1190
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R8), Y0, Y3
@@ -11778,16 +20159,16 @@ rest679:
 	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (DI)
 
-done680:
+done1190:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows676
+	JMP  rows1186
 
-done677:
+done1187:
 	VZEROUPPER
 	RET
 
@@ -11806,21 +20187,21 @@ TEXT ·columnNormF64AVX2(SB), NOSPLIT, $0-137
 	MOVQ    y_base+0(FP), SI
 	MOVQ    x_base+24(FP), DI
 	CMPB    stream+136(FP), $0x00
-	JE      plain681
+	JE      plain1191
 	XORQ    CX, CX
 
-rows683:
+rows1193:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done684
+	JG   done1194
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest686
+	JL   rest1196
 
-vectors685:
+vectors1195:
 	VMOVUPD     (BX), Y0
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
@@ -11834,9 +20215,9 @@ vectors685:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors685
+	JGE         vectors1195
 
-rest686:
+rest1196:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -11845,27 +20226,27 @@ rest686:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows683
+	JMP  rows1193
 
-done684:
+done1194:
 	SFENCE
-	JMP done682
+	JMP done1192
 
-plain681:
+plain1191:
 	XORQ CX, CX
 
-rows688:
+rows1198:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done689
+	JG   done1199
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest691
+	JL   rest1201
 
-vectors690:
+vectors1200:
 	VMOVUPD     (R8), Y1
 	VMOVUPD     (R9), Y2
 	VMOVUPD     (R10), Y3
@@ -11891,11 +20272,11 @@ vectors690:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors690
+	JGE         vectors1200
 
-rest691:
+rest1201:
 	ADDQ        $0x04, R11
-	JZ          done692
+	JZ          done1202
 	VMASKMOVPD  (R8), Y0, Y1
 	VMASKMOVPD  (R9), Y0, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -11916,7 +20297,7 @@ rest691:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)(BX*1)
 
-done692:
+done1202:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -11925,21 +20306,21 @@ done692:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows688
+	JMP  rows1198
 
-done689:
-rows693:
+done1199:
+rows1203:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done694
+	JG   done1204
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x04, R10
-	JL   rest696
+	JL   rest1206
 
-vectors695:
+vectors1205:
 	VMOVUPD     (BX), Y1
 	VMOVUPD     (R8), Y2
 	VMOVUPD     (R9), Y3
@@ -11953,11 +20334,11 @@ vectors695:
 	ADDQ        $+32, R8
 	ADDQ        $+32, R9
 	SUBQ        $0x04, R10
-	JGE         vectors695
+	JGE         vectors1205
 
-rest696:
+rest1206:
 	ADDQ        $0x04, R10
-	JZ          done697
+	JZ          done1207
 	VMASKMOVPD  (BX), Y0, Y1
 	VMASKMOVPD  (R8), Y0, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -11966,7 +20347,7 @@ rest696:
 	VFMADD213PD Y3, Y2, Y4
 	VMASKMOVPD  Y4, Y0, (SI)
 
-done697:
+done1207:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -11975,10 +20356,10 @@ done697:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows693
+	JMP  rows1203
 
-done694:
-done682:
+done1204:
+done1192:
 	VZEROUPPER
 	RET
 
@@ -11998,10 +20379,10 @@ TEXT ·columnGradientSumsF64AVX2(SB), NOSPLIT, $0-160
 	MOVQ    dy_base+120(FP), DI
 	XORQ    CX, CX
 
-rows698:
+rows1208:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done699
+	JG   done1209
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -12012,9 +20393,9 @@ rows698:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest701
+	JL   rest1211
 
-vectors700:
+vectors1210:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R10), Y3
@@ -12064,11 +20445,11 @@ vectors700:
 	ADDQ        $+32, R12
 	ADDQ        $+32, R13
 	SUBQ        $0x04, R14
-	JGE         vectors700
+	JGE         vectors1210
 
-rest701:
+rest1211:
 	ADDQ        $0x04, R14
-	JZ          done702
+	JZ          done1212
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R10), Y0, Y3
@@ -12112,7 +20493,7 @@ rest701:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done702:
+done1212:
 	MOVQ AX, R8
 	ANDQ $-4, R8
 	SHLQ $0x03, R8
@@ -12121,22 +20502,22 @@ done702:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows698
+	JMP  rows1208
 
-done699:
-rows703:
+done1209:
+rows1213:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done704
+	JG   done1214
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x04, R11
-	JL   rest706
+	JL   rest1216
 
-vectors705:
+vectors1215:
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMOVUPD     (R9), Y3
@@ -12158,11 +20539,11 @@ vectors705:
 	ADDQ        $+32, R9
 	ADDQ        $+32, R10
 	SUBQ        $0x04, R11
-	JGE         vectors705
+	JGE         vectors1215
 
-rest706:
+rest1216:
 	ADDQ        $0x04, R11
-	JZ          done707
+	JZ          done1217
 	VXORPS      Y1, Y1, Y1
 	VXORPS      Y2, Y2, Y2
 	VMASKMOVPD  (R9), Y0, Y3
@@ -12180,7 +20561,7 @@ rest706:
 	VADDPD      Y1, Y2, Y2
 	VMASKMOVPD  Y2, Y0, (R8)
 
-done707:
+done1217:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -12189,9 +20570,9 @@ done707:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows703
+	JMP  rows1213
 
-done704:
+done1214:
 	VZEROUPPER
 	RET
 
@@ -12211,13 +20592,13 @@ TEXT ·columnNormBackwardF64AVX2(SB), NOSPLIT, $0-209
 	MOVQ    x_base+24(FP), DI
 	MOVQ    dy_base+48(FP), R8
 	CMPB    stream+208(FP), $0x00
-	JE      plain708
+	JE      plain1218
 	XORQ    CX, CX
 
-rows710:
+rows1220:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done711
+	JG   done1221
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -12225,9 +20606,9 @@ rows710:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest713
+	JL   rest1223
 
-vectors712:
+vectors1222:
 	VMOVUPD      (BX), Y0
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
@@ -12251,9 +20632,9 @@ vectors712:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors712
+	JGE          vectors1222
 
-rest713:
+rest1223:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -12264,19 +20645,19 @@ rest713:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows710
+	JMP  rows1220
 
-done711:
+done1221:
 	SFENCE
-	JMP done709
+	JMP done1219
 
-plain708:
+plain1218:
 	XORQ CX, CX
 
-rows715:
+rows1225:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done716
+	JG   done1226
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -12284,9 +20665,9 @@ rows715:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x04, R14
-	JL   rest718
+	JL   rest1228
 
-vectors717:
+vectors1227:
 	VMOVUPD      (R9), Y1
 	VMOVUPD      (R10), Y2
 	VMOVUPD      (R11), Y3
@@ -12329,11 +20710,11 @@ vectors717:
 	ADDQ         $+32, R12
 	ADDQ         $+32, R13
 	SUBQ         $0x04, R14
-	JGE          vectors717
+	JGE          vectors1227
 
-rest718:
+rest1228:
 	ADDQ         $0x04, R14
-	JZ           done719
+	JZ           done1229
 	VMASKMOVPD   (R9), Y0, Y1
 	VMASKMOVPD   (R10), Y0, Y2
 	VMASKMOVPD   (R11), Y0, Y3
@@ -12368,7 +20749,7 @@ rest718:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)(BX*1)
 
-done719:
+done1229:
 	MOVQ AX, R9
 	ANDQ $-4, R9
 	SHLQ $0x03, R9
@@ -12379,13 +20760,13 @@ done719:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows715
+	JMP  rows1225
 
-done716:
-rows720:
+done1226:
+rows1230:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done721
+	JG   done1231
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -12393,9 +20774,9 @@ rows720:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x04, R13
-	JL   rest723
+	JL   rest1233
 
-vectors722:
+vectors1232:
 	VMOVUPD      (BX), Y1
 	VMOVUPD      (R9), Y2
 	VMOVUPD      (R10), Y3
@@ -12417,11 +20798,11 @@ vectors722:
 	ADDQ         $+32, R11
 	ADDQ         $+32, R12
 	SUBQ         $0x04, R13
-	JGE          vectors722
+	JGE          vectors1232
 
-rest723:
+rest1233:
 	ADDQ         $0x04, R13
-	JZ           done724
+	JZ           done1234
 	VMASKMOVPD   (BX), Y0, Y1
 	VMASKMOVPD   (R9), Y0, Y2
 	VMASKMOVPD   (R10), Y0, Y3
@@ -12435,7 +20816,7 @@ rest723:
 	VFNMADD231PD Y6, Y5, Y7
 	VMASKMOVPD   Y7, Y0, (SI)
 
-done724:
+done1234:
 	MOVQ AX, BX
 	ANDQ $-4, BX
 	SHLQ $0x03, BX
@@ -12446,10 +20827,10 @@ done724:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows720
+	JMP  rows1230
 
-done721:
-done709:
+done1231:
+done1219:
 	VZEROUPPER
 	RET
 
@@ -12461,10 +20842,10 @@ TEXT ·accumulateF64AVX2(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop725:
+loop1235:
 	LEAQ    16(BX), SI
 	CMPQ    SI, DX
-	JG      done726
+	JG      done1236
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
@@ -12478,31 +20859,31 @@ loop725:
 	VADDPD  96(AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, 96(AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop725
+	JMP     loop1235
 
-done726:
-loop727:
+done1236:
+loop1237:
 	LEAQ    4(BX), SI
 	CMPQ    SI, DX
-	JG      done728
+	JG      done1238
 	VMOVUPD (CX)(BX*8), Y0
 	VADDPD  (AX)(BX*8), Y0, Y0
 	VMOVUPD Y0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop727
+	JMP     loop1237
 
-done728:
-loop729:
+done1238:
+loop1239:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done730
+	JG     done1240
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop729
+	JMP    loop1239
 
-done730:
+done1240:
 	VZEROUPPER
 	RET
 
@@ -12520,23 +20901,23 @@ TEXT ·maxF64AVX2(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-4, BX
-	JZ           rest732
+	JZ           rest1242
 
-vectors731:
+vectors1241:
 	VMOVUPD (AX)(DX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, DX
 	CMPQ    DX, BX
-	JL      vectors731
+	JL      vectors1241
 
-rest732:
+rest1242:
 	CMPQ       DX, CX
-	JGE        done733
+	JGE        done1243
 	VMASKMOVPD (AX)(DX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done733:
+done1243:
 	VEXTRACTF128 $0x01, Y1, X0
 	VMAXPD       X1, X0, X1
 	VPERMILPD    $0x01, X1, X0
@@ -12565,9 +20946,9 @@ TEXT ·expSumF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest735
+	JZ           rest1245
 
-vectors734:
+vectors1244:
 	VMOVUPD      (CX)(BX*8), Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y6
@@ -12627,14 +21008,14 @@ vectors734:
 	VADDPD       Y6, Y3, Y3
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors734
+	JL           vectors1244
 
-rest735:
+rest1245:
 	CMPQ         BX, DX
-	JGE          done736
+	JGE          done1246
 	LEAQ         4(BX), SI
 	CMPQ         SI, DX
-	JG           last737
+	JG           last1247
 	VMOVUPD      (CX)(BX*8), Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y6
@@ -12665,7 +21046,7 @@ rest735:
 	VADDPD       Y6, Y2, Y2
 	MOVQ         SI, BX
 	CMPQ         BX, DX
-	JGE          done736
+	JGE          done1246
 	VMASKMOVPD   (CX)(BX*8), Y0, Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y1
@@ -12695,9 +21076,9 @@ rest735:
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y3, Y3
-	JMP          done736
+	JMP          done1246
 
-last737:
+last1247:
 	VMASKMOVPD   (CX)(BX*8), Y0, Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y1
@@ -12728,7 +21109,7 @@ last737:
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done736:
+done1246:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPD       X0, X2, X2
@@ -12849,23 +21230,23 @@ TEXT ·softmaxF64AVX2(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest739
+	JZ           rest1249
 
-vectors738:
+vectors1248:
 	VMOVUPD (CX)(BX*8), Y2
 	VMAXPD  Y1, Y2, Y1
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors738
+	JL      vectors1248
 
-rest739:
+rest1249:
 	CMPQ       BX, DX
-	JGE        done740
+	JGE        done1250
 	VMASKMOVPD (CX)(BX*8), Y0, Y2
 	VBLENDVPD  Y0, Y2, Y1, Y2
 	VMAXPD     Y1, Y2, Y1
 
-done740:
+done1250:
 	VEXTRACTF128 $0x01, Y1, X2
 	VMAXPD       X1, X2, X1
 	VPERMILPD    $0x01, X1, X2
@@ -12877,9 +21258,9 @@ done740:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest742
+	JZ           rest1252
 
-vectors741:
+vectors1251:
 	VMOVUPD      (CX)(BX*8), Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y6
@@ -12939,14 +21320,14 @@ vectors741:
 	VADDPD       Y6, Y3, Y3
 	ADDQ         $0x00000004, BX
 	CMPQ         BX, SI
-	JL           vectors741
+	JL           vectors1251
 
-rest742:
+rest1252:
 	CMPQ         BX, DX
-	JGE          done743
+	JGE          done1253
 	LEAQ         4(BX), SI
 	CMPQ         SI, DX
-	JG           last744
+	JG           last1254
 	VMOVUPD      (CX)(BX*8), Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y6
@@ -12977,7 +21358,7 @@ rest742:
 	VADDPD       Y6, Y2, Y2
 	MOVQ         SI, BX
 	CMPQ         BX, DX
-	JGE          done743
+	JGE          done1253
 	VMASKMOVPD   (CX)(BX*8), Y0, Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y1
@@ -13007,9 +21388,9 @@ rest742:
 	VMASKMOVPD   Y1, Y0, (AX)(BX*8)
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y3, Y3
-	JMP          done743
+	JMP          done1253
 
-last744:
+last1254:
 	VMASKMOVPD   (CX)(BX*8), Y0, Y4
 	VSUBPD       Y1, Y4, Y5
 	VADDPD       Y5, Y1, Y1
@@ -13040,7 +21421,7 @@ last744:
 	VANDPD       Y0, Y1, Y1
 	VADDPD       Y1, Y2, Y2
 
-done743:
+done1253:
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X1
 	VADDPD       X1, X2, X2
@@ -13053,24 +21434,24 @@ done743:
 	XORQ         CX, CX
 	MOVQ         DX, BX
 	ANDQ         $-4, BX
-	JZ           rest746
+	JZ           rest1256
 
-vectors745:
+vectors1255:
 	VMOVUPD (AX)(CX*8), Y2
 	VMULPD  Y1, Y2, Y2
 	VMOVUPD Y2, (AX)(CX*8)
 	ADDQ    $0x00000004, CX
 	CMPQ    CX, BX
-	JL      vectors745
+	JL      vectors1255
 
-rest746:
+rest1256:
 	CMPQ       CX, DX
-	JGE        done747
+	JGE        done1257
 	VMASKMOVPD (AX)(CX*8), Y0, Y2
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(CX*8)
 
-done747:
+done1257:
 	VZEROUPPER
 	RET
 
@@ -13090,9 +21471,9 @@ TEXT ·softmaxBackwardF64AVX2(SB), NOSPLIT, $0-48
 	XORQ    BX, BX
 	MOVQ    DX, SI
 	ANDQ    $-8, SI
-	JZ      rest749
+	JZ      rest1259
 
-vectors748:
+vectors1258:
 	VMOVUPD     (AX)(BX*8), Y3
 	VMOVUPD     (CX)(BX*8), Y4
 	VFMADD231PD Y3, Y4, Y1
@@ -13102,31 +21483,31 @@ vectors748:
 	VFMADD231PD Y3, Y4, Y2
 	ADDQ        $0x00000004, BX
 	CMPQ        BX, SI
-	JL          vectors748
+	JL          vectors1258
 
-rest749:
+rest1259:
 	CMPQ        BX, DX
-	JGE         done750
+	JGE         done1260
 	LEAQ        4(BX), SI
 	CMPQ        SI, DX
-	JG          last751
+	JG          last1261
 	VMOVUPD     (AX)(BX*8), Y3
 	VMOVUPD     (CX)(BX*8), Y4
 	VFMADD231PD Y3, Y4, Y1
 	MOVQ        SI, BX
 	CMPQ        BX, DX
-	JGE         done750
+	JGE         done1260
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VMASKMOVPD  (CX)(BX*8), Y0, Y4
 	VFMADD231PD Y3, Y4, Y2
-	JMP         done750
+	JMP         done1260
 
-last751:
+last1261:
 	VMASKMOVPD  (AX)(BX*8), Y0, Y3
 	VMASKMOVPD  (CX)(BX*8), Y0, Y4
 	VFMADD231PD Y3, Y4, Y1
 
-done750:
+done1260:
 	VADDPD       Y2, Y1, Y1
 	VEXTRACTF128 $0x01, Y1, X2
 	VADDPD       X2, X1, X1
@@ -13136,9 +21517,9 @@ done750:
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-4, SI
-	JZ           rest753
+	JZ           rest1263
 
-vectors752:
+vectors1262:
 	VMOVUPD (AX)(BX*8), Y2
 	VSUBPD  Y1, Y2, Y2
 	VMOVUPD (CX)(BX*8), Y3
@@ -13146,18 +21527,18 @@ vectors752:
 	VMOVUPD Y2, (AX)(BX*8)
 	ADDQ    $0x00000004, BX
 	CMPQ    BX, SI
-	JL      vectors752
+	JL      vectors1262
 
-rest753:
+rest1263:
 	CMPQ       BX, DX
-	JGE        done754
+	JGE        done1264
 	VMASKMOVPD (AX)(BX*8), Y0, Y2
 	VSUBPD     Y1, Y2, Y2
 	VMASKMOVPD (CX)(BX*8), Y0, Y1
 	VMULPD     Y1, Y2, Y2
 	VMASKMOVPD Y2, Y0, (AX)(BX*8)
 
-done754:
+done1264:
 	VZEROUPPER
 	RET
 
@@ -13176,9 +21557,9 @@ TEXT ·geluF64AVX2(SB), NOSPLIT, $0-72
 	XORQ    SI, SI
 	MOVQ    BX, DI
 	ANDQ    $-4, DI
-	JZ      rest756
+	JZ      rest1266
 
-vectors755:
+vectors1265:
 	VMOVUPD      (DX)(SI*8), Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_56<>+0(SB), Y3
@@ -13218,11 +21599,11 @@ vectors755:
 	VMOVUPD      Y3, (AX)(SI*8)
 	ADDQ         $0x00000004, SI
 	CMPQ         SI, DI
-	JL           vectors755
+	JL           vectors1265
 
-rest756:
+rest1266:
 	CMPQ         SI, BX
-	JGE          done757
+	JGE          done1267
 	VMASKMOVPD   (DX)(SI*8), Y0, Y1
 	VMULPD       Y1, Y1, Y2
 	VMOVUPD      literal64_56<>+0(SB), Y3
@@ -13261,7 +21642,7 @@ rest756:
 	VFNMADD231PD Y1, Y2, Y3
 	VMASKMOVPD   Y3, Y0, (AX)(SI*8)
 
-done757:
+done1267:
 	VZEROUPPER
 	RET
 
@@ -13305,9 +21686,9 @@ TEXT ·geluBackwardF64AVX2(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-4, R8
-	JZ           rest759
+	JZ           rest1269
 
-vectors758:
+vectors1268:
 	VMOVUPD     (CX)(DI*8), Y7
 	VMOVUPD     (DX)(DI*8), Y8
 	VMULPD      Y7, Y7, Y9
@@ -13327,11 +21708,11 @@ vectors758:
 	VMOVUPD     Y8, (AX)(DI*8)
 	ADDQ        $0x00000004, DI
 	CMPQ        DI, R8
-	JL          vectors758
+	JL          vectors1268
 
-rest759:
+rest1269:
 	CMPQ        DI, SI
-	JGE         done760
+	JGE         done1270
 	VMASKMOVPD  (CX)(DI*8), Y6, Y7
 	VMASKMOVPD  (DX)(DI*8), Y6, Y8
 	VMULPD      Y7, Y7, Y9
@@ -13350,7 +21731,7 @@ rest759:
 	VMULPD      Y0, Y2, Y2
 	VMASKMOVPD  Y2, Y6, (AX)(DI*8)
 
-done760:
+done1270:
 	VZEROUPPER
 	RET
 
@@ -13388,17 +21769,17 @@ TEXT ·dyTF64AVX2(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows761:
+rows1271:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done762
+	JG   done1272
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x04, R8
-	JL   rest764
+	JL   rest1274
 
-vectors763:
+vectors1273:
 	VMOVUPD      (DX), Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
@@ -13435,11 +21816,11 @@ vectors763:
 	ADDQ         $+32, DX
 	ADDQ         $+32, BX
 	SUBQ         $0x04, R8
-	JGE          vectors763
+	JGE          vectors1273
 
-rest764:
+rest1274:
 	ADDQ         $0x04, R8
-	JZ           done765
+	JZ           done1275
 	VMASKMOVPD   (DX), Y2, Y6
 	VMULPD       Y3, Y6, Y6
 	VORPD        Y1, Y6, Y7
@@ -13473,16 +21854,16 @@ rest764:
 	VFMADD213PD  Y8, Y6, Y7
 	VMASKMOVPD   Y7, Y2, (BX)
 
-done765:
+done1275:
 	MOVQ AX, SI
 	ANDQ $0x00000003, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows761
+	JMP  rows1271
 
-done762:
+done1272:
 	VZEROUPPER
 	RET
 
@@ -13518,18 +21899,18 @@ TEXT ·dyTBackwardF64AVX2(SB), NOSPLIT, $64-168
 	VMOVUPD      Y9, 32(SP)
 	XORQ         CX, CX
 
-rows766:
+rows1276:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done767
+	JG   done1277
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest769
+	JL   rest1279
 
-vectors768:
+vectors1278:
 	VMOVUPD      (DX), Y9
 	VMOVUPD      (BX), Y10
 	VMULPD       Y3, Y9, Y11
@@ -13633,9 +22014,9 @@ vectors768:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        $0x00000038, R10
-	JNZ          further771
+	JNZ          further1281
 	CMPQ         R10, $0x08
-	JL           further771
+	JL           further1281
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VADDPD       Y7, Y9, Y9
@@ -13645,15 +22026,15 @@ vectors768:
 	VMOVUPD      Y9, (SP)
 	VMOVUPD      Y10, 32(SP)
 
-further771:
+further1281:
 	SUBQ $0x08, R10
-	JGE  vectors768
+	JGE  vectors1278
 
-rest769:
+rest1279:
 	ADDQ         $0x08, R10
-	JZ           done770
+	JZ           done1280
 	SUBQ         $0x04, R10
-	JL           last772
+	JL           last1282
 	VMOVUPD      (DX), Y9
 	VMOVUPD      (BX), Y10
 	VMULPD       Y3, Y9, Y11
@@ -13706,7 +22087,7 @@ rest769:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	TESTQ        R10, R10
-	JZ           done770
+	JZ           done1280
 	VMASKMOVPD   (DX), Y2, Y9
 	VMASKMOVPD   (BX), Y2, Y10
 	VMULPD       Y3, Y9, Y11
@@ -13754,9 +22135,9 @@ rest769:
 	VFMADD231PD  Y9, Y10, Y8
 	VMULPD       Y6, Y10, Y10
 	VMASKMOVPD   Y10, Y2, (SI)
-	JMP          done770
+	JMP          done1280
 
-last772:
+last1282:
 	VMASKMOVPD   (DX), Y2, Y9
 	VMASKMOVPD   (BX), Y2, Y10
 	VMULPD       Y3, Y9, Y11
@@ -13805,7 +22186,7 @@ last772:
 	VMULPD       Y6, Y10, Y10
 	VMASKMOVPD   Y10, Y2, (SI)
 
-done770:
+done1280:
 	VMOVUPD (SP), Y9
 	VMOVUPD 32(SP), Y10
 	VADDPD  Y7, Y9, Y9
@@ -13821,9 +22202,9 @@ done770:
 	ADDQ    DI, BX
 	ADDQ    DI, SI
 	ADDQ    $0x01, CX
-	JMP     rows766
+	JMP     rows1276
 
-done767:
+done1277:
 	VMOVUPD      (SP), Y0
 	VMOVUPD      32(SP), Y1
 	VADDPD       Y1, Y0, Y0
@@ -13856,17 +22237,17 @@ TEXT ·derfF64AVX2(SB), NOSPLIT, $0-144
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows773:
+rows1283:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done774
+	JG   done1284
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x04, R9
-	JL   rest776
+	JL   rest1286
 
-vectors775:
+vectors1285:
 	VMOVUPD      (DX), Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
@@ -13933,11 +22314,11 @@ vectors775:
 	ADDQ         $+32, BX
 	ADDQ         $+32, SI
 	SUBQ         $0x04, R9
-	JGE          vectors775
+	JGE          vectors1285
 
-rest776:
+rest1286:
 	ADDQ         $0x04, R9
-	JZ           done777
+	JZ           done1287
 	VMASKMOVPD   (DX), Y2, Y6
 	VMOVUPD      Y4, Y7
 	VFMADD231PD  Y3, Y6, Y7
@@ -14000,7 +22381,7 @@ rest776:
 	VFMADD213PD  Y7, Y6, Y9
 	VMASKMOVPD   Y9, Y2, (BX)
 
-done777:
+done1287:
 	MOVQ AX, DI
 	ANDQ $0x00000003, DI
 	SHLQ $0x03, DI
@@ -14008,9 +22389,9 @@ done777:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows773
+	JMP  rows1283
 
-done774:
+done1284:
 	VZEROUPPER
 	RET
 
@@ -14213,18 +22594,18 @@ TEXT ·derfBackwardF64AVX2(SB), NOSPLIT, $128-208
 	VMOVUPD      Y9, 96(SP)
 	XORQ         CX, CX
 
-rows778:
+rows1288:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done779
+	JG   done1289
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest781
+	JL   rest1291
 
-vectors780:
+vectors1290:
 	VMOVUPD      (BX), Y9
 	VMOVUPD      (SI), Y10
 	VMOVUPD      Y3, Y11
@@ -14318,9 +22699,9 @@ vectors780:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        $0x00000038, R11
-	JNZ          further783
+	JNZ          further1293
 	CMPQ         R11, $0x08
-	JL           further783
+	JL           further1293
 	VMOVUPD      (SP), Y9
 	VMOVUPD      32(SP), Y10
 	VADDPD       Y5, Y9, Y9
@@ -14338,15 +22719,15 @@ vectors780:
 	VMOVUPD      Y9, 64(SP)
 	VMOVUPD      Y10, 96(SP)
 
-further783:
+further1293:
 	SUBQ $0x08, R11
-	JGE  vectors780
+	JGE  vectors1290
 
-rest781:
+rest1291:
 	ADDQ         $0x08, R11
-	JZ           done782
+	JZ           done1292
 	SUBQ         $0x04, R11
-	JL           last784
+	JL           last1294
 	VMOVUPD      (BX), Y9
 	VMOVUPD      (SI), Y10
 	VMOVUPD      Y3, Y11
@@ -14394,7 +22775,7 @@ rest781:
 	ADDQ         $+32, DI
 	ADDQ         $+32, DX
 	TESTQ        R11, R11
-	JZ           done782
+	JZ           done1292
 	VMASKMOVPD   (BX), Y1, Y9
 	VMASKMOVPD   (SI), Y1, Y10
 	VMOVUPD      Y3, Y11
@@ -14436,9 +22817,9 @@ rest781:
 	VADDPD       Y10, Y8, Y8
 	VMULPD       Y4, Y10, Y10
 	VMASKMOVPD   Y10, Y1, (DI)
-	JMP          done782
+	JMP          done1292
 
-last784:
+last1294:
 	VMASKMOVPD   (BX), Y1, Y9
 	VMASKMOVPD   (SI), Y1, Y10
 	VMOVUPD      Y3, Y11
@@ -14481,7 +22862,7 @@ last784:
 	VMULPD       Y4, Y10, Y10
 	VMASKMOVPD   Y10, Y1, (DI)
 
-done782:
+done1292:
 	VMOVUPD (SP), Y9
 	VMOVUPD 32(SP), Y10
 	VADDPD  Y5, Y9, Y9
@@ -14506,9 +22887,9 @@ done782:
 	ADDQ    R8, DI
 	ADDQ    R8, DX
 	ADDQ    $0x01, CX
-	JMP     rows778
+	JMP     rows1288
 
-done779:
+done1289:
 	VMOVUPD      (SP), Y0
 	VMOVUPD      32(SP), Y1
 	VADDPD       Y1, Y0, Y0
@@ -14583,26 +22964,26 @@ TEXT ·addF32AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-16, DI
-	JZ    rest786
+	JZ    rest1296
 
-vectors785:
+vectors1295:
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	CMPQ    SI, DI
-	JL      vectors785
+	JL      vectors1295
 
-rest786:
+rest1296:
 	CMPQ      SI, BX
-	JGE       done787
+	JGE       done1297
 	VMOVUPS.Z (CX)(SI*4), K1, Z0
 	VMOVUPS.Z (DX)(SI*4), K1, Z1
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done787:
+done1297:
 	VZEROUPPER
 	RET
 
@@ -14621,24 +23002,24 @@ TEXT ·scaleF32AVX512(SB), NOSPLIT, $0-52
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest789
+	JZ           rest1299
 
-vectors788:
+vectors1298:
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors788
+	JL      vectors1298
 
-rest789:
+rest1299:
 	CMPQ      BX, DX
-	JGE       done790
+	JGE       done1300
 	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done790:
+done1300:
 	VZEROUPPER
 	RET
 
@@ -14666,9 +23047,9 @@ TEXT ·adamWF32AVX512(SB), NOSPLIT, $0-128
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest792
+	JZ           rest1302
 
-vectors791:
+vectors1301:
 	VMOVUPS     (BX)(DI*4), Z8
 	VMULPS      Z3, Z8, Z9
 	VMULPS      Z8, Z9, Z9
@@ -14690,11 +23071,11 @@ vectors791:
 	VMOVUPS     Z9, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors791
+	JL          vectors1301
 
-rest792:
+rest1302:
 	CMPQ        DI, SI
-	JGE         done793
+	JGE         done1303
 	VMOVUPS.Z   (BX)(DI*4), K1, Z8
 	VMULPS      Z3, Z8, Z3
 	VMULPS      Z8, Z3, Z3
@@ -14715,7 +23096,7 @@ rest792:
 	VSUBPS      Z8, Z0, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-done793:
+done1303:
 	VZEROUPPER
 	RET
 
@@ -14734,9 +23115,9 @@ TEXT ·sumSquaresF32AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-16, BX
-	JZ     rest795
+	JZ     rest1305
 
-vectors794:
+vectors1304:
 	VMOVUPS       (AX)(DX*4), Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -14745,11 +23126,11 @@ vectors794:
 	VFMADD231PD   Z3, Z3, Z1
 	ADDQ          $0x00000010, DX
 	CMPQ          DX, BX
-	JL            vectors794
+	JL            vectors1304
 
-rest795:
+rest1305:
 	CMPQ          DX, CX
-	JGE           done796
+	JGE           done1306
 	VMOVUPS.Z     (AX)(DX*4), K1, Z2
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VCVTPS2PD     Y2, Z2
@@ -14757,7 +23138,7 @@ rest795:
 	VFMADD231PD   Z2, Z2, Z0
 	VFMADD231PD   Z3, Z3, Z1
 
-done796:
+done1306:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -14841,9 +23222,9 @@ TEXT ·tileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x02, R10
 	TESTQ      AX, AX
-	JZ         done798
+	JZ         done1308
 
-k797:
+k1307:
 	VMOVUPS      (R9), Z24
 	VMOVUPS      64(R9), Z25
 	VBROADCASTSS (BX), Z26
@@ -14888,9 +23269,9 @@ k797:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k797
+	JNZ          k1307
 
-done798:
+done1308:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -14926,10 +23307,10 @@ done798:
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
 	VUCOMISS     X25, X26
-	JPS          readCdone800
-	JEQ          overwrite799
+	JPS          readCdone1310
+	JEQ          overwrite1309
 
-readCdone800:
+readCdone1310:
 	VFMADD231PS (DX), Z25, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z25, Z1
@@ -14978,9 +23359,9 @@ readCdone800:
 	VMOVUPS     Z22, (CX)(AX*2)
 	VFMADD231PS 64(CX)(AX*2), Z25, Z23
 	VMOVUPS     Z23, 64(CX)(AX*2)
-	JMP         done800
+	JMP         done1310
 
-overwrite799:
+overwrite1309:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -15006,7 +23387,7 @@ overwrite799:
 	VMOVUPS Z22, (CX)(AX*2)
 	VMOVUPS Z23, 64(CX)(AX*2)
 
-done800:
+done1310:
 	VZEROUPPER
 	RET
 
@@ -15046,9 +23427,9 @@ TEXT ·lowTileF32AVX512(SB), NOSPLIT, $0-120
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x02, R8
 	TESTQ      AX, AX
-	JZ         done802
+	JZ         done1312
 
-k801:
+k1311:
 	VMOVUPS      (DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS (BX), Z10
@@ -15067,9 +23448,9 @@ k801:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k801
+	JNZ          k1311
 
-done802:
+done1312:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x02, AX
 	LEAQ         (AX)(AX*2), CX
@@ -15087,10 +23468,10 @@ done802:
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
 	VUCOMISS     X9, X10
-	JPS          readCdone804
-	JEQ          overwrite803
+	JPS          readCdone1314
+	JEQ          overwrite1313
 
-readCdone804:
+readCdone1314:
 	VFMADD231PS (DX), Z9, Z0
 	VMOVUPS     Z0, (DX)
 	VFMADD231PS 64(DX), Z9, Z1
@@ -15107,9 +23488,9 @@ readCdone804:
 	VMOVUPS     Z6, (CX)
 	VFMADD231PS 64(CX), Z9, Z7
 	VMOVUPS     Z7, 64(CX)
-	JMP         done804
+	JMP         done1314
 
-overwrite803:
+overwrite1313:
 	VMOVUPS Z0, (DX)
 	VMOVUPS Z1, 64(DX)
 	VMOVUPS Z2, (DX)(AX*1)
@@ -15119,7 +23500,7 @@ overwrite803:
 	VMOVUPS Z6, (CX)
 	VMOVUPS Z7, 64(CX)
 
-done804:
+done1314:
 	VZEROUPPER
 	RET
 
@@ -15134,9 +23515,9 @@ TEXT ·transposeF32AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x02, BX
 	MOVQ n+64(FP), SI
 
-blocks805:
+blocks1315:
 	SUBQ       $0x00000010, SI
-	JL         done806
+	JL         done1316
 	MOVQ       CX, DI
 	VMOVUPS    (DI), Z0
 	ADDQ       BX, DI
@@ -15271,9 +23652,9 @@ blocks805:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000010, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks805
+	JMP        blocks1315
 
-done806:
+done1316:
 	VZEROUPPER
 	RET
 
@@ -15292,7 +23673,7 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain807
+	JE      plain1317
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -15301,12 +23682,12 @@ TEXT ·layerNormF32AVX512(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest811
+	JG      rest1321
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block812:
+block1322:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000400, R11
 	CMPQ    R11, R10
@@ -15314,16 +23695,18 @@ block812:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R10
-	JL      rest816
+	JL      rest1326
 
-vectors815:
-	VADDPS (R9), Z0, Z0
-	VADDPS (R9)(DX*1), Z1, Z1
-	ADDQ   $+64, R9
-	SUBQ   $0x10, R10
-	JGE    vectors815
+vectors1325:
+	VMOVUPS (R9), Z2
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (R9)(DX*1), Z2
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $+64, R9
+	SUBQ    $0x10, R10
+	JGE     vectors1325
 
-rest816:
+rest1326:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPS        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -15341,19 +23724,19 @@ rest816:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed814
+	JLE           summed1324
 	CMPQ          (SP), AX
-	JNE           further813
+	JNE           further1323
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further813:
+further1323:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block812
+	JG      block1322
 
-summed814:
+summed1324:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -15368,7 +23751,7 @@ summed814:
 	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
-block818:
+block1328:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -15382,9 +23765,9 @@ block818:
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
 	SUBQ    $0x10, R10
-	JL      rest822
+	JL      rest1332
 
-vectors821:
+vectors1331:
 	VMOVUPS     (R9), Z10
 	VSUBPS      Z0, Z10, Z10
 	VADDPS      Z10, Z1, Z1
@@ -15395,9 +23778,9 @@ vectors821:
 	VFMADD231PS Z10, Z10, Z4
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further824
+	JNZ         further1334
 	CMPQ        R10, $0x10
-	JL          further824
+	JL          further1334
 	VADDPS      Z1, Z6, Z6
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z5, Z7, Z7
@@ -15407,11 +23790,11 @@ vectors821:
 	VADDPS      Z4, Z9, Z9
 	VXORPS      Z4, Z4, Z4
 
-further824:
+further1334:
 	SUBQ $0x10, R10
-	JGE  vectors821
+	JGE  vectors1331
 
-rest822:
+rest1332:
 	VADDPS        Z6, Z1, Z1
 	VADDPS        Z7, Z5, Z5
 	VADDPS        Z8, Z3, Z3
@@ -15449,23 +23832,23 @@ rest822:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed820
+	JLE           summed1330
 	CMPQ          (SP), AX
-	JNE           further819
+	JNE           further1329
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further819:
+further1329:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block818
+	JG      block1328
 
-summed820:
+summed1330:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15508,10 +23891,10 @@ summed820:
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
-loop809:
+loop1319:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last810
+	JG           last1320
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -15524,7 +23907,7 @@ loop809:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block825:
+block1335:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000400, R14
 	CMPQ    R14, R13
@@ -15532,11 +23915,13 @@ block825:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest829
+	JL      rest1339
 
-vectors828:
-	VADDPS      (R10), Z3, Z3
-	VADDPS      (R10)(DX*1), Z4, Z4
+vectors1338:
+	VMOVUPS     (R10), Z5
+	VADDPS      Z5, Z3, Z3
+	VMOVUPS     (R10)(DX*1), Z5
+	VADDPS      Z5, Z4, Z4
 	PREFETCHT1  (R9)
 	VMOVUPS     (R8), Z5
 	VSUBPS      Z1, Z5, Z5
@@ -15551,9 +23936,9 @@ vectors828:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R13
-	JGE         vectors828
+	JGE         vectors1338
 
-rest829:
+rest1339:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -15571,19 +23956,19 @@ rest829:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000400
-	JLE           summed827
+	JLE           summed1337
 	CMPQ          (SP), AX
-	JNE           further826
+	JNE           further1336
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further826:
+further1336:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block825
+	JG      block1335
 
-summed827:
+summed1337:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -15606,7 +23991,7 @@ summed827:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block831:
+block1341:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -15620,9 +24005,9 @@ block831:
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
 	SUBQ    $0x10, R13
-	JL      rest835
+	JL      rest1345
 
-vectors834:
+vectors1344:
 	VMOVUPS     (R10), Z13
 	VSUBPS      Z1, Z13, Z13
 	VADDPS      Z13, Z0, Z0
@@ -15645,9 +24030,9 @@ vectors834:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R13
-	JNZ         further837
+	JNZ         further1347
 	CMPQ        R13, $0x10
-	JL          further837
+	JL          further1347
 	VADDPS      Z0, Z9, Z9
 	VXORPS      Z0, Z0, Z0
 	VADDPS      Z8, Z10, Z10
@@ -15657,11 +24042,11 @@ vectors834:
 	VADDPS      Z7, Z12, Z12
 	VXORPS      Z7, Z7, Z7
 
-further837:
+further1347:
 	SUBQ $0x10, R13
-	JGE  vectors834
+	JGE  vectors1344
 
-rest835:
+rest1345:
 	VADDPS        Z9, Z0, Z0
 	VADDPS        Z10, Z8, Z8
 	VADDPS        Z11, Z2, Z2
@@ -15699,23 +24084,23 @@ rest835:
 	VADDPS        X7, X2, X2
 	VCVTPS2PD     X2, Y2
 	CMPQ          AX, $0x00000200
-	JLE           summed833
+	JLE           summed1343
 	CMPQ          (SP), AX
-	JNE           further832
+	JNE           further1342
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 8(SP)
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 40(SP)
 
-further832:
+further1342:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block831
+	JG      block1341
 
-summed833:
+summed1343:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -15757,9 +24142,9 @@ summed833:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
-	JMP          loop809
+	JMP          loop1319
 
-last810:
+last1320:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -8(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15770,9 +24155,9 @@ last810:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest839
+	JL           rest1349
 
-vectors838:
+vectors1348:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -15784,9 +24169,9 @@ vectors838:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors838
+	JGE         vectors1348
 
-rest839:
+rest1349:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -15797,9 +24182,9 @@ rest839:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest842
+	JL           rest1352
 
-vectors841:
+vectors1351:
 	VMOVUPS     (R8), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -15811,33 +24196,34 @@ vectors841:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R9
-	JGE         vectors841
+	JGE         vectors1351
 
-rest842:
-rest811:
-rows844:
+rest1352:
+rest1321:
+rows1354:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done845
+	JG   done1355
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block846:
+block1356:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000400, R8
 	CMPQ    R8, BX
 	CMOVQLT R8, BX
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x10, BX
-	JL      rest850
+	JL      rest1360
 
-vectors849:
-	VADDPS (DX), Z0, Z0
-	ADDQ   $+64, DX
-	SUBQ   $0x10, BX
-	JGE    vectors849
+vectors1359:
+	VMOVUPS (DX), Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $+64, DX
+	SUBQ    $0x10, BX
+	JGE     vectors1359
 
-rest850:
+rest1360:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -15851,19 +24237,19 @@ rest850:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed848
+	JLE           summed1358
 	CMPQ          (SP), AX
-	JNE           further847
+	JNE           further1357
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further847:
+further1357:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block846
+	JG      block1356
 
-summed848:
+summed1358:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -15877,7 +24263,7 @@ summed848:
 	MOVQ         SI, DX
 	MOVQ         AX, (SP)
 
-block852:
+block1362:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
@@ -15887,28 +24273,28 @@ block852:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, BX
-	JL      rest856
+	JL      rest1366
 
-vectors855:
+vectors1365:
 	VMOVUPS     (DX), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further858
+	JNZ         further1368
 	CMPQ        BX, $0x10
-	JL          further858
+	JL          further1368
 	VADDPS      Z1, Z3, Z3
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further858:
+further1368:
 	SUBQ $0x10, BX
-	JGE  vectors855
+	JGE  vectors1365
 
-rest856:
+rest1366:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z1, Y3
@@ -15936,23 +24322,23 @@ rest856:
 	VADDPS        X3, X2, X2
 	VCVTPS2PD     X2, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed854
+	JLE           summed1364
 	CMPQ          (SP), AX
-	JNE           further853
+	JNE           further1363
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further853:
+further1363:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block852
+	JG      block1362
 
-summed854:
+summed1364:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16002,9 +24388,9 @@ summed854:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R8
 	SUBQ         $0x10, R8
-	JL           rest860
+	JL           rest1370
 
-vectors859:
+vectors1369:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16016,27 +24402,27 @@ vectors859:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x10, R8
-	JGE         vectors859
+	JGE         vectors1369
 
-rest860:
+rest1370:
 	ADDQ $0x01, CX
-	JMP  rows844
+	JMP  rows1354
 
-done845:
+done1355:
 	SFENCE
-	JMP done808
+	JMP done1318
 
-plain807:
+plain1317:
 	XORQ CX, CX
 
-rows862:
+rows1372:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+152(FP)
-	JG   done863
+	JG   done1373
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block864:
+block1374:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000400, R10
 	CMPQ    R10, R9
@@ -16046,20 +24432,24 @@ block864:
 	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x10, R9
-	JL      rest868
+	JL      rest1378
 
-vectors867:
-	VADDPS (R8), Z0, Z0
-	VADDPS (R8)(DX*1), Z1, Z1
-	VADDPS (R8)(DX*2), Z2, Z2
-	VADDPS (R8)(BX*1), Z3, Z3
-	ADDQ   $+64, R8
-	SUBQ   $0x10, R9
-	JGE    vectors867
+vectors1377:
+	VMOVUPS (R8), Z4
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (R8)(DX*1), Z4
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS (R8)(DX*2), Z4
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS (R8)(BX*1), Z4
+	VADDPS  Z4, Z3, Z3
+	ADDQ    $+64, R8
+	SUBQ    $0x10, R9
+	JGE     vectors1377
 
-rest868:
+rest1378:
 	ADDQ      $0x10, R9
-	JZ        done869
+	JZ        done1379
 	VMOVUPS.Z (R8), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VMOVUPS.Z (R8)(DX*1), K1, Z4
@@ -16069,7 +24459,7 @@ rest868:
 	VMOVUPS.Z (R8)(BX*1), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done869:
+done1379:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPS        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -16098,19 +24488,19 @@ done869:
 	VADDPS        X0, X1, X1
 	VCVTPS2PD     X1, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed866
+	JLE           summed1376
 	CMPQ          (SP), AX
-	JNE           further865
+	JNE           further1375
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further865:
+further1375:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block864
+	JG      block1374
 
-summed866:
+summed1376:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -16127,7 +24517,7 @@ summed866:
 	MOVQ         SI, R8
 	MOVQ         AX, (SP)
 
-block870:
+block1380:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -16149,9 +24539,9 @@ block870:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x10, R9
-	JL      rest874
+	JL      rest1384
 
-vectors873:
+vectors1383:
 	VMOVUPS     (R8), Z20
 	VSUBPS      Z0, Z20, Z20
 	VADDPS      Z20, Z1, Z1
@@ -16170,9 +24560,9 @@ vectors873:
 	VFMADD231PS Z20, Z20, Z8
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further876
+	JNZ         further1386
 	CMPQ        R9, $0x10
-	JL          further876
+	JL          further1386
 	VADDPS      Z1, Z12, Z12
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z9, Z13, Z13
@@ -16190,13 +24580,13 @@ vectors873:
 	VADDPS      Z8, Z19, Z19
 	VXORPS      Z8, Z8, Z8
 
-further876:
+further1386:
 	SUBQ $0x10, R9
-	JGE  vectors873
+	JGE  vectors1383
 
-rest874:
+rest1384:
 	ADDQ        $0x10, R9
-	JZ          done875
+	JZ          done1385
 	VMOVUPS.Z   (R8), K1, Z20
 	VSUBPS      Z0, Z20, Z20
 	VMOVAPS.Z   Z20, K1, Z20
@@ -16218,7 +24608,7 @@ rest874:
 	VADDPS      Z20, Z11, Z11
 	VFMADD231PS Z20, Z20, Z8
 
-done875:
+done1385:
 	VADDPS        Z12, Z1, Z1
 	VADDPS        Z13, Z9, Z9
 	VADDPS        Z14, Z10, Z10
@@ -16282,23 +24672,23 @@ done875:
 	VADDPS        X3, X6, X6
 	VCVTPS2PD     X6, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed872
+	JLE           summed1382
 	CMPQ          (SP), AX
-	JNE           further871
+	JNE           further1381
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 8(SP)
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 40(SP)
 
-further871:
+further1381:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block870
+	JG      block1380
 
-summed872:
+summed1382:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16351,9 +24741,9 @@ summed872:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest878
+	JL           rest1388
 
-vectors877:
+vectors1387:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16366,11 +24756,11 @@ vectors877:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors877
+	JGE         vectors1387
 
-rest878:
+rest1388:
 	ADDQ        $0x10, R11
-	JZ          done879
+	JZ          done1389
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16379,7 +24769,7 @@ rest878:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done879:
+done1389:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -16395,9 +24785,9 @@ done879:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest881
+	JL           rest1391
 
-vectors880:
+vectors1390:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16410,11 +24800,11 @@ vectors880:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors880
+	JGE         vectors1390
 
-rest881:
+rest1391:
 	ADDQ        $0x10, R11
-	JZ          done882
+	JZ          done1392
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16423,7 +24813,7 @@ rest881:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done882:
+done1392:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -16439,9 +24829,9 @@ done882:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest884
+	JL           rest1394
 
-vectors883:
+vectors1393:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16454,11 +24844,11 @@ vectors883:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors883
+	JGE         vectors1393
 
-rest884:
+rest1394:
 	ADDQ        $0x10, R11
-	JZ          done885
+	JZ          done1395
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16467,7 +24857,7 @@ rest884:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done885:
+done1395:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -16483,9 +24873,9 @@ done885:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest887
+	JL           rest1397
 
-vectors886:
+vectors1396:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16498,11 +24888,11 @@ vectors886:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors886
+	JGE         vectors1396
 
-rest887:
+rest1397:
 	ADDQ        $0x10, R11
-	JZ          done888
+	JZ          done1398
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16511,45 +24901,46 @@ rest887:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done888:
+done1398:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows862
+	JMP  rows1372
 
-done863:
-rows889:
+done1373:
+rows1399:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+152(FP)
-	JG   done890
+	JG   done1400
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block891:
+block1401:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000400, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x10, R8
-	JL      rest895
+	JL      rest1405
 
-vectors894:
-	VADDPS (BX), Z0, Z0
-	ADDQ   $+64, BX
-	SUBQ   $0x10, R8
-	JGE    vectors894
+vectors1404:
+	VMOVUPS (BX), Z1
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	SUBQ    $0x10, R8
+	JGE     vectors1404
 
-rest895:
+rest1405:
 	ADDQ      $0x10, R8
-	JZ        done896
+	JZ        done1406
 	VMOVUPS.Z (BX), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
-done896:
+done1406:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -16563,19 +24954,19 @@ done896:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000400
-	JLE           summed893
+	JLE           summed1403
 	CMPQ          (SP), AX
-	JNE           further892
+	JNE           further1402
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further892:
+further1402:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000400, (SP)
-	JG      block891
+	JG      block1401
 
-summed893:
+summed1403:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -16589,7 +24980,7 @@ summed893:
 	MOVQ         SI, BX
 	MOVQ         AX, (SP)
 
-block897:
+block1407:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -16599,37 +24990,37 @@ block897:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R8
-	JL      rest901
+	JL      rest1411
 
-vectors900:
+vectors1410:
 	VMOVUPS     (BX), Z5
 	VSUBPS      Z0, Z5, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further903
+	JNZ         further1413
 	CMPQ        R8, $0x10
-	JL          further903
+	JL          further1413
 	VADDPS      Z1, Z3, Z3
 	VXORPS      Z1, Z1, Z1
 	VADDPS      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further903:
+further1413:
 	SUBQ $0x10, R8
-	JGE  vectors900
+	JGE  vectors1410
 
-rest901:
+rest1411:
 	ADDQ        $0x10, R8
-	JZ          done902
+	JZ          done1412
 	VMOVUPS.Z   (BX), K1, Z5
 	VSUBPS      Z0, Z5, Z5
 	VMOVAPS.Z   Z5, K1, Z5
 	VADDPS      Z5, Z1, Z1
 	VFMADD231PS Z5, Z5, Z2
 
-done902:
+done1412:
 	VADDPS        Z3, Z1, Z1
 	VADDPS        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z1, Y3
@@ -16657,23 +25048,23 @@ done902:
 	VADDPS        X3, X2, X2
 	VCVTPS2PD     X2, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed899
+	JLE           summed1409
 	CMPQ          (SP), AX
-	JNE           further898
+	JNE           further1408
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further898:
+further1408:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block897
+	JG      block1407
 
-summed899:
+summed1409:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16724,9 +25115,9 @@ summed899:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest905
+	JL           rest1415
 
-vectors904:
+vectors1414:
 	VMOVUPS     (SI), Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16739,11 +25130,11 @@ vectors904:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors904
+	JGE         vectors1414
 
-rest905:
+rest1415:
 	ADDQ        $0x10, R10
-	JZ          done906
+	JZ          done1416
 	VMOVUPS.Z   (SI), K1, Z3
 	VSUBPS      Z1, Z3, Z3
 	VFMSUB213PS Z2, Z0, Z3
@@ -16752,17 +25143,17 @@ rest905:
 	VFMADD213PS Z1, Z0, Z3
 	VMOVUPS     Z3, K1, (DI)
 
-done906:
+done1416:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows889
+	JMP  rows1399
 
-done890:
-done808:
+done1400:
+done1318:
 	VZEROUPPER
 	RET
 
@@ -16781,7 +25172,7 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain907
+	JE      plain1417
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -16789,12 +25180,12 @@ TEXT ·rMSNormF32AVX512(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest911
+	JG      rest1421
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block912:
+block1422:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -16802,24 +25193,24 @@ block912:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R10
-	JL      rest916
+	JL      rest1426
 
-vectors915:
+vectors1425:
 	VMOVUPS     (R9), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R10
-	JNZ         further918
+	JNZ         further1428
 	CMPQ        R10, $0x10
-	JL          further918
+	JL          further1428
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further918:
+further1428:
 	SUBQ $0x10, R10
-	JGE  vectors915
+	JGE  vectors1425
 
-rest916:
+rest1426:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -16834,19 +25225,19 @@ rest916:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed914
+	JLE           summed1424
 	CMPQ          (SP), AX
-	JNE           further913
+	JNE           further1423
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further913:
+further1423:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block912
+	JG      block1422
 
-summed914:
+summed1424:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -16863,10 +25254,10 @@ summed914:
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
-loop909:
+loop1419:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last910
+	JG           last1420
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -16874,7 +25265,7 @@ loop909:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block919:
+block1429:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
@@ -16882,9 +25273,9 @@ block919:
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
 	SUBQ    $0x10, R12
-	JL      rest923
+	JL      rest1433
 
-vectors922:
+vectors1432:
 	VMOVUPS     (R10), Z3
 	VFMADD231PS Z3, Z3, Z1
 	PREFETCHT1  (R9)
@@ -16898,17 +25289,17 @@ vectors922:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R9
 	TESTQ       $0x00000070, R12
-	JNZ         further925
+	JNZ         further1435
 	CMPQ        R12, $0x10
-	JL          further925
+	JL          further1435
 	VADDPS      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
-further925:
+further1435:
 	SUBQ $0x10, R12
-	JGE  vectors922
+	JGE  vectors1432
 
-rest923:
+rest1433:
 	VADDPS        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
@@ -16923,19 +25314,19 @@ rest923:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed921
+	JLE           summed1431
 	CMPQ          (SP), AX
-	JNE           further920
+	JNE           further1430
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further920:
+further1430:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block919
+	JG      block1429
 
-summed921:
+summed1431:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -16951,17 +25342,17 @@ summed921:
 	VCVTPS2PD    X0, Y0
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
-	JMP          loop909
+	JMP          loop1419
 
-last910:
+last1420:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest927
+	JL           rest1437
 
-vectors926:
+vectors1436:
 	VMOVUPS  (R8), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -16970,18 +25361,18 @@ vectors926:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors926
+	JGE      vectors1436
 
-rest927:
-rest911:
-rows929:
+rest1437:
+rest1421:
+rows1439:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done930
+	JG   done1440
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block931:
+block1441:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
@@ -16989,24 +25380,24 @@ block931:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, BX
-	JL      rest935
+	JL      rest1445
 
-vectors934:
+vectors1444:
 	VMOVUPS     (DX), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000070, BX
-	JNZ         further937
+	JNZ         further1447
 	CMPQ        BX, $0x10
-	JL          further937
+	JL          further1447
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further937:
+further1447:
 	SUBQ $0x10, BX
-	JGE  vectors934
+	JGE  vectors1444
 
-rest935:
+rest1445:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -17021,19 +25412,19 @@ rest935:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed933
+	JLE           summed1443
 	CMPQ          (SP), AX
-	JNE           further932
+	JNE           further1442
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further932:
+further1442:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block931
+	JG      block1441
 
-summed933:
+summed1443:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -17052,9 +25443,9 @@ summed933:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
-	JL           rest939
+	JL           rest1449
 
-vectors938:
+vectors1448:
 	VMOVUPS  (SI), Z1
 	VMULPS   Z0, Z1, Z1
 	VMULPS   (DX), Z1, Z1
@@ -17063,27 +25454,27 @@ vectors938:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x10, BX
-	JGE      vectors938
+	JGE      vectors1448
 
-rest939:
+rest1449:
 	ADDQ $0x01, CX
-	JMP  rows929
+	JMP  rows1439
 
-done930:
+done1440:
 	SFENCE
-	JMP done908
+	JMP done1418
 
-plain907:
+plain1417:
 	XORQ CX, CX
 
-rows941:
+rows1451:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+80(FP)
-	JG   done942
+	JG   done1452
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block943:
+block1453:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -17097,9 +25488,9 @@ block943:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x10, R9
-	JL      rest947
+	JL      rest1457
 
-vectors946:
+vectors1456:
 	VMOVUPS     (R8), Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS     (R8)(DX*1), Z8
@@ -17110,9 +25501,9 @@ vectors946:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000070, R9
-	JNZ         further949
+	JNZ         further1459
 	CMPQ        R9, $0x10
-	JL          further949
+	JL          further1459
 	VADDPS      Z0, Z4, Z4
 	VXORPS      Z0, Z0, Z0
 	VADDPS      Z1, Z5, Z5
@@ -17122,13 +25513,13 @@ vectors946:
 	VADDPS      Z3, Z7, Z7
 	VXORPS      Z3, Z3, Z3
 
-further949:
+further1459:
 	SUBQ $0x10, R9
-	JGE  vectors946
+	JGE  vectors1456
 
-rest947:
+rest1457:
 	ADDQ        $0x10, R9
-	JZ          done948
+	JZ          done1458
 	VMOVUPS.Z   (R8), K1, Z8
 	VFMADD231PS Z8, Z8, Z0
 	VMOVUPS.Z   (R8)(DX*1), K1, Z8
@@ -17138,7 +25529,7 @@ rest947:
 	VMOVUPS.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PS Z8, Z8, Z3
 
-done948:
+done1458:
 	VADDPS        Z4, Z0, Z0
 	VADDPS        Z5, Z1, Z1
 	VADDPS        Z6, Z2, Z2
@@ -17171,19 +25562,19 @@ done948:
 	VADDPS        X0, X1, X1
 	VCVTPS2PD     X1, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed945
+	JLE           summed1455
 	CMPQ          (SP), AX
-	JNE           further944
+	JNE           further1454
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further944:
+further1454:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block943
+	JG      block1453
 
-summed945:
+summed1455:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -17205,9 +25596,9 @@ summed945:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest951
+	JL           rest1461
 
-vectors950:
+vectors1460:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -17217,18 +25608,18 @@ vectors950:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors950
+	JGE        vectors1460
 
-rest951:
+rest1461:
 	ADDQ      $0x10, R10
-	JZ        done952
+	JZ        done1462
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done952:
+done1462:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -17239,9 +25630,9 @@ done952:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest954
+	JL           rest1464
 
-vectors953:
+vectors1463:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -17251,18 +25642,18 @@ vectors953:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors953
+	JGE        vectors1463
 
-rest954:
+rest1464:
 	ADDQ      $0x10, R10
-	JZ        done955
+	JZ        done1465
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done955:
+done1465:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -17273,9 +25664,9 @@ done955:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest957
+	JL           rest1467
 
-vectors956:
+vectors1466:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -17285,18 +25676,18 @@ vectors956:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors956
+	JGE        vectors1466
 
-rest957:
+rest1467:
 	ADDQ      $0x10, R10
-	JZ        done958
+	JZ        done1468
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done958:
+done1468:
 	MOVQ         AX, R9
 	ANDQ         $0x0000000f, R9
 	SHLQ         $0x02, R9
@@ -17307,9 +25698,9 @@ done958:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest960
+	JL           rest1470
 
-vectors959:
+vectors1469:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R9), Z1, Z1
@@ -17319,35 +25710,35 @@ vectors959:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x10, R10
-	JGE        vectors959
+	JGE        vectors1469
 
-rest960:
+rest1470:
 	ADDQ      $0x10, R10
-	JZ        done961
+	JZ        done1471
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R9), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done961:
+done1471:
 	MOVQ AX, R8
 	ANDQ $0x0000000f, R8
 	SHLQ $0x02, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows941
+	JMP  rows1451
 
-done942:
-rows962:
+done1452:
+rows1472:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+80(FP)
-	JG   done963
+	JG   done1473
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block964:
+block1474:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
@@ -17355,30 +25746,30 @@ block964:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R8
-	JL      rest968
+	JL      rest1478
 
-vectors967:
+vectors1477:
 	VMOVUPS     (BX), Z2
 	VFMADD231PS Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000070, R8
-	JNZ         further970
+	JNZ         further1480
 	CMPQ        R8, $0x10
-	JL          further970
+	JL          further1480
 	VADDPS      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further970:
+further1480:
 	SUBQ $0x10, R8
-	JGE  vectors967
+	JGE  vectors1477
 
-rest968:
+rest1478:
 	ADDQ        $0x10, R8
-	JZ          done969
+	JZ          done1479
 	VMOVUPS.Z   (BX), K1, Z2
 	VFMADD231PS Z2, Z2, Z0
 
-done969:
+done1479:
 	VADDPS        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
@@ -17393,19 +25784,19 @@ done969:
 	VADDPS        X1, X0, X0
 	VCVTPS2PD     X0, Y0
 	CMPQ          AX, $0x00000200
-	JLE           summed966
+	JLE           summed1476
 	CMPQ          (SP), AX
-	JNE           further965
+	JNE           further1475
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further965:
+further1475:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block964
+	JG      block1474
 
-summed966:
+summed1476:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -17425,9 +25816,9 @@ summed966:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x10, R9
-	JL           rest972
+	JL           rest1482
 
-vectors971:
+vectors1481:
 	VMOVUPS    (SI), Z1
 	VMULPS     Z0, Z1, Z1
 	VMULPS     (R8), Z1, Z1
@@ -17437,28 +25828,2389 @@ vectors971:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x10, R9
-	JGE        vectors971
+	JGE        vectors1481
 
-rest972:
+rest1482:
 	ADDQ      $0x10, R9
-	JZ        done973
+	JZ        done1483
 	VMOVUPS.Z (SI), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS.Z (R8), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DI)
 
-done973:
+done1483:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows962
+	JMP  rows1472
 
-done963:
-done908:
+done1473:
+done1418:
+	VZEROUPPER
+	RET
+
+// func layerNormOfSumF32AVX512(y []float32, x []float32, a []float32, b []float32, gamma []float32, beta []float32, mean []float32, shift []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·layerNormOfSumF32AVX512(SB), NOSPLIT, $72-225
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x0000000f, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+224(FP), $0x00
+	JE      plain1484
+	MOVQ    DX, CX
+	ADDQ    CX, CX
+	MOVQ    $0x00002000, BX
+	CMPQ    CX, BX
+	CMOVQCS BX, CX
+	XORQ    CX, CX
+	LEAQ    2(CX), BX
+	CMPQ    BX, rstd_len+200(FP)
+	JG      rest1488
+	MOVQ    SI, BX
+	MOVQ    SI, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block1489:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000400, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R11
+	JL      rest1493
+
+vectors1492:
+	VMOVUPS (R9), Z2
+	VADDPS  (R10), Z2, Z2
+	VMOVUPS Z2, (R8)
+	VADDPS  Z2, Z0, Z0
+	VMOVUPS (R9)(DX*1), Z2
+	VADDPS  (R10)(DX*1), Z2, Z2
+	VMOVUPS Z2, (R8)(DX*1)
+	VADDPS  Z2, Z1, Z1
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x10, R11
+	JGE     vectors1492
+
+rest1493:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPS        Y2, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X2
+	VADDPS        X2, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X0, X2
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X2, X2
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X2, X2, X0
+	VUNPCKHPD     X2, X2, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed1491
+	CMPQ          (SP), AX
+	JNE           further1490
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1490:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block1489
+
+summed1491:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	VBROADCASTSS 4(R8)(CX*4), Z2
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block1495:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	SUBQ    $0x10, R9
+	JL      rest1499
+
+vectors1498:
+	VMOVUPS     (R8), Z10
+	VSUBPS      Z0, Z10, Z10
+	VADDPS      Z10, Z1, Z1
+	VFMADD231PS Z10, Z10, Z3
+	VMOVUPS     (R8)(DX*1), Z10
+	VSUBPS      Z2, Z10, Z10
+	VADDPS      Z10, Z5, Z5
+	VFMADD231PS Z10, Z10, Z4
+	ADDQ        $+64, R8
+	TESTQ       $0x00000070, R9
+	JNZ         further1501
+	CMPQ        R9, $0x10
+	JL          further1501
+	VADDPS      Z1, Z6, Z6
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z5, Z7, Z7
+	VXORPS      Z5, Z5, Z5
+	VADDPS      Z3, Z8, Z8
+	VXORPS      Z3, Z3, Z3
+	VADDPS      Z4, Z9, Z9
+	VXORPS      Z4, Z4, Z4
+
+further1501:
+	SUBQ $0x10, R9
+	JGE  vectors1498
+
+rest1499:
+	VADDPS        Z6, Z1, Z1
+	VADDPS        Z7, Z5, Z5
+	VADDPS        Z8, Z3, Z3
+	VADDPS        Z9, Z4, Z4
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VADDPS        Y6, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X6
+	VADDPS        X6, X1, X1
+	VEXTRACTF64X4 $0x01, Z5, Y6
+	VADDPS        Y6, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X6
+	VADDPS        X6, X5, X5
+	VUNPCKLPS     X5, X1, X6
+	VUNPCKHPS     X5, X1, X1
+	VADDPS        X1, X6, X6
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X6, X6, X1
+	VUNPCKHPD     X6, X6, X5
+	VADDPS        X5, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X3, X5
+	VUNPCKHPS     X4, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1497
+	CMPQ          (SP), AX
+	JNE           further1496
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
+
+further1496:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1495
+
+summed1497:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y0, K1, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), R8
+	VCVTPD2PSY   Y2, X3
+	VMOVSD       X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+
+loop1486:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+200(FP)
+	JG           last1487
+	MOVQ         SI, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSS -8(R11)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSS -8(R12)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block1502:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000400, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest1506
+
+vectors1505:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Z5
+	VADDPS      (R10), Z5, Z5
+	VMOVUPS     Z5, (R8)
+	VADDPS      Z5, Z3, Z3
+	VMOVUPS     (R9)(DX*1), Z5
+	VADDPS      (R10)(DX*1), Z5, Z5
+	VMOVUPS     Z5, (R8)(DX*1)
+	VADDPS      Z5, Z4, Z4
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z1, Z5, Z5
+	VFMSUB213PS Z2, Z0, Z5
+	VMOVUPS     (R11), Z6
+	VFMADD213PS (R12), Z6, Z5
+	VMOVNTPS    Z5, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors1505
+
+rest1506:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X3, X5
+	VUNPCKHPS     X4, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000400
+	JLE           summed1504
+	CMPQ          (SP), AX
+	JNE           further1503
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+
+further1503:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block1502
+
+summed1504:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z1
+	VBROADCASTSS 4(R8)(CX*4), Z3
+	MOVQ         SI, R8
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z4
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z5
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSS -4(R12)(CX*4), Z6
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block1508:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	SUBQ    $0x10, R13
+	JL      rest1512
+
+vectors1511:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R8), Z13
+	VSUBPS      Z1, Z13, Z13
+	VADDPS      Z13, Z0, Z0
+	VFMADD231PS Z13, Z13, Z2
+	VMOVUPS     (R8)(DX*1), Z13
+	VSUBPS      Z3, Z13, Z13
+	VADDPS      Z13, Z8, Z8
+	VFMADD231PS Z13, Z13, Z7
+	VMOVUPS     (BX), Z13
+	VSUBPS      Z5, Z13, Z13
+	VFMSUB213PS Z6, Z4, Z13
+	VMOVUPS     (R11), Z14
+	VFMADD213PS (R12), Z14, Z13
+	VMOVNTPS    Z13, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	TESTQ       $0x00000070, R13
+	JNZ         further1514
+	CMPQ        R13, $0x10
+	JL          further1514
+	VADDPS      Z0, Z9, Z9
+	VXORPS      Z0, Z0, Z0
+	VADDPS      Z8, Z10, Z10
+	VXORPS      Z8, Z8, Z8
+	VADDPS      Z2, Z11, Z11
+	VXORPS      Z2, Z2, Z2
+	VADDPS      Z7, Z12, Z12
+	VXORPS      Z7, Z7, Z7
+
+further1514:
+	SUBQ $0x10, R13
+	JGE  vectors1511
+
+rest1512:
+	VADDPS        Z9, Z0, Z0
+	VADDPS        Z10, Z8, Z8
+	VADDPS        Z11, Z2, Z2
+	VADDPS        Z12, Z7, Z7
+	VEXTRACTF64X4 $0x01, Z0, Y9
+	VADDPS        Y9, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X9
+	VADDPS        X9, X0, X0
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X8, X0, X9
+	VUNPCKHPS     X8, X0, X0
+	VADDPS        X0, X9, X9
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X9, X9, X0
+	VUNPCKHPD     X9, X9, X8
+	VADDPS        X8, X0, X0
+	VCVTPS2PD     X0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y8
+	VADDPS        Y8, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X8
+	VADDPS        X8, X2, X2
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPS        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VUNPCKLPS     X7, X2, X8
+	VUNPCKHPS     X7, X2, X2
+	VADDPS        X2, X8, X8
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X8, X8, X2
+	VUNPCKHPD     X8, X8, X7
+	VADDPS        X7, X2, X2
+	VCVTPS2PD     X2, Y2
+	CMPQ          AX, $0x00000200
+	JLE           summed1510
+	CMPQ          (SP), AX
+	JNE           further1509
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 8(SP)
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 40(SP)
+
+further1509:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1508
+
+summed1510:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K1
+	VMOVAPD.Z    Y3, K1, Y3
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VCVTPD2PSY   Y1, X2
+	VMOVSD       X2, (R8)(CX*4)
+	VCVTPS2PD    X2, Y2
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVSD       (R8)(CX*4), X2
+	VCVTPS2PD    X2, Y2
+	VADDPD       Y2, Y3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y3, X3
+	VMOVSD       X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y3, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+168(FP), R8
+	VCVTPD2PSY   Y2, X0
+	VMOVSD       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+	JMP          loop1486
+
+last1487:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS -8(R8)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS -8(R9)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS -8(R9)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1516
+
+vectors1515:
+	VMOVUPS     (BX), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors1515
+
+rest1516:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS -4(R8)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS -4(R9)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1519
+
+vectors1518:
+	VMOVUPS     (BX), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors1518
+
+rest1519:
+rest1488:
+rows1521:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+200(FP)
+	JG    done1522
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block1523:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x10, R10
+	JL      rest1527
+
+vectors1526:
+	VMOVUPS (R8), Z1
+	VADDPS  (R9), Z1, Z1
+	VMOVUPS Z1, (BX)
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	SUBQ    $0x10, R10
+	JGE     vectors1526
+
+rest1527:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed1525
+	CMPQ          (SP), AX
+	JNE           further1524
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1524:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block1523
+
+summed1525:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z0
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block1529:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R8
+	JL      rest1533
+
+vectors1532:
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
+	ADDQ        $+64, BX
+	TESTQ       $0x00000070, R8
+	JNZ         further1535
+	CMPQ        R8, $0x10
+	JL          further1535
+	VADDPS      Z1, Z3, Z3
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
+
+further1535:
+	SUBQ $0x10, R8
+	JGE  vectors1532
+
+rest1533:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X3
+	VADDPS        X3, X1, X1
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X3, X3
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X3, X1
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X2, X2, X3
+	VUNPCKHPS     X2, X2, X2
+	VADDPS        X2, X3, X3
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X3, X3, X2
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X2, X2
+	VCVTPS2PD     X2, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1531
+	CMPQ          (SP), AX
+	JNE           further1530
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
+
+further1530:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1529
+
+summed1531:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y0, K1, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), BX
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (BX)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (BX)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), BX
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), BX
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest1537
+
+vectors1536:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (BX), Z4
+	VFMADD213PS (R8), Z4, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	SUBQ        $0x10, R9
+	JGE         vectors1536
+
+rest1537:
+	ADDQ $0x01, CX
+	JMP  rows1521
+
+done1522:
+	SFENCE
+	JMP done1485
+
+plain1484:
+	XORQ CX, CX
+
+rows1539:
+	LEAQ  4(CX), R8
+	CMPQ  R8, rstd_len+200(FP)
+	JG    done1540
+	MOVQ  SI, R8
+	MOVQ  a_base+48(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  b_base+72(FP), R10
+	MOVQ  CX, R11
+	IMULQ DX, R11
+	ADDQ  R11, R10
+	MOVQ  AX, (SP)
+
+block1541:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000400, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x10, R11
+	JL      rest1545
+
+vectors1544:
+	VMOVUPS (R9), Z4
+	VADDPS  (R10), Z4, Z4
+	VMOVUPS Z4, (R8)
+	VADDPS  Z4, Z0, Z0
+	VMOVUPS (R9)(DX*1), Z4
+	VADDPS  (R10)(DX*1), Z4, Z4
+	VMOVUPS Z4, (R8)(DX*1)
+	VADDPS  Z4, Z1, Z1
+	VMOVUPS (R9)(DX*2), Z4
+	VADDPS  (R10)(DX*2), Z4, Z4
+	VMOVUPS Z4, (R8)(DX*2)
+	VADDPS  Z4, Z2, Z2
+	VMOVUPS (R9)(BX*1), Z4
+	VADDPS  (R10)(BX*1), Z4, Z4
+	VMOVUPS Z4, (R8)(BX*1)
+	VADDPS  Z4, Z3, Z3
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x10, R11
+	JGE     vectors1544
+
+rest1545:
+	ADDQ      $0x10, R11
+	JZ        done1546
+	VMOVUPS.Z (R9), K1, Z4
+	VMOVUPS.Z (R10), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (R8)
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z (R9)(DX*1), K1, Z4
+	VMOVUPS.Z (R10)(DX*1), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (R8)(DX*1)
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z (R9)(DX*2), K1, Z4
+	VMOVUPS.Z (R10)(DX*2), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (R8)(DX*2)
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z (R9)(BX*1), K1, Z4
+	VMOVUPS.Z (R10)(BX*1), K1, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (R8)(BX*1)
+	VADDPS    Z4, Z3, Z3
+
+done1546:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X4, X4
+	VUNPCKLPS     X3, X2, X0
+	VUNPCKHPS     X3, X2, X1
+	VADDPS        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X4, X1
+	VUNPCKHPD     X0, X4, X0
+	VADDPS        X0, X1, X1
+	VCVTPS2PD     X1, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed1543
+	CMPQ          (SP), AX
+	JNE           further1542
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1542:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block1541
+
+summed1543:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	VBROADCASTSS 4(R8)(CX*4), Z2
+	VBROADCASTSS 8(R8)(CX*4), Z4
+	VBROADCASTSS 12(R8)(CX*4), Z5
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block1547:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000200, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x10, R9
+	JL      rest1551
+
+vectors1550:
+	VMOVUPS     (R8), Z20
+	VSUBPS      Z0, Z20, Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS Z20, Z20, Z3
+	VMOVUPS     (R8)(DX*1), Z20
+	VSUBPS      Z2, Z20, Z20
+	VADDPS      Z20, Z9, Z9
+	VFMADD231PS Z20, Z20, Z6
+	VMOVUPS     (R8)(DX*2), Z20
+	VSUBPS      Z4, Z20, Z20
+	VADDPS      Z20, Z10, Z10
+	VFMADD231PS Z20, Z20, Z7
+	VMOVUPS     (R8)(BX*1), Z20
+	VSUBPS      Z5, Z20, Z20
+	VADDPS      Z20, Z11, Z11
+	VFMADD231PS Z20, Z20, Z8
+	ADDQ        $+64, R8
+	TESTQ       $0x00000070, R9
+	JNZ         further1553
+	CMPQ        R9, $0x10
+	JL          further1553
+	VADDPS      Z1, Z12, Z12
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z9, Z13, Z13
+	VXORPS      Z9, Z9, Z9
+	VADDPS      Z10, Z14, Z14
+	VXORPS      Z10, Z10, Z10
+	VADDPS      Z11, Z15, Z15
+	VXORPS      Z11, Z11, Z11
+	VADDPS      Z3, Z16, Z16
+	VXORPS      Z3, Z3, Z3
+	VADDPS      Z6, Z17, Z17
+	VXORPS      Z6, Z6, Z6
+	VADDPS      Z7, Z18, Z18
+	VXORPS      Z7, Z7, Z7
+	VADDPS      Z8, Z19, Z19
+	VXORPS      Z8, Z8, Z8
+
+further1553:
+	SUBQ $0x10, R9
+	JGE  vectors1550
+
+rest1551:
+	ADDQ        $0x10, R9
+	JZ          done1552
+	VMOVUPS.Z   (R8), K1, Z20
+	VSUBPS      Z0, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z1, Z1
+	VFMADD231PS Z20, Z20, Z3
+	VMOVUPS.Z   (R8)(DX*1), K1, Z20
+	VSUBPS      Z2, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z9, Z9
+	VFMADD231PS Z20, Z20, Z6
+	VMOVUPS.Z   (R8)(DX*2), K1, Z20
+	VSUBPS      Z4, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z10, Z10
+	VFMADD231PS Z20, Z20, Z7
+	VMOVUPS.Z   (R8)(BX*1), K1, Z20
+	VSUBPS      Z5, Z20, Z20
+	VMOVAPS.Z   Z20, K1, Z20
+	VADDPS      Z20, Z11, Z11
+	VFMADD231PS Z20, Z20, Z8
+
+done1552:
+	VADDPS        Z12, Z1, Z1
+	VADDPS        Z13, Z9, Z9
+	VADDPS        Z14, Z10, Z10
+	VADDPS        Z15, Z11, Z11
+	VADDPS        Z16, Z3, Z3
+	VADDPS        Z17, Z6, Z6
+	VADDPS        Z18, Z7, Z7
+	VADDPS        Z19, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z1, Y12
+	VADDPS        Y12, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X12
+	VADDPS        X12, X1, X1
+	VEXTRACTF64X4 $0x01, Z9, Y12
+	VADDPS        Y12, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X12
+	VADDPS        X12, X9, X9
+	VEXTRACTF64X4 $0x01, Z10, Y12
+	VADDPS        Y12, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X12
+	VADDPS        X12, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y12
+	VADDPS        Y12, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X12
+	VADDPS        X12, X11, X11
+	VUNPCKLPS     X9, X1, X12
+	VUNPCKHPS     X9, X1, X1
+	VADDPS        X1, X12, X12
+	VUNPCKLPS     X11, X10, X1
+	VUNPCKHPS     X11, X10, X9
+	VADDPS        X9, X1, X1
+	VXORPS        Y9, Y9, Y9
+	VUNPCKLPD     X1, X12, X9
+	VUNPCKHPD     X1, X12, X1
+	VADDPS        X1, X9, X9
+	VCVTPS2PD     X9, Y1
+	VEXTRACTF64X4 $0x01, Z3, Y9
+	VADDPS        Y9, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X9
+	VADDPS        X9, X3, X3
+	VEXTRACTF64X4 $0x01, Z6, Y9
+	VADDPS        Y9, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X9
+	VADDPS        X9, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPS        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPS        X9, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X6, X3, X9
+	VUNPCKHPS     X6, X3, X3
+	VADDPS        X3, X9, X9
+	VUNPCKLPS     X8, X7, X3
+	VUNPCKHPS     X8, X7, X6
+	VADDPS        X6, X3, X3
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X3, X9, X6
+	VUNPCKHPD     X3, X9, X3
+	VADDPS        X3, X6, X6
+	VCVTPS2PD     X6, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1549
+	CMPQ          (SP), AX
+	JNE           further1548
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 8(SP)
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 40(SP)
+
+further1548:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1547
+
+summed1549:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y0, K2, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), R8
+	VCVTPD2PSY   Y2, X3
+	VMOVUPS      X3, (R8)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPS      (R8)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), R8
+	VCVTPD2PSY   Y3, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1555
+
+vectors1554:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors1554
+
+rest1555:
+	ADDQ        $0x10, R11
+	JZ          done1556
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done1556:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1558
+
+vectors1557:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors1557
+
+rest1558:
+	ADDQ        $0x10, R11
+	JZ          done1559
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done1559:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1561
+
+vectors1560:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors1560
+
+rest1561:
+	ADDQ        $0x10, R11
+	JZ          done1562
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done1562:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1564
+
+vectors1563:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R9), Z4
+	VFMADD213PS (R10), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x10, R11
+	JGE         vectors1563
+
+rest1564:
+	ADDQ        $0x10, R11
+	JZ          done1565
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R9), K1, Z0
+	VMOVUPS.Z   (R10), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done1565:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows1539
+
+done1540:
+rows1566:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+200(FP)
+	JG    done1567
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block1568:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000400, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x10, R10
+	JL      rest1572
+
+vectors1571:
+	VMOVUPS (R8), Z1
+	VADDPS  (R9), Z1, Z1
+	VMOVUPS Z1, (BX)
+	VADDPS  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	SUBQ    $0x10, R10
+	JGE     vectors1571
+
+rest1572:
+	ADDQ      $0x10, R10
+	JZ        done1573
+	VMOVUPS.Z (R8), K1, Z1
+	VMOVUPS.Z (R9), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (BX)
+	VADDPS    Z1, Z0, Z0
+
+done1573:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000400
+	JLE           summed1570
+	CMPQ          (SP), AX
+	JNE           further1569
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1569:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000400, (SP)
+	JG      block1568
+
+summed1570:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z0
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block1574:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000200, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R8
+	JL      rest1578
+
+vectors1577:
+	VMOVUPS     (BX), Z5
+	VSUBPS      Z0, Z5, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
+	ADDQ        $+64, BX
+	TESTQ       $0x00000070, R8
+	JNZ         further1580
+	CMPQ        R8, $0x10
+	JL          further1580
+	VADDPS      Z1, Z3, Z3
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
+
+further1580:
+	SUBQ $0x10, R8
+	JGE  vectors1577
+
+rest1578:
+	ADDQ        $0x10, R8
+	JZ          done1579
+	VMOVUPS.Z   (BX), K1, Z5
+	VSUBPS      Z0, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VADDPS      Z5, Z1, Z1
+	VFMADD231PS Z5, Z5, Z2
+
+done1579:
+	VADDPS        Z3, Z1, Z1
+	VADDPS        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z1, Y3
+	VADDPS        Y3, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X3
+	VADDPS        X3, X1, X1
+	VUNPCKLPS     X1, X1, X3
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X3, X3
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X3, X3, X1
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X1, X1
+	VCVTPS2PD     X1, Y1
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPS        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPS        X3, X2, X2
+	VUNPCKLPS     X2, X2, X3
+	VUNPCKHPS     X2, X2, X2
+	VADDPS        X2, X3, X3
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X3, X3, X2
+	VUNPCKHPD     X3, X3, X3
+	VADDPS        X3, X2, X2
+	VCVTPS2PD     X2, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1576
+	CMPQ          (SP), AX
+	JNE           further1575
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
+
+further1575:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1574
+
+summed1576:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VDIVPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y0, Y0, Y0
+	VMAXPD       Y3, Y0, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y0
+	VMULPD       Y0, Y2, Y2
+	VMOVUPD      Y1, Y0
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y0, K2, Y0
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), BX
+	VCVTPD2PSY   Y2, X3
+	VMOVSS       X3, (BX)(CX*4)
+	VCVTPS2PD    X3, Y3
+	MOVQ         mean_base+144(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSS       (BX)(CX*4), X3
+	VCVTPS2PD    X3, Y3
+	VADDPD       Y3, Y0, Y0
+	MOVQ         mean_base+144(FP), BX
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	VSUBPD       Y0, Y3, Y3
+	VADDPD       Y1, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), BX
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1582
+
+vectors1581:
+	VMOVUPS     (SI), Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS     (R8), Z4
+	VFMADD213PS (R9), Z4, Z3
+	VMOVUPS     Z3, (DI)
+	PREFETCHT0  (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x10, R10
+	JGE         vectors1581
+
+rest1582:
+	ADDQ        $0x10, R10
+	JZ          done1583
+	VMOVUPS.Z   (SI), K1, Z3
+	VSUBPS      Z1, Z3, Z3
+	VFMSUB213PS Z2, Z0, Z3
+	VMOVUPS.Z   (R8), K1, Z0
+	VMOVUPS.Z   (R9), K1, Z1
+	VFMADD213PS Z1, Z0, Z3
+	VMOVUPS     Z3, K1, (DI)
+
+done1583:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ $0x01, CX
+	JMP  rows1566
+
+done1567:
+done1485:
+	VZEROUPPER
+	RET
+
+// func rMSNormOfSumF32AVX512(y []float32, x []float32, a []float32, b []float32, gamma []float32, rstd []float32, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormOfSumF32AVX512(SB), NOSPLIT, $72-153
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x0000000f, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x02, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+152(FP), $0x00
+	JE      plain1584
+	MOVQ    DX, CX
+	MOVQ    $0x00002000, BX
+	CMPQ    CX, BX
+	CMOVQCS BX, CX
+	XORQ    CX, CX
+	LEAQ    1(CX), BX
+	CMPQ    BX, rstd_len+128(FP)
+	JG      rest1588
+	MOVQ    SI, BX
+	MOVQ    SI, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block1589:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R11
+	JL      rest1593
+
+vectors1592:
+	VMOVUPS     (R9), Z2
+	VADDPS      (R10), Z2, Z2
+	VMOVUPS     Z2, (R8)
+	VFMADD231PS Z2, Z2, Z0
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	TESTQ       $0x00000070, R11
+	JNZ         further1595
+	CMPQ        R11, $0x10
+	JL          further1595
+	VADDPS      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further1595:
+	SUBQ $0x10, R11
+	JGE  vectors1592
+
+rest1593:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed1591
+	CMPQ          (SP), AX
+	JNE           further1590
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1590:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1589
+
+summed1591:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), R8
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+
+loop1586:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           last1587
+	MOVQ         SI, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         AX, (SP)
+
+block1596:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	SUBQ    $0x10, R12
+	JL      rest1600
+
+vectors1599:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPS     (R9), Z3
+	VADDPS      (R10), Z3, Z3
+	VMOVUPS     Z3, (R8)
+	VFMADD231PS Z3, Z3, Z1
+	VMOVUPS     (BX), Z3
+	VMULPS      Z0, Z3, Z3
+	VMULPS      (R11), Z3, Z3
+	VMOVNTPS    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	TESTQ       $0x00000070, R12
+	JNZ         further1602
+	CMPQ        R12, $0x10
+	JL          further1602
+	VADDPS      Z1, Z2, Z2
+	VXORPS      Z1, Z1, Z1
+
+further1602:
+	SUBQ $0x10, R12
+	JGE  vectors1599
+
+rest1600:
+	VADDPS        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1598
+	CMPQ          (SP), AX
+	JNE           further1597
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+
+further1597:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1596
+
+summed1598:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VCVTPD2PSY   Y0, X0
+	VMOVSS       X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+	JMP          loop1586
+
+last1587:
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS -4(R8)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest1604
+
+vectors1603:
+	VMOVUPS  (BX), Z1
+	VMULPS   Z0, Z1, Z1
+	VMULPS   (R8), Z1, Z1
+	VMOVNTPS Z1, (DI)
+	ADDQ     $+64, BX
+	ADDQ     $+64, DI
+	ADDQ     $+64, R8
+	SUBQ     $0x10, R9
+	JGE      vectors1603
+
+rest1604:
+rest1588:
+rows1606:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+128(FP)
+	JG    done1607
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block1608:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R10
+	JL      rest1612
+
+vectors1611:
+	VMOVUPS     (R8), Z2
+	VADDPS      (R9), Z2, Z2
+	VMOVUPS     Z2, (BX)
+	VFMADD231PS Z2, Z2, Z0
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further1614
+	CMPQ        R10, $0x10
+	JL          further1614
+	VADDPS      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further1614:
+	SUBQ $0x10, R10
+	JGE  vectors1611
+
+rest1612:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed1610
+	CMPQ          (SP), AX
+	JNE           further1609
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1609:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1608
+
+summed1610:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), BX
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSS (BX)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), BX
+	MOVQ         AX, R8
+	SUBQ         $0x10, R8
+	JL           rest1616
+
+vectors1615:
+	VMOVUPS  (SI), Z1
+	VMULPS   Z0, Z1, Z1
+	VMULPS   (BX), Z1, Z1
+	VMOVNTPS Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, BX
+	SUBQ     $0x10, R8
+	JGE      vectors1615
+
+rest1616:
+	ADDQ $0x01, CX
+	JMP  rows1606
+
+done1607:
+	SFENCE
+	JMP done1585
+
+plain1584:
+	XORQ CX, CX
+
+rows1618:
+	LEAQ  4(CX), R8
+	CMPQ  R8, rstd_len+128(FP)
+	JG    done1619
+	MOVQ  SI, R8
+	MOVQ  a_base+48(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  b_base+72(FP), R10
+	MOVQ  CX, R11
+	IMULQ DX, R11
+	ADDQ  R11, R10
+	MOVQ  AX, (SP)
+
+block1620:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x10, R11
+	JL      rest1624
+
+vectors1623:
+	VMOVUPS     (R9), Z8
+	VADDPS      (R10), Z8, Z8
+	VMOVUPS     Z8, (R8)
+	VFMADD231PS Z8, Z8, Z0
+	VMOVUPS     (R9)(DX*1), Z8
+	VADDPS      (R10)(DX*1), Z8, Z8
+	VMOVUPS     Z8, (R8)(DX*1)
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS     (R9)(DX*2), Z8
+	VADDPS      (R10)(DX*2), Z8, Z8
+	VMOVUPS     Z8, (R8)(DX*2)
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS     (R9)(BX*1), Z8
+	VADDPS      (R10)(BX*1), Z8, Z8
+	VMOVUPS     Z8, (R8)(BX*1)
+	VFMADD231PS Z8, Z8, Z3
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	TESTQ       $0x00000070, R11
+	JNZ         further1626
+	CMPQ        R11, $0x10
+	JL          further1626
+	VADDPS      Z0, Z4, Z4
+	VXORPS      Z0, Z0, Z0
+	VADDPS      Z1, Z5, Z5
+	VXORPS      Z1, Z1, Z1
+	VADDPS      Z2, Z6, Z6
+	VXORPS      Z2, Z2, Z2
+	VADDPS      Z3, Z7, Z7
+	VXORPS      Z3, Z3, Z3
+
+further1626:
+	SUBQ $0x10, R11
+	JGE  vectors1623
+
+rest1624:
+	ADDQ        $0x10, R11
+	JZ          done1625
+	VMOVUPS.Z   (R9), K1, Z8
+	VMOVUPS.Z   (R10), K1, Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, K1, (R8)
+	VFMADD231PS Z8, Z8, Z0
+	VMOVUPS.Z   (R9)(DX*1), K1, Z8
+	VMOVUPS.Z   (R10)(DX*1), K1, Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, K1, (R8)(DX*1)
+	VFMADD231PS Z8, Z8, Z1
+	VMOVUPS.Z   (R9)(DX*2), K1, Z8
+	VMOVUPS.Z   (R10)(DX*2), K1, Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, K1, (R8)(DX*2)
+	VFMADD231PS Z8, Z8, Z2
+	VMOVUPS.Z   (R9)(BX*1), K1, Z8
+	VMOVUPS.Z   (R10)(BX*1), K1, Z9
+	VADDPS      Z9, Z8, Z8
+	VMOVUPS     Z8, K1, (R8)(BX*1)
+	VFMADD231PS Z8, Z8, Z3
+
+done1625:
+	VADDPS        Z4, Z0, Z0
+	VADDPS        Z5, Z1, Z1
+	VADDPS        Z6, Z2, Z2
+	VADDPS        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPS        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPS        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPS        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPS        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPS        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X1, X0, X4
+	VUNPCKHPS     X1, X0, X0
+	VADDPS        X0, X4, X4
+	VUNPCKLPS     X3, X2, X0
+	VUNPCKHPS     X3, X2, X1
+	VADDPS        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X4, X1
+	VUNPCKHPD     X0, X4, X0
+	VADDPS        X0, X1, X1
+	VCVTPS2PD     X1, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed1622
+	CMPQ          (SP), AX
+	JNE           further1621
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1621:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1620
+
+summed1622:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), R8
+	VCVTPD2PSY   Y1, X0
+	VMOVUPS      X0, (R8)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1628
+
+vectors1627:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors1627
+
+rest1628:
+	ADDQ      $0x10, R10
+	JZ        done1629
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done1629:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS 4(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1631
+
+vectors1630:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors1630
+
+rest1631:
+	ADDQ      $0x10, R10
+	JZ        done1632
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done1632:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS 8(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1634
+
+vectors1633:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors1633
+
+rest1634:
+	ADDQ      $0x10, R10
+	JZ        done1635
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done1635:
+	MOVQ         AX, R9
+	ANDQ         $0x0000000f, R9
+	SHLQ         $0x02, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS 12(R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x10, R10
+	JL           rest1637
+
+vectors1636:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R9), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x10, R10
+	JGE        vectors1636
+
+rest1637:
+	ADDQ      $0x10, R10
+	JZ        done1638
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R9), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done1638:
+	MOVQ AX, R8
+	ANDQ $0x0000000f, R8
+	SHLQ $0x02, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows1618
+
+done1619:
+rows1639:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+128(FP)
+	JG    done1640
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block1641:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R10
+	JL      rest1645
+
+vectors1644:
+	VMOVUPS     (R8), Z2
+	VADDPS      (R9), Z2, Z2
+	VMOVUPS     Z2, (BX)
+	VFMADD231PS Z2, Z2, Z0
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	TESTQ       $0x00000070, R10
+	JNZ         further1647
+	CMPQ        R10, $0x10
+	JL          further1647
+	VADDPS      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further1647:
+	SUBQ $0x10, R10
+	JGE  vectors1644
+
+rest1645:
+	ADDQ        $0x10, R10
+	JZ          done1646
+	VMOVUPS.Z   (R8), K1, Z2
+	VMOVUPS.Z   (R9), K1, Z3
+	VADDPS      Z3, Z2, Z2
+	VMOVUPS     Z2, K1, (BX)
+	VFMADD231PS Z2, Z2, Z0
+
+done1646:
+	VADDPS        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPS        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPS        X1, X0, X0
+	VUNPCKLPS     X0, X0, X1
+	VUNPCKHPS     X0, X0, X0
+	VADDPS        X0, X1, X1
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X1, X1, X0
+	VUNPCKHPD     X1, X1, X1
+	VADDPS        X1, X0, X0
+	VCVTPS2PD     X0, Y0
+	CMPQ          AX, $0x00000200
+	JLE           summed1643
+	CMPQ          (SP), AX
+	JNE           further1642
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further1642:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1641
+
+summed1643:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VBROADCASTSD eps+144(FP), Y1
+	VADDPD       Y1, Y0, Y0
+	VSQRTPD      Y0, Y0
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), BX
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, (BX)(CX*4)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSS (R8)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x10, R9
+	JL           rest1649
+
+vectors1648:
+	VMOVUPS    (SI), Z1
+	VMULPS     Z0, Z1, Z1
+	VMULPS     (R8), Z1, Z1
+	VMOVUPS    Z1, (DI)
+	PREFETCHT0 (SI)(BX*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	SUBQ       $0x10, R9
+	JGE        vectors1648
+
+rest1649:
+	ADDQ      $0x10, R9
+	JZ        done1650
+	VMOVUPS.Z (SI), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS.Z (R8), K1, Z0
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+
+done1650:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ $0x01, CX
+	JMP  rows1639
+
+done1640:
+done1585:
 	VZEROUPPER
 	RET
 
@@ -17478,14 +28230,14 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain974
+	JE           plain1651
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done978
+	JG           done1655
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -17499,7 +28251,7 @@ TEXT ·layerNormBackwardF32AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block979:
+block1656:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -17507,9 +28259,9 @@ block979:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest983
+	JL      rest1660
 
-vectors982:
+vectors1659:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -17530,9 +28282,9 @@ vectors982:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors982
+	JGE         vectors1659
 
-rest983:
+rest1660:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -17558,23 +28310,23 @@ rest983:
 	VADDPS        X5, X4, X4
 	VCVTPS2PD     X4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed981
+	JLE           summed1658
 	CMPQ          (SP), AX
-	JNE           further980
+	JNE           further1657
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 40(SP)
 
-further980:
+further1657:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block979
+	JG      block1656
 
-summed981:
+summed1658:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -17598,10 +28350,10 @@ summed981:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop976:
+loop1653:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last977
+	JG           last1654
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -17620,7 +28372,7 @@ loop976:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block985:
+block1662:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
@@ -17628,9 +28380,9 @@ block985:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	SUBQ    $0x10, R14
-	JL      rest989
+	JL      rest1666
 
-vectors988:
+vectors1665:
 	VMOVUPS      (R11), Z9
 	VMOVUPS      (R12), Z10
 	VMOVUPS      (R13), Z11
@@ -17665,9 +28417,9 @@ vectors988:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R14
-	JGE          vectors988
+	JGE          vectors1665
 
-rest989:
+rest1666:
 	VEXTRACTF64X4 $0x01, Z7, Y9
 	VADDPS        Y9, Y7, Y7
 	VEXTRACTF64X2 $0x01, Y7, X9
@@ -17693,23 +28445,23 @@ rest989:
 	VADDPS        X9, X8, X8
 	VCVTPS2PD     X8, Y8
 	CMPQ          AX, $0x00000200
-	JLE           summed987
+	JLE           summed1664
 	CMPQ          (SP), AX
-	JNE           further986
+	JNE           further1663
 	VXORPS        Y9, Y9, Y9
 	VMOVUPD       Y9, 8(SP)
 	VXORPS        Y9, Y9, Y9
 	VMOVUPD       Y9, 40(SP)
 
-further986:
+further1663:
 	VADDPD  8(SP), Y7, Y7
 	VMOVUPD Y7, 8(SP)
 	VADDPD  40(SP), Y8, Y8
 	VMOVUPD Y8, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block985
+	JG      block1662
 
-summed987:
+summed1664:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -17732,9 +28484,9 @@ summed987:
 	VMOVSS       X0, 72(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop976
+	JMP          loop1653
 
-last977:
+last1654:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -17743,9 +28495,9 @@ last977:
 	VBROADCASTSS -4(SI)(CX*4), Z2
 	VBROADCASTSS 104(SP), Z3
 	SUBQ         $0x10, AX
-	JL           rest992
+	JL           rest1669
 
-vectors991:
+vectors1668:
 	VMOVUPS      (BX), Z4
 	VMOVUPS      (R9), Z5
 	VMULPS       (DX), Z5, Z5
@@ -17759,20 +28511,20 @@ vectors991:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x10, AX
-	JGE          vectors991
+	JGE          vectors1668
 
-rest992:
-done978:
+rest1669:
+done1655:
 	SFENCE
-	JMP done975
+	JMP done1652
 
-plain974:
+plain1651:
 	XORQ CX, CX
 
-rows994:
+rows1671:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done995
+	JG           done1672
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -17801,7 +28553,7 @@ rows994:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block996:
+block1673:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000200, R15
 	CMPQ    R15, R14
@@ -17815,9 +28567,9 @@ block996:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x10, R14
-	JL      rest1000
+	JL      rest1677
 
-vectors999:
+vectors1676:
 	VMOVUPS     (R11), Z20
 	VMOVUPS     (R12), Z21
 	VMOVUPS     (R13), Z22
@@ -17865,11 +28617,11 @@ vectors999:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors999
+	JGE         vectors1676
 
-rest1000:
+rest1677:
 	ADDQ        $0x10, R14
-	JZ          done1001
+	JZ          done1678
 	VMOVUPS.Z   (R11), K1, Z20
 	VMOVUPS.Z   (R12), K1, Z21
 	VMOVUPS.Z   (R13), K1, Z22
@@ -17912,7 +28664,7 @@ rest1000:
 	VMOVUPS     Z21, K1, (R12)
 	VMOVUPS     Z22, K1, (R13)
 
-done1001:
+done1678:
 	VEXTRACTF64X4 $0x01, Z12, Y20
 	VADDPS        Y20, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X20
@@ -17968,23 +28720,23 @@ done1001:
 	VADDPS        X13, X15, X15
 	VCVTPS2PD     X15, Y13
 	CMPQ          AX, $0x00000200
-	JLE           summed998
+	JLE           summed1675
 	CMPQ          (SP), AX
-	JNE           further997
+	JNE           further1674
 	VXORPS        Y14, Y14, Y14
 	VMOVUPD       Y14, 8(SP)
 	VXORPS        Y14, Y14, Y14
 	VMOVUPD       Y14, 40(SP)
 
-further997:
+further1674:
 	VADDPD  8(SP), Y12, Y12
 	VMOVUPD Y12, 8(SP)
 	VADDPD  40(SP), Y13, Y13
 	VMOVUPD Y13, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block996
+	JG      block1673
 
-summed998:
+summed1675:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -18018,9 +28770,9 @@ summed998:
 	VBROADCASTSS 104(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1003
+	JL           rest1680
 
-vectors1002:
+vectors1679:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -18036,11 +28788,11 @@ vectors1002:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1002
+	JGE          vectors1679
 
-rest1003:
+rest1680:
 	ADDQ         $0x10, R11
-	JZ           done1004
+	JZ           done1681
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -18051,7 +28803,7 @@ rest1003:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done1004:
+done1681:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18067,9 +28819,9 @@ done1004:
 	VBROADCASTSS 108(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1006
+	JL           rest1683
 
-vectors1005:
+vectors1682:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -18085,11 +28837,11 @@ vectors1005:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1005
+	JGE          vectors1682
 
-rest1006:
+rest1683:
 	ADDQ         $0x10, R11
-	JZ           done1007
+	JZ           done1684
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -18100,7 +28852,7 @@ rest1006:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done1007:
+done1684:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18116,9 +28868,9 @@ done1007:
 	VBROADCASTSS 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1009
+	JL           rest1686
 
-vectors1008:
+vectors1685:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -18134,11 +28886,11 @@ vectors1008:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1008
+	JGE          vectors1685
 
-rest1009:
+rest1686:
 	ADDQ         $0x10, R11
-	JZ           done1010
+	JZ           done1687
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -18149,7 +28901,7 @@ rest1009:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done1010:
+done1687:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18165,9 +28917,9 @@ done1010:
 	VBROADCASTSS 116(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1012
+	JL           rest1689
 
-vectors1011:
+vectors1688:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R10), Z5, Z5
@@ -18183,11 +28935,11 @@ vectors1011:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1011
+	JGE          vectors1688
 
-rest1012:
+rest1689:
 	ADDQ         $0x10, R11
-	JZ           done1013
+	JZ           done1690
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R10), K1, Z6
@@ -18198,7 +28950,7 @@ rest1012:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done1013:
+done1690:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -18206,13 +28958,13 @@ done1013:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows994
+	JMP  rows1671
 
-done995:
-rows1014:
+done1672:
+rows1691:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1015
+	JG           done1692
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -18226,7 +28978,7 @@ rows1014:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block1016:
+block1693:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -18234,9 +28986,9 @@ block1016:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x10, R13
-	JL      rest1020
+	JL      rest1697
 
-vectors1019:
+vectors1696:
 	VMOVUPS     (R10), Z5
 	VMOVUPS     (R11), Z6
 	VMOVUPS     (R12), Z7
@@ -18257,11 +29009,11 @@ vectors1019:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors1019
+	JGE         vectors1696
 
-rest1020:
+rest1697:
 	ADDQ        $0x10, R13
-	JZ          done1021
+	JZ          done1698
 	VMOVUPS.Z   (R10), K1, Z5
 	VMOVUPS.Z   (R11), K1, Z6
 	VMOVUPS.Z   (R12), K1, Z7
@@ -18277,7 +29029,7 @@ rest1020:
 	VMOVUPS     Z6, K1, (R11)
 	VMOVUPS     Z7, K1, (R12)
 
-done1021:
+done1698:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -18303,23 +29055,23 @@ done1021:
 	VADDPS        X5, X4, X4
 	VCVTPS2PD     X4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed1018
+	JLE           summed1695
 	CMPQ          (SP), AX
-	JNE           further1017
+	JNE           further1694
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 40(SP)
 
-further1017:
+further1694:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	VADDPD  40(SP), Y4, Y4
 	VMOVUPD Y4, 40(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1016
+	JG      block1693
 
-summed1018:
+summed1695:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -18351,9 +29103,9 @@ summed1018:
 	VBROADCASTSS 104(SP), Z3
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest1023
+	JL           rest1700
 
-vectors1022:
+vectors1699:
 	VMOVUPS      (SI), Z4
 	VMOVUPS      (DI), Z5
 	VMULPS       (R9), Z5, Z5
@@ -18369,11 +29121,11 @@ vectors1022:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors1022
+	JGE          vectors1699
 
-rest1023:
+rest1700:
 	ADDQ         $0x10, R10
-	JZ           done1024
+	JZ           done1701
 	VMOVUPS.Z    (SI), K1, Z4
 	VMOVUPS.Z    (DI), K1, Z5
 	VMOVUPS.Z    (R9), K1, Z6
@@ -18384,7 +29136,7 @@ rest1023:
 	VMULPS       Z0, Z5, Z5
 	VMOVUPS      Z5, K1, (R8)
 
-done1024:
+done1701:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -18392,10 +29144,10 @@ done1024:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1014
+	JMP  rows1691
 
-done1015:
-done975:
+done1692:
+done1652:
 	VZEROUPPER
 	RET
 
@@ -18415,14 +29167,14 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1025
+	JE           plain1702
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1029
+	JG           done1706
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -18431,16 +29183,16 @@ TEXT ·rMSNormBackwardF32AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1030:
+block1707:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R12
-	JL      rest1034
+	JL      rest1711
 
-vectors1033:
+vectors1710:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (SI), Z4
@@ -18455,9 +29207,9 @@ vectors1033:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors1033
+	JGE         vectors1710
 
-rest1034:
+rest1711:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -18471,19 +29223,19 @@ rest1034:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1032
+	JLE           summed1709
 	CMPQ          (SP), AX
-	JNE           further1031
+	JNE           further1708
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further1031:
+further1708:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1030
+	JG      block1707
 
-summed1032:
+summed1709:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -18498,10 +29250,10 @@ summed1032:
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
 
-loop1027:
+loop1704:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1028
+	JG           last1705
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSS -4(R10)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -18512,16 +29264,16 @@ loop1027:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1036:
+block1713:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x10, R13
-	JL      rest1040
+	JL      rest1717
 
-vectors1039:
+vectors1716:
 	VMOVUPS      (R11), Z4
 	VMOVUPS      (R12), Z5
 	VMOVUPS      (SI), Z6
@@ -18548,9 +29300,9 @@ vectors1039:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R13
-	JGE          vectors1039
+	JGE          vectors1716
 
-rest1040:
+rest1717:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X4
@@ -18564,19 +29316,19 @@ rest1040:
 	VADDPS        X4, X3, X3
 	VCVTPS2PD     X3, Y3
 	CMPQ          AX, $0x00000200
-	JLE           summed1038
+	JLE           summed1715
 	CMPQ          (SP), AX
-	JNE           further1037
+	JNE           further1714
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further1037:
+further1714:
 	VADDPD  8(SP), Y3, Y3
 	VMOVUPD Y3, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1036
+	JG      block1713
 
-summed1038:
+summed1715:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -18590,17 +29342,17 @@ summed1038:
 	VMOVSS       X0, 72(SP)
 	VCVTPS2PD    X0, Y0
 	INCQ         CX
-	JMP          loop1027
+	JMP          loop1704
 
-last1028:
+last1705:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSS -4(DX)(CX*4), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSS 72(SP), Z1
 	SUBQ         $0x10, AX
-	JL           rest1043
+	JL           rest1720
 
-vectors1042:
+vectors1719:
 	VMOVUPS      (BX), Z2
 	VMOVUPS      (R9), Z3
 	VMULPS       (CX), Z3, Z3
@@ -18612,20 +29364,20 @@ vectors1042:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x10, AX
-	JGE          vectors1042
+	JGE          vectors1719
 
-rest1043:
-done1029:
+rest1720:
+done1706:
 	SFENCE
-	JMP done1026
+	JMP done1703
 
-plain1025:
+plain1702:
 	XORQ CX, CX
 
-rows1045:
+rows1722:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1046
+	JG           done1723
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -18637,7 +29389,7 @@ rows1045:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1047:
+block1724:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -18647,9 +29399,9 @@ block1047:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x10, R13
-	JL      rest1051
+	JL      rest1728
 
-vectors1050:
+vectors1727:
 	VMOVUPS     (R11), Z8
 	VMOVUPS     (R12), Z9
 	VMOVUPS     (R9), Z10
@@ -18682,11 +29434,11 @@ vectors1050:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors1050
+	JGE         vectors1727
 
-rest1051:
+rest1728:
 	ADDQ        $0x10, R13
-	JZ          done1052
+	JZ          done1729
 	VMOVUPS.Z   (R11), K1, Z8
 	VMOVUPS.Z   (R12), K1, Z9
 	VMOVUPS.Z   (R9), K1, Z10
@@ -18715,7 +29467,7 @@ rest1051:
 	VFMADD231PS Z11, Z10, Z7
 	VMOVUPS     Z9, K1, (R12)
 
-done1052:
+done1729:
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPS        Y8, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X8
@@ -18744,19 +29496,19 @@ done1052:
 	VADDPS        X4, X5, X5
 	VCVTPS2PD     X5, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed1049
+	JLE           summed1726
 	CMPQ          (SP), AX
-	JNE           further1048
+	JNE           further1725
 	VXORPS        Y5, Y5, Y5
 	VMOVUPD       Y5, 8(SP)
 
-further1048:
+further1725:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1047
+	JG      block1724
 
-summed1049:
+summed1726:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -18778,9 +29530,9 @@ summed1049:
 	VBROADCASTSS 72(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1054
+	JL           rest1731
 
-vectors1053:
+vectors1730:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -18794,11 +29546,11 @@ vectors1053:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1053
+	JGE          vectors1730
 
-rest1054:
+rest1731:
 	ADDQ         $0x10, R11
-	JZ           done1055
+	JZ           done1732
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -18807,7 +29559,7 @@ rest1054:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1055:
+done1732:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18820,9 +29572,9 @@ done1055:
 	VBROADCASTSS 76(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1057
+	JL           rest1734
 
-vectors1056:
+vectors1733:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -18836,11 +29588,11 @@ vectors1056:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1056
+	JGE          vectors1733
 
-rest1057:
+rest1734:
 	ADDQ         $0x10, R11
-	JZ           done1058
+	JZ           done1735
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -18849,7 +29601,7 @@ rest1057:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1058:
+done1735:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18862,9 +29614,9 @@ done1058:
 	VBROADCASTSS 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1060
+	JL           rest1737
 
-vectors1059:
+vectors1736:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -18878,11 +29630,11 @@ vectors1059:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1059
+	JGE          vectors1736
 
-rest1060:
+rest1737:
 	ADDQ         $0x10, R11
-	JZ           done1061
+	JZ           done1738
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -18891,7 +29643,7 @@ rest1060:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1061:
+done1738:
 	MOVQ         AX, R10
 	ANDQ         $0x0000000f, R10
 	SHLQ         $0x02, R10
@@ -18904,9 +29656,9 @@ done1061:
 	VBROADCASTSS 84(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x10, R11
-	JL           rest1063
+	JL           rest1740
 
-vectors1062:
+vectors1739:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R10), Z3, Z3
@@ -18920,11 +29672,11 @@ vectors1062:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x10, R11
-	JGE          vectors1062
+	JGE          vectors1739
 
-rest1063:
+rest1740:
 	ADDQ         $0x10, R11
-	JZ           done1064
+	JZ           done1741
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R10), K1, Z4
@@ -18933,7 +29685,7 @@ rest1063:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1064:
+done1741:
 	MOVQ AX, R9
 	ANDQ $0x0000000f, R9
 	SHLQ $0x02, R9
@@ -18941,13 +29693,13 @@ done1064:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1045
+	JMP  rows1722
 
-done1046:
-rows1065:
+done1723:
+rows1742:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1066
+	JG           done1743
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -18956,16 +29708,16 @@ rows1065:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1067:
+block1744:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000200, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x10, R12
-	JL      rest1071
+	JL      rest1748
 
-vectors1070:
+vectors1747:
 	VMOVUPS     (R10), Z2
 	VMOVUPS     (R11), Z3
 	VMOVUPS     (BX), Z4
@@ -18980,11 +29732,11 @@ vectors1070:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x10, R12
-	JGE         vectors1070
+	JGE         vectors1747
 
-rest1071:
+rest1748:
 	ADDQ        $0x10, R12
-	JZ          done1072
+	JZ          done1749
 	VMOVUPS.Z   (R10), K1, Z2
 	VMOVUPS.Z   (R11), K1, Z3
 	VMOVUPS.Z   (BX), K1, Z4
@@ -18995,7 +29747,7 @@ rest1071:
 	VFMADD231PS Z5, Z4, Z1
 	VMOVUPS     Z3, K1, (R11)
 
-done1072:
+done1749:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPS        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -19009,19 +29761,19 @@ done1072:
 	VADDPS        X2, X1, X1
 	VCVTPS2PD     X1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1069
+	JLE           summed1746
 	CMPQ          (SP), AX
-	JNE           further1068
+	JNE           further1745
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 
-further1068:
+further1745:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1067
+	JG      block1744
 
-summed1069:
+summed1746:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -19041,9 +29793,9 @@ summed1069:
 	VBROADCASTSS 72(SP), Z1
 	MOVQ         AX, R10
 	SUBQ         $0x10, R10
-	JL           rest1074
+	JL           rest1751
 
-vectors1073:
+vectors1750:
 	VMOVUPS      (SI), Z2
 	VMOVUPS      (DI), Z3
 	VMULPS       (R9), Z3, Z3
@@ -19057,11 +29809,11 @@ vectors1073:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x10, R10
-	JGE          vectors1073
+	JGE          vectors1750
 
-rest1074:
+rest1751:
 	ADDQ         $0x10, R10
-	JZ           done1075
+	JZ           done1752
 	VMOVUPS.Z    (SI), K1, Z2
 	VMOVUPS.Z    (DI), K1, Z3
 	VMOVUPS.Z    (R9), K1, Z4
@@ -19070,7 +29822,7 @@ rest1074:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (R8)
 
-done1075:
+done1752:
 	MOVQ AX, BX
 	ANDQ $0x0000000f, BX
 	SHLQ $0x02, BX
@@ -19078,10 +29830,1751 @@ done1075:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1065
+	JMP  rows1742
 
-done1066:
-done1026:
+done1743:
+done1703:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardPlusF32AVX512(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, mean []float32, shift []float32, rstd []float32, dgamma []float32, dbeta []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardPlusF32AVX512(SB), NOSPLIT, $136-241
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+240(FP), $0x00
+	JE           plain1753
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, BX
+	CMPQ         CX, BX
+	CMOVQCS      BX, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+176(FP)
+	JG           done1757
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z1
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block1758:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest1762
+
+vectors1761:
+	VMOVUPS     (R10), Z5
+	VMOVUPS     (R11), Z6
+	VMOVUPS     (R12), Z7
+	VMOVUPS     (SI), Z8
+	VMOVUPS     (DI), Z9
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, (R11)
+	VMOVUPS     Z7, (R12)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors1761
+
+rest1762:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VUNPCKLPS     X3, X3, X5
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X3, X3
+	VCVTPS2PD     X3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X4, X5
+	VUNPCKHPS     X4, X4, X4
+	VADDPS        X4, X5, X5
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X5, X5, X4
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X4, X4
+	VCVTPS2PD     X4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed1760
+	CMPQ          (SP), AX
+	JNE           further1759
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 40(SP)
+
+further1759:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1758
+
+summed1760:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y3, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop1755:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+176(FP)
+	JG           last1756
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS -4(R11)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+168(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+192(FP), R13
+	MOVQ         mean_base+120(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z5
+	MOVQ         shift_base+144(FP), R14
+	VBROADCASTSS (R14)(CX*4), Z6
+	MOVQ         dbeta_base+216(FP), R14
+	MOVQ         AX, (SP)
+
+block1764:
+	MOVQ    (SP), R15
+	MOVQ    $0x00000200, BP
+	CMPQ    BP, R15
+	CMOVQLT BP, R15
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	SUBQ    $0x10, R15
+	JL      rest1768
+
+vectors1767:
+	VMOVUPS      (R12), Z9
+	VMOVUPS      (R13), Z10
+	VMOVUPS      (R14), Z11
+	VMOVUPS      (SI), Z12
+	VMOVUPS      (DI), Z13
+	VSUBPS       Z5, Z12, Z12
+	VFMSUB213PS  Z6, Z4, Z12
+	VADDPS       Z13, Z11, Z11
+	VFMADD231PS  Z13, Z12, Z10
+	VMULPS       Z9, Z13, Z13
+	VFMADD231PS  Z13, Z12, Z7
+	VADDPS       Z13, Z8, Z8
+	VMOVUPS      Z10, (R13)
+	VMOVUPS      Z11, (R14)
+	PREFETCHT1   8192(SI)
+	PREFETCHT1   8192(DI)
+	VMOVUPS      (BX), Z9
+	VMOVUPS      (R9), Z10
+	VMULPS       (R10), Z10, Z10
+	VSUBPS       Z2, Z9, Z9
+	VSUBPS       Z3, Z10, Z10
+	VFNMADD231PS Z9, Z1, Z10
+	VMULPS       Z0, Z10, Z10
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Z10, Z10
+	VMOVNTPS     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R15
+	JGE          vectors1767
+
+rest1768:
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPS        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPS        X9, X7, X7
+	VUNPCKLPS     X7, X7, X9
+	VUNPCKHPS     X7, X7, X7
+	VADDPS        X7, X9, X9
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X9, X9, X7
+	VUNPCKHPD     X9, X9, X9
+	VADDPS        X9, X7, X7
+	VCVTPS2PD     X7, Y7
+	VEXTRACTF64X4 $0x01, Z8, Y9
+	VADDPS        Y9, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X9
+	VADDPS        X9, X8, X8
+	VUNPCKLPS     X8, X8, X9
+	VUNPCKHPS     X8, X8, X8
+	VADDPS        X8, X9, X9
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X9, X9, X8
+	VUNPCKHPD     X9, X9, X9
+	VADDPS        X9, X8, X8
+	VCVTPS2PD     X8, Y8
+	CMPQ          AX, $0x00000200
+	JLE           summed1766
+	CMPQ          (SP), AX
+	JNE           further1765
+	VXORPS        Y9, Y9, Y9
+	VMOVUPD       Y9, 8(SP)
+	VXORPS        Y9, Y9, Y9
+	VMOVUPD       Y9, 40(SP)
+
+further1765:
+	VADDPD  8(SP), Y7, Y7
+	VMOVUPD Y7, 8(SP)
+	VADDPD  40(SP), Y8, Y8
+	VMOVUPD Y8, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1764
+
+summed1766:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y7, Y7
+	VDIVPD       Y0, Y8, Y8
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y7, Y8
+	VCVTPD2PSY   Y8, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y7, Y7
+	VCVTPD2PSY   Y7, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop1755
+
+last1756:
+	MOVQ         rstd_base+168(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), SI
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+120(FP), DI
+	VBROADCASTSS -4(DI)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         d_base+72(FP), DI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, DI
+	SUBQ         $0x10, AX
+	JL           rest1771
+
+vectors1770:
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (R9), Z5
+	VMULPS       (SI), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	PREFETCHT1   8192(DI)
+	VADDPS       (DI), Z5, Z5
+	VMOVNTPS     Z5, (R8)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	SUBQ         $0x10, AX
+	JGE          vectors1770
+
+rest1771:
+done1757:
+	SFENCE
+	JMP done1754
+
+plain1753:
+	XORQ CX, CX
+
+rows1773:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+176(FP)
+	JG           done1774
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+168(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	VBROADCASTSS 4(R11)(CX*4), Z1
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 12(R11)(CX*4), Z3
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         dgamma_base+192(FP), R12
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z4
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSS 4(R13)(CX*4), Z5
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSS 8(R13)(CX*4), Z6
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSS 12(R13)(CX*4), Z7
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSS (R13)(CX*4), Z8
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSS 4(R13)(CX*4), Z9
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSS 8(R13)(CX*4), Z10
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSS 12(R13)(CX*4), Z11
+	MOVQ         dbeta_base+216(FP), R13
+	MOVQ         AX, (SP)
+
+block1775:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x10, R14
+	JL      rest1779
+
+vectors1778:
+	VMOVUPS     (R11), Z20
+	VMOVUPS     (R12), Z21
+	VMOVUPS     (R13), Z22
+	VMOVUPS     (R9), Z23
+	VMOVUPS     (R10), Z24
+	VSUBPS      Z4, Z23, Z23
+	VFMSUB213PS Z8, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z12
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS     (R9)(DX*1), Z23
+	VMOVUPS     (R10)(DX*1), Z24
+	VSUBPS      Z5, Z23, Z23
+	VFMSUB213PS Z9, Z1, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z13
+	VADDPS      Z24, Z17, Z17
+	VMOVUPS     (R9)(DX*2), Z23
+	VMOVUPS     (R10)(DX*2), Z24
+	VSUBPS      Z6, Z23, Z23
+	VFMSUB213PS Z10, Z2, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z14
+	VADDPS      Z24, Z18, Z18
+	VMOVUPS     (R9)(BX*1), Z23
+	VMOVUPS     (R10)(BX*1), Z24
+	VSUBPS      Z7, Z23, Z23
+	VFMSUB213PS Z11, Z3, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z15
+	VADDPS      Z24, Z19, Z19
+	VMOVUPS     Z21, (R12)
+	VMOVUPS     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x10, R14
+	JGE         vectors1778
+
+rest1779:
+	ADDQ        $0x10, R14
+	JZ          done1780
+	VMOVUPS.Z   (R11), K1, Z20
+	VMOVUPS.Z   (R12), K1, Z21
+	VMOVUPS.Z   (R13), K1, Z22
+	VMOVUPS.Z   (R9), K1, Z23
+	VMOVUPS.Z   (R10), K1, Z24
+	VSUBPS      Z4, Z23, Z23
+	VFMSUB213PS Z8, Z0, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z12
+	VADDPS      Z24, Z16, Z16
+	VMOVUPS.Z   (R9)(DX*1), K1, Z23
+	VMOVUPS.Z   (R10)(DX*1), K1, Z24
+	VSUBPS      Z5, Z23, Z23
+	VFMSUB213PS Z9, Z1, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z13
+	VADDPS      Z24, Z17, Z17
+	VMOVUPS.Z   (R9)(DX*2), K1, Z23
+	VMOVUPS.Z   (R10)(DX*2), K1, Z24
+	VSUBPS      Z6, Z23, Z23
+	VFMSUB213PS Z10, Z2, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z14
+	VADDPS      Z24, Z18, Z18
+	VMOVUPS.Z   (R9)(BX*1), K1, Z23
+	VMOVUPS.Z   (R10)(BX*1), K1, Z24
+	VSUBPS      Z7, Z23, Z23
+	VFMSUB213PS Z11, Z3, Z23
+	VADDPS      Z24, Z22, Z22
+	VFMADD231PS Z24, Z23, Z21
+	VMULPS      Z20, Z24, Z24
+	VFMADD231PS Z24, Z23, Z15
+	VADDPS      Z24, Z19, Z19
+	VMOVUPS     Z21, K1, (R12)
+	VMOVUPS     Z22, K1, (R13)
+
+done1780:
+	VEXTRACTF64X4 $0x01, Z12, Y20
+	VADDPS        Y20, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X20
+	VADDPS        X20, X12, X12
+	VEXTRACTF64X4 $0x01, Z13, Y20
+	VADDPS        Y20, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X20
+	VADDPS        X20, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y20
+	VADDPS        Y20, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X20
+	VADDPS        X20, X14, X14
+	VEXTRACTF64X4 $0x01, Z15, Y20
+	VADDPS        Y20, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X20
+	VADDPS        X20, X15, X15
+	VUNPCKLPS     X13, X12, X20
+	VUNPCKHPS     X13, X12, X12
+	VADDPS        X12, X20, X20
+	VUNPCKLPS     X15, X14, X12
+	VUNPCKHPS     X15, X14, X13
+	VADDPS        X13, X12, X12
+	VXORPS        Y13, Y13, Y13
+	VUNPCKLPD     X12, X20, X13
+	VUNPCKHPD     X12, X20, X12
+	VADDPS        X12, X13, X13
+	VCVTPS2PD     X13, Y12
+	VEXTRACTF64X4 $0x01, Z16, Y13
+	VADDPS        Y13, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X13
+	VADDPS        X13, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y13
+	VADDPS        Y13, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X13
+	VADDPS        X13, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y13
+	VADDPS        Y13, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X13
+	VADDPS        X13, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y13
+	VADDPS        Y13, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X13
+	VADDPS        X13, X19, X19
+	VUNPCKLPS     X17, X16, X13
+	VUNPCKHPS     X17, X16, X14
+	VADDPS        X14, X13, X13
+	VUNPCKLPS     X19, X18, X14
+	VUNPCKHPS     X19, X18, X15
+	VADDPS        X15, X14, X14
+	VXORPS        Y15, Y15, Y15
+	VUNPCKLPD     X14, X13, X15
+	VUNPCKHPD     X14, X13, X13
+	VADDPS        X13, X15, X15
+	VCVTPS2PD     X15, Y13
+	CMPQ          AX, $0x00000200
+	JLE           summed1777
+	CMPQ          (SP), AX
+	JNE           further1776
+	VXORPS        Y14, Y14, Y14
+	VMOVUPD       Y14, 8(SP)
+	VXORPS        Y14, Y14, Y14
+	VMOVUPD       Y14, 40(SP)
+
+further1776:
+	VADDPD  8(SP), Y12, Y12
+	VMOVUPD Y12, 8(SP)
+	VADDPD  40(SP), Y13, Y13
+	VMOVUPD Y13, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1775
+
+summed1777:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y12, Y12
+	VDIVPD       Y0, Y13, Y13
+	MOVQ         shift_base+144(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y12, Y13
+	VCVTPD2PSY   Y13, X0
+	VMOVUPS      X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y12, Y12
+	VCVTPD2PSY   Y12, X0
+	VMOVUPS      X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1782
+
+vectors1781:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       (R11), Z5, Z5
+	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1781
+
+rest1782:
+	ADDQ         $0x10, R12
+	JZ           done1783
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done1783:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 76(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS 4(R11)(CX*4), Z2
+	VBROADCASTSS 108(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1785
+
+vectors1784:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       (R11), Z5, Z5
+	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1784
+
+rest1785:
+	ADDQ         $0x10, R12
+	JZ           done1786
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done1786:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 80(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 112(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1788
+
+vectors1787:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       (R11), Z5, Z5
+	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1787
+
+rest1788:
+	ADDQ         $0x10, R12
+	JZ           done1789
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done1789:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 84(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSS 12(R11)(CX*4), Z2
+	VBROADCASTSS 116(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1791
+
+vectors1790:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R10), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       (R11), Z5, Z5
+	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1790
+
+rest1791:
+	ADDQ         $0x10, R12
+	JZ           done1792
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R10), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done1792:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ $0x04, CX
+	JMP  rows1773
+
+done1774:
+rows1793:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+176(FP)
+	JG           done1794
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z1
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block1795:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x10, R13
+	JL      rest1799
+
+vectors1798:
+	VMOVUPS     (R10), Z5
+	VMOVUPS     (R11), Z6
+	VMOVUPS     (R12), Z7
+	VMOVUPS     (BX), Z8
+	VMOVUPS     (R9), Z9
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, (R11)
+	VMOVUPS     Z7, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors1798
+
+rest1799:
+	ADDQ        $0x10, R13
+	JZ          done1800
+	VMOVUPS.Z   (R10), K1, Z5
+	VMOVUPS.Z   (R11), K1, Z6
+	VMOVUPS.Z   (R12), K1, Z7
+	VMOVUPS.Z   (BX), K1, Z8
+	VMOVUPS.Z   (R9), K1, Z9
+	VSUBPS      Z1, Z8, Z8
+	VFMSUB213PS Z2, Z0, Z8
+	VADDPS      Z9, Z7, Z7
+	VFMADD231PS Z9, Z8, Z6
+	VMULPS      Z5, Z9, Z9
+	VFMADD231PS Z9, Z8, Z3
+	VADDPS      Z9, Z4, Z4
+	VMOVUPS     Z6, K1, (R11)
+	VMOVUPS     Z7, K1, (R12)
+
+done1800:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPS        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPS        X5, X3, X3
+	VUNPCKLPS     X3, X3, X5
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X5, X3
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X3, X3
+	VCVTPS2PD     X3, Y3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VUNPCKLPS     X4, X4, X5
+	VUNPCKHPS     X4, X4, X4
+	VADDPS        X4, X5, X5
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X5, X5, X4
+	VUNPCKHPD     X5, X5, X5
+	VADDPS        X5, X4, X4
+	VCVTPS2PD     X4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed1797
+	CMPQ          (SP), AX
+	JNE           further1796
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 40(SP)
+
+further1796:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	VADDPD  40(SP), Y4, Y4
+	VMOVUPD Y4, 40(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1795
+
+summed1797:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         shift_base+144(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VFNMADD231PD Y0, Y3, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVSS       X0, 104(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         rstd_base+168(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z2
+	VBROADCASTSS 104(SP), Z3
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1802
+
+vectors1801:
+	VMOVUPS      (SI), Z4
+	VMOVUPS      (DI), Z5
+	VMULPS       (R9), Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VADDPS       (R10), Z5, Z5
+	VMOVUPS      Z5, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
+	JGE          vectors1801
+
+rest1802:
+	ADDQ         $0x10, R11
+	JZ           done1803
+	VMOVUPS.Z    (SI), K1, Z4
+	VMOVUPS.Z    (DI), K1, Z5
+	VMOVUPS.Z    (R9), K1, Z6
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	VMOVUPS.Z    (R10), K1, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      Z5, K1, (R8)
+
+done1803:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	ADDQ $0x01, CX
+	JMP  rows1793
+
+done1794:
+done1754:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardPlusF32AVX512(dx []float32, x []float32, dy []float32, d []float32, gamma []float32, rstd []float32, dgamma []float32, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardPlusF32AVX512(SB), NOSPLIT, $136-169
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x0000000f, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x02, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+168(FP), $0x00
+	JE           plain1804
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, BX
+	CMPQ         CX, BX
+	CMOVQCS      BX, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+128(FP)
+	JG           done1808
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block1809:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R12
+	JL      rest1813
+
+vectors1812:
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (SI), Z4
+	VMOVUPS     (DI), Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, (R11)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors1812
+
+rest1813:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1811
+	CMPQ          (SP), AX
+	JNE           further1810
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+
+further1810:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1809
+
+summed1811:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+
+loop1806:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+128(FP)
+	JG           last1807
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS -4(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSS (R12)(CX*4), Z2
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+144(FP), R13
+	MOVQ         AX, (SP)
+
+block1815:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000200, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x10, R14
+	JL      rest1819
+
+vectors1818:
+	VMOVUPS      (R12), Z4
+	VMOVUPS      (R13), Z5
+	VMOVUPS      (SI), Z6
+	VMOVUPS      (DI), Z7
+	VMULPS       Z2, Z6, Z6
+	VFMADD231PS  Z7, Z6, Z5
+	VMULPS       Z4, Z7, Z7
+	VFMADD231PS  Z7, Z6, Z3
+	VMOVUPS      Z5, (R13)
+	PREFETCHT1   8192(SI)
+	PREFETCHT1   8192(DI)
+	VMOVUPS      (BX), Z4
+	VMOVUPS      (R9), Z5
+	VMULPS       (R10), Z5, Z5
+	VFNMADD231PS Z4, Z1, Z5
+	VMULPS       Z0, Z5, Z5
+	PREFETCHT1   8192(R11)
+	VADDPS       (R11), Z5, Z5
+	VMOVNTPS     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R14
+	JGE          vectors1818
+
+rest1819:
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VUNPCKLPS     X3, X3, X4
+	VUNPCKHPS     X3, X3, X3
+	VADDPS        X3, X4, X4
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
+	VADDPS        X4, X3, X3
+	VCVTPS2PD     X3, Y3
+	CMPQ          AX, $0x00000200
+	JLE           summed1817
+	CMPQ          (SP), AX
+	JNE           further1816
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+
+further1816:
+	VADDPD  8(SP), Y3, Y3
+	VMOVUPD Y3, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1815
+
+summed1817:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (R10)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	INCQ         CX
+	JMP          loop1806
+
+last1807:
+	MOVQ         rstd_base+120(FP), SI
+	VBROADCASTSS -4(SI)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), SI
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         d_base+72(FP), DI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, DI
+	SUBQ         $0x10, AX
+	JL           rest1822
+
+vectors1821:
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (R9), Z3
+	VMULPS       (SI), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	PREFETCHT1   8192(DI)
+	VADDPS       (DI), Z3, Z3
+	VMOVNTPS     Z3, (R8)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	SUBQ         $0x10, AX
+	JGE          vectors1821
+
+rest1822:
+done1808:
+	SFENCE
+	JMP done1805
+
+plain1804:
+	XORQ CX, CX
+
+rows1824:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
+	JG           done1825
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSS (R11)(CX*4), Z0
+	VBROADCASTSS 4(R11)(CX*4), Z1
+	VBROADCASTSS 8(R11)(CX*4), Z2
+	VBROADCASTSS 12(R11)(CX*4), Z3
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         dgamma_base+144(FP), R12
+	MOVQ         AX, (SP)
+
+block1826:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x10, R13
+	JL      rest1830
+
+vectors1829:
+	VMOVUPS     (R11), Z8
+	VMOVUPS     (R12), Z9
+	VMOVUPS     (R9), Z10
+	VMOVUPS     (R10), Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS     (R9)(DX*1), Z10
+	VMOVUPS     (R10)(DX*1), Z11
+	VMULPS      Z1, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS     (R9)(DX*2), Z10
+	VMOVUPS     (R10)(DX*2), Z11
+	VMULPS      Z2, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS     (R9)(BX*1), Z10
+	VMOVUPS     (R10)(BX*1), Z11
+	VMULPS      Z3, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x10, R13
+	JGE         vectors1829
+
+rest1830:
+	ADDQ        $0x10, R13
+	JZ          done1831
+	VMOVUPS.Z   (R11), K1, Z8
+	VMOVUPS.Z   (R12), K1, Z9
+	VMOVUPS.Z   (R9), K1, Z10
+	VMOVUPS.Z   (R10), K1, Z11
+	VMULPS      Z0, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z4
+	VMOVUPS.Z   (R9)(DX*1), K1, Z10
+	VMOVUPS.Z   (R10)(DX*1), K1, Z11
+	VMULPS      Z1, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z5
+	VMOVUPS.Z   (R9)(DX*2), K1, Z10
+	VMOVUPS.Z   (R10)(DX*2), K1, Z11
+	VMULPS      Z2, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z6
+	VMOVUPS.Z   (R9)(BX*1), K1, Z10
+	VMOVUPS.Z   (R10)(BX*1), K1, Z11
+	VMULPS      Z3, Z10, Z10
+	VFMADD231PS Z11, Z10, Z9
+	VMULPS      Z8, Z11, Z11
+	VFMADD231PS Z11, Z10, Z7
+	VMOVUPS     Z9, K1, (R12)
+
+done1831:
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPS        Y8, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X8
+	VADDPS        X8, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VADDPS        Y8, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X8
+	VADDPS        X8, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VADDPS        Y8, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X8
+	VADDPS        X8, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPS        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPS        X8, X7, X7
+	VUNPCKLPS     X5, X4, X8
+	VUNPCKHPS     X5, X4, X4
+	VADDPS        X4, X8, X8
+	VUNPCKLPS     X7, X6, X4
+	VUNPCKHPS     X7, X6, X5
+	VADDPS        X5, X4, X4
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X4, X8, X5
+	VUNPCKHPD     X4, X8, X4
+	VADDPS        X4, X5, X5
+	VCVTPS2PD     X5, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed1828
+	CMPQ          (SP), AX
+	JNE           further1827
+	VXORPS        Y5, Y5, Y5
+	VMOVUPD       Y5, 8(SP)
+
+further1827:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1826
+
+summed1828:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         rstd_base+120(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPS      (R9)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y4, Y4
+	VCVTPD2PSY   Y4, X0
+	VMOVUPS      X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1833
+
+vectors1832:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       (R11), Z3, Z3
+	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1832
+
+rest1833:
+	ADDQ         $0x10, R12
+	JZ           done1834
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done1834:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS 4(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 76(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1836
+
+vectors1835:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       (R11), Z3, Z3
+	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1835
+
+rest1836:
+	ADDQ         $0x10, R12
+	JZ           done1837
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done1837:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS 8(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 80(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1839
+
+vectors1838:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       (R11), Z3, Z3
+	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1838
+
+rest1839:
+	ADDQ         $0x10, R12
+	JZ           done1840
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done1840:
+	MOVQ         AX, R10
+	ANDQ         $0x0000000f, R10
+	SHLQ         $0x02, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS 12(R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSS 84(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x10, R12
+	JL           rest1842
+
+vectors1841:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R10), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       (R11), Z3, Z3
+	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x10, R12
+	JGE          vectors1841
+
+rest1842:
+	ADDQ         $0x10, R12
+	JZ           done1843
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS.Z    (R11), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done1843:
+	MOVQ AX, R9
+	ANDQ $0x0000000f, R9
+	SHLQ $0x02, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ $0x04, CX
+	JMP  rows1824
+
+done1825:
+rows1844:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+128(FP)
+	JG           done1845
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSS (R10)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block1846:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000200, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x10, R12
+	JL      rest1850
+
+vectors1849:
+	VMOVUPS     (R10), Z2
+	VMOVUPS     (R11), Z3
+	VMOVUPS     (BX), Z4
+	VMOVUPS     (R9), Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x10, R12
+	JGE         vectors1849
+
+rest1850:
+	ADDQ        $0x10, R12
+	JZ          done1851
+	VMOVUPS.Z   (R10), K1, Z2
+	VMOVUPS.Z   (R11), K1, Z3
+	VMOVUPS.Z   (BX), K1, Z4
+	VMOVUPS.Z   (R9), K1, Z5
+	VMULPS      Z0, Z4, Z4
+	VFMADD231PS Z5, Z4, Z3
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z5, Z4, Z1
+	VMOVUPS     Z3, K1, (R11)
+
+done1851:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPS        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPS        X2, X1, X1
+	VUNPCKLPS     X1, X1, X2
+	VUNPCKHPS     X1, X1, X1
+	VADDPS        X1, X2, X2
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X2, X2, X1
+	VUNPCKHPD     X2, X2, X2
+	VADDPS        X2, X1, X1
+	VCVTPS2PD     X1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed1848
+	CMPQ          (SP), AX
+	JNE           further1847
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+
+further1847:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block1846
+
+summed1848:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         rstd_base+120(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSS       (BX)(CX*4), X0
+	VCVTPS2PD    X0, Y0
+	VMULPD       Y0, Y1, Y1
+	VCVTPD2PSY   Y1, X0
+	VMOVSS       X0, 72(SP)
+	VCVTPS2PD    X0, Y0
+	MOVQ         DX, BX
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSS (R9)(CX*4), Z0
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSS 72(SP), Z1
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x10, R11
+	JL           rest1853
+
+vectors1852:
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMULPS       (R9), Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VADDPS       (R10), Z3, Z3
+	VMOVUPS      Z3, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x10, R11
+	JGE          vectors1852
+
+rest1853:
+	ADDQ         $0x10, R11
+	JZ           done1854
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R9), K1, Z4
+	VMULPS       Z4, Z3, Z3
+	VFNMADD231PS Z2, Z1, Z3
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS.Z    (R10), K1, Z0
+	VADDPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (R8)
+
+done1854:
+	MOVQ AX, BX
+	ANDQ $0x0000000f, BX
+	SHLQ $0x02, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	ADDQ $0x01, CX
+	JMP  rows1844
+
+done1845:
+done1805:
 	VZEROUPPER
 	RET
 
@@ -19100,10 +31593,10 @@ TEXT ·columnSumsF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows1076:
+rows1855:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1077
+	JG   done1856
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -19115,9 +31608,9 @@ rows1076:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1079
+	JL   rest1858
 
-vectors1078:
+vectors1857:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R10), Z2
@@ -19173,11 +31666,11 @@ vectors1078:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x10, R13
-	JGE         vectors1078
+	JGE         vectors1857
 
-rest1079:
+rest1858:
 	ADDQ        $0x10, R13
-	JZ          done1080
+	JZ          done1859
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -19228,28 +31721,28 @@ rest1079:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done1080:
+done1859:
 	MOVQ AX, DI
 	ANDQ $-16, DI
 	SHLQ $0x02, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows1076
+	JMP  rows1855
 
-done1077:
-rows1081:
+done1856:
+rows1860:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1082
+	JG   done1861
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest1084
+	JL   rest1863
 
-vectors1083:
+vectors1862:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R8), Z2
@@ -19266,11 +31759,11 @@ vectors1083:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x10, R9
-	JGE         vectors1083
+	JGE         vectors1862
 
-rest1084:
+rest1863:
 	ADDQ        $0x10, R9
-	JZ          done1085
+	JZ          done1864
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R8), K1, Z2
@@ -19285,16 +31778,16 @@ rest1084:
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (DI)
 
-done1085:
+done1864:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1081
+	JMP  rows1860
 
-done1082:
+done1861:
 	VZEROUPPER
 	RET
 
@@ -19313,21 +31806,21 @@ TEXT ·columnNormF32AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1086
+	JE    plain1865
 	XORQ  CX, CX
 
-rows1088:
+rows1867:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1089
+	JG   done1868
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1091
+	JL   rest1870
 
-vectors1090:
+vectors1869:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -19341,9 +31834,9 @@ vectors1090:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors1090
+	JGE         vectors1869
 
-rest1091:
+rest1870:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -19352,27 +31845,27 @@ rest1091:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1088
+	JMP  rows1867
 
-done1089:
+done1868:
 	SFENCE
-	JMP done1087
+	JMP done1866
 
-plain1086:
+plain1865:
 	XORQ CX, CX
 
-rows1093:
+rows1872:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1094
+	JG   done1873
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1096
+	JL   rest1875
 
-vectors1095:
+vectors1874:
 	VMOVUPS     (R8), Z0
 	VMOVUPS     (R9), Z1
 	VMOVUPS     (R10), Z2
@@ -19398,11 +31891,11 @@ vectors1095:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors1095
+	JGE         vectors1874
 
-rest1096:
+rest1875:
 	ADDQ        $0x10, R11
-	JZ          done1097
+	JZ          done1876
 	VMOVUPS.Z   (R8), K1, Z0
 	VMOVUPS.Z   (R9), K1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -19423,7 +31916,7 @@ rest1096:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)(BX*1)
 
-done1097:
+done1876:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -19432,21 +31925,21 @@ done1097:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1093
+	JMP  rows1872
 
-done1094:
-rows1098:
+done1873:
+rows1877:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1099
+	JG   done1878
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1101
+	JL   rest1880
 
-vectors1100:
+vectors1879:
 	VMOVUPS     (BX), Z0
 	VMOVUPS     (R8), Z1
 	VMOVUPS     (R9), Z2
@@ -19460,11 +31953,11 @@ vectors1100:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x10, R10
-	JGE         vectors1100
+	JGE         vectors1879
 
-rest1101:
+rest1880:
 	ADDQ        $0x10, R10
-	JZ          done1102
+	JZ          done1881
 	VMOVUPS.Z   (BX), K1, Z0
 	VMOVUPS.Z   (R8), K1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -19473,7 +31966,7 @@ rest1101:
 	VFMADD213PS Z2, Z1, Z3
 	VMOVUPS     Z3, K1, (SI)
 
-done1102:
+done1881:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -19482,10 +31975,10 @@ done1102:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1098
+	JMP  rows1877
 
-done1099:
-done1087:
+done1878:
+done1866:
 	VZEROUPPER
 	RET
 
@@ -19505,10 +31998,10 @@ TEXT ·columnGradientSumsF32AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows1103:
+rows1882:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1104
+	JG   done1883
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -19519,9 +32012,9 @@ rows1103:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest1106
+	JL   rest1885
 
-vectors1105:
+vectors1884:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R10), Z2
@@ -19571,11 +32064,11 @@ vectors1105:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x10, R14
-	JGE         vectors1105
+	JGE         vectors1884
 
-rest1106:
+rest1885:
 	ADDQ        $0x10, R14
-	JZ          done1107
+	JZ          done1886
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R10), K1, Z2
@@ -19619,7 +32112,7 @@ rest1106:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done1107:
+done1886:
 	MOVQ AX, R8
 	ANDQ $-16, R8
 	SHLQ $0x02, R8
@@ -19628,22 +32121,22 @@ done1107:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1103
+	JMP  rows1882
 
-done1104:
-rows1108:
+done1883:
+rows1887:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1109
+	JG   done1888
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1111
+	JL   rest1890
 
-vectors1110:
+vectors1889:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS     (R9), Z2
@@ -19665,11 +32158,11 @@ vectors1110:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x10, R11
-	JGE         vectors1110
+	JGE         vectors1889
 
-rest1111:
+rest1890:
 	ADDQ        $0x10, R11
-	JZ          done1112
+	JZ          done1891
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPS.Z   (R9), K1, Z2
@@ -19687,7 +32180,7 @@ rest1111:
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     Z1, K1, (R8)
 
-done1112:
+done1891:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -19696,9 +32189,9 @@ done1112:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1108
+	JMP  rows1887
 
-done1109:
+done1888:
 	VZEROUPPER
 	RET
 
@@ -19718,13 +32211,13 @@ TEXT ·columnNormBackwardF32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1113
+	JE    plain1892
 	XORQ  CX, CX
 
-rows1115:
+rows1894:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1116
+	JG   done1895
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -19732,9 +32225,9 @@ rows1115:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1118
+	JL   rest1897
 
-vectors1117:
+vectors1896:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -19758,9 +32251,9 @@ vectors1117:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors1117
+	JGE          vectors1896
 
-rest1118:
+rest1897:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -19771,19 +32264,19 @@ rest1118:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1115
+	JMP  rows1894
 
-done1116:
+done1895:
 	SFENCE
-	JMP done1114
+	JMP done1893
 
-plain1113:
+plain1892:
 	XORQ CX, CX
 
-rows1120:
+rows1899:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1121
+	JG   done1900
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -19791,9 +32284,9 @@ rows1120:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x10, R14
-	JL   rest1123
+	JL   rest1902
 
-vectors1122:
+vectors1901:
 	VMOVUPS      (R9), Z0
 	VMOVUPS      (R10), Z1
 	VMOVUPS      (R11), Z2
@@ -19836,11 +32329,11 @@ vectors1122:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x10, R14
-	JGE          vectors1122
+	JGE          vectors1901
 
-rest1123:
+rest1902:
 	ADDQ         $0x10, R14
-	JZ           done1124
+	JZ           done1903
 	VMOVUPS.Z    (R9), K1, Z0
 	VMOVUPS.Z    (R10), K1, Z1
 	VMOVUPS.Z    (R11), K1, Z2
@@ -19875,7 +32368,7 @@ rest1123:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)(BX*1)
 
-done1124:
+done1903:
 	MOVQ AX, R9
 	ANDQ $-16, R9
 	SHLQ $0x02, R9
@@ -19886,13 +32379,13 @@ done1124:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1120
+	JMP  rows1899
 
-done1121:
-rows1125:
+done1900:
+rows1904:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1126
+	JG   done1905
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -19900,9 +32393,9 @@ rows1125:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x10, R13
-	JL   rest1128
+	JL   rest1907
 
-vectors1127:
+vectors1906:
 	VMOVUPS      (BX), Z0
 	VMOVUPS      (R9), Z1
 	VMOVUPS      (R10), Z2
@@ -19924,11 +32417,11 @@ vectors1127:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x10, R13
-	JGE          vectors1127
+	JGE          vectors1906
 
-rest1128:
+rest1907:
 	ADDQ         $0x10, R13
-	JZ           done1129
+	JZ           done1908
 	VMOVUPS.Z    (BX), K1, Z0
 	VMOVUPS.Z    (R9), K1, Z1
 	VMOVUPS.Z    (R10), K1, Z2
@@ -19942,7 +32435,7 @@ rest1128:
 	VFNMADD231PS Z5, Z4, Z6
 	VMOVUPS      Z6, K1, (SI)
 
-done1129:
+done1908:
 	MOVQ AX, BX
 	ANDQ $-16, BX
 	SHLQ $0x02, BX
@@ -19953,10 +32446,10 @@ done1129:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1125
+	JMP  rows1904
 
-done1126:
-done1114:
+done1905:
+done1893:
 	VZEROUPPER
 	RET
 
@@ -19968,10 +32461,10 @@ TEXT ·accumulateF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1130:
+loop1909:
 	LEAQ      32(BX), SI
 	CMPQ      SI, DX
-	JG        done1131
+	JG        done1910
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
@@ -19985,32 +32478,32 @@ loop1130:
 	VADDPD    192(AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, 192(AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1130
+	JMP       loop1909
 
-done1131:
-loop1132:
+done1910:
+loop1911:
 	LEAQ      8(BX), SI
 	CMPQ      SI, DX
-	JG        done1133
+	JG        done1912
 	VCVTPS2PD (CX)(BX*4), Z0
 	VADDPD    (AX)(BX*8), Z0, Z0
 	VMOVUPD   Z0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1132
+	JMP       loop1911
 
-done1133:
-loop1134:
+done1912:
+loop1913:
 	LEAQ      1(BX), SI
 	CMPQ      SI, DX
-	JG        done1135
+	JG        done1914
 	VXORPS    X0, X0, X0
 	VCVTSS2SD (CX)(BX*4), X0, X0
 	VADDSD    (AX)(BX*8), X0, X0
 	VMOVSD    X0, (AX)(BX*8)
 	MOVQ      SI, BX
-	JMP       loop1134
+	JMP       loop1913
 
-done1135:
+done1914:
 	VZEROUPPER
 	RET
 
@@ -20028,23 +32521,23 @@ TEXT ·maxF32AVX512(SB), NOSPLIT, $0-28
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-16, BX
-	JZ           rest1137
+	JZ           rest1916
 
-vectors1136:
+vectors1915:
 	VMOVUPS (AX)(DX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, DX
 	CMPQ    DX, BX
-	JL      vectors1136
+	JL      vectors1915
 
-rest1137:
+rest1916:
 	CMPQ    DX, CX
-	JGE     done1138
+	JGE     done1917
 	VMOVUPS Z0, Z1
 	VMOVUPS (AX)(DX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done1138:
+done1917:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -20085,9 +32578,9 @@ TEXT ·expSumF32AVX512(SB), NOSPLIT, $0-60
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest1140
+	JZ           rest1919
 
-vectors1139:
+vectors1918:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
@@ -20111,11 +32604,11 @@ vectors1139:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors1139
+	JL           vectors1918
 
-rest1140:
+rest1919:
 	CMPQ         BX, DX
-	JGE          done1141
+	JGE          done1920
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
@@ -20139,7 +32632,7 @@ rest1140:
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done1141:
+done1920:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -20197,23 +32690,23 @@ TEXT ·softmaxF32AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-16, SI
-	JZ           rest1143
+	JZ           rest1922
 
-vectors1142:
+vectors1921:
 	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z0, Z1, Z0
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors1142
+	JL      vectors1921
 
-rest1143:
+rest1922:
 	CMPQ    BX, DX
-	JGE     done1144
+	JGE     done1923
 	VMOVUPS Z0, Z1
 	VMOVUPS (CX)(BX*4), K1, Z1
 	VMAXPS  Z0, Z1, Z0
 
-done1144:
+done1923:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPS        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -20240,9 +32733,9 @@ done1144:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest1146
+	JZ            rest1925
 
-vectors1145:
+vectors1924:
 	VMOVUPS      (CX)(BX*4), Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z16
@@ -20266,11 +32759,11 @@ vectors1145:
 	VADDPS       Z16, Z13, Z13
 	ADDQ         $0x00000010, BX
 	CMPQ         BX, SI
-	JL           vectors1145
+	JL           vectors1924
 
-rest1146:
+rest1925:
 	CMPQ         BX, DX
-	JGE          done1147
+	JGE          done1926
 	VMOVUPS.Z    (CX)(BX*4), K1, Z14
 	VSUBPS       Z0, Z14, Z15
 	VADDPS       Z15, Z0, Z0
@@ -20294,7 +32787,7 @@ rest1146:
 	VMOVAPS.Z    Z0, K1, Z0
 	VADDPS       Z0, Z13, Z13
 
-done1147:
+done1926:
 	VEXTRACTF64X4 $0x01, Z13, Y0
 	VADDPS        Y0, Y13, Y13
 	VEXTRACTF32X4 $0x01, Y13, X0
@@ -20310,24 +32803,24 @@ done1147:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-16, BX
-	JZ            rest1149
+	JZ            rest1928
 
-vectors1148:
+vectors1927:
 	VMOVUPS (AX)(CX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(CX*4)
 	ADDQ    $0x00000010, CX
 	CMPQ    CX, BX
-	JL      vectors1148
+	JL      vectors1927
 
-rest1149:
+rest1928:
 	CMPQ      CX, DX
-	JGE       done1150
+	JGE       done1929
 	VMOVUPS.Z (AX)(CX*4), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(CX*4)
 
-done1150:
+done1929:
 	VZEROUPPER
 	RET
 
@@ -20347,9 +32840,9 @@ TEXT ·softmaxBackwardF32AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-16, SI
-	JZ     rest1152
+	JZ     rest1931
 
-vectors1151:
+vectors1930:
 	VMOVUPS       (AX)(BX*4), Z2
 	VMOVUPS       (CX)(BX*4), Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -20362,11 +32855,11 @@ vectors1151:
 	VFMADD231PD   Z4, Z5, Z1
 	ADDQ          $0x00000010, BX
 	CMPQ          BX, SI
-	JL            vectors1151
+	JL            vectors1930
 
-rest1152:
+rest1931:
 	CMPQ          BX, DX
-	JGE           done1153
+	JGE           done1932
 	VMOVUPS.Z     (AX)(BX*4), K1, Z2
 	VMOVUPS.Z     (CX)(BX*4), K1, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y4
@@ -20378,7 +32871,7 @@ rest1152:
 	VFMADD231PD   Z2, Z3, Z0
 	VFMADD231PD   Z4, Z5, Z1
 
-done1153:
+done1932:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -20391,9 +32884,9 @@ done1153:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-16, SI
-	JZ            rest1155
+	JZ            rest1934
 
-vectors1154:
+vectors1933:
 	VMOVUPS (AX)(BX*4), Z1
 	VSUBPS  Z0, Z1, Z1
 	VMOVUPS (CX)(BX*4), Z2
@@ -20401,18 +32894,18 @@ vectors1154:
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	CMPQ    BX, SI
-	JL      vectors1154
+	JL      vectors1933
 
-rest1155:
+rest1934:
 	CMPQ      BX, DX
-	JGE       done1156
+	JGE       done1935
 	VMOVUPS.Z (AX)(BX*4), K1, Z1
 	VSUBPS    Z0, Z1, Z1
 	VMOVUPS.Z (CX)(BX*4), K1, Z0
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-done1156:
+done1935:
 	VZEROUPPER
 	RET
 
@@ -20447,9 +32940,9 @@ TEXT ·geluF32AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-16, DI
-	JZ           rest1158
+	JZ           rest1937
 
-vectors1157:
+vectors1936:
 	VMOVUPS      (DX)(SI*4), Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z18
@@ -20481,11 +32974,11 @@ vectors1157:
 	VMOVUPS      Z17, (AX)(SI*4)
 	ADDQ         $0x00000010, SI
 	CMPQ         SI, DI
-	JL           vectors1157
+	JL           vectors1936
 
-rest1158:
+rest1937:
 	CMPQ         SI, BX
-	JGE          done1159
+	JGE          done1938
 	VMOVUPS.Z    (DX)(SI*4), K1, Z16
 	VMULPS       Z16, Z16, Z17
 	VMOVUPS      Z14, Z14
@@ -20516,7 +33009,7 @@ rest1158:
 	VFNMADD231PS Z2, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)(SI*4)
 
-done1159:
+done1938:
 	VZEROUPPER
 	RET
 
@@ -20545,9 +33038,9 @@ TEXT ·geluBackwardF32AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-16, R8
-	JZ           rest1161
+	JZ           rest1940
 
-vectors1160:
+vectors1939:
 	VMOVUPS     (CX)(DI*4), Z6
 	VMOVUPS     (DX)(DI*4), Z7
 	VMULPS      Z6, Z6, Z8
@@ -20567,11 +33060,11 @@ vectors1160:
 	VMOVUPS     Z7, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	CMPQ        DI, R8
-	JL          vectors1160
+	JL          vectors1939
 
-rest1161:
+rest1940:
 	CMPQ        DI, SI
-	JGE         done1162
+	JGE         done1941
 	VMOVUPS.Z   (CX)(DI*4), K1, Z6
 	VMOVUPS.Z   (DX)(DI*4), K1, Z7
 	VMULPS      Z6, Z6, Z8
@@ -20590,7 +33083,7 @@ rest1161:
 	VMULPS      Z0, Z2, Z2
 	VMOVUPS     Z2, K1, (AX)(DI*4)
 
-done1162:
+done1941:
 	VZEROUPPER
 	RET
 
@@ -20624,17 +33117,17 @@ TEXT ·dyTF32AVX512(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows1163:
+rows1942:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done1164
+	JG   done1943
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x10, R8
-	JL   rest1166
+	JL   rest1945
 
-vectors1165:
+vectors1944:
 	VMOVUPS      (DX), Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -20666,11 +33159,11 @@ vectors1165:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x10, R8
-	JGE          vectors1165
+	JGE          vectors1944
 
-rest1166:
+rest1945:
 	ADDQ         $0x10, R8
-	JZ           done1167
+	JZ           done1946
 	VMOVUPS.Z    (DX), K1, Z14
 	VMULPS       Z12, Z14, Z14
 	VORPS        Z11, Z14, Z15
@@ -20699,16 +33192,16 @@ rest1166:
 	VFMADD213PS  Z16, Z14, Z15
 	VMOVUPS      Z15, K1, (BX)
 
-done1167:
+done1946:
 	MOVQ AX, SI
 	ANDQ $0x0000000f, SI
 	SHLQ $0x02, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows1163
+	JMP  rows1942
 
-done1164:
+done1943:
 	VZEROUPPER
 	RET
 
@@ -20748,18 +33241,18 @@ TEXT ·dyTBackwardF32AVX512(SB), NOSPLIT, $0-168
 	VXORPS       Z16, Z16, Z16
 	XORQ         CX, CX
 
-rows1168:
+rows1947:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done1169
+	JG   done1948
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x10, R10
-	JL   rest1171
+	JL   rest1950
 
-vectors1170:
+vectors1949:
 	VMOVUPS       (DX), Z17
 	VMOVUPS       (BX), Z18
 	VMULPS        Z12, Z17, Z19
@@ -20807,9 +33300,9 @@ vectors1170:
 	ADDQ          $+64, BX
 	ADDQ          $+64, SI
 	TESTQ         $0x00000070, R10
-	JNZ           further1173
+	JNZ           further1952
 	CMPQ          R10, $0x10
-	JL            further1173
+	JL            further1952
 	VEXTRACTF64X4 $0x01, Z15, Y17
 	VCVTPS2PD     Y15, Z15
 	VCVTPS2PD     Y17, Z17
@@ -20817,13 +33310,13 @@ vectors1170:
 	VADDPD        Z17, Z16, Z16
 	VXORPS        Z15, Z15, Z15
 
-further1173:
+further1952:
 	SUBQ $0x10, R10
-	JGE  vectors1170
+	JGE  vectors1949
 
-rest1171:
+rest1950:
 	ADDQ         $0x10, R10
-	JZ           done1172
+	JZ           done1951
 	VMOVUPS.Z    (DX), K1, Z17
 	VMOVUPS.Z    (BX), K1, Z18
 	VMULPS       Z12, Z17, Z19
@@ -20867,7 +33360,7 @@ rest1171:
 	VMULPS       Z14, Z18, Z18
 	VMOVUPS      Z18, K1, (SI)
 
-done1172:
+done1951:
 	VEXTRACTF64X4 $0x01, Z15, Y17
 	VCVTPS2PD     Y15, Z15
 	VCVTPS2PD     Y17, Z17
@@ -20881,9 +33374,9 @@ done1172:
 	ADDQ          DI, BX
 	ADDQ          DI, SI
 	ADDQ          $0x01, CX
-	JMP           rows1168
+	JMP           rows1947
 
-done1169:
+done1948:
 	VEXTRACTF64X4 $0x01, Z16, Y0
 	VADDPD        Y0, Y16, Y16
 	VEXTRACTF32X4 $0x01, Y16, X0
@@ -20927,17 +33420,17 @@ TEXT ·derfF32AVX512(SB), NOSPLIT, $0-136
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows1174:
+rows1953:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+128(FP)
-	JG   done1175
+	JG   done1954
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x10, R9
-	JL   rest1177
+	JL   rest1956
 
-vectors1176:
+vectors1955:
 	VMOVUPS      (DX), Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
@@ -20982,11 +33475,11 @@ vectors1176:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x10, R9
-	JGE          vectors1176
+	JGE          vectors1955
 
-rest1177:
+rest1956:
 	ADDQ         $0x10, R9
-	JZ           done1178
+	JZ           done1957
 	VMOVUPS.Z    (DX), K1, Z14
 	VMOVUPS      Z12, Z15
 	VFMADD231PS  Z11, Z14, Z15
@@ -21027,7 +33520,7 @@ rest1177:
 	VFMADD213PS  Z15, Z14, Z17
 	VMOVUPS      Z17, K1, (BX)
 
-done1178:
+done1957:
 	MOVQ AX, DI
 	ANDQ $0x0000000f, DI
 	SHLQ $0x02, DI
@@ -21035,9 +33528,9 @@ done1178:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows1174
+	JMP  rows1953
 
-done1175:
+done1954:
 	VZEROUPPER
 	RET
 
@@ -21259,18 +33752,18 @@ TEXT ·derfBackwardF32AVX512(SB), NOSPLIT, $0-200
 	VXORPS       Z19, Z19, Z19
 	XORQ         CX, CX
 
-rows1179:
+rows1958:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+176(FP)
-	JG   done1180
+	JG   done1959
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x10, R11
-	JL   rest1182
+	JL   rest1961
 
-vectors1181:
+vectors1960:
 	VMOVUPS       (BX), Z20
 	VMOVUPS       (SI), Z21
 	VMOVUPS       Z14, Z22
@@ -21311,9 +33804,9 @@ vectors1181:
 	ADDQ          $+64, DI
 	ADDQ          $+64, DX
 	TESTQ         $0x00000070, R11
-	JNZ           further1184
+	JNZ           further1963
 	CMPQ          R11, $0x10
-	JL            further1184
+	JL            further1963
 	VEXTRACTF64X4 $0x01, Z16, Y20
 	VCVTPS2PD     Y16, Z16
 	VCVTPS2PD     Y20, Z20
@@ -21327,13 +33820,13 @@ vectors1181:
 	VADDPD        Z20, Z19, Z19
 	VXORPS        Z17, Z17, Z17
 
-further1184:
+further1963:
 	SUBQ $0x10, R11
-	JGE  vectors1181
+	JGE  vectors1960
 
-rest1182:
+rest1961:
 	ADDQ         $0x10, R11
-	JZ           done1183
+	JZ           done1962
 	VMOVUPS.Z    (BX), K1, Z20
 	VMOVUPS.Z    (SI), K1, Z21
 	VMOVUPS      Z14, Z22
@@ -21369,7 +33862,7 @@ rest1182:
 	VMULPS       Z15, Z21, Z21
 	VMOVUPS      Z21, K1, (DI)
 
-done1183:
+done1962:
 	VEXTRACTF64X4 $0x01, Z16, Y20
 	VCVTPS2PD     Y16, Z16
 	VCVTPS2PD     Y20, Z20
@@ -21390,9 +33883,9 @@ done1183:
 	ADDQ          R8, DI
 	ADDQ          R8, DX
 	ADDQ          $0x01, CX
-	JMP           rows1179
+	JMP           rows1958
 
-done1180:
+done1959:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -21465,26 +33958,26 @@ TEXT ·addF64AVX512(SB), NOSPLIT, $0-72
 	XORQ  SI, SI
 	MOVQ  BX, DI
 	ANDQ  $-8, DI
-	JZ    rest1186
+	JZ    rest1965
 
-vectors1185:
+vectors1964:
 	VMOVUPD (CX)(SI*8), Z0
 	VMOVUPD (DX)(SI*8), Z1
 	VADDPD  Z1, Z0, Z0
 	VMOVUPD Z0, (AX)(SI*8)
 	ADDQ    $0x00000008, SI
 	CMPQ    SI, DI
-	JL      vectors1185
+	JL      vectors1964
 
-rest1186:
+rest1965:
 	CMPQ      SI, BX
-	JGE       done1187
+	JGE       done1966
 	VMOVUPD.Z (CX)(SI*8), K1, Z0
 	VMOVUPD.Z (DX)(SI*8), K1, Z1
 	VADDPD    Z1, Z0, Z0
 	VMOVUPD   Z0, K1, (AX)(SI*8)
 
-done1187:
+done1966:
 	VZEROUPPER
 	RET
 
@@ -21503,24 +33996,24 @@ TEXT ·scaleF64AVX512(SB), NOSPLIT, $0-56
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1189
+	JZ           rest1968
 
-vectors1188:
+vectors1967:
 	VMOVUPD (CX)(BX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1188
+	JL      vectors1967
 
-rest1189:
+rest1968:
 	CMPQ      BX, DX
-	JGE       done1190
+	JGE       done1969
 	VMOVUPD.Z (CX)(BX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1190:
+done1969:
 	VZEROUPPER
 	RET
 
@@ -21548,9 +34041,9 @@ TEXT ·adamWF64AVX512(SB), NOSPLIT, $0-160
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1192
+	JZ           rest1971
 
-vectors1191:
+vectors1970:
 	VMOVUPD     (BX)(DI*8), Z8
 	VMULPD      Z3, Z8, Z9
 	VMULPD      Z8, Z9, Z9
@@ -21572,11 +34065,11 @@ vectors1191:
 	VMOVUPD     Z9, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1191
+	JL          vectors1970
 
-rest1192:
+rest1971:
 	CMPQ        DI, SI
-	JGE         done1193
+	JGE         done1972
 	VMOVUPD.Z   (BX)(DI*8), K1, Z8
 	VMULPD      Z3, Z8, Z3
 	VMULPD      Z8, Z3, Z3
@@ -21597,7 +34090,7 @@ rest1192:
 	VSUBPD      Z8, Z0, Z0
 	VMOVUPD     Z0, K1, (AX)(DI*8)
 
-done1193:
+done1972:
 	VZEROUPPER
 	RET
 
@@ -21615,22 +34108,22 @@ TEXT ·sumSquaresF64AVX512(SB), NOSPLIT, $0-32
 	XORQ   DX, DX
 	MOVQ   CX, BX
 	ANDQ   $-8, BX
-	JZ     rest1195
+	JZ     rest1974
 
-vectors1194:
+vectors1973:
 	VMOVUPD     (AX)(DX*8), Z1
 	VFMADD231PD Z1, Z1, Z0
 	ADDQ        $0x00000008, DX
 	CMPQ        DX, BX
-	JL          vectors1194
+	JL          vectors1973
 
-rest1195:
+rest1974:
 	CMPQ        DX, CX
-	JGE         done1196
+	JGE         done1975
 	VMOVUPD.Z   (AX)(DX*8), K1, Z1
 	VFMADD231PD Z1, Z1, Z0
 
-done1196:
+done1975:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -21713,9 +34206,9 @@ TEXT ·tileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R10
 	SHLQ       $0x03, R10
 	TESTQ      AX, AX
-	JZ         done1198
+	JZ         done1977
 
-k1197:
+k1976:
 	VMOVUPD      (R9), Z24
 	VMOVUPD      64(R9), Z25
 	VBROADCASTSD (BX), Z26
@@ -21760,9 +34253,9 @@ k1197:
 	ADDQ         R8, DX
 	ADDQ         R10, R9
 	DECQ         AX
-	JNZ          k1197
+	JNZ          k1976
 
-done1198:
+done1977:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -21798,10 +34291,10 @@ done1198:
 	VMULPD       Z24, Z22, Z22
 	VMULPD       Z24, Z23, Z23
 	VUCOMISD     X25, X26
-	JPS          readCdone1200
-	JEQ          overwrite1199
+	JPS          readCdone1979
+	JEQ          overwrite1978
 
-readCdone1200:
+readCdone1979:
 	VFMADD231PD (DX), Z25, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z25, Z1
@@ -21850,9 +34343,9 @@ readCdone1200:
 	VMOVUPD     Z22, (CX)(AX*2)
 	VFMADD231PD 64(CX)(AX*2), Z25, Z23
 	VMOVUPD     Z23, 64(CX)(AX*2)
-	JMP         done1200
+	JMP         done1979
 
-overwrite1199:
+overwrite1978:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -21878,7 +34371,7 @@ overwrite1199:
 	VMOVUPD Z22, (CX)(AX*2)
 	VMOVUPD Z23, 64(CX)(AX*2)
 
-done1200:
+done1979:
 	VZEROUPPER
 	RET
 
@@ -21918,9 +34411,9 @@ TEXT ·lowTileF64AVX512(SB), NOSPLIT, $0-128
 	MOVQ       ldb+72(FP), R8
 	SHLQ       $0x03, R8
 	TESTQ      AX, AX
-	JZ         done1202
+	JZ         done1981
 
-k1201:
+k1980:
 	VMOVUPD      (DI), Z8
 	VMOVUPD      64(DI), Z9
 	VBROADCASTSD (BX), Z10
@@ -21939,9 +34432,9 @@ k1201:
 	ADDQ         SI, DX
 	ADDQ         R8, DI
 	DECQ         AX
-	JNZ          k1201
+	JNZ          k1980
 
-done1202:
+done1981:
 	MOVQ         ldc+104(FP), AX
 	SHLQ         $0x03, AX
 	LEAQ         (AX)(AX*2), CX
@@ -21959,10 +34452,10 @@ done1202:
 	VMULPD       Z8, Z6, Z6
 	VMULPD       Z8, Z7, Z7
 	VUCOMISD     X9, X10
-	JPS          readCdone1204
-	JEQ          overwrite1203
+	JPS          readCdone1983
+	JEQ          overwrite1982
 
-readCdone1204:
+readCdone1983:
 	VFMADD231PD (DX), Z9, Z0
 	VMOVUPD     Z0, (DX)
 	VFMADD231PD 64(DX), Z9, Z1
@@ -21979,9 +34472,9 @@ readCdone1204:
 	VMOVUPD     Z6, (CX)
 	VFMADD231PD 64(CX), Z9, Z7
 	VMOVUPD     Z7, 64(CX)
-	JMP         done1204
+	JMP         done1983
 
-overwrite1203:
+overwrite1982:
 	VMOVUPD Z0, (DX)
 	VMOVUPD Z1, 64(DX)
 	VMOVUPD Z2, (DX)(AX*1)
@@ -21991,7 +34484,7 @@ overwrite1203:
 	VMOVUPD Z6, (CX)
 	VMOVUPD Z7, 64(CX)
 
-done1204:
+done1983:
 	VZEROUPPER
 	RET
 
@@ -22006,9 +34499,9 @@ TEXT ·transposeF64AVX512(SB), NOSPLIT, $0-72
 	SHLQ $0x03, BX
 	MOVQ n+64(FP), SI
 
-blocks1205:
+blocks1984:
 	SUBQ       $0x00000008, SI
-	JL         done1206
+	JL         done1985
 	MOVQ       CX, DI
 	VMOVUPD    (DI), Z0
 	ADDQ       BX, DI
@@ -22071,9 +34564,9 @@ blocks1205:
 	MOVQ       DX, DI
 	IMUL3Q     $0x00000008, DI, DI
 	ADDQ       DI, AX
-	JMP        blocks1205
+	JMP        blocks1984
 
-done1206:
+done1985:
 	VZEROUPPER
 	RET
 
@@ -22092,7 +34585,7 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $72-177
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+176(FP), $0x00
-	JE      plain1207
+	JE      plain1986
 	MOVQ    DX, BX
 	ADDQ    BX, BX
 	MOVQ    $0x00002000, CX
@@ -22101,12 +34594,12 @@ TEXT ·layerNormF64AVX512(SB), NOSPLIT, $72-177
 	XORQ    CX, CX
 	LEAQ    2(CX), R8
 	CMPQ    R8, rstd_len+152(FP)
-	JG      rest1211
+	JG      rest1990
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block1212:
+block1991:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000200, R11
 	CMPQ    R11, R10
@@ -22114,16 +34607,18 @@ block1212:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R10
-	JL      rest1216
+	JL      rest1995
 
-vectors1215:
-	VADDPD (R9), Z0, Z0
-	VADDPD (R9)(DX*1), Z1, Z1
-	ADDQ   $+64, R9
-	SUBQ   $0x08, R10
-	JGE    vectors1215
+vectors1994:
+	VMOVUPD (R9), Z2
+	VADDPD  Z2, Z0, Z0
+	VMOVUPD (R9)(DX*1), Z2
+	VADDPD  Z2, Z1, Z1
+	ADDQ    $+64, R9
+	SUBQ    $0x08, R10
+	JGE     vectors1994
 
-rest1216:
+rest1995:
 	VEXTRACTF64X4 $0x01, Z0, Y2
 	VADDPD        Y2, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X2
@@ -22138,19 +34633,19 @@ rest1216:
 	VADDPD        X0, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000200
-	JLE           summed1214
+	JLE           summed1993
 	CMPQ          (SP), AX
-	JNE           further1213
+	JNE           further1992
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1213:
+further1992:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1212
+	JG      block1991
 
-summed1214:
+summed1993:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22163,7 +34658,7 @@ summed1214:
 	MOVQ         SI, R9
 	MOVQ         AX, (SP)
 
-block1218:
+block1997:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -22177,9 +34672,9 @@ block1218:
 	VXORPS  Z8, Z8, Z8
 	VXORPS  Z9, Z9, Z9
 	SUBQ    $0x08, R10
-	JL      rest1222
+	JL      rest2001
 
-vectors1221:
+vectors2000:
 	VMOVUPD     (R9), Z10
 	VSUBPD      Z1, Z10, Z10
 	VADDPD      Z10, Z3, Z3
@@ -22190,9 +34685,9 @@ vectors1221:
 	VFMADD231PD Z10, Z10, Z5
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1224
+	JNZ         further2003
 	CMPQ        R10, $0x08
-	JL          further1224
+	JL          further2003
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z6, Z7, Z7
@@ -22202,11 +34697,11 @@ vectors1221:
 	VADDPD      Z5, Z9, Z9
 	VXORPS      Z5, Z5, Z5
 
-further1224:
+further2003:
 	SUBQ $0x08, R10
-	JGE  vectors1221
+	JGE  vectors2000
 
-rest1222:
+rest2001:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z7, Z6, Z6
 	VADDPD        Z8, Z4, Z4
@@ -22238,23 +34733,23 @@ rest1222:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1220
+	JLE           summed1999
 	CMPQ          (SP), AX
-	JNE           further1219
+	JNE           further1998
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1219:
+further1998:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1218
+	JG      block1997
 
-summed1220:
+summed1999:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -22290,10 +34785,10 @@ summed1220:
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
 
-loop1209:
+loop1988:
 	LEAQ         2(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           last1210
+	JG           last1989
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -22306,7 +34801,7 @@ loop1209:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block1225:
+block2004:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000200, R14
 	CMPQ    R14, R13
@@ -22314,11 +34809,13 @@ block1225:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1229
+	JL      rest2008
 
-vectors1228:
-	VADDPD      (R10), Z3, Z3
-	VADDPD      (R10)(DX*1), Z4, Z4
+vectors2007:
+	VMOVUPD     (R10), Z5
+	VADDPD      Z5, Z3, Z3
+	VMOVUPD     (R10)(DX*1), Z5
+	VADDPD      Z5, Z4, Z4
 	PREFETCHT1  (R9)
 	VMOVUPD     (R8), Z5
 	VSUBPD      Z1, Z5, Z5
@@ -22333,9 +34830,9 @@ vectors1228:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R13
-	JGE         vectors1228
+	JGE         vectors2007
 
-rest1229:
+rest2008:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -22350,19 +34847,19 @@ rest1229:
 	VADDPD        X3, X5, X5
 	VINSERTF64X2  $0x01, X5, Y5, Y5
 	CMPQ          AX, $0x00000200
-	JLE           summed1227
+	JLE           summed2006
 	CMPQ          (SP), AX
-	JNE           further1226
+	JNE           further2005
 	VXORPS        Y3, Y3, Y3
 	VMOVUPD       Y3, 8(SP)
 
-further1226:
+further2005:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1225
+	JG      block2004
 
-summed1227:
+summed2006:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22383,7 +34880,7 @@ summed1227:
 	MOVQ         beta_base+72(FP), R12
 	MOVQ         AX, (SP)
 
-block1231:
+block2010:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -22397,9 +34894,9 @@ block1231:
 	VXORPS  Z11, Z11, Z11
 	VXORPS  Z12, Z12, Z12
 	SUBQ    $0x08, R13
-	JL      rest1235
+	JL      rest2014
 
-vectors1234:
+vectors2013:
 	VMOVUPD     (R10), Z13
 	VSUBPD      Z1, Z13, Z13
 	VADDPD      Z13, Z2, Z2
@@ -22422,9 +34919,9 @@ vectors1234:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R13
-	JNZ         further1237
+	JNZ         further2016
 	CMPQ        R13, $0x08
-	JL          further1237
+	JL          further2016
 	VADDPD      Z2, Z0, Z0
 	VXORPS      Z2, Z2, Z2
 	VADDPD      Z9, Z10, Z10
@@ -22434,11 +34931,11 @@ vectors1234:
 	VADDPD      Z8, Z12, Z12
 	VXORPS      Z8, Z8, Z8
 
-further1237:
+further2016:
 	SUBQ $0x08, R13
-	JGE  vectors1234
+	JGE  vectors2013
 
-rest1235:
+rest2014:
 	VADDPD        Z0, Z2, Z2
 	VADDPD        Z10, Z9, Z9
 	VADDPD        Z11, Z7, Z7
@@ -22470,23 +34967,23 @@ rest1235:
 	VADDPD        X7, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1233
+	JLE           summed2012
 	CMPQ          (SP), AX
-	JNE           further1232
+	JNE           further2011
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 8(SP)
 	VXORPS        Y7, Y7, Y7
 	VMOVUPD       Y7, 40(SP)
 
-further1232:
+further2011:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1231
+	JG      block2010
 
-summed1233:
+summed2012:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -22521,9 +35018,9 @@ summed1233:
 	VMOVUPD      X2, (R9)(CX*8)
 	LEAQ         (SI)(DX*2), SI
 	ADDQ         $0x02, CX
-	JMP          loop1209
+	JMP          loop1988
 
-last1210:
+last1989:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -16(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -22534,9 +35031,9 @@ last1210:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1239
+	JL           rest2018
 
-vectors1238:
+vectors2017:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -22548,9 +35045,9 @@ vectors1238:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1238
+	JGE         vectors2017
 
-rest1239:
+rest2018:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
@@ -22561,9 +35058,9 @@ rest1239:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1242
+	JL           rest2021
 
-vectors1241:
+vectors2020:
 	VMOVUPD     (R8), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -22575,33 +35072,34 @@ vectors1241:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R9
-	JGE         vectors1241
+	JGE         vectors2020
 
-rest1242:
-rest1211:
-rows1244:
+rest2021:
+rest1990:
+rows2023:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+152(FP)
-	JG   done1245
+	JG   done2024
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block1246:
+block2025:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000200, R8
 	CMPQ    R8, BX
 	CMOVQLT R8, BX
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x08, BX
-	JL      rest1250
+	JL      rest2029
 
-vectors1249:
-	VADDPD (DX), Z0, Z0
-	ADDQ   $+64, DX
-	SUBQ   $0x08, BX
-	JGE    vectors1249
+vectors2028:
+	VMOVUPD (DX), Z1
+	VADDPD  Z1, Z0, Z0
+	ADDQ    $+64, DX
+	SUBQ    $0x08, BX
+	JGE     vectors2028
 
-rest1250:
+rest2029:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -22612,19 +35110,19 @@ rest1250:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1248
+	JLE           summed2027
 	CMPQ          (SP), AX
-	JNE           further1247
+	JNE           further2026
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1247:
+further2026:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1246
+	JG      block2025
 
-summed1248:
+summed2027:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22636,7 +35134,7 @@ summed1248:
 	MOVQ         SI, DX
 	MOVQ         AX, (SP)
 
-block1252:
+block2031:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, BX
@@ -22646,28 +35144,28 @@ block1252:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, BX
-	JL      rest1256
+	JL      rest2035
 
-vectors1255:
+vectors2034:
 	VMOVUPD     (DX), Z5
 	VSUBPD      Z1, Z5, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1258
+	JNZ         further2037
 	CMPQ        BX, $0x08
-	JL          further1258
+	JL          further2037
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further1258:
+further2037:
 	SUBQ $0x08, BX
-	JGE  vectors1255
+	JGE  vectors2034
 
-rest1256:
+rest2035:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -22689,23 +35187,23 @@ rest1256:
 	VADDPD        X2, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1254
+	JLE           summed2033
 	CMPQ          (SP), AX
-	JNE           further1253
+	JNE           further2032
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further1253:
+further2032:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1252
+	JG      block2031
 
-summed1254:
+summed2033:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -22748,9 +35246,9 @@ summed1254:
 	MOVQ         beta_base+72(FP), BX
 	MOVQ         AX, R8
 	SUBQ         $0x08, R8
-	JL           rest1260
+	JL           rest2039
 
-vectors1259:
+vectors2038:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -22762,27 +35260,27 @@ vectors1259:
 	ADDQ        $+64, DX
 	ADDQ        $+64, BX
 	SUBQ        $0x08, R8
-	JGE         vectors1259
+	JGE         vectors2038
 
-rest1260:
+rest2039:
 	ADDQ $0x01, CX
-	JMP  rows1244
+	JMP  rows2023
 
-done1245:
+done2024:
 	SFENCE
-	JMP done1208
+	JMP done1987
 
-plain1207:
+plain1986:
 	XORQ CX, CX
 
-rows1262:
+rows2041:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+152(FP)
-	JG   done1263
+	JG   done2042
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block1264:
+block2043:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000200, R10
 	CMPQ    R10, R9
@@ -22792,20 +35290,24 @@ block1264:
 	VXORPS  Z2, Z2, Z2
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x08, R9
-	JL      rest1268
+	JL      rest2047
 
-vectors1267:
-	VADDPD (R8), Z0, Z0
-	VADDPD (R8)(DX*1), Z1, Z1
-	VADDPD (R8)(DX*2), Z2, Z2
-	VADDPD (R8)(BX*1), Z3, Z3
-	ADDQ   $+64, R8
-	SUBQ   $0x08, R9
-	JGE    vectors1267
+vectors2046:
+	VMOVUPD (R8), Z4
+	VADDPD  Z4, Z0, Z0
+	VMOVUPD (R8)(DX*1), Z4
+	VADDPD  Z4, Z1, Z1
+	VMOVUPD (R8)(DX*2), Z4
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD (R8)(BX*1), Z4
+	VADDPD  Z4, Z3, Z3
+	ADDQ    $+64, R8
+	SUBQ    $0x08, R9
+	JGE     vectors2046
 
-rest1268:
+rest2047:
 	ADDQ      $0x08, R9
-	JZ        done1269
+	JZ        done2048
 	VMOVUPD.Z (R8), K1, Z4
 	VADDPD    Z4, Z0, Z0
 	VMOVUPD.Z (R8)(DX*1), K1, Z4
@@ -22815,7 +35317,7 @@ rest1268:
 	VMOVUPD.Z (R8)(BX*1), K1, Z4
 	VADDPD    Z4, Z3, Z3
 
-done1269:
+done2048:
 	VEXTRACTF64X4 $0x01, Z0, Y4
 	VADDPD        Y4, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X4
@@ -22842,19 +35344,19 @@ done1269:
 	VADDPD        X1, X0, X0
 	VINSERTF64X2  $0x01, X0, Y4, Y4
 	CMPQ          AX, $0x00000200
-	JLE           summed1266
+	JLE           summed2045
 	CMPQ          (SP), AX
-	JNE           further1265
+	JNE           further2044
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1265:
+further2044:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1264
+	JG      block2043
 
-summed1266:
+summed2045:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -22869,7 +35371,7 @@ summed1266:
 	MOVQ         SI, R8
 	MOVQ         AX, (SP)
 
-block1270:
+block2049:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000100, R10
 	CMPQ    R10, R9
@@ -22891,9 +35393,9 @@ block1270:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x08, R9
-	JL      rest1274
+	JL      rest2053
 
-vectors1273:
+vectors2052:
 	VMOVUPD     (R8), Z20
 	VSUBPD      Z1, Z20, Z20
 	VADDPD      Z20, Z2, Z2
@@ -22912,9 +35414,9 @@ vectors1273:
 	VFMADD231PD Z20, Z20, Z9
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1276
+	JNZ         further2055
 	CMPQ        R9, $0x08
-	JL          further1276
+	JL          further2055
 	VADDPD      Z2, Z0, Z0
 	VXORPS      Z2, Z2, Z2
 	VADDPD      Z10, Z13, Z13
@@ -22932,13 +35434,13 @@ vectors1273:
 	VADDPD      Z9, Z19, Z19
 	VXORPS      Z9, Z9, Z9
 
-further1276:
+further2055:
 	SUBQ $0x08, R9
-	JGE  vectors1273
+	JGE  vectors2052
 
-rest1274:
+rest2053:
 	ADDQ        $0x08, R9
-	JZ          done1275
+	JZ          done2054
 	VMOVUPD.Z   (R8), K1, Z20
 	VSUBPD      Z1, Z20, Z20
 	VMOVAPD.Z   Z20, K1, Z20
@@ -22960,7 +35462,7 @@ rest1274:
 	VADDPD      Z20, Z12, Z12
 	VFMADD231PD Z20, Z20, Z9
 
-done1275:
+done2054:
 	VADDPD        Z0, Z2, Z2
 	VADDPD        Z13, Z10, Z10
 	VADDPD        Z14, Z11, Z11
@@ -23020,23 +35522,23 @@ done1275:
 	VADDPD        X7, X6, X6
 	VINSERTF64X2  $0x01, X6, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1272
+	JLE           summed2051
 	CMPQ          (SP), AX
-	JNE           further1271
+	JNE           further2050
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 8(SP)
 	VXORPS        Y6, Y6, Y6
 	VMOVUPD       Y6, 40(SP)
 
-further1271:
+further2050:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y2, Y2
 	VMOVUPD Y2, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1270
+	JG      block2049
 
-summed1272:
+summed2051:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -23082,9 +35584,9 @@ summed1272:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1278
+	JL           rest2057
 
-vectors1277:
+vectors2056:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23097,11 +35599,11 @@ vectors1277:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1277
+	JGE         vectors2056
 
-rest1278:
+rest2057:
 	ADDQ        $0x08, R11
-	JZ          done1279
+	JZ          done2058
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23110,7 +35612,7 @@ rest1278:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1279:
+done2058:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -23126,9 +35628,9 @@ done1279:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1281
+	JL           rest2060
 
-vectors1280:
+vectors2059:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23141,11 +35643,11 @@ vectors1280:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1280
+	JGE         vectors2059
 
-rest1281:
+rest2060:
 	ADDQ        $0x08, R11
-	JZ          done1282
+	JZ          done2061
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23154,7 +35656,7 @@ rest1281:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1282:
+done2061:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -23170,9 +35672,9 @@ done1282:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1284
+	JL           rest2063
 
-vectors1283:
+vectors2062:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23185,11 +35687,11 @@ vectors1283:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1283
+	JGE         vectors2062
 
-rest1284:
+rest2063:
 	ADDQ        $0x08, R11
-	JZ          done1285
+	JZ          done2064
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23198,7 +35700,7 @@ rest1284:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1285:
+done2064:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -23214,9 +35716,9 @@ done1285:
 	MOVQ         beta_base+72(FP), R10
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1287
+	JL           rest2066
 
-vectors1286:
+vectors2065:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23229,11 +35731,11 @@ vectors1286:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1286
+	JGE         vectors2065
 
-rest1287:
+rest2066:
 	ADDQ        $0x08, R11
-	JZ          done1288
+	JZ          done2067
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23242,45 +35744,46 @@ rest1287:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1288:
+done2067:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1262
+	JMP  rows2041
 
-done1263:
-rows1289:
+done2042:
+rows2068:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+152(FP)
-	JG   done1290
+	JG   done2069
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block1291:
+block2070:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000200, R9
 	CMPQ    R9, R8
 	CMOVQLT R9, R8
 	VXORPS  Z0, Z0, Z0
 	SUBQ    $0x08, R8
-	JL      rest1295
+	JL      rest2074
 
-vectors1294:
-	VADDPD (BX), Z0, Z0
-	ADDQ   $+64, BX
-	SUBQ   $0x08, R8
-	JGE    vectors1294
+vectors2073:
+	VMOVUPD (BX), Z1
+	VADDPD  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	SUBQ    $0x08, R8
+	JGE     vectors2073
 
-rest1295:
+rest2074:
 	ADDQ      $0x08, R8
-	JZ        done1296
+	JZ        done2075
 	VMOVUPD.Z (BX), K1, Z1
 	VADDPD    Z1, Z0, Z0
 
-done1296:
+done2075:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF64X2 $0x01, Y0, X1
@@ -23291,19 +35794,19 @@ done1296:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000200
-	JLE           summed1293
+	JLE           summed2072
 	CMPQ          (SP), AX
-	JNE           further1292
+	JNE           further2071
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1292:
+further2071:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000200, (SP)
-	JG      block1291
+	JG      block2070
 
-summed1293:
+summed2072:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -23315,7 +35818,7 @@ summed1293:
 	MOVQ         SI, BX
 	MOVQ         AX, (SP)
 
-block1297:
+block2076:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -23325,37 +35828,37 @@ block1297:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R8
-	JL      rest1301
+	JL      rest2080
 
-vectors1300:
+vectors2079:
 	VMOVUPD     (BX), Z5
 	VSUBPD      Z1, Z5, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1303
+	JNZ         further2082
 	CMPQ        R8, $0x08
-	JL          further1303
+	JL          further2082
 	VADDPD      Z3, Z0, Z0
 	VXORPS      Z3, Z3, Z3
 	VADDPD      Z2, Z4, Z4
 	VXORPS      Z2, Z2, Z2
 
-further1303:
+further2082:
 	SUBQ $0x08, R8
-	JGE  vectors1300
+	JGE  vectors2079
 
-rest1301:
+rest2080:
 	ADDQ        $0x08, R8
-	JZ          done1302
+	JZ          done2081
 	VMOVUPD.Z   (BX), K1, Z5
 	VSUBPD      Z1, Z5, Z5
 	VMOVAPD.Z   Z5, K1, Z5
 	VADDPD      Z5, Z3, Z3
 	VFMADD231PD Z5, Z5, Z2
 
-done1302:
+done2081:
 	VADDPD        Z0, Z3, Z3
 	VADDPD        Z4, Z2, Z2
 	VEXTRACTF64X4 $0x01, Z3, Y0
@@ -23377,23 +35880,23 @@ done1302:
 	VADDPD        X2, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1299
+	JLE           summed2078
 	CMPQ          (SP), AX
-	JNE           further1298
+	JNE           further2077
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 8(SP)
 	VXORPS        Y2, Y2, Y2
 	VMOVUPD       Y2, 40(SP)
 
-further1298:
+further2077:
 	VADDPD  8(SP), Y0, Y0
 	VMOVUPD Y0, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1297
+	JG      block2076
 
-summed1299:
+summed2078:
 	VXORPD       X1, X1, X1
 	VCVTSI2SDQ   AX, X1, X1
 	VBROADCASTSD X1, Y1
@@ -23437,9 +35940,9 @@ summed1299:
 	MOVQ         beta_base+72(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1305
+	JL           rest2084
 
-vectors1304:
+vectors2083:
 	VMOVUPD     (SI), Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23452,11 +35955,11 @@ vectors1304:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1304
+	JGE         vectors2083
 
-rest1305:
+rest2084:
 	ADDQ        $0x08, R10
-	JZ          done1306
+	JZ          done2085
 	VMOVUPD.Z   (SI), K1, Z3
 	VSUBPD      Z1, Z3, Z3
 	VFMSUB213PD Z2, Z0, Z3
@@ -23465,17 +35968,17 @@ rest1305:
 	VFMADD213PD Z1, Z0, Z3
 	VMOVUPD     Z3, K1, (DI)
 
-done1306:
+done2085:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1289
+	JMP  rows2068
 
-done1290:
-done1208:
+done2069:
+done1987:
 	VZEROUPPER
 	RET
 
@@ -23494,7 +35997,7 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $72-105
 	MOVQ    x_base+24(FP), SI
 	MOVQ    y_base+0(FP), DI
 	CMPB    stream+104(FP), $0x00
-	JE      plain1307
+	JE      plain2086
 	MOVQ    DX, BX
 	MOVQ    $0x00002000, CX
 	CMPQ    BX, CX
@@ -23502,12 +36005,12 @@ TEXT ·rMSNormF64AVX512(SB), NOSPLIT, $72-105
 	XORQ    CX, CX
 	LEAQ    1(CX), R8
 	CMPQ    R8, rstd_len+80(FP)
-	JG      rest1311
+	JG      rest2090
 	MOVQ    SI, R8
 	MOVQ    SI, R9
 	MOVQ    AX, (SP)
 
-block1312:
+block2091:
 	MOVQ    (SP), R10
 	MOVQ    $0x00000100, R11
 	CMPQ    R11, R10
@@ -23515,24 +36018,24 @@ block1312:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R10
-	JL      rest1316
+	JL      rest2095
 
-vectors1315:
+vectors2094:
 	VMOVUPD     (R9), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R10
-	JNZ         further1318
+	JNZ         further2097
 	CMPQ        R10, $0x08
-	JL          further1318
+	JL          further2097
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1318:
+further2097:
 	SUBQ $0x08, R10
-	JGE  vectors1315
+	JGE  vectors2094
 
-rest1316:
+rest2095:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -23544,19 +36047,19 @@ rest1316:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1314
+	JLE           summed2093
 	CMPQ          (SP), AX
-	JNE           further1313
+	JNE           further2092
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1313:
+further2092:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1312
+	JG      block2091
 
-summed1314:
+summed2093:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -23571,10 +36074,10 @@ summed1314:
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
 
-loop1309:
+loop2088:
 	LEAQ         1(CX), R9
 	CMPQ         R9, rstd_len+80(FP)
-	JG           last1310
+	JG           last2089
 	LEAQ         (SI)(BX*1), R9
 	MOVQ         SI, R10
 	MOVQ         rstd_base+72(FP), R11
@@ -23582,7 +36085,7 @@ loop1309:
 	MOVQ         gamma_base+48(FP), R11
 	MOVQ         AX, (SP)
 
-block1319:
+block2098:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
@@ -23590,9 +36093,9 @@ block1319:
 	VXORPS  Z1, Z1, Z1
 	VXORPS  Z2, Z2, Z2
 	SUBQ    $0x08, R12
-	JL      rest1323
+	JL      rest2102
 
-vectors1322:
+vectors2101:
 	VMOVUPD     (R10), Z3
 	VFMADD231PD Z3, Z3, Z1
 	PREFETCHT1  (R9)
@@ -23606,17 +36109,17 @@ vectors1322:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R9
 	TESTQ       $0x00000038, R12
-	JNZ         further1325
+	JNZ         further2104
 	CMPQ        R12, $0x08
-	JL          further1325
+	JL          further2104
 	VADDPD      Z1, Z2, Z2
 	VXORPS      Z1, Z1, Z1
 
-further1325:
+further2104:
 	SUBQ $0x08, R12
-	JGE  vectors1322
+	JGE  vectors2101
 
-rest1323:
+rest2102:
 	VADDPD        Z2, Z1, Z1
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
@@ -23628,19 +36131,19 @@ rest1323:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1321
+	JLE           summed2100
 	CMPQ          (SP), AX
-	JNE           further1320
+	JNE           further2099
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1320:
+further2099:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1319
+	JG      block2098
 
-summed1321:
+summed2100:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -23654,17 +36157,17 @@ summed1321:
 	VMOVSD       X0, (R9)(CX*8)
 	LEAQ         (SI)(DX*1), SI
 	ADDQ         $0x01, CX
-	JMP          loop1309
+	JMP          loop2088
 
-last1310:
+last2089:
 	MOVQ         rstd_base+72(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1327
+	JL           rest2106
 
-vectors1326:
+vectors2105:
 	VMOVUPD  (R8), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -23673,18 +36176,18 @@ vectors1326:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1326
+	JGE      vectors2105
 
-rest1327:
-rest1311:
-rows1329:
+rest2106:
+rest2090:
+rows2108:
 	LEAQ 1(CX), DX
 	CMPQ DX, rstd_len+80(FP)
-	JG   done1330
+	JG   done2109
 	MOVQ SI, DX
 	MOVQ AX, (SP)
 
-block1331:
+block2110:
 	MOVQ    (SP), BX
 	MOVQ    $0x00000100, R8
 	CMPQ    R8, BX
@@ -23692,24 +36195,24 @@ block1331:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, BX
-	JL      rest1335
+	JL      rest2114
 
-vectors1334:
+vectors2113:
 	VMOVUPD     (DX), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, DX
 	TESTQ       $0x00000038, BX
-	JNZ         further1337
+	JNZ         further2116
 	CMPQ        BX, $0x08
-	JL          further1337
+	JL          further2116
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1337:
+further2116:
 	SUBQ $0x08, BX
-	JGE  vectors1334
+	JGE  vectors2113
 
-rest1335:
+rest2114:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -23721,19 +36224,19 @@ rest1335:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1333
+	JLE           summed2112
 	CMPQ          (SP), AX
-	JNE           further1332
+	JNE           further2111
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1332:
+further2111:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1331
+	JG      block2110
 
-summed1333:
+summed2112:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -23750,9 +36253,9 @@ summed1333:
 	MOVQ         gamma_base+48(FP), DX
 	MOVQ         AX, BX
 	SUBQ         $0x08, BX
-	JL           rest1339
+	JL           rest2118
 
-vectors1338:
+vectors2117:
 	VMOVUPD  (SI), Z1
 	VMULPD   Z0, Z1, Z1
 	VMULPD   (DX), Z1, Z1
@@ -23761,27 +36264,27 @@ vectors1338:
 	ADDQ     $+64, DI
 	ADDQ     $+64, DX
 	SUBQ     $0x08, BX
-	JGE      vectors1338
+	JGE      vectors2117
 
-rest1339:
+rest2118:
 	ADDQ $0x01, CX
-	JMP  rows1329
+	JMP  rows2108
 
-done1330:
+done2109:
 	SFENCE
-	JMP done1308
+	JMP done2087
 
-plain1307:
+plain2086:
 	XORQ CX, CX
 
-rows1341:
+rows2120:
 	LEAQ 4(CX), R8
 	CMPQ R8, rstd_len+80(FP)
-	JG   done1342
+	JG   done2121
 	MOVQ SI, R8
 	MOVQ AX, (SP)
 
-block1343:
+block2122:
 	MOVQ    (SP), R9
 	MOVQ    $0x00000100, R10
 	CMPQ    R10, R9
@@ -23795,9 +36298,9 @@ block1343:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x08, R9
-	JL      rest1347
+	JL      rest2126
 
-vectors1346:
+vectors2125:
 	VMOVUPD     (R8), Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD     (R8)(DX*1), Z8
@@ -23808,9 +36311,9 @@ vectors1346:
 	VFMADD231PD Z8, Z8, Z3
 	ADDQ        $+64, R8
 	TESTQ       $0x00000038, R9
-	JNZ         further1349
+	JNZ         further2128
 	CMPQ        R9, $0x08
-	JL          further1349
+	JL          further2128
 	VADDPD      Z0, Z4, Z4
 	VXORPS      Z0, Z0, Z0
 	VADDPD      Z1, Z5, Z5
@@ -23820,13 +36323,13 @@ vectors1346:
 	VADDPD      Z3, Z7, Z7
 	VXORPS      Z3, Z3, Z3
 
-further1349:
+further2128:
 	SUBQ $0x08, R9
-	JGE  vectors1346
+	JGE  vectors2125
 
-rest1347:
+rest2126:
 	ADDQ        $0x08, R9
-	JZ          done1348
+	JZ          done2127
 	VMOVUPD.Z   (R8), K1, Z8
 	VFMADD231PD Z8, Z8, Z0
 	VMOVUPD.Z   (R8)(DX*1), K1, Z8
@@ -23836,7 +36339,7 @@ rest1347:
 	VMOVUPD.Z   (R8)(BX*1), K1, Z8
 	VFMADD231PD Z8, Z8, Z3
 
-done1348:
+done2127:
 	VADDPD        Z4, Z0, Z0
 	VADDPD        Z5, Z1, Z1
 	VADDPD        Z6, Z2, Z2
@@ -23867,19 +36370,19 @@ done1348:
 	VADDPD        X1, X0, X0
 	VINSERTF64X2  $0x01, X0, Y4, Y4
 	CMPQ          AX, $0x00000100
-	JLE           summed1345
+	JLE           summed2124
 	CMPQ          (SP), AX
-	JNE           further1344
+	JNE           further2123
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1344:
+further2123:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1343
+	JG      block2122
 
-summed1345:
+summed2124:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -23899,9 +36402,9 @@ summed1345:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1351
+	JL           rest2130
 
-vectors1350:
+vectors2129:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -23911,18 +36414,18 @@ vectors1350:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1350
+	JGE        vectors2129
 
-rest1351:
+rest2130:
 	ADDQ      $0x08, R10
-	JZ        done1352
+	JZ        done2131
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1352:
+done2131:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -23933,9 +36436,9 @@ done1352:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1354
+	JL           rest2133
 
-vectors1353:
+vectors2132:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -23945,18 +36448,18 @@ vectors1353:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1353
+	JGE        vectors2132
 
-rest1354:
+rest2133:
 	ADDQ      $0x08, R10
-	JZ        done1355
+	JZ        done2134
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1355:
+done2134:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -23967,9 +36470,9 @@ done1355:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1357
+	JL           rest2136
 
-vectors1356:
+vectors2135:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -23979,18 +36482,18 @@ vectors1356:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1356
+	JGE        vectors2135
 
-rest1357:
+rest2136:
 	ADDQ      $0x08, R10
-	JZ        done1358
+	JZ        done2137
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1358:
+done2137:
 	MOVQ         AX, R9
 	ANDQ         $0x00000007, R9
 	SHLQ         $0x03, R9
@@ -24001,9 +36504,9 @@ done1358:
 	MOVQ         gamma_base+48(FP), R9
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1360
+	JL           rest2139
 
-vectors1359:
+vectors2138:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R9), Z1, Z1
@@ -24013,35 +36516,35 @@ vectors1359:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R9
 	SUBQ       $0x08, R10
-	JGE        vectors1359
+	JGE        vectors2138
 
-rest1360:
+rest2139:
 	ADDQ      $0x08, R10
-	JZ        done1361
+	JZ        done2140
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R9), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1361:
+done2140:
 	MOVQ AX, R8
 	ANDQ $0x00000007, R8
 	SHLQ $0x03, R8
 	ADDQ R8, SI
 	ADDQ R8, DI
 	ADDQ $0x04, CX
-	JMP  rows1341
+	JMP  rows2120
 
-done1342:
-rows1362:
+done2121:
+rows2141:
 	LEAQ 1(CX), BX
 	CMPQ BX, rstd_len+80(FP)
-	JG   done1363
+	JG   done2142
 	MOVQ SI, BX
 	MOVQ AX, (SP)
 
-block1364:
+block2143:
 	MOVQ    (SP), R8
 	MOVQ    $0x00000100, R9
 	CMPQ    R9, R8
@@ -24049,30 +36552,30 @@ block1364:
 	VXORPS  Z0, Z0, Z0
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R8
-	JL      rest1368
+	JL      rest2147
 
-vectors1367:
+vectors2146:
 	VMOVUPD     (BX), Z2
 	VFMADD231PD Z2, Z2, Z0
 	ADDQ        $+64, BX
 	TESTQ       $0x00000038, R8
-	JNZ         further1370
+	JNZ         further2149
 	CMPQ        R8, $0x08
-	JL          further1370
+	JL          further2149
 	VADDPD      Z0, Z1, Z1
 	VXORPS      Z0, Z0, Z0
 
-further1370:
+further2149:
 	SUBQ $0x08, R8
-	JGE  vectors1367
+	JGE  vectors2146
 
-rest1368:
+rest2147:
 	ADDQ        $0x08, R8
-	JZ          done1369
+	JZ          done2148
 	VMOVUPD.Z   (BX), K1, Z2
 	VFMADD231PD Z2, Z2, Z0
 
-done1369:
+done2148:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -24084,19 +36587,19 @@ done1369:
 	VADDPD        X0, X1, X1
 	VINSERTF64X2  $0x01, X1, Y1, Y1
 	CMPQ          AX, $0x00000100
-	JLE           summed1366
+	JLE           summed2145
 	CMPQ          (SP), AX
-	JNE           further1365
+	JNE           further2144
 	VXORPS        Y0, Y0, Y0
 	VMOVUPD       Y0, 8(SP)
 
-further1365:
+further2144:
 	VADDPD  8(SP), Y1, Y1
 	VMOVUPD Y1, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1364
+	JG      block2143
 
-summed1366:
+summed2145:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -24114,9 +36617,9 @@ summed1366:
 	MOVQ         gamma_base+48(FP), R8
 	MOVQ         AX, R9
 	SUBQ         $0x08, R9
-	JL           rest1372
+	JL           rest2151
 
-vectors1371:
+vectors2150:
 	VMOVUPD    (SI), Z1
 	VMULPD     Z0, Z1, Z1
 	VMULPD     (R8), Z1, Z1
@@ -24126,28 +36629,2278 @@ vectors1371:
 	ADDQ       $+64, DI
 	ADDQ       $+64, R8
 	SUBQ       $0x08, R9
-	JGE        vectors1371
+	JGE        vectors2150
 
-rest1372:
+rest2151:
 	ADDQ      $0x08, R9
-	JZ        done1373
+	JZ        done2152
 	VMOVUPD.Z (SI), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD.Z (R8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (DI)
 
-done1373:
+done2152:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
 	ADDQ BX, SI
 	ADDQ BX, DI
 	ADDQ $0x01, CX
-	JMP  rows1362
+	JMP  rows2141
 
-done1363:
-done1308:
+done2142:
+done2087:
+	VZEROUPPER
+	RET
+
+// func layerNormOfSumF64AVX512(y []float64, x []float64, a []float64, b []float64, gamma []float64, beta []float64, mean []float64, shift []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·layerNormOfSumF64AVX512(SB), NOSPLIT, $72-225
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+224(FP), $0x00
+	JE      plain2153
+	MOVQ    DX, CX
+	ADDQ    CX, CX
+	MOVQ    $0x00002000, BX
+	CMPQ    CX, BX
+	CMOVQCS BX, CX
+	XORQ    CX, CX
+	LEAQ    2(CX), BX
+	CMPQ    BX, rstd_len+200(FP)
+	JG      rest2157
+	MOVQ    SI, BX
+	MOVQ    SI, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block2158:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R11
+	JL      rest2162
+
+vectors2161:
+	VMOVUPD (R9), Z2
+	VADDPD  (R10), Z2, Z2
+	VMOVUPD Z2, (R8)
+	VADDPD  Z2, Z0, Z0
+	VMOVUPD (R9)(DX*1), Z2
+	VADDPD  (R10)(DX*1), Z2, Z2
+	VMOVUPD Z2, (R8)(DX*1)
+	VADDPD  Z2, Z1, Z1
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x08, R11
+	JGE     vectors2161
+
+rest2162:
+	VEXTRACTF64X4 $0x01, Z0, Y2
+	VADDPD        Y2, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X2
+	VADDPD        X2, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X0, X2
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000200
+	JLE           summed2160
+	CMPQ          (SP), AX
+	JNE           further2159
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2159:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block2158
+
+summed2160:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X2, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z1
+	VBROADCASTSD 8(R8)(CX*8), Z2
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block2164:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	SUBQ    $0x08, R9
+	JL      rest2168
+
+vectors2167:
+	VMOVUPD     (R8), Z10
+	VSUBPD      Z1, Z10, Z10
+	VADDPD      Z10, Z3, Z3
+	VFMADD231PD Z10, Z10, Z4
+	VMOVUPD     (R8)(DX*1), Z10
+	VSUBPD      Z2, Z10, Z10
+	VADDPD      Z10, Z6, Z6
+	VFMADD231PD Z10, Z10, Z5
+	ADDQ        $+64, R8
+	TESTQ       $0x00000038, R9
+	JNZ         further2170
+	CMPQ        R9, $0x08
+	JL          further2170
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z6, Z7, Z7
+	VXORPS      Z6, Z6, Z6
+	VADDPD      Z4, Z8, Z8
+	VXORPS      Z4, Z4, Z4
+	VADDPD      Z5, Z9, Z9
+	VXORPS      Z5, Z5, Z5
+
+further2170:
+	SUBQ $0x08, R9
+	JGE  vectors2167
+
+rest2168:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z7, Z6, Z6
+	VADDPD        Z8, Z4, Z4
+	VADDPD        Z9, Z5, Z5
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPD        Y0, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X0
+	VADDPD        X0, X6, X6
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X6, X3, X0
+	VUNPCKHPD     X6, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y3
+	VADDPD        Y3, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X3
+	VADDPD        X3, X5, X5
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X5, X4, X3
+	VUNPCKHPD     X5, X4, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed2166
+	CMPQ          (SP), AX
+	JNE           further2165
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
+
+further2165:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2164
+
+summed2166:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y3, Y3
+	VXORPS       Y2, Y2, Y2
+	VMAXPD       Y3, Y2, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y2
+	VMULPD       Y2, Y1, Y1
+	VMOVUPD      Y0, Y2
+	VCMPPD       $0x15, Y3, Y1, K1
+	VMOVAPD.Z    Y2, K1, Y2
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y3, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VMOVUPD      X1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y3, Y3, Y3
+	VMOVUPD      (R8)(CX*8), X3
+	VADDPD       Y3, Y2, Y2
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X2, (R8)(CX*8)
+	VSUBPD       Y2, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y1, Y3, Y3
+	MOVQ         shift_base+168(FP), R8
+	VMOVUPD      X3, (R8)(CX*8)
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+
+loop2155:
+	LEAQ         2(CX), R8
+	CMPQ         R8, rstd_len+200(FP)
+	JG           last2156
+	MOVQ         SI, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSD -16(R11)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSD -16(R12)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block2171:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000200, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest2175
+
+vectors2174:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Z5
+	VADDPD      (R10), Z5, Z5
+	VMOVUPD     Z5, (R8)
+	VADDPD      Z5, Z3, Z3
+	VMOVUPD     (R9)(DX*1), Z5
+	VADDPD      (R10)(DX*1), Z5, Z5
+	VMOVUPD     Z5, (R8)(DX*1)
+	VADDPD      Z5, Z4, Z4
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VFMSUB213PD Z2, Z0, Z5
+	VMOVUPD     (R11), Z6
+	VFMADD213PD (R12), Z6, Z5
+	VMOVNTPD    Z5, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors2174
+
+rest2175:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPD        Y5, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X5
+	VADDPD        X5, X4, X4
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X4, X3, X5
+	VUNPCKHPD     X4, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	CMPQ          AX, $0x00000200
+	JLE           summed2173
+	CMPQ          (SP), AX
+	JNE           further2172
+	VXORPS        Y3, Y3, Y3
+	VMOVUPD       Y3, 8(SP)
+
+further2172:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block2171
+
+summed2173:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X5, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z1
+	VBROADCASTSD 8(R8)(CX*8), Z3
+	MOVQ         SI, R8
+	MOVQ         rstd_base+192(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z4
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         mean_base+144(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z5
+	MOVQ         shift_base+168(FP), R12
+	VBROADCASTSD -8(R12)(CX*8), Z6
+	MOVQ         beta_base+120(FP), R12
+	MOVQ         AX, (SP)
+
+block2177:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	SUBQ    $0x08, R13
+	JL      rest2181
+
+vectors2180:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R8), Z13
+	VSUBPD      Z1, Z13, Z13
+	VADDPD      Z13, Z2, Z2
+	VFMADD231PD Z13, Z13, Z7
+	VMOVUPD     (R8)(DX*1), Z13
+	VSUBPD      Z3, Z13, Z13
+	VADDPD      Z13, Z9, Z9
+	VFMADD231PD Z13, Z13, Z8
+	VMOVUPD     (BX), Z13
+	VSUBPD      Z5, Z13, Z13
+	VFMSUB213PD Z6, Z4, Z13
+	VMOVUPD     (R11), Z14
+	VFMADD213PD (R12), Z14, Z13
+	VMOVNTPD    Z13, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	TESTQ       $0x00000038, R13
+	JNZ         further2183
+	CMPQ        R13, $0x08
+	JL          further2183
+	VADDPD      Z2, Z0, Z0
+	VXORPS      Z2, Z2, Z2
+	VADDPD      Z9, Z10, Z10
+	VXORPS      Z9, Z9, Z9
+	VADDPD      Z7, Z11, Z11
+	VXORPS      Z7, Z7, Z7
+	VADDPD      Z8, Z12, Z12
+	VXORPS      Z8, Z8, Z8
+
+further2183:
+	SUBQ $0x08, R13
+	JGE  vectors2180
+
+rest2181:
+	VADDPD        Z0, Z2, Z2
+	VADDPD        Z10, Z9, Z9
+	VADDPD        Z11, Z7, Z7
+	VADDPD        Z12, Z8, Z8
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VEXTRACTF64X4 $0x01, Z9, Y0
+	VADDPD        Y0, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X0
+	VADDPD        X0, X9, X9
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X9, X2, X0
+	VUNPCKHPD     X9, X2, X2
+	VADDPD        X2, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z7, Y2
+	VADDPD        Y2, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X2
+	VADDPD        X2, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VADDPD        Y2, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X2
+	VADDPD        X2, X8, X8
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X8, X7, X2
+	VUNPCKHPD     X8, X7, X7
+	VADDPD        X7, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed2179
+	CMPQ          (SP), AX
+	JNE           further2178
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 8(SP)
+	VXORPS        Y7, Y7, Y7
+	VMOVUPD       Y7, 40(SP)
+
+further2178:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2177
+
+summed2179:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K1
+	VMOVAPD.Z    Y3, K1, Y3
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VMOVUPD      X1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), X2
+	VADDPD       Y2, Y3, Y5
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      X5, (R8)(CX*8)
+	VSUBPD       Y5, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+168(FP), R8
+	VMOVUPD      X2, (R8)(CX*8)
+	LEAQ         (SI)(DX*2), SI
+	ADDQ         $0x02, CX
+	JMP          loop2155
+
+last2156:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD -16(R8)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD -16(R9)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD -16(R9)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2185
+
+vectors2184:
+	VMOVUPD     (BX), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors2184
+
+rest2185:
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD -8(R8)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD -8(R9)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2188
+
+vectors2187:
+	VMOVUPD     (BX), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors2187
+
+rest2188:
+rest2157:
+rows2190:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+200(FP)
+	JG    done2191
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block2192:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x08, R10
+	JL      rest2196
+
+vectors2195:
+	VMOVUPD (R8), Z1
+	VADDPD  (R9), Z1, Z1
+	VMOVUPD Z1, (BX)
+	VADDPD  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	SUBQ    $0x08, R10
+	JGE     vectors2195
+
+rest2196:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed2194
+	CMPQ          (SP), AX
+	JNE           further2193
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2193:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block2192
+
+summed2194:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+144(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	MOVQ         mean_base+144(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z1
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block2198:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R8
+	JL      rest2202
+
+vectors2201:
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
+	ADDQ        $+64, BX
+	TESTQ       $0x00000038, R8
+	JNZ         further2204
+	CMPQ        R8, $0x08
+	JL          further2204
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
+
+further2204:
+	SUBQ $0x08, R8
+	JGE  vectors2201
+
+rest2202:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X3, X0
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X2, X3
+	VUNPCKHPD     X2, X2, X2
+	VADDPD        X2, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed2200
+	CMPQ          (SP), AX
+	JNE           further2199
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
+
+further2199:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2198
+
+summed2200:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, K1
+	VMOVAPD.Z    Y1, K1, Y1
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), BX
+	VMOVSD       X2, (BX)(CX*8)
+	MOVQ         mean_base+144(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (BX)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+144(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), BX
+	VMOVSD       X3, (BX)(CX*8)
+	MOVQ         rstd_base+192(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), BX
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest2206
+
+vectors2205:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (BX), Z4
+	VFMADD213PD (R8), Z4, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	SUBQ        $0x08, R9
+	JGE         vectors2205
+
+rest2206:
+	ADDQ $0x01, CX
+	JMP  rows2190
+
+done2191:
+	SFENCE
+	JMP done2154
+
+plain2153:
+	XORQ CX, CX
+
+rows2208:
+	LEAQ  4(CX), R8
+	CMPQ  R8, rstd_len+200(FP)
+	JG    done2209
+	MOVQ  SI, R8
+	MOVQ  a_base+48(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  b_base+72(FP), R10
+	MOVQ  CX, R11
+	IMULQ DX, R11
+	ADDQ  R11, R10
+	MOVQ  AX, (SP)
+
+block2210:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000200, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x08, R11
+	JL      rest2214
+
+vectors2213:
+	VMOVUPD (R9), Z4
+	VADDPD  (R10), Z4, Z4
+	VMOVUPD Z4, (R8)
+	VADDPD  Z4, Z0, Z0
+	VMOVUPD (R9)(DX*1), Z4
+	VADDPD  (R10)(DX*1), Z4, Z4
+	VMOVUPD Z4, (R8)(DX*1)
+	VADDPD  Z4, Z1, Z1
+	VMOVUPD (R9)(DX*2), Z4
+	VADDPD  (R10)(DX*2), Z4, Z4
+	VMOVUPD Z4, (R8)(DX*2)
+	VADDPD  Z4, Z2, Z2
+	VMOVUPD (R9)(BX*1), Z4
+	VADDPD  (R10)(BX*1), Z4, Z4
+	VMOVUPD Z4, (R8)(BX*1)
+	VADDPD  Z4, Z3, Z3
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	ADDQ    $+64, R10
+	SUBQ    $0x08, R11
+	JGE     vectors2213
+
+rest2214:
+	ADDQ      $0x08, R11
+	JZ        done2215
+	VMOVUPD.Z (R9), K1, Z4
+	VMOVUPD.Z (R10), K1, Z5
+	VADDPD    Z5, Z4, Z4
+	VMOVUPD   Z4, K1, (R8)
+	VADDPD    Z4, Z0, Z0
+	VMOVUPD.Z (R9)(DX*1), K1, Z4
+	VMOVUPD.Z (R10)(DX*1), K1, Z5
+	VADDPD    Z5, Z4, Z4
+	VMOVUPD   Z4, K1, (R8)(DX*1)
+	VADDPD    Z4, Z1, Z1
+	VMOVUPD.Z (R9)(DX*2), K1, Z4
+	VMOVUPD.Z (R10)(DX*2), K1, Z5
+	VADDPD    Z5, Z4, Z4
+	VMOVUPD   Z4, K1, (R8)(DX*2)
+	VADDPD    Z4, Z2, Z2
+	VMOVUPD.Z (R9)(BX*1), K1, Z4
+	VMOVUPD.Z (R10)(BX*1), K1, Z5
+	VADDPD    Z5, Z4, Z4
+	VMOVUPD   Z4, K1, (R8)(BX*1)
+	VADDPD    Z4, Z3, Z3
+
+done2215:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X2, X0
+	VUNPCKHPD     X3, X2, X1
+	VADDPD        X1, X0, X0
+	VINSERTF64X2  $0x01, X0, Y4, Y4
+	CMPQ          AX, $0x00000200
+	JLE           summed2212
+	CMPQ          (SP), AX
+	JNE           further2211
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2211:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block2210
+
+summed2212:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      Y4, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z1
+	VBROADCASTSD 8(R8)(CX*8), Z3
+	VBROADCASTSD 16(R8)(CX*8), Z4
+	VBROADCASTSD 24(R8)(CX*8), Z5
+	MOVQ         SI, R8
+	MOVQ         AX, (SP)
+
+block2216:
+	MOVQ    (SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R10, R9
+	CMOVQLT R10, R9
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z10, Z10, Z10
+	VXORPS  Z11, Z11, Z11
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	VXORPS  Z9, Z9, Z9
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x08, R9
+	JL      rest2220
+
+vectors2219:
+	VMOVUPD     (R8), Z20
+	VSUBPD      Z1, Z20, Z20
+	VADDPD      Z20, Z2, Z2
+	VFMADD231PD Z20, Z20, Z6
+	VMOVUPD     (R8)(DX*1), Z20
+	VSUBPD      Z3, Z20, Z20
+	VADDPD      Z20, Z10, Z10
+	VFMADD231PD Z20, Z20, Z7
+	VMOVUPD     (R8)(DX*2), Z20
+	VSUBPD      Z4, Z20, Z20
+	VADDPD      Z20, Z11, Z11
+	VFMADD231PD Z20, Z20, Z8
+	VMOVUPD     (R8)(BX*1), Z20
+	VSUBPD      Z5, Z20, Z20
+	VADDPD      Z20, Z12, Z12
+	VFMADD231PD Z20, Z20, Z9
+	ADDQ        $+64, R8
+	TESTQ       $0x00000038, R9
+	JNZ         further2222
+	CMPQ        R9, $0x08
+	JL          further2222
+	VADDPD      Z2, Z0, Z0
+	VXORPS      Z2, Z2, Z2
+	VADDPD      Z10, Z13, Z13
+	VXORPS      Z10, Z10, Z10
+	VADDPD      Z11, Z14, Z14
+	VXORPS      Z11, Z11, Z11
+	VADDPD      Z12, Z15, Z15
+	VXORPS      Z12, Z12, Z12
+	VADDPD      Z6, Z16, Z16
+	VXORPS      Z6, Z6, Z6
+	VADDPD      Z7, Z17, Z17
+	VXORPS      Z7, Z7, Z7
+	VADDPD      Z8, Z18, Z18
+	VXORPS      Z8, Z8, Z8
+	VADDPD      Z9, Z19, Z19
+	VXORPS      Z9, Z9, Z9
+
+further2222:
+	SUBQ $0x08, R9
+	JGE  vectors2219
+
+rest2220:
+	ADDQ        $0x08, R9
+	JZ          done2221
+	VMOVUPD.Z   (R8), K1, Z20
+	VSUBPD      Z1, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z2, Z2
+	VFMADD231PD Z20, Z20, Z6
+	VMOVUPD.Z   (R8)(DX*1), K1, Z20
+	VSUBPD      Z3, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z10, Z10
+	VFMADD231PD Z20, Z20, Z7
+	VMOVUPD.Z   (R8)(DX*2), K1, Z20
+	VSUBPD      Z4, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z11, Z11
+	VFMADD231PD Z20, Z20, Z8
+	VMOVUPD.Z   (R8)(BX*1), K1, Z20
+	VSUBPD      Z5, Z20, Z20
+	VMOVAPD.Z   Z20, K1, Z20
+	VADDPD      Z20, Z12, Z12
+	VFMADD231PD Z20, Z20, Z9
+
+done2221:
+	VADDPD        Z0, Z2, Z2
+	VADDPD        Z13, Z10, Z10
+	VADDPD        Z14, Z11, Z11
+	VADDPD        Z15, Z12, Z12
+	VADDPD        Z16, Z6, Z6
+	VADDPD        Z17, Z7, Z7
+	VADDPD        Z18, Z8, Z8
+	VADDPD        Z19, Z9, Z9
+	VEXTRACTF64X4 $0x01, Z2, Y0
+	VADDPD        Y0, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X0
+	VADDPD        X0, X2, X2
+	VEXTRACTF64X4 $0x01, Z10, Y0
+	VADDPD        Y0, Y10, Y10
+	VEXTRACTF64X2 $0x01, Y10, X0
+	VADDPD        X0, X10, X10
+	VEXTRACTF64X4 $0x01, Z11, Y0
+	VADDPD        Y0, Y11, Y11
+	VEXTRACTF64X2 $0x01, Y11, X0
+	VADDPD        X0, X11, X11
+	VEXTRACTF64X4 $0x01, Z12, Y0
+	VADDPD        Y0, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X0
+	VADDPD        X0, X12, X12
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X10, X2, X0
+	VUNPCKHPD     X10, X2, X2
+	VADDPD        X2, X0, X0
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X12, X11, X2
+	VUNPCKHPD     X12, X11, X10
+	VADDPD        X10, X2, X2
+	VINSERTF64X2  $0x01, X2, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z6, Y2
+	VADDPD        Y2, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X2
+	VADDPD        X2, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y2
+	VADDPD        Y2, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X2
+	VADDPD        X2, X7, X7
+	VEXTRACTF64X4 $0x01, Z8, Y2
+	VADDPD        Y2, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X2
+	VADDPD        X2, X8, X8
+	VEXTRACTF64X4 $0x01, Z9, Y2
+	VADDPD        Y2, Y9, Y9
+	VEXTRACTF64X2 $0x01, Y9, X2
+	VADDPD        X2, X9, X9
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X7, X6, X2
+	VUNPCKHPD     X7, X6, X6
+	VADDPD        X6, X2, X2
+	VXORPS        Y6, Y6, Y6
+	VUNPCKLPD     X9, X8, X6
+	VUNPCKHPD     X9, X8, X7
+	VADDPD        X7, X6, X6
+	VINSERTF64X2  $0x01, X6, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed2218
+	CMPQ          (SP), AX
+	JNE           further2217
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 8(SP)
+	VXORPS        Y6, Y6, Y6
+	VMOVUPD       Y6, 40(SP)
+
+further2217:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y2, Y2
+	VMOVUPD Y2, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2216
+
+summed2218:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y2, Y2
+	VMULPD       Y0, Y0, Y1
+	VSUBPD       Y1, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VMAXPD       Y2, Y3, Y2
+	VBROADCASTSD literal64_0<>+0(SB), Y3
+	VMULPD       Y3, Y1, Y1
+	VMOVUPD      Y0, Y3
+	VCMPPD       $0x15, Y2, Y1, K2
+	VMOVAPD.Z    Y3, K2, Y3
+	VBROADCASTSD eps+216(FP), Y1
+	VADDPD       Y1, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y1
+	VDIVPD       Y2, Y1, Y1
+	MOVQ         rstd_base+192(FP), R8
+	VMOVUPD      Y1, (R8)(CX*8)
+	MOVQ         mean_base+144(FP), R8
+	VXORPS       Y2, Y2, Y2
+	VMOVUPD      (R8)(CX*8), Y2
+	VADDPD       Y2, Y3, Y4
+	MOVQ         mean_base+144(FP), R8
+	VMOVUPD      Y4, (R8)(CX*8)
+	VSUBPD       Y4, Y2, Y2
+	VADDPD       Y0, Y2, Y2
+	VMULPD       Y1, Y2, Y2
+	MOVQ         shift_base+168(FP), R8
+	VMOVUPD      Y2, (R8)(CX*8)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2224
+
+vectors2223:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors2223
+
+rest2224:
+	ADDQ        $0x08, R11
+	JZ          done2225
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done2225:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2227
+
+vectors2226:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors2226
+
+rest2227:
+	ADDQ        $0x08, R11
+	JZ          done2228
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done2228:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2230
+
+vectors2229:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors2229
+
+rest2230:
+	ADDQ        $0x08, R11
+	JZ          done2231
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done2231:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+192(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         mean_base+144(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2233
+
+vectors2232:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R9), Z4
+	VFMADD213PD (R10), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(R8*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	SUBQ        $0x08, R11
+	JGE         vectors2232
+
+rest2233:
+	ADDQ        $0x08, R11
+	JZ          done2234
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R9), K1, Z0
+	VMOVUPD.Z   (R10), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done2234:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows2208
+
+done2209:
+rows2235:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+200(FP)
+	JG    done2236
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block2237:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000200, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	SUBQ    $0x08, R10
+	JL      rest2241
+
+vectors2240:
+	VMOVUPD (R8), Z1
+	VADDPD  (R9), Z1, Z1
+	VMOVUPD Z1, (BX)
+	VADDPD  Z1, Z0, Z0
+	ADDQ    $+64, BX
+	ADDQ    $+64, R8
+	ADDQ    $+64, R9
+	SUBQ    $0x08, R10
+	JGE     vectors2240
+
+rest2241:
+	ADDQ      $0x08, R10
+	JZ        done2242
+	VMOVUPD.Z (R8), K1, Z1
+	VMOVUPD.Z (R9), K1, Z2
+	VADDPD    Z2, Z1, Z1
+	VMOVUPD   Z1, K1, (BX)
+	VADDPD    Z1, Z0, Z0
+
+done2242:
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000200
+	JLE           summed2239
+	CMPQ          (SP), AX
+	JNE           further2238
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2238:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000200, (SP)
+	JG      block2237
+
+summed2239:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	MOVQ         mean_base+144(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	MOVQ         mean_base+144(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z1
+	MOVQ         SI, BX
+	MOVQ         AX, (SP)
+
+block2243:
+	MOVQ    (SP), R8
+	MOVQ    $0x00000100, R9
+	CMPQ    R9, R8
+	CMOVQLT R9, R8
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R8
+	JL      rest2247
+
+vectors2246:
+	VMOVUPD     (BX), Z5
+	VSUBPD      Z1, Z5, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
+	ADDQ        $+64, BX
+	TESTQ       $0x00000038, R8
+	JNZ         further2249
+	CMPQ        R8, $0x08
+	JL          further2249
+	VADDPD      Z3, Z0, Z0
+	VXORPS      Z3, Z3, Z3
+	VADDPD      Z2, Z4, Z4
+	VXORPS      Z2, Z2, Z2
+
+further2249:
+	SUBQ $0x08, R8
+	JGE  vectors2246
+
+rest2247:
+	ADDQ        $0x08, R8
+	JZ          done2248
+	VMOVUPD.Z   (BX), K1, Z5
+	VSUBPD      Z1, Z5, Z5
+	VMOVAPD.Z   Z5, K1, Z5
+	VADDPD      Z5, Z3, Z3
+	VFMADD231PD Z5, Z5, Z2
+
+done2248:
+	VADDPD        Z0, Z3, Z3
+	VADDPD        Z4, Z2, Z2
+	VEXTRACTF64X4 $0x01, Z3, Y0
+	VADDPD        Y0, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X0
+	VADDPD        X0, X3, X3
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X3, X0
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X0, X0
+	VINSERTF64X2  $0x01, X0, Y0, Y0
+	VEXTRACTF64X4 $0x01, Z2, Y3
+	VADDPD        Y3, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X3
+	VADDPD        X3, X2, X2
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X2, X2, X3
+	VUNPCKHPD     X2, X2, X2
+	VADDPD        X2, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed2245
+	CMPQ          (SP), AX
+	JNE           further2244
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 8(SP)
+	VXORPS        Y2, Y2, Y2
+	VMOVUPD       Y2, 40(SP)
+
+further2244:
+	VADDPD  8(SP), Y0, Y0
+	VMOVUPD Y0, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2243
+
+summed2245:
+	VXORPD       X1, X1, X1
+	VCVTSI2SDQ   AX, X1, X1
+	VBROADCASTSD X1, Y1
+	VDIVPD       Y1, Y0, Y0
+	VDIVPD       Y1, Y3, Y3
+	VMULPD       Y0, Y0, Y2
+	VSUBPD       Y2, Y3, Y3
+	VXORPS       Y1, Y1, Y1
+	VMAXPD       Y3, Y1, Y3
+	VBROADCASTSD literal64_0<>+0(SB), Y1
+	VMULPD       Y1, Y2, Y2
+	VMOVUPD      Y0, Y1
+	VCMPPD       $0x15, Y3, Y2, K2
+	VMOVAPD.Z    Y1, K2, Y1
+	VBROADCASTSD eps+216(FP), Y2
+	VADDPD       Y2, Y3, Y3
+	VSQRTPD      Y3, Y3
+	VBROADCASTSD literal64_1<>+0(SB), Y2
+	VDIVPD       Y3, Y2, Y2
+	MOVQ         rstd_base+192(FP), BX
+	VMOVSD       X2, (BX)(CX*8)
+	MOVQ         mean_base+144(FP), BX
+	VXORPS       Y3, Y3, Y3
+	VMOVSD       (BX)(CX*8), X3
+	VADDPD       Y3, Y1, Y1
+	MOVQ         mean_base+144(FP), BX
+	VMOVSD       X1, (BX)(CX*8)
+	VSUBPD       Y1, Y3, Y3
+	VADDPD       Y0, Y3, Y3
+	VMULPD       Y2, Y3, Y3
+	MOVQ         shift_base+168(FP), BX
+	VMOVSD       X3, (BX)(CX*8)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+192(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         mean_base+144(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z1
+	MOVQ         shift_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z2
+	MOVQ         beta_base+120(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2251
+
+vectors2250:
+	VMOVUPD     (SI), Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD     (R8), Z4
+	VFMADD213PD (R9), Z4, Z3
+	VMOVUPD     Z3, (DI)
+	PREFETCHT0  (SI)(BX*1)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	SUBQ        $0x08, R10
+	JGE         vectors2250
+
+rest2251:
+	ADDQ        $0x08, R10
+	JZ          done2252
+	VMOVUPD.Z   (SI), K1, Z3
+	VSUBPD      Z1, Z3, Z3
+	VFMSUB213PD Z2, Z0, Z3
+	VMOVUPD.Z   (R8), K1, Z0
+	VMOVUPD.Z   (R9), K1, Z1
+	VFMADD213PD Z1, Z0, Z3
+	VMOVUPD     Z3, K1, (DI)
+
+done2252:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ $0x01, CX
+	JMP  rows2235
+
+done2236:
+done2154:
+	VZEROUPPER
+	RET
+
+// func rMSNormOfSumF64AVX512(y []float64, x []float64, a []float64, b []float64, gamma []float64, rstd []float64, eps float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormOfSumF64AVX512(SB), NOSPLIT, $72-153
+	MOVQ    gamma_len+104(FP), AX
+	MOVQ    AX, CX
+	ANDQ    $0x00000007, CX
+	MOVL    $0x0000ffff, DX
+	BZHIL   CX, DX, DX
+	KMOVW   DX, K1
+	MOVQ    AX, DX
+	SHLQ    $0x03, DX
+	LEAQ    (DX)(DX*2), BX
+	MOVQ    x_base+24(FP), SI
+	MOVQ    y_base+0(FP), DI
+	CMPB    stream+152(FP), $0x00
+	JE      plain2253
+	MOVQ    DX, CX
+	MOVQ    $0x00002000, BX
+	CMPQ    CX, BX
+	CMOVQCS BX, CX
+	XORQ    CX, CX
+	LEAQ    1(CX), BX
+	CMPQ    BX, rstd_len+128(FP)
+	JG      rest2257
+	MOVQ    SI, BX
+	MOVQ    SI, R8
+	MOVQ    a_base+48(FP), R9
+	MOVQ    CX, R10
+	IMULQ   DX, R10
+	ADDQ    R10, R9
+	MOVQ    b_base+72(FP), R10
+	MOVQ    CX, R11
+	IMULQ   DX, R11
+	ADDQ    R11, R10
+	MOVQ    AX, (SP)
+
+block2258:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R11
+	JL      rest2262
+
+vectors2261:
+	VMOVUPD     (R9), Z2
+	VADDPD      (R10), Z2, Z2
+	VMOVUPD     Z2, (R8)
+	VFMADD231PD Z2, Z2, Z0
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	TESTQ       $0x00000038, R11
+	JNZ         further2264
+	CMPQ        R11, $0x08
+	JL          further2264
+	VADDPD      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further2264:
+	SUBQ $0x08, R11
+	JGE  vectors2261
+
+rest2262:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed2260
+	CMPQ          (SP), AX
+	JNE           further2259
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2259:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2258
+
+summed2260:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VMOVSD       X0, (R8)(CX*8)
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+
+loop2255:
+	LEAQ         1(CX), R8
+	CMPQ         R8, rstd_len+128(FP)
+	JG           last2256
+	MOVQ         SI, R8
+	MOVQ         a_base+48(FP), R9
+	MOVQ         CX, R10
+	IMULQ        DX, R10
+	ADDQ         R10, R9
+	MOVQ         b_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         AX, (SP)
+
+block2265:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	SUBQ    $0x08, R12
+	JL      rest2269
+
+vectors2268:
+	PREFETCHT1  8192(R9)
+	PREFETCHT1  8192(R10)
+	VMOVUPD     (R9), Z3
+	VADDPD      (R10), Z3, Z3
+	VMOVUPD     Z3, (R8)
+	VFMADD231PD Z3, Z3, Z1
+	VMOVUPD     (BX), Z3
+	VMULPD      Z0, Z3, Z3
+	VMULPD      (R11), Z3, Z3
+	VMOVNTPD    Z3, (DI)
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, BX
+	ADDQ        $+64, DI
+	ADDQ        $+64, R11
+	TESTQ       $0x00000038, R12
+	JNZ         further2271
+	CMPQ        R12, $0x08
+	JL          further2271
+	VADDPD      Z1, Z2, Z2
+	VXORPS      Z1, Z1, Z1
+
+further2271:
+	SUBQ $0x08, R12
+	JGE  vectors2268
+
+rest2269:
+	VADDPD        Z2, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed2267
+	CMPQ          (SP), AX
+	JNE           further2266
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further2266:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2265
+
+summed2267:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y2, Y2
+	VSQRTPD      Y2, Y2
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VMOVSD       X0, (R8)(CX*8)
+	LEAQ         (SI)(DX*1), SI
+	ADDQ         $0x01, CX
+	JMP          loop2255
+
+last2256:
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD -8(R8)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest2273
+
+vectors2272:
+	VMOVUPD  (BX), Z1
+	VMULPD   Z0, Z1, Z1
+	VMULPD   (R8), Z1, Z1
+	VMOVNTPD Z1, (DI)
+	ADDQ     $+64, BX
+	ADDQ     $+64, DI
+	ADDQ     $+64, R8
+	SUBQ     $0x08, R9
+	JGE      vectors2272
+
+rest2273:
+rest2257:
+rows2275:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+128(FP)
+	JG    done2276
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block2277:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R10
+	JL      rest2281
+
+vectors2280:
+	VMOVUPD     (R8), Z2
+	VADDPD      (R9), Z2, Z2
+	VMOVUPD     Z2, (BX)
+	VFMADD231PD Z2, Z2, Z0
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further2283
+	CMPQ        R10, $0x08
+	JL          further2283
+	VADDPD      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further2283:
+	SUBQ $0x08, R10
+	JGE  vectors2280
+
+rest2281:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed2279
+	CMPQ          (SP), AX
+	JNE           further2278
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2278:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2277
+
+summed2279:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), BX
+	VMOVSD       X0, (BX)(CX*8)
+	MOVQ         rstd_base+120(FP), BX
+	VBROADCASTSD (BX)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), BX
+	MOVQ         AX, R8
+	SUBQ         $0x08, R8
+	JL           rest2285
+
+vectors2284:
+	VMOVUPD  (SI), Z1
+	VMULPD   Z0, Z1, Z1
+	VMULPD   (BX), Z1, Z1
+	VMOVNTPD Z1, (DI)
+	ADDQ     $+64, SI
+	ADDQ     $+64, DI
+	ADDQ     $+64, BX
+	SUBQ     $0x08, R8
+	JGE      vectors2284
+
+rest2285:
+	ADDQ $0x01, CX
+	JMP  rows2275
+
+done2276:
+	SFENCE
+	JMP done2254
+
+plain2253:
+	XORQ CX, CX
+
+rows2287:
+	LEAQ  4(CX), R8
+	CMPQ  R8, rstd_len+128(FP)
+	JG    done2288
+	MOVQ  SI, R8
+	MOVQ  a_base+48(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  b_base+72(FP), R10
+	MOVQ  CX, R11
+	IMULQ DX, R11
+	ADDQ  R11, R10
+	MOVQ  AX, (SP)
+
+block2289:
+	MOVQ    (SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R12, R11
+	CMOVQLT R12, R11
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	VXORPS  Z2, Z2, Z2
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x08, R11
+	JL      rest2293
+
+vectors2292:
+	VMOVUPD     (R9), Z8
+	VADDPD      (R10), Z8, Z8
+	VMOVUPD     Z8, (R8)
+	VFMADD231PD Z8, Z8, Z0
+	VMOVUPD     (R9)(DX*1), Z8
+	VADDPD      (R10)(DX*1), Z8, Z8
+	VMOVUPD     Z8, (R8)(DX*1)
+	VFMADD231PD Z8, Z8, Z1
+	VMOVUPD     (R9)(DX*2), Z8
+	VADDPD      (R10)(DX*2), Z8, Z8
+	VMOVUPD     Z8, (R8)(DX*2)
+	VFMADD231PD Z8, Z8, Z2
+	VMOVUPD     (R9)(BX*1), Z8
+	VADDPD      (R10)(BX*1), Z8, Z8
+	VMOVUPD     Z8, (R8)(BX*1)
+	VFMADD231PD Z8, Z8, Z3
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	TESTQ       $0x00000038, R11
+	JNZ         further2295
+	CMPQ        R11, $0x08
+	JL          further2295
+	VADDPD      Z0, Z4, Z4
+	VXORPS      Z0, Z0, Z0
+	VADDPD      Z1, Z5, Z5
+	VXORPS      Z1, Z1, Z1
+	VADDPD      Z2, Z6, Z6
+	VXORPS      Z2, Z2, Z2
+	VADDPD      Z3, Z7, Z7
+	VXORPS      Z3, Z3, Z3
+
+further2295:
+	SUBQ $0x08, R11
+	JGE  vectors2292
+
+rest2293:
+	ADDQ        $0x08, R11
+	JZ          done2294
+	VMOVUPD.Z   (R9), K1, Z8
+	VMOVUPD.Z   (R10), K1, Z9
+	VADDPD      Z9, Z8, Z8
+	VMOVUPD     Z8, K1, (R8)
+	VFMADD231PD Z8, Z8, Z0
+	VMOVUPD.Z   (R9)(DX*1), K1, Z8
+	VMOVUPD.Z   (R10)(DX*1), K1, Z9
+	VADDPD      Z9, Z8, Z8
+	VMOVUPD     Z8, K1, (R8)(DX*1)
+	VFMADD231PD Z8, Z8, Z1
+	VMOVUPD.Z   (R9)(DX*2), K1, Z8
+	VMOVUPD.Z   (R10)(DX*2), K1, Z9
+	VADDPD      Z9, Z8, Z8
+	VMOVUPD     Z8, K1, (R8)(DX*2)
+	VFMADD231PD Z8, Z8, Z2
+	VMOVUPD.Z   (R9)(BX*1), K1, Z8
+	VMOVUPD.Z   (R10)(BX*1), K1, Z9
+	VADDPD      Z9, Z8, Z8
+	VMOVUPD     Z8, K1, (R8)(BX*1)
+	VFMADD231PD Z8, Z8, Z3
+
+done2294:
+	VADDPD        Z4, Z0, Z0
+	VADDPD        Z5, Z1, Z1
+	VADDPD        Z6, Z2, Z2
+	VADDPD        Z7, Z3, Z3
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPD        Y4, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X4
+	VADDPD        X4, X0, X0
+	VEXTRACTF64X4 $0x01, Z1, Y4
+	VADDPD        Y4, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X4
+	VADDPD        X4, X1, X1
+	VEXTRACTF64X4 $0x01, Z2, Y4
+	VADDPD        Y4, Y2, Y2
+	VEXTRACTF64X2 $0x01, Y2, X4
+	VADDPD        X4, X2, X2
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X1, X0, X4
+	VUNPCKHPD     X1, X0, X0
+	VADDPD        X0, X4, X4
+	VXORPS        Y0, Y0, Y0
+	VUNPCKLPD     X3, X2, X0
+	VUNPCKHPD     X3, X2, X1
+	VADDPD        X1, X0, X0
+	VINSERTF64X2  $0x01, X0, Y4, Y4
+	CMPQ          AX, $0x00000100
+	JLE           summed2291
+	CMPQ          (SP), AX
+	JNE           further2290
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2290:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2289
+
+summed2291:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y4, Y4
+	VSQRTPD      Y4, Y4
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y4, Y0, Y0
+	MOVQ         rstd_base+120(FP), R8
+	VMOVUPD      Y0, (R8)(CX*8)
+	MOVQ         DX, R8
+	ADDQ         R8, R8
+	ADDQ         R8, R8
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2297
+
+vectors2296:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors2296
+
+rest2297:
+	ADDQ      $0x08, R10
+	JZ        done2298
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done2298:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD 8(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2300
+
+vectors2299:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors2299
+
+rest2300:
+	ADDQ      $0x08, R10
+	JZ        done2301
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done2301:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD 16(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2303
+
+vectors2302:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors2302
+
+rest2303:
+	ADDQ      $0x08, R10
+	JZ        done2304
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done2304:
+	MOVQ         AX, R9
+	ANDQ         $0x00000007, R9
+	SHLQ         $0x03, R9
+	ADDQ         R9, SI
+	ADDQ         R9, DI
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD 24(R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	MOVQ         AX, R10
+	SUBQ         $0x08, R10
+	JL           rest2306
+
+vectors2305:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R9), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(R8*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R9
+	SUBQ       $0x08, R10
+	JGE        vectors2305
+
+rest2306:
+	ADDQ      $0x08, R10
+	JZ        done2307
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R9), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done2307:
+	MOVQ AX, R8
+	ANDQ $0x00000007, R8
+	SHLQ $0x03, R8
+	ADDQ R8, SI
+	ADDQ R8, DI
+	ADDQ $0x04, CX
+	JMP  rows2287
+
+done2288:
+rows2308:
+	LEAQ  1(CX), BX
+	CMPQ  BX, rstd_len+128(FP)
+	JG    done2309
+	MOVQ  SI, BX
+	MOVQ  a_base+48(FP), R8
+	MOVQ  CX, R9
+	IMULQ DX, R9
+	ADDQ  R9, R8
+	MOVQ  b_base+72(FP), R9
+	MOVQ  CX, R10
+	IMULQ DX, R10
+	ADDQ  R10, R9
+	MOVQ  AX, (SP)
+
+block2310:
+	MOVQ    (SP), R10
+	MOVQ    $0x00000100, R11
+	CMPQ    R11, R10
+	CMOVQLT R11, R10
+	VXORPS  Z0, Z0, Z0
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R10
+	JL      rest2314
+
+vectors2313:
+	VMOVUPD     (R8), Z2
+	VADDPD      (R9), Z2, Z2
+	VMOVUPD     Z2, (BX)
+	VFMADD231PD Z2, Z2, Z0
+	ADDQ        $+64, BX
+	ADDQ        $+64, R8
+	ADDQ        $+64, R9
+	TESTQ       $0x00000038, R10
+	JNZ         further2316
+	CMPQ        R10, $0x08
+	JL          further2316
+	VADDPD      Z0, Z1, Z1
+	VXORPS      Z0, Z0, Z0
+
+further2316:
+	SUBQ $0x08, R10
+	JGE  vectors2313
+
+rest2314:
+	ADDQ        $0x08, R10
+	JZ          done2315
+	VMOVUPD.Z   (R8), K1, Z2
+	VMOVUPD.Z   (R9), K1, Z3
+	VADDPD      Z3, Z2, Z2
+	VMOVUPD     Z2, K1, (BX)
+	VFMADD231PD Z2, Z2, Z0
+
+done2315:
+	VADDPD        Z1, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF64X2 $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VXORPS        Y1, Y1, Y1
+	VUNPCKLPD     X0, X0, X1
+	VUNPCKHPD     X0, X0, X0
+	VADDPD        X0, X1, X1
+	VINSERTF64X2  $0x01, X1, Y1, Y1
+	CMPQ          AX, $0x00000100
+	JLE           summed2312
+	CMPQ          (SP), AX
+	JNE           further2311
+	VXORPS        Y0, Y0, Y0
+	VMOVUPD       Y0, 8(SP)
+
+further2311:
+	VADDPD  8(SP), Y1, Y1
+	VMOVUPD Y1, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2310
+
+summed2312:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y1, Y1
+	VBROADCASTSD eps+144(FP), Y0
+	VADDPD       Y0, Y1, Y1
+	VSQRTPD      Y1, Y1
+	VBROADCASTSD literal64_1<>+0(SB), Y0
+	VDIVPD       Y1, Y0, Y0
+	MOVQ         rstd_base+120(FP), BX
+	VMOVSD       X0, (BX)(CX*8)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+120(FP), R8
+	VBROADCASTSD (R8)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R8
+	MOVQ         AX, R9
+	SUBQ         $0x08, R9
+	JL           rest2318
+
+vectors2317:
+	VMOVUPD    (SI), Z1
+	VMULPD     Z0, Z1, Z1
+	VMULPD     (R8), Z1, Z1
+	VMOVUPD    Z1, (DI)
+	PREFETCHT0 (SI)(BX*1)
+	ADDQ       $+64, SI
+	ADDQ       $+64, DI
+	ADDQ       $+64, R8
+	SUBQ       $0x08, R9
+	JGE        vectors2317
+
+rest2318:
+	ADDQ      $0x08, R9
+	JZ        done2319
+	VMOVUPD.Z (SI), K1, Z1
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD.Z (R8), K1, Z0
+	VMULPD    Z0, Z1, Z1
+	VMOVUPD   Z1, K1, (DI)
+
+done2319:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ $0x01, CX
+	JMP  rows2308
+
+done2309:
+done2254:
 	VZEROUPPER
 	RET
 
@@ -24167,14 +38920,14 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+216(FP), $0x00
-	JE           plain1374
+	JE           plain2320
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1378
+	JG           done2324
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -24188,7 +38941,7 @@ TEXT ·layerNormBackwardF64AVX512(SB), NOSPLIT, $136-217
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block1379:
+block2325:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -24196,9 +38949,9 @@ block1379:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1383
+	JL      rest2329
 
-vectors1382:
+vectors2328:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -24219,9 +38972,9 @@ vectors1382:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1382
+	JGE         vectors2328
 
-rest1383:
+rest2329:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -24241,23 +38994,23 @@ rest1383:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1381
+	JLE           summed2327
 	CMPQ          (SP), AX
-	JNE           further1380
+	JNE           further2326
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1380:
+further2326:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1379
+	JG      block2325
 
-summed1381:
+summed2327:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -24275,10 +39028,10 @@ summed1381:
 	VMOVSD       X5, 72(SP)
 	INCQ         CX
 
-loop1376:
+loop2322:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+152(FP)
-	JG           last1377
+	JG           last2323
 	MOVQ         rstd_base+144(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -24297,7 +39050,7 @@ loop1376:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block1385:
+block2331:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
@@ -24305,9 +39058,9 @@ block1385:
 	VXORPS  Z7, Z7, Z7
 	VXORPS  Z8, Z8, Z8
 	SUBQ    $0x08, R14
-	JL      rest1389
+	JL      rest2335
 
-vectors1388:
+vectors2334:
 	VMOVUPD      (R11), Z9
 	VMOVUPD      (R12), Z10
 	VMOVUPD      (R13), Z11
@@ -24342,9 +39095,9 @@ vectors1388:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R14
-	JGE          vectors1388
+	JGE          vectors2334
 
-rest1389:
+rest2335:
 	VEXTRACTF64X4 $0x01, Z7, Y9
 	VADDPD        Y9, Y7, Y7
 	VEXTRACTF64X2 $0x01, Y7, X9
@@ -24364,23 +39117,23 @@ rest1389:
 	VADDPD        X8, X7, X7
 	VINSERTF64X2  $0x01, X7, Y7, Y7
 	CMPQ          AX, $0x00000100
-	JLE           summed1387
+	JLE           summed2333
 	CMPQ          (SP), AX
-	JNE           further1386
+	JNE           further2332
 	VXORPS        Y8, Y8, Y8
 	VMOVUPD       Y8, 8(SP)
 	VXORPS        Y8, Y8, Y8
 	VMOVUPD       Y8, 40(SP)
 
-further1386:
+further2332:
 	VADDPD  8(SP), Y9, Y9
 	VMOVUPD Y9, 8(SP)
 	VADDPD  40(SP), Y7, Y7
 	VMOVUPD Y7, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1385
+	JG      block2331
 
-summed1387:
+summed2333:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -24397,9 +39150,9 @@ summed1387:
 	VMULPD       Y0, Y9, Y9
 	VMOVSD       X9, 72(SP)
 	INCQ         CX
-	JMP          loop1376
+	JMP          loop2322
 
-last1377:
+last2323:
 	MOVQ         rstd_base+144(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), DX
@@ -24408,9 +39161,9 @@ last1377:
 	VBROADCASTSD -8(SI)(CX*8), Z2
 	VBROADCASTSD 104(SP), Z3
 	SUBQ         $0x08, AX
-	JL           rest1392
+	JL           rest2338
 
-vectors1391:
+vectors2337:
 	VMOVUPD      (BX), Z4
 	VMOVUPD      (R9), Z5
 	VMULPD       (DX), Z5, Z5
@@ -24424,20 +39177,20 @@ vectors1391:
 	ADDQ         $+64, R8
 	ADDQ         $+64, DX
 	SUBQ         $0x08, AX
-	JGE          vectors1391
+	JGE          vectors2337
 
-rest1392:
-done1378:
+rest2338:
+done2324:
 	SFENCE
-	JMP done1375
+	JMP done2321
 
-plain1374:
+plain2320:
 	XORQ CX, CX
 
-rows1394:
+rows2340:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+152(FP)
-	JG           done1395
+	JG           done2341
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+144(FP), R11
@@ -24466,7 +39219,7 @@ rows1394:
 	MOVQ         dbeta_base+192(FP), R13
 	MOVQ         AX, (SP)
 
-block1396:
+block2342:
 	MOVQ    (SP), R14
 	MOVQ    $0x00000100, R15
 	CMPQ    R15, R14
@@ -24480,9 +39233,9 @@ block1396:
 	VXORPS  Z18, Z18, Z18
 	VXORPS  Z19, Z19, Z19
 	SUBQ    $0x08, R14
-	JL      rest1400
+	JL      rest2346
 
-vectors1399:
+vectors2345:
 	VMOVUPD     (R11), Z20
 	VMOVUPD     (R12), Z21
 	VMOVUPD     (R13), Z22
@@ -24530,11 +39283,11 @@ vectors1399:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1399
+	JGE         vectors2345
 
-rest1400:
+rest2346:
 	ADDQ        $0x08, R14
-	JZ          done1401
+	JZ          done2347
 	VMOVUPD.Z   (R11), K1, Z20
 	VMOVUPD.Z   (R12), K1, Z21
 	VMOVUPD.Z   (R13), K1, Z22
@@ -24577,7 +39330,7 @@ rest1400:
 	VMOVUPD     Z21, K1, (R12)
 	VMOVUPD     Z22, K1, (R13)
 
-done1401:
+done2347:
 	VEXTRACTF64X4 $0x01, Z12, Y20
 	VADDPD        Y20, Y12, Y12
 	VEXTRACTF64X2 $0x01, Y12, X20
@@ -24629,23 +39382,23 @@ done1401:
 	VADDPD        X14, X13, X13
 	VINSERTF64X2  $0x01, X13, Y12, Y12
 	CMPQ          AX, $0x00000100
-	JLE           summed1398
+	JLE           summed2344
 	CMPQ          (SP), AX
-	JNE           further1397
+	JNE           further2343
 	VXORPS        Y13, Y13, Y13
 	VMOVUPD       Y13, 8(SP)
 	VXORPS        Y13, Y13, Y13
 	VMOVUPD       Y13, 40(SP)
 
-further1397:
+further2343:
 	VADDPD  8(SP), Y20, Y20
 	VMOVUPD Y20, 8(SP)
 	VADDPD  40(SP), Y12, Y12
 	VMOVUPD Y12, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1396
+	JG      block2342
 
-summed1398:
+summed2344:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -24673,9 +39426,9 @@ summed1398:
 	VBROADCASTSD 104(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1403
+	JL           rest2349
 
-vectors1402:
+vectors2348:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -24691,11 +39444,11 @@ vectors1402:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1402
+	JGE          vectors2348
 
-rest1403:
+rest2349:
 	ADDQ         $0x08, R11
-	JZ           done1404
+	JZ           done2350
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -24706,7 +39459,7 @@ rest1403:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1404:
+done2350:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -24722,9 +39475,9 @@ done1404:
 	VBROADCASTSD 112(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1406
+	JL           rest2352
 
-vectors1405:
+vectors2351:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -24740,11 +39493,11 @@ vectors1405:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1405
+	JGE          vectors2351
 
-rest1406:
+rest2352:
 	ADDQ         $0x08, R11
-	JZ           done1407
+	JZ           done2353
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -24755,7 +39508,7 @@ rest1406:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1407:
+done2353:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -24771,9 +39524,9 @@ done1407:
 	VBROADCASTSD 120(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1409
+	JL           rest2355
 
-vectors1408:
+vectors2354:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -24789,11 +39542,11 @@ vectors1408:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1408
+	JGE          vectors2354
 
-rest1409:
+rest2355:
 	ADDQ         $0x08, R11
-	JZ           done1410
+	JZ           done2356
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -24804,7 +39557,7 @@ rest1409:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1410:
+done2356:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -24820,9 +39573,9 @@ done1410:
 	VBROADCASTSD 128(SP), Z3
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1412
+	JL           rest2358
 
-vectors1411:
+vectors2357:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R10), Z5, Z5
@@ -24838,11 +39591,11 @@ vectors1411:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1411
+	JGE          vectors2357
 
-rest1412:
+rest2358:
 	ADDQ         $0x08, R11
-	JZ           done1413
+	JZ           done2359
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R10), K1, Z6
@@ -24853,7 +39606,7 @@ rest1412:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1413:
+done2359:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -24861,13 +39614,13 @@ done1413:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1394
+	JMP  rows2340
 
-done1395:
-rows1414:
+done2341:
+rows2360:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+152(FP)
-	JG           done1415
+	JG           done2361
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+144(FP), R10
@@ -24881,7 +39634,7 @@ rows1414:
 	MOVQ         dbeta_base+192(FP), R12
 	MOVQ         AX, (SP)
 
-block1416:
+block2362:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -24889,9 +39642,9 @@ block1416:
 	VXORPS  Z3, Z3, Z3
 	VXORPS  Z4, Z4, Z4
 	SUBQ    $0x08, R13
-	JL      rest1420
+	JL      rest2366
 
-vectors1419:
+vectors2365:
 	VMOVUPD     (R10), Z5
 	VMOVUPD     (R11), Z6
 	VMOVUPD     (R12), Z7
@@ -24912,11 +39665,11 @@ vectors1419:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1419
+	JGE         vectors2365
 
-rest1420:
+rest2366:
 	ADDQ        $0x08, R13
-	JZ          done1421
+	JZ          done2367
 	VMOVUPD.Z   (R10), K1, Z5
 	VMOVUPD.Z   (R11), K1, Z6
 	VMOVUPD.Z   (R12), K1, Z7
@@ -24932,7 +39685,7 @@ rest1420:
 	VMOVUPD     Z6, K1, (R11)
 	VMOVUPD     Z7, K1, (R12)
 
-done1421:
+done2367:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPD        Y5, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X5
@@ -24952,23 +39705,23 @@ done1421:
 	VADDPD        X4, X3, X3
 	VINSERTF64X2  $0x01, X3, Y3, Y3
 	CMPQ          AX, $0x00000100
-	JLE           summed1418
+	JLE           summed2364
 	CMPQ          (SP), AX
-	JNE           further1417
+	JNE           further2363
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 40(SP)
 
-further1417:
+further2363:
 	VADDPD  8(SP), Y5, Y5
 	VMOVUPD Y5, 8(SP)
 	VADDPD  40(SP), Y3, Y3
 	VMOVUPD Y3, 40(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1416
+	JG      block2362
 
-summed1418:
+summed2364:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -24994,9 +39747,9 @@ summed1418:
 	VBROADCASTSD 104(SP), Z3
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1423
+	JL           rest2369
 
-vectors1422:
+vectors2368:
 	VMOVUPD      (SI), Z4
 	VMOVUPD      (DI), Z5
 	VMULPD       (R9), Z5, Z5
@@ -25012,11 +39765,11 @@ vectors1422:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1422
+	JGE          vectors2368
 
-rest1423:
+rest2369:
 	ADDQ         $0x08, R10
-	JZ           done1424
+	JZ           done2370
 	VMOVUPD.Z    (SI), K1, Z4
 	VMOVUPD.Z    (DI), K1, Z5
 	VMOVUPD.Z    (R9), K1, Z6
@@ -25027,7 +39780,7 @@ rest1423:
 	VMULPD       Z0, Z5, Z5
 	VMOVUPD      Z5, K1, (R8)
 
-done1424:
+done2370:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -25035,10 +39788,10 @@ done1424:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1414
+	JMP  rows2360
 
-done1415:
-done1375:
+done2361:
+done2321:
 	VZEROUPPER
 	RET
 
@@ -25058,14 +39811,14 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dy_base+48(FP), DI
 	MOVQ         dx_base+0(FP), R8
 	CMPB         stream+144(FP), $0x00
-	JE           plain1425
+	JE           plain2371
 	MOVQ         $0x00002000, CX
 	CMPQ         DX, CX
 	CMOVQCS      CX, DX
 	XORQ         CX, CX
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1429
+	JG           done2375
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -25074,16 +39827,16 @@ TEXT ·rMSNormBackwardF64AVX512(SB), NOSPLIT, $136-145
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1430:
+block2376:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R12
-	JL      rest1434
+	JL      rest2380
 
-vectors1433:
+vectors2379:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (SI), Z4
@@ -25098,9 +39851,9 @@ vectors1433:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1433
+	JGE         vectors2379
 
-rest1434:
+rest2380:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -25111,19 +39864,19 @@ rest1434:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1432
+	JLE           summed2378
 	CMPQ          (SP), AX
-	JNE           further1431
+	JNE           further2377
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1431:
+further2377:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1430
+	JG      block2376
 
-summed1432:
+summed2378:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -25135,10 +39888,10 @@ summed1432:
 	VMOVSD       X2, 72(SP)
 	INCQ         CX
 
-loop1427:
+loop2373:
 	LEAQ         1(CX), R10
 	CMPQ         R10, rstd_len+104(FP)
-	JG           last1428
+	JG           last2374
 	MOVQ         rstd_base+96(FP), R10
 	VBROADCASTSD -8(R10)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), R10
@@ -25149,16 +39902,16 @@ loop1427:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1436:
+block2382:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
 	CMOVQLT R14, R13
 	VXORPS  Z3, Z3, Z3
 	SUBQ    $0x08, R13
-	JL      rest1440
+	JL      rest2386
 
-vectors1439:
+vectors2385:
 	VMOVUPD      (R11), Z4
 	VMOVUPD      (R12), Z5
 	VMOVUPD      (SI), Z6
@@ -25185,9 +39938,9 @@ vectors1439:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R13
-	JGE          vectors1439
+	JGE          vectors2385
 
-rest1440:
+rest2386:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPD        Y4, Y3, Y3
 	VEXTRACTF64X2 $0x01, Y3, X4
@@ -25198,19 +39951,19 @@ rest1440:
 	VADDPD        X3, X4, X4
 	VINSERTF64X2  $0x01, X4, Y4, Y4
 	CMPQ          AX, $0x00000100
-	JLE           summed1438
+	JLE           summed2384
 	CMPQ          (SP), AX
-	JNE           further1437
+	JNE           further2383
 	VXORPS        Y3, Y3, Y3
 	VMOVUPD       Y3, 8(SP)
 
-further1437:
+further2383:
 	VADDPD  8(SP), Y4, Y4
 	VMOVUPD Y4, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1436
+	JG      block2382
 
-summed1438:
+summed2384:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -25221,17 +39974,17 @@ summed1438:
 	VMULPD       Y0, Y4, Y4
 	VMOVSD       X4, 72(SP)
 	INCQ         CX
-	JMP          loop1427
+	JMP          loop2373
 
-last1428:
+last2374:
 	MOVQ         rstd_base+96(FP), DX
 	VBROADCASTSD -8(DX)(CX*8), Z0
 	MOVQ         gamma_base+72(FP), CX
 	VBROADCASTSD 72(SP), Z1
 	SUBQ         $0x08, AX
-	JL           rest1443
+	JL           rest2389
 
-vectors1442:
+vectors2388:
 	VMOVUPD      (BX), Z2
 	VMOVUPD      (R9), Z3
 	VMULPD       (CX), Z3, Z3
@@ -25243,20 +39996,20 @@ vectors1442:
 	ADDQ         $+64, R8
 	ADDQ         $+64, CX
 	SUBQ         $0x08, AX
-	JGE          vectors1442
+	JGE          vectors2388
 
-rest1443:
-done1429:
+rest2389:
+done2375:
 	SFENCE
-	JMP done1426
+	JMP done2372
 
-plain1425:
+plain2371:
 	XORQ CX, CX
 
-rows1445:
+rows2391:
 	LEAQ         4(CX), R9
 	CMPQ         R9, rstd_len+104(FP)
-	JG           done1446
+	JG           done2392
 	MOVQ         SI, R9
 	MOVQ         DI, R10
 	MOVQ         rstd_base+96(FP), R11
@@ -25268,7 +40021,7 @@ rows1445:
 	MOVQ         dgamma_base+120(FP), R12
 	MOVQ         AX, (SP)
 
-block1447:
+block2393:
 	MOVQ    (SP), R13
 	MOVQ    $0x00000100, R14
 	CMPQ    R14, R13
@@ -25278,9 +40031,9 @@ block1447:
 	VXORPS  Z6, Z6, Z6
 	VXORPS  Z7, Z7, Z7
 	SUBQ    $0x08, R13
-	JL      rest1451
+	JL      rest2397
 
-vectors1450:
+vectors2396:
 	VMOVUPD     (R11), Z8
 	VMOVUPD     (R12), Z9
 	VMOVUPD     (R9), Z10
@@ -25313,11 +40066,11 @@ vectors1450:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1450
+	JGE         vectors2396
 
-rest1451:
+rest2397:
 	ADDQ        $0x08, R13
-	JZ          done1452
+	JZ          done2398
 	VMOVUPD.Z   (R11), K1, Z8
 	VMOVUPD.Z   (R12), K1, Z9
 	VMOVUPD.Z   (R9), K1, Z10
@@ -25346,7 +40099,7 @@ rest1451:
 	VFMADD231PD Z11, Z10, Z7
 	VMOVUPD     Z9, K1, (R12)
 
-done1452:
+done2398:
 	VEXTRACTF64X4 $0x01, Z4, Y8
 	VADDPD        Y8, Y4, Y4
 	VEXTRACTF64X2 $0x01, Y4, X8
@@ -25373,19 +40126,19 @@ done1452:
 	VADDPD        X5, X4, X4
 	VINSERTF64X2  $0x01, X4, Y8, Y8
 	CMPQ          AX, $0x00000100
-	JLE           summed1449
+	JLE           summed2395
 	CMPQ          (SP), AX
-	JNE           further1448
+	JNE           further2394
 	VXORPS        Y4, Y4, Y4
 	VMOVUPD       Y4, 8(SP)
 
-further1448:
+further2394:
 	VADDPD  8(SP), Y8, Y8
 	VMOVUPD Y8, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1447
+	JG      block2393
 
-summed1449:
+summed2395:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -25404,9 +40157,9 @@ summed1449:
 	VBROADCASTSD 72(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1454
+	JL           rest2400
 
-vectors1453:
+vectors2399:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -25420,11 +40173,11 @@ vectors1453:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1453
+	JGE          vectors2399
 
-rest1454:
+rest2400:
 	ADDQ         $0x08, R11
-	JZ           done1455
+	JZ           done2401
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -25433,7 +40186,7 @@ rest1454:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1455:
+done2401:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -25446,9 +40199,9 @@ done1455:
 	VBROADCASTSD 80(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1457
+	JL           rest2403
 
-vectors1456:
+vectors2402:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -25462,11 +40215,11 @@ vectors1456:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1456
+	JGE          vectors2402
 
-rest1457:
+rest2403:
 	ADDQ         $0x08, R11
-	JZ           done1458
+	JZ           done2404
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -25475,7 +40228,7 @@ rest1457:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1458:
+done2404:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -25488,9 +40241,9 @@ done1458:
 	VBROADCASTSD 88(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1460
+	JL           rest2406
 
-vectors1459:
+vectors2405:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -25504,11 +40257,11 @@ vectors1459:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1459
+	JGE          vectors2405
 
-rest1460:
+rest2406:
 	ADDQ         $0x08, R11
-	JZ           done1461
+	JZ           done2407
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -25517,7 +40270,7 @@ rest1460:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1461:
+done2407:
 	MOVQ         AX, R10
 	ANDQ         $0x00000007, R10
 	SHLQ         $0x03, R10
@@ -25530,9 +40283,9 @@ done1461:
 	VBROADCASTSD 96(SP), Z1
 	MOVQ         AX, R11
 	SUBQ         $0x08, R11
-	JL           rest1463
+	JL           rest2409
 
-vectors1462:
+vectors2408:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R10), Z3, Z3
@@ -25546,11 +40299,11 @@ vectors1462:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R10
 	SUBQ         $0x08, R11
-	JGE          vectors1462
+	JGE          vectors2408
 
-rest1463:
+rest2409:
 	ADDQ         $0x08, R11
-	JZ           done1464
+	JZ           done2410
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R10), K1, Z4
@@ -25559,7 +40312,7 @@ rest1463:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1464:
+done2410:
 	MOVQ AX, R9
 	ANDQ $0x00000007, R9
 	SHLQ $0x03, R9
@@ -25567,13 +40320,13 @@ done1464:
 	ADDQ R9, DI
 	ADDQ R9, R8
 	ADDQ $0x04, CX
-	JMP  rows1445
+	JMP  rows2391
 
-done1446:
-rows1465:
+done2392:
+rows2411:
 	LEAQ         1(CX), BX
 	CMPQ         BX, rstd_len+104(FP)
-	JG           done1466
+	JG           done2412
 	MOVQ         SI, BX
 	MOVQ         DI, R9
 	MOVQ         rstd_base+96(FP), R10
@@ -25582,16 +40335,16 @@ rows1465:
 	MOVQ         dgamma_base+120(FP), R11
 	MOVQ         AX, (SP)
 
-block1467:
+block2413:
 	MOVQ    (SP), R12
 	MOVQ    $0x00000100, R13
 	CMPQ    R13, R12
 	CMOVQLT R13, R12
 	VXORPS  Z1, Z1, Z1
 	SUBQ    $0x08, R12
-	JL      rest1471
+	JL      rest2417
 
-vectors1470:
+vectors2416:
 	VMOVUPD     (R10), Z2
 	VMOVUPD     (R11), Z3
 	VMOVUPD     (BX), Z4
@@ -25606,11 +40359,11 @@ vectors1470:
 	ADDQ        $+64, R10
 	ADDQ        $+64, R11
 	SUBQ        $0x08, R12
-	JGE         vectors1470
+	JGE         vectors2416
 
-rest1471:
+rest2417:
 	ADDQ        $0x08, R12
-	JZ          done1472
+	JZ          done2418
 	VMOVUPD.Z   (R10), K1, Z2
 	VMOVUPD.Z   (R11), K1, Z3
 	VMOVUPD.Z   (BX), K1, Z4
@@ -25621,7 +40374,7 @@ rest1471:
 	VFMADD231PD Z5, Z4, Z1
 	VMOVUPD     Z3, K1, (R11)
 
-done1472:
+done2418:
 	VEXTRACTF64X4 $0x01, Z1, Y2
 	VADDPD        Y2, Y1, Y1
 	VEXTRACTF64X2 $0x01, Y1, X2
@@ -25632,19 +40385,19 @@ done1472:
 	VADDPD        X1, X2, X2
 	VINSERTF64X2  $0x01, X2, Y2, Y2
 	CMPQ          AX, $0x00000100
-	JLE           summed1469
+	JLE           summed2415
 	CMPQ          (SP), AX
-	JNE           further1468
+	JNE           further2414
 	VXORPS        Y1, Y1, Y1
 	VMOVUPD       Y1, 8(SP)
 
-further1468:
+further2414:
 	VADDPD  8(SP), Y2, Y2
 	VMOVUPD Y2, 8(SP)
 	SUBQ    $0x00000100, (SP)
-	JG      block1467
+	JG      block2413
 
-summed1469:
+summed2415:
 	VXORPD       X0, X0, X0
 	VCVTSI2SDQ   AX, X0, X0
 	VBROADCASTSD X0, Y0
@@ -25661,9 +40414,9 @@ summed1469:
 	VBROADCASTSD 72(SP), Z1
 	MOVQ         AX, R10
 	SUBQ         $0x08, R10
-	JL           rest1474
+	JL           rest2420
 
-vectors1473:
+vectors2419:
 	VMOVUPD      (SI), Z2
 	VMOVUPD      (DI), Z3
 	VMULPD       (R9), Z3, Z3
@@ -25677,11 +40430,11 @@ vectors1473:
 	ADDQ         $+64, R8
 	ADDQ         $+64, R9
 	SUBQ         $0x08, R10
-	JGE          vectors1473
+	JGE          vectors2419
 
-rest1474:
+rest2420:
 	ADDQ         $0x08, R10
-	JZ           done1475
+	JZ           done2421
 	VMOVUPD.Z    (SI), K1, Z2
 	VMOVUPD.Z    (DI), K1, Z3
 	VMOVUPD.Z    (R9), K1, Z4
@@ -25690,7 +40443,7 @@ rest1474:
 	VMULPD       Z0, Z3, Z3
 	VMOVUPD      Z3, K1, (R8)
 
-done1475:
+done2421:
 	MOVQ AX, BX
 	ANDQ $0x00000007, BX
 	SHLQ $0x03, BX
@@ -25698,10 +40451,1682 @@ done1475:
 	ADDQ BX, DI
 	ADDQ BX, R8
 	ADDQ $0x01, CX
-	JMP  rows1465
+	JMP  rows2411
 
-done1466:
-done1426:
+done2412:
+done2372:
+	VZEROUPPER
+	RET
+
+// func layerNormBackwardPlusF64AVX512(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, mean []float64, shift []float64, rstd []float64, dgamma []float64, dbeta []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, FMA3, MMX+
+TEXT ·layerNormBackwardPlusF64AVX512(SB), NOSPLIT, $136-241
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+240(FP), $0x00
+	JE           plain2422
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, BX
+	CMPQ         CX, BX
+	CMOVQCS      BX, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+176(FP)
+	JG           done2426
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z1
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block2427:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest2431
+
+vectors2430:
+	VMOVUPD     (R10), Z5
+	VMOVUPD     (R11), Z6
+	VMOVUPD     (R12), Z7
+	VMOVUPD     (SI), Z8
+	VMOVUPD     (DI), Z9
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, (R11)
+	VMOVUPD     Z7, (R12)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors2430
+
+rest2431:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X3, X3, X5
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed2429
+	CMPQ          (SP), AX
+	JNE           further2428
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
+
+further2428:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2427
+
+summed2429:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y5, Y3
+	VMOVSD       X3, 104(SP)
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y5, Y5
+	VMOVSD       X5, 72(SP)
+	INCQ         CX
+
+loop2424:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+176(FP)
+	JG           last2425
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD -8(R11)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+168(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z4
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+192(FP), R13
+	MOVQ         mean_base+120(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z5
+	MOVQ         shift_base+144(FP), R14
+	VBROADCASTSD (R14)(CX*8), Z6
+	MOVQ         dbeta_base+216(FP), R14
+	MOVQ         AX, (SP)
+
+block2433:
+	MOVQ    (SP), R15
+	MOVQ    $0x00000100, BP
+	CMPQ    BP, R15
+	CMOVQLT BP, R15
+	VXORPS  Z7, Z7, Z7
+	VXORPS  Z8, Z8, Z8
+	SUBQ    $0x08, R15
+	JL      rest2437
+
+vectors2436:
+	VMOVUPD      (R12), Z9
+	VMOVUPD      (R13), Z10
+	VMOVUPD      (R14), Z11
+	VMOVUPD      (SI), Z12
+	VMOVUPD      (DI), Z13
+	VSUBPD       Z5, Z12, Z12
+	VFMSUB213PD  Z6, Z4, Z12
+	VADDPD       Z13, Z11, Z11
+	VFMADD231PD  Z13, Z12, Z10
+	VMULPD       Z9, Z13, Z13
+	VFMADD231PD  Z13, Z12, Z7
+	VADDPD       Z13, Z8, Z8
+	VMOVUPD      Z10, (R13)
+	VMOVUPD      Z11, (R14)
+	PREFETCHT1   8192(SI)
+	PREFETCHT1   8192(DI)
+	VMOVUPD      (BX), Z9
+	VMOVUPD      (R9), Z10
+	VMULPD       (R10), Z10, Z10
+	VSUBPD       Z2, Z9, Z9
+	VSUBPD       Z3, Z10, Z10
+	VFNMADD231PD Z9, Z1, Z10
+	VMULPD       Z0, Z10, Z10
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Z10, Z10
+	VMOVNTPD     Z10, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, R14
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R15
+	JGE          vectors2436
+
+rest2437:
+	VEXTRACTF64X4 $0x01, Z7, Y9
+	VADDPD        Y9, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X9
+	VADDPD        X9, X7, X7
+	VXORPS        Y9, Y9, Y9
+	VUNPCKLPD     X7, X7, X9
+	VUNPCKHPD     X7, X7, X7
+	VADDPD        X7, X9, X9
+	VINSERTF64X2  $0x01, X9, Y9, Y9
+	VEXTRACTF64X4 $0x01, Z8, Y7
+	VADDPD        Y7, Y8, Y8
+	VEXTRACTF64X2 $0x01, Y8, X7
+	VADDPD        X7, X8, X8
+	VXORPS        Y7, Y7, Y7
+	VUNPCKLPD     X8, X8, X7
+	VUNPCKHPD     X8, X8, X8
+	VADDPD        X8, X7, X7
+	VINSERTF64X2  $0x01, X7, Y7, Y7
+	CMPQ          AX, $0x00000100
+	JLE           summed2435
+	CMPQ          (SP), AX
+	JNE           further2434
+	VXORPS        Y8, Y8, Y8
+	VMOVUPD       Y8, 8(SP)
+	VXORPS        Y8, Y8, Y8
+	VMOVUPD       Y8, 40(SP)
+
+further2434:
+	VADDPD  8(SP), Y9, Y9
+	VMOVUPD Y9, 8(SP)
+	VADDPD  40(SP), Y7, Y7
+	VMOVUPD Y7, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2433
+
+summed2435:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y9, Y9
+	VDIVPD       Y0, Y7, Y7
+	MOVQ         shift_base+144(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VFNMADD231PD Y0, Y9, Y7
+	VMOVSD       X7, 104(SP)
+	MOVQ         rstd_base+168(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y9, Y9
+	VMOVSD       X9, 72(SP)
+	INCQ         CX
+	JMP          loop2424
+
+last2425:
+	MOVQ         rstd_base+168(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), SI
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+120(FP), DI
+	VBROADCASTSD -8(DI)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         d_base+72(FP), DI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, DI
+	SUBQ         $0x08, AX
+	JL           rest2440
+
+vectors2439:
+	VMOVUPD      (BX), Z4
+	VMOVUPD      (R9), Z5
+	VMULPD       (SI), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	PREFETCHT1   8192(DI)
+	VADDPD       (DI), Z5, Z5
+	VMOVNTPD     Z5, (R8)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	SUBQ         $0x08, AX
+	JGE          vectors2439
+
+rest2440:
+done2426:
+	SFENCE
+	JMP done2423
+
+plain2422:
+	XORQ CX, CX
+
+rows2442:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+176(FP)
+	JG           done2443
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+168(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	VBROADCASTSD 8(R11)(CX*8), Z1
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 24(R11)(CX*8), Z3
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         dgamma_base+192(FP), R12
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z4
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSD 8(R13)(CX*8), Z5
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSD 16(R13)(CX*8), Z6
+	MOVQ         mean_base+120(FP), R13
+	VBROADCASTSD 24(R13)(CX*8), Z7
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSD (R13)(CX*8), Z8
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSD 8(R13)(CX*8), Z9
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSD 16(R13)(CX*8), Z10
+	MOVQ         shift_base+144(FP), R13
+	VBROADCASTSD 24(R13)(CX*8), Z11
+	MOVQ         dbeta_base+216(FP), R13
+	MOVQ         AX, (SP)
+
+block2444:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z12, Z12, Z12
+	VXORPS  Z13, Z13, Z13
+	VXORPS  Z14, Z14, Z14
+	VXORPS  Z15, Z15, Z15
+	VXORPS  Z16, Z16, Z16
+	VXORPS  Z17, Z17, Z17
+	VXORPS  Z18, Z18, Z18
+	VXORPS  Z19, Z19, Z19
+	SUBQ    $0x08, R14
+	JL      rest2448
+
+vectors2447:
+	VMOVUPD     (R11), Z20
+	VMOVUPD     (R12), Z21
+	VMOVUPD     (R13), Z22
+	VMOVUPD     (R9), Z23
+	VMOVUPD     (R10), Z24
+	VSUBPD      Z4, Z23, Z23
+	VFMSUB213PD Z8, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z12
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD     (R9)(DX*1), Z23
+	VMOVUPD     (R10)(DX*1), Z24
+	VSUBPD      Z5, Z23, Z23
+	VFMSUB213PD Z9, Z1, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z13
+	VADDPD      Z24, Z17, Z17
+	VMOVUPD     (R9)(DX*2), Z23
+	VMOVUPD     (R10)(DX*2), Z24
+	VSUBPD      Z6, Z23, Z23
+	VFMSUB213PD Z10, Z2, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z14
+	VADDPD      Z24, Z18, Z18
+	VMOVUPD     (R9)(BX*1), Z23
+	VMOVUPD     (R10)(BX*1), Z24
+	VSUBPD      Z7, Z23, Z23
+	VFMSUB213PD Z11, Z3, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z15
+	VADDPD      Z24, Z19, Z19
+	VMOVUPD     Z21, (R12)
+	VMOVUPD     Z22, (R13)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	ADDQ        $+64, R13
+	SUBQ        $0x08, R14
+	JGE         vectors2447
+
+rest2448:
+	ADDQ        $0x08, R14
+	JZ          done2449
+	VMOVUPD.Z   (R11), K1, Z20
+	VMOVUPD.Z   (R12), K1, Z21
+	VMOVUPD.Z   (R13), K1, Z22
+	VMOVUPD.Z   (R9), K1, Z23
+	VMOVUPD.Z   (R10), K1, Z24
+	VSUBPD      Z4, Z23, Z23
+	VFMSUB213PD Z8, Z0, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z12
+	VADDPD      Z24, Z16, Z16
+	VMOVUPD.Z   (R9)(DX*1), K1, Z23
+	VMOVUPD.Z   (R10)(DX*1), K1, Z24
+	VSUBPD      Z5, Z23, Z23
+	VFMSUB213PD Z9, Z1, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z13
+	VADDPD      Z24, Z17, Z17
+	VMOVUPD.Z   (R9)(DX*2), K1, Z23
+	VMOVUPD.Z   (R10)(DX*2), K1, Z24
+	VSUBPD      Z6, Z23, Z23
+	VFMSUB213PD Z10, Z2, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z14
+	VADDPD      Z24, Z18, Z18
+	VMOVUPD.Z   (R9)(BX*1), K1, Z23
+	VMOVUPD.Z   (R10)(BX*1), K1, Z24
+	VSUBPD      Z7, Z23, Z23
+	VFMSUB213PD Z11, Z3, Z23
+	VADDPD      Z24, Z22, Z22
+	VFMADD231PD Z24, Z23, Z21
+	VMULPD      Z20, Z24, Z24
+	VFMADD231PD Z24, Z23, Z15
+	VADDPD      Z24, Z19, Z19
+	VMOVUPD     Z21, K1, (R12)
+	VMOVUPD     Z22, K1, (R13)
+
+done2449:
+	VEXTRACTF64X4 $0x01, Z12, Y20
+	VADDPD        Y20, Y12, Y12
+	VEXTRACTF64X2 $0x01, Y12, X20
+	VADDPD        X20, X12, X12
+	VEXTRACTF64X4 $0x01, Z13, Y20
+	VADDPD        Y20, Y13, Y13
+	VEXTRACTF64X2 $0x01, Y13, X20
+	VADDPD        X20, X13, X13
+	VEXTRACTF64X4 $0x01, Z14, Y20
+	VADDPD        Y20, Y14, Y14
+	VEXTRACTF64X2 $0x01, Y14, X20
+	VADDPD        X20, X14, X14
+	VEXTRACTF64X4 $0x01, Z15, Y20
+	VADDPD        Y20, Y15, Y15
+	VEXTRACTF64X2 $0x01, Y15, X20
+	VADDPD        X20, X15, X15
+	VXORPS        Y20, Y20, Y20
+	VUNPCKLPD     X13, X12, X20
+	VUNPCKHPD     X13, X12, X12
+	VADDPD        X12, X20, X20
+	VXORPS        Y12, Y12, Y12
+	VUNPCKLPD     X15, X14, X12
+	VUNPCKHPD     X15, X14, X13
+	VADDPD        X13, X12, X12
+	VINSERTF64X2  $0x01, X12, Y20, Y20
+	VEXTRACTF64X4 $0x01, Z16, Y12
+	VADDPD        Y12, Y16, Y16
+	VEXTRACTF64X2 $0x01, Y16, X12
+	VADDPD        X12, X16, X16
+	VEXTRACTF64X4 $0x01, Z17, Y12
+	VADDPD        Y12, Y17, Y17
+	VEXTRACTF64X2 $0x01, Y17, X12
+	VADDPD        X12, X17, X17
+	VEXTRACTF64X4 $0x01, Z18, Y12
+	VADDPD        Y12, Y18, Y18
+	VEXTRACTF64X2 $0x01, Y18, X12
+	VADDPD        X12, X18, X18
+	VEXTRACTF64X4 $0x01, Z19, Y12
+	VADDPD        Y12, Y19, Y19
+	VEXTRACTF64X2 $0x01, Y19, X12
+	VADDPD        X12, X19, X19
+	VXORPS        Y12, Y12, Y12
+	VUNPCKLPD     X17, X16, X12
+	VUNPCKHPD     X17, X16, X13
+	VADDPD        X13, X12, X12
+	VXORPS        Y13, Y13, Y13
+	VUNPCKLPD     X19, X18, X13
+	VUNPCKHPD     X19, X18, X14
+	VADDPD        X14, X13, X13
+	VINSERTF64X2  $0x01, X13, Y12, Y12
+	CMPQ          AX, $0x00000100
+	JLE           summed2446
+	CMPQ          (SP), AX
+	JNE           further2445
+	VXORPS        Y13, Y13, Y13
+	VMOVUPD       Y13, 8(SP)
+	VXORPS        Y13, Y13, Y13
+	VMOVUPD       Y13, 40(SP)
+
+further2445:
+	VADDPD  8(SP), Y20, Y20
+	VMOVUPD Y20, 8(SP)
+	VADDPD  40(SP), Y12, Y12
+	VMOVUPD Y12, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2444
+
+summed2446:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y20, Y20
+	VDIVPD       Y0, Y12, Y12
+	MOVQ         shift_base+144(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VFNMADD231PD Y0, Y20, Y12
+	VMOVUPD      Y12, 104(SP)
+	MOVQ         rstd_base+168(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VMULPD       Y0, Y20, Y20
+	VMOVUPD      Y20, 72(SP)
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2451
+
+vectors2450:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       (R11), Z5, Z5
+	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2450
+
+rest2451:
+	ADDQ         $0x08, R12
+	JZ           done2452
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done2452:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 80(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD 8(R11)(CX*8), Z2
+	VBROADCASTSD 112(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2454
+
+vectors2453:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       (R11), Z5, Z5
+	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2453
+
+rest2454:
+	ADDQ         $0x08, R12
+	JZ           done2455
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done2455:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 88(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 120(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2457
+
+vectors2456:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       (R11), Z5, Z5
+	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2456
+
+rest2457:
+	ADDQ         $0x08, R12
+	JZ           done2458
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done2458:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 96(SP), Z1
+	MOVQ         mean_base+120(FP), R11
+	VBROADCASTSD 24(R11)(CX*8), Z2
+	VBROADCASTSD 128(SP), Z3
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2460
+
+vectors2459:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R10), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       (R11), Z5, Z5
+	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2459
+
+rest2460:
+	ADDQ         $0x08, R12
+	JZ           done2461
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R10), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done2461:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ $0x04, CX
+	JMP  rows2442
+
+done2443:
+rows2462:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+176(FP)
+	JG           done2463
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+168(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+192(FP), R11
+	MOVQ         mean_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z1
+	MOVQ         shift_base+144(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	MOVQ         dbeta_base+216(FP), R12
+	MOVQ         AX, (SP)
+
+block2464:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z3, Z3, Z3
+	VXORPS  Z4, Z4, Z4
+	SUBQ    $0x08, R13
+	JL      rest2468
+
+vectors2467:
+	VMOVUPD     (R10), Z5
+	VMOVUPD     (R11), Z6
+	VMOVUPD     (R12), Z7
+	VMOVUPD     (BX), Z8
+	VMOVUPD     (R9), Z9
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, (R11)
+	VMOVUPD     Z7, (R12)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors2467
+
+rest2468:
+	ADDQ        $0x08, R13
+	JZ          done2469
+	VMOVUPD.Z   (R10), K1, Z5
+	VMOVUPD.Z   (R11), K1, Z6
+	VMOVUPD.Z   (R12), K1, Z7
+	VMOVUPD.Z   (BX), K1, Z8
+	VMOVUPD.Z   (R9), K1, Z9
+	VSUBPD      Z1, Z8, Z8
+	VFMSUB213PD Z2, Z0, Z8
+	VADDPD      Z9, Z7, Z7
+	VFMADD231PD Z9, Z8, Z6
+	VMULPD      Z5, Z9, Z9
+	VFMADD231PD Z9, Z8, Z3
+	VADDPD      Z9, Z4, Z4
+	VMOVUPD     Z6, K1, (R11)
+	VMOVUPD     Z7, K1, (R12)
+
+done2469:
+	VEXTRACTF64X4 $0x01, Z3, Y5
+	VADDPD        Y5, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X5
+	VADDPD        X5, X3, X3
+	VXORPS        Y5, Y5, Y5
+	VUNPCKLPD     X3, X3, X5
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X5, X5
+	VINSERTF64X2  $0x01, X5, Y5, Y5
+	VEXTRACTF64X4 $0x01, Z4, Y3
+	VADDPD        Y3, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X3
+	VADDPD        X3, X4, X4
+	VXORPS        Y3, Y3, Y3
+	VUNPCKLPD     X4, X4, X3
+	VUNPCKHPD     X4, X4, X4
+	VADDPD        X4, X3, X3
+	VINSERTF64X2  $0x01, X3, Y3, Y3
+	CMPQ          AX, $0x00000100
+	JLE           summed2466
+	CMPQ          (SP), AX
+	JNE           further2465
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 40(SP)
+
+further2465:
+	VADDPD  8(SP), Y5, Y5
+	VMOVUPD Y5, 8(SP)
+	VADDPD  40(SP), Y3, Y3
+	VMOVUPD Y3, 40(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2464
+
+summed2466:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y5, Y5
+	VDIVPD       Y0, Y3, Y3
+	MOVQ         shift_base+144(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VFNMADD231PD Y0, Y5, Y3
+	VMOVSD       X3, 104(SP)
+	MOVQ         rstd_base+168(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VMULPD       Y0, Y5, Y5
+	VMOVSD       X5, 72(SP)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+168(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         mean_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z2
+	VBROADCASTSD 104(SP), Z3
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2471
+
+vectors2470:
+	VMOVUPD      (SI), Z4
+	VMOVUPD      (DI), Z5
+	VMULPD       (R9), Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VADDPD       (R10), Z5, Z5
+	VMOVUPD      Z5, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
+	JGE          vectors2470
+
+rest2471:
+	ADDQ         $0x08, R11
+	JZ           done2472
+	VMOVUPD.Z    (SI), K1, Z4
+	VMOVUPD.Z    (DI), K1, Z5
+	VMOVUPD.Z    (R9), K1, Z6
+	VMULPD       Z6, Z5, Z5
+	VSUBPD       Z2, Z4, Z4
+	VSUBPD       Z3, Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	VMOVUPD.Z    (R10), K1, Z0
+	VADDPD       Z0, Z5, Z5
+	VMOVUPD      Z5, K1, (R8)
+
+done2472:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	ADDQ $0x01, CX
+	JMP  rows2462
+
+done2463:
+done2423:
+	VZEROUPPER
+	RET
+
+// func rMSNormBackwardPlusF64AVX512(dx []float64, x []float64, dy []float64, d []float64, gamma []float64, rstd []float64, dgamma []float64, stream bool)
+// Requires: AVX, AVX2, AVX512DQ, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·rMSNormBackwardPlusF64AVX512(SB), NOSPLIT, $136-169
+	MOVQ         gamma_len+104(FP), AX
+	MOVQ         AX, CX
+	ANDQ         $0x00000007, CX
+	MOVL         $0x0000ffff, DX
+	BZHIL        CX, DX, DX
+	KMOVW        DX, K1
+	MOVQ         AX, DX
+	SHLQ         $0x03, DX
+	LEAQ         (DX)(DX*2), BX
+	MOVQ         x_base+24(FP), SI
+	MOVQ         dy_base+48(FP), DI
+	MOVQ         dx_base+0(FP), R8
+	CMPB         stream+168(FP), $0x00
+	JE           plain2473
+	MOVQ         DX, CX
+	MOVQ         $0x00002000, BX
+	CMPQ         CX, BX
+	CMOVQCS      BX, CX
+	XORQ         CX, CX
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+128(FP)
+	JG           done2477
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block2478:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R12
+	JL      rest2482
+
+vectors2481:
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (SI), Z4
+	VMOVUPD     (DI), Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, (R11)
+	ADDQ        $+64, SI
+	ADDQ        $+64, DI
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors2481
+
+rest2482:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed2480
+	CMPQ          (SP), AX
+	JNE           further2479
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further2479:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2478
+
+summed2480:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 72(SP)
+	INCQ         CX
+
+loop2475:
+	LEAQ         1(CX), R10
+	CMPQ         R10, rstd_len+128(FP)
+	JG           last2476
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD -8(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $-1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         rstd_base+120(FP), R12
+	VBROADCASTSD (R12)(CX*8), Z2
+	MOVQ         gamma_base+96(FP), R12
+	MOVQ         dgamma_base+144(FP), R13
+	MOVQ         AX, (SP)
+
+block2484:
+	MOVQ    (SP), R14
+	MOVQ    $0x00000100, R15
+	CMPQ    R15, R14
+	CMOVQLT R15, R14
+	VXORPS  Z3, Z3, Z3
+	SUBQ    $0x08, R14
+	JL      rest2488
+
+vectors2487:
+	VMOVUPD      (R12), Z4
+	VMOVUPD      (R13), Z5
+	VMOVUPD      (SI), Z6
+	VMOVUPD      (DI), Z7
+	VMULPD       Z2, Z6, Z6
+	VFMADD231PD  Z7, Z6, Z5
+	VMULPD       Z4, Z7, Z7
+	VFMADD231PD  Z7, Z6, Z3
+	VMOVUPD      Z5, (R13)
+	PREFETCHT1   8192(SI)
+	PREFETCHT1   8192(DI)
+	VMOVUPD      (BX), Z4
+	VMOVUPD      (R9), Z5
+	VMULPD       (R10), Z5, Z5
+	VFNMADD231PD Z4, Z1, Z5
+	VMULPD       Z0, Z5, Z5
+	PREFETCHT1   8192(R11)
+	VADDPD       (R11), Z5, Z5
+	VMOVNTPD     Z5, (R8)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R12
+	ADDQ         $+64, R13
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R14
+	JGE          vectors2487
+
+rest2488:
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPD        Y4, Y3, Y3
+	VEXTRACTF64X2 $0x01, Y3, X4
+	VADDPD        X4, X3, X3
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X3, X3, X4
+	VUNPCKHPD     X3, X3, X3
+	VADDPD        X3, X4, X4
+	VINSERTF64X2  $0x01, X4, Y4, Y4
+	CMPQ          AX, $0x00000100
+	JLE           summed2486
+	CMPQ          (SP), AX
+	JNE           further2485
+	VXORPS        Y3, Y3, Y3
+	VMOVUPD       Y3, 8(SP)
+
+further2485:
+	VADDPD  8(SP), Y4, Y4
+	VMOVUPD Y4, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2484
+
+summed2486:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y4, Y4
+	MOVQ         rstd_base+120(FP), R10
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (R10)(CX*8), X0
+	VMULPD       Y0, Y4, Y4
+	VMOVSD       X4, 72(SP)
+	INCQ         CX
+	JMP          loop2475
+
+last2476:
+	MOVQ         rstd_base+120(FP), SI
+	VBROADCASTSD -8(SI)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), SI
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         d_base+72(FP), DI
+	ADDQ         $-1, CX
+	IMULQ        DX, CX
+	ADDQ         CX, DI
+	SUBQ         $0x08, AX
+	JL           rest2491
+
+vectors2490:
+	VMOVUPD      (BX), Z2
+	VMOVUPD      (R9), Z3
+	VMULPD       (SI), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	PREFETCHT1   8192(DI)
+	VADDPD       (DI), Z3, Z3
+	VMOVNTPD     Z3, (R8)
+	ADDQ         $+64, BX
+	ADDQ         $+64, R9
+	ADDQ         $+64, R8
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	SUBQ         $0x08, AX
+	JGE          vectors2490
+
+rest2491:
+done2477:
+	SFENCE
+	JMP done2474
+
+plain2473:
+	XORQ CX, CX
+
+rows2493:
+	LEAQ         4(CX), R9
+	CMPQ         R9, rstd_len+128(FP)
+	JG           done2494
+	MOVQ         SI, R9
+	MOVQ         DI, R10
+	MOVQ         rstd_base+120(FP), R11
+	VBROADCASTSD (R11)(CX*8), Z0
+	VBROADCASTSD 8(R11)(CX*8), Z1
+	VBROADCASTSD 16(R11)(CX*8), Z2
+	VBROADCASTSD 24(R11)(CX*8), Z3
+	MOVQ         gamma_base+96(FP), R11
+	MOVQ         dgamma_base+144(FP), R12
+	MOVQ         AX, (SP)
+
+block2495:
+	MOVQ    (SP), R13
+	MOVQ    $0x00000100, R14
+	CMPQ    R14, R13
+	CMOVQLT R14, R13
+	VXORPS  Z4, Z4, Z4
+	VXORPS  Z5, Z5, Z5
+	VXORPS  Z6, Z6, Z6
+	VXORPS  Z7, Z7, Z7
+	SUBQ    $0x08, R13
+	JL      rest2499
+
+vectors2498:
+	VMOVUPD     (R11), Z8
+	VMOVUPD     (R12), Z9
+	VMOVUPD     (R9), Z10
+	VMOVUPD     (R10), Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD     (R9)(DX*1), Z10
+	VMOVUPD     (R10)(DX*1), Z11
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPD     (R9)(DX*2), Z10
+	VMOVUPD     (R10)(DX*2), Z11
+	VMULPD      Z2, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPD     (R9)(BX*1), Z10
+	VMOVUPD     (R10)(BX*1), Z11
+	VMULPD      Z3, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPD     Z9, (R12)
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	ADDQ        $+64, R12
+	SUBQ        $0x08, R13
+	JGE         vectors2498
+
+rest2499:
+	ADDQ        $0x08, R13
+	JZ          done2500
+	VMOVUPD.Z   (R11), K1, Z8
+	VMOVUPD.Z   (R12), K1, Z9
+	VMOVUPD.Z   (R9), K1, Z10
+	VMOVUPD.Z   (R10), K1, Z11
+	VMULPD      Z0, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z4
+	VMOVUPD.Z   (R9)(DX*1), K1, Z10
+	VMOVUPD.Z   (R10)(DX*1), K1, Z11
+	VMULPD      Z1, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z5
+	VMOVUPD.Z   (R9)(DX*2), K1, Z10
+	VMOVUPD.Z   (R10)(DX*2), K1, Z11
+	VMULPD      Z2, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z6
+	VMOVUPD.Z   (R9)(BX*1), K1, Z10
+	VMOVUPD.Z   (R10)(BX*1), K1, Z11
+	VMULPD      Z3, Z10, Z10
+	VFMADD231PD Z11, Z10, Z9
+	VMULPD      Z8, Z11, Z11
+	VFMADD231PD Z11, Z10, Z7
+	VMOVUPD     Z9, K1, (R12)
+
+done2500:
+	VEXTRACTF64X4 $0x01, Z4, Y8
+	VADDPD        Y8, Y4, Y4
+	VEXTRACTF64X2 $0x01, Y4, X8
+	VADDPD        X8, X4, X4
+	VEXTRACTF64X4 $0x01, Z5, Y8
+	VADDPD        Y8, Y5, Y5
+	VEXTRACTF64X2 $0x01, Y5, X8
+	VADDPD        X8, X5, X5
+	VEXTRACTF64X4 $0x01, Z6, Y8
+	VADDPD        Y8, Y6, Y6
+	VEXTRACTF64X2 $0x01, Y6, X8
+	VADDPD        X8, X6, X6
+	VEXTRACTF64X4 $0x01, Z7, Y8
+	VADDPD        Y8, Y7, Y7
+	VEXTRACTF64X2 $0x01, Y7, X8
+	VADDPD        X8, X7, X7
+	VXORPS        Y8, Y8, Y8
+	VUNPCKLPD     X5, X4, X8
+	VUNPCKHPD     X5, X4, X4
+	VADDPD        X4, X8, X8
+	VXORPS        Y4, Y4, Y4
+	VUNPCKLPD     X7, X6, X4
+	VUNPCKHPD     X7, X6, X5
+	VADDPD        X5, X4, X4
+	VINSERTF64X2  $0x01, X4, Y8, Y8
+	CMPQ          AX, $0x00000100
+	JLE           summed2497
+	CMPQ          (SP), AX
+	JNE           further2496
+	VXORPS        Y4, Y4, Y4
+	VMOVUPD       Y4, 8(SP)
+
+further2496:
+	VADDPD  8(SP), Y8, Y8
+	VMOVUPD Y8, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2495
+
+summed2497:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y8, Y8
+	MOVQ         rstd_base+120(FP), R9
+	VXORPS       Y0, Y0, Y0
+	VMOVUPD      (R9)(CX*8), Y0
+	VMULPD       Y0, Y8, Y8
+	VMOVUPD      Y8, 72(SP)
+	MOVQ         DX, R9
+	ADDQ         R9, R9
+	ADDQ         R9, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2502
+
+vectors2501:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       (R11), Z3, Z3
+	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2501
+
+rest2502:
+	ADDQ         $0x08, R12
+	JZ           done2503
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done2503:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD 8(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 80(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+1, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2505
+
+vectors2504:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       (R11), Z3, Z3
+	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2504
+
+rest2505:
+	ADDQ         $0x08, R12
+	JZ           done2506
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done2506:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD 16(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 88(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+2, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2508
+
+vectors2507:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       (R11), Z3, Z3
+	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2507
+
+rest2508:
+	ADDQ         $0x08, R12
+	JZ           done2509
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done2509:
+	MOVQ         AX, R10
+	ANDQ         $0x00000007, R10
+	SHLQ         $0x03, R10
+	ADDQ         R10, SI
+	ADDQ         R10, DI
+	ADDQ         R10, R8
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD 24(R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	VBROADCASTSD 96(SP), Z1
+	MOVQ         d_base+72(FP), R11
+	MOVQ         CX, R12
+	ADDQ         $+3, R12
+	IMULQ        DX, R12
+	ADDQ         R12, R11
+	MOVQ         AX, R12
+	SUBQ         $0x08, R12
+	JL           rest2511
+
+vectors2510:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R10), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       (R11), Z3, Z3
+	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(R9*1)
+	PREFETCHT0   (DI)(R9*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R10
+	ADDQ         $+64, R11
+	SUBQ         $0x08, R12
+	JGE          vectors2510
+
+rest2511:
+	ADDQ         $0x08, R12
+	JZ           done2512
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R10), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD.Z    (R11), K1, Z0
+	VADDPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done2512:
+	MOVQ AX, R9
+	ANDQ $0x00000007, R9
+	SHLQ $0x03, R9
+	ADDQ R9, SI
+	ADDQ R9, DI
+	ADDQ R9, R8
+	ADDQ $0x04, CX
+	JMP  rows2493
+
+done2494:
+rows2513:
+	LEAQ         1(CX), BX
+	CMPQ         BX, rstd_len+128(FP)
+	JG           done2514
+	MOVQ         SI, BX
+	MOVQ         DI, R9
+	MOVQ         rstd_base+120(FP), R10
+	VBROADCASTSD (R10)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R10
+	MOVQ         dgamma_base+144(FP), R11
+	MOVQ         AX, (SP)
+
+block2515:
+	MOVQ    (SP), R12
+	MOVQ    $0x00000100, R13
+	CMPQ    R13, R12
+	CMOVQLT R13, R12
+	VXORPS  Z1, Z1, Z1
+	SUBQ    $0x08, R12
+	JL      rest2519
+
+vectors2518:
+	VMOVUPD     (R10), Z2
+	VMOVUPD     (R11), Z3
+	VMOVUPD     (BX), Z4
+	VMOVUPD     (R9), Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, (R11)
+	ADDQ        $+64, BX
+	ADDQ        $+64, R9
+	ADDQ        $+64, R10
+	ADDQ        $+64, R11
+	SUBQ        $0x08, R12
+	JGE         vectors2518
+
+rest2519:
+	ADDQ        $0x08, R12
+	JZ          done2520
+	VMOVUPD.Z   (R10), K1, Z2
+	VMOVUPD.Z   (R11), K1, Z3
+	VMOVUPD.Z   (BX), K1, Z4
+	VMOVUPD.Z   (R9), K1, Z5
+	VMULPD      Z0, Z4, Z4
+	VFMADD231PD Z5, Z4, Z3
+	VMULPD      Z2, Z5, Z5
+	VFMADD231PD Z5, Z4, Z1
+	VMOVUPD     Z3, K1, (R11)
+
+done2520:
+	VEXTRACTF64X4 $0x01, Z1, Y2
+	VADDPD        Y2, Y1, Y1
+	VEXTRACTF64X2 $0x01, Y1, X2
+	VADDPD        X2, X1, X1
+	VXORPS        Y2, Y2, Y2
+	VUNPCKLPD     X1, X1, X2
+	VUNPCKHPD     X1, X1, X1
+	VADDPD        X1, X2, X2
+	VINSERTF64X2  $0x01, X2, Y2, Y2
+	CMPQ          AX, $0x00000100
+	JLE           summed2517
+	CMPQ          (SP), AX
+	JNE           further2516
+	VXORPS        Y1, Y1, Y1
+	VMOVUPD       Y1, 8(SP)
+
+further2516:
+	VADDPD  8(SP), Y2, Y2
+	VMOVUPD Y2, 8(SP)
+	SUBQ    $0x00000100, (SP)
+	JG      block2515
+
+summed2517:
+	VXORPD       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	VDIVPD       Y0, Y2, Y2
+	MOVQ         rstd_base+120(FP), BX
+	VXORPS       Y0, Y0, Y0
+	VMOVSD       (BX)(CX*8), X0
+	VMULPD       Y0, Y2, Y2
+	VMOVSD       X2, 72(SP)
+	MOVQ         DX, BX
+	MOVQ         rstd_base+120(FP), R9
+	VBROADCASTSD (R9)(CX*8), Z0
+	MOVQ         gamma_base+96(FP), R9
+	VBROADCASTSD 72(SP), Z1
+	MOVQ         d_base+72(FP), R10
+	MOVQ         CX, R11
+	IMULQ        DX, R11
+	ADDQ         R11, R10
+	MOVQ         AX, R11
+	SUBQ         $0x08, R11
+	JL           rest2522
+
+vectors2521:
+	VMOVUPD      (SI), Z2
+	VMOVUPD      (DI), Z3
+	VMULPD       (R9), Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VADDPD       (R10), Z3, Z3
+	VMOVUPD      Z3, (R8)
+	PREFETCHT0   (SI)(BX*1)
+	PREFETCHT0   (DI)(BX*1)
+	ADDQ         $+64, SI
+	ADDQ         $+64, DI
+	ADDQ         $+64, R8
+	ADDQ         $+64, R9
+	ADDQ         $+64, R10
+	SUBQ         $0x08, R11
+	JGE          vectors2521
+
+rest2522:
+	ADDQ         $0x08, R11
+	JZ           done2523
+	VMOVUPD.Z    (SI), K1, Z2
+	VMOVUPD.Z    (DI), K1, Z3
+	VMOVUPD.Z    (R9), K1, Z4
+	VMULPD       Z4, Z3, Z3
+	VFNMADD231PD Z2, Z1, Z3
+	VMULPD       Z0, Z3, Z3
+	VMOVUPD.Z    (R10), K1, Z0
+	VADDPD       Z0, Z3, Z3
+	VMOVUPD      Z3, K1, (R8)
+
+done2523:
+	MOVQ AX, BX
+	ANDQ $0x00000007, BX
+	SHLQ $0x03, BX
+	ADDQ BX, SI
+	ADDQ BX, DI
+	ADDQ BX, R8
+	ADDQ $0x01, CX
+	JMP  rows2513
+
+done2514:
+done2474:
 	VZEROUPPER
 	RET
 
@@ -25720,10 +42145,10 @@ TEXT ·columnSumsF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ  x_base+72(FP), SI
 	XORQ  CX, CX
 
-rows1476:
+rows2524:
 	LEAQ 8(CX), DI
 	CMPQ DI, rows+96(FP)
-	JG   done1477
+	JG   done2525
 	MOVQ SI, DI
 	LEAQ (DI)(DX*4), DI
 	MOVQ sum_base+0(FP), R8
@@ -25735,9 +42160,9 @@ rows1476:
 	LEAQ (R12)(DX*4), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1479
+	JL   rest2527
 
-vectors1478:
+vectors2526:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R10), Z2
@@ -25793,11 +42218,11 @@ vectors1478:
 	ADDQ        $+64, R11
 	ADDQ        $+64, R12
 	SUBQ        $0x08, R13
-	JGE         vectors1478
+	JGE         vectors2526
 
-rest1479:
+rest2527:
 	ADDQ        $0x08, R13
-	JZ          done1480
+	JZ          done2528
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -25848,28 +42273,28 @@ rest1479:
 	PREFETCHT1  (R12)(DX*2)
 	PREFETCHT1  (R12)(BX*1)
 
-done1480:
+done2528:
 	MOVQ AX, DI
 	ANDQ $-8, DI
 	SHLQ $0x03, DI
 	SUBQ DI, SI
 	LEAQ (SI)(DX*8), SI
 	ADDQ $0x08, CX
-	JMP  rows1476
+	JMP  rows2524
 
-done1477:
-rows1481:
+done2525:
+rows2529:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+96(FP)
-	JG   done1482
+	JG   done2530
 	MOVQ sum_base+0(FP), BX
 	MOVQ squares_base+24(FP), DI
 	MOVQ pilot_base+48(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1484
+	JL   rest2532
 
-vectors1483:
+vectors2531:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R8), Z2
@@ -25886,11 +42311,11 @@ vectors1483:
 	ADDQ        $+64, DI
 	ADDQ        $+64, R8
 	SUBQ        $0x08, R9
-	JGE         vectors1483
+	JGE         vectors2531
 
-rest1484:
+rest2532:
 	ADDQ        $0x08, R9
-	JZ          done1485
+	JZ          done2533
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R8), K1, Z2
@@ -25905,16 +42330,16 @@ rest1484:
 	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (DI)
 
-done1485:
+done2533:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
 	SUBQ BX, SI
 	LEAQ (SI)(DX*1), SI
 	ADDQ $0x01, CX
-	JMP  rows1481
+	JMP  rows2529
 
-done1482:
+done2530:
 	VZEROUPPER
 	RET
 
@@ -25933,21 +42358,21 @@ TEXT ·columnNormF64AVX512(SB), NOSPLIT, $0-137
 	MOVQ  y_base+0(FP), SI
 	MOVQ  x_base+24(FP), DI
 	CMPB  stream+136(FP), $0x00
-	JE    plain1486
+	JE    plain2534
 	XORQ  CX, CX
 
-rows1488:
+rows2536:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1489
+	JG   done2537
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1491
+	JL   rest2539
 
-vectors1490:
+vectors2538:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -25961,9 +42386,9 @@ vectors1490:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1490
+	JGE         vectors2538
 
-rest1491:
+rest2539:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -25972,27 +42397,27 @@ rest1491:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1488
+	JMP  rows2536
 
-done1489:
+done2537:
 	SFENCE
-	JMP done1487
+	JMP done2535
 
-plain1486:
+plain2534:
 	XORQ CX, CX
 
-rows1493:
+rows2541:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+120(FP)
-	JG   done1494
+	JG   done2542
 	MOVQ mean_base+48(FP), R8
 	MOVQ scale_base+72(FP), R9
 	MOVQ offset_base+96(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1496
+	JL   rest2544
 
-vectors1495:
+vectors2543:
 	VMOVUPD     (R8), Z0
 	VMOVUPD     (R9), Z1
 	VMOVUPD     (R10), Z2
@@ -26018,11 +42443,11 @@ vectors1495:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1495
+	JGE         vectors2543
 
-rest1496:
+rest2544:
 	ADDQ        $0x08, R11
-	JZ          done1497
+	JZ          done2545
 	VMOVUPD.Z   (R8), K1, Z0
 	VMOVUPD.Z   (R9), K1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -26043,7 +42468,7 @@ rest1496:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)(BX*1)
 
-done1497:
+done2545:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -26052,21 +42477,21 @@ done1497:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1493
+	JMP  rows2541
 
-done1494:
-rows1498:
+done2542:
+rows2546:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+120(FP)
-	JG   done1499
+	JG   done2547
 	MOVQ mean_base+48(FP), BX
 	MOVQ scale_base+72(FP), R8
 	MOVQ offset_base+96(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1501
+	JL   rest2549
 
-vectors1500:
+vectors2548:
 	VMOVUPD     (BX), Z0
 	VMOVUPD     (R8), Z1
 	VMOVUPD     (R9), Z2
@@ -26080,11 +42505,11 @@ vectors1500:
 	ADDQ        $+64, R8
 	ADDQ        $+64, R9
 	SUBQ        $0x08, R10
-	JGE         vectors1500
+	JGE         vectors2548
 
-rest1501:
+rest2549:
 	ADDQ        $0x08, R10
-	JZ          done1502
+	JZ          done2550
 	VMOVUPD.Z   (BX), K1, Z0
 	VMOVUPD.Z   (R8), K1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -26093,7 +42518,7 @@ rest1501:
 	VFMADD213PD Z2, Z1, Z3
 	VMOVUPD     Z3, K1, (SI)
 
-done1502:
+done2550:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -26102,10 +42527,10 @@ done1502:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1498
+	JMP  rows2546
 
-done1499:
-done1487:
+done2547:
+done2535:
 	VZEROUPPER
 	RET
 
@@ -26125,10 +42550,10 @@ TEXT ·columnGradientSumsF64AVX512(SB), NOSPLIT, $0-160
 	MOVQ  dy_base+120(FP), DI
 	XORQ  CX, CX
 
-rows1503:
+rows2551:
 	LEAQ 4(CX), R8
 	CMPQ R8, rows+144(FP)
-	JG   done1504
+	JG   done2552
 	MOVQ dgamma_base+0(FP), R8
 	MOVQ dbeta_base+24(FP), R9
 	MOVQ mean_base+48(FP), R10
@@ -26139,9 +42564,9 @@ rows1503:
 	LEAQ (R13)(DX*4), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1506
+	JL   rest2554
 
-vectors1505:
+vectors2553:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R10), Z2
@@ -26191,11 +42616,11 @@ vectors1505:
 	ADDQ        $+64, R12
 	ADDQ        $+64, R13
 	SUBQ        $0x08, R14
-	JGE         vectors1505
+	JGE         vectors2553
 
-rest1506:
+rest2554:
 	ADDQ        $0x08, R14
-	JZ          done1507
+	JZ          done2555
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R10), K1, Z2
@@ -26239,7 +42664,7 @@ rest1506:
 	PREFETCHT1  (R13)(DX*2)
 	PREFETCHT1  (R13)(BX*1)
 
-done1507:
+done2555:
 	MOVQ AX, R8
 	ANDQ $-8, R8
 	SHLQ $0x03, R8
@@ -26248,22 +42673,22 @@ done1507:
 	LEAQ (SI)(DX*4), SI
 	LEAQ (DI)(DX*4), DI
 	ADDQ $0x04, CX
-	JMP  rows1503
+	JMP  rows2551
 
-done1504:
-rows1508:
+done2552:
+rows2556:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+144(FP)
-	JG   done1509
+	JG   done2557
 	MOVQ dgamma_base+0(FP), BX
 	MOVQ dbeta_base+24(FP), R8
 	MOVQ mean_base+48(FP), R9
 	MOVQ rstd_base+72(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1511
+	JL   rest2559
 
-vectors1510:
+vectors2558:
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD     (R9), Z2
@@ -26285,11 +42710,11 @@ vectors1510:
 	ADDQ        $+64, R9
 	ADDQ        $+64, R10
 	SUBQ        $0x08, R11
-	JGE         vectors1510
+	JGE         vectors2558
 
-rest1511:
+rest2559:
 	ADDQ        $0x08, R11
-	JZ          done1512
+	JZ          done2560
 	VXORPS      Z0, Z0, Z0
 	VXORPS      Z1, Z1, Z1
 	VMOVUPD.Z   (R9), K1, Z2
@@ -26307,7 +42732,7 @@ rest1511:
 	VADDPD      Z0, Z1, Z1
 	VMOVUPD     Z1, K1, (R8)
 
-done1512:
+done2560:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -26316,9 +42741,9 @@ done1512:
 	LEAQ (SI)(DX*1), SI
 	LEAQ (DI)(DX*1), DI
 	ADDQ $0x01, CX
-	JMP  rows1508
+	JMP  rows2556
 
-done1509:
+done2557:
 	VZEROUPPER
 	RET
 
@@ -26338,13 +42763,13 @@ TEXT ·columnNormBackwardF64AVX512(SB), NOSPLIT, $0-209
 	MOVQ  x_base+24(FP), DI
 	MOVQ  dy_base+48(FP), R8
 	CMPB  stream+208(FP), $0x00
-	JE    plain1513
+	JE    plain2561
 	XORQ  CX, CX
 
-rows1515:
+rows2563:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1516
+	JG   done2564
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -26352,9 +42777,9 @@ rows1515:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1518
+	JL   rest2566
 
-vectors1517:
+vectors2565:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -26378,9 +42803,9 @@ vectors1517:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1517
+	JGE          vectors2565
 
-rest1518:
+rest2566:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -26391,19 +42816,19 @@ rest1518:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1515
+	JMP  rows2563
 
-done1516:
+done2564:
 	SFENCE
-	JMP done1514
+	JMP done2562
 
-plain1513:
+plain2561:
 	XORQ CX, CX
 
-rows1520:
+rows2568:
 	LEAQ 4(CX), R9
 	CMPQ R9, rows+192(FP)
-	JG   done1521
+	JG   done2569
 	MOVQ mean_base+72(FP), R9
 	MOVQ rstd_base+96(FP), R10
 	MOVQ scale_base+120(FP), R11
@@ -26411,9 +42836,9 @@ rows1520:
 	MOVQ slope_base+168(FP), R13
 	MOVQ AX, R14
 	SUBQ $0x08, R14
-	JL   rest1523
+	JL   rest2571
 
-vectors1522:
+vectors2570:
 	VMOVUPD      (R9), Z0
 	VMOVUPD      (R10), Z1
 	VMOVUPD      (R11), Z2
@@ -26456,11 +42881,11 @@ vectors1522:
 	ADDQ         $+64, R12
 	ADDQ         $+64, R13
 	SUBQ         $0x08, R14
-	JGE          vectors1522
+	JGE          vectors2570
 
-rest1523:
+rest2571:
 	ADDQ         $0x08, R14
-	JZ           done1524
+	JZ           done2572
 	VMOVUPD.Z    (R9), K1, Z0
 	VMOVUPD.Z    (R10), K1, Z1
 	VMOVUPD.Z    (R11), K1, Z2
@@ -26495,7 +42920,7 @@ rest1523:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)(BX*1)
 
-done1524:
+done2572:
 	MOVQ AX, R9
 	ANDQ $-8, R9
 	SHLQ $0x03, R9
@@ -26506,13 +42931,13 @@ done1524:
 	LEAQ (DI)(DX*4), DI
 	LEAQ (R8)(DX*4), R8
 	ADDQ $0x04, CX
-	JMP  rows1520
+	JMP  rows2568
 
-done1521:
-rows1525:
+done2569:
+rows2573:
 	LEAQ 1(CX), BX
 	CMPQ BX, rows+192(FP)
-	JG   done1526
+	JG   done2574
 	MOVQ mean_base+72(FP), BX
 	MOVQ rstd_base+96(FP), R9
 	MOVQ scale_base+120(FP), R10
@@ -26520,9 +42945,9 @@ rows1525:
 	MOVQ slope_base+168(FP), R12
 	MOVQ AX, R13
 	SUBQ $0x08, R13
-	JL   rest1528
+	JL   rest2576
 
-vectors1527:
+vectors2575:
 	VMOVUPD      (BX), Z0
 	VMOVUPD      (R9), Z1
 	VMOVUPD      (R10), Z2
@@ -26544,11 +42969,11 @@ vectors1527:
 	ADDQ         $+64, R11
 	ADDQ         $+64, R12
 	SUBQ         $0x08, R13
-	JGE          vectors1527
+	JGE          vectors2575
 
-rest1528:
+rest2576:
 	ADDQ         $0x08, R13
-	JZ           done1529
+	JZ           done2577
 	VMOVUPD.Z    (BX), K1, Z0
 	VMOVUPD.Z    (R9), K1, Z1
 	VMOVUPD.Z    (R10), K1, Z2
@@ -26562,7 +42987,7 @@ rest1528:
 	VFNMADD231PD Z5, Z4, Z6
 	VMOVUPD      Z6, K1, (SI)
 
-done1529:
+done2577:
 	MOVQ AX, BX
 	ANDQ $-8, BX
 	SHLQ $0x03, BX
@@ -26573,10 +42998,10 @@ done1529:
 	LEAQ (DI)(DX*1), DI
 	LEAQ (R8)(DX*1), R8
 	ADDQ $0x01, CX
-	JMP  rows1525
+	JMP  rows2573
 
-done1526:
-done1514:
+done2574:
+done2562:
 	VZEROUPPER
 	RET
 
@@ -26588,10 +43013,10 @@ TEXT ·accumulateF64AVX512(SB), NOSPLIT, $0-48
 	MOVQ sum_len+8(FP), DX
 	XORQ BX, BX
 
-loop1530:
+loop2578:
 	LEAQ    32(BX), SI
 	CMPQ    SI, DX
-	JG      done1531
+	JG      done2579
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
@@ -26605,31 +43030,31 @@ loop1530:
 	VADDPD  192(AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, 192(AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1530
+	JMP     loop2578
 
-done1531:
-loop1532:
+done2579:
+loop2580:
 	LEAQ    8(BX), SI
 	CMPQ    SI, DX
-	JG      done1533
+	JG      done2581
 	VMOVUPD (CX)(BX*8), Z0
 	VADDPD  (AX)(BX*8), Z0, Z0
 	VMOVUPD Z0, (AX)(BX*8)
 	MOVQ    SI, BX
-	JMP     loop1532
+	JMP     loop2580
 
-done1533:
-loop1534:
+done2581:
+loop2582:
 	LEAQ   1(BX), SI
 	CMPQ   SI, DX
-	JG     done1535
+	JG     done2583
 	VMOVSD (CX)(BX*8), X0
 	VADDSD (AX)(BX*8), X0, X0
 	VMOVSD X0, (AX)(BX*8)
 	MOVQ   SI, BX
-	JMP    loop1534
+	JMP    loop2582
 
-done1535:
+done2583:
 	VZEROUPPER
 	RET
 
@@ -26647,23 +43072,23 @@ TEXT ·maxF64AVX512(SB), NOSPLIT, $0-32
 	XORQ         DX, DX
 	MOVQ         CX, BX
 	ANDQ         $-8, BX
-	JZ           rest1537
+	JZ           rest2585
 
-vectors1536:
+vectors2584:
 	VMOVUPD (AX)(DX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, DX
 	CMPQ    DX, BX
-	JL      vectors1536
+	JL      vectors2584
 
-rest1537:
+rest2585:
 	CMPQ    DX, CX
-	JGE     done1538
+	JGE     done2586
 	VMOVUPD Z0, Z1
 	VMOVUPD (AX)(DX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1538:
+done2586:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -26707,9 +43132,9 @@ TEXT ·expSumF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1540
+	JZ           rest2588
 
-vectors1539:
+vectors2587:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
@@ -26738,11 +43163,11 @@ vectors1539:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1539
+	JL           vectors2587
 
-rest1540:
+rest2588:
 	CMPQ         BX, DX
-	JGE          done1541
+	JGE          done2589
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
@@ -26771,7 +43196,7 @@ rest1540:
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1541:
+done2589:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -26842,23 +43267,23 @@ TEXT ·softmaxF64AVX512(SB), NOSPLIT, $0-64
 	XORQ         BX, BX
 	MOVQ         DX, SI
 	ANDQ         $-8, SI
-	JZ           rest1543
+	JZ           rest2591
 
-vectors1542:
+vectors2590:
 	VMOVUPD (CX)(BX*8), Z1
 	VMAXPD  Z0, Z1, Z0
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1542
+	JL      vectors2590
 
-rest1543:
+rest2591:
 	CMPQ    BX, DX
-	JGE     done1544
+	JGE     done2592
 	VMOVUPD Z0, Z1
 	VMOVUPD (CX)(BX*8), K1, Z1
 	VMAXPD  Z0, Z1, Z0
 
-done1544:
+done2592:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VMAXPD        Y0, Y1, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -26888,9 +43313,9 @@ done1544:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1546
+	JZ            rest2594
 
-vectors1545:
+vectors2593:
 	VMOVUPD      (CX)(BX*8), Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z21
@@ -26919,11 +43344,11 @@ vectors1545:
 	VADDPD       Z21, Z18, Z18
 	ADDQ         $0x00000008, BX
 	CMPQ         BX, SI
-	JL           vectors1545
+	JL           vectors2593
 
-rest1546:
+rest2594:
 	CMPQ         BX, DX
-	JGE          done1547
+	JGE          done2595
 	VMOVUPD.Z    (CX)(BX*8), K1, Z19
 	VSUBPD       Z0, Z19, Z20
 	VADDPD       Z20, Z0, Z0
@@ -26952,7 +43377,7 @@ rest1546:
 	VMOVAPD.Z    Z0, K1, Z0
 	VADDPD       Z0, Z18, Z18
 
-done1547:
+done2595:
 	VEXTRACTF64X4 $0x01, Z18, Y0
 	VADDPD        Y0, Y18, Y18
 	VEXTRACTF32X4 $0x01, Y18, X0
@@ -26966,24 +43391,24 @@ done1547:
 	XORQ          CX, CX
 	MOVQ          DX, BX
 	ANDQ          $-8, BX
-	JZ            rest1549
+	JZ            rest2597
 
-vectors1548:
+vectors2596:
 	VMOVUPD (AX)(CX*8), Z1
 	VMULPD  Z0, Z1, Z1
 	VMOVUPD Z1, (AX)(CX*8)
 	ADDQ    $0x00000008, CX
 	CMPQ    CX, BX
-	JL      vectors1548
+	JL      vectors2596
 
-rest1549:
+rest2597:
 	CMPQ      CX, DX
-	JGE       done1550
+	JGE       done2598
 	VMOVUPD.Z (AX)(CX*8), K1, Z1
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(CX*8)
 
-done1550:
+done2598:
 	VZEROUPPER
 	RET
 
@@ -27002,24 +43427,24 @@ TEXT ·softmaxBackwardF64AVX512(SB), NOSPLIT, $0-48
 	XORQ   BX, BX
 	MOVQ   DX, SI
 	ANDQ   $-8, SI
-	JZ     rest1552
+	JZ     rest2600
 
-vectors1551:
+vectors2599:
 	VMOVUPD     (AX)(BX*8), Z1
 	VMOVUPD     (CX)(BX*8), Z2
 	VFMADD231PD Z1, Z2, Z0
 	ADDQ        $0x00000008, BX
 	CMPQ        BX, SI
-	JL          vectors1551
+	JL          vectors2599
 
-rest1552:
+rest2600:
 	CMPQ        BX, DX
-	JGE         done1553
+	JGE         done2601
 	VMOVUPD.Z   (AX)(BX*8), K1, Z1
 	VMOVUPD.Z   (CX)(BX*8), K1, Z2
 	VFMADD231PD Z1, Z2, Z0
 
-done1553:
+done2601:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF32X4 $0x01, Y0, X1
@@ -27030,9 +43455,9 @@ done1553:
 	XORQ          BX, BX
 	MOVQ          DX, SI
 	ANDQ          $-8, SI
-	JZ            rest1555
+	JZ            rest2603
 
-vectors1554:
+vectors2602:
 	VMOVUPD (AX)(BX*8), Z1
 	VSUBPD  Z0, Z1, Z1
 	VMOVUPD (CX)(BX*8), Z2
@@ -27040,18 +43465,18 @@ vectors1554:
 	VMOVUPD Z1, (AX)(BX*8)
 	ADDQ    $0x00000008, BX
 	CMPQ    BX, SI
-	JL      vectors1554
+	JL      vectors2602
 
-rest1555:
+rest2603:
 	CMPQ      BX, DX
-	JGE       done1556
+	JGE       done2604
 	VMOVUPD.Z (AX)(BX*8), K1, Z1
 	VSUBPD    Z0, Z1, Z1
 	VMOVUPD.Z (CX)(BX*8), K1, Z0
 	VMULPD    Z0, Z1, Z1
 	VMOVUPD   Z1, K1, (AX)(BX*8)
 
-done1556:
+done2604:
 	VZEROUPPER
 	RET
 
@@ -27091,9 +43516,9 @@ TEXT ·geluF64AVX512(SB), NOSPLIT, $0-72
 	XORQ         SI, SI
 	MOVQ         BX, DI
 	ANDQ         $-8, DI
-	JZ           rest1558
+	JZ           rest2606
 
-vectors1557:
+vectors2605:
 	VMOVUPD      (DX)(SI*8), Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z23
@@ -27130,11 +43555,11 @@ vectors1557:
 	VMOVUPD      Z22, (AX)(SI*8)
 	ADDQ         $0x00000008, SI
 	CMPQ         SI, DI
-	JL           vectors1557
+	JL           vectors2605
 
-rest1558:
+rest2606:
 	CMPQ         SI, BX
-	JGE          done1559
+	JGE          done2607
 	VMOVUPD.Z    (DX)(SI*8), K1, Z21
 	VMULPD       Z21, Z21, Z22
 	VMOVUPD      Z19, Z19
@@ -27170,7 +43595,7 @@ rest1558:
 	VFNMADD231PD Z2, Z1, Z0
 	VMOVUPD      Z0, K1, (AX)(SI*8)
 
-done1559:
+done2607:
 	VZEROUPPER
 	RET
 
@@ -27199,9 +43624,9 @@ TEXT ·geluBackwardF64AVX512(SB), NOSPLIT, $0-96
 	XORQ         DI, DI
 	MOVQ         SI, R8
 	ANDQ         $-8, R8
-	JZ           rest1561
+	JZ           rest2609
 
-vectors1560:
+vectors2608:
 	VMOVUPD     (CX)(DI*8), Z6
 	VMOVUPD     (DX)(DI*8), Z7
 	VMULPD      Z6, Z6, Z8
@@ -27221,11 +43646,11 @@ vectors1560:
 	VMOVUPD     Z7, (AX)(DI*8)
 	ADDQ        $0x00000008, DI
 	CMPQ        DI, R8
-	JL          vectors1560
+	JL          vectors2608
 
-rest1561:
+rest2609:
 	CMPQ        DI, SI
-	JGE         done1562
+	JGE         done2610
 	VMOVUPD.Z   (CX)(DI*8), K1, Z6
 	VMOVUPD.Z   (DX)(DI*8), K1, Z7
 	VMULPD      Z6, Z6, Z8
@@ -27244,7 +43669,7 @@ rest1561:
 	VMULPD      Z0, Z2, Z2
 	VMOVUPD     Z2, K1, (AX)(DI*8)
 
-done1562:
+done2610:
 	VZEROUPPER
 	RET
 
@@ -27283,17 +43708,17 @@ TEXT ·dyTF64AVX512(SB), NOSPLIT, $0-112
 	MOVQ         y_base+0(FP), BX
 	XORQ         CX, CX
 
-rows1563:
+rows2611:
 	LEAQ 1(CX), SI
 	CMPQ SI, rows+104(FP)
-	JG   done1564
+	JG   done2612
 	MOVQ gamma_base+48(FP), SI
 	MOVQ beta_base+72(FP), DI
 	MOVQ AX, R8
 	SUBQ $0x08, R8
-	JL   rest1566
+	JL   rest2614
 
-vectors1565:
+vectors2613:
 	VMOVUPD      (DX), Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -27330,11 +43755,11 @@ vectors1565:
 	ADDQ         $+64, DX
 	ADDQ         $+64, BX
 	SUBQ         $0x08, R8
-	JGE          vectors1565
+	JGE          vectors2613
 
-rest1566:
+rest2614:
 	ADDQ         $0x08, R8
-	JZ           done1567
+	JZ           done2615
 	VMOVUPD.Z    (DX), K1, Z19
 	VMULPD       Z17, Z19, Z19
 	VORPD        Z16, Z19, Z20
@@ -27368,16 +43793,16 @@ rest1566:
 	VFMADD213PD  Z21, Z19, Z20
 	VMOVUPD      Z20, K1, (BX)
 
-done1567:
+done2615:
 	MOVQ AX, SI
 	ANDQ $0x00000007, SI
 	SHLQ $0x03, SI
 	ADDQ SI, DX
 	ADDQ SI, BX
 	ADDQ $0x01, CX
-	JMP  rows1563
+	JMP  rows2611
 
-done1564:
+done2612:
 	VZEROUPPER
 	RET
 
@@ -27422,18 +43847,18 @@ TEXT ·dyTBackwardF64AVX512(SB), NOSPLIT, $0-168
 	VXORPS       Z21, Z21, Z21
 	XORQ         CX, CX
 
-rows1568:
+rows2616:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+152(FP)
-	JG   done1569
+	JG   done2617
 	MOVQ gamma_base+72(FP), DI
 	MOVQ dgamma_base+96(FP), R8
 	MOVQ dbeta_base+120(FP), R9
 	MOVQ AX, R10
 	SUBQ $0x08, R10
-	JL   rest1571
+	JL   rest2619
 
-vectors1570:
+vectors2618:
 	VMOVUPD      (DX), Z22
 	VMOVUPD      (BX), Z23
 	VMULPD       Z17, Z22, Z24
@@ -27486,19 +43911,19 @@ vectors1570:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	TESTQ        $0x00000038, R10
-	JNZ          further1573
+	JNZ          further2621
 	CMPQ         R10, $0x08
-	JL           further1573
+	JL           further2621
 	VADDPD       Z20, Z21, Z21
 	VXORPS       Z20, Z20, Z20
 
-further1573:
+further2621:
 	SUBQ $0x08, R10
-	JGE  vectors1570
+	JGE  vectors2618
 
-rest1571:
+rest2619:
 	ADDQ         $0x08, R10
-	JZ           done1572
+	JZ           done2620
 	VMOVUPD.Z    (DX), K1, Z22
 	VMOVUPD.Z    (BX), K1, Z23
 	VMULPD       Z17, Z22, Z24
@@ -27547,7 +43972,7 @@ rest1571:
 	VMULPD       Z19, Z23, Z23
 	VMOVUPD      Z23, K1, (SI)
 
-done1572:
+done2620:
 	VADDPD Z20, Z21, Z21
 	VXORPS Z20, Z20, Z20
 	MOVQ   AX, DI
@@ -27557,9 +43982,9 @@ done1572:
 	ADDQ   DI, BX
 	ADDQ   DI, SI
 	ADDQ   $0x01, CX
-	JMP    rows1568
+	JMP    rows2616
 
-done1569:
+done2617:
 	VEXTRACTF64X4 $0x01, Z21, Y0
 	VADDPD        Y0, Y21, Y21
 	VEXTRACTF32X4 $0x01, Y21, X0
@@ -27608,17 +44033,17 @@ TEXT ·derfF64AVX512(SB), NOSPLIT, $0-144
 	MOVQ         erf_base+24(FP), SI
 	XORQ         CX, CX
 
-rows1574:
+rows2622:
 	LEAQ 1(CX), DI
 	CMPQ DI, rows+136(FP)
-	JG   done1575
+	JG   done2623
 	MOVQ gamma_base+72(FP), DI
 	MOVQ beta_base+96(FP), R8
 	MOVQ AX, R9
 	SUBQ $0x08, R9
-	JL   rest1577
+	JL   rest2625
 
-vectors1576:
+vectors2624:
 	VMOVUPD      (DX), Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
@@ -27685,11 +44110,11 @@ vectors1576:
 	ADDQ         $+64, BX
 	ADDQ         $+64, SI
 	SUBQ         $0x08, R9
-	JGE          vectors1576
+	JGE          vectors2624
 
-rest1577:
+rest2625:
 	ADDQ         $0x08, R9
-	JZ           done1578
+	JZ           done2626
 	VMOVUPD.Z    (DX), K1, Z19
 	VMOVUPD      Z17, Z20
 	VFMADD231PD  Z16, Z19, Z20
@@ -27752,7 +44177,7 @@ rest1577:
 	VFMADD213PD  Z20, Z19, Z22
 	VMOVUPD      Z22, K1, (BX)
 
-done1578:
+done2626:
 	MOVQ AX, DI
 	ANDQ $0x00000007, DI
 	SHLQ $0x03, DI
@@ -27760,9 +44185,9 @@ done1578:
 	ADDQ DI, BX
 	ADDQ DI, SI
 	ADDQ $0x01, CX
-	JMP  rows1574
+	JMP  rows2622
 
-done1575:
+done2623:
 	VZEROUPPER
 	RET
 
@@ -28079,18 +44504,18 @@ TEXT ·derfBackwardF64AVX512(SB), NOSPLIT, $0-208
 	VXORPS       Z24, Z24, Z24
 	XORQ         CX, CX
 
-rows1579:
+rows2627:
 	LEAQ 1(CX), R8
 	CMPQ R8, rows+184(FP)
-	JG   done1580
+	JG   done2628
 	MOVQ gamma_base+96(FP), R8
 	MOVQ dgamma_base+120(FP), R9
 	MOVQ dbeta_base+144(FP), R10
 	MOVQ AX, R11
 	SUBQ $0x08, R11
-	JL   rest1582
+	JL   rest2630
 
-vectors1581:
+vectors2629:
 	VMOVUPD      (BX), Z25
 	VMOVUPD      (SI), Z26
 	VMOVUPD      Z19, Z27
@@ -28136,21 +44561,21 @@ vectors1581:
 	ADDQ         $+64, DI
 	ADDQ         $+64, DX
 	TESTQ        $0x00000038, R11
-	JNZ          further1584
+	JNZ          further2632
 	CMPQ         R11, $0x08
-	JL           further1584
+	JL           further2632
 	VADDPD       Z21, Z23, Z23
 	VXORPS       Z21, Z21, Z21
 	VADDPD       Z22, Z24, Z24
 	VXORPS       Z22, Z22, Z22
 
-further1584:
+further2632:
 	SUBQ $0x08, R11
-	JGE  vectors1581
+	JGE  vectors2629
 
-rest1582:
+rest2630:
 	ADDQ         $0x08, R11
-	JZ           done1583
+	JZ           done2631
 	VMOVUPD.Z    (BX), K1, Z25
 	VMOVUPD.Z    (SI), K1, Z26
 	VMOVUPD      Z19, Z27
@@ -28191,7 +44616,7 @@ rest1582:
 	VMULPD       Z20, Z26, Z26
 	VMOVUPD      Z26, K1, (DI)
 
-done1583:
+done2631:
 	VADDPD Z21, Z23, Z23
 	VXORPS Z21, Z21, Z21
 	VADDPD Z22, Z24, Z24
@@ -28204,9 +44629,9 @@ done1583:
 	ADDQ   R8, DI
 	ADDQ   R8, DX
 	ADDQ   $0x01, CX
-	JMP    rows1579
+	JMP    rows2627
 
-done1580:
+done2628:
 	VEXTRACTF64X4 $0x01, Z23, Y0
 	VADDPD        Y0, Y23, Y23
 	VEXTRACTF32X4 $0x01, Y23, X0

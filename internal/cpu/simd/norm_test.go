@@ -16,6 +16,7 @@ type rowNormCase[T Float] struct {
 	x, y, dy, dx               []T
 	gamma, beta, dgamma, dbeta []T
 	mean, shift, rstd          []T
+	a, b, d                    []T
 }
 
 func newRowNormCase[T Float](rows, cols int, f fill) *rowNormCase[T] {
@@ -28,6 +29,7 @@ func newRowNormCase[T Float](rows, cols int, f fill) *rowNormCase[T] {
 		gamma: a.make(cols, normal), beta: a.make(cols, normal),
 		dgamma: a.make(cols, normal), dbeta: a.make(cols, normal),
 		mean: a.make(rows, normal), shift: a.make(rows, normal), rstd: a.make(rows, normal),
+		a: a.make(rows*cols, f), b: a.make(rows*cols, normal), d: a.make(rows*cols, normal),
 	}
 }
 
@@ -41,6 +43,24 @@ func (c *rowNormCase[T]) layerNorm(k *Kernels[T], stream bool) {
 func (c *rowNormCase[T]) rmsNorm(k *Kernels[T], stream bool) {
 	k.RMSNorm(c.y, c.x, c.gamma, c.rstd, eps, stream)
 	k.RMSNormBackward(c.dx, c.x, c.dy, c.gamma, c.rstd, c.dgamma, stream)
+}
+
+func (c *rowNormCase[T]) layerNormOfSum(k *Kernels[T], stream bool) {
+	k.LayerNormOfSum(c.y, c.x, c.a, c.b, c.gamma, c.beta, c.mean, c.shift, c.rstd, eps, stream)
+	k.LayerNormBackwardPlus(c.dx, c.x, c.dy, c.d, c.gamma, c.mean, c.shift, c.rstd, c.dgamma, c.dbeta, stream)
+}
+
+func (c *rowNormCase[T]) rmsNormOfSum(k *Kernels[T], stream bool) {
+	k.RMSNormOfSum(c.y, c.x, c.a, c.b, c.gamma, c.rstd, eps, stream)
+	k.RMSNormBackwardPlus(c.dx, c.x, c.dy, c.d, c.gamma, c.rstd, c.dgamma, stream)
+}
+
+// rowNormRuns are the norms over rows, by name.
+func rowNormRuns[T Float]() map[string]func(*rowNormCase[T], *Kernels[T], bool) {
+	return map[string]func(*rowNormCase[T], *Kernels[T], bool){
+		"LayerNorm": (*rowNormCase[T]).layerNorm, "LayerNorm of a sum": (*rowNormCase[T]).layerNormOfSum,
+		"RMSNorm": (*rowNormCase[T]).rmsNorm, "RMSNorm of a sum": (*rowNormCase[T]).rmsNormOfSum,
+	}
 }
 
 func TestRowNormTwins(t *testing.T) {
@@ -60,15 +80,12 @@ func rowNormTwins[T Float](t *testing.T, k, twin *Kernels[T]) {
 	for _, f := range fills {
 		for _, cols := range widths {
 			rows := cols % 11 // all remainders of a group of four
-			c, want := newRowNormCase[T](rows, cols, f), newRowNormCase[T](rows, cols, f)
-			c.layerNorm(k, false)
-			want.layerNorm(twin, false)
-			c.holdTo(t, "LayerNorm", f, want)
-
-			c, want = newRowNormCase[T](rows, cols, f), newRowNormCase[T](rows, cols, f)
-			c.rmsNorm(k, false)
-			want.rmsNorm(twin, false)
-			c.holdTo(t, "RMSNorm", f, want)
+			for name, run := range rowNormRuns[T]() {
+				c, want := newRowNormCase[T](rows, cols, f), newRowNormCase[T](rows, cols, f)
+				run(c, k, false)
+				run(want, twin, false)
+				c.holdTo(t, name, f, want)
+			}
 		}
 	}
 }
@@ -82,6 +99,7 @@ func (c *rowNormCase[T]) holdTo(t *testing.T, norm string, f fill, want *rowNorm
 	unit := ε[T]()
 	root := math.Sqrt(float64(c.cols))
 	within := func(size float64) func(int) float64 { return func(int) float64 { return size * unit } }
+	requireNear(t, what+"x", want.x, c.x, exactly)
 	requireNear(t, what+"y", want.y, c.y, within(8+8*root))
 	requireNear(t, what+"mean", want.mean, c.mean, func(i int) float64 {
 		return 8 * unit * largest(c.x[i*c.cols:(i+1)*c.cols])
@@ -111,9 +129,7 @@ func TestStreamedRows(t *testing.T) {
 
 func streamedRows[T Float](t *testing.T, k, _ *Kernels[T]) {
 	line := 64 / int(unsafe.Sizeof(T(0)))
-	for _, run := range []func(*rowNormCase[T], *Kernels[T], bool){
-		(*rowNormCase[T]).layerNorm, (*rowNormCase[T]).rmsNorm,
-	} {
+	for _, run := range rowNormRuns[T]() {
 		for _, lines := range []int{0, 1, 2, 3, 4, 5, 16, 32, 33, 64, 70, 129} {
 			for rows := range 10 {
 				c, want := newRowNormCase[T](rows, lines*line, fills[0]), newRowNormCase[T](rows, lines*line, fills[0])
@@ -121,6 +137,7 @@ func streamedRows[T Float](t *testing.T, k, _ *Kernels[T]) {
 				run(c, k, true)
 				run(want, k, false)
 				c.intact(t)
+				require.Equal(t, want.x, c.x)
 				require.Equal(t, want.y, c.y)
 				require.Equal(t, want.dx, c.dx)
 				require.Equal(t, want.dgamma, c.dgamma)

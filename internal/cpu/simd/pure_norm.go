@@ -145,6 +145,26 @@ func rmsNormBackward[T Float](dx, x, dy, gamma, rstd, dgamma []T, _ bool) {
 	}
 }
 
+func layerNormOfSum[T Float](y, x, a, b, gamma, beta, mean, shift, rstd []T, eps float64, stream bool) {
+	add(x, a, b)
+	layerNorm(y, x, gamma, beta, mean, shift, rstd, eps, stream)
+}
+
+func rmsNormOfSum[T Float](y, x, a, b, gamma, rstd []T, eps float64, stream bool) {
+	add(x, a, b)
+	rmsNorm(y, x, gamma, rstd, eps, stream)
+}
+
+func layerNormBackwardPlus[T Float](dx, x, dy, d, gamma, mean, shift, rstd, dgamma, dbeta []T, stream bool) {
+	layerNormBackward(dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta, stream)
+	add(dx, dx, d)
+}
+
+func rmsNormBackwardPlus[T Float](dx, x, dy, d, gamma, rstd, dgamma []T, stream bool) {
+	rmsNormBackward(dx, x, dy, gamma, rstd, dgamma, stream)
+	add(dx, dx, d)
+}
+
 // eachGroup calls run for most rows at a time while as many are left, and then for one at a time. Sums
 // over the rows of a group are taken first and then added to the sums so far.
 func eachGroup(rows, most int, run func(from, to int)) {

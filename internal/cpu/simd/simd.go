@@ -77,6 +77,12 @@ type Kernels[T Float] struct {
 	//
 	//	g = dy·γ    dx = rstd·(g − x̂·Σ(g·x̂)/cols)    dγ += Σ_rows dy·x̂
 	RMSNormBackward func(dx, x, dy, gamma, rstd, dgamma []T, stream bool)
+	// LayerNormOfSum and RMSNormOfSum write x = a + b and compute LayerNorm and RMSNorm of x.
+	LayerNormOfSum func(y, x, a, b, gamma, beta, mean, shift, rstd []T, eps float64, stream bool)
+	RMSNormOfSum   func(y, x, a, b, gamma, rstd []T, eps float64, stream bool)
+	// LayerNormBackwardPlus and RMSNormBackwardPlus are the backward passes that add d to dx.
+	LayerNormBackwardPlus func(dx, x, dy, d, gamma, mean, shift, rstd, dgamma, dbeta []T, stream bool)
+	RMSNormBackwardPlus   func(dx, x, dy, d, gamma, rstd, dgamma []T, stream bool)
 
 	// DyT computes y = γ·tanh(α·x) + β on rows of len(gamma) elements.
 	DyT func(y, x, gamma, beta []T, alpha T, rows int)

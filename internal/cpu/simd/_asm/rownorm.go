@@ -15,6 +15,7 @@ const blockVectors = 32
 type rowNorm struct {
 	gen
 	centred   bool
+	with      bool          // with a sum before the norm, or a gradient added to dx
 	cols, row reg.GPVirtual // row is the first of the current group
 	tail      *tail
 	pitch     pitch
@@ -23,10 +24,10 @@ type rowNorm struct {
 	vectors   Mem    // with AVX2, vectors that have no register: totals in folded, and statistics
 }
 
-func (g gen) newRowNorm(centred bool) rowNorm {
+func (g gen) newRowNorm(centred, with bool) rowNorm {
 	cols := length("gamma")
 	n := rowNorm{
-		gen: g, centred: centred, cols: cols, row: GP64(), tail: g.tailOf(cols), pitch: g.pitchOf(cols),
+		gen: g, centred: centred, with: with, cols: cols, row: GP64(), tail: g.tailOf(cols), pitch: g.pitchOf(cols),
 		left: AllocLocal(8), totals: [2]Mem{AllocLocal(32), AllocLocal(32)},
 	}
 	if !g.wide {
@@ -102,17 +103,88 @@ func (n rowNorm) count() reg.VecVirtual {
 
 func (g gen) rowNorms() {
 	g.kernel("LayerNorm", "func(y, x, gamma, beta, mean, shift, rstd []T, eps float64, stream bool)", func() {
-		g.newRowNorm(true).forward()
+		g.newRowNorm(true, false).forward()
 	})
 	g.kernel("RMSNorm", "func(y, x, gamma, rstd []T, eps float64, stream bool)", func() {
-		g.newRowNorm(false).forward()
+		g.newRowNorm(false, false).forward()
+	})
+	g.kernel("LayerNormOfSum", "func(y, x, a, b, gamma, beta, mean, shift, rstd []T, eps float64, stream bool)", func() {
+		g.newRowNorm(true, true).forward()
+	})
+	g.kernel("RMSNormOfSum", "func(y, x, a, b, gamma, rstd []T, eps float64, stream bool)", func() {
+		g.newRowNorm(false, true).forward()
 	})
 	g.kernel("LayerNormBackward", "func(dx, x, dy, gamma, mean, shift, rstd, dgamma, dbeta []T, stream bool)", func() {
-		g.newRowNorm(true).backward()
+		g.newRowNorm(true, false).backward()
 	})
 	g.kernel("RMSNormBackward", "func(dx, x, dy, gamma, rstd, dgamma []T, stream bool)", func() {
-		g.newRowNorm(false).backward()
+		g.newRowNorm(false, false).backward()
 	})
+	const plus = "func(dx, x, dy, d, gamma, mean, shift, rstd, dgamma, dbeta []T, stream bool)"
+	g.kernel("LayerNormBackwardPlus", plus, func() { g.newRowNorm(true, true).backward() })
+	g.kernel("RMSNormBackwardPlus", "func(dx, x, dy, d, gamma, rstd, dgamma []T, stream bool)", func() {
+		g.newRowNorm(false, true).backward()
+	})
+}
+
+// rowAt returns a pointer to row r of the group in a matrix for which there is no register between the
+// rows.
+func (n rowNorm) rowAt(matrix string, r int) reg.GPVirtual {
+	p, offset := ptr(matrix), copyOf(n.row)
+	if r != 0 {
+		ADDQ(I32(r), offset)
+	}
+	IMULQ(n.pitch.one, offset)
+	ADDQ(offset, p)
+	return p
+}
+
+// operands are the pointers to the rows of a group: to x and, in a kernel of a sum, to its operands.
+type operands struct {
+	n       rowNorm
+	x, a, b reg.GPVirtual
+	ask     bool // whether to prefetch the operands
+}
+
+func (n rowNorm) newOperands(x reg.GPVirtual, ask bool) operands {
+	o := operands{n: n, x: copyOf(x), ask: ask}
+	if n.with {
+		o.a, o.b = n.rowAt("a", 0), n.rowAt("b", 0)
+	}
+	return o
+}
+
+// pointers returns those that move along the columns.
+func (o operands) pointers() []reg.Register {
+	if o.n.with {
+		return []reg.Register{o.x, o.a, o.b}
+	}
+	return []reg.Register{o.x}
+}
+
+// load returns a vector of the group's row r. In a kernel of a sum it adds the operands and writes the sum to x
+// first.
+func (o operands) load(r int, t *tail) reg.VecVirtual {
+	n := o.n
+	if !n.with {
+		return n.load(n.pitch.row(o.x, r), t)
+	}
+	if r == 0 {
+		o.prefetch()
+	}
+	v := n.load(n.pitch.row(o.a, r), t)
+	n.add(n.from(n.pitch.row(o.b, r), t), v, v)
+	n.store(v, n.pitch.row(o.x, r), t)
+	return v
+}
+
+// prefetch prefetches the operands some rows ahead of the first row, and in a second pass over the columns of the
+// second.
+func (o operands) prefetch() {
+	if o.ask {
+		PREFETCHT1(Mem{Base: o.a, Disp: leastDistance})
+		PREFETCHT1(Mem{Base: o.b, Disp: leastDistance})
+	}
 }
 
 // forward writes the statistics of each group of rows and then its y.
@@ -122,7 +194,7 @@ func (n rowNorm) forward() {
 		func() { n.stream(y, x) },
 		func() {
 			groups(n.row, n.rows(), n.group(), func(rows int) {
-				n.statistics(x, rows, n.nothing)
+				n.statistics(x, rows, false, n.nothing)
 				next := n.rowsAhead(rows)
 				for r := range rows {
 					n.sweep(n.cols, n.tail, n.normalize(y, x, r, false), ask(PREFETCHT0, next, x))
@@ -231,12 +303,12 @@ func (n rowNorm) addTo(kept Op, v reg.VecVirtual) {
 func (n rowNorm) nothing(pass int) work { return work{do: func(*tail) {}} }
 
 // statistics computes those of a group of rows in n.passes() passes. beside returns other
-// work for each pass.
-func (n rowNorm) statistics(x reg.GPVirtual, rows int, beside func(pass int) work) {
+// work for each pass; ask is that of operands.
+func (n rowNorm) statistics(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
 	if n.centred {
-		n.moments(x, rows, beside)
+		n.moments(x, rows, ask, beside)
 	} else {
-		n.meanSquare(x, rows, beside)
+		n.meanSquare(x, rows, ask, beside)
 	}
 }
 
@@ -252,24 +324,28 @@ func (n rowNorm) passes() int {
 // roundings off, so its blocks may be longer. The mean of the deviations from it, delta, is
 // added to it if it is more than a quarter of a standard deviation, and to the shift
 // otherwise: x̂ is most exact with the deviations that delta was computed from.
-func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) {
+func (n rowNorm) moments(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
 	d := n.doubles()
-	p := copyOf(x)
+	o := n.newOperands(x, ask)
 	mean := n.rowSums(rows, 1, 2*blockVectors, func(sums [][]reg.VecVirtual) work {
 		return work{do: func(t *tail) {
 			for r := range rows {
 				sum := n.in(sums[0], r)
-				n.add(n.from(n.pitch.row(p, r), t), sum, sum)
+				n.add(o.load(r, t), sum, sum)
 			}
-		}, pointers: []reg.Register{p}}
+		}, pointers: o.pointers()}
 	}, beside(0))[0]
 	d.div(mean, n.count(), mean)
 	n.keepRows(mean, n.statistic("mean"), rows)
 
-	m := n.ofRows(n.statistic("mean"), rows)
-	p = copyOf(x)
+	m, p := n.ofRows(n.statistic("mean"), rows), copyOf(x)
+	pointers := []reg.Register{p}
+	if ask {
+		pointers = append(pointers, o.a, o.b)
+	}
 	sums := n.rowSums(rows, 2, blockVectors, func(sums [][]reg.VecVirtual) work {
 		return n.folded(work{do: func(t *tail) {
+			o.prefetch()
 			for r := range rows {
 				v := n.load(n.pitch.row(p, r), t)
 				n.sub(v, m[r], v)
@@ -277,7 +353,7 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 				n.add(v, n.in(sums[0], r), n.in(sums[0], r))
 				n.fma(v, v, n.in(sums[1], r))
 			}
-		}, pointers: []reg.Register{p}}, sums)
+		}, pointers: pointers}, sums)
 	}, beside(1))
 	delta, variance, count := sums[0], sums[1], n.count()
 	d.div(delta, count, delta)
@@ -302,15 +378,15 @@ func (n rowNorm) moments(x reg.GPVirtual, rows int, beside func(pass int) work) 
 }
 
 // meanSquare computes the rstd of a group of rows.
-func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, beside func(pass int) work) {
-	p := copyOf(x)
+func (n rowNorm) meanSquare(x reg.GPVirtual, rows int, ask bool, beside func(pass int) work) {
+	o := n.newOperands(x, ask)
 	square := n.rowSums(rows, 1, blockVectors, func(sums [][]reg.VecVirtual) work {
 		return n.folded(work{do: func(t *tail) {
 			for r := range rows {
-				v := n.load(n.pitch.row(p, r), t)
+				v := o.load(r, t)
 				n.fma(v, v, n.in(sums[0], r))
 			}
-		}, pointers: []reg.Register{p}}, sums)
+		}, pointers: o.pointers()}, sums)
 	}, beside(0))[0]
 	n.doubles().div(square, n.count(), square)
 	n.rstd(square, rows)

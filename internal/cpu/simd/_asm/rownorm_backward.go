@@ -128,6 +128,12 @@ func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream 
 	if n.centred {
 		mean, b = n.ofRow("mean", r), n.broadcast(at.Offset(32))
 	}
+	pointers := []reg.Register{x, dy, dx, gamma}
+	var other reg.GPVirtual
+	if n.with {
+		other = n.rowAt("d", r)
+		pointers = append(pointers, other)
+	}
 	return work{do: func(t *tail) {
 		v, g := n.load(Mem{Base: x}, t), n.load(Mem{Base: dy}, t)
 		n.mul(n.from(Mem{Base: gamma}, t), g, g)
@@ -137,6 +143,12 @@ func (n rowNorm) inputGradient(dx, x, dy reg.Register, r int, slope Mem, stream 
 		}
 		n.fnma(v, a, g)
 		n.mul(rstd, g, g)
+		if n.with {
+			if stream {
+				PREFETCHT1(Mem{Base: other, Disp: leastDistance})
+			}
+			n.add(n.from(Mem{Base: other}, t), g, g)
+		}
 		n.put(g, Mem{Base: dx}, t, stream)
-	}, pointers: []reg.Register{x, dy, dx, gamma}}
+	}, pointers: pointers}
 }

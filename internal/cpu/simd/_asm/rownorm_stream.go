@@ -20,7 +20,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	XORQ(n.row, n.row)
 	unless(n.row, n.rows(), group, rest)
 	before := copyOf(x)
-	n.statistics(x, group, n.nothing)
+	n.statistics(x, group, false, n.nothing)
 	next := func() {
 		n.pitch.skip(group, x)
 		ADDQ(U8(group), n.row)
@@ -28,15 +28,19 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	next()
 	Label(loop)
 	unless(n.row, n.rows(), group, last)
-	asked := GP64()
-	LEAQ(Mem{Base: x, Index: ahead, Scale: 1}, asked)
-	n.statistics(x, group, func(pass int) work {
-		w := n.normalize(y, before, pass-group, true)
-		return work{do: func(t *tail) {
-			PREFETCHT1(Mem{Base: asked})
-			w.do(t)
-		}, pointers: append(w.pointers, asked)}
-	})
+	if n.with { // reading prefetches the operands, and x is in the cache
+		n.statistics(x, group, true, func(pass int) work { return n.normalize(y, before, pass-group, true) })
+	} else {
+		asked := GP64()
+		LEAQ(Mem{Base: x, Index: ahead, Scale: 1}, asked)
+		n.statistics(x, group, false, func(pass int) work {
+			w := n.normalize(y, before, pass-group, true)
+			return work{do: func(t *tail) {
+				PREFETCHT1(Mem{Base: asked})
+				w.do(t)
+			}, pointers: append(w.pointers, asked)}
+		})
+	}
 	next()
 	JMP(LabelRef(loop))
 	Label(last)
@@ -45,7 +49,7 @@ func (n rowNorm) stream(y, x reg.GPVirtual) {
 	}
 	Label(rest)
 	while(n.row, n.rows(), 1, func(int) {
-		n.statistics(x, 1, n.nothing)
+		n.statistics(x, 1, false, n.nothing)
 		n.sweep(n.cols, nil, n.normalize(y, x, 0, true))
 	})
 }
@@ -63,6 +67,9 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	Label(loop)
 	unless(n.row, n.rows(), 1, last)
 	prefetch, write := ask(PREFETCHT1, ahead, x, dy), n.inputGradient(dx, xBefore, dyBefore, -1, slope, true)
+	if n.with { // there is no register for the distance
+		prefetch = askAt(PREFETCHT1, leastDistance, x, dy)
+	}
 	n.gradientSums(x, dy, 1, slope, prefetch, write)
 	INCQ(n.row)
 	JMP(LabelRef(loop))
@@ -71,11 +78,13 @@ func (n rowNorm) streamBackward(dx, x, dy reg.GPVirtual, slope Mem) {
 	Label(done)
 }
 
-// distance returns how many bytes ahead to prefetch: the given number of rows, but at least
-// two pages.
+// leastDistance is how many bytes ahead to prefetch at least: two pages.
+const leastDistance = 8192
+
+// distance returns how many bytes ahead to prefetch: the given number of rows, but at least leastDistance.
 func (n rowNorm) distance(rows int) reg.GPVirtual {
 	d, least := n.rowsAhead(rows), GP64()
-	MOVQ(U32(8192), least)
+	MOVQ(U32(leastDistance), least)
 	CMPQ(d, least)
 	CMOVQCS(least, d)
 	return d
@@ -88,6 +97,15 @@ func (n rowNorm) rowsAhead(rows int) reg.GPVirtual {
 		ADDQ(d, d)
 	}
 	return d
+}
+
+// askAt is ask at a fixed distance.
+func askAt(prefetch func(Op), distance int, pointers ...reg.Register) work {
+	return work{do: func(t *tail) {
+		for _, p := range pointers {
+			prefetch(Mem{Base: p, Disp: distance})
+		}
+	}}
 }
 
 // ask returns the work of prefetching at a distance in bytes after the pointers, which other
