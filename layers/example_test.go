@@ -216,3 +216,30 @@ func Example_evaluationGraph() {
 	// [4.00 4.00]
 	// [4.00 12.00]
 }
+
+// A block of a transformer with pre-norm: the sum goes on to the next residual connection, its norm to the next branch.
+func ExampleAddNorm() {
+	g := G.NewGraph()
+	input := func(name string, values ...float32) *G.Node {
+		return G.NewMatrix(g, tensor.Float32, G.WithShape(1, 4), G.WithName(name),
+			G.WithValue(tensor.New(tensor.WithShape(1, 4), tensor.WithBacking(values))))
+	}
+	x, attention := input("x", 1, 2, 3, 4), input("attention", 1, 0, 1, 0)
+	norm, err := layers.NewRMSNorm(g, 4)
+	if err != nil {
+		log.Fatal(err)
+	}
+	x, h, err := layers.AddNorm(norm, x, attention)
+	if err != nil {
+		log.Fatal(err)
+	}
+	vm := G.NewTapeMachine(g)
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.2f\n%.2f\n", x.Value().Data(), h.Value().Data())
+	// Output:
+	// [2.00 2.00 4.00 4.00]
+	// [0.63 0.63 1.26 1.26]
+}
